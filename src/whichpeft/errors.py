@@ -1,0 +1,61 @@
+"""What can go wrong, as one tree.
+
+WhichpeftError
+├── RequestError         the request was wrong and nothing was run (exit code 2)
+│   ├── StudyError       a key or value of a study, or a name in it
+│   ├── DataError        a data file, a column or a label
+│   ├── BackboneError    a pretrained model that cannot be had or does not fit
+│   └── FolderError      a run folder that holds another study, or none
+├── TrialFailed          a trial ended without a score; becomes a failed record
+└── RecordError          a record that cannot be read
+
+Every message names the file, key or value and the way out.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class WhichpeftError(Exception):
+    """Anything that whichpeft raises on purpose."""
+
+
+class RequestError(WhichpeftError):
+    """The request was wrong; nothing was run."""
+
+
+class StudyError(RequestError):
+    """A key, a value or a name in a study is wrong."""
+
+
+class DataError(RequestError):
+    """A data file, a column or a label is wrong."""
+
+
+class BackboneError(RequestError):
+    """A pretrained model cannot be had or does not fit the task."""
+
+
+class FolderError(RequestError):
+    """A run folder holds another study, or none at all."""
+
+
+class TrialFailed(WhichpeftError):
+    """A trial ended without a score, for a reason that belongs in its record."""
+
+    def __init__(self, reason: str, *, phase: str | None = None) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.phase = phase
+
+
+class RecordError(WhichpeftError):
+    """A record that cannot be read."""
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """Return ``"; did you mean 'x'?"`` for the known word closest to `word`, or nothing."""
+    found = difflib.get_close_matches(word.lower(), list(known), n=1, cutoff=0.5)
+    return f"; did you mean {found[0]!r}?" if found else ""

@@ -1,0 +1,6 @@
+"""The facts: what happened to each trial, written once."""
+
+from whichpeft.records.record import SCHEMA, Measurement, Outcome, Record, Setting
+from whichpeft.records.store import Store
+
+__all__ = ["SCHEMA", "Measurement", "Outcome", "Record", "Setting", "Store"]

@@ -1,0 +1,119 @@
+"""Record: a trial, its outcome, its measurements and its setting, as JSON with a schema version."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+from pydantic import TypeAdapter, ValidationError
+
+from whichpeft.errors import RecordError
+from whichpeft.study.spec import Trial
+
+SCHEMA = 1
+
+Status = Literal["completed", "failed", "refused"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Measurement:
+    """A number with its unit, the phase it was taken in and where it comes from.
+
+    low, high: the quartiles of repeated readings, where there were several.
+    """
+
+    name: str
+    value: float
+    unit: str
+    phase: str
+    source: str
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Outcome:
+    """How a trial ended; `phase` and `reason` say where and why it did not complete."""
+
+    status: Status
+    phase: str | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Setting:
+    """Where and with what a trial ran.
+
+    hardware: processor, cores, memory in bytes, accelerator.
+    versions: Python, torch, transformers, peft, whichpeft.
+    device, precision: what the trial computed on and in.
+    beside: how many other trials the executor let run at the same time.
+    """
+
+    hardware: Mapping[str, Any] = field(default_factory=dict)
+    versions: Mapping[str, str] = field(default_factory=dict)
+    device: str = ""
+    precision: str = ""
+    beside: int = 0
+    started: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Record:
+    """What happened to one trial. Written once, never edited."""
+
+    trial: Trial
+    setting: Setting
+    outcome: Outcome
+    measurements: tuple[Measurement, ...] = ()
+
+    def value(self, name: str, phase: str | None = None) -> float | None:
+        """Return the measurement called `name` (in `phase`, where given), or None if there is none."""
+        found = self.measurement(name, phase)
+        return None if found is None else found.value
+
+    def measurement(self, name: str, phase: str | None = None) -> Measurement | None:
+        for measurement in self.measurements:
+            if measurement.name == name and phase in (None, measurement.phase):
+                return measurement
+        return None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the record as JSON values, absent fields left out of the measurements."""
+        written = asdict(self)
+        written["measurements"] = [
+            {key: value for key, value in m.items() if value is not None}
+            for m in written["measurements"]
+        ]
+        return {"schema": SCHEMA, "fingerprint": self.trial.fingerprint, **written}
+
+
+_ADAPTER: TypeAdapter[Record] = TypeAdapter(Record)
+
+
+def record_from_json(raw: object, source: str) -> Record:
+    """Read a record from JSON values; `source` names the file in messages.
+
+    Raises RecordError where the schema is newer than this version's, or a field is wrong.
+    """
+    if not isinstance(raw, dict):
+        raise RecordError(f"{source}: a record is a JSON object")
+    fields = dict(raw)
+    schema = fields.pop("schema", None)
+    fingerprint = fields.pop("fingerprint", None)
+    if not isinstance(schema, int) or schema < 1:
+        raise RecordError(f"{source}: no schema version; this is no record of whichpeft")
+    if schema > SCHEMA:
+        raise RecordError(
+            f"{source}: schema {schema} is newer than this version reads ({SCHEMA}); update whichpeft"
+        )
+    try:
+        record = _ADAPTER.validate_python(fields)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise RecordError(f"{source} [{where}]: {first['msg']}") from None
+    if fingerprint != record.trial.fingerprint:
+        raise RecordError(f"{source}: the fingerprint does not match the trial; the file was edited")
+    return record

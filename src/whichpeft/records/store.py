@@ -1,0 +1,104 @@
+"""Store: a run folder's records, curves and predictions; added atomically, read many times."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from whichpeft.errors import FolderError, RecordError
+from whichpeft.records.record import Record, record_from_json
+from whichpeft.study import Study, dump_study, load_study
+
+Curve = Sequence[tuple[int, str, float]]
+
+
+class Store:
+    """A run folder: ``study.yaml``, ``records/``, ``curves/``, ``predictions/``."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    @property
+    def study_file(self) -> Path:
+        return self.folder / "study.yaml"
+
+    def study(self) -> Study:
+        """Read the folder's study. Raises FolderError where the folder holds none."""
+        if not self.study_file.is_file():
+            raise FolderError(
+                f"{self.folder}: no study.yaml there; a run folder is made by `whichpeft run --out`"
+            )
+        return load_study(self.study_file)
+
+    def keep_study(self, study: Study) -> None:
+        """Write the study that this folder belongs to."""
+        _write(self.study_file, dump_study(study).encode())
+
+    def add(
+        self,
+        record: Record,
+        *,
+        curve: Curve = (),
+        predictions: Mapping[str, np.ndarray] | None = None,
+    ) -> None:
+        """Add what a trial gave; the record goes last, so that it vouches for the other two."""
+        name = record.trial.fingerprint
+        if curve:
+            frame = pd.DataFrame(list(curve), columns=["step", "name", "value"])
+            _write(self.folder / "curves" / f"{name}.parquet", frame.to_parquet(index=False))
+        if predictions:
+            buffer = io.BytesIO()
+            np.savez_compressed(buffer, allow_pickle=False, **predictions)
+            _write(self.folder / "predictions" / f"{name}.npz", buffer.getvalue())
+        text = json.dumps(record.to_json(), indent=1, allow_nan=False)
+        _write(self.folder / "records" / f"{name}.json", text.encode())
+
+    def fingerprints(self) -> set[str]:
+        """Return the fingerprints of all records in the folder."""
+        return {path.stem for path in (self.folder / "records").glob("*.json")}
+
+    def __iter__(self) -> Iterator[Record]:
+        """Read every record, in the order of fingerprints. Raises RecordError at a damaged one."""
+        for path in sorted((self.folder / "records").glob("*.json")):
+            try:
+                raw = json.loads(path.read_text(encoding="utf-8"))
+            except (OSError, ValueError) as error:
+                raise RecordError(
+                    f"{path}: not a readable record ({error}); delete it and run the study again"
+                ) from None
+            yield record_from_json(raw, str(path))
+
+    def curve(self, fingerprint: str) -> pd.DataFrame | None:
+        """Return a trial's curve (columns step, name, value), or None where there is none."""
+        path = self.folder / "curves" / f"{fingerprint}.parquet"
+        return pd.read_parquet(path) if path.is_file() else None
+
+    def predictions(self, fingerprint: str) -> dict[str, np.ndarray] | None:
+        """Return a trial's arrays (outputs and labels of the test split), or None."""
+        path = self.folder / "predictions" / f"{fingerprint}.npz"
+        if not path.is_file():
+            return None
+        with np.load(path, allow_pickle=False) as arrays:
+            return dict(arrays)
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".part")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise

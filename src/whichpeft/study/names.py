@@ -1,0 +1,126 @@
+"""The grammar of method names: ``part[+part]``, a part being ``name[:key=value,...]``.
+
+Values are YAML scalars or ``[a,b]`` lists; ``+`` and ``,`` split outside brackets only; a part
+that ends in ``.json`` is a path to a PEFT ``adapter_config.json``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+
+from whichpeft.errors import StudyError
+
+
+@dataclass(frozen=True, slots=True)
+class PartName:
+    """One part of a method's name, with its options in the order typed."""
+
+    name: str
+    options: tuple[tuple[str, Any], ...] = ()
+
+    @property
+    def is_file(self) -> bool:
+        return self.name.endswith(".json")
+
+
+@dataclass(frozen=True, slots=True)
+class MethodName:
+    """A method as typed, taken apart."""
+
+    text: str
+    parts: tuple[PartName, ...]
+
+
+def parse_method(text: str) -> MethodName:
+    """Take a method's name apart.
+
+    Raises StudyError where the text does not follow the grammar.
+    """
+    pieces = [piece.strip() for piece in _split(text, "+", text)]
+    return MethodName(text=text, parts=tuple(_part(piece, text) for piece in pieces))
+
+
+def format_part(name: str, options: tuple[tuple[str, Any], ...]) -> str:
+    """Write one part the way `parse_method` reads it, options sorted by key."""
+    if not options:
+        return name
+    return f"{name}:" + ",".join(f"{key}={format_value(value)}" for key, value in sorted(options))
+
+
+def format_value(value: Any) -> str:
+    """Write a value the way `parse_method` reads it."""
+    if isinstance(value, (list, tuple)):
+        return "[" + ",".join(format_value(item) for item in value) + "]"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if value is None:
+        return "null"
+    return str(value)
+
+
+def _part(piece: str, text: str) -> PartName:
+    if not piece:
+        raise StudyError(f"method {text!r}: a part is empty; write name or name:key=value")
+    if piece.endswith(".json"):
+        return PartName(piece)
+    name, colon, rest = piece.partition(":")
+    if colon and not rest.strip():
+        raise StudyError(f"method {text!r}: nothing follows the colon; write {name}:key=value or {name}")
+    options: dict[str, Any] = {}
+    for item in _split(rest, ",", text) if rest else ():
+        key, equals, value = item.partition("=")
+        key = key.strip()
+        if not equals or not key or not value.strip():
+            raise StudyError(f"method {text!r}: {item.strip()!r} is not key=value")
+        if key in options:
+            raise StudyError(f"method {text!r}: {key} is given twice")
+        options[key] = _value(value.strip(), text)
+    return PartName(name.strip(), tuple(options.items()))
+
+
+def _value(text: str, method: str) -> Any:
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError:
+        raise StudyError(f"method {method!r}: cannot read the value {text!r}") from None
+    if isinstance(value, str):
+        # YAML 1.1 reads 1e-3 as text; people who type a learning rate mean a number.
+        try:
+            return float(value)
+        except ValueError:
+            return value
+    if isinstance(value, list):
+        return tuple(value)
+    if isinstance(value, dict):
+        raise StudyError(f"method {method!r}: the value {text!r} is a mapping; give a scalar or [a,b]")
+    return value
+
+
+def _split(text: str, separator: str, method: str) -> Iterator[str]:
+    """Split outside brackets. ``1e+3`` holds no separator: a plus between e and a digit stays."""
+    depth = start = 0
+    for i, char in enumerate(text):
+        depth += (char == "[") - (char == "]")
+        if depth < 0:
+            break
+        if char == separator and depth == 0 and not _in_exponent(text, i):
+            yield text[start:i]
+            start = i + 1
+    if depth != 0:
+        raise StudyError(f"method {method!r}: the brackets do not match")
+    yield text[start:]
+
+
+def _in_exponent(text: str, i: int) -> bool:
+    before, after = text[:i], text[i + 1 : i + 2]
+    return (
+        text[i] == "+"
+        and after.isdigit()
+        and len(before) > 1
+        and before[-1] in "eE"
+        and before[-2].isdigit()
+    )

@@ -1,0 +1,177 @@
+"""The frozen specs that say what is asked: Budget, TaskSource, Study, Trial."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import InitVar, asdict, dataclass, field
+from typing import Any, Literal
+
+from whichpeft.errors import StudyError, nearest
+
+Purpose = Literal["profile", "final"]
+PROBLEMS = ("classification", "regression")
+PRECISIONS = ("auto", "float32", "bfloat16")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Budget:
+    """What every method gets alike.
+
+    epochs: passes over the training examples.
+    max_train: at most so many training examples, one fixed subset for all methods and seeds.
+    batch_size: examples per optimiser step.
+    early_stopping: end a trial after so many epochs without a better validation score.
+    tuning_trials: trials of hyperparameter search per method (0 uses each method's defaults).
+    """
+
+    epochs: int = 3
+    max_train: int | None = None
+    batch_size: int = 16
+    early_stopping: int | None = None
+    tuning_trials: int = 0
+
+    def __post_init__(self) -> None:
+        for key in ("epochs", "batch_size", "max_train", "early_stopping"):
+            value = getattr(self, key)
+            if value is not None and value < 1:
+                raise StudyError(f"budget: {key} is {value}; it has to be 1 or more")
+        if self.tuning_trials != 0:
+            raise StudyError(
+                f"budget: tuning_trials is {self.tuning_trials}; this version compares methods at "
+                "their defaults only, so leave it at 0"
+            )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TaskSource:
+    """Where a task comes from: a known name, a hub data set, or local files, with its columns.
+
+    name: a task's name (``glue/sst2``), a hub id (``owner/name``), or a path to a file or folder.
+    text_columns, label_column: names or 0-based indices; found by inspection where not given.
+    problem: ``classification`` or ``regression``; found by inspection where not given.
+    train, validation, test: files that override those found in a folder.
+    """
+
+    name: str
+    text_columns: tuple[str, ...] = ()
+    label_column: str | None = None
+    problem: str | None = None
+    train: str | None = None
+    validation: str | None = None
+    test: str | None = None
+
+    def __post_init__(self) -> None:
+        if len(self.text_columns) > 2:
+            raise StudyError(
+                f"task {self.name!r}: {len(self.text_columns)} text columns; give one, or two for a pair"
+            )
+        if self.problem is not None and self.problem not in PROBLEMS:
+            raise StudyError(
+                f"task {self.name!r}: unknown problem {self.problem!r}{nearest(self.problem, PROBLEMS)} "
+                f"It is one of {', '.join(PROBLEMS)}"
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Study:
+    """The question: methods x tasks x backbones x seeds under one budget.
+
+    `backbone` and `task` are short for a list of one; `seeds` may be a number of seeds.
+
+    precision: ``auto`` takes bfloat16 where the hardware has it, else float32.
+    threads: per trial, on a CPU; part of the question because other threads give other bits.
+    same_targets: methods that target modules all target the same ones.
+    baseline: the method that gaps, speed-ups and savings are taken against.
+    """
+
+    name: str = ""
+    backbones: tuple[str, ...] = ()
+    tasks: tuple[TaskSource, ...] = ()
+    methods: tuple[str, ...] = ()
+    seeds: tuple[int, ...] = (0, 1, 2)
+    budget: Budget = field(default_factory=Budget)
+    precision: str = "auto"
+    threads: int = 1
+    same_targets: bool = True
+    baseline: str = "full"
+    backbone: InitVar[str | None] = None
+    task: InitVar[str | TaskSource | None] = None
+
+    def __post_init__(self, backbone: str | None, task: str | TaskSource | None) -> None:
+        def put(key: str, value: object) -> None:
+            object.__setattr__(self, key, value)
+
+        put("backbones", (backbone,) if backbone is not None else tuple(self.backbones))
+        tasks = (task,) if task is not None else tuple(self.tasks)
+        put("tasks", tuple(TaskSource(name=t) if isinstance(t, str) else t for t in tasks))
+        put("methods", tuple(self.methods))
+        put("seeds", tuple(range(self.seeds)) if isinstance(self.seeds, int) else tuple(self.seeds))
+        if not self.name and self.tasks and self.backbones:
+            put("name", f"{short_name(self.tasks[0].name)}-{short_name(self.backbones[0])}")
+        self._check()
+
+    def _check(self) -> None:
+        for key in ("backbones", "tasks", "methods", "seeds"):
+            values = getattr(self, key)
+            if not values:
+                raise StudyError(f"study {self.name!r}: {key} is empty; name at least one")
+            twice = sorted({str(v) for v in values if values.count(v) > 1})
+            if twice:
+                raise StudyError(f"study {self.name!r}: {key} names {twice[0]} twice; keep one")
+        if any(seed < 0 for seed in self.seeds):
+            raise StudyError(f"study {self.name!r}: seeds are whole numbers from 0 on")
+        if self.precision not in PRECISIONS:
+            raise StudyError(
+                f"study {self.name!r}: unknown precision {self.precision!r}"
+                f"{nearest(self.precision, PRECISIONS)} It is one of {', '.join(PRECISIONS)}"
+            )
+        if self.threads < 1:
+            raise StudyError(f"study {self.name!r}: threads is {self.threads}; it has to be 1 or more")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Trial:
+    """One run of one cell of a study.
+
+    backbone, task: short names to show; `backbone_revision` and `data` pin what they stand for.
+    method: as typed; `method_id` is its canonical form and `hyperparameters` all its values.
+    """
+
+    purpose: Purpose
+    backbone: str
+    backbone_revision: str
+    task: str
+    data: str
+    method: str
+    method_id: str
+    hyperparameters: Mapping[str, Any]
+    seed: int
+    budget: Budget
+    precision: str
+    threads: int
+    same_targets: bool
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of everything asked, but not of how the method was typed; the record's file name."""
+        asked = asdict(self)
+        del asked["method"]
+        text = json.dumps(asked, sort_keys=True, separators=(",", ":"), default=str)
+        return hashlib.sha256(text.encode()).hexdigest()[:24]
+
+    @property
+    def cell(self) -> tuple[str, str, str]:
+        """Backbone, task and canonical method: what the seeds of a comparison share."""
+        return self.backbone, self.task, self.method_id
+
+
+def short_name(name: str) -> str:
+    """Shorten a path or hub id to its last part, without a file's suffix."""
+    last = name.rstrip("/").replace("\\", "/").rsplit("/", 1)[-1]
+    stem, dot, suffix = last.rpartition(".")
+    return stem if dot and stem and suffix.lower() in _SUFFIXES else last
+
+
+_SUFFIXES = frozenset({"csv", "tsv", "txt", "jsonl", "json", "parquet"})

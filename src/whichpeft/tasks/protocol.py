@@ -1,0 +1,126 @@
+"""What a task is to the rest of the house.
+
+A task module turns examples into batches, puts a head on a backbone, gives a loss and outputs,
+and scores outputs. Nothing outside a task module knows what an example is made of.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import torch
+
+    from whichpeft.backbones import Backbone
+
+Array = np.ndarray[Any, np.dtype[Any]]
+Batch = dict[str, Any]
+SPLITS = ("train", "validation", "test")
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """How well outputs meet labels; higher is better (errors are negated).
+
+    compute(labels, outputs): labels of shape (n,), outputs of shape (n, classes) for
+    classification and (n, 1) for regression, in the labels' own units. Importable by name, since
+    trials run in processes of their own.
+    """
+
+    name: str
+    compute: Callable[[Array, Array], float]
+
+
+class Examples(Protocol):
+    """One split, ready to be batched.
+
+    labels: shape (n,). sizes: shape (n,), what an example costs relative to others (its length).
+    tokens: shape (n,), tokens without padding, or None where the task has no tokens.
+    """
+
+    labels: Array
+    sizes: Array
+    tokens: Array | None
+
+    def __len__(self) -> int: ...
+
+    def batch(self, indices: Array) -> Batch:
+        """Return the examples at `indices` as tensors, padded to their own longest; on the CPU."""
+        ...
+
+
+class Task(Protocol):
+    """Data with its splits, a head, a metric and a chance level. Picklable once loaded."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def problem(self) -> str:
+        """``classification`` or ``regression``."""
+        ...
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of all examples and labels of the three splits, before any subset is taken."""
+        ...
+
+    @property
+    def metrics(self) -> tuple[Metric, ...]:
+        """The score's metric first; the others are recorded beside it."""
+        ...
+
+    @property
+    def chance(self) -> float:
+        """The test score of the best constant prediction."""
+        ...
+
+    @property
+    def task_type(self) -> str | None:
+        """PEFT's name for the kind of task (``SEQ_CLS``), or None where PEFT has none."""
+        ...
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """Examples by split."""
+        ...
+
+    def encode(self, backbone: Backbone, *, max_train: int | None) -> Mapping[str, Examples]:
+        """Turn the splits into what this backbone reads, train cut to one fixed subset."""
+        ...
+
+    def without_examples(self) -> Task:
+        """Return the task without its raw examples, small enough to hand to every trial."""
+        ...
+
+    def build(self, backbone: Backbone) -> torch.nn.Module:
+        """Load the pretrained weights and put a new head on them.
+
+        The head is drawn from torch's global generator, which the caller seeds.
+        """
+        ...
+
+    def head_parameters(self, model: torch.nn.Module) -> set[str]:
+        """Names of the parameters of the new head in a model from `build`."""
+        ...
+
+    def loss(self, model: torch.nn.Module, batch: Batch) -> torch.Tensor:
+        """Return the mean loss over a batch."""
+        ...
+
+    def outputs(self, model: torch.nn.Module, batch: Batch) -> torch.Tensor:
+        """Return one row of outputs per example, in the labels' own units."""
+        ...
+
+    def constant(self, count: int) -> Array:
+        """Return `count` rows of the constant prediction: the majority class, or the mean."""
+        ...
+
+
+def scores(metrics: tuple[Metric, ...], labels: Array, outputs: Array) -> dict[str, float]:
+    """Score outputs by every metric, the first being the task's score."""
+    return {metric.name: float(metric.compute(labels, outputs)) for metric in metrics}
