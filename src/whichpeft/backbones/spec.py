@@ -7,6 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+# Positions that no input fills, so that methods with virtual tokens read the same input as all
+# others: one cap for every method and study. Two more stay free because RoBERTa counts from 2.
+FREE_POSITIONS = 64
+_OFFSET = 2
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Backbone:
@@ -29,3 +34,8 @@ class Backbone:
             if isinstance(value, int) and value > 0:
                 return value
         return None
+
+    @property
+    def input_positions(self) -> int | None:
+        """How many positions an input may fill beside virtual tokens, or None without a limit."""
+        return None if self.positions is None else max(8, self.positions - FREE_POSITIONS - _OFFSET)

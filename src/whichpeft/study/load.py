@@ -146,7 +146,8 @@ def _explain(path: Path, error: ValidationError) -> str:
     where = [str(part) for part in first["loc"] if not str(part).startswith("_")]
     if first["type"] == "extra_forbidden":
         *section, key = where
-        model = {"budget": _Budget, "tasks": _Task}.get(section[0] if section else "", _Study)
+        models: dict[str, type[BaseModel]] = {"budget": _Budget, "tasks": _Task}
+        model = models.get(section[0] if section else "", _Study)
         inside = f" [{'.'.join(section)}]" if section else ""
         known = list(model.model_fields)
         hint = nearest(key, known) or f"; the keys are {', '.join(known)}"

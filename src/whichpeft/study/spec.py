@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import InitVar, asdict, dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from whichpeft.errors import StudyError, nearest
 
@@ -42,6 +42,11 @@ class Budget:
                 f"budget: tuning_trials is {self.tuning_trials}; this version compares methods at "
                 "their defaults only, so leave it at 0"
             )
+
+    def steps(self, train_examples: int) -> int:
+        """Optimiser steps of one trial on a training split of so many examples."""
+        examples = min(train_examples, self.max_train or train_examples)
+        return self.epochs * -(-examples // self.batch_size)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -99,6 +104,25 @@ class Study:
     backbone: InitVar[str | None] = None
     task: InitVar[str | TaskSource | None] = None
 
+    if TYPE_CHECKING:  # what may be given; __post_init__ makes the fields' own types of it
+
+        def __init__(
+            self,
+            *,
+            name: str = "",
+            backbones: Sequence[str] = (),
+            tasks: Sequence[str | TaskSource] = (),
+            methods: Sequence[str] = (),
+            seeds: int | Sequence[int] = (0, 1, 2),
+            budget: Budget = ...,
+            precision: str = "auto",
+            threads: int = 1,
+            same_targets: bool = True,
+            baseline: str = "full",
+            backbone: str | None = None,
+            task: str | TaskSource | None = None,
+        ) -> None: ...
+
     def __post_init__(self, backbone: str | None, task: str | TaskSource | None) -> None:
         def put(key: str, value: object) -> None:
             object.__setattr__(self, key, value)
@@ -107,7 +131,8 @@ class Study:
         tasks = (task,) if task is not None else tuple(self.tasks)
         put("tasks", tuple(TaskSource(name=t) if isinstance(t, str) else t for t in tasks))
         put("methods", tuple(self.methods))
-        put("seeds", tuple(range(self.seeds)) if isinstance(self.seeds, int) else tuple(self.seeds))
+        seeds: int | Sequence[int] = self.seeds
+        put("seeds", tuple(range(seeds)) if isinstance(seeds, int) else tuple(seeds))
         if not self.name and self.tasks and self.backbones:
             put("name", f"{short_name(self.tasks[0].name)}-{short_name(self.backbones[0])}")
         self._check()

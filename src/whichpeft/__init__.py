@@ -1,0 +1,34 @@
+"""Which parameter-efficient fine-tuning method should I use, for this model, data and hardware?
+
+    import whichpeft as wp
+    report = wp.run(wp.Study(backbone="minilm", task="stdlib-docs", methods=["full", "lora:r=8"]))
+    report.table()
+
+Importing this loads neither torch nor transformers.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from whichpeft.errors import WhichpeftError
+from whichpeft.study import Budget, Study, TaskSource
+
+if TYPE_CHECKING:
+    from whichpeft.api import run
+    from whichpeft.report import Report
+
+__version__ = "0.1.0"
+__all__ = ["Budget", "Report", "Study", "TaskSource", "WhichpeftError", "__version__", "run"]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "run":
+        from whichpeft.api import run
+
+        return run
+    if name == "Report":
+        from whichpeft.report import Report
+
+        return Report
+    raise AttributeError(f"module 'whichpeft' has no attribute {name!r}")

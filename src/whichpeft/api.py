@@ -1,0 +1,81 @@
+"""Runs a study from beginning to end; what `whichpeft.run` and the command share."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from whichpeft.request import check_request
+from whichpeft.study import Budget, Study
+
+if TYPE_CHECKING:
+    from whichpeft.executors import Watch
+    from whichpeft.forecast import Forecast
+    from whichpeft.report import Report
+
+DEFAULT = Study(
+    name="default",
+    backbone="minilm",
+    task="stdlib-docs",
+    methods=(
+        "full", "head", "lora:r=8", "lora:r=16", "lora:r=32", "dora", "adalora", "ia3", "bitfit",
+        "prefix", "prompt", "p-tuning",
+    ),
+    seeds=(0, 1, 2),
+    budget=Budget(epochs=3, batch_size=16),
+)  # fmt: skip
+"""What `whichpeft run` does without arguments: the methods of the survey's notebook and their kin."""
+
+
+def run(
+    study: Study = DEFAULT,
+    *,
+    out: Path | str | None = None,
+    jobs: int | None = None,
+    device: str = "auto",
+    watch: Watch | None = None,
+) -> Report:
+    """Run what is missing of a study in its folder and return the report.
+
+    out: the run folder; ``whichpeft-runs/<study name>`` where not given. jobs: trials side by
+    side on a CPU; as many as fit its cores and memory where not given. watch: told of the run's
+    progress; a live display where not given. Writes ``report.html`` into the folder.
+
+    Raises RequestError, with nothing run, where the request is wrong. A trial that fails becomes
+    a failed record and does not raise.
+    """
+    from whichpeft.conduct import conduct
+    from whichpeft.report import Report
+
+    request = check_request(study, folder_of(study, out))
+    with tempfile.TemporaryDirectory(prefix="whichpeft-") as scratch:
+        if watch is not None:
+            conduct(request, Path(scratch), jobs=jobs, device=device, watch=watch)
+        else:
+            from whichpeft.progress import LiveWatch
+
+            with LiveWatch() as live:
+                conduct(request, Path(scratch), jobs=jobs, device=device, watch=live)
+    report = Report.read(request.store.folder)
+    report.write_html(request.store.folder / "report.html")
+    return report
+
+
+def forecast(
+    study: Study, *, out: Path | str | None = None, jobs: int | None = None, device: str = "auto"
+) -> Forecast:
+    """Say which trials `run` would run and how long it would take, from a few timed steps.
+
+    Raises RequestError where the request is wrong. Writes nothing.
+    """
+    from whichpeft.forecast import make_forecast
+
+    request = check_request(study, folder_of(study, out))
+    with tempfile.TemporaryDirectory(prefix="whichpeft-") as scratch:
+        return make_forecast(request, Path(scratch), jobs=jobs, device=device)
+
+
+def folder_of(study: Study, out: Path | str | None) -> Path:
+    """Return the folder a study runs in."""
+    return Path(out) if out is not None else Path("whichpeft-runs", study.name)

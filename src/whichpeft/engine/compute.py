@@ -1,0 +1,99 @@
+"""What a trial computes on and in: device, precision, threads."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from whichpeft.errors import StudyError
+from whichpeft.tasks import Batch
+
+DEVICES = ("auto", "cpu", "cuda", "mps")
+
+
+@dataclass(frozen=True, slots=True)
+class Compute:
+    """A device and the precision that matrix products take there."""
+
+    device: torch.device
+    precision: str
+
+    def autocast(self) -> AbstractContextManager[Any]:
+        """Return the context in which the forward pass runs."""
+        if self.precision == "float32":
+            return nullcontext()
+        context: AbstractContextManager[Any] = torch.autocast(self.device.type, torch.bfloat16)
+        return context
+
+    def place(self, batch: Batch) -> Batch:
+        """Move a batch to the device."""
+        if self.device.type == "cpu":
+            return batch
+        return {key: value.to(self.device, non_blocking=True) for key, value in batch.items()}
+
+    def synchronise(self) -> None:
+        """Wait until the device has done what it was given, before a clock is read."""
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
+        elif self.device.type == "mps":
+            torch.mps.synchronize()
+
+
+def find_devices(asked: str) -> list[str]:
+    """Return the devices that trials may use, one trial on each at a time; on a CPU just that.
+
+    Raises StudyError where the one asked for is not there.
+    """
+    if asked not in DEVICES:
+        raise StudyError(f"unknown device {asked!r}; it is one of {', '.join(DEVICES)}")
+    cuda = [f"cuda:{i}" for i in range(torch.cuda.device_count())] if torch.cuda.is_available() else []
+    mps = ["mps"] if torch.backends.mps.is_available() else []
+    found = {"cuda": cuda, "mps": mps, "cpu": ["cpu"], "auto": cuda or mps or ["cpu"]}[asked]
+    if not found:
+        raise StudyError(f"device {asked!r}: torch finds none on this machine; use --device auto")
+    return found
+
+
+def choose_compute(device: str, precision: str) -> Compute:
+    """Resolve ``auto`` to bfloat16 where the hardware multiplies it, else float32.
+
+    Raises StudyError where bfloat16 is asked for and the device has none.
+    """
+    place = torch.device(device)
+    able = _multiplies_bfloat16(place)
+    if precision == "bfloat16" and not able:
+        raise StudyError(f"precision bfloat16: {device} does not multiply it; use auto or float32")
+    return Compute(place, "bfloat16" if able and precision != "float32" else "float32")
+
+
+def store_frozen_weights(model: torch.nn.Module, precision: str) -> None:
+    """Keep the frozen weights of linear layers in the precision they are multiplied in.
+
+    Autocast would cast them anew at every step to the same bits; stored so, they take half the
+    memory as well. Weights shared with an embedding stay as they are.
+    """
+    if precision == "float32":
+        return
+    shared = {
+        id(parameter)
+        for module in model.modules()
+        if isinstance(module, torch.nn.Embedding)
+        for parameter in module.parameters(recurse=False)
+    }
+    for module in model.modules():
+        if type(module) is torch.nn.Linear:
+            for parameter in module.parameters(recurse=False):
+                if not parameter.requires_grad and id(parameter) not in shared:
+                    parameter.data = parameter.data.to(torch.bfloat16)
+
+
+def _multiplies_bfloat16(device: torch.device) -> bool:
+    if device.type == "cuda":
+        return bool(torch.cuda.get_device_capability(device) >= (8, 0))
+    if device.type == "cpu":
+        # Emulated bfloat16 is slower than float32, so only instructions of its own count.
+        return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
+    return False

@@ -1,0 +1,51 @@
+"""What an executor hands to the engine, and what it gets back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from whichpeft.backbones import Backbone
+from whichpeft.methods import Method
+from whichpeft.records import Record
+from whichpeft.records.store import Curve
+from whichpeft.study import Trial
+from whichpeft.tasks import Array
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Job:
+    """A trial with all that is needed to carry it out in another process.
+
+    data: file with the encoded task, written by `whichpeft.engine.data`.
+    beside: how many other trials may run at the same time.
+    quick: of a profile, time a few steps only, for a forecast.
+    """
+
+    trial: Trial
+    backbone: Backbone
+    method: Method
+    data: Path
+    device: str
+    beside: int = 0
+    quick: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Progress:
+    """Where a running trial stands; `speed` in examples per second."""
+
+    phase: str
+    epoch: float = 0.0
+    loss: float | None = None
+    speed: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Result:
+    """What a trial gave: its record, and the arrays kept beside it."""
+
+    record: Record
+    curve: Curve = ()
+    predictions: Mapping[str, Array] = field(default_factory=dict)

@@ -1,0 +1,195 @@
+"""The training loop: one for every method, task and device."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+
+from whichpeft.engine.batches import evaluation_batches, training_batches
+from whichpeft.engine.job import Progress
+from whichpeft.engine.meter import Meter
+from whichpeft.engine.prepare import Prepared
+from whichpeft.errors import TrialFailed
+from whichpeft.methods import Method
+from whichpeft.study import Budget
+from whichpeft.tasks import Array, Batch, Examples, scores
+
+Report = Callable[[Progress], None]
+
+MAX_GRADIENT_NORM = 1.0
+_EVALUATION_BATCH = 64
+_READ_LOSS_EVERY = 10  # steps; reading it makes an accelerator wait for the host
+
+
+@dataclass(slots=True)
+class Fitted:
+    """What training gave: the best validation score, its epoch (from 1), and the curve."""
+
+    best_score: float = -math.inf
+    best_epoch: int = 0
+    epochs_run: int = 0
+    steps: int = 0
+    curve: list[tuple[int, str, float]] = field(default_factory=list)
+
+
+class Optimisation:
+    """AdamW with warm-up, linear decay and clipping, stepping through a known number of steps."""
+
+    def __init__(self, prepared: Prepared, method: Method, steps: int) -> None:
+        self._parameters = prepared.trained()
+        self._peak = method.learning_rate
+        self._steps = steps
+        self._warmup = math.ceil(method.warmup_ratio * steps)
+        # Biases, norms and other vectors do not decay, as is usual.
+        groups = [
+            {
+                "params": [p for p in self._parameters if p.dim() >= 2],
+                "weight_decay": method.weight_decay,
+            },
+            {"params": [p for p in self._parameters if p.dim() < 2], "weight_decay": 0.0},
+        ]
+        self._adamw = torch.optim.AdamW(
+            [group for group in groups if group["params"]],
+            lr=self._peak,
+            fused=prepared.compute.device.type in ("cpu", "cuda"),
+        )
+
+    def step(self, step: int) -> None:
+        """Follow the gradients of step `step` (from 0); `clear` them afterwards."""
+        torch.nn.utils.clip_grad_norm_(self._parameters, MAX_GRADIENT_NORM)
+        for group in self._adamw.param_groups:
+            group["lr"] = self.learning_rate(step)
+        self._adamw.step()
+
+    def clear(self) -> None:
+        self._adamw.zero_grad(set_to_none=True)
+
+    def learning_rate(self, step: int) -> float:
+        """Linear from 0 to the peak during warm-up, then linear to 0 at the last step."""
+        if step < self._warmup:
+            return self._peak * (step + 1) / self._warmup
+        return self._peak * (self._steps - step) / max(1, self._steps - self._warmup)
+
+
+def take_step(prepared: Prepared, optimisation: Optimisation, batch: Batch, step: int) -> torch.Tensor:
+    """Train on one batch and return the task's own loss, detached."""
+    with prepared.compute.autocast():
+        loss = prepared.task.loss(prepared.model, prepared.compute.place(batch))
+    penalty = prepared.adapter.penalty()
+    (loss if penalty is None else loss + penalty).backward()
+    optimisation.step(step)
+    prepared.adapter.after_step(step)  # gradients still there: some methods read them
+    optimisation.clear()
+    return loss.detach()
+
+
+def fit(
+    prepared: Prepared, method: Method, budget: Budget, seed: int, meter: Meter, report: Report
+) -> Fitted:
+    """Train, validate after each epoch, and leave the model at its best validation score.
+
+    Raises TrialFailed where the loss is not finite.
+    """
+    train = prepared.examples["train"]
+    steps = budget.epochs * math.ceil(len(train) / budget.batch_size)
+    optimisation = Optimisation(prepared, method, steps)
+    fitted = Fitted()
+    best: list[torch.Tensor] | None = None
+    for epoch in range(budget.epochs):
+        with meter.phase("fit"):
+            batches = training_batches(train.sizes, budget.batch_size, seed=seed, epoch=epoch)
+            _run_epoch(prepared, optimisation, batches, epoch, fitted, report)
+        with meter.phase("validate"):
+            report(Progress(phase="validate", epoch=epoch + 1))
+            score = _score(prepared, "validation")
+        fitted.epochs_run = epoch + 1
+        fitted.curve.append((fitted.steps, "validation_score", score))
+        if score > fitted.best_score:
+            fitted.best_score, fitted.best_epoch = score, epoch + 1
+            best = None if epoch == budget.epochs - 1 else _copy_state(prepared)
+        elif (
+            budget.early_stopping is not None and epoch + 1 - fitted.best_epoch >= budget.early_stopping
+        ):
+            break
+    if best is not None:
+        _restore_state(prepared, best)
+    return fitted
+
+
+def evaluate(prepared: Prepared, split: str) -> Array:
+    """Return the outputs on a split, one row per example, in the split's own order."""
+    examples: Examples = prepared.examples[split]
+    if not prepared.adapter.trains:
+        return prepared.task.constant(len(examples))
+    rows: list[Array] = []
+    batches = evaluation_batches(examples.sizes, _EVALUATION_BATCH)
+    prepared.model.eval()
+    with torch.inference_mode(), prepared.compute.autocast():
+        for batch in batches:
+            outputs = prepared.task.outputs(
+                prepared.model, prepared.compute.place(examples.batch(batch))
+            )
+            rows.append(outputs.float().cpu().numpy())
+    in_order: Array = np.empty_like(np.concatenate(rows))
+    in_order[np.concatenate(batches)] = np.concatenate(rows)
+    return in_order
+
+
+def _run_epoch(
+    prepared: Prepared,
+    optimisation: Optimisation,
+    batches: Iterable[Array],
+    epoch: int,
+    fitted: Fitted,
+    report: Report,
+) -> None:
+    train = prepared.examples["train"]
+    prepared.model.train()
+    pending: list[torch.Tensor] = []
+    seen = 0
+    began = time.perf_counter()
+    for batch in batches:
+        pending.append(take_step(prepared, optimisation, train.batch(batch), fitted.steps))
+        fitted.steps += 1
+        seen += len(batch)
+        if len(pending) == _READ_LOSS_EVERY or seen == len(train):
+            loss = _read_loss(pending, fitted)
+            speed = seen / (time.perf_counter() - began)
+            report(Progress(phase="fit", epoch=epoch + seen / len(train), loss=loss, speed=speed))
+            pending.clear()
+
+
+def _read_loss(pending: list[torch.Tensor], fitted: Fitted) -> float:
+    loss = float(torch.stack(pending).mean())
+    if not math.isfinite(loss):
+        raise TrialFailed(f"the loss is not finite ({loss}) at step {fitted.steps}", phase="fit")
+    fitted.curve.append((fitted.steps, "train_loss", loss))
+    return loss
+
+
+def _score(prepared: Prepared, split: str) -> float:
+    outputs = evaluate(prepared, split)
+    if not np.isfinite(outputs).all():
+        raise TrialFailed("the outputs are not finite", phase="validate")
+    metrics = prepared.task.metrics
+    return scores(metrics, prepared.examples[split].labels, outputs)[metrics[0].name]
+
+
+def _state(prepared: Prepared) -> list[torch.Tensor]:
+    """All that training changes: parameters that train, and buffers such as running means."""
+    return [*prepared.trained(), *prepared.model.buffers()]
+
+
+def _copy_state(prepared: Prepared) -> list[torch.Tensor]:
+    return [tensor.detach().clone() for tensor in _state(prepared)]
+
+
+def _restore_state(prepared: Prepared, kept: list[torch.Tensor]) -> None:
+    with torch.no_grad():
+        for tensor, old in zip(_state(prepared), kept, strict=True):
+            tensor.copy_(old)

@@ -1,0 +1,180 @@
+"""Trials as processes on this machine, forked from a server that has paid the imports.
+
+A trial's process gets its job through a pipe and sends back progress and a result. The server
+only imports, and starts threads in no child's way; where there is no safe fork (macOS, Windows)
+each trial's process starts afresh.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import multiprocessing.connection
+import signal
+import sys
+import time
+import types
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from multiprocessing.connection import Connection
+from typing import TYPE_CHECKING, Any
+
+from whichpeft.executors.watch import Watch
+from whichpeft.records import Outcome, Record, Setting
+
+if TYPE_CHECKING:
+    from multiprocessing.process import BaseProcess
+
+    from whichpeft.engine import Job, Result
+
+_START = "forkserver" if sys.platform.startswith("linux") else "spawn"
+_TELL_EVERY = 0.2  # seconds between two reports of one trial
+
+
+@dataclass(slots=True)
+class _Running:
+    job: Job
+    process: BaseProcess
+    pipe: Connection
+    device: str
+
+
+def warm_up(families: Sequence[str] = ()) -> None:
+    """Start the fork server, which then imports in the background.
+
+    families: model types (``bert``) whose modelling code it should import too.
+    """
+    context = _context()
+    if _START == "forkserver":
+        from multiprocessing import forkserver
+
+        context.set_forkserver_preload(
+            ["whichpeft.engine.preload", *(f"transformers.models.{f}.modeling_{f}" for f in families)]
+        )
+        with _without_main():
+            forkserver.ensure_running()
+
+
+def run_jobs(jobs: Sequence[Job], devices: Sequence[str], watch: Watch) -> Iterator[tuple[Job, Result]]:
+    """Run jobs, as many side by side as there are devices (a CPU may be listed several times).
+
+    Yields each job with its result as it ends. A process that dies gives a failed record. Where
+    the consumer stops early, or is interrupted, the processes still running are ended.
+    """
+    waiting = deque(jobs)
+    free = list(devices)
+    running: list[_Running] = []
+    try:
+        while waiting or running:
+            while waiting and free:
+                running.append(_start(waiting.popleft(), free.pop(0)))
+                watch.started(running[-1].job)
+            for trial in _wait(running):
+                result = _receive(trial, watch)
+                if result is not None:
+                    running.remove(trial)
+                    free.append(trial.device)
+                    watch.finished(trial.job, result)
+                    yield trial.job, result
+    finally:
+        _end(running)
+
+
+def _start(job: Job, device: str) -> _Running:
+    job = replace(job, device=device)
+    receiver, sender = _context().Pipe(duplex=False)
+    process = _context().Process(target=_carry_out, args=(job, sender), daemon=True)
+    with _without_main():
+        process.start()
+    sender.close()
+    return _Running(job, process, receiver, device)
+
+
+def _wait(running: Sequence[_Running]) -> list[_Running]:
+    ready = multiprocessing.connection.wait([trial.pipe for trial in running], timeout=1.0)
+    return [trial for trial in running if trial.pipe in ready]
+
+
+def _receive(trial: _Running, watch: Watch) -> Result | None:
+    """Take one message; return the result if that was it, or a failed one if the process died."""
+    try:
+        kind, content = trial.pipe.recv()
+    except (EOFError, OSError):
+        trial.process.join()
+        return _died(trial)
+    if kind == "progress":
+        watch.progressed(trial.job, content)
+        return None
+    trial.process.join()
+    trial.pipe.close()
+    result: Result = content
+    return result
+
+
+def _died(trial: _Running) -> Result:
+    from whichpeft.engine import Result
+
+    code = trial.process.exitcode
+    reason = f"its process ended with exit code {code}"
+    if code is not None and code < 0:
+        name = signal.Signals(-code).name
+        hint = "; the system ends processes so when memory runs out" if name == "SIGKILL" else ""
+        reason = f"its process was ended by {name}{hint}"
+    return Result(
+        record=Record(
+            trial=trial.job.trial,
+            setting=Setting(device=trial.device, beside=trial.job.beside),
+            outcome=Outcome(status="failed", reason=reason),
+        )
+    )
+
+
+def _end(running: Sequence[_Running]) -> None:
+    for trial in running:
+        trial.process.terminate()
+    for trial in running:
+        trial.process.join(timeout=5)
+        if trial.process.is_alive():
+            trial.process.kill()
+        trial.pipe.close()
+
+
+def _carry_out(job: Job, sender: Connection) -> None:
+    """Run in the trial's own process."""
+    # ctrl-C reaches every process of the terminal; the one that started the run decides.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    from whichpeft.engine.trial import carry_out
+
+    told = 0.0
+
+    def report(progress: Any) -> None:
+        nonlocal told
+        now = time.monotonic()
+        if now - told >= _TELL_EVERY:
+            told = now
+            sender.send(("progress", progress))
+
+    try:
+        sender.send(("result", carry_out(job, report)))
+    except BrokenPipeError:
+        sys.exit(1)  # whoever started the run is gone; nobody would keep the record
+
+
+def _context() -> Any:
+    return multiprocessing.get_context(_START)
+
+
+@contextlib.contextmanager
+def _without_main() -> Iterator[None]:
+    """Keep the new process from importing the user's main script.
+
+    A trial needs nothing of it, and a script without an ``if __name__ == "__main__"`` would run
+    itself again in every trial.
+    """
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = types.ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main

@@ -1,0 +1,10 @@
+"""What is compared: the baselines, the methods of HF PEFT, and our own tuners."""
+
+from whichpeft.methods.baselines import ZeroShot
+from whichpeft.methods.catalogue import methods, resolve_method
+from whichpeft.methods.method import Adapter, Method, Situation
+
+UNTRAINED = ZeroShot.name
+"""The method that every study ends with, because it costs nothing."""
+
+__all__ = ["UNTRAINED", "Adapter", "Method", "Situation", "methods", "resolve_method"]

@@ -1,0 +1,104 @@
+"""What PEFT methods are held against: full fine-tuning, the head alone, and no training."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from whichpeft.methods.method import Method, Situation
+
+if TYPE_CHECKING:
+    import torch
+
+
+WEIGHTS = "model.safetensors"
+
+
+class PlainAdapter:
+    """A model without added parts; the parameters that train are kept as safetensors."""
+
+    def __init__(self, model: torch.nn.Module, trained: Callable[[str], bool]) -> None:
+        self.model = model
+        for name, parameter in model.named_parameters():
+            parameter.requires_grad_(trained(name))
+
+    @property
+    def trains(self) -> bool:
+        return any(parameter.requires_grad for parameter in self.model.parameters())
+
+    def penalty(self) -> torch.Tensor | None:
+        return None
+
+    def after_step(self, step: int) -> None:
+        """Nothing follows a step."""
+
+    def save(self, folder: Path) -> None:
+        from safetensors.torch import save_file
+
+        kept: dict[str, Any] = {
+            name: parameter.detach().contiguous()
+            for name, parameter in self.model.named_parameters()
+            if parameter.requires_grad
+        }
+        if kept:
+            folder.mkdir(parents=True, exist_ok=True)
+            save_file(kept, folder / WEIGHTS)
+
+
+class Baseline(Method):
+    """A method that adds no parts to the model."""
+
+    def load(self, model: torch.nn.Module, folder: Path) -> torch.nn.Module:
+        from safetensors.torch import load_file
+
+        path = folder / WEIGHTS
+        if path.exists():
+            unexpected = model.load_state_dict(load_file(path), strict=False).unexpected_keys
+            if unexpected:
+                raise ValueError(f"{path}: holds {unexpected[0]}, which this model has not")
+        return model
+
+
+@dataclass(frozen=True, kw_only=True)
+class Full(Baseline):
+    """Full fine-tuning: every parameter trains."""
+
+    name = "full"
+    description = "every parameter trains; the usual baseline"
+    paper = "Devlin et al. 2019, arXiv 1810.04805"
+    learning_rate_source = "docs/defaults.md: best of a sweep on SST-2 and stdlib-docs with minilm"
+    learning_rate: float = 1e-4
+    weight_decay: float = 0.01
+
+    def apply(self, model: torch.nn.Module, situation: Situation) -> PlainAdapter:
+        return PlainAdapter(model, lambda name: True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Head(Baseline):
+    """Linear probing: the new head trains on a frozen backbone."""
+
+    name = "head"
+    description = "the new head alone trains, on a frozen backbone"
+    paper = "Alain and Bengio 2016, arXiv 1610.01644"
+    learning_rate_source = "docs/defaults.md: best of a sweep on SST-2 and stdlib-docs with minilm"
+    learning_rate: float = 5e-3
+
+    def apply(self, model: torch.nn.Module, situation: Situation) -> PlainAdapter:
+        return PlainAdapter(model, lambda name: name in situation.head)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ZeroShot(Baseline):
+    """No training at all: a new head knows nothing, so the constant prediction stands."""
+
+    name = "zero-shot"
+    description = "no training: the constant prediction (majority class, or mean)"
+    learning_rate_source = "none: nothing trains"
+    learning_rate: float = 0.0
+    warmup_ratio: float = 0.0
+
+    def apply(self, model: torch.nn.Module, situation: Situation) -> PlainAdapter:
+        return PlainAdapter(model, lambda name: False)

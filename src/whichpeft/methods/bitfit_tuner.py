@@ -1,0 +1,143 @@
+"""BitFit as a PEFT tuner: every bias of the backbone gets a trained copy.
+
+Ben Zaken et al. 2022, arXiv 2106.10199. Saves, loads and merges as PEFT's own adapters do.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from peft import PeftConfig, PeftType
+from peft.tuners.tuners_utils import BaseTuner, BaseTunerLayer, check_adapters_to_merge
+from torch.nn import functional
+
+from whichpeft.methods.peft_registration import register
+
+
+@dataclass
+class BitFitConfig(PeftConfig):  # type: ignore[misc]
+    """Configuration of a BitFit adapter.
+
+    target_modules: full or leaf names of the modules whose bias trains; every module of the
+    backbone that has one, where not given.
+    """
+
+    target_modules: list[str] | str | None = None
+    exclude_modules: list[str] | str | None = None
+    modules_to_save: list[str] | None = field(default=None)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.peft_type = PeftType.BITFIT
+
+
+class BitFitLayer(torch.nn.Module, BaseTunerLayer):  # type: ignore[misc]
+    """A module whose bias is replaced by a trained copy of it, one for each adapter."""
+
+    adapter_layer_names = ("bitfit_bias",)
+
+    def __init__(self, base_layer: torch.nn.Module, adapter_name: str, **kwargs: Any) -> None:
+        super().__init__()
+        self.base_layer = base_layer
+        self.bitfit_bias = torch.nn.ParameterDict()
+        self.merged_adapters: list[str] = []
+        self._frozen_bias: torch.Tensor | None = None
+        self._active_adapter = adapter_name
+        self.update_layer(adapter_name)
+
+    def update_layer(self, adapter_name: str, inference_mode: bool = False) -> None:
+        """Add an adapter: a copy of the pretrained bias, so that nothing changes at first."""
+        bias = self._pretrained_bias()
+        self.bitfit_bias[adapter_name] = torch.nn.Parameter(bias.detach().clone())
+        self.set_adapter(self.active_adapters, inference_mode=inference_mode)
+
+    def forward(self, x: torch.Tensor, *args: Any, **kwargs: Any) -> torch.Tensor:
+        if self.disable_adapters:
+            if self.merged:
+                self.unmerge()
+            return self.base_layer(x, *args, **kwargs)
+        if self.merged or not self.active_adapters:
+            return self.base_layer(x, *args, **kwargs)
+        bias = self.bitfit_bias[self.active_adapters[0]]
+        base = self.base_layer
+        # The two layers that matter for speed; functional_call below costs a few microseconds more.
+        if type(base) is torch.nn.Linear:
+            return functional.linear(x, base.weight, bias)
+        if type(base) is torch.nn.LayerNorm:
+            return functional.layer_norm(x, base.normalized_shape, base.weight, bias, base.eps)
+        return torch.func.functional_call(base, {"bias": bias}, (x, *args), kwargs)
+
+    def merge(self, safe_merge: bool = False, adapter_names: list[str] | None = None) -> None:
+        """Put the trained bias in the place of the pretrained one, which is kept aside.
+
+        Raises ValueError where `safe_merge` is asked and the bias is not finite.
+        """
+        chosen = check_adapters_to_merge(self, adapter_names)
+        if not chosen:
+            return
+        if len(chosen) > 1 or self.merged:
+            raise ValueError("BitFit merges one adapter at a time: a module has one bias")
+        trained = self.bitfit_bias[chosen[0]]
+        if safe_merge and not torch.isfinite(trained).all():
+            raise ValueError(f"the bias of adapter {chosen[0]} is not finite")
+        bias = self._pretrained_bias()
+        self._frozen_bias = bias.data.clone()
+        bias.data = trained.data.clone().to(bias.dtype)
+        self.merged_adapters.append(chosen[0])
+
+    def unmerge(self) -> None:
+        """Put the pretrained bias back."""
+        if self.merged and self._frozen_bias is not None:
+            self.merged_adapters.clear()
+            self._pretrained_bias().data = self._frozen_bias
+            self._frozen_bias = None
+
+    def _pretrained_bias(self) -> torch.nn.Parameter:
+        bias = self.get_base_layer().bias
+        if not isinstance(bias, torch.nn.Parameter):
+            raise ValueError(f"{type(self.base_layer).__name__} has no bias for BitFit to train")
+        return bias
+
+
+class BitFitModel(BaseTuner):  # type: ignore[misc]
+    """Gives every bias of the backbone a trained copy."""
+
+    prefix = "bitfit_"
+    tuner_layer_cls = BitFitLayer
+    target_module_mapping: dict[str, list[str]] = {}  # noqa: RUF012
+
+    def _pre_injection_hook(self, model: torch.nn.Module, config: PeftConfig, adapter_name: str) -> None:
+        if config.target_modules is None:
+            config.target_modules = biased_modules(model)
+
+    def _create_and_replace(
+        self,
+        peft_config: PeftConfig,
+        adapter_name: str,
+        target: torch.nn.Module,
+        target_name: str,
+        parent: torch.nn.Module,
+        current_key: str,
+        **kwargs: Any,
+    ) -> None:
+        if isinstance(target, BitFitLayer):
+            target.update_layer(adapter_name, inference_mode=peft_config.inference_mode)
+            return
+        layer = BitFitLayer(target, adapter_name)
+        if adapter_name not in self.active_adapters:
+            layer.requires_grad_(False)
+        self._replace_module(parent, target_name, layer, target)
+
+
+def biased_modules(model: torch.nn.Module) -> list[str]:
+    """Return the names of the modules that hold a bias of their own, in the model's order."""
+    return [
+        name
+        for name, module in model.named_modules()
+        if isinstance(module._parameters.get("bias"), torch.nn.Parameter)
+    ]
+
+
+register("bitfit", BitFitConfig, BitFitModel)

@@ -1,0 +1,86 @@
+"""All methods by name: ours, and those of installed plug-ins (entry points `whichpeft.methods`)."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from functools import cache
+from importlib.metadata import entry_points
+from typing import Any, get_type_hints
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+from whichpeft.errors import StudyError, nearest
+from whichpeft.methods.adalora import AdaLora
+from whichpeft.methods.baselines import Full, Head, ZeroShot
+from whichpeft.methods.bitfit import BitFit
+from whichpeft.methods.lora import IA3, Dora, Lora
+from whichpeft.methods.method import Method
+from whichpeft.methods.prompts import Prefix, Prompt, PTuning
+from whichpeft.study.names import PartName, format_value, parse_method
+
+_OWN: tuple[type[Method], ...] = (
+    Full, Head, ZeroShot, Lora, Dora, AdaLora, IA3, BitFit, Prefix, Prompt, PTuning
+)  # fmt: skip
+
+
+@cache
+def methods() -> Mapping[str, type[Method]]:
+    """Return every method by name, in the order they are listed."""
+    known = {method.name: method for method in _OWN}
+    for point in entry_points(group="whichpeft.methods"):
+        known[point.name] = point.load()
+    return known
+
+
+def resolve_method(text: str) -> Method:
+    """Turn a method's name with its options into the method.
+
+    Raises StudyError at an unknown name or option, or a value of the wrong kind.
+    """
+    name = parse_method(text)
+    if len(name.parts) > 1:
+        raise StudyError(f"method {text!r}: this version runs one method at a time; leave out the +")
+    part = name.parts[0]
+    if part.is_file:
+        raise StudyError(f"method {text!r}: this version reads no adapter_config.json; name a method")
+    if part.name not in methods():
+        raise StudyError(
+            f"unknown method {part.name!r}{nearest(part.name, methods())} "
+            f"Known are {', '.join(methods())}"
+        )
+    return _make(methods()[part.name], part, text)
+
+
+def _make(method: type[Method], part: PartName, text: str) -> Method:
+    hints = get_type_hints(method)
+    fields = {field.name: hints[field.name] for field in dataclasses.fields(method)}
+    values: dict[str, Any] = {}
+    for key, value in part.options:
+        field = method.aliases.get(key, key)
+        if field not in fields:
+            known = [*fields, *method.aliases]
+            raise StudyError(
+                f"method {text!r}: {part.name} has no option {key!r}{nearest(key, known)} "
+                f"It has {', '.join(fields)}"
+            )
+        if field in values:
+            raise StudyError(f"method {text!r}: {field} is given twice")
+        values[field] = _check(fields[field], value, f"method {text!r}: {key}")
+    made = method(**values)
+    for key in ("learning_rate", "weight_decay", "warmup_ratio"):
+        if getattr(made, key) < 0:
+            raise StudyError(f"method {text!r}: {key} is {getattr(made, key)}; it has to be 0 or more")
+    for key, value in values.items():
+        if fields[key] in (int, int | None) and value is not None and value < 1:
+            raise StudyError(f"method {text!r}: {key} is {value}; it has to be 1 or more")
+    return made
+
+
+def _check(hint: Any, value: Any, where: str) -> Any:
+    try:
+        return TypeAdapter(hint, config=ConfigDict(strict=True)).validate_python(value)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        message = first["msg"][0].lower() + first["msg"][1:]
+        raise StudyError(f"{where} is {format_value(value)}, but {message}") from None

@@ -1,0 +1,116 @@
+"""Method: how a backbone is adapted. A frozen dataclass whose fields are its identity.
+
+Declaring a method needs no torch; applying it does.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+
+from whichpeft.study.names import format_part
+
+if TYPE_CHECKING:
+    import torch
+
+    from whichpeft.backbones import Backbone
+    from whichpeft.study import Budget
+    from whichpeft.tasks import Task
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Situation:
+    """What a method is told when it is applied.
+
+    task_type: PEFT's name for the kind of task (``SEQ_CLS``), or None.
+    head: names of the parameters of the task's new head.
+    steps: optimiser steps of the whole trial.
+    same_targets: target the modules that all methods share, not a method's own customary ones.
+    """
+
+    task_type: str | None
+    head: frozenset[str]
+    steps: int
+    same_targets: bool = True
+
+
+class Adapter(Protocol):
+    """A method applied to a model: what trains, what follows each step, how it is kept."""
+
+    @property
+    def model(self) -> torch.nn.Module: ...
+
+    @property
+    def trains(self) -> bool:
+        """False where there is nothing to train and the constant prediction stands."""
+        ...
+
+    def penalty(self) -> torch.Tensor | None:
+        """Return what the method adds to the task's loss, or None; it stays out of the curves."""
+        ...
+
+    def after_step(self, step: int) -> None:
+        """Follow an optimiser step (counted from 0) while the gradients are still there."""
+        ...
+
+    def save(self, folder: Path) -> None:
+        """Write what deployment needs beside the backbone: adapter and head."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Method(ABC):
+    """How a backbone is adapted.
+
+    A subclass adds its hyperparameters as fields with defaults; all fields together are its
+    identity. `learning_rate_source` says where the default learning rate comes from.
+    """
+
+    name: ClassVar[str]
+    description: ClassVar[str]
+    paper: ClassVar[str] = ""
+    learning_rate_source: ClassVar[str] = ""
+    aliases: ClassVar[Mapping[str, str]] = {}
+
+    learning_rate: float = 1e-3
+    weight_decay: float = 0.0
+    warmup_ratio: float = 0.06
+
+    @property
+    def hyperparameters(self) -> dict[str, Any]:
+        """Every value that decides the result, as JSON values, derived ones filled in."""
+        return {field.name: _as_json(getattr(self, field.name)) for field in dataclasses.fields(self)}
+
+    @property
+    def identity(self) -> str:
+        """Canonical spelling, equal for two spellings of one method: only what has to be said."""
+        said = self
+        for field in dataclasses.fields(self):
+            # What is given may be what would be derived: lora:r=16,lora_alpha=32 is lora:r=16.
+            unsaid = dataclasses.replace(said, **{field.name: field.default})
+            if unsaid.hyperparameters == self.hyperparameters:
+                said = unsaid
+        options = ((f.name, getattr(said, f.name), f.default) for f in dataclasses.fields(said))
+        return format_part(
+            self.name, tuple((key, value) for key, value, usual in options if value != usual)
+        )
+
+    def refuses(self, backbone: Backbone, task: Task, budget: Budget) -> str | None:
+        """Say why this method cannot work there, before any work; None where it can."""
+        return None
+
+    @abstractmethod
+    def apply(self, model: torch.nn.Module, situation: Situation) -> Adapter:
+        """Adapt a model that a task built, in place, freezing what stays fixed."""
+
+    @abstractmethod
+    def load(self, model: torch.nn.Module, folder: Path) -> torch.nn.Module:
+        """Give a model that a task built anew what `Adapter.save` wrote, for use, not training."""
+
+
+def _as_json(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value

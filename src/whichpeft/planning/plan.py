@@ -1,0 +1,83 @@
+"""Plan: every cell of a study, with its trials, or with the reason why it is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from whichpeft.backbones import Backbone
+from whichpeft.methods import Method
+from whichpeft.study import Study, Trial
+from whichpeft.study.spec import Purpose
+from whichpeft.tasks import Task
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A backbone, a task and a method (as typed in `text`); `refusal` says why it cannot run."""
+
+    study: Study
+    backbone: Backbone
+    task: Task
+    text: str
+    method: Method
+    refusal: str | None
+
+    @property
+    def profile(self) -> Trial:
+        """The trial that measures this cell's costs."""
+        return self._trial("profile", seed=0)
+
+    @property
+    def finals(self) -> list[Trial]:
+        """The trials that measure this cell's quality, one a seed."""
+        return [self._trial("final", seed=seed) for seed in self.study.seeds]
+
+    def _trial(self, purpose: Purpose, *, seed: int) -> Trial:
+        return Trial(
+            purpose=purpose,
+            backbone=self.backbone.name,
+            backbone_revision=self.backbone.revision,
+            task=self.task.name,
+            data=self.task.fingerprint,
+            method=self.text,
+            method_id=self.method.identity,
+            hyperparameters=self.method.hyperparameters,
+            seed=seed,
+            budget=self.study.budget,
+            precision=self.study.precision,
+            threads=self.study.threads,
+            same_targets=self.study.same_targets,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """All cells of a study: backbones by tasks by methods, in the order asked."""
+
+    cells: tuple[Cell, ...]
+
+    @property
+    def accepted(self) -> Iterator[Cell]:
+        return (cell for cell in self.cells if cell.refusal is None)
+
+    @property
+    def refused(self) -> Iterator[Cell]:
+        return (cell for cell in self.cells if cell.refusal is not None)
+
+
+def make_plan(
+    study: Study,
+    backbones: Sequence[Backbone],
+    tasks: Sequence[Task],
+    methods: Mapping[str, Method],
+) -> Plan:
+    """Cross backbones, tasks and methods (by how they were typed), asking each for a refusal."""
+    return Plan(
+        tuple(
+            Cell(study, backbone, task, text, method, method.refuses(backbone, task, study.budget))
+            for backbone in backbones
+            for task in tasks
+            for text, method in methods.items()
+        )
+    )

@@ -1,0 +1,167 @@
+"""The live display of a run; plain lines where the output is no terminal."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from whichpeft.units import show_seconds
+
+if TYPE_CHECKING:
+    from whichpeft.engine import Job, Progress, Result
+
+_TITLES = {
+    "profile": "measuring costs, one method at a time",
+    "final": "training and testing",
+}
+
+
+class LiveWatch:
+    """Shows trials done, running and left, with a time estimate. Use as a context manager."""
+
+    def __init__(self, console: Console | None = None) -> None:
+        self.console = console or Console(stderr=True)
+        self._stage = _Stage("", 0, 0, 1)
+        self._running: dict[str, tuple[Job, Progress | None]] = {}
+        self._estimates: dict[str, float] = {}
+        self._plain = not (self.console.is_terminal or self.console.is_jupyter)
+        self._live = Live(
+            console=self.console, get_renderable=self._draw, refresh_per_second=4, transient=True
+        )
+
+    def __enter__(self) -> LiveWatch:
+        if not self._plain:
+            self._live.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if not self._plain:
+            self._live.stop()
+
+    def stage(self, name: str, jobs: Sequence[Job], *, done: int, at_once: int) -> None:
+        self._running.clear()
+        self._stage = _Stage(name, len(jobs), done, at_once)
+        self._stage.expected = sum(self._estimates.get(j.trial.fingerprint, 0.0) for j in jobs)
+        if jobs:
+            self.say(f"{_TITLES.get(name, name)}: {self._stage.heading(self._left())}")
+
+    def estimate(self, seconds: dict[str, float]) -> None:
+        self._estimates = dict(seconds)
+
+    def started(self, job: Job) -> None:
+        self._running[job.trial.fingerprint] = (job, None)
+
+    def progressed(self, job: Job, progress: Progress) -> None:
+        self._running[job.trial.fingerprint] = (job, progress)
+
+    def finished(self, job: Job, result: Result) -> None:
+        self._running.pop(job.trial.fingerprint, None)
+        stage = self._stage
+        stage.ended += 1
+        record = result.record
+        stage.spent += record.value("total_seconds") or 0.0
+        stage.foreseen += self._estimates.get(job.trial.fingerprint, 0.0)
+        failed = record.outcome.status == "failed"
+        if failed:
+            where = f" in {record.outcome.phase}" if record.outcome.phase else ""
+            self.say(f"failed{where}: {describe(job)}: {record.outcome.reason}")
+        elif self._plain:
+            left = self._left()
+            rest = f", about {show_seconds(left)} left" if left is not None else ""
+            self.say(f"[{stage.ended}/{stage.count}] {describe(job)}: {_outcome(record)}{rest}")
+
+    def say(self, line: str) -> None:
+        self.console.print(Text(line))
+
+    def _left(self) -> float | None:
+        """Estimate the seconds left in this stage, or None where nothing is known."""
+        stage = self._stage
+        if stage.name == "profile":
+            mean = stage.spent / stage.ended if stage.ended else 3.0
+            return mean * (stage.count - stage.ended)
+        if not stage.expected:
+            return None
+        # Trials beside each other are slower than the profile alone: correct by what was seen.
+        drift = stage.spent / stage.foreseen if stage.foreseen else 1.0
+        return max(0.0, (stage.expected - stage.foreseen) * drift / stage.at_once)
+
+    def _draw(self) -> RenderableType:
+        stage = self._stage
+        if not stage.count:
+            return Text("preparing…", style="dim")
+        head = Table.grid(padding=(0, 1))
+        head.add_row(
+            Text(_TITLES.get(stage.name, stage.name), style="bold"),
+            ProgressBar(total=stage.count, completed=stage.ended, width=24),
+            Text(stage.heading(self._left())),
+        )
+        trials = Table.grid(padding=(0, 2))
+        for job, progress in self._running.values():
+            trials.add_row(Text(f"  {describe(job)}"), *_state(job, progress))
+        return Group(head, trials)
+
+
+class _Stage:
+    """What is known of the stage under way."""
+
+    def __init__(self, name: str, count: int, done: int, at_once: int) -> None:
+        self.name, self.count, self.done, self.at_once = name, count, done, at_once
+        self.ended = 0
+        self.expected = self.spent = self.foreseen = 0.0
+        self.began = time.monotonic()
+
+    def heading(self, left: float | None) -> str:
+        parts = [f"{self.ended} of {self.count} trials"]
+        if self.done:
+            parts.append(f"{self.done} done before")
+        if self.at_once > 1:
+            parts.append(f"{self.at_once} side by side")
+        if left is not None:
+            parts.append(f"about {show_seconds(left)} left")
+        return ", ".join(parts)
+
+
+def describe(job: Job) -> str:
+    """Name a trial in one short line."""
+    trial = job.trial
+    seed = f", seed {trial.seed}" if trial.purpose == "final" else ""
+    return f"{trial.method} on {trial.task}, {trial.backbone}{seed}"
+
+
+def _state(job: Job, progress: Progress | None) -> list[Text]:
+    if progress is None:
+        return [Text("starting", style="dim")]
+    cells = [progress.phase]
+    if progress.epoch and job.trial.purpose == "final":
+        cells.append(f"epoch {progress.epoch:.1f}/{job.trial.budget.epochs}")
+    if progress.loss is not None:
+        cells.append(f"loss {progress.loss:.3f}")
+    if progress.speed is not None:
+        cells.append(f"{progress.speed:.0f} examples/s")
+    return [Text(cell, style="dim") for cell in cells]
+
+
+def _outcome(record: object) -> str:
+    from whichpeft.records import Record
+
+    assert isinstance(record, Record)
+    score = record.value("score")
+    if score is not None:
+        measurement = record.measurement("score")
+        name = measurement.source if measurement else "score"
+        return f"{name} {score:.4f} in {show_seconds(record.value('total_seconds') or 0.0)}"
+    step = record.value("step_milliseconds")
+    return f"{step:.0f} ms a step" if step is not None else "nothing to train"

@@ -1,0 +1,112 @@
+"""Checks a request before anything heavy is loaded or run."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from whichpeft.errors import FolderError, StudyError
+from whichpeft.methods import UNTRAINED, Method, resolve_method
+from whichpeft.records import Store
+from whichpeft.study import Study, TaskSource
+from whichpeft.study.spec import short_name
+from whichpeft.tasks import Task, load_task
+
+# What a folder's studies have to share; methods, seeds and the baseline may be added to.
+_FIXED = ("backbones", "tasks", "budget", "precision", "threads", "same_targets")
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A study whose names, data and folder are in order.
+
+    whole: the study with the methods and seeds that its folder held before.
+    methods: the study's methods by how they were typed, in order.
+    """
+
+    study: Study
+    whole: Study
+    store: Store
+    methods: Mapping[str, Method]
+    tasks: tuple[Task, ...]
+
+
+def check_request(study: Study, folder: Path) -> Request:
+    """Check names, data and folder. Raises RequestError, naming the way out."""
+    if UNTRAINED not in study.methods:
+        study = dataclasses.replace(study, methods=(*study.methods, UNTRAINED))
+    methods = {text: resolve_method(text) for text in study.methods}
+    _check_distinct(methods)
+    store = Store(folder)
+    whole = _extend(store, study)
+    tasks = tuple(load_task(_absolute(source)) for source in study.tasks)
+    _check_writable(folder)
+    return Request(study, whole, store, methods, tasks)
+
+
+def _check_distinct(methods: Mapping[str, Method]) -> None:
+    seen: dict[str, str] = {}
+    for text, method in methods.items():
+        other = seen.setdefault(method.identity, text)
+        if other != text:
+            raise StudyError(f"methods {other!r} and {text!r} are the same method; keep one")
+
+
+def _extend(store: Store, study: Study) -> Study:
+    """Join a study to the one its folder holds, or raise FolderError where they do not fit."""
+    if not store.study_file.exists():
+        if store.fingerprints():
+            raise FolderError(f"{store.folder}: holds records but no study.yaml; choose another --out")
+        return study
+    held = store.study()
+    differing = [key for key in _FIXED if _essence(held, key) != _essence(study, key)]
+    if differing:
+        key = differing[0]
+        raise FolderError(
+            f"{store.folder}: belongs to another study: its {', '.join(differing)} differ "
+            f"({key} there: {_essence(held, key)}; now: {_essence(study, key)}); "
+            "choose another folder with --out"
+        )
+    # Two spellings of one method are one method; the folder's spelling stands.
+    known = {resolve_method(text).identity for text in held.methods}
+    added = [text for text in study.methods if resolve_method(text).identity not in known]
+    trained = [text for text in held.methods if text != UNTRAINED]
+    return dataclasses.replace(
+        study,
+        name=held.name,
+        methods=(*trained, *(text for text in added if text != UNTRAINED), UNTRAINED),
+        seeds=tuple(sorted({*held.seeds, *study.seeds})),
+    )
+
+
+def _essence(study: Study, key: str) -> object:
+    """Return what has to agree: names without the folders that lead to them."""
+    value = getattr(study, key)
+    if key == "backbones":
+        return tuple(short_name(name) for name in value)
+    if key == "tasks":
+        return tuple((short_name(t.name), t.text_columns, t.label_column, t.problem) for t in value)
+    return value
+
+
+def _absolute(source: TaskSource) -> TaskSource:
+    """Make existing paths absolute, so that the study kept in the folder works from anywhere."""
+    changes: dict[str, Any] = {
+        key: str(Path(value).expanduser().resolve())
+        for key in ("name", "train", "validation", "test")
+        if (value := getattr(source, key)) and Path(value).expanduser().exists()
+    }
+    return dataclasses.replace(source, **changes)
+
+
+def _check_writable(folder: Path) -> None:
+    """Raise FolderError where the folder could not be written; makes nothing yet."""
+    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not there.is_dir():
+        raise FolderError(f"{there}: is a file, so {folder} cannot be a folder; choose another --out")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise FolderError(f"{there}: cannot be written to; choose another folder with --out")

@@ -1,0 +1,270 @@
+"""Contracts that the author of a plug-in runs; whichpeft's own tests run them too.
+
+    from whichpeft.testing import TaskContract
+
+    def test_my_task():
+        TaskContract(load=my_task).check()
+
+A rule that is broken raises AssertionError, which says what was expected and what was found.
+"""
+
+from __future__ import annotations
+
+import math
+import pickle
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from whichpeft.backbones import Backbone, resolve_backbone
+from whichpeft.tasks import SPLITS, Examples, Task, scores
+
+if TYPE_CHECKING:
+    import torch
+
+# Natural data repeat a little between splits; more than this would be leaking the test.
+MOST_SHARED = 0.05
+# Training inputs that validation and test inputs are looked up in.
+MOST_COMPARED = 2000
+# What every trial is handed, in bytes, once the examples are out.
+MOST_PICKLED = 100_000
+
+
+@dataclass(frozen=True)
+class TaskContract:
+    """What every task owes the rest of the house.
+
+    load: gives the task, twice in all. backbone: what it is tried on, by default the embedded one.
+    max_train: training examples that are encoded, so that large sets are quick to check; a task of
+    more classes than that sees needs a larger number, or None.
+    """
+
+    load: Callable[[], Task]
+    backbone: Backbone | None = None
+    max_train: int | None = 200
+
+    rules: ClassVar[tuple[str, ...]] = (
+        "splits_are_there",
+        "splits_are_apart",
+        "fingerprint_is_stable",
+        "subset_is_fixed",
+        "batches_are_padded_to_their_own_longest",
+        "equal_indices_give_equal_batches",
+        "loss_is_finite_and_differentiable",
+        "head_is_new_and_trains",
+        "outputs_have_one_row_an_example",
+        "scores_are_finite",
+        "chance_is_the_score_of_the_constant",
+        "task_pickles",
+        "task_without_examples_is_small",
+    )
+
+    def check(self) -> None:
+        """Check every rule.
+
+        Raises AssertionError at the first that is broken.
+        """
+        for rule in self.rules:
+            getattr(self, rule)()
+
+    def splits_are_there(self) -> None:
+        task = self._task
+        for split in SPLITS:
+            count = task.counts.get(split, 0)
+            _expect(count > 0, f"split {split!r} holds examples, but counts says {count}")
+        for split in ("validation", "test"):
+            found = len(self._examples[split])
+            _expect(found == task.counts[split], f"{split} encodes {task.counts[split]}, not {found}")
+        train = min(task.counts["train"], self.max_train or task.counts["train"])
+        found = len(self._examples["train"])
+        _expect(found == train, f"train cut to {train} examples, not {found}")
+        for split, examples in self._examples.items():
+            for name in ("labels", "sizes", "tokens"):
+                values = getattr(examples, name)
+                shape = None if values is None else values.shape
+                _expect(
+                    shape == (len(examples),) or (name == "tokens" and values is None),
+                    f"{split}: {name} of shape ({len(examples)},), not {shape}",
+                )
+            _expect(bool((examples.sizes > 0).all()), f"{split}: every example costs something")
+
+    def splits_are_apart(self) -> None:
+        """Few test and validation inputs are training inputs; compared as they are batched."""
+        known = self._task.encode(self._backbone, max_train=MOST_COMPARED)["train"]
+        train = {_input(known, i) for i in range(len(known))}
+        for split in ("validation", "test"):
+            examples = self._examples[split]
+            looked = range(min(len(examples), 1000))
+            shared = sum(_input(examples, i) in train for i in looked) / len(looked)
+            _expect(
+                shared <= MOST_SHARED,
+                f"at most {MOST_SHARED:.0%} of {split} inputs occur in train, but {shared:.0%} do",
+            )
+
+    def fingerprint_is_stable(self) -> None:
+        first, second = self._task.fingerprint, self.load().fingerprint
+        _expect(first == second, f"equal fingerprints of two loads, not {first} and {second}")
+        _expect(len(first) >= 16, f"a fingerprint of 16 characters or more, not {first!r}")
+
+    def subset_is_fixed(self) -> None:
+        again = self._task.encode(self._backbone, max_train=self.max_train)["train"]
+        train = self._examples["train"]
+        _expect(np.array_equal(again.labels, train.labels), "the same training subset each time")
+
+    def batches_are_padded_to_their_own_longest(self) -> None:
+        examples = self._examples["train"]
+        if examples.tokens is None:
+            return
+        order = np.argsort(examples.tokens, kind="stable")
+        for indices in (order[:2], order[-2:], order[[0, -1]]):
+            mask = examples.batch(indices).get("attention_mask")
+            if mask is None:
+                continue
+            longest = int(examples.tokens[indices].max())
+            _expect(
+                tuple(mask.shape) == (2, longest),
+                f"a mask of shape (2, {longest}), not {tuple(mask.shape)}",
+            )
+            _expect(
+                mask.sum(dim=1).tolist() == examples.tokens[indices].tolist(),
+                "as many unmasked tokens as `tokens` says",
+            )
+
+    def equal_indices_give_equal_batches(self) -> None:
+        examples = self._examples["train"]
+        indices = np.arange(min(3, len(examples)))
+        first, second = examples.batch(indices), examples.batch(indices)
+        _expect(_equal(first, second), "the same batch for the same indices")
+        _expect(not any(value.is_cuda for value in first.values()), "batches on the CPU")
+        reversed_labels = examples.batch(indices[::-1].copy())["labels"].tolist()
+        _expect(first["labels"].tolist()[::-1] == reversed_labels, "rows in the order of the indices")
+
+    def loss_is_finite_and_differentiable(self) -> None:
+        model = self._model
+        model.zero_grad()
+        loss = self._task.loss(model, self._batch)
+        _expect(loss.dim() == 0, f"one mean loss, not a tensor of shape {tuple(loss.shape)}")
+        _expect(math.isfinite(loss.item()), f"a finite loss, not {loss.item()}")
+        _expect(loss.dtype.itemsize >= 4, f"a loss in float32, not {loss.dtype}")
+        loss.backward()
+        gradients = [p.grad for p in model.parameters() if p.grad is not None]
+        _expect(any(bool(g.abs().sum() > 0) for g in gradients), "gradients that are not all zero")
+
+    def head_is_new_and_trains(self) -> None:
+        model = self._model
+        names = {name for name, _ in model.named_parameters()}
+        head = self._task.head_parameters(model)
+        _expect(bool(head), "a head with parameters")
+        _expect(head <= names, f"head parameters of the model, but it lacks {sorted(head - names)[:3]}")
+        _expect(head < names, "a backbone beside the head")
+        same, other = self._build(0), self._build(1)
+        again, others = dict(same.named_parameters()), dict(other.named_parameters())
+        for name, value in model.named_parameters():
+            _expect(bool((value == again[name]).all()), f"{name} the same for the same seed")
+            if name not in head:
+                _expect(bool((value == others[name]).all()), f"{name} the same for every seed")
+        differ = any(not bool((again[name] == others[name]).all()) for name in head)
+        _expect(differ, "a head drawn from torch's global generator")
+
+    def outputs_have_one_row_an_example(self) -> None:
+        import torch
+
+        model = self._model
+        with torch.no_grad():
+            rows = self._task.outputs(model, self._batch)
+        count = len(self._batch["labels"])
+        _expect(rows.dim() == 2 and len(rows) == count, f"{count} rows, not {tuple(rows.shape)}")
+        constant = self._task.constant(count)
+        _expect(
+            constant.shape == tuple(rows.shape),
+            f"constant predictions of shape {tuple(rows.shape)}, not {constant.shape}",
+        )
+        if self._task.problem == "regression":
+            _expect(rows.shape[1] == 1, f"one value an example, not {rows.shape[1]}")
+
+    def scores_are_finite(self) -> None:
+        task = self._task
+        labels = self._examples["test"].labels
+        perfect = labels[:, None].astype(np.float32)
+        if task.problem == "classification":
+            perfect = np.eye(task.constant(1).shape[1], dtype=np.float32)[labels]
+        constant = task.constant(len(labels))
+        names = [metric.name for metric in task.metrics]
+        _expect(len(set(names)) == len(names) > 0, f"metrics of different names, not {names}")
+        for name, outputs in (("perfect", perfect), ("constant", constant)):
+            for metric, score in scores(task.metrics, labels, outputs).items():
+                _expect(math.isfinite(score), f"{metric} of {name} outputs is finite, not {score}")
+        first = task.metrics[0].compute
+        best, worst = float(first(labels, perfect)), float(first(labels, constant))
+        _expect(best >= worst, f"higher scores to better outputs, but perfect ones get {best} < {worst}")
+
+    def chance_is_the_score_of_the_constant(self) -> None:
+        task = self._task
+        labels = self._examples["test"].labels
+        score = float(task.metrics[0].compute(labels, task.constant(len(labels))))
+        _expect(
+            math.isclose(task.chance, score, abs_tol=1e-9),
+            f"chance {score} (the constant prediction on test), not {task.chance}",
+        )
+
+    def task_pickles(self) -> None:
+        again = pickle.loads(pickle.dumps(self._task))
+        _expect(again.fingerprint == self._task.fingerprint, "the same task after pickling")
+
+    def task_without_examples_is_small(self) -> None:
+        task = self._task
+        small = task.without_examples()
+        size = len(pickle.dumps(small))
+        _expect(size <= MOST_PICKLED, f"at most {MOST_PICKLED:,} bytes pickled, not {size:,}")
+        for name in ("name", "problem", "fingerprint", "chance", "task_type"):
+            _expect(getattr(small, name) == getattr(task, name), f"the same {name} without examples")
+        _expect(dict(small.counts) == dict(task.counts), "the same counts without examples")
+        _expect(np.array_equal(small.constant(2), task.constant(2)), "the same constant prediction")
+        loss = small.loss(self._model, self._batch)
+        _expect(math.isfinite(loss.item()), "a loss without examples")
+
+    @cached_property
+    def _task(self) -> Task:
+        return self.load()
+
+    @cached_property
+    def _backbone(self) -> Backbone:
+        return self.backbone or resolve_backbone("minilm")
+
+    @cached_property
+    def _examples(self) -> Mapping[str, Examples]:
+        return self._task.encode(self._backbone, max_train=self.max_train)
+
+    @cached_property
+    def _model(self) -> torch.nn.Module:
+        return self._build(0)
+
+    @cached_property
+    def _batch(self) -> dict[str, Any]:
+        return self._examples["train"].batch(np.arange(min(4, len(self._examples["train"]))))
+
+    def _build(self, seed: int) -> torch.nn.Module:
+        import torch
+
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            return self._task.build(self._backbone).eval()
+
+
+def _input(examples: Examples, index: int) -> tuple[bytes, ...]:
+    batch = examples.batch(np.array([index]))
+    return tuple(value.numpy().tobytes() for key, value in sorted(batch.items()) if key != "labels")
+
+
+def _equal(first: Mapping[str, Any], second: Mapping[str, Any]) -> bool:
+    return first.keys() == second.keys() and all(
+        bool((first[key] == second[key]).all()) for key in first
+    )
+
+
+def _expect(held: bool, rule: str) -> None:
+    if not held:
+        raise AssertionError(f"a task gives {rule}")

@@ -1,0 +1,181 @@
+"""One trial in this process: it learns, repeats by seed, and a failure becomes a record."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from whichpeft.backbones import resolve_backbone
+from whichpeft.engine import Job, Progress, Result
+from whichpeft.engine.data import read_data, write_data
+from whichpeft.engine.trial import carry_out
+from whichpeft.methods import resolve_method
+from whichpeft.planning import make_plan
+from whichpeft.study import Budget, Study, TaskSource
+from whichpeft.tasks import load_task
+
+
+class Trials:
+    """Makes jobs on the tiny backbone and the small reviews, and runs them here."""
+
+    def __init__(self, backbone: Path, data: Path, scratch: Path) -> None:
+        self.backbone = resolve_backbone(str(backbone))
+        self.task = load_task(TaskSource(name=str(data)))
+        self.scratch = scratch
+
+    def job(self, method: str, *, purpose: str = "final", seed: int = 0, **budget: int) -> Job:
+        study = Study(
+            backbone="tiny",
+            task="reviews",
+            methods=[method],
+            seeds=[seed],
+            budget=Budget(**{"epochs": 2, **budget}),
+            precision="float32",
+        )
+        plan = make_plan(study, [self.backbone], [self.task], {method: resolve_method(method)})
+        (cell,) = plan.cells
+        data = write_data(self.task, self.backbone, study.budget, self.scratch)
+        trial = cell.profile if purpose == "profile" else cell.finals[0]
+        return Job(trial=trial, backbone=cell.backbone, method=cell.method, data=data, device="cpu")
+
+    def run(self, method: str, **options: object) -> Result:
+        return carry_out(self.job(method, **options), lambda progress: None)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def trials(tiny_backbone: Path, reviews: Path, tmp_path: Path) -> Trials:
+    return Trials(tiny_backbone, reviews, tmp_path)
+
+
+def test_full_fine_tuning_learns_and_keeps_its_best_epoch(trials: Trials) -> None:
+    result = trials.run("full:learning_rate=3e-3", epochs=4)
+    record = result.record
+    assert record.outcome.status == "completed", record.outcome
+    score = record.value("score")
+    assert score is not None
+    assert score > 0.9
+    validation = [value for _, name, value in result.curve if name == "validation_score"]
+    assert record.value("validation_score") == max(validation)
+    assert record.value("best_epoch") == 1 + int(np.argmax(validation))
+    labels = result.predictions["labels"]
+    assert (result.predictions["outputs"].argmax(1) == labels).mean() == pytest.approx(score)
+
+
+def test_the_same_seed_gives_the_same_bits_and_another_does_not(trials: Trials) -> None:
+    first, again, other = (trials.run("lora:r=2", seed=seed) for seed in (1, 1, 2))
+    np.testing.assert_array_equal(first.predictions["outputs"], again.predictions["outputs"])
+    assert first.curve == again.curve
+    assert (first.predictions["outputs"] != other.predictions["outputs"]).any()
+
+
+def test_methods_meet_the_same_head_and_the_same_batches(trials: Trials) -> None:
+    # Without learning, two methods that are the identity at the start predict the same.
+    frozen = [trials.run(f"{name}:learning_rate=0", epochs=1) for name in ("full", "head", "lora")]
+    for other in frozen[1:]:
+        np.testing.assert_allclose(
+            frozen[0].predictions["outputs"], other.predictions["outputs"], atol=1e-5
+        )
+
+
+def test_early_stopping_ends_a_trial_that_no_longer_improves(trials: Trials) -> None:
+    record = trials.run("head:learning_rate=0", epochs=6, early_stopping=2).record
+    assert record.value("epochs_run") == 3
+    assert record.value("best_epoch") == 1
+
+
+def test_without_training_the_majority_stands(trials: Trials) -> None:
+    result = trials.run("zero-shot")
+    assert result.record.value("trainable_parameters") == 0
+    assert result.record.value("score") == result.record.value("chance")
+    assert len(set(result.predictions["outputs"].argmax(1))) == 1
+    assert not result.curve
+
+
+def test_a_loss_that_is_not_finite_becomes_a_failed_record(trials: Trials) -> None:
+    record = trials.run("full:learning_rate=1e30").record
+    assert record.outcome.status == "failed"
+    assert record.outcome.phase in ("fit", "validate")
+    assert "not finite" in (record.outcome.reason or "")
+    assert record.value("score") is None
+    assert record.value("total_seconds") is not None
+
+
+def test_a_missing_weight_file_becomes_a_failed_record(trials: Trials, tmp_path: Path) -> None:
+    job = trials.job("full")
+    gone = replace(job, backbone=replace(job.backbone, folder=tmp_path / "gone"))
+    outcome = carry_out(gone, lambda progress: None).record.outcome
+    assert (outcome.status, outcome.phase) == ("failed", "set-up")
+    assert "gone" in (outcome.reason or "")
+
+
+def test_phases_add_up_to_the_total(trials: Trials) -> None:
+    record = trials.run("lora:r=2").record
+    seconds = [m.value for m in record.measurements if m.name == "seconds"]
+    assert sum(seconds) == pytest.approx(record.value("total_seconds"))
+    assert record.value("seconds", "fit")
+    assert record.value("seconds", "validate")
+    assert record.value("seconds", "test")
+
+
+def test_a_profile_measures_every_cost(trials: Trials) -> None:
+    record = trials.run("lora:r=2", purpose="profile").record
+    assert record.outcome.status == "completed", record.outcome
+    for name in (
+        "step_milliseconds",
+        "train_seconds",
+        "samples_per_second",
+        "tokens_per_second",
+        "peak_memory_bytes",
+        "adapter_bytes",
+    ):
+        value = record.value(name)
+        assert value is not None, name
+        assert value > 0, name
+    step = record.measurement("step_milliseconds")
+    assert step is not None
+    assert step.low is not None
+    assert step.high is not None
+    assert step.low <= step.value <= step.high
+    trainable = record.value("trainable_parameters")
+    head = record.value("head_parameters")
+    assert head == 2 * 32 + 2
+    # A and B of rank 2 on query, key and value of two layers.
+    assert trainable == head + 2 * 3 * 2 * (32 + 32)
+    assert record.value("score") is None
+
+
+def test_progress_names_phase_epoch_loss_and_speed(trials: Trials) -> None:
+    told: list[Progress] = []
+    carry_out(trials.job("full"), told.append)
+    fits = [progress for progress in told if progress.phase == "fit"]
+    assert {"set-up", "fit", "validate", "test"} <= {progress.phase for progress in told}
+    assert fits[-1].epoch == pytest.approx(2.0)
+    assert all(progress.loss and progress.speed for progress in fits)
+
+
+def test_max_train_takes_one_fixed_subset(trials: Trials) -> None:
+    def labels(seed: int) -> list[int]:
+        job = trials.job("full", seed=seed, max_train=40)
+        return list(read_data(job.data)[1]["train"].labels)
+
+    assert len(labels(0)) == 40
+    assert labels(0) == labels(1)
+
+
+def test_frozen_linear_weights_are_stored_as_they_are_multiplied(trials: Trials) -> None:
+    import torch
+
+    from whichpeft.engine.compute import Compute
+    from whichpeft.engine.prepare import prepare
+
+    compute = Compute(torch.device("cpu"), "bfloat16")
+    model = prepare(trials.job("lora:r=2"), compute).model
+    kinds = {p.requires_grad: set() for p in model.parameters()}  # type: ignore[var-annotated]
+    for name, parameter in model.named_parameters():
+        kinds[parameter.requires_grad].add((parameter.dtype, "embeddings" in name))
+    assert kinds[True] == {(torch.float32, False)}
+    assert (torch.bfloat16, False) in kinds[False]
+    assert (torch.bfloat16, True) not in kinds[False]

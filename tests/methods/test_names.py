@@ -1,0 +1,89 @@
+"""The grammar of method names and what the catalogue makes of it."""
+
+import json
+import pickle
+
+import pytest
+
+from whichpeft.errors import StudyError
+from whichpeft.methods import methods, resolve_method
+from whichpeft.study import PartName, parse_method
+
+
+def test_parts_options_and_brackets_are_taken_apart() -> None:
+    name = parse_method("lora:r=8,target_modules=[query,value],learning_rate=1e-3+bitfit")
+    assert name.parts == (
+        PartName(
+            "lora",
+            (("r", 8), ("target_modules", ("query", "value")), ("learning_rate", 1e-3)),
+        ),
+        PartName("bitfit"),
+    )
+
+
+def test_a_plus_in_an_exponent_does_not_split() -> None:
+    (part,) = parse_method("lora:learning_rate=1e+2").parts
+    assert part.options == (("learning_rate", 100.0),)
+
+
+def test_a_path_to_an_adapter_config_is_one_part() -> None:
+    (part,) = parse_method("some/where/adapter_config.json").parts
+    assert part.is_file
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("", "empty"),
+        ("lora+", "empty"),
+        ("lora:", "nothing follows the colon"),
+        ("lora:r", "not key=value"),
+        ("lora:r=8,r=9", "twice"),
+        ("lora:target_modules=[a,b", "brackets"),
+        ("lora:r={a: 1}", "mapping"),
+    ],
+)
+def test_what_breaks_the_grammar_is_named(text: str, complaint: str) -> None:
+    with pytest.raises(StudyError, match=complaint):
+        parse_method(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("lorra", "did you mean 'lora'"),
+        ("lora:rank=8", "has no option 'rank'"),
+        ("lora:r=eight", "r is eight"),
+        ("lora:r=0", "1 or more"),
+        ("lora:alpha=4,lora_alpha=8", "twice"),
+        ("lora:learning_rate=-1", "0 or more"),
+        ("prefix:num_virtual_tokens=2.5", "num_virtual_tokens is 2.5"),
+    ],
+)
+def test_unknown_names_and_wrong_values_are_refused(text: str, complaint: str) -> None:
+    with pytest.raises(StudyError, match=complaint):
+        resolve_method(text)
+
+
+def test_two_spellings_of_one_method_are_equal() -> None:
+    assert resolve_method("lora").identity == resolve_method("lora:r=8,alpha=16").identity == "lora"
+    assert resolve_method("lora:dropout=0.1,r=16").identity == "lora:r=16"
+    assert resolve_method("lora:r=16,alpha=32").identity == "lora:r=16"
+    assert resolve_method("lora:r=16").identity != resolve_method("lora:r=16,alpha=8").identity
+
+
+def test_the_identity_reads_back_to_the_same_method() -> None:
+    for text in [*methods(), "lora:r=4,target_modules=[query]", "adalora:r=2"]:
+        method = resolve_method(text)
+        again = resolve_method(method.identity)
+        assert again.hyperparameters == method.hyperparameters
+
+
+@pytest.mark.parametrize("name", list(methods()))
+def test_every_method_is_documented_and_travels(name: str) -> None:
+    method = resolve_method(name)
+    assert method.name == name
+    assert method.description
+    assert method.learning_rate_source
+    json.dumps(method.hyperparameters, allow_nan=False)
+    assert pickle.loads(pickle.dumps(method)) == method

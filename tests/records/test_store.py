@@ -1,0 +1,131 @@
+"""Records: written whole, read back equal, refused where they cannot be trusted."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from whichpeft.errors import FolderError, RecordError
+from whichpeft.records import Measurement, Outcome, Record, Setting, Store
+from whichpeft.study import Budget, Study, Trial
+
+FOSSILS = Path(__file__).parent / "fossils"
+
+
+def make_record(seed: int = 0) -> Record:
+    trial = Trial(
+        purpose="final",
+        backbone="minilm",
+        backbone_revision="53aa",
+        task="sst2",
+        data="d1",
+        method="lora:r=8",
+        method_id="lora",
+        hyperparameters={"r": 8, "target_modules": None, "learning_rate": 0.001},
+        seed=seed,
+        budget=Budget(max_train=100),
+        precision="auto",
+        threads=1,
+        same_targets=True,
+    )
+    return Record(
+        trial=trial,
+        setting=Setting(hardware={"cores": 2}, versions={"torch": "2.13.0"}, device="cpu"),
+        outcome=Outcome(status="completed"),
+        measurements=(
+            Measurement(name="score", value=0.87, unit="fraction", phase="test", source="accuracy"),
+            Measurement(
+                name="step_milliseconds",
+                value=12.5,
+                unit="ms",
+                phase="profile",
+                source="profile",
+                low=12.0,
+                high=13.0,
+            ),
+        ),
+    )
+
+
+def test_what_is_added_reads_back_equal(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    record = make_record()
+    outputs = np.arange(6, dtype=np.float32).reshape(3, 2)
+    store.add(record, curve=[(10, "train_loss", 0.7)], predictions={"outputs": outputs})
+    assert list(Store(tmp_path)) == [record]
+    name = record.trial.fingerprint
+    assert store.fingerprints() == {name}
+    kept = store.predictions(name)
+    assert kept is not None
+    np.testing.assert_array_equal(kept["outputs"], outputs)
+    curve = store.curve(name)
+    assert curve is not None
+    assert curve.to_dict("list") == {"step": [10], "name": ["train_loss"], "value": [0.7]}
+
+
+def test_nothing_half_written_is_left_where_writing_fails(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    broken = Record(
+        trial=make_record().trial,
+        setting=Setting(),
+        outcome=Outcome(status="completed"),
+        measurements=(
+            Measurement(name="score", value=float("nan"), unit="", phase="test", source=""),
+        ),
+    )
+    with pytest.raises(ValueError, match="JSON compliant"):
+        store.add(broken)
+    assert store.fingerprints() == set()
+    assert not list(tmp_path.rglob("*.part"))
+
+
+def test_a_record_of_the_first_schema_still_loads() -> None:
+    (path,) = FOSSILS.glob("schema-1*.json")
+    record = _read(path)
+    assert record.trial.method_id == "lora"
+    assert record.value("score", "test") == 0.87
+    assert record.trial.budget.max_train == 100
+
+
+def _read(path: Path) -> Record:
+    from whichpeft.records.record import record_from_json
+
+    return record_from_json(json.loads(path.read_text()), str(path))
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ({"schema": 2}, "newer than this version reads"),
+        ({"schema": None}, "no schema version"),
+        ({"fingerprint": "abc"}, "the file was edited"),
+        ({"outcome": {"status": "splendid"}}, "outcome.status"),
+        ({"measurements": [{"name": "score"}]}, "measurements.0.value"),
+    ],
+)
+def test_what_cannot_be_trusted_is_refused(tmp_path: Path, change: dict, complaint: str) -> None:  # type: ignore[type-arg]
+    store = Store(tmp_path)
+    store.add(make_record())
+    (path,) = (tmp_path / "records").glob("*.json")
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    with pytest.raises(RecordError, match=complaint) as caught:
+        list(store)
+    assert str(path) in str(caught.value)
+
+
+def test_a_truncated_record_is_named(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    store.add(make_record())
+    (path,) = (tmp_path / "records").glob("*.json")
+    path.write_text(path.read_text()[:100])
+    with pytest.raises(RecordError, match="not a readable record"):
+        list(store)
+
+
+def test_a_folder_without_a_study_is_no_run_folder(tmp_path: Path) -> None:
+    with pytest.raises(FolderError, match=r"no study.yaml"):
+        Store(tmp_path).study()
+    study = Study(name="s", backbone="minilm", task="stdlib-docs", methods=["full"], seeds=2)
+    Store(tmp_path).keep_study(study)
+    assert Store(tmp_path).study() == study
