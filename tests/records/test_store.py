@@ -70,9 +70,7 @@ def test_nothing_half_written_is_left_where_writing_fails(tmp_path: Path) -> Non
         trial=make_record().trial,
         setting=Setting(),
         outcome=Outcome(status="completed"),
-        measurements=(
-            Measurement(name="score", value=float("nan"), unit="", phase="test", source=""),
-        ),
+        measurements=(Measurement(name="score", value=float("nan"), unit="", phase="test", source=""),),
     )
     with pytest.raises(ValueError, match="JSON compliant"):
         store.add(broken)

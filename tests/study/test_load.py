@@ -54,7 +54,10 @@ def test_paths_are_taken_from_the_studys_own_folder(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
-        (GOOD + "budget: {epoch: 3}", r"study.yaml \[budget\]: unknown key 'epoch'; did you mean 'epochs'"),
+        (
+            GOOD + "budget: {epoch: 3}",
+            r"\[budget\]: unknown key 'epoch'; did you mean 'epochs'",
+        ),
         (GOOD + "seed: [1]", "unknown key 'seed'; did you mean 'seeds'"),
         (GOOD + "budget: {epochs: three}", r"\[budget.epochs\].*three"),
         (GOOD + "budget: {epochs: 0}", r"\[budget.epochs\]"),

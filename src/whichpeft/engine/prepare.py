@@ -13,6 +13,7 @@ import torch
 
 from whichpeft.engine.compute import Compute, store_frozen_weights
 from whichpeft.engine.data import read_data
+from whichpeft.engine.dropout import use_fast_dropout
 from whichpeft.engine.job import Job
 from whichpeft.methods import Adapter, Situation
 from whichpeft.records import Measurement
@@ -69,6 +70,8 @@ def prepare(job: Job, compute: Compute) -> Prepared:
     )
     counts = _count(adapter, sizes, head)
     store_frozen_weights(adapter.model, compute.precision)
+    if compute.device.type == "cpu":
+        use_fast_dropout(adapter.model)
     adapter.model.to(compute.device)
     return Prepared(task, examples, adapter, compute, counts)
 

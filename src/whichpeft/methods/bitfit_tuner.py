@@ -108,9 +108,12 @@ class BitFitModel(BaseTuner):  # type: ignore[misc]
     tuner_layer_cls = BitFitLayer
     target_module_mapping: dict[str, list[str]] = {}  # noqa: RUF012
 
-    def _pre_injection_hook(self, model: torch.nn.Module, config: PeftConfig, adapter_name: str) -> None:
-        if config.target_modules is None:
-            config.target_modules = biased_modules(model)
+    def _prepare_adapter_config(
+        self, peft_config: PeftConfig, model_config: dict[str, Any]
+    ) -> PeftConfig:
+        if peft_config.target_modules is None:
+            peft_config.target_modules = biased_modules(self.model)
+        return peft_config
 
     def _create_and_replace(
         self,
@@ -132,9 +135,12 @@ class BitFitModel(BaseTuner):  # type: ignore[misc]
 
 
 def biased_modules(model: torch.nn.Module) -> list[str]:
-    """Return the names of the modules that hold a bias of their own, in the model's order."""
+    """Return the names of the modules that hold a bias of their own, in the model's order.
+
+    A module that an adapter wraps already goes by its own name, not by that of the layer inside.
+    """
     return [
-        name
+        name.removesuffix(".base_layer")
         for name, module in model.named_modules()
         if isinstance(module._parameters.get("bias"), torch.nn.Parameter)
     ]

@@ -91,12 +91,13 @@ class Method(ABC):
         said = self
         for field in dataclasses.fields(self):
             # What is given may be what would be derived: lora:r=16,lora_alpha=32 is lora:r=16.
-            unsaid = dataclasses.replace(said, **{field.name: field.default})
+            usual: dict[str, Any] = {field.name: field.default}
+            unsaid = dataclasses.replace(said, **usual)
             if unsaid.hyperparameters == self.hyperparameters:
                 said = unsaid
         options = ((f.name, getattr(said, f.name), f.default) for f in dataclasses.fields(said))
         return format_part(
-            self.name, tuple((key, value) for key, value, usual in options if value != usual)
+            self.name, tuple((key, value) for key, value, default in options if value != default)
         )
 
     def refuses(self, backbone: Backbone, task: Task, budget: Budget) -> str | None:

@@ -36,15 +36,22 @@ class Metric:
 
 
 class Examples(Protocol):
-    """One split, ready to be batched.
+    """One split, ready to be batched. Every array has shape (n,)."""
 
-    labels: shape (n,). sizes: shape (n,), what an example costs relative to others (its length).
-    tokens: shape (n,), tokens without padding, or None where the task has no tokens.
-    """
+    @property
+    def labels(self) -> Array:
+        """Class numbers, or values in their own units."""
+        ...
 
-    labels: Array
-    sizes: Array
-    tokens: Array | None
+    @property
+    def sizes(self) -> Array:
+        """What an example costs relative to others: its length."""
+        ...
+
+    @property
+    def tokens(self) -> Array | None:
+        """Tokens without padding, or None where the task has no tokens."""
+        ...
 
     def __len__(self) -> int: ...
 
@@ -76,7 +83,7 @@ class Task(Protocol):
 
     @property
     def chance(self) -> float:
-        """The test score of the best constant prediction."""
+        """The test score of the constant prediction (see `constant`)."""
         ...
 
     @property

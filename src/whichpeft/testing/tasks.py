@@ -1,12 +1,4 @@
-"""Contracts that the author of a plug-in runs; whichpeft's own tests run them too.
-
-    from whichpeft.testing import TaskContract
-
-    def test_my_task():
-        TaskContract(load=my_task).check()
-
-A rule that is broken raises AssertionError, which says what was expected and what was found.
-"""
+"""The contract of a task."""
 
 from __future__ import annotations
 

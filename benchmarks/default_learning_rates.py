@@ -1,0 +1,72 @@
+"""Where the default learning rates come from: validation scores over a grid, one seed each.
+
+    python benchmarks/default_learning_rates.py --task stdlib-docs --task ../shared/data/sst2
+
+Prints one table a task, methods by learning rate. Validation alone is read, and no costs are
+measured, so it may run beside other work. The result stands in docs/defaults.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from pathlib import Path
+
+import whichpeft as wp
+from whichpeft.conduct import make_job, set_stage, side_by_side
+from whichpeft.executors import NoWatch, run_jobs
+from whichpeft.request import check_request
+
+GRID = {
+    "full": (3e-5, 1e-4, 3e-4, 1e-3),
+    "head": (1e-3, 5e-3, 2e-2, 1e-1),
+    "lora": (3e-4, 1e-3, 3e-3, 1e-2),
+    "dora": (3e-4, 1e-3, 3e-3, 1e-2),
+    "adalora": (1e-3, 3e-3, 1e-2, 3e-2),
+    "ia3": (3e-3, 1e-2, 3e-2, 1e-1),
+    "bitfit": (3e-4, 1e-3, 3e-3, 1e-2),
+    "prefix": (1e-3, 3e-3, 1e-2, 3e-2),
+    "prompt": (3e-3, 1e-2, 3e-2, 1e-1),
+    "p-tuning": (3e-4, 1e-3, 3e-3, 1e-2),
+}
+
+
+def sweep(task: str, methods: list[str], epochs: int, max_train: int) -> dict[str, float]:
+    """Return the best validation score of each method as typed."""
+    study = wp.Study(
+        backbone="minilm",
+        task=task,
+        methods=methods,
+        seeds=1,
+        budget=wp.Budget(epochs=epochs, max_train=max_train),
+    )
+    with tempfile.TemporaryDirectory() as scratch:
+        stage = set_stage(check_request(study, Path(scratch, "unused")), Path(scratch), "auto")
+        devices = side_by_side(stage.devices, None, study.threads, 500_000_000)
+        jobs = [make_job(cell.finals[0], cell, stage, len(devices) - 1) for cell in stage.plan.accepted]
+        scores = {}
+        for job, result in run_jobs(jobs, devices, NoWatch()):
+            scores[job.trial.method] = result.record.value("validation_score") or float("nan")
+            print(f"# {job.trial.method}: {scores[job.trial.method]:.3f}", flush=True)
+    return scores
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--task", action="append", required=True)
+    parser.add_argument("--method", action="append", help="all methods of the grid by default")
+    parser.add_argument("--epochs", type=int, default=3)
+    parser.add_argument("--max-train", type=int, default=800)
+    given = parser.parse_args()
+    grid = {name: rates for name, rates in GRID.items() if name in (given.method or GRID)}
+    typed = [f"{name}:learning_rate={rate:g}" for name, rates in grid.items() for rate in rates]
+    for task in given.task:
+        scores = sweep(task, typed, given.epochs, given.max_train)
+        print(f"\n{task}, {given.max_train} examples, {given.epochs} epochs: validation score\n")
+        for name, rates in grid.items():
+            cells = (f"{rate:g}: {scores[f'{name}:learning_rate={rate:g}']:.3f}" for rate in rates)
+            print(f"| `{name}` | " + " | ".join(cells) + " |")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,253 @@
+"""Comparison: the methods of a study side by side on one backbone and task."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from whichpeft.analysis.grounds import Ground, MethodRecords, finite, same_method, sort_records
+from whichpeft.analysis.intervals import mean_interval, percent, ratio, saving
+from whichpeft.analysis.rows import Row, unknown_row
+from whichpeft.analysis.settings import (
+    Kind,
+    cost_kind,
+    differences,
+    kinds_of,
+    reference_kind,
+)
+from whichpeft.analysis.status import status_of
+from whichpeft.records import Measurement, Record
+from whichpeft.study import Study
+
+_PARAMETERS = ("trainable_parameters", "adapter_parameters", "head_parameters")
+_COSTS = (
+    "train_seconds",
+    "step_milliseconds",
+    "samples_per_second",
+    "tokens_per_second",
+    "peak_memory_bytes",
+    "adapter_bytes",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """One backbone on one task: a row for each method, and what a reader has to know beside.
+
+    baseline: the method that gaps and savings are taken against, as typed in the study.
+    data: fingerprint of the data; None where nothing has run.
+    notes: sentences about records that were kept apart.
+    examples: number of examples by split, where known.
+    step_quartiles: by method, the quartiles of its step time in milliseconds.
+    """
+
+    backbone: str
+    task: str
+    metric: str | None
+    chance: float | None
+    baseline: str
+    data: str | None
+    rows: list[Row]
+    notes: list[str] = field(default_factory=list)
+    examples: Mapping[str, int] = field(default_factory=dict)
+    step_quartiles: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+
+    @property
+    def baseline_row(self) -> Row | None:
+        """Return the baseline's row, where the comparison has one."""
+        return next((row for row in self.rows if row["verdict"] == "baseline"), None)
+
+
+def compare(study: Study, records: Iterable[Record]) -> list[Row]:
+    """Return one row for each backbone, task and method: a dict with every one of `KEYS`.
+
+    Rows are in the order of the study. Scores, gaps and reductions are fractions; keys that end
+    in percent, seconds, milliseconds or bytes carry that unit. Unknown is None.
+    """
+    return [row for comparison in comparisons(study, records) for row in comparison.rows]
+
+
+def comparisons(study: Study, records: Iterable[Record]) -> list[Comparison]:
+    """Return one comparison for each backbone and task, in the order of the study.
+
+    Where records of the same names belong to different data, revisions or budgets, each of
+    those gets a comparison of its own, and a note says so.
+    """
+    grounds = sort_records(study, records)
+    names = [(ground.backbone, ground.task) for ground in grounds]
+    return [
+        _compare(study, ground, apart=names.count((ground.backbone, ground.task)) > 1)
+        for ground in grounds
+    ]
+
+
+def _compare(study: Study, ground: Ground, *, apart: bool) -> Comparison:
+    rows = [_own_facts(study, ground, kept) for kept in ground.methods]
+    chance = next((row["chance"] for row in rows if row["chance"] is not None), None)
+    metric = next((row["metric"] for row in rows if row["metric"] is not None), None)
+    for row in rows:
+        row["metric"], row["chance"] = metric, chance
+    notes = []
+    if apart:
+        notes.append(
+            f"records of {ground.backbone} on {ground.task} belong to different data, revisions or "
+            f"budgets and are not mixed; this part has data {ground.data}"
+        )
+    at = _baseline_place(study, ground)
+    if at is not None:
+        rows[at]["verdict"] = "baseline"
+    notes += _relate_scores(ground.methods, rows, at)
+    notes += _relate_costs(ground.methods, rows, at)
+    return Comparison(
+        backbone=ground.backbone,
+        task=ground.task,
+        metric=metric,
+        chance=chance,
+        baseline=study.baseline,
+        data=ground.data,
+        rows=rows,
+        notes=notes,
+        examples=_examples(ground),
+        step_quartiles=_quartiles(ground),
+    )
+
+
+def _own_facts(study: Study, ground: Ground, kept: MethodRecords) -> Row:
+    """Fill in what a method's own records say, without looking at any other method."""
+    row = unknown_row()
+    trial, done = kept.trial, kept.completed
+    row["status"], row["error"] = status_of(kept, study.seeds)
+    row |= {
+        "backbone": ground.backbone,
+        "task": ground.task,
+        "method": kept.method,
+        "variant": "default",
+        "seeds": [record.trial.seed for record in done],
+    }
+    if trial is not None:
+        row["method_id"] = trial.method_id
+        row["hyperparameters"] = dict(trial.hyperparameters)
+    if done:
+        first = done[0].measurement("score", "test")
+        row["metric"] = first.source if first else None
+        row["chance"] = finite(done[0].value("chance"))
+        row["score_mean"], row["score_low"], row["score_high"] = mean_interval(
+            list(_scores(kept).values())
+        )
+        totals = [finite(record.value("total_seconds", "all")) for record in done]
+        known = [total for total in totals if total is not None]
+        row["total_seconds"] = statistics.fmean(known) if known else None
+    for name in _PARAMETERS:
+        row[name] = _whole(kept.value(name))
+    trainable = kept.value("trainable_parameters")
+    row["trainable_percent"] = percent(ratio(trainable, kept.value("total_parameters")))
+    row["percent_of_full"] = percent(ratio(trainable, kept.value("full_parameters")))
+    row["parameter_reduction"] = saving(trainable, kept.value("full_parameters"))
+    if kept.cost is not None:
+        for name in _COSTS:
+            value = finite(kept.cost.value(name))
+            row[name] = _whole(value) if name.endswith("_bytes") else value
+    return row
+
+
+def _relate_scores(methods: list[MethodRecords], rows: list[Row], at: int | None) -> list[str]:
+    """Fill in gap, retention and normalised score; return notes on what could not be related."""
+    kinds = [kinds_of(kept.completed, scores=True) for kept in methods]
+    reference = reference_kind(kinds[at] if at is not None else (), [k for own in kinds for k in own])
+    if reference is None:
+        return []
+    alike = [own == [reference] for own in kinds]
+    best = (
+        max(row["score_mean"] for row, fits in zip(rows, alike, strict=True) if fits)
+        if any(alike)
+        else None
+    )
+    base = _scores(methods[at]) if at is not None and alike[at] else {}
+    for kept, row, fits in zip(methods, rows, alike, strict=True):
+        if not fits:
+            continue
+        row["normalised_score"] = ratio(row["score_mean"], best)
+        own = _scores(kept)
+        common = [seed for seed in own if seed in base]
+        row["gap_mean"], row["gap_low"], row["gap_high"] = mean_interval(
+            [own[seed] - base[seed] for seed in common]
+        )
+        shares = [ratio(own[seed], base[seed]) for seed in common]
+        known = [share for share in shares if share is not None]
+        if known and len(known) == len(shares):
+            row["retention_percent"] = 100 * statistics.fmean(known)
+    return [
+        f"scores of {kept.method} are not compared with the others: {_differing(own, reference)}"
+        for kept, own, fits in zip(methods, kinds, alike, strict=True)
+        if own and not fits
+    ]
+
+
+def _relate_costs(methods: list[MethodRecords], rows: list[Row], at: int | None) -> list[str]:
+    """Fill in savings and speed-ups among profiles of one kind of setting; return notes."""
+    kinds = [None if kept.cost is None else cost_kind(kept.cost.setting) for kept in methods]
+    known = [kind for kind in kinds if kind is not None]
+    own = kinds[at] if at is not None else None
+    reference = reference_kind([own] if own is not None else [], known)
+    alike = [
+        row for row, kind in zip(rows, kinds, strict=True) if kind is not None and kind == reference
+    ]
+    times = [row["train_seconds"] for row in alike if row["train_seconds"] is not None]
+    base = rows[at] if at is not None and own is not None else unknown_row()
+    for row in alike:
+        row["train_seconds_reduction"] = saving(row["train_seconds"], base["train_seconds"])
+        row["memory_reduction"] = saving(row["peak_memory_bytes"], base["peak_memory_bytes"])
+        row["speedup"] = ratio(row["samples_per_second"], base["samples_per_second"])
+        row["time_efficiency"] = saving(row["train_seconds"], max(times, default=None))
+    return [
+        f"costs of {kept.method} were measured in another setting ({differences(kind, reference)}) "
+        "and are not compared with the others"
+        for kept, kind in zip(methods, kinds, strict=True)
+        if kind is not None and reference is not None and kind != reference
+    ]
+
+
+def _differing(kinds: list[Kind], reference: Kind) -> str:
+    if len(kinds) > 1:
+        return f"its seeds differ in {differences(kinds[0], kinds[1])}"
+    return f"another {differences(kinds[0], reference)}"
+
+
+def _baseline_place(study: Study, ground: Ground) -> int | None:
+    for i, kept in enumerate(ground.methods):
+        trial = kept.trial
+        if kept.method == study.baseline or (trial is not None and same_method(study.baseline, trial)):
+            return i
+    return None
+
+
+def _scores(kept: MethodRecords) -> dict[int, float]:
+    return {
+        record.trial.seed: score
+        for record in kept.completed
+        if (score := finite(record.value("score", "test"))) is not None
+    }
+
+
+def _examples(ground: Ground) -> dict[str, int]:
+    found = {}
+    for split in ("train", "validation", "test"):
+        values = (kept.value(f"{split}_examples") for kept in ground.methods)
+        count = next((value for value in values if value is not None), None)
+        if count is not None:
+            found[split] = round(count)
+    return found
+
+
+def _quartiles(ground: Ground) -> dict[str, tuple[float, float]]:
+    found = {}
+    for kept in ground.methods:
+        step: Measurement | None = kept.cost.measurement("step_milliseconds") if kept.cost else None
+        if step is not None and step.low is not None and step.high is not None:
+            found[kept.method] = (step.low, step.high)
+    return found
+
+
+def _whole(value: float | None) -> int | None:
+    return None if value is None else round(value)

@@ -1,0 +1,177 @@
+"""Sorting records: onto the ground they share, and there by method.
+
+Two methods are compared only where backbone, task, data and budget are the same. Records that
+share names but not the data they stand for land on different grounds.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from whichpeft.records import Record
+from whichpeft.study import Study, Trial
+from whichpeft.study.names import format_part, parse_method
+from whichpeft.study.spec import short_name
+
+
+@dataclass(kw_only=True)
+class MethodRecords:
+    """What is on record about one method on one ground.
+
+    method: as typed; profile: the cost measurement, where there is one; finals: by seed.
+    """
+
+    method: str
+    profile: Record | None = None
+    finals: dict[int, Record] = field(default_factory=dict)
+
+    def __iter__(self) -> Iterator[Record]:
+        """Go through the records, the profile first, then by seed."""
+        if self.profile is not None:
+            yield self.profile
+        for _, record in sorted(self.finals.items()):
+            yield record
+
+    @property
+    def trial(self) -> Trial | None:
+        """Return one of the trials: they share method, hyperparameters and ground."""
+        return next((record.trial for record in self), None)
+
+    @property
+    def completed(self) -> list[Record]:
+        """Return the final records that hold a score, by seed."""
+        return [
+            record
+            for record in self
+            if record.trial.purpose == "final"
+            and record.outcome.status == "completed"
+            and finite(record.value("score", "test")) is not None
+        ]
+
+    @property
+    def cost(self) -> Record | None:
+        """Return the profile, where it completed."""
+        done = self.profile is not None and self.profile.outcome.status == "completed"
+        return self.profile if done else None
+
+    def value(self, name: str) -> float | None:
+        """Return a number that does not depend on the seed: the profile's, else a final's."""
+        for record in self:
+            found = finite(record.value(name))
+            if found is not None:
+                return found
+        return None
+
+
+@dataclass(kw_only=True)
+class Ground:
+    """What the methods of one comparison share, and their records in the study's order."""
+
+    backbone: str
+    task: str
+    data: str | None = None
+    methods: list[MethodRecords] = field(default_factory=list)
+
+
+def sort_records(study: Study, records: Iterable[Record]) -> list[Ground]:
+    """Sort records onto grounds, in the order of the study's backbones, tasks and methods.
+
+    A method of the study without any record still gets an (empty) place on every ground, and a
+    backbone and task without any record still get a ground. Methods on record that the study
+    does not name come after those it names.
+    """
+    found: dict[tuple[Any, ...], list[Record]] = {}
+    for record in records:
+        found.setdefault(_shared(record.trial), []).append(record)
+    grounds = [_ground(study, together) for together in found.values()]
+    # Every ground that the study does not name stands for one that it names under another name.
+    unnamed = sum(
+        _place(g.backbone, study.backbones) == len(study.backbones)
+        or _place(g.task, [t.name for t in study.tasks]) == len(study.tasks)
+        for g in grounds
+    )
+    if not unnamed:
+        seen = {(g.backbone, g.task) for g in grounds}
+        for backbone in map(short_name, study.backbones):
+            for task in study.tasks:
+                if not {(backbone, task.name), (backbone, short_name(task.name))} & seen:
+                    methods = [MethodRecords(method=method) for method in study.methods]
+                    grounds.append(
+                        Ground(backbone=backbone, task=short_name(task.name), methods=methods)
+                    )
+    tasks = [task.name for task in study.tasks]
+    return sorted(
+        grounds,
+        key=lambda g: (
+            _place(g.backbone, study.backbones),
+            _place(g.task, tasks),
+            g.backbone,
+            g.task,
+            g.data or "",
+        ),
+    )
+
+
+def same_method(typed: str, trial: Trial) -> bool:
+    """Tell whether a trial's method is the one typed, allowing for another spelling of it."""
+    if typed in (trial.method, trial.method_id):
+        return True
+    return _spelling(typed) in (_spelling(trial.method), _spelling(trial.method_id))
+
+
+def finite(value: float | None) -> float | None:
+    """Return a number, or None for one that is missing, infinite or not a number."""
+    return value if value is not None and math.isfinite(value) else None
+
+
+def _ground(study: Study, records: list[Record]) -> Ground:
+    first = records[0].trial
+    methods: dict[tuple[str, str], MethodRecords] = {}
+    for record in records:
+        trial = record.trial
+        key = trial.method_id, json.dumps(trial.hyperparameters, sort_keys=True, default=str)
+        kept = methods.setdefault(key, MethodRecords(method=trial.method))
+        if trial.purpose == "profile":
+            kept.profile = record
+        else:
+            kept.finals[trial.seed] = record
+    ordered: list[MethodRecords] = []
+    left = sorted(methods.values(), key=lambda kept: kept.method)
+    for typed in study.methods:
+        own = [kept for kept in left if kept.trial is not None and same_method(typed, kept.trial)]
+        left = [kept for kept in left if kept not in own]
+        for kept in own:
+            kept.method = typed
+        ordered += own or [MethodRecords(method=typed)]
+    return Ground(backbone=first.backbone, task=first.task, data=first.data, methods=[*ordered, *left])
+
+
+def _shared(trial: Trial) -> tuple[Any, ...]:
+    return (
+        trial.backbone,
+        trial.backbone_revision,
+        trial.task,
+        trial.data,
+        trial.budget,
+        trial.precision,
+        trial.threads,
+        trial.same_targets,
+    )
+
+
+def _place(name: str, names: Iterable[str]) -> int:
+    known = list(names)
+    for i, other in enumerate(known):
+        if name in (other, short_name(other)):
+            return i
+    return len(known)
+
+
+def _spelling(text: str) -> str:
+    """Return one spelling for all that differ in case and in the order of options only."""
+    parts = parse_method(text).parts
+    return "+".join(format_part(part.name.lower(), part.options) for part in parts)

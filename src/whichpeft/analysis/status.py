@@ -1,0 +1,56 @@
+"""How far a method got, and why not further."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from whichpeft.analysis.grounds import MethodRecords
+from whichpeft.records import Record
+
+
+def status_of(kept: MethodRecords, seeds: Sequence[int]) -> tuple[str, str | None]:
+    """Return the status (completed, partial, failed or refused) and the reasons for it.
+
+    seeds: those the study asks for.
+    """
+    refused = [record for record in kept if record.outcome.status == "refused"]
+    if refused and not kept.completed:
+        return "refused", refused[0].outcome.reason or "no reason was given"
+    reasons = _failures(kept)
+    failed = bool(reasons)
+    missing = [seed for seed in seeds if seed not in kept.finals]
+    if missing:
+        listed = _seeds(missing) if len(missing) < len(seeds) else "the final trials"
+        be = "was" if len(missing) == 1 and len(seeds) > 1 else "were"
+        reasons.append(f"{listed} {be} not run yet")
+    error = "; ".join(reasons) or None
+    if not kept.completed and failed and (not missing or not kept.cost):
+        return "failed", error
+    if kept.completed and not reasons:
+        return "completed", None
+    return "partial", error
+
+
+def _failures(kept: MethodRecords) -> list[str]:
+    """Say each failure once, with the seeds that share it."""
+    reasons: list[str] = []
+    if kept.profile is not None and kept.profile.outcome.status == "failed":
+        reasons.append(f"the profile failed{_why(kept.profile)}")
+    by_reason: dict[str, list[int]] = {}
+    done = {record.trial.seed for record in kept.completed}
+    for seed, record in sorted(kept.finals.items()):
+        if seed not in done and record.outcome.status != "refused":
+            by_reason.setdefault(_why(record), []).append(seed)
+    return [*reasons, *(f"{_seeds(seeds)} failed{why}" for why, seeds in by_reason.items())]
+
+
+def _why(record: Record) -> str:
+    outcome = record.outcome
+    phase = f" in {outcome.phase}" if outcome.phase else ""
+    if outcome.status == "completed":
+        return ": the score is missing or not finite"
+    return f"{phase}: {outcome.reason or 'no reason was given'}"
+
+
+def _seeds(seeds: Sequence[int]) -> str:
+    return f"seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}"

@@ -1,0 +1,5 @@
+"""Published results, as facts to compare with; none was measured here."""
+
+from whichpeft.reference.published import NAMES, Source, load, source
+
+__all__ = ["NAMES", "Source", "load", "source"]

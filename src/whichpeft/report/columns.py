@@ -1,0 +1,260 @@
+"""How measurements are shown to people: one definition serves terminal, text and page."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from whichpeft.analysis import Comparison, Row
+from whichpeft.units import points, show_bytes, show_count, show_percent, show_seconds
+
+UNKNOWN = "\N{EN DASH}"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Column:
+    """A measurement as shown.
+
+    title: short heading, with its unit; meaning: the definition in a sentence.
+    show: turns a row into text. keep: columns with a low number stay longest on a narrow screen;
+    None is for the page alone.
+    """
+
+    title: str
+    meaning: str
+    show: Callable[[Row], str]
+    keep: int | None = None
+    words: bool = False
+
+
+def plain(text: object) -> str:
+    """Return text on one line, without control characters that could steer a terminal."""
+    kept = "".join(" " if unicodedata.category(c)[0] in "CZ" else c for c in str(text))
+    return " ".join(kept.split())
+
+
+def with_interval(row: Row, key: str, *, sign: bool = False) -> str:
+    """Show a mean in points with half the width of its interval: ``87.1 ± 0.9``."""
+    mean, high = row[f"{key}_mean"], row[f"{key}_high"]
+    if mean is None:
+        return UNKNOWN
+    text = f"{points(mean):+.1f}" if sign else f"{points(mean):.1f}"
+    return text if high is None else f"{text} ± {points(high - mean):.1f}"
+
+
+def with_bounds(row: Row, key: str, *, sign: bool = False) -> str:
+    """Show a mean in points with its interval: ``87.1 [86.2, 88.0]``."""
+    mean, low, high = (row[f"{key}_{part}"] for part in ("mean", "low", "high"))
+    if mean is None:
+        return UNKNOWN
+    plus = "+" if sign else ""
+    text = f"{points(mean):{plus}.1f}"
+    return text if low is None else f"{text} [{points(low):{plus}.1f}, {points(high):{plus}.1f}]"
+
+
+def about(comparison: Comparison) -> str:
+    """Name what was compared: ``minilm on sst2: accuracy, chance 50.9, seeds 0, 1, 2``."""
+    return f"{plain(comparison.backbone)} on {plain(comparison.task)}: {details(comparison)}"
+
+
+def details(comparison: Comparison) -> str:
+    """Name metric, chance level and seeds: ``accuracy, chance 50.9, seeds 0, 1, 2``."""
+    parts = [comparison.metric or "no score yet"]
+    if comparison.chance is not None:
+        parts.append(f"chance {points(comparison.chance):.1f}")
+    seeds = sorted({seed for row in comparison.rows for seed in row["seeds"]})
+    if seeds:
+        parts.append(f"seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}")
+    return plain(", ".join(parts))
+
+
+def interval_note(comparison: Comparison) -> str:
+    """Say what the intervals are, or why there are none."""
+    counts = sorted({len(row["seeds"]) for row in comparison.rows if row["seeds"]})
+    if not counts:
+        return "no score yet"
+    unit = "score and gap in points"
+    baseline = plain(comparison.baseline)
+    if comparison.baseline_row is None:
+        gap = f"no gap: the baseline {baseline} is not in the study"
+    else:
+        gap = f"gap: against {baseline}, paired by seed"
+    if counts[-1] < 2:
+        return f"{unit}; one seed: no interval can be given; {gap}"
+    over = str(counts[0]) if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
+    return f"{unit}; intervals: 95 % over {over} seeds; {gap}"
+
+
+def problems(comparison: Comparison) -> list[tuple[str, str, str]]:
+    """Return method, status and reason of every row that is not completed."""
+    return [
+        (plain(row["method"]), row["status"], plain(row["error"] or "no reason was given"))
+        for row in comparison.rows
+        if row["status"] != "completed"
+    ]
+
+
+def _value(key: str, show: Callable[[Any], str]) -> Callable[[Row], str]:
+    return lambda row: UNKNOWN if row[key] is None else show(row[key])
+
+
+def _gap(show: Callable[..., str]) -> Callable[[Row], str]:
+    return lambda row: "baseline" if row["verdict"] == "baseline" else show(row, "gap", sign=True)
+
+
+def _share(share: float) -> str:
+    return f"{100 * share:.1f} %"
+
+
+def _rate(rate: float) -> str:
+    return f"{rate:,.0f}" if rate >= 100 else f"{rate:.3g}"
+
+
+def _factor(factor: float) -> str:
+    return f"{factor:.2f}x"
+
+
+def _step(milliseconds: float) -> str:
+    return f"{milliseconds:,.0f}" if milliseconds >= 100 else f"{milliseconds:.3g}"
+
+
+METHOD = Column(
+    title="method",
+    meaning="as typed in the study",
+    show=lambda row: plain(row["method"]),
+    keep=0,
+    words=True,
+)
+STATUS = Column(
+    title="status",
+    meaning="whether all seeds were completed",
+    show=lambda row: str(row["status"]),
+    keep=3,
+    words=True,
+)
+_SCORE = "the task's metric on the test split at the best checkpoint, higher is better"
+_GAP = "score minus the baseline's, paired by seed"
+
+BRIEF = (
+    METHOD,
+    Column(title="score", meaning=_SCORE, show=lambda row: with_interval(row, "score"), keep=1),
+    Column(title="gap", meaning=_GAP, show=_gap(with_interval), keep=2),
+    Column(
+        title="trainable",
+        meaning="parameters that get a gradient, adapter and head",
+        show=_value("trainable_parameters", show_count),
+        keep=7,
+    ),
+    Column(
+        title="share",
+        meaning="trainable of all parameters of the adapted model",
+        show=_value("trainable_percent", show_percent),
+        keep=4,
+    ),
+    Column(
+        title="train time",
+        meaning="optimisation of one trial: profiled step time x steps",
+        show=_value("train_seconds", show_seconds),
+        keep=5,
+    ),
+    Column(
+        title="step ms",
+        meaning="median time of one optimiser step",
+        show=_value("step_milliseconds", _step),
+        keep=9,
+    ),
+    Column(
+        title="peak memory",
+        meaning="peak of the training phase",
+        show=_value("peak_memory_bytes", show_bytes),
+        keep=6,
+    ),
+    Column(
+        title="adapter",
+        meaning="size of what is saved beside the backbone",
+        show=_value("adapter_bytes", show_bytes),
+        keep=8,
+    ),
+    STATUS,
+)
+
+_BY_TITLE = {column.title: column for column in BRIEF}
+
+FULL = (
+    METHOD,
+    Column(title="score, points", meaning=_SCORE, show=lambda row: with_bounds(row, "score")),
+    Column(title="gap, points", meaning=_GAP, show=_gap(with_bounds)),
+    STATUS,
+    Column(
+        title="retention",
+        meaning="100 x score / baseline's score, mean over seeds",
+        show=_value("retention_percent", lambda value: f"{value:.1f} %"),
+    ),
+    _BY_TITLE["trainable"],
+    Column(
+        title="of these adapter",
+        meaning="trainable parameters outside the head",
+        show=_value("adapter_parameters", show_count),
+    ),
+    Column(
+        title="of these head",
+        meaning="the task's head, the same for all methods",
+        show=_value("head_parameters", show_count),
+    ),
+    Column(
+        title="share of model",
+        meaning="trainable of all parameters of the adapted model",
+        show=_value("trainable_percent", show_percent),
+    ),
+    Column(
+        title="share of full",
+        meaning="trainable of what full fine-tuning trains",
+        show=_value("percent_of_full", show_percent),
+    ),
+    _BY_TITLE["train time"],
+    Column(
+        title="train time saved",
+        meaning="1 - train time / baseline's",
+        show=_value("train_seconds_reduction", _share),
+    ),
+    Column(
+        title="total time",
+        meaning="everything in one final trial, loading and evaluation too, mean over seeds",
+        show=_value("total_seconds", show_seconds),
+    ),
+    Column(
+        title="speed-up",
+        meaning="samples per second / baseline's",
+        show=_value("speedup", _factor),
+    ),
+    _BY_TITLE["step ms"],
+    Column(
+        title="samples/s",
+        meaning="training examples per second, after warm-up",
+        show=_value("samples_per_second", _rate),
+    ),
+    Column(
+        title="tokens/s",
+        meaning="tokens per second without padding, after warm-up",
+        show=_value("tokens_per_second", _rate),
+    ),
+    _BY_TITLE["peak memory"],
+    Column(
+        title="memory saved",
+        meaning="1 - peak memory / baseline's",
+        show=_value("memory_reduction", _share),
+    ),
+    _BY_TITLE["adapter"],
+    Column(
+        title="of best score",
+        meaning="score / the best method's score",
+        show=_value("normalised_score", _share),
+    ),
+    Column(
+        title="time efficiency",
+        meaning="1 - train time / the slowest method's",
+        show=_value("time_efficiency", _share),
+    ),
+)

@@ -1,0 +1,286 @@
+"""The figures of a comparison; one definition serves the page and print."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from whichpeft.analysis import Comparison, Row
+from whichpeft.report.columns import UNKNOWN, about, plain, with_bounds
+from whichpeft.report.labels import CHAR
+from whichpeft.report.scales import Axes, Point
+from whichpeft.report.scatter import nothing, scatter
+from whichpeft.report.style import colours
+from whichpeft.units import points, show_percent, show_seconds
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Size:
+    """How large a figure is: its plot in pixels (points in print), and whether it bears a title."""
+
+    width: int
+    height: int
+    titled: bool = False
+    stacked: bool = False
+
+    @property
+    def whole_width(self) -> int:
+        """Return the plot's width with room for the y axis."""
+        return self.width + 56
+
+
+PRINT = Size(width=450, height=290, titled=True)
+# From the widest down; a page takes the first that fits.
+SCREEN = (
+    Size(width=920, height=420),
+    Size(width=580, height=380),
+    Size(width=255, height=300, stacked=True),
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Figure:
+    """A chart with its title and a caption that says how to read it and what is left out."""
+
+    title: str
+    caption: str
+    chart: Any
+
+
+def figures(comparison: Comparison, size: Size) -> dict[str, Figure]:
+    """Return the figures of a comparison by the name of their files."""
+    return {
+        "score-against-share": score_against_share(comparison, size),
+        "score-against-time": score_against_time(comparison, size),
+        "efficiency": efficiency(comparison, size),
+    }
+
+
+def score_against_share(comparison: Comparison, size: Size) -> Figure:
+    """Draw score against trainable share, on a log axis, with a line for the baseline.
+
+    Point size is training time. What trains nothing has no place on a log axis, and a baseline
+    that trains everything is the line alone: the caption gives the one and the line the other.
+    """
+    base = comparison.baseline_row
+    drawn = [
+        row
+        for row in comparison.rows
+        if row["score_mean"] is not None
+        and (row["trainable_percent"] or 0) > 0
+        and not (row is base and row["trainable_percent"] > 99)
+    ]
+    axes = Axes(
+        x_title="trainable parameters, % of the adapted model",
+        y_title=_score_title(comparison),
+        width=size.width,
+        height=size.height,
+        log_x=True,
+        size_title="train time, s",
+    )
+    line = None
+    if base is not None and base["score_mean"] is not None:
+        line = points(base["score_mean"]), f"{plain(base['method'])} {points(base['score_mean']):.1f}"
+    return _scatter_figure(
+        comparison,
+        size,
+        axes,
+        drawn,
+        x="trainable_percent",
+        point_size="train_seconds",
+        line=line,
+        title="Score against trainable share",
+        reading=f"Point size: train time.{f' Dashed: {plain(comparison.baseline)}.' if line else ''}",
+    )
+
+
+def score_against_time(comparison: Comparison, size: Size) -> Figure:
+    """Draw score against training time; point size is the trainable share."""
+    drawn = [
+        row
+        for row in comparison.rows
+        if row["score_mean"] is not None and (row["train_seconds"] or 0) > 0
+    ]
+    axes = Axes(
+        x_title="train time of one trial, s",
+        y_title=_score_title(comparison),
+        width=size.width,
+        height=size.height,
+        zero_x=True,
+        size_title="trainable parameters, %",
+        # Shares span decades: in proportion, all but full fine-tuning would look alike.
+        size_exponent=0.35,
+    )
+    return _scatter_figure(
+        comparison,
+        size,
+        axes,
+        drawn,
+        x="train_seconds",
+        point_size="trainable_percent",
+        line=None,
+        title="Score against training time",
+        reading="Point size: trainable share.",
+    )
+
+
+def efficiency(comparison: Comparison, size: Size) -> Figure:
+    """Draw parameter efficiency, normalised score and time efficiency side by side, in per cent."""
+    import altair as alt
+
+    rows, names = comparison.rows, _distinct([plain(row["method"]) for row in comparison.rows])
+    colour = colours([row["method"] for row in rows])
+    panels = {
+        "parameter efficiency, %": [_rest(row["percent_of_full"]) for row in rows],
+        "normalised score, %": [_hundredfold(row["normalised_score"]) for row in rows],
+        "time efficiency, %": [_hundredfold(row["time_efficiency"]) for row in rows],
+    }
+    label = min(150, round(CHAR * max(map(len, names), default=1)) + 8)
+    room = size.whole_width - label
+    width = room - 12 if size.stacked else (room - 2 * 22) // 3
+    charts = [
+        _bars(
+            title,
+            [
+                {
+                    "method": name,
+                    "value": value,
+                    "text": "not measured" if value is None else f"{value:.1f}",
+                    "end": value or 0,
+                    "colour": colour[row["method"]],
+                }
+                for name, row, value in zip(names, rows, values, strict=True)
+            ],
+            names,
+            width=width,
+            label=label if size.stacked or i == 0 else None,
+        )
+        for i, (title, values) in enumerate(panels.items())
+    ]
+    chart = alt.vconcat(*charts, spacing=26) if size.stacked else alt.hconcat(*charts, spacing=22)
+    return _titled(
+        comparison,
+        size,
+        chart,
+        title="Efficiency in three views",
+        caption="Higher is better. Parameter efficiency: 100 - trainable share of full fine-tuning. "
+        "Normalised score: of the best method's. Time efficiency: 1 - train time / the slowest's.",
+    )
+
+
+def _scatter_figure(
+    comparison: Comparison,
+    size: Size,
+    axes: Axes,
+    drawn: Sequence[Row],
+    *,
+    x: str,
+    point_size: str,
+    line: tuple[float, str] | None,
+    title: str,
+    reading: str,
+) -> Figure:
+    colour = colours([row["method"] for row in comparison.rows])
+    dots = [
+        Point(
+            name=plain(row["method"]),
+            x=row[x],
+            y=points(row["score_mean"]),
+            low=None if row["score_low"] is None else points(row["score_low"]),
+            high=None if row["score_high"] is None else points(row["score_high"]),
+            size=row[point_size],
+            colour=colour[row["method"]],
+            facts=(
+                ("score", with_bounds(row, "score")),
+                ("trainable", _shown(row["trainable_percent"], show_percent)),
+                ("train time", _shown(row["train_seconds"], show_seconds)),
+            ),
+        )
+        for row in drawn
+    ]
+    if dots:
+        chart = scatter(dots, axes, line=line)
+        left_out = _left_out(comparison, drawn, x, line is not None)
+    else:
+        chart = nothing("no method has both a score and this measurement", size.whole_width)
+        left_out = ""
+    bars = " Bars: 95 % interval over seeds." if any(dot.low is not None for dot in dots) else ""
+    hollow = " Hollow: size not measured." if any(dot.size is None for dot in dots) else ""
+    caption = f"{reading}{hollow}{bars}{left_out}"
+    return _titled(comparison, size, chart, title=title, caption=caption)
+
+
+def _left_out(comparison: Comparison, drawn: Sequence[Row], x: str, has_line: bool) -> str:
+    """Say which methods are not drawn and why, with their score where there is one."""
+    idle: list[str] = []
+    unmeasured: list[str] = []
+    for row in comparison.rows:
+        if row in drawn or (has_line and row is comparison.baseline_row):
+            continue
+        name = plain(row["method"])
+        if row["score_mean"] is not None:
+            name += f" {points(row['score_mean']):.1f}"
+        (idle if row[x] == 0 and row["score_mean"] is not None else unmeasured).append(name)
+    text = f" Trains nothing, so has no place here: {', '.join(idle)}." if idle else ""
+    return text + (f" Not drawn, no measurement: {', '.join(unmeasured)}." if unmeasured else "")
+
+
+def _titled(comparison: Comparison, size: Size, chart: Any, *, title: str, caption: str) -> Figure:
+    import textwrap
+
+    import altair as alt
+
+    if size.titled:
+        # Slightly more than the average width of a letter at the size of subtitles.
+        lines = textwrap.wrap(f"{about(comparison)}. {caption}", int(size.whole_width / 5.7))
+        chart = chart.properties(title=alt.TitleParams(text=title, subtitle=lines))
+    return Figure(title=title, caption=caption, chart=chart)
+
+
+def _bars(
+    title: str, values: list[dict[str, Any]], names: list[str], *, width: int, label: int | None
+) -> Any:
+    import altair as alt
+
+    low = min([0.0, *(value["end"] for value in values)])
+    axis = alt.Axis(labelLimit=label, title=None, ticks=False, domain=False) if label else None
+    y = alt.Y("method:N", sort=names, axis=axis)
+    # Room beyond 100 for the number at the end of the longest bar.
+    x_scale = alt.Scale(domain=[low, 100 + 46 * 100 / width], nice=False)
+    x = alt.X("end:Q", title=title, scale=x_scale, axis=alt.Axis(values=[0, 25, 50, 75, 100]))
+    base = alt.Chart(alt.Data(values=values))
+    bars = base.mark_bar(height={"band": 0.72}).encode(
+        x=x,
+        y=y,
+        color=alt.Color("colour:N", scale=None),
+        tooltip=[alt.Tooltip("method:N"), alt.Tooltip("text:N", title=title)],
+    )
+    ends = base.mark_text(align="left", baseline="middle", dx=4).encode(x=x, y=y, text="text:N")
+    return alt.layer(bars, ends).properties(width=width, height=alt.Step(21))
+
+
+def _score_title(comparison: Comparison) -> str:
+    return f"{plain(comparison.metric or 'score')}, points"
+
+
+def _distinct(names: Sequence[str]) -> list[str]:
+    found: list[str] = []
+    for name in names:
+        count, own = 2, name
+        while own in found:
+            own, count = f"{name} ({count})", count + 1
+        found.append(own)
+    return found
+
+
+def _rest(percent: float | None) -> float | None:
+    return None if percent is None else 100 - percent
+
+
+def _hundredfold(share: float | None) -> float | None:
+    return None if share is None else 100 * share
+
+
+def _shown(value: float | None, show: Any) -> str:
+    return UNKNOWN if value is None else str(show(value))

@@ -1,0 +1,142 @@
+"""The table for machines and for papers: JSON, CSV, Markdown, LaTeX."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from whichpeft.analysis import KEYS, Comparison, Row
+from whichpeft.report.columns import BRIEF, UNKNOWN, about, interval_note, plain, problems
+
+
+def as_json(rows: Sequence[Row]) -> str:
+    """Write rows as a JSON list of objects, unknown values as null; never NaN."""
+    return json.dumps([{key: _strict(row[key]) for key in KEYS} for row in rows], indent=1)
+
+
+def as_csv(rows: Sequence[Row]) -> str:
+    """Write rows as CSV, unknown values empty, lists and mappings as JSON."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(KEYS)
+    for row in rows:
+        writer.writerow([_cell(row[key]) for key in KEYS])
+    return buffer.getvalue()
+
+
+def as_markdown(comparisons: Sequence[Comparison]) -> str:
+    """Write one Markdown table for each backbone and task, failures and notes beneath."""
+    blocks = []
+    for comparison in comparisons:
+        lines = [
+            f"**{_markdown(about(comparison))}**",
+            "",
+            _pipes([column.title for column in BRIEF]),
+            _pipes([":--" if column.words else "--:" for column in BRIEF]),
+            *(_pipes([_markdown(column.show(row)) for column in BRIEF]) for row in comparison.rows),
+            "",
+            f"{interval_note(comparison)}.",
+        ]
+        beneath = [
+            *(
+                f"- {_markdown(m)}, {status}: {_markdown(why)}"
+                for m, status, why in problems(comparison)
+            ),
+            *(f"- {_markdown(note)}" for note in comparison.notes),
+        ]
+        blocks.append("\n".join([*lines, *([""] if beneath else []), *beneath]))
+    return "\n\n".join(blocks) + "\n"
+
+
+def as_latex(comparisons: Sequence[Comparison]) -> str:
+    """Write one booktabs table for each backbone and task (``\\usepackage{booktabs}``)."""
+    return "\n".join(_latex_table(comparison) for comparison in comparisons)
+
+
+def _latex_table(comparison: Comparison) -> str:
+    spec = "".join("l" if column.words else "r" for column in BRIEF)
+    beneath = [interval_note(comparison)]
+    beneath += [f"{m} {status}: {why}" for m, status, why in problems(comparison)]
+    beneath += [plain(note) for note in comparison.notes]
+    lines = [
+        r"\begin{table}",
+        r"\centering",
+        rf"\caption{{{_latex(about(comparison))}. {_latex('. '.join(beneath))}.}}",
+        rf"\begin{{tabular}}{{{spec}}}",
+        r"\toprule",
+        " & ".join(_latex(column.title) for column in BRIEF) + r" \\",
+        r"\midrule",
+        *(
+            " & ".join(_latex_cell(column.show(row)) for column in BRIEF) + r" \\"
+            for row in comparison.rows
+        ),
+        r"\bottomrule",
+        r"\end{tabular}",
+        r"\end{table}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+_LATEX = {
+    "\\": r"\textbackslash{}",
+    "&": r"\&",
+    "%": r"\%",
+    "$": r"\$",
+    "#": r"\#",
+    "_": r"\_",
+    "{": r"\{",
+    "}": r"\}",
+    # A bracket right after a row's end would be read as its optional argument.
+    "[": "{[}",
+    "]": "{]}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    '"': r"\textquotedbl{}",
+    "±": r"$\pm$",
+    UNKNOWN: "--",
+}
+
+
+def _latex(text: str) -> str:
+    return "".join(_LATEX.get(char, char) for char in text)
+
+
+def _latex_cell(text: str) -> str:
+    """Escape a cell; the hyphen before a number becomes a minus."""
+    negative = len(text) > 1 and text[0] == "-" and text[1].isdigit()
+    return rf"$-${_latex(text[1:])}" if negative else _latex(text)
+
+
+def _markdown(text: str) -> str:
+    """Escape what Markdown or HTML inside it would read as markup."""
+    text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return "".join("\\" + char if char in "\\`*_[]|~#!" else char for char in text)
+
+
+def _pipes(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _strict(value: Any) -> Any:
+    """Return a value that strict JSON can hold: numbers that are none become null."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {str(key): _strict(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_strict(inner) for inner in value]
+    return value if value is None or isinstance(value, (bool, int, str)) else str(value)
+
+
+def _cell(value: Any) -> str:
+    value = _strict(value)
+    if value is None:
+        return ""
+    return json.dumps(value) if isinstance(value, (dict, list, bool)) else str(value)

@@ -1,0 +1,109 @@
+"""Placing names beside points so that they do not cover each other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
+
+CHAR = 6.0  # width of a character at the size of names, in pixels, a little generous
+LINE = 13.0  # height of a line
+_GAP = 3.0
+
+Align = Literal["left", "center", "right"]
+
+
+class Box(NamedTuple):
+    """A rectangle in pixels, y growing downwards."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+    def overlap(self, other: Box) -> float:
+        """Return the area shared with another box, in square pixels."""
+        across = min(self.right, other.right) - max(self.left, other.left)
+        down = min(self.bottom, other.bottom) - max(self.top, other.top)
+        return across * down if across > 0 and down > 0 else 0.0
+
+    def outside(self, frame: Box) -> float:
+        """Return the area that lies outside a frame, in square pixels."""
+        area = (self.right - self.left) * (self.bottom - self.top)
+        return area - self.overlap(frame)
+
+
+class Spot(NamedTuple):
+    """A point to name: its place and radius in pixels, and its name."""
+
+    x: float
+    y: float
+    radius: float
+    name: str
+
+
+class Placed(NamedTuple):
+    """Where a name goes: the offset of its anchor from the point, in pixels.
+
+    far: so far off that a line has to lead to it.
+    """
+
+    dx: float
+    dy: float
+    align: Align
+    far: bool = False
+
+
+def place(spots: Sequence[Spot], frame: Box, taken: Sequence[Box] = ()) -> list[Placed]:
+    """Choose a place for each name, near its point and clear of points, names and `taken`.
+
+    Greedy, the most crowded points first; where no place is free, the least covered one is taken.
+    """
+    points = [Box(s.x - s.radius, s.y - s.radius, s.x + s.radius, s.y + s.radius) for s in spots]
+    busy = [*points, *taken]
+    order = sorted(range(len(spots)), key=lambda i: -_crowd(spots[i], spots))
+    placed: dict[int, Placed] = {}
+    for i in order:
+        best = min(
+            enumerate(_candidates(spots[i])),
+            key=lambda ranked: _cost(ranked[0], _box(spots[i], ranked[1]), frame, busy),
+        )[1]
+        placed[i] = best
+        busy.append(_box(spots[i], best))
+    return [placed[i] for i in range(len(spots))]
+
+
+def _candidates(spot: Spot) -> list[Placed]:
+    """List places from the best to the worst: above, below, beside, then farther off."""
+    found: list[Placed] = []
+    for more in (0.0, 9.0, 20.0):
+        beside = spot.radius + _GAP + more
+        above = spot.radius + _GAP + LINE / 2 + more
+        slant = 0.72 * spot.radius + _GAP + more
+        ring: list[tuple[float, float, Align]] = [
+            (0, -above, "center"),
+            (0, above, "center"),
+            (beside, 0, "left"),
+            (-beside, 0, "right"),
+            (slant, -slant - LINE / 4, "left"),
+            (slant, slant + LINE / 4, "left"),
+            (-slant, -slant - LINE / 4, "right"),
+            (-slant, slant + LINE / 4, "right"),
+        ]
+        found += [Placed(dx, dy, align, far=more > 0) for dx, dy, align in ring]
+    return found
+
+
+def _box(spot: Spot, at: Placed) -> Box:
+    width = CHAR * len(spot.name)
+    left = spot.x + at.dx - {"left": 0.0, "center": width / 2, "right": width}[at.align]
+    middle = spot.y + at.dy
+    return Box(left, middle - LINE / 2, left + width, middle + LINE / 2)
+
+
+def _cost(rank: int, box: Box, frame: Box, busy: Sequence[Box]) -> float:
+    covered = sum(box.overlap(other) for other in busy)
+    return 4 * rank + 3 * covered + 10 * box.outside(frame)
+
+
+def _crowd(spot: Spot, spots: Sequence[Spot]) -> float:
+    return sum(1 / (30 + abs(spot.x - other.x) + abs(spot.y - other.y)) for other in spots)

@@ -1,0 +1,83 @@
+"""From a figure to files: PNG, SVG and PDF without a browser."""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from whichpeft.report.style import theme
+
+_PNG_SCALE = 2.0
+
+
+def save(chart: Any, folder: Path, stem: str) -> list[Path]:
+    """Write a chart as `stem`.png (twice the print size), .svg and .pdf; return the files."""
+    import vl_convert
+
+    spec = {**chart.to_dict(), "config": theme(dark=False, background="white")}
+    version = vega_lite_version()
+    contents = {
+        "png": vl_convert.vegalite_to_png(spec, vl_version=version, scale=_PNG_SCALE),
+        "svg": vl_convert.vegalite_to_svg(spec, vl_version=version).encode(),
+        "pdf": vl_convert.vegalite_to_pdf(spec, vl_version=version),
+    }
+    written = []
+    for suffix, content in contents.items():
+        path = folder / f"{stem}.{suffix}"
+        write_whole(path, content)
+        written.append(path)
+    return written
+
+
+@cache
+def vega_lite_version() -> str:
+    """Return the Vega-Lite version that the charts are written for, such as ``6.1``."""
+    import altair
+    import vl_convert
+
+    wanted = ".".join(altair.SCHEMA_VERSION.lstrip("v").split(".")[:2])
+    known: list[str] = vl_convert.get_vegalite_versions()
+    return wanted if wanted in known else known[-1]
+
+
+@cache
+def vega_bundle() -> str:
+    """Return the JavaScript that draws charts on a page: Vega, Vega-Lite and Vega-Embed."""
+    import vl_convert
+
+    # With a snippet, an empty one too, the bundle keeps only what the snippet uses.
+    bundle: Any = vl_convert.javascript_bundle
+    return str(bundle(vl_version=vega_lite_version()))
+
+
+def slugs(names: Sequence[str]) -> list[str]:
+    """Turn names into distinct ones that are safe as file names."""
+    found: list[str] = []
+    for name in names:
+        slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:60] or "figure"
+        count = 2
+        unique = slug
+        while unique in found:
+            unique, count = f"{slug}-{count}", count + 1
+        found.append(unique)
+    return found
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".part")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+        # mkstemp makes files for the owner alone; a report is for others to read.
+        Path(temporary).chmod(0o644)
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise

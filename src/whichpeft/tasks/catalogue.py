@@ -1,0 +1,98 @@
+"""The tasks that have names, whichever way they come: built in, by plug-in, local or on the hub."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from importlib.metadata import EntryPoint, entry_points
+from typing import TYPE_CHECKING, Any
+
+from whichpeft.errors import DataError, WhichpeftError, nearest
+from whichpeft.study import TaskSource
+from whichpeft.tasks.hub import GLUE, load_glue, load_hub
+from whichpeft.tasks.local import is_local, load_local
+from whichpeft.tasks.stdlib_docs import PACKAGES, stdlib_docs
+
+if TYPE_CHECKING:
+    from whichpeft.tasks.protocol import Task
+
+GROUP = "whichpeft.tasks"
+
+
+@dataclass(frozen=True, slots=True)
+class KnownTask:
+    """A task with a name: one line of description, the metric it is scored by, how it is loaded.
+
+    metric: its name, or None for a plug-in's task, which says so only once it is loaded.
+    """
+
+    description: str
+    metric: str | None
+    load: Callable[[], Task]
+
+
+TASKS: Mapping[str, KnownTask] = {
+    "stdlib-docs": KnownTask(
+        f"which of {len(PACKAGES)} standard-library packages does a docstring document? "
+        "(embedded, needs no network)",
+        "accuracy",
+        stdlib_docs,
+    ),
+    **{
+        f"glue/{name}": KnownTask(
+            f"{preset.description} (from the hub)", preset.metrics[0].name, partial(load_glue, name)
+        )
+        for name, preset in GLUE.items()
+    },
+}
+
+
+def list_tasks() -> dict[str, KnownTask]:
+    """Return every task that has a name: the built-in ones, then those of installed plug-ins."""
+    return {
+        **TASKS,
+        **{
+            point.name: KnownTask(f"plug-in {point.value}", None, partial(_load_plugin, point))
+            for point in sorted(entry_points(group=GROUP), key=lambda point: point.name)
+            if point.name not in TASKS
+        },
+    }
+
+
+def load_task(source: TaskSource) -> Task:
+    """Load the task that a source names: a known name, local files, or a data set on the hub.
+
+    A known name comes before a file or folder of the same name; write ``./name`` for that. Raises
+    DataError, which names the file, column or label and the way out.
+    """
+    known = list_tasks()
+    if source.name in known:
+        for key in ("text_columns", "label_column", "problem", "train", "validation", "test"):
+            if getattr(source, key):
+                raise DataError(
+                    f"task {source.name!r}: it has its own columns and splits, so {key} cannot be "
+                    "given; name a file or folder instead"
+                )
+        return known[source.name].load()
+    if not source.name.strip():
+        raise DataError("task '': the name is empty; `whichpeft tasks` lists the names")
+    if is_local(source) or (source.train is not None and "/" not in source.name):
+        return load_local(source)
+    if "/" not in source.name or source.name.startswith("glue/"):
+        raise DataError(
+            f"unknown task {source.name!r}{nearest(source.name, known) or '.'} Known are "
+            f"{', '.join(known)}; else give a file, a folder, or a hub data set (owner/name)"
+        )
+    return load_hub(source)
+
+
+def _load_plugin(point: EntryPoint) -> Any:
+    try:
+        return point.load()()
+    except WhichpeftError:
+        raise
+    except Exception as error:  # a stranger's code may raise anything
+        raise DataError(
+            f"task {point.name!r}: its plug-in {point.value} fails: {type(error).__name__}: {error}"
+        ) from error

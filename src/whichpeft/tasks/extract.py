@@ -1,0 +1,110 @@
+"""From tables to a text task: the same steps for local files and for the hub."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from whichpeft.errors import DataError
+from whichpeft.study import TaskSource
+from whichpeft.tasks.build import assemble
+from whichpeft.tasks.columns import Columns, find_columns
+from whichpeft.tasks.labels import class_name, is_missing, number
+from whichpeft.tasks.protocol import Metric
+from whichpeft.tasks.splits import Label, Split
+from whichpeft.tasks.table import Table
+from whichpeft.tasks.text import TextTask
+
+# What a table may be in a data set. `dev` is validation or test, as the others leave it.
+ROLES = ("train", "validation", "dev", "test")
+
+
+def task_from_tables(
+    name: str,
+    tables: Mapping[str, Table],
+    source: TaskSource,
+    *,
+    asked: Sequence[str] = (),
+    metrics: tuple[Metric, ...] = (),
+) -> TextTask:
+    """Build a text task from tables by role.
+
+    Columns are found in train and looked up in the others, by name where both have names. A test
+    table without labels is left out, unless it is among the roles `asked` for by name.
+    """
+    train = tables["train"]
+    columns = find_columns(train, source.text_columns, source.label_column)
+    notes: list[str] = []
+    splits: dict[str, Split] = {}
+    for role in ROLES:
+        if role not in tables:
+            continue
+        table = tables[role]
+        found = columns if role == "train" else _same_columns(train, columns, table)
+        if isinstance(found, str) or (role != "train" and _unlabelled(table, found, train, columns)):
+            reason = found if isinstance(found, str) else "has no labels"
+            if role == "test" and role not in asked:
+                notes.append(f"{table.where} is not used: it {reason}")
+                continue
+            raise DataError(
+                f"{table.where}: {reason}; name the columns with --text-column and --label-column, "
+                "or leave the file out"
+            )
+        splits[role], dropped = _split(table, found)
+        if dropped:
+            notes.append(f"{table.where}: {dropped} rows without text or label are left out")
+    return assemble(
+        name,
+        train=splits["train"],
+        validation=splits.get("validation"),
+        dev=splits.get("dev"),
+        test=splits.get("test"),
+        metrics=metrics,
+        problem=source.problem,
+        class_order=train.class_orders.get(columns.label, ()),
+        notes=notes,
+    )
+
+
+def _same_columns(train: Table, columns: Columns, table: Table) -> Columns | str:
+    """Find train's columns in another table, or say what it lacks."""
+    found = []
+    for index in (*columns.text, columns.label):
+        if train.names is not None and table.names is not None:
+            place = table.find(train.names[index])
+            if place is None:
+                return f"has no column {train.names[index]!r}"
+        elif index < len(table.columns):
+            place = index
+        else:
+            return f"has {len(table.columns)} columns where {train.where} has {len(train.columns)}"
+        found.append(place)
+    return Columns(text=tuple(found[:-1]), label=found[-1])
+
+
+def _unlabelled(table: Table, found: Columns, train: Table, columns: Columns) -> bool:
+    """True where no label is given, or all are -1 and train knows no such label."""
+    kinds = {class_name(v) for v in table.columns[found.label] if not is_missing(v)}
+    if kinds <= {"-1"}:
+        return not kinds or not any(number(v) == -1 for v in train.columns[columns.label])
+    return False
+
+
+def _split(table: Table, columns: Columns) -> tuple[Split, int]:
+    texts: list[tuple[str, ...]] = []
+    labels: list[Label] = []
+    for row in zip(*(table.columns[i] for i in (*columns.text, columns.label)), strict=True):
+        parts = tuple(_plain(part) for part in row[:-1])
+        label: Any = row[-1]
+        if any(parts) and not is_missing(label):
+            texts.append(parts)
+            labels.append(label.strip() if isinstance(label, str) else label)
+    split = Split(texts=tuple(texts), labels=tuple(labels), where=table.where)
+    return split, len(table) - len(split)
+
+
+def _plain(value: Any) -> str:
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return ""
+    return str(value).strip()

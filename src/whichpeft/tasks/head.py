@@ -1,0 +1,131 @@
+"""A backbone with a new classification head, and which of its parameters are the head."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from whichpeft.errors import BackboneError
+from whichpeft.tasks.encoding import pad_id
+
+if TYPE_CHECKING:
+    import torch
+
+    from whichpeft.backbones import Backbone
+
+# Where `build_classifier` leaves the names of what was drawn anew, for `head_parameters` to find.
+_DRAWN = "whichpeft_drawn"
+
+
+def build_classifier(backbone: Backbone, *, classes: Sequence[str]) -> torch.nn.Module:
+    """Load a backbone in float32 with a head for `classes`, or with one output for none.
+
+    The head is drawn from torch's global generator; a head that the checkpoint brings along is
+    drawn anew, so that every study starts from the backbone alone. Raises BackboneError where the
+    files are no model that classifies text.
+    """
+    import torch
+    from transformers import AutoModelForSequenceClassification
+
+    names = list(classes) or ["value"]
+    try:
+        with quiet_loading():
+            model, found = AutoModelForSequenceClassification.from_pretrained(
+                backbone.folder,
+                num_labels=len(names),
+                id2label=dict(enumerate(names)),
+                label2id={name: i for i, name in enumerate(names)},
+                problem_type="single_label_classification" if classes else "regression",
+                dtype=torch.float32,
+                local_files_only=True,
+                use_safetensors=True,
+                ignore_mismatched_sizes=True,
+                output_loading_info=True,
+            )
+    except (OSError, ValueError, KeyError) as error:
+        reason = " ".join(str(error).split())[:300]
+        raise BackboneError(
+            f"backbone {backbone.name!r}: cannot be loaded to classify text: {reason}"
+        ) from None
+    model.config.get_text_config().pad_token_id = pad_id(backbone)
+    drawn = set(found["missing_keys"]) | {key for key, *_ in found["mismatched_keys"]}
+    parameters = dict(model.named_parameters())
+    _check_body(model, drawn, found["mismatched_keys"], backbone)
+    classifier = _classifier(model, len(names))
+    for name in sorted(classifier - drawn):
+        _draw(parameters[name], model.config)
+    setattr(model, _DRAWN, frozenset((classifier | drawn) & set(parameters)))
+    return model
+
+
+def head_parameters(model: torch.nn.Module) -> set[str]:
+    """Names of the parameters that are not the pretrained backbone's.
+
+    They are the final classifier and whatever else the checkpoint lacked: RoBERTa's dense layer,
+    DeBERTa's pooler.
+    """
+    drawn: frozenset[str] = getattr(model, _DRAWN)
+    return set(drawn)
+
+
+@contextlib.contextmanager
+def quiet_loading() -> Iterator[None]:
+    """Silence the progress bar and the report of newly drawn weights; errors still come through."""
+    from transformers.utils import logging as shown
+
+    level, bar = shown.get_verbosity(), shown.is_progress_bar_enabled()
+    shown.set_verbosity(logging.ERROR)
+    shown.disable_progress_bar()
+    try:
+        yield
+    finally:
+        shown.set_verbosity(level)
+        if bar:
+            shown.enable_progress_bar()
+
+
+def _in_body(model: Any, name: str) -> bool:
+    return name.startswith(f"{model.base_model_prefix}.")
+
+
+def _classifier(model: Any, size: int) -> set[str]:
+    """Names of the parameters of the last layer that gives `size` outputs, outside the body."""
+    from torch import nn
+
+    layers = [
+        name
+        for name, module in model.named_modules()
+        if isinstance(module, nn.Linear) and module.out_features == size and not _in_body(model, name)
+    ]
+    if not layers:
+        return set()
+    return {f"{layers[-1]}.{name}" for name, _ in model.get_submodule(layers[-1]).named_parameters()}
+
+
+def _check_body(model: Any, drawn: set[str], mismatched: Any, backbone: Backbone) -> None:
+    """Refuse weights of another model: a pooler may be new, but not most of the backbone."""
+    body = {name: value.numel() for name, value in model.named_parameters() if _in_body(model, name)}
+    wrong = [key for key, *_ in mismatched if key in body]
+    if wrong:
+        raise BackboneError(
+            f"backbone {backbone.name!r}: the weights of {wrong[0]} have another shape than its "
+            "config.json says; the two belong to different models"
+        )
+    if sum(body[name] for name in drawn & set(body)) > 0.5 * sum(body.values()):
+        raise BackboneError(
+            f"backbone {backbone.name!r}: the weights in {backbone.folder} are not those of a "
+            f"{model.config.model_type} model; most of its parameters are missing there"
+        )
+
+
+def _draw(parameter: torch.nn.Parameter, config: Any) -> None:
+    """Draw a classifier anew: normal weights, biases of 0, as transformers draws them."""
+    from torch import nn
+
+    if parameter.dim() > 1:
+        deviation = getattr(config.get_text_config(), "initializer_range", None) or 0.02
+        nn.init.normal_(parameter, std=float(deviation))
+    else:
+        nn.init.zeros_(parameter)

@@ -1,0 +1,186 @@
+"""Tasks from the hub, through the `datasets` library: GLUE by name, and any data set by its id."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import getproxies
+
+from whichpeft.errors import DataError
+from whichpeft.study import TaskSource
+from whichpeft.tasks.extract import ROLES, task_from_tables
+from whichpeft.tasks.local import role_of
+from whichpeft.tasks.metrics import ACCURACY, F1, MATTHEWS, PEARSON, SPEARMAN
+from whichpeft.tasks.protocol import Metric
+from whichpeft.tasks.read import class_of
+from whichpeft.tasks.table import Table
+from whichpeft.tasks.text import TextTask
+
+GLUE_ID = "nyu-mll/glue"
+
+
+@dataclass(frozen=True, slots=True)
+class GlueTask:
+    """One task of GLUE (Wang et al. 2018, arXiv:1804.07461): what it asks, columns and metrics.
+
+    Labels of GLUE's test sets are not public, so its validation set is the test.
+    """
+
+    description: str
+    text: tuple[str, ...]
+    metrics: tuple[Metric, ...] = (ACCURACY,)
+    problem: str = "classification"
+    validation: str = "validation"
+
+
+GLUE: Mapping[str, GlueTask] = {
+    "cola": GlueTask("is a sentence grammatical?", ("sentence",), (MATTHEWS, ACCURACY)),
+    "sst2": GlueTask("is a phrase of a film review positive?", ("sentence",)),
+    "mrpc": GlueTask("do two sentences say the same?", ("sentence1", "sentence2"), (F1, ACCURACY)),
+    "qqp": GlueTask("do two questions ask the same?", ("question1", "question2"), (F1, ACCURACY)),
+    "stsb": GlueTask(
+        "how similar are two sentences, 0 to 5?",
+        ("sentence1", "sentence2"),
+        (PEARSON, SPEARMAN),
+        problem="regression",
+    ),
+    "mnli": GlueTask(
+        "does one sentence entail another, contradict it, or neither?",
+        ("premise", "hypothesis"),
+        validation="validation_matched",
+    ),
+    "qnli": GlueTask("does a sentence answer a question?", ("question", "sentence")),
+    "rte": GlueTask("does one sentence entail another?", ("sentence1", "sentence2")),
+    "wnli": GlueTask("does a sentence with its pronoun replaced follow?", ("sentence1", "sentence2")),
+}
+
+
+def load_glue(name: str) -> TextTask:
+    """Load a task of GLUE by its short name (``sst2``)."""
+    preset = GLUE[name]
+    tables = _tables(GLUE_ID, name)
+    source = TaskSource(
+        name=f"glue/{name}", text_columns=preset.text, label_column="label", problem=preset.problem
+    )
+    chosen = {"train": tables["train"], "validation": tables[preset.validation]}
+    return task_from_tables(source.name, chosen, source, metrics=preset.metrics)
+
+
+def load_hub(source: TaskSource) -> TextTask:
+    """Load ``owner/name`` or ``owner/name/config`` from the hub.
+
+    `source.train`, `validation` and `test` name splits of the data set. Raises DataError where
+    there is no such data set, or the hub cannot be reached.
+    """
+    owner, name, *config = source.name.split("/", 2)
+    tables = _tables(f"{owner}/{name}", config[0] if config else None)
+    asked = [role for role in ("train", "validation", "test") if getattr(source, role) is not None]
+    chosen: dict[str, Table] = {}
+    for role in asked:
+        split = getattr(source, role)
+        if split not in tables:
+            raise DataError(f"task {source.name!r}: no split {split!r}; it has {', '.join(tables)}")
+        chosen[role] = tables[split]
+    taken = {getattr(source, role) for role in asked}
+    for role in ROLES:
+        if role in chosen:
+            continue
+        found = [role] if role in tables else [key for key in tables if role_of(key) == role]
+        found = [key for key in found if key not in taken]
+        if len(found) > 1:
+            flag = "validation" if role == "dev" else role
+            raise DataError(
+                f"task {source.name!r}: splits {', '.join(found)} may each be the {role} set; "
+                f"choose one with --{flag}"
+            )
+        if found:
+            chosen[role] = tables[found[0]]
+    if "train" not in chosen:
+        if len(tables) > 1:
+            raise DataError(
+                f"task {source.name!r}: no split is called train, only {', '.join(tables)}; "
+                "choose one with --train"
+            )
+        chosen = {"train": next(iter(tables.values()))}
+    return task_from_tables(source.name, chosen, source, asked=asked)
+
+
+def _tables(hub_id: str, config: str | None) -> dict[str, Table]:
+    splits = _download(hub_id, config)
+    return {split: _table(data, f"{hub_id} [{split}]") for split, data in splits.items()}
+
+
+def _table(data: Any, where: str) -> Table:
+    """Take a data set's plain columns; images, audio and nested columns are none."""
+    from datasets import ClassLabel, Value
+
+    names = [name for name, kind in data.features.items() if isinstance(kind, (Value, ClassLabel))]
+    read = data.select_columns(names).to_dict() if names else {}
+    columns: list[list[Any]] = []
+    orders: dict[int, tuple[str, ...]] = {}
+    for index, name in enumerate(names):
+        kind = data.features[name]
+        if isinstance(kind, ClassLabel):
+            orders[index] = tuple(kind.names)
+            columns.append([class_of(value, kind.names) for value in read[name]])
+        else:
+            columns.append(read[name])
+    return Table(where, tuple(names), tuple(columns), orders)
+
+
+def _download(hub_id: str, config: str | None) -> Any:
+    from datasets import load_dataset
+    from datasets.exceptions import DatasetNotFoundError
+
+    shown = hub_id if config is None else f"{hub_id}/{config}"
+    if not _in_cache(hub_id) and (fault := _unreachable()):
+        raise _absent(shown, fault)
+    try:
+        return load_dataset(hub_id, config)
+    except DatasetNotFoundError:
+        raise DataError(
+            f"task {shown!r}: there is no such file or folder, and the hub knows no such data set, or "
+            "it is gated; check the spelling, log in with `hf auth login`, or name a local folder"
+        ) from None
+    except Exception as error:  # the libraries raise many kinds for one fact: no data
+        reason = " ".join(str(error).split())
+        if isinstance(error, ValueError) and "config" in reason.casefold():
+            raise DataError(f"task {shown!r}: {reason}; write it as {hub_id}/CONFIG") from None
+        raise _absent(shown, reason[:200]) from None
+
+
+def _absent(shown: str, reason: str) -> DataError:
+    return DataError(
+        f"task {shown!r}: there is no such file or folder, and the hub's data set cannot be had: "
+        f"{reason}; check the spelling, name a local folder, or set HF_HOME to a cache that holds it "
+        "(`stdlib-docs` needs no network)"
+    )
+
+
+def _in_cache(hub_id: str) -> bool:
+    from datasets import config
+    from datasets.naming import camelcase_to_snakecase
+
+    owner, name = hub_id.split("/")
+    return (Path(config.HF_DATASETS_CACHE) / f"{owner}___{camelcase_to_snakecase(name)}").is_dir()
+
+
+def _unreachable() -> str | None:
+    """Say why the hub cannot be reached, at once: its client tries for half a minute."""
+    from datasets import config
+
+    if config.HF_HUB_OFFLINE:
+        return "HF_HUB_OFFLINE is set"
+    if getproxies():
+        return None  # what lies behind a proxy is for the client to find out
+    address = urlsplit(config.HF_ENDPOINT)
+    port = address.port or (80 if address.scheme == "http" else 443)
+    try:
+        socket.create_connection((address.hostname or "", port), timeout=5).close()
+    except OSError as error:
+        return f"{address.hostname} cannot be reached ({error.strerror or error})"
+    return None

@@ -1,0 +1,125 @@
+"""Labels: is this classification or regression, and from labels as read to numbers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from whichpeft.errors import DataError
+from whichpeft.tasks.protocol import Array
+from whichpeft.tasks.splits import Label, Split
+
+# More distinct numbers than this are quantities, not names of classes.
+MOST_NUMERIC_CLASSES = 20
+
+
+def number(value: object) -> float | None:
+    """Read a label as a finite number, or None where it is none."""
+    if isinstance(value, bool) or value is None:
+        return None
+    try:
+        read = float(value) if isinstance(value, (int, float, str)) else math.nan
+    except ValueError:
+        return None
+    return read if math.isfinite(read) else None
+
+
+def is_missing(value: object) -> bool:
+    """True for None, an empty text and not-a-number: no label was given."""
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return True
+    return isinstance(value, str) and not value.strip()
+
+
+def find_problem(labels: Sequence[Label]) -> str:
+    """Tell regression (floats, or more than 20 distinct numbers) from classification.
+
+    A stray word among numbers does not hide them: it is named as an error when it is read. Two
+    distinct whole numbers are classes even when written as floats, the way data frames write a
+    column that once had gaps.
+    """
+    numbers = [number(label) for label in labels]
+    known = [value for value in numbers if value is not None]
+    if len(known) < 0.9 * len(labels) or not known:
+        return "classification"
+    distinct = len(set(known))
+    fractional = any(value != int(value) for value in known)
+    written_as_float = any(
+        isinstance(label, float) or (isinstance(label, str) and "." in label) for label in labels
+    )
+    if fractional or distinct > MOST_NUMERIC_CLASSES or (written_as_float and distinct > 2):
+        return "regression"
+    return "classification"
+
+
+def class_name(label: Label) -> str:
+    """Write a label as the name of its class: ``1`` for 1 and 1.0, ``true`` for True."""
+    if isinstance(label, bool):
+        return str(label).lower()
+    if isinstance(label, float) and label == int(label):
+        return str(int(label))
+    return str(label).strip()
+
+
+def class_names(train: Split, order: Sequence[str] = ()) -> tuple[str, ...]:
+    """Return the classes that train holds, in the given order, else sorted (numbers as numbers).
+
+    Raises DataError where there is one class only, or so many that they are no classes.
+    """
+    found = {class_name(label) for label in train.labels}
+    if len(found) == 1:
+        raise DataError(
+            f"{train.where}: every label is {found.pop()!r}; at least two classes are needed "
+            "(is it the right --label-column?)"
+        )
+    if len(found) > max(MOST_NUMERIC_CLASSES, len(train) / 2):
+        raise DataError(
+            f"{train.where}: {len(found)} distinct labels in {len(train)} examples are no classes; "
+            "name the label's column with --label-column, or say --problem regression for numbers"
+        )
+    if order:
+        return tuple(name for name in order if name in found)
+
+    def rank(name: str) -> tuple[bool, float, str]:
+        value = number(name)
+        return value is None, value or 0.0, name
+
+    return tuple(sorted(found, key=rank))
+
+
+def class_numbers(split: Split, classes: Sequence[str]) -> Array:
+    """Turn labels into class numbers, shape (n,), int64.
+
+    Raises DataError where a label is none of the classes that train holds.
+    """
+    numbers = {name: i for i, name in enumerate(classes)}
+    names = [class_name(label) for label in split.labels]
+    unseen = sorted(set(names) - set(numbers))
+    if unseen:
+        raise DataError(
+            f"{split.where}: label {_listed(unseen)} never occurs in the training data, which has "
+            f"{_listed(classes)}; correct the label or add training examples"
+        )
+    return np.array([numbers[name] for name in names], dtype=np.int64)
+
+
+def quantities(split: Split) -> Array:
+    """Turn labels into numbers, shape (n,), float64.
+
+    Raises DataError where a label is no finite number.
+    """
+    values = [number(label) for label in split.labels]
+    for label, value in zip(split.labels, values, strict=True):
+        if value is None:
+            raise DataError(
+                f"{split.where}: label {str(label)!r} is no number, but this is regression; "
+                "correct it, or say --problem classification"
+            )
+    return np.array(values, dtype=np.float64)
+
+
+def _listed(names: Iterable[str], most: int = 8) -> str:
+    shown = [repr(name) for name in names]
+    return ", ".join(shown[:most]) + (f" and {len(shown) - most} more" if len(shown) > most else "")

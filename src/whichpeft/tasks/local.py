@@ -1,0 +1,157 @@
+"""Tasks from files on this machine: one file, or a folder whose files are told apart by name."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+
+from whichpeft.errors import DataError, nearest
+from whichpeft.study import TaskSource
+from whichpeft.study.spec import short_name
+from whichpeft.tasks.extract import ROLES, task_from_tables
+from whichpeft.tasks.read import SUFFIXES, read_table
+from whichpeft.tasks.table import Table
+from whichpeft.tasks.text import TextTask
+
+# A file's role by the words of its name: `SICK_test_annotated.txt` is a test set.
+_WORDS = {
+    "train": re.compile(r"train(ing|set|data)?\d*"),
+    "validation": re.compile(r"(val|valid|validation|trial)(set|data)?\d*"),
+    "dev": re.compile(r"dev(el|elopment|set|data)?\d*"),
+    "test": re.compile(r"test(ing|set|data)?\d*"),
+}
+# Files about the data rather than of it.
+_ABOUT = re.compile(
+    r"(readme|source|license|licence|copying|citation|changelog|notice|authors|requirements"
+    r"|dataset_?infos?|metadata|config|vocab)\b.*"
+)
+_SHARD = re.compile(r"-\d{5}-of-\d{5}$")
+
+
+def is_local(source: TaskSource) -> bool:
+    """True where a source names files: a path that is there or looks like one, or given splits."""
+    path = Path(source.name).expanduser()
+    looks_like_path = source.name.startswith((".", "/", "~")) or path.suffix.lower() in SUFFIXES
+    return looks_like_path or path.exists()
+
+
+def load_local(source: TaskSource) -> TextTask:
+    """Load a task from a file, or from a folder.
+
+    `source.train`, `validation` and `test` override what a folder holds; with `train` given, the
+    name may be any. Raises DataError where a file is missing, cannot be read or told apart.
+    """
+    path = Path(source.name).expanduser()
+    asked = {
+        role: [_existing(Path(file).expanduser(), role)]
+        for role in ("train", "validation", "test")
+        if (file := getattr(source, role)) is not None
+    }
+    files: dict[str, list[Path]] = {}
+    if path.is_dir():
+        files = _in_folder(path, asked)
+        name = path.resolve().name
+    elif path.exists() or not (asked and "train" in asked):
+        files = {"train": [_existing(path)]}
+        name = short_name(str(path))
+    else:
+        name = short_name(source.name)
+    if "dev" in files and "validation" in asked and "test" in asked:
+        del files["dev"]
+    files |= asked
+    if "train" not in files:
+        raise DataError(
+            f"{path}: no training file there (its name holds 'train'), only "
+            f"{', '.join(p.name for found in files.values() for p in found)}; give one with --train"
+        )
+    wanted = [*source.text_columns, *([source.label_column] if source.label_column else [])]
+    tables = {"train": _read(files["train"], wanted)}
+    for role in ROLES[1:]:
+        if role in files:
+            tables[role] = _read(files[role], [*wanted, *(tables["train"].names or ())])
+    return task_from_tables(name, tables, source, asked=tuple(asked))
+
+
+def role_of(stem: str) -> str | None:
+    """Tell a file's role from the words of its name, or None where no word says.
+
+    Raises DataError where words say different things.
+    """
+    words = [word for word in re.split(r"[^a-z0-9]+", stem.casefold()) if word]
+    roles = [role for role, pattern in _WORDS.items() if any(pattern.fullmatch(word) for word in words)]
+    if len(roles) > 1:
+        raise DataError(
+            f"{stem}: its name says {' and '.join(roles)}; rename it, or give the files "
+            "with --train, --validation and --test"
+        )
+    return roles[0] if roles else None
+
+
+def _in_folder(folder: Path, asked: Collection[str]) -> dict[str, list[Path]]:
+    data = sorted(
+        path
+        for path in folder.iterdir()
+        if path.is_file()
+        and path.suffix.lower() in SUFFIXES
+        and not path.name.startswith(".")
+        and not _ABOUT.fullmatch(path.stem.casefold())
+    )
+    if not data and not asked:
+        raise DataError(
+            f"{folder}: holds no data files; {', '.join(sorted(SUFFIXES))} are read "
+            "(sub-folders are not searched)"
+        )
+    files: dict[str, list[Path]] = {}
+    for path in data:
+        role = role_of(path.stem)
+        if role is not None and role not in asked:
+            files.setdefault(role, []).append(path)
+    for role, found in files.items():
+        if len(found) > 1 and len({_SHARD.sub("", p.stem) + p.suffix for p in found}) > 1:
+            flag = "validation" if role == "dev" else role
+            raise DataError(
+                f"{folder}: {len(found)} files may be the {role} set: "
+                f"{', '.join(path.name for path in found)}; choose one with --{flag}"
+            )
+    if len(data) == 1 and not files and "train" not in asked:
+        return {"train": data}
+    if not files and not asked:
+        raise DataError(
+            f"{folder}: no file's name says what it is: {', '.join(path.name for path in data[:8])}; "
+            "name them train, validation and test, or give --train"
+        )
+    return files
+
+
+def _read(paths: Sequence[Path], wanted: Collection[str]) -> Table:
+    tables = [read_table(path, wanted) for path in paths]
+    first = tables[0]
+    for other in tables[1:]:
+        if other.names != first.names or len(other.columns) != len(first.columns):
+            raise DataError(f"{other.where}: its columns are not those of {first.where}")
+    if len(tables) == 1:
+        return first
+    columns = tuple(
+        [value for table in tables for value in table.columns[i]] for i in range(len(first.columns))
+    )
+    return dataclasses.replace(first, columns=columns)
+
+
+def _existing(path: Path, role: str | None = None) -> Path:
+    if path.is_file():
+        return path
+    if path.is_dir():
+        raise DataError(f"{path}: is a folder; give a file with --{role}")
+    beside: Mapping[str, Path] = {}
+    if path.parent.is_dir():
+        beside = {other.name: other for other in path.parent.iterdir()}
+        where = f"{nearest(path.name, beside) or '.'}"
+    else:
+        where = f"; the folder {path.parent} is not there either."
+    flag = f"--{role} " if role else ""
+    raise DataError(
+        f"{flag}{path}: no such file{'' if role else ' or folder'}{where} "
+        "`whichpeft tasks` lists the tasks that need no file"
+    )

@@ -1,0 +1,242 @@
+"""Reading files of examples: CSV, TSV, TXT, JSONL, JSON (an array) and Parquet."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+import sys
+from collections.abc import Callable, Collection, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from whichpeft.errors import DataError
+from whichpeft.tasks.columns import LABEL_NAMES, PAIR_NAMES, TEXT_NAMES
+from whichpeft.tasks.labels import number
+from whichpeft.tasks.table import Table
+
+Rows = list[list[str]]
+
+# What may separate the fields, likeliest first.
+_DELIMITERS = {".csv": ",;\t|", ".tsv": "\t", ".txt": "\t,;|"}
+_CUSTOMARY = {
+    *LABEL_NAMES,
+    *TEXT_NAMES,
+    *(name for pair in PAIR_NAMES for name in pair),
+    "id",
+    "idx",
+    "index",
+}
+_TITLE = re.compile(r"[A-Za-z_][\w ./#-]{0,40}")
+
+
+def read_table(path: Path, wanted: Collection[str] = ()) -> Table:
+    """Read a file of examples by its suffix.
+
+    `wanted` are column names that the caller knows of: where the first line holds one, it is a
+    header. Raises DataError where the file cannot be read as what its suffix says.
+    """
+    reader = _READERS.get(path.suffix.lower())
+    if reader is None:
+        raise DataError(
+            f"{path}: files of type {path.suffix or '(none)'} are not read; "
+            f"use one of {', '.join(_READERS)}"
+        )
+    try:
+        table = reader(path, wanted)
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror or error}") from None
+    if not len(table):
+        raise DataError(f"{path}: holds no rows; the split is empty")
+    return table
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise DataError(
+            f"{path}: is not UTF-8 text (byte {error.start}); convert it, for example with "
+            f"iconv -f latin1 -t utf-8"
+        ) from None
+
+
+def _read_delimited(path: Path, wanted: Collection[str]) -> Table:
+    text = _text(path)
+    rows = _rows(path, text)
+    if not rows:
+        raise DataError(f"{path}: is empty")
+    header = _has_header(rows, wanted)
+    names = tuple(name.strip() for name in rows[0]) if header else None
+    return Table(str(path), names, tuple(zip(*rows[header:], strict=True)) if rows[header:] else ())
+
+
+def _rows(path: Path, text: str) -> Rows:
+    """Take lines apart; each reading is tried until one has the same number of fields throughout."""
+    delimiters = _DELIMITERS[path.suffix.lower()]
+    readings: list[Callable[[], Rows]] = []
+    for delimiter in delimiters:
+        if delimiter == "\t":
+            readings.append(lambda: _unquoted(text))
+        readings.append(lambda delimiter=delimiter: _quoted(path, text, delimiter))  # type: ignore[misc]
+    single: Rows | None = None
+    ragged: Rows | None = None
+    fault: DataError | None = None
+    for reading in readings:
+        try:
+            rows = reading()
+        except DataError as error:
+            fault = fault or error
+            continue
+        widths = {len(row) for row in rows}
+        if len(widths) == 1 and widths != {1}:
+            return rows
+        if widths <= {1}:
+            single = rows if single is None else single
+        elif ragged is None:
+            ragged = rows
+    if ragged is not None:
+        width = len(ragged[0])
+        line, row = next((i, row) for i, row in enumerate(ragged, start=1) if len(row) != width)
+        raise DataError(
+            f"{path}: row {line} has {len(row)} fields where the first has {width}; "
+            "quote texts that hold the separator, or use JSONL"
+        )
+    if fault is not None:
+        raise fault
+    return single or []
+
+
+def _unquoted(text: str) -> Rows:
+    # Not splitlines(): texts may hold the rarer line separators of Unicode.
+    lines = text.replace("\r\n", "\n").split("\n")
+    return [line.split("\t") for line in lines if line.strip()]
+
+
+def _quoted(path: Path, text: str, delimiter: str) -> Rows:
+    csv.field_size_limit(min(sys.maxsize, 2**31 - 1))
+
+    def parse(*, strict: bool) -> Rows:
+        reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=strict)
+        return [row for row in reader if any(field.strip() for field in row)]
+
+    try:
+        return parse(strict=True)
+    except csv.Error as error:
+        # A quote that never closes swallows the rest of the file; other slips are harmless.
+        if "unexpected end" in str(error):
+            raise DataError(f"{path}: a quotation mark opens a field and is never closed") from None
+    try:
+        return parse(strict=False)
+    except csv.Error as error:
+        raise DataError(f"{path}: cannot be read: {error}") from None
+
+
+def _has_header(rows: Rows, wanted: Collection[str]) -> bool:
+    """True where the first row names the columns rather than being an example.
+
+    It does where it holds a name that is asked for or customary; or where all its fields look like
+    names, none of them occurs below, and a column below is all numbers or all sentences.
+    """
+    first = [field.strip() for field in rows[0]]
+    folded = {field.casefold() for field in first}
+    if any(column.casefold() in folded for column in wanted if not column.isdecimal()):
+        return True
+    if len(set(first)) < len(first) or not all(_TITLE.fullmatch(field) for field in first):
+        return False
+    below = rows[1:1001]
+    if any(row[i].strip() == field for row in below for i, field in enumerate(first)):
+        return False
+    if folded & _CUSTOMARY:
+        return True
+    for i, field in enumerate(first):
+        values = [row[i].strip() for row in below if row[i].strip()]
+        if values and all(number(value) is not None for value in values):
+            return True
+        sentences = sum(len(value.split()) > 2 for value in values)
+        if values and len(field.split()) <= 2 and sentences > 0.8 * len(values):
+            return True
+    return False
+
+
+def _read_jsonl(path: Path, _wanted: Collection[str]) -> Table:
+    objects = []
+    for line, text in enumerate(_text(path).split("\n"), start=1):
+        if text.strip():
+            try:
+                objects.append(json.loads(text))
+            except ValueError as error:
+                raise DataError(f"{path}: line {line} is not valid JSON: {error}") from None
+    return _from_objects(path, objects)
+
+
+def _read_json(path: Path, wanted: Collection[str]) -> Table:
+    try:
+        objects = json.loads(_text(path))
+    except json.JSONDecodeError as error:
+        if error.msg == "Extra data":  # one object a line, under the other suffix
+            return _read_jsonl(path, wanted)
+        raise DataError(f"{path}: is not valid JSON: {error}") from None
+    if not isinstance(objects, list):
+        raise DataError(f"{path}: holds no JSON array; write a list of objects, or JSONL")
+    return _from_objects(path, objects)
+
+
+def _from_objects(path: Path, objects: Sequence[Any]) -> Table:
+    names: dict[str, None] = {}
+    for i, row in enumerate(objects, start=1):
+        if not isinstance(row, Mapping):
+            raise DataError(
+                f"{path}: example {i} is no JSON object with named values: {str(row)[:60]!r}"
+            )
+        names.update(dict.fromkeys(row))
+    columns = tuple([row.get(name) for row in objects] for name in names)
+    return Table(str(path), tuple(names), columns)
+
+
+def _read_parquet(path: Path, _wanted: Collection[str]) -> Table:
+    import pyarrow
+    import pyarrow.parquet
+
+    try:
+        read = pyarrow.parquet.read_table(path)
+    except pyarrow.ArrowException as error:
+        raise DataError(f"{path}: is no Parquet file that can be read: {error}") from None
+    columns = [column.to_pylist() for column in read.columns]
+    orders: dict[int, tuple[str, ...]] = {}
+    for index, classes in _class_labels(read.schema.metadata, read.column_names).items():
+        columns[index] = [class_of(value, classes) for value in columns[index]]
+        orders[index] = classes
+    return Table(str(path), tuple(read.column_names), tuple(columns), orders)
+
+
+def class_of(value: int | None, classes: Sequence[str]) -> str | None:
+    """Name a class by its number; data sets on the hub number an example without label -1."""
+    return None if value is None or not 0 <= value < len(classes) else classes[value]
+
+
+def _class_labels(
+    metadata: Mapping[bytes, bytes] | None, names: Sequence[str]
+) -> dict[int, tuple[str, ...]]:
+    """Names of classes that the `datasets` library writes into a Parquet file's schema."""
+    try:
+        features = json.loads((metadata or {})[b"huggingface"])["info"]["features"]
+    except (KeyError, ValueError, TypeError):
+        return {}
+    return {
+        index: tuple(features[name]["names"])
+        for index, name in enumerate(names)
+        if isinstance(features.get(name), dict) and features[name].get("_type") == "ClassLabel"
+    }
+
+
+_READERS: Mapping[str, Callable[[Path, Collection[str]], Table]] = {
+    ".csv": _read_delimited,
+    ".tsv": _read_delimited,
+    ".txt": _read_delimited,
+    ".jsonl": _read_jsonl,
+    ".json": _read_json,
+    ".parquet": _read_parquet,
+}
+SUFFIXES = frozenset(_READERS)

@@ -1,0 +1,160 @@
+"""Splits: raw examples, fixed hashes of their content, and which examples go where.
+
+Everything that is chosen here is chosen by a hash of an example's text, so it depends neither on
+a seed nor on the order of a file, and equal texts always stay on the same side.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Hashable, Iterable, Sequence
+from dataclasses import dataclass
+
+from whichpeft.errors import DataError
+
+Label = str | int | float | bool
+Texts = tuple[str, ...]
+
+# A held-out validation set: a tenth of train; at least 100 examples where that is no more than a
+# fifth of train; at most 2,000, because it is read after every epoch.
+HELD_OUT_SHARE, HELD_OUT_LEAST, HELD_OUT_MOST = 0.1, 100, 2000
+PART = " (part)"
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """Examples as read: texts (one string, or two for a pair), labels, and where they came from."""
+
+    texts: tuple[Texts, ...]
+    labels: tuple[Label, ...]
+    where: str
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    def take(self, indices: Iterable[int], where: str) -> Split:
+        """Return the examples at `indices`, in that order."""
+        chosen = list(indices)
+        return Split(
+            texts=tuple(self.texts[i] for i in chosen),
+            labels=tuple(self.labels[i] for i in chosen),
+            where=where,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Arranged:
+    """Train, validation and test, apart, with notes on how they came to be."""
+
+    train: Split
+    validation: Split
+    test: Split
+    notes: tuple[str, ...]
+
+
+def content_hash(texts: Texts, salt: str) -> int:
+    """Return 64 bits that depend on an example's texts and the purpose `salt` alone."""
+    text = "\x1f".join((salt, *texts))
+    return int.from_bytes(hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest())
+
+
+def arrange(
+    *,
+    train: Split,
+    validation: Split | None,
+    dev: Split | None,
+    test: Split | None,
+    classes: bool,
+) -> Arranged:
+    """Make train, validation and test of what a data set has.
+
+    Without a labelled test, dev (or else validation) is the test; without a validation set that is
+    left over, a part of train is held out; a single set is split 80/10/10. With `classes`, the
+    last example of a class never leaves train.
+    """
+    notes: list[str] = []
+    if test is None:
+        dev, validation = (dev, validation) if dev is not None else (validation, None)
+        test, dev = dev, None
+        if test is not None:
+            notes.append(f"no labelled test set: {test.where} is the test")
+    elif validation is None:
+        validation, dev = dev, None
+    if dev is not None:
+        notes.append(f"{dev.where} is not used: there is a validation set beside it")
+    if test is None:
+        each = max(1, round(0.1 * len(train)))
+        train, test = hold_out(train, each, salt="test", classes=classes)
+        notes.append(f"one set only: {len(test)} of its examples are the test")
+        if validation is None:
+            train, validation = hold_out(train, each, salt="validation", classes=classes)
+            notes.append(f"{len(validation)} of its examples are the validation set")
+    if validation is None:
+        train, validation = hold_out(
+            train, held_out_count(len(train)), salt="validation", classes=classes
+        )
+        notes.append(f"{len(validation)} training examples are held out as the validation set")
+    for split in (train, validation, test):
+        if not len(split) and split.where.endswith(PART):
+            raise DataError(
+                f"{split.where.removesuffix(PART)}: {len(train)} training examples are too few to set "
+                "some apart for validation or test; give more, or give those splits"
+            )
+        if not len(split):
+            raise DataError(f"{split.where}: holds no labelled examples; the split is empty")
+    return Arranged(train=train, validation=validation, test=test, notes=tuple(notes))
+
+
+def held_out_count(examples: int) -> int:
+    """How many of so many training examples are held out for validation."""
+    least = min(HELD_OUT_LEAST, examples // 5)
+    return max(1, min(HELD_OUT_MOST, max(least, round(HELD_OUT_SHARE * examples))))
+
+
+def hold_out(split: Split, count: int, *, salt: str, classes: bool) -> tuple[Split, Split]:
+    """Take about `count` examples out of a split: those of the lowest hash, equal texts together."""
+    hashes = [content_hash(texts, salt) for texts in split.texts]
+    groups: dict[int, list[int]] = {}
+    for index in sorted(range(len(split)), key=hashes.__getitem__):
+        groups.setdefault(hashes[index], []).append(index)
+    left = Counter(split.labels) if classes else None
+    taken: list[int] = []
+    for group in groups.values():
+        if len(taken) >= count or len(taken) + len(group) >= len(split):
+            break
+        if left is not None:
+            leaving = Counter(split.labels[i] for i in group)
+            if any(left[label] <= many for label, many in leaving.items()):
+                continue
+            left -= leaving
+        taken += group
+    gone = set(taken)
+    rest = [i for i in range(len(split)) if i not in gone]
+    return split.take(rest, split.where), split.take(sorted(gone), split.where + PART)
+
+
+def subset(texts: Sequence[Texts], labels: Sequence[Hashable] | None, count: int) -> list[int]:
+    """Choose `count` examples by hash, as indices in rising order; smaller subsets lie in larger.
+
+    Equal texts are told apart by their label, so that the choice is the same in any file order.
+    Where `labels` are classes, raises DataError if a class would not be seen.
+    """
+    if count >= len(texts):
+        return list(range(len(texts)))
+    tags: Sequence[Hashable] = labels if labels is not None else [""] * len(texts)
+    order = sorted(range(len(texts)), key=lambda i: (content_hash(texts[i], "subset"), str(tags[i])))
+    if labels is not None:
+        missing = set(labels) - {labels[i] for i in order[:count]}
+        if missing:
+            seen: set[Hashable] = set()
+            needed = 0
+            for rank, index in enumerate(order, start=1):
+                if labels[index] not in seen:
+                    seen.add(labels[index])
+                    needed = rank
+            raise DataError(
+                f"max_train {count} leaves {len(missing)} of {len(seen)} classes without a training "
+                f"example; give --max-train {needed} or more"
+            )
+    return sorted(order[:count])

@@ -1,0 +1,131 @@
+"""The embedded task: which package of the standard library does a docstring document?
+
+Input is the first sentence of a docstring of the running Python's own standard library, label the
+top-level package it stands in. It is real English that lies on every machine, so it needs no
+download; the texts differ a little between Python versions, which the fingerprint records.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import sysconfig
+from collections.abc import Iterator
+from pathlib import Path
+
+from whichpeft.errors import DataError
+from whichpeft.tasks.build import Example, text_task
+from whichpeft.tasks.protocol import SPLITS
+from whichpeft.tasks.splits import content_hash
+from whichpeft.tasks.text import TextTask
+
+# Packages that every Python from 3.11 to 3.14 has, with at least 50 documented things each.
+# `encodings` would be another: most of its docstrings are one sentence with another name in it.
+PACKAGES = (
+    "asyncio",
+    "collections",
+    "email",
+    "http",
+    "importlib",
+    "logging",
+    "multiprocessing",
+    "unittest",
+    "urllib",
+    "wsgiref",
+    "xml",
+    "xmlrpc",
+)
+MOST_PER_PACKAGE = 160
+FEWEST_WORDS = 3
+MOST_WORDS = 40  # a longer "sentence" is a list or a table without a full stop
+VALIDATION_SHARE, TEST_SHARE = 0.1, 0.2
+
+_SENTENCE_END = re.compile(r"(?<=[.!?])\s+(?=[A-Z\"'`(<*])|\n[ \t]*\n")
+_SIGNATURE = re.compile(r"^[\w.]+\(.*?\)\s*(->\s*[\w.\[\], |]+)?[\s:.-]*", re.DOTALL)
+_Documented = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+
+
+def stdlib_docs() -> TextTask:
+    """Load the task ``stdlib-docs`` from the running Python's standard library.
+
+    Raises DataError where the library's sources are not there (an embedded or frozen Python).
+    """
+    splits: dict[str, list[Example]] = {key: [] for key in SPLITS}
+    for package, sentences in first_sentences(Path(sysconfig.get_paths()["stdlib"])).items():
+        for sentence in sentences:
+            splits[_side(sentence)].append((sentence, package))
+    return text_task(
+        "stdlib-docs",
+        train=splits["train"],
+        validation=splits["validation"],
+        test=splits["test"],
+        problem="classification",
+    )
+
+
+def first_sentences(library: Path) -> dict[str, list[str]]:
+    """Collect first sentences by package, sorted; a sentence of two packages belongs to neither.
+
+    A package with more than 160 keeps those of the lowest hash, so that classes are of similar
+    size and another Python version changes few of them.
+    """
+    found: dict[str, dict[str, str]] = {}
+    for package in PACKAGES:
+        folder = library / package
+        if not folder.is_dir():
+            raise DataError(
+                f"stdlib-docs: {folder} is not there; this Python comes without the sources of its "
+                "standard library, so name a data set with --task"
+            )
+        # Capitals do not make two sentences different.
+        found[package] = {text.casefold(): text for text in _package_sentences(folder)}
+    seen: dict[str, int] = {}
+    for texts in found.values():
+        for key in texts:
+            seen[key] = seen.get(key, 0) + 1
+    chosen = {}
+    for package, texts in found.items():
+        own = [text for key, text in texts.items() if seen[key] == 1]
+        own.sort(key=lambda text: content_hash((text.casefold(),), "stdlib-docs"))
+        chosen[package] = sorted(own[:MOST_PER_PACKAGE])
+    return chosen
+
+
+def first_sentence(docstring: str) -> str | None:
+    """Return a docstring's first sentence on one line, or None unless it has 3 to 40 words.
+
+    A signature that some docstrings start with is left out.
+    """
+    text = _SIGNATURE.sub("", docstring.strip(), count=1)
+    sentence = " ".join(_SENTENCE_END.split(text.strip(), maxsplit=1)[0].split())
+    words = [word for word in sentence.split() if any(char.isalpha() for char in word)]
+    return sentence if FEWEST_WORDS <= len(words) <= MOST_WORDS else None
+
+
+def _package_sentences(folder: Path) -> Iterator[str]:
+    for path in sorted(folder.rglob("*.py")):
+        if {"test", "tests"} & set(path.relative_to(folder).parts[:-1]):
+            continue
+        try:
+            tree = ast.parse(path.read_bytes())
+        except (OSError, SyntaxError, ValueError):
+            continue  # a file that this Python cannot read documents nothing
+        for docstring in _docstrings(tree):
+            sentence = first_sentence(docstring)
+            if sentence is not None:
+                yield sentence
+
+
+def _docstrings(node: ast.AST) -> Iterator[str]:
+    if isinstance(node, _Documented) and (docstring := ast.get_docstring(node)):
+        yield docstring
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.stmt):
+            yield from _docstrings(child)
+
+
+def _side(sentence: str) -> str:
+    share = content_hash((sentence.casefold(),), "split") / 2**64
+    if share < TEST_SHARE:
+        return "test"
+    return "validation" if share < TEST_SHARE + VALIDATION_SHARE else "train"

@@ -1,0 +1,164 @@
+"""Records as a run writes them, with numbers a test can choose and compute with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from whichpeft.records import Measurement, Outcome, Record, Setting
+from whichpeft.study import Budget, Study, Trial
+
+HARDWARE = {"processor": "Test CPU", "cores": 2, "memory_bytes": 8_000_000_000, "accelerator": None}
+VERSIONS = {"python": "3.11.9", "torch": "2.13.0", "transformers": "5.1.0", "peft": "0.21.0"}
+SETTING = Setting(hardware=HARDWARE, versions=VERSIONS, device="cpu", precision="bfloat16")
+BUDGET = Budget(epochs=3, max_train=2000, batch_size=16)
+BASE, HEAD = 22_000_000, 1_000
+
+
+def study(methods: Sequence[str] = ("full", "lora:r=8"), **changed: Any) -> Study:
+    """Return a study on minilm and sst2; `changed` replaces any of its fields."""
+    fields = {"backbone": "minilm", "task": "glue/sst2", "seeds": (0, 1, 2), "budget": BUDGET}
+    return Study(methods=tuple(methods), **(fields | changed))
+
+
+def trial(method: str, seed: int = 0, **changed: Any) -> Trial:
+    """Return a final trial of a method; `changed` replaces any of its fields."""
+    fields: dict[str, Any] = {
+        "purpose": "final",
+        "backbone": "minilm",
+        "backbone_revision": "r1",
+        "task": "glue/sst2",
+        "data": "d1",
+        "method": method,
+        "method_id": method,
+        "hyperparameters": {"learning_rate": 0.001},
+        "seed": seed,
+        "budget": BUDGET,
+        "precision": "auto",
+        "threads": 1,
+        "same_targets": True,
+    }
+    return Trial(**(fields | changed))
+
+
+def measurements(
+    values: Mapping[str, float], phase: str, source: str = "trial"
+) -> tuple[Measurement, ...]:
+    return tuple(
+        Measurement(name=name, value=value, unit="", phase=phase, source=source)
+        for name, value in values.items()
+    )
+
+
+def parameters(adapter: int, phase: str) -> tuple[Measurement, ...]:
+    """Return the counts for an adapter of so many parameters; BASE means full fine-tuning."""
+    total = BASE + HEAD + (0 if adapter == BASE else adapter)
+    return measurements(
+        {
+            "trainable_parameters": adapter + HEAD,
+            "adapter_parameters": adapter,
+            "head_parameters": HEAD,
+            "total_parameters": total,
+            "full_parameters": BASE + HEAD,
+        },
+        phase,
+    )
+
+
+def final(
+    method: str, seed: int, score: float, *, adapter: int = 10_000, metric: str = "accuracy",
+    setting: Setting = SETTING, **changed: Any,
+) -> Record:  # fmt: skip
+    """Return a completed final record."""
+    return Record(
+        trial=trial(method, seed, **changed),
+        setting=setting,
+        outcome=Outcome(status="completed"),
+        measurements=(
+            Measurement(name="score", value=score, unit="fraction", phase="test", source=metric),
+            *measurements({"chance": 0.5}, "test"),
+            *measurements({"train_examples": 2000, "test_examples": 872}, "set-up"),
+            *measurements({"seconds": 30.0}, "fit"),
+            *measurements({"total_seconds": 40.0 + seed}, "all"),
+            *parameters(adapter, "set-up"),
+        ),
+    )
+
+
+def profile(
+    method: str, *, adapter: int = 10_000, seconds: float = 30.0, memory: float = 4e8,
+    speed: float = 100.0, setting: Setting = SETTING, **changed: Any,
+) -> Record:  # fmt: skip
+    """Return a completed profile record."""
+    step = Measurement(
+        name="step_milliseconds",
+        value=80.0,
+        unit="ms",
+        phase="profile",
+        source="profile",
+        low=75.0,
+        high=90.0,
+    )
+    return Record(
+        trial=trial(method, purpose="profile", **changed),
+        setting=setting,
+        outcome=Outcome(status="completed"),
+        measurements=(
+            step,
+            *measurements(
+                {
+                    "samples_per_second": speed,
+                    "train_seconds": seconds,
+                    "peak_memory_bytes": memory,
+                    "adapter_bytes": 4 * adapter,
+                },
+                "profile",
+            ),
+            *parameters(adapter, "profile"),
+        ),
+    )
+
+
+def idle_profile(method: str = "zero-shot") -> Record:
+    """Return the profile of a method that trains nothing."""
+    return Record(
+        trial=trial(method, purpose="profile"),
+        setting=SETTING,
+        outcome=Outcome(status="completed"),
+        measurements=measurements(
+            {
+                "train_seconds": 0,
+                "trainable_parameters": 0,
+                "adapter_parameters": 0,
+                "head_parameters": 0,
+                "total_parameters": BASE + HEAD,
+                "full_parameters": BASE + HEAD,
+                "adapter_bytes": 0,
+            },
+            "profile",
+        ),
+    )
+
+
+def ended(method: str, status: str, reason: str, *, seed: int = 0, phase: str | None = None,
+          purpose: str = "final", **changed: Any) -> Record:  # fmt: skip
+    """Return a record that failed or was refused."""
+    return Record(
+        trial=trial(method, seed, purpose=purpose, **changed),
+        setting=SETTING,
+        outcome=Outcome(status=status, phase=phase, reason=reason),  # type: ignore[arg-type]
+    )
+
+
+def whole(method: str, scores: Sequence[float], **changed: Any) -> list[Record]:
+    """Return a profile and one final record for each score, at seeds 0, 1, ..."""
+    shared = {key: value for key, value in changed.items() if key in ("adapter", "setting", "method_id")}
+    return [
+        profile(method, **changed),
+        *(final(method, seed, score, **shared) for seed, score in enumerate(scores)),
+    ]
+
+
+def other_machine() -> Setting:
+    return replace(SETTING, hardware={**HARDWARE, "processor": "Another CPU"})

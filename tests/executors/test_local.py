@@ -1,0 +1,107 @@
+"""Trials in processes: results come back, deaths are facts, the user's script is left alone."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from whichpeft.executors import NoWatch, run_jobs
+from whichpeft.study import Budget, Study, TaskSource
+
+
+def make_jobs(backbone: Path, data: Path, scratch: Path, methods: list[str], **budget: int) -> list:  # type: ignore[type-arg]
+    from whichpeft.conduct import make_job, set_stage
+    from whichpeft.request import check_request
+
+    study = Study(
+        backbone=str(backbone),
+        task=TaskSource(name=str(data)),
+        methods=methods,
+        seeds=1,
+        budget=Budget(**{"epochs": 1, **budget}),
+    )
+    stage = set_stage(check_request(study, scratch / "out"), scratch, "cpu")
+    return [make_job(cell.finals[0], cell, stage, 1) for cell in stage.plan.accepted]
+
+
+def test_results_equal_those_of_this_process_bit_for_bit(
+    tiny_backbone: Path, reviews: Path, tmp_path: Path
+) -> None:
+    from whichpeft.engine.trial import carry_out
+
+    jobs = make_jobs(tiny_backbone, reviews, tmp_path, ["full", "lora:r=2"])
+    found = {job.trial.method: result for job, result in run_jobs(jobs, ["cpu", "cpu"], NoWatch())}
+    assert set(found) == {"full", "lora:r=2", "zero-shot"}
+    here = carry_out(jobs[1], lambda progress: None)
+    apart = found[jobs[1].trial.method]
+    assert (here.predictions["outputs"] == apart.predictions["outputs"]).all()
+    assert here.curve == apart.curve
+
+
+@dataclass
+class Killer(NoWatch):
+    """Ends the process of the first trial as soon as it trains."""
+
+    killed: int = 0
+
+    def progressed(self, job: object, progress: object) -> None:
+        if not self.killed:
+            import psutil
+
+            server = [p for p in psutil.Process().children() if "forkserver" in " ".join(p.cmdline())]
+            child = server[-1].children()[0]
+            self.killed = child.pid
+            os.kill(child.pid, signal.SIGKILL)
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="finds the fork server's children")
+def test_a_killed_process_is_a_failed_record_and_the_others_go_on(
+    tiny_backbone: Path, reviews: Path, tmp_path: Path
+) -> None:
+    jobs = make_jobs(tiny_backbone, reviews, tmp_path, ["full", "head"], epochs=30)[:2]
+    watch = Killer()
+    found = {job.trial.method: result.record for job, result in run_jobs(jobs, ["cpu"], watch)}
+    assert watch.killed
+    assert found["full"].outcome.status == "failed"
+    assert "SIGKILL" in (found["full"].outcome.reason or "")
+    assert found["head"].outcome.status == "completed"
+
+
+def test_stopping_early_ends_the_processes(tiny_backbone: Path, reviews: Path, tmp_path: Path) -> None:
+    import psutil
+
+    jobs = make_jobs(tiny_backbone, reviews, tmp_path, ["zero-shot", "full"], epochs=500)
+    results = run_jobs(jobs, ["cpu", "cpu"], NoWatch())
+    next(results)
+    before = {p.pid for p in psutil.Process().children(recursive=True)}
+    results.close()  # type: ignore[attr-defined]
+    gone = before - {p.pid for p in psutil.Process().children(recursive=True)}
+    assert gone
+
+
+def test_a_script_without_a_main_guard_is_not_run_again(
+    tiny_backbone: Path, reviews: Path, tmp_path: Path
+) -> None:
+    script = tmp_path / "mine.py"
+    script.write_text(
+        textwrap.dedent(f"""
+        import whichpeft as wp
+        print("once")
+        study = wp.Study(backbone={str(tiny_backbone)!r}, task={str(reviews)!r},
+                         methods=["head"], seeds=1, budget=wp.Budget(epochs=1))
+        report = wp.run(study, out={str(tmp_path / "out")!r})
+        print(len(report.table()), "rows")
+        """)
+    )
+    done = subprocess.run(
+        [sys.executable, script], capture_output=True, text=True, check=True, timeout=120
+    )
+    assert done.stdout.count("once") == 1
+    assert "2 rows" in done.stdout

@@ -1,0 +1,171 @@
+"""Figures: what is drawn, what is left out and said so, and the files that come of it."""
+
+from __future__ import annotations
+
+import pytest
+
+from whichpeft.report import Report
+from whichpeft.report.figures import PRINT, SCREEN, figures
+from whichpeft.report.labels import Box, Spot, place
+from whichpeft.report.published import published_figures
+from whichpeft.report.render import save, slugs
+from whichpeft.report.scales import Axes, Point, log_ticks, sizes_to_explain
+from whichpeft.report.scatter import scatter
+from whichpeft.report.style import PALETTE, colours
+
+MAGIC = {".png": b"\x89PNG\r\n\x1a\n", ".pdf": b"%PDF-", ".svg": b"<svg"}
+
+
+@pytest.fixture
+def report(made):
+    records = [
+        *made.whole("full", [0.80, 0.82, 0.84], adapter=made.BASE, seconds=60),
+        *made.whole("lora:r=8", [0.79, 0.83, 0.81]),
+        made.final("bitfit", 0, 0.7),
+        made.idle_profile(),
+        *(made.final("zero-shot", seed, 0.5, adapter=0) for seed in range(3)),
+        made.ended("ia3", "failed", "out of memory", phase="fit", purpose="profile"),
+    ]
+    return Report(made.study(["full", "lora:r=8", "bitfit", "ia3", "zero-shot"]), records)
+
+
+def names_drawn(chart):
+    """Return the names of all points in a chart."""
+    found = set()
+    for data in _values(chart.to_dict()):
+        found |= {value["name"] for value in data if "name" in value}
+    return found
+
+
+def _values(spec):
+    if isinstance(spec, dict):
+        if isinstance(spec.get("values"), list) and all(isinstance(v, dict) for v in spec["values"]):
+            yield spec["values"]
+        for value in spec.values():
+            yield from _values(value)
+    elif isinstance(spec, list):
+        for value in spec:
+            yield from _values(value)
+
+
+def test_files_are_what_they_say(report, tmp_path):
+    written = report.write_figures(tmp_path)
+    assert {path.name for path in written} == {
+        f"{stem}{suffix}"
+        for stem in ("score-against-share", "score-against-time", "efficiency")
+        for suffix in MAGIC
+    }
+    assert {path.name for path in tmp_path.iterdir()} == {path.name for path in written}
+    for path in written:
+        assert path.read_bytes().startswith(MAGIC[path.suffix])
+
+
+def test_share_leaves_out_what_has_no_place_and_says_so(report):
+    figure = figures(report.comparisons[0], PRINT)["score-against-share"]
+    assert names_drawn(figure.chart) == {"lora:r=8", "bitfit"}
+    assert "Trains nothing, so has no place here: zero-shot 50.0." in figure.caption
+    assert "no measurement: ia3" in figure.caption
+    assert "full 82.0" in str(figure.chart.to_dict())
+
+
+def test_time_draws_what_has_a_time(report):
+    figure = figures(report.comparisons[0], PRINT)["score-against-time"]
+    assert names_drawn(figure.chart) == {"full", "lora:r=8"}
+    assert "no measurement: bitfit 70.0, ia3" in figure.caption
+
+
+def test_efficiency_keeps_every_method_in_the_studys_order(report):
+    spec = figures(report.comparisons[0], PRINT)["efficiency"].chart.to_dict()
+    panels = [layer["layer"][0] for layer in spec["hconcat"]]
+    assert [panel["encoding"]["x"]["title"] for panel in panels] == [
+        "parameter efficiency, %",
+        "normalised score, %",
+        "time efficiency, %",
+    ]
+    assert panels[0]["encoding"]["y"]["sort"] == list(report.study.methods)
+    assert "not measured" in str(spec)
+
+
+@pytest.mark.parametrize("size", [PRINT, *SCREEN])
+@pytest.mark.parametrize("scores", [[0.8], [0.8, 0.9], []])
+def test_one_method_alone(made, size, scores):
+    records = made.whole("lora:r=8", scores) if scores else []
+    report = Report(made.study(["lora:r=8"], seeds=[0]), records)
+    for figure in figures(report.comparisons[0], size).values():
+        assert figure.chart.to_dict()
+
+
+def test_one_method_renders(made, tmp_path):
+    report = Report(made.study(["full"], seeds=[0]), [made.final("full", 0, 0.8, adapter=made.BASE)])
+    assert len(report.write_figures(tmp_path)) == 9
+
+
+def test_several_tasks_have_files_of_their_own(made, tmp_path):
+    study = made.study(["full"], seeds=[0], task=None, tasks=["a", "../b"])
+    records = [made.final("full", 0, 0.5, task=task) for task in ("a", "b")]
+    written = Report(study, records).write_figures(tmp_path)
+    assert len({path.name for path in written}) == 18
+    assert all(path.parent == tmp_path for path in written)
+
+
+def test_slugs_are_safe_and_distinct():
+    assert slugs(["../../etc", "../../ETC", "///"]) == ["etc", "etc-2", "figure"]
+
+
+def test_a_family_has_one_colour_and_usual_methods_keep_theirs():
+    chosen = colours(["lora:r=8", "lora:r=16", "lora+bitfit", "bitfit", "x", "y"])
+    assert chosen["lora:r=8"] == chosen["lora:r=16"] == chosen["lora+bitfit"]
+    assert len(set(chosen.values())) == 4
+    assert colours(["y", "bitfit"])["bitfit"] == chosen["bitfit"]
+    assert set(colours([f"m{i}" for i in range(30)]).values()) == set(PALETTE[:-2])
+
+
+def test_names_of_near_points_do_not_overlap():
+    spots = [Spot(100 + 4 * i, 100 + 3 * i, 6, f"method-{i}") for i in range(4)]
+    placed = place(spots, Box(0, 0, 300, 200))
+    boxes = []
+    for spot, at in zip(spots, placed, strict=True):
+        width = 6.0 * len(spot.name)
+        left = spot.x + at.dx - {"left": 0, "center": width / 2, "right": width}[at.align]
+        boxes.append(Box(left, spot.y + at.dy - 6, left + width, spot.y + at.dy + 6))
+    assert all(a.overlap(b) == 0 for i, a in enumerate(boxes) for b in boxes[:i])
+    assert all(box.outside(Box(0, 0, 300, 200)) == 0 for box in boxes)
+
+
+@pytest.mark.parametrize("bounds", [(0.003, 4), (0.5, 0.9), (1e-6, 100), (1.05, 1.95)])
+def test_log_axis_always_has_ticks(bounds):
+    ticks = log_ticks(*bounds)
+    assert len(ticks) >= 2
+    assert all(bounds[0] <= tick <= bounds[1] for tick in ticks)
+
+
+@pytest.mark.parametrize("largest", [0.07, 1, 42, 64, 99, 2e4])
+def test_legend_of_sizes_is_short_and_round(largest):
+    values = sizes_to_explain(largest, 1)
+    assert 2 <= len(values) <= 4
+    assert 0 < values[0] <= values[-1] <= largest
+
+
+def test_an_interval_wider_than_the_scale_does_not_squeeze_the_points():
+    axes = Axes(x_title="x", y_title="y", width=300, height=200)
+    points = [
+        Point(name="a", x=1, y=80, colour="red", low=10, high=150),
+        Point(name="b", x=2, y=82, colour="red"),
+    ]
+    spec = scatter(points, axes).to_dict()
+    low, high = spec["layer"][-1]["encoding"]["y"]["scale"]["domain"]
+    assert high - low < 20
+
+
+def test_published_figures(tmp_path):
+    found = published_figures()
+    assert list(found) == [
+        "commonsense-by-method",
+        "commonsense-against-share",
+        "retention-by-domain",
+        "retention-against-share",
+    ]
+    assert "arXiv 2404.13506v2" in found["retention-by-domain"].caption
+    assert len(names_drawn(found["commonsense-against-share"].chart)) == 7
+    written = save(found["retention-by-domain"].chart, tmp_path, "retention")
+    assert all(path.read_bytes().startswith(MAGIC[path.suffix]) for path in written)

@@ -1,0 +1,149 @@
+"""The table as DataFrame, JSON, CSV, Markdown, LaTeX and on a terminal."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+
+import pandas as pd
+import pytest
+from rich.console import Console
+
+from whichpeft.analysis import KEYS
+from whichpeft.errors import FolderError
+from whichpeft.records import Store
+from whichpeft.report import Report
+
+HOSTILE = "50% of a_b & $x {y} #1 \\ <script>alert(1)</script> | `c` [d](e) \x1b[31m"
+
+
+@pytest.fixture
+def report(made):
+    records = [
+        *made.whole("full", [0.80, 0.82, 0.84], adapter=made.BASE, seconds=60),
+        *made.whole("lora:r=8", [0.79, 0.83, 0.81]),
+        made.idle_profile(),
+        *(made.final("zero-shot", seed, 0.5, adapter=0) for seed in range(3)),
+        made.ended("ia3", "failed", HOSTILE, phase="fit", purpose="profile"),
+        made.ended("oft", "refused", "the block size does not divide 384", purpose="profile"),
+    ]
+    return Report(made.study(["full", "lora:r=8", "ia3", "oft", "zero-shot"]), records)
+
+
+def printed(report, width):
+    console = Console(width=width, file=io.StringIO(), color_system=None)
+    report.print(console)
+    return console.file.getvalue()
+
+
+def test_reads_a_run_folder(made, tmp_path):
+    store = Store(tmp_path)
+    store.keep_study(made.study(["full"]))
+    for record in made.whole("full", [0.8, 0.82, 0.84]):
+        store.add(record)
+    report = Report.read(tmp_path)
+    assert report.rows[0]["score_mean"] == pytest.approx(0.82)
+    assert report.study == made.study(["full"])
+    assert "max_train: 2000" in report.study_text
+
+
+def test_a_folder_without_study_is_refused(tmp_path):
+    with pytest.raises(FolderError, match=r"no study\.yaml"):
+        Report.read(tmp_path)
+
+
+def test_frame_has_the_keys_and_numbers(report):
+    frame = report.table()
+    assert list(frame.columns) == list(KEYS)
+    assert len(frame) == 5
+    assert frame["score_mean"].dtype == "float64"
+    assert frame["trainable_parameters"].dtype == "Int64"
+    assert frame["p_value"].isna().all()
+    assert frame.loc[frame["method"] == "ia3", "trainable_parameters"].isna().all()
+    assert frame.sort_values("score_mean")["method"].iloc[0] == "zero-shot"
+
+
+def test_json_is_strict_and_unknown_is_null(report):
+    def refuse(constant):
+        raise AssertionError(constant)
+
+    rows = json.loads(report.to_json(), parse_constant=refuse)
+    assert [list(row) for row in rows] == [list(KEYS)] * 5
+    assert rows[2]["status"] == "failed"
+    assert rows[2]["score_mean"] is None
+    assert rows[0]["seeds"] == [0, 1, 2]
+    assert rows[0]["hyperparameters"] == {"learning_rate": 0.001}
+
+
+def test_csv_reads_back(report):
+    rows = list(csv.DictReader(io.StringIO(report.to_csv())))
+    assert list(rows[0]) == list(KEYS)
+    assert rows[2]["score_mean"] == ""
+    assert "\x1b[31m" in rows[2]["error"]
+    assert json.loads(rows[0]["seeds"]) == [0, 1, 2]
+    frame = pd.read_csv(io.StringIO(report.to_csv()))
+    assert frame["score_mean"].iloc[0] == pytest.approx(0.82)
+
+
+def test_markdown_keeps_its_columns_whatever_a_reason_says(report):
+    text = report.to_markdown()
+    lines = [line for line in text.splitlines() if line.startswith("|")]
+    assert len({line.replace("\\|", "").count("|") for line in lines}) == 1
+    assert "82.0 ± 5.0" in text
+    assert "<script>" not in text
+    assert "ia3, failed: the profile failed in fit" in text
+    assert "oft, refused: the block size does not divide 384" in text
+
+
+def test_latex_is_escaped(report):
+    text = report.to_latex()
+    assert r"\toprule" in text
+    assert r"50\% of a\_b \& \$x \{y\} \#1 \textbackslash{} \textless{}script" in text
+    assert r"$-$1.0 $\pm$ 5.0" in text
+    assert "\x1b" not in text
+    body = text[text.index(r"\midrule") : text.index(r"\bottomrule")]
+    assert {line.replace(r"\&", "").count("&") for line in body.splitlines()[1:] if line} == {9}
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 100, 120])
+def test_terminal_never_wraps_the_table(report, width):
+    text = printed(report, width)
+    assert max(map(len, text.splitlines())) <= width
+    row = next(line for line in text.splitlines() if line.startswith("lora:r=8"))
+    assert "81.0 ± 5.0" in row
+    assert "\x1b" not in text
+
+
+def test_terminal_shows_more_where_there_is_room(report):
+    wide, narrow = printed(report, 120), printed(report, 60)
+    assert all(title in wide for title in ("step ms", "peak memory", "adapter", "status"))
+    assert "not shown" not in wide
+    assert "not shown, for want of width" in narrow
+    assert "minilm on glue/sst2: accuracy, chance 50.0, seeds 0, 1, 2" in wide
+    assert "95 % over 3 seeds" in wide
+    assert "refused  oft: the block size does not divide 384" in wide
+
+
+def test_terminal_takes_brackets_in_a_method_as_text(made):
+    method = "lora:target_modules=[q,v]"
+    report = Report(made.study([method], seeds=[0]), [made.final(method, 0, 0.5)])
+    text = printed(report, 120)
+    assert method in text
+    assert "one seed: no interval can be given" in text
+
+
+def test_a_long_name_is_folded_and_leaves_room_for_the_measurements(made):
+    method = "series-adapter:bottleneck=256,target_modules=[up_proj,down_proj]"
+    text = printed(Report(made.study([method]), made.whole(method, [0.7, 0.72, 0.74])), 100)
+    assert max(map(len, text.splitlines())) <= 100
+    assert "30 s" in text
+    assert "no gap: the baseline full is not in the study" in text
+
+
+def test_nothing_on_record_still_prints(made):
+    report = Report(made.study(), [])
+    assert "were not run yet" in printed(report, 100)
+    assert len(report.table()) == 2
+    assert report.to_markdown()
+    assert report.to_latex()

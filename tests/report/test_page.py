@@ -1,0 +1,165 @@
+"""The page: complete, safe whatever the records say, and drawn without a network."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import pytest
+
+from whichpeft.report import Report
+
+ATTACK = "</script><script>alert(1)</script><img src=x onerror=alert(2)>"
+VOID = {"meta", "link", "img", "br", "hr", "input"}
+
+
+class Elements(HTMLParser):
+    """Collects elements with their attributes, and the text outside scripts and styles."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.found: list[tuple[str, dict[str, str | None]]] = []
+        self.open: list[str] = []
+        self.text = ""
+        self.feed(page)
+
+    def handle_starttag(self, tag, attrs):
+        self.found.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        if not self.open or self.open[-1] not in ("script", "style"):
+            self.text += data
+
+
+@pytest.fixture
+def report(made):
+    records = [
+        *made.whole("full", [0.80, 0.82, 0.84], adapter=made.BASE, seconds=60),
+        *made.whole("lora:r=8", [0.79, 0.83, 0.81]),
+        made.idle_profile(),
+        *(made.final("zero-shot", seed, 0.5, adapter=0) for seed in range(3)),
+        made.ended("ia3", "failed", "out of memory", phase="fit", purpose="profile"),
+    ]
+    return Report(made.study(["full", "lora:r=8", "ia3", "zero-shot"]), records)
+
+
+@pytest.fixture
+def page(report, tmp_path):
+    path = tmp_path / "report.html"
+    report.write_html(path)
+    return path
+
+
+def test_page_says_it_all(page):
+    text = " ".join(Elements(page.read_text()).text.split())
+    for said in (
+        "sst2-minilm",
+        "4 methods on 3 seeds each",
+        "3 epochs in batches of 16, at most 2,000 training examples",
+        "examples: 2,000 train, 872 test",
+        "82.0 [77.0, 87.0]",
+        "80 [75, 90]",
+        "the profile failed in fit: out of memory",
+        "whichpeft run study.yaml",
+        "max_train: 2000",
+        "processor: Test CPU",
+        "memory: 8 GB",
+        "torch 2.13.0",
+        "Score against trainable share",
+        "Score against training time",
+        "Efficiency in three views",
+    ):
+        assert said in text, said
+
+
+def test_page_loads_nothing(page):
+    elements = Elements(page.read_text())
+    assert elements.open == []
+    for tag, attributes in elements.found:
+        assert tag not in ("link", "iframe", "img", "object", "embed"), tag
+        for name in ("src", "href", "srcset", "data", "action"):
+            assert name not in attributes, (tag, attributes)
+    style = re.search(r"<style>(.*?)</style>", page.read_text(), re.DOTALL)
+    assert "url(" not in style[1]
+    assert "@import" not in style[1]
+    policy = [a for t, a in elements.found if a.get("http-equiv") == "Content-Security-Policy"]
+    assert "default-src 'none'" in policy[0]["content"]
+
+
+def test_no_name_or_reason_can_inject(made, tmp_path):
+    study = made.study(["full", ATTACK], name=ATTACK, task=ATTACK, backbone=ATTACK, seeds=[0])
+    where = {"task": ATTACK, "backbone": ATTACK}
+    attacked = replace(made.SETTING, hardware={ATTACK: ATTACK}, versions={ATTACK: ATTACK})
+    records = [
+        made.final("full", 0, 0.5, metric=ATTACK, setting=attacked, **where),
+        made.profile("full", **where),
+        made.profile(ATTACK, hyperparameters={ATTACK: ATTACK}, **where),
+        made.ended(ATTACK, "failed", ATTACK, phase=ATTACK, hyperparameters={ATTACK: ATTACK}, **where),
+        made.final(ATTACK, 1, 0.4, hyperparameters={ATTACK: ATTACK}, **where),
+    ]
+    report = Report(study, records)
+    path = tmp_path / "report.html"
+    report.write_html(path)
+    elements = Elements(path.read_text())
+    assert [tag for tag, _ in elements.found].count("script") == 4
+    assert not [tag for tag, _ in elements.found if tag == "img"]
+    assert not [a for _, a in elements.found if any(name.startswith("on") for name in a)]
+    assert "alert(1)" in elements.text
+    fragment = Elements(report._repr_html_())
+    assert not [tag for tag, _ in fragment.found if tag in ("script", "img")]
+
+
+def test_notebook_fragment_holds_the_table_alone(report):
+    fragment = report._repr_html_()
+    assert "<table>" in fragment
+    assert "<script" not in fragment
+    assert "81.0 ± 5.0" in fragment
+
+
+def test_nothing_on_record_still_gives_a_page(made, tmp_path):
+    Report(made.study(), []).write_html(tmp_path / "deep" / "report.html")
+    assert "no method has both" in (tmp_path / "deep" / "report.html").read_text()
+
+
+def test_importing_reports_loads_neither_torch_nor_altair():
+    code = (
+        "import sys, whichpeft.report; "
+        "print([m for m in ('torch', 'altair', 'vl_convert', 'scipy', 'jinja2') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+CHROMIUM = next(
+    (
+        found
+        for name in ("chromium", "chromium-browser", "google-chrome")
+        if (found := shutil.which(name))
+    ),
+    None,
+)
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no chromium here to open the page with")
+def test_a_browser_draws_the_charts(page, tmp_path):
+    flags = (
+        "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run "
+        "--disable-background-networking --disable-component-update --disable-sync "
+        "--virtual-time-budget=20000 --window-size=1200,2000"
+    )
+    command = [CHROMIUM, *flags.split(), f"--user-data-dir={tmp_path / 'profile'}", "--dump-dom"]
+    done = subprocess.run(
+        [*command, page.as_uri()], capture_output=True, text=True, timeout=120, check=True
+    )
+    # The page counts only what was drawn without an error.
+    assert 'data-drawn="3"' in done.stdout
+    assert done.stdout.count("<svg") >= 3

@@ -1,0 +1,72 @@
+"""The project's own files agree with each other: sizes, pins, the version, the links."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+import whichpeft
+
+ROOT = Path(__file__).resolve().parent.parent
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+LONGEST = 350
+HIDDEN_OR_BUILT = {"build", "dist", "whichpeft-runs"}
+
+
+def pages() -> list[Path]:
+    found = [path.relative_to(ROOT) for path in ROOT.rglob("*.md")]
+    return sorted(
+        path
+        for path in found
+        if not any(part.startswith(".") or part in HIDDEN_OR_BUILT for part in path.parts)
+    )
+
+
+def pins() -> dict[str, str]:
+    lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    parted = [line.split("==", 1) for line in lines if line.strip() and not line.startswith("#")]
+    return {canonicalize_name(name): version for name, version in parted}
+
+
+def test_no_source_file_is_too_long_to_read():
+    lengths = {
+        str(path.relative_to(ROOT)): len(path.read_text(encoding="utf-8").splitlines())
+        for path in (ROOT / "src").rglob("*.py")
+    }
+    assert {name: lines for name, lines in lengths.items() if lines > LONGEST} == {}
+
+
+@pytest.mark.parametrize(
+    "text", [*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["dev"]], ids=str
+)
+def test_each_dependency_is_pinned_to_a_version_it_allows(text: str):
+    wanted = Requirement(text)
+    pinned = pins().get(canonicalize_name(wanted.name))
+    assert pinned is not None, f"constraints.txt does not pin {wanted.name}"
+    assert wanted.specifier.contains(pinned, prereleases=True), f"{pinned} is not {wanted}"
+
+
+def test_pins_work_on_every_machine():
+    """A local version such as 2.13.0+cpu lies on few machines; an editable line on one."""
+    assert [f"{name}=={version}" for name, version in pins().items() if "+" in version] == []
+
+
+def test_version_is_the_newest_in_the_changelog():
+    text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    headings = re.findall(r"^## (\S+)", text, flags=re.MULTILINE)
+    assert headings[0] == PROJECT["version"] == whichpeft.__version__
+
+
+@pytest.mark.parametrize("page", pages(), ids=str)
+def test_relative_links_lead_somewhere(page: Path):
+    text = (ROOT / page).read_text(encoding="utf-8")
+    text = re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL)
+    targets = re.findall(r"\]\(<?([^)>\s]+)", text)
+    local = [target for target in targets if not re.match(r"[a-z]+:|#", target)]
+    missing = [t for t in local if not (ROOT / page).parent.joinpath(t.split("#")[0]).exists()]
+    assert missing == []

@@ -1,0 +1,210 @@
+"""A whole study: nothing is lost or done twice, whatever happens in between."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+import whichpeft as wp
+from whichpeft.errors import FolderError, StudyError
+from whichpeft.executors import NoWatch
+from whichpeft.records import Store
+
+METHODS = ["full:learning_rate=3e-3", "head", "lora:r=2"]
+
+
+def study(backbone: Path, data: Path, **changes: object) -> wp.Study:
+    fields: dict[str, object] = {
+        "backbone": str(backbone),
+        "task": str(data),
+        "methods": METHODS,
+        "seeds": 2,
+        "budget": wp.Budget(epochs=1),
+        "baseline": METHODS[0],
+    }
+    return wp.Study(**(fields | changes))  # type: ignore[arg-type]
+
+
+def run(asked: wp.Study, out: Path) -> wp.Report:
+    return wp.run(asked, out=out, device="cpu", watch=NoWatch())
+
+
+def records(folder: Path) -> dict[str, str]:
+    return {path.name: path.read_text() for path in (folder / "records").glob("*.json")}
+
+
+@pytest.fixture(scope="module")
+def finished(tiny_backbone: Path, reviews: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("run")
+    run(study(tiny_backbone, reviews), folder)
+    return folder
+
+
+def test_the_table_has_a_row_a_method_with_intervals_and_costs(finished: Path) -> None:
+    table = wp.Report.read(finished).table()
+    assert list(table["method"]) == [*METHODS, "zero-shot"]
+    assert set(table["status"]) == {"completed"}
+    assert list(table["seeds"]) == [[0, 1]] * 4
+    trained = table.iloc[:3]
+    for key in ("score_low", "score_high", "step_milliseconds", "peak_memory_bytes", "adapter_bytes"):
+        assert trained[key].notna().all(), key
+    lora = table.iloc[2]
+    assert lora["percent_of_full"] < 1
+    assert lora["gap_mean"] == pytest.approx(lora["score_mean"] - table.iloc[0]["score_mean"])
+    assert table.iloc[3]["trainable_parameters"] == 0
+    assert (finished / "report.html").stat().st_size > 100_000
+
+
+def test_curves_and_predictions_lie_beside_the_records(finished: Path) -> None:
+    store = Store(finished)
+    finals = [record for record in store if record.trial.purpose == "final"]
+    assert len(finals) == 8
+    for record in finals:
+        name = record.trial.fingerprint
+        predictions = store.predictions(name)
+        assert predictions is not None
+        assert len(predictions["outputs"]) == len(predictions["labels"])
+        curve = store.curve(name)
+        assert (curve is None) == (record.trial.method == "zero-shot")
+        if curve is not None:
+            assert {"train_loss", "validation_score"} == set(curve["name"])
+            assert isinstance(curve, pd.DataFrame)
+
+
+def test_starting_again_runs_nothing_and_changes_nothing(
+    finished: Path, tiny_backbone: Path, reviews: Path
+) -> None:
+    before = records(finished)
+    run(study(tiny_backbone, reviews), finished)
+    assert records(finished) == before
+
+
+def test_methods_and_seeds_extend_a_folder(tiny_backbone: Path, reviews: Path, tmp_path: Path) -> None:
+    run(study(tiny_backbone, reviews, methods=METHODS[:1], seeds=1), tmp_path)
+    before = records(tmp_path)
+    report = run(study(tiny_backbone, reviews, methods=["bitfit"], seeds=[1]), tmp_path)
+    after = records(tmp_path)
+    assert before.items() <= after.items()
+    assert list(report.table()["method"]) == [METHODS[0], "bitfit", "zero-shot"]
+    assert Store(tmp_path).study().seeds == (0, 1)
+
+
+def test_a_folder_of_another_study_is_refused(
+    finished: Path, tiny_backbone: Path, reviews: Path
+) -> None:
+    other = study(tiny_backbone, reviews, budget=wp.Budget(epochs=2))
+    with pytest.raises(FolderError, match=r"belongs to another study: its budget differ"):
+        run(other, finished)
+
+
+def test_one_method_in_two_spellings_is_refused(
+    tiny_backbone: Path, reviews: Path, tmp_path: Path
+) -> None:
+    twice = study(tiny_backbone, reviews, methods=["lora", "lora:r=8"])
+    with pytest.raises(StudyError, match="'lora' and 'lora:r=8' are the same method"):
+        run(twice, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_failing_method_is_kept_and_the_others_complete(
+    tiny_backbone: Path, reviews: Path, tmp_path: Path
+) -> None:
+    methods = ["full:learning_rate=1e30", "head"]
+    report = run(study(tiny_backbone, reviews, methods=methods, seeds=1), tmp_path)
+    failed, head = report.rows[:2]
+    assert failed["status"] == "failed"
+    assert "not finite" in failed["error"]
+    assert failed["score_mean"] is None
+    assert head["status"] == "completed"
+
+
+def test_a_refused_method_is_in_the_table_with_its_reason(
+    tiny_backbone: Path, reviews: Path, tmp_path: Path
+) -> None:
+    methods = ["head", "prompt:num_virtual_tokens=100"]
+    report = run(study(tiny_backbone, reviews, methods=methods, seeds=1), tmp_path)
+    assert report.rows[1]["status"] == "refused"
+    assert "overflow" in report.rows[1]["error"]
+
+
+def command(backbone: Path, data: Path, out: Path, *more: str) -> list[str]:
+    return [
+        *(sys.executable, "-m", "whichpeft", "run", "--backbone", str(backbone)),
+        *("--task", str(data), "--seeds", "2", "--epochs", "3", "--device", "cpu"),
+        *("--method", "full", "--method", "lora:r=2", "--out", str(out), *more),
+    ]
+
+
+def without_times(folder: Path) -> dict[str, object]:
+    """What trials asked and scored, without the clock."""
+    kept = {}
+    for record in Store(folder):
+        if record.trial.purpose == "final":
+            kept[record.trial.fingerprint] = (record.value("score"), record.value("validation_score"))
+    return kept
+
+
+@pytest.mark.parametrize("ending", ["SIGKILL", "SIGINT"])
+def test_a_run_ended_midway_goes_on_and_loses_and_repeats_nothing(
+    ending: str, tiny_backbone: Path, reviews: Path, tmp_path: Path
+) -> None:
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    subprocess.run(command(tiny_backbone, reviews, whole), check=True, capture_output=True, timeout=120)
+    process = subprocess.Popen(
+        command(tiny_backbone, reviews, cut), stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    deadline = time.monotonic() + 60
+    while len(records(cut)) < 5 and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.02)
+    if ending == "SIGINT":
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal sends ctrl-C: to everyone
+    else:
+        process.kill()
+    _, said = process.communicate(timeout=30)
+    if ending == "SIGINT":
+        assert process.returncode == 130
+        assert "goes on from there" in said
+        assert "Traceback" not in said
+    kept = records(cut)
+    assert 5 <= len(kept) < len(records(whole))
+    again = subprocess.run(
+        command(tiny_backbone, reviews, cut), check=True, capture_output=True, text=True, timeout=120
+    )
+    assert "done before" in again.stderr
+    assert kept.items() <= records(cut).items()
+    assert without_times(cut) == without_times(whole)
+
+
+def test_a_dry_run_names_the_trials_and_writes_nothing(
+    tiny_backbone: Path, reviews: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    done = subprocess.run(
+        command(tiny_backbone, reviews, out, "--dry-run"),
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert "6 trials to run" in done.stdout
+    assert "lora:r=2" in done.stdout
+    assert not out.exists()
+
+
+def test_the_reports_json_is_what_the_run_returned(finished: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "whichpeft", "report", str(finished), "--format", "json"],
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert json.loads(done.stdout) == json.loads(wp.Report.read(finished).to_json())
