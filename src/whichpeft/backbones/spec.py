@@ -36,6 +36,15 @@ class Backbone:
         return None
 
     @property
+    def width(self) -> int | None:
+        """The size of the hidden states, or None where the configuration does not say."""
+        for key in ("hidden_size", "d_model", "n_embd", "dim"):
+            value = self.config.get(key)
+            if isinstance(value, int) and value > 0:
+                return value
+        return None
+
+    @property
     def input_positions(self) -> int | None:
         """How many positions an input may fill beside virtual tokens, or None without a limit."""
         return None if self.positions is None else max(8, self.positions - FREE_POSITIONS - _OFFSET)

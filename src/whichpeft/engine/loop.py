@@ -42,7 +42,7 @@ class Optimisation:
 
     def __init__(self, prepared: Prepared, method: Method, steps: int) -> None:
         self._parameters = prepared.trained()
-        self._peak = method.learning_rate
+        self._peak = method.learning_rate or 0.0
         self._steps = steps
         self._warmup = math.ceil(method.warmup_ratio * steps)
         # Biases, norms and other vectors do not decay, as is usual.

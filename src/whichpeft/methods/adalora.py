@@ -55,12 +55,13 @@ class AdaLora(PeftMethod):
     name = "adalora"
     description = "LoRA in SVD form; its rank budget moves between layers while training"
     paper = "Zhang et al. 2023, arXiv 2303.10512"
-    learning_rate_source = "docs/defaults.md: best of a sweep on SST-2 and stdlib-docs with minilm"
+    usual_learning_rate = 1e-2
+    learning_rate_source = "docs/defaults.md: a sweep with minilm on stdlib-docs"
+    scales_with_width = True
     config = "AdaLoraConfig"
     targets = True
     aliases = {"alpha": "lora_alpha", "dropout": "lora_dropout", "target_r": "r"}  # noqa: RUF012
 
-    learning_rate: float = 2e-3
     r: int = 8
     init_r: int | None = None
     lora_alpha: int | None = None

@@ -68,8 +68,9 @@ class Full(Baseline):
     name = "full"
     description = "every parameter trains; the usual baseline"
     paper = "Devlin et al. 2019, arXiv 1810.04805"
-    learning_rate_source = "docs/defaults.md: best of a sweep on SST-2 and stdlib-docs with minilm"
-    learning_rate: float = 1e-4
+    usual_learning_rate = 2e-4
+    learning_rate_source = "docs/defaults.md: a sweep with minilm on stdlib-docs"
+    scales_with_width = True
     weight_decay: float = 0.01
 
     def apply(self, model: torch.nn.Module, situation: Situation) -> PlainAdapter:
@@ -83,8 +84,9 @@ class Head(Baseline):
     name = "head"
     description = "the new head alone trains, on a frozen backbone"
     paper = "Alain and Bengio 2016, arXiv 1610.01644"
-    learning_rate_source = "docs/defaults.md: best of a sweep on SST-2 and stdlib-docs with minilm"
-    learning_rate: float = 5e-3
+    usual_learning_rate = 2e-2
+    learning_rate_source = "docs/defaults.md: a sweep with minilm on stdlib-docs"
+    scales_with_width = True
 
     def apply(self, model: torch.nn.Module, situation: Situation) -> PlainAdapter:
         return PlainAdapter(model, lambda name: name in situation.head)
@@ -97,7 +99,6 @@ class ZeroShot(Baseline):
     name = "zero-shot"
     description = "no training: the constant prediction (majority class, or mean)"
     learning_rate_source = "none: nothing trains"
-    learning_rate: float = 0.0
     warmup_ratio: float = 0.0
 
     def apply(self, model: torch.nn.Module, situation: Situation) -> PlainAdapter:

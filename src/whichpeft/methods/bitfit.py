@@ -15,10 +15,9 @@ class BitFit(PeftMethod):
     name = "bitfit"
     description = "the backbone's biases train, and nothing else"
     paper = "Ben Zaken et al. 2022, arXiv 2106.10199"
-    learning_rate_source = "docs/defaults.md: best of a sweep on SST-2 and stdlib-docs with minilm"
+    usual_learning_rate = 5e-3
+    learning_rate_source = "docs/defaults.md: a sweep with minilm on stdlib-docs"
     config = "BitFitConfig"
-
-    learning_rate: float = 1e-3
 
     def config_class(self) -> type[Any]:
         from whichpeft.methods.bitfit_tuner import BitFitConfig

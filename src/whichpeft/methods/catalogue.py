@@ -69,7 +69,7 @@ def _make(method: type[Method], part: PartName, text: str) -> Method:
         values[field] = _check(fields[field], value, f"method {text!r}: {key}")
     made = method(**values)
     for key in ("learning_rate", "weight_decay", "warmup_ratio"):
-        if getattr(made, key) < 0:
+        if (getattr(made, key) or 0) < 0:
             raise StudyError(f"method {text!r}: {key} is {getattr(made, key)}; it has to be 0 or more")
     for key, value in values.items():
         if fields[key] in (int, int | None) and value is not None and value < 1:

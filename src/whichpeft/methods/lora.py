@@ -8,8 +8,6 @@ from typing import Any
 from whichpeft.methods.method import Situation
 from whichpeft.methods.peft_method import PeftMethod
 
-_SWEEP = "docs/defaults.md: best of a sweep on SST-2 and stdlib-docs with minilm"
-
 
 @dataclass(frozen=True, kw_only=True)
 class Lora(PeftMethod):
@@ -21,12 +19,13 @@ class Lora(PeftMethod):
     name = "lora"
     description = "a low-rank update beside frozen weights"
     paper = "Hu et al. 2021, arXiv 2106.09685"
-    learning_rate_source = _SWEEP
+    usual_learning_rate = 3e-3
+    learning_rate_source = "docs/defaults.md: a sweep with minilm on stdlib-docs"
+    scales_with_width = True
     config = "LoraConfig"
     targets = True
     aliases = {"alpha": "lora_alpha", "dropout": "lora_dropout"}  # noqa: RUF012
 
-    learning_rate: float = 1e-3
     r: int = 8
     lora_alpha: int | None = None
     lora_dropout: float = 0.1
@@ -57,11 +56,11 @@ class IA3(PeftMethod):
     name = "ia3"
     description = "learned factors on the outputs of the target modules"
     paper = "Liu et al. 2022, arXiv 2205.05638"
-    learning_rate_source = _SWEEP
+    usual_learning_rate = 3e-2
+    learning_rate_source = "docs/defaults.md: a sweep with minilm on stdlib-docs"
     config = "IA3Config"
     targets = True
 
-    learning_rate: float = 1e-2
     target_modules: tuple[str, ...] | None = None
 
     def config_fields(self, situation: Situation) -> dict[str, Any]:

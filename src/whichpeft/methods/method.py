@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 
 from whichpeft.study.names import format_part
 
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from whichpeft.backbones import Backbone
     from whichpeft.study import Budget
     from whichpeft.tasks import Task
+
+_WIDTH = 384  # of minilm, on which the usual learning rates were found
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -67,16 +69,23 @@ class Method(ABC):
     """How a backbone is adapted.
 
     A subclass adds its hyperparameters as fields with defaults; all fields together are its
-    identity. `learning_rate_source` says where the default learning rate comes from.
+    identity.
+
+    learning_rate: the peak; where not given, `usual_learning_rate`, suited to the backbone.
+    usual_learning_rate: at a width of 384; `learning_rate_source` says where it comes from.
+    scales_with_width: what trains are matrices, whose learning rate under Adam falls with the
+    width they sum over (Yang et al. 2022, arXiv 2203.03466); that of vectors does not.
     """
 
     name: ClassVar[str]
     description: ClassVar[str]
     paper: ClassVar[str] = ""
+    usual_learning_rate: ClassVar[float] = 1e-3
     learning_rate_source: ClassVar[str] = ""
+    scales_with_width: ClassVar[bool] = False
     aliases: ClassVar[Mapping[str, str]] = {}
 
-    learning_rate: float = 1e-3
+    learning_rate: float | None = None
     weight_decay: float = 0.0
     warmup_ratio: float = 0.06
 
@@ -99,6 +108,13 @@ class Method(ABC):
         return format_part(
             self.name, tuple((key, value) for key, value, default in options if value != default)
         )
+
+    def suited_to(self, backbone: Backbone) -> Self:
+        """Return the method with its learning rate settled for a backbone."""
+        if self.learning_rate is not None:
+            return self
+        factor = _WIDTH / backbone.width if self.scales_with_width and backbone.width else 1.0
+        return dataclasses.replace(self, learning_rate=self.usual_learning_rate * factor)
 
     def refuses(self, backbone: Backbone, task: Task, budget: Budget) -> str | None:
         """Say why this method cannot work there, before any work; None where it can."""

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from whichpeft.study import Budget
     from whichpeft.tasks import Task
 
-_SWEEP = "docs/defaults.md: best of a sweep on SST-2 and stdlib-docs with minilm"
-
 # Model families whose attention takes no keys and values from outside (checked in the tests).
 _NO_PREFIX = frozenset({"albert", "deberta", "deberta-v2", "distilbert", "modernbert"})
 
@@ -27,7 +25,6 @@ _NO_PREFIX = frozenset({"albert", "deberta", "deberta-v2", "distilbert", "modern
 class VirtualTokens(PeftMethod):
     """What prefix, prompt and P-tuning share: virtual tokens, whose number is limited."""
 
-    learning_rate: float = 1e-2
     num_virtual_tokens: int = 20
 
     def refuses(self, backbone: Backbone, task: Task, budget: Budget) -> str | None:
@@ -48,7 +45,8 @@ class Prefix(VirtualTokens):
     name = "prefix"
     description = "trained keys and values before every layer's own"
     paper = "Li and Liang 2021, arXiv 2101.00190"
-    learning_rate_source = _SWEEP
+    usual_learning_rate = 2e-2
+    learning_rate_source = "docs/defaults.md: a sweep with minilm on stdlib-docs"
     config = "PrefixTuningConfig"
 
     def refuses(self, backbone: Backbone, task: Task, budget: Budget) -> str | None:
@@ -88,7 +86,8 @@ class Prompt(_InputTokens):
     name = "prompt"
     description = "trained embeddings among the input's"
     paper = "Lester et al. 2021, arXiv 2104.08691"
-    learning_rate_source = _SWEEP
+    usual_learning_rate = 5e-2
+    learning_rate_source = "docs/defaults.md: a sweep with minilm on stdlib-docs"
     config = "PromptTuningConfig"
 
 
@@ -99,7 +98,8 @@ class PTuning(_InputTokens):
     name = "p-tuning"
     description = "trained embeddings among the input's, made by a small network"
     paper = "Liu et al. 2021, arXiv 2103.10385"
-    learning_rate_source = _SWEEP
+    usual_learning_rate = 1e-2
+    learning_rate_source = "docs/defaults.md: a sweep with minilm on stdlib-docs"
     config = "PromptEncoderConfig"
 
     encoder_hidden_size: int = 128

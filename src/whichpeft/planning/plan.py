@@ -14,12 +14,17 @@ from whichpeft.tasks import Task
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """A backbone, a task and a method (as typed in `text`); `refusal` says why it cannot run."""
+    """A backbone, a task and a method; `refusal` says why it cannot run.
+
+    text, identity: the method as typed, and its canonical spelling; `method` is suited to the
+    backbone, its learning rate settled.
+    """
 
     study: Study
     backbone: Backbone
     task: Task
     text: str
+    identity: str
     method: Method
     refusal: str | None
 
@@ -41,7 +46,7 @@ class Cell:
             task=self.task.name,
             data=self.task.fingerprint,
             method=self.text,
-            method_id=self.method.identity,
+            method_id=self.identity,
             hyperparameters=self.method.hyperparameters,
             seed=seed,
             budget=self.study.budget,
@@ -75,7 +80,15 @@ def make_plan(
     """Cross backbones, tasks and methods (by how they were typed), asking each for a refusal."""
     return Plan(
         tuple(
-            Cell(study, backbone, task, text, method, method.refuses(backbone, task, study.budget))
+            Cell(
+                study=study,
+                backbone=backbone,
+                task=task,
+                text=text,
+                identity=method.identity,
+                method=method.suited_to(backbone),
+                refusal=method.refuses(backbone, task, study.budget),
+            )
             for backbone in backbones
             for task in tasks
             for text, method in methods.items()
