@@ -29,11 +29,12 @@ _PROCESS_BYTES = 500_000_000
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """What is to run: the plan, and each cell's encoded data and devices."""
+    """What is to run: the plan, each cell's encoded data, the devices, and notes to show."""
 
     plan: Plan
     data: dict[tuple[str, str], Path]
     devices: list[str]
+    notes: list[str]
 
 
 def conduct(request: Request, scratch: Path, *, jobs: int | None, device: str, watch: Watch) -> None:
@@ -41,6 +42,8 @@ def conduct(request: Request, scratch: Path, *, jobs: int | None, device: str, w
     stage = set_stage(request, scratch, device)
     store = request.store
     store.keep_study(request.whole)
+    for line in stage.notes:
+        watch.say(line)
     for cell in stage.plan.refused:
         _keep_refusal(cell, stage, store)
         watch.say(f"{cell.text} is left out: {cell.refusal}")
@@ -64,12 +67,16 @@ def set_stage(request: Request, scratch: Path, device: str) -> Stage:
     warm_up([str(backbone.config["model_type"]) for backbone in backbones])
     devices = find_devices(device)
     choose_compute(devices[0], request.study.precision)
-    data = {
-        (backbone.name, task.name): write_data(task, backbone, request.study.budget, scratch)
-        for backbone in backbones
-        for task in request.tasks
-    }
-    return Stage(make_plan(request.study, backbones, request.tasks, request.methods), data, devices)
+    notes = [f"{task.name}: {note}" for task in request.tasks for note in task.notes]
+    data = {}
+    for backbone in backbones:
+        for task in request.tasks:
+            key = backbone.name, task.name
+            data[key], cut = write_data(task, backbone, request.study.budget, scratch)
+            if cut:
+                notes.append(f"{task.name}: {cut:.1%} of the examples are cut to what {key[0]} can read")
+    plan = make_plan(request.study, backbones, request.tasks, request.methods)
+    return Stage(plan, data, devices, notes)
 
 
 def expected_costs(stage: Stage, store: Store) -> tuple[dict[str, float], int]:

@@ -84,7 +84,7 @@ class LiveWatch:
             self.say(f"[{stage.ended}/{stage.count}] {describe(job)}: {_outcome(record)}{rest}")
 
     def say(self, line: str) -> None:
-        self.console.print(Text(line))
+        self.console.print(Text(line), soft_wrap=self._plain)
 
     def _left(self) -> float | None:
         """Estimate the seconds left in this stage, or None where nothing is known."""

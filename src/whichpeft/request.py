@@ -44,6 +44,13 @@ def check_request(study: Study, folder: Path) -> Request:
     store = Store(folder)
     whole = _extend(store, study)
     tasks = tuple(load_task(_absolute(source)) for source in study.tasks)
+    names = [task.name for task in tasks]
+    for name in names:
+        if names.count(name) > 1:
+            raise StudyError(
+                f"study {study.name!r}: two tasks are called {name!r}, so their records would mix; "
+                "give them studies of their own"
+            )
     _check_writable(folder)
     return Request(study, whole, store, methods, tasks)
 

@@ -37,7 +37,7 @@ class Trials:
         )
         plan = make_plan(study, [self.backbone], [self.task], {method: resolve_method(method)})
         (cell,) = plan.cells
-        data = write_data(self.task, self.backbone, study.budget, self.scratch)
+        data, _ = write_data(self.task, self.backbone, study.budget, self.scratch)
         trial = cell.profile if purpose == "profile" else cell.finals[0]
         return Job(trial=trial, backbone=cell.backbone, method=cell.method, data=data, device="cpu")
 

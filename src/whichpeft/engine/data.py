@@ -15,14 +15,15 @@ from whichpeft.study import Budget
 from whichpeft.tasks import Examples, Task
 
 
-def write_data(task: Task, backbone: Backbone, budget: Budget, folder: Path) -> Path:
-    """Encode a task for a backbone and return the file that holds it."""
+def write_data(task: Task, backbone: Backbone, budget: Budget, folder: Path) -> tuple[Path, float]:
+    """Encode a task for a backbone; return the file that holds it and the share that was cut."""
     examples = task.encode(backbone, max_train=budget.max_train)
     number = len(list(folder.iterdir()))
     path = folder / f"{number}.pickle"
     with path.open("wb") as file:
         pickle.dump((task.without_examples(), dict(examples)), file, protocol=5)
-    return path
+    count = sum(len(split) for split in examples.values())
+    return path, sum(split.truncated * len(split) for split in examples.values()) / count
 
 
 def read_data(path: Path) -> tuple[Task, Mapping[str, Examples]]:

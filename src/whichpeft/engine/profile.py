@@ -21,11 +21,11 @@ from whichpeft.engine.prepare import TRAINING, Prepared, adapter_bytes, prepare,
 from whichpeft.records import Measurement
 from whichpeft.tasks import Array
 
-_SECONDS = 1.6  # of measured steps, at most
-_STEPS = 12
+_SECONDS = 1.0  # of measured steps, at most
+_STEPS = 8
 _FEWEST_STEPS = 4
 _QUICK_STEPS = 2
-_WARM_UP_STEPS = 2
+_WARM_UP_STEPS = 1
 _MEMORY_STEPS = 2
 
 

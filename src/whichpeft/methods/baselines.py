@@ -98,6 +98,7 @@ class ZeroShot(Baseline):
 
     name = "zero-shot"
     description = "no training: the constant prediction (majority class, or mean)"
+    usual_learning_rate = 0.0
     learning_rate_source = "none: nothing trains"
     warmup_ratio: float = 0.0
 

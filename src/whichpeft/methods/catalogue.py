@@ -29,7 +29,8 @@ def methods() -> Mapping[str, type[Method]]:
     """Return every method by name, in the order they are listed."""
     known = {method.name: method for method in _OWN}
     for point in entry_points(group="whichpeft.methods"):
-        known[point.name] = point.load()
+        if point.name not in known:
+            known[point.name] = point.load()
     return known
 
 

@@ -53,6 +53,11 @@ class Examples(Protocol):
         """Tokens without padding, or None where the task has no tokens."""
         ...
 
+    @property
+    def truncated(self) -> float:
+        """The share of examples that are cut because the backbone cannot read them whole."""
+        ...
+
     def __len__(self) -> int: ...
 
     def batch(self, indices: Array) -> Batch:
@@ -79,6 +84,11 @@ class Task(Protocol):
     @property
     def metrics(self) -> tuple[Metric, ...]:
         """The score's metric first; the others are recorded beside it."""
+        ...
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a user should know of how the data were read, a line each."""
         ...
 
     @property

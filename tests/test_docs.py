@@ -1,0 +1,98 @@
+"""What the documents say can be typed, can be typed."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+
+
+def blocks(kind: str) -> list[str]:
+    return [text for page in PAGES for lang, text in BLOCK.findall(page.read_text()) if lang == kind]
+
+
+def commands(start: str) -> list[str]:
+    lines = (line.partition("  #")[0].strip() for text in blocks("sh") for line in text.splitlines())
+    return sorted({line for line in lines if line.startswith(start)})
+
+
+@pytest.fixture(scope="module")
+def folder(reviews: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the files that the documents speak of."""
+    folder = tmp_path_factory.mktemp("user")
+    shutil.copytree(reviews, folder / "my-data")
+    lines = [(f"the {i} is here", f"there is a {i}", "yes" if i % 2 else "no") for i in range(60)]
+    pairs = "\n".join(",".join(line) for line in lines)
+    (folder / "pairs.csv").write_text(f"premise,hypothesis,label\n{pairs}\n")
+    scores = "\n".join(f'{{"text": "a film of {i} stars", "stars": {i % 5}}}' for i in range(60))
+    (folder / "scores.jsonl").write_text(scores)
+    return folder
+
+
+def run(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    words = shlex.split(command)
+    assert words[0] == "whichpeft"
+    return subprocess.run(
+        [sys.executable, "-m", "whichpeft", *words[1:]],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", commands("whichpeft run"))
+def test_a_documented_run_would_run(command: str, folder: Path) -> None:
+    done = run(f"{command} --dry-run".replace("--dry-run --dry-run", "--dry-run"), folder)
+    if "glue/" in command:  # needs the hub, and says so
+        assert done.returncode == 2
+        assert "glue" in done.stderr
+        return
+    assert done.returncode == 0, done.stderr
+    assert "trials to run" in done.stdout
+
+
+@pytest.mark.slow
+def test_documented_reports_of_a_finished_run(folder: Path) -> None:
+    made = run(
+        "whichpeft run --task my-data --method head --seeds 2 --epochs 1 --quiet --device cpu", folder
+    )
+    assert made.returncode == 0, made.stderr
+    documented = commands("whichpeft report")
+    assert len(documented) >= 2
+    for command in documented:
+        done = run(command, folder)
+        assert done.returncode == 0, done.stderr
+        assert "head" in done.stdout
+    assert list((folder / "figures").glob("*.pdf"))
+
+
+@pytest.mark.slow
+def test_the_documented_library_works_as_it_stands(tmp_path: Path) -> None:
+    (text,) = blocks("python")
+    script = tmp_path / "example.py"
+    script.write_text(text + "\nprint(report.table()[['method', 'score_mean']])\n")
+    done = subprocess.run(
+        [sys.executable, script], cwd=tmp_path, capture_output=True, text=True, timeout=300, check=True
+    )
+    assert "lora:r=8" in done.stdout
+    assert (tmp_path / "whichpeft-runs" / "stdlib-docs-minilm" / "report.html").exists()
+
+
+def test_documented_targets_and_scripts_exist() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    for command in commands("make "):
+        assert re.search(rf"^{shlex.split(command)[1]}:", makefile, re.MULTILINE), command
+    for command in [*commands("python "), *commands(".venv/bin/python ")]:
+        assert (ROOT / shlex.split(command)[1]).is_file(), command
