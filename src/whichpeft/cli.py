@@ -73,7 +73,7 @@ def run(
     jobs: Annotated[int | None, typer.Option(help="Trials side by side on a CPU.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
     dry_run: Annotated[bool, typer.Option(help="Print the trials and an estimate; run none.")] = False,
-    quiet: Annotated[bool, typer.Option(help="Print nothing but failures and the table.")] = False,
+    quiet: Annotated[bool, typer.Option(help="Print the table only.")] = False,
 ) -> None:
     """Run a comparison, or what is missing of it, and print its table."""
     from whichpeft.api import folder_of

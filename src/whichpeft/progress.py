@@ -1,4 +1,4 @@
-"""The live display of a run; plain lines where the output is no terminal."""
+"""The live display of a run; plain lines where the output is no terminal, and in a notebook."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class LiveWatch:
         self._stage = _Stage("", 0, 0, 1)
         self._running: dict[str, tuple[Job, Progress | None]] = {}
         self._estimates: dict[str, float] = {}
-        self._plain = not (self.console.is_terminal or self.console.is_jupyter)
+        self._plain = self.console.is_jupyter or not self.console.is_terminal
         self._live = Live(
             console=self.console, get_renderable=self._draw, refresh_per_second=4, transient=True
         )

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from .hub_stub import hub, parquet
+from ..hub_stub import hub, parquet
 
 README = """---
 configs:

@@ -1,4 +1,4 @@
-"""A hub on loopback: as much of its interface as `datasets` asks for, over repositories in memory."""
+"""A hub on loopback: what `datasets` and `huggingface_hub` ask of it, over repositories in memory."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Repositories = Mapping[str, Mapping[str, bytes]]
 
 @contextmanager
 def hub(repositories: Repositories) -> Iterator[str]:
-    """Serve data set repositories (id -> path -> content); gives the address for HF_ENDPOINT."""
+    """Serve repositories of data sets or models (id -> path -> content) at an HF_ENDPOINT."""
 
     class Handler(_Handler):
         served = repositories
@@ -60,16 +60,18 @@ class _Handler(BaseHTTPRequestHandler):
     def _answer(self, body: bytes = b"") -> None:
         path = unquote(urlparse(self.path).path).strip("/")
         parts = path.split("/")
-        if parts[:2] == ["api", "datasets"] and len(parts) >= 4:
+        if parts[0] == "api" and parts[1] in ("datasets", "models") and len(parts) >= 4:
             files = self.served.get("/".join(parts[2:4]))
             if files is None:
                 return self._error("RepoNotFound")
             return self._api("/".join(parts[2:4]), files, parts[4:], body)
-        if parts[0] == "datasets" and len(parts) > 5 and parts[3] == "resolve":
-            files = self.served.get("/".join(parts[1:3]))
+        if parts[0] == "datasets":
+            parts = parts[1:]  # files of models lie at the root
+        if len(parts) > 4 and parts[2] == "resolve":
+            files = self.served.get("/".join(parts[:2]))
             if files is None:
                 return self._error("RepoNotFound")
-            content = files.get("/".join(parts[5:]))
+            content = files.get("/".join(parts[4:]))
             return self._error("EntryNotFound") if content is None else self._file(content)
         return self._error("EntryNotFound")
 
