@@ -184,9 +184,12 @@ def _asked(
 ) -> Study:
     """Put the study together: the file or the default, overridden by the options given."""
     from whichpeft.api import DEFAULT
-    from whichpeft.study import TaskSource, load_study
+    from whichpeft.study import Budget, TaskSource, load_study
 
     asked = load_study(study) if study is not None else DEFAULT
+    if study is None and (task or backbone):
+        # The default study's small budget is its own; other data get a study's usual one.
+        asked = dataclasses.replace(asked, budget=Budget())
     changes: dict[str, Any] = {}
     if backbone:
         changes["backbones"] = tuple(backbone)
