@@ -47,7 +47,7 @@ def run(
     from whichpeft.conduct import conduct
     from whichpeft.report import Report
 
-    request = check_request(study, folder_of(study, out))
+    request = check_request(study, folder_of(study, out), jobs)
     with tempfile.TemporaryDirectory(prefix="whichpeft-") as scratch:
         if watch is not None:
             conduct(request, Path(scratch), jobs=jobs, device=device, watch=watch)
@@ -70,7 +70,7 @@ def forecast(
     """
     from whichpeft.forecast import make_forecast
 
-    request = check_request(study, folder_of(study, out))
+    request = check_request(study, folder_of(study, out), jobs)
     with tempfile.TemporaryDirectory(prefix="whichpeft-") as scratch:
         return make_forecast(request, Path(scratch), jobs=jobs, device=device)
 

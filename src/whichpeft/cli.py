@@ -17,10 +17,9 @@ from rich.text import Text
 from whichpeft.errors import RecordError, RequestError, StudyError, nearest
 
 if TYPE_CHECKING:
-    from whichpeft.report import Report
     from whichpeft.study import Study
 
-DONE, SOME_FAILED, WRONG_REQUEST, INTERRUPTED = 0, 1, 2, 130
+SOME_FAILED, WRONG_REQUEST, INTERRUPTED = 1, 2, 130
 
 app = typer.Typer(
     help="Which parameter-efficient fine-tuning method should I use, "
@@ -30,6 +29,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+
+_Name = Annotated[str | None, typer.Argument(metavar="[NAME]", help="Show this one only.")]
+_ListFormat = Annotated[str, typer.Option(help="table or json.")]
 
 
 def main() -> None:
@@ -70,7 +72,7 @@ def run(
     test: Annotated[str | None, typer.Option(help="File with the test examples.")] = None,
     baseline: Annotated[str | None, typer.Option(help="Method that others are held against.")] = None,
     out: Annotated[Path | None, typer.Option(help="Run folder.")] = None,
-    jobs: Annotated[int | None, typer.Option(help="Trials side by side on a CPU.")] = None,
+    jobs: Annotated[int | None, typer.Option(help="Trials side by side.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
     dry_run: Annotated[bool, typer.Option(help="Print the trials and an estimate; run none.")] = False,
     quiet: Annotated[bool, typer.Option(help="Print the table only.")] = False,
@@ -101,7 +103,7 @@ def run(
     report.print(Console())
     if not quiet:
         Console(stderr=True).print(Text(f"Report: {folder / 'report.html'}"), soft_wrap=True)
-    _exit_by_failures(report)
+    _exit_by_failures(asked, folder)
 
 
 @app.command()
@@ -133,43 +135,41 @@ def report(
 
 
 @app.command()
-def methods(
-    format: Annotated[str, typer.Option(help="table or json.")] = "table",
-) -> None:
-    """List the methods, their options and defaults."""
+def methods(name: _Name = None, format: _ListFormat = "table") -> None:
+    """List the methods, or one, with their options and defaults."""
     from whichpeft.methods import methods as known
 
     rows = [
         {
-            "method": name,
+            "method": key,
             "what it does": kind.description,
-            "options": ",".join(f"{key}={value}" for key, value in _shown(kind()).items()),
+            "options": ",".join(f"{option}={value}" for option, value in _shown(kind()).items()),
             "paper": kind.paper,
         }
-        for name, kind in known().items()
+        for key, kind in known().items()
     ]
-    _print_list(rows, format)
+    _print_list(rows, name, format)
 
 
 @app.command()
-def tasks(format: Annotated[str, typer.Option(help="table or json.")] = "table") -> None:
+def tasks(name: _Name = None, format: _ListFormat = "table") -> None:
     """List the tasks known by name; files, folders and hub data sets are tasks too."""
     from whichpeft.tasks import list_tasks
 
     rows = [
-        {"task": name, "what it is": known.description, "metric": known.metric or "its own"}
-        for name, known in list_tasks().items()
+        {"task": key, "what it is": known.description, "metric": known.metric or "its own"}
+        for key, known in list_tasks().items()
     ]
-    _print_list(rows, format)
+    _print_list(rows, name, format)
 
 
 @app.command()
-def backbones(format: Annotated[str, typer.Option(help="table or json.")] = "table") -> None:
+def backbones(name: _Name = None, format: _ListFormat = "table") -> None:
     """List the backbones known by name; hub ids and folders are backbones too."""
     from whichpeft.backbones import BACKBONES
 
-    rows = [{"backbone": name, "what it is": known.description} for name, known in BACKBONES.items()]
-    _print_list(rows, format)
+    rows = [{"backbone": key, "what it is": known.description} for key, known in BACKBONES.items()]
+    _print_list(rows, name, format)
 
 
 def _asked(
@@ -258,13 +258,26 @@ def _say_how_to_resume(folder: Path) -> None:
     )
 
 
-def _exit_by_failures(report: Report) -> None:
-    failed = [row for row in report.rows if row["status"] in ("failed", "partial")]
+def _exit_by_failures(study: Study, folder: Path) -> None:
+    """Exit with code 1 where trials of this request failed, now or in an earlier run."""
+    from whichpeft.methods import resolve_method
+    from whichpeft.records import Store
+
+    asked = {resolve_method(text).identity for text in study.methods}
+    failed = [
+        record
+        for record in Store(folder)
+        if record.outcome.status == "failed"
+        and record.trial.method_id in asked
+        and (record.trial.purpose == "profile" or record.trial.seed in study.seeds)
+    ]
     if failed:
+        names = ", ".join(f"{record.trial.fingerprint}.json" for record in failed[:3])
+        more = ", ..." if len(failed) > 3 else ""
         Console(stderr=True).print(
             Text(
-                f"{len(failed)} methods have failed trials. They are kept; to try one again, delete its "
-                "file in records/ and run the same command."
+                f"Trials that failed: {len(failed)}. Their records are kept; to try one again, delete "
+                f"it from {folder / 'records'} ({names}{more}) and run again."
             ),
             soft_wrap=True,
         )
@@ -283,8 +296,14 @@ def _check_format(format: str, known: Sequence[str]) -> None:
         )
 
 
-def _print_list(rows: Sequence[dict[str, Any]], format: str) -> None:
+def _print_list(rows: Sequence[dict[str, Any]], name: str | None, format: str) -> None:
+    """Print all rows, or the one whose first column is `name`."""
     _check_format(format, ["table", "json"])
+    if name is not None:
+        names = [next(iter(row.values())) for row in rows]
+        if name not in names:
+            raise StudyError(f"{name!r} is not listed{nearest(name, names)}")
+        rows = [rows[names.index(name)]]
     if format == "json":
         print(json.dumps(list(rows), indent=1))
         return

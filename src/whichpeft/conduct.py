@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ from whichpeft.engine import Job
 from whichpeft.engine.compute import choose_compute, find_devices
 from whichpeft.engine.data import write_data
 from whichpeft.engine.setting import describe_setting, usable_cores
-from whichpeft.errors import StudyError
+from whichpeft.errors import FolderError
 from whichpeft.executors import Watch, run_jobs, warm_up
 from whichpeft.planning import Cell, Plan, make_plan
 from whichpeft.records import Outcome, Record, Store
@@ -32,7 +33,7 @@ class Stage:
     """What is to run: the plan, each cell's encoded data, the devices, and notes to show."""
 
     plan: Plan
-    data: dict[tuple[str, str], Path]
+    data: dict[tuple[str, str, str], Path]
     devices: list[str]
     notes: list[str]
 
@@ -41,6 +42,7 @@ def conduct(request: Request, scratch: Path, *, jobs: int | None, device: str, w
     """Run what the request's folder lacks. Raises RequestError before the first trial only."""
     stage = set_stage(request, scratch, device)
     store = request.store
+    _check_same_data(stage, store)
     store.keep_study(request.whole)
     for line in stage.notes:
         watch.say(line)
@@ -61,6 +63,23 @@ def conduct(request: Request, scratch: Path, *, jobs: int | None, device: str, w
     _run(request, stage, finals, "final", devices, watch)
 
 
+def _check_same_data(stage: Stage, store: Store) -> None:
+    """Raise FolderError where the folder's records are of other data or another model's weights."""
+    now = {
+        (cell.backbone.name, cell.task.name): (cell.backbone.revision, cell.task.fingerprint)
+        for cell in stage.plan.cells
+    }
+    for record in store:
+        trial = record.trial
+        revision, data = now.get((trial.backbone, trial.task), (trial.backbone_revision, trial.data))
+        if (revision, data) != (trial.backbone_revision, trial.data):
+            changed = trial.task if data != trial.data else trial.backbone
+            raise FolderError(
+                f"{store.folder}: its records are of another {changed}: the content has changed since; "
+                "choose another folder with --out"
+            )
+
+
 def set_stage(request: Request, scratch: Path, device: str) -> Stage:
     """Find the backbones, encode the data and plan. Raises RequestError."""
     backbones = [resolve_backbone(name) for name in request.study.backbones]
@@ -71,7 +90,7 @@ def set_stage(request: Request, scratch: Path, device: str) -> Stage:
     data = {}
     for backbone in backbones:
         for task in request.tasks:
-            key = backbone.name, task.name
+            key = backbone.name, backbone.revision, task.name
             data[key], cut = write_data(task, backbone, request.study.budget, scratch)
             if cut:
                 notes.append(f"{task.name}: {cut:.1%} of the examples are cut to what {key[0]} can read")
@@ -110,8 +129,6 @@ def side_by_side(devices: Sequence[str], jobs: int | None, threads: int, memory:
 
     One trial an accelerator; on a CPU as many as cores and memory allow, or `jobs`.
     """
-    if jobs is not None and jobs < 1:
-        raise StudyError(f"--jobs is {jobs}; it has to be 1 or more")
     if devices[0] != "cpu":
         return list(devices[:jobs])
     by_cores = max(1, usable_cores() // threads)
@@ -137,8 +154,10 @@ def _run(
         if trial.fingerprint not in kept
     ]
     watch.stage(name, todo, done=len(trials) - len(todo), at_once=len(devices))
-    for _, result in run_jobs(todo, devices, watch):
-        store.add(result.record, curve=result.curve, predictions=result.predictions)
+    # Closed at once where ctrl-C lands here, so that no trial runs on.
+    with contextlib.closing(run_jobs(todo, devices, watch)) as results:
+        for _, result in results:
+            store.add(result.record, curve=result.curve, predictions=result.predictions)
 
 
 def cell_trials(cell: Cell) -> list[Trial]:
@@ -151,7 +170,7 @@ def make_job(trial: Trial, cell: Cell, stage: Stage, beside: int) -> Job:
         trial=trial,
         backbone=cell.backbone,
         method=cell.method,
-        data=stage.data[cell.backbone.name, cell.task.name],
+        data=stage.data[cell.backbone.name, cell.backbone.revision, cell.task.name],
         device=stage.devices[0],
         beside=beside,
     )

@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from whichpeft.backbones import BACKBONES
 from whichpeft.errors import FolderError, StudyError
 from whichpeft.methods import UNTRAINED, Method, resolve_method
 from whichpeft.records import Store
-from whichpeft.study import Study, TaskSource
+from whichpeft.study import Study
 from whichpeft.study.spec import short_name
-from whichpeft.tasks import Task, load_task
+from whichpeft.tasks import TASKS, Task, load_task
 
 # What a folder's studies have to share; methods, seeds and the baseline may be added to.
 _FIXED = ("backbones", "tasks", "budget", "precision", "threads", "same_targets")
@@ -35,22 +36,28 @@ class Request:
     tasks: tuple[Task, ...]
 
 
-def check_request(study: Study, folder: Path) -> Request:
+def check_request(study: Study, folder: Path, jobs: int | None = None) -> Request:
     """Check names, data and folder. Raises RequestError, naming the way out."""
+    if jobs is not None and jobs < 1:
+        raise StudyError(f"--jobs is {jobs}; it has to be 1 or more")
+    study = _absolute(study)
     if UNTRAINED not in study.methods:
         study = dataclasses.replace(study, methods=(*study.methods, UNTRAINED))
     methods = {text: resolve_method(text) for text in study.methods}
     _check_distinct(methods)
     store = Store(folder)
     whole = _extend(store, study)
-    tasks = tuple(load_task(_absolute(source)) for source in study.tasks)
-    names = [task.name for task in tasks]
-    for name in names:
-        if names.count(name) > 1:
-            raise StudyError(
-                f"study {study.name!r}: two tasks are called {name!r}, so their records would mix; "
-                "give them studies of their own"
-            )
+    tasks = tuple(load_task(source) for source in study.tasks)
+    for kind, names in (
+        ("tasks", [task.name for task in tasks]),
+        ("backbones", [short_name(name) for name in study.backbones]),
+    ):
+        for name in names:
+            if names.count(name) > 1:
+                raise StudyError(
+                    f"study {study.name!r}: two {kind} are called {name!r}, so their records would mix; "
+                    "give them studies of their own"
+                )
     _check_writable(folder)
     return Request(study, whole, store, methods, tasks)
 
@@ -85,6 +92,7 @@ def _extend(store: Store, study: Study) -> Study:
     return dataclasses.replace(
         study,
         name=held.name,
+        baseline=study.baseline if study.baseline != "full" else held.baseline,
         methods=(*trained, *(text for text in added if text != UNTRAINED), UNTRAINED),
         seeds=tuple(sorted({*held.seeds, *study.seeds})),
     )
@@ -100,14 +108,23 @@ def _essence(study: Study, key: str) -> object:
     return value
 
 
-def _absolute(source: TaskSource) -> TaskSource:
+def _absolute(study: Study) -> Study:
     """Make existing paths absolute, so that the study kept in the folder works from anywhere."""
-    changes: dict[str, Any] = {
-        key: str(Path(value).expanduser().resolve())
-        for key in ("name", "train", "validation", "test")
-        if (value := getattr(source, key)) and Path(value).expanduser().exists()
-    }
-    return dataclasses.replace(source, **changes)
+
+    def settle(name: str) -> str:
+        path = Path(name).expanduser()
+        return str(path.resolve()) if path.exists() and name not in {*TASKS, *BACKBONES} else name
+
+    tasks = []
+    for source in study.tasks:
+        changes: dict[str, Any] = {
+            key: settle(value)
+            for key in ("name", "train", "validation", "test")
+            if (value := getattr(source, key))
+        }
+        tasks.append(dataclasses.replace(source, **changes))
+    backbones = tuple(settle(name) for name in study.backbones)
+    return dataclasses.replace(study, tasks=tuple(tasks), backbones=backbones)
 
 
 def _check_writable(folder: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from whichpeft.backbones import FREE_POSITIONS, Backbone, resolve_backbone
+from whichpeft.backbones import Backbone, resolve_backbone
 from whichpeft.methods import Situation, resolve_method
 from whichpeft.study import Budget
 from whichpeft.tasks import Task
@@ -60,9 +60,11 @@ def test_padding_does_not_change_what_virtual_tokens_give(task: Task, backbone: 
 
 
 def test_more_virtual_tokens_than_free_positions_are_refused(task: Task, backbone: Backbone) -> None:
-    fits = resolve_method(f"prompt:num_virtual_tokens={FREE_POSITIONS}")
+    free = backbone.free_positions
+    assert free == 128 - 64 - 2  # half of the few positions are kept for the input
+    fits = resolve_method(f"prompt:num_virtual_tokens={free}")
     assert fits.refuses(backbone, task, Budget()) is None
-    many = resolve_method(f"prefix:num_virtual_tokens={FREE_POSITIONS + 1}")
+    many = resolve_method(f"prefix:num_virtual_tokens={free + 1}")
     assert "overflow the position embeddings" in (many.refuses(backbone, task, Budget()) or "")
 
 
@@ -124,3 +126,88 @@ def test_own_targets_and_unshared_ones(task: Task, backbone: Backbone) -> None:
     customary = resolve_method("lora").apply(model, replace(situation, same_targets=False)).model
     leaves = {name.rpartition(".")[2] for name in customary.base_model.targeted_module_names}
     assert leaves == {"query", "value"}  # what PEFT targets on BERT
+
+
+@pytest.fixture(scope="module")
+def other_backbones(tiny_backbone: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Families whose head holds more than a classifier, with random weights."""
+    import shutil
+
+    from transformers import (
+        DebertaV2Config,
+        DebertaV2Model,
+        DistilBertConfig,
+        DistilBertModel,
+        LlamaConfig,
+        LlamaModel,
+    )
+
+    made = {
+        "deberta-v2": DebertaV2Model(
+            DebertaV2Config(
+                vocab_size=30522, hidden_size=32, num_hidden_layers=2, num_attention_heads=2,
+                intermediate_size=64, pooler_hidden_size=32,
+            )
+        ),
+        "distilbert": DistilBertModel(
+            DistilBertConfig(dim=32, n_layers=2, n_heads=2, hidden_dim=64)
+        ),
+        "llama": LlamaModel(
+            LlamaConfig(
+                vocab_size=30522, hidden_size=32, num_hidden_layers=2, num_attention_heads=2,
+                intermediate_size=64,
+            )
+        ),
+    }  # fmt: skip
+    folders = {}
+    for name, model in made.items():
+        folders[name] = tmp_path_factory.mktemp("family") / name
+        model.save_pretrained(folders[name])
+        for path in tiny_backbone.glob("*token*"):
+            shutil.copy(path, folders[name])
+    return folders
+
+
+@pytest.mark.parametrize("family", ["deberta-v2", "distilbert"])
+@pytest.mark.parametrize("name", ["lora", "bitfit", "ia3", "prompt"])
+def test_the_whole_new_head_trains_and_is_counted_apart(
+    name: str, family: str, task: Task, other_backbones: dict[str, Path]
+) -> None:
+    backbone = resolve_backbone(str(other_backbones[family]))
+    model, situation = build(task, backbone)
+    sizes = {n: p.numel() for n, p in model.named_parameters()}
+    head = sum(sizes[n] for n in situation.head)
+    assert len(situation.head) == 4  # the classifier and what pools before it, both new
+    adapted = resolve_method(name).apply(model, situation).model
+    training = {n: p.numel() for n, p in adapted.named_parameters() if p.requires_grad}
+    of_head = {n: size for n, size in training.items() if "modules_to_save" in n}
+    assert sum(of_head.values()) == head
+    assert sum(training.values()) > head
+    batch = task.encode(backbone, max_train=None)["train"].batch(torch.arange(2).numpy())
+    task.loss(adapted, batch).backward()
+
+
+def test_bitfit_is_refused_where_there_are_no_biases(
+    task: Task, other_backbones: dict[str, Path]
+) -> None:
+    llama = resolve_backbone(str(other_backbones["llama"]))
+    assert "llama has none" in (resolve_method("bitfit").refuses(llama, task, Budget()) or "")
+    assert resolve_method("lora").refuses(llama, task, Budget()) is None
+
+
+def test_learning_rates_fall_with_the_width_where_matrices_train(backbone: Backbone) -> None:
+    narrow, wide = backbone, replace(backbone, config={**backbone.config, "hidden_size": 320})
+    for name, ratio in (("full", 10), ("lora", 10), ("bitfit", 1), ("prompt", 1)):
+        method = resolve_method(name)
+        first, second = (method.suited_to(b).learning_rate for b in (narrow, wide))
+        assert first is not None
+        assert second is not None
+        assert first / second == pytest.approx(ratio)
+    given = resolve_method("lora:learning_rate=0.5")
+    assert given.suited_to(wide).learning_rate == 0.5
+
+
+def test_adalora_prunes_to_less_than_it_starts_with(task: Task, backbone: Backbone) -> None:
+    method = resolve_method("adalora:r=4,init_r=4")
+    assert "init_r has to be larger" in (method.refuses(backbone, task, Budget(epochs=20)) or "")
+    assert resolve_method("adalora:r=1").hyperparameters["init_r"] == 2

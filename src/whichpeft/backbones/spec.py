@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 # Positions that no input fills, so that methods with virtual tokens read the same input as all
-# others: one cap for every method and study. Two more stay free because RoBERTa counts from 2.
-FREE_POSITIONS = 64
+# others: one cap for every method and study. Two of them are lost where RoBERTa counts from 2.
+_FREE_POSITIONS = 66
 _OFFSET = 2
 
 
@@ -46,5 +46,14 @@ class Backbone:
 
     @property
     def input_positions(self) -> int | None:
-        """How many positions an input may fill beside virtual tokens, or None without a limit."""
-        return None if self.positions is None else max(8, self.positions - FREE_POSITIONS - _OFFSET)
+        """How many positions an input may fill; None without a limit, half where there are few."""
+        if self.positions is None:
+            return None
+        return max(self.positions - _FREE_POSITIONS, self.positions // 2)
+
+    @property
+    def free_positions(self) -> int | None:
+        """How many positions are left for virtual tokens beside the longest input, or None."""
+        if self.positions is None or self.input_positions is None:
+            return None
+        return self.positions - self.input_positions - _OFFSET

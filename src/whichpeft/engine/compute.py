@@ -32,7 +32,7 @@ class Compute:
         """Move a batch to the device."""
         if self.device.type == "cpu":
             return batch
-        return {key: value.to(self.device, non_blocking=True) for key, value in batch.items()}
+        return {key: value.to(self.device) for key, value in batch.items()}
 
     def synchronise(self) -> None:
         """Wait until the device has done what it was given, before a clock is read."""

@@ -177,7 +177,10 @@ def _score(prepared: Prepared, split: str) -> float:
     if not np.isfinite(outputs).all():
         raise TrialFailed("the outputs are not finite", phase="validate")
     metrics = prepared.task.metrics
-    return scores(metrics, prepared.examples[split].labels, outputs)[metrics[0].name]
+    score = scores(metrics, prepared.examples[split].labels, outputs)[metrics[0].name]
+    if not math.isfinite(score):
+        raise TrialFailed(f"the {split} score is not finite ({metrics[0].name} {score})")
+    return score
 
 
 def _state(prepared: Prepared) -> list[torch.Tensor]:

@@ -39,7 +39,15 @@ class PeakMemory:
         if device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(device)
         elif device.type == "cpu":
+            _touch_libraries()
             self._idle = _reset_resident_peak()
+
+    def restart(self) -> None:
+        """Forget the peak so far; the idle process stays what it was."""
+        if self._device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats(self._device)
+        elif self._device.type == "cpu":
+            _reset_resident_peak()
 
     def measure(self) -> int | None:
         """Return the peak in bytes above the idle process, or None where it cannot be known."""
@@ -49,6 +57,16 @@ class PeakMemory:
             peak = _resident_peak()
             return None if peak is None else max(0, peak - self._idle)
         return None
+
+
+def _touch_libraries() -> None:
+    """Take a step of a model of nothing, so that the libraries' own pages count as idle."""
+    model = torch.nn.Sequential(torch.nn.Linear(8, 8), torch.nn.LayerNorm(8), torch.nn.Linear(8, 8))
+    optimizer = torch.optim.AdamW(model.parameters(), fused=True)
+    with torch.autocast("cpu", torch.bfloat16):
+        loss = torch.nn.functional.cross_entropy(model(torch.zeros(4, 8)), torch.zeros(4).long())
+    loss.backward()
+    optimizer.step()
 
 
 def _reset_resident_peak() -> int:
@@ -63,6 +81,8 @@ def _resident_peak() -> int | None:
     try:
         status = Path("/proc/self/status").read_text(encoding="ascii", errors="replace")
     except OSError:
+        if sys.platform == "win32":
+            return int(psutil.Process().memory_info().peak_wset)
         import resource
 
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

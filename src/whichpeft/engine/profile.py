@@ -35,6 +35,7 @@ def profile(job: Job, compute: Compute, meter: Meter, report: Report) -> list[Me
     return_freed_memory()
     peak = PeakMemory(compute.device)
     prepared = prepare(job, compute)
+    peak.restart()  # what loading took beside the model is not training
     measurements = list(prepared.counts)
     start_stream(job.trial.seed, TRAINING)
     if prepared.adapter.trains:
@@ -53,10 +54,10 @@ def _train(
     steps = budget.steps(len(train))
     epoch = training_batches(train.sizes, budget.batch_size, seed=job.trial.seed, epoch=0)
     full = [batch for batch in epoch if len(batch) == budget.batch_size] or epoch
-    # A real trial's step count makes the learning rate small during the few steps taken here.
-    optimisation = Optimisation(prepared, job.method, max(steps, 1000))
+    optimisation = Optimisation(prepared, job.method, steps)
     prepared.model.train()
-    step = 0
+    # Well into training, where a method that changes its shape on the way has nearly its final one.
+    step = steps * 6 // 10
     with meter.phase("warm-up"):
         largest = max(full, key=lambda batch: int(train.sizes[batch].max()))
         for _ in range(_MEMORY_STEPS):

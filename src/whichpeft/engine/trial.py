@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 
 import numpy as np
@@ -81,11 +82,17 @@ def _final(job: Job, compute: Compute, setting: Setting, meter: Meter, report: R
         if not np.isfinite(outputs).all():
             raise TrialFailed("the outputs are not finite", phase="test")
         found = scores(prepared.task.metrics, labels, outputs)
-    first = prepared.task.metrics[0].name
+        first = prepared.task.metrics[0].name
+        if not math.isfinite(found[first]):
+            raise TrialFailed(f"the test score is not finite ({first} {found[first]})")
     measurements += [
         Measurement(name="score", value=found[first], unit="fraction", phase="test", source=first),
         _fact("chance", prepared.task.chance, "fraction", "test"),
-        *(_fact(name, value, "fraction", "test") for name, value in found.items()),
+        *(
+            _fact(name, value, "fraction", "test")
+            for name, value in found.items()
+            if math.isfinite(value)
+        ),
         *(
             _fact(f"{split}_examples", len(examples), "count", "set-up")
             for split, examples in prepared.examples.items()

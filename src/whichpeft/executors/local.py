@@ -15,7 +15,7 @@ import sys
 import time
 import types
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any
@@ -38,6 +38,7 @@ class _Running:
     process: BaseProcess
     pipe: Connection
     device: str
+    phase: str | None = None
 
 
 def warm_up(families: Sequence[str] = ()) -> None:
@@ -56,7 +57,9 @@ def warm_up(families: Sequence[str] = ()) -> None:
             forkserver.ensure_running()
 
 
-def run_jobs(jobs: Sequence[Job], devices: Sequence[str], watch: Watch) -> Iterator[tuple[Job, Result]]:
+def run_jobs(
+    jobs: Sequence[Job], devices: Sequence[str], watch: Watch
+) -> Generator[tuple[Job, Result], None, None]:
     """Run jobs, as many side by side as there are devices (a CPU may be listed several times).
 
     Yields each job with its result as it ends. A process that dies gives a failed record. Where
@@ -101,13 +104,13 @@ def _receive(trial: _Running, watch: Watch) -> Result | None:
     try:
         kind, content = trial.pipe.recv()
     except (EOFError, OSError):
-        trial.process.join()
+        _reap(trial)
         return _died(trial)
     if kind == "progress":
+        trial.phase = content.phase
         watch.progressed(trial.job, content)
         return None
-    trial.process.join()
-    trial.pipe.close()
+    _reap(trial)
     result: Result = content
     return result
 
@@ -125,7 +128,7 @@ def _died(trial: _Running) -> Result:
         record=Record(
             trial=trial.job.trial,
             setting=Setting(device=trial.device, beside=trial.job.beside),
-            outcome=Outcome(status="failed", reason=reason),
+            outcome=Outcome(status="failed", phase=trial.phase, reason=reason),
         )
     )
 
@@ -134,10 +137,16 @@ def _end(running: Sequence[_Running]) -> None:
     for trial in running:
         trial.process.terminate()
     for trial in running:
-        trial.process.join(timeout=5)
-        if trial.process.is_alive():
-            trial.process.kill()
-        trial.pipe.close()
+        _reap(trial)
+
+
+def _reap(trial: _Running) -> None:
+    """Wait for a process that has no more to say; one that hangs on its way out is killed."""
+    trial.process.join(timeout=5)
+    if trial.process.is_alive():
+        trial.process.kill()
+        trial.process.join()
+    trial.pipe.close()
 
 
 def _carry_out(job: Job, sender: Connection) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from whichpeft.methods.method import Situation
@@ -39,6 +40,17 @@ class AdaLoraAdapter(PeftAdapter):
             total = total + torch.linalg.norm(gram - torch.eye(len(gram), device=gram.device))
         return self._weight * total / len(self._factors)
 
+    def save(self, folder: Path) -> None:
+        # The ranks that are alive now, which those of the last step are not at an earlier checkpoint.
+        config = self.model.peft_config["default"]
+        if config.rank_pattern:
+            config.rank_pattern = {
+                name: (p != 0).view(-1).tolist()
+                for name, p in self.model.base_model.model.named_parameters()
+                if "lora_E" in name
+            }
+        super().save(folder)
+
     def after_step(self, step: int) -> None:
         # PEFT counts steps from 1 and scores ranks by the gradients of the step just taken.
         self.model.base_model.update_and_allocate(step + 1)
@@ -72,14 +84,14 @@ class AdaLora(PeftMethod):
     @property
     def hyperparameters(self) -> dict[str, Any]:
         own = super().hyperparameters
-        init_r = self.r + self.r // 2 if self.init_r is None else self.init_r
+        init_r = self.r + max(1, self.r // 2) if self.init_r is None else self.init_r
         return own | {
             "init_r": init_r,
             "lora_alpha": 2 * self.r if self.lora_alpha is None else self.lora_alpha,
         }
 
-    def config_fields(self, situation: Situation) -> dict[str, Any]:
-        fields = super().config_fields(situation)
+    def config_fields(self, model: torch.nn.Module, situation: Situation) -> dict[str, Any]:
+        fields = super().config_fields(model, situation)
         fields["target_r"] = fields.pop("r")
         steps = situation.steps
         return fields | {
@@ -90,6 +102,8 @@ class AdaLora(PeftMethod):
         }
 
     def refuses(self, backbone: Backbone, task: Task, budget: Budget) -> str | None:
+        if self.init_r is not None and self.init_r <= self.r:
+            return f"AdaLoRA prunes from init_r={self.init_r} to r={self.r}; init_r has to be larger"
         steps = budget.steps(task.counts["train"])
         if steps < 10:
             return f"AdaLoRA moves its rank budget over the steps of training, and {steps} are too few"

@@ -3,9 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from whichpeft.methods.method import Situation
 from whichpeft.methods.peft_method import PeftMethod
+from whichpeft.methods.targets import new_modules
+
+if TYPE_CHECKING:
+    import torch
+
+    from whichpeft.backbones import Backbone
+    from whichpeft.study import Budget
+    from whichpeft.tasks import Task
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,8 +27,28 @@ class BitFit(PeftMethod):
     usual_learning_rate = 5e-3
     learning_rate_source = "docs/defaults.md: a sweep with minilm on stdlib-docs"
     config = "BitFitConfig"
+    targets = True
 
     def config_class(self) -> type[Any]:
         from whichpeft.methods.bitfit_tuner import BitFitConfig
 
         return BitFitConfig
+
+    def choose_targets(self, model: torch.nn.Module, situation: Situation) -> list[str]:
+        from whichpeft.methods.bitfit_tuner import biased_modules
+
+        outside = new_modules(situation.head)
+        return [name for name in biased_modules(model) if name not in outside]
+
+    def refuses(self, backbone: Backbone, task: Task, budget: Budget) -> str | None:
+        import torch
+        from transformers import AutoConfig, AutoModel
+
+        from whichpeft.methods.bitfit_tuner import biased_modules
+
+        config = AutoConfig.from_pretrained(backbone.folder, local_files_only=True)
+        with torch.device("meta"):
+            model = AutoModel.from_config(config)
+        if not biased_modules(model):
+            return f"BitFit trains biases, and {backbone.config['model_type']} has none"
+        return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import entry_points
@@ -70,8 +71,9 @@ def _make(method: type[Method], part: PartName, text: str) -> Method:
         values[field] = _check(fields[field], value, f"method {text!r}: {key}")
     made = method(**values)
     for key in ("learning_rate", "weight_decay", "warmup_ratio"):
-        if (getattr(made, key) or 0) < 0:
-            raise StudyError(f"method {text!r}: {key} is {getattr(made, key)}; it has to be 0 or more")
+        value = getattr(made, key) or 0.0
+        if not 0 <= value < math.inf:
+            raise StudyError(f"method {text!r}: {key} is {value}; it has to be 0 or more, and finite")
     for key, value in values.items():
         if fields[key] in (int, int | None) and value is not None and value < 1:
             raise StudyError(f"method {text!r}: {key} is {value}; it has to be 1 or more")

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from whichpeft.methods.method import Situation
 from whichpeft.methods.peft_method import PeftMethod
+
+if TYPE_CHECKING:
+    import torch
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,8 +48,8 @@ class Dora(Lora):
     description = "LoRA on the weights' direction, their magnitude trained apart"
     paper = "Liu et al. 2024, arXiv 2402.09353"
 
-    def config_fields(self, situation: Situation) -> dict[str, Any]:
-        return super().config_fields(situation) | {"use_dora": True}
+    def config_fields(self, model: torch.nn.Module, situation: Situation) -> dict[str, Any]:
+        return super().config_fields(model, situation) | {"use_dora": True}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,8 +66,8 @@ class IA3(PeftMethod):
 
     target_modules: tuple[str, ...] | None = None
 
-    def config_fields(self, situation: Situation) -> dict[str, Any]:
-        fields = super().config_fields(situation)
+    def config_fields(self, model: torch.nn.Module, situation: Situation) -> dict[str, Any]:
+        fields = super().config_fields(model, situation)
         if self.target_modules is not None or situation.same_targets:
             # PEFT wants to know which targets are rescaled at their input: none of the shared ones.
             fields["feedforward_modules"] = []

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from whichpeft.methods.method import Method, Situation
-from whichpeft.methods.targets import shared_targets
+from whichpeft.methods.targets import new_modules, shared_targets
 
 if TYPE_CHECKING:
     import torch
@@ -49,21 +49,28 @@ class PeftMethod(Method):
         found: type[Any] = getattr(peft, self.config)
         return found
 
-    def config_fields(self, situation: Situation) -> dict[str, Any]:
+    def config_fields(self, model: torch.nn.Module, situation: Situation) -> dict[str, Any]:
         """Return what the PEFT config is made with, beside task type and target modules."""
         fields = {f.name for f in dataclasses.fields(self)} - {*_RECIPE, "target_modules"}
         return {name: value for name, value in self.hyperparameters.items() if name in fields}
 
+    def choose_targets(self, model: torch.nn.Module, situation: Situation) -> list[str] | None:
+        """Return the modules to target, or None for those that PEFT targets on this family."""
+        given: tuple[str, ...] | None = getattr(self, "target_modules", None)
+        if given is not None:
+            return list(given)
+        return shared_targets(model, situation.head) if situation.same_targets else None
+
     def apply(self, model: torch.nn.Module, situation: Situation) -> PeftAdapter:
         import peft
 
-        fields = self.config_fields(situation)
+        fields = self.config_fields(model, situation)
         if self.targets:
-            chosen = getattr(self, "target_modules", None)
-            if chosen is None and situation.same_targets:
-                chosen = shared_targets(model, situation.head)
-            fields["target_modules"] = list(chosen) if isinstance(chosen, tuple) else chosen
+            fields["target_modules"] = self.choose_targets(model, situation)
         config = self.config_class()(task_type=situation.task_type, **fields)
+        # PEFT trains a classifier by itself; a pooler that is new as well has to be named.
+        new = new_modules(situation.head)
+        config.modules_to_save = [name for name in new if not _is_classifier(name)] or None
         with warnings.catch_warnings():
             # PEFT warns of its own deprecated calls into transformers; nothing to act on.
             warnings.simplefilter("ignore")
@@ -78,3 +85,8 @@ class PeftMethod(Method):
             warnings.simplefilter("ignore")
             loaded: torch.nn.Module = peft.PeftModel.from_pretrained(model, str(folder))
         return loaded
+
+
+def _is_classifier(module: str) -> bool:
+    """Whether PEFT trains and saves this module of a classification model unasked."""
+    return any(part.endswith(("classifier", "score")) for part in module.split("."))

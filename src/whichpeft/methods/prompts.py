@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from whichpeft.backbones import FREE_POSITIONS
 from whichpeft.methods.method import Situation
 from whichpeft.methods.peft_method import PeftAdapter, PeftMethod
 
@@ -30,10 +29,11 @@ class VirtualTokens(PeftMethod):
     def refuses(self, backbone: Backbone, task: Task, budget: Budget) -> str | None:
         if task.task_type is None:
             return "virtual tokens need a task whose inputs are tokens"
-        if backbone.positions is not None and self.num_virtual_tokens > FREE_POSITIONS:
+        free = backbone.free_positions
+        if free is not None and self.num_virtual_tokens > free:
             return (
                 f"{self.num_virtual_tokens} virtual tokens overflow the position embeddings: "
-                f"{FREE_POSITIONS} of {backbone.positions} positions are kept free for them"
+                f"{free} of {backbone.positions} positions are kept free for them"
             )
         return None
 
@@ -67,6 +67,15 @@ class _InputTokens(VirtualTokens):
                 "cannot find the last real token and reads padding"
             )
         return super().refuses(backbone, task, budget)
+
+    def config_fields(self, model: torch.nn.Module, situation: Situation) -> dict[str, Any]:
+        # PEFT reads these under the names that most families use, which is not all of them.
+        size: Any = model.config
+        return super().config_fields(model, situation) | {
+            "token_dim": size.hidden_size,
+            "num_layers": size.num_hidden_layers,
+            "num_attention_heads": size.num_attention_heads,
+        }
 
     def apply(self, model: torch.nn.Module, situation: Situation) -> PeftAdapter:
         adapter = super().apply(model, situation)

@@ -31,7 +31,7 @@ def shared_targets(model: torch.nn.Module, head: frozenset[str]) -> list[str]:
     import torch
     from transformers.pytorch_utils import Conv1D
 
-    outside = {name.rpartition(".")[0] for name in head}
+    outside = new_modules(head)
     linear = [
         name
         for name, module in model.named_modules()
@@ -40,3 +40,8 @@ def shared_targets(model: torch.nn.Module, head: frozenset[str]) -> list[str]:
     leaves = {name.rpartition(".")[2] for name in linear}
     attention = sorted(leaves & ATTENTION_PROJECTIONS)
     return attention or sorted(linear)
+
+
+def new_modules(head: frozenset[str]) -> list[str]:
+    """Return the names of the modules that hold the head's parameters."""
+    return sorted({name.rpartition(".")[0] for name in head})

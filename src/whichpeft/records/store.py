@@ -18,6 +18,9 @@ from whichpeft.study import Study, dump_study, load_study
 
 Curve = Sequence[tuple[int, str, float]]
 
+_UMASK = os.umask(0)
+os.umask(_UMASK)  # it can only be read by setting it
+
 
 class Store:
     """A run folder: ``study.yaml``, ``records/``, ``curves/``, ``predictions/``."""
@@ -98,6 +101,7 @@ def _write(path: Path, content: bytes) -> None:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
+        os.chmod(temporary, 0o666 & ~_UMASK)  # noqa: PTH101  mkstemp lets only the owner read
         Path(temporary).replace(path)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)

@@ -142,7 +142,10 @@ def _beside(path: Path, name: str) -> str:
 
 def _explain(path: Path, error: ValidationError) -> str:
     """Turn the first of pydantic's complaints into one line: file, key, way out."""
-    first = error.errors(include_url=False)[0]
+    # A task may be a name or a mapping: of a mapping, the complaint that it is no name is idle.
+    found = error.errors(include_url=False)
+    idle = [e for e in found if e["loc"][-1] == "str" and isinstance(e["input"], dict)]
+    first = next((e for e in found if e not in idle), found[0])
     where = [str(part) for part in first["loc"] if not str(part).startswith("_")]
     if first["type"] == "extra_forbidden":
         *section, key = where

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 LONGEST = 512
 # Positions kept free for every method alike: 64 for virtual tokens that a prompt method puts
 # before the input, 2 because RoBERTa counts its positions from 2.
-FREE_POSITIONS = 66
 _AT_ONCE = 2000
 _TOKENIZER_FILES = ("tokenizer.json", "vocab.*", "*.model", "*.tiktoken", "spiece.*", "bpe.*")
 
@@ -120,9 +119,7 @@ def length_cap(backbone: Backbone, tokenizer: Any) -> int:
     A backbone of few positions keeps half of them for the input.
     """
     cap = min(LONGEST, int(min(tokenizer.model_max_length, LONGEST)))
-    if backbone.positions is not None:
-        cap = min(cap, max(backbone.positions - FREE_POSITIONS, backbone.positions // 2))
-    return cap
+    return cap if backbone.input_positions is None else min(cap, backbone.input_positions)
 
 
 def pad_id(backbone: Backbone, tokenizer: Any | None = None) -> int:
