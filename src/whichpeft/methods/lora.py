@@ -22,7 +22,7 @@ class Lora(PeftMethod):
     name = "lora"
     description = "a low-rank update beside frozen weights"
     paper = "Hu et al. 2021, arXiv 2106.09685"
-    usual_learning_rate = 3e-3
+    usual_learning_rate = 2e-3
     learning_rate_source = "docs/defaults.md: a sweep with minilm on stdlib-docs"
     scales_with_width = True
     config = "LoraConfig"
