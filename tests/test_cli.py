@@ -47,6 +47,7 @@ def data(tmp_path: Path) -> Path:
         (["--method", "lorra"], "unknown method 'lorra'; did you mean 'lora'"),
         (["--method", "lora:rank=8"], "has no option 'rank'"),
         (["--method", "lora:r=none"], "r is none"),
+        (["--method", "lora:learning_rate=nan"], "learning_rate is nan"),
         (["--task", "glue/sst3"], "did you mean 'glue/sst2'"),
         (["--task", "stdlib-doc"], "did you mean 'stdlib-docs'"),
         (["--task", "{data}/nowhere"], "nowhere"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,6 +18,7 @@ import whichpeft as wp
 from whichpeft.errors import FolderError, StudyError
 from whichpeft.executors import NoWatch
 from whichpeft.records import Store
+from whichpeft.study import load_study
 
 METHODS = ["full:learning_rate=3e-3", "head", "lora:r=2"]
 
@@ -103,6 +105,53 @@ def test_a_folder_of_another_study_is_refused(
     other = study(tiny_backbone, reviews, budget=wp.Budget(epochs=2))
     with pytest.raises(FolderError, match=r"belongs to another study: its budget differ"):
         run(other, finished)
+
+
+def test_a_folder_whose_data_have_changed_is_refused(
+    tiny_backbone: Path, reviews: Path, tmp_path: Path
+) -> None:
+    data = tmp_path / "reviews"
+    shutil.copytree(reviews, data)
+    asked = study(tiny_backbone, data, methods=["head"], seeds=1)
+    run(asked, tmp_path / "out")
+    with (data / "train.tsv").open("a") as file:
+        file.write("one more film that is lovely\tgood\n")
+    with pytest.raises(FolderError, match="its records are of another reviews"):
+        run(asked, tmp_path / "out")
+
+
+def test_the_kept_study_runs_from_anywhere(
+    tiny_backbone: Path, reviews: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(reviews.parent)
+    out = tmp_path / "out"
+    run(study(tiny_backbone, Path(reviews.name), methods=["head"], seeds=1), out)
+    before = records(out)
+    monkeypatch.chdir(tmp_path)
+    run(load_study(out / "study.yaml"), out)
+    assert records(out) == before
+
+
+def test_methods_with_fewer_seeds_are_no_failure(
+    tiny_backbone: Path, reviews: Path, tmp_path: Path
+) -> None:
+    run(study(tiny_backbone, reviews, methods=["head"], seeds=1), tmp_path)
+    again = [*command(tiny_backbone, reviews, tmp_path)[:10], "--epochs", "1", "--device", "cpu"]
+    again += ["--method", "lora:r=2", "--out", str(tmp_path)]
+    done = subprocess.run(again, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_two_tasks_or_backbones_of_one_name_are_refused(
+    tiny_backbone: Path, reviews: Path, tmp_path: Path
+) -> None:
+    for kind, source in (("tasks", reviews), ("backbones", tiny_backbone)):
+        shutil.copytree(source, tmp_path / kind / source.name)
+        twins = [str(source), str(tmp_path / kind / source.name)]
+        fields = {"backbones": [str(tiny_backbone)], "tasks": [str(reviews)], kind: twins}
+        asked = wp.Study(name="twins", methods=["head"], seeds=1, **fields)  # type: ignore[arg-type]
+        with pytest.raises(StudyError, match=f"two {kind} are called"):
+            run(asked, tmp_path / "out")
 
 
 def test_one_method_in_two_spellings_is_refused(

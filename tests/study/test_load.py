@@ -62,6 +62,10 @@ def test_paths_are_taken_from_the_studys_own_folder(tmp_path: Path) -> None:
         (GOOD + "budget: {epochs: three}", r"\[budget.epochs\].*three"),
         (GOOD + "budget: {epochs: 0}", r"\[budget.epochs\]"),
         (GOOD + "budget: {tuning_trials: 4}", "tuning_trials is 4"),
+        (
+            GOOD.replace("glue/sst2", "{name: a, label_colum: b}"),
+            "'label_colum'; did you mean 'label_column'",
+        ),
         (GOOD + "precision: float16", "unknown precision 'float16'"),
         (GOOD + "seeds: [1, 1]", "names 1 twice"),
         (GOOD + "threads: 0", "threads is 0"),

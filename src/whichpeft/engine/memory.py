@@ -27,7 +27,7 @@ def return_freed_memory() -> None:
 
     With glibc's usual thresholds it is 1.2 to 1.9 times of that, and varies from run to run.
     """
-    _mallopt({_MMAP_MAX: 65536, _MMAP_THRESHOLD: 65536, _TRIM_THRESHOLD: 65536, _TOP_PAD: 0})
+    _mallopt({_MMAP_MAX: 65536, _MMAP_THRESHOLD: 131072, _TRIM_THRESHOLD: 131072, _TOP_PAD: 0})
 
 
 class PeakMemory:
