@@ -51,7 +51,7 @@ def data(tmp_path: Path) -> Path:
         (["--task", "glue/sst3"], "did you mean 'glue/sst2'"),
         (["--task", "stdlib-doc"], "did you mean 'stdlib-docs'"),
         (["--task", "{data}/nowhere"], "nowhere"),
-        (["--task", "{data}/one_class.tsv"], "one class"),
+        (["--task", "{data}/one_class.tsv"], "every label is 'good'"),
         (["--task", "{data}/empty.tsv"], "empty.tsv"),
         (["--task", "{data}/fine.tsv", "--label-column", "mood"], "mood"),
         (["--task", "{data}/fine.tsv", "--problem", "ranking"], "unknown problem 'ranking'"),
@@ -97,6 +97,23 @@ def test_listings_name_what_there_is(
     assert expected in run(listing, capsys=capsys, monkeypatch=monkeypatch)[1]
     as_json = run(listing, "--format", "json", capsys=capsys, monkeypatch=monkeypatch)[1]
     assert any(expected in row.values() for row in json.loads(as_json))
+
+
+def test_published_results_are_shown_with_their_source(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listed = run("reference", capsys=capsys, monkeypatch=monkeypatch)[1]
+    assert "commonsense_llama" in listed
+    shown = run("reference", "domains", capsys=capsys, monkeypatch=monkeypatch)[1]
+    assert "arXiv 2404.13506" in shown
+    assert "Speech" in shown
+    given = ["reference", "domains", "--format", "json", "--figures", str(tmp_path)]
+    as_json = run(*given, capsys=capsys, monkeypatch=monkeypatch)[1]
+    assert len(json.loads(as_json)) == 7
+    assert {path.suffix for path in tmp_path.iterdir()} == {".png", ".svg", ".pdf"}
+    code, _, err = run("reference", "domain", capsys=capsys, monkeypatch=monkeypatch)
+    assert code == 2
+    assert "did you mean 'domains'" in err
 
 
 def test_a_folder_that_is_no_run_folder_is_named(

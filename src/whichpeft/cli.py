@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,7 +13,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from whichpeft.errors import RecordError, RequestError, StudyError, nearest
+from whichpeft import lists
+from whichpeft.errors import RecordError, RequestError, StudyError
+from whichpeft.lists import check_format
 
 if TYPE_CHECKING:
     from whichpeft.study import Study
@@ -29,9 +30,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-
-_Name = Annotated[str | None, typer.Argument(metavar="[NAME]", help="Show this one only.")]
-_ListFormat = Annotated[str, typer.Option(help="table or json.")]
 
 
 def main() -> None:
@@ -122,7 +120,7 @@ def report(
         "markdown": Report.to_markdown,
         "latex": Report.to_latex,
     }
-    _check_format(format, ["table", *writers])
+    check_format(format, ["table", *writers])
     read = Report.read(folder)
     if html is not None:
         read.write_html(html)
@@ -134,42 +132,8 @@ def report(
         print(writers[format](read).rstrip("\n"))
 
 
-@app.command()
-def methods(name: _Name = None, format: _ListFormat = "table") -> None:
-    """List the methods, or one, with their options and defaults."""
-    from whichpeft.methods import methods as known
-
-    rows = [
-        {
-            "method": key,
-            "what it does": kind.description,
-            "options": ",".join(f"{option}={value}" for option, value in _shown(kind()).items()),
-            "paper": kind.paper,
-        }
-        for key, kind in known().items()
-    ]
-    _print_list(rows, name, format)
-
-
-@app.command()
-def tasks(name: _Name = None, format: _ListFormat = "table") -> None:
-    """List the tasks known by name; files, folders and hub data sets are tasks too."""
-    from whichpeft.tasks import list_tasks
-
-    rows = [
-        {"task": key, "what it is": known.description, "metric": known.metric or "its own"}
-        for key, known in list_tasks().items()
-    ]
-    _print_list(rows, name, format)
-
-
-@app.command()
-def backbones(name: _Name = None, format: _ListFormat = "table") -> None:
-    """List the backbones known by name; hub ids and folders are backbones too."""
-    from whichpeft.backbones import BACKBONES
-
-    rows = [{"backbone": key, "what it is": known.description} for key, known in BACKBONES.items()]
-    _print_list(rows, name, format)
+for listing in (lists.methods, lists.tasks, lists.backbones, lists.reference):
+    app.command()(listing)
 
 
 def _asked(
@@ -282,34 +246,3 @@ def _exit_by_failures(study: Study, folder: Path) -> None:
             soft_wrap=True,
         )
         sys.exit(SOME_FAILED)
-
-
-def _shown(method: Any) -> dict[str, Any]:
-    return {key: value for key, value in method.hyperparameters.items() if value is not None}
-
-
-def _check_format(format: str, known: Sequence[str]) -> None:
-    if format not in known:
-        raise StudyError(
-            f"--format: unknown format {format!r}{nearest(format, known)} "
-            f"It is one of {', '.join(known)}"
-        )
-
-
-def _print_list(rows: Sequence[dict[str, Any]], name: str | None, format: str) -> None:
-    """Print all rows, or the one whose first column is `name`."""
-    _check_format(format, ["table", "json"])
-    if name is not None:
-        names = [next(iter(row.values())) for row in rows]
-        if name not in names:
-            raise StudyError(f"{name!r} is not listed{nearest(name, names)}")
-        rows = [rows[names.index(name)]]
-    if format == "json":
-        print(json.dumps(list(rows), indent=1))
-        return
-    table = Table(box=None, pad_edge=False)
-    for heading in rows[0]:
-        table.add_column(heading, overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(str(value)) for value in row.values()))
-    Console().print(table)

@@ -1,0 +1,119 @@
+"""The commands that list what there is: methods, tasks, backbones, published results."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from whichpeft.errors import StudyError, nearest
+
+_Name = Annotated[str | None, typer.Argument(metavar="[NAME]", help="Show this one only.")]
+_ListFormat = Annotated[str, typer.Option(help="table or json.")]
+
+
+def methods(name: _Name = None, format: _ListFormat = "table") -> None:
+    """List the methods, or one, with their options and defaults."""
+    from whichpeft.methods import methods as known
+
+    rows = [
+        {
+            "method": key,
+            "what it does": kind.description,
+            "options": ",".join(f"{option}={value}" for option, value in _shown(kind()).items()),
+            "paper": kind.paper,
+        }
+        for key, kind in known().items()
+    ]
+    _print(rows, name, format)
+
+
+def tasks(name: _Name = None, format: _ListFormat = "table") -> None:
+    """List the tasks known by name; files, folders and hub data sets are tasks too."""
+    from whichpeft.tasks import list_tasks
+
+    rows = [
+        {"task": key, "what it is": known.description, "metric": known.metric or "its own"}
+        for key, known in list_tasks().items()
+    ]
+    _print(rows, name, format)
+
+
+def backbones(name: _Name = None, format: _ListFormat = "table") -> None:
+    """List the backbones known by name; hub ids and folders are backbones too."""
+    from whichpeft.backbones import BACKBONES
+
+    rows = [{"backbone": key, "what it is": known.description} for key, known in BACKBONES.items()]
+    _print(rows, name, format)
+
+
+def reference(
+    name: _Name = None,
+    format: _ListFormat = "table",
+    figures: Annotated[
+        Path | None, typer.Option(help="Write the figures of published results into this folder.")
+    ] = None,
+) -> None:
+    """List the published results that come with whichpeft, or show one with its source."""
+    from whichpeft import reference as published
+
+    if figures is not None:
+        from whichpeft.report.published import write_published
+
+        write_published(figures)
+    if name is None:
+        _print(
+            [{"reference": key, "source": str(published.source(key))} for key in published.NAMES],
+            None,
+            format,
+        )
+        return
+    frame = published.load(name)
+    rows = json.loads(frame.to_json(orient="records"))
+    _print(
+        [
+            {key: "" if value is None and format == "table" else value for key, value in row.items()}
+            for row in rows
+        ],
+        None,
+        format,
+    )
+    if format == "table":
+        Console().print(Text(str(published.source(name))))
+
+
+def _shown(method: Any) -> dict[str, Any]:
+    return {key: value for key, value in method.hyperparameters.items() if value is not None}
+
+
+def check_format(format: str, known: Sequence[str]) -> None:
+    if format not in known:
+        raise StudyError(
+            f"--format: unknown format {format!r}{nearest(format, known)} "
+            f"It is one of {', '.join(known)}"
+        )
+
+
+def _print(rows: Sequence[dict[str, Any]], name: str | None, format: str) -> None:
+    """Print all rows, or the one whose first column is `name`."""
+    check_format(format, ["table", "json"])
+    if name is not None:
+        names = [next(iter(row.values())) for row in rows]
+        if name not in names:
+            raise StudyError(f"{name!r} is not listed{nearest(name, names)}")
+        rows = [rows[names.index(name)]]
+    if format == "json":
+        print(json.dumps(list(rows), indent=1))
+        return
+    table = Table(box=None, pad_edge=False)
+    for heading in rows[0]:
+        table.add_column(heading, overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(str(value)) for value in row.values()))
+    Console().print(table)
