@@ -96,7 +96,12 @@ class LiveWatch:
             return None
         # Trials beside each other are slower than the profile alone: correct by what was seen.
         drift = stage.spent / stage.foreseen if stage.foreseen else 1.0
-        return max(0.0, (stage.expected - stage.foreseen) * drift / stage.at_once)
+        under_way = sum(
+            self._estimates.get(name, 0.0) * progress.epoch / job.trial.budget.epochs
+            for name, (job, progress) in self._running.items()
+            if progress is not None
+        )
+        return max(0.0, (stage.expected - stage.foreseen - under_way) * drift / stage.at_once)
 
     def _draw(self) -> RenderableType:
         stage = self._stage
