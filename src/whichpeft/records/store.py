@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -13,13 +11,11 @@ import numpy as np
 import pandas as pd
 
 from whichpeft.errors import FolderError, RecordError
+from whichpeft.records.files import write_whole
 from whichpeft.records.record import Record, record_from_json
 from whichpeft.study import Study, dump_study, load_study
 
 Curve = Sequence[tuple[int, str, float]]
-
-_UMASK = os.umask(0)
-os.umask(_UMASK)  # it can only be read by setting it
 
 
 class Store:
@@ -42,7 +38,7 @@ class Store:
 
     def keep_study(self, study: Study) -> None:
         """Write the study that this folder belongs to."""
-        _write(self.study_file, dump_study(study).encode())
+        write_whole(self.study_file, dump_study(study).encode())
 
     def add(
         self,
@@ -55,13 +51,13 @@ class Store:
         name = record.trial.fingerprint
         if curve:
             frame = pd.DataFrame(list(curve), columns=["step", "name", "value"])
-            _write(self.folder / "curves" / f"{name}.parquet", frame.to_parquet(index=False))
+            write_whole(self.folder / "curves" / f"{name}.parquet", frame.to_parquet(index=False))
         if predictions:
             buffer = io.BytesIO()
             np.savez_compressed(buffer, allow_pickle=False, **predictions)
-            _write(self.folder / "predictions" / f"{name}.npz", buffer.getvalue())
+            write_whole(self.folder / "predictions" / f"{name}.npz", buffer.getvalue())
         text = json.dumps(record.to_json(), indent=1, allow_nan=False)
-        _write(self.folder / "records" / f"{name}.json", text.encode())
+        write_whole(self.folder / "records" / f"{name}.json", text.encode())
 
     def fingerprints(self) -> set[str]:
         """Return the fingerprints of all records in the folder."""
@@ -90,19 +86,3 @@ class Store:
             return None
         with np.load(path, allow_pickle=False) as arrays:
             return dict(arrays)
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".part")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o666 & ~_UMASK)  # noqa: PTH101  mkstemp lets only the owner read
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise

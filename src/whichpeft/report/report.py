@@ -89,8 +89,8 @@ class Report:
 
     def write_html(self, path: Path) -> None:
         """Write one page with table and figures that opens without a network."""
+        from whichpeft.records.files import write_whole
         from whichpeft.report.page import page
-        from whichpeft.report.render import write_whole
 
         write_whole(Path(path), page(self).encode())
 
