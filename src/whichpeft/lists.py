@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -14,19 +14,29 @@ from rich.text import Text
 
 from whichpeft.errors import StudyError, nearest
 
+if TYPE_CHECKING:
+    from whichpeft.methods import Method
+
 _Name = Annotated[str | None, typer.Argument(metavar="[NAME]", help="Show this one only.")]
 _ListFormat = Annotated[str, typer.Option(help="table or json.")]
 
 
 def methods(name: _Name = None, format: _ListFormat = "table") -> None:
-    """List the methods, or one, with their options and defaults."""
+    """List the methods, or one, with their options and defaults.
+
+    learning_rate, weight_decay and warmup_ratio are options of every method.
+    """
     from whichpeft.methods import methods as known
+    from whichpeft.study.names import format_value
 
     rows = [
         {
             "method": key,
             "what it does": kind.description,
-            "options": ",".join(f"{option}={value}" for option, value in _shown(kind()).items()),
+            "learning rate": f"{kind.usual_learning_rate:g}",
+            "options": ", ".join(
+                f"{option}={format_value(value)}" for option, value in _options(kind()).items()
+            ),
             "paper": kind.paper,
         }
         for key, kind in known().items()
@@ -88,8 +98,10 @@ def reference(
         Console().print(Text(str(published.source(name))))
 
 
-def _shown(method: Any) -> dict[str, Any]:
-    return {key: value for key, value in method.hyperparameters.items() if value is not None}
+def _options(method: Method) -> dict[str, Any]:
+    """Return a method's own hyperparameters; every method has the recipe's three besides."""
+    every = {"learning_rate", "weight_decay", "warmup_ratio"}
+    return {key: value for key, value in method.hyperparameters.items() if key not in every}
 
 
 def check_format(format: str, known: Sequence[str]) -> None:
