@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -17,6 +16,7 @@ from whichpeft.units import show_seconds
 
 if TYPE_CHECKING:
     from whichpeft.engine import Job, Progress, Result
+    from whichpeft.records import Record
 
 _TITLES = {
     "profile": "measuring costs, one method at a time",
@@ -126,7 +126,6 @@ class _Stage:
         self.name, self.count, self.done, self.at_once = name, count, done, at_once
         self.ended = 0
         self.expected = self.spent = self.foreseen = 0.0
-        self.began = time.monotonic()
 
     def heading(self, left: float | None) -> str:
         parts = [f"{self.ended} of {self.count} trials"]
@@ -159,10 +158,7 @@ def _state(job: Job, progress: Progress | None) -> list[Text]:
     return [Text(cell, style="dim") for cell in cells]
 
 
-def _outcome(record: object) -> str:
-    from whichpeft.records import Record
-
-    assert isinstance(record, Record)
+def _outcome(record: Record) -> str:
     score = record.value("score")
     if score is not None:
         measurement = record.measurement("score")
