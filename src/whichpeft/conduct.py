@@ -83,7 +83,7 @@ def _check_same_data(stage: Stage, store: Store) -> None:
 def set_stage(request: Request, scratch: Path, device: str) -> Stage:
     """Find the backbones, encode the data and plan. Raises RequestError."""
     backbones = [resolve_backbone(name) for name in request.study.backbones]
-    warm_up([str(backbone.config["model_type"]) for backbone in backbones])
+    warm_up([backbone.family for backbone in backbones])
     devices = find_devices(device)
     choose_compute(devices[0], request.study.precision)
     notes = [f"{task.name}: {note}" for task in request.tasks for note in task.notes]

@@ -42,13 +42,12 @@ class BitFit(PeftMethod):
 
     def refuses(self, backbone: Backbone, task: Task, budget: Budget) -> str | None:
         import torch
-        from transformers import AutoConfig, AutoModel
+        from transformers import AutoModel
 
         from whichpeft.methods.bitfit_tuner import biased_modules
 
-        config = AutoConfig.from_pretrained(backbone.folder, local_files_only=True)
         with torch.device("meta"):
-            model = AutoModel.from_config(config)
+            model = AutoModel.from_config(backbone.architecture())
         if not biased_modules(model):
-            return f"BitFit trains biases, and {backbone.config['model_type']} has none"
+            return f"BitFit trains biases, and {backbone.family} has none"
         return None

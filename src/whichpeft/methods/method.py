@@ -32,12 +32,14 @@ class Situation:
     head: names of the parameters of the task's new head.
     steps: optimiser steps of the whole trial.
     same_targets: target the modules that all methods share, not a method's own customary ones.
+    weightless: the model has shapes and no weights, so what would look at weights is left out.
     """
 
     task_type: str | None
     head: frozenset[str]
     steps: int
     same_targets: bool = True
+    weightless: bool = False
 
 
 class Adapter(Protocol):

@@ -50,7 +50,7 @@ class Prefix(VirtualTokens):
     config = "PrefixTuningConfig"
 
     def refuses(self, backbone: Backbone, task: Task, budget: Budget) -> str | None:
-        family = backbone.config.get("model_type")
+        family = backbone.family
         if family in _NO_PREFIX:
             return f"prefix tuning prepends keys and values, and {family}'s attention takes none"
         return super().refuses(backbone, task, budget)
@@ -116,15 +116,14 @@ class PTuning(_InputTokens):
 
 def _reads_last_token(backbone: Backbone) -> bool:
     """Whether the classifier of this architecture pools the last token, as decoders do."""
-    from transformers import AutoConfig
     from transformers.models.auto.modeling_auto import (
         MODEL_FOR_CAUSAL_LM_MAPPING_NAMES,
         MODEL_FOR_MASKED_LM_MAPPING_NAMES,
     )
 
-    family = AutoConfig.for_model(**backbone.config).model_type
     return (
-        family in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES and family not in MODEL_FOR_MASKED_LM_MAPPING_NAMES
+        backbone.family in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
+        and backbone.family not in MODEL_FOR_MASKED_LM_MAPPING_NAMES
     )
 
 

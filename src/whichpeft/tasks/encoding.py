@@ -127,9 +127,7 @@ def pad_id(backbone: Backbone, tokenizer: Any | None = None) -> int:
 
     The model's own comes first because a decoder's classifier looks for it to find the last token.
     """
-    from transformers import AutoConfig
-
-    config = AutoConfig.from_pretrained(backbone.folder, local_files_only=True).get_text_config()
+    config = backbone.architecture().get_text_config()
 
     def known(token: object) -> bool:
         return isinstance(token, int) and 0 <= token < config.vocab_size
@@ -156,9 +154,9 @@ def load_tokenizer(backbone: Backbone) -> Any:
 
     try:
         # Without files transformers makes a tokenizer that knows no word, and says nothing.
-        if not any(any(backbone.folder.glob(name)) for name in _TOKENIZER_FILES):
+        if not any(any(backbone.files.glob(name)) for name in _TOKENIZER_FILES):
             raise OSError("no tokenizer.json or vocabulary there")
-        return AutoTokenizer.from_pretrained(backbone.folder, local_files_only=True, use_fast=True)
+        return AutoTokenizer.from_pretrained(backbone.files, local_files_only=True, use_fast=True)
     except (OSError, ValueError, KeyError) as error:
         reason = " ".join(str(error).split())[:200]
         raise BackboneError(

@@ -33,7 +33,7 @@ def build_classifier(backbone: Backbone, *, classes: Sequence[str]) -> torch.nn.
     try:
         with quiet_loading():
             model, found = AutoModelForSequenceClassification.from_pretrained(
-                backbone.folder,
+                backbone.files,
                 num_labels=len(names),
                 id2label=dict(enumerate(names)),
                 label2id={name: i for i, name in enumerate(names)},
@@ -57,6 +57,32 @@ def build_classifier(backbone: Backbone, *, classes: Sequence[str]) -> torch.nn.
     for name in sorted(classifier - drawn):
         _draw(parameters[name], model.config)
     setattr(model, _DRAWN, frozenset((classifier | drawn) & set(parameters)))
+    return model
+
+
+def sketch_classifier(backbone: Backbone, *, classes: Sequence[str]) -> torch.nn.Module:
+    """Make the model of `build_classifier` without weights, on the device of the caller's context.
+
+    Its head is all that lies outside the body, as in a checkpoint of the body alone. Raises
+    BackboneError where the architecture does not classify text.
+    """
+    import torch
+    from transformers import AutoModelForSequenceClassification
+
+    config = backbone.architecture()
+    config.num_labels = len(classes) or 1
+    config.problem_type = "single_label_classification" if classes else "regression"
+    text = config.get_text_config()
+    if text.pad_token_id is None:
+        text.pad_token_id = 0  # no content is read, but decoders' classifiers insist on one
+    try:
+        model = AutoModelForSequenceClassification.from_config(config, dtype=torch.float32)
+    except ValueError:
+        raise BackboneError(
+            f"backbone {backbone.name!r}: a {backbone.family} model does not classify text"
+        ) from None
+    outside = {name for name, _ in model.named_parameters() if not _in_body(model, name)}
+    setattr(model, _DRAWN, frozenset(outside | _classifier(model, config.num_labels)))
     return model
 
 

@@ -121,6 +121,22 @@ class Task(Protocol):
         """
         ...
 
+    def sketch(self, backbone: Backbone) -> torch.nn.Module:
+        """Make the model of `build` from the backbone's configuration alone, weights undefined.
+
+        It lies on the device of the caller's context (``with torch.device("meta")``), where it
+        takes no memory. Raises BackboneError where the architecture cannot take this task's head.
+        """
+        ...
+
+    def blank(self, backbone: Backbone, size: int, length: int) -> Batch:
+        """Return a batch of `size` examples of the shapes that the backbone reads, of no content.
+
+        length: tokens an example; without meaning where the backbone's inputs have one shape.
+        Made on the device of the caller's context.
+        """
+        ...
+
     def head_parameters(self, model: torch.nn.Module) -> set[str]:
         """Names of the parameters of the new head in a model from `build`."""
         ...

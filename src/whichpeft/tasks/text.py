@@ -97,6 +97,20 @@ class TextTask:
 
         return build_classifier(backbone, classes=self.classes)
 
+    def sketch(self, backbone: Backbone) -> torch.nn.Module:
+        from whichpeft.tasks.head import sketch_classifier
+
+        return sketch_classifier(backbone, classes=self.classes)
+
+    def blank(self, backbone: Backbone, size: int, length: int) -> Batch:
+        import torch
+
+        # No mask, which is what a model makes of one that masks nothing, and its content is not read.
+        return {
+            "input_ids": torch.ones((size, length), dtype=torch.int64),
+            "labels": torch.zeros(size, dtype=torch.int64 if self.classes else torch.float32),
+        }
+
     def head_parameters(self, model: torch.nn.Module) -> set[str]:
         from whichpeft.tasks.head import head_parameters
 
