@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -27,21 +27,74 @@ def methods(name: _Name = None, format: _ListFormat = "table") -> None:
     learning_rate, weight_decay and warmup_ratio are options of every method.
     """
     from whichpeft.methods import methods as known
-    from whichpeft.study.names import format_value
 
+    if name is not None and name in known():
+        _print_method(known()[name](), format)
+        return
     rows = [
         {
             "method": key,
             "what it does": kind.description,
-            "learning rate": f"{kind.usual_learning_rate:g}",
-            "options": ", ".join(
-                f"{option}={format_value(value)}" for option, value in _options(kind()).items()
-            ),
-            "paper": kind.paper,
+            "for": kind.supports,
+            "merges": "yes" if kind.merges else "no",
+            "several": "yes" if kind.several else "no",
+            "options": _show_options(_options(kind())),
         }
         for key, kind in known().items()
     ]
     _print(rows, name, format)
+
+
+def _print_method(method: Method, format: str) -> None:
+    """Print all that is known of one method, a line each."""
+    check_format(format, ["table", "json"])
+    space = {key: _show_choices(values) for key, values in method.search_space.items()}
+    facts: dict[str, Any] = {
+        "method": method.name,
+        "what it does": method.description,
+        "paper": method.paper,
+        "for": method.supports,
+        "merges into the weights": method.merges,
+        "several adapters in a model": method.several,
+        "learning rate": method.usual_learning_rate,
+        "its source": method.learning_rate_source,
+        "falls with the width": method.scales_with_width,
+        "options": _options(method),
+        "further options": sorted(method.further_options),
+        "tuning tries": space,
+    }
+    if format == "json":
+        print(json.dumps([facts], indent=1))
+        return
+    shown = {
+        **facts,
+        "options": _show_options(facts["options"]),
+        "further options": ", ".join(facts["further options"]),
+        "tuning tries": "; ".join(f"{key}: {values}" for key, values in space.items()),
+    }
+    table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    for key, value in shown.items():
+        text = (
+            {True: "yes", False: "no"}.get(value, str(value)) if isinstance(value, bool) else str(value)
+        )
+        table.add_row(Text(key, style="bold"), Text(text))
+    Console().print(table)
+
+
+def _show_options(options: Mapping[str, Any]) -> str:
+    from whichpeft.study.names import format_value
+
+    return ", ".join(f"{option}={format_value(value)}" for option, value in options.items())
+
+
+def _show_choices(values: Any) -> str:
+    from whichpeft.methods import LogRange
+
+    if isinstance(values, LogRange):
+        return f"{values.low:g} to {values.high:g}"
+    return ", ".join(map(str, values))
 
 
 def tasks(name: _Name = None, format: _ListFormat = "table") -> None:

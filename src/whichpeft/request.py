@@ -14,6 +14,7 @@ from whichpeft.errors import FolderError, StudyError
 from whichpeft.methods import UNTRAINED, Method, resolve_method
 from whichpeft.records import Store
 from whichpeft.study import Study
+from whichpeft.study.names import with_paths
 from whichpeft.study.spec import short_name
 from whichpeft.tasks import TASKS, Task, load_task
 
@@ -124,7 +125,8 @@ def _absolute(study: Study) -> Study:
         }
         tasks.append(dataclasses.replace(source, **changes))
     backbones = tuple(settle(name) for name in study.backbones)
-    return dataclasses.replace(study, tasks=tuple(tasks), backbones=backbones)
+    methods = tuple(with_paths(text, settle) for text in study.methods)
+    return dataclasses.replace(study, tasks=tuple(tasks), backbones=backbones, methods=methods)
 
 
 def _check_writable(folder: Path) -> None:

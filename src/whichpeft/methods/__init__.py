@@ -2,9 +2,9 @@
 
 from whichpeft.methods.baselines import ZeroShot
 from whichpeft.methods.catalogue import methods, resolve_method
-from whichpeft.methods.method import Adapter, Method, Situation
+from whichpeft.methods.method import Adapter, LogRange, Method, Situation
 
 UNTRAINED = ZeroShot.name
 """The method that every study ends with, because it costs nothing."""
 
-__all__ = ["UNTRAINED", "Adapter", "Method", "Situation", "methods", "resolve_method"]
+__all__ = ["UNTRAINED", "Adapter", "LogRange", "Method", "Situation", "methods", "resolve_method"]

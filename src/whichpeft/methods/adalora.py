@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from whichpeft.methods.lora import Lora
 from whichpeft.methods.method import Situation
-from whichpeft.methods.peft_method import PeftAdapter, PeftMethod
+from whichpeft.methods.peft_adapter import PeftAdapter
 
 if TYPE_CHECKING:
     import torch
@@ -20,8 +22,8 @@ if TYPE_CHECKING:
 class AdaLoraAdapter(PeftAdapter):
     """Keeps the updates' factors close to orthogonal and moves the rank budget after each step."""
 
-    def __init__(self, model: Any, weight: float) -> None:
-        super().__init__(model)
+    def __init__(self, model: Any, apart: frozenset[str], weight: float) -> None:
+        super().__init__(model, apart)
         self._weight = weight
         names = [
             (name, p) for name, p in model.named_parameters() if "lora_A" in name or "lora_B" in name
@@ -57,38 +59,23 @@ class AdaLoraAdapter(PeftAdapter):
 
 
 @dataclass(frozen=True, kw_only=True)
-class AdaLora(PeftMethod):
+class AdaLora(Lora):
     """AdaLoRA: an SVD-shaped update whose rank budget moves to where it matters.
 
     r: mean rank at the end; init_r: rank at the start, half as much again where not given.
     The budget shrinks from a tenth of the steps on and stands for the last three tenths.
     """
 
-    name = "adalora"
-    description = "LoRA in SVD form; its rank budget moves between layers while training"
-    paper = "Zhang et al. 2023, arXiv 2303.10512"
-    usual_learning_rate = 1e-2
-    learning_rate_source = "docs/defaults.md: a sweep with minilm on stdlib-docs"
-    scales_with_width = True
-    config = "AdaLoraConfig"
-    targets = True
-    aliases = {"alpha": "lora_alpha", "dropout": "lora_dropout", "target_r": "r"}  # noqa: RUF012
+    aliases = {**Lora.aliases, "target_r": "r"}  # noqa: RUF012
 
-    r: int = 8
     init_r: int | None = None
-    lora_alpha: int | None = None
-    lora_dropout: float = 0.1
-    orth_reg_weight: float = 0.5
-    target_modules: tuple[str, ...] | None = None
 
     @property
     def hyperparameters(self) -> dict[str, Any]:
         own = super().hyperparameters
-        init_r = self.r + max(1, self.r // 2) if self.init_r is None else self.init_r
-        return own | {
-            "init_r": init_r,
-            "lora_alpha": 2 * self.r if self.lora_alpha is None else self.lora_alpha,
-        }
+        if self.from_file is not None:
+            return own
+        return own | {"init_r": self.r + max(1, self.r // 2) if self.init_r is None else self.init_r}
 
     def config_fields(self, model: torch.nn.Module, situation: Situation) -> dict[str, Any]:
         fields = super().config_fields(model, situation)
@@ -101,13 +88,28 @@ class AdaLora(PeftMethod):
             "deltaT": 1,
         }
 
+    def make_config(self, model: torch.nn.Module, situation: Situation) -> Any:
+        if self.from_file is None:
+            return super().make_config(model, situation)
+        # The length of the training is the trial's to know, where the file does not say it.
+        given = json.loads(self.from_file)
+        given["total_step"] = given.get("total_step") or situation.steps
+        return self.config_class()(**given)
+
     def refuses(self, backbone: Backbone, task: Task, budget: Budget) -> str | None:
         if self.init_r is not None and self.init_r <= self.r:
             return f"AdaLoRA prunes from init_r={self.init_r} to r={self.r}; init_r has to be larger"
         steps = budget.steps(task.counts["train"])
         if steps < 10:
             return f"AdaLoRA moves its rank budget over the steps of training, and {steps} are too few"
-        return None
+        return super().refuses(backbone, task, budget)
 
-    def apply(self, model: torch.nn.Module, situation: Situation) -> AdaLoraAdapter:
-        return AdaLoraAdapter(super().apply(model, situation).model, self.orth_reg_weight)
+    def attach(self, model: torch.nn.Module, situation: Situation, *, keeps_head: bool = True) -> Any:
+        adapted = super().attach(model, situation, keeps_head=keeps_head)
+        for name, parameter in adapted.named_parameters():
+            if "ranknum" in name:  # a count, which PEFT forgets where there are no weights
+                parameter.requires_grad_(False)
+        return adapted
+
+    def adapter(self, model: Any, apart: frozenset[str]) -> PeftAdapter:
+        return AdaLoraAdapter(model, apart, model.peft_config["default"].orth_reg_weight)

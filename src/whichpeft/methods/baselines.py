@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,8 +19,13 @@ WEIGHTS = "model.safetensors"
 class PlainAdapter:
     """A model without added parts; the parameters that train are kept as safetensors."""
 
-    def __init__(self, model: torch.nn.Module, trained: Callable[[str], bool]) -> None:
+    def __init__(
+        self, model: torch.nn.Module, trained: Callable[[str], bool], head: Collection[str]
+    ) -> None:
         self.model = model
+        self._changes_backbone = any(
+            trained(name) for name, _ in model.named_parameters() if name not in head
+        )
         for name, parameter in model.named_parameters():
             parameter.requires_grad_(trained(name))
 
@@ -46,9 +51,19 @@ class PlainAdapter:
             folder.mkdir(parents=True, exist_ok=True)
             save_file(kept, folder / WEIGHTS)
 
+    def merge(self) -> torch.nn.Module:
+        return self.model
+
+    def detach(self) -> torch.nn.Module:
+        if self._changes_backbone:
+            raise ValueError("it trains the backbone's own weights, so there is nothing to take off")
+        return self.model
+
 
 class Baseline(Method):
     """A method that adds no parts to the model."""
+
+    several = False
 
     def load(self, model: torch.nn.Module, folder: Path) -> torch.nn.Module:
         from safetensors.torch import load_file
@@ -74,7 +89,7 @@ class Full(Baseline):
     weight_decay: float = 0.01
 
     def apply(self, model: torch.nn.Module, situation: Situation) -> PlainAdapter:
-        return PlainAdapter(model, lambda name: True)
+        return PlainAdapter(model, lambda name: True, situation.head)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,7 +104,7 @@ class Head(Baseline):
     scales_with_width = True
 
     def apply(self, model: torch.nn.Module, situation: Situation) -> PlainAdapter:
-        return PlainAdapter(model, lambda name: name in situation.head)
+        return PlainAdapter(model, lambda name: name in situation.head, situation.head)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,4 +118,4 @@ class ZeroShot(Baseline):
     warmup_ratio: float = 0.0
 
     def apply(self, model: torch.nn.Module, situation: Situation) -> PlainAdapter:
-        return PlainAdapter(model, lambda name: False)
+        return PlainAdapter(model, lambda name: False, situation.head)

@@ -27,7 +27,10 @@ class BitFit(PeftMethod):
     usual_learning_rate = 5e-3
     learning_rate_source = "docs/defaults.md: a sweep with minilm on stdlib-docs"
     config = "BitFitConfig"
+    peft_type = "BITFIT"
     targets = True
+    stacking = 0
+    claims = ("norms' biases",)
 
     def config_class(self) -> type[Any]:
         from whichpeft.methods.bitfit_tuner import BitFitConfig

@@ -1,4 +1,4 @@
-"""All methods by name: ours, and those of installed plug-ins (entry points `whichpeft.methods`)."""
+"""All methods by name: ours, PEFT's, and those of plug-ins (entry points `whichpeft.methods`)."""
 
 from __future__ import annotations
 
@@ -12,23 +12,22 @@ from typing import Any, get_type_hints
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from whichpeft.errors import StudyError, nearest
-from whichpeft.methods.adalora import AdaLora
 from whichpeft.methods.baselines import Full, Head, ZeroShot
 from whichpeft.methods.bitfit import BitFit
-from whichpeft.methods.lora import IA3, Dora, Lora
+from whichpeft.methods.composition import compose
+from whichpeft.methods.from_file import read_config
 from whichpeft.methods.method import Method
-from whichpeft.methods.prompts import Prefix, Prompt, PTuning
+from whichpeft.methods.peft_catalogue import peft_methods
 from whichpeft.study.names import PartName, format_value, parse_method
 
-_OWN: tuple[type[Method], ...] = (
-    Full, Head, ZeroShot, Lora, Dora, AdaLora, IA3, BitFit, Prefix, Prompt, PTuning
-)  # fmt: skip
+_OWN: tuple[type[Method], ...] = (Full, Head, ZeroShot, BitFit)
 
 
 @cache
 def methods() -> Mapping[str, type[Method]]:
     """Return every method by name, in the order they are listed."""
-    known = {method.name: method for method in _OWN}
+    known: dict[str, type[Method]] = {method.name: method for method in _OWN}
+    known |= {name: method for name, method in peft_methods().items() if name not in known}
     for point in entry_points(group="whichpeft.methods"):
         if point.name not in known:
             known[point.name] = point.load()
@@ -40,31 +39,36 @@ def resolve_method(text: str) -> Method:
 
     Raises StudyError at an unknown name or option, or a value of the wrong kind.
     """
-    name = parse_method(text)
-    if len(name.parts) > 1:
-        raise StudyError(f"method {text!r}: this version runs one method at a time; leave out the +")
-    part = name.parts[0]
+    made = [_resolve_part(part, text) for part in parse_method(text).parts]
+    return made[0] if len(made) == 1 else compose(made, text)
+
+
+def _resolve_part(part: PartName, text: str) -> Method:
     if part.is_file:
-        raise StudyError(f"method {text!r}: this version reads no adapter_config.json; name a method")
+        return read_config(part.name, methods().values())
     if part.name not in methods():
         raise StudyError(
-            f"unknown method {part.name!r}{nearest(part.name, methods())} "
-            f"Known are {', '.join(methods())}"
+            f"unknown method {part.name!r}{nearest(part.name, methods()) or '.'} "
+            "`whichpeft methods` lists them"
         )
     return _make(methods()[part.name], part, text)
 
 
 def _make(method: type[Method], part: PartName, text: str) -> Method:
     hints = get_type_hints(method)
-    fields = {field.name: hints[field.name] for field in dataclasses.fields(method)}
+    fields = {
+        field.name: hints[field.name]
+        for field in dataclasses.fields(method)
+        if field.name != "from_file"  # which a path gives
+    }
     values: dict[str, Any] = {}
     for key, value in part.options:
         field = method.aliases.get(key, key)
         if field not in fields:
             known = [*fields, *method.aliases]
             raise StudyError(
-                f"method {text!r}: {part.name} has no option {key!r}{nearest(key, known)} "
-                f"It has {', '.join(fields)}"
+                f"method {text!r}: {part.name} has no option {key!r}{nearest(key, known) or '.'} "
+                f"`whichpeft methods {part.name}` shows what it has"
             )
         if field in values:
             raise StudyError(f"method {text!r}: {field} is given twice")
@@ -75,7 +79,9 @@ def _make(method: type[Method], part: PartName, text: str) -> Method:
         if not 0 <= value < math.inf:
             raise StudyError(f"method {text!r}: {key} is {value}; it has to be 0 or more, and finite")
     for key, value in values.items():
-        if fields[key] in (int, int | None) and value is not None and value < 1:
+        # Most whole numbers are sizes; seeds and switches may be anything.
+        counts = fields[key] in (int, int | None) and key not in method.uncounted
+        if counts and value is not None and value < 1:
             raise StudyError(f"method {text!r}: {key} is {value}; it has to be 1 or more")
     return made
 

@@ -1,11 +1,12 @@
-"""Low-rank updates and their kin: LoRA and DoRA; and the rescaling of IA3."""
+"""LoRA and its variants, whose scale follows from their rank, and IA3."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from whichpeft.methods.method import Situation
+from whichpeft.methods.peft_adapter import PeftAdapter
 from whichpeft.methods.peft_method import PeftMethod
 
 if TYPE_CHECKING:
@@ -16,59 +17,69 @@ if TYPE_CHECKING:
 class Lora(PeftMethod):
     """LoRA: a trained low-rank product beside each target's frozen weight.
 
-    lora_alpha: the update is scaled by lora_alpha / r; twice the rank where not given.
+    lora_alpha: the update is scaled by lora_alpha / r; `alpha_of_rank` times the rank where not
+    given.
     """
 
-    name = "lora"
-    description = "a low-rank update beside frozen weights"
-    paper = "Hu et al. 2021, arXiv 2106.09685"
-    usual_learning_rate = 2e-3
-    learning_rate_source = "docs/defaults.md: a sweep with minilm on stdlib-docs"
-    scales_with_width = True
-    config = "LoraConfig"
-    targets = True
+    alpha_of_rank: ClassVar[int] = 2
+    claims: ClassVar[tuple[str, ...]] = ("low-rank factors",)
     aliases = {"alpha": "lora_alpha", "dropout": "lora_dropout"}  # noqa: RUF012
 
     r: int = 8
     lora_alpha: int | None = None
-    lora_dropout: float = 0.1
-    target_modules: tuple[str, ...] | None = None
 
     @property
     def hyperparameters(self) -> dict[str, Any]:
         own = super().hyperparameters
-        return own | {"lora_alpha": 2 * self.r if self.lora_alpha is None else self.lora_alpha}
+        if self.from_file is not None:
+            return own
+        alpha = self.alpha_of_rank * self.r if self.lora_alpha is None else self.lora_alpha
+        return own | {"lora_alpha": alpha}
+
+    def adapter(self, model: Any, apart: frozenset[str]) -> PeftAdapter:
+        return LoraAdapter(model, apart)
+
+
+class LoraAdapter(PeftAdapter):
+    """LoRA on a model; some ways to start it move a part of the weights into its factors."""
+
+    def detach(self, *, restore_head: bool = True) -> torch.nn.Module:
+        start = self.model.peft_config["default"].init_lora_weights
+        if isinstance(start, str) and start.startswith(_MOVING):
+            raise ValueError(f"{start} starts by moving a part of the weights into its factors")
+        return super().detach(restore_head=restore_head)
+
+
+_MOVING = ("corda", "loftq", "lora_ga", "olora", "pissa")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Dora(Lora):
-    """DoRA: LoRA on a weight's direction, with its magnitude trained apart."""
+class UnitLora(Lora):
+    """A variant of LoRA whose factors are to be of the weights' own size, or of the root of r."""
 
-    name = "dora"
-    description = "LoRA on the weights' direction, their magnitude trained apart"
-    paper = "Liu et al. 2024, arXiv 2402.09353"
+    alpha_of_rank: ClassVar[int] = 1
 
-    def config_fields(self, model: torch.nn.Module, situation: Situation) -> dict[str, Any]:
-        return super().config_fields(model, situation) | {"use_dora": True}
+
+@dataclass(frozen=True, kw_only=True)
+class Mica(UnitLora):
+    """MiCA: the factor that spans the smallest singular directions stays as it starts."""
+
+    def attach(self, model: torch.nn.Module, situation: Situation, *, keeps_head: bool = True) -> Any:
+        adapted = super().attach(model, situation, keeps_head=keeps_head)
+        if situation.weightless:  # PEFT freezes it when it takes the weights apart
+            for name, parameter in adapted.named_parameters():
+                if "lora_B" in name:
+                    parameter.requires_grad_(False)
+        return adapted
 
 
 @dataclass(frozen=True, kw_only=True)
 class IA3(PeftMethod):
     """IA3: one learned factor for each output of the target modules."""
 
-    name = "ia3"
-    description = "learned factors on the outputs of the target modules"
-    paper = "Liu et al. 2022, arXiv 2205.05638"
-    usual_learning_rate = 3e-2
-    learning_rate_source = "docs/defaults.md: a sweep with minilm on stdlib-docs"
-    config = "IA3Config"
-    targets = True
-
-    target_modules: tuple[str, ...] | None = None
-
     def config_fields(self, model: torch.nn.Module, situation: Situation) -> dict[str, Any]:
         fields = super().config_fields(model, situation)
-        if self.target_modules is not None or situation.same_targets:
+        if getattr(self, "target_modules", None) is not None or situation.same_targets:
             # PEFT wants to know which targets are rescaled at their input: none of the shared ones.
-            fields["feedforward_modules"] = []
+            fields.setdefault("feedforward_modules", [])
         return fields

@@ -65,6 +65,28 @@ class Adapter(Protocol):
         """Write what deployment needs beside the backbone: adapter and head."""
         ...
 
+    def merge(self) -> torch.nn.Module:
+        """Fold the adapter into the weights and return the plain model with its trained head.
+
+        Ends the adapter. Raises ValueError where it cannot be folded in.
+        """
+        ...
+
+    def detach(self) -> torch.nn.Module:
+        """Take the adapter off and return the model with the backbone as it was.
+
+        Raises ValueError where the method has changed the backbone's own weights.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class LogRange:
+    """A range that tuning searches on a logarithmic scale, both ends included."""
+
+    low: float
+    high: float
+
 
 @dataclass(frozen=True, kw_only=True)
 class Method(ABC):
@@ -75,6 +97,10 @@ class Method(ABC):
 
     learning_rate: the peak; where not given, `usual_learning_rate`, suited to the backbone.
     usual_learning_rate: at a width of 384; `learning_rate_source` says where it comes from.
+    merges: whether it can be folded into the weights, so that inference costs nothing more.
+    several: whether a model can hold several of its adapters. choices: what tuning may try for the
+    method's own options, beside the learning rate. by_layer: whether what it adds is the same for
+    every layer, so that costs can be counted on a few.
     scales_with_width: what trains are matrices, whose learning rate under Adam falls with the
     width they sum over (Yang et al. 2022, arXiv 2203.03466); that of vectors does not.
     """
@@ -85,7 +111,14 @@ class Method(ABC):
     usual_learning_rate: ClassVar[float] = 1e-3
     learning_rate_source: ClassVar[str] = ""
     scales_with_width: ClassVar[bool] = False
+    merges: ClassVar[bool] = True
+    several: ClassVar[bool] = True
+    by_layer: ClassVar[bool] = True
+    choices: ClassVar[Mapping[str, tuple[Any, ...]]] = {}
+    supports: ClassVar[str] = "any task"
     aliases: ClassVar[Mapping[str, str]] = {}
+    uncounted: ClassVar[frozenset[str]] = frozenset()
+    """Whole-numbered options that may be 0 or less."""
 
     learning_rate: float | None = None
     weight_decay: float = 0.0
@@ -118,6 +151,20 @@ class Method(ABC):
         factor = _WIDTH / backbone.width if self.scales_with_width and backbone.width else 1.0
         return dataclasses.replace(self, learning_rate=self.usual_learning_rate * factor)
 
+    @property
+    def further_options(self) -> frozenset[str]:
+        """Options that can be given and are not worth a place in a list."""
+        return frozenset()
+
+    @property
+    def search_space(self) -> dict[str, LogRange | tuple[Any, ...]]:
+        """What tuning may try: the learning rate around the one in place, and the method's choices.
+
+        Empty where nothing trains.
+        """
+        rate = self.learning_rate or self.usual_learning_rate
+        return {"learning_rate": LogRange(rate / 10, rate * 5), **self.choices} if rate else {}
+
     def refuses(self, backbone: Backbone, task: Task, budget: Budget) -> str | None:
         """Say why this method cannot work there, before any work; None where it can."""
         return None
@@ -129,6 +176,13 @@ class Method(ABC):
     @abstractmethod
     def load(self, model: torch.nn.Module, folder: Path) -> torch.nn.Module:
         """Give a model that a task built anew what `Adapter.save` wrote, for use, not training."""
+
+    def resume(self, model: torch.nn.Module, situation: Situation, folder: Path) -> Adapter:
+        """Adapt a model that a task built anew, and go on from what `Adapter.save` wrote.
+
+        Raises ValueError where that does not hold all that trains.
+        """
+        return self.apply(self.load(model, folder), situation)
 
 
 def _as_json(value: Any) -> Any:

@@ -3,44 +3,69 @@
 from __future__ import annotations
 
 import dataclasses
-import warnings
+import hashlib
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from whichpeft.methods.method import Method, Situation
-from whichpeft.methods.targets import new_modules, shared_targets
+from whichpeft.methods.peft_adapter import PeftAdapter, load_head, quiet, set_state, train_head
+from whichpeft.methods.targets import fit, new_modules, shared_targets
 
 if TYPE_CHECKING:
     import torch
 
-_RECIPE = ("learning_rate", "weight_decay", "warmup_ratio")
-
-
-class PeftAdapter:
-    """A PEFT model; it saves itself in PEFT's format, the head included."""
-
-    trains = True
-
-    def __init__(self, model: Any) -> None:
-        self.model = model
-
-    def penalty(self) -> torch.Tensor | None:
-        return None
-
-    def after_step(self, step: int) -> None:
-        """Nothing follows a step."""
-
-    def save(self, folder: Path) -> None:
-        self.model.save_pretrained(folder)
+RECIPE = frozenset({"learning_rate", "weight_decay", "warmup_ratio"})
 
 
 @dataclass(frozen=True, kw_only=True)
 class PeftMethod(Method):
-    """A method of HF PEFT. Its own fields are fields of the PEFT config class named `config`."""
+    """A method of HF PEFT. Its own fields are fields of the PEFT config class named `config`.
+
+    peft_type: PEFT's name for it, by which a saved config is known. targets: whether it names the
+    modules that it adapts. sized: options whose value is found from the width of those modules
+    where it is not given, with the rules of `targets.fit`. constant: fields of the config that are
+    the same whenever this method is used; weightless: those that replace them where there are no
+    weights to look at. combines: whether it can be part of a composition; stacking: its place
+    there, the lowest inside; claims: what it trains that no other part may train too.
+    from_file: the text of an ``adapter_config.json``, which is taken as it is, instead of fields.
+    """
 
     config: ClassVar[str]
+    peft_type: ClassVar[str] = ""
     targets: ClassVar[bool] = False
+    sized: ClassVar[Mapping[str, tuple[str, int]]] = {}
+    constant: ClassVar[Mapping[str, Any]] = {}
+    weightless: ClassVar[Mapping[str, Any]] = {}
+    combines: ClassVar[bool] = True
+    stacking: ClassVar[int] = 1
+    claims: ClassVar[tuple[str, ...]] = ()
+    extras: ClassVar[frozenset[str]] = frozenset()
+    """Fields that keep PEFT's own default where they are None."""
+
+    from_file: str | None = None
+
+    @property
+    def hyperparameters(self) -> dict[str, Any]:
+        own = super().hyperparameters
+        text = own.pop("from_file")
+        if text is not None:
+            given: dict[str, Any] = json.loads(text)
+            return {key: own[key] for key in sorted(RECIPE)} | given
+        return {key: value for key, value in own.items() if value is not None or key not in self.extras}
+
+    @property
+    def further_options(self) -> frozenset[str]:
+        return self.extras
+
+    @property
+    def identity(self) -> str:
+        if self.from_file is None:
+            return super().identity
+        # Not the path, which says nothing of what is in the file and differs between machines.
+        return f"{self.name}@{hashlib.sha256(self.from_file.encode()).hexdigest()[:12]}"
 
     def config_class(self) -> type[Any]:
         """Return the PEFT config class. Imports torch."""
@@ -51,40 +76,80 @@ class PeftMethod(Method):
 
     def config_fields(self, model: torch.nn.Module, situation: Situation) -> dict[str, Any]:
         """Return what the PEFT config is made with, beside task type and target modules."""
-        fields = {f.name for f in dataclasses.fields(self)} - {*_RECIPE, "target_modules"}
-        return {name: value for name, value in self.hyperparameters.items() if name in fields}
+        fields = {f.name for f in dataclasses.fields(self)} - RECIPE - {"target_modules"}
+        given = {name: _as_peft(v) for name, v in self.hyperparameters.items() if name in fields}
+        return given | dict(self.constant) | (dict(self.weightless) if situation.weightless else {})
 
-    def choose_targets(self, model: torch.nn.Module, situation: Situation) -> list[str] | None:
+    def choose_targets(self, model: torch.nn.Module, situation: Situation) -> list[str] | str | None:
         """Return the modules to target, or None for those that PEFT targets on this family."""
-        given: tuple[str, ...] | None = getattr(self, "target_modules", None)
+        given: tuple[str, ...] | str | None = getattr(self, "target_modules", None)
         if given is not None:
-            return list(given)
+            return given if isinstance(given, str) else list(given)
         return shared_targets(model, situation.head) if situation.same_targets else None
 
-    def apply(self, model: torch.nn.Module, situation: Situation) -> PeftAdapter:
-        import peft
-
+    def make_config(self, model: torch.nn.Module, situation: Situation) -> Any:
+        """Return the PEFT config for a model, without what belongs to the task."""
+        if self.from_file is not None:
+            return self.config_class()(**json.loads(self.from_file))
         fields = self.config_fields(model, situation)
         if self.targets:
             fields["target_modules"] = self.choose_targets(model, situation)
-        config = self.config_class()(task_type=situation.task_type, **fields)
-        # PEFT trains a classifier by itself; a pooler that is new as well has to be named.
+        unsized = {name: rule for name, rule in self.sized.items() if fields.get(name) is None}
+        if unsized:
+            fields |= fit(unsized, model, fields.get("target_modules"))
+        return self.config_class()(**fields)
+
+    def attach(self, model: torch.nn.Module, situation: Situation, *, keeps_head: bool = True) -> Any:
+        """Put the method on a model as PEFT does, and return the PEFT model.
+
+        Where it `keeps_head`, the head trains and is saved with it, if the config has a place for
+        that; otherwise it leaves the head alone.
+        """
+        import peft
+
+        config = self.make_config(model, situation)
+        config.inference_mode = False
+        config.task_type = situation.task_type if keeps_head else None
         new = new_modules(situation.head)
-        config.modules_to_save = [name for name in new if not _is_classifier(name)] or None
-        with warnings.catch_warnings():
-            # PEFT warns of its own deprecated calls into transformers; nothing to act on.
-            warnings.simplefilter("ignore")
-            adapted = peft.get_peft_model(model, config)
-        return PeftAdapter(adapted)
+        if hasattr(config, "modules_to_save"):
+            # PEFT names a classifier by itself, and would train it twice; a pooler it does not know.
+            asked = config.task_type in ("SEQ_CLS", "TOKEN_CLS")
+            unnamed = [name for name in new if not (asked and _is_classifier(name))]
+            config.modules_to_save = (unnamed or None) if keeps_head else None
+        if not keeps_head and hasattr(config, "exclude_modules"):
+            config.exclude_modules = new or None
+        with quiet():
+            return peft.get_peft_model(model, config)
+
+    def adapter(self, model: Any, apart: frozenset[str]) -> PeftAdapter:
+        """Return the adapter around a PEFT model; `apart` is the head where PEFT does not keep it."""
+        return PeftAdapter(model, apart)
+
+    def apply(self, model: torch.nn.Module, situation: Situation) -> PeftAdapter:
+        adapted = self.attach(model, situation)
+        kept = getattr(adapted.peft_config["default"], "modules_to_save", None)
+        apart = situation.head if kept is None else frozenset()
+        train_head(adapted.get_base_model(), apart)
+        return self.adapter(adapted, apart)
 
     def load(self, model: torch.nn.Module, folder: Path) -> torch.nn.Module:
         import peft
 
         self.config_class()  # a tuner of ours is made known to PEFT when it is first imported
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        load_head(model, folder)
+        with quiet():
             loaded: torch.nn.Module = peft.PeftModel.from_pretrained(model, str(folder))
         return loaded
+
+    def resume(self, model: torch.nn.Module, situation: Situation, folder: Path) -> PeftAdapter:
+        adapter = self.apply(model, situation)
+        load_head(adapter.model.get_base_model(), folder)
+        set_state(adapter.model, folder)
+        return adapter
+
+
+def _as_peft(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value
 
 
 def _is_classifier(module: str) -> bool:

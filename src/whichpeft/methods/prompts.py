@@ -1,13 +1,14 @@
-"""Methods that train virtual tokens: prefix tuning, prompt tuning and P-tuning."""
+"""Methods that train virtual tokens: prefix tuning and its kin, prompt tuning and its kin."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from whichpeft.methods.method import Situation
-from whichpeft.methods.peft_method import PeftAdapter, PeftMethod
+from whichpeft.methods.peft_adapter import PeftAdapter
+from whichpeft.methods.peft_method import PeftMethod
 
 if TYPE_CHECKING:
     import torch
@@ -24,44 +25,65 @@ _NO_PREFIX = frozenset({"albert", "deberta", "deberta-v2", "distilbert", "modern
 class VirtualTokens(PeftMethod):
     """What prefix, prompt and P-tuning share: virtual tokens, whose number is limited."""
 
+    stacking: ClassVar[int] = 5
+    supports: ClassVar[str] = "tasks of tokens"
+    claims: ClassVar[tuple[str, ...]] = ("virtual tokens",)
+
     num_virtual_tokens: int = 20
+
+    @property
+    def virtual_tokens(self) -> int:
+        """How many virtual tokens there are, wherever that is said."""
+        count: int = self.hyperparameters["num_virtual_tokens"]
+        return count
 
     def refuses(self, backbone: Backbone, task: Task, budget: Budget) -> str | None:
         if task.task_type is None:
             return "virtual tokens need a task whose inputs are tokens"
         free = backbone.free_positions
-        if free is not None and self.num_virtual_tokens > free:
+        if free is not None and self.virtual_tokens > free:
             return (
-                f"{self.num_virtual_tokens} virtual tokens overflow the position embeddings: "
+                f"{self.virtual_tokens} virtual tokens overflow the position embeddings: "
                 f"{free} of {backbone.positions} positions are kept free for them"
             )
         return None
 
+    def resume(self, model: torch.nn.Module, situation: Situation, folder: Path) -> PeftAdapter:
+        adapter = super().resume(model, situation, folder)
+        if any(p.requires_grad for p in _network(adapter.model)):
+            raise ValueError(
+                f"{self.name} saves the virtual tokens that its network made and not the network, so "
+                "that training cannot go on from what was saved"
+            )
+        return adapter
+
+
+def _network(model: Any) -> list[torch.nn.Parameter]:
+    """Return what a prompt encoder trains beside the tokens themselves."""
+    encoder = model.prompt_encoder["default"]
+    return [p for name, p in encoder.named_parameters() if name.startswith(("mlp", "lstm", "transform"))]
+
 
 @dataclass(frozen=True, kw_only=True)
 class Prefix(VirtualTokens):
-    """Prefix tuning: trained keys and values before each layer's own."""
+    """Prefix tuning and its kin: trained keys and values before each layer's own."""
 
-    name = "prefix"
-    description = "trained keys and values before every layer's own"
-    paper = "Li and Liang 2021, arXiv 2101.00190"
-    usual_learning_rate = 2e-2
-    learning_rate_source = "docs/defaults.md: a sweep with minilm on stdlib-docs"
-    config = "PrefixTuningConfig"
+    supports: ClassVar[str] = "tasks of tokens; attention that takes keys and values"
 
     def refuses(self, backbone: Backbone, task: Task, budget: Budget) -> str | None:
-        family = backbone.family
-        if family in _NO_PREFIX:
-            return f"prefix tuning prepends keys and values, and {family}'s attention takes none"
+        if task.task_type is not None and backbone.family in _NO_PREFIX:
+            return f"{self.name} prepends keys and values, and {backbone.family}'s attention takes none"
         return super().refuses(backbone, task, budget)
 
 
 @dataclass(frozen=True, kw_only=True)
-class _InputTokens(VirtualTokens):
-    """Virtual tokens among the input embeddings."""
+class InputTokens(VirtualTokens):
+    """Prompt tuning, P-tuning and their kin: virtual tokens among the input embeddings."""
+
+    supports: ClassVar[str] = "tasks of tokens; not decoders' classifiers"
 
     def refuses(self, backbone: Backbone, task: Task, budget: Budget) -> str | None:
-        if task.task_type == "SEQ_CLS" and _reads_last_token(backbone):
+        if task.task_type == "SEQ_CLS" and reads_last_token(backbone):
             return (
                 "virtual tokens replace the input ids, without which this decoder's classifier "
                 "cannot find the last real token and reads padding"
@@ -77,44 +99,69 @@ class _InputTokens(VirtualTokens):
             "num_attention_heads": size.num_attention_heads,
         }
 
-    def apply(self, model: torch.nn.Module, situation: Situation) -> PeftAdapter:
-        adapter = super().apply(model, situation)
-        _keep_first_token_first(adapter.model, self.num_virtual_tokens)
-        return adapter
+    def attach(self, model: torch.nn.Module, situation: Situation, *, keeps_head: bool = True) -> Any:
+        adapted = super().attach(model, situation, keeps_head=keeps_head)
+        if situation.task_type != "CAUSAL_LM":  # a decoder reads from left to right, tokens first
+            _keep_first_token_first(adapted, self.virtual_tokens)
+        return adapted
 
     def load(self, model: torch.nn.Module, folder: Path) -> torch.nn.Module:
-        loaded = super().load(model, folder)
-        _keep_first_token_first(loaded, self.num_virtual_tokens)
+        loaded: Any = super().load(model, folder)
+        if loaded.active_peft_config.task_type != "CAUSAL_LM":
+            _keep_first_token_first(loaded, self.virtual_tokens)
         return loaded
 
 
 @dataclass(frozen=True, kw_only=True)
-class Prompt(_InputTokens):
-    """Prompt tuning: trained embeddings among the input."""
+class MultitaskPrompt(InputTokens):
+    """Multitask prompt tuning with one task: the shared prompt times that task's low-rank one."""
 
-    name = "prompt"
-    description = "trained embeddings among the input's"
-    paper = "Lester et al. 2021, arXiv 2104.08691"
-    usual_learning_rate = 5e-2
-    learning_rate_source = "docs/defaults.md: a sweep with minilm on stdlib-docs"
-    config = "PromptTuningConfig"
+    combines: ClassVar[bool] = False
+
+    def attach(self, model: torch.nn.Module, situation: Situation, *, keeps_head: bool = True) -> Any:
+        return name_the_task(super().attach(model, situation, keeps_head=keeps_head))
+
+    def load(self, model: torch.nn.Module, folder: Path) -> torch.nn.Module:
+        loaded: torch.nn.Module = name_the_task(super().load(model, folder))
+        return loaded
 
 
 @dataclass(frozen=True, kw_only=True)
-class PTuning(_InputTokens):
-    """P-tuning: trained embeddings among the input, made by a small network."""
+class ContextPrompt(InputTokens):
+    """Context-aware prompt tuning: the embeddings of context tokens train, near where they started.
 
-    name = "p-tuning"
-    description = "trained embeddings among the input's, made by a small network"
-    paper = "Liu et al. 2021, arXiv 2103.10385"
-    usual_learning_rate = 1e-2
-    learning_rate_source = "docs/defaults.md: a sweep with minilm on stdlib-docs"
-    config = "PromptEncoderConfig"
+    cpt_token_ids: the context; eight tokens spread over the vocabulary where not given.
+    """
 
-    encoder_hidden_size: int = 128
+    supports: ClassVar[str] = "causal language models"
+
+    num_virtual_tokens: int = 8
+    cpt_token_ids: tuple[int, ...] | None = None
+
+    @property
+    def virtual_tokens(self) -> int:
+        ids = self.hyperparameters["cpt_token_ids"]
+        return len(ids) if ids else super().virtual_tokens
+
+    def refuses(self, backbone: Backbone, task: Task, budget: Budget) -> str | None:
+        if task.task_type != "CAUSAL_LM":
+            return "context-aware prompt tuning trains the context of a causal language model"
+        return super().refuses(backbone, task, budget)
+
+    def config_fields(self, model: torch.nn.Module, situation: Situation) -> dict[str, Any]:
+        fields = super().config_fields(model, situation)
+        size: Any = model.config
+        count = self.virtual_tokens
+        fields["cpt_token_ids"] = fields.get("cpt_token_ids") or [
+            (2 * i + 1) * size.vocab_size // (2 * count) for i in range(count)
+        ]
+        fields.setdefault("cpt_mask", [1] * count)
+        fields.setdefault("cpt_tokens_type_mask", [1] * count)
+        del fields["num_virtual_tokens"]  # PEFT counts the tokens itself
+        return fields
 
 
-def _reads_last_token(backbone: Backbone) -> bool:
+def reads_last_token(backbone: Backbone) -> bool:
     """Whether the classifier of this architecture pools the last token, as decoders do."""
     from transformers.models.auto.modeling_auto import (
         MODEL_FOR_CAUSAL_LM_MAPPING_NAMES,
@@ -125,6 +172,19 @@ def _reads_last_token(backbone: Backbone) -> bool:
         backbone.family in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
         and backbone.family not in MODEL_FOR_MASKED_LM_MAPPING_NAMES
     )
+
+
+def name_the_task(model: Any) -> Any:
+    """Tell a model that routes by task, at each call, that there is one task."""
+    import torch
+
+    def add(module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+        first = next(v for v in (*args, *kwargs.values()) if isinstance(v, torch.Tensor))
+        kwargs.setdefault("task_ids", torch.zeros(len(first), dtype=torch.long, device=first.device))
+        return args, kwargs
+
+    model.register_forward_pre_hook(add, with_kwargs=True)
+    return model
 
 
 def _keep_first_token_first(model: Any, count: int) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -28,15 +30,8 @@ def shared_targets(model: torch.nn.Module, head: frozenset[str]) -> list[str]:
 
     Where the architecture's names are unknown, all linear layers outside the head.
     """
-    import torch
-    from transformers.pytorch_utils import Conv1D
-
     outside = new_modules(head)
-    linear = [
-        name
-        for name, module in model.named_modules()
-        if isinstance(module, (torch.nn.Linear, Conv1D)) and name not in outside
-    ]
+    linear = [name for name, _ in _linear_modules(model) if name not in outside]
     leaves = {name.rpartition(".")[2] for name in linear}
     attention = sorted(leaves & ATTENTION_PROJECTIONS)
     return attention or sorted(linear)
@@ -45,3 +40,56 @@ def shared_targets(model: torch.nn.Module, head: frozenset[str]) -> list[str]:
 def new_modules(head: frozenset[str]) -> list[str]:
     """Return the names of the modules that hold the head's parameters."""
     return sorted({name.rpartition(".")[0] for name in head})
+
+
+def fit(
+    rules: Mapping[str, tuple[str, int]], model: torch.nn.Module, targets: Sequence[str] | str | None
+) -> dict[str, int]:
+    """Choose sizes that suit the modules a method targets, one an option.
+
+    A rule is its kind and a limit. ``divisor``: the largest common divisor of all widths up to the
+    limit; ``share``: up to the common divisor of all over the limit; ``rank``: the limit, or the
+    smallest width; ``entries``: the limit, or the smallest number of weights; ``half``: the rank
+    whose factors have no more entries than the weights.
+    """
+    pairs = _widths(model, targets)
+    common = math.gcd(*(width for pair in pairs for width in pair))
+    chosen = {}
+    for option, (kind, limit) in rules.items():
+        if kind in ("divisor", "share"):
+            most = limit if kind == "divisor" else common // limit
+            chosen[option] = max(d for d in range(1, max(most, 1) + 1) if common % d == 0)
+        else:
+            bounds = {
+                "rank": lambda n, m: min(n, m),
+                "entries": lambda n, m: n * m,
+                "half": lambda n, m: n * m // (n + m),
+            }
+            chosen[option] = min(limit, *(bounds[kind](*pair) for pair in pairs))
+    return chosen
+
+
+def _widths(model: torch.nn.Module, targets: Sequence[str] | str | None) -> list[tuple[int, int]]:
+    """Return the input and output widths of the targeted linear modules, or of all where unsaid."""
+    listed = (targets,) if isinstance(targets, str) else tuple(targets or ATTENTION_PROJECTIONS)
+    linear = _linear_modules(model)
+    chosen = [m for name, m in linear if any(name == t or name.endswith(f".{t}") for t in listed)]
+    shapes = [module.weight.shape for module in chosen or [m for _, m in linear]]
+    return [(int(shape[0]), int(shape[1])) for shape in shapes] or [(1, 1)]
+
+
+def _linear_modules(model: torch.nn.Module) -> list[tuple[str, torch.nn.Module]]:
+    """Return the linear modules; one that an adapter wraps goes by the adapter's name."""
+    import torch
+    from transformers.pytorch_utils import Conv1D
+
+    return [
+        (name.removesuffix(".base_layer"), module)
+        for name, module in model.named_modules()
+        if isinstance(module, (torch.nn.Linear, Conv1D)) and not _of_adapter(name)
+    ]
+
+
+def _of_adapter(name: str) -> bool:
+    """Whether a module lies inside an adapter's own part rather than in what it wraps."""
+    return ".default" in name

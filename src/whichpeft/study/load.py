@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -10,6 +11,7 @@ import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from whichpeft.errors import StudyError, nearest
+from whichpeft.study.names import with_paths
 from whichpeft.study.spec import Budget, Study, TaskSource
 
 
@@ -81,7 +83,7 @@ def load_study(path: Path) -> Study:
             name=read.name or path.stem,
             backbones=tuple(_beside(path, name) for name in read.backbones),
             tasks=tuple(_source(path, task) for task in read.tasks),
-            methods=tuple(read.methods),
+            methods=tuple(with_paths(text, partial(_beside, path)) for text in read.methods),
             seeds=tuple(read.seeds),
             budget=Budget(**read.budget.model_dump()),
             precision=read.precision,

@@ -6,7 +6,7 @@ that ends in ``.json`` is a path to a PEFT ``adapter_config.json``.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,6 +42,21 @@ def parse_method(text: str) -> MethodName:
     """
     pieces = [piece.strip() for piece in _split(text, "+", text)]
     return MethodName(text=text, parts=tuple(_part(piece, text) for piece in pieces))
+
+
+def with_paths(text: str, settle: Callable[[str], str]) -> str:
+    """Write a method's name anew with the paths of config files in it changed by `settle`.
+
+    A text that does not follow the grammar comes back as it is, for `parse_method` to complain of.
+    """
+    try:
+        parts = parse_method(text).parts
+    except StudyError:
+        return text
+    if not any(part.is_file for part in parts):
+        return text
+    pieces = [piece.strip() for piece in _split(text, "+", text)]
+    return "+".join(settle(p) if part.is_file else p for p, part in zip(pieces, parts, strict=True))
 
 
 def format_part(name: str, options: tuple[tuple[str, Any], ...]) -> str:

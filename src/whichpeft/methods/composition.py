@@ -1,0 +1,248 @@
+"""Several methods on one model: ``lora+bitfit``.
+
+PEFT refuses to mix most tuner types in one model, so the parts are stacked here: each is attached
+as PEFT does it alone, the later ones around what the earlier ones put in.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from whichpeft.errors import StudyError
+from whichpeft.methods.method import Method, Situation
+from whichpeft.methods.peft_adapter import PeftAdapter, quiet, set_state
+from whichpeft.methods.peft_method import RECIPE, PeftMethod
+from whichpeft.methods.prompts import VirtualTokens
+
+if TYPE_CHECKING:
+    import torch
+
+    from whichpeft.backbones import Backbone
+    from whichpeft.study import Budget
+    from whichpeft.tasks import Task
+
+
+class StackedAdapter:
+    """The parts of a composition on one model; each saves itself in a folder of its own.
+
+    The last part keeps the task's head.
+    """
+
+    trains = True
+
+    def __init__(self, plain: torch.nn.Module) -> None:
+        self._plain = plain
+        self._parts: list[_Part] = []
+
+    def add(self, name: str, adapter: PeftAdapter) -> None:
+        """Add a part that has just been put on the model, around the earlier ones."""
+        trained = [p for p in adapter.model.parameters() if p.requires_grad]
+        before = {_unwrapped(key) for part in self._parts for key in part.keys}
+        weightless = any(parameter.is_meta for parameter in trained)  # which nobody can save
+        state = {} if weightless else _state(adapter.model)
+        keys = [key for key in state if _unwrapped(key) not in before]
+        self._parts.append(_Part(name, adapter, keys, trained))
+        _part_from_others(self._plain)
+        for part in self._parts:  # PEFT freezes all but the newest
+            for parameter in part.trained:
+                parameter.requires_grad_(True)
+
+    @property
+    def model(self) -> Any:
+        """The last part's model where it changes the input, else the model with all parts in."""
+        last = self._parts[-1].adapter.model
+        return last if last.active_peft_config.is_prompt_learning else self._plain
+
+    def penalty(self) -> torch.Tensor | None:
+        found = [p for part in self._parts if (p := part.adapter.penalty()) is not None]
+        return sum(found[1:], start=found[0]) if found else None
+
+    def after_step(self, step: int) -> None:
+        for part in self._parts:
+            part.adapter.after_step(step)
+
+    def save(self, folder: Path) -> None:
+        for part in self._parts:
+            part.save(folder / part.name)
+
+    def merge(self) -> torch.nn.Module:
+        for part in self._parts:
+            if not hasattr(part.adapter.model.base_model, "merge_adapter"):
+                raise ValueError(f"{part.name} adds no weights that could be folded in")
+        with quiet():
+            for part in self._parts:
+                part.adapter.model.merge_adapter(safe_merge=True)
+        return self._take_off(restore_head=False)
+
+    def detach(self) -> torch.nn.Module:
+        return self._take_off(restore_head=True)
+
+    def _take_off(self, *, restore_head: bool) -> torch.nn.Module:
+        for part in reversed(self._parts):
+            part.adapter.detach(restore_head=restore_head)
+        return self._plain
+
+
+@dataclass(slots=True)
+class _Part:
+    """A part on the model. keys: its entries as they are called where it is alone on a model."""
+
+    name: str
+    adapter: PeftAdapter
+    keys: list[str]
+    trained: list[torch.nn.Parameter]
+
+    def save(self, folder: Path) -> None:
+        """Write what PEFT would write if this part were alone, so that it can be loaded alone."""
+        from safetensors.torch import save_file
+
+        self.adapter.save(folder)
+        # PEFT finds the entries of all parts, under the names that they have inside each other.
+        state = {_unwrapped(key): tensor for key, tensor in _state(self.adapter.model).items()}
+        own = {key: state[_unwrapped(key)].detach().clone().contiguous() for key in self.keys}
+        save_file(own, folder / "adapter_model.safetensors")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Composition(Method):
+    """Several methods of PEFT on one model, in the order in which they are stacked.
+
+    The learning rate is one for all: what a part says, else the smallest of the parts' usual ones.
+    """
+
+    description = "several methods on one model"
+    learning_rate_source = "the smallest of its parts' usual rates"
+
+    parts: tuple[PeftMethod, ...]
+
+    @property
+    def name(self) -> str:  # type: ignore[override]  # its parts' names, which an instance knows
+        return "+".join(part.name for part in self.parts)
+
+    @property
+    def merges(self) -> bool:  # type: ignore[override]
+        return all(part.merges for part in self.parts)
+
+    @property
+    def by_layer(self) -> bool:  # type: ignore[override]
+        return all(part.by_layer for part in self.parts)
+
+    @property
+    def choices(self) -> Mapping[str, tuple[Any, ...]]:  # type: ignore[override]
+        return {
+            f"{part.name}.{option}": values
+            for part in self.parts
+            for option, values in part.choices.items()
+        }
+
+    @property
+    def hyperparameters(self) -> dict[str, Any]:
+        recipe = {key: getattr(self, key) for key in sorted(RECIPE)}
+        return recipe | {
+            part.name: {k: v for k, v in part.hyperparameters.items() if k not in RECIPE}
+            for part in self.parts
+        }
+
+    @property
+    def identity(self) -> str:
+        said = {key: getattr(self, key) for key in RECIPE}
+        said = {key: value for key, value in said.items() if value != _USUAL[key]}
+        first = dataclasses.replace(self.parts[0], **said) if said else self.parts[0]
+        return "+".join([first.identity, *(part.identity for part in self.parts[1:])])
+
+    def suited_to(self, backbone: Backbone) -> Self:
+        parts = tuple(part.suited_to(backbone) for part in self.parts)
+        rate = self.learning_rate or min(part.learning_rate or 0.0 for part in parts)
+        return dataclasses.replace(self, learning_rate=rate)
+
+    def refuses(self, backbone: Backbone, task: Task, budget: Budget) -> str | None:
+        found = ((part.name, part.refuses(backbone, task, budget)) for part in self.parts)
+        return next((f"{name}: {reason}" for name, reason in found if reason is not None), None)
+
+    def apply(self, model: torch.nn.Module, situation: Situation) -> StackedAdapter:
+        adapter = StackedAdapter(model)
+        *inner, last = self.parts
+        for part in inner:
+            attached = part.attach(model, situation, keeps_head=False)
+            adapter.add(part.name, part.adapter(attached, frozenset()))
+        adapter.add(last.name, last.apply(model, situation))
+        return adapter
+
+    def load(self, model: torch.nn.Module, folder: Path) -> torch.nn.Module:
+        *inner, last = self.parts
+        for part in inner:
+            part.load(model, folder / part.name)
+            _part_from_others(model)
+        loaded = last.load(model, folder / last.name)
+        return loaded if isinstance(last, VirtualTokens) else model
+
+    def resume(self, model: torch.nn.Module, situation: Situation, folder: Path) -> StackedAdapter:
+        adapter = StackedAdapter(model)
+        *inner, last = self.parts
+        for part in inner:
+            attached = part.attach(model, situation, keeps_head=False)
+            set_state(attached, folder / part.name)
+            adapter.add(part.name, part.adapter(attached, frozenset()))
+        adapter.add(last.name, last.resume(model, situation, folder / last.name))
+        return adapter
+
+
+def compose(parts: Sequence[Method], text: str) -> Composition:
+    """Put methods together, in the order in which they can be stacked, whatever order was typed.
+
+    Raises StudyError where two parts conflict, or one cannot be combined.
+    """
+    stackable: list[PeftMethod] = []
+    for part in parts:
+        if not isinstance(part, PeftMethod) or not part.combines:
+            raise StudyError(f"method {text!r}: {part.name} cannot be combined with other methods")
+        stackable.append(part)
+    owners: dict[str, str] = {}
+    for part in stackable:
+        for claim in (*part.claims, part.peft_type or part.config):
+            if claim in owners:
+                raise StudyError(
+                    f"method {text!r}: {owners[claim]} and {part.name} conflict, since both train the "
+                    f"{claim if claim in part.claims else 'same parts'}; keep one"
+                )
+            owners[claim] = part.name
+    given = {key: _agreed(key, stackable, text) for key in sorted(RECIPE)}
+    bare = [dataclasses.replace(part, **_USUAL) for part in stackable]
+    return Composition(parts=tuple(sorted(bare, key=_place)), **given)
+
+
+_USUAL: dict[str, Any] = {field.name: field.default for field in dataclasses.fields(Method)}
+
+
+def _agreed(key: str, parts: Sequence[PeftMethod], text: str) -> Any:
+    """Return the one value that the parts give, or the usual one where none gives any."""
+    values = {getattr(part, key) for part in parts} - {_USUAL[key]}
+    if len(values) > 1:
+        raise StudyError(f"method {text!r}: the parts train together, so give {key} once")
+    return values.pop() if values else _USUAL[key]
+
+
+def _place(part: PeftMethod) -> tuple[int, str]:
+    return part.stacking, part.name
+
+
+def _part_from_others(model: torch.nn.Module) -> None:
+    """Take PEFT's note of its configs off a model, or the next part would write over this one's."""
+    model.__dict__.pop("peft_config", None)
+
+
+def _unwrapped(key: str) -> str:
+    """Return a key without what the layers of other parts around it put into its name."""
+    return key.replace(".base_layer", "").replace(".self_attn.model.", ".self_attn.")
+
+
+def _state(model: Any) -> dict[str, torch.Tensor]:
+    import peft
+
+    with quiet():
+        state: dict[str, torch.Tensor] = peft.get_peft_model_state_dict(model)
+    return state

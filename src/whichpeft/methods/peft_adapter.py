@@ -1,0 +1,126 @@
+"""A method of HF PEFT on a model: what trains, how it is kept, folded in, and taken off again."""
+
+from __future__ import annotations
+
+import contextlib
+import warnings
+from collections.abc import Collection, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import torch
+
+HEAD = "head.safetensors"
+"""Holds the task's head where the PEFT config has no place for it."""
+
+
+class PeftAdapter:
+    """A PEFT model; it saves itself in PEFT's format, the head included.
+
+    apart: names of the head's parameters in the base model, where PEFT does not keep them itself.
+    """
+
+    trains = True
+
+    def __init__(self, model: Any, apart: Collection[str] = ()) -> None:
+        self.model = model
+        self._apart = frozenset(apart)
+
+    def penalty(self) -> torch.Tensor | None:
+        return None
+
+    def after_step(self, step: int) -> None:
+        """Nothing follows a step."""
+
+    def save(self, folder: Path) -> None:
+        with quiet():
+            self.model.save_pretrained(folder)
+        save_head(self.model.get_base_model(), self._apart, folder)
+
+    def merge(self) -> torch.nn.Module:
+        """Fold the adapter into the weights and return the plain model, the trained head on it.
+
+        Raises ValueError where this adapter cannot be folded in.
+        """
+        merge = getattr(self.model.base_model, "merge_and_unload", None)
+        if self.model.active_peft_config.is_prompt_learning or merge is None:
+            raise ValueError(f"{self.model.peft_type.value} adds no weights that could be folded in")
+        unwrap_head(self.model.get_base_model(), trained=True)
+        with quiet():
+            try:
+                merged: torch.nn.Module = merge(safe_merge=True)
+            except NotImplementedError as error:
+                raise ValueError(str(error) or "PEFT cannot fold it in") from None
+        return merged
+
+    def detach(self, *, restore_head: bool = True) -> torch.nn.Module:
+        """Take the adapter off and return the model, with its first head or with the trained one."""
+        base: torch.nn.Module = self.model.get_base_model()
+        unwrap_head(base, trained=not restore_head)
+        if hasattr(self.model.base_model, "unload"):
+            with quiet():
+                self.model.base_model.unload()
+        return base
+
+
+def train_head(model: torch.nn.Module, names: Collection[str]) -> None:
+    """Let the named parameters of a base model train."""
+    parameters = dict(model.named_parameters())
+    for name in names:
+        parameters[name].requires_grad_(True)
+
+
+def save_head(model: torch.nn.Module, names: Collection[str], folder: Path) -> None:
+    """Write the named parameters of a base model beside its adapter, where there are any."""
+    from safetensors.torch import save_file
+
+    if names:
+        parameters = dict(model.named_parameters())
+        folder.mkdir(parents=True, exist_ok=True)
+        save_file(
+            {name: parameters[name].detach().contiguous() for name in sorted(names)}, folder / HEAD
+        )
+
+
+def load_head(model: torch.nn.Module, folder: Path) -> None:
+    """Read what `save_head` wrote, if it did."""
+    from safetensors.torch import load_file
+
+    if (folder / HEAD).exists():
+        unexpected = model.load_state_dict(load_file(folder / HEAD), strict=False).unexpected_keys
+        if unexpected:
+            raise ValueError(f"{folder / HEAD}: holds {unexpected[0]}, which this model has not")
+
+
+def set_state(model: Any, folder: Path) -> None:
+    """Give a PEFT model the weights that were saved of it."""
+    import peft
+
+    with quiet():
+        state = peft.load_peft_weights(str(folder), device="cpu")
+        peft.set_peft_model_state_dict(model, state)
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Silence PEFT's warnings of its own calls into transformers; there is nothing to act on."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def unwrap_head(model: torch.nn.Module, *, trained: bool) -> None:
+    """Put the modules of which PEFT trains a copy in their places: the copy, or the first ones.
+
+    PEFT does so itself when it folds an adapter in, but stumbles over a head of several layers.
+    """
+    from peft.utils import ModulesToSaveWrapper
+
+    wrapped = [(n, m) for n, m in model.named_modules() if isinstance(m, ModulesToSaveWrapper)]
+    for name, wrapper in wrapped:
+        parent, _, leaf = name.rpartition(".")
+        kept = (
+            wrapper.modules_to_save[wrapper.active_adapters[0]] if trained else wrapper.original_module
+        )
+        setattr(model.get_submodule(parent), leaf, kept)

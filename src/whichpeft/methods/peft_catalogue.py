@@ -1,0 +1,124 @@
+"""The methods of the installed PEFT as classes: made of its configs and of our table of facts.
+
+A method that a new release of PEFT brings is there without a change here: under its own name, with
+PEFT's defaults.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+from whichpeft.methods.adalora import AdaLora
+from whichpeft.methods.facts import PeftFacts, peft_facts, unknown_facts
+from whichpeft.methods.lora import IA3, Lora, Mica, UnitLora
+from whichpeft.methods.peft_kinds import AdaptionPrompt, NormTuning, Poly, Shadow, TrainableTokens, XLora
+from whichpeft.methods.peft_method import PeftMethod
+from whichpeft.methods.peft_source import ConfigSource, base_options, peft_configs
+from whichpeft.methods.prompts import ContextPrompt, InputTokens, MultitaskPrompt, Prefix
+
+# By method, else by PEFT's type: what behaves in ways of its own.
+_KINDS: Mapping[str, type[PeftMethod]] = {
+    "rslora": UnitLora, "pissa": UnitLora, "olora": UnitLora, "mica": Mica,
+    "LORA": Lora, "ADALORA": AdaLora, "IA3": IA3, "ADAPTION_PROMPT": AdaptionPrompt,
+    "TRAINABLE_TOKENS": TrainableTokens, "POLY": Poly, "LN_TUNING": NormTuning, "SHADOW": Shadow,
+    "XLORA": XLora, "CPT": ContextPrompt, "MULTITASK_PROMPT_TUNING": MultitaskPrompt,
+    "PROMPT_TUNING": InputTokens, "P_TUNING": InputTokens, "PREFIX_TUNING": Prefix,
+    "CARTRIDGE": Prefix,
+}  # fmt: skip
+
+# Fields that the task, the trial or the shape of the model decides, and not who names a method.
+_DECIDED = frozenset(
+    {
+        "modules_to_save", "token_dim", "num_transformer_submodules", "num_attention_heads",
+        "num_layers", "target_r", "total_step", "tinit", "tfinal", "deltaT", "megatron_config",
+        "megatron_core", "runtime_config",
+    }
+)  # fmt: skip
+
+
+@cache
+def peft_methods() -> Mapping[str, type[PeftMethod]]:
+    """Return every method of the installed PEFT by name: those of the table, then any others."""
+    sources = peft_configs()
+    made = {
+        name: _make(name, facts, sources[facts.type])
+        for name, facts in peft_facts().items()
+        if facts.type in sources
+    }
+    for peft_type in sorted(set(sources) - {facts.type for facts in peft_facts().values()}):
+        name = peft_type.lower().replace("_", "-")
+        made[name] = _make(name, unknown_facts(peft_type), sources[peft_type])
+    return made
+
+
+def _make(name: str, facts: PeftFacts, source: ConfigSource) -> type[PeftMethod]:
+    """Make the class of one method; its fields are the options of its config that may be given."""
+    base = _KINDS.get(name) or _KINDS.get(facts.type) or PeftMethod
+    own = {field.name for field in dataclasses.fields(base)}
+    offered = {
+        option: source.options[option]
+        for option in source.options
+        if option not in base_options() | _DECIDED | own | facts.set.keys()
+        and source.options[option].hint is not None  # a mapping, which a file can say and a name cannot
+    }
+    curated = {**facts.options, **dict.fromkeys(facts.fit)}
+    fields: list[Any] = []
+    for option in sorted(offered, key=lambda option: (option not in curated, option)):
+        hint, default = offered[option].hint, curated.get(option)
+        kind = hint if option in facts.options else hint | None
+        fields.append((option, kind, dataclasses.field(default=default)))
+    targeted = facts.targets == "shared" and "target_modules" in source.options
+    namespace: dict[str, Any] = {
+        "__doc__": f"{facts.description}.",
+        "__module__": __name__,
+        "name": name,
+        "description": facts.description,
+        "paper": facts.paper,
+        "usual_learning_rate": facts.rate,
+        "learning_rate_source": "docs/defaults.md: a sweep with minilm on stdlib-docs",
+        "scales_with_width": facts.scales,
+        "merges": facts.merges,
+        "several": facts.several,
+        "choices": facts.space,
+        "config": source.name,
+        "peft_type": facts.type,
+        "targets": targeted or base.targets,
+        "sized": facts.fit,
+        "constant": facts.set,
+        "weightless": facts.weightless,
+        "uncounted": frozenset(name for name, o in offered.items() if _may_be_zero(name, o.default)),
+        "extras": frozenset(offered) - curated.keys(),
+        "__reduce__": _reduce,
+    }
+    changed = {
+        key: (field.type, facts.options[key])
+        for field in dataclasses.fields(base)
+        if (key := field.name) in facts.options and facts.options[key] != field.default
+    }
+    fields += [(key, kind, dataclasses.field(default=value)) for key, (kind, value) in changed.items()]
+    made: type[PeftMethod] = dataclasses.make_dataclass(
+        "".join(part.capitalize() for part in name.split("-")),
+        fields,
+        bases=(base,),
+        namespace=namespace,
+        frozen=True,
+        kw_only=True,
+    )
+    return made
+
+
+def _may_be_zero(option: str, default: Any) -> bool:
+    return "seed" in option or (isinstance(default, int) and default < 1)
+
+
+def _reduce(self: PeftMethod) -> tuple[Any, ...]:
+    """Pickle by name and values: a class that is made while running cannot be imported."""
+    values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+    return _remake, (self.name, values)
+
+
+def _remake(name: str, values: dict[str, Any]) -> PeftMethod:
+    return peft_methods()[name](**values)

@@ -1,0 +1,163 @@
+"""Methods of HF PEFT that need more than their config: what they refuse, and how they are attached."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from whichpeft.methods.method import Situation
+from whichpeft.methods.peft_adapter import PeftAdapter
+from whichpeft.methods.peft_method import PeftMethod
+from whichpeft.methods.prompts import name_the_task, reads_last_token
+
+if TYPE_CHECKING:
+    import torch
+
+    from whichpeft.backbones import Backbone
+    from whichpeft.study import Budget
+    from whichpeft.tasks import Task
+
+
+class AdaptionPromptAdapter(PeftAdapter):
+    """Adaption prompts on a model."""
+
+    def detach(self, *, restore_head: bool = True) -> torch.nn.Module:
+        self.model.base_model.disable_adapter_layers()
+        return super().detach(restore_head=restore_head)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AdaptionPrompt(PeftMethod):
+    """Adaption prompt (LLaMA-Adapter): gated prompts in the attention of the upper layers.
+
+    adapter_layers: how many layers from the top get one; all where not given.
+    """
+
+    by_layer: ClassVar[bool] = False
+    supports: ClassVar[str] = "LLaMA, Mistral and GPT-2"
+    stacking: ClassVar[int] = 4
+
+    adapter_len: int = 10
+    adapter_layers: int | None = None
+
+    def refuses(self, backbone: Backbone, task: Task, budget: Budget) -> str | None:
+        from peft.tuners.adaption_prompt.config import TRANSFORMERS_MODEL_CONFIG as SUPPORTED
+
+        if backbone.family not in SUPPORTED:
+            return (
+                f"adaption prompts are there for the attention of {', '.join(SUPPORTED)}, "
+                f"not of {backbone.family}"
+            )
+        depth = backbone.architecture().get_text_config().num_hidden_layers
+        if (self.hyperparameters["adapter_layers"] or 1) > depth:
+            return f"adapter_layers is {self.adapter_layers}, and the model has {depth} layers"
+        return super().refuses(backbone, task, budget)
+
+    def config_fields(self, model: torch.nn.Module, situation: Situation) -> dict[str, Any]:
+        fields = super().config_fields(model, situation)
+        size: Any = model.config
+        if fields["adapter_layers"] is None:
+            fields["adapter_layers"] = size.get_text_config().num_hidden_layers
+        return fields
+
+    def adapter(self, model: Any, apart: frozenset[str]) -> PeftAdapter:
+        return AdaptionPromptAdapter(model, apart)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainableTokens(PeftMethod):
+    """The embeddings of chosen tokens train.
+
+    token_indices: their ids; those of the first and last token of a text where the model's
+    configuration says them.
+    """
+
+    supports: ClassVar[str] = "tasks of tokens"
+
+    token_indices: tuple[int, ...] | None = None
+
+    def refuses(self, backbone: Backbone, task: Task, budget: Budget) -> str | None:
+        if task.task_type is None:
+            return "token embeddings need a task whose inputs are tokens"
+        config = backbone.architecture().get_text_config()
+        if not (self.hyperparameters["token_indices"] or _ends(config)):
+            return (
+                f"{backbone.family}'s configuration does not say which tokens begin and end a text; "
+                f"name some: {self.name}:token_indices=[101,102]"
+            )
+        return super().refuses(backbone, task, budget)
+
+    def config_fields(self, model: torch.nn.Module, situation: Situation) -> dict[str, Any]:
+        fields = super().config_fields(model, situation)
+        config: Any = model.config
+        fields["token_indices"] = fields["token_indices"] or _ends(config.get_text_config())
+        return fields
+
+
+def _ends(config: Any) -> list[int]:
+    ends = (getattr(config, "bos_token_id", None), getattr(config, "eos_token_id", None))
+    return sorted({token for token in ends if isinstance(token, int)})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Poly(PeftMethod):
+    """Polytropon with one task: it learns one mixture of its skills."""
+
+    combines: ClassVar[bool] = False
+
+    def attach(self, model: torch.nn.Module, situation: Situation, *, keeps_head: bool = True) -> Any:
+        return name_the_task(super().attach(model, situation, keeps_head=keeps_head))
+
+    def load(self, model: torch.nn.Module, folder: Path) -> torch.nn.Module:
+        loaded: torch.nn.Module = name_the_task(super().load(model, folder))
+        return loaded
+
+
+@dataclass(frozen=True, kw_only=True)
+class NormTuning(PeftMethod):
+    """The weights and biases of the norms train.
+
+    target_modules: which; all norms of the backbone where not given.
+    """
+
+    targets: ClassVar[bool] = True
+    stacking: ClassVar[int] = 0
+    claims: ClassVar[tuple[str, ...]] = ("norms' biases",)
+
+    target_modules: tuple[str, ...] | str | None = None
+
+    def choose_targets(self, model: torch.nn.Module, situation: Situation) -> list[str] | str | None:
+        if self.target_modules is not None:
+            return super().choose_targets(model, situation)
+        return [
+            name
+            for name, module in model.named_modules()
+            if "norm" in type(module).__name__.lower() and hasattr(module, "weight")
+        ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shadow(PeftMethod):
+    """ShadowPEFT: a small network beside a decoder's layers corrects their inputs."""
+
+    supports: ClassVar[str] = "decoders"
+
+    def refuses(self, backbone: Backbone, task: Task, budget: Budget) -> str | None:
+        if not reads_last_token(backbone):
+            return f"ShadowPEFT rides along a decoder's layers, and {backbone.family} is no decoder"
+        return super().refuses(backbone, task, budget)
+
+
+@dataclass(frozen=True, kw_only=True)
+class XLora(PeftMethod):
+    """X-LoRA: mixes adapters that were trained before, which a comparison does not have."""
+
+    combines: ClassVar[bool] = False
+    supports: ClassVar[str] = "nothing that starts from the backbone"
+
+    def refuses(self, backbone: Backbone, task: Task, budget: Budget) -> str | None:
+        return (
+            "X-LoRA mixes LoRA adapters that were trained before; whichpeft starts every method from "
+            "the backbone"
+        )

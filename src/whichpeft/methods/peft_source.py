@@ -1,0 +1,179 @@
+"""What the installed PEFT can do, read from its source without importing it.
+
+Importing PEFT means importing torch, which takes seconds; a list of methods, or a typing error in
+one, should not cost that. Tests hold this reading against PEFT's own dataclasses.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal, Optional, Union
+
+UNREAD: Any = object()
+"""A default that is made by code and so cannot be read."""
+
+
+@dataclass(frozen=True, slots=True)
+class OptionSource:
+    """A field of a PEFT config: its type as checked in a method's options, default and help."""
+
+    name: str
+    hint: Any
+    default: Any
+    help: str
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigSource:
+    """A PEFT config class: its name, the method it configures (``LORA``) and its fields."""
+
+    name: str
+    peft_type: str
+    options: Mapping[str, OptionSource]
+
+
+@dataclass(slots=True)
+class _Class:
+    bases: list[str]
+    options: dict[str, OptionSource] = field(default_factory=dict)
+    peft_type: str | None = None
+
+
+@cache
+def peft_configs() -> Mapping[str, ConfigSource]:
+    """Return every config class of the installed PEFT by its method type, in alphabetical order."""
+    classes: dict[str, _Class] = {}
+    for path in _sources():
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        classes |= {node.name: _read(node) for node in tree.body if isinstance(node, ast.ClassDef)}
+    found = {
+        kind.peft_type: ConfigSource(name, kind.peft_type, _inherited(name, classes))
+        for name, kind in classes.items()
+        if kind.peft_type is not None and "PeftConfig" in _ancestors(name, classes)
+    }
+    return dict(sorted(found.items()))
+
+
+@cache
+def base_options() -> frozenset[str]:
+    """Return the names of the fields that every PEFT config has."""
+    tree = ast.parse((_package() / "config.py").read_text(encoding="utf-8"))
+    classes = {node.name: _read(node) for node in tree.body if isinstance(node, ast.ClassDef)}
+    return frozenset(_inherited("PeftConfig", classes))
+
+
+def _package() -> Path:
+    spec = importlib.util.find_spec("peft")
+    if spec is None or spec.origin is None:
+        raise ModuleNotFoundError("peft is not installed")
+    return Path(spec.origin).parent
+
+
+def _sources() -> Iterator[Path]:
+    package = _package()
+    yield package / "config.py"
+    yield from sorted((package / "tuners").glob("*.py"))
+    yield from sorted((package / "tuners").glob("*/config.py"))
+
+
+def _read(node: ast.ClassDef) -> _Class:
+    found = _Class([base.id for base in node.bases if isinstance(base, ast.Name)])
+    for item in node.body:
+        if isinstance(item, ast.AnnAssign) and isinstance(item.target, ast.Name):
+            option = _option(item.target.id, item)
+            found.options[option.name] = option
+        elif isinstance(item, ast.FunctionDef) and item.name == "__post_init__":
+            found.peft_type = _assigned_type(item)
+    return found
+
+
+def _assigned_type(function: ast.FunctionDef) -> str | None:
+    """Find ``self.peft_type = PeftType.LORA`` and return ``LORA``."""
+    for node in ast.walk(function):
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "self.peft_type":
+            return ast.unparse(node.value).rpartition(".")[2]
+    return None
+
+
+def _option(name: str, item: ast.AnnAssign) -> OptionSource:
+    default, text = UNREAD, ""
+    if isinstance(item.value, ast.Call):
+        given = {keyword.arg: keyword.value for keyword in item.value.keywords}
+        if "default" in given:
+            default = _literal(given["default"])
+        metadata = given.get("metadata")
+        if isinstance(metadata, ast.Dict):
+            for key, value in zip(metadata.keys, metadata.values, strict=True):
+                if key is not None and _literal(key) == "help" and isinstance(_literal(value), str):
+                    text = _literal(value)
+    elif item.value is not None:
+        default = _literal(item.value)
+    return OptionSource(name, _hint(item.annotation), default, text)
+
+
+def _literal(node: ast.expr) -> Any:
+    try:
+        return ast.literal_eval(node)
+    except ValueError:
+        return UNREAD
+
+
+class _Lists:
+    """Stands for ``list`` in annotations: a method's options hold tuples, which can be hashed."""
+
+    def __getitem__(self, item: Any) -> Any:
+        return tuple[item, ...]
+
+
+class _Choices:
+    """Stands for ``Literal``; choices that are patterns (``pissa_niter_[n]``) allow any text."""
+
+    def __getitem__(self, items: Any) -> Any:
+        listed = items if isinstance(items, tuple) else (items,)
+        if any(isinstance(item, str) and "[" in item for item in listed):
+            return str
+        return Literal.__getitem__(items)  # a Literal of values, which mypy wants spelled out
+
+
+class _Names(dict[str, Any]):
+    """Names that annotations use; any other is a class of PEFT's, which no text can give."""
+
+    def __missing__(self, key: str) -> Any:
+        return None
+
+
+_NAMES = {
+    "int": int, "float": float, "bool": bool, "str": str, "None": None, "list": _Lists(),
+    "List": _Lists(), "dict": None, "Optional": Optional, "Union": Union, "Literal": _Choices(),
+}  # fmt: skip
+
+
+def _hint(annotation: ast.expr) -> Any:
+    """Return an annotation as a type; None, which nothing but null fits, where text cannot say it."""
+    try:
+        code = compile(ast.Expression(annotation), "<annotation>", "eval")
+        hint = eval(code, {"__builtins__": {}}, _Names(_NAMES))
+    except (TypeError, AttributeError):  # dict[str, int], torch.nn.Module
+        return None
+    return None if hint is type(None) else hint
+
+
+def _ancestors(name: str, classes: Mapping[str, _Class]) -> list[str]:
+    """Return a class and those it inherits from, the farthest first."""
+    found: list[str] = []
+    for base in classes[name].bases if name in classes else ():
+        found += [other for other in _ancestors(base, classes) if other not in found]
+    return [*found, name]
+
+
+def _inherited(name: str, classes: Mapping[str, _Class]) -> dict[str, OptionSource]:
+    options: dict[str, OptionSource] = {}
+    for ancestor in _ancestors(name, classes):
+        if ancestor in classes:
+            options |= classes[ancestor].options
+    return options
