@@ -22,8 +22,9 @@ _ListFormat = Annotated[str, typer.Option(help="table or json.")]
 
 
 def methods(name: _Name = None, format: _ListFormat = "table") -> None:
-    """List the methods, or one, with their options and defaults.
+    """List the methods and what each supports, or all that is known of one.
 
+    merges: it can be folded into the weights; several: a model can hold several of its adapters.
     learning_rate, weight_decay and warmup_ratio are options of every method.
     """
     from whichpeft.methods import methods as known
@@ -31,17 +32,18 @@ def methods(name: _Name = None, format: _ListFormat = "table") -> None:
     if name is not None and name in known():
         _print_method(known()[name](), format)
         return
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "method": key,
             "what it does": kind.description,
             "for": kind.supports,
             "merges": "yes" if kind.merges else "no",
             "several": "yes" if kind.several else "no",
-            "options": _show_options(_options(kind())),
         }
         for key, kind in known().items()
     ]
+    if format == "json":
+        rows = [{**row, "options": _options(known()[row["method"]]())} for row in rows]
     _print(rows, name, format)
 
 
