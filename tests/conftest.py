@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from whichpeft.backbones import Backbone
+
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 # One thread each: two-thread operations on small tensors spend their time waiting for each other.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -37,6 +39,34 @@ def tiny_backbone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for path in resolve_backbone("minilm").folder.glob("*token*"):
         shutil.copy(path, folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def families(tiny_backbone: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Backbone]:
+    """Two narrow layers with random weights of an encoder, a second one, and a decoder."""
+    import torch
+    from transformers import BertConfig, BertModel, LlamaConfig, LlamaModel, RobertaConfig, RobertaModel
+
+    from whichpeft.backbones import resolve_backbone
+
+    small = {
+        "vocab_size": 30522, "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4,
+        "intermediate_size": 64,
+    }  # fmt: skip
+    torch.manual_seed(0)
+    made = {
+        "bert": BertModel(BertConfig(**small, max_position_embeddings=128)),
+        "roberta": RobertaModel(RobertaConfig(**small, max_position_embeddings=130)),
+        "llama": LlamaModel(LlamaConfig(**small, max_position_embeddings=128, num_key_value_heads=2)),
+    }
+    found = {}
+    for name, model in made.items():
+        folder = tmp_path_factory.mktemp("family") / name
+        model.save_pretrained(folder)
+        for path in tiny_backbone.glob("*token*"):
+            shutil.copy(path, folder)
+        found[name] = resolve_backbone(str(folder))
+    return found
 
 
 @pytest.fixture(scope="session")

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -19,6 +22,52 @@ def test_the_example_study_reads_as_it_says() -> None:
     assert study.name == "example"
     assert study.budget == Budget(epochs=2, max_train=400)
     assert len({resolve_method(text).identity for text in study.methods}) == len(study.methods)
+
+
+def installed(example: str, folder: Path) -> Path:
+    """Lay an example out as pip would: its module, and the entry points of its pyproject.toml."""
+    project = tomllib.loads((EXAMPLES / example / "pyproject.toml").read_text())["project"]
+    for module in (EXAMPLES / example).glob("*.py"):
+        shutil.copy(module, folder)
+    about = folder / f"{project['name'].replace('-', '_')}-{project['version']}.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text(
+        f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: {project['version']}\n"
+    )
+    lines = [
+        line
+        for group, points in project["entry-points"].items()
+        for line in (f"[{group}]", *(f"{name} = {value}" for name, value in points.items()))
+    ]
+    (about / "entry_points.txt").write_text("\n".join(lines) + "\n")
+    return folder
+
+
+@pytest.mark.slow
+def test_a_method_of_ones_own_is_listed_keeps_the_contract_and_runs(
+    tmp_path: Path, tiny_backbone: Path, reviews: Path
+) -> None:
+    place = installed("own_method", tmp_path)
+    (module,) = place.glob("*.py")
+    assert len(module.read_text().splitlines()) < 40
+    environment = {**os.environ, "PYTHONPATH": str(place), "COLUMNS": "200"}
+    script = (
+        "from whichpeft.backbones import resolve_backbone\n"
+        "from whichpeft.testing import MethodContract\n"
+        f"MethodContract('selective:words=[query]', resolve_backbone({str(tiny_backbone)!r})).check()"
+    )
+    whichpeft = [sys.executable, "-m", "whichpeft"]
+    study = ["--backbone", str(tiny_backbone), "--task", str(reviews), "--epochs", "1", "--seeds", "1"]
+    for command, expected in (
+        ([*whichpeft, "methods", "selective"], "a selection of the weights trains"),
+        ([sys.executable, "-c", script], ""),
+        ([*whichpeft, "run", *study, "--method", "selective", "--device", "cpu"], "selective"),
+    ):
+        done = subprocess.run(
+            command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        assert expected in done.stdout
 
 
 @pytest.mark.slow

@@ -1,19 +1,55 @@
-"""Every method keeps the contract of methods, on the embedded backbone."""
+"""Every method keeps the contract of methods, on every family of models that it does not refuse."""
 
-from functools import cache
+from __future__ import annotations
+
+import unittest
+from collections.abc import Callable
+from functools import lru_cache
 
 import pytest
 
+from whichpeft.backbones import Backbone
 from whichpeft.methods import methods
 from whichpeft.testing import MethodContract
 
+# What a method needs to be told on models this small.
+TYPED = {"trainable-tokens": "trainable-tokens:token_indices=[101,102]"}
+COMPOSITIONS = ("lora+bitfit", "adaption-prompt+lora", "prefix+lora", "vera+ln-tuning", "adalora+ia3")
+NAMES = [TYPED.get(name, name) for name in methods()] + list(COMPOSITIONS)
 
-@cache
-def contract(name: str) -> MethodContract:
-    return MethodContract(name)
+Contract = Callable[[str, str], MethodContract]
+
+
+@pytest.fixture(scope="module")
+def contract(families: dict[str, Backbone]) -> Contract:
+    """Give the contract of a method on a family; the last one is kept, for its models."""
+
+    @lru_cache(maxsize=1)
+    def made(text: str, family: str) -> MethodContract:
+        return MethodContract(text, families[family])
+
+    return made
 
 
 @pytest.mark.parametrize("rule", MethodContract.rules)
-@pytest.mark.parametrize("name", list(methods()))
-def test_method_keeps_its_contract(name: str, rule: str) -> None:
-    contract(name).check_rule(rule)
+@pytest.mark.parametrize("text", NAMES)
+def test_on_an_encoder(text: str, rule: str, contract: Contract) -> None:
+    contract(text, "bert").check_rule(rule)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("rule", MethodContract.rules)
+@pytest.mark.parametrize("text", NAMES)
+@pytest.mark.parametrize("family", ["roberta", "llama"])
+def test_on_other_families(family: str, text: str, rule: str, contract: Contract) -> None:
+    contract(text, family).check_rule(rule)
+
+
+@pytest.mark.parametrize("name", [name for name, method in methods().items() if method.merges])
+def test_what_says_that_it_merges_does(name: str, contract: Contract) -> None:
+    one = contract(TYPED.get(name, name), "bert")
+    one.check_rule("it_travels")  # skips where the method refuses this model
+    try:
+        one.check_rule("merging_agrees")
+    except unittest.SkipTest as reason:
+        pytest.fail(f"{name} says that it merges, but {reason}")

@@ -1,10 +1,22 @@
 """What is compared: the baselines, the methods of HF PEFT, and our own tuners."""
 
-from whichpeft.methods.baselines import ZeroShot
+from whichpeft.methods.baselines import PlainAdapter, PlainMethod, ZeroShot
 from whichpeft.methods.catalogue import methods, resolve_method
 from whichpeft.methods.method import Adapter, LogRange, Method, Situation
+from whichpeft.methods.peft_method import PeftMethod
 
 UNTRAINED = ZeroShot.name
 """The method that every study ends with, because it costs nothing."""
 
-__all__ = ["UNTRAINED", "Adapter", "LogRange", "Method", "Situation", "methods", "resolve_method"]
+__all__ = [
+    "UNTRAINED",
+    "Adapter",
+    "LogRange",
+    "Method",
+    "PeftMethod",
+    "PlainAdapter",
+    "PlainMethod",
+    "Situation",
+    "methods",
+    "resolve_method",
+]

@@ -111,5 +111,14 @@ class AdaLora(Lora):
                 parameter.requires_grad_(False)
         return adapted
 
+    def resume(self, model: torch.nn.Module, situation: Situation, folder: Path) -> PeftAdapter:
+        saved = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))
+        alive = [rank for ranks in (saved.get("rank_pattern") or {}).values() for rank in ranks]
+        if not all(alive):
+            raise ValueError(
+                "AdaLoRA saves the directions that are alive, so pruning cannot go on from there"
+            )
+        return super().resume(model, situation, folder)
+
     def adapter(self, model: Any, apart: frozenset[str]) -> PeftAdapter:
         return AdaLoraAdapter(model, apart, model.peft_config["default"].orth_reg_weight)

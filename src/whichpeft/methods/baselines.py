@@ -60,7 +60,7 @@ class PlainAdapter:
         return self.model
 
 
-class Baseline(Method):
+class PlainMethod(Method):
     """A method that adds no parts to the model."""
 
     several = False
@@ -77,7 +77,7 @@ class Baseline(Method):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Full(Baseline):
+class Full(PlainMethod):
     """Full fine-tuning: every parameter trains."""
 
     name = "full"
@@ -93,7 +93,7 @@ class Full(Baseline):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Head(Baseline):
+class Head(PlainMethod):
     """Linear probing: the new head trains on a frozen backbone."""
 
     name = "head"
@@ -108,7 +108,7 @@ class Head(Baseline):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ZeroShot(Baseline):
+class ZeroShot(PlainMethod):
     """No training at all: a new head knows nothing, so the constant prediction stands."""
 
     name = "zero-shot"

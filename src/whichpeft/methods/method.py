@@ -115,7 +115,7 @@ class Method(ABC):
     several: ClassVar[bool] = True
     by_layer: ClassVar[bool] = True
     choices: ClassVar[Mapping[str, tuple[Any, ...]]] = {}
-    supports: ClassVar[str] = "any task"
+    supports: ClassVar[str] = "any"
     aliases: ClassVar[Mapping[str, str]] = {}
     uncounted: ClassVar[frozenset[str]] = frozenset()
     """Whole-numbered options that may be 0 or less."""

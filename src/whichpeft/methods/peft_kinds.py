@@ -35,7 +35,7 @@ class AdaptionPrompt(PeftMethod):
     """
 
     by_layer: ClassVar[bool] = False
-    supports: ClassVar[str] = "LLaMA, Mistral and GPT-2"
+    supports: ClassVar[str] = "LLaMA, Mistral, GPT-2"
     stacking: ClassVar[int] = 4
 
     adapter_len: int = 10
@@ -73,7 +73,7 @@ class TrainableTokens(PeftMethod):
     configuration says them.
     """
 
-    supports: ClassVar[str] = "tasks of tokens"
+    supports: ClassVar[str] = "tokens"
 
     token_indices: tuple[int, ...] | None = None
 
@@ -154,7 +154,7 @@ class XLora(PeftMethod):
     """X-LoRA: mixes adapters that were trained before, which a comparison does not have."""
 
     combines: ClassVar[bool] = False
-    supports: ClassVar[str] = "nothing that starts from the backbone"
+    supports: ClassVar[str] = "nothing here"
 
     def refuses(self, backbone: Backbone, task: Task, budget: Budget) -> str | None:
         return (

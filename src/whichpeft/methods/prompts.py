@@ -26,7 +26,7 @@ class VirtualTokens(PeftMethod):
     """What prefix, prompt and P-tuning share: virtual tokens, whose number is limited."""
 
     stacking: ClassVar[int] = 5
-    supports: ClassVar[str] = "tasks of tokens"
+    supports: ClassVar[str] = "tokens"
     claims: ClassVar[tuple[str, ...]] = ("virtual tokens",)
 
     num_virtual_tokens: int = 20
@@ -68,7 +68,7 @@ def _network(model: Any) -> list[torch.nn.Parameter]:
 class Prefix(VirtualTokens):
     """Prefix tuning and its kin: trained keys and values before each layer's own."""
 
-    supports: ClassVar[str] = "tasks of tokens; attention that takes keys and values"
+    supports: ClassVar[str] = "tokens"
 
     def refuses(self, backbone: Backbone, task: Task, budget: Budget) -> str | None:
         if task.task_type is not None and backbone.family in _NO_PREFIX:
@@ -80,7 +80,7 @@ class Prefix(VirtualTokens):
 class InputTokens(VirtualTokens):
     """Prompt tuning, P-tuning and their kin: virtual tokens among the input embeddings."""
 
-    supports: ClassVar[str] = "tasks of tokens; not decoders' classifiers"
+    supports: ClassVar[str] = "tokens"
 
     def refuses(self, backbone: Backbone, task: Task, budget: Budget) -> str | None:
         if task.task_type == "SEQ_CLS" and reads_last_token(backbone):

@@ -1,0 +1,138 @@
+"""The methods of the installed PEFT, made of its configs and our table of facts."""
+
+from __future__ import annotations
+
+import dataclasses
+import subprocess
+import sys
+
+import peft
+import pytest
+from peft.mapping import PEFT_TYPE_TO_CONFIG_MAPPING as CONFIGS
+from peft.mapping import PEFT_TYPE_TO_TUNER_MAPPING as TUNERS
+
+from whichpeft.errors import StudyError
+from whichpeft.methods import LogRange, methods, resolve_method
+from whichpeft.methods import peft_catalogue as catalogue
+from whichpeft.methods.facts import peft_facts
+from whichpeft.methods.peft_method import PeftMethod
+from whichpeft.methods.peft_source import UNREAD, ConfigSource, OptionSource, base_options, peft_configs
+
+
+def test_every_config_of_the_installed_peft_is_read_as_it_is() -> None:
+    sources = peft_configs()
+    ours = {method.peft_type for method in methods().values() if issubclass(method, PeftMethod)}
+    installed = {kind.value: config for kind, config in CONFIGS.items()}
+    assert sources.keys() <= installed.keys()
+    assert {name for name in installed if name not in sources} <= ours - sources.keys()
+    for name, source in sources.items():
+        fields = {field.name: field for field in dataclasses.fields(installed[name])}
+        assert source.name == installed[name].__name__
+        assert source.options.keys() == fields.keys()
+        for option in source.options.values():
+            if option.default is not UNREAD:
+                assert option.default == fields[option.name].default, (name, option.name)
+
+
+def test_what_every_config_has_is_read_from_the_base_class() -> None:
+    assert base_options() == {field.name for field in dataclasses.fields(peft.PeftConfig)}
+
+
+def test_every_type_of_the_installed_peft_is_a_method() -> None:
+    reached = {method.peft_type for method in methods().values() if issubclass(method, PeftMethod)}
+    assert {kind.value for kind in CONFIGS} <= reached
+    assert len(methods()) >= 50
+
+
+def test_the_table_names_options_that_the_configs_have() -> None:
+    for name, facts in peft_facts().items():
+        options = peft_configs()[facts.type].options
+        for said in (facts.set, facts.options, facts.fit, facts.space, facts.weightless):
+            assert said.keys() <= options.keys(), name
+        assert facts.description
+        assert facts.paper
+        assert facts.targets in ("shared", "own", "none")
+
+
+def test_what_the_table_says_of_merging_is_what_peft_says() -> None:
+    for name, facts in peft_facts().items():
+        tuner = TUNERS[peft.PeftType(facts.type)]
+        if facts.merges:
+            assert hasattr(tuner, "merge_and_unload"), name
+
+
+def test_listing_methods_loads_no_torch() -> None:
+    code = (
+        "import sys; from whichpeft.methods import methods, resolve_method; methods(); "
+        "resolve_method('lora:use_rslora=true+bitfit'); "
+        "sys.exit('torch' in sys.modules or 'peft' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("name", list(methods()))
+def test_search_spaces_hold_the_default(name: str) -> None:
+    method = resolve_method(name)
+    space = method.search_space
+    if method.usual_learning_rate == 0:
+        assert space == {}
+        return
+    rate = space["learning_rate"]
+    assert isinstance(rate, LogRange)
+    assert rate.low < method.usual_learning_rate < rate.high
+    for option, values in method.choices.items():
+        assert isinstance(values, tuple)
+        for value in values:
+            resolve_method(f"{name}:{option}={value}")
+        default = method.hyperparameters.get(option)
+        assert default is None or default in values, f"{option}: {default} is none of {values}"
+
+
+def test_a_method_that_a_new_release_brings_is_there_with_pefts_defaults(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    new = ConfigSource(
+        "LoraConfig",
+        "BRAND_NEW",
+        {
+            "r": OptionSource("r", int, 8, "the rank"),
+            "target_modules": OptionSource("target_modules", tuple[str, ...] | str | None, None, ""),
+        },
+    )
+    monkeypatch.setattr(catalogue, "peft_configs", lambda: {**peft_configs(), "BRAND_NEW": new})
+    known = catalogue.peft_methods.__wrapped__()
+    made = known["brand-new"](r=4)
+    assert made.hyperparameters["r"] == 4
+    assert made.targets
+    assert made.identity == "brand-new:r=4"
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("boft:boft_block_size=x", "boft_block_size is x"),
+        ("vera:r=0", "1 or more"),
+        ("lora:target_module=[query]", "did you mean 'target_modules'"),
+        ("lora:total_step=5", "has no option"),
+        ("lora:from_file=x", "has no option"),
+        ("road:variant=road_9,group_size=-2", "1 or more"),
+        ("lokr:r=2,decompose_factor=-1,alpha=0", "alpha is 0"),
+    ],
+)
+def test_options_of_every_method_are_checked_before_anything_is_loaded(
+    text: str, complaint: str
+) -> None:
+    with pytest.raises(StudyError, match=complaint):
+        resolve_method(text)
+
+
+def test_options_that_may_be_nothing_or_less() -> None:
+    assert resolve_method("lokr:decompose_factor=-1").hyperparameters["decompose_factor"] == -1
+    assert resolve_method("shira:random_seed=0").hyperparameters["random_seed"] == 0
+    assert resolve_method("peanut:depth=0").hyperparameters["depth"] == 0
+
+
+def test_an_option_beyond_the_curated_ones_is_part_of_the_identity() -> None:
+    method = resolve_method("lora:use_dora=true,r=4")
+    assert method.identity == "lora:r=4,use_dora=true"
+    assert "use_rslora" not in method.hyperparameters

@@ -1,0 +1,92 @@
+"""Any adapter_config.json as a method, unchanged."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import peft
+import pytest
+import torch
+
+from whichpeft.backbones import resolve_backbone
+from whichpeft.errors import StudyError
+from whichpeft.methods import Situation, resolve_method
+from whichpeft.study.names import with_paths
+from whichpeft.testing import MethodContract
+from whichpeft.testing.methods import small_task
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    given = peft.LoraConfig(
+        r=4, lora_alpha=3, target_modules=["query"], rank_pattern={"layer.0.attention.self.query": 2}
+    )
+    given.save_pretrained(str(tmp_path))
+    return tmp_path / "adapter_config.json"
+
+
+def test_a_file_is_the_method_that_it_configures(config: Path, tiny_backbone: Path) -> None:
+    method = resolve_method(str(config))
+    assert method.hyperparameters["rank_pattern"] == {"layer.0.attention.self.query": 2}
+    assert method.identity.startswith("lora@")
+    task = small_task()
+    torch.manual_seed(0)
+    model = task.build(resolve_backbone(str(tiny_backbone)))
+    situation = Situation(task_type="SEQ_CLS", head=frozenset(task.head_parameters(model)), steps=100)
+    adapted = method.apply(model, situation).model
+    ranks = {n: p.shape[0] for n, p in adapted.named_parameters() if "lora_A" in n}
+    assert sorted(ranks.values()) == [2, 4]
+    made = adapted.peft_config["default"]
+    assert (made.r, made.lora_alpha, set(made.target_modules)) == (4, 3, {"query"})
+
+
+def test_its_identity_is_what_it_says_and_not_where_it_lies(config: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "elsewhere.json"
+    copy.write_text(config.read_text())
+    assert resolve_method(str(copy)).identity == resolve_method(str(config)).identity
+    copy.write_text(config.read_text().replace('"lora_alpha": 3', '"lora_alpha": 5'))
+    assert resolve_method(str(copy)).identity != resolve_method(str(config)).identity
+
+
+def test_a_file_may_be_a_part_of_a_composition(config: Path) -> None:
+    assert resolve_method(f"{config}+bitfit").name == "bitfit+lora"
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        peft.LoraConfig(r=2, target_modules=["query"]),
+        peft.AdaLoraConfig(init_r=4, target_r=2, total_step=100, target_modules=["query", "value"]),
+        peft.PrefixTuningConfig(num_virtual_tokens=3, task_type="SEQ_CLS"),
+        peft.VeraConfig(r=8, target_modules=["query"]),
+    ],
+    ids=lambda config: config.peft_type.value,
+)
+def test_files_of_several_kinds_keep_the_contract(
+    given: peft.PeftConfig, tmp_path: Path, tiny_backbone: Path
+) -> None:
+    given.save_pretrained(str(tmp_path))
+    MethodContract(str(tmp_path / "adapter_config.json"), resolve_backbone(str(tiny_backbone))).check()
+
+
+def test_what_is_no_config_is_named(config: Path, tmp_path: Path) -> None:
+    with pytest.raises(StudyError, match=r"no such file; did you mean 'adapter_config.json'"):
+        resolve_method(str(tmp_path / "adaptor_config.json"))
+    broken = tmp_path / "broken.json"
+    for text, complaint in [
+        ("{", "not valid JSON"),
+        ("[]", "no JSON object"),
+        ("{}", "no peft_type"),
+        ('{"peft_type": "LORRA"}', "did you mean 'lora'"),
+        (json.dumps({"peft_type": "LORA", "lora_alhpa": 3}), "did you mean 'lora_alpha'"),
+    ]:
+        broken.write_text(text)
+        with pytest.raises(StudyError, match=complaint) as error:
+            resolve_method(str(broken))
+        assert "broken.json" in str(error.value)
+
+
+def test_paths_in_a_name_can_be_settled() -> None:
+    assert with_paths("a.json+lora:r=4", lambda path: f"/x/{path}") == "/x/a.json+lora:r=4"
+    assert with_paths("lora+", lambda path: path) == "lora+"
