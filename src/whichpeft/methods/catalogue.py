@@ -15,13 +15,15 @@ from whichpeft.errors import StudyError, nearest
 from whichpeft.methods.adalora import AdaLora
 from whichpeft.methods.baselines import Full, Head, ZeroShot
 from whichpeft.methods.bitfit import BitFit
+from whichpeft.methods.bottleneck import ParallelAdapter, SeriesAdapter
 from whichpeft.methods.lora import IA3, Dora, Lora
 from whichpeft.methods.method import Method
 from whichpeft.methods.prompts import Prefix, Prompt, PTuning
 from whichpeft.study.names import PartName, format_value, parse_method
 
 _OWN: tuple[type[Method], ...] = (
-    Full, Head, ZeroShot, Lora, Dora, AdaLora, IA3, BitFit, Prefix, Prompt, PTuning
+    Full, Head, ZeroShot, Lora, Dora, AdaLora, IA3, BitFit, Prefix, Prompt, PTuning,
+    SeriesAdapter, ParallelAdapter,
 )  # fmt: skip
 
 

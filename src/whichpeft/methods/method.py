@@ -77,6 +77,7 @@ class Method(ABC):
     usual_learning_rate: at a width of 384; `learning_rate_source` says where it comes from.
     scales_with_width: what trains are matrices, whose learning rate under Adam falls with the
     width they sum over (Yang et al. 2022, arXiv 2203.03466); that of vectors does not.
+    merges: what is trained can be folded into the backbone's weights.
     """
 
     name: ClassVar[str]
@@ -85,6 +86,7 @@ class Method(ABC):
     usual_learning_rate: ClassVar[float] = 1e-3
     learning_rate_source: ClassVar[str] = ""
     scales_with_width: ClassVar[bool] = False
+    merges: ClassVar[bool] = True
     aliases: ClassVar[Mapping[str, str]] = {}
 
     learning_rate: float | None = None

@@ -146,6 +146,9 @@ class MethodContract:
         apart = self._outputs(adapter.model)
         if merge is None or not hasattr(adapter.model.base_model, "merge_and_unload"):
             return
+        if not self.method.merges:
+            _assert_merging_is_refused(adapter)
+            return
         merged = self._outputs(copy.deepcopy(adapter.model).merge_and_unload(safe_merge=True))
         difference = np.abs(apart - merged).max()
         assert difference < 1e-3, f"the merged model's outputs differ by {difference}"
@@ -196,3 +199,12 @@ class MethodContract:
         with torch.inference_mode():
             outputs: Array = self._task.outputs(model, self._batch()).float().numpy()
         return outputs
+
+
+def _assert_merging_is_refused(adapter: Adapter) -> None:
+    """A method without weights to merge into says so, and does not give back a model without it."""
+    try:
+        copy.deepcopy(adapter.model).merge_and_unload()
+    except ValueError:
+        return
+    raise AssertionError("the method says that it does not merge, and merging raises no ValueError")
