@@ -17,13 +17,14 @@ from whichpeft.methods.baselines import Full, Head, ZeroShot
 from whichpeft.methods.bitfit import BitFit
 from whichpeft.methods.bottleneck import ParallelAdapter, SeriesAdapter
 from whichpeft.methods.lora import IA3, Dora, Lora
+from whichpeft.methods.loreft import LoReft
 from whichpeft.methods.method import Method
 from whichpeft.methods.prompts import Prefix, Prompt, PTuning
 from whichpeft.study.names import PartName, format_value, parse_method
 
 _OWN: tuple[type[Method], ...] = (
     Full, Head, ZeroShot, Lora, Dora, AdaLora, IA3, BitFit, Prefix, Prompt, PTuning,
-    SeriesAdapter, ParallelAdapter,
+    SeriesAdapter, ParallelAdapter, LoReft,
 )  # fmt: skip
 
 
