@@ -13,7 +13,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from whichpeft.errors import StudyError, nearest
 from whichpeft.methods.adalora import AdaLora
-from whichpeft.methods.baselines import Full, Head, ZeroShot
+from whichpeft.methods.baselines import Full, Head, TopLayers, ZeroShot
 from whichpeft.methods.bitfit import BitFit
 from whichpeft.methods.bottleneck import ParallelAdapter, SeriesAdapter
 from whichpeft.methods.lora import IA3, Dora, Lora
@@ -23,7 +23,7 @@ from whichpeft.methods.prompts import Prefix, Prompt, PTuning
 from whichpeft.study.names import PartName, format_value, parse_method
 
 _OWN: tuple[type[Method], ...] = (
-    Full, Head, ZeroShot, Lora, Dora, AdaLora, IA3, BitFit, Prefix, Prompt, PTuning,
+    Full, TopLayers, Head, ZeroShot, Lora, Dora, AdaLora, IA3, BitFit, Prefix, Prompt, PTuning,
     SeriesAdapter, ParallelAdapter, LoReft,
 )  # fmt: skip
 
