@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from whichpeft.methods.targets import linear_modules
+
 if TYPE_CHECKING:
     import torch
 
@@ -46,7 +48,7 @@ _LAYER_LISTS = frozenset({"layer", "layers", "h", "block", "blocks", "albert_lay
 
 def attention_ends(model: torch.nn.Module) -> list[str]:
     """Return the names of the modules that end an attention block, in the model's order."""
-    return [name for name in _linear_modules(model) if _ends(name, ATTENTION_ENDS)]
+    return [name for name in linear_modules(model) if _ends(name, ATTENTION_ENDS)]
 
 
 def feed_forward_ends(model: torch.nn.Module) -> list[str]:
@@ -54,7 +56,7 @@ def feed_forward_ends(model: torch.nn.Module) -> list[str]:
     # BERT's attention.output.dense ends like its feed-forward's output.dense.
     return [
         name
-        for name in _linear_modules(model)
+        for name in linear_modules(model)
         if _ends(name, FEED_FORWARD_ENDS) and not _ends(name, ATTENTION_ENDS)
     ]
 
@@ -62,7 +64,7 @@ def feed_forward_ends(model: torch.nn.Module) -> list[str]:
 def feed_forward_modules(model: torch.nn.Module) -> list[str]:
     """Return the names of the modules that begin or end a feed-forward block."""
     ends = feed_forward_ends(model)
-    return [n for n in _linear_modules(model) if _ends(n, FEED_FORWARD_STARTS) or n in ends]
+    return [n for n in linear_modules(model) if _ends(n, FEED_FORWARD_STARTS) or n in ends]
 
 
 def layer_lists(model: torch.nn.Module) -> list[tuple[str, torch.nn.ModuleList]]:
@@ -91,26 +93,6 @@ def bare_model(backbone: Backbone) -> torch.nn.Module:
     with torch.device("meta"):
         model: torch.nn.Module = AutoModel.from_config(backbone.architecture())
     return model
-
-
-def _linear_modules(model: torch.nn.Module) -> list[str]:
-    """Names of the linear modules; one that an adapter wraps goes by its own name."""
-    import torch
-    from peft.tuners.tuners_utils import BaseTunerLayer
-    from transformers.pytorch_utils import Conv1D
-
-    wrapped: list[str] = []
-    found = []
-    for name, module in model.named_modules():
-        if any(name.startswith(f"{outer}.") for outer in wrapped):
-            continue
-        inner = module
-        if isinstance(module, BaseTunerLayer):
-            wrapped.append(name)
-            inner = module.get_base_layer()
-        if isinstance(inner, (torch.nn.Linear, Conv1D)):
-            found.append(name)
-    return found
 
 
 def _ends(name: str, endings: tuple[str, ...]) -> bool:

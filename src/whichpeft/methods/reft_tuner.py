@@ -11,7 +11,6 @@ other adapters find the modules inside under their own names.
 
 from __future__ import annotations
 
-import inspect
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any
@@ -24,6 +23,7 @@ from transformers import PreTrainedModel
 from whichpeft.methods.peft_registration import register
 from whichpeft.methods.placements import layer_lists
 from whichpeft.methods.precision import autocasts
+from whichpeft.methods.prompt_reader import PromptReader, reader_of
 
 CHILD = "intervention"  # what the child of a layer is called
 _NO_MERGE = "an intervention on hidden states at some positions cannot be folded into a weight"
@@ -50,70 +50,6 @@ class LoReftConfig(PeftConfig):  # type: ignore[misc]
     def __post_init__(self) -> None:
         super().__post_init__()
         self.peft_type = PeftType.LOREFT
-
-
-class PromptReader:
-    """A hook before a model's forward pass that notes which positions are real.
-
-    What was noted stays until the next pass, because gradient checkpointing computes layers anew
-    after the model's own pass has ended.
-    """
-
-    def __init__(self, model: torch.nn.Module) -> None:
-        self._arguments = list(inspect.signature(model.forward).parameters)
-        self._mask: torch.Tensor | None = None
-        self._past = 0
-        self._found: dict[tuple[Any, ...], tuple[torch.Tensor, torch.Tensor]] = {}
-        self.hook = model.register_forward_pre_hook(self, with_kwargs=True)
-
-    def __call__(self, model: torch.nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        given = dict(zip(self._arguments, args, strict=False)) | kwargs
-        past = given.get("past_key_values")
-        self._past = 0 if past is None else past.get_seq_length()
-        self._mask = given.get("attention_mask")
-        self._found = {}
-
-    def continues(self, length: int) -> bool:
-        """Whether this pass is a later step of generation, where the prompt lies in the cache."""
-        return self._past > 0 and length == 1
-
-    def positions(self, hidden: torch.Tensor, count: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return the first and the last `count` real positions of each sequence, and which count.
-
-        hidden: (batch, length, width). Both results: (batch, 2, count). A sequence shorter than
-        twice `count` has half its length of each, as the authors do, and the rest does not count.
-        """
-        batch, length = hidden.shape[:2]
-        key = (batch, length, count, hidden.device)
-        if key not in self._found:
-            self._found[key] = self._find(batch, length, count, hidden.device)
-        return self._found[key]
-
-    def _find(
-        self, batch: int, length: int, count: int, device: torch.device
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        real = self._real(batch, length, device)
-        start, total = real.int().argmax(dim=1, keepdim=True), real.sum(dim=1, keepdim=True)
-        each = (total // 2).clamp(max=count)
-        steps = torch.arange(count, device=device).expand(batch, count)
-        places = torch.stack([start + steps, start + total - each + steps], dim=1)
-        counts = (steps < each)[:, None].expand(batch, 2, count)
-        return places.clamp(max=length - 1), counts
-
-    def _real(self, batch: int, length: int, device: torch.device) -> torch.Tensor:
-        """Which positions are no padding: (batch, length). Raises ValueError at another kind of mask."""
-        mask = self._mask
-        if mask is None:
-            return torch.ones(batch, length, dtype=torch.bool, device=device)
-        if not isinstance(mask, torch.Tensor) or mask.dim() != 2:
-            raise ValueError("LoReFT finds its positions by an attention mask of shape (batch, length)")
-        if mask.shape[1] == length:
-            return mask.bool()
-        if self._past:  # the mask covers what lies in the cache as well
-            return mask[:, -length:].bool()
-        # A mask over audio samples, of which each position has read many.
-        samples = torch.arange(length, device=device) * mask.shape[1] // length
-        return mask[:, samples].bool()
 
 
 class Intervention(torch.nn.Module):  # type: ignore[misc]
@@ -234,7 +170,7 @@ class LoReftModel(BaseTuner):  # type: ignore[misc]
         device = next(target.parameters()).device
         if layer is None:
             owner = self._owner(current_key)
-            layer = LoReftLayer(target, _width(owner), _reader(owner))
+            layer = LoReftLayer(target, _width(owner), reader_of(owner))
             layer._active_adapter = adapter_name
             target.add_module(CHILD, layer)
         layer.update_layer(adapter_name, peft_config, device)
@@ -279,14 +215,6 @@ def layer_names(model: torch.nn.Module) -> list[str]:
         )
     name, layers = max(lists, key=lambda item: len(item[1]))
     return [f"{name}.{index}" for index in range(len(layers))]
-
-
-def _reader(model: torch.nn.Module) -> PromptReader:
-    """Return the hook of a model, the one it has already or a new one."""
-    for hook in model._forward_pre_hooks.values():
-        if isinstance(hook, PromptReader):
-            return hook
-    return PromptReader(model)
 
 
 def _width(model: torch.nn.Module) -> int:

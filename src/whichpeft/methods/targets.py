@@ -28,14 +28,11 @@ def shared_targets(model: torch.nn.Module, head: frozenset[str]) -> list[str]:
 
     Where the architecture's names are unknown, all linear layers outside the head.
     """
-    import torch
-    from transformers.pytorch_utils import Conv1D
-
     outside = new_modules(head)
     linear = [
         name
-        for name, module in model.named_modules()
-        if isinstance(module, (torch.nn.Linear, Conv1D)) and name not in outside
+        for name in linear_modules(model)
+        if not any(name == new or name.startswith(f"{new}.") for new in outside)
     ]
     leaves = {name.rpartition(".")[2] for name in linear}
     attention = sorted(leaves & ATTENTION_PROJECTIONS)
@@ -45,3 +42,23 @@ def shared_targets(model: torch.nn.Module, head: frozenset[str]) -> list[str]:
 def new_modules(head: frozenset[str]) -> list[str]:
     """Return the names of the modules that hold the head's parameters."""
     return sorted({name.rpartition(".")[0] for name in head})
+
+
+def linear_modules(model: torch.nn.Module) -> list[str]:
+    """Return the names of the linear modules; one that an adapter wraps goes by its own name."""
+    import torch
+    from peft.tuners.tuners_utils import BaseTunerLayer
+    from transformers.pytorch_utils import Conv1D
+
+    wrapped: list[str] = []
+    found = []
+    for name, module in model.named_modules():
+        if any(name.startswith(f"{outer}.") for outer in wrapped):
+            continue
+        inner = module
+        if isinstance(module, BaseTunerLayer):
+            wrapped.append(name)
+            inner = module.get_base_layer()
+        if isinstance(inner, (torch.nn.Linear, Conv1D)):
+            found.append(name)
+    return found
