@@ -11,6 +11,7 @@ import pytest
 import torch
 from transformers import AutoModelForSequenceClassification, GPT2Config, GPT2Model
 
+from whichpeft.methods import tuners
 from whichpeft.methods.bitfit_tuner import BitFitConfig, biased_modules
 from whichpeft.methods.bottleneck_tuner import ParallelAdapterConfig, SeriesAdapterConfig
 from whichpeft.methods.reft_tuner import LoReftConfig
@@ -125,3 +126,9 @@ def test_stacks_work_on_layers_that_keep_their_weight_transposed() -> None:
     ):
         adapted = peft.get_peft_model(base, made)
     torch.testing.assert_close(adapted(tokens).last_hidden_state, before)
+
+
+def test_one_import_makes_peft_know_all_of_ours() -> None:
+    loaded = {Path(str(module.__file__)).stem for module in map(tuners.__dict__.get, tuners.__all__)}
+    folder = Path(str(tuners.__file__)).parent
+    assert loaded == {path.stem for path in folder.glob("*_tuner.py")}
