@@ -91,7 +91,7 @@ class TopLayers(Baseline):
     name = "top-layers"
     description = "the last k layers and the head train, the rest is frozen"
     paper = "Lee et al. 2019, arXiv 1911.03090"
-    usual_learning_rate = 3e-4
+    usual_learning_rate = 5e-4
     learning_rate_source = "docs/defaults.md: a sweep with minilm on stdlib-docs"
     scales_with_width = True
     weight_decay: float = 0.01

@@ -113,7 +113,7 @@ class ParallelAdapter(_Adapter):
     name = "parallel-adapter"
     description = "a bottleneck beside each of the target modules"
     paper = "He et al. 2022, arXiv 2110.04366"
-    usual_learning_rate = 1e-3
+    usual_learning_rate = 2e-3
     learning_rate_source = "docs/defaults.md: a sweep with minilm on stdlib-docs"
     config = "ParallelAdapterConfig"
 
