@@ -19,6 +19,7 @@ from whichpeft.request import check_request
 
 GRID = {
     "full": (3e-5, 1e-4, 3e-4, 1e-3),
+    "top-layers": (1e-4, 3e-4, 1e-3, 3e-3),
     "head": (1e-3, 5e-3, 2e-2, 1e-1),
     "lora": (3e-4, 1e-3, 3e-3, 1e-2),
     "dora": (3e-4, 1e-3, 3e-3, 1e-2),
@@ -28,6 +29,9 @@ GRID = {
     "prefix": (1e-3, 3e-3, 1e-2, 3e-2),
     "prompt": (3e-3, 1e-2, 3e-2, 1e-1),
     "p-tuning": (3e-4, 1e-3, 3e-3, 1e-2),
+    "series-adapter": (3e-4, 1e-3, 3e-3, 1e-2),
+    "parallel-adapter": (3e-4, 1e-3, 3e-3, 1e-2),
+    "loreft": (1e-3, 3e-3, 1e-2, 3e-2),
 }
 
 

@@ -11,4 +11,4 @@ import torch  # noqa: F401
 import transformers.models.auto.modeling_auto  # noqa: F401
 
 import whichpeft.engine.trial
-import whichpeft.methods.bitfit_tuner  # noqa: F401
+import whichpeft.methods.tuners  # noqa: F401

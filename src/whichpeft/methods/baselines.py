@@ -8,10 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from whichpeft.methods.method import Method, Situation
+from whichpeft.methods.placements import bare_model, layer_lists
 
 if TYPE_CHECKING:
     import torch
 
+    from whichpeft.backbones import Backbone
+    from whichpeft.study import Budget
+    from whichpeft.tasks import Task
 
 WEIGHTS = "model.safetensors"
 
@@ -90,6 +94,44 @@ class Full(PlainMethod):
 
     def apply(self, model: torch.nn.Module, situation: Situation) -> PlainAdapter:
         return PlainAdapter(model, lambda name: True, situation.head)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TopLayers(PlainMethod):
+    """Partial fine-tuning: the last k layers and the head train, the rest is frozen.
+
+    Of an encoder and a decoder the layers are the decoder's, which feed the head.
+    """
+
+    name = "top-layers"
+    description = "the last k layers and the head train, the rest is frozen"
+    paper = "Lee et al. 2019, arXiv 1911.03090"
+    usual_learning_rate = 5e-4
+    learning_rate_source = "docs/defaults.md: a sweep with minilm on stdlib-docs"
+    scales_with_width = True
+    by_layer = False
+    choices = {"k": (1, 2, 4)}  # noqa: RUF012
+
+    weight_decay: float = 0.01
+    k: int = 2
+
+    def refuses(self, backbone: Backbone, task: Task, budget: Budget) -> str | None:
+        lists = layer_lists(bare_model(backbone))
+        if not lists:
+            return f"whichpeft finds no list of layers in {backbone.family}"
+        count = len(lists[-1][1])
+        if self.k > count:
+            return f"the last {self.k} layers were asked for, and {backbone.family} has {count}"
+        return None
+
+    def apply(self, model: torch.nn.Module, situation: Situation) -> PlainAdapter:
+        name, layers = layer_lists(model)[-1]
+        top = tuple(f"{name}.{index}." for index in range(len(layers) - self.k, len(layers)))
+
+        def trains(name: str) -> bool:
+            return name in situation.head or name.startswith(top)
+
+        return PlainAdapter(model, trains, situation.head)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from whichpeft.methods.method import Situation
 from whichpeft.methods.peft_method import PeftMethod
+from whichpeft.methods.placements import bare_model
 from whichpeft.methods.targets import new_modules
 
 if TYPE_CHECKING:
@@ -44,13 +45,8 @@ class BitFit(PeftMethod):
         return [name for name in biased_modules(model) if name not in outside]
 
     def refuses(self, backbone: Backbone, task: Task, budget: Budget) -> str | None:
-        import torch
-        from transformers import AutoModel
-
         from whichpeft.methods.bitfit_tuner import biased_modules
 
-        with torch.device("meta"):
-            model = AutoModel.from_config(backbone.architecture())
-        if not biased_modules(model):
+        if not biased_modules(bare_model(backbone)):
             return f"BitFit trains biases, and {backbone.family} has none"
         return None

@@ -67,7 +67,8 @@ class BitFitLayer(torch.nn.Module, BaseTunerLayer):  # type: ignore[misc]
             return functional.linear(x, base.weight, bias)
         if type(base) is torch.nn.LayerNorm:
             return functional.layer_norm(x, base.normalized_shape, base.weight, bias, base.eps)
-        return torch.func.functional_call(base, {"bias": bias}, (x, *args), kwargs)
+        # Another adapter may lie between; the trained bias stands where the pretrained one is read.
+        return torch.func.functional_call(base, {self._bias_name(): bias}, (x, *args), kwargs)
 
     def merge(self, safe_merge: bool = False, adapter_names: list[str] | None = None) -> None:
         """Put the trained bias in the place of the pretrained one, which is kept aside.
@@ -93,6 +94,13 @@ class BitFitLayer(torch.nn.Module, BaseTunerLayer):  # type: ignore[misc]
             self.merged_adapters.clear()
             self._pretrained_bias().data = self._frozen_bias
             self._frozen_bias = None
+
+    def _bias_name(self) -> str:
+        """Name of the pretrained bias within `base_layer`, under the layers of other adapters."""
+        name, module = "bias", self.base_layer
+        while hasattr(module, "base_layer"):
+            name, module = f"base_layer.{name}", module.base_layer
+        return name
 
     def _pretrained_bias(self) -> torch.nn.Parameter:
         bias = self.get_base_layer().bias
@@ -140,7 +148,7 @@ def biased_modules(model: torch.nn.Module) -> list[str]:
     A module that an adapter wraps already goes by its own name, not by that of the layer inside.
     """
     return [
-        name.removesuffix(".base_layer")
+        name.partition(".base_layer")[0]
         for name, module in model.named_modules()
         if isinstance(module._parameters.get("bias"), torch.nn.Parameter)
     ]

@@ -12,15 +12,19 @@ from typing import Any, get_type_hints
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from whichpeft.errors import StudyError, nearest
-from whichpeft.methods.baselines import Full, Head, ZeroShot
+from whichpeft.methods.baselines import Full, Head, TopLayers, ZeroShot
 from whichpeft.methods.bitfit import BitFit
+from whichpeft.methods.bottleneck import ParallelAdapter, SeriesAdapter
 from whichpeft.methods.composition import compose
 from whichpeft.methods.from_file import read_config
+from whichpeft.methods.loreft import LoReft
 from whichpeft.methods.method import Method
 from whichpeft.methods.peft_catalogue import peft_methods
 from whichpeft.study.names import PartName, format_value, parse_method
 
-_OWN: tuple[type[Method], ...] = (Full, Head, ZeroShot, BitFit)
+_OWN: tuple[type[Method], ...] = (
+    Full, Head, TopLayers, ZeroShot, BitFit, SeriesAdapter, ParallelAdapter, LoReft
+)  # fmt: skip
 
 
 @cache

@@ -1,7 +1,8 @@
 """The one place where a tuner of ours is made known to PEFT.
 
 PEFT accepts a new method only if its name is a member of the closed enum `PeftType`, so the enum
-is extended first. An adapter saved this way loads wherever `whichpeft` was imported before.
+is extended first. An adapter saved this way loads wherever `whichpeft.methods.tuners` was imported
+before.
 """
 
 from __future__ import annotations

@@ -31,7 +31,11 @@ def shared_targets(model: torch.nn.Module, head: frozenset[str]) -> list[str]:
     Where the architecture's names are unknown, all linear layers outside the head.
     """
     outside = new_modules(head)
-    linear = [name for name, _ in _linear_modules(model) if name not in outside]
+    linear = [
+        name
+        for name in linear_modules(model)
+        if not any(name == new or name.startswith(f"{new}.") for new in outside)
+    ]
     leaves = {name.rpartition(".")[2] for name in linear}
     attention = sorted(leaves & ATTENTION_PROJECTIONS)
     return attention or sorted(linear)
@@ -72,24 +76,31 @@ def fit(
 def _widths(model: torch.nn.Module, targets: Sequence[str] | str | None) -> list[tuple[int, int]]:
     """Return the input and output widths of the targeted linear modules, or of all where unsaid."""
     listed = (targets,) if isinstance(targets, str) else tuple(targets or ATTENTION_PROJECTIONS)
-    linear = _linear_modules(model)
-    chosen = [m for name, m in linear if any(name == t or name.endswith(f".{t}") for t in listed)]
-    shapes = [module.weight.shape for module in chosen or [m for _, m in linear]]
+    linear = linear_modules(model)
+    chosen = [
+        module
+        for name, module in linear.items()
+        if any(name == target or name.endswith(f".{target}") for target in listed)
+    ]
+    shapes = [module.weight.shape for module in chosen or linear.values()]
     return [(int(shape[0]), int(shape[1])) for shape in shapes] or [(1, 1)]
 
 
-def _linear_modules(model: torch.nn.Module) -> list[tuple[str, torch.nn.Module]]:
-    """Return the linear modules; one that an adapter wraps goes by the adapter's name."""
+def linear_modules(model: torch.nn.Module) -> dict[str, torch.nn.Module]:
+    """Return the linear modules by name; one that an adapter wraps goes by the adapter's name."""
     import torch
+    from peft.tuners.tuners_utils import BaseTunerLayer
     from transformers.pytorch_utils import Conv1D
 
-    return [
-        (name.removesuffix(".base_layer"), module)
-        for name, module in model.named_modules()
-        if isinstance(module, (torch.nn.Linear, Conv1D)) and not _of_adapter(name)
-    ]
-
-
-def _of_adapter(name: str) -> bool:
-    """Whether a module lies inside an adapter's own part rather than in what it wraps."""
-    return ".default" in name
+    wrapped: list[str] = []
+    found: dict[str, torch.nn.Module] = {}
+    for name, module in model.named_modules():
+        if any(name.startswith(f"{outer}.") for outer in wrapped):
+            continue
+        inner = module
+        if isinstance(module, BaseTunerLayer):
+            wrapped.append(name)
+            inner = module.get_base_layer()
+        if isinstance(inner, (torch.nn.Linear, Conv1D)):
+            found[name] = inner
+    return found

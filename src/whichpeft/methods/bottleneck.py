@@ -1,0 +1,157 @@
+"""Series and parallel adapters as methods; their PEFT tuners live in `bottleneck_tuner`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from whichpeft.methods.method import Situation
+from whichpeft.methods.peft_method import PeftMethod
+from whichpeft.methods.placements import (
+    attention_ends,
+    bare_model,
+    feed_forward_ends,
+    feed_forward_modules,
+)
+from whichpeft.methods.targets import new_modules, shared_targets
+
+if TYPE_CHECKING:
+    import torch
+
+    from whichpeft.backbones import Backbone
+    from whichpeft.study import Budget
+    from whichpeft.tasks import Task
+
+Activation = Literal["relu", "gelu", "tanh"]
+Placement = Literal["houlsby", "pfeiffer", "modules"]
+
+_PLACED_BY_NAME = "whichpeft knows no feed-forward or attention block of {} by name"
+_WAY_OUT = "name the modules with target_modules"
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Adapter(PeftMethod):
+    """What series and parallel adapters share.
+
+    bottleneck: inner width; 48, a sixteenth of a base model's 768, is usual at that size.
+    activation: ReLU as in Pfeiffer et al. and He et al.; Houlsby et al. take GELU, LLM-Adapters tanh.
+    """
+
+    targets = True
+    merges = False
+    stacking = 2
+    scales_with_width = True
+    choices = {"bottleneck": (8, 16, 48, 64, 128, 256)}  # noqa: RUF012
+    aliases = {"bias": "use_bias"}  # noqa: RUF012
+
+    bottleneck: int = 48
+    activation: Activation = "relu"
+    use_bias: bool = False
+    dropout: float = 0.0
+    target_modules: tuple[str, ...] | str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class SeriesAdapter(_Adapter):
+    """Series adapters: a bottleneck that the output of a block passes through, added to it.
+
+    placement: ``houlsby`` after attention and feed-forward of each layer, ``pfeiffer`` after
+    feed-forward alone, ``modules`` after each of `target_modules`, the shared ones where none are
+    given; giving `target_modules` means ``modules``.
+
+    The bottleneck sits on the output of a block's last projection, before residual and layer norm.
+    Houlsby et al. have dropout before it, here it follows; the adapter of Pfeiffer et al. (2021,
+    arXiv 2005.00247) sits behind the layer norm.
+    """
+
+    name = "series-adapter"
+    description = "a bottleneck after the attention and feed-forward of every layer"
+    paper = "Houlsby et al. 2019, arXiv 1902.00751"
+    usual_learning_rate = 3e-3
+    learning_rate_source = "docs/defaults.md: a sweep with minilm on stdlib-docs"
+    config = "SeriesAdapterConfig"
+    peft_type = "SERIES_ADAPTER"
+
+    placement: Placement = "houlsby"
+
+    @property
+    def hyperparameters(self) -> dict[str, Any]:
+        own = super().hyperparameters
+        if self.from_file is not None:
+            return own
+        return own | {"placement": "modules" if self.target_modules else self.placement}
+
+    def config_class(self) -> type[Any]:
+        from whichpeft.methods.bottleneck_tuner import SeriesAdapterConfig
+
+        return SeriesAdapterConfig
+
+    def config_fields(self, model: torch.nn.Module, situation: Situation) -> dict[str, Any]:
+        fields = super().config_fields(model, situation)
+        del fields["placement"]  # said by the target modules
+        return fields
+
+    def choose_targets(self, model: torch.nn.Module, situation: Situation) -> list[str] | str | None:
+        if self.target_modules:
+            return super().choose_targets(model, situation)
+        if self.placement == "modules":
+            return shared_targets(model, situation.head)
+        return _outside_head(_ENDS[self.placement](model), model, situation)
+
+    def refuses(self, backbone: Backbone, task: Task, budget: Budget) -> str | None:
+        if self.from_file is not None or self.hyperparameters["placement"] == "modules":
+            return None
+        model = bare_model(backbone)
+        if feed_forward_ends(model) and (self.placement == "pfeiffer" or attention_ends(model)):
+            return None
+        return f"{_PLACED_BY_NAME.format(backbone.family)}; {_WAY_OUT}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ParallelAdapter(_Adapter):
+    """Parallel adapters: a bottleneck beside a linear module, from its input to its output.
+
+    scaling: factor of what the bottleneck adds; 4 in He et al., 1 in LLM-Adapters.
+    """
+
+    name = "parallel-adapter"
+    description = "a bottleneck beside each of the target modules"
+    paper = "He et al. 2022, arXiv 2110.04366"
+    usual_learning_rate = 2e-3
+    learning_rate_source = "docs/defaults.md: a sweep with minilm on stdlib-docs"
+    config = "ParallelAdapterConfig"
+    peft_type = "PARALLEL_ADAPTER"
+
+    scaling: float = 4.0
+
+    def config_class(self) -> type[Any]:
+        from whichpeft.methods.bottleneck_tuner import ParallelAdapterConfig
+
+        return ParallelAdapterConfig
+
+    def choose_targets(self, model: torch.nn.Module, situation: Situation) -> list[str] | str | None:
+        chosen = super().choose_targets(model, situation)
+        if chosen is not None:
+            return chosen
+        return _outside_head(feed_forward_modules(model), model, situation)
+
+
+def _all_ends(model: torch.nn.Module) -> list[str]:
+    attention, feed_forward = attention_ends(model), feed_forward_ends(model)
+    return [*attention, *feed_forward] if attention and feed_forward else []
+
+
+_ENDS: dict[str, Callable[[torch.nn.Module], list[str]]] = {
+    "houlsby": _all_ends,
+    "pfeiffer": feed_forward_ends,
+}
+
+
+def _outside_head(names: list[str], model: torch.nn.Module, situation: Situation) -> list[str]:
+    """Leave the head's modules out. Raises ValueError where nothing is left."""
+    outside = new_modules(situation.head)
+    left = [name for name in names if name not in outside]
+    if not left:
+        raise ValueError(f"{_PLACED_BY_NAME.format(type(model).__name__)}; {_WAY_OUT}")
+    return left

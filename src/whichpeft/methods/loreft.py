@@ -1,0 +1,56 @@
+"""LoReFT as a method; its PEFT tuner lives in `reft_tuner`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from whichpeft.methods.peft_method import PeftMethod
+from whichpeft.methods.placements import bare_model, layer_lists
+
+if TYPE_CHECKING:
+    from whichpeft.backbones import Backbone
+    from whichpeft.study import Budget
+    from whichpeft.tasks import Task
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoReft(PeftMethod):
+    """LoReFT: hidden states at the first and last positions change within a low-rank subspace.
+
+    positions: how many at either end of a sequence, 7 as in the paper's commonsense experiments,
+    as the rank. share_weights: both ends have the same weights.
+    """
+
+    name = "loreft"
+    description = "edits hidden states at the first and last positions in a low-rank subspace"
+    paper = "Wu et al. 2024, arXiv 2404.03592"
+    usual_learning_rate = 5e-3
+    learning_rate_source = "docs/defaults.md: a sweep with minilm on stdlib-docs"
+    scales_with_width = True
+    merges = False
+    stacking = 3
+    choices = {"rank": (2, 4, 8, 16), "positions": (1, 3, 5, 7)}  # noqa: RUF012
+    config = "LoReftConfig"
+    peft_type = "LOREFT"
+
+    rank: int = 8
+    positions: int = 7
+    share_weights: bool = True
+    dropout: float = 0.0
+
+    def config_class(self) -> type[Any]:
+        from whichpeft.methods.reft_tuner import LoReftConfig
+
+        return LoReftConfig
+
+    def refuses(self, backbone: Backbone, task: Task, budget: Budget) -> str | None:
+        if not layer_lists(bare_model(backbone)):
+            return f"LoReFT edits what layers put out, and whichpeft finds none in {backbone.family}"
+        if "depths" in backbone.config:
+            return f"LoReFT needs layers of one width, and {backbone.family}'s differ"
+        width = backbone.width
+        rank = self.hyperparameters["rank"]
+        if width is not None and rank > width:
+            return f"rank {rank} is more than the width of the hidden states, {width}"
+        return None

@@ -1,0 +1,80 @@
+"""Which positions of a batch are the first and the last real ones, noted as the model is called."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+import torch
+
+
+class PromptReader:
+    """A hook before a model's forward pass that notes which positions are real.
+
+    What was noted stays until the next pass, because gradient checkpointing computes layers anew
+    after the model's own pass has ended.
+    """
+
+    def __init__(self, model: torch.nn.Module) -> None:
+        self._arguments = list(inspect.signature(model.forward).parameters)
+        self._mask: torch.Tensor | None = None
+        self._past = 0
+        self._found: dict[tuple[Any, ...], tuple[torch.Tensor, torch.Tensor]] = {}
+        self.hook = model.register_forward_pre_hook(self, with_kwargs=True)
+
+    def __call__(self, model: torch.nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        given = dict(zip(self._arguments, args, strict=False)) | kwargs
+        past = given.get("past_key_values")
+        self._past = 0 if past is None else past.get_seq_length()
+        self._mask = given.get("attention_mask")
+        self._found = {}
+
+    def continues(self, length: int) -> bool:
+        """Whether this pass is a later step of generation, where the prompt lies in the cache."""
+        return self._past > 0 and length == 1
+
+    def positions(self, hidden: torch.Tensor, count: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the first and the last `count` real positions of each sequence, and which count.
+
+        hidden: (batch, length, width). Both results: (batch, 2, count). A sequence shorter than
+        twice `count` has half its length of each, as the authors do, and the rest does not count.
+        """
+        batch, length = hidden.shape[:2]
+        key = (batch, length, count, hidden.device)
+        if key not in self._found:
+            self._found[key] = self._find(batch, length, count, hidden.device)
+        return self._found[key]
+
+    def _find(
+        self, batch: int, length: int, count: int, device: torch.device
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        real = self._real(batch, length, device)
+        start, total = real.int().argmax(dim=1, keepdim=True), real.sum(dim=1, keepdim=True)
+        each = (total // 2).clamp(max=count)
+        steps = torch.arange(count, device=device).expand(batch, count)
+        places = torch.stack([start + steps, start + total - each + steps], dim=1)
+        counts = (steps < each)[:, None].expand(batch, 2, count)
+        return places.clamp(max=length - 1), counts
+
+    def _real(self, batch: int, length: int, device: torch.device) -> torch.Tensor:
+        """Which positions are no padding: (batch, length). Raises ValueError at another kind of mask."""
+        mask = self._mask
+        if mask is None:
+            return torch.ones(batch, length, dtype=torch.bool, device=device)
+        if not isinstance(mask, torch.Tensor) or mask.dim() != 2:
+            raise ValueError("LoReFT finds its positions by an attention mask of shape (batch, length)")
+        if mask.shape[1] == length:
+            return mask.bool()
+        if self._past:  # the mask covers what lies in the cache as well
+            return mask[:, -length:].bool()
+        # A mask over audio samples, of which each position has read many.
+        samples = torch.arange(length, device=device) * mask.shape[1] // length
+        return mask[:, samples].bool()
+
+
+def reader_of(model: torch.nn.Module) -> PromptReader:
+    """Return the hook of a model, the one it has already or a new one."""
+    for hook in model._forward_pre_hooks.values():
+        if isinstance(hook, PromptReader):
+            return hook
+    return PromptReader(model)

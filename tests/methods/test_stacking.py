@@ -1,0 +1,134 @@
+"""Tuners of ours and of PEFT's on the same modules, one over the other, in either order."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+from typing import Any
+
+import peft
+import pytest
+import torch
+from transformers import AutoModelForSequenceClassification, GPT2Config, GPT2Model
+
+from whichpeft.methods import tuners
+from whichpeft.methods.bitfit_tuner import BitFitConfig, biased_modules
+from whichpeft.methods.bottleneck_tuner import ParallelAdapterConfig, SeriesAdapterConfig
+from whichpeft.methods.reft_tuner import LoReftConfig
+
+INPUTS = {"input_ids": torch.tensor([[101, 2023, 3185, 102], [101, 2003, 2204, 102]])}
+TARGETS = ["query", "output.dense"]
+
+
+def parts() -> dict[str, Any]:
+    """A configuration of each part; new ones, since PEFT writes into them."""
+    return {
+        "lora": peft.LoraConfig(r=2, target_modules=TARGETS, init_lora_weights=True),
+        "ia3": peft.IA3Config(target_modules=TARGETS, feedforward_modules=[]),
+        "bitfit": BitFitConfig(),
+        "series": SeriesAdapterConfig(bottleneck=2, activation="tanh", target_modules=TARGETS),
+        "parallel": ParallelAdapterConfig(bottleneck=2, activation="tanh", target_modules=TARGETS),
+        "loreft": LoReftConfig(rank=2, positions=1),
+    }
+
+
+OURS = ("bitfit", "series", "parallel", "loreft")
+PAIRS = [pair for pair in itertools.permutations(parts(), 2) if set(pair) & set(OURS)]
+
+
+@pytest.fixture
+def model(tiny_backbone: Path) -> Any:
+    torch.manual_seed(0)
+    return AutoModelForSequenceClassification.from_pretrained(tiny_backbone).eval()
+
+
+def output(model: Any) -> torch.Tensor:
+    found: torch.Tensor = model(**INPUTS).logits
+    return found
+
+
+def own(adapted: Any) -> list[torch.nn.Parameter]:
+    return [p for p in adapted.parameters() if p.requires_grad]
+
+
+def stack(model: Any, *names: str) -> tuple[Any, dict[str, int]]:
+    """Put parts on one model in turn, and move what trains; say how much each of them trains."""
+    counts: dict[str, int] = {}
+    for name in names:
+        before = sum(p.numel() for p in own(model)) if counts else 0
+        adapted = peft.get_peft_model(model, parts()[name])
+        counts[name] = sum(p.numel() for p in own(adapted)) - before
+    torch.manual_seed(1)
+    with torch.no_grad():
+        for parameter in own(adapted):
+            parameter.add_(0.05 * torch.randn(parameter.shape))
+    return adapted.eval(), counts
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning", "ignore::FutureWarning")
+@pytest.mark.parametrize("pair", PAIRS, ids=lambda pair: "+".join(pair))
+def test_two_parts_train_side_by_side(pair: tuple[str, str], model: Any, tiny_backbone: Path) -> None:
+    before = output(model).detach()
+    both, counts = stack(model, *pair)
+    for name in pair:
+        alone = AutoModelForSequenceClassification.from_pretrained(tiny_backbone)
+        assert counts[name] == stack(alone, name)[1][name]
+    after = output(both)
+    assert not torch.allclose(after, before)
+    after.sum().backward()
+    assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in own(both))
+    for parameter in own(both):
+        assert parameter.dtype == torch.float32
+    with both.disable_adapter():
+        torch.testing.assert_close(output(both), before)
+
+
+def test_bitfit_trains_the_bias_wherever_it_lies(model: Any) -> None:
+    """A series adapter bends what comes out of a module, so a bias added behind it would be another."""
+    dense = model.bert.encoder.layer[0].output.dense
+    x = torch.randn(2, 64)
+    for order in (("series", "bitfit"), ("bitfit", "series")):
+        adapted, _ = stack(model, *order)
+        layer = adapted.base_model.model.bert.encoder.layer[0].output.dense
+        modules = [layer, layer.base_layer]
+        bitfit = next(m for m in modules if hasattr(m, "bitfit_bias")).bitfit_bias["default"]
+        series = next(m for m in modules if hasattr(m, "series_adapter_bottleneck"))
+        hidden = torch.nn.functional.linear(x, dense.weight, bitfit)
+        expected = hidden + series.series_adapter_bottleneck["default"](hidden)
+        torch.testing.assert_close(layer(x), expected)
+        model = adapted.unload()
+
+
+def test_modules_under_two_adapters_go_by_their_own_names(model: Any) -> None:
+    plain = biased_modules(model)
+    adapted, _ = stack(model, "lora", "series")
+    assert biased_modules(adapted.base_model.model) == plain
+
+
+def test_lora_over_bitfit_merges_to_the_same_outputs(model: Any) -> None:
+    adapted, _ = stack(model, "bitfit", "lora")
+    expected = output(adapted)
+    adapted.merge_adapter()
+    torch.testing.assert_close(output(adapted), expected)
+    adapted.unmerge_adapter()
+    torch.testing.assert_close(output(adapted), expected)
+
+
+def test_stacks_work_on_layers_that_keep_their_weight_transposed() -> None:
+    torch.manual_seed(0)
+    base = GPT2Model(GPT2Config(n_embd=32, n_layer=1, n_head=2, vocab_size=50)).eval()
+    tokens = torch.tensor([[1, 2, 3]])
+    before = base(tokens).last_hidden_state
+    for made in (
+        peft.LoraConfig(r=2, target_modules=["c_attn"], fan_in_fan_out=True),
+        BitFitConfig(),
+        SeriesAdapterConfig(bottleneck=2, target_modules=["c_attn"]),
+    ):
+        adapted = peft.get_peft_model(base, made)
+    torch.testing.assert_close(adapted(tokens).last_hidden_state, before)
+
+
+def test_one_import_makes_peft_know_all_of_ours() -> None:
+    loaded = {Path(str(module.__file__)).stem for module in map(tuners.__dict__.get, tuners.__all__)}
+    folder = Path(str(tuners.__file__)).parent
+    assert loaded == {path.stem for path in folder.glob("*_tuner.py")}
