@@ -19,7 +19,9 @@ class LoReft(PeftMethod):
     """LoReFT: hidden states at the first and last positions change within a low-rank subspace.
 
     positions: how many at either end of a sequence, 7 as in the paper's commonsense experiments,
-    as the rank. share_weights: both ends have the same weights.
+    as the rank. share_weights: both ends have the same weights. In an encoder-decoder the encoder's
+    layers are edited. The basis R is the one that a Cholesky factor gives of its raw rows; the
+    authors parametrise the same bases by torch's orthogonal parametrization.
     """
 
     name = "loreft"
