@@ -14,8 +14,21 @@ from whichpeft.testing import MethodContract
 
 # What a method needs to be told on models this small.
 TYPED = {"trainable-tokens": "trainable-tokens:token_indices=[101,102]"}
-COMPOSITIONS = ("lora+bitfit", "adaption-prompt+lora", "prefix+lora", "vera+ln-tuning", "adalora+ia3")
-NAMES = [TYPED.get(name, name) for name in methods()] + list(COMPOSITIONS)
+VARIANTS = (
+    "series-adapter:placement=pfeiffer",
+    "series-adapter:placement=modules",
+    "loreft:share_weights=false",
+)
+COMPOSITIONS = (
+    "lora+bitfit",
+    "adaption-prompt+lora",
+    "lora+series-adapter",
+    "loreft+lora",
+    "prefix+lora",
+    "vera+ln-tuning",
+    "adalora+ia3",
+)
+NAMES = [TYPED.get(name, name) for name in methods()] + [*VARIANTS, *COMPOSITIONS]
 
 Contract = Callable[[str, str], MethodContract]
 

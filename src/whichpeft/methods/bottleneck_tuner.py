@@ -25,6 +25,9 @@ ACTIVATIONS: dict[str, type[torch.nn.Module]] = {
 }
 
 
+_NO_MERGE = "a bottleneck with a non-linearity cannot be folded into a weight"
+
+
 @dataclass
 class BottleneckConfig(PeftConfig):  # type: ignore[misc]
     """What the configurations of series and parallel adapters share.
@@ -140,7 +143,7 @@ class BottleneckLayer(torch.nn.Module, BaseTunerLayer):  # type: ignore[misc]
 
     def merge(self, safe_merge: bool = False, adapter_names: list[str] | None = None) -> None:
         """Raise ValueError: there is no weight that does the same."""
-        raise ValueError("a bottleneck with a non-linearity cannot be folded into a weight")
+        raise ValueError(_NO_MERGE)
 
     def unmerge(self) -> None:
         """Nothing was ever merged."""
@@ -185,6 +188,9 @@ class BottleneckModel(BaseTuner):  # type: ignore[misc]
 
     tuner_layer_cls: ClassVar[type[BottleneckLayer]]
     target_module_mapping: dict[str, list[str]] = {}  # noqa: RUF012
+
+    def _check_merge_allowed(self) -> None:
+        raise ValueError(_NO_MERGE)
 
     def _create_and_replace(
         self,

@@ -71,8 +71,10 @@ class StackedAdapter:
 
     def merge(self) -> torch.nn.Module:
         for part in self._parts:
-            if not hasattr(part.adapter.model.base_model, "merge_adapter"):
+            tuner = part.adapter.model.base_model
+            if not hasattr(tuner, "merge_adapter"):
                 raise ValueError(f"{part.name} adds no weights that could be folded in")
+            tuner._check_merge_allowed()
         with quiet():
             for part in self._parts:
                 part.adapter.model.merge_adapter(safe_merge=True)
