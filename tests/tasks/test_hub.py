@@ -66,7 +66,7 @@ for source in json.loads(sys.argv[1]):
         task = load_task(TaskSource(**source))
         answers.append({"counts": dict(task.counts), "classes": task.classes, "problem": task.problem,
                         "metrics": [m.name for m in task.metrics], "name": task.name,
-                        "first": task.splits["test"].texts[0], "notes": task.notes})
+                        "first": task.splits["test"].inputs[0], "notes": task.notes})
     except DataError as error:
         answers.append(str(error))
 print("ANSWERS" + json.dumps(answers))

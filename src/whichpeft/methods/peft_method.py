@@ -68,9 +68,11 @@ class PeftMethod(Method):
         if self.targets:
             fields["target_modules"] = self.choose_targets(model, situation)
         config = self.config_class()(task_type=situation.task_type, **fields)
-        # PEFT trains a classifier by itself; a pooler that is new as well has to be named.
+        # PEFT trains a text classifier by itself; a pooler that is new as well has to be named, and
+        # so has all that is new where PEFT knows no such task.
+        unasked = situation.task_type is not None
         new = new_modules(situation.head)
-        config.modules_to_save = [name for name in new if not _is_classifier(name)] or None
+        config.modules_to_save = [n for n in new if not (unasked and _is_classifier(n))] or None
         with warnings.catch_warnings():
             # PEFT warns of its own deprecated calls into transformers; nothing to act on.
             warnings.simplefilter("ignore")
