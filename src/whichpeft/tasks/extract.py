@@ -63,19 +63,16 @@ def task_from_tables(
         if dropped:
             what = "image" if images else "text"
             notes.append(f"{table.where}: {dropped} rows without {what} or label are left out")
-    task: TextTask | ImageTask = assemble(
-        ImageTask if images else TextTask,
-        name,
-        train=splits["train"],
-        validation=splits.get("validation"),
-        dev=splits.get("dev"),
-        test=splits.get("test"),
-        metrics=metrics,
-        problem="classification" if images else source.problem,
-        class_order=train.class_orders.get(columns.label, ()),
-        notes=notes,
-    )
-    return dataclasses.replace(task, pictures=pictures) if isinstance(task, ImageTask) else task
+    parts: dict[str, Any] = {
+        **splits,
+        "metrics": metrics,
+        "problem": "classification" if images else source.problem,
+        "class_order": train.class_orders.get(columns.label, ()),
+        "notes": notes,
+    }
+    if images:
+        return dataclasses.replace(assemble(ImageTask, name, **parts), pictures=pictures)
+    return assemble(TextTask, name, **parts)
 
 
 def _same_columns(train: Table, columns: Columns, table: Table) -> Columns | str:
