@@ -80,7 +80,8 @@ for source in json.loads(sys.argv[1]):
         task = load_task(TaskSource(**source))
         answers.append({"counts": dict(task.counts), "classes": task.classes, "problem": task.problem,
                         "metrics": [m.name for m in task.metrics], "name": task.name,
-                        "first": task.splits["test"].inputs[0], "kind": type(task).__name__, "notes": task.notes})
+                        "first": task.splits["test"].inputs[0], "kind": type(task).__name__,
+                        "notes": task.notes})
     except DataError as error:
         answers.append(str(error))
 print("ANSWERS" + json.dumps(answers))

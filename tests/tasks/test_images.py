@@ -216,7 +216,7 @@ def test_backbones_of_the_other_modality_are_refused(
     texts = load_task(TaskSource(name="stdlib-docs"))
     for task, backbone in ((load(shapes), bert), (texts, colour_vit)):
         for work in (partial(task.encode, max_train=None), task.build, task.sketch):
-            with pytest.raises(BackboneError, match="does not classify .* with --backbone, such as"):
+            with pytest.raises(BackboneError, match=r"does not classify .* with --backbone, such as"):
                 work(backbone)
 
 
