@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import shutil
 from functools import partial
 from pathlib import Path
@@ -227,6 +228,17 @@ def test_a_backbone_without_an_image_processor_is_refused(
     (folder / "preprocessor_config.json").unlink()
     with pytest.raises(BackboneError, match=r"preprocessor_config\.json"):
         load(shapes).encode(resolve_backbone(str(folder)), max_train=None)
+
+
+def test_images_that_do_not_come_out_alike_are_refused(colour_vit: Backbone, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(colour_vit.files, tmp_path / "shortest"))
+    file = folder / "preprocessor_config.json"
+    asked = json.loads(file.read_text()) | {"size": {"shortest_edge": 16}}
+    file.write_text(json.dumps(asked))
+    rng = np.random.default_rng(0)
+    rows = [(rng.integers(0, 256, (20, 20 + i % 9), dtype=np.uint8), i % 2) for i in range(40)]
+    with pytest.raises(BackboneError, match=r"one size .* height and width, or crop"):
+        image_task("own", train=rows).encode(resolve_backbone(str(folder)), max_train=None)
 
 
 def test_a_sketch_has_the_shapes_of_the_model(shapes: Path, colour_vit: Backbone) -> None:

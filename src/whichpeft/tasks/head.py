@@ -113,7 +113,10 @@ def sketch_classifier(backbone: Backbone, *, reads: Reads, classes: Sequence[str
     if reads == "text" and text.pad_token_id is None:
         text.pad_token_id = 0  # no content is read, but decoders' classifiers insist on one
     model = _auto_class(reads).from_config(config, dtype=torch.float32)
-    outside = {name for name, _ in model.named_parameters() if not _in_body(model, name)}
+    names = {name for name, _ in model.named_parameters()}
+    outside = {name for name in names if not _in_body(model, name)}
+    if outside == names:  # a classifier that takes a part of the body, as CLIP's does
+        outside = set()
     setattr(model, _DRAWN, frozenset(outside | _classifier(model, config.num_labels)))
     return model
 

@@ -70,16 +70,15 @@ def encode_images(
     Raises DataError where one cannot be opened, BackboneError where they do not come out alike.
     """
     channels, *_ = input_shape(backbone)
-    parts = []
+    pixels = np.empty(0, dtype=np.uint8)
     for start in range(0, len(pictures), _AT_ONCE):
         opened = [picture.open(grey=channels == 1) for picture in pictures[start : start + _AT_ONCE]]
-        parts.append(_resize(opened, processor, backbone))
-    pixels = np.concatenate(parts)
-    if pixels.shape[1] != channels:
-        raise BackboneError(
-            f"backbone {backbone.name!r}: reads {channels} channels, but {PROCESSOR_FILE} makes "
-            f"{pixels.shape[1]}; put the file right"
-        )
+        some = _resize(opened, processor, backbone)
+        if start == 0:
+            pixels = np.empty((len(pictures), *some.shape[1:]), dtype=np.uint8)
+        elif some.shape[1:] != pixels.shape[1:]:
+            raise _unlike(backbone, f"{some.shape[2:]} after {pixels.shape[2:]}")
+        pixels[start : start + len(some)] = some
     factor = float(processor.rescale_factor) if processor.do_rescale else 1.0
     mean, deviation = np.zeros(channels), np.ones(channels)
     if processor.do_normalize:
@@ -133,14 +132,17 @@ def _resize(images: Sequence[Any], processor: Any, backbone: Backbone) -> Array:
         )
         pixels = np.asarray(read["pixel_values"])
     except (ValueError, TypeError, KeyError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise BackboneError(
-            f"backbone {backbone.name!r}: its image processor does not bring images to one size "
-            f"({reason}); its {PROCESSOR_FILE} has to say height and width, or crop"
-        ) from None
+        raise _unlike(backbone, " ".join(str(error).split())[:200]) from None
     if pixels.ndim != 4 or pixels.dtype != np.uint8:
         raise BackboneError(
             f"backbone {backbone.name!r}: its image processor makes {pixels.dtype} of shape "
             f"{pixels.shape} of images, not pixels; choose another image backbone"
         )
     return pixels
+
+
+def _unlike(backbone: Backbone, reason: str) -> BackboneError:
+    return BackboneError(
+        f"backbone {backbone.name!r}: its image processor does not bring images to one size ({reason}); "
+        f"its {PROCESSOR_FILE} has to say height and width, or crop"
+    )

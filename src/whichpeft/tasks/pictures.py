@@ -46,7 +46,7 @@ class Picture:
 
         Raises DataError, which names the file, where it is no image that can be read.
         """
-        from PIL import Image, ImageOps
+        from PIL import Image, ImageOps, UnidentifiedImageError
 
         if isinstance(self.content, np.ndarray):
             return Image.fromarray(self.content).convert("L" if grey else "RGB")
@@ -58,6 +58,8 @@ class Picture:
             raise
         except Exception as error:  # decoders raise many kinds for one fact: no image
             reason = " ".join(str(error).split())[:120] or type(error).__name__
+            if isinstance(error, UnidentifiedImageError):
+                reason = "of no format that Pillow knows"
             raise DataError(
                 f"{self.where}: is no image that can be read ({reason}); replace it or take it out"
             ) from None
