@@ -18,6 +18,62 @@ ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / "shared" / "data"
 
 
+@pytest.fixture(scope="session", autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cache of this session's own, so that no test meets or changes the user's."""
+    folder = tmp_path_factory.mktemp("cache")
+    os.environ["WHICHPEFT_CACHE"] = str(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_vits(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Path]:
+    """Two ViTs of two narrow layers with random weights, as folders, by channels: 8x8 and 16x16."""
+    import torch
+    from transformers import ViTConfig, ViTModel
+    from transformers.models.vit.image_processing_pil_vit import ViTImageProcessorPil
+
+    folders = {}
+    for channels, size in ((1, 8), (3, 16)):
+        folders[channels] = folder = tmp_path_factory.mktemp("backbone") / f"tiny-vit-{channels}"
+        torch.manual_seed(0)
+        config = ViTConfig(
+            image_size=size,
+            patch_size=size // 4,
+            num_channels=channels,
+            hidden_size=32,
+            num_hidden_layers=2,
+            num_attention_heads=2,
+            intermediate_size=64,
+        )
+        ViTModel(config, add_pooling_layer=False).save_pretrained(folder)
+        mean, deviation = [0.5, 0.4, 0.3][:channels], [0.5, 0.25, 0.2][:channels]
+        ViTImageProcessorPil(
+            size={"height": size, "width": size}, image_mean=mean, image_std=deviation
+        ).save_pretrained(folder)
+    return folders
+
+
+@pytest.fixture(scope="session")
+def shapes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of small images, ``split/class/*.png``: a bright bar that lies or stands."""
+    import numpy as np
+    from PIL import Image
+
+    folder = tmp_path_factory.mktemp("data") / "shapes"
+    rng = np.random.default_rng(0)
+    for split, count in (("train", 30), ("val", 10), ("test", 12)):
+        for name in ("lying", "standing"):
+            (folder / split / name).mkdir(parents=True)
+            for i in range(count):
+                pixels = rng.integers(0, 60, (20, 24, 3), dtype=np.uint8)
+                place = rng.integers(0, 16)
+                bar = (slice(place, place + 4), slice(None))
+                pixels[bar if name == "lying" else bar[::-1]] += 180
+                Image.fromarray(pixels).save(folder / split / name / f"{i}.png")
+    return folder
+
+
 @pytest.fixture(scope="session")
 def tiny_backbone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A BERT of two narrow layers with random weights and the real tokenizer, as a folder."""

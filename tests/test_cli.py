@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -23,8 +24,9 @@ def run(
 
 
 @pytest.fixture
-def data(tmp_path: Path) -> Path:
-    """Files with one fault each, and a folder without any."""
+def data(shapes: Path, tmp_path: Path) -> Path:
+    """Files with one fault each, and a folder of images without any."""
+    shutil.copytree(shapes, tmp_path / "pictures")
     rows = [f"a film as good as number {i}\tgood" for i in range(20)]
     rows += [f"a film as bad as number {i}\tbad" for i in range(20)]
     files = {
@@ -50,6 +52,11 @@ def data(tmp_path: Path) -> Path:
         (["--method", "lora:learning_rate=nan"], "learning_rate is nan"),
         (["--task", "glue/sst3"], "did you mean 'glue/sst2'"),
         (["--task", "stdlib-doc"], "did you mean 'stdlib-docs'"),
+        (["--task", "digit"], "did you mean 'digits'"),
+        (["--task", "digits", "--label-column", "digit"], "digits"),
+        (["--task", "digits", "--backbone", "minilm"], "a bert model does not classify images"),
+        (["--task", "{data}/pictures"], "--backbone, such as google/vit-base-patch16-224-in21k"),
+        (["--task", "{data}/picturs"], "did you mean 'pictures'"),
         (["--task", "{data}/nowhere"], "nowhere"),
         (["--task", "{data}/one_class.tsv"], "every label is 'good'"),
         (["--task", "{data}/empty.tsv"], "empty.tsv"),

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from whichpeft.request import check_request
 from whichpeft.study import Budget, Study
+from whichpeft.tasks import holds_images, suited_backbone
 
 if TYPE_CHECKING:
     from whichpeft.executors import Watch
@@ -25,6 +27,22 @@ DEFAULT = Study(
     budget=Budget(epochs=2, max_train=720, batch_size=16),
 )  # fmt: skip
 """What `whichpeft run` does without arguments: the methods of the survey's notebook."""
+
+# What is compared on images where no method is named: one of each kind that needs no tokens.
+IMAGE_METHODS = (
+    "full", "head", "top-layers", "lora", "dora", "adalora", "ia3", "vera", "oft", "bitfit",
+    "ln-tuning", "series-adapter", "parallel-adapter", "loreft", "zero-shot",
+)  # fmt: skip
+
+
+def usual_study(tasks: Sequence[str]) -> Study:
+    """Return what is run where tasks are named and nothing else: it suits what they hold."""
+    images = all(holds_images(task) for task in tasks)
+    return Study(
+        backbones=list(dict.fromkeys(suited_backbone(task) for task in tasks)),
+        tasks=tasks,
+        methods=IMAGE_METHODS if images else DEFAULT.methods,
+    )
 
 
 def run(

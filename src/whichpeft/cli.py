@@ -47,7 +47,8 @@ def run(
         Path | None, typer.Argument(metavar="[STUDY.yaml]", help="A study file; options override it.")
     ] = None,
     backbone: Annotated[
-        list[str] | None, typer.Option(help="minilm, a hub id, or a folder. May be repeated.")
+        list[str] | None,
+        typer.Option(help="minilm, digits-vit, a hub id, or a folder. May be repeated."),
     ] = None,
     task: Annotated[
         list[str] | None,
@@ -147,17 +148,20 @@ def _asked(
     columns: dict[str, Any],
 ) -> Study:
     """Put the study together: the file or the default, overridden by the options given."""
-    from whichpeft.api import DEFAULT
+    from whichpeft.api import DEFAULT, usual_study
     from whichpeft.study import Budget, TaskSource, load_study
 
-    asked = load_study(study) if study is not None else DEFAULT
-    if study is None and (task or backbone):
-        # The default study's small budget is its own; other data get a study's usual one.
-        asked = dataclasses.replace(asked, budget=Budget())
+    if study is not None:
+        asked = load_study(study)
+    elif task:
+        asked = usual_study(task)
+    else:
+        # The default study's small budget is its own; other backbones get a study's usual one.
+        asked = dataclasses.replace(DEFAULT, budget=Budget()) if backbone else DEFAULT
     changes: dict[str, Any] = {}
     if backbone:
         changes["backbones"] = tuple(backbone)
-    if task:
+    if task and study is not None:
         changes["tasks"] = tuple(TaskSource(name=name) for name in task)
     given = {key: value for key, value in columns.items() if value}
     if given:
@@ -176,7 +180,7 @@ def _asked(
     set_budget = {key: value for key, value in budget.items() if value is not None}
     if set_budget:
         changes["budget"] = dataclasses.replace(asked.budget, **set_budget)
-    if study is None and ("tasks" in changes or "backbones" in changes):
+    if study is None and (task or backbone or given):
         changes["name"] = ""  # a name of its own, from task and backbone
     return dataclasses.replace(asked, **changes)
 

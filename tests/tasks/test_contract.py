@@ -55,7 +55,7 @@ def test_real_files_keep_the_contract(
     assert tuple(task.counts.values()) == counts
     assert len(task.classes) == classes
     assert task.problem == ("classification" if classes else "regression")
-    assert len(task.splits["train"].texts[0]) == (2 if folder in ("sick", "glue_rte") else 1)
+    assert len(task.splits["train"].inputs[0]) == (2 if folder in ("sick", "glue_rte") else 1)
     TaskContract(load=partial(load_task, source), backbone=minilm).check()
 
 

@@ -174,7 +174,7 @@ def subset_texts(task: TextTask, count: int) -> set[tuple[str, ...]]:
     from whichpeft.tasks.splits import subset
 
     train = task.splits["train"]
-    return {train.texts[i] for i in subset(train.texts, train.labels.tolist(), count)}
+    return {train.inputs[i] for i in subset(train.inputs, train.labels.tolist(), count)}
 
 
 def test_a_subset_that_misses_a_class_says_how_many_would_do(minilm: Backbone) -> None:

@@ -80,8 +80,8 @@ def test_every_format_is_read(tmp_path: Path, name: str, writer: Callable[[Path]
     assert task.classes == ("no", "yes")
     assert sum(task.counts.values()) == 40
     assert task.counts["validation"] == task.counts["test"] == 4
-    assert task.splits["train"].texts[0][0].startswith("sentence a")
-    assert "number" in task.splits["train"].texts[0][0]
+    assert task.splits["train"].inputs[0][0].startswith("sentence a")
+    assert "number" in task.splits["train"].inputs[0][0]
 
 
 def test_quotation_marks_in_tabbed_text_are_text(tmp_path: Path) -> None:
@@ -116,7 +116,7 @@ def test_columns_by_name_and_by_index(tmp_path: Path) -> None:
     for path, text, label in ((named, ("one", "Two"), "kind"), (plain, ("1", "2"), "3")):
         task = load(path, text_columns=text, label_column=label)
         assert task.classes == ("0", "1", "2")
-        assert len(task.splits["train"].texts[0]) == 2
+        assert len(task.splits["train"].inputs[0]) == 2
     assert load(plain).classes == ("0", "1", "2")
     assert load(named, text_columns=("two",), label_column="amount").problem == "regression"
     assert load(plain, label_column="3", problem="regression").problem == "regression"
@@ -155,7 +155,7 @@ def test_words_that_look_like_missing_values_stay_text(tmp_path: Path) -> None:
     write(tmp_path / "data.csv", [("text", "label"), *rows(40), ("NA", "None"), ("null", "None")], ",")
     task = load(tmp_path / "data.csv")
     assert "None" in task.classes
-    assert ("NA",) in task.splits["train"].texts
+    assert ("NA",) in task.splits["train"].inputs
 
 
 @pytest.mark.parametrize(
@@ -205,8 +205,8 @@ def test_splits_by_what_there_is(
         (tmp_path / "label_notes.txt").unlink()
     task = load(tmp_path)
     assert tuple(task.counts.values()) == counts
-    assert all(f" {test_from} " in texts[0] for texts in task.splits["test"].texts)
-    kept = {texts for split in task.splits.values() for texts in split.texts}
+    assert all(f" {test_from} " in texts[0] for texts in task.splits["test"].inputs)
+    kept = {texts for split in task.splits.values() for texts in split.inputs}
     assert len(kept) == sum(counts)  # nothing stands in two splits
 
 
@@ -234,8 +234,8 @@ def test_given_files_override(tmp_path: Path) -> None:
         load(tmp_path)
     task = load(tmp_path, train=str(tmp_path / "train_b.tsv"), test=str(tmp_path / "extra.tsv"))
     assert tuple(task.counts.values()) == (50, 50, 50)
-    assert " train_b " in task.splits["train"].texts[0][0]
-    assert " dev " in task.splits["validation"].texts[0][0]
+    assert " train_b " in task.splits["train"].inputs[0][0]
+    assert " dev " in task.splits["validation"].inputs[0][0]
     named = load_task(TaskSource(name="mine", train=str(tmp_path / "train_b.tsv")))
     assert named.name == "mine"
 
@@ -253,21 +253,21 @@ def test_a_split_does_not_depend_on_the_order_of_the_file(tmp_path: Path) -> Non
         load(write(tmp_path / "b.tsv", lines[::-1])),
     )
     for split in ("train", "validation", "test"):
-        assert set(forward.splits[split].texts) == set(backward.splits[split].texts)
+        assert set(forward.splits[split].inputs) == set(backward.splits[split].inputs)
     assert forward.fingerprint == load(tmp_path / "a.tsv").fingerprint
 
 
 def test_equal_texts_stay_together(tmp_path: Path) -> None:
     write(tmp_path / "a.tsv", rows(30) * 5)
     splits = load(tmp_path / "a.tsv").splits
-    train, test = (set(splits[key].texts) for key in ("train", "test"))
+    train, test = (set(splits[key].inputs) for key in ("train", "test"))
     assert not train & test
-    assert not train & set(splits["validation"].texts)
-    assert not test & set(splits["validation"].texts)
+    assert not train & set(splits["validation"].inputs)
+    assert not test & set(splits["validation"].inputs)
 
 
 def test_a_rare_class_stays_in_train(tmp_path: Path) -> None:
     write(tmp_path / "a.tsv", [*rows(60), ("a rare and only sentence", "rare")])
     task = load(tmp_path / "a.tsv")
     assert task.classes == ("no", "rare", "yes")
-    assert ("a rare and only sentence",) in task.splits["train"].texts
+    assert ("a rare and only sentence",) in task.splits["train"].inputs

@@ -55,6 +55,20 @@ dataset_info:
 ---
 """
 
+IMAGES = """---
+dataset_info:
+  features:
+  - name: image
+    dtype: image
+  - name: label
+    dtype:
+      class_label:
+        names:
+          '0': lying
+          '1': standing
+---
+"""
+
 LOAD = """
 import json, sys
 from whichpeft.errors import DataError
@@ -66,7 +80,8 @@ for source in json.loads(sys.argv[1]):
         task = load_task(TaskSource(**source))
         answers.append({"counts": dict(task.counts), "classes": task.classes, "problem": task.problem,
                         "metrics": [m.name for m in task.metrics], "name": task.name,
-                        "first": task.splits["test"].texts[0], "notes": task.notes})
+                        "first": task.splits["test"].inputs[0], "kind": type(task).__name__,
+                        "notes": task.notes})
     except DataError as error:
         answers.append(str(error))
 print("ANSWERS" + json.dumps(answers))
@@ -111,6 +126,16 @@ def stsb(start: int, count: int) -> bytes:
     )
 
 
+def images(start: int, count: int) -> bytes:
+    numbers = range(start, start + count)
+    return parquet(
+        {
+            "image": [{"bytes": f"P5 2 2 255 {i:04}".encode(), "path": f"{i}.pgm"} for i in numbers],
+            "label": [i % 2 for i in numbers],
+        }
+    )
+
+
 def test_tasks_come_from_the_hub(tmp_path: Path) -> None:
     part = "00000-of-00001.parquet"
     repositories = {
@@ -121,6 +146,11 @@ def test_tasks_come_from_the_hub(tmp_path: Path) -> None:
             f"sst2/test-{part}": sst2(300, 30, labelled=False),
             f"stsb/train-{part}": stsb(0, 200),
             f"stsb/validation-{part}": stsb(200, 40),
+        },
+        "someone/shapes": {
+            "README.md": IMAGES.encode(),
+            f"data/train-{part}": images(0, 60),
+            f"data/test-{part}": images(60, 20),
         },
         "someone/reviews": {
             "train.jsonl": b"".join(
@@ -145,11 +175,12 @@ def test_tasks_come_from_the_hub(tmp_path: Path) -> None:
                 {"name": "someone/nothing"},
                 {"name": "nyu-mll/glue/sst3"},
                 {"name": "nyu-mll/glue"},
+                {"name": "someone/shapes"},
             ],
             tmp_path,
             HF_ENDPOINT=address,
         )
-    glue, similarity, same, reviews, no_split, unknown, no_config, which_config = answers
+    glue, similarity, same, reviews, no_split, unknown, no_config, which_config, shapes = answers
     assert glue["counts"] == {"train": 160, "validation": 40, "test": 40}
     assert glue["classes"] == ["negative", "positive"]
     assert glue["metrics"] == ["accuracy"]
@@ -161,6 +192,9 @@ def test_tasks_come_from_the_hub(tmp_path: Path) -> None:
     assert any("has no labels" in note for note in same["notes"])
     assert reviews["counts"] == {"train": 72, "validation": 18, "test": 30}
     assert "no split 'training'; it has train, test" in no_split
+    assert shapes["kind"] == "ImageTask"
+    assert shapes["classes"] == ["lying", "standing"]
+    assert shapes["counts"] == {"train": 48, "validation": 12, "test": 20}
     assert "'someone/nothing'" in unknown
     assert "spelling" in unknown
     assert "sst3" in no_config

@@ -33,7 +33,7 @@ def test_it_is_there_at_once() -> None:
 
 def test_no_text_stands_twice() -> None:
     splits = stdlib_docs().splits
-    texts = [text.casefold() for split in splits.values() for (text,) in split.texts]
+    texts = [text.casefold() for split in splits.values() for (text,) in split.inputs]
     assert len(set(texts)) == len(texts)
     assert all(len(text.split()) >= 3 for text in texts)
 

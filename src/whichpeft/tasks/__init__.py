@@ -1,7 +1,15 @@
 """What methods are compared on."""
 
-from whichpeft.tasks.build import text_task
-from whichpeft.tasks.catalogue import TASKS, KnownTask, list_tasks, load_task
+from whichpeft.tasks.build import image_task, text_task
+from whichpeft.tasks.catalogue import (
+    TASKS,
+    KnownTask,
+    holds_images,
+    list_tasks,
+    load_task,
+    suited_backbone,
+)
+from whichpeft.tasks.images import ImageTask
 from whichpeft.tasks.protocol import SPLITS, Array, Batch, Examples, Metric, Task, scores
 from whichpeft.tasks.text import TextTask
 
@@ -11,12 +19,16 @@ __all__ = [
     "Array",
     "Batch",
     "Examples",
+    "ImageTask",
     "KnownTask",
     "Metric",
     "Task",
     "TextTask",
+    "holds_images",
+    "image_task",
     "list_tasks",
     "load_task",
     "scores",
+    "suited_backbone",
     "text_task",
 ]

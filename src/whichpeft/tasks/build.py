@@ -1,22 +1,29 @@
-"""From raw splits to a TextTask: problem, classes, fingerprint, chance."""
+"""From raw splits to a task: problem, classes, fingerprint, chance."""
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 from collections.abc import Iterable, Sequence
-from typing import Any
+from pathlib import Path
+from typing import Any, TypeVar
 
 import numpy as np
 
 from whichpeft.errors import DataError, nearest
 from whichpeft.study.spec import PROBLEMS
+from whichpeft.tasks.images import ImageTask
+from whichpeft.tasks.labelled import Labelled, LabelledTask
 from whichpeft.tasks.labels import class_names, class_numbers, find_problem, is_missing, quantities
 from whichpeft.tasks.metrics import CUSTOMARY
+from whichpeft.tasks.pictures import Picture, keep
 from whichpeft.tasks.protocol import SPLITS, Array, Metric
-from whichpeft.tasks.splits import Arranged, Label, Split, arrange
-from whichpeft.tasks.text import LabelledTexts, TextTask
+from whichpeft.tasks.splits import Arranged, Input, Label, Split, arrange
+from whichpeft.tasks.text import TextTask
 
 Example = tuple[str | tuple[str, str], Label]
+ImageExample = tuple[Path | bytes | Array, Label]
+Built = TypeVar("Built", bound=LabelledTask)
 
 
 def text_task(
@@ -43,6 +50,7 @@ def text_task(
         if examples is not None
     }
     return assemble(
+        TextTask,
         name,
         train=splits["train"],
         validation=splits.get("validation"),
@@ -52,7 +60,50 @@ def text_task(
     )
 
 
+def image_task(
+    name: str,
+    *,
+    train: Iterable[ImageExample],
+    validation: Iterable[ImageExample] | None = None,
+    test: Iterable[ImageExample] | None = None,
+    metrics: Sequence[Metric] = (),
+) -> ImageTask:
+    """Build an image task from pairs of (image, class).
+
+    An image is a file's path, a file's bytes, or uint8 pixels of shape (height, width[, 3]).
+    Splits and metrics are as in `text_task`. Raises DataError where a split is empty, a file
+    cannot be read or a label does not fit.
+    """
+    given = {"train": train, "validation": validation, "test": test}
+    pictures: dict[str, Picture] = {}
+    splits: dict[str, Split] = {}
+    for key, examples in given.items():
+        if examples is None:
+            continue
+        where = f"task {name!r} [{key}]"
+        inputs: list[Input] = []
+        labels: list[Label] = []
+        for i, (image, label) in enumerate(examples):
+            if is_missing(label):
+                raise DataError(f"{where}: example {i} has no label")
+            shown = str(image) if isinstance(image, Path) else f"{where}: example {i}"
+            inputs.append(keep(Picture(image, shown), pictures))
+            labels.append(label)
+        splits[key] = Split(inputs=tuple(inputs), labels=tuple(labels), where=where)
+    task = assemble(
+        ImageTask,
+        name,
+        train=splits["train"],
+        validation=splits.get("validation"),
+        test=splits.get("test"),
+        metrics=tuple(metrics),
+        problem="classification",
+    )
+    return dataclasses.replace(task, pictures=pictures)
+
+
 def assemble(
+    kind: type[Built],
     name: str,
     *,
     train: Split,
@@ -63,8 +114,8 @@ def assemble(
     problem: str | None = None,
     class_order: Sequence[str] = (),
     notes: Sequence[str] = (),
-) -> TextTask:
-    """Build a text task from raw splits; `text_task` and the readers of files end here.
+) -> Built:
+    """Build a task of some kind from raw splits; `text_task` and the readers of files end here.
 
     class_order: names of the classes in the order that the data's own source numbers them.
     """
@@ -80,12 +131,12 @@ def assemble(
         raise DataError(f"{train.where}: every label is {train.labels[0]}; regression needs two or more")
     arranged = arrange(train=train, validation=validation, dev=dev, test=test, classes=classification)
     splits = {
-        key: LabelledTexts(split.texts, _numbers(split, classes, classification))
+        key: Labelled(split.inputs, _numbers(split, classes, classification))
         for key, split in _named(arranged)
     }
     labels = splits["train"].labels
     chosen = metrics or CUSTOMARY[problem]
-    task = TextTask(
+    task = kind(
         name=name,
         problem=problem,
         fingerprint=_fingerprint(splits, classes),
@@ -117,7 +168,7 @@ def _read(examples: Iterable[Example], where: str) -> Split:
         labels.append(label)
     if len({len(both) for both in texts}) > 1:
         raise DataError(f"{where}: some examples are pairs of texts and some are not")
-    return Split(texts=tuple(texts), labels=tuple(labels), where=where)
+    return Split(inputs=tuple(texts), labels=tuple(labels), where=where)
 
 
 def _numbers(split: Split, classes: Sequence[str], classification: bool) -> Array:
@@ -128,8 +179,8 @@ def _named(arranged: Arranged) -> list[tuple[str, Split]]:
     return [(key, getattr(arranged, key)) for key in SPLITS]
 
 
-def _fingerprint(splits: dict[str, LabelledTexts], classes: Sequence[str]) -> str:
-    """Hash every text and label of the three splits, in order; lengths go first, so that no two
+def _fingerprint(splits: dict[str, Labelled], classes: Sequence[str]) -> str:
+    """Hash every input and label of the three splits, in order; lengths go first, so that no two
     different data sets write the same bytes."""
     digest = hashlib.sha256()
 
@@ -138,9 +189,9 @@ def _fingerprint(splits: dict[str, LabelledTexts], classes: Sequence[str]) -> st
         digest.update(len(data).to_bytes(8) + data)
 
     for key in SPLITS:
-        put(f"{key} {len(splits[key].texts)}")
-        for texts, label in zip(splits[key].texts, splits[key].labels.tolist(), strict=True):
-            for text in texts:
-                put(text)
+        put(f"{key} {len(splits[key].inputs)}")
+        for parts, label in zip(splits[key].inputs, splits[key].labels.tolist(), strict=True):
+            for part in parts:
+                put(part)
             put(classes[label] if classes else repr(label))
     return digest.hexdigest()

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from whichpeft.errors import DataError, WhichpeftError, nearest
 from whichpeft.study import TaskSource
+from whichpeft.tasks.digits import digits
 from whichpeft.tasks.hub import GLUE, load_glue, load_hub
+from whichpeft.tasks.local import holds_images as is_image_folder
 from whichpeft.tasks.local import is_local, load_local
 from whichpeft.tasks.stdlib_docs import PACKAGES, stdlib_docs
 
@@ -25,11 +27,14 @@ class KnownTask:
     """A task with a name: one line of description, the metric it is scored by, how it is loaded.
 
     metric: its name, or None for a plug-in's task, which says so only once it is loaded.
+    backbone: one that suits it, taken where none is named. images: whether it holds images.
     """
 
     description: str
     metric: str | None
     load: Callable[[], Task]
+    backbone: str = "minilm"
+    images: bool = False
 
 
 TASKS: Mapping[str, KnownTask] = {
@@ -38,6 +43,13 @@ TASKS: Mapping[str, KnownTask] = {
         "(embedded, needs no network)",
         "accuracy",
         stdlib_docs,
+    ),
+    "digits": KnownTask(
+        "which digit from 5 to 9 is written there? 896 images of 8x8 (embedded, needs no network)",
+        "accuracy",
+        digits,
+        backbone="digits-vit",
+        images=True,
     ),
     **{
         f"glue/{name}": KnownTask(
@@ -58,6 +70,21 @@ def list_tasks() -> dict[str, KnownTask]:
             if point.name not in TASKS
         },
     }
+
+
+def suited_backbone(name: str) -> str:
+    """Return the backbone that a task of this name runs on where none is named."""
+    known = list_tasks().get(name)
+    return known.backbone if known is not None else "minilm"
+
+
+def holds_images(name: str) -> bool:
+    """Whether a task of this name is known to hold images before it is loaded.
+
+    A data set of the hub, or a table in a file, says so only once it is loaded.
+    """
+    known = list_tasks().get(name)
+    return known.images if known is not None else is_image_folder(TaskSource(name=name))
 
 
 def load_task(source: TaskSource) -> Task:

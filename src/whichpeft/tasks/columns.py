@@ -1,4 +1,4 @@
-"""Which columns of a table hold the text and the label, found by inspection where not given."""
+"""Which columns of a table hold the text (or image) and the label, found where not given."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 from whichpeft.errors import DataError
 from whichpeft.tasks.labels import MOST_NUMERIC_CLASSES, is_missing, number
+from whichpeft.tasks.pictures import is_picture
 from whichpeft.tasks.table import Table
 
 # Names that data sets customarily give their columns; of the labels the first that is there.
@@ -48,20 +49,21 @@ _LOOKED_AT = 2000
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """Indices of the text columns (one, or two for a pair) and of the label's."""
+    """Indices of the input's columns (one, or two for a pair of texts) and of the label's."""
 
-    text: tuple[int, ...]
+    input: tuple[int, ...]
     label: int
 
 
 def find_columns(
     table: Table, text_columns: Sequence[str] = (), label_column: str | None = None
 ) -> Columns:
-    """Find the text and label columns of a table, taking those that are given.
+    """Find the input and label columns of a table, taking those that are given.
 
-    Raises DataError where a given column is missing, or none or too many would do.
+    A column of images is the input, unless text columns are given. Raises DataError where a given
+    column is missing, or none or too many would do.
     """
-    given = tuple(table.index(column) for column in text_columns)
+    given = tuple(table.index(column) for column in text_columns) or _find_images(table)
     label = table.index(label_column) if label_column is not None else None
     if label is not None and label in given:
         raise DataError(
@@ -70,7 +72,26 @@ def find_columns(
         )
     if label is None:
         label = _find_label(table, given or _prose(table))
-    return Columns(text=given or _find_text(table, label), label=label)
+    return Columns(input=given or _find_text(table, label), label=label)
+
+
+def holds_images(table: Table, columns: Columns) -> bool:
+    """Whether the input is one image."""
+    return len(columns.input) == 1 and columns.input[0] in _image_columns(table)
+
+
+def _find_images(table: Table) -> tuple[int, ...]:
+    found = _image_columns(table)
+    if len(found) > 1:
+        raise DataError(
+            f"{table.where}: columns {_listed(table, found)} hold images; name one with --text-column"
+        )
+    return found
+
+
+def _image_columns(table: Table) -> tuple[int, ...]:
+    firsts = [next((value for value in column if value is not None), None) for column in table.columns]
+    return tuple(index for index, value in enumerate(firsts) if is_picture(value))
 
 
 def _find_label(table: Table, text: Sequence[int]) -> int:

@@ -1,7 +1,8 @@
-"""From tables to a text task: the same steps for local files and for the hub."""
+"""From tables to a task: the same steps for local files, folders of images and the hub."""
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -9,10 +10,12 @@ from typing import Any
 from whichpeft.errors import DataError
 from whichpeft.study import TaskSource
 from whichpeft.tasks.build import assemble
-from whichpeft.tasks.columns import Columns, find_columns
+from whichpeft.tasks.columns import Columns, find_columns, holds_images
+from whichpeft.tasks.images import ImageTask
 from whichpeft.tasks.labels import class_name, is_missing, number
+from whichpeft.tasks.pictures import Picture, keep, picture_of
 from whichpeft.tasks.protocol import Metric
-from whichpeft.tasks.splits import Label, Split
+from whichpeft.tasks.splits import Input, Label, Split
 from whichpeft.tasks.table import Table
 from whichpeft.tasks.text import TextTask
 
@@ -27,14 +30,18 @@ def task_from_tables(
     *,
     asked: Sequence[str] = (),
     metrics: tuple[Metric, ...] = (),
-) -> TextTask:
-    """Build a text task from tables by role.
+) -> TextTask | ImageTask:
+    """Build a task from tables by role: of images where train has a column of them, else of text.
 
     Columns are found in train and looked up in the others, by name where both have names. A test
     table without labels is left out, unless it is among the roles `asked` for by name.
     """
     train = tables["train"]
     columns = find_columns(train, source.text_columns, source.label_column)
+    images = holds_images(train, columns)
+    if images and source.problem == "regression":
+        raise DataError(f"task {name!r}: holds images, which are classified; leave out the regression")
+    pictures: dict[str, Picture] = {}
     notes: list[str] = []
     splits: dict[str, Split] = {}
     for role in ROLES:
@@ -51,26 +58,27 @@ def task_from_tables(
                 f"{table.where}: {reason}; name the columns with --text-column and --label-column, "
                 "or leave the file out"
             )
-        splits[role], dropped = _split(table, found)
+        splits[role] = _split_images(table, found, pictures) if images else _split(table, found)
+        dropped = len(table) - len(splits[role])
         if dropped:
-            notes.append(f"{table.where}: {dropped} rows without text or label are left out")
-    return assemble(
-        name,
-        train=splits["train"],
-        validation=splits.get("validation"),
-        dev=splits.get("dev"),
-        test=splits.get("test"),
-        metrics=metrics,
-        problem=source.problem,
-        class_order=train.class_orders.get(columns.label, ()),
-        notes=notes,
-    )
+            what = "image" if images else "text"
+            notes.append(f"{table.where}: {dropped} rows without {what} or label are left out")
+    parts: dict[str, Any] = {
+        **splits,
+        "metrics": metrics,
+        "problem": "classification" if images else source.problem,
+        "class_order": train.class_orders.get(columns.label, ()),
+        "notes": notes,
+    }
+    if images:
+        return dataclasses.replace(assemble(ImageTask, name, **parts), pictures=pictures)
+    return assemble(TextTask, name, **parts)
 
 
 def _same_columns(train: Table, columns: Columns, table: Table) -> Columns | str:
     """Find train's columns in another table, or say what it lacks."""
     found = []
-    for index in (*columns.text, columns.label):
+    for index in (*columns.input, columns.label):
         if train.names is not None and table.names is not None:
             place = table.find(train.names[index])
             if place is None:
@@ -80,7 +88,7 @@ def _same_columns(train: Table, columns: Columns, table: Table) -> Columns | str
         else:
             return f"has {len(table.columns)} columns where {train.where} has {len(train.columns)}"
         found.append(place)
-    return Columns(text=tuple(found[:-1]), label=found[-1])
+    return Columns(input=tuple(found[:-1]), label=found[-1])
 
 
 def _unlabelled(table: Table, found: Columns, train: Table, columns: Columns) -> bool:
@@ -91,17 +99,30 @@ def _unlabelled(table: Table, found: Columns, train: Table, columns: Columns) ->
     return False
 
 
-def _split(table: Table, columns: Columns) -> tuple[Split, int]:
+def _split(table: Table, columns: Columns) -> Split:
     texts: list[tuple[str, ...]] = []
     labels: list[Label] = []
-    for row in zip(*(table.columns[i] for i in (*columns.text, columns.label)), strict=True):
+    for row in zip(*(table.columns[i] for i in (*columns.input, columns.label)), strict=True):
         parts = tuple(_plain(part) for part in row[:-1])
         label: Any = row[-1]
         if any(parts) and not is_missing(label):
             texts.append(parts)
             labels.append(label.strip() if isinstance(label, str) else label)
-    split = Split(texts=tuple(texts), labels=tuple(labels), where=table.where)
-    return split, len(table) - len(split)
+    return Split(inputs=tuple(texts), labels=tuple(labels), where=table.where)
+
+
+def _split_images(table: Table, columns: Columns, pictures: dict[str, Picture]) -> Split:
+    """Take the rows with an image and a label, putting the images among `pictures`."""
+    inputs: list[Input] = []
+    labels: list[Label] = []
+    (image,) = columns.input
+    for row, (value, label) in enumerate(
+        zip(table.columns[image], table.columns[columns.label], strict=True)
+    ):
+        if value is not None and not is_missing(label):
+            inputs.append(keep(picture_of(value, f"{table.where} row {row}"), pictures))
+            labels.append(label)
+    return Split(inputs=tuple(inputs), labels=tuple(labels), where=table.where)
 
 
 def _plain(value: Any) -> str:

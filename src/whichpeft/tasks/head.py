@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
-import logging
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
 
+from whichpeft.backbones.quiet import quiet_loading
 from whichpeft.errors import BackboneError
 from whichpeft.tasks.encoding import pad_id
 
@@ -15,24 +15,60 @@ if TYPE_CHECKING:
 
     from whichpeft.backbones import Backbone
 
+Reads = Literal["text", "images"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """How transformers calls the classifiers of one modality, and backbones that read it."""
+
+    auto_class: str
+    known: str
+    examples: str
+
+
+_KINDS: Mapping[Reads, _Kind] = {
+    "text": _Kind(
+        "AutoModelForSequenceClassification",
+        "MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES",
+        "minilm or roberta-base",
+    ),
+    "images": _Kind(
+        "AutoModelForImageClassification",
+        "MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING_NAMES",
+        "google/vit-base-patch16-224-in21k, or digits-vit for images of 8x8",
+    ),
+}
 # Where `build_classifier` leaves the names of what was drawn anew, for `head_parameters` to find.
 _DRAWN = "whichpeft_drawn"
 
 
-def build_classifier(backbone: Backbone, *, classes: Sequence[str]) -> torch.nn.Module:
+def check_reads(backbone: Backbone, reads: Reads) -> None:
+    """Raise BackboneError where transformers has no classifier of this modality for a backbone."""
+    from transformers.models.auto import modeling_auto
+
+    kind = _KINDS[reads]
+    if backbone.family not in getattr(modeling_auto, kind.known):
+        raise BackboneError(
+            f"backbone {backbone.name!r}: a {backbone.family} model does not classify {reads}, which "
+            f"this task holds; name another with --backbone, such as {kind.examples}"
+        )
+
+
+def build_classifier(backbone: Backbone, *, reads: Reads, classes: Sequence[str]) -> torch.nn.Module:
     """Load a backbone in float32 with a head for `classes`, or with one output for none.
 
     The head is drawn from torch's global generator; a head that the checkpoint brings along is
     drawn anew, so that every study starts from the backbone alone. Raises BackboneError where the
-    files are no model that classifies text.
+    files are no model that classifies such inputs.
     """
     import torch
-    from transformers import AutoModelForSequenceClassification
 
+    check_reads(backbone, reads)
     names = list(classes) or ["value"]
     try:
         with quiet_loading():
-            model, found = AutoModelForSequenceClassification.from_pretrained(
+            model, found = _auto_class(reads).from_pretrained(
                 backbone.files,
                 num_labels=len(names),
                 id2label=dict(enumerate(names)),
@@ -47,9 +83,10 @@ def build_classifier(backbone: Backbone, *, classes: Sequence[str]) -> torch.nn.
     except (OSError, ValueError, KeyError) as error:
         reason = " ".join(str(error).split())[:300]
         raise BackboneError(
-            f"backbone {backbone.name!r}: cannot be loaded to classify text: {reason}"
+            f"backbone {backbone.name!r}: cannot be loaded to classify {reads}: {reason}"
         ) from None
-    model.config.get_text_config().pad_token_id = pad_id(backbone)
+    if reads == "text":
+        model.config.get_text_config().pad_token_id = pad_id(backbone)
     drawn = set(found["missing_keys"]) | {key for key, *_ in found["mismatched_keys"]}
     parameters = dict(model.named_parameters())
     _check_body(model, drawn, found["mismatched_keys"], backbone)
@@ -60,28 +97,26 @@ def build_classifier(backbone: Backbone, *, classes: Sequence[str]) -> torch.nn.
     return model
 
 
-def sketch_classifier(backbone: Backbone, *, classes: Sequence[str]) -> torch.nn.Module:
+def sketch_classifier(backbone: Backbone, *, reads: Reads, classes: Sequence[str]) -> torch.nn.Module:
     """Make the model of `build_classifier` without weights, on the device of the caller's context.
 
     Its head is all that lies outside the body, as in a checkpoint of the body alone. Raises
-    BackboneError where the architecture does not classify text.
+    BackboneError where the architecture does not classify such inputs.
     """
     import torch
-    from transformers import AutoModelForSequenceClassification
 
+    check_reads(backbone, reads)
     config = backbone.architecture()
     config.num_labels = len(classes) or 1
     config.problem_type = "single_label_classification" if classes else "regression"
     text = config.get_text_config()
-    if text.pad_token_id is None:
+    if reads == "text" and text.pad_token_id is None:
         text.pad_token_id = 0  # no content is read, but decoders' classifiers insist on one
-    try:
-        model = AutoModelForSequenceClassification.from_config(config, dtype=torch.float32)
-    except ValueError:
-        raise BackboneError(
-            f"backbone {backbone.name!r}: a {backbone.family} model does not classify text"
-        ) from None
-    outside = {name for name, _ in model.named_parameters() if not _in_body(model, name)}
+    model = _auto_class(reads).from_config(config, dtype=torch.float32)
+    names = {name for name, _ in model.named_parameters()}
+    outside = {name for name in names if not _in_body(model, name)}
+    if outside == names:  # a classifier that takes a part of the body, as CLIP's does
+        outside = set()
     setattr(model, _DRAWN, frozenset(outside | _classifier(model, config.num_labels)))
     return model
 
@@ -96,20 +131,10 @@ def head_parameters(model: torch.nn.Module) -> set[str]:
     return set(drawn)
 
 
-@contextlib.contextmanager
-def quiet_loading() -> Iterator[None]:
-    """Silence the progress bar and the report of newly drawn weights; errors still come through."""
-    from transformers.utils import logging as shown
+def _auto_class(reads: Reads) -> Any:
+    import transformers
 
-    level, bar = shown.get_verbosity(), shown.is_progress_bar_enabled()
-    shown.set_verbosity(logging.ERROR)
-    shown.disable_progress_bar()
-    try:
-        yield
-    finally:
-        shown.set_verbosity(level)
-        if bar:
-            shown.enable_progress_bar()
+    return getattr(transformers, _KINDS[reads].auto_class)
 
 
 def _in_body(model: Any, name: str) -> bool:

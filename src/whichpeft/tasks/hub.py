@@ -13,6 +13,7 @@ from urllib.request import getproxies
 from whichpeft.errors import DataError
 from whichpeft.study import TaskSource
 from whichpeft.tasks.extract import ROLES, task_from_tables
+from whichpeft.tasks.images import ImageTask
 from whichpeft.tasks.local import role_of
 from whichpeft.tasks.metrics import ACCURACY, F1, MATTHEWS, PEARSON, SPEARMAN
 from whichpeft.tasks.protocol import Metric
@@ -59,7 +60,7 @@ GLUE: Mapping[str, GlueTask] = {
 }
 
 
-def load_glue(name: str) -> TextTask:
+def load_glue(name: str) -> TextTask | ImageTask:
     """Load a task of GLUE by its short name (``sst2``)."""
     preset = GLUE[name]
     tables = _tables(GLUE_ID, name)
@@ -70,7 +71,7 @@ def load_glue(name: str) -> TextTask:
     return task_from_tables(source.name, chosen, source, metrics=preset.metrics)
 
 
-def load_hub(source: TaskSource) -> TextTask:
+def load_hub(source: TaskSource) -> TextTask | ImageTask:
     """Load ``owner/name`` or ``owner/name/config`` from the hub.
 
     `source.train`, `validation` and `test` name splits of the data set. Raises DataError where
@@ -115,10 +116,14 @@ def _tables(hub_id: str, config: str | None) -> dict[str, Table]:
 
 
 def _table(data: Any, where: str) -> Table:
-    """Take a data set's plain columns; images, audio and nested columns are none."""
-    from datasets import ClassLabel, Value
+    """Take a data set's plain columns and images, as bytes; audio and nested columns are none."""
+    from datasets import ClassLabel, Image, Value
 
-    names = [name for name, kind in data.features.items() if isinstance(kind, (Value, ClassLabel))]
+    kinds = (Value, ClassLabel, Image)
+    names = [name for name, kind in data.features.items() if isinstance(kind, kinds)]
+    for name in names:
+        if isinstance(data.features[name], Image):
+            data = data.cast_column(name, Image(decode=False))
     read = data.select_columns(names).to_dict() if names else {}
     columns: list[list[Any]] = []
     orders: dict[int, tuple[str, ...]] = {}

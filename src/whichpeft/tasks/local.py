@@ -11,6 +11,8 @@ from whichpeft.errors import DataError, nearest
 from whichpeft.study import TaskSource
 from whichpeft.study.spec import short_name
 from whichpeft.tasks.extract import ROLES, task_from_tables
+from whichpeft.tasks.image_folder import image_tables, is_image_folder
+from whichpeft.tasks.images import ImageTask
 from whichpeft.tasks.read import SUFFIXES, read_table
 from whichpeft.tasks.table import Table
 from whichpeft.tasks.text import TextTask
@@ -37,7 +39,13 @@ def is_local(source: TaskSource) -> bool:
     return looks_like_path or path.exists()
 
 
-def load_local(source: TaskSource) -> TextTask:
+def holds_images(source: TaskSource) -> bool:
+    """Whether a source is a folder of images, which lie in sub-folders and beside no data files."""
+    path = Path(source.name).expanduser()
+    return path.is_dir() and not _data_files(path) and is_image_folder(path)
+
+
+def load_local(source: TaskSource) -> TextTask | ImageTask:
     """Load a task from a file, or from a folder.
 
     `source.train`, `validation` and `test` override what a folder holds; with `train` given, the
@@ -50,6 +58,8 @@ def load_local(source: TaskSource) -> TextTask:
         if (file := getattr(source, role)) is not None
     }
     files: dict[str, list[Path]] = {}
+    if not asked and holds_images(source):
+        return task_from_tables(path.resolve().name, image_tables(path, role_of), source)
     if path.is_dir():
         files = _in_folder(path, asked)
         name = path.resolve().name
@@ -89,8 +99,8 @@ def role_of(stem: str) -> str | None:
     return roles[0] if roles else None
 
 
-def _in_folder(folder: Path, asked: Collection[str]) -> dict[str, list[Path]]:
-    data = sorted(
+def _data_files(folder: Path) -> list[Path]:
+    return sorted(
         path
         for path in folder.iterdir()
         if path.is_file()
@@ -98,10 +108,14 @@ def _in_folder(folder: Path, asked: Collection[str]) -> dict[str, list[Path]]:
         and not path.name.startswith(".")
         and not _ABOUT.fullmatch(path.stem.casefold())
     )
+
+
+def _in_folder(folder: Path, asked: Collection[str]) -> dict[str, list[Path]]:
+    data = _data_files(folder)
     if not data and not asked:
         raise DataError(
-            f"{folder}: holds no data files; {', '.join(sorted(SUFFIXES))} are read "
-            "(sub-folders are not searched)"
+            f"{folder}: holds no data files; {', '.join(sorted(SUFFIXES))} are read, and images in a "
+            "sub-folder for each class"
         )
     files: dict[str, list[Path]] = {}
     for path in data:
@@ -143,7 +157,10 @@ def _existing(path: Path, role: str | None = None) -> Path:
     if path.is_file():
         return path
     if path.is_dir():
-        raise DataError(f"{path}: is a folder; give a file with --{role}")
+        raise DataError(
+            f"{path}: is a folder; give a file with --{role} (folders of images are told apart by their "
+            "names, in one folder given with --task)"
+        )
     beside: Mapping[str, Path] = {}
     if path.parent.is_dir():
         beside = {other.name: other for other in path.parent.iterdir()}

@@ -1,7 +1,7 @@
 """Splits: raw examples, fixed hashes of their content, and which examples go where.
 
-Everything that is chosen here is chosen by a hash of an example's text, so it depends neither on
-a seed nor on the order of a file, and equal texts always stay on the same side.
+Everything that is chosen here is chosen by a hash of an example's input, so it depends neither on
+a seed nor on the order of a file, and equal inputs always stay on the same side.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from whichpeft.errors import DataError
 
 Label = str | int | float | bool
-Texts = tuple[str, ...]
+# What a model reads of an example: one text, two for a pair, or the hash of an image's content.
+Input = tuple[str, ...]
 
 # A held-out validation set: a tenth of train; at least 100 examples where that is no more than a
 # fifth of train; at most 2,000, because it is read after every epoch.
@@ -24,20 +25,20 @@ PART = " (part)"
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """Examples as read: texts (one string, or two for a pair), labels, and where they came from."""
+    """Examples as read: inputs, labels, and where they came from."""
 
-    texts: tuple[Texts, ...]
+    inputs: tuple[Input, ...]
     labels: tuple[Label, ...]
     where: str
 
     def __len__(self) -> int:
-        return len(self.texts)
+        return len(self.inputs)
 
     def take(self, indices: Iterable[int], where: str) -> Split:
         """Return the examples at `indices`, in that order."""
         chosen = list(indices)
         return Split(
-            texts=tuple(self.texts[i] for i in chosen),
+            inputs=tuple(self.inputs[i] for i in chosen),
             labels=tuple(self.labels[i] for i in chosen),
             where=where,
         )
@@ -53,9 +54,9 @@ class Arranged:
     notes: tuple[str, ...]
 
 
-def content_hash(texts: Texts, salt: str) -> int:
-    """Return 64 bits that depend on an example's texts and the purpose `salt` alone."""
-    text = "\x1f".join((salt, *texts))
+def content_hash(read: Input, salt: str) -> int:
+    """Return 64 bits that depend on an example's input and the purpose `salt` alone."""
+    text = "\x1f".join((salt, *read))
     return int.from_bytes(hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest())
 
 
@@ -113,8 +114,8 @@ def held_out_count(examples: int) -> int:
 
 
 def hold_out(split: Split, count: int, *, salt: str, classes: bool) -> tuple[Split, Split]:
-    """Take about `count` examples out of a split: those of the lowest hash, equal texts together."""
-    hashes = [content_hash(texts, salt) for texts in split.texts]
+    """Take about `count` examples out of a split: those of the lowest hash, equal inputs together."""
+    hashes = [content_hash(read, salt) for read in split.inputs]
     groups: dict[int, list[int]] = {}
     for index in sorted(range(len(split)), key=hashes.__getitem__):
         groups.setdefault(hashes[index], []).append(index)
@@ -134,16 +135,16 @@ def hold_out(split: Split, count: int, *, salt: str, classes: bool) -> tuple[Spl
     return split.take(rest, split.where), split.take(sorted(gone), split.where + PART)
 
 
-def subset(texts: Sequence[Texts], labels: Sequence[Hashable] | None, count: int) -> list[int]:
+def subset(inputs: Sequence[Input], labels: Sequence[Hashable] | None, count: int) -> list[int]:
     """Choose `count` examples by hash, as indices in rising order; smaller subsets lie in larger.
 
-    Equal texts are told apart by their label, so that the choice is the same in any file order.
+    Equal inputs are told apart by their label, so that the choice is the same in any file order.
     Where `labels` are classes, raises DataError if a class would not be seen.
     """
-    if count >= len(texts):
-        return list(range(len(texts)))
-    tags: Sequence[Hashable] = labels if labels is not None else [""] * len(texts)
-    order = sorted(range(len(texts)), key=lambda i: (content_hash(texts[i], "subset"), str(tags[i])))
+    if count >= len(inputs):
+        return list(range(len(inputs)))
+    tags: Sequence[Hashable] = labels if labels is not None else [""] * len(inputs)
+    order = sorted(range(len(inputs)), key=lambda i: (content_hash(inputs[i], "subset"), str(tags[i])))
     if labels is not None:
         missing = set(labels) - {labels[i] for i in order[:count]}
         if missing:

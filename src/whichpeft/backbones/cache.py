@@ -1,0 +1,83 @@
+"""Folders that whichpeft makes once and finds again: whole or not at all, also among processes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from whichpeft.errors import BackboneError
+
+_CHECKSUMS = "checksums.json"
+
+
+def cache_folder() -> Path:
+    """Return $WHICHPEFT_CACHE, or whichpeft's folder in the user's cache."""
+    if given := os.environ.get("WHICHPEFT_CACHE"):
+        return Path(given).expanduser()
+    if given := os.environ.get("XDG_CACHE_HOME"):
+        return Path(given).expanduser() / "whichpeft"
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches" / "whichpeft"
+    if sys.platform == "win32" and (given := os.environ.get("LOCALAPPDATA")):
+        return Path(given) / "whichpeft"
+    return Path.home() / ".cache" / "whichpeft"
+
+
+def cached(name: str, make: Callable[[Path], None]) -> Path:
+    """Return the folder of this name in the cache, made by `make` where it is not there whole.
+
+    It is made beside its place and then moved there, so that nobody meets half of it; of two
+    processes that make it at once, the first stands. Raises BackboneError where the cache cannot
+    be written to.
+    """
+    place = cache_folder() / name
+    if _is_whole(place):
+        return place
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f".{name}-", dir=place.parent) as scratch:
+            made = Path(scratch, "made")
+            made.mkdir()
+            make(made)
+            (made / _CHECKSUMS).write_text(json.dumps(_checksums(made), indent=1), encoding="utf-8")
+            _move(made, place, Path(scratch, "broken"))
+    except OSError as error:
+        raise BackboneError(
+            f"{error.filename or place}: cannot be written ({error.strerror or error}); set "
+            "WHICHPEFT_CACHE to a folder that can"
+        ) from None
+    return place
+
+
+def _move(made: Path, place: Path, aside: Path) -> None:
+    """Put a folder in its place, unless another process has put a whole one there meanwhile."""
+    if _is_whole(place):
+        return
+    if place.exists():
+        place.rename(aside)
+    try:
+        made.rename(place)
+    except OSError:
+        if not _is_whole(place):
+            raise
+
+
+def _is_whole(folder: Path) -> bool:
+    try:
+        kept = json.loads((folder / _CHECKSUMS).read_text(encoding="utf-8"))
+        return bool(kept == _checksums(folder))
+    except (OSError, ValueError):
+        return False
+
+
+def _checksums(folder: Path) -> dict[str, str]:
+    return {
+        path.name: hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.iterdir())
+        if path.is_file() and path.name != _CHECKSUMS
+    }

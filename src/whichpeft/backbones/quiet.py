@@ -1,0 +1,23 @@
+"""Keeps transformers from talking while it loads and saves."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Iterator
+
+
+@contextlib.contextmanager
+def quiet_loading() -> Iterator[None]:
+    """Silence the progress bar and the report of newly drawn weights; errors still come through."""
+    from transformers.utils import logging as shown
+
+    level, bar = shown.get_verbosity(), shown.is_progress_bar_enabled()
+    shown.set_verbosity(logging.ERROR)
+    shown.disable_progress_bar()
+    try:
+        yield
+    finally:
+        shown.set_verbosity(level)
+        if bar:
+            shown.enable_progress_bar()

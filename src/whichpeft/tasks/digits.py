@@ -1,0 +1,34 @@
+"""The embedded image task: which digit from 5 to 9 is written there?
+
+The images are scikit-learn's, which lie on every machine that has it. Their other half, 0 to 4, is
+what the backbone ``digits-vit`` is pretrained on.
+"""
+
+from __future__ import annotations
+
+from whichpeft.backbones.digits import PRETRAINED_CLASSES, digit_images
+from whichpeft.tasks.build import ImageExample, image_task
+from whichpeft.tasks.images import ImageTask
+from whichpeft.tasks.pictures import Picture
+from whichpeft.tasks.protocol import SPLITS
+from whichpeft.tasks.splits import content_hash
+
+CLASSES = tuple(digit for digit in range(10) if digit not in PRETRAINED_CLASSES)
+VALIDATION_SHARE, TEST_SHARE = 0.1, 0.3
+
+
+def digits() -> ImageTask:
+    """Load the task ``digits``: 896 images, split by a hash of their pixels."""
+    splits: dict[str, list[ImageExample]] = {key: [] for key in SPLITS}
+    for pixels, digit in zip(*digit_images(CLASSES), strict=True):
+        share = content_hash((Picture(pixels, "digits").fingerprint(),), "split") / 2**64
+        splits[_side(share)].append((pixels, int(digit)))
+    return image_task(
+        "digits", train=splits["train"], validation=splits["validation"], test=splits["test"]
+    )
+
+
+def _side(share: float) -> str:
+    if share < TEST_SHARE:
+        return "test"
+    return "validation" if share < TEST_SHARE + VALIDATION_SHARE else "train"

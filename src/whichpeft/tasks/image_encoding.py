@@ -1,0 +1,148 @@
+"""Images as a backbone reads them: 8-bit pixels of its size, kept compactly, normalised by batch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from whichpeft.errors import BackboneError
+from whichpeft.tasks.pictures import Picture
+from whichpeft.tasks.protocol import Array, Batch
+
+if TYPE_CHECKING:
+    from whichpeft.backbones import Backbone
+
+PROCESSOR_FILE = "preprocessor_config.json"
+# Where a configuration names no image size: convolutions read any.
+_USUAL_SIZE = 224
+_AT_ONCE = 256
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ImageExamples:
+    """One split as uint8 pixels of shape (n, channels, height, width).
+
+    scale, shift: per channel, from pixels to what the backbone was pretrained on.
+    """
+
+    pixels: Array
+    labels: Array
+    scale: Array
+    shift: Array
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @property
+    def sizes(self) -> Array:
+        """All alike: every image is brought to one size."""
+        return np.ones(len(self), dtype=np.int64)
+
+    @property
+    def tokens(self) -> None:
+        """Images have no tokens."""
+
+    @property
+    def truncated(self) -> float:
+        """None is cut: images are resized."""
+        return 0.0
+
+    def batch(self, indices: Array) -> Batch:
+        """Return pixel_values of shape (n, channels, height, width) in float32, and labels."""
+        import torch
+
+        chosen = np.asarray(indices)
+        values = self.pixels[chosen].astype(np.float32) * self.scale + self.shift
+        return {
+            "pixel_values": torch.from_numpy(values),
+            "labels": torch.from_numpy(self.labels[chosen].astype(np.int64)),
+        }
+
+
+def encode_images(
+    pictures: Sequence[Picture], labels: Array, processor: Any, backbone: Backbone
+) -> ImageExamples:
+    """Open images and resize and crop them the way the backbone's own image processor does.
+
+    Raises DataError where one cannot be opened, BackboneError where they do not come out alike.
+    """
+    channels, *_ = input_shape(backbone)
+    pixels = np.empty(0, dtype=np.uint8)
+    for start in range(0, len(pictures), _AT_ONCE):
+        opened = [picture.open(grey=channels == 1) for picture in pictures[start : start + _AT_ONCE]]
+        some = _resize(opened, processor, backbone)
+        if start == 0:
+            pixels = np.empty((len(pictures), *some.shape[1:]), dtype=np.uint8)
+        elif some.shape[1:] != pixels.shape[1:]:
+            raise _unlike(backbone, f"{some.shape[2:]} after {pixels.shape[2:]}")
+        pixels[start : start + len(some)] = some
+    factor = float(processor.rescale_factor) if processor.do_rescale else 1.0
+    mean, deviation = np.zeros(channels), np.ones(channels)
+    if processor.do_normalize:
+        mean = np.broadcast_to(processor.image_mean, channels)
+        deviation = np.broadcast_to(processor.image_std, channels)
+    return ImageExamples(
+        pixels=pixels,
+        labels=labels,
+        scale=(factor / deviation).astype(np.float32)[:, None, None],
+        shift=(-mean / deviation).astype(np.float32)[:, None, None],
+    )
+
+
+def input_shape(backbone: Backbone) -> tuple[int, int, int]:
+    """Return channels, height and width of the images that a backbone reads."""
+    config = backbone.architecture()
+    # CLIP and its kin keep what concerns images apart.
+    config = getattr(config, "vision_config", config)
+    size = getattr(config, "image_size", None) or _USUAL_SIZE
+    height, width = (size, size) if isinstance(size, int) else size
+    return int(getattr(config, "num_channels", 3)), int(height), int(width)
+
+
+def load_processor(backbone: Backbone) -> Any:
+    """Load the image processor that lies beside the weights.
+
+    Raises BackboneError where there is none.
+    """
+    from transformers import AutoImageProcessor
+
+    try:
+        # Pillow on every machine: torchvision resizes to slightly other pixels where it is there.
+        return AutoImageProcessor.from_pretrained(backbone.files, local_files_only=True, backend="pil")
+    except (OSError, ValueError, KeyError, ImportError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise BackboneError(
+            f"backbone {backbone.name!r}: no image processor can be read from {backbone.folder} "
+            f"({reason}); save its {PROCESSOR_FILE} there with processor.save_pretrained()"
+        ) from None
+
+
+def _resize(images: Sequence[Any], processor: Any, backbone: Backbone) -> Array:
+    try:
+        # Rescaling and normalising wait for the batch; pixels take a quarter of float32's memory.
+        read = processor(
+            images=list(images),
+            do_rescale=False,
+            do_normalize=False,
+            do_convert_rgb=False,
+            return_tensors="np",
+        )
+        pixels = np.asarray(read["pixel_values"])
+    except (ValueError, TypeError, KeyError) as error:
+        raise _unlike(backbone, " ".join(str(error).split())[:200]) from None
+    if pixels.ndim != 4 or pixels.dtype != np.uint8:
+        raise BackboneError(
+            f"backbone {backbone.name!r}: its image processor makes {pixels.dtype} of shape "
+            f"{pixels.shape} of images, not pixels; choose another image backbone"
+        )
+    return pixels
+
+
+def _unlike(backbone: Backbone, reason: str) -> BackboneError:
+    return BackboneError(
+        f"backbone {backbone.name!r}: its image processor does not bring images to one size ({reason}); "
+        f"its {PROCESSOR_FILE} has to say height and width, or crop"
+    )

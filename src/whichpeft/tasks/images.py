@@ -1,0 +1,79 @@
+"""Image tasks: one image, one of several classes."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Self
+
+from whichpeft.tasks.labelled import LabelledTask
+from whichpeft.tasks.pictures import Picture
+from whichpeft.tasks.protocol import Batch, Examples
+
+if TYPE_CHECKING:
+    import torch
+
+    from whichpeft.backbones import Backbone
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class ImageTask(LabelledTask):
+    """Images with a class each.
+
+    An example's input is the hash of its image's content, under which `pictures` holds the image
+    itself; equal images are held once.
+    """
+
+    pictures: Mapping[str, Picture] = field(default_factory=dict, repr=False)
+
+    @property
+    def task_type(self) -> None:
+        """PEFT has no kind of task for images."""
+
+    def without_examples(self) -> Self:
+        return dataclasses.replace(self, splits={}, pictures={})
+
+    def encode(self, backbone: Backbone, *, max_train: int | None) -> Mapping[str, Examples]:
+        """Bring the images to the size and channels that the backbone reads, as 8-bit pixels.
+
+        `max_train` keeps the training examples with the lowest hash of their content. Raises
+        DataError where a class would be left without one or a file is no image, BackboneError
+        where the backbone reads no images or does not say how.
+        """
+        from whichpeft.tasks.head import check_reads
+        from whichpeft.tasks.image_encoding import encode_images, load_processor
+
+        splits = self.cut_splits(max_train)
+        check_reads(backbone, "images")
+        processor = load_processor(backbone)
+        return {
+            key: encode_images(
+                [self.pictures[content] for (content,) in split.inputs],
+                split.labels,
+                processor,
+                backbone,
+            )
+            for key, split in splits.items()
+        }
+
+    def build(self, backbone: Backbone) -> torch.nn.Module:
+        from whichpeft.tasks.head import build_classifier
+
+        return build_classifier(backbone, reads="images", classes=self.classes)
+
+    def sketch(self, backbone: Backbone) -> torch.nn.Module:
+        from whichpeft.tasks.head import sketch_classifier
+
+        return sketch_classifier(backbone, reads="images", classes=self.classes)
+
+    def blank(self, backbone: Backbone, size: int, length: int) -> Batch:
+        """Return images of zeros; `length` means nothing here."""
+        import torch
+
+        from whichpeft.tasks.image_encoding import input_shape
+
+        return {
+            "pixel_values": torch.zeros((size, *input_shape(backbone))),
+            "labels": torch.zeros(size, dtype=torch.int64),
+        }
