@@ -99,7 +99,7 @@ def tiny_backbone(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def families(tiny_backbone: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Backbone]:
-    """Two narrow layers with random weights of an encoder, a second one, and a decoder."""
+    """Narrow models: two encoders and a decoder of two layers with random weights, and a ViT."""
     import torch
     from transformers import BertConfig, BertModel, LlamaConfig, LlamaModel, RobertaConfig, RobertaModel
 
@@ -115,7 +115,7 @@ def families(tiny_backbone: Path, tmp_path_factory: pytest.TempPathFactory) -> d
         "roberta": RobertaModel(RobertaConfig(**small, max_position_embeddings=130)),
         "llama": LlamaModel(LlamaConfig(**small, max_position_embeddings=128, num_key_value_heads=2)),
     }
-    found = {}
+    found = {"vit": resolve_backbone("digits-vit")}
     for name, model in made.items():
         folder = tmp_path_factory.mktemp("family") / name
         model.save_pretrained(folder)

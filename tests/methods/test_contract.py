@@ -11,6 +11,7 @@ import pytest
 from whichpeft.backbones import Backbone
 from whichpeft.methods import methods
 from whichpeft.testing import MethodContract
+from whichpeft.testing.methods import small_image_task, small_task
 
 # What a method needs to be told on models this small.
 TYPED = {"trainable-tokens": "trainable-tokens:token_indices=[101,102]"}
@@ -39,7 +40,8 @@ def contract(families: dict[str, Backbone]) -> Contract:
 
     @lru_cache(maxsize=1)
     def made(text: str, family: str) -> MethodContract:
-        return MethodContract(text, families[family])
+        task = small_image_task if family == "vit" else small_task
+        return MethodContract(text, families[family], task)
 
     return made
 
@@ -53,7 +55,7 @@ def test_on_an_encoder(text: str, rule: str, contract: Contract) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("rule", MethodContract.rules)
 @pytest.mark.parametrize("text", NAMES)
-@pytest.mark.parametrize("family", ["roberta", "llama"])
+@pytest.mark.parametrize("family", ["roberta", "llama", "vit"])
 def test_on_other_families(family: str, text: str, rule: str, contract: Contract) -> None:
     contract(text, family).check_rule(rule)
 

@@ -107,11 +107,23 @@ class Poly(PeftMethod):
     combines: ClassVar[bool] = False
 
     def attach(self, model: torch.nn.Module, situation: Situation, *, keeps_head: bool = True) -> Any:
-        return name_the_task(super().attach(model, situation, keeps_head=keeps_head))
+        adapted: Any = super().attach(model, situation, keeps_head=keeps_head)
+        _name_the_task_to_layers(adapted)
+        return adapted
 
     def load(self, model: torch.nn.Module, folder: Path) -> torch.nn.Module:
-        loaded: torch.nn.Module = name_the_task(super().load(model, folder))
+        loaded = super().load(model, folder)
+        _name_the_task_to_layers(loaded)
         return loaded
+
+
+def _name_the_task_to_layers(model: torch.nn.Module) -> None:
+    """Tell each of Polytropon's layers its task: PEFT calls models of some tasks past the tuner."""
+    from peft.tuners.poly.layer import PolyLayer
+
+    for module in model.modules():
+        if isinstance(module, PolyLayer):
+            name_the_task(module)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -119,10 +119,13 @@ class MultitaskPrompt(InputTokens):
     combines: ClassVar[bool] = False
 
     def attach(self, model: torch.nn.Module, situation: Situation, *, keeps_head: bool = True) -> Any:
-        return name_the_task(super().attach(model, situation, keeps_head=keeps_head))
+        adapted: Any = super().attach(model, situation, keeps_head=keeps_head)
+        name_the_task(adapted)
+        return adapted
 
     def load(self, model: torch.nn.Module, folder: Path) -> torch.nn.Module:
-        loaded: torch.nn.Module = name_the_task(super().load(model, folder))
+        loaded = super().load(model, folder)
+        name_the_task(loaded)
         return loaded
 
 
@@ -174,17 +177,17 @@ def reads_last_token(backbone: Backbone) -> bool:
     )
 
 
-def name_the_task(model: Any) -> Any:
-    """Tell a model that routes by task, at each call, that there is one task."""
+def name_the_task(model: torch.nn.Module) -> None:
+    """Tell what routes by task, each time that it is called, that there is one task."""
     import torch
 
     def add(module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
-        first = next(v for v in (*args, *kwargs.values()) if isinstance(v, torch.Tensor))
-        kwargs.setdefault("task_ids", torch.zeros(len(first), dtype=torch.long, device=first.device))
+        if kwargs.get("task_ids") is None:
+            first = next(v for v in (*args, *kwargs.values()) if isinstance(v, torch.Tensor))
+            kwargs["task_ids"] = torch.zeros(len(first), dtype=torch.long, device=first.device)
         return args, kwargs
 
     model.register_forward_pre_hook(add, with_kwargs=True)
-    return model
 
 
 def _keep_first_token_first(model: Any, count: int) -> None:

@@ -18,7 +18,7 @@ import numpy as np
 from whichpeft.backbones import Backbone, resolve_backbone
 from whichpeft.methods import Adapter, Method, Situation, resolve_method
 from whichpeft.study import Budget
-from whichpeft.tasks import Array, Batch, Examples, Task, text_task
+from whichpeft.tasks import Array, Batch, Examples, Task, image_task, text_task
 
 if TYPE_CHECKING:
     import torch
@@ -36,12 +36,25 @@ def small_task() -> Task:
     return text_task("small", train=examples, validation=examples, test=examples)
 
 
+def small_image_task() -> Task:
+    """Two classes of handwritten digits, which `digits-vit` was not pretrained on."""
+    from sklearn.datasets import load_digits
+
+    found = load_digits(n_class=7)
+    pixels = np.rint(found.images * 15.9).astype(np.uint8)
+    examples = [
+        (pixels[i], str(digit)) for digit in (5, 6) for i in np.flatnonzero(found.target == digit)[:3]
+    ]
+    return image_task("small-images", train=examples, validation=examples, test=examples)
+
+
 @dataclass(frozen=True)
 class MethodContract:
     """What every method owes the rest of the house.
 
     text: the method as typed. backbone: what it is tried on, the embedded one where not given.
-    task: gives a small task that the backbone can read; two classes of sentences by default.
+    task: gives a small task that the backbone can read; two classes of sentences by default, and
+    `small_image_task` for one that reads images.
 
     A rule that cannot apply (a method that does not merge, a backbone that the method refuses)
     raises unittest.SkipTest with the reason, which test runners show as a skip.
