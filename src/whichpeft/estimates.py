@@ -53,11 +53,13 @@ class Estimates:
 class _Terms:
     """What all methods of one backbone and task are estimated under.
 
-    examples: of training, or None where nobody says. typical_length: what batches are padded to on
-    average, where the task's own examples tell.
+    compute: what the step is laid out on: the CPU stands in for a device that is not here.
+    device: the one asked for. examples: of training, or None where nobody says. typical_length: what
+    batches are padded to on average, where the task's own examples tell.
     """
 
     compute: Compute
+    device: str
     length: int
     typical_length: int | None
     examples: int | None
@@ -71,7 +73,7 @@ def make_estimates(
     """Estimate every cell of a study. Raises RequestError where the request is wrong."""
     methods = {text: resolve_method(text) for text in study.methods}
     check_distinct(methods)
-    compute = _compute(device, study.precision)
+    compute, kind = _compute(device, study.precision)
     loaded = [load_task(source) for source in study.tasks]
     rows: list[Mapping[str, Any]] = []
     notes: list[str] = []
@@ -80,7 +82,7 @@ def make_estimates(
             backbone = resolve_backbone(name, weights=False)
             tasks: list[Task] = [*loaded] or [BareTask(backbone)]
             for task in tasks:
-                terms = _terms(study, backbone, task, compute, length, memory, speed)
+                terms = _terms(study, backbone, task, compute, kind, length, memory, speed)
                 notes.append(_note(study, backbone, task, terms))
                 rows += [_row(cell, terms) for cell in _cells(study, backbone, task, methods)]
     return Estimates(tuple(rows), tuple(notes))
@@ -108,20 +110,24 @@ def _cells(
     return make_plan(study, [backbone], [task], methods).cells
 
 
-def _compute(device: str, precision: str) -> Compute:
-    """Return what the plan is for: a device that is here, or one that is only named."""
+def _compute(device: str, precision: str) -> tuple[Compute, str]:
+    """Return what to lay a step out on, and the kind of device that the plan is for.
+
+    Torch lays out no tensors on a device that it was not built for, so the CPU stands in for one
+    that is not here; it is taken to multiply bfloat16, as GPUs have for years.
+    """
     if device not in DEVICES:
         raise StudyError(
             f"unknown device {device!r}{nearest(device, DEVICES)} It is one of {', '.join(DEVICES)}"
         )
     try:
-        here = choose_compute(find_devices(device)[0], precision)
-        return Compute(torch.device(here.device.type), here.precision)
+        found = find_devices(device)[0]
     except StudyError:
-        # Not on this machine: then as GPUs are that multiply bfloat16.
         usual = "float32" if device == "mps" else "bfloat16"
-        kind = "cpu" if device == "auto" else device
-        return Compute(torch.device(kind), usual if precision == "auto" else precision)
+        return Compute(torch.device("cpu"), usual if precision == "auto" else precision), device
+    able = choose_compute(found, "auto" if precision == "bfloat16" else precision)
+    kind = able.device.type
+    return Compute(torch.device(kind), able.precision if precision == "auto" else precision), kind
 
 
 def _terms(
@@ -129,6 +135,7 @@ def _terms(
     backbone: Backbone,
     task: Task,
     compute: Compute,
+    device: str,
     length: int | None,
     memory: int | None,
     speed: float | None,
@@ -137,13 +144,13 @@ def _terms(
     examples = task.counts["train"] if not isinstance(task, BareTask) else budget.max_train
     if examples is not None and budget.max_train is not None:
         examples = min(examples, budget.max_train)
-    longest, typical = _lengths(study, backbone, task) if length is None else (length, None)
     limit = backbone.input_positions
     if length is not None and length < 1:
         raise StudyError(f"--length is {length}; it has to be 1 or more")
     if length is not None and limit is not None and length > limit:
         raise StudyError(f"--length is {length}; {backbone.name} reads {limit} at most")
-    if speed is None and examples is not None and _is_here(compute):
+    longest, typical = _lengths(study, backbone, task) if length is None else (length, None)
+    if speed is None and examples is not None and device == compute.device.type:
         speed = measure_speed(
             compute,
             width=backbone.width or _USUAL_WIDTH,
@@ -152,6 +159,7 @@ def _terms(
         )
     return _Terms(
         compute=compute,
+        device=device,
         length=longest,
         typical_length=typical,
         examples=examples,
@@ -174,15 +182,6 @@ def _lengths(study: Study, backbone: Backbone, task: Task) -> tuple[int, int | N
     batches = training_batches(train.sizes, study.budget.batch_size, seed=0, epoch=0)
     padded = sum(int(train.sizes[batch].max()) * len(batch) for batch in batches)
     return int(np.max(train.sizes)), round(padded / len(train))
-
-
-def _is_here(compute: Compute) -> bool:
-    kind = compute.device.type
-    return (
-        kind == "cpu"
-        or (kind == "cuda" and torch.cuda.is_available())
-        or (kind == "mps" and torch.backends.mps.is_available())
-    )
 
 
 def _row(cell: Cell, terms: _Terms) -> dict[str, Any]:
@@ -231,20 +230,16 @@ def _row(cell: Cell, terms: _Terms) -> dict[str, Any]:
             "activations": plain.activations,
         },
         "memory_by_precision": {
-            name: {
-                "plain": memory[name, False].total if (name, False) in memory else None,
-                "checkpointed": memory[name, True].total if (name, True) in memory else None,
-            }
-            for name in ("float32", "bfloat16")
-        } if memory else None,
+            kind: found.total for (kind, checkpointing), found in memory.items() if not checkpointing
+        } or None,
         "precision": precision,
-        "device": terms.compute.device.type,
+        "device": terms.device,
         "batch_size": budget.batch_size,
         "length": terms.length,
     }  # fmt: skip
     if terms.memory is not None:
         fits = None if plain is None else plain.total <= terms.memory
-        largest = None if plain is None else largest_batch(question, terms.memory)
+        largest = None if costs is None else largest_batch(question, costs, terms.memory)
         row |= {"memory_bytes": terms.memory, "fits": fits, "largest_batch": largest}
     return row
 
@@ -268,7 +263,7 @@ def _note(study: Study, backbone: Backbone, task: Task, terms: _Terms) -> str:
     about = "no task, so no head" if isinstance(task, BareTask) else f"task {task.name}"
     line = (
         f"{backbone.name}, {about}: batches of {study.budget.batch_size}, length {terms.length}, "
-        f"{terms.compute.precision} on {terms.compute.device.type}"
+        f"{terms.compute.precision} on {terms.device}"
     )
     if terms.typical_length is not None:
         line += f"; FLOPs at the mean padded length, {terms.typical_length}"

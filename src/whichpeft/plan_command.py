@@ -15,9 +15,12 @@ from whichpeft.lists import check_format
 from whichpeft.units import parse_bytes, parse_speed, show_bytes, show_count, show_percent, show_seconds
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from whichpeft.estimates import Estimates
+
+_NONE = "-"
+_NARROWEST = 12
 
 
 def plan(
@@ -80,44 +83,37 @@ def plan(
 
 def _print(found: Estimates, console: Console) -> None:
     """Print a table, leaving out columns that no row fills."""
-    columns = {
-        "method": lambda row: row["method"],
+    columns: dict[str, Callable[[Mapping[str, Any]], str]] = {
+        "method": lambda row: str(row["method"]),
         "adapter": lambda row: _show(show_count, row["adapter_parameters"]),
         "trained": lambda row: _show(show_percent, row["trainable_percent"]),
         "file": lambda row: _show(show_bytes, row["adapter_bytes"]),
         "memory": lambda row: _show(show_bytes, row["training_memory_bytes"]),
-        "checkpointed": lambda row: _show(show_bytes, row["checkpointed_memory_bytes"]),
+        "check-\npointed": lambda row: _show(show_bytes, row["checkpointed_memory_bytes"]),
         "GFLOP": lambda row: _show(lambda value: f"{value / 1e9:,.3g}", row["flops_per_sample"]),
         "time": lambda row: _show(show_seconds, row["train_seconds"]),
-        "batch": _show_fit,
+        "fits": lambda row: _show(lambda fits: "yes" if fits else "no", row.get("fits")),
+        "largest\nbatch": lambda row: _show(show_count, row.get("largest_batch")),
     }
     groups = dict.fromkeys((row["backbone"], row["task"]) for row in found.rows)
     for group, note in zip(groups, found.notes, strict=True):
         rows = [row for row in found.rows if (row["backbone"], row["task"]) == group]
-        shown = {
-            name: show
-            for name, show in columns.items()
-            if any(show(row) not in ("", "-") for row in rows)
-        }
+        shown = {name: show for name, show in columns.items() if any(show(row) != _NONE for row in rows)}
         table = Table(box=None, pad_edge=False)
         for name in shown:
-            table.add_column(name, justify="left" if name == "method" else "right", overflow="fold")
+            if name == "method":
+                table.add_column(name, overflow="fold", min_width=_NARROWEST)
+            else:
+                table.add_column(name, justify="right", no_wrap=True)
         for row in rows:
             table.add_row(*(Text(show(row)) for show in shown.values()))
         console.print(table)
         for row in rows:
             if row["refusal"] is not None:
-                console.print(Text(f"{row['method']} is refused: {row['refusal']}"), soft_wrap=True)
+                line = f"{row['method']} is refused: {row['refusal']}"
+                console.print(Text(line), soft_wrap=True)
         console.print(Text(note), soft_wrap=True)
 
 
-def _show(show: Any, value: float | None) -> str:
-    return "-" if value is None else str(show(value))
-
-
-def _show_fit(row: Mapping[str, Any]) -> str:
-    """Say the largest batch that fits the memory asked about."""
-    largest = row.get("largest_batch")
-    if largest is None:
-        return ""
-    return f"fits, up to {largest:,}" if row["fits"] else f"{largest:,} at most" if largest else "none"
+def _show(show: Callable[[Any], str], value: float | None) -> str:
+    return _NONE if value is None else show(value)

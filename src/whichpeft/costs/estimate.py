@@ -27,16 +27,18 @@ _ALIKE: dict[str, bool] = {}  # by configuration: every method asks
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Costs:
-    """What a method costs. Memory by (precision, checkpointed); None where it cannot be said.
+    """What a method costs. Memory by (precision, checkpointed), where it can be said.
 
-    counts: parameters, as in a record. flops_per_sample: forward and backward of a step at the batch
-    asked for, without checkpointing, divided by its size.
+    counts: parameters, as in a record, and the backbone's own. flops_per_sample: forward and backward
+    of a step at the batch asked for, without checkpointing, divided by its size. trace: of a step as
+    asked for.
     """
 
     counts: dict[str, int]
     adapter_bytes: int | None
     memory: dict[tuple[str, bool], Footprint] = field(default_factory=dict)
     flops_per_sample: float | None = None
+    trace: Trace | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -93,7 +95,9 @@ def estimate_costs(question: Question, *, typical_length: int | None = None) -> 
             if precision == question.compute.precision and typical_length is not None:
                 other = _batch(question, depth, question.batch_size, typical_length)
                 typical[depth] = bench.step(other)
-            kept = _step(bench, batch) if bench.checkpoint() else None
+            # A third of the work is checkpointing, so it is asked of the plan's own precision only.
+            own = precision == question.compute.precision
+            kept = _step(bench, batch) if own and bench.checkpoint() else None
             # Checkpointing may leave a method's parts out of the backward pass.
             if kept is not None and kept.gradients == plain.gradients:
                 traces.setdefault((precision, True), {})[depth] = kept
@@ -102,44 +106,51 @@ def estimate_costs(question: Question, *, typical_length: int | None = None) -> 
     }
     if device.type == "cpu":
         memory = {key: _with_libraries(found, key[0]) for key, found in memory.items()}
-    counted = typical or traces.get((question.compute.precision, False))
+    plain_traces = traces.get((question.compute.precision, False))
+    counted = typical or plain_traces
     flops = at_depth(counted, whole).flops / question.batch_size if counted else None
     return Costs(
-        counts={
-            name: _at(lambda depth, name=name: counts[depth][name], depths, whole)  # type: ignore[misc]
-            for name in counts[depths[0]]
-        },
-        adapter_bytes=None
-        if None in sizes.values()
-        else _at(lambda depth: sizes[depth] or 0, depths, whole),
+        counts=_lead_counts(counts, whole),
+        adapter_bytes=_at_depth(sizes, whole),
         memory=memory,
         flops_per_sample=flops if trains else 0.0,
+        trace=at_depth(plain_traces, whole) if plain_traces else None,
     )
 
 
-def largest_batch(question: Question, memory: int) -> int:
+def count_at_depth(question: Question) -> dict[str, int]:
+    """Return the counts of parameters alone, which takes no step."""
+    depths, whole = question.depths(), question.backbone.depth or 0
+    return _lead_counts({depth: _count(question.sketch(depth)) for depth in depths}, whole)
+
+
+def largest_batch(question: Question, costs: Costs, memory: int) -> int | None:
     """Return the largest batch whose training fits in `memory` bytes, 0 where not even one does.
 
-    Two sizes tell what an example adds; what they lead to is tried.
+    The size asked for and its double tell what an example adds; what they lead to is tried. None
+    where memory cannot be said.
     """
-
-    def traces_at(size: int) -> dict[int, Trace]:
-        found = {}
-        for depth in question.depths():
-            bench = _bench(question, depth)
-            found[depth] = bench.step(_batch(question, depth, size, question.length))
-        return found
-
     whole = question.backbone.depth or 0
     cpu = question.compute.device.type == "cpu"
     spare = memory - (LIBRARY_BYTES[question.compute.precision] if cpu else 0)
-    known: dict[int, Trace] = {}
-    for size in (1, 2 * question.batch_size):
-        known[size] = at_depth(traces_at(size), whole)
-    if peak(known[1]).total > spare:
-        return 0
-    size = _last(lambda size: peak(at_batch(known, size)).total <= spare)
-    while size > 1 and peak(at_depth(traces_at(size), whole)).total > spare:
+
+    def trace_at(size: int) -> Trace:
+        found = {}
+        for depth in question.depths():
+            bench = FakeBench(question.sketch(depth), question.method, question.task, question.compute)
+            found[depth] = bench.step(_batch(question, depth, size, question.length))
+        return at_depth(found, whole)
+
+    if costs.trace is None:
+        return None
+    double = 2 * question.batch_size
+    known = {question.batch_size: costs.trace, double: trace_at(double)}
+
+    def fits(size: int) -> bool:
+        return peak(at_batch(known, size)).total <= spare
+
+    size = _last(fits) if fits(1) else 1
+    while size > 0 and peak(trace_at(size)).total > spare:
         size -= max(1, size // 100)
     return size
 
@@ -153,10 +164,6 @@ def _last(fits: Callable[[int], bool]) -> int:
         middle = (low + high) // 2
         low, high = (middle, high) if fits(middle) else (low, middle)
     return low
-
-
-def _bench(question: Question, depth: int) -> FakeBench:
-    return FakeBench(question.sketch(depth), question.method, question.task, question.compute)
 
 
 def _step(bench: FakeBench, batch: dict[str, Any]) -> Trace | None:
@@ -205,7 +212,18 @@ def _with_libraries(footprint: Footprint, precision: str) -> Footprint:
     )
 
 
-def _at(value: Callable[[int], int], depths: tuple[int, ...], whole: int) -> int:
-    """Return a value at the whole depth, which grows by the same with each layer."""
-    low = value(depths[0])
-    return low if len(depths) == 1 else low + (whole - depths[0]) * (value(depths[1]) - low)
+def _lead_counts(counts: dict[int, dict[str, int]], whole: int) -> dict[str, int]:
+    first = next(iter(counts.values()))
+    return {
+        name: _at_depth({depth: found[name] for depth, found in counts.items()}, whole) or 0
+        for name in first
+    }
+
+
+def _at_depth(values: dict[int, int | None] | dict[int, int], whole: int) -> int | None:
+    """Return a value at the whole depth, which grows by the same with each layer; None if unknown."""
+    (low, first), *more = values.items()
+    if first is None or not more:
+        return first
+    high, second = more[0]
+    return None if second is None else first + (whole - low) * (second - first) // (high - low)

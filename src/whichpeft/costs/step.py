@@ -113,6 +113,8 @@ class _Account(TorchDispatchMode):  # type: ignore[misc]
         ]
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func is torch.ops.prim.device.default:
+            return args[0].fake_device  # asked for at every turn, and slow to find out elsewhere
         out = func(*args, **(kwargs or {}))
         # Backward is what runs inside the autograd engine, and the update what follows it.
         if torch._C._current_graph_task_id() != -1:
