@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
@@ -15,12 +16,15 @@ from whichpeft.lists import check_format
 from whichpeft.units import parse_bytes, parse_speed, show_bytes, show_count, show_percent, show_seconds
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from whichpeft.estimates import Estimates
 
+    _Show = Callable[[Mapping[str, Any]], str]
+
 _NONE = "-"
 _NARROWEST = 12
+_LEAST_NEEDED = ("GFLOP", "trained", "file", "check-\npointed")
 
 
 def plan(
@@ -83,14 +87,14 @@ def plan(
 
 def _print(found: Estimates, console: Console) -> None:
     """Print a table, leaving out columns that no row fills."""
-    columns: dict[str, Callable[[Mapping[str, Any]], str]] = {
+    columns: dict[str, _Show] = {
         "method": lambda row: str(row["method"]),
         "adapter": lambda row: _show(show_count, row["adapter_parameters"]),
         "trained": lambda row: _show(show_percent, row["trainable_percent"]),
         "file": lambda row: _show(show_bytes, row["adapter_bytes"]),
         "memory": lambda row: _show(show_bytes, row["training_memory_bytes"]),
         "check-\npointed": lambda row: _show(show_bytes, row["checkpointed_memory_bytes"]),
-        "GFLOP": lambda row: _show(lambda value: f"{value / 1e9:,.3g}", row["flops_per_sample"]),
+        "GFLOP": lambda row: _show(_show_giga, row["flops_per_sample"]),
         "time": lambda row: _show(show_seconds, row["train_seconds"]),
         "fits": lambda row: _show(lambda fits: "yes" if fits else "no", row.get("fits")),
         "largest\nbatch": lambda row: _show(show_count, row.get("largest_batch")),
@@ -99,21 +103,40 @@ def _print(found: Estimates, console: Console) -> None:
     for group, note in zip(groups, found.notes, strict=True):
         rows = [row for row in found.rows if (row["backbone"], row["task"]) == group]
         shown = {name: show for name, show in columns.items() if any(show(row) != _NONE for row in rows)}
-        table = Table(box=None, pad_edge=False)
-        for name in shown:
-            if name == "method":
-                table.add_column(name, overflow="fold", min_width=_NARROWEST)
-            else:
-                table.add_column(name, justify="right", no_wrap=True)
-        for row in rows:
-            table.add_row(*(Text(show(row)) for show in shown.values()))
-        console.print(table)
+        left_out = []
+        free = console.options.update(width=10 * console.width)
+        for name in _LEAST_NEEDED:
+            if Measurement.get(console, free, _table(rows, shown)).minimum > console.width:
+                shown.pop(name, None)
+                left_out.append(name.replace("-\n", ""))
+        console.print(_table(rows, shown))
         for row in rows:
             if row["refusal"] is not None:
                 line = f"{row['method']} is refused: {row['refusal']}"
                 console.print(Text(line), soft_wrap=True)
         console.print(Text(note), soft_wrap=True)
+        if left_out:
+            line = f"Left out for want of width: {', '.join(left_out)}; --format json has all."
+            console.print(Text(line), soft_wrap=True)
+
+
+def _table(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, _Show]) -> Table:
+    table = Table(box=None, pad_edge=False)
+    cells = {name: [show(row) for row in rows] for name, show in columns.items()}
+    for name, values in cells.items():
+        if name == "method":
+            table.add_column(name, overflow="fold", min_width=_NARROWEST)
+        else:
+            width = max(map(len, [*name.split("\n"), *values]))
+            table.add_column(name, justify="right", min_width=width)
+    for row in zip(*cells.values(), strict=True):
+        table.add_row(*map(Text, row))
+    return table
 
 
 def _show(show: Callable[[Any], str], value: float | None) -> str:
     return _NONE if value is None else show(value)
+
+
+def _show_giga(value: float) -> str:
+    return f"{value / 1e9:,.0f}" if value >= 1e11 else f"{value / 1e9:.3g}"

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from whichpeft.backbones import Backbone
 
 SECOND = 16_000  # samples of speech, at the rate that speech models are pretrained at
+_FEWEST_SAMPLES = SECOND // 2
+_LAYER_DROPS = ("layerdrop", "encoder_layerdrop", "decoder_layerdrop")
 _MANY = 1_000_000  # training examples, so that no method finds the steps too few
 
 
@@ -61,6 +63,10 @@ class BareTask:
         import transformers
 
         config = backbone.architecture()
+        for key in _LAYER_DROPS:
+            # Layers left out by chance: the largest step leaves out none.
+            if hasattr(config, key):
+                setattr(config, key, 0.0)
         try:
             made: torch.nn.Module = getattr(transformers, _kind(backbone.family)).from_config(
                 config, dtype=torch.float32
@@ -73,8 +79,9 @@ class BareTask:
     def blank(self, backbone: Backbone, size: int, length: int) -> Batch:
         """Return a batch of no content.
 
-        length: tokens of a text, samples of raw speech (16,000 a second), tokens to be written
-        where spectrograms of a fixed size are read; without meaning for images.
+        length: tokens of a text; samples of raw speech, 16,000 a second, half a second at least, since
+        speech models mask spans of that order; tokens to be written where spectrograms of one size
+        are read; without meaning for images.
         """
         import torch
 
@@ -84,7 +91,7 @@ class BareTask:
             height, width = _pair(config.image_size)
             return {"pixel_values": torch.zeros(size, config.num_channels, height, width)}
         if main == "input_values":
-            return {"input_values": torch.zeros(size, length)}
+            return {"input_values": torch.zeros(size, max(length, _FEWEST_SAMPLES))}
         tokens = torch.ones((size, length), dtype=torch.int64)
         if main == "input_features":
             frames = 2 * config.max_source_positions

@@ -73,7 +73,7 @@ def sketch_classifier(backbone: Backbone, *, classes: Sequence[str]) -> torch.nn
     config.num_labels = len(classes) or 1
     config.problem_type = "single_label_classification" if classes else "regression"
     text = config.get_text_config()
-    if text.pad_token_id is None:
+    if getattr(text, "pad_token_id", None) is None:
         text.pad_token_id = 0  # no content is read, but decoders' classifiers insist on one
     try:
         model = AutoModelForSequenceClassification.from_config(config, dtype=torch.float32)
