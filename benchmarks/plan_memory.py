@@ -5,7 +5,6 @@ Each measurement is a process of its own. Run it from the checkout: python bench
 
 from __future__ import annotations
 
-import importlib.util
 import sys
 from pathlib import Path
 
@@ -14,11 +13,9 @@ METHODS = ("full", "lora:r=8", "bitfit", "prefix")
 
 
 def main() -> None:
-    path = ROOT / "tests" / "costs" / "test_memory.py"
-    spec = importlib.util.spec_from_file_location("test_memory", path)
-    assert spec is not None and spec.loader is not None
-    checks = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(checks)
+    sys.path.insert(0, str(ROOT / "tests" / "costs"))
+    import test_memory as checks
+
     print("precision  method     batch  length  foreseen MB  measured MB    off")
     for precision in ("float32", "bfloat16"):
         for method in sys.argv[1:] or METHODS:
