@@ -65,6 +65,14 @@ def test_a_documented_run_would_run(command: str, folder: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("command", commands("whichpeft plan"))
+def test_a_documented_plan_works(command: str, folder: Path) -> None:
+    done = run(command, folder)
+    assert done.returncode == 0, done.stderr
+    assert "lora" in done.stdout
+
+
+@pytest.mark.slow
 def test_documented_reports_of_a_finished_run(folder: Path) -> None:
     made = run(
         "whichpeft run --task my-data --method head --seeds 2 --epochs 1 --quiet --device cpu", folder

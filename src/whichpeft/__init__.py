@@ -15,18 +15,18 @@ from whichpeft.errors import WhichpeftError
 from whichpeft.study import Budget, Study, TaskSource
 
 if TYPE_CHECKING:
-    from whichpeft.api import run
+    from whichpeft.api import plan, run
     from whichpeft.report import Report
 
 __version__ = "0.1.0"
-__all__ = ["Budget", "Report", "Study", "TaskSource", "WhichpeftError", "__version__", "run"]
+__all__ = ["Budget", "Report", "Study", "TaskSource", "WhichpeftError", "__version__", "plan", "run"]
 
 
 def __getattr__(name: str) -> Any:
-    if name == "run":
-        from whichpeft.api import run
+    if name in ("plan", "run"):
+        from whichpeft import api
 
-        return run
+        return getattr(api, name)
     if name == "Report":
         from whichpeft.report import Report
 

@@ -12,6 +12,7 @@ from whichpeft.study import Budget, Study
 from whichpeft.tasks import holds_images, suited_backbone
 
 if TYPE_CHECKING:
+    from whichpeft.estimates import Estimates
     from whichpeft.executors import Watch
     from whichpeft.forecast import Forecast
     from whichpeft.report import Report
@@ -91,6 +92,35 @@ def forecast(
     request = check_request(study, folder_of(study, out), jobs)
     with tempfile.TemporaryDirectory(prefix="whichpeft-") as scratch:
         return make_forecast(request, Path(scratch), jobs=jobs, device=device)
+
+
+def plan(
+    study: Study,
+    *,
+    length: int | None = None,
+    memory: int | str | None = None,
+    speed: float | str | None = None,
+    device: str = "auto",
+) -> Estimates:
+    """Say what each method of a study would cost, from the backbone's configuration alone.
+
+    A study without tasks is planned without a head. length: of an example; that of the task's
+    longest training example where not given, else 128 or what the backbone takes. memory: of the
+    device, in bytes or as ``24GB``. speed: that the device sustains, in FLOP/s or as ``80TFLOPS``;
+    measured on this machine where not given. device: auto, cpu, cuda or mps; it need not be here.
+
+    Raises RequestError where the request is wrong. Nothing is trained and nothing is written.
+    """
+    from whichpeft.estimates import make_estimates
+    from whichpeft.units import parse_bytes, parse_speed
+
+    return make_estimates(
+        study,
+        length=length,
+        memory=parse_bytes(memory) if isinstance(memory, str) else memory,
+        speed=parse_speed(speed) if isinstance(speed, str) else speed,
+        device=device,
+    )
 
 
 def folder_of(study: Study, out: Path | str | None) -> Path:

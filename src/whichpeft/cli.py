@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,8 +12,10 @@ from rich.table import Table
 from rich.text import Text
 
 from whichpeft import lists
-from whichpeft.errors import RecordError, RequestError, StudyError
+from whichpeft.asking import named, override, study_to_run
+from whichpeft.errors import RecordError, RequestError
 from whichpeft.lists import check_format
+from whichpeft.plan_command import plan
 
 if TYPE_CHECKING:
     from whichpeft.study import Study
@@ -89,7 +89,18 @@ def run(
         "test": test,
     }
     budget = {"epochs": epochs, "max_train": max_train, "batch_size": batch_size}
-    asked = _asked(study, backbone, task, method, seeds, baseline, budget, columns)
+    asked = override(
+        study_to_run(study, task=task, backbone=backbone),
+        backbone=backbone,
+        task=task,
+        method=method,
+        seeds=seeds,
+        baseline=baseline,
+        budget=budget,
+        columns=columns,
+    )
+    if study is None and (task or backbone or any(columns.values())):
+        asked = named(asked)
     folder = folder_of(asked, out)
     if dry_run:
         _print_forecast(asked, folder, jobs, device)
@@ -133,56 +144,9 @@ def report(
         print(writers[format](read).rstrip("\n"))
 
 
+app.command()(plan)
 for listing in (lists.methods, lists.tasks, lists.backbones, lists.reference):
     app.command()(listing)
-
-
-def _asked(
-    study: Path | None,
-    backbone: Sequence[str] | None,
-    task: Sequence[str] | None,
-    method: Sequence[str] | None,
-    seeds: int | None,
-    baseline: str | None,
-    budget: dict[str, int | None],
-    columns: dict[str, Any],
-) -> Study:
-    """Put the study together: the file or the default, overridden by the options given."""
-    from whichpeft.api import DEFAULT, usual_study
-    from whichpeft.study import Budget, TaskSource, load_study
-
-    if study is not None:
-        asked = load_study(study)
-    elif task:
-        asked = usual_study(task)
-    else:
-        # The default study's small budget is its own; other backbones get a study's usual one.
-        asked = dataclasses.replace(DEFAULT, budget=Budget()) if backbone else DEFAULT
-    changes: dict[str, Any] = {}
-    if backbone:
-        changes["backbones"] = tuple(backbone)
-    if task and study is not None:
-        changes["tasks"] = tuple(TaskSource(name=name) for name in task)
-    given = {key: value for key, value in columns.items() if value}
-    if given:
-        sources = changes.get("tasks", asked.tasks)
-        if len(sources) != 1:
-            raise StudyError(f"--{next(iter(given)).replace('_', '-')}: needs exactly one --task")
-        changes["tasks"] = (dataclasses.replace(sources[0], **given),)
-    if method:
-        changes["methods"] = tuple(method)
-    if seeds is not None:
-        if seeds < 1:
-            raise StudyError(f"--seeds is {seeds}; it has to be 1 or more")
-        changes["seeds"] = tuple(range(seeds))
-    if baseline is not None:
-        changes["baseline"] = baseline
-    set_budget = {key: value for key, value in budget.items() if value is not None}
-    if set_budget:
-        changes["budget"] = dataclasses.replace(asked.budget, **set_budget)
-    if study is None and (task or backbone or given):
-        changes["name"] = ""  # a name of its own, from task and backbone
-    return dataclasses.replace(asked, **changes)
 
 
 def _quiet(quiet: bool) -> Any:

@@ -112,9 +112,16 @@ def tasks(name: _Name = None, format: _ListFormat = "table") -> None:
 
 def backbones(name: _Name = None, format: _ListFormat = "table") -> None:
     """List the backbones known by name; hub ids and folders are backbones too."""
-    from whichpeft.backbones import BACKBONES
+    from whichpeft.backbones import BACKBONES, architectures
 
-    rows = [{"backbone": key, "what it is": known.description} for key, known in BACKBONES.items()]
+    rows = [
+        {"backbone": key, "what it is": known.description, "for": "run and plan"}
+        for key, known in BACKBONES.items()
+    ]
+    rows += [
+        {"backbone": key, "what it is": known.description, "for": f"plan; to run: {known.hub}"}
+        for key, known in architectures().items()
+    ]
     _print(rows, name, format)
 
 

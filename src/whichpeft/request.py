@@ -41,11 +41,13 @@ def check_request(study: Study, folder: Path, jobs: int | None = None) -> Reques
     """Check names, data and folder. Raises RequestError, naming the way out."""
     if jobs is not None and jobs < 1:
         raise StudyError(f"--jobs is {jobs}; it has to be 1 or more")
+    if not study.tasks:
+        raise StudyError(f"study {study.name!r}: tasks is empty; name at least one")
     study = _absolute(study)
     if UNTRAINED not in study.methods:
         study = dataclasses.replace(study, methods=(*study.methods, UNTRAINED))
     methods = {text: resolve_method(text) for text in study.methods}
-    _check_distinct(methods)
+    check_distinct(methods)
     store = Store(folder)
     whole = _extend(store, study)
     tasks = tuple(load_task(source) for source in study.tasks)
@@ -63,7 +65,8 @@ def check_request(study: Study, folder: Path, jobs: int | None = None) -> Reques
     return Request(study, whole, store, methods, tasks)
 
 
-def _check_distinct(methods: Mapping[str, Method]) -> None:
+def check_distinct(methods: Mapping[str, Method]) -> None:
+    """Raise StudyError where two spellings name one method."""
     seen: dict[str, str] = {}
     for text, method in methods.items():
         other = seen.setdefault(method.identity, text)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import re
+
+from whichpeft.errors import StudyError
+
 _SIZES = ("B", "kB", "MB", "GB", "TB")
 
 
@@ -43,3 +47,35 @@ def show_percent(value: float) -> str:
 def points(fraction: float) -> float:
     """Turn a fraction (scores and gaps are kept as fractions) into points."""
     return 100 * fraction
+
+
+def parse_bytes(text: str) -> int:
+    """Read a size: ``24GB``, ``6 GiB``, ``500MB``; GB are decimal, GiB are binary.
+
+    Raises StudyError where the text is no size.
+    """
+    factors = {"b": 1.0}
+    for power, letter in enumerate("kmgt", start=1):
+        factors |= {f"{letter}b": 1000.0**power, f"{letter}ib": 1024.0**power}
+    return round(_parse(text, factors, "a size", "24GB, 6 GiB or 500MB"))
+
+
+def parse_speed(text: str) -> float:
+    """Read a speed in floating-point operations a second: ``80TFLOPS``, ``500 GFLOP/s``.
+
+    Raises StudyError where the text is no speed.
+    """
+    factors = {
+        f"{letter}{unit}": 1000.0**power
+        for power, letter in enumerate("mgtp", start=2)
+        for unit in ("flops", "flop/s")
+    }
+    return _parse(text, factors, "a speed", "80TFLOPS or 500GFLOPS")
+
+
+def _parse(text: str, factors: dict[str, float], what: str, examples: str) -> float:
+    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([a-z/]+)\s*", text, re.IGNORECASE)
+    factor = factors.get(found[2].lower()) if found else None
+    if found is None or factor is None or float(found[1]) == 0:
+        raise StudyError(f"{text!r} is not {what}; write it as {examples}")
+    return float(found[1]) * factor

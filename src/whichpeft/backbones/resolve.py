@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from whichpeft.backbones.architectures import architectures
 from whichpeft.backbones.digits_vit import digits_vit_folder
 from whichpeft.backbones.spec import Backbone
 from whichpeft.errors import BackboneError, nearest
@@ -20,7 +21,8 @@ MINILM_HUB_ID = "sentence-transformers/all-MiniLM-L6-v2"
 MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 
 # What a backbone needs from the hub: configuration, tokenizer, and weights in safetensors only.
-_HUB_FILES = ["*.json", "*.txt", "*.model", "*.safetensors", "*.tiktoken"]
+_HUB_FACTS = ["*.json", "*.txt", "*.model", "*.tiktoken"]
+_HUB_WEIGHTS = ["*.safetensors"]
 _HUB_SKIPPED = ["onnx/*", "openvino/*", "*/onnx/*", "*/openvino/*"]
 
 
@@ -32,25 +34,36 @@ class KnownBackbone:
     resolve: Callable[[], Backbone]
 
 
-def resolve_backbone(name: str) -> Backbone:
+def resolve_backbone(name: str, *, weights: bool = True) -> Backbone:
     """Find a backbone's files, downloading them from the hub where they are not on this machine.
 
-    Raises BackboneError where there is no such backbone, it has no safetensors weights, or the
-    hub cannot be reached.
+    weights: False where its configuration is enough, as for planning: then an architecture known by
+    name and a folder with a ``config.json`` alone will do, and no weights are downloaded.
+
+    Raises BackboneError where there is no such backbone, it has no safetensors weights and needs
+    them, or the hub cannot be reached.
     """
     if name in BACKBONES:
         return BACKBONES[name].resolve()
     path = Path(name).expanduser()
     if path.exists() or name.startswith((".", "/", "~")):
-        return _from_folder(path)
+        return _from_folder(path, weights)
+    if name in architectures():
+        if weights:
+            raise BackboneError(
+                f"backbone {name!r}: is an architecture without weights, for `whichpeft plan`; to run "
+                f"it name its hub id, {architectures()[name].hub}, or a folder"
+            )
+        return architectures()[name].backbone()
     if name.count("/") > 1 or not name.strip():
         raise BackboneError(f"backbone {name!r}: no such folder, and no hub id (owner/name)")
-    if "/" not in name and (hint := nearest(name, BACKBONES)):
+    known = [*BACKBONES, *(() if weights else architectures())]
+    if "/" not in name and (hint := nearest(name, known)):
         raise BackboneError(
-            f"unknown backbone {name!r}{hint} Known are {', '.join(BACKBONES)}, "
-            "any hub id (owner/name) and any folder with config.json and safetensors weights"
+            f"unknown backbone {name!r}{hint} Known are {', '.join(known)}, any hub id (owner/name) "
+            f"and any folder with config.json{' and safetensors weights' if weights else ''}"
         )
-    return _from_hub(name)
+    return _from_hub(name, weights)
 
 
 def _minilm() -> Backbone:
@@ -63,35 +76,39 @@ def _minilm() -> Backbone:
             return Backbone(
                 name="minilm", revision=MINILM_SHA256[:16], folder=folder, config=_config(folder)
             )
-    return _from_hub(MINILM_HUB_ID, shown="minilm")
+    return _from_hub(MINILM_HUB_ID, True, shown="minilm")
 
 
 def _digits_vit() -> Backbone:
-    return dataclasses.replace(_from_folder(digits_vit_folder()), name="digits-vit")
+    return dataclasses.replace(_from_folder(digits_vit_folder(), True), name="digits-vit")
 
 
-def _from_folder(folder: Path) -> Backbone:
+def _from_folder(folder: Path, weights: bool) -> Backbone:
     if not folder.is_dir():
         raise BackboneError(f"backbone {folder}: no such folder")
     config = _config(folder)
-    weights = sorted(folder.glob("*.safetensors"))
     if not weights:
+        folder = folder.resolve()
+        return Backbone(name=folder.name, revision="", folder=folder, config=config, weights=False)
+    files = sorted(folder.glob("*.safetensors"))
+    if not files:
         raise BackboneError(
             f"backbone {folder}: no *.safetensors weights there; save the model with save_pretrained()"
         )
     digest = hashlib.sha256()
-    for path in (folder / "config.json", *weights):
+    for path in (folder / "config.json", *files):
         digest.update(_sha256(path).encode())
     folder = folder.resolve()
     return Backbone(name=folder.name, revision=digest.hexdigest()[:16], folder=folder, config=config)
 
 
-def _from_hub(hub_id: str, shown: str | None = None) -> Backbone:
+def _from_hub(hub_id: str, weights: bool, shown: str | None = None) -> Backbone:
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HFValidationError, RepositoryNotFoundError
 
+    wanted = [*_HUB_FACTS, *(_HUB_WEIGHTS if weights else ())]
     try:
-        folder = Path(snapshot_download(hub_id, allow_patterns=_HUB_FILES, ignore_patterns=_HUB_SKIPPED))
+        folder = Path(snapshot_download(hub_id, allow_patterns=wanted, ignore_patterns=_HUB_SKIPPED))
     except (RepositoryNotFoundError, HFValidationError):
         raise BackboneError(
             f"backbone {hub_id!r}: the hub knows no such model, or it is gated; check the spelling, "
@@ -103,13 +120,17 @@ def _from_hub(hub_id: str, shown: str | None = None) -> Backbone:
             f"backbone {hub_id!r}: not on this machine, and the hub cannot be reached{offline}: "
             f"{type(error).__name__}; name a local folder, or use `minilm`, which needs no network"
         ) from None
-    if not any(folder.glob("*.safetensors")):
+    if weights and not any(folder.glob("*.safetensors")):
         raise BackboneError(
             f"backbone {hub_id!r}: has no safetensors weights; other formats are not read"
         )
     # A snapshot's folder is named by the commit it was taken at.
     return Backbone(
-        name=shown or hub_id, revision=folder.name[:16], folder=folder, config=_config(folder)
+        name=shown or hub_id,
+        revision=folder.name[:16],
+        folder=folder,
+        config=_config(folder),
+        weights=weights,
     )
 
 

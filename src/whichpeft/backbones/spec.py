@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,11 @@ if TYPE_CHECKING:
 # others: one cap for every method and study. Two of them are lost where RoBERTa counts from 2.
 _FREE_POSITIONS = 66
 _OFFSET = 2
+# What the families call the number of layers.
+_DEPTHS = (
+    "num_hidden_layers", "num_layers", "n_layer", "n_layers", "encoder_layers", "decoder_layers",
+    "num_decoder_layers",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -62,6 +67,25 @@ class Backbone:
                 "transformers knows"
             )
         return CONFIG_MAPPING[self.family].from_dict(dict(self.config))
+
+    @property
+    def depth(self) -> int | None:
+        """How many layers are stacked, or None where the configuration does not say it simply.
+
+        Both stacks of an encoder-decoder count as one where they are equally deep.
+        """
+        depths = {self.config[key] for key in _DEPTHS if isinstance(self.config.get(key), int)}
+        return depths.pop() if len(depths) == 1 else None
+
+    def with_depth(self, depth: int) -> Backbone:
+        """Return the same architecture with so many layers. Needs `self.depth`."""
+        # What is said layer by layer is cut to as many: layer_types and the like.
+        config = {
+            key: value[:depth] if isinstance(value, list) and len(value) == self.depth else value
+            for key, value in self.config.items()
+        }
+        config |= {key: depth for key in _DEPTHS if isinstance(config.get(key), int)}
+        return replace(self, config=config)
 
     @property
     def positions(self) -> int | None:

@@ -90,6 +90,16 @@ def store_frozen_weights(model: torch.nn.Module, precision: str) -> None:
                     parameter.data = parameter.data.to(torch.bfloat16)
 
 
+def own_memory(model: torch.nn.Module) -> None:
+    """Copy weights out of the file they are mapped from, so that the mapping is let go.
+
+    While one weight needs it, all pages of the file that were ever read stay resident: those of the
+    weights that are stored in another precision now as well, which nothing reads again.
+    """
+    for tensor in (*model.parameters(), *model.buffers()):
+        tensor.data = tensor.data.clone()
+
+
 def _multiplies_bfloat16(device: torch.device) -> bool:
     if device.type == "cuda":
         return bool(torch.cuda.get_device_capability(device) >= (8, 0))

@@ -60,13 +60,18 @@ class PeakMemory:
 
 
 def _touch_libraries() -> None:
-    """Take a step of a model of nothing, so that the libraries' own pages count as idle."""
-    model = torch.nn.Sequential(torch.nn.Linear(8, 8), torch.nn.LayerNorm(8), torch.nn.Linear(8, 8))
-    optimizer = torch.optim.AdamW(model.parameters(), fused=True)
-    with torch.autocast("cpu", torch.bfloat16):
-        loss = torch.nn.functional.cross_entropy(model(torch.zeros(4, 8)), torch.zeros(4).long())
-    loss.backward()
-    optimizer.step()
+    """Take steps of a very small transformer, so that the libraries' own pages count as idle."""
+    tokens = torch.zeros(8, 32, dtype=torch.int64)
+    for bfloat16 in (False, True):
+        embedding = torch.nn.Embedding(8, 64)
+        layer = torch.nn.TransformerEncoderLayer(64, 4, 256, activation="gelu", batch_first=True)
+        parameters = [*embedding.parameters(), *layer.parameters()]
+        optimizer = torch.optim.AdamW(parameters, fused=True)
+        with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
+            loss = torch.nn.functional.cross_entropy(layer(embedding(tokens))[:, 0], tokens[:, 0])
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(parameters, 1.0)
+        optimizer.step()
 
 
 def _reset_resident_peak() -> int:

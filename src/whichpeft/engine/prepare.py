@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from whichpeft.engine.compute import Compute, store_frozen_weights
+from whichpeft.engine.compute import Compute, own_memory, store_frozen_weights
 from whichpeft.engine.data import read_data
 from whichpeft.engine.dropout import use_fast_dropout
 from whichpeft.engine.job import Job
@@ -68,9 +68,13 @@ def prepare(job: Job, compute: Compute) -> Prepared:
             same_targets=trial.same_targets,
         ),
     )
-    counts = _count(adapter, sizes, head)
+    counts = tuple(
+        Measurement(name=name, value=value, unit="count", phase="set-up", source="model")
+        for name, value in count_parameters(adapter, sizes, head).items()
+    )
     store_frozen_weights(adapter.model, compute.precision)
     if compute.device.type == "cpu":
+        own_memory(adapter.model)
         use_fast_dropout(adapter.model)
     adapter.model.to(compute.device)
     return Prepared(task, examples, adapter, compute, counts)
@@ -84,20 +88,18 @@ def adapter_bytes(adapter: Adapter) -> int:
         return sum(path.stat().st_size for path in kept)
 
 
-def _count(adapter: Adapter, sizes: Mapping[str, int], head: frozenset[str]) -> tuple[Measurement, ...]:
-    """Count parameters: what trains, whose it is, and what full fine-tuning would train."""
+def count_parameters(adapter: Adapter, sizes: Mapping[str, int], head: frozenset[str]) -> dict[str, int]:
+    """Count parameters: what trains, whose it is, and what full fine-tuning would train.
+
+    sizes: of the model's parameters before the method was applied; head: those of the task's head.
+    """
     parameters = list(adapter.model.parameters())
     trainable = sum(p.numel() for p in parameters if p.requires_grad)
     in_head = sum(sizes[name] for name in head) if trainable else 0
-    total = sum(p.numel() for p in parameters)
-    counts = {
+    return {
         "trainable_parameters": trainable,
         "adapter_parameters": trainable - in_head,
         "head_parameters": in_head,
-        "total_parameters": total,
+        "total_parameters": sum(p.numel() for p in parameters),
         "full_parameters": sum(sizes.values()),
     }
-    return tuple(
-        Measurement(name=name, value=value, unit="count", phase="set-up", source="model")
-        for name, value in counts.items()
-    )

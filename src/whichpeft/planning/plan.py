@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from whichpeft.backbones import Backbone
 from whichpeft.methods import Method
+from whichpeft.planning.sketch import probe
 from whichpeft.study import Study, Trial
 from whichpeft.study.spec import Purpose
 from whichpeft.tasks import Task
@@ -77,7 +78,11 @@ def make_plan(
     tasks: Sequence[Task],
     methods: Mapping[str, Method],
 ) -> Plan:
-    """Cross backbones, tasks and methods (by how they were typed), asking each for a refusal."""
+    """Cross backbones, tasks and methods (by how they were typed), asking each for a refusal.
+
+    A method that does not refuse is tried on a model without weights, so that what cannot work is
+    known before anything runs.
+    """
     return Plan(
         tuple(
             Cell(
@@ -87,10 +92,15 @@ def make_plan(
                 text=text,
                 identity=method.identity,
                 method=method.suited_to(backbone),
-                refusal=method.refuses(backbone, task, study.budget),
+                refusal=_refusal(method, backbone, task, study),
             )
             for backbone in backbones
             for task in tasks
             for text, method in methods.items()
         )
     )
+
+
+def _refusal(method: Method, backbone: Backbone, task: Task, study: Study) -> str | None:
+    reason = method.refuses(backbone, task, study.budget)
+    return reason or probe(method, backbone, task, same_targets=study.same_targets)

@@ -48,7 +48,7 @@ class _Task(_Strict):
 class _Study(_Strict):
     name: str = ""
     backbones: list[str]
-    tasks: list[str | _Task]
+    tasks: list[str | _Task] = []
     methods: list[str]
     seeds: list[int] = [0, 1, 2]
     budget: _Budget = _Budget()

@@ -140,7 +140,7 @@ class Study:
     def _check(self) -> None:
         for key in ("backbones", "tasks", "methods", "seeds"):
             values = getattr(self, key)
-            if not values:
+            if not values and key != "tasks":  # a plan needs none
                 raise StudyError(f"study {self.name!r}: {key} is empty; name at least one")
             twice = sorted({str(v) for v in values if values.count(v) > 1})
             if twice:

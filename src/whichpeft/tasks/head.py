@@ -110,7 +110,7 @@ def sketch_classifier(backbone: Backbone, *, reads: Reads, classes: Sequence[str
     config.num_labels = len(classes) or 1
     config.problem_type = "single_label_classification" if classes else "regression"
     text = config.get_text_config()
-    if reads == "text" and text.pad_token_id is None:
+    if reads == "text" and getattr(text, "pad_token_id", None) is None:
         text.pad_token_id = 0  # no content is read, but decoders' classifiers insist on one
     model = _auto_class(reads).from_config(config, dtype=torch.float32)
     names = {name for name, _ in model.named_parameters()}

@@ -1,0 +1,81 @@
+"""Puts a study together from a file, or the default, and the options of a command."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from whichpeft.errors import StudyError
+from whichpeft.study import Budget, Study, TaskSource, load_study
+
+
+def study_to_run(
+    path: Path | None, *, task: Sequence[str] | None, backbone: Sequence[str] | None
+) -> Study:
+    """Return the study of a file, else what suits the tasks named, else the default one."""
+    from whichpeft.api import DEFAULT, usual_study
+
+    if path is not None:
+        return load_study(path)
+    if task:
+        return usual_study(task)
+    # The default study's small budget is its own; other backbones get a study's usual one.
+    return dataclasses.replace(DEFAULT, budget=Budget()) if backbone else DEFAULT
+
+
+def study_to_plan(path: Path | None, *, task: Sequence[str] | None) -> Study:
+    """Return the study of a file, else what suits the tasks named, else the default without a task."""
+    from whichpeft.api import DEFAULT, usual_study
+
+    if path is not None:
+        return load_study(path)
+    if task:
+        return usual_study(task)
+    return dataclasses.replace(DEFAULT, name="plan", tasks=(), budget=Budget())
+
+
+def override(
+    study: Study,
+    *,
+    backbone: Sequence[str] | None,
+    task: Sequence[str] | None,
+    method: Sequence[str] | None,
+    budget: Mapping[str, int | None],
+    columns: Mapping[str, Any],
+    seeds: int | None = None,
+    baseline: str | None = None,
+    precision: str | None = None,
+) -> Study:
+    """Return the study with what the options say instead. Raises StudyError."""
+    changes: dict[str, Any] = {}
+    if backbone:
+        changes["backbones"] = tuple(backbone)
+    if task:
+        changes["tasks"] = tuple(TaskSource(name=name) for name in task)
+    given = {key: value for key, value in columns.items() if value}
+    if given:
+        sources = changes.get("tasks", study.tasks)
+        if len(sources) != 1:
+            raise StudyError(f"--{next(iter(given)).replace('_', '-')}: needs exactly one --task")
+        changes["tasks"] = (dataclasses.replace(sources[0], **given),)
+    if method:
+        changes["methods"] = tuple(method)
+    if seeds is not None:
+        if seeds < 1:
+            raise StudyError(f"--seeds is {seeds}; it has to be 1 or more")
+        changes["seeds"] = tuple(range(seeds))
+    if baseline is not None:
+        changes["baseline"] = baseline
+    if precision is not None:
+        changes["precision"] = precision
+    set_budget = {key: value for key, value in budget.items() if value is not None}
+    if set_budget:
+        changes["budget"] = dataclasses.replace(study.budget, **set_budget)
+    return dataclasses.replace(study, **changes)
+
+
+def named(study: Study) -> Study:
+    """Return the study with a name of its own, from its task and backbone."""
+    return dataclasses.replace(study, name="")

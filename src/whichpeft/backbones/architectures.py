@@ -1,0 +1,36 @@
+"""Architectures known by name: shapes as configuration facts, without weights, for planning."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+import yaml
+
+from whichpeft.backbones.spec import Backbone
+
+
+@dataclass(frozen=True, slots=True)
+class Architecture:
+    """The shape of a pretrained model. hub: the id under which its weights are found."""
+
+    name: str
+    hub: str
+    description: str
+    config: Mapping[str, Any]
+
+    def backbone(self) -> Backbone:
+        return Backbone(name=self.name, revision="", config=self.config, weights=False)
+
+
+@cache
+def architectures() -> Mapping[str, Architecture]:
+    """Return every architecture by name, from ``architectures.yaml``."""
+    text = (files("whichpeft.backbones") / "architectures.yaml").read_text(encoding="utf-8")
+    return {
+        name: Architecture(name, facts["hub"], facts["is"], facts["config"])
+        for name, facts in yaml.safe_load(text).items()
+    }

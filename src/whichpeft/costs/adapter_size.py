@@ -1,0 +1,70 @@
+"""What an adapter without weights would weigh on disk: it saves itself, and the weights are counted."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import tempfile
+import warnings
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import torch
+
+from whichpeft.methods import Adapter
+
+_LENGTH_FIELD = 8  # bytes before a safetensors header, which say how long it is
+_ALIGNMENT = 8
+
+
+def saved_bytes(adapter: Adapter) -> int | None:
+    """Return the bytes of weights and configuration that `Adapter.save` would write.
+
+    The adapter is of fake tensors and their mode is on. None where the method has to look at the
+    content of its weights to save them.
+    """
+    with tempfile.TemporaryDirectory(prefix="whichpeft-") as folder, _weights_counted() as sizes:
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                adapter.save(Path(folder))
+        except (RuntimeError, NotImplementedError):
+            return None
+        kept = [path for path in Path(folder).rglob("*") if path.is_file() and path.suffix != ".md"]
+        return sum(sizes) + sum(path.stat().st_size for path in kept)
+
+
+@contextlib.contextmanager
+def _weights_counted() -> Iterator[list[int]]:
+    """Have safetensors count what it would write, since a tensor on the meta device has no content."""
+    import peft.peft_model
+
+    sizes: list[int] = []
+
+    def count(
+        tensors: Mapping[str, torch.Tensor], path: Any, metadata: Mapping[str, str] | None = None
+    ) -> None:
+        sizes.append(safetensors_bytes(tensors, metadata))
+
+    with (
+        mock.patch("safetensors.torch.save_file", count),
+        mock.patch.object(peft.peft_model, "safe_save_file", count),
+    ):
+        yield sizes
+
+
+def safetensors_bytes(
+    tensors: Mapping[str, torch.Tensor], metadata: Mapping[str, str] | None = None
+) -> int:
+    """Return the size of a safetensors file: a length, a header in JSON, then the content."""
+    header: dict[str, Any] = {"__metadata__": dict(metadata)} if metadata else {}
+    offset = 0
+    for name, tensor in tensors.items():
+        end = offset + tensor.numel() * tensor.element_size()
+        kind = {torch.float32: "F32", torch.bfloat16: "BF16"}.get(tensor.dtype, "I64")
+        header[name] = {"dtype": kind, "shape": list(tensor.shape), "data_offsets": [offset, end]}
+        offset = end
+    text = len(json.dumps(header, separators=(",", ":")))
+    return _LENGTH_FIELD + -(-text // _ALIGNMENT) * _ALIGNMENT + offset

@@ -1,0 +1,229 @@
+"""The costs of training one method on one backbone, from shapes alone."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+
+from whichpeft.backbones import Backbone
+from whichpeft.costs.memory import LIBRARY_BYTES, Footprint, at_batch, at_depth, peak
+from whichpeft.costs.step import FakeBench, Trace
+from whichpeft.engine.compute import Compute
+from whichpeft.engine.prepare import count_parameters
+from whichpeft.methods import Method
+from whichpeft.planning import Sketch, make_sketch, treats_layers_alike
+from whichpeft.tasks import Task
+
+PRECISIONS = ("float32", "bfloat16")
+# Two depths show what a layer adds: the lowest layer alone needs no gradient of its input.
+_DEPTHS = (2, 3)
+_SHALLOW = 4  # up to here a whole model is as quick
+_ALIKE: dict[str, bool] = {}  # by configuration: every method asks
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Costs:
+    """What a method costs. Memory by (precision, checkpointed), where it can be said.
+
+    counts: parameters, as in a record, and the backbone's own. flops_per_sample: forward and backward
+    of a step at the batch asked for, without checkpointing, divided by its size. trace: of a step as
+    asked for.
+    """
+
+    counts: dict[str, int]
+    adapter_bytes: int | None
+    memory: dict[tuple[str, bool], Footprint] = field(default_factory=dict)
+    flops_per_sample: float | None = None
+    trace: Trace | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Question:
+    """Whose costs are asked for, on which device and with which batches."""
+
+    method: Method
+    backbone: Backbone
+    task: Task
+    compute: Compute
+    batch_size: int
+    length: int
+    same_targets: bool = True
+
+    def depths(self) -> tuple[int, ...]:
+        """Return the depths to look at: two small ones where these tell of the whole."""
+        whole = self.backbone.depth or 0
+        alike = treats_layers_alike(self.method, self.backbone) and whole > _SHALLOW
+        return _DEPTHS if alike and _layers_are_alike(self.backbone, self.task) else (whole,)
+
+    def at(self, depth: int) -> Backbone:
+        return self.backbone if depth in (0, self.backbone.depth) else self.backbone.with_depth(depth)
+
+    def sketch(self, depth: int) -> Sketch:
+        return make_sketch(self.method, self.at(depth), self.task, same_targets=self.same_targets)
+
+
+def estimate_costs(question: Question, *, typical_length: int | None = None) -> Costs:
+    """Estimate counts, adapter size, memory and FLOPs.
+
+    typical_length: of examples, to count FLOPs at, where it is not the length that memory is asked at.
+    """
+    depths, whole = question.depths(), question.backbone.depth or 0
+    counts: dict[int, dict[str, int]] = {}
+    sizes: dict[int, int | None] = {}
+    traces: dict[tuple[str, bool], dict[int, Trace]] = {}
+    typical: dict[int, Trace] = {}
+    device, trains = question.compute.device, True
+    for depth in depths:
+        batch = _batch(question, depth, question.batch_size, question.length)
+        for precision in PRECISIONS:
+            sketch = question.sketch(depth)
+            counts[depth] = _count(sketch)
+            trains = sketch.adapter.trains
+            bench = FakeBench(sketch, question.method, question.task, Compute(device, precision))
+            if precision == PRECISIONS[0]:
+                sizes[depth] = bench.saved_bytes()
+            if not trains:
+                continue
+            plain = _step(bench, batch)
+            if plain is None:
+                continue
+            traces.setdefault((precision, False), {})[depth] = plain
+            if precision == question.compute.precision and typical_length is not None:
+                other = _batch(question, depth, question.batch_size, typical_length)
+                typical[depth] = bench.step(other)
+            # A third of the work is checkpointing, so it is asked of the plan's own precision only.
+            own = precision == question.compute.precision
+            kept = _step(bench, batch) if own and bench.checkpoint() else None
+            # Checkpointing may leave a method's parts out of the backward pass.
+            if kept is not None and kept.gradients == plain.gradients:
+                traces.setdefault((precision, True), {})[depth] = kept
+    memory = {
+        key: peak(at_depth(found, whole)) for key, found in traces.items() if len(found) == len(depths)
+    }
+    if device.type == "cpu":
+        memory = {key: _with_libraries(found, key[0]) for key, found in memory.items()}
+    plain_traces = traces.get((question.compute.precision, False))
+    counted = typical or plain_traces
+    flops = at_depth(counted, whole).flops / question.batch_size if counted else None
+    return Costs(
+        counts=_lead_counts(counts, whole),
+        adapter_bytes=_at_depth(sizes, whole),
+        memory=memory,
+        flops_per_sample=flops if trains else 0.0,
+        trace=at_depth(plain_traces, whole) if plain_traces else None,
+    )
+
+
+def count_at_depth(question: Question) -> dict[str, int]:
+    """Return the counts of parameters alone, which takes no step."""
+    depths, whole = question.depths(), question.backbone.depth or 0
+    return _lead_counts({depth: _count(question.sketch(depth)) for depth in depths}, whole)
+
+
+def largest_batch(question: Question, costs: Costs, memory: int) -> int | None:
+    """Return the largest batch whose training fits in `memory` bytes, 0 where not even one does.
+
+    The size asked for and its double tell what an example adds; what they lead to is tried. None
+    where memory cannot be said.
+    """
+    whole = question.backbone.depth or 0
+    cpu = question.compute.device.type == "cpu"
+    spare = memory - (LIBRARY_BYTES[question.compute.precision] if cpu else 0)
+
+    def trace_at(size: int) -> Trace:
+        found = {}
+        for depth in question.depths():
+            bench = FakeBench(question.sketch(depth), question.method, question.task, question.compute)
+            found[depth] = bench.step(_batch(question, depth, size, question.length))
+        return at_depth(found, whole)
+
+    if costs.trace is None:
+        return None
+    double = 2 * question.batch_size
+    known = {question.batch_size: costs.trace, double: trace_at(double)}
+
+    def fits(size: int) -> bool:
+        return peak(at_batch(known, size)).total <= spare
+
+    size = _last(fits) if fits(1) else 1
+    while size > 0 and peak(trace_at(size)).total > spare:
+        size -= max(1, size // 100)
+    return size
+
+
+def _last(fits: Callable[[int], bool]) -> int:
+    """Return the last size that fits, where 1 does: doubling, then halving."""
+    low, high = 1, 2
+    while fits(high) and high < 1 << 30:
+        low, high = high, 2 * high
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if fits(middle) else (low, middle)
+    return low
+
+
+def _step(bench: FakeBench, batch: dict[str, Any]) -> Trace | None:
+    """Take a step; None where the method looks at content, or does not bear checkpointing."""
+    try:
+        return bench.step(batch)
+    except Exception:  # of many kinds; what works at all was found by the probe
+        return None
+
+
+def _count(sketch: Sketch) -> dict[str, int]:
+    base = sum(size for name, size in sketch.sizes.items() if name not in sketch.head)
+    counts = count_parameters(sketch.adapter, sketch.sizes, sketch.head)
+    return counts | {"base_parameters": base}
+
+
+def _batch(question: Question, depth: int, size: int, length: int) -> dict[str, Any]:
+    with torch.device("meta"):
+        return question.task.blank(question.at(depth), size, length)
+
+
+def _layers_are_alike(backbone: Backbone, task: Task) -> bool:
+    """Whether two depths lead on to the parameters that the whole model has."""
+    config = json.dumps(backbone.config, sort_keys=True, default=str)
+    if config not in _ALIKE:
+        _ALIKE[config] = _lead_on(backbone, task)
+    return _ALIKE[config]
+
+
+def _lead_on(backbone: Backbone, task: Task) -> bool:
+    def parameters(of: Backbone) -> int:
+        with torch.device("meta"):
+            return sum(parameter.numel() for parameter in task.sketch(of).parameters())
+
+    low, high = (parameters(backbone.with_depth(depth)) for depth in _DEPTHS)
+    whole = backbone.depth or 0
+    return parameters(backbone) == low + (whole - _DEPTHS[0]) * (high - low)
+
+
+def _with_libraries(footprint: Footprint, precision: str) -> Footprint:
+    return Footprint(
+        weights=footprint.weights,
+        gradients=footprint.gradients,
+        optimizer=footprint.optimizer,
+        activations=footprint.activations + LIBRARY_BYTES[precision],
+    )
+
+
+def _lead_counts(counts: dict[int, dict[str, int]], whole: int) -> dict[str, int]:
+    first = next(iter(counts.values()))
+    return {
+        name: _at_depth({depth: found[name] for depth, found in counts.items()}, whole) or 0
+        for name in first
+    }
+
+
+def _at_depth(values: dict[int, int | None] | dict[int, int], whole: int) -> int | None:
+    """Return a value at the whole depth, which grows by the same with each layer; None if unknown."""
+    (low, first), *more = values.items()
+    if first is None or not more:
+        return first
+    high, second = more[0]
+    return None if second is None else first + (whole - low) * (second - first) // (high - low)

@@ -1,0 +1,41 @@
+"""Tensors that have a shape, a type and a device, and no content and no memory.
+
+Tensors on the meta device are of no device's kind, so neither autocast nor the choice of an
+attention kernel treats them as the device's own. Fake tensors are treated as what they say they
+are, a GPU's on a machine without one too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
+from torch.utils._pytree import tree_leaves
+
+
+def make_fake(model: torch.nn.Module, device: torch.device) -> FakeTensorMode:
+    """Turn a model on the meta device into one of fake tensors, in place; return their mode.
+
+    Tensors stay the objects they were, so whatever else holds one of them sees the fake.
+    """
+    mode = FakeTensorMode()
+    for tensor in _tensors(model):
+        shape = torch.empty_strided(tensor.shape, tensor.stride(), dtype=tensor.dtype, device="meta")
+        fake: Any = FakeTensor(mode, shape, device, requires_grad=tensor.requires_grad)
+        if isinstance(tensor, torch.nn.Parameter):
+            fake._is_param = True
+        torch.utils.swap_tensors(tensor, fake)
+    return mode
+
+
+def _tensors(model: torch.nn.Module) -> Iterator[torch.Tensor]:
+    """Yield every tensor that a module holds, once: parameters, buffers, and plain attributes."""
+    seen: set[int] = set()
+    for module in model.modules():
+        attributes = {key: value for key, value in vars(module).items() if not key.startswith("_")}
+        for leaf in tree_leaves([module._parameters, module._buffers, attributes]):
+            if isinstance(leaf, torch.Tensor) and id(leaf) not in seen:
+                seen.add(id(leaf))
+                yield leaf

@@ -1,0 +1,95 @@
+"""From traces of one step to its peak of memory, at another depth or another batch size."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from whichpeft.costs.step import UPDATE, Trace
+from whichpeft.tasks import Array
+
+# What a process on a CPU holds beside the tensors: packed matrices, and the code that the libraries
+# make or load for the shapes they meet. Measured: benchmarks/plan_memory.py.
+LIBRARY_BYTES = {"float32": 8_000_000, "bfloat16": 20_000_000}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Footprint:
+    """The memory of training at its peak, in bytes, by what it holds then.
+
+    activations: whatever is neither a weight, a gradient nor the optimiser's state, inputs and
+    intermediate results among it.
+    """
+
+    weights: int
+    gradients: int
+    optimizer: int
+    activations: int
+
+    @property
+    def total(self) -> int:
+        return self.weights + self.gradients + self.optimizer + self.activations
+
+
+def peak(trace: Trace) -> Footprint:
+    """Return the footprint at the peak of a step that is not the first, which has its state."""
+    rows = np.concatenate(
+        [
+            # The update of a first step makes the state, so it is in the account there already.
+            rows + (0 if phase == UPDATE else np.array([trace.kept, 0]))
+            for phase, rows in enumerate(trace.phases)
+        ]
+    )
+    total, gradients = (int(value) for value in rows[rows[:, 0].argmax()])
+    return Footprint(
+        weights=trace.weights,
+        gradients=gradients,
+        optimizer=trace.kept,
+        activations=max(0, total - trace.weights - trace.kept - gradients),
+    )
+
+
+def at_depth(traces: Mapping[int, Trace], depth: int) -> Trace:
+    """Return the trace at a depth: one that is there, or what two that are there lead on to.
+
+    Layers that are alike add the same at each point of a step. Points of the first half of a phase
+    are matched from its start, where the first layers or the last are met, others from its end.
+    """
+    if depth in traces:
+        return traces[depth]
+    low, high = sorted(traces)
+    return _between(traces[low], traces[high], (depth - low) / (high - low))
+
+
+def at_batch(traces: Mapping[int, Trace], size: int) -> Trace:
+    """Return the trace at a batch size, from traces at two others."""
+    low, high = sorted(traces)
+    return _between(traces[low], traces[high], (size - low) / (high - low))
+
+
+def _between(a: Trace, b: Trace, share: float) -> Trace:
+    """Go on from a through b: share 0 is a, 1 is b, and more lies beyond."""
+
+    def number(first: int, second: int) -> int:
+        return round(first + share * (second - first))
+
+    def rows(first: Array, second: Array) -> Array:
+        if len(first) == 0 or len(second) == 0:
+            return second
+        half = (min(len(first), len(second)) + 1) // 2
+        start, there = first[:half], second[:half]
+        end, then = first[-half:], second[-half:]
+        moved = [start + share * (there - start), end + share * (then - end)]
+        moved_rows: Array = np.concatenate(moved).round().astype(np.int64)
+        return moved_rows
+
+    forward, backward, update = (rows(p, q) for p, q in zip(a.phases, b.phases, strict=True))
+    return Trace(
+        weights=number(a.weights, b.weights),
+        kept=number(a.kept, b.kept),
+        phases=(forward, backward, update),
+        flops=number(a.flops, b.flops),
+        gradients=number(a.gradients, b.gradients),
+    )

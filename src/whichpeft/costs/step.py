@@ -1,0 +1,178 @@
+"""One training step on fake tensors, with an account of all memory that is taken and given back."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+from torch.utils.flop_counter import flop_registry, sdpa_backward_flop_count, sdpa_flop_count
+from torch.utils.weak import WeakIdKeyDictionary
+
+from whichpeft.costs.adapter_size import saved_bytes
+from whichpeft.costs.fake import make_fake
+from whichpeft.engine.compute import Compute, store_frozen_weights
+from whichpeft.engine.dropout import use_fast_dropout
+from whichpeft.engine.loop import Optimisation, take_step
+from whichpeft.engine.prepare import Prepared
+from whichpeft.methods import Method
+from whichpeft.planning import Sketch
+from whichpeft.tasks import Array, Batch, Task
+
+FORWARD, BACKWARD, UPDATE = range(3)
+_STEPS = 1000
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Trace:
+    """The memory of one step, in bytes.
+
+    weights: parameters and buffers. kept: what a step leaves behind, the optimiser's state.
+    phases: for forward, backward and update an array of shape (allocations, 2): memory in use
+    after each allocation, and the gradients among it; of the update its peak alone.
+    flops: of forward and backward. gradients: how many parameters got one.
+    """
+
+    weights: int
+    kept: int
+    phases: tuple[Array, Array, Array]
+    flops: int
+    gradients: int
+
+
+class FakeBench:
+    """A sketch laid out on a device as the engine lays out a model, to take steps with."""
+
+    def __init__(self, sketch: Sketch, method: Method, task: Task, compute: Compute) -> None:
+        self.sketch = sketch
+        self._method = method
+        model = sketch.adapter.model
+        store_frozen_weights(model, compute.precision)
+        if compute.device.type == "cpu":
+            use_fast_dropout(model)
+        self._mode = make_fake(model, compute.device)
+        model.train()
+        self._prepared = Prepared(task, {}, sketch.adapter, compute, ())
+
+    def checkpoint(self) -> bool:
+        """Turn gradient checkpointing on; False where the model has none."""
+        model: Any = self._prepared.model
+        try:
+            # What the random state is kept for does not matter here, and it has content.
+            model.gradient_checkpointing_enable({"use_reentrant": False, "preserve_rng_state": False})
+        except (AttributeError, ValueError, NotImplementedError):
+            return False
+        return True
+
+    def saved_bytes(self) -> int | None:
+        """Return what the adapter would weigh on disk, or None where that cannot be known."""
+        with self._mode:
+            return saved_bytes(self._prepared.adapter)
+
+    def step(self, batch: Batch) -> Trace:
+        """Take one step on a batch from the meta device and account for it."""
+        prepared = self._prepared
+        device = prepared.compute.device
+        with self._mode, device:
+            inputs = {key: torch.empty(value.shape, dtype=value.dtype) for key, value in batch.items()}
+            optimisation = Optimisation(prepared, self._method, _STEPS)
+            account = _Account(prepared.model, inputs)
+            with account:
+                try:
+                    # The first step: later ones may look at content to change their shape.
+                    take_step(prepared, optimisation, inputs, 0)
+                except Exception:
+                    if account.phase != UPDATE:  # else the step is done, and what followed it failed
+                        raise
+                optimisation.clear()
+        return account.close()
+
+
+class _Account(TorchDispatchMode):  # type: ignore[misc]
+    """Follows each storage from the operation that makes it until it is let go; counts FLOPs."""
+
+    def __init__(self, model: torch.nn.Module, inputs: Batch) -> None:
+        super().__init__()
+        self.phase = FORWARD
+        self._now = self._gradients = self._flops = self._count = 0
+        self._known: Any = WeakIdKeyDictionary()
+        self._rows: list[list[tuple[int, int]]] = [[], [], []]
+        self._note([*model.parameters(), *model.buffers()])
+        self._weights = self._now
+        self._note(inputs.values())
+        self._before = self._now
+        self._hooks = [
+            parameter.register_post_accumulate_grad_hook(self._accumulated)
+            for parameter in model.parameters()
+            if parameter.requires_grad
+        ]
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func is torch.ops.prim.device.default:
+            return args[0].fake_device  # asked for at every turn, and slow to find out elsewhere
+        out = func(*args, **(kwargs or {}))
+        # Backward is what runs inside the autograd engine, and the update what follows it.
+        if torch._C._current_graph_task_id() != -1:
+            self.phase = BACKWARD
+        elif self.phase == BACKWARD:
+            self.phase = UPDATE
+        self._note(tree_leaves(out))
+        count = _FLOPS.get(func._overloadpacket)
+        if count is not None:
+            self._flops += count(*args, **(kwargs or {}), out_val=out)
+        return out
+
+    def close(self) -> Trace:
+        for hook in self._hooks:
+            hook.remove()
+        forward, backward, update = (np.array(rows).reshape(-1, 2) for rows in self._rows)
+        update = update[update[:, 0].argmax() :][:1] if len(update) else update
+        return Trace(
+            weights=self._weights,
+            kept=self._now - self._before,
+            phases=(forward, backward, update),
+            flops=self._flops,
+            gradients=self._count,
+        )
+
+    def _note(self, values: Iterable[Any]) -> None:
+        for value in values:
+            if not isinstance(value, torch.Tensor):
+                continue
+            storage = value.untyped_storage()
+            if storage not in self._known:
+                size = storage.nbytes()
+                self._known[storage] = size
+                self._now += size
+                weakref.finalize(storage, self._let_go, size).atexit = False
+                self._rows[self.phase].append((self._now, self._gradients))
+
+    def _let_go(self, size: int) -> None:
+        self._now -= size
+
+    def _accumulated(self, parameter: torch.nn.Parameter) -> None:
+        self._gradients += parameter.grad.untyped_storage().nbytes()
+        self._count += 1
+
+
+def _flash_for_cpu(query: Any, key: Any, value: Any, *args: Any, **kwargs: Any) -> int:
+    return int(sdpa_flop_count(query.shape, key.shape, value.shape))
+
+
+def _flash_for_cpu_backward(
+    grad: Any, query: Any, key: Any, value: Any, *args: Any, **kwargs: Any
+) -> int:
+    return int(sdpa_backward_flop_count(grad.shape, query.shape, key.shape, value.shape))
+
+
+# Torch's own counter knows the attention kernels of GPUs only.
+_FLOPS: dict[Any, Any] = {
+    **flop_registry,
+    torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: _flash_for_cpu,
+    torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward: _flash_for_cpu_backward,
+}

@@ -1,0 +1,101 @@
+"""A method applied to a backbone of which there are shapes and no weights, and whether that works."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from whichpeft.backbones import Backbone
+from whichpeft.errors import RequestError, nearest
+from whichpeft.methods import Adapter, Method, Situation
+from whichpeft.tasks import Task
+
+_FEW_LAYERS = 2
+_SIZE, _LENGTH = 2, 8
+_STEPS = 1000  # of the trial that a sketch stands for
+# Names of modules with layer numbers in them (layer.0.query) and lists of numbers ([0,1], [0-9]).
+_NUMBERED = re.compile(r"[A-Za-z_]\.\d|\[\d")
+_LONGEST_REASON = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Sketch:
+    """An adapted model on the meta device. sizes: of its parameters before; head: the task's."""
+
+    adapter: Adapter
+    sizes: Mapping[str, int]
+    head: frozenset[str]
+
+
+def make_sketch(method: Method, backbone: Backbone, task: Task, *, same_targets: bool) -> Sketch:
+    """Apply a method to the task's model without weights. Raises whatever the method raises."""
+    import torch
+
+    with torch.device("meta"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model = task.sketch(backbone)
+        head = frozenset(task.head_parameters(model))
+        sizes = {name: parameter.numel() for name, parameter in model.named_parameters()}
+        situation = Situation(
+            task_type=task.task_type,
+            head=head,
+            steps=_STEPS,
+            same_targets=same_targets,
+            weightless=True,
+        )
+        return Sketch(method.apply(model, situation), sizes, head)
+
+
+def treats_layers_alike(method: Method, backbone: Backbone) -> bool:
+    """Whether a few layers show what the method does to all of them.
+
+    Not where it names layers by their number; a method says so by ``by_layer = False``.
+    """
+    alike = bool(getattr(method, "by_layer", True))
+    return alike and backbone.depth is not None and not _NUMBERED.search(method.identity)
+
+
+def probe(method: Method, backbone: Backbone, task: Task, *, same_targets: bool) -> str | None:
+    """Try a method and a forward pass on a model without weights; say why it fails, or None.
+
+    What fails for want of weights only says nothing, and is no reason.
+    """
+    import torch
+
+    if treats_layers_alike(method, backbone) and (backbone.depth or 0) > _FEW_LAYERS:
+        backbone = backbone.with_depth(_FEW_LAYERS)
+    try:
+        adapter = make_sketch(method, backbone, task, same_targets=same_targets).adapter
+        if adapter.trains:
+            with torch.device("meta"), warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                adapter.model.train()
+                task.loss(adapter.model, task.blank(backbone, _SIZE, _LENGTH))
+    except RequestError:
+        raise
+    except Exception as error:  # whatever a library raises, the method does not work there
+        return None if _wants_weights(error) else _reason(error, backbone, task)
+    return None
+
+
+def _wants_weights(error: Exception) -> bool:
+    return "meta" in str(error).casefold() or "no data" in str(error).casefold()
+
+
+def _reason(error: Exception, backbone: Backbone, task: Task) -> str:
+    """Say in one line what went wrong, with the nearest name for a target that is not there."""
+    import torch
+
+    text = " ".join(str(error).split()) or type(error).__name__
+    missing = re.search(r"[Tt]arget modules? \{?\[?'?([^'\]}]+)'?.* not found", text)
+    if missing is None:
+        return text[:_LONGEST_REASON]
+    with torch.device("meta"):
+        model = task.sketch(backbone)
+    leaves = sorted({name.rpartition(".")[2] for name, _ in model.named_modules()} - {""})
+    known = [leaf for leaf in leaves if not leaf.isdigit()]
+    asked = missing[1]
+    hint = nearest(asked, known) or f"; it has {', '.join(known)}"
+    return f"this backbone has no module {asked!r} to target{hint}"[:_LONGEST_REASON]

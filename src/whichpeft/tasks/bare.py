@@ -1,0 +1,156 @@
+"""A backbone as it comes, without a task: no head, and the loss of its own pretraining or none."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from whichpeft.errors import BackboneError, DataError
+from whichpeft.tasks.protocol import Array, Batch, Examples, Metric
+
+if TYPE_CHECKING:
+    import torch
+
+    from whichpeft.backbones import Backbone
+
+SECOND = 16_000  # samples of speech, at the rate that speech models are pretrained at
+_FEWEST_SAMPLES = SECOND // 2
+_LAYER_DROPS = ("layerdrop", "encoder_layerdrop", "decoder_layerdrop")
+_MANY = 1_000_000  # training examples, so that no method finds the steps too few
+
+
+@dataclass(frozen=True, slots=True)
+class BareTask:
+    """Stands in where a plan is asked for without a task.
+
+    Decoders get their language model and its loss, encoder-decoders theirs; every other backbone
+    its body alone, the mean of whose last hidden states serves as a loss.
+    """
+
+    backbone: Backbone
+
+    name = "none"
+    problem = "none"
+    fingerprint = ""
+    metrics: tuple[Metric, ...] = ()
+    notes: tuple[str, ...] = ()
+    chance = 0.0
+
+    @property
+    def task_type(self) -> str | None:
+        kind = _kind(self.backbone.family)
+        if kind == "AutoModelForCausalLM":
+            return "CAUSAL_LM"
+        if kind == "AutoModelForSeq2SeqLM":
+            return "SEQ_2_SEQ_LM"
+        text = kind == "AutoModel" and _main_input(self.backbone) == "input_ids"
+        return "FEATURE_EXTRACTION" if text else None
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        return {"train": _MANY}
+
+    @property
+    def usual_length(self) -> int:
+        """Length of an example where none is given: a second of speech, else 128 tokens or fewer."""
+        if _main_input(self.backbone) == "input_values":
+            return SECOND
+        return min(128, self.backbone.input_positions or 128)
+
+    def sketch(self, backbone: Backbone) -> torch.nn.Module:
+        import torch
+        import transformers
+
+        config = backbone.architecture()
+        for key in _LAYER_DROPS:
+            # Layers left out by chance: the largest step leaves out none.
+            if hasattr(config, key):
+                setattr(config, key, 0.0)
+        try:
+            made: torch.nn.Module = getattr(transformers, _kind(backbone.family)).from_config(
+                config, dtype=torch.float32
+            )
+        except ValueError as error:
+            reason = " ".join(str(error).split())[:200]
+            raise BackboneError(f"backbone {backbone.name!r}: cannot be made: {reason}") from None
+        return made
+
+    def blank(self, backbone: Backbone, size: int, length: int) -> Batch:
+        """Return a batch of no content.
+
+        length: tokens of a text; samples of raw speech, 16,000 a second, half a second at least, since
+        speech models mask spans of that order; tokens to be written where spectrograms of one size
+        are read; without meaning for images.
+        """
+        import torch
+
+        config: Any = backbone.architecture()
+        main = _main_input(backbone)
+        if main == "pixel_values":
+            height, width = _pair(config.image_size)
+            return {"pixel_values": torch.zeros(size, config.num_channels, height, width)}
+        if main == "input_values":
+            return {"input_values": torch.zeros(size, max(length, _FEWEST_SAMPLES))}
+        tokens = torch.ones((size, length), dtype=torch.int64)
+        if main == "input_features":
+            frames = 2 * config.max_source_positions
+            return {"input_features": torch.zeros(size, config.num_mel_bins, frames), "labels": tokens}
+        return {"input_ids": tokens} | (
+            {} if _kind(backbone.family) == "AutoModel" else {"labels": tokens}
+        )
+
+    def head_parameters(self, model: torch.nn.Module) -> set[str]:
+        return set()
+
+    def loss(self, model: torch.nn.Module, batch: Batch) -> torch.Tensor:
+        outputs = model(**batch)
+        loss: torch.Tensor = (
+            outputs.loss if "labels" in batch else outputs.last_hidden_state.float().mean()
+        )
+        return loss
+
+    def encode(self, backbone: Backbone, *, max_train: int | None) -> Mapping[str, Examples]:
+        raise DataError("no task is given, so there are no examples; name one with --task")
+
+    def without_examples(self) -> BareTask:
+        return self
+
+    def build(self, backbone: Backbone) -> torch.nn.Module:
+        raise DataError("no task is given, so there is nothing to train for; name one with --task")
+
+    def outputs(self, model: torch.nn.Module, batch: Batch) -> torch.Tensor:
+        raise DataError("no task is given, so there are no outputs; name one with --task")
+
+    def constant(self, count: int) -> Array:
+        raise DataError("no task is given, so there is nothing to predict; name one with --task")
+
+
+def _kind(family: str) -> str:
+    """Name the class of transformers that makes the whole of a backbone."""
+    from transformers.models.auto import modeling_auto as auto
+
+    if family in auto.MODEL_FOR_SPEECH_SEQ_2_SEQ_MAPPING_NAMES:
+        return "AutoModelForSpeechSeq2Seq"
+    if family in auto.MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES:
+        return "AutoModelForSeq2SeqLM"
+    # Encoders are listed as causal models too, for use as decoders; masked ones are encoders first.
+    encoder = family in auto.MODEL_FOR_MASKED_LM_MAPPING_NAMES
+    if family in auto.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES and not encoder:
+        return "AutoModelForCausalLM"
+    return "AutoModel"
+
+
+def _main_input(backbone: Backbone) -> str:
+    """Name what the model reads: input_ids, pixel_values, input_values or input_features."""
+    from transformers import MODEL_MAPPING
+
+    known = MODEL_MAPPING[type(backbone.architecture())]
+    model = known[0] if isinstance(known, tuple) else known
+    kind = _kind(backbone.family)
+    # An encoder-decoder's main input is its encoder's.
+    return "input_features" if kind == "AutoModelForSpeechSeq2Seq" else str(model.main_input_name)
+
+
+def _pair(size: int | tuple[int, int]) -> tuple[int, int]:
+    return (size, size) if isinstance(size, int) else (size[0], size[1])

@@ -1,0 +1,60 @@
+"""Measures the peak memory of training minilm, in a process of its own: METHOD BATCH LENGTH PRECISION.
+
+Prints the bytes. The engine's own parts do the work, on batches of one length.
+"""
+
+from __future__ import annotations
+
+import sys
+import warnings
+
+import torch
+import transformers.models.bert.modeling_bert  # noqa: F401
+
+from whichpeft.backbones import resolve_backbone
+from whichpeft.engine.compute import choose_compute, own_memory, store_frozen_weights
+from whichpeft.engine.dropout import use_fast_dropout
+from whichpeft.engine.loop import Optimisation, take_step
+from whichpeft.engine.memory import PeakMemory, return_freed_memory
+from whichpeft.engine.prepare import Prepared
+from whichpeft.methods import Situation, resolve_method
+from whichpeft.study import TaskSource
+from whichpeft.tasks import load_task
+
+_STEPS = 1000
+
+
+def main(text: str, size: int, length: int, precision: str) -> None:
+    torch.set_num_threads(1)
+    warnings.simplefilter("ignore")
+    task = load_task(TaskSource(name="stdlib-docs")).without_examples()
+    backbone = resolve_backbone("minilm")
+    method = resolve_method(text).suited_to(backbone)
+    import peft  # noqa: F401
+
+    return_freed_memory()
+    compute = choose_compute("cpu", precision)
+    peak = PeakMemory(compute.device)
+    model = task.build(backbone)
+    head = frozenset(task.head_parameters(model))
+    adapter = method.apply(model, Situation(task_type=task.task_type, head=head, steps=_STEPS))
+    store_frozen_weights(adapter.model, compute.precision)
+    own_memory(adapter.model)
+    use_fast_dropout(adapter.model)
+    prepared = Prepared(task, {}, adapter, compute, ())
+    optimisation = Optimisation(prepared, method, _STEPS)
+    adapter.model.train()
+    peak.restart()
+    batch = {
+        "input_ids": torch.randint(1000, 30000, (size, length)),
+        "attention_mask": torch.ones(size, length, dtype=torch.int64),
+        "token_type_ids": torch.zeros(size, length, dtype=torch.int64),
+        "labels": torch.zeros(size, dtype=torch.int64),
+    }
+    for step in range(2):
+        take_step(prepared, optimisation, batch, step)
+    print(peak.measure())
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4])

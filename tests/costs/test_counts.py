@@ -1,0 +1,60 @@
+"""Counts of published adapters, to the integer, from shapes alone."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from whichpeft.backbones import resolve_backbone
+from whichpeft.costs.estimate import Question, count_at_depth
+from whichpeft.engine.compute import Compute
+from whichpeft.methods import resolve_method
+from whichpeft.methods.catalogue import methods
+from whichpeft.study import parse_method
+from whichpeft.tasks.bare import BareTask
+
+_TARGETS = "target_modules=[q_proj,k_proj,v_proj,up_proj,down_proj]"
+# The published tables that `whichpeft reference` shows, as counted by their own code.
+PUBLISHED = [
+    ("llama-7b", f"lora:r=32,{_TARGETS}", 56_098_816),
+    ("llama-7b", f"dora:r=32,{_TARGETS}", 56_975_360),
+    ("llama-7b", f"dora:r=16,{_TARGETS}", 28_925_952),
+    ("llama-7b", "parallel-adapter:bottleneck=256,target_modules=[up_proj,down_proj]", 247_463_936),
+    ("llama-7b", "series-adapter:bottleneck=256,target_modules=[down_proj]", 67_108_864),
+    ("llama-7b", "prefix:num_virtual_tokens=10", 2_621_440),
+    ("llama-7b", "loreft:rank=8", 2_097_408),
+    ("llama-13b", f"lora:r=32,{_TARGETS}", 87_818_240),
+    ("llama-13b", f"dora:r=32,{_TARGETS}", 89_190_400),
+]
+
+
+def counts(name: str, method: str) -> dict[str, int]:
+    backbone = resolve_backbone(name, weights=False)
+    return count_at_depth(
+        Question(
+            method=resolve_method(method),
+            backbone=backbone,
+            task=BareTask(backbone),
+            compute=Compute(torch.device("cpu"), "float32"),
+            batch_size=1,
+            length=8,
+        )
+    )
+
+
+@pytest.mark.parametrize(("backbone", "method", "published"), PUBLISHED)
+def test_published_counts(backbone: str, method: str, published: int) -> None:
+    name = parse_method(method).parts[0].name
+    if name not in methods():
+        pytest.skip(f"this version has no method {name!r}")
+    found = counts(backbone, method)
+    assert found["adapter_parameters"] == published
+    assert found["base_parameters"] == {"llama-7b": 6_738_415_616, "llama-13b": 13_015_864_320}[backbone]
+    assert found["head_parameters"] == 0
+
+
+@pytest.mark.parametrize("method", ["lora:r=4", "prefix", "ia3", "adalora"])
+def test_a_few_layers_lead_on_to_the_whole_model(method: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    by_few = counts("bert-base", method)
+    monkeypatch.setattr("whichpeft.costs.estimate._SHALLOW", 100)
+    assert counts("bert-base", method) == by_few

@@ -1,0 +1,66 @@
+"""Estimates of memory against the measured peak of the engine's own steps, each in its own process."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from whichpeft.backbones import resolve_backbone
+from whichpeft.costs import estimate_costs
+from whichpeft.costs.estimate import Question
+from whichpeft.engine.compute import Compute, choose_compute
+from whichpeft.methods import resolve_method
+from whichpeft.methods.catalogue import methods
+from whichpeft.study import TaskSource
+from whichpeft.tasks import load_task
+
+MEASURE = Path(__file__).with_name("measure.py")
+CASES = [(size, length) for size in (8, 32) for length in (32, 128)]
+
+
+def measured(method: str, size: int, length: int, precision: str) -> int:
+    # So that what is freed is returned at once, and resident memory is memory in use.
+    quiet = {"MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_TRIM_THRESHOLD_": "65536"}
+    done = subprocess.run(
+        [sys.executable, MEASURE, method, str(size), str(length), precision],
+        env=os.environ | quiet,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return int(done.stdout.split()[-1])
+
+
+def estimated(method: str, size: int, length: int, precision: str) -> int:
+    backbone = resolve_backbone("minilm")
+    question = Question(
+        method=resolve_method(method).suited_to(backbone),
+        backbone=backbone,
+        task=load_task(TaskSource(name="stdlib-docs")).without_examples(),
+        compute=Compute(torch.device("cpu"), precision),
+        batch_size=size,
+        length=length,
+    )
+    return estimate_costs(question).memory[precision, False].total
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="needs Linux to reset the peak")
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+@pytest.mark.parametrize("method", ["full", "lora:r=8", "bitfit", "prefix", "series-adapter"])
+def test_estimates_are_within_a_tenth_of_the_measured_peak(method: str, precision: str) -> None:
+    if method.partition(":")[0] not in methods():
+        pytest.skip(f"this version has no method {method!r}")
+    if choose_compute("cpu", "auto").precision == "float32" and precision == "bfloat16":
+        pytest.skip("this processor does not multiply bfloat16")
+    off = {}
+    for size, length in CASES:
+        found, real = (f(method, size, length, precision) for f in (estimated, measured))
+        print(f"{precision} {method} batch {size} length {length}: {found:,} against {real:,}")
+        off[size, length] = found / real - 1
+    assert {case: share for case, share in off.items() if abs(share) > 0.1} == {}

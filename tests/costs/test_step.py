@@ -1,0 +1,90 @@
+"""A step on fake tensors: what depth and batch lead on to is what a whole step gives."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+import torch
+
+from whichpeft.backbones import resolve_backbone
+from whichpeft.costs import estimate_costs, largest_batch
+from whichpeft.costs.estimate import Costs, Question
+from whichpeft.engine.compute import Compute
+from whichpeft.methods import Situation, resolve_method
+from whichpeft.tasks.bare import BareTask
+
+
+def question(method: str, name: str = "minilm", **changes: object) -> Question:
+    backbone = resolve_backbone(name, weights=False)
+    asked = Question(
+        method=resolve_method(method).suited_to(backbone),
+        backbone=backbone,
+        task=BareTask(backbone),
+        compute=Compute(torch.device("cpu"), "bfloat16"),
+        batch_size=4,
+        length=32,
+    )
+    return dataclasses.replace(asked, **changes)  # type: ignore[arg-type]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", ["full", "lora:r=8", "dora", "adalora", "prefix", "bitfit", "prompt"])
+def test_two_depths_lead_on_to_the_whole_model(method: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = question(method)
+    few = estimate_costs(asked)
+    monkeypatch.setattr("whichpeft.costs.estimate._SHALLOW", 100)
+    whole = estimate_costs(asked)
+    assert few.counts == whole.counts
+    assert few.flops_per_sample == pytest.approx(whole.flops_per_sample, rel=1e-6)
+    assert few.memory.keys() == whole.memory.keys()
+    for key in whole.memory:
+        assert few.memory[key].total == pytest.approx(whole.memory[key].total, rel=0.01), key
+    assert few.adapter_bytes == pytest.approx(whole.adapter_bytes, rel=0.01)
+
+
+def test_parts_and_precisions_are_those_of_the_method() -> None:
+    costs = estimate_costs(question("lora:r=8"))
+    plain, exact = costs.memory["bfloat16", False], costs.memory["float32", False]
+    trained = costs.counts["trainable_parameters"]
+    assert exact.weights == pytest.approx(4 * costs.counts["total_parameters"], rel=0.01)
+    assert plain.weights < exact.weights  # frozen linear weights take half
+    assert plain.optimizer == pytest.approx(8 * trained, rel=0.01)  # Adam's two moments
+    assert costs.memory["bfloat16", True].total < plain.total
+
+
+def test_flops_are_those_of_the_matrix_products() -> None:
+    costs = estimate_costs(question("full", batch_size=1, length=64))
+    body = 6 * 64 * 2 * (4 * 384**2 + 2 * 384 * 1536)  # forward, of six layers on 64 tokens
+    attention = 6 * 2 * 2 * 64**2 * 384
+    assert costs.flops_per_sample == pytest.approx(3 * (body + attention), rel=0.01)
+
+
+def test_checkpointing_that_drops_the_method_is_not_estimated() -> None:
+    assert ("bfloat16", True) not in estimate_costs(question("prefix")).memory
+
+
+def test_the_largest_batch_fits_and_the_next_does_not() -> None:
+    asked = question("lora:r=8")
+    limit = 400_000_000
+    size = largest_batch(asked, estimate_costs(asked), limit)
+
+    def total(size: int) -> int:
+        found = estimate_costs(dataclasses.replace(asked, batch_size=size))
+        return found.memory["bfloat16", False].total
+
+    assert size is not None
+    assert total(size) <= limit < total(size + 1)
+    assert largest_batch(asked, estimate_costs(asked), 50_000_000) == 0
+
+
+@pytest.mark.parametrize("method", ["full", "lora:r=8", "bitfit", "prefix", "prompt", "p-tuning"])
+def test_the_adapters_file_weighs_what_is_foreseen(method: str, tmp_path: Path) -> None:
+    asked = question(method)
+    model = asked.task.sketch(asked.backbone)
+    situation = Situation(task_type=asked.task.task_type, head=frozenset(), steps=1000)
+    asked.method.apply(model, situation).save(tmp_path)
+    saved = sum(p.stat().st_size for p in tmp_path.rglob("*") if p.is_file() and p.suffix != ".md")
+    costs: Costs = estimate_costs(asked)
+    assert costs.adapter_bytes == pytest.approx(saved, rel=0.02)
