@@ -12,7 +12,7 @@ from whichpeft.tasks import Array
 
 # What a process on a CPU holds beside the tensors: packed matrices, and the code that the libraries
 # make or load for the shapes they meet. Measured: benchmarks/plan_memory.py.
-LIBRARY_BYTES = {"float32": 8_000_000, "bfloat16": 20_000_000}
+LIBRARY_BYTES = {"float32": 8_000_000, "bfloat16": 15_000_000}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
