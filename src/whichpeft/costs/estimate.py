@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from whichpeft.backbones import Backbone
-from whichpeft.costs.memory import LIBRARY_BYTES, Footprint, at_batch, at_depth, peak
+from whichpeft.costs.memory import LIBRARY_BYTES, Footprint, Unalike, at_batch, at_depth, peak
 from whichpeft.costs.step import FakeBench, Trace
 from whichpeft.engine.compute import Compute
 from whichpeft.engine.prepare import count_parameters
@@ -31,7 +31,7 @@ class Costs:
 
     counts: parameters, as in a record, and the backbone's own. flops_per_sample: forward and backward
     of a step at the batch asked for, without checkpointing, divided by its size. trace: of a step as
-    asked for.
+    asked for. depths: of the models that were looked at.
     """
 
     counts: dict[str, int]
@@ -39,6 +39,7 @@ class Costs:
     memory: dict[tuple[str, bool], Footprint] = field(default_factory=dict)
     flops_per_sample: float | None = None
     trace: Trace | None = None
+    depths: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -71,7 +72,14 @@ def estimate_costs(question: Question, *, typical_length: int | None = None) -> 
 
     typical_length: of examples, to count FLOPs at, where it is not the length that memory is asked at.
     """
-    depths, whole = question.depths(), question.backbone.depth or 0
+    try:
+        return _estimate(question, question.depths(), typical_length)
+    except Unalike:
+        return _estimate(question, (question.backbone.depth or 0,), typical_length)
+
+
+def _estimate(question: Question, depths: tuple[int, ...], typical_length: int | None) -> Costs:
+    whole = question.backbone.depth or 0
     counts: dict[int, dict[str, int]] = {}
     sizes: dict[int, int | None] = {}
     traces: dict[tuple[str, bool], dict[int, Trace]] = {}
@@ -115,6 +123,7 @@ def estimate_costs(question: Question, *, typical_length: int | None = None) -> 
         memory=memory,
         flops_per_sample=flops if trains else 0.0,
         trace=at_depth(plain_traces, whole) if plain_traces else None,
+        depths=depths,
     )
 
 
@@ -136,7 +145,7 @@ def largest_batch(question: Question, costs: Costs, memory: int) -> int | None:
 
     def trace_at(size: int) -> Trace:
         found = {}
-        for depth in question.depths():
+        for depth in costs.depths:
             bench = FakeBench(question.sketch(depth), question.method, question.task, question.compute)
             found[depth] = bench.step(_batch(question, depth, size, question.length))
         return at_depth(found, whole)

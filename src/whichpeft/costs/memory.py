@@ -15,6 +15,10 @@ from whichpeft.tasks import Array
 LIBRARY_BYTES = {"float32": 8_000_000, "bfloat16": 15_000_000}
 
 
+class Unalike(Exception):
+    """Two steps have parts that do not correspond, so that nothing leads on from them."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Footprint:
     """The memory of training at its peak, in bytes, by what it holds then.
@@ -38,11 +42,11 @@ def peak(trace: Trace) -> Footprint:
     rows = np.concatenate(
         [
             # The update of a first step makes the state, so it is in the account there already.
-            rows + (0 if phase == UPDATE else np.array([trace.kept, 0]))
+            rows + (0 if phase == UPDATE else np.array([trace.kept, 0, 0]))
             for phase, rows in enumerate(trace.phases)
         ]
     )
-    total, gradients = (int(value) for value in rows[rows[:, 0].argmax()])
+    total, gradients, _ = (int(value) for value in rows[rows[:, 0].argmax()])
     return Footprint(
         weights=trace.weights,
         gradients=gradients,
@@ -54,8 +58,9 @@ def peak(trace: Trace) -> Footprint:
 def at_depth(traces: Mapping[int, Trace], depth: int) -> Trace:
     """Return the trace at a depth: one that is there, or what two that are there lead on to.
 
-    Layers that are alike add the same at each point of a step. Points of the first half of a phase
-    are matched from its start, where the first layers or the last are met, others from its end.
+    Layers that are alike add the same at each point of a step. Points are matched from the start of
+    a phase, where the first layers or the last are met, and from its end, each as far as the two
+    traces do the same. Raises Unalike where a part of the phase is matched by neither.
     """
     if depth in traces:
         return traces[depth]
@@ -78,10 +83,18 @@ def _between(a: Trace, b: Trace, share: float) -> Trace:
     def rows(first: Array, second: Array) -> Array:
         if len(first) == 0 or len(second) == 0:
             return second
-        half = (min(len(first), len(second)) + 1) // 2
-        start, there = first[:half], second[:half]
-        end, then = first[-half:], second[-half:]
-        moved = [start + share * (there - start), end + share * (then - end)]
+        if len(first) == len(second):  # the same steps, of other sizes
+            parts = [(first, second)]
+        else:
+            ahead = _alike(first[:, 2], second[:, 2])
+            behind = _alike(first[::-1, 2], second[::-1, 2])
+            if ahead + behind < len(first):
+                raise Unalike
+            parts = [
+                (first[:ahead], second[:ahead]),
+                (first[len(first) - behind :], second[len(second) - behind :]),
+            ]
+        moved = [one + share * (other - one) for one, other in parts]
         moved_rows: Array = np.concatenate(moved).round().astype(np.int64)
         return moved_rows
 
@@ -93,3 +106,10 @@ def _between(a: Trace, b: Trace, share: float) -> Trace:
         flops=number(a.flops, b.flops),
         gradients=number(a.gradients, b.gradients),
     )
+
+
+def _alike(first: Array, second: Array) -> int:
+    """Return how many values from the start on two sequences share."""
+    shortest = min(len(first), len(second))
+    differ = np.flatnonzero(first[:shortest] != second[:shortest])
+    return int(differ[0]) if len(differ) else shortest

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import weakref
+import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -20,7 +22,7 @@ from whichpeft.engine.compute import Compute, store_frozen_weights
 from whichpeft.engine.dropout import use_fast_dropout
 from whichpeft.engine.loop import Optimisation, take_step
 from whichpeft.engine.prepare import Prepared
-from whichpeft.methods import Method
+from whichpeft.methods import Adapter, Method
 from whichpeft.planning import Sketch
 from whichpeft.tasks import Array, Batch, Task
 
@@ -33,8 +35,9 @@ class Trace:
     """The memory of one step, in bytes.
 
     weights: parameters and buffers. kept: what a step leaves behind, the optimiser's state.
-    phases: for forward, backward and update an array of shape (allocations, 2): memory in use
-    after each allocation, and the gradients among it; of the update its peak alone.
+    phases: for forward, backward and update an array of shape (allocations, 3): memory in use
+    after each allocation, the gradients among it, and a number for the operation that allocated; of
+    the update its peak alone.
     flops: of forward and backward. gradients: how many parameters got one.
     """
 
@@ -57,7 +60,7 @@ class FakeBench:
             use_fast_dropout(model)
         self._mode = make_fake(model, compute.device)
         model.train()
-        self._prepared = Prepared(task, {}, sketch.adapter, compute, ())
+        self._prepared = Prepared(task, {}, _WithoutPenalty(sketch.adapter), compute, ())
 
     def checkpoint(self) -> bool:
         """Turn gradient checkpointing on; False where the model has none."""
@@ -93,6 +96,21 @@ class FakeBench:
         return account.close()
 
 
+class _WithoutPenalty:
+    """An adapter whose penalty is left out: it is on small factors, and hides where layers repeat."""
+
+    def __init__(self, adapter: Adapter) -> None:
+        self._adapter = adapter
+        self.model = adapter.model
+        self.trains = adapter.trains
+
+    def penalty(self) -> None:
+        return None
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._adapter, name)
+
+
 class _Account(TorchDispatchMode):  # type: ignore[misc]
     """Follows each storage from the operation that makes it until it is let go; counts FLOPs."""
 
@@ -101,11 +119,13 @@ class _Account(TorchDispatchMode):  # type: ignore[misc]
         self.phase = FORWARD
         self._now = self._gradients = self._flops = self._count = 0
         self._known: Any = WeakIdKeyDictionary()
-        self._rows: list[list[tuple[int, int]]] = [[], [], []]
+        self._rows: list[list[tuple[int, int, int]]] = [[], [], []]
+        self._operation = 0
         self._note([*model.parameters(), *model.buffers()])
         self._weights = self._now
         self._note(inputs.values())
         self._before = self._now
+        self._rows[FORWARD].clear()  # all there was before the step
         self._hooks = [
             parameter.register_post_accumulate_grad_hook(self._accumulated)
             for parameter in model.parameters()
@@ -121,6 +141,7 @@ class _Account(TorchDispatchMode):  # type: ignore[misc]
             self.phase = BACKWARD
         elif self.phase == BACKWARD:
             self.phase = UPDATE
+        self._operation = _number(func)
         self._note(tree_leaves(out))
         count = _FLOPS.get(func._overloadpacket)
         if count is not None:
@@ -130,7 +151,7 @@ class _Account(TorchDispatchMode):  # type: ignore[misc]
     def close(self) -> Trace:
         for hook in self._hooks:
             hook.remove()
-        forward, backward, update = (np.array(rows).reshape(-1, 2) for rows in self._rows)
+        forward, backward, update = (np.array(rows).reshape(-1, 3) for rows in self._rows)
         update = update[update[:, 0].argmax() :][:1] if len(update) else update
         return Trace(
             weights=self._weights,
@@ -150,7 +171,7 @@ class _Account(TorchDispatchMode):  # type: ignore[misc]
                 self._known[storage] = size
                 self._now += size
                 weakref.finalize(storage, self._let_go, size).atexit = False
-                self._rows[self.phase].append((self._now, self._gradients))
+                self._rows[self.phase].append((self._now, self._gradients, self._operation))
 
     def _let_go(self, size: int) -> None:
         self._now -= size
@@ -158,6 +179,12 @@ class _Account(TorchDispatchMode):  # type: ignore[misc]
     def _accumulated(self, parameter: torch.nn.Parameter) -> None:
         self._gradients += parameter.grad.untyped_storage().nbytes()
         self._count += 1
+
+
+@cache
+def _number(operation: Any) -> int:
+    """Number an operation by its name, so that two steps can be laid beside each other."""
+    return zlib.crc32(str(operation).encode())
 
 
 def _flash_for_cpu(query: Any, key: Any, value: Any, *args: Any, **kwargs: Any) -> int:

@@ -161,7 +161,7 @@ class ContextPrompt(InputTokens):
         fields.setdefault("cpt_mask", [1] * count)
         fields.setdefault("cpt_tokens_type_mask", [1] * count)
         del fields["num_virtual_tokens"]  # PEFT counts the tokens itself
-        return fields
+        return fields | {"task_type": "CAUSAL_LM"}  # which PEFT wants to hear at once
 
 
 def reads_last_token(backbone: Backbone) -> bool:

@@ -104,10 +104,18 @@ class BareTask:
         return set()
 
     def loss(self, model: torch.nn.Module, batch: Batch) -> torch.Tensor:
-        outputs = model(**batch)
-        loss: torch.Tensor = (
-            outputs.loss if "labels" in batch else outputs.last_hidden_state.float().mean()
-        )
+        """Return the loss of the next token, of the text to be written, or a mean of hidden states."""
+        from torch.nn import functional
+
+        if "labels" not in batch:
+            hidden: torch.Tensor = model(**batch).last_hidden_state
+            return hidden.float().mean()
+        if "input_ids" in batch and self.task_type == "CAUSAL_LM":
+            # Without labels to the model: some methods would add what they do to its own loss.
+            wanted = batch["labels"]
+            logits = model(input_ids=batch["input_ids"]).logits[:, -wanted.shape[1] :].float()
+            return functional.cross_entropy(logits[:, :-1].flatten(0, 1), wanted[:, 1:].flatten())
+        loss: torch.Tensor = model(**batch).loss
         return loss
 
     def encode(self, backbone: Backbone, *, max_train: int | None) -> Mapping[str, Examples]:
