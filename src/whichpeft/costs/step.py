@@ -34,7 +34,8 @@ class Trace:
 
     weights: parameters and buffers. kept: what a step leaves behind, the optimiser's state.
     phases: for forward, backward and update an array of shape (allocations, 2): memory in use
-    after each allocation, and the gradients among it; of the update its peak alone.
+    after each allocation, and the gradients among it; of the update, and of all phases of a method
+    with a penalty, the peak alone.
     flops: of forward and backward. gradients: how many parameters got one.
     """
 
@@ -81,6 +82,9 @@ class FakeBench:
         with self._mode, device:
             inputs = {key: torch.empty(value.shape, dtype=value.dtype) for key, value in batch.items()}
             optimisation = Optimisation(prepared, self._method, _STEPS)
+            # A penalty goes through the layers once more, so that points of a step at one depth do
+            # not match those at another; the peaks of its phases do.
+            twice = prepared.adapter.penalty() is not None
             account = _Account(prepared.model, inputs)
             with account:
                 try:
@@ -90,7 +94,7 @@ class FakeBench:
                     if account.phase != UPDATE:  # else the step is done, and what followed it failed
                         raise
                 optimisation.clear()
-        return account.close()
+        return account.close(peaks_only=twice)
 
 
 class _Account(TorchDispatchMode):  # type: ignore[misc]
@@ -127,15 +131,16 @@ class _Account(TorchDispatchMode):  # type: ignore[misc]
             self._flops += count(*args, **(kwargs or {}), out_val=out)
         return out
 
-    def close(self) -> Trace:
+    def close(self, *, peaks_only: bool) -> Trace:
         for hook in self._hooks:
             hook.remove()
         forward, backward, update = (np.array(rows).reshape(-1, 2) for rows in self._rows)
-        update = update[update[:, 0].argmax() :][:1] if len(update) else update
+        if peaks_only:
+            forward, backward = _at_peak(forward), _at_peak(backward)
         return Trace(
             weights=self._weights,
             kept=self._now - self._before,
-            phases=(forward, backward, update),
+            phases=(forward, backward, _at_peak(update)),
             flops=self._flops,
             gradients=self._count,
         )
@@ -158,6 +163,10 @@ class _Account(TorchDispatchMode):  # type: ignore[misc]
     def _accumulated(self, parameter: torch.nn.Parameter) -> None:
         self._gradients += parameter.grad.untyped_storage().nbytes()
         self._count += 1
+
+
+def _at_peak(rows: Array) -> Array:
+    return rows[rows[:, 0].argmax() :][:1] if len(rows) else rows
 
 
 def _flash_for_cpu(query: Any, key: Any, value: Any, *args: Any, **kwargs: Any) -> int:
