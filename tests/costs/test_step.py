@@ -41,7 +41,7 @@ def test_two_depths_lead_on_to_the_whole_model(method: str, monkeypatch: pytest.
     assert few.memory.keys() == whole.memory.keys()
     for key in whole.memory:
         assert few.memory[key].total == pytest.approx(whole.memory[key].total, rel=0.01), key
-    assert few.adapter_bytes == pytest.approx(whole.adapter_bytes, rel=0.01)
+    assert few.adapter_bytes == pytest.approx(whole.adapter_bytes, rel=0.02)  # names grow with numbers
 
 
 def test_parts_and_precisions_are_those_of_the_method() -> None:
