@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-METHODS = ("full", "lora:r=8", "bitfit", "prefix")
+METHODS = ("full", "lora:r=8", "bitfit", "prefix", "series-adapter")
 
 
 def main() -> None:

@@ -5,8 +5,11 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
+import multiprocessing
+import signal
+import sys
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +21,7 @@ from whichpeft.backbones.quiet import quiet_loading
 from whichpeft.costs import Costs, Question, estimate_costs, largest_batch, measure_speed
 from whichpeft.engine.batches import training_batches
 from whichpeft.engine.compute import DEVICES, Compute, choose_compute, find_devices
+from whichpeft.engine.setting import usable_cores
 from whichpeft.errors import BackboneError, StudyError, nearest
 from whichpeft.methods import Method, resolve_method
 from whichpeft.planning import Cell, make_plan
@@ -84,7 +88,7 @@ def make_estimates(
             for task in tasks:
                 terms = _terms(study, backbone, task, compute, kind, length, memory, speed)
                 notes.append(_note(study, backbone, task, terms))
-                rows += [_row(cell, terms) for cell in _cells(study, backbone, task, methods)]
+                rows += _rows(_cells(study, backbone, task, methods), terms)
     return Estimates(tuple(rows), tuple(notes))
 
 
@@ -184,6 +188,35 @@ def _lengths(study: Study, backbone: Backbone, task: Task) -> tuple[int, int | N
     return int(np.max(train.sizes)), round(padded / len(train))
 
 
+def _rows(cells: Sequence[Cell], terms: _Terms) -> list[dict[str, Any]]:
+    """Return the rows in order, worked out by as many processes as there are cores to use.
+
+    They are forked, which costs no import, where that is safe: on Linux, without an accelerator.
+    """
+    workers = min(len(cells), usable_cores())
+    if workers < 2 or not sys.platform.startswith("linux") or torch.cuda.is_initialized():
+        return [_row(cell, terms) for cell in cells]
+    _inherited[:] = [(cell, terms) for cell in cells]
+    try:
+        with multiprocessing.get_context("fork").Pool(workers, initializer=_begin) as pool:
+            return pool.map(_inherited_row, range(len(cells)), chunksize=1)
+    finally:
+        _inherited.clear()
+
+
+# What forked processes find in their memory; a task with its examples is large to send.
+_inherited: list[tuple[Cell, _Terms]] = []
+
+
+def _begin() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the process that asked decides
+    torch.set_num_threads(1)  # a pool of threads does not outlive a fork
+
+
+def _inherited_row(index: int) -> dict[str, Any]:
+    return _row(*_inherited[index])
+
+
 def _row(cell: Cell, terms: _Terms) -> dict[str, Any]:
     """Return one row; what is not known is None."""
     budget = cell.study.budget
@@ -198,9 +231,8 @@ def _row(cell: Cell, terms: _Terms) -> dict[str, Any]:
     )
     costs = _costs(question, terms) if cell.refusal is None else None
     counts = costs.counts if costs else {}
-    memory = costs.memory if costs else {}
-    precision = terms.compute.precision
-    plain, checkpointed = memory.get((precision, False)), memory.get((precision, True))
+    plain = costs.memory if costs else None
+    checkpointed = costs.checkpointed_memory if costs else None
     trainable, flops = counts.get("trainable_parameters"), costs.flops_per_sample if costs else None
     seconds = None
     if flops is not None and terms.examples is not None and terms.speed is not None:
@@ -229,10 +261,7 @@ def _row(cell: Cell, terms: _Terms) -> dict[str, Any]:
             "optimizer": plain.optimizer,
             "activations": plain.activations,
         },
-        "memory_by_precision": {
-            kind: found.total for (kind, checkpointing), found in memory.items() if not checkpointing
-        } or None,
-        "precision": precision,
+        "precision": terms.compute.precision,
         "device": terms.device,
         "batch_size": budget.batch_size,
         "length": terms.length,

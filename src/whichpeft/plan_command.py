@@ -114,10 +114,20 @@ def _print(found: Estimates, console: Console) -> None:
             if row["refusal"] is not None:
                 line = f"{row['method']} is refused: {row['refusal']}"
                 console.print(Text(line), soft_wrap=True)
+        untold = [row["method"] for row in rows if _is_untold(row)]
+        if untold:
+            line = f"What is missing of {', '.join(untold)} a run's profile tells, and no shapes alone."
+            console.print(Text(line), soft_wrap=True)
         console.print(Text(note), soft_wrap=True)
         if left_out:
             line = f"Left out for want of width: {', '.join(left_out)}; --format json has all."
             console.print(Text(line), soft_wrap=True)
+
+
+def _is_untold(row: Mapping[str, Any]) -> bool:
+    """Whether a method would work and trains something, and its memory is not known."""
+    trains = row["trainable_parameters"] != 0
+    return row["refusal"] is None and trains and row["training_memory_bytes"] is None
 
 
 def _table(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, _Show]) -> Table:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import pandas as pd
 import pytest
 import torch
 
@@ -13,6 +16,7 @@ from whichpeft.methods.catalogue import methods
 from whichpeft.study import parse_method
 from whichpeft.tasks.bare import BareTask
 
+REFERENCE = Path(__file__).resolve().parents[3] / "shared" / "reference"
 _TARGETS = "target_modules=[q_proj,k_proj,v_proj,up_proj,down_proj]"
 # The published tables that `whichpeft reference` shows, as counted by their own code.
 PUBLISHED = [
@@ -51,6 +55,38 @@ def test_published_counts(backbone: str, method: str, published: int) -> None:
     assert found["adapter_parameters"] == published
     assert found["base_parameters"] == {"llama-7b": 6_738_415_616, "llama-13b": 13_015_864_320}[backbone]
     assert found["head_parameters"] == 0
+
+
+# Experiments of huggingface/peft's comparison on Llama-3.2-3B, by their name there. Those that only
+# say their rank target queries and values.
+_QV = "target_modules=[q_proj,v_proj]"
+MEASURED = [
+    ("lora/llama-3.2-3B-rank32", f"lora:r=32,{_QV}"),
+    ("lora/llama-3.2-3B-rank32-dora", f"dora:r=32,{_QV}"),
+    ("lora/llama-3.2-3B-rank32-mica", f"mica:r=32,{_QV}"),
+    ("adalora/llama-3.2-3B-rank32", f"adalora:r=32,init_r=64,{_QV}"),
+    ("hira/llama-3.2-3B-rank32-lr4.5e-3", f"hira:r=32,{_QV}"),
+    ("loha/llama-3.2-3B-rank32", f"loha:r=32,{_QV}"),
+    ("ln_tuning/llama-3.2-3B-default", "ln-tuning"),
+    ("randlora/llama-3.2-3B-default", f"randlora:r=32,{_QV}"),
+    ("vera/llama-3.2-3B-default", f"vera:r=256,{_QV}"),
+    ("fourierft/llama-3.2-3B-default", f"fourierft:n_frequency=1000,{_QV}"),
+    ("c3a/llama-3.2-3B-default", f"c3a:block_size=64,{_QV}"),
+    ("road/llama-3.2-3B-lr_0.001", f"road:variant=road_2,{_QV}"),
+    ("unilora/llama-3.2-3B-default", f"unilora:{_QV}"),
+    ("prompt_tuning/llama-3.2-3B-default", "prompt:num_virtual_tokens=200"),
+    ("prefixtuning/llama-3.2-3B-lr_0.001", "prefix:num_virtual_tokens=200"),
+    ("full-finetuning/llama-3.2-3B-lr_0.00001", "full"),
+]
+
+
+@pytest.mark.parametrize(("experiment", "method"), MEASURED)
+def test_counts_of_a_public_comparison(experiment: str, method: str) -> None:
+    if not REFERENCE.is_dir():
+        pytest.skip("the reference tables are not beside this checkout")
+    table = pd.read_csv(REFERENCE / "hf_metamathqa.csv").set_index("experiment")
+    found = counts("llama-3.2-3b", method)
+    assert found["trainable_parameters"] == table.loc[experiment, "trainable_parameters"]
 
 
 @pytest.mark.parametrize("method", ["lora:r=4", "prefix", "ia3", "adalora"])

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 
 from whichpeft.backbones import Backbone
-from whichpeft.costs.memory import LIBRARY_BYTES, Footprint, Unalike, at_batch, at_depth, peak
+from whichpeft.costs.memory import LIBRARY_BYTES, Footprint, Unalike, at_depth, peak
 from whichpeft.costs.step import FakeBench, Trace
 from whichpeft.engine.compute import Compute
 from whichpeft.engine.prepare import count_parameters
@@ -18,7 +18,6 @@ from whichpeft.methods import Method
 from whichpeft.planning import Sketch, make_sketch, treats_layers_alike
 from whichpeft.tasks import Task
 
-PRECISIONS = ("float32", "bfloat16")
 # Two depths show what a layer adds: the lowest layer alone needs no gradient of its input.
 _DEPTHS = (2, 3)
 _SHALLOW = 4  # up to here a whole model is as quick
@@ -36,7 +35,8 @@ class Costs:
 
     counts: dict[str, int]
     adapter_bytes: int | None
-    memory: dict[tuple[str, bool], Footprint] = field(default_factory=dict)
+    memory: Footprint | None = None
+    checkpointed_memory: Footprint | None = None
     flops_per_sample: float | None = None
     trace: Trace | None = None
     depths: tuple[int, ...] = ()
@@ -80,49 +80,49 @@ def estimate_costs(question: Question, *, typical_length: int | None = None) -> 
 
 def _estimate(question: Question, depths: tuple[int, ...], typical_length: int | None) -> Costs:
     whole = question.backbone.depth or 0
+    compute = question.compute
     counts: dict[int, dict[str, int]] = {}
     sizes: dict[int, int | None] = {}
-    traces: dict[tuple[str, bool], dict[int, Trace]] = {}
+    plain: dict[int, Trace] = {}
+    kept: dict[int, Trace] = {}
     typical: dict[int, Trace] = {}
-    device, trains = question.compute.device, True
+    trains = True
     for depth in depths:
         batch = _batch(question, depth, question.batch_size, question.length)
-        for precision in PRECISIONS:
-            sketch = question.sketch(depth)
-            counts[depth] = _count(sketch)
-            trains = sketch.adapter.trains
-            bench = FakeBench(sketch, question.method, question.task, Compute(device, precision))
-            if precision == PRECISIONS[0]:
-                sizes[depth] = bench.saved_bytes()
-            if not trains:
-                continue
-            plain = _step(bench, batch)
-            if plain is None:
-                continue
-            traces.setdefault((precision, False), {})[depth] = plain
-            if precision == question.compute.precision and typical_length is not None:
-                other = _batch(question, depth, question.batch_size, typical_length)
-                typical[depth] = bench.step(other)
-            # A third of the work is checkpointing, so it is asked of the plan's own precision only.
-            own = precision == question.compute.precision
-            kept = _step(bench, batch) if own and bench.checkpoint() else None
-            # Checkpointing may leave a method's parts out of the backward pass.
-            if kept is not None and kept.gradients == plain.gradients:
-                traces.setdefault((precision, True), {})[depth] = kept
-    memory = {
-        key: peak(at_depth(found, whole)) for key, found in traces.items() if len(found) == len(depths)
-    }
-    if device.type == "cpu":
-        memory = {key: _with_libraries(found, key[0]) for key, found in memory.items()}
-    plain_traces = traces.get((question.compute.precision, False))
-    counted = typical or plain_traces
+        sketch = question.sketch(depth)
+        counts[depth], trains = _count(sketch), sketch.adapter.trains
+        bench = FakeBench(sketch, question.method, question.task, compute)
+        sizes[depth] = bench.saved_bytes()
+        step = _step(bench, batch) if trains else None
+        if step is None:
+            continue
+        plain[depth] = step
+        if typical_length is not None:
+            other = _batch(question, depth, question.batch_size, typical_length)
+            typical[depth] = bench.step(other)
+        again = _step(bench, batch) if bench.checkpoint() else None
+        # Checkpointing may leave a method's parts out of the backward pass.
+        if again is not None and again.gradients == step.gradients:
+            kept[depth] = again
+
+    def footprint(found: dict[int, Trace]) -> Footprint | None:
+        if len(found) < len(depths):
+            return None
+        whole_step = peak(at_depth(found, whole))
+        if compute.device.type != "cpu":
+            return whole_step
+        more = whole_step.activations + LIBRARY_BYTES[compute.precision]
+        return dataclasses.replace(whole_step, activations=more)
+
+    counted = typical or plain
     flops = at_depth(counted, whole).flops / question.batch_size if counted else None
     return Costs(
         counts=_lead_counts(counts, whole),
         adapter_bytes=_at_depth(sizes, whole),
-        memory=memory,
+        memory=footprint(plain),
+        checkpointed_memory=footprint(kept),
         flops_per_sample=flops if trains else 0.0,
-        trace=at_depth(plain_traces, whole) if plain_traces else None,
+        trace=at_depth(plain, whole) if plain else None,
         depths=depths,
     )
 
@@ -136,43 +136,45 @@ def count_at_depth(question: Question) -> dict[str, int]:
 def largest_batch(question: Question, costs: Costs, memory: int) -> int | None:
     """Return the largest batch whose training fits in `memory` bytes, 0 where not even one does.
 
-    The size asked for and its double tell what an example adds; what they lead to is tried. None
-    where memory cannot be said.
+    Sizes are tried where a straight line through what is known leads, until the largest that fits
+    is known to within 2 %. None where memory cannot be said.
     """
-    whole = question.backbone.depth or 0
-    cpu = question.compute.device.type == "cpu"
-    spare = memory - (LIBRARY_BYTES[question.compute.precision] if cpu else 0)
-
-    def trace_at(size: int) -> Trace:
-        found = {}
-        for depth in costs.depths:
-            bench = FakeBench(question.sketch(depth), question.method, question.task, question.compute)
-            found[depth] = bench.step(_batch(question, depth, size, question.length))
-        return at_depth(found, whole)
-
     if costs.trace is None:
         return None
-    double = 2 * question.batch_size
-    known = {question.batch_size: costs.trace, double: trace_at(double)}
-
-    def fits(size: int) -> bool:
-        return peak(at_batch(known, size)).total <= spare
-
-    size = _last(fits) if fits(1) else 1
-    while size > 0 and peak(trace_at(size)).total > spare:
-        size -= max(1, size // 100)
-    return size
-
-
-def _last(fits: Callable[[int], bool]) -> int:
-    """Return the last size that fits, where 1 does: doubling, then halving."""
-    low, high = 1, 2
-    while fits(high) and high < 1 << 30:
-        low, high = high, 2 * high
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (middle, high) if fits(middle) else (low, middle)
+    cpu = question.compute.device.type == "cpu"
+    spare = memory - (LIBRARY_BYTES[question.compute.precision] if cpu else 0)
+    known = {question.batch_size: peak(costs.trace).total}
+    low, high, size = 0, _MOST, question.batch_size
+    for _ in range(_TRIES):
+        if size not in known:
+            known[size] = _peak_at(question, costs, size)
+        low, high = (max(low, size), high) if known[size] <= spare else (low, min(high, size))
+        if high - low <= max(1, low // 50):
+            break
+        size = min(max(_line(known, spare), low + 1), high - 1)
     return low
+
+
+_MOST = 1 << 20  # no batch is larger
+_TRIES = 20
+
+
+def _line(known: dict[int, int], spare: int) -> int:
+    """Return where the line through the two sizes whose memory is nearest reaches `spare`."""
+    first, *others = sorted(known, key=lambda size: abs(known[size] - spare))
+    second = next((size for size in others if known[size] != known[first]), None)
+    if second is None:
+        return 2 * first if known[first] <= spare else first // 2
+    slope = (known[second] - known[first]) / (second - first)
+    return int(first + (spare - known[first]) / slope) if slope > 0 else first // 2
+
+
+def _peak_at(question: Question, costs: Costs, size: int) -> int:
+    traces = {}
+    for depth in costs.depths:
+        bench = FakeBench(question.sketch(depth), question.method, question.task, question.compute)
+        traces[depth] = bench.step(_batch(question, depth, size, question.length))
+    return peak(at_depth(traces, question.backbone.depth or 0)).total
 
 
 def _step(bench: FakeBench, batch: dict[str, Any]) -> Trace | None:
@@ -210,15 +212,6 @@ def _lead_on(backbone: Backbone, task: Task) -> bool:
     low, high = (parameters(backbone.with_depth(depth)) for depth in _DEPTHS)
     whole = backbone.depth or 0
     return parameters(backbone) == low + (whole - _DEPTHS[0]) * (high - low)
-
-
-def _with_libraries(footprint: Footprint, precision: str) -> Footprint:
-    return Footprint(
-        weights=footprint.weights,
-        gradients=footprint.gradients,
-        optimizer=footprint.optimizer,
-        activations=footprint.activations + LIBRARY_BYTES[precision],
-    )
 
 
 def _lead_counts(counts: dict[int, dict[str, int]], whole: int) -> dict[str, int]:

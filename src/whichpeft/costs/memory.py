@@ -1,4 +1,4 @@
-"""From traces of one step to its peak of memory, at another depth or another batch size."""
+"""From traces of one step to its peak of memory, at another depth."""
 
 from __future__ import annotations
 
@@ -13,6 +13,12 @@ from whichpeft.tasks import Array
 # What a process on a CPU holds beside the tensors: packed matrices, and the code that the libraries
 # make or load for the shapes they meet. Measured: benchmarks/plan_memory.py.
 LIBRARY_BYTES = {"float32": 8_000_000, "bfloat16": 15_000_000}
+
+
+# The share of a phase that may lie between what is matched from its start and from its end. Prefix
+# tuning makes all layers' keys and values before the first layer, so that layers repeat twice over;
+# what lies between them is small beside the layers.
+_BETWEEN = 0.125
 
 
 class Unalike(Exception):
@@ -60,18 +66,12 @@ def at_depth(traces: Mapping[int, Trace], depth: int) -> Trace:
 
     Layers that are alike add the same at each point of a step. Points are matched from the start of
     a phase, where the first layers or the last are met, and from its end, each as far as the two
-    traces do the same. Raises Unalike where a part of the phase is matched by neither.
+    traces do the same. Raises Unalike where much of a phase is matched by neither.
     """
     if depth in traces:
         return traces[depth]
     low, high = sorted(traces)
     return _between(traces[low], traces[high], (depth - low) / (high - low))
-
-
-def at_batch(traces: Mapping[int, Trace], size: int) -> Trace:
-    """Return the trace at a batch size, from traces at two others."""
-    low, high = sorted(traces)
-    return _between(traces[low], traces[high], (size - low) / (high - low))
 
 
 def _between(a: Trace, b: Trace, share: float) -> Trace:
@@ -83,18 +83,16 @@ def _between(a: Trace, b: Trace, share: float) -> Trace:
     def rows(first: Array, second: Array) -> Array:
         if len(first) == 0 or len(second) == 0:
             return second
-        if len(first) == len(second):  # the same steps, of other sizes
-            parts = [(first, second)]
-        else:
-            ahead = _alike(first[:, 2], second[:, 2])
-            behind = _alike(first[::-1, 2], second[::-1, 2])
-            if ahead + behind < len(first):
-                raise Unalike
-            parts = [
-                (first[:ahead], second[:ahead]),
-                (first[len(first) - behind :], second[len(second) - behind :]),
-            ]
-        moved = [one + share * (other - one) for one, other in parts]
+        ahead = _alike(first[:, 2], second[:, 2])
+        behind = _alike(first[::-1, 2], second[::-1, 2])
+        if ahead + behind < (1 - _BETWEEN) * len(first):
+            raise Unalike
+        start, end = slice(0, ahead), slice(len(first) - behind, None)
+        then = slice(len(second) - behind, None)
+        moved = [
+            first[start] + share * (second[start] - first[start]),
+            first[end] + share * (second[then] - first[end]),
+        ]
         moved_rows: Array = np.concatenate(moved).round().astype(np.int64)
         return moved_rows
 

@@ -6,11 +6,15 @@ import re
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from whichpeft.backbones import Backbone
 from whichpeft.errors import RequestError, nearest
 from whichpeft.methods import Adapter, Method, Situation
 from whichpeft.tasks import Task
+
+if TYPE_CHECKING:
+    import torch
 
 _FEW_LAYERS = 2
 _SIZE, _LENGTH = 2, 8
@@ -30,12 +34,30 @@ class Sketch:
 
 
 def make_sketch(method: Method, backbone: Backbone, task: Task, *, same_targets: bool) -> Sketch:
-    """Apply a method to the task's model without weights. Raises whatever the method raises."""
+    """Apply a method to the task's model without weights. Raises whatever the method raises.
+
+    What the method adds has no weights either, unless it has to look at what it adds, such as an
+    order that it draws: then that alone is made.
+    """
     import torch
 
-    with torch.device("meta"), warnings.catch_warnings():
+    try:
+        return _make_sketch(method, backbone, task, same_targets, torch.device("meta"))
+    except (NotImplementedError, RuntimeError) as error:
+        if not _wants_weights(error):
+            raise
+        return _make_sketch(method, backbone, task, same_targets, torch.device("cpu"))
+
+
+def _make_sketch(
+    method: Method, backbone: Backbone, task: Task, same_targets: bool, place: torch.device
+) -> Sketch:
+    import torch
+
+    with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        model = task.sketch(backbone)
+        with torch.device("meta"):
+            model = task.sketch(backbone)
         head = frozenset(task.head_parameters(model))
         sizes = {name: parameter.numel() for name, parameter in model.named_parameters()}
         situation = Situation(
@@ -45,7 +67,8 @@ def make_sketch(method: Method, backbone: Backbone, task: Task, *, same_targets:
             same_targets=same_targets,
             weightless=True,
         )
-        return Sketch(method.apply(model, situation), sizes, head)
+        with place:
+            return Sketch(method.apply(model, situation), sizes, head)
 
 
 def treats_layers_alike(method: Method, backbone: Backbone) -> bool:
