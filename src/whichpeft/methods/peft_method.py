@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from whichpeft.methods.method import Method, Situation
 from whichpeft.methods.peft_adapter import PeftAdapter, load_head, quiet, set_state, train_head
-from whichpeft.methods.targets import fit, new_modules, shared_targets
+from whichpeft.methods.targets import check_targets, fit, new_modules, shared_targets
 
 if TYPE_CHECKING:
     import torch
@@ -108,6 +108,9 @@ class PeftMethod(Method):
         import peft
 
         config = self.make_config(model, situation)
+        named = getattr(config, "target_modules", None)
+        if named is not None and not isinstance(named, str):
+            check_targets(model, named)
         config.inference_mode = False
         config.task_type = situation.task_type if keeps_head else None
         new = new_modules(situation.head)

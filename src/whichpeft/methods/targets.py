@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
+
+from whichpeft.errors import nearest
 
 if TYPE_CHECKING:
     import torch
@@ -39,6 +41,20 @@ def shared_targets(model: torch.nn.Module, head: frozenset[str]) -> list[str]:
     leaves = {name.rpartition(".")[2] for name in linear}
     attention = sorted(leaves & ATTENTION_PROJECTIONS)
     return attention or sorted(linear)
+
+
+def check_targets(model: torch.nn.Module, targets: Iterable[str]) -> None:
+    """Check that each target names a module: PEFT is content where one of them does.
+
+    Raises ValueError, which names the nearest module that there is.
+    """
+    names = [name for name, _ in model.named_modules() if name]
+    for target in targets:
+        if not any(name == target or name.endswith(f".{target}") for name in names):
+            leaves = sorted({name.rpartition(".")[2] for name in names})
+            known = [leaf for leaf in leaves if not leaf.isdigit()]
+            hint = nearest(target, known) or f"; it has {', '.join(known)}"
+            raise ValueError(f"this backbone has no module {target!r} to target{hint}")
 
 
 def new_modules(head: frozenset[str]) -> list[str]:

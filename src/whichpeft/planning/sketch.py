@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import warnings
 from collections.abc import Mapping
@@ -9,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from whichpeft.backbones import Backbone
-from whichpeft.errors import RequestError, nearest
+from whichpeft.errors import RequestError
 from whichpeft.methods import Adapter, Method, Situation
 from whichpeft.tasks import Task
 
@@ -19,8 +20,9 @@ if TYPE_CHECKING:
 _FEW_LAYERS = 2
 _SIZE, _LENGTH = 2, 8
 _STEPS = 1000  # of the trial that a sketch stands for
-# Names of modules with layer numbers in them (layer.0.query) and lists of numbers ([0,1], [0-9]).
-_NUMBERED = re.compile(r"[A-Za-z_]\.\d|\[\d")
+# Names of modules with layer numbers in them (layer.0.query), lists of numbers ([0, 1], [0-9]), and
+# PEFT's option that numbers layers.
+_NUMBERED = re.compile(r"[A-Za-z_]\.\d|\[\d|layers_to_transform\": [^n]")
 _LONGEST_REASON = 300
 
 
@@ -76,8 +78,8 @@ def treats_layers_alike(method: Method, backbone: Backbone) -> bool:
 
     Not where it names layers by their number; a method says so by ``by_layer = False``.
     """
-    alike = bool(getattr(method, "by_layer", True))
-    return alike and backbone.depth is not None and not _NUMBERED.search(method.identity)
+    said = json.dumps(method.hyperparameters)
+    return method.by_layer and backbone.depth is not None and not _NUMBERED.search(said)
 
 
 def probe(method: Method, backbone: Backbone, task: Task, *, same_targets: bool) -> str | None:
@@ -99,26 +101,12 @@ def probe(method: Method, backbone: Backbone, task: Task, *, same_targets: bool)
     except RequestError:
         raise
     except Exception as error:  # whatever a library raises, the method does not work there
-        return None if _wants_weights(error) else _reason(error, backbone, task)
+        if _wants_weights(error):
+            return None
+        reason = " ".join(str(error).split()) or type(error).__name__
+        return reason[:_LONGEST_REASON]
     return None
 
 
 def _wants_weights(error: Exception) -> bool:
     return "meta" in str(error).casefold() or "no data" in str(error).casefold()
-
-
-def _reason(error: Exception, backbone: Backbone, task: Task) -> str:
-    """Say in one line what went wrong, with the nearest name for a target that is not there."""
-    import torch
-
-    text = " ".join(str(error).split()) or type(error).__name__
-    missing = re.search(r"[Tt]arget modules? \{?\[?'?([^'\]}]+)'?.* not found", text)
-    if missing is None:
-        return text[:_LONGEST_REASON]
-    with torch.device("meta"):
-        model = task.sketch(backbone)
-    leaves = sorted({name.rpartition(".")[2] for name, _ in model.named_modules()} - {""})
-    known = [leaf for leaf in leaves if not leaf.isdigit()]
-    asked = missing[1]
-    hint = nearest(asked, known) or f"; it has {', '.join(known)}"
-    return f"this backbone has no module {asked!r} to target{hint}"[:_LONGEST_REASON]
