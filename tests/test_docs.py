@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 import shutil
@@ -34,6 +35,9 @@ def folder(reviews: Path, shapes: Path, tmp_path_factory: pytest.TempPathFactory
     lines = [(f"the {i} is here", f"there is a {i}", "yes" if i % 2 else "no") for i in range(60)]
     pairs = "\n".join(",".join(line) for line in lines)
     (folder / "pairs.csv").write_text(f"premise,hypothesis,label\n{pairs}\n")
+    (folder / "my").mkdir()
+    config = {"peft_type": "LORA", "r": 4, "target_modules": ["query"]}
+    (folder / "my" / "adapter_config.json").write_text(json.dumps(config))
     scores = "\n".join(f'{{"text": "a film of {i} stars", "stars": {i % 5}}}' for i in range(60))
     (folder / "scores.jsonl").write_text(scores)
     return folder
@@ -70,6 +74,13 @@ def test_a_documented_plan_works(command: str, folder: Path) -> None:
     done = run(command, folder)
     assert done.returncode == 0, done.stderr
     assert "lora" in done.stdout
+
+
+@pytest.mark.parametrize("command", commands("whichpeft methods"))
+def test_a_documented_list_is_printed(command: str, folder: Path) -> None:
+    done = run(command, folder)
+    assert done.returncode == 0, done.stderr
+    assert "vera" in done.stdout
 
 
 @pytest.mark.slow
