@@ -9,7 +9,7 @@ import pytest
 import torch
 from transformers import AutoModelForSequenceClassification, GPT2Config, GPT2Model
 
-from whichpeft.methods.bitfit_tuner import BitFitConfig, BitFitLayer, biased_modules
+from whichpeft.methods.tuners.bitfit import BitFitConfig, BitFitLayer, biased_modules
 
 
 @pytest.fixture

@@ -24,12 +24,12 @@ from transformers import (
 
 from whichpeft.backbones import resolve_backbone
 from whichpeft.methods import Situation, resolve_method
-from whichpeft.methods.bottleneck_tuner import (
+from whichpeft.methods.placements import attention_ends, feed_forward_ends, feed_forward_modules
+from whichpeft.methods.tuners.bottleneck import (
     BottleneckConfig,
     ParallelAdapterConfig,
     SeriesAdapterConfig,
 )
-from whichpeft.methods.placements import attention_ends, feed_forward_ends, feed_forward_modules
 from whichpeft.study import Budget
 from whichpeft.testing.methods import small_task
 

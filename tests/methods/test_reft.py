@@ -34,7 +34,7 @@ from transformers import (
 
 from whichpeft.backbones import resolve_backbone
 from whichpeft.methods import Situation, resolve_method
-from whichpeft.methods.reft_tuner import Intervention, LoReftConfig, LoReftLayer, layer_names
+from whichpeft.methods.tuners.reft import Intervention, LoReftConfig, LoReftLayer, layer_names
 from whichpeft.study import Budget
 from whichpeft.testing.methods import small_task
 

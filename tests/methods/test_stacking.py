@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +13,9 @@ import pytest
 import torch
 from transformers import AutoModelForSequenceClassification, GPT2Config, GPT2Model
 
-from whichpeft.methods import tuners
-from whichpeft.methods.bitfit_tuner import BitFitConfig, biased_modules
-from whichpeft.methods.bottleneck_tuner import ParallelAdapterConfig, SeriesAdapterConfig
-from whichpeft.methods.reft_tuner import LoReftConfig
+from whichpeft.methods.tuners.bitfit import BitFitConfig, biased_modules
+from whichpeft.methods.tuners.bottleneck import ParallelAdapterConfig, SeriesAdapterConfig
+from whichpeft.methods.tuners.reft import LoReftConfig
 
 INPUTS = {"input_ids": torch.tensor([[101, 2023, 3185, 102], [101, 2003, 2204, 102]])}
 TARGETS = ["query", "output.dense"]
@@ -129,6 +130,14 @@ def test_stacks_work_on_layers_that_keep_their_weight_transposed() -> None:
 
 
 def test_one_import_makes_peft_know_all_of_ours() -> None:
-    loaded = {Path(str(module.__file__)).stem for module in map(tuners.__dict__.get, tuners.__all__)}
-    folder = Path(str(tuners.__file__)).parent
-    assert loaded == {path.stem for path in folder.glob("*_tuner.py")}
+    from peft.mapping import PEFT_TYPE_TO_CONFIG_MAPPING
+
+    code = (
+        "import whichpeft.methods.tuners\n"
+        "from peft.mapping import PEFT_TYPE_TO_CONFIG_MAPPING as known\n"
+        "print(*sorted(kind.value for kind in known))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    ours = {"BITFIT", "SERIES_ADAPTER", "PARALLEL_ADAPTER", "LOREFT"}
+    assert ours <= set(done.stdout.split())
+    assert {kind.value for kind in PEFT_TYPE_TO_CONFIG_MAPPING} == set(done.stdout.split())

@@ -1,4 +1,4 @@
-"""BitFit as a method; its PEFT tuner lives in `bitfit_tuner`."""
+"""BitFit as a method; its PEFT tuner lives in `tuners.bitfit`."""
 
 from __future__ import annotations
 
@@ -34,18 +34,18 @@ class BitFit(PeftMethod):
     claims = ("norms' biases",)
 
     def config_class(self) -> type[Any]:
-        from whichpeft.methods.bitfit_tuner import BitFitConfig
+        from whichpeft.methods.tuners.bitfit import BitFitConfig
 
         return BitFitConfig
 
     def choose_targets(self, model: torch.nn.Module, situation: Situation) -> list[str]:
-        from whichpeft.methods.bitfit_tuner import biased_modules
+        from whichpeft.methods.tuners.bitfit import biased_modules
 
         outside = new_modules(situation.head)
         return [name for name in biased_modules(model) if name not in outside]
 
     def refuses(self, backbone: Backbone, task: Task, budget: Budget) -> str | None:
-        from whichpeft.methods.bitfit_tuner import biased_modules
+        from whichpeft.methods.tuners.bitfit import biased_modules
 
         if not biased_modules(bare_model(backbone)):
             return f"BitFit trains biases, and {backbone.family} has none"

@@ -1,4 +1,4 @@
-"""Series and parallel adapters as methods; their PEFT tuners live in `bottleneck_tuner`."""
+"""Series and parallel adapters as methods; their PEFT tuners live in `tuners.bottleneck`."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ class SeriesAdapter(_Adapter):
         return own | {"placement": "modules" if self.target_modules else self.placement}
 
     def config_class(self) -> type[Any]:
-        from whichpeft.methods.bottleneck_tuner import SeriesAdapterConfig
+        from whichpeft.methods.tuners.bottleneck import SeriesAdapterConfig
 
         return SeriesAdapterConfig
 
@@ -126,7 +126,7 @@ class ParallelAdapter(_Adapter):
     scaling: float = 4.0
 
     def config_class(self) -> type[Any]:
-        from whichpeft.methods.bottleneck_tuner import ParallelAdapterConfig
+        from whichpeft.methods.tuners.bottleneck import ParallelAdapterConfig
 
         return ParallelAdapterConfig
 

@@ -18,6 +18,7 @@ class PeftFacts:
     description: str
     paper: str
     rate: float
+    source: str = "docs/defaults.md: a sweep with minilm on stdlib-docs"
     scales: bool = False
     targets: str = "shared"
     merges: bool = True
@@ -43,6 +44,7 @@ def unknown_facts(peft_type: str) -> PeftFacts:
         description="new in the installed peft; whichpeft knows no curated defaults for it",
         paper="",
         rate=1e-3,
+        source="none: a guess for a method that whichpeft does not know",
     )
 
 

@@ -1,4 +1,4 @@
-"""LoReFT as a method; its PEFT tuner lives in `reft_tuner`."""
+"""LoReFT as a method; its PEFT tuner lives in `tuners.reft`."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class LoReft(PeftMethod):
     dropout: float = 0.0
 
     def config_class(self) -> type[Any]:
-        from whichpeft.methods.reft_tuner import LoReftConfig
+        from whichpeft.methods.tuners.reft import LoReftConfig
 
         return LoReftConfig
 

@@ -78,7 +78,7 @@ def _make(name: str, facts: PeftFacts, source: ConfigSource) -> type[PeftMethod]
         "description": facts.description,
         "paper": facts.paper,
         "usual_learning_rate": facts.rate,
-        "learning_rate_source": "docs/defaults.md: a sweep with minilm on stdlib-docs",
+        "learning_rate_source": facts.source,
         "scales_with_width": facts.scales,
         "merges": facts.merges,
         "several": facts.several,

@@ -20,10 +20,10 @@ from peft import PeftConfig, PeftType
 from peft.tuners.tuners_utils import BaseTuner, BaseTunerLayer
 from transformers import PreTrainedModel
 
-from whichpeft.methods.peft_registration import register
 from whichpeft.methods.placements import layer_lists
-from whichpeft.methods.precision import autocasts
-from whichpeft.methods.prompt_reader import PromptReader, reader_of
+from whichpeft.methods.tuners.precision import autocasts
+from whichpeft.methods.tuners.prompt_reader import PromptReader, reader_of
+from whichpeft.methods.tuners.registration import register
 
 CHILD = "intervention"  # what the child of a layer is called
 _NO_MERGE = "an intervention on hidden states at some positions cannot be folded into a weight"

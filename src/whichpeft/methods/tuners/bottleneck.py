@@ -15,8 +15,8 @@ from peft import PeftConfig, PeftType
 from peft.tuners.tuners_utils import BaseTuner, BaseTunerLayer
 from transformers.pytorch_utils import Conv1D
 
-from whichpeft.methods.peft_registration import register
-from whichpeft.methods.precision import autocasts
+from whichpeft.methods.tuners.precision import autocasts
+from whichpeft.methods.tuners.registration import register
 
 ACTIVATIONS: dict[str, type[torch.nn.Module]] = {
     "relu": torch.nn.ReLU,

@@ -13,7 +13,7 @@ from peft import PeftConfig, PeftType
 from peft.tuners.tuners_utils import BaseTuner, BaseTunerLayer, check_adapters_to_merge
 from torch.nn import functional
 
-from whichpeft.methods.peft_registration import register
+from whichpeft.methods.tuners.registration import register
 
 
 @dataclass
