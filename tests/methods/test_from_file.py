@@ -12,6 +12,7 @@ import torch
 from whichpeft.backbones import resolve_backbone
 from whichpeft.errors import StudyError
 from whichpeft.methods import Situation, resolve_method
+from whichpeft.study import Budget
 from whichpeft.study.names import with_paths
 from whichpeft.testing import MethodContract
 from whichpeft.testing.methods import small_task
@@ -87,6 +88,51 @@ def test_what_is_no_config_is_named(config: Path, tmp_path: Path) -> None:
         assert "broken.json" in str(error.value)
 
 
+def test_a_files_name_takes_the_recipe_and_nothing_else(config: Path) -> None:
+    method = resolve_method(f"{config}:learning_rate=1e-3")
+    assert method.learning_rate == 1e-3
+    assert method.identity.endswith(":learning_rate=0.001")
+    with pytest.raises(StudyError, match=r"r is what .* says; change it there"):
+        resolve_method(f"{config}:r=99")
+
+
+def test_values_of_a_file_are_checked(tmp_path: Path) -> None:
+    file = tmp_path / "wrong.json"
+    for given, complaint in [
+        ({"peft_type": "LORA", "r": "four"}, "r is four, but"),
+        ({"peft_type": "BITFIT", "zork": 1}, "has no option 'zork'"),
+    ]:
+        file.write_text(json.dumps(given))
+        with pytest.raises(StudyError, match=complaint):
+            resolve_method(str(file))
+
+
+def test_a_file_of_a_variant_is_that_variant(tmp_path: Path) -> None:
+    file = tmp_path / "pissa.json"
+    file.write_text(json.dumps({"peft_type": "LORA", "init_lora_weights": "pissa", "r": 4}))
+    assert resolve_method(str(file)).name == "pissa"
+
+
+@pytest.mark.parametrize("peft_type", ["PREFIX_TUNING", "LOREFT", "TRAINABLE_TOKENS", "ADALORA"])
+def test_a_file_may_leave_fields_at_pefts_defaults(
+    peft_type: str, tmp_path: Path, tiny_backbone: Path
+) -> None:
+    file = tmp_path / "short.json"
+    file.write_text(json.dumps({"peft_type": peft_type}))
+    backbone, task = resolve_backbone(str(tiny_backbone)), small_task()
+    reason = resolve_method(str(file)).refuses(backbone, task, Budget(epochs=20))
+    assert (reason is not None) == (peft_type == "PREFIX_TUNING")
+
+
+def test_a_schedule_longer_than_the_training_is_refused(tmp_path: Path, tiny_backbone: Path) -> None:
+    file = tmp_path / "long.json"
+    file.write_text(json.dumps({"peft_type": "ADALORA", "tinit": 50, "tfinal": 50}))
+    backbone = resolve_backbone(str(tiny_backbone))
+    reason = resolve_method(str(file)).refuses(backbone, small_task(), Budget(epochs=20))
+    assert reason == "its file keeps the ranks for 100 steps, and the training has 20"
+
+
 def test_paths_in_a_name_can_be_settled() -> None:
     assert with_paths("a.json+lora:r=4", lambda path: f"/x/{path}") == "/x/a.json+lora:r=4"
+    assert with_paths("a.json:learning_rate=1", lambda path: f"/x/{path}") == "/x/a.json:learning_rate=1"
     assert with_paths("lora+", lambda path: path) == "lora+"

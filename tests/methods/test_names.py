@@ -87,3 +87,13 @@ def test_every_method_is_documented_and_travels(name: str) -> None:
     assert method.learning_rate_source
     json.dumps(method.hyperparameters, allow_nan=False)
     assert pickle.loads(pickle.dumps(method)) == method
+
+
+def test_quotes_keep_a_pattern_whole() -> None:
+    (part,) = parse_method("lora:target_modules='.+(query|value)'").parts
+    assert part.options == (("target_modules", ".+(query|value)"),)
+
+
+def test_an_empty_list_is_refused() -> None:
+    with pytest.raises(StudyError, match="empty list"):
+        resolve_method("lora:target_modules=[]")

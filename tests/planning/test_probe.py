@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
 import pytest
 
 from whichpeft.backbones import resolve_backbone
 from whichpeft.methods import resolve_method
 from whichpeft.planning import probe, treats_layers_alike
+from whichpeft.study import Budget
 from whichpeft.tasks.bare import BareTask
 
 
@@ -52,3 +54,40 @@ def test_layers_named_by_number_are_not_alike() -> None:
     assert not treats_layers_alike(
         resolve_method("lora:target_modules=[layer.0.attention.self.query]"), backbone
     )
+
+
+def test_layers_chosen_by_a_pattern_are_not_alike() -> None:
+    backbone = resolve_backbone("minilm")
+    for pattern in (".*layer\\.5\\..*query", ".*layer\\.(0|2)\\..*query"):
+        method = f"lora:target_modules={pattern}"
+        assert not treats_layers_alike(resolve_method(method), backbone)
+        assert reason(method) is None
+
+
+def test_a_model_that_does_not_run_without_weights_is_no_fault_of_a_method(
+    tmp_path: Path,
+) -> None:
+    from transformers import MixtralConfig
+
+    MixtralConfig(
+        hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=2,
+        num_key_value_heads=2, num_local_experts=2, vocab_size=100,
+    ).save_pretrained(tmp_path)  # fmt: skip
+    assert reason("lora", str(tmp_path)) is None
+    assert "did you mean 'q_proj'" in (reason("lora:target_modules=[q_porj]", str(tmp_path)) or "")
+
+
+@pytest.mark.parametrize("start", ["eva", "lora_ga", "corda", "loftq"])
+def test_ways_to_start_that_need_data_are_refused(start: str) -> None:
+    backbone = resolve_backbone("minilm")
+    method = resolve_method(f"lora:init_lora_weights={start}")
+    assert start in (method.refuses(backbone, BareTask(backbone), Budget()) or "")
+
+
+def test_tokens_that_the_model_does_not_know_are_refused() -> None:
+    backbone = resolve_backbone("minilm")
+    for token in (99_999_999, -5):
+        method = resolve_method(f"trainable-tokens:token_indices=[{token}]")
+        assert str(token) in (method.refuses(backbone, BareTask(backbone), Budget()) or "")
+    usual = resolve_method("trainable-tokens").suited_to(backbone)
+    assert usual.hyperparameters["token_indices"] == [101, 102]  # [CLS] and [SEP]

@@ -91,15 +91,17 @@ class AdaLora(Lora):
     def make_config(self, model: torch.nn.Module, situation: Situation) -> Any:
         if self.from_file is None:
             return super().make_config(model, situation)
-        # The length of the training is the trial's to know, where the file does not say it.
-        given = json.loads(self.from_file)
-        given["total_step"] = given.get("total_step") or situation.steps
-        return self.config_class()(**given)
+        # The length of the training is the trial's, not that of the training the file was written in.
+        return self.config_class()(**{**json.loads(self.from_file), "total_step": situation.steps})
 
     def refuses(self, backbone: Backbone, task: Task, budget: Budget) -> str | None:
         if self.init_r is not None and self.init_r <= self.r:
             return f"AdaLoRA prunes from init_r={self.init_r} to r={self.r}; init_r has to be larger"
         steps = budget.steps(task.counts["train"])
+        given = self.hyperparameters
+        fixed = int(given.get("tinit") or 0) + int(given.get("tfinal") or 0)
+        if fixed >= steps:
+            return f"its file keeps the ranks for {fixed} steps, and the training has {steps}"
         if steps < 10:
             return f"AdaLoRA moves its rank budget over the steps of training, and {steps} are too few"
         return super().refuses(backbone, task, budget)

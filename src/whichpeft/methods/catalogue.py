@@ -9,8 +9,6 @@ from functools import cache
 from importlib.metadata import entry_points
 from typing import Any, get_type_hints
 
-from pydantic import ConfigDict, TypeAdapter, ValidationError
-
 from whichpeft.errors import StudyError, nearest
 from whichpeft.methods.baselines import Full, Head, TopLayers, ZeroShot
 from whichpeft.methods.bitfit import BitFit
@@ -19,8 +17,10 @@ from whichpeft.methods.composition import compose
 from whichpeft.methods.from_file import read_config
 from whichpeft.methods.loreft import LoReft
 from whichpeft.methods.method import Method
+from whichpeft.methods.options import check_value
 from whichpeft.methods.peft_catalogue import peft_methods
-from whichpeft.study.names import PartName, format_value, parse_method
+from whichpeft.methods.peft_method import RECIPE, PeftMethod
+from whichpeft.study.names import PartName, parse_method
 
 _OWN: tuple[type[Method], ...] = (
     Full, Head, TopLayers, ZeroShot, BitFit, SeriesAdapter, ParallelAdapter, LoReft
@@ -49,13 +49,30 @@ def resolve_method(text: str) -> Method:
 
 def _resolve_part(part: PartName, text: str) -> Method:
     if part.is_file:
-        return read_config(part.name, methods().values())
+        return _with_recipe(read_config(part.name, methods().values()), part, text)
     if part.name not in methods():
         raise StudyError(
             f"unknown method {part.name!r}{nearest(part.name, methods()) or '.'} "
             "`whichpeft methods` lists them"
         )
     return _make(methods()[part.name], part, text)
+
+
+def _with_recipe(method: PeftMethod, part: PartName, text: str) -> Method:
+    """Give a method of a file what its name says of the recipe; the rest is the file's to say."""
+    hints = get_type_hints(type(method))
+    for key, _ in part.options:
+        if key not in RECIPE:
+            raise StudyError(
+                f"method {text!r}: {key} is what {part.name} says; change it there. A file's name takes "
+                f"{', '.join(sorted(RECIPE))}"
+            )
+    values = {
+        key: check_value(hints[key], value, f"method {text!r}: {key}") for key, value in part.options
+    }
+    made = dataclasses.replace(method, **values)
+    _check_recipe(made, text)
+    return made
 
 
 def _make(method: type[Method], part: PartName, text: str) -> Method:
@@ -76,12 +93,11 @@ def _make(method: type[Method], part: PartName, text: str) -> Method:
             )
         if field in values:
             raise StudyError(f"method {text!r}: {field} is given twice")
-        values[field] = _check(fields[field], value, f"method {text!r}: {key}")
+        values[field] = check_value(fields[field], value, f"method {text!r}: {key}")
+        if values[field] == ():
+            raise StudyError(f"method {text!r}: {key} is an empty list; name something or leave it out")
     made = method(**values)
-    for key in ("learning_rate", "weight_decay", "warmup_ratio"):
-        value = getattr(made, key) or 0.0
-        if not 0 <= value < math.inf:
-            raise StudyError(f"method {text!r}: {key} is {value}; it has to be 0 or more, and finite")
+    _check_recipe(made, text)
     for key, value in values.items():
         # Most whole numbers are sizes; seeds and switches may be anything.
         counts = fields[key] in (int, int | None) and key not in method.uncounted
@@ -90,10 +106,8 @@ def _make(method: type[Method], part: PartName, text: str) -> Method:
     return made
 
 
-def _check(hint: Any, value: Any, where: str) -> Any:
-    try:
-        return TypeAdapter(hint, config=ConfigDict(strict=True)).validate_python(value)
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        message = first["msg"][0].lower() + first["msg"][1:]
-        raise StudyError(f"{where} is {format_value(value)}, but {message}") from None
+def _check_recipe(made: Method, text: str) -> None:
+    for key in sorted(RECIPE):
+        value = getattr(made, key) or 0.0
+        if not 0 <= value < math.inf:
+            raise StudyError(f"method {text!r}: {key} is {value}; it has to be 0 or more, and finite")

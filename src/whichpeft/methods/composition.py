@@ -74,7 +74,10 @@ class StackedAdapter:
             tuner = part.adapter.model.base_model
             if not hasattr(tuner, "merge_adapter"):
                 raise ValueError(f"{part.name} adds no weights that could be folded in")
-            tuner._check_merge_allowed()
+            try:
+                tuner._check_merge_allowed()
+            except NotImplementedError as error:
+                raise ValueError(str(error) or f"{part.name} cannot be folded in") from None
         with quiet():
             for part in self._parts:
                 part.adapter.model.merge_adapter(safe_merge=True)
@@ -158,7 +161,9 @@ class Composition(Method):
 
     def suited_to(self, backbone: Backbone) -> Self:
         parts = tuple(part.suited_to(backbone) for part in self.parts)
-        rate = self.learning_rate or min(part.learning_rate or 0.0 for part in parts)
+        rate = self.learning_rate
+        if rate is None:
+            rate = min(part.learning_rate or 0.0 for part in parts)
         return dataclasses.replace(self, learning_rate=rate)
 
     def refuses(self, backbone: Backbone, task: Task, budget: Budget) -> str | None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from whichpeft.errors import StudyError, nearest
+from whichpeft.methods.options import check_value
 from whichpeft.methods.peft_method import PeftMethod
 from whichpeft.methods.peft_source import base_options, peft_configs
 
@@ -23,10 +25,10 @@ def read_config(path: str, methods: Iterable[type[Any]]) -> PeftMethod:
     file = Path(path).expanduser()
     given = _read(file)
     peft_type = given.get("peft_type")
-    kinds: dict[str, type[PeftMethod]] = {}
+    kinds: dict[str, list[type[PeftMethod]]] = {}
     for method in methods:
         if issubclass(method, PeftMethod):
-            kinds.setdefault(method.peft_type, method)  # the plain method comes before its variants
+            kinds.setdefault(method.peft_type, []).append(method)
     if not isinstance(peft_type, str):
         raise StudyError(f"{file}: has no peft_type, so it is no PEFT config")
     if peft_type.upper() not in kinds:
@@ -35,14 +37,30 @@ def read_config(path: str, methods: Iterable[type[Any]]) -> PeftMethod:
             f"{nearest(peft_type, [kind.lower() for kind in kinds])}"
         )
     kept = {key: value for key, value in given.items() if key not in _BOOKKEEPING}
-    source = peft_configs().get(peft_type.upper())
-    for key in kept:
-        if source is not None and key not in source.options:
-            raise StudyError(
-                f"{file}: {source.name} has no option {key!r}{nearest(key, source.options)}"
-            )
-    text = json.dumps(kept, sort_keys=True)
-    return kinds[peft_type.upper()](from_file=text)
+    method = _closest(kinds[peft_type.upper()], kept)
+    _check(file, kept, peft_type.upper(), method)
+    return method(from_file=json.dumps(kept, sort_keys=True))
+
+
+def _closest(kinds: Sequence[type[PeftMethod]], given: Mapping[str, Any]) -> type[PeftMethod]:
+    """Return the variant whose fixed fields are all in the file, else the plain method, the first."""
+    agreeing = [k for k in kinds if all(given.get(key) == v for key, v in k.constant.items())]
+    return max(agreeing, key=lambda kind: len(kind.constant), default=kinds[0])
+
+
+def _check(file: Path, given: Mapping[str, Any], peft_type: str, method: type[PeftMethod]) -> None:
+    """Check keys and values. Raises StudyError."""
+    source = peft_configs().get(peft_type)
+    known: dict[str, Any]
+    if source is None:  # a tuner of ours, whose config says what it has
+        known = {field.name: None for field in dataclasses.fields(method().config_class())}
+    else:
+        known = {name: option.hint for name, option in source.options.items()}
+    for key, value in given.items():
+        if key not in known:
+            raise StudyError(f"{file}: {method.config} has no option {key!r}{nearest(key, known)}")
+        if known[key] is not None and value is not None and not isinstance(value, dict):
+            check_value(known[key], tuple(value) if isinstance(value, list) else value, f"{file}: {key}")
 
 
 def _read(file: Path) -> Mapping[str, Any]:

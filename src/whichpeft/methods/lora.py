@@ -12,6 +12,10 @@ from whichpeft.methods.peft_method import PeftMethod
 if TYPE_CHECKING:
     import torch
 
+    from whichpeft.backbones import Backbone
+    from whichpeft.study import Budget
+    from whichpeft.tasks import Task
+
 
 @dataclass(frozen=True, kw_only=True)
 class Lora(PeftMethod):
@@ -36,6 +40,15 @@ class Lora(PeftMethod):
         alpha = self.alpha_of_rank * self.r if self.lora_alpha is None else self.lora_alpha
         return own | {"lora_alpha": alpha}
 
+    def refuses(self, backbone: Backbone, task: Task, budget: Budget) -> str | None:
+        start = (self.hyperparameters | dict(self.constant)).get("init_lora_weights")
+        if start in _SHOWN:
+            return (
+                f"{start} starts from data, gradients or a quantised model, which whichpeft does not "
+                "show it; use true, pissa, olora or mica"
+            )
+        return super().refuses(backbone, task, budget)
+
     def adapter(self, model: Any, apart: frozenset[str]) -> PeftAdapter:
         return LoraAdapter(model, apart)
 
@@ -47,10 +60,14 @@ class LoraAdapter(PeftAdapter):
         start = self.model.peft_config["default"].init_lora_weights
         if isinstance(start, str) and start.startswith(_MOVING):
             raise ValueError(f"{start} starts by moving a part of the weights into its factors")
+        if self.model.peft_config["default"].bias != "none":
+            raise ValueError("it trains the backbone's own biases, so they are not what they were")
         return super().detach(restore_head=restore_head)
 
 
-_MOVING = ("corda", "loftq", "lora_ga", "olora", "pissa")
+_MOVING = ("olora", "pissa")
+# Ways to start that look at data, gradients or a quantised model, which PEFT has to be shown before.
+_SHOWN = ("corda", "eva", "loftq", "lora_ga")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -52,7 +52,7 @@ class LoReft(PeftMethod):
         if "depths" in backbone.config:
             return f"LoReFT needs layers of one width, and {backbone.family}'s differ"
         width = backbone.width
-        rank = self.hyperparameters["rank"]
+        rank = self.hyperparameters.get("rank", self.rank)
         if width is not None and rank > width:
             return f"rank {rank} is more than the width of the hidden states, {width}"
         return None

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
+from whichpeft.errors import BackboneError
 from whichpeft.methods.method import Situation
 from whichpeft.methods.peft_adapter import PeftAdapter
 from whichpeft.methods.peft_method import PeftMethod
@@ -50,7 +53,7 @@ class AdaptionPrompt(PeftMethod):
                 f"not of {backbone.family}"
             )
         depth = backbone.architecture().get_text_config().num_hidden_layers
-        if (self.hyperparameters["adapter_layers"] or 1) > depth:
+        if (self.hyperparameters.get("adapter_layers") or 1) > depth:
             return f"adapter_layers is {self.adapter_layers}, and the model has {depth} layers"
         return super().refuses(backbone, task, budget)
 
@@ -69,8 +72,8 @@ class AdaptionPrompt(PeftMethod):
 class TrainableTokens(PeftMethod):
     """The embeddings of chosen tokens train.
 
-    token_indices: their ids; those of the first and last token of a text where the model's
-    configuration says them.
+    token_indices: their ids; those that the backbone's tokenizer adds to every text where not given,
+    or that its configuration says begin and end one where there is no tokenizer.
     """
 
     supports: ClassVar[str] = "tokens"
@@ -80,19 +83,39 @@ class TrainableTokens(PeftMethod):
     def refuses(self, backbone: Backbone, task: Task, budget: Budget) -> str | None:
         if task.task_type is None:
             return "token embeddings need a task whose inputs are tokens"
-        config = backbone.architecture().get_text_config()
-        if not (self.hyperparameters["token_indices"] or _ends(config)):
+        tokens = self.hyperparameters.get("token_indices") or _usual_tokens(backbone)
+        if not tokens:
             return (
-                f"{backbone.family}'s configuration does not say which tokens begin and end a text; "
-                f"name some: {self.name}:token_indices=[101,102]"
+                f"no token is in every text that {backbone.name} reads; name some: "
+                f"{self.name}:token_indices=[101,102]"
             )
+        size = backbone.architecture().get_text_config().vocab_size
+        strange = [token for token in tokens if not 0 <= token < size]
+        if strange:
+            return f"token {strange[0]} is none of the {size} that {backbone.family} knows"
         return super().refuses(backbone, task, budget)
+
+    def suited_to(self, backbone: Backbone) -> Self:
+        suited = super().suited_to(backbone)
+        if self.from_file is not None or self.token_indices:
+            return suited
+        return dataclasses.replace(suited, token_indices=tuple(_usual_tokens(backbone)) or None)
 
     def config_fields(self, model: torch.nn.Module, situation: Situation) -> dict[str, Any]:
         fields = super().config_fields(model, situation)
         config: Any = model.config
         fields["token_indices"] = fields["token_indices"] or _ends(config.get_text_config())
         return fields
+
+
+def _usual_tokens(backbone: Backbone) -> list[int]:
+    """Return the tokens that are in every text, as far as tokenizer or configuration tell."""
+    from whichpeft.tasks.encoding import load_tokenizer
+
+    if backbone.folder is not None:
+        with contextlib.suppress(BackboneError):
+            return sorted(set(load_tokenizer(backbone)("")["input_ids"]))
+    return _ends(backbone.architecture().get_text_config())
 
 
 def _ends(config: Any) -> list[int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from whichpeft.methods.method import Method, Situation
 from whichpeft.methods.peft_adapter import PeftAdapter, load_head, quiet, set_state, train_head
 from whichpeft.methods.targets import check_targets, fit, new_modules, shared_targets
+from whichpeft.study.names import format_part
 
 if TYPE_CHECKING:
     import torch
@@ -65,7 +67,10 @@ class PeftMethod(Method):
         if self.from_file is None:
             return super().identity
         # Not the path, which says nothing of what is in the file and differs between machines.
-        return f"{self.name}@{hashlib.sha256(self.from_file.encode()).hexdigest()[:12]}"
+        name = f"{self.name}@{hashlib.sha256(self.from_file.encode()).hexdigest()[:12]}"
+        usual = {field.name: field.default for field in dataclasses.fields(self)}
+        said = {key: getattr(self, key) for key in RECIPE if getattr(self, key) != usual[key]}
+        return format_part(name, tuple(said.items()))
 
     def config_class(self) -> type[Any]:
         """Return the PEFT config class. Imports torch."""
@@ -83,8 +88,11 @@ class PeftMethod(Method):
     def choose_targets(self, model: torch.nn.Module, situation: Situation) -> list[str] | str | None:
         """Return the modules to target, or None for those that PEFT targets on this family."""
         given: tuple[str, ...] | str | None = getattr(self, "target_modules", None)
+        if isinstance(given, str):
+            # PEFT reads a text as a regular expression; people who type a name mean the module.
+            return [given] if re.fullmatch(r"[\w.]+", given) else given
         if given is not None:
-            return given if isinstance(given, str) else list(given)
+            return list(given)
         return shared_targets(model, situation.head) if situation.same_targets else None
 
     def make_config(self, model: torch.nn.Module, situation: Situation) -> Any:

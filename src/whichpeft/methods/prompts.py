@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from whichpeft.methods.method import Situation
-from whichpeft.methods.peft_adapter import PeftAdapter
+from whichpeft.methods.peft_adapter import PeftAdapter, load_head, set_state
 from whichpeft.methods.peft_method import PeftMethod
 
 if TYPE_CHECKING:
@@ -34,12 +34,13 @@ class VirtualTokens(PeftMethod):
     @property
     def virtual_tokens(self) -> int:
         """How many virtual tokens there are, wherever that is said."""
-        count: int = self.hyperparameters["num_virtual_tokens"]
-        return count
+        return int(self.hyperparameters.get("num_virtual_tokens") or 0)
 
     def refuses(self, backbone: Backbone, task: Task, budget: Budget) -> str | None:
         if task.task_type is None:
             return "virtual tokens need a task whose inputs are tokens"
+        if self.virtual_tokens < 1:
+            return "its file does not say num_virtual_tokens"
         free = backbone.free_positions
         if free is not None and self.virtual_tokens > free:
             return (
@@ -49,12 +50,14 @@ class VirtualTokens(PeftMethod):
         return None
 
     def resume(self, model: torch.nn.Module, situation: Situation, folder: Path) -> PeftAdapter:
-        adapter = super().resume(model, situation, folder)
+        adapter = self.apply(model, situation)
         if any(p.requires_grad for p in _network(adapter.model)):
             raise ValueError(
                 f"{self.name} saves the virtual tokens that its network made and not the network, so "
                 "that training cannot go on from what was saved"
             )
+        load_head(adapter.model.get_base_model(), folder)
+        set_state(adapter.model, folder)
         return adapter
 
 
@@ -143,7 +146,7 @@ class ContextPrompt(InputTokens):
 
     @property
     def virtual_tokens(self) -> int:
-        ids = self.hyperparameters["cpt_token_ids"]
+        ids = self.hyperparameters.get("cpt_token_ids")
         return len(ids) if ids else super().virtual_tokens
 
     def refuses(self, backbone: Backbone, task: Task, budget: Budget) -> str | None:

@@ -78,8 +78,11 @@ def treats_layers_alike(method: Method, backbone: Backbone) -> bool:
 
     Not where it names layers by their number; a method says so by ``by_layer = False``.
     """
-    said = json.dumps(method.hyperparameters)
-    return method.by_layer and backbone.depth is not None and not _NUMBERED.search(said)
+    chosen = method.hyperparameters
+    patterns = (chosen.get(key) for key in ("target_modules", "exclude_modules", "layers_pattern"))
+    if any(isinstance(pattern, str) and re.search(r"\d", pattern) for pattern in patterns):
+        return False
+    return method.by_layer and backbone.depth is not None and not _NUMBERED.search(json.dumps(chosen))
 
 
 def probe(method: Method, backbone: Backbone, task: Task, *, same_targets: bool) -> str | None:
@@ -93,19 +96,34 @@ def probe(method: Method, backbone: Backbone, task: Task, *, same_targets: bool)
         backbone = backbone.with_depth(_FEW_LAYERS)
     try:
         adapter = make_sketch(method, backbone, task, same_targets=same_targets).adapter
-        if adapter.trains:
-            with torch.device("meta"), warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                adapter.model.train()
-                task.loss(adapter.model, task.blank(backbone, _SIZE, _LENGTH))
     except RequestError:
         raise
     except Exception as error:  # whatever a library raises, the method does not work there
-        if _wants_weights(error):
-            return None
-        reason = " ".join(str(error).split()) or type(error).__name__
-        return reason[:_LONGEST_REASON]
+        return None if _wants_weights(error) else _reason(error)
+    fault = _fault(task, backbone, adapter.model) if adapter.trains else None
+    if fault is None or _wants_weights(fault):
+        return None
+    with torch.device("meta"):
+        bare = task.sketch(backbone)
+    # A model that does not run without weights either says nothing of the method.
+    return None if _fault(task, backbone, bare) is not None else _reason(fault)
+
+
+def _fault(task: Task, backbone: Backbone, model: torch.nn.Module) -> Exception | None:
+    """Take a forward pass on the meta device and return what it raised, if it did."""
+    import torch
+
+    try:
+        with torch.device("meta"), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            task.loss(model.train(), task.blank(backbone, _SIZE, _LENGTH))
+    except Exception as error:
+        return error
     return None
+
+
+def _reason(error: Exception) -> str:
+    return (" ".join(str(error).split()) or type(error).__name__)[:_LONGEST_REASON]
 
 
 def _wants_weights(error: Exception) -> bool:

@@ -1,7 +1,7 @@
 """The grammar of method names: ``part[+part]``, a part being ``name[:key=value,...]``.
 
-Values are YAML scalars or ``[a,b]`` lists; ``+`` and ``,`` split outside brackets only; a part
-that ends in ``.json`` is a path to a PEFT ``adapter_config.json``.
+Values are YAML scalars or ``[a,b]`` lists; ``+`` and ``,`` split outside brackets and quotes only;
+a part that ends in ``.json`` is a path to a PEFT ``adapter_config.json``.
 """
 
 from __future__ import annotations
@@ -56,7 +56,11 @@ def with_paths(text: str, settle: Callable[[str], str]) -> str:
     if not any(part.is_file for part in parts):
         return text
     pieces = [piece.strip() for piece in _split(text, "+", text)]
-    return "+".join(settle(p) if part.is_file else p for p, part in zip(pieces, parts, strict=True))
+    settled = []
+    for piece, part in zip(pieces, parts, strict=True):
+        options = piece[len(part.name) :] if part.is_file else piece
+        settled.append(settle(part.name) + options if part.is_file else piece)
+    return "+".join(settled)
 
 
 def format_part(name: str, options: tuple[tuple[str, Any], ...]) -> str:
@@ -116,9 +120,14 @@ def _value(text: str, method: str) -> Any:
 
 
 def _split(text: str, separator: str, method: str) -> Iterator[str]:
-    """Split outside brackets. ``1e+3`` holds no separator: a plus between e and a digit stays."""
+    """Split outside brackets and quotes. ``1e+3`` holds no separator: a plus in an exponent stays."""
     depth = start = 0
+    quote = ""
     for i, char in enumerate(text):
+        if char == quote or (not quote and char in "'\""):
+            quote = "" if quote else char
+        if quote:
+            continue
         depth += (char == "[") - (char == "]")
         if depth < 0:
             break

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from whichpeft.backbones import Backbone
 
 SECOND = 16_000  # samples of speech, at the rate that speech models are pretrained at
+_USUAL_IMAGE = 224
 _FEWEST_SAMPLES = SECOND // 2
 _LAYER_DROPS = ("layerdrop", "encoder_layerdrop", "decoder_layerdrop")
 _MANY = 1_000_000  # training examples, so that no method finds the steps too few
@@ -63,6 +64,11 @@ class BareTask:
         import transformers
 
         config = backbone.architecture()
+        if hasattr(config, "vision_config") and hasattr(config, "text_config"):
+            raise BackboneError(
+                f"backbone {backbone.name!r}: a {backbone.family} model reads images and text together; "
+                "name a --task to plan it for"
+            )
         for key in _LAYER_DROPS:
             # Layers left out by chance: the largest step leaves out none.
             if hasattr(config, key):
@@ -88,7 +94,7 @@ class BareTask:
         config: Any = backbone.architecture()
         main = _main_input(backbone)
         if main == "pixel_values":
-            height, width = _pair(config.image_size)
+            height, width = _pair(getattr(config, "image_size", None) or _USUAL_IMAGE)
             return {"pixel_values": torch.zeros(size, config.num_channels, height, width)}
         if main == "input_values":
             return {"input_values": torch.zeros(size, max(length, _FEWEST_SAMPLES))}
