@@ -45,6 +45,26 @@ def test_results_equal_those_of_this_process_bit_for_bit(
     assert here.curve == apart.curve
 
 
+def test_a_profile_in_a_process_of_its_own_measures_its_memory(
+    tiny_backbone: Path, reviews: Path, tmp_path: Path
+) -> None:
+    from whichpeft.conduct import make_job, set_stage
+    from whichpeft.request import check_request
+
+    source = TaskSource(name=str(reviews))
+    study = Study(backbone=str(tiny_backbone), task=source, methods=["full"], seeds=1)
+    stage = set_stage(check_request(study, tmp_path / "out"), tmp_path, "cpu")
+    cell = next(stage.plan.accepted)
+    job = make_job(cell.profile, cell, stage, 0)
+    ((_, result),) = run_jobs([job], ["cpu"], NoWatch())
+    weights = 4 * (result.record.value("total_parameters") or 0)
+    peak = result.record.value("peak_memory_bytes")
+    assert weights > 0
+    assert peak is not None
+    # Weights, gradients and two moments, and some activations; pages are counted whole.
+    assert 3 * weights < peak < 10 * weights + 50_000_000
+
+
 @dataclass
 class Killer(NoWatch):
     """Ends the process of the first trial as soon as it trains."""
