@@ -123,3 +123,9 @@ def test_merging_folds_in_all_parts(task: Task, backbone: Backbone) -> None:
         after = task.outputs(merged, batch)
     torch.testing.assert_close(before, after, atol=1e-4, rtol=1e-4)
     assert not any("lora" in name or "bitfit" in name for name, _ in merged.named_parameters())
+
+
+def test_what_suits_the_backbone_reaches_the_parts(backbone: Backbone) -> None:
+    """The tokens that a backbone's tokenizer adds are settled with the learning rate."""
+    suited = resolve_method("trainable-tokens+lora").suited_to(backbone)
+    assert suited.hyperparameters["trainable-tokens"]["token_indices"] == [101, 102]

@@ -26,10 +26,11 @@ _ALIKE: dict[str, bool] = {}  # by configuration: every method asks
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Costs:
-    """What a method costs. Memory by (precision, checkpointed), where it can be said.
+    """What a method costs, in the precision asked for; None where it cannot be said.
 
-    counts: parameters, as in a record, and the backbone's own. flops_per_sample: forward and backward
-    of a step at the batch asked for, without checkpointing, divided by its size. trace: of a step as
+    memory, checkpointed_memory: of training, without and with gradient checkpointing. counts:
+    parameters, as in a record, and the backbone's own. flops_per_sample: forward and backward of a
+    step at the batch asked for, without checkpointing, divided by its size. trace: of a step as
     asked for. depths: of the models that were looked at.
     """
 

@@ -14,7 +14,6 @@ from whichpeft.tasks import Array
 # make or load for the shapes they meet. Measured: benchmarks/plan_memory.py.
 LIBRARY_BYTES = {"float32": 8_000_000, "bfloat16": 15_000_000}
 
-
 # The share of a phase that may lie between what is matched from its start and from its end. Prefix
 # tuning makes all layers' keys and values before the first layer, so that layers repeat twice over;
 # what lies between them is small beside the layers.

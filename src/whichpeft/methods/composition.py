@@ -164,7 +164,7 @@ class Composition(Method):
         rate = self.learning_rate
         if rate is None:
             rate = min(part.learning_rate or 0.0 for part in parts)
-        return dataclasses.replace(self, learning_rate=rate)
+        return dataclasses.replace(self, learning_rate=rate, parts=parts)
 
     def refuses(self, backbone: Backbone, task: Task, budget: Budget) -> str | None:
         found = ((part.name, part.refuses(backbone, task, budget)) for part in self.parts)

@@ -85,15 +85,7 @@ def make_plan(
     """
     return Plan(
         tuple(
-            Cell(
-                study=study,
-                backbone=backbone,
-                task=task,
-                text=text,
-                identity=method.identity,
-                method=method.suited_to(backbone),
-                refusal=_refusal(method, backbone, task, study),
-            )
+            _cell(text, method, backbone, task, study)
             for backbone in backbones
             for task in tasks
             for text, method in methods.items()
@@ -101,6 +93,15 @@ def make_plan(
     )
 
 
-def _refusal(method: Method, backbone: Backbone, task: Task, study: Study) -> str | None:
-    reason = method.refuses(backbone, task, study.budget)
-    return reason or probe(method, backbone, task, same_targets=study.same_targets)
+def _cell(text: str, method: Method, backbone: Backbone, task: Task, study: Study) -> Cell:
+    suited = method.suited_to(backbone)
+    reason = suited.refuses(backbone, task, study.budget)
+    return Cell(
+        study=study,
+        backbone=backbone,
+        task=task,
+        text=text,
+        identity=method.identity,
+        method=suited,
+        refusal=reason or probe(suited, backbone, task, same_targets=study.same_targets),
+    )

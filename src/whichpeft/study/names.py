@@ -56,11 +56,10 @@ def with_paths(text: str, settle: Callable[[str], str]) -> str:
     if not any(part.is_file for part in parts):
         return text
     pieces = [piece.strip() for piece in _split(text, "+", text)]
-    settled = []
-    for piece, part in zip(pieces, parts, strict=True):
-        options = piece[len(part.name) :] if part.is_file else piece
-        settled.append(settle(part.name) + options if part.is_file else piece)
-    return "+".join(settled)
+    return "+".join(
+        settle(part.name) + piece[len(part.name) :] if part.is_file else piece
+        for piece, part in zip(pieces, parts, strict=True)
+    )
 
 
 def format_part(name: str, options: tuple[tuple[str, Any], ...]) -> str:
