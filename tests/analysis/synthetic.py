@@ -162,3 +162,15 @@ def whole(method: str, scores: Sequence[float], **changed: Any) -> list[Record]:
 
 def other_machine() -> Setting:
     return replace(SETTING, hardware={**HARDWARE, "processor": "Another CPU"})
+
+
+def tuned(method: str, number: int, validation: float, *, status: str = "completed",
+          **changed: Any) -> Record:  # fmt: skip
+    """Return a tuning record: number 0 has the default rate, each further one a larger one."""
+    rate = {"learning_rate": 0.001 * (1 + number)}
+    return Record(
+        trial=trial(method, purpose="tune", number=number, **({"hyperparameters": rate} | changed)),
+        setting=SETTING,
+        outcome=Outcome(status=status, phase=None if status == "completed" else "validate"),  # type: ignore[arg-type]
+        measurements=measurements({"validation_score": validation, "steps": 375.0}, "validate"),
+    )

@@ -86,6 +86,14 @@ def test_a_record_of_the_first_schema_still_loads() -> None:
     assert record.trial.budget.max_train == 100
 
 
+def test_a_stopped_tuning_trial_of_the_second_schema_still_loads() -> None:
+    (path,) = FOSSILS.glob("schema-2*.json")
+    record = _read(path)
+    assert (record.trial.purpose, record.trial.number) == ("tune", 3)
+    assert record.outcome.status == "stopped"
+    assert record.value("validation_score", "validate") == 0.41
+
+
 def _read(path: Path) -> Record:
     from whichpeft.records.record import record_from_json
 
@@ -95,7 +103,7 @@ def _read(path: Path) -> Record:
 @pytest.mark.parametrize(
     ("change", "complaint"),
     [
-        ({"schema": 2}, "newer than this version reads"),
+        ({"schema": 3}, "newer than this version reads"),
         ({"schema": None}, "no schema version"),
         ({"fingerprint": "abc"}, "the file was edited"),
         ({"outcome": {"status": "splendid"}}, "outcome.status"),

@@ -61,7 +61,7 @@ def test_paths_are_taken_from_the_studys_own_folder(tmp_path: Path) -> None:
         (GOOD + "seed: [1]", "unknown key 'seed'; did you mean 'seeds'"),
         (GOOD + "budget: {epochs: three}", r"\[budget.epochs\].*three"),
         (GOOD + "budget: {epochs: 0}", r"\[budget.epochs\]"),
-        (GOOD + "budget: {tuning_trials: 4}", "tuning_trials is 4"),
+        (GOOD + "budget: {tuning_trials: -1}", "tuning_trials is -1"),
         (
             GOOD.replace("glue/sst2", "{name: a, label_colum: b}"),
             "'label_colum'; did you mean 'label_column'",

@@ -6,8 +6,8 @@ import statistics
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from whichpeft.analysis.grounds import Ground, MethodRecords, finite, same_method, sort_records
-from whichpeft.analysis.intervals import mean_interval, percent, ratio, saving
+from whichpeft.analysis.grounds import Ground, MethodRecords, Variant, same_method, sort_records
+from whichpeft.analysis.intervals import finite, mean_interval, percent, ratio, saving
 from whichpeft.analysis.rows import Row, unknown_row
 from whichpeft.analysis.settings import (
     Kind,
@@ -55,8 +55,14 @@ class Comparison:
 
     @property
     def baseline_row(self) -> Row | None:
-        """Return the baseline's row, where the comparison has one."""
-        return next((row for row in self.rows if row["verdict"] == "baseline"), None)
+        """Return the baseline's row, the tuned one where it was tuned; None where there is none."""
+        return next((row for row in self.answers if row["verdict"] == "baseline"), None)
+
+    @property
+    def answers(self) -> list[Row]:
+        """Return one row a method: as tuned where it was tuned, else as it comes."""
+        tuned = {row["method"] for row in self.rows if row["variant"] == "tuned"}
+        return [row for row in self.rows if row["variant"] == "tuned" or row["method"] not in tuned]
 
 
 def compare(study: Study, records: Iterable[Record]) -> list[Row]:
@@ -94,9 +100,9 @@ def _compare(study: Study, ground: Ground, *, apart: bool) -> Comparison:
             f"records of {ground.backbone} on {ground.task} belong to different data, revisions or "
             f"budgets and are not mixed; this part has data {ground.data}"
         )
-    at = _baseline_place(study, ground)
-    if at is not None:
-        rows[at]["verdict"] = "baseline"
+    at = _baseline_places(study, ground)
+    for place in at.values():
+        rows[place]["verdict"] = "baseline"
     notes += _relate_scores(ground.methods, rows, at)
     notes += _relate_costs(ground.methods, rows, at)
     return Comparison(
@@ -122,7 +128,7 @@ def _own_facts(study: Study, ground: Ground, kept: MethodRecords) -> Row:
         "backbone": ground.backbone,
         "task": ground.task,
         "method": kept.method,
-        "variant": "default",
+        "variant": kept.variant,
         "seeds": [record.trial.seed for record in done],
     }
     if trial is not None:
@@ -151,55 +157,66 @@ def _own_facts(study: Study, ground: Ground, kept: MethodRecords) -> Row:
     return row
 
 
-def _relate_scores(methods: list[MethodRecords], rows: list[Row], at: int | None) -> list[str]:
+def _relate_scores(
+    methods: list[MethodRecords], rows: list[Row], at: Mapping[Variant, int]
+) -> list[str]:
     """Fill in gap, retention and normalised score; return notes on what could not be related."""
     kinds = [kinds_of(kept.completed, scores=True) for kept in methods]
-    reference = reference_kind(kinds[at] if at is not None else (), [k for own in kinds for k in own])
+    own = [kind for place in at.values() for kind in kinds[place]]
+    reference = reference_kind(own, [kind for found in kinds for kind in found])
     if reference is None:
         return []
-    alike = [own == [reference] for own in kinds]
+    alike = [found == [reference] for found in kinds]
     best = (
         max(row["score_mean"] for row, fits in zip(rows, alike, strict=True) if fits)
         if any(alike)
         else None
     )
-    base = _scores(methods[at]) if at is not None and alike[at] else {}
     for kept, row, fits in zip(methods, rows, alike, strict=True):
         if not fits:
             continue
         row["normalised_score"] = ratio(row["score_mean"], best)
-        own = _scores(kept)
-        common = [seed for seed in own if seed in base]
-        row["gap_mean"], row["gap_low"], row["gap_high"] = mean_interval(
-            [own[seed] - base[seed] for seed in common]
-        )
-        shares = [ratio(own[seed], base[seed]) for seed in common]
-        known = [share for share in shares if share is not None]
-        if known and len(known) == len(shares):
-            row["retention_percent"] = 100 * statistics.fmean(known)
+        place = _opposite(kept.variant, at)
+        if place is not None and alike[place]:
+            _relate(row, _scores(kept), _scores(methods[place]))
     return [
-        f"scores of {kept.method} are not compared with the others: {_differing(own, reference)}"
-        for kept, own, fits in zip(methods, kinds, alike, strict=True)
-        if own and not fits
+        f"scores of {kept.method} are not compared with the others: {_differing(found, reference)}"
+        for kept, found, fits in zip(methods, kinds, alike, strict=True)
+        if found and not fits
     ]
 
 
-def _relate_costs(methods: list[MethodRecords], rows: list[Row], at: int | None) -> list[str]:
+def _relate(row: Row, own: Mapping[int, float], base: Mapping[int, float]) -> None:
+    """Fill in gap and retention, from scores by seed."""
+    common = [seed for seed in own if seed in base]
+    row["gap_mean"], row["gap_low"], row["gap_high"] = mean_interval(
+        [own[seed] - base[seed] for seed in common]
+    )
+    shares = [ratio(own[seed], base[seed]) for seed in common]
+    known = [share for share in shares if share is not None]
+    if known and len(known) == len(shares):
+        row["retention_percent"] = 100 * statistics.fmean(known)
+
+
+def _relate_costs(methods: list[MethodRecords], rows: list[Row], at: Mapping[Variant, int]) -> list[str]:
     """Fill in savings and speed-ups among profiles of one kind of setting; return notes."""
     kinds = [None if kept.cost is None else cost_kind(kept.cost.setting) for kept in methods]
-    known = [kind for kind in kinds if kind is not None]
-    own = kinds[at] if at is not None else None
-    reference = reference_kind([own] if own is not None else [], known)
-    alike = [
-        row for row, kind in zip(rows, kinds, strict=True) if kind is not None and kind == reference
-    ]
-    times = [row["train_seconds"] for row in alike if row["train_seconds"] is not None]
-    base = rows[at] if at is not None and own is not None else unknown_row()
-    for row in alike:
+    own = [kind for place in at.values() if (kind := kinds[place]) is not None]
+    reference = reference_kind(own, [kind for kind in kinds if kind is not None])
+    alike = [found is not None and found == reference for found in kinds]
+    slowest = max(
+        (row["train_seconds"] or 0.0 for row, fits in zip(rows, alike, strict=True) if fits),
+        default=None,
+    )
+    for kept, row, fits in zip(methods, rows, alike, strict=True):
+        if not fits:
+            continue
+        place = _opposite(kept.variant, at)
+        base = rows[place] if place is not None and alike[place] else unknown_row()
         row["train_seconds_reduction"] = saving(row["train_seconds"], base["train_seconds"])
         row["memory_reduction"] = saving(row["peak_memory_bytes"], base["peak_memory_bytes"])
         row["speedup"] = ratio(row["samples_per_second"], base["samples_per_second"])
-        row["time_efficiency"] = saving(row["train_seconds"], max(times, default=None))
+        row["time_efficiency"] = saving(row["train_seconds"], slowest)
     return [
         f"costs of {kept.method} were measured in another setting ({differences(kind, reference)}) "
         "and are not compared with the others"
@@ -214,12 +231,19 @@ def _differing(kinds: list[Kind], reference: Kind) -> str:
     return f"another {differences(kinds[0], reference)}"
 
 
-def _baseline_place(study: Study, ground: Ground) -> int | None:
+def _baseline_places(study: Study, ground: Ground) -> dict[Variant, int]:
+    """Return where the baseline stands, by variant."""
+    found: dict[Variant, int] = {}
     for i, kept in enumerate(ground.methods):
         trial = kept.trial
         if kept.method == study.baseline or (trial is not None and same_method(study.baseline, trial)):
-            return i
-    return None
+            found.setdefault(kept.variant, i)
+    return found
+
+
+def _opposite(variant: Variant, at: Mapping[Variant, int]) -> int | None:
+    """Return the place of the baseline that a variant is held against: tuned against tuned."""
+    return at.get(variant, at.get("default"))
 
 
 def _scores(kept: MethodRecords) -> dict[int, float]:

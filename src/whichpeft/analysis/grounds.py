@@ -7,27 +7,33 @@ share names but not the data they stand for land on different grounds.
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
+from whichpeft.analysis.intervals import finite
+from whichpeft.analysis.search import best_trial
 from whichpeft.records import Record
 from whichpeft.study import Study, Trial
 from whichpeft.study.names import format_part, parse_method
 from whichpeft.study.spec import short_name
 
+Variant = Literal["default", "tuned"]
+
 
 @dataclass(kw_only=True)
 class MethodRecords:
-    """What is on record about one method on one ground.
+    """What is on record about one method on one ground, as it comes by default or tuned.
 
     method: as typed; profile: the cost measurement, where there is one; finals: by seed.
+    search: the method's tuning trials by number, whichever variant this is.
     """
 
     method: str
+    variant: Variant = "default"
     profile: Record | None = None
     finals: dict[int, Record] = field(default_factory=dict)
+    search: list[Record] = field(default_factory=list)
 
     def __iter__(self) -> Iterator[Record]:
         """Go through the records, the profile first, then by seed."""
@@ -39,7 +45,8 @@ class MethodRecords:
     @property
     def trial(self) -> Trial | None:
         """Return one of the trials: they share method, hyperparameters and ground."""
-        return next((record.trial for record in self), None)
+        found = best_trial(self.search) if self.variant == "tuned" else next(iter(self.search), None)
+        return next((record.trial for record in (*self, *([found] if found else []))), None)
 
     @property
     def completed(self) -> list[Record]:
@@ -123,24 +130,15 @@ def same_method(typed: str, trial: Trial) -> bool:
     return _spelling(typed) in (_spelling(trial.method), _spelling(trial.method_id))
 
 
-def finite(value: float | None) -> float | None:
-    """Return a number, or None for one that is missing, infinite or not a number."""
-    return value if value is not None and math.isfinite(value) else None
-
-
 def _ground(study: Study, records: list[Record]) -> Ground:
     first = records[0].trial
-    methods: dict[tuple[str, str], MethodRecords] = {}
+    methods: dict[str, list[Record]] = {}
     for record in records:
-        trial = record.trial
-        key = trial.method_id, json.dumps(trial.hyperparameters, sort_keys=True, default=str)
-        kept = methods.setdefault(key, MethodRecords(method=trial.method))
-        if trial.purpose == "profile":
-            kept.profile = record
-        else:
-            kept.finals[trial.seed] = record
+        methods.setdefault(record.trial.method_id, []).append(record)
+    left = sorted(
+        (kept for own in methods.values() for kept in _variants(own)), key=lambda kept: kept.method
+    )
     ordered: list[MethodRecords] = []
-    left = sorted(methods.values(), key=lambda kept: kept.method)
     for typed in study.methods:
         own = [kept for kept in left if kept.trial is not None and same_method(typed, kept.trial)]
         left = [kept for kept in left if kept not in own]
@@ -148,6 +146,43 @@ def _ground(study: Study, records: list[Record]) -> Ground:
             kept.method = typed
         ordered += own or [MethodRecords(method=typed)]
     return Ground(backbone=first.backbone, task=first.task, data=first.data, methods=[*ordered, *left])
+
+
+def _variants(records: list[Record]) -> list[MethodRecords]:
+    """Tell apart what is on record of one method: as it comes, then tuned where it was searched.
+
+    Where the search found nothing better than the default, the two share their records. Where the
+    search has not found anything yet, the tuned variant is empty.
+    """
+    name = records[0].trial.method
+    search = sorted(
+        (record for record in records if record.trial.purpose == "tune"),
+        key=lambda record: record.trial.number or 0,
+    )
+    chosen = best_trial(search)
+    tuned = MethodRecords(method=name, variant="tuned", search=search)
+    usual: dict[str, MethodRecords] = {}
+    for record in records:
+        values = _values(record.trial)
+        homes = []
+        if chosen is not None and values == _values(chosen.trial):
+            homes.append(tuned)
+        by_default = not search or (search[0].trial.number == 0 and values == _values(search[0].trial))
+        if by_default or not homes:
+            homes.append(usual.setdefault(values, MethodRecords(method=name, search=search)))
+        if record.trial.purpose == "tune":
+            continue
+        for kept in homes:
+            if record.trial.purpose == "profile":
+                kept.profile = record
+            else:
+                kept.finals[record.trial.seed] = record
+    defaults = [kept for kept in usual.values() if any(True for _ in kept)]
+    return [*(defaults or [MethodRecords(method=name, search=search)]), *([tuned] if search else [])]
+
+
+def _values(trial: Trial) -> str:
+    return json.dumps(trial.hyperparameters, sort_keys=True, default=str)
 
 
 def _shared(trial: Trial) -> tuple[Any, ...]:

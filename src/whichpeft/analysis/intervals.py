@@ -36,6 +36,11 @@ def mean_interval(values: Sequence[float]) -> Interval:
     return Interval(mean, mean - half, mean + half)
 
 
+def finite(value: float | None) -> float | None:
+    """Return a number, or None for one that is missing, infinite or not a number."""
+    return value if value is not None and math.isfinite(value) else None
+
+
 def ratio(numerator: float | None, denominator: float | None) -> float | None:
     """Divide; absent where either is unknown, where the denominator is zero or negative.
 

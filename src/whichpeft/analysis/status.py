@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from whichpeft.analysis.grounds import MethodRecords
+from whichpeft.analysis.search import best_trial
 from whichpeft.records import Record
 
 
@@ -16,6 +17,8 @@ def status_of(kept: MethodRecords, seeds: Sequence[int]) -> tuple[str, str | Non
     refused = [record for record in kept if record.outcome.status == "refused"]
     if refused and not kept.completed:
         return "refused", refused[0].outcome.reason or "no reason was given"
+    if kept.variant == "tuned" and best_trial(kept.search) is None:
+        return _search_without_end(kept)
     reasons = _failures(kept)
     failed = bool(reasons)
     missing = [seed for seed in seeds if seed not in kept.finals]
@@ -29,6 +32,14 @@ def status_of(kept: MethodRecords, seeds: Sequence[int]) -> tuple[str, str | Non
     if kept.completed and not reasons:
         return "completed", None
     return "partial", error
+
+
+def _search_without_end(kept: MethodRecords) -> tuple[str, str]:
+    """Say why a search has no best trial: it is under way, or its trials failed."""
+    failed = [record for record in kept.search if record.outcome.status == "failed"]
+    if not failed:
+        return "partial", "the search was not run to an end yet"
+    return "failed", f"no tuning trial came to an end; the first failed{_why(failed[0])}"
 
 
 def _failures(kept: MethodRecords) -> list[str]:

@@ -11,9 +11,9 @@ from pydantic import TypeAdapter, ValidationError
 from whichpeft.errors import RecordError
 from whichpeft.study.spec import Trial
 
-SCHEMA = 1
+SCHEMA = 2  # 2: tuning trials, and trials that were stopped
 
-Status = Literal["completed", "failed", "refused"]
+Status = Literal["completed", "stopped", "failed", "refused"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -34,7 +34,10 @@ class Measurement:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Outcome:
-    """How a trial ended; `phase` and `reason` say where and why it did not complete."""
+    """How a trial ended; `phase` and `reason` say where and why it did not complete.
+
+    A tuning trial that fell behind the others of its search is `stopped`.
+    """
 
     status: Status
     phase: str | None = None

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from whichpeft.errors import StudyError, nearest
 
-Purpose = Literal["profile", "final"]
+Purpose = Literal["profile", "tune", "final"]
 PROBLEMS = ("classification", "regression")
 PRECISIONS = ("auto", "float32", "bfloat16")
 
@@ -37,10 +37,10 @@ class Budget:
             value = getattr(self, key)
             if value is not None and value < 1:
                 raise StudyError(f"budget: {key} is {value}; it has to be 1 or more")
-        if self.tuning_trials != 0:
+        if self.tuning_trials < 0:
             raise StudyError(
-                f"budget: tuning_trials is {self.tuning_trials}; this version compares methods at "
-                "their defaults only, so leave it at 0"
+                f"budget: tuning_trials is {self.tuning_trials}; it has to be 0 (each method at its "
+                "defaults) or more"
             )
 
     def steps(self, train_examples: int) -> int:
@@ -162,6 +162,7 @@ class Trial:
 
     backbone, task: short names to show; `backbone_revision` and `data` pin what they stand for.
     method: as typed; `method_id` is its canonical form and `hyperparameters` all its values.
+    number: of a tuning trial, its place in the method's search; 0 is the default.
     """
 
     purpose: Purpose
@@ -177,12 +178,16 @@ class Trial:
     precision: str
     threads: int
     same_targets: bool
+    number: int | None = None
 
     @property
     def fingerprint(self) -> str:
-        """Hash of everything asked, but not of how the method was typed; the record's file name."""
+        """Hash of everything that decides the result; the record's file name.
+
+        How the method was typed and the place in a search decide nothing.
+        """
         asked = asdict(self)
-        del asked["method"]
+        del asked["method"], asked["number"]
         text = json.dumps(asked, sort_keys=True, separators=(",", ":"), default=str)
         return hashlib.sha256(text.encode()).hexdigest()[:24]
 

@@ -1,0 +1,58 @@
+"""Searches: which tuning trial is the best, and the two rows that a tuned method has."""
+
+from __future__ import annotations
+
+import pytest
+
+from whichpeft.analysis import compare
+from whichpeft.analysis.search import best_trial
+
+
+def test_the_best_is_the_earliest_of_equals_among_those_that_ran_to_their_end(made):
+    search = [
+        made.tuned("lora", 0, 0.80),
+        made.tuned("lora", 1, 0.85),
+        made.tuned("lora", 2, 0.85),
+        made.tuned("lora", 3, 0.99, status="stopped"),
+    ]
+    assert best_trial(reversed(search)) is search[1]
+    assert best_trial([search[3]]) is None
+
+
+def test_a_tuned_method_has_a_row_by_default_and_a_tuned_one(made):
+    study = made.study(["full", "lora"])
+    better = {"hyperparameters": {"learning_rate": 0.002}}
+    records = [
+        *made.whole("full", [0.80, 0.82, 0.84]),
+        *made.whole("lora", [0.70, 0.72, 0.74]),
+        *(made.final("lora", seed, score, **better) for seed, score in enumerate([0.81, 0.83, 0.85])),
+        made.profile("lora", memory=5e8, **better),
+        *(made.tuned("full", number, 0.9 - number / 10) for number in range(3)),
+        *(made.tuned("lora", number, score) for number, score in enumerate([0.7, 0.8, 0.6])),
+    ]
+    rows = {(row["method"], row["variant"]): row for row in compare(study, records)}
+    assert list(rows) == [
+        ("full", "default"), ("full", "tuned"), ("lora", "default"), ("lora", "tuned"),
+    ]  # fmt: skip
+    # The search of full found nothing better than its default, so both rows say the same.
+    assert rows["full", "tuned"]["score_mean"] == rows["full", "default"]["score_mean"]
+    assert rows["full", "tuned"]["verdict"] == rows["full", "default"]["verdict"] == "baseline"
+    assert rows["lora", "tuned"]["hyperparameters"] == {"learning_rate": 0.002}
+    assert rows["lora", "tuned"]["gap_mean"] == pytest.approx(0.01)
+    assert rows["lora", "default"]["gap_mean"] == pytest.approx(-0.10)
+    assert rows["lora", "tuned"]["peak_memory_bytes"] == 500_000_000
+
+
+def test_a_search_under_way_or_without_a_trial_that_ended_says_so(made):
+    study = made.study(["full", "lora", "bitfit"])
+    records = [
+        *made.whole("lora", [0.7, 0.7, 0.7]),
+        made.tuned("lora", 0, 0.5, status="stopped"),
+        made.ended("bitfit", "failed", "out of memory", purpose="tune", number=0, phase="fit"),
+    ]
+    rows = {(row["method"], row["variant"]): row for row in compare(study, records)}
+    assert rows["lora", "tuned"]["status"] == "partial"
+    assert "search" in rows["lora", "tuned"]["error"]
+    assert rows["bitfit", "tuned"]["status"] == "failed"
+    assert "out of memory" in rows["bitfit", "tuned"]["error"]
+    assert rows["lora", "default"]["status"] == "completed"
