@@ -166,6 +166,16 @@ class Composition(Method):
             rate = min(part.learning_rate or 0.0 for part in parts)
         return dataclasses.replace(self, learning_rate=rate, parts=parts)
 
+    def with_options(self, values: Mapping[str, Any]) -> Self:
+        own = {key: value for key, value in values.items() if "." not in key}
+        by_part: dict[str, dict[str, Any]] = {}
+        for key, value in values.items():
+            if key not in own:
+                name, _, option = key.partition(".")
+                by_part.setdefault(name, {})[option] = value
+        parts = tuple(part.with_options(by_part.get(part.name, {})) for part in self.parts)
+        return dataclasses.replace(self, parts=parts, **own)
+
     def refuses(self, backbone: Backbone, task: Task, budget: Budget) -> str | None:
         found = ((part.name, part.refuses(backbone, task, budget)) for part in self.parts)
         return next((f"{name}: {reason}" for name, reason in found if reason is not None), None)

@@ -19,7 +19,7 @@ Curve = Sequence[tuple[int, str, float]]
 
 
 class Store:
-    """A run folder: ``study.yaml``, ``records/``, ``curves/``, ``predictions/``."""
+    """A run folder: ``study.yaml``, ``records/``, ``curves/``, ``predictions/``, ``adapters/``."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -58,6 +58,10 @@ class Store:
             write_whole(self.folder / "predictions" / f"{name}.npz", buffer.getvalue())
         text = json.dumps(record.to_json(), indent=1, allow_nan=False)
         write_whole(self.folder / "records" / f"{name}.json", text.encode())
+
+    def adapter_folder(self, fingerprint: str) -> Path:
+        """Return where a trial's adapter is kept, when a run is asked to keep adapters."""
+        return self.folder / "adapters" / fingerprint
 
     def fingerprints(self) -> set[str]:
         """Return the fingerprints of all records in the folder."""
