@@ -13,7 +13,7 @@ import tempfile
 from pathlib import Path
 
 import whichpeft as wp
-from whichpeft.conduct import make_job, set_stage, side_by_side
+from whichpeft.stage import make_job, set_stage, side_by_side
 from whichpeft.executors import NoWatch, run_jobs
 from whichpeft.request import check_request
 
