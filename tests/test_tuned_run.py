@@ -127,10 +127,9 @@ def test_adapters_of_final_trials_are_kept_where_that_is_asked(tuned: Path) -> N
 def test_a_dry_run_foresees_the_tuning_trials(
     tiny_backbone: Path, reviews: Path, tmp_path: Path
 ) -> None:
-    command = [
-        sys.executable, "-m", "whichpeft", "run", "--backbone", str(tiny_backbone), "--task", str(reviews),
-        "--method", "bitfit", "--seeds", "2", "--tuning-trials", "3", "--dry-run",
-    ]  # fmt: skip
+    options = ["--method", "bitfit", "--seeds", "2", "--tuning-trials", "3", "--dry-run"]
+    names = ["--backbone", str(tiny_backbone), "--task", str(reviews)]
+    command = [sys.executable, "-m", "whichpeft", "run", *names, *options]
     done = subprocess.run(
         command, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False
     )
