@@ -43,10 +43,8 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=2)
     parser.add_argument("--jobs", type=int)
     asked = parser.parse_args()
-    print(
-        "| method | grid chose | search chose | grid, examples | search, examples | ratio | gap, points |"
-    )
-    print("| --- | --: | --: | --: | --: | --: | --: |")
+    heads = ["method", "grid chose", "search chose", "grid, examples", "search", "ratio", "gap, points"]
+    print(f"| {' | '.join(heads)} |\n| --- |{' --: |' * (len(heads) - 1)}")
     with tempfile.TemporaryDirectory() as scratch:
         for number, method in enumerate(asked.method or METHODS):
             folder = Path(scratch, str(number))
