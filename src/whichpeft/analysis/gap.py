@@ -162,7 +162,8 @@ def _pseudo_values(
     """Return what gives one seed's predictions their values, shape (examples,) or (groups,)."""
     if callable(metric):
         groups = np.array_split(rng.permutation(examples), min(GROUPS, examples))
-        return lambda row, whose: _by_groups(metric, labels, row, groups, whose)
+        kept = [np.delete(np.arange(examples), group) for group in groups]
+        return lambda row, whose: _by_groups(metric, labels, row, kept, whose)
     if metric not in PSEUDO_VALUES:
         raise ScoresError(
             f"unknown metric {metric!r}{nearest(metric, PSEUDO_VALUES)}; known are "
@@ -179,14 +180,12 @@ def _by_groups(
     metric: Callable[[NDArray[Any], NDArray[Any]], float],
     labels: NDArray[Any],
     row: NDArray[Any],
-    groups: list[NDArray[Any]],
+    kept: list[NDArray[Any]],
     whose: str,
 ) -> NDArray[np.float64]:
-    """Return a group's pseudo-values, shape (groups,), whose mean is the metric of all."""
+    """Return pseudo-values, one for each group left out; `kept` are the examples it leaves."""
     whole = float(metric(labels, row))
-    without = np.array(
-        [metric(np.delete(labels, group), np.delete(row, group)) for group in groups], float
-    )
+    without = np.array([float(metric(labels[rest], row[rest])) for rest in kept])
     if not math.isfinite(whole) or not np.isfinite(without).all():
         raise ScoresError(
             f"the metric of {whose} is not finite, on all examples or without some of them"

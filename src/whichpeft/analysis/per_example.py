@@ -183,7 +183,7 @@ class _Ranks:
 
 
 def as_pseudo_values(whole: float, without: Array) -> Array:
-    """Return pseudo-values, shape (n,), from the metric of all and without each; their mean is `whole`."""
+    """Return pseudo-values, shape (n,), from the metric of all and that without each."""
     values = -(len(without) - 1) * without
     shifted: Array = values - values.mean() + whole
     return shifted
