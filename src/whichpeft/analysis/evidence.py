@@ -98,22 +98,30 @@ class Trials:
 
 @dataclass(frozen=True)
 class OverTasks:
-    """Evidence on the mean score over tasks: what is drawn for each adds up."""
+    """Evidence on the mean score over tasks: what is drawn for each adds up.
+
+    places: of the methods in each task's evidence, in one order.
+    """
 
     tasks: tuple[Evidence, ...]
+    places: Sequence[Sequence[int]]
 
     @cached_property
     def means(self) -> Array:
-        found: Array = np.mean([task.means for task in self.tasks], axis=0)
+        own = [task.means[list(p)] for task, p in zip(self.tasks, self.places, strict=True)]
+        found: Array = np.mean(own, axis=0)
         return found
 
     @cached_property
     def draws(self) -> Array | None:
-        drawn = [task.draws for task in self.tasks]
-        known = [draws for draws in drawn if draws is not None]
-        if len(known) < len(drawn):
+        drawn = [
+            task.draws[:, list(p)]
+            for task, p in zip(self.tasks, self.places, strict=True)
+            if task.draws is not None
+        ]
+        if len(drawn) < len(self.tasks):
             return None
-        found: Array = np.mean(known, axis=0)
+        found: Array = np.mean(drawn, axis=0)
         return found
 
     @property
@@ -124,10 +132,14 @@ class OverTasks:
         mean = float(self.means[method] - self.means[other])
         if self.draws is None:
             return Interval(mean, None, None)
-        differences = self.draws[:, method] - self.draws[:, other]
-        outside = (1 - confidence) / 2
-        low, high = np.quantile(differences, [outside, 1 - outside])
-        return Interval(mean, float(low), float(high))
+        return _between(mean, self.draws[:, method] - self.draws[:, other], confidence)
+
+    def score(self, method: int) -> Interval:
+        """Return a method's mean score over the tasks with its 95 % interval."""
+        mean = float(self.means[method])
+        if self.draws is None:
+            return Interval(mean, None, None)
+        return _between(mean, self.draws[:, method], CONFIDENCE)
 
 
 def gather(
@@ -162,3 +174,9 @@ def gather(
                 return Trials(np.asarray(scores, dtype=np.float64)[:, :, None], seeds, rng)
             rows[-1].append(values)
     return Trials(np.asarray(rows), seeds, rng)
+
+
+def _between(mean: float, drawn: Array, confidence: float) -> Interval:
+    outside = (1 - confidence) / 2
+    low, high = np.quantile(drawn, [outside, 1 - outside])
+    return Interval(mean, float(low), float(high))

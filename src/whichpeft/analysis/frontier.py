@@ -40,8 +40,7 @@ def on_frontier(scores: ArrayLike, costs: ArrayLike) -> NDArray[np.bool_]:
     cheaper = as_cheap & (cost[:, None] < cost[None, :]).any(axis=2)
     as_good, better = score[:, None] >= score[None, :], score[:, None] > score[None, :]
     beats = (as_cheap & better) | (cheaper & as_good)
-    found: NDArray[np.bool_] = ~beats.any(axis=0)
-    return found
+    return np.logical_not(np.atleast_1d(beats.any(axis=0)))
 
 
 def frontier_probability(draws: ArrayLike, costs: ArrayLike) -> Array:
