@@ -72,10 +72,11 @@ def entrants(comparison: Comparison, terms: Terms) -> list[tuple[Candidate, int]
 
 def _judged(candidate: Candidate, row: Row, terms: Terms, *, compared: bool, alike: bool) -> Candidate:
     """Return a candidate with the reasons why it may not be chosen."""
-    reasons: list[str] = []
     if row["status"] != "completed":
-        reasons.append(f"{row['status']}: {row['error'] or 'no reason was given'}")
-    elif not compared:
+        reason = f"{row['status']}: {row['error'] or 'no reason was given'}"
+        return replace(candidate, excluded=(reason,))
+    reasons: list[str] = []
+    if not compared:
         reasons.append("its scores were taken in another setting")
     elif not candidate.trains:
         reasons.append("it trains nothing: it is what training has to beat")

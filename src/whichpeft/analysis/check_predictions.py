@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -68,22 +66,32 @@ def _place(record: Record) -> dict[str, Any]:
 
 
 def _twins(methods: Sequence[MethodRecords], answers: dict[str, NDArray[Any]]) -> Iterator[Finding]:
-    """Find methods that answer every test example alike on every seed."""
-    for one, other in itertools.combinations(methods, 2):
-        if one.method == other.method:
+    """Find methods that answer every test example as an earlier one does, on every seed."""
+    # What trains nothing first, so that what has learned nothing is held against it.
+    order = sorted(methods, key=lambda kept: kept.value("trainable_parameters") != 0)
+    for place, kept in enumerate(order):
+        earlier = (other for other in order[:place] if other.method != kept.method)
+        twin = next((other for other in earlier if _same(kept, other, answers)), None)
+        if twin is None:
             continue
-        seeds = {record.trial.seed: record.trial.fingerprint for record in one.completed}
-        pairs = [
-            (seeds[record.trial.seed], record.trial.fingerprint)
-            for record in other.completed
-            if record.trial.seed in seeds
-        ]
-        known = [(a, b) for a, b in pairs if a in answers and b in answers]
-        if known and all(np.array_equal(answers[a], answers[b]) for a, b in known):
-            yield Finding(
-                severity="note",
-                what=f"it answers every test example as {one.method} does: one of the two does nothing, "
-                "or both are the same",
-                way_out="look at their learning rates and options",
-                method=other.method,
-            )
+        what = f"it answers every test example as {twin.method} does"
+        if twin.value("trainable_parameters") == 0:
+            what += ", which trains nothing: it has learned nothing that shows"
+        yield Finding(
+            severity="note",
+            what=what,
+            way_out="look at its learning rate and at its options",
+            method=kept.method,
+        )
+
+
+def _same(one: MethodRecords, other: MethodRecords, answers: dict[str, NDArray[Any]]) -> bool:
+    seeds = {record.trial.seed: record.trial.fingerprint for record in one.completed}
+    pairs = [
+        (answers.get(seeds[record.trial.seed]), answers.get(record.trial.fingerprint))
+        for record in other.completed
+        if record.trial.seed in seeds
+    ]
+    return bool(pairs) and all(
+        a is not None and b is not None and np.array_equal(a, b) for a, b in pairs
+    )

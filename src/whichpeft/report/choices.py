@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-_BETWEEN = 2  # blank cells between two columns
+_BETWEEN = 2  # blank cells between two columns, beside the one that divides them
 
 
 @dataclass(frozen=True)
@@ -145,7 +145,7 @@ def _table(answer: Answer, shown: Sequence[Candidate], width: int) -> Table:
     columns = _columns(answer)
     longest = max(16, width * 3 // 10)
     cells = {title: [title, *map(show, shown)] for title, show in columns.items()}
-    wide = {title: max(map(len, texts)) + _BETWEEN for title, texts in cells.items()}
+    wide = {title: max(map(len, texts)) + _BETWEEN + 1 for title, texts in cells.items()}
     wide["method"] = min(wide["method"], longest)
     limited = [COSTS[name].title for name in answer.terms.limits if name != answer.terms.by]
     for title in ("frontier", "proved", *limited, "likely"):  # what is least needed goes first
