@@ -13,6 +13,8 @@ from rich.text import Text
 
 from whichpeft import lists
 from whichpeft.asking import named, override, study_to_run
+from whichpeft.check_command import check
+from whichpeft.choose_command import choose
 from whichpeft.errors import RecordError, RequestError
 from whichpeft.lists import check_format
 from whichpeft.plan_command import plan
@@ -162,7 +164,8 @@ def report(
         print(writers[format](read).rstrip("\n"))
 
 
-app.command()(plan)
+for command in (choose, check, plan):
+    app.command()(command)
 for listing in (lists.methods, lists.tasks, lists.backbones, lists.reference):
     app.command()(listing)
 

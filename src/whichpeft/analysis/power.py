@@ -49,6 +49,23 @@ def what_decides(
     def power(seeds: int, units: int | None) -> float:
         return decided(effects, seeds, units, margin=margin, level=level)
 
+    return _needed(power, effects, examples)
+
+
+def what_proves(effects: Effects, *, margin: float) -> Needed:
+    """Return what would prove a method not worse than another by more than the margin.
+
+    effects: of the method's scores minus the other's; margin in the same unit.
+    """
+
+    def power(seeds: int, units: int | None) -> float:
+        return proved(effects, seeds, units, margin=margin)
+
+    return _needed(power, effects, None)
+
+
+def _needed(power: Callable[[int, int | None], float], effects: Effects, examples: int | None) -> Needed:
+    """Look for the study that decides, given how probable that is with so many seeds and examples."""
     found = _fewest(lambda seeds: power(seeds, effects.examples), effects.seeds + 1, MOST_SEEDS)
     if found is not None:
         return Needed(seeds=found, sentence=f"{found:,} seeds would decide")
@@ -78,13 +95,10 @@ def decided(
     """Return how probable a verdict is with so many seeds and examples, if the estimates are true."""
     from scipy.special import ndtr
 
-    seed, example, rest = effects.components
-    seed_part = (seed + rest / (examples or 1)) / seeds
-    example_part = example / examples if examples else 0.0
+    seed_part, example_part, df = _parts(effects, seeds, examples)
     error = (seed_part + example_part) ** 0.5
     if not error:
         return 1.0
-    df = seeds - 1, max((examples or 1) - 1, 1)
     different = half_width(level, seeds=seed_part, examples=example_part, df=df)
     within = margin - half_width(0.10, seeds=seed_part, examples=example_part, df=df)
     gap = abs(effects.mean)
@@ -94,6 +108,24 @@ def decided(
     if within > 0:
         chance += float(ndtr((within - gap) / error) - ndtr((-within - gap) / error))
     return chance
+
+
+def proved(effects: Effects, seeds: int, examples: int | None, *, margin: float) -> float:
+    """Return how probable it is to prove the mean above minus the margin, if the estimates are true."""
+    from scipy.special import ndtr
+
+    seed_part, example_part, df = _parts(effects, seeds, examples)
+    above = effects.mean + margin - half_width(0.10, seeds=seed_part, examples=example_part, df=df)
+    error = (seed_part + example_part) ** 0.5
+    return float(ndtr(above / error)) if error else float(above >= 0)
+
+
+def _parts(effects: Effects, seeds: int, examples: int | None) -> tuple[float, float, tuple[int, int]]:
+    """Return a mean's variance by seeds and by examples in a study of that size, and their df."""
+    seed, example, rest = effects.components
+    seed_part = (seed + rest / (examples or 1)) / seeds
+    example_part = example / examples if examples else 0.0
+    return seed_part, example_part, (seeds - 1, max((examples or 1) - 1, 1))
 
 
 def _fewest(probability: Callable[[int], float], low: int, high: int) -> int | None:

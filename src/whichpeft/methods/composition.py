@@ -57,6 +57,11 @@ class StackedAdapter:
         last = self._parts[-1].adapter.model
         return last if last.active_peft_config.is_prompt_learning else self._plain
 
+    @property
+    def adapters(self) -> dict[str, PeftAdapter]:
+        """Return the parts by name, from the innermost."""
+        return {part.name: part.adapter for part in self._parts}
+
     def penalty(self) -> torch.Tensor | None:
         found = [p for part in self._parts if (p := part.adapter.penalty()) is not None]
         return sum(found[1:], start=found[0]) if found else None
