@@ -1,16 +1,26 @@
 """Plain functions over records: what they say together. Reads facts, runs nothing."""
 
+from whichpeft.analysis.across import Across, across_tasks, signed_rank
+from whichpeft.analysis.budget_curve import curve_of
 from whichpeft.analysis.comparison import Comparison, compare, comparisons
 from whichpeft.analysis.intervals import CONFIDENCE, Interval, mean_interval
 from whichpeft.analysis.rows import KEYS, Row
+from whichpeft.analysis.search import Search
+from whichpeft.analysis.sensitivity import sensitivity_of
 
 __all__ = [
     "CONFIDENCE",
     "KEYS",
+    "Across",
     "Comparison",
     "Interval",
     "Row",
+    "Search",
+    "across_tasks",
     "compare",
     "comparisons",
+    "curve_of",
     "mean_interval",
+    "sensitivity_of",
+    "signed_rank",
 ]

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from whichpeft.analysis.grounds import Ground, MethodRecords, Variant, same_method, sort_records
 from whichpeft.analysis.intervals import finite, mean_interval, percent, ratio, saving
 from whichpeft.analysis.rows import Row, unknown_row
+from whichpeft.analysis.search import Search, read_search
 from whichpeft.analysis.settings import (
     Kind,
     cost_kind,
@@ -40,6 +41,7 @@ class Comparison:
     notes: sentences about records that were kept apart.
     examples: number of examples by split, where known.
     step_quartiles: by method, the quartiles of its step time in milliseconds.
+    searches: by method, as typed, what its search tried, where it was tuned.
     """
 
     backbone: str
@@ -52,6 +54,7 @@ class Comparison:
     notes: list[str] = field(default_factory=list)
     examples: Mapping[str, int] = field(default_factory=dict)
     step_quartiles: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    searches: Mapping[str, Search] = field(default_factory=dict)
 
     @property
     def baseline_row(self) -> Row | None:
@@ -116,6 +119,9 @@ def _compare(study: Study, ground: Ground, *, apart: bool) -> Comparison:
         notes=notes,
         examples=_examples(ground),
         step_quartiles=_quartiles(ground),
+        searches={
+            kept.method: read_search(kept.method, kept.search) for kept in ground.methods if kept.search
+        },
     )
 
 
