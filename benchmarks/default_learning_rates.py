@@ -13,9 +13,9 @@ import tempfile
 from pathlib import Path
 
 import whichpeft as wp
-from whichpeft.conduct import make_job, set_stage, side_by_side
 from whichpeft.executors import NoWatch, run_jobs
 from whichpeft.request import check_request
+from whichpeft.stage import make_job, set_stage, side_by_side
 
 GRID = {
     "full": (3e-5, 1e-4, 3e-4, 1e-3),

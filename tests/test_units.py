@@ -1,11 +1,17 @@
-"""Sizes and speeds as people write them."""
+"""Sizes, speeds, durations and shares as people write them."""
 
 from __future__ import annotations
 
 import pytest
 
 from whichpeft.errors import StudyError
-from whichpeft.units import parse_bytes, parse_speed
+from whichpeft.units import (
+    parse_bytes,
+    parse_duration,
+    parse_percent,
+    parse_speed,
+    show_milliseconds,
+)
 
 
 @pytest.mark.parametrize(
@@ -31,3 +37,32 @@ def test_speeds_are_read(text: str, value: float) -> None:
 def test_what_is_no_speed_is_named() -> None:
     with pytest.raises(StudyError, match="'80' is not a speed; write it as 80TFLOPS"):
         parse_speed("80")
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("10m", 600), ("30s", 30), ("1h", 3600), ("20ms", 0.02), ("1.5 min", 90), ("2 hours", 7200)],
+)
+def test_durations_are_read_in_seconds(text: str, seconds: float) -> None:
+    assert parse_duration(text) == pytest.approx(seconds)
+
+
+@pytest.mark.parametrize("text", ["10", "m", "0s", "-1m", "ten minutes", "", "1h 30m"])
+def test_what_is_no_duration_is_named(text: str) -> None:
+    with pytest.raises(StudyError, match="write it as 10m, 30s, 1h or 20ms"):
+        parse_duration(text)
+
+
+@pytest.mark.parametrize(("text", "value"), [("1%", 1.0), ("0.5 %", 0.5), ("0%", 0.0), ("100%", 100.0)])
+def test_percentages_are_read(text: str, value: float) -> None:
+    assert parse_percent(text) == value
+
+
+@pytest.mark.parametrize("text", ["1", "%", "101%", "-1%", "", "a %"])
+def test_what_is_no_percentage_is_named(text: str) -> None:
+    with pytest.raises(StudyError, match="write it as 1% or 0.5%"):
+        parse_percent(text)
+
+
+def test_milliseconds_are_shown_short() -> None:
+    assert [show_milliseconds(v) for v in (0.42, 4.2, 1234.5)] == ["0.42 ms", "4.2 ms", "1,234 ms"]

@@ -52,13 +52,15 @@ def run(
     out: Path | str | None = None,
     jobs: int | None = None,
     device: str = "auto",
+    keep_adapters: bool = False,
     watch: Watch | None = None,
 ) -> Report:
     """Run what is missing of a study in its folder and return the report.
 
     out: the run folder; ``whichpeft-runs/<study name>`` where not given. jobs: trials side by
-    side on a CPU; as many as fit its cores and memory where not given. watch: told of the run's
-    progress; a live display where not given. Writes ``report.html`` into the folder.
+    side on a CPU; as many as fit its cores and memory where not given. keep_adapters: leave what
+    each final trial trained under ``adapters/``, in PEFT's format where it is PEFT's. watch: told of
+    the run's progress; a live display where not given. Writes ``report.html`` into the folder.
 
     Raises RequestError, with nothing run, where the request is wrong. A trial that fails becomes
     a failed record and does not raise.
@@ -69,12 +71,26 @@ def run(
     request = check_request(study, folder_of(study, out), jobs)
     with tempfile.TemporaryDirectory(prefix="whichpeft-") as scratch:
         if watch is not None:
-            conduct(request, Path(scratch), jobs=jobs, device=device, watch=watch)
+            conduct(
+                request,
+                Path(scratch),
+                jobs=jobs,
+                device=device,
+                watch=watch,
+                keep_adapters=keep_adapters,
+            )
         else:
             from whichpeft.progress import LiveWatch
 
             with LiveWatch() as live:
-                conduct(request, Path(scratch), jobs=jobs, device=device, watch=live)
+                conduct(
+                    request,
+                    Path(scratch),
+                    jobs=jobs,
+                    device=device,
+                    watch=live,
+                    keep_adapters=keep_adapters,
+                )
     report = Report.read(request.store.folder)
     report.write_html(request.store.folder / "report.html")
     return report

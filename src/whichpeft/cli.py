@@ -13,6 +13,8 @@ from rich.text import Text
 
 from whichpeft import lists
 from whichpeft.asking import named, override, study_to_run
+from whichpeft.check_command import check
+from whichpeft.choose_command import choose
 from whichpeft.errors import RecordError, RequestError
 from whichpeft.lists import check_format
 from whichpeft.plan_command import plan
@@ -58,6 +60,9 @@ def run(
         list[str] | None, typer.Option(help="A method, e.g. lora:r=8. May be repeated.")
     ] = None,
     seeds: Annotated[int | None, typer.Option(help="Number of seeds.")] = None,
+    tuning_trials: Annotated[
+        int | None, typer.Option(help="Tuning trials per method, its default the first of them.")
+    ] = None,
     epochs: Annotated[int | None, typer.Option(help="Passes over the training examples.")] = None,
     max_train: Annotated[int | None, typer.Option(help="At most so many training examples.")] = None,
     batch_size: Annotated[int | None, typer.Option(help="Examples per optimiser step.")] = None,
@@ -73,6 +78,9 @@ def run(
     out: Annotated[Path | None, typer.Option(help="Run folder.")] = None,
     jobs: Annotated[int | None, typer.Option(help="Trials side by side.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    keep_adapters: Annotated[
+        bool, typer.Option(help="Keep what every final trial trained, under adapters/.")
+    ] = False,
     dry_run: Annotated[bool, typer.Option(help="Print the trials and an estimate; run none.")] = False,
     quiet: Annotated[bool, typer.Option(help="Print the table only.")] = False,
 ) -> None:
@@ -88,7 +96,12 @@ def run(
         "validation": validation,
         "test": test,
     }
-    budget = {"epochs": epochs, "max_train": max_train, "batch_size": batch_size}
+    budget = {
+        "tuning_trials": tuning_trials,
+        "epochs": epochs,
+        "max_train": max_train,
+        "batch_size": batch_size,
+    }
     asked = override(
         study_to_run(study, task=task, backbone=backbone),
         backbone=backbone,
@@ -106,7 +119,14 @@ def run(
         _print_forecast(asked, folder, jobs, device)
         return
     try:
-        report = run_study(asked, out=folder, jobs=jobs, device=device, watch=_quiet(quiet))
+        report = run_study(
+            asked,
+            out=folder,
+            jobs=jobs,
+            device=device,
+            keep_adapters=keep_adapters,
+            watch=_quiet(quiet),
+        )
     except KeyboardInterrupt:
         _say_how_to_resume(folder)
         sys.exit(INTERRUPTED)
@@ -144,7 +164,8 @@ def report(
         print(writers[format](read).rstrip("\n"))
 
 
-app.command()(plan)
+for command in (choose, check, plan):
+    app.command()(command)
 for listing in (lists.methods, lists.tasks, lists.backbones, lists.reference):
     app.command()(listing)
 
@@ -164,12 +185,13 @@ def _print_forecast(study: Study, folder: Path, jobs: int | None, device: str) -
     console = Console()
     foreseen = forecast(study, out=folder, jobs=jobs, device=device)
     table = Table(title=f"{study.name}: trials to run", title_justify="left", box=None)
-    for heading in ("backbone", "task", "method", "seeds", "each", "note"):
+    for heading in ("backbone", "task", "method", "tuning", "seeds", "each", "note"):
         table.add_column(heading)
     for row in foreseen.rows:
         each = "" if row.seconds is None else f"about {show_seconds(row.seconds)}"
         seeds = ",".join(map(str, row.seeds))
-        table.add_row(*map(Text, (row.backbone, row.task, row.method, seeds, each, row.note)))
+        tuning = str(row.tuning or "")
+        table.add_row(*map(Text, (row.backbone, row.task, row.method, tuning, seeds, each, row.note)))
     console.print(table)
     console.print(
         Text(
@@ -201,7 +223,9 @@ def _exit_by_failures(study: Study, folder: Path) -> None:
         for record in Store(folder)
         if record.outcome.status == "failed"
         and record.trial.method_id in asked
-        and (record.trial.purpose == "profile" or record.trial.seed in study.seeds)
+        # A candidate that diverges is what a search is for; the table says where none came to an end.
+        and (record.trial.number or 0) == 0
+        and (record.trial.purpose != "final" or record.trial.seed in study.seeds)
     ]
     if failed:
         names = ", ".join(f"{record.trial.fingerprint}.json" for record in failed[:3])

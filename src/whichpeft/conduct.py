@@ -1,66 +1,152 @@
-"""Carries a checked request through: encode, plan, profile alone, then run the final trials."""
+"""Carries a checked request through: plan, profile alone, tune, then run the final trials."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import psutil
-
-from whichpeft.backbones import resolve_backbone
+from whichpeft.analysis.search import best_trial
 from whichpeft.engine import Job
-from whichpeft.engine.compute import choose_compute, find_devices
-from whichpeft.engine.data import write_data
-from whichpeft.engine.setting import describe_setting, usable_cores
+from whichpeft.engine.compute import choose_compute
+from whichpeft.engine.setting import describe_setting
 from whichpeft.errors import FolderError
-from whichpeft.executors import Watch, run_jobs, warm_up
-from whichpeft.planning import Cell, Plan, make_plan
+from whichpeft.executors import Watch, run_jobs
+from whichpeft.planning import Cell, Search, make_search
 from whichpeft.records import Outcome, Record, Store
 from whichpeft.request import Request
-from whichpeft.study import Trial
+from whichpeft.searching import jobs_of
+from whichpeft.stage import Stage, expected_costs, make_job, set_stage, side_by_side
 
-# What a trial costs beside its steps, until trials have been timed: loading and evaluation.
-_SET_UP_SECONDS = 1.0
-_FORWARD_SHARE = 0.35  # of a training step, that evaluating the same examples takes
-# A trial's process holds more than its profile's peak: libraries, and data while it loads.
-_PROCESS_BYTES = 500_000_000
+# Of a whole trial's time that a tuning trial takes, most being stopped early.
+TUNING_SHARE = 0.4
 
 
-@dataclass(frozen=True, slots=True)
-class Stage:
-    """What is to run: the plan, each cell's encoded data, the devices, and notes to show."""
+@dataclass(kw_only=True)
+class _Run:
+    """A run under way. seconds: of a whole trial, by its cell's profile; memory: the largest peak."""
 
-    plan: Plan
-    data: dict[tuple[str, str, str], Path]
-    devices: list[str]
-    notes: list[str]
+    request: Request
+    stage: Stage
+    watch: Watch
+    jobs: int | None
+    keep_adapters: bool
+    seconds: dict[str, float] = field(default_factory=dict)
+    memory: int = 0
+
+    @property
+    def store(self) -> Store:
+        return self.request.store
+
+    def profile(self, cells: Sequence[Cell]) -> None:
+        """Measure what each cell costs, one at a time, alone on the machine."""
+        devices = self.stage.devices[:1]
+        kept = self.store.fingerprints()
+        new = [cell for cell in cells if cell.profile.fingerprint not in kept]
+        jobs = [make_job(cell.profile, cell, self.stage, 0) for cell in new]
+        self._carry_out("profile", jobs, jobs, devices, done=len(cells) - len(new))
+        seconds, memory = expected_costs(cells, self.store)
+        self.seconds |= seconds
+        self.memory = max(self.memory, memory)
+
+    def tune(self, searches: Sequence[Search]) -> list[Cell]:
+        """Run the searches; return each one's cell with the best hyperparameters."""
+        devices = self._devices()
+        kept = self.store.fingerprints()
+        every = [(trial, search) for search in searches for trial in search.trials]
+        new = [
+            make_job(trial, search.cell, self.stage, 0)
+            for trial, search in every
+            if trial.fingerprint not in kept
+        ]
+        self.watch.estimate(
+            {
+                trial.fingerprint: self._expected(search.cell) * (TUNING_SHARE if trial.number else 1)
+                for trial, search in every
+            }
+        )
+        ready = jobs_of(searches, self.store, self.stage, beside=len(devices) - 1, first=self._expected)
+        self._carry_out("tune", new, ready, devices, done=len(every) - len(new))
+        records = {record.trial.fingerprint: record for record in self.store}
+        found = []
+        for search in searches:
+            own = (records[t.fingerprint] for t in search.trials if t.fingerprint in records)
+            best = best_trial(own)
+            if best is not None and best.trial.fingerprint != search.trials[0].fingerprint:
+                found.append(search.tuned(best.trial.fingerprint))
+        return found
+
+    def finish(self, cells: Sequence[Cell]) -> None:
+        """Run every cell's final trials."""
+        devices = self._devices()
+        kept = self.store.fingerprints()
+        every = [(trial, cell) for cell in cells for trial in cell.finals]
+        # Seeds outermost, so that a run cut short leaves methods that can be compared; within a seed
+        # the longest first, so that the last to end is short.
+        every.sort(key=lambda pair: (pair[0].seed, -self._expected(pair[1])))
+        self.watch.estimate({trial.fingerprint: self._expected(cell) for trial, cell in every})
+        jobs = [
+            replace(
+                make_job(trial, cell, self.stage, len(devices) - 1),
+                keep=self.store.adapter_folder(trial.fingerprint) if self.keep_adapters else None,
+            )
+            for trial, cell in every
+            if trial.fingerprint not in kept
+        ]
+        self._carry_out("final", jobs, jobs, devices, done=len(every) - len(jobs))
+
+    def _carry_out(
+        self,
+        name: str,
+        expected: Sequence[Job],
+        jobs: Iterable[Job | None],
+        devices: Sequence[str],
+        *,
+        done: int,
+    ) -> None:
+        """Run jobs and keep each one's record as it ends."""
+        self.watch.stage(name, expected, done=done, at_once=len(devices))
+        # Closed at once where ctrl-C lands here, so that no trial runs on.
+        with contextlib.closing(run_jobs(jobs, devices, self.watch)) as results:
+            for _, result in results:
+                self.store.add(result.record, curve=result.curve, predictions=result.predictions)
+
+    def _devices(self) -> list[str]:
+        return side_by_side(self.stage.devices, self.jobs, self.request.study.threads, self.memory)
+
+    def _expected(self, cell: Cell) -> float:
+        return self.seconds.get(cell.profile.fingerprint, 0.0)
 
 
-def conduct(request: Request, scratch: Path, *, jobs: int | None, device: str, watch: Watch) -> None:
+def conduct(
+    request: Request,
+    scratch: Path,
+    *,
+    jobs: int | None,
+    device: str,
+    watch: Watch,
+    keep_adapters: bool = False,
+) -> None:
     """Run what the request's folder lacks. Raises RequestError before the first trial only."""
     stage = set_stage(request, scratch, device)
-    store = request.store
-    _check_same_data(stage, store)
-    store.keep_study(request.whole)
+    _check_same_data(stage, request.store)
+    request.store.keep_study(request.whole)
     for line in stage.notes:
         watch.say(line)
     for cell in stage.plan.refused:
-        _keep_refusal(cell, stage, store)
+        _keep_refusal(cell, stage, request.store)
         watch.say(f"{cell.text} is left out: {cell.refusal}")
 
-    profiles = [cell.profile for cell in stage.plan.accepted]
-    _run(request, stage, profiles, "profile", stage.devices[:1], watch)
-    seconds, memory = expected_costs(stage, store)
-    watch.estimate(seconds)
-
-    finals = [trial for cell in stage.plan.accepted for trial in cell.finals]
-    # Seeds outermost, so that a run cut short leaves methods that can be compared; within a seed
-    # the longest first, so that the last to end is short.
-    finals.sort(key=lambda trial: (trial.seed, -seconds.get(trial.fingerprint, 0.0)))
-    devices = side_by_side(stage.devices, jobs, request.study.threads, memory)
-    _run(request, stage, finals, "final", devices, watch)
+    run = _Run(request=request, stage=stage, watch=watch, jobs=jobs, keep_adapters=keep_adapters)
+    cells = list(stage.plan.accepted)
+    run.profile(cells)
+    searches = [search for cell in cells if (search := make_search(cell)) is not None]
+    if searches:
+        tuned = run.tune(searches)
+        run.profile(tuned)
+        cells += tuned
+    run.finish(cells)
 
 
 def _check_same_data(stage: Stage, store: Store) -> None:
@@ -78,102 +164,6 @@ def _check_same_data(stage: Stage, store: Store) -> None:
                 f"{store.folder}: its records are of another {changed}: the content has changed since; "
                 "choose another folder with --out"
             )
-
-
-def set_stage(request: Request, scratch: Path, device: str) -> Stage:
-    """Find the backbones, encode the data and plan. Raises RequestError."""
-    backbones = [resolve_backbone(name) for name in request.study.backbones]
-    warm_up([backbone.family for backbone in backbones])
-    devices = find_devices(device)
-    choose_compute(devices[0], request.study.precision)
-    notes = [f"{task.name}: {note}" for task in request.tasks for note in task.notes]
-    data = {}
-    for backbone in backbones:
-        for task in request.tasks:
-            key = backbone.name, backbone.revision, task.name
-            data[key], cut = write_data(task, backbone, request.study.budget, scratch)
-            if cut:
-                notes.append(f"{task.name}: {cut:.1%} of the examples are cut to what {key[0]} can read")
-    plan = make_plan(request.study, backbones, request.tasks, request.methods)
-    return Stage(plan, data, devices, notes)
-
-
-def expected_costs(stage: Stage, store: Store) -> tuple[dict[str, float], int]:
-    """Return the seconds each final trial should take, and the largest peak memory in bytes."""
-    profiles = {record.trial.fingerprint: record for record in store}
-    seconds: dict[str, float] = {}
-    memory = 0
-    for cell in stage.plan.accepted:
-        record = profiles.get(cell.profile.fingerprint)
-        if record is None:
-            continue
-        cost = trial_seconds(record, cell)
-        seconds |= {trial.fingerprint: cost for trial in cell.finals}
-        memory = max(memory, int(record.value("peak_memory_bytes") or 0))
-    return seconds, memory
-
-
-def trial_seconds(profile: Record, cell: Cell) -> float:
-    """Estimate a final trial from its profile: set-up, steps, and evaluation after each epoch."""
-    budget = cell.study.budget
-    rate = profile.value("samples_per_second")
-    if rate is None:
-        return _SET_UP_SECONDS
-    read = budget.epochs * cell.task.counts["validation"] + cell.task.counts["test"]
-    steps = profile.value("train_seconds") or 0.0
-    return _SET_UP_SECONDS + steps + _FORWARD_SHARE * read / rate
-
-
-def side_by_side(devices: Sequence[str], jobs: int | None, threads: int, memory: int) -> list[str]:
-    """Return a device for each trial that may run at the same time.
-
-    One trial an accelerator; on a CPU as many as cores and memory allow, or `jobs`.
-    """
-    if devices[0] != "cpu":
-        return list(devices[:jobs])
-    by_cores = max(1, usable_cores() // threads)
-    by_memory = max(1, int(psutil.virtual_memory().available // (memory + _PROCESS_BYTES)))
-    return ["cpu"] * (jobs or min(by_cores, by_memory))
-
-
-def _run(
-    request: Request,
-    stage: Stage,
-    trials: Sequence[Trial],
-    name: str,
-    devices: Sequence[str],
-    watch: Watch,
-) -> None:
-    """Run the trials that have no record yet and keep each one's record as it ends."""
-    store = request.store
-    kept = store.fingerprints()
-    cells = {trial.fingerprint: cell for cell in stage.plan.accepted for trial in cell_trials(cell)}
-    todo = [
-        make_job(trial, cells[trial.fingerprint], stage, len(devices) - 1)
-        for trial in trials
-        if trial.fingerprint not in kept
-    ]
-    watch.stage(name, todo, done=len(trials) - len(todo), at_once=len(devices))
-    # Closed at once where ctrl-C lands here, so that no trial runs on.
-    with contextlib.closing(run_jobs(todo, devices, watch)) as results:
-        for _, result in results:
-            store.add(result.record, curve=result.curve, predictions=result.predictions)
-
-
-def cell_trials(cell: Cell) -> list[Trial]:
-    return [cell.profile, *cell.finals]
-
-
-def make_job(trial: Trial, cell: Cell, stage: Stage, beside: int) -> Job:
-    """Put together what carries a trial out, with `beside` others allowed at the same time."""
-    return Job(
-        trial=trial,
-        backbone=cell.backbone,
-        method=cell.method,
-        data=stage.data[cell.backbone.name, cell.backbone.revision, cell.task.name],
-        device=stage.devices[0],
-        beside=beside,
-    )
 
 
 def _keep_refusal(cell: Cell, stage: Stage, store: Store) -> None:

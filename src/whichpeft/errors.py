@@ -7,7 +7,8 @@ WhichpeftError
 │   ├── BackboneError    a pretrained model that cannot be had or does not fit
 │   └── FolderError      a run folder that holds another study, or none
 ├── TrialFailed          a trial ended without a score; becomes a failed record
-└── RecordError          a record that cannot be read
+├── RecordError          a record that cannot be read
+└── ScoresError          arrays of scores or predictions that cannot be compared; a ValueError too
 
 Every message names the file, key or value and the way out.
 """
@@ -53,6 +54,10 @@ class TrialFailed(WhichpeftError):
 
 class RecordError(WhichpeftError):
     """A record that cannot be read."""
+
+
+class ScoresError(WhichpeftError, ValueError):
+    """Arrays of scores or predictions that cannot be compared."""
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from whichpeft.conduct import make_job, set_stage, side_by_side, trial_seconds
+from whichpeft.conduct import TUNING_SHARE
 from whichpeft.executors import NoWatch, run_jobs
-from whichpeft.planning import Cell
+from whichpeft.planning import Cell, make_search
 from whichpeft.records import Record
 from whichpeft.request import Request
+from whichpeft.stage import make_job, set_stage, side_by_side, trial_seconds
 
 # A method without a profile yet will be profiled first, which takes about this long.
 _PROFILE_SECONDS = 3.5
@@ -17,14 +18,29 @@ _PROFILE_SECONDS = 3.5
 
 @dataclass(frozen=True, slots=True)
 class ForecastRow:
-    """One cell: the seeds still to run, the seconds each should take, and a note."""
+    """One cell: the tuning trials and the seeds still to run, the seconds of a trial, and a note.
+
+    seconds: of one final trial; a tuning trial takes less, most being stopped early.
+    """
 
     backbone: str
     task: str
     method: str
+    tuning: int
     seeds: tuple[int, ...]
     seconds: float | None
     note: str
+
+    @property
+    def trials(self) -> int:
+        """Trials to run; where there is a search its best is tried on every seed too."""
+        return self.tuning + len(self.seeds) * (2 if self.tuning else 1)
+
+    @property
+    def whole_seconds(self) -> float:
+        """Seconds that this cell should take, one trial after the other."""
+        finals = len(self.seeds) * (2 if self.tuning else 1)
+        return (self.seconds or 0.0) * (finals + TUNING_SHARE * self.tuning)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,14 +69,15 @@ def make_forecast(request: Request, scratch: Path, *, jobs: int | None, device: 
     )
     memory = max((int(p.value("peak_memory_bytes") or 0) for p in profiles.values()), default=0)
     at_once = len(side_by_side(stage.devices, jobs, request.study.threads, memory))
-    todo = sum(len(row.seeds) for row in rows)
-    asked = sum(len(cell.finals) for cell in stage.plan.accepted)
-    seconds = sum(len(row.seeds) * (row.seconds or 0.0) for row in rows) / at_once
-    return Forecast(rows, todo, asked - todo, at_once, seconds + _PROFILE_SECONDS * len(new))
+    done = sum(record.trial.purpose != "profile" for record in kept.values())
+    seconds = sum(row.whole_seconds for row in rows) / at_once + _PROFILE_SECONDS * len(new)
+    return Forecast(rows, sum(row.trials for row in rows), done, at_once, seconds)
 
 
 def _row(cell: Cell, profile: Record | None, kept: set[str]) -> ForecastRow:
     todo = tuple(trial.seed for trial in cell.finals if trial.fingerprint not in kept)
+    search = None if cell.refusal is not None else make_search(cell)
+    tuning = sum(trial.fingerprint not in kept for trial in search.trials) if search else 0
     seconds = None
     note = ""
     if cell.refusal is not None:
@@ -69,4 +86,4 @@ def _row(cell: Cell, profile: Record | None, kept: set[str]) -> ForecastRow:
         note = f"fails: {profile.outcome.reason}"
     elif profile is not None:
         seconds = trial_seconds(profile, cell)
-    return ForecastRow(cell.backbone.name, cell.task.name, cell.text, todo, seconds, note)
+    return ForecastRow(cell.backbone.name, cell.task.name, cell.text, tuning, todo, seconds, note)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _TITLES = {
     "profile": "measuring costs, one method at a time",
+    "tune": "tuning on validation data",
     "final": "training and testing",
 }
 
@@ -141,15 +142,19 @@ class _Stage:
 def describe(job: Job) -> str:
     """Name a trial in one short line."""
     trial = job.trial
-    seed = f", seed {trial.seed}" if trial.purpose == "final" else ""
-    return f"{trial.method} on {trial.task}, {trial.backbone}{seed}"
+    which = ""
+    if trial.purpose == "final":
+        which = f", seed {trial.seed}"
+    elif trial.number is not None:
+        which = f", {trial.number + 1} of {trial.budget.tuning_trials}"
+    return f"{trial.method} on {trial.task}, {trial.backbone}{which}"
 
 
 def _state(job: Job, progress: Progress | None) -> list[Text]:
     if progress is None:
         return [Text("starting", style="dim")]
     cells = [progress.phase]
-    if progress.epoch and job.trial.purpose == "final":
+    if progress.epoch and job.trial.purpose != "profile":
         cells.append(f"epoch {progress.epoch:.1f}/{job.trial.budget.epochs}")
     if progress.loss is not None:
         cells.append(f"loss {progress.loss:.3f}")
@@ -164,5 +169,9 @@ def _outcome(record: Record) -> str:
         measurement = record.measurement("score")
         name = measurement.source if measurement else "score"
         return f"{name} {score:.4f} in {show_seconds(record.value('total_seconds') or 0.0)}"
+    validation = record.value("validation_score")
+    if validation is not None:
+        stopped = ", stopped" if record.outcome.status == "stopped" else ""
+        return f"validation score {validation:.4f}{stopped}"
     step = record.value("step_milliseconds")
     return f"{step:.0f} ms a step" if step is not None else "nothing to train"

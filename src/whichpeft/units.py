@@ -31,6 +31,11 @@ def show_seconds(value: float) -> str:
     return f"{hours} h {minutes} min"
 
 
+def show_milliseconds(value: float) -> str:
+    """Show a short duration given in milliseconds: ``4.2 ms``, ``130 ms``."""
+    return f"{value:,.0f} ms" if value >= 100 else f"{value:.3g} ms"
+
+
 def show_count(value: float) -> str:
     """Show a count with thousands separators: ``1,234,567``."""
     return f"{value:,.0f}"
@@ -71,6 +76,32 @@ def parse_speed(text: str) -> float:
         for unit in ("flops", "flop/s")
     }
     return _parse(text, factors, "a speed", "80TFLOPS or 500GFLOPS")
+
+
+def parse_duration(text: str) -> float:
+    """Read a duration in seconds: ``10m``, ``30s``, ``1.5h``, ``20ms``.
+
+    Raises StudyError where the text is no duration.
+    """
+    names = {
+        0.001: ("ms",),
+        1.0: ("s", "sec", "second", "seconds"),
+        60.0: ("m", "min", "minute", "minutes"),
+        3600.0: ("h", "hour", "hours"),
+    }
+    factors = {name: factor for factor, known in names.items() for name in known}
+    return _parse(text, factors, "a duration", "10m, 30s, 1h or 20ms")
+
+
+def parse_percent(text: str) -> float:
+    """Read a percentage: ``1%`` is 1.0.
+
+    Raises StudyError where the text is no percentage, or none from 0 to 100.
+    """
+    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*%\s*", text)
+    if found is None or float(found[1]) > 100:
+        raise StudyError(f"{text!r} is not a percentage from 0 to 100; write it as 1% or 0.5%")
+    return float(found[1])
 
 
 def _parse(text: str, factors: dict[str, float], what: str, examples: str) -> float:

@@ -51,7 +51,8 @@ def test_scores_and_gaps_by_hand(made, records):
     assert lora["normalised_score"] == pytest.approx(0.81 / 0.82)
     assert (full["verdict"], lora["verdict"]) == ("baseline", None)
     assert (full["gap_mean"], full["gap_low"], full["retention_percent"]) == (0, 0, 100)
-    assert lora["p_value"] is lora["proved_margin"] is lora["on_frontier"] is None
+    assert lora["p_value"] is lora["proved_margin"] is None
+    assert full["on_frontier"] is lora["on_frontier"] is True
 
 
 def test_parameters_and_costs_by_hand(made, records):

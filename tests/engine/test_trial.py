@@ -26,7 +26,8 @@ class Trials:
         self.task = load_task(TaskSource(name=str(data)))
         self.scratch = scratch
 
-    def job(self, method: str, *, purpose: str = "final", seed: int = 0, **budget: int) -> Job:
+    def job(self, method: str, *, purpose: str = "final", seed: int = 0, keep: Path | None = None,
+            rungs: tuple[tuple[int, float | None], ...] = (), **budget: int) -> Job:  # fmt: skip
         study = Study(
             backbone="tiny",
             task="reviews",
@@ -38,8 +39,18 @@ class Trials:
         plan = make_plan(study, [self.backbone], [self.task], {method: resolve_method(method)})
         (cell,) = plan.cells
         data, _ = write_data(self.task, self.backbone, study.budget, self.scratch)
-        trial = cell.profile if purpose == "profile" else cell.finals[0]
-        return Job(trial=trial, backbone=cell.backbone, method=cell.method, data=data, device="cpu")
+        trial = {
+            "profile": cell.profile, "final": cell.finals[0], "tune": cell.tuning_trial(1, seed)
+        }[purpose]  # fmt: skip
+        return Job(
+            trial=trial,
+            backbone=cell.backbone,
+            method=cell.method,
+            data=data,
+            device="cpu",
+            rungs=rungs,
+            keep=keep,
+        )
 
     def run(self, method: str, **options: object) -> Result:
         return carry_out(self.job(method, **options), lambda progress: None)  # type: ignore[arg-type]
@@ -69,6 +80,40 @@ def test_the_same_seed_gives_the_same_bits_and_another_does_not(trials: Trials) 
     np.testing.assert_array_equal(first.predictions["outputs"], again.predictions["outputs"])
     assert first.curve == again.curve
     assert (first.predictions["outputs"] != other.predictions["outputs"]).any()
+
+
+def test_a_tuning_trial_sees_no_test_data_and_goes_the_way_of_a_final_one(trials: Trials) -> None:
+    final = trials.run("lora:r=2,learning_rate=1e-2")
+    tuned = trials.run("lora:r=2,learning_rate=1e-2", purpose="tune", rungs=((3, None), (13, None)))
+    assert tuned.record.outcome.status == "completed"
+    assert not tuned.predictions
+    assert tuned.record.value("score") is tuned.record.value("seconds", "test") is None
+
+    def validated(result: Result) -> dict[int, float]:
+        return {step: value for step, name, value in result.curve if name == "validation_score"}
+
+    # Looking on the way changes nothing: what both looked at is the same to the bit.
+    assert set(validated(tuned)) == {3, 10, 13, 20}
+    assert validated(final).items() <= validated(tuned).items()
+    assert tuned.record.value("validation_score") == final.record.value("validation_score")
+
+
+def test_a_tuning_trial_stops_where_it_falls_behind(trials: Trials) -> None:
+    result = trials.run("lora:r=2", purpose="tune", rungs=((3, 0.0), (13, 1.01)))
+    record = result.record
+    assert (record.outcome.status, record.outcome.phase) == ("stopped", "validate")
+    assert "after 13 steps" in (record.outcome.reason or "")
+    assert (record.value("steps"), record.value("examples_trained")) == (13, 208)
+    assert record.value("validation_score") is not None
+
+
+def test_an_adapter_is_kept_where_that_is_asked(trials: Trials, tmp_path: Path) -> None:
+    from peft import PeftConfig
+
+    result = trials.run("lora:r=2", epochs=1, keep=tmp_path / "adapters" / "one")
+    assert result.record.outcome.status == "completed"
+    assert PeftConfig.from_pretrained(str(tmp_path / "adapters" / "one")).r == 2
+    assert [path.name for path in (tmp_path / "adapters").iterdir()] == ["one"]
 
 
 def test_methods_meet_the_same_head_and_the_same_batches(trials: Trials) -> None:

@@ -17,8 +17,8 @@ from whichpeft.study import Budget, Study, TaskSource
 
 
 def make_jobs(backbone: Path, data: Path, scratch: Path, methods: list[str], **budget: int) -> list:  # type: ignore[type-arg]
-    from whichpeft.conduct import make_job, set_stage
     from whichpeft.request import check_request
+    from whichpeft.stage import make_job, set_stage
 
     study = Study(
         backbone=str(backbone),
@@ -45,11 +45,30 @@ def test_results_equal_those_of_this_process_bit_for_bit(
     assert here.curve == apart.curve
 
 
+def test_a_job_that_waits_for_another_starts_when_that_has_ended(
+    tiny_backbone: Path, reviews: Path, tmp_path: Path
+) -> None:
+    first, second, other = make_jobs(tiny_backbone, reviews, tmp_path, ["full", "head"])
+    ended: list[object] = []
+
+    def in_turn():  # type: ignore[no-untyped-def]
+        yield first
+        while first not in ended:
+            yield None
+        yield second
+        yield other
+
+    for job, _ in run_jobs(in_turn(), ["cpu", "cpu"], NoWatch()):
+        ended.append(next(j for j in (first, second, other) if j.trial == job.trial))
+    assert ended[0] == first
+    assert len(ended) == 3
+
+
 def test_a_profile_in_a_process_of_its_own_measures_its_memory(
     tiny_backbone: Path, reviews: Path, tmp_path: Path
 ) -> None:
-    from whichpeft.conduct import make_job, set_stage
     from whichpeft.request import check_request
+    from whichpeft.stage import make_job, set_stage
 
     source = TaskSource(name=str(reviews))
     study = Study(backbone=str(tiny_backbone), task=source, methods=["full"], seeds=1)

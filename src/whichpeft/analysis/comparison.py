@@ -6,6 +6,7 @@ import statistics
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from whichpeft.analysis.frontier import mark_frontier
 from whichpeft.analysis.grounds import Ground, MethodRecords, Variant, same_method, sort_records
 from whichpeft.analysis.intervals import finite, mean_interval, percent, ratio, saving
 from whichpeft.analysis.rows import Row, unknown_row
@@ -29,6 +30,7 @@ _COSTS = (
     "tokens_per_second",
     "peak_memory_bytes",
     "adapter_bytes",
+    "inference_milliseconds",
 )
 
 
@@ -41,6 +43,8 @@ class Comparison:
     notes: sentences about records that were kept apart.
     examples: number of examples by split, where known.
     step_quartiles: by method, the quartiles of its step time in milliseconds.
+    records: what each row rests on. scores_alike, costs_alike: whether a row's scores, and its costs,
+    were taken in the setting that the comparison is made in.
     searches: by method, as typed, what its search tried, where it was tuned.
     """
 
@@ -54,6 +58,9 @@ class Comparison:
     notes: list[str] = field(default_factory=list)
     examples: Mapping[str, int] = field(default_factory=dict)
     step_quartiles: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    records: list[MethodRecords] = field(default_factory=list)
+    scores_alike: list[bool] = field(default_factory=list)
+    costs_alike: list[bool] = field(default_factory=list)
     searches: Mapping[str, Search] = field(default_factory=dict)
 
     @property
@@ -106,8 +113,10 @@ def _compare(study: Study, ground: Ground, *, apart: bool) -> Comparison:
     at = _baseline_places(study, ground)
     for place in at.values():
         rows[place]["verdict"] = "baseline"
-    notes += _relate_scores(ground.methods, rows, at)
-    notes += _relate_costs(ground.methods, rows, at)
+    scores_alike, unlike = _relate_scores(ground.methods, rows, at)
+    costs_alike, costs_unlike = _relate_costs(ground.methods, rows, at)
+    notes += [*unlike, *costs_unlike]
+    mark_frontier(rows, [a and b for a, b in zip(scores_alike, costs_alike, strict=True)])
     return Comparison(
         backbone=ground.backbone,
         task=ground.task,
@@ -119,6 +128,9 @@ def _compare(study: Study, ground: Ground, *, apart: bool) -> Comparison:
         notes=notes,
         examples=_examples(ground),
         step_quartiles=_quartiles(ground),
+        records=ground.methods,
+        scores_alike=scores_alike,
+        costs_alike=costs_alike,
         searches={
             kept.method: read_search(kept.method, kept.search) for kept in ground.methods if kept.search
         },
@@ -165,13 +177,16 @@ def _own_facts(study: Study, ground: Ground, kept: MethodRecords) -> Row:
 
 def _relate_scores(
     methods: list[MethodRecords], rows: list[Row], at: Mapping[Variant, int]
-) -> list[str]:
-    """Fill in gap, retention and normalised score; return notes on what could not be related."""
+) -> tuple[list[bool], list[str]]:
+    """Fill in gap, retention and normalised score.
+
+    Returns which rows could be related, and notes on those that could not.
+    """
     kinds = [kinds_of(kept.completed, scores=True) for kept in methods]
     own = [kind for place in at.values() for kind in kinds[place]]
     reference = reference_kind(own, [kind for found in kinds for kind in found])
     if reference is None:
-        return []
+        return [False] * len(methods), []
     alike = [found == [reference] for found in kinds]
     best = (
         max(row["score_mean"] for row, fits in zip(rows, alike, strict=True) if fits)
@@ -185,7 +200,7 @@ def _relate_scores(
         place = _opposite(kept.variant, at)
         if place is not None and alike[place]:
             _relate(row, _scores(kept), _scores(methods[place]))
-    return [
+    return alike, [
         f"scores of {kept.method} are not compared with the others: {_differing(found, reference)}"
         for kept, found, fits in zip(methods, kinds, alike, strict=True)
         if found and not fits
@@ -204,8 +219,13 @@ def _relate(row: Row, own: Mapping[int, float], base: Mapping[int, float]) -> No
         row["retention_percent"] = 100 * statistics.fmean(known)
 
 
-def _relate_costs(methods: list[MethodRecords], rows: list[Row], at: Mapping[Variant, int]) -> list[str]:
-    """Fill in savings and speed-ups among profiles of one kind of setting; return notes."""
+def _relate_costs(
+    methods: list[MethodRecords], rows: list[Row], at: Mapping[Variant, int]
+) -> tuple[list[bool], list[str]]:
+    """Fill in savings and speed-ups among profiles of one kind of setting.
+
+    Returns which rows could be related, and notes on those that could not.
+    """
     kinds = [None if kept.cost is None else cost_kind(kept.cost.setting) for kept in methods]
     own = [kind for place in at.values() if (kind := kinds[place]) is not None]
     reference = reference_kind(own, [kind for kind in kinds if kind is not None])
@@ -223,7 +243,7 @@ def _relate_costs(methods: list[MethodRecords], rows: list[Row], at: Mapping[Var
         row["memory_reduction"] = saving(row["peak_memory_bytes"], base["peak_memory_bytes"])
         row["speedup"] = ratio(row["samples_per_second"], base["samples_per_second"])
         row["time_efficiency"] = saving(row["train_seconds"], slowest)
-    return [
+    return alike, [
         f"costs of {kept.method} were measured in another setting ({differences(kind, reference)}) "
         "and are not compared with the others"
         for kept, kind in zip(methods, kinds, strict=True)

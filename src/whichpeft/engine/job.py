@@ -21,6 +21,9 @@ class Job:
     data: file with the encoded task, written by `whichpeft.engine.data`.
     beside: how many other trials may run at the same time.
     quick: of a profile, time a few steps only, for a forecast.
+    rungs: of a tuning trial, the steps at which it is validated, each with the score it has to reach
+    there to go on; None where it goes on with any.
+    keep: folder to leave the trained adapter in, where it is to be kept.
     """
 
     trial: Trial
@@ -30,6 +33,8 @@ class Job:
     device: str
     beside: int = 0
     quick: bool = False
+    rungs: tuple[tuple[int, float | None], ...] = ()
+    keep: Path | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

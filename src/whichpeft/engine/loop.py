@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 
 from whichpeft.engine.batches import evaluation_batches, training_batches
-from whichpeft.engine.job import Progress
+from whichpeft.engine.job import Job, Progress
 from whichpeft.engine.meter import Meter
 from whichpeft.engine.prepare import Prepared
 from whichpeft.errors import TrialFailed
 from whichpeft.methods import Method
-from whichpeft.study import Budget
 from whichpeft.tasks import Array, Batch, Examples, scores
 
 Report = Callable[[Progress], None]
@@ -28,13 +28,18 @@ _READ_LOSS_EVERY = 10  # steps; reading it makes an accelerator wait for the hos
 
 @dataclass(slots=True)
 class Fitted:
-    """What training gave: the best validation score, its epoch (from 1), and the curve."""
+    """What training gave: the best validation score, its epoch (from 1), and the curve.
+
+    behind: of a trial that was stopped at a rung, why.
+    """
 
     best_score: float = -math.inf
     best_epoch: int = 0
     epochs_run: int = 0
     steps: int = 0
+    examples: int = 0
     curve: list[tuple[int, str, float]] = field(default_factory=list)
+    behind: str | None = None
 
 
 class Optimisation:
@@ -88,27 +93,33 @@ def take_step(prepared: Prepared, optimisation: Optimisation, batch: Batch, step
     return loss.detach()
 
 
-def fit(
-    prepared: Prepared, method: Method, budget: Budget, seed: int, meter: Meter, report: Report
-) -> Fitted:
+def fit(prepared: Prepared, job: Job, meter: Meter, report: Report) -> Fitted:
     """Train, validate after each epoch, and leave the model at its best validation score.
 
-    Raises TrialFailed where the loss is not finite.
+    Stops at a rung of the job where the score falls short. Validating changes nothing, so a trial
+    with rungs is, as far as it goes, the same trial without. Raises TrialFailed where the loss is not
+    finite.
     """
+    budget, seed = job.trial.budget, job.trial.seed
     train = prepared.examples["train"]
     steps = budget.epochs * math.ceil(len(train) / budget.batch_size)
-    optimisation = Optimisation(prepared, method, steps)
+    optimisation = Optimisation(prepared, job.method, steps)
     fitted = Fitted()
     best: list[torch.Tensor] | None = None
     for epoch in range(budget.epochs):
-        with meter.phase("fit"):
-            batches = training_batches(train.sizes, budget.batch_size, seed=seed, epoch=epoch)
-            _run_epoch(prepared, optimisation, batches, epoch, fitted, report)
-        with meter.phase("validate"):
-            report(Progress(phase="validate", epoch=epoch + 1))
-            score = _score(prepared, "validation")
+        batches = training_batches(train.sizes, budget.batch_size, seed=seed, epoch=epoch)
+        for part in _until_rungs(batches, fitted.steps, [step for step, _ in job.rungs]):
+            with meter.phase("fit"):
+                _train_on(prepared, optimisation, part, fitted, report)
+            with meter.phase("validate"):
+                report(Progress(phase="validate", epoch=fitted.examples / len(train)))
+                score = _score(prepared, "validation")
+            fitted.curve.append((fitted.steps, "validation_score", score))
+            fitted.behind = _behind(fitted.steps, score, job.rungs)
+            if fitted.behind is not None:
+                fitted.best_score = max(fitted.best_score, score)
+                return fitted
         fitted.epochs_run = epoch + 1
-        fitted.curve.append((fitted.steps, "validation_score", score))
         if score > fitted.best_score:
             fitted.best_score, fitted.best_epoch = score, epoch + 1
             best = None if epoch == budget.epochs - 1 else _copy_state(prepared)
@@ -140,11 +151,24 @@ def evaluate(prepared: Prepared, split: str) -> Array:
     return in_order
 
 
-def _run_epoch(
+def _until_rungs(batches: list[Array], done: int, rungs: Sequence[int]) -> list[list[Array]]:
+    """Cut an epoch's batches where a rung lies within it, `done` steps having been taken before."""
+    cuts = [step - done for step in rungs if 0 < step - done < len(batches)]
+    return [batches[i:j] for i, j in itertools.pairwise([0, *cuts, len(batches)])]
+
+
+def _behind(step: int, score: float, rungs: Sequence[tuple[int, float | None]]) -> str | None:
+    """Say by how much a score falls short of what the rung at this step asks, or None."""
+    needed = dict(rungs).get(step)
+    if needed is None or score >= needed:
+        return None
+    return f"{score:.4f} on validation after {step} steps, where {needed:.4f} was needed to go on"
+
+
+def _train_on(
     prepared: Prepared,
     optimisation: Optimisation,
-    batches: Iterable[Array],
-    epoch: int,
+    batches: Sequence[Array],
     fitted: Fitted,
     report: Report,
 ) -> None:
@@ -156,11 +180,13 @@ def _run_epoch(
     for batch in batches:
         pending.append(take_step(prepared, optimisation, train.batch(batch), fitted.steps))
         fitted.steps += 1
+        fitted.examples += len(batch)
         seen += len(batch)
-        if len(pending) == _READ_LOSS_EVERY or seen == len(train):
+        if len(pending) == _READ_LOSS_EVERY or batch is batches[-1]:
             loss = _read_loss(pending, fitted)
             speed = seen / (time.perf_counter() - began)
-            report(Progress(phase="fit", epoch=epoch + seen / len(train), loss=loss, speed=speed))
+            epoch = fitted.examples / len(train)
+            report(Progress(phase="fit", epoch=epoch, loss=loss, speed=speed))
             pending.clear()
 
 

@@ -3,26 +3,31 @@
 from __future__ import annotations
 
 import math
+import shutil
 import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 import torch
 
 from whichpeft.engine.compute import Compute, choose_compute
 from whichpeft.engine.job import Job, Progress, Result
-from whichpeft.engine.loop import Report, evaluate, fit
+from whichpeft.engine.loop import Fitted, Report, evaluate, fit
 from whichpeft.engine.memory import keep_freed_memory
 from whichpeft.engine.meter import Meter
-from whichpeft.engine.prepare import TRAINING, prepare, start_stream
+from whichpeft.engine.prepare import TRAINING, Prepared, prepare, start_stream
 from whichpeft.engine.profile import profile
 from whichpeft.engine.setting import describe_setting
 from whichpeft.errors import TrialFailed
 from whichpeft.records import Measurement, Outcome, Record, Setting
-from whichpeft.tasks import scores
+from whichpeft.tasks import Array, scores
+
+_COMPLETED = Outcome(status="completed")
 
 
 def carry_out(job: Job, report: Report) -> Result:
-    """Carry out a profile or a final trial in this process, and say how far it is on the way."""
+    """Carry out one trial in this process, and say how far it is on the way."""
     meter = Meter()
     setting = Setting(device=job.device, beside=job.beside)
     try:
@@ -33,19 +38,12 @@ def carry_out(job: Job, report: Report) -> Result:
             warnings.simplefilter("ignore")
             if job.trial.purpose == "profile":
                 measurements = profile(job, compute, meter, report)
-                return _completed(job, setting, measurements)
-            return _final(job, compute, setting, meter, report)
+                return Result(record=_record(job, setting, measurements))
+            return _train(job, compute, setting, meter, report)
     except Exception as error:  # whatever broke a trial is a fact about it
         phase = getattr(error, "phase", None) or meter.phase_now
         outcome = Outcome(status="failed", phase=phase, reason=explain(error))
-        return Result(
-            record=Record(
-                trial=job.trial,
-                setting=setting,
-                outcome=outcome,
-                measurements=tuple(meter.measurements("trial")),
-            )
-        )
+        return Result(record=_record(job, setting, meter.measurements("trial"), outcome))
 
 
 def explain(error: BaseException) -> str:
@@ -58,34 +56,62 @@ def explain(error: BaseException) -> str:
     return f"{type(error).__name__}: {text[:500]}"
 
 
-def _final(job: Job, compute: Compute, setting: Setting, meter: Meter, report: Report) -> Result:
+def _train(job: Job, compute: Compute, setting: Setting, meter: Meter, report: Report) -> Result:
+    """Train, and test where the trial is a final one: tuning sees validation data only."""
     keep_freed_memory()
     trial = job.trial
     report(Progress(phase="set-up"))
     prepared = prepare(job, compute)
     measurements = list(prepared.counts)
     start_stream(trial.seed, TRAINING)
-    curve: list[tuple[int, str, float]] = []
+    fitted = Fitted()
     if prepared.adapter.trains:
-        fitted = fit(prepared, job.method, trial.budget, trial.seed, meter, report)
-        curve = fitted.curve
+        fitted = fit(prepared, job, meter, report)
         measurements += [
             _fact("validation_score", fitted.best_score, "fraction", "validate"),
             _fact("best_epoch", fitted.best_epoch, "count", "validate"),
             _fact("epochs_run", fitted.epochs_run, "count", "fit"),
             _fact("steps", fitted.steps, "count", "fit"),
+            _fact("examples_trained", fitted.examples, "count", "fit"),
         ]
-    with meter.phase("test"):
-        report(Progress(phase="test", epoch=trial.budget.epochs))
-        outputs = evaluate(prepared, "test")
-        labels = prepared.examples["test"].labels
-        if not np.isfinite(outputs).all():
-            raise TrialFailed("the outputs are not finite", phase="test")
-        found = scores(prepared.task.metrics, labels, outputs)
-        first = prepared.task.metrics[0].name
-        if not math.isfinite(found[first]):
-            raise TrialFailed(f"the test score is not finite ({first} {found[first]})")
+    predictions: dict[str, Array] = {}
+    if trial.purpose == "final":
+        with meter.phase("test"):
+            report(Progress(phase="test", epoch=trial.budget.epochs))
+            predictions = _test(prepared)
+        measurements += _test_scores(prepared, predictions)
+        if job.keep is not None:
+            with meter.phase("save"):
+                _keep(prepared, job.keep)
     measurements += [
+        *(
+            _fact(f"{split}_examples", len(examples), "count", "set-up")
+            for split, examples in prepared.examples.items()
+        ),
+        *meter.measurements("trial"),
+    ]
+    outcome = _COMPLETED
+    if fitted.behind is not None:
+        outcome = Outcome(status="stopped", phase="validate", reason=fitted.behind)
+    record = _record(job, setting, measurements, outcome)
+    return Result(record=record, curve=fitted.curve, predictions=predictions)
+
+
+def _test(prepared: Prepared) -> dict[str, Array]:
+    """Return the outputs on the test split and its labels."""
+    outputs = evaluate(prepared, "test")
+    if not np.isfinite(outputs).all():
+        raise TrialFailed("the outputs are not finite", phase="test")
+    return {"outputs": outputs.astype(np.float32), "labels": prepared.examples["test"].labels}
+
+
+def _test_scores(prepared: Prepared, predictions: Mapping[str, Array]) -> list[Measurement]:
+    metrics = prepared.task.metrics
+    found = scores(metrics, predictions["labels"], predictions["outputs"])
+    first = metrics[0].name
+    if not math.isfinite(found[first]):
+        raise TrialFailed(f"the test score is not finite ({first} {found[first]})", phase="test")
+    return [
         Measurement(name="score", value=found[first], unit="fraction", phase="test", source=first),
         _fact("chance", prepared.task.chance, "fraction", "test"),
         *(
@@ -93,31 +119,26 @@ def _final(job: Job, compute: Compute, setting: Setting, meter: Meter, report: R
             for name, value in found.items()
             if math.isfinite(value)
         ),
-        *(
-            _fact(f"{split}_examples", len(examples), "count", "set-up")
-            for split, examples in prepared.examples.items()
-        ),
-        *meter.measurements("trial"),
     ]
-    return Result(
-        record=Record(
-            trial=trial,
-            setting=setting,
-            outcome=Outcome(status="completed"),
-            measurements=tuple(measurements),
-        ),
-        curve=curve,
-        predictions={"outputs": outputs.astype(np.float32), "labels": labels},
-    )
 
 
-def _completed(job: Job, setting: Setting, measurements: list[Measurement]) -> Result:
-    outcome = Outcome(status="completed")
-    return Result(
-        record=Record(
-            trial=job.trial, setting=setting, outcome=outcome, measurements=tuple(measurements)
-        )
-    )
+def _keep(prepared: Prepared, folder: Path) -> None:
+    """Leave the adapter in a folder, whole or not at all."""
+    partial = folder.with_name(f".{folder.name}.part")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    prepared.adapter.save(partial)
+    shutil.rmtree(folder, ignore_errors=True)
+    partial.rename(folder)
+
+
+def _record(
+    job: Job,
+    setting: Setting,
+    measurements: Sequence[Measurement],
+    outcome: Outcome = _COMPLETED,
+) -> Record:
+    return Record(trial=job.trial, setting=setting, outcome=outcome, measurements=tuple(measurements))
 
 
 def _fact(name: str, value: float, unit: str, phase: str) -> Measurement:

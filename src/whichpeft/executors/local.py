@@ -14,8 +14,7 @@ import signal
 import sys
 import time
 import types
-from collections import deque
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any
@@ -58,21 +57,25 @@ def warm_up(families: Sequence[str] = ()) -> None:
 
 
 def run_jobs(
-    jobs: Sequence[Job], devices: Sequence[str], watch: Watch
+    jobs: Iterable[Job | None], devices: Sequence[str], watch: Watch
 ) -> Generator[tuple[Job, Result], None, None]:
     """Run jobs, as many side by side as there are devices (a CPU may be listed several times).
 
-    Yields each job with its result as it ends. A process that dies gives a failed record. Where
-    the consumer stops early, or is interrupted, the processes still running are ended.
+    Jobs are taken when there is room for them; None among them means that none is ready before one
+    of those that run has ended. Yields each job with its result as it ends. A process that dies gives
+    a failed record. Where the consumer stops early, or is interrupted, the processes still running are
+    ended.
     """
-    waiting = deque(jobs)
+    source = iter(jobs)
     free = list(devices)
     running: list[_Running] = []
     try:
-        while waiting or running:
-            while waiting and free:
-                running.append(_start(waiting.popleft(), free.pop(0)))
-                watch.started(running[-1].job)
+        while True:
+            while free and (job := next(source, None)) is not None:
+                running.append(_start(job, free.pop(0)))
+                watch.started(job)
+            if not running:
+                return
             for trial in _wait(running):
                 result = _receive(trial, watch)
                 if result is not None:

@@ -57,6 +57,11 @@ class StackedAdapter:
         last = self._parts[-1].adapter.model
         return last if last.active_peft_config.is_prompt_learning else self._plain
 
+    @property
+    def adapters(self) -> dict[str, PeftAdapter]:
+        """Return the parts by name, from the innermost."""
+        return {part.name: part.adapter for part in self._parts}
+
     def penalty(self) -> torch.Tensor | None:
         found = [p for part in self._parts if (p := part.adapter.penalty()) is not None]
         return sum(found[1:], start=found[0]) if found else None
@@ -165,6 +170,16 @@ class Composition(Method):
         if rate is None:
             rate = min(part.learning_rate or 0.0 for part in parts)
         return dataclasses.replace(self, learning_rate=rate, parts=parts)
+
+    def with_options(self, values: Mapping[str, Any]) -> Self:
+        own = {key: value for key, value in values.items() if "." not in key}
+        by_part: dict[str, dict[str, Any]] = {}
+        for key, value in values.items():
+            if key not in own:
+                name, _, option = key.partition(".")
+                by_part.setdefault(name, {})[option] = value
+        parts = tuple(part.with_options(by_part.get(part.name, {})) for part in self.parts)
+        return dataclasses.replace(self, parts=parts, **own)
 
     def refuses(self, backbone: Backbone, task: Task, budget: Budget) -> str | None:
         found = ((part.name, part.refuses(backbone, task, budget)) for part in self.parts)

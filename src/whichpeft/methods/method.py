@@ -151,6 +151,10 @@ class Method(ABC):
         factor = _WIDTH / backbone.width if self.scales_with_width and backbone.width else 1.0
         return dataclasses.replace(self, learning_rate=self.usual_learning_rate * factor)
 
+    def with_options(self, values: Mapping[str, Any]) -> Self:
+        """Return the method with some of its options changed, named as in `search_space`."""
+        return dataclasses.replace(self, **values)
+
     @property
     def further_options(self) -> frozenset[str]:
         """Options that can be given and are not worth a place in a list."""

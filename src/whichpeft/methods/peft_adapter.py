@@ -27,6 +27,11 @@ class PeftAdapter:
         self.model = model
         self._apart = frozenset(apart)
 
+    @property
+    def head_apart(self) -> bool:
+        """Whether the head is trained and kept beside the adapter, not with it."""
+        return bool(self._apart)
+
     def penalty(self) -> torch.Tensor | None:
         return None
 

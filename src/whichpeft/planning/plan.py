@@ -17,8 +17,8 @@ from whichpeft.tasks import Task
 class Cell:
     """A backbone, a task and a method; `refusal` says why it cannot run.
 
-    text, identity: the method as typed, and its canonical spelling; `method` is suited to the
-    backbone, its learning rate settled.
+    text, identity: the method as typed, and its canonical spelling. typed: the method as it was
+    named; `method` is suited to the backbone, its learning rate settled.
     """
 
     study: Study
@@ -26,6 +26,7 @@ class Cell:
     task: Task
     text: str
     identity: str
+    typed: Method
     method: Method
     refusal: str | None
 
@@ -39,7 +40,11 @@ class Cell:
         """The trials that measure this cell's quality, one a seed."""
         return [self._trial("final", seed=seed) for seed in self.study.seeds]
 
-    def _trial(self, purpose: Purpose, *, seed: int) -> Trial:
+    def tuning_trial(self, number: int, seed: int) -> Trial:
+        """The trial with this cell's hyperparameters, at a place in its method's search."""
+        return self._trial("tune", seed=seed, number=number)
+
+    def _trial(self, purpose: Purpose, *, seed: int, number: int | None = None) -> Trial:
         return Trial(
             purpose=purpose,
             backbone=self.backbone.name,
@@ -54,6 +59,7 @@ class Cell:
             precision=self.study.precision,
             threads=self.study.threads,
             same_targets=self.study.same_targets,
+            number=number,
         )
 
 
@@ -102,6 +108,7 @@ def _cell(text: str, method: Method, backbone: Backbone, task: Task, study: Stud
         task=task,
         text=text,
         identity=method.identity,
+        typed=method,
         method=suited,
         refusal=reason or probe(suited, backbone, task, same_targets=study.same_targets),
     )

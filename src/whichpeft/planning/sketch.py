@@ -35,24 +35,31 @@ class Sketch:
     head: frozenset[str]
 
 
-def make_sketch(method: Method, backbone: Backbone, task: Task, *, same_targets: bool) -> Sketch:
+def make_sketch(
+    method: Method, backbone: Backbone, task: Task, *, same_targets: bool, steps: int = _STEPS
+) -> Sketch:
     """Apply a method to the task's model without weights. Raises whatever the method raises.
 
     What the method adds has no weights either, unless it has to look at what it adds, such as an
-    order that it draws: then that alone is made.
+    order that it draws: then that alone is made. steps: of the trial that the sketch stands for.
     """
     import torch
 
     try:
-        return _make_sketch(method, backbone, task, same_targets, torch.device("meta"))
+        return _make_sketch(method, backbone, task, same_targets, steps, torch.device("meta"))
     except (NotImplementedError, RuntimeError) as error:
         if not _wants_weights(error):
             raise
-        return _make_sketch(method, backbone, task, same_targets, torch.device("cpu"))
+        return _make_sketch(method, backbone, task, same_targets, steps, torch.device("cpu"))
 
 
 def _make_sketch(
-    method: Method, backbone: Backbone, task: Task, same_targets: bool, place: torch.device
+    method: Method,
+    backbone: Backbone,
+    task: Task,
+    same_targets: bool,
+    steps: int,
+    place: torch.device,
 ) -> Sketch:
     import torch
 
@@ -65,7 +72,7 @@ def _make_sketch(
         situation = Situation(
             task_type=task.task_type,
             head=head,
-            steps=_STEPS,
+            steps=steps,
             same_targets=same_targets,
             weightless=True,
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -19,7 +20,7 @@ Curve = Sequence[tuple[int, str, float]]
 
 
 class Store:
-    """A run folder: ``study.yaml``, ``records/``, ``curves/``, ``predictions/``."""
+    """A run folder: ``study.yaml``, ``records/``, ``curves/``, ``predictions/``, ``adapters/``."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -59,20 +60,28 @@ class Store:
         text = json.dumps(record.to_json(), indent=1, allow_nan=False)
         write_whole(self.folder / "records" / f"{name}.json", text.encode())
 
+    def adapter_folder(self, fingerprint: str) -> Path:
+        """Return where a trial's adapter is kept, when a run is asked to keep adapters."""
+        return self.folder / "adapters" / fingerprint
+
     def fingerprints(self) -> set[str]:
         """Return the fingerprints of all records in the folder."""
         return {path.stem for path in (self.folder / "records").glob("*.json")}
 
     def __iter__(self) -> Iterator[Record]:
         """Read every record, in the order of fingerprints. Raises RecordError at a damaged one."""
+        for found in self.each():
+            if isinstance(found, RecordError):
+                raise found
+            yield found
+
+    def each(self) -> Iterator[Record | RecordError]:
+        """Go through the records as `__iter__` does; of a damaged one, give what is wrong with it."""
         for path in sorted((self.folder / "records").glob("*.json")):
             try:
-                raw = json.loads(path.read_text(encoding="utf-8"))
-            except (OSError, ValueError) as error:
-                raise RecordError(
-                    f"{path}: not a readable record ({error}); delete it and run the study again"
-                ) from None
-            yield record_from_json(raw, str(path))
+                yield record_from_json(_read_json(path), str(path))
+            except RecordError as error:
+                yield error
 
     def curve(self, fingerprint: str) -> pd.DataFrame | None:
         """Return a trial's curve (columns step, name, value), or None where there is none."""
@@ -80,9 +89,35 @@ class Store:
         return pd.read_parquet(path) if path.is_file() else None
 
     def predictions(self, fingerprint: str) -> dict[str, np.ndarray] | None:
-        """Return a trial's arrays (outputs and labels of the test split), or None."""
+        """Return a trial's arrays (outputs and labels of the test split), or None.
+
+        Raises RecordError where the file is damaged.
+        """
         path = self.folder / "predictions" / f"{fingerprint}.npz"
         if not path.is_file():
             return None
-        with np.load(path, allow_pickle=False) as arrays:
-            return dict(arrays)
+        try:
+            with np.load(path, allow_pickle=False) as arrays:
+                found = dict(arrays)
+        except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+            raise _damaged(path, error) from None
+        missing = {"outputs", "labels"} - set(found)
+        if missing:
+            raise _damaged(path, f"holds no {' and no '.join(sorted(missing))}")
+        return found
+
+
+def _read_json(path: Path) -> object:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise RecordError(
+            f"{path}: not a readable record ({error}); delete it and run the study again"
+        ) from None
+
+
+def _damaged(path: Path, error: object) -> RecordError:
+    return RecordError(
+        f"{path}: not readable predictions ({error}); delete it with its record {path.stem}.json "
+        "and run the study again"
+    )

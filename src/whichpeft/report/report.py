@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from whichpeft.analysis import KEYS, Across, Comparison, Row, across_tasks, comparisons
+from whichpeft.analysis.evidence import Predictions
 from whichpeft.analysis.rows import COUNTS, IDENTITY
 from whichpeft.records import Record, Store
 from whichpeft.report import formats
@@ -19,19 +20,28 @@ from whichpeft.study import Study, dump_study
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from whichpeft.report.choices import Choices
+
 
 class Report:
     """What the records of a study say together.
 
-    study: the question. records: the facts, in any order. study_text: the study as its file has
-    it, to be shown; written from `study` where not given.
+    study: the question. records: the facts, in any order. predictions: from a trial's fingerprint
+    to its ``outputs`` and ``labels`` on the test split, or None where it left none. study_text: the
+    study as its file has it, to be shown; written from `study` where not given.
     """
 
     def __init__(
-        self, study: Study, records: Iterable[Record], *, study_text: str | None = None
+        self,
+        study: Study,
+        records: Iterable[Record],
+        *,
+        predictions: Predictions | None = None,
+        study_text: str | None = None,
     ) -> None:
         self.study = study
         self.records = tuple(records)
+        self.predictions: Predictions = predictions or (lambda fingerprint: None)
         self.study_text = dump_study(study) if study_text is None else study_text
         self.comparisons: list[Comparison] = comparisons(study, self.records)
 
@@ -43,7 +53,8 @@ class Report:
         """
         store = Store(Path(folder))
         study = store.study()
-        return cls(study, store, study_text=store.study_file.read_text(encoding="utf-8"))
+        text = store.study_file.read_text(encoding="utf-8")
+        return cls(study, store, predictions=store.predictions, study_text=text)
 
     @property
     def rows(self) -> list[Row]:
@@ -69,6 +80,52 @@ class Report:
             elif key == "chance" or key not in (*IDENTITY, "verdict", "on_frontier"):
                 frame[key] = pd.to_numeric(frame[key]).astype("float64")
         return frame
+
+    def choose(
+        self,
+        *,
+        max_memory: str | None = None,
+        max_trainable: str | None = None,
+        max_adapter_size: str | None = None,
+        max_latency: str | None = None,
+        max_train_time: str | None = None,
+        by: str = "time",
+        margin: float = 2.0,
+    ) -> Choices:
+        """Choose the cheapest method that is not worse than the best allowed one by more than a margin.
+
+        max_memory: of training, as ``6GB``; max_trainable: of the model's parameters, as ``1%``;
+        max_adapter_size: on disk, as ``5MB``; max_latency: of an example, as ``20ms``;
+        max_train_time: of one trial, as ``10m``. by: what is to be cheap: time, trainable, memory,
+        adapter-size or latency. margin: in points. The same records and terms give the same answer.
+
+        Raises StudyError where a limit cannot be read.
+        """
+        import numpy as np
+
+        from whichpeft.analysis.choice import choose, choose_over_tasks
+        from whichpeft.analysis.terms import read_terms
+        from whichpeft.report.choices import Choices
+
+        terms = read_terms(
+            max_memory=max_memory,
+            max_trainable=max_trainable,
+            max_adapter_size=max_adapter_size,
+            max_latency=max_latency,
+            max_train_time=max_train_time,
+            by=by,
+            margin=margin,
+        )
+        rng = np.random.default_rng(0)
+        answers = [
+            choose(comparison, terms, predictions=self.predictions, rng=rng)
+            for comparison in self.comparisons
+        ]
+        for backbone in dict.fromkeys(answer.backbone for answer in answers):
+            whole = choose_over_tasks([a for a in answers if a.backbone == backbone])
+            if whole is not None:
+                answers.append(whole)
+        return Choices(tuple(answers))
 
     def to_json(self) -> str:
         """Write the rows as a JSON list of objects; unknown is null."""

@@ -1,0 +1,122 @@
+"""What stopping early saves: whichpeft's search against an exhaustive grid of learning rates.
+
+    python benchmarks/halving_search.py
+
+For each method, on the embedded task: a grid of learning rates over the method's search range,
+every one trained to the end, and whichpeft's search over the same range with its default number of
+trials. Both choose on validation data with one seed. Then both choices are trained on further seeds
+and tested, and the difference is given with its interval. Prints training examples, their ratio,
+the choices, and the gap. Costs are not measured, so it may run beside other work.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from whichpeft.analysis.gap import paired_gap
+
+import whichpeft as wp
+from whichpeft.analysis.search import best_trial
+from whichpeft.executors import NoWatch, run_jobs
+from whichpeft.planning import make_search
+from whichpeft.planning.tuning import SEED
+from whichpeft.records import Record, Store
+from whichpeft.request import check_request
+from whichpeft.stage import make_job, set_stage, side_by_side
+
+METHODS = (
+    "full", "lora:r=8,lora_dropout=0.0", "bitfit", "ia3", "prefix:num_virtual_tokens=20", "head",
+)  # fmt: skip
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--method", action="append", help="instead of the six; may be repeated")
+    parser.add_argument("--task", default="stdlib-docs")
+    parser.add_argument("--points", type=int, default=16, help="of the grid")
+    parser.add_argument("--trials", type=int, default=8, help="of the search")
+    parser.add_argument("--seeds", type=int, default=5, help="that both choices are tested on")
+    parser.add_argument("--epochs", type=int, default=2)
+    parser.add_argument("--jobs", type=int)
+    asked = parser.parse_args()
+    heads = ["method", "grid chose", "search chose", "grid, examples", "search", "ratio", "gap, points"]
+    print(f"| {' | '.join(heads)} |\n| --- |{' --: |' * (len(heads) - 1)}")
+    with tempfile.TemporaryDirectory() as scratch:
+        for number, method in enumerate(asked.method or METHODS):
+            folder = Path(scratch, str(number))
+            print(_line(method, asked, folder), flush=True)
+
+
+def _line(method: str, asked: argparse.Namespace, folder: Path) -> str:
+    budget = wp.Budget(epochs=asked.epochs, tuning_trials=asked.trials)
+    grid = _grid(method, asked, budget, folder / "grid")
+    search = _search(method, asked, budget, folder / "search")
+    best = [best_trial(records) for records in (grid, search)]
+    rates = [record.trial.hyperparameters["learning_rate"] for record in best if record is not None]
+    seen = [
+        sum(record.value("examples_trained") or 0 for record in records) for records in (grid, search)
+    ]
+    return (
+        f"| `{method}` | {rates[0]:.2g} | {rates[1]:.2g} | {seen[0]:,.0f} | {seen[1]:,.0f} "
+        f"| {seen[0] / seen[1]:.1f}x | {_gap(method, rates, asked, folder / 'test')} |"
+    )
+
+
+def _grid(method: str, asked: argparse.Namespace, budget: wp.Budget, folder: Path) -> list[Record]:
+    """Train every rate of the grid to the end, in the search's own range and with its seed."""
+    study = wp.Study(backbone="minilm", task=asked.task, methods=[method], budget=budget)
+    folder.mkdir(parents=True)
+    stage = set_stage(check_request(study, folder / "out"), folder, "cpu")
+    cell = next(stage.plan.accepted)
+    search = make_search(cell)
+    assert search is not None
+    space = cell.method.search_space["learning_rate"]
+    jobs = []
+    for i, rate in enumerate(np.geomspace(space.low, space.high, asked.points)):
+        tried = cell.typed.with_options({"learning_rate": float(rate)}).suited_to(cell.backbone)
+        point = replace(cell, method=tried)
+        jobs.append(make_job(point.tuning_trial(i, SEED), point, stage, 1))
+    devices = side_by_side(stage.devices, asked.jobs, 1, 0)
+    return [result.record for _, result in run_jobs(jobs, devices, NoWatch())]
+
+
+def _search(method: str, asked: argparse.Namespace, budget: wp.Budget, folder: Path) -> list[Record]:
+    """Run whichpeft's own search, as a user would, and return its tuning trials."""
+    study = wp.Study(backbone="minilm", task=asked.task, methods=[method], seeds=1, budget=budget)
+    wp.run(study, out=folder, device="cpu", jobs=asked.jobs, watch=NoWatch())
+    return [record for record in Store(folder) if record.trial.purpose == "tune"]
+
+
+def _gap(method: str, rates: list[float], asked: argparse.Namespace, folder: Path) -> str:
+    """Test both choices on the same seeds; return the search's score minus the grid's."""
+    if rates[0] == rates[1]:
+        return "the same rate"
+    join = "," if ":" in method else ":"
+    names = [f"{method}{join}learning_rate={rate!r}" for rate in rates]
+    study = wp.Study(
+        backbone="minilm",
+        task=asked.task,
+        methods=names,
+        seeds=asked.seeds,
+        budget=wp.Budget(epochs=asked.epochs),
+        baseline=names[0],
+    )
+    wp.run(study, out=folder, device="cpu", jobs=asked.jobs, watch=NoWatch())
+    right: dict[str, list[np.ndarray]] = {name: [] for name in names}
+    store = Store(folder)
+    finals = [r for r in store if r.trial.purpose == "final" and r.trial.method in right]
+    for record in sorted(finals, key=lambda record: record.trial.seed):
+        arrays = store.predictions(record.trial.fingerprint)
+        assert arrays is not None
+        right[record.trial.method].append(arrays["outputs"].argmax(1) == arrays["labels"])
+    grid, search = (np.array(right[name], dtype=float) for name in names)
+    gap = paired_gap(search, grid, rng=np.random.default_rng(0))
+    return f"{100 * gap.mean:+.1f} [{100 * gap.low:+.1f}, {100 * gap.high:+.1f}]"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,187 @@
+"""Two noises at once: seeds and test examples, as crossed random effects.
+
+A score of seed s on test example i is ``mu + a_s + b_i + e_si``: another seed would have given
+another ``a``, another test set another ``b``. A mean over both is uncertain by both, and an
+interval over seeds alone, or over examples alone, is too narrow (Bouthillier et al. 2021,
+arXiv:2103.03098, on the several noises of a benchmark; Searle, Casella and McCulloch 1992,
+*Variance Components*, on the mean squares).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from whichpeft.analysis.behrens_fisher import half_width, two_sided
+from whichpeft.analysis.intervals import CONFIDENCE, Interval
+from whichpeft.errors import ScoresError
+
+Array = NDArray[np.float64]
+
+
+class Components(NamedTuple):
+    """Variances of one seed's effect, one example's effect and the rest; none is negative."""
+
+    seed: float
+    example: float
+    rest: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Effects:
+    """A mean over seeds and examples with what its uncertainty is made of.
+
+    seeds, examples: how many (S, E); examples is None where only one score a seed is known.
+    seed_square, example_square, rest_square: mean squares, in the squared unit of the scores, of S - 1,
+    E - 1 and (S - 1)(E - 1) degrees of freedom; expected are ``E a + e``, ``S b + e`` and ``e`` for
+    components a, b, e. Zero where there is nothing to tell them by.
+    """
+
+    mean: float
+    seeds: int
+    examples: int | None
+    seed_square: float
+    example_square: float
+    rest_square: float
+
+    @property
+    def components(self) -> Components:
+        """Return the variance components; an estimate below zero stands for none."""
+        return Components(
+            seed=max(0.0, self.seed_square - self.rest_square) / (self.examples or 1),
+            example=max(0.0, self.example_square - self.rest_square) / self.seeds,
+            rest=self.rest_square,
+        )
+
+    @property
+    def seed_part(self) -> float:
+        """Return the mean's variance by seeds and by what is left, ``a/S + e/SE``."""
+        return self.seed_square / (self.seeds * (self.examples or 1))
+
+    @property
+    def example_part(self) -> float:
+        """Return the mean's variance by examples alone, ``b/E``."""
+        excess = max(0.0, self.example_square - self.rest_square)
+        return excess / (self.seeds * (self.examples or 1))
+
+    @property
+    def standard_error(self) -> float:
+        """Return the root of the mean's variance by both noises."""
+        return float(np.sqrt(self.seed_part + self.example_part))
+
+    @property
+    def degrees_of_freedom(self) -> float:
+        """Return Satterthwaite's (1946) degrees of freedom of the mean's variance.
+
+        They describe how well the variance is known; `interval` and `p_value` do not rest on
+        them (see `behrens_fisher`). Infinite where the variance is zero.
+        """
+        parts = zip((self.seed_part, self.example_part), self._df, strict=True)
+        spread = sum(part**2 / df for part, df in parts if part)
+        return self.standard_error**4 / spread if spread else float("inf")
+
+    @property
+    def p_value(self) -> float:
+        """Return the two-sided p-value of a true mean of zero."""
+        return two_sided(self.mean, seeds=self.seed_part, examples=self.example_part, df=self._df)
+
+    def interval(self, confidence: float = CONFIDENCE) -> Interval:
+        """Return the mean with its two-sided interval; no bounds where only one value is known."""
+        if self.seeds == 1 and self.examples is None:
+            return Interval(self.mean, None, None)
+        half = half_width(1 - confidence, seeds=self.seed_part, examples=self.example_part, df=self._df)
+        return Interval(self.mean, self.mean - half, self.mean + half)
+
+    @property
+    def _df(self) -> tuple[int, int]:
+        return max(self.seeds - 1, 1), max((self.examples or 1) - 1, 1)
+
+
+def random_effects(scores: Array) -> Effects:
+    """Take apart scores, or differences of two methods' scores, of shape (seeds, examples).
+
+    One seed leaves the examples alone, with no seed variance. Needs two examples or more.
+    """
+    seeds, examples = scores.shape
+    by_seed, by_example = scores.mean(axis=1), scores.mean(axis=0)
+    mean = float(by_seed.mean())
+    # What is left is summed from residuals, not as a difference of large sums, so that it is
+    # never negative and is exactly zero for identical arrays.
+    rest = scores - by_example - (by_seed - mean)[:, None]
+    return Effects(
+        mean=mean,
+        seeds=seeds,
+        examples=examples,
+        seed_square=_square(by_seed - mean) * examples / max(seeds - 1, 1),
+        example_square=_square(by_example - mean) * seeds / (examples - 1),
+        rest_square=_square(rest.ravel()) / max((seeds - 1) * (examples - 1), 1) if seeds > 1 else 0.0,
+    )
+
+
+def seed_effects(values: Sequence[float]) -> Effects:
+    """Take apart one value a seed: how examples differ is not known, the mean is for this test set."""
+    array = np.asarray(values, dtype=np.float64)
+    mean = float(array.mean())
+    return Effects(
+        mean=mean,
+        seeds=len(array),
+        examples=None,
+        seed_square=_square(array - mean) / max(len(array) - 1, 1),
+        example_square=0.0,
+        rest_square=0.0,
+    )
+
+
+def draw_scores(scores: Array, *, rng: np.random.Generator, draws: int = 4000) -> Array:
+    """Draw what the methods' true mean scores may be, all methods together.
+
+    scores: shape (methods, seeds, examples), every method on the same seeds and examples. Returns
+    shape (draws, methods). The draws surround the observed means; methods that do well on the
+    same seeds and examples move together, so that a difference of two columns is as certain as
+    the paired data make it.
+
+    With matrices of mean squares, the means' covariance is ``MSA / SE + (MSB - MSE) / SE`` for
+    seeds, examples and the rest. The first part is drawn as multivariate t with S - 1 degrees of
+    freedom, so that every difference of methods has those tails; the second, projected to a
+    positive semidefinite matrix, with E - 1. For one method this is the distribution that
+    `Effects.interval` rests on. With one seed there is no telling how seeds differ: the draws then
+    hold for this seed, over examples alone. Raises ScoresError for another shape.
+    """
+    scores = np.asarray(scores, dtype=np.float64)
+    if scores.ndim != 3 or 0 in scores.shape or scores.shape[2] < 2:
+        raise ScoresError(
+            f"scores have shape {scores.shape}; it has to be (methods, seeds, examples), "
+            "with at least two examples"
+        )
+    methods, seeds, examples = scores.shape
+    by_seed, by_example = scores.mean(axis=2), scores.mean(axis=1)
+    mean: Array = by_seed.mean(axis=1)
+    seen = by_example - mean[:, None]
+    covariance = seen @ seen.T / ((examples - 1) * examples)
+    if seeds > 1:
+        rest = scores - by_example[:, None, :] - (by_seed - mean[:, None])[:, :, None]
+        flat = rest.reshape(methods, -1)
+        covariance -= flat @ flat.T / ((seeds - 1) * (examples - 1) * seeds * examples)
+    values, vectors = np.linalg.eigh(covariance)
+    root = vectors * np.sqrt(np.clip(values, 0, None))
+    noise = rng.standard_normal((draws, methods)) @ root.T
+    drawn: Array = mean + _tails(examples - 1, draws, rng) * noise
+    if seeds > 1:
+        # Mixing the seeds' own deviations gives exactly their covariance, whatever its rank.
+        mixed = rng.standard_normal((draws, seeds)) @ (by_seed - mean[:, None]).T
+        drawn += _tails(seeds - 1, draws, rng) * mixed / np.sqrt(seeds * (seeds - 1))
+    return drawn
+
+
+def _tails(df: int, draws: int, rng: np.random.Generator) -> Array:
+    """Draw what turns a normal draw into one of Student's t, shape (draws, 1)."""
+    scale: Array = np.sqrt(df / rng.chisquare(df, size=(draws, 1)))
+    return scale
+
+
+def _square(values: Array) -> float:
+    return float(values @ values)

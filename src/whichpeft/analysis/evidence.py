@@ -1,0 +1,182 @@
+"""Evidence: what the final trials of several methods say of their true scores, together.
+
+Methods are held against each other on the seeds that all of them ran, and on the test examples,
+so that whatever makes a seed or an example easy for all drops out of their differences.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from whichpeft.analysis.effects import Effects, draw_scores, random_effects, seed_effects
+from whichpeft.analysis.grounds import MethodRecords
+from whichpeft.analysis.intervals import CONFIDENCE, Interval
+from whichpeft.analysis.per_example import per_example
+
+Array = NDArray[np.float64]
+Predictions = Callable[[str], Mapping[str, NDArray[Any]] | None]
+"""From a trial's fingerprint to its arrays ``outputs`` and ``labels``; None where it left none."""
+
+DRAWS = 20_000  # so that a probability is known to within half a point
+
+
+class Evidence(Protocol):
+    """What is known of several methods' true scores; methods are told by their place."""
+
+    @property
+    def means(self) -> Array:
+        """Observed mean scores, shape (methods,)."""
+        ...
+
+    @property
+    def draws(self) -> Array | None:
+        """Draws of the true scores, shape (draws, methods); None where chance cannot be told."""
+        ...
+
+    @property
+    def proves(self) -> bool:
+        """Whether anything can be proved: one seed cannot tell how much another would differ."""
+        ...
+
+    def gap(self, method: int, other: int, confidence: float = CONFIDENCE) -> Interval:
+        """Return how much higher `method` scores than `other`, with its two-sided interval."""
+        ...
+
+
+@dataclass(frozen=True)
+class Trials:
+    """Evidence from the trials of one backbone on one task.
+
+    scores: shape (methods, seeds, examples); examples is 1 where only one score a seed is known, and
+    what is said then holds for this test set. seeds: those that all methods share.
+    """
+
+    scores: Array
+    seeds: tuple[int, ...]
+    rng: np.random.Generator
+
+    @cached_property
+    def means(self) -> Array:
+        found: Array = self.scores.mean(axis=(1, 2))
+        return found
+
+    @cached_property
+    def draws(self) -> Array | None:
+        if self.examples is None:
+            if len(self.seeds) < 2:
+                return None
+            # Two equal examples differ in nothing, which leaves the seeds' part of the draws alone.
+            return draw_scores(np.repeat(self.scores, 2, axis=2), rng=self.rng, draws=DRAWS)
+        return draw_scores(self.scores, rng=self.rng, draws=DRAWS)
+
+    @property
+    def proves(self) -> bool:
+        return len(self.seeds) > 1
+
+    @property
+    def examples(self) -> int | None:
+        """Return the number of test examples; None where scores are not known by example."""
+        count = self.scores.shape[2]
+        return count if count > 1 else None
+
+    def effects(self, method: int, other: int) -> Effects:
+        """Return the differences of two methods' scores, taken apart."""
+        differences = self.scores[method] - self.scores[other]
+        if self.examples is None:
+            return seed_effects(list(differences[:, 0]))
+        return random_effects(differences)
+
+    def gap(self, method: int, other: int, confidence: float = CONFIDENCE) -> Interval:
+        return self.effects(method, other).interval(confidence)
+
+
+@dataclass(frozen=True)
+class OverTasks:
+    """Evidence on the mean score over tasks: what is drawn for each adds up.
+
+    places: of the methods in each task's evidence, in one order.
+    """
+
+    tasks: tuple[Evidence, ...]
+    places: Sequence[Sequence[int]]
+
+    @cached_property
+    def means(self) -> Array:
+        own = [task.means[list(p)] for task, p in zip(self.tasks, self.places, strict=True)]
+        found: Array = np.mean(own, axis=0)
+        return found
+
+    @cached_property
+    def draws(self) -> Array | None:
+        drawn = [
+            task.draws[:, list(p)]
+            for task, p in zip(self.tasks, self.places, strict=True)
+            if task.draws is not None
+        ]
+        if len(drawn) < len(self.tasks):
+            return None
+        found: Array = np.mean(drawn, axis=0)
+        return found
+
+    @property
+    def proves(self) -> bool:
+        return self.draws is not None and all(task.proves for task in self.tasks)
+
+    def gap(self, method: int, other: int, confidence: float = CONFIDENCE) -> Interval:
+        mean = float(self.means[method] - self.means[other])
+        if self.draws is None:
+            return Interval(mean, None, None)
+        return _between(mean, self.draws[:, method] - self.draws[:, other], confidence)
+
+    def score(self, method: int) -> Interval:
+        """Return a method's mean score over the tasks with its 95 % interval."""
+        mean = float(self.means[method])
+        if self.draws is None:
+            return Interval(mean, None, None)
+        return _between(mean, self.draws[:, method], CONFIDENCE)
+
+
+def gather(
+    methods: Sequence[MethodRecords],
+    *,
+    metric: str | None,
+    predictions: Predictions,
+    rng: np.random.Generator,
+) -> Trials | None:
+    """Gather the final trials of methods, at least one, on the seeds that all of them completed.
+
+    Scores are known by example where every trial left its predictions on the same labels and the
+    metric can be taken apart; else one a seed is. None where no seed is shared.
+    """
+    by_seed = [{record.trial.seed: record for record in kept.completed} for kept in methods]
+    seeds = tuple(sorted(set.intersection(*(set(own) for own in by_seed))))
+    if not seeds:
+        return None
+    records = [[own[seed] for seed in seeds] for own in by_seed]
+    rows: list[list[Array]] = []
+    labels: NDArray[Any] | None = None
+    for own in records:
+        rows.append([])
+        for record in own:
+            arrays = predictions(record.trial.fingerprint)
+            values = None
+            if arrays is not None and (labels is None or np.array_equal(labels, arrays["labels"])):
+                labels = arrays["labels"]
+                values = per_example(metric or "", labels, arrays["outputs"])
+            if values is None or len(values) < 2:
+                scores = [[record.value("score", "test") for record in own] for own in records]
+                return Trials(np.asarray(scores, dtype=np.float64)[:, :, None], seeds, rng)
+            rows[-1].append(values)
+    return Trials(np.asarray(rows), seeds, rng)
+
+
+def _between(mean: float, drawn: Array, confidence: float) -> Interval:
+    outside = (1 - confidence) / 2
+    low, high = np.quantile(drawn, [outside, 1 - outside])
+    return Interval(mean, float(low), float(high))

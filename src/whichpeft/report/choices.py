@@ -1,0 +1,275 @@
+"""Answers to "which method?" as text and as JSON."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from whichpeft.analysis.candidates import Candidate
+from whichpeft.analysis.changes import caveats, changes
+from whichpeft.analysis.choice import Answer
+from whichpeft.analysis.intervals import Interval
+from whichpeft.analysis.terms import COSTS
+from whichpeft.report.columns import UNKNOWN, plain
+from whichpeft.units import points
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+_BETWEEN = 2  # blank cells between two columns, beside the one that divides them
+
+
+@dataclass(frozen=True)
+class Choices(Sequence[Answer]):
+    """The answer for each backbone and task, then for each backbone over all of its tasks.
+
+    Printing it shows the sentences; `print` the tables too.
+    """
+
+    answers: tuple[Answer, ...]
+
+    def __len__(self) -> int:
+        return len(self.answers)
+
+    def __getitem__(self, place: Any) -> Any:
+        return self.answers[place]
+
+    def __iter__(self) -> Iterator[Answer]:
+        return iter(self.answers)
+
+    @property
+    def method(self) -> str | None:
+        """Return the first answer's method as typed; None where nothing fits."""
+        chosen = self.answers[0].chosen if self.answers else None
+        return None if chosen is None else chosen.method
+
+    @property
+    def fits(self) -> bool:
+        """Whether there is a method for any of the questions."""
+        return any(answer.chosen is not None for answer in self.answers)
+
+    def to_json(self) -> str:
+        """Write the answers as a JSON list of objects; scores are fractions, unknown is null."""
+        return json.dumps([as_object(answer) for answer in self.answers], indent=1, allow_nan=False)
+
+    def print(self, console: Console | None = None) -> None:
+        """Print each answer: its sentence, its table, and what would change it."""
+        from rich.console import Console
+
+        screen = console or Console()
+        for i, answer in enumerate(self.answers):
+            if i:
+                screen.print()
+            _print(answer, screen)
+
+    def __str__(self) -> str:
+        return "\n".join(sentence(answer) for answer in self.answers)
+
+    __repr__ = __str__
+
+
+def sentence(answer: Answer) -> str:
+    """Say in words what to use, what that rests on, or that nothing fits."""
+    where = f"{answer.backbone} on {' and '.join(answer.tasks)}"
+    chosen, terms = answer.chosen, answer.terms
+    if chosen is None:
+        return plain(_nothing(answer, where))
+    margin = f"{points(terms.margin):.1f} points"
+    cost = chosen.costs[terms.by]
+    paid = "" if cost is None else f", {terms.cost.words} {terms.cost.show(cost)}"
+    tuned = " (tuned)" if chosen.variant == "tuned" else ""
+    score = f"{points(chosen.score.mean or 0.0):.1f} points{paid}"
+    if len(answer.allowed) == 1:
+        why = "Proved: no other method is allowed."
+    elif answer.basis == "proved":
+        why = f"Proved: at most {margin} worse than any other allowed method{_likely(chosen)}."
+    elif chosen.probability is None:
+        why = "Best bet: the highest score; how sure that is cannot be told."
+    else:
+        why = f"Best bet, not proved: {_chance(chosen.probability)} likely within {margin} of the best."
+    return plain(f"Use {chosen.method}{tuned} for {where}: {score}. {why}")
+
+
+def _likely(chosen: Candidate) -> str:
+    if chosen.probability is None:
+        return ""
+    return f"; {_chance(chosen.probability)} likely within that of the best"
+
+
+def _nothing(answer: Answer, where: str) -> str:
+    if not any(candidate.place is not None for candidate in answer.candidates):
+        return (
+            f"Nothing can be chosen for {where}: no method was completed with a score. "
+            "Run the study to its end; `whichpeft check` says what is missing."
+        )
+    limits = ", ".join(
+        f"{COSTS[name].words} {COSTS[name].shown_limit(limit)}"
+        for name, limit in answer.terms.limits.items()
+    )
+    if not limits:
+        return f"Nothing can be chosen for {where}: {answer.terms.cost.words} is known of no method."
+    return f"Nothing fits for {where}: no method is within {limits}."
+
+
+def _print(answer: Answer, console: Console) -> None:
+    from rich.text import Text
+
+    console.print(Text(sentence(answer), style="bold"))
+    shown = sorted(answer.allowed, key=lambda c: c.costs[answer.terms.by] or 0.0)
+    if shown:
+        table = _table(answer, shown, console.width)
+        console.print(table)
+        console.print(Text(_legend(answer, table), style="dim"))
+    for candidate in answer.candidates:
+        if candidate.excluded:
+            mean = candidate.score.mean
+            score = "" if mean is None else f" ({points(mean):.1f})"
+            line = plain(f"{candidate.method}{score}: {'; '.join(candidate.excluded)}")
+            console.print(Text.assemble(("not allowed  ", "yellow"), line))
+    for line in changes(answer):
+        console.print(Text.assemble(("would change it  ", "cyan"), plain(line)))
+    for line in [*caveats(answer), *answer.notes]:
+        console.print(Text.assemble(("note  ", "yellow"), plain(line)))
+
+
+def _table(answer: Answer, shown: Sequence[Candidate], width: int) -> Table:
+    """Return a table of the allowed methods with as many columns as the width holds."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    columns = _columns(answer)
+    longest = max(16, width * 3 // 10)
+    cells = {title: [title, *map(show, shown)] for title, show in columns.items()}
+    wide = {title: max(map(len, texts)) + _BETWEEN + 1 for title, texts in cells.items()}
+    wide["method"] = min(wide["method"], longest)
+    limited = [COSTS[name].title for name in answer.terms.limits if name != answer.terms.by]
+    for title in ("frontier", "proved", *limited, "likely"):  # what is least needed goes first
+        if sum(wide.values()) > width:
+            del wide[title]
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, _BETWEEN, 0, 0), show_edge=False)
+    for title in wide:
+        name = title == "method"
+        table.add_column(
+            title,
+            justify="left" if name else "right",
+            no_wrap=not name,
+            overflow="fold",
+            max_width=longest if name else None,
+        )
+    for place, candidate in enumerate(shown, start=1):
+        style = "bold" if candidate is answer.chosen else ""
+        table.add_row(*(Text(cells[title][place], style=style) for title in wide))
+    return table
+
+
+def _columns(answer: Answer) -> dict[str, Callable[[Candidate], str]]:
+    """Return what is shown of each candidate, by the heading."""
+    costs = dict.fromkeys([answer.terms.by, *answer.terms.limits])
+    some_tuned = len({candidate.variant for candidate in answer.allowed}) > 1
+
+    def name(candidate: Candidate) -> str:
+        return plain(f"{candidate.method} ({candidate.variant})" if some_tuned else candidate.method)
+
+    return {
+        "method": name,
+        "score": lambda c: _points(c.score, sign=False),
+        "gap": lambda c: "chosen" if c is answer.chosen else _points(c.gap, sign=True),
+        **{COSTS[cost].title: _cost(cost) for cost in costs},
+        "likely": lambda c: UNKNOWN if c.probability is None else _chance(c.probability),
+        "proved": lambda c: UNKNOWN if c.proved_margin is None else _margin(c.proved_margin),
+        "frontier": lambda c: UNKNOWN if c.frontier is None else _chance(c.frontier),
+    }
+
+
+def _cost(name: str) -> Callable[[Candidate], str]:
+    def show(candidate: Candidate) -> str:
+        value = candidate.costs[name]
+        return UNKNOWN if value is None else COSTS[name].show(value)
+
+    return show
+
+
+def _legend(answer: Answer, table: Table) -> str:
+    """Say what the columns of a table mean, and which it has no room for."""
+    margin, cost = f"{points(answer.terms.margin):.1f} points", answer.terms.cost.words
+    meanings = {
+        "gap": "score, gap to the chosen method: points, 95 % intervals",
+        "likely": f"likely: probability of being within {margin} of the best allowed",
+        "proved": "proved: smallest margin, in points, for which that is proved",
+        "frontier": f"frontier: probability that no method beats it in score and {cost}",
+    }
+    shown = [str(column.header) for column in table.columns]
+    dropped = [title for title in _columns(answer) if title not in shown]
+    lines = [meaning for title, meaning in meanings.items() if title in shown]
+    if dropped:
+        lines.append(f"not shown, for want of width: {', '.join(dropped)}")
+    return "; ".join(lines)
+
+
+def _points(value: Interval, *, sign: bool) -> str:
+    if value.mean is None:
+        return UNKNOWN
+    text = f"{points(value.mean):+.1f}" if sign else f"{points(value.mean):.1f}"
+    return text if value.high is None else f"{text} ± {points(value.high - value.mean):.1f}"
+
+
+def _margin(value: float) -> str:
+    # Rounded up: a smaller one is not proved.
+    return f"{math.ceil(1000 * value - 1e-9) / 10:.1f}"
+
+
+def _chance(probability: float) -> str:
+    """Show a probability; what was never drawn is rare, not impossible."""
+    percent = round(100 * probability)
+    return "> 99 %" if percent >= 100 else "< 1 %" if percent <= 0 else f"{percent} %"
+
+
+def as_object(answer: Answer) -> dict[str, Any]:
+    """Return an answer as JSON values: scores, gaps and margins as fractions, unknown as None."""
+    chosen, terms = answer.chosen, answer.terms
+    return {
+        "backbone": answer.backbone,
+        "task": answer.tasks[0] if len(answer.tasks) == 1 else None,
+        "tasks": list(answer.tasks),
+        "metric": answer.metric,
+        "method": None if chosen is None else chosen.method,
+        "method_id": None if chosen is None else chosen.method_id,
+        "variant": None if chosen is None else chosen.variant,
+        "basis": answer.basis,
+        "probability": None if chosen is None else chosen.probability,
+        "sentence": sentence(answer),
+        "by": terms.by,
+        "margin": terms.margin,
+        "limits": dict(terms.limits),
+        "candidates": [_candidate(candidate, answer) for candidate in answer.candidates],
+        "changes": changes(answer),
+        "notes": [*caveats(answer), *answer.notes],
+    }
+
+
+def _candidate(candidate: Candidate, answer: Answer) -> dict[str, Any]:
+    score, gap = candidate.score, candidate.gap
+    return {
+        "method": candidate.method,
+        "method_id": candidate.method_id,
+        "variant": candidate.variant,
+        "chosen": candidate is answer.chosen,
+        "allowed": candidate.allowed,
+        "excluded": list(candidate.excluded),
+        "score_mean": score.mean,
+        "score_low": score.low,
+        "score_high": score.high,
+        "gap_mean": gap.mean,
+        "gap_low": gap.low,
+        "gap_high": gap.high,
+        "probability": candidate.probability,
+        "proved_margin": candidate.proved_margin,
+        "frontier_probability": candidate.frontier,
+        **{cost.key: candidate.costs[name] for name, cost in COSTS.items()},
+        "trainable_percent": candidate.limited["trainable"],
+    }

@@ -1,0 +1,104 @@
+"""The stage of a run: backbones found, data encoded, everything planned, and what it should cost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from whichpeft.backbones import resolve_backbone
+from whichpeft.engine import Job
+from whichpeft.engine.compute import choose_compute, find_devices
+from whichpeft.engine.data import write_data
+from whichpeft.engine.setting import usable_cores
+from whichpeft.executors import warm_up
+from whichpeft.planning import Cell, Plan, make_plan
+from whichpeft.records import Record
+from whichpeft.request import Request
+from whichpeft.study import Trial
+
+# What a trial costs beside its steps, until trials have been timed: loading and evaluation.
+_SET_UP_SECONDS = 1.0
+_FORWARD_SHARE = 0.35  # of a training step, that evaluating the same examples takes
+# A trial's process holds more than its profile's peak: libraries, and data while it loads.
+_PROCESS_BYTES = 500_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """What is to run: the plan, each cell's encoded data, the devices, and notes to show."""
+
+    plan: Plan
+    data: dict[tuple[str, str, str], Path]
+    devices: list[str]
+    notes: list[str]
+
+
+def set_stage(request: Request, scratch: Path, device: str) -> Stage:
+    """Find the backbones, encode the data and plan. Raises RequestError."""
+    backbones = [resolve_backbone(name) for name in request.study.backbones]
+    warm_up([backbone.family for backbone in backbones])
+    devices = find_devices(device)
+    choose_compute(devices[0], request.study.precision)
+    notes = [f"{task.name}: {note}" for task in request.tasks for note in task.notes]
+    data = {}
+    for backbone in backbones:
+        for task in request.tasks:
+            key = backbone.name, backbone.revision, task.name
+            data[key], cut = write_data(task, backbone, request.study.budget, scratch)
+            if cut:
+                notes.append(f"{task.name}: {cut:.1%} of the examples are cut to what {key[0]} can read")
+    plan = make_plan(request.study, backbones, request.tasks, request.methods)
+    return Stage(plan, data, devices, notes)
+
+
+def make_job(trial: Trial, cell: Cell, stage: Stage, beside: int) -> Job:
+    """Put together what carries a trial out, with `beside` others allowed at the same time."""
+    return Job(
+        trial=trial,
+        backbone=cell.backbone,
+        method=cell.method,
+        data=stage.data[cell.backbone.name, cell.backbone.revision, cell.task.name],
+        device=stage.devices[0],
+        beside=beside,
+    )
+
+
+def expected_costs(cells: Iterable[Cell], records: Iterable[Record]) -> tuple[dict[str, float], int]:
+    """Return the seconds each cell's trials should take by their profile's fingerprint, and the
+    largest peak memory in bytes; only what has been profiled is known.
+    """
+    profiles = {record.trial.fingerprint: record for record in records}
+    seconds: dict[str, float] = {}
+    memory = 0
+    for cell in cells:
+        record = profiles.get(cell.profile.fingerprint)
+        if record is not None:
+            seconds[record.trial.fingerprint] = trial_seconds(record, cell)
+            memory = max(memory, int(record.value("peak_memory_bytes") or 0))
+    return seconds, memory
+
+
+def trial_seconds(profile: Record, cell: Cell) -> float:
+    """Estimate a final trial from its profile: set-up, steps, and evaluation after each epoch."""
+    budget = cell.study.budget
+    rate = profile.value("samples_per_second")
+    if rate is None:
+        return _SET_UP_SECONDS
+    read = budget.epochs * cell.task.counts["validation"] + cell.task.counts["test"]
+    steps = profile.value("train_seconds") or 0.0
+    return _SET_UP_SECONDS + steps + _FORWARD_SHARE * read / rate
+
+
+def side_by_side(devices: Sequence[str], jobs: int | None, threads: int, memory: int) -> list[str]:
+    """Return a device for each trial that may run at the same time.
+
+    One trial an accelerator; on a CPU as many as cores and memory allow, or `jobs`.
+    """
+    if devices[0] != "cpu":
+        return list(devices[:jobs])
+    by_cores = max(1, usable_cores() // threads)
+    by_memory = max(1, int(psutil.virtual_memory().available // (memory + _PROCESS_BYTES)))
+    return ["cpu"] * (jobs or min(by_cores, by_memory))

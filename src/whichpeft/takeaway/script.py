@@ -1,0 +1,121 @@
+"""The training script that a user takes away."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from whichpeft.methods import Adapter
+from whichpeft.methods.composition import StackedAdapter
+from whichpeft.methods.peft_adapter import PeftAdapter
+from whichpeft.methods.peft_method import PeftMethod
+from whichpeft.takeaway.settled import Settled
+from whichpeft.tasks.images import ImageTask
+
+_CLASSES = "found.argmax(1)"
+_VALUES = "found[:, 0]"
+# How a script scores by the metrics that tasks give: an import where it needs one, and an expression.
+_METRICS = {
+    "accuracy": ("", f"({_CLASSES} == truth).mean()"),
+    "macro_f1": (
+        "from sklearn.metrics import f1_score",
+        f'f1_score(truth, {_CLASSES}, average="macro")',
+    ),
+    "f1": ("from sklearn.metrics import f1_score", f"f1_score(truth, {_CLASSES})"),
+    "matthews": (
+        "from sklearn.metrics import matthews_corrcoef",
+        f"matthews_corrcoef(truth, {_CLASSES})",
+    ),
+    "pearson": ("", f"np.corrcoef({_VALUES}, truth)[0, 1]"),
+    "spearman": ("from scipy.stats import spearmanr", f"spearmanr({_VALUES}, truth).statistic"),
+    "neg_rmse": ("", f"-spread * np.sqrt(np.mean(({_VALUES} - truth) ** 2))"),
+}
+
+
+def training_script(settled: Settled, adapter: Adapter, *, metric: str | None) -> str:
+    """Return a script that trains a settled method with the transformers Trainer.
+
+    adapter: the method on the task's model without weights. It is put on with PEFT alone where that
+    does all the method needs, and by whichpeft where it does not.
+    """
+    classification = settled.task.problem == "classification"
+    usual = "accuracy" if classification else "pearson"
+    metric = metric if metric in _METRICS else usual
+    needed, code = _METRICS[metric]
+    text_columns = [column for column in settled.source.text_columns if not column.isdecimal()]
+    reason = _beyond_peft(settled, adapter)
+    config = getattr(settled.method, "config_class", None)
+    return str(
+        _template().render(
+            method=settled.trial.method,
+            backbone=settled.trial.backbone,
+            task=settled.trial.task,
+            kind="whichpeft" if reason else "peft" if _is_peft(adapter) else "plain",
+            reason=reason,
+            ours=config is not None and config().__module__.startswith("whichpeft."),
+            peft_type=getattr(settled.method, "peft_type", ""),
+            configs=repr(_config_paths(adapter)),
+            task_type=repr(settled.task.task_type),
+            same_targets=settled.trial.same_targets,
+            images=isinstance(settled.task, ImageTask),
+            classification=classification,
+            trained=None if all(p.requires_grad for p in adapter.model.parameters()) else "some",
+            data=repr(_data(settled)),
+            text_default=f", default={text_columns!r}" if text_columns else "",
+            label=repr(settled.source.label_column or "label"),
+            metric=metric,
+            metric_import=needed,
+            metric_code=code,
+        )
+    )
+
+
+def _is_peft(adapter: Adapter) -> bool:
+    return isinstance(adapter, (PeftAdapter, StackedAdapter))
+
+
+def _beyond_peft(settled: Settled, adapter: Adapter) -> str | None:
+    """Say what a method needs beyond `peft.get_peft_model`, or None."""
+    method = settled.method
+    if isinstance(adapter, StackedAdapter):
+        return "PEFT does not stack several methods on one model"
+    if not isinstance(adapter, PeftAdapter) or not isinstance(method, PeftMethod):
+        return None
+    if type(adapter).after_step is not PeftAdapter.after_step:
+        return f"{method.name} acts after every step"
+    if adapter.head_apart:
+        return f"PEFT does not train the head with {method.name}"
+    if type(method).attach is not PeftMethod.attach:
+        return f"{method.name} is put on the model in another way than PEFT does alone"
+    return None
+
+
+def _config_paths(adapter: Adapter) -> str:
+    """Return the method that the config files beside the script make, as whichpeft reads it."""
+    if isinstance(adapter, StackedAdapter):
+        return "+".join(f"{name}/adapter_config.json" for name in adapter.adapters)
+    return "adapter_config.json"
+
+
+def _data(settled: Settled) -> str | None:
+    """Return where the script finds the study's data, where that is a folder or on the hub."""
+    name = settled.source.name
+    if name.startswith("glue/"):
+        return f"nyu-mll/glue:{name.removeprefix('glue/')}"
+    path = Path(name).expanduser()
+    if path.is_dir():
+        return str(path)
+    owner, _, rest = name.partition("/")
+    return f"{owner}/{rest.replace('/', ':', 1)}" if rest and not path.exists() else None
+
+
+@cache
+def _template() -> Any:
+    from jinja2 import Environment, StrictUndefined
+
+    environment = Environment(undefined=StrictUndefined, keep_trailing_newline=True)
+    return environment.from_string(
+        files("whichpeft.takeaway").joinpath("train.py.j2").read_text("utf-8")
+    )

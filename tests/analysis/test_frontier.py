@@ -1,0 +1,102 @@
+"""The frontier: who is beaten by whom, how sure that is, and which rows compete."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from whichpeft.analysis import comparisons, draw_scores
+from whichpeft.analysis.frontier import frontier_probability, on_frontier
+
+
+def rows_of(study, records):
+    (comparison,) = comparisons(study, records)
+    return {(row["method"], row["variant"]): row for row in comparison.rows}
+
+
+def test_what_is_beaten_in_all_at_once_is_not_on_the_frontier():
+    scores = [0.80, 0.85, 0.84, 0.90]
+    costs = [[1, 1], [2, 2], [3, 1], [9, 9]]
+    # The third is worse than the second and slower, and still the smaller of the two.
+    assert on_frontier(scores, costs).tolist() == [True, True, True, True]
+    assert on_frontier(scores, [[c[0]] for c in costs]).tolist() == [True, True, False, True]
+
+
+def test_equals_share_the_frontier_and_the_cheaper_of_two_equal_scores_has_it():
+    assert on_frontier([0.8, 0.8, 0.8], [[1], [1], [2]]).tolist() == [True, True, False]
+    draws = np.full((5, 3), 0.8)
+    assert frontier_probability(draws, [1, 1, 2]).tolist() == [1, 1, 0]
+
+
+def test_probability_is_the_share_of_draws_that_no_cheaper_method_beats():
+    draws = np.array([[0.7, 0.8, 0.9], [0.7, 0.6, 0.9], [0.7, 0.6, 0.5], [0.7, 0.8, 0.75]])
+    assert frontier_probability(draws, [1, 2, 3]).tolist() == [1, 0.5, 0.5]
+    # Of two that cost the same the better one is on it.
+    assert frontier_probability(draws, [2, 2, 3]).tolist() == [0.5, 0.5, 0.5]
+
+
+def test_probability_is_right_about_as_often_as_it_says():
+    """Among simulated studies, the truth is on the frontier as often as is said on average."""
+    rng = np.random.default_rng(0)
+    said, true = [], []
+    for _ in range(300):
+        means = rng.normal(0.8, 0.01, size=3)
+        scores = (
+            means[:, None, None]
+            + rng.normal(0, 0.01, size=(3, 5, 1))
+            + rng.normal(0, 0.3, size=(3, 5, 300))
+        )
+        said.append(frontier_probability(draw_scores(scores, rng=rng, draws=400), [1, 2, 3]))
+        true.append(on_frontier(means, [[1], [2], [3]]))
+    said, true = np.ravel(said), np.ravel(true)
+    for low, high in ((0.0, 0.4), (0.4, 0.6), (0.6, 0.95)):
+        within = (said >= low) & (said < high)
+        assert within.sum() > 50
+        # Wide enough for the sampling error of so many studies; draws with long tails are cautious.
+        assert true[within].mean() == pytest.approx(said[within].mean(), abs=0.12)
+
+
+def test_rows_say_who_is_beaten(made):
+    records = [
+        *made.whole("full", [0.80, 0.82, 0.84], adapter=made.BASE, seconds=60, memory=8e8),
+        *made.whole("lora", [0.83, 0.84, 0.85], seconds=30, memory=4e8),
+        *made.whole("bitfit", [0.70, 0.70, 0.70], adapter=99, seconds=40, memory=4e8),
+        *made.whole("ia3", [0.90, 0.90], adapter=50, seconds=1, memory=1e8),
+        made.idle_profile(),
+        *(made.final("zero-shot", seed, 0.5, adapter=0) for seed in range(3)),
+    ]
+    rows = rows_of(made.study(["full", "lora", "bitfit", "ia3", "zero-shot"]), records)
+    found = {method: row["on_frontier"] for (method, _), row in rows.items()}
+    # ia3 lacks a seed, so it neither competes nor beats; zero-shot takes no memory to train.
+    assert found == {"full": False, "lora": True, "bitfit": True, "ia3": None, "zero-shot": True}
+
+
+def test_what_was_measured_elsewhere_does_not_compete(made):
+    records = [
+        *made.whole("full", [0.80, 0.82, 0.84], adapter=made.BASE),
+        *made.whole("lora", [0.79, 0.81, 0.83], seconds=70, memory=9e8, setting=made.other_machine()),
+    ]
+    rows = rows_of(made.study(["full", "lora"]), records)
+    assert rows["full", "default"]["on_frontier"] is True
+    assert rows["lora", "default"]["on_frontier"] is None
+
+
+def test_tuned_rows_compete_with_tuned_rows_and_with_what_was_not_tuned(made):
+    better = {"hyperparameters": {"learning_rate": 0.002}}
+    records = []
+    for method, default, tuned, seconds in (("full", 0.80, 0.81, 60), ("lora", 0.70, 0.90, 30)):
+        records += made.whole(method, [default] * 3, adapter=900 if method == "lora" else made.BASE,
+                              seconds=seconds)  # fmt: skip
+        records += [made.tuned(method, 0, 0.5), made.tuned(method, 1, 0.6)]
+        records.append(made.profile(method, seconds=seconds, **better))
+        records += [made.final(method, seed, tuned, **better) for seed in range(3)]
+    records.append(made.idle_profile())
+    records += [made.final("zero-shot", seed, 0.5, adapter=0) for seed in range(3)]
+    rows = rows_of(made.study(["full", "lora", "zero-shot"]), records)
+    assert {key: row["on_frontier"] for key, row in rows.items()} == {
+        ("full", "default"): True,  # against lora at its default
+        ("full", "tuned"): False,
+        ("lora", "default"): True,
+        ("lora", "tuned"): True,
+        ("zero-shot", "default"): True,
+    }

@@ -1,0 +1,120 @@
+"""Searches: what is tried, in what space, and what a trial has to reach to go on."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import pytest
+
+from whichpeft.backbones import resolve_backbone
+from whichpeft.methods import LogRange, resolve_method
+from whichpeft.planning import bar, make_plan, make_search, rungs
+from whichpeft.planning.tuning import open_space, spread
+from whichpeft.study import Budget, Study
+from whichpeft.tasks.bare import BareTask
+
+
+def cell(method, trials=8):
+    backbone = resolve_backbone("minilm", weights=False)
+    study = Study(backbone="minilm", methods=[method], budget=Budget(tuning_trials=trials))
+    (found,) = make_plan(study, [backbone], [BareTask(backbone)], {method: resolve_method(method)}).cells
+    assert found.refusal is None
+    return found
+
+
+def test_the_first_trial_is_the_default_and_the_others_lie_in_the_space():
+    searched = cell("lora")
+    search = make_search(searched)
+    assert search is not None
+    default, *others = (dict(trial.hyperparameters) for trial in search.trials)
+    assert default == searched.method.hyperparameters
+    assert [trial.number for trial in search.trials] == list(range(8))
+    assert {trial.purpose for trial in search.trials} == {"tune"}
+    assert len({trial.fingerprint for trial in search.trials}) == 8
+    for values in others:
+        assert default["learning_rate"] / 10 <= values["learning_rate"] <= default["learning_rate"] * 5
+        assert values["r"] in (2, 4, 8, 16, 32, 64)
+        assert values["lora_alpha"] == 2 * values["r"]  # what follows from a size follows it
+    assert len({values["r"] for values in others}) > 3
+    assert make_search(cell("lora")).trials == search.trials
+
+
+def test_more_trials_begin_with_the_same_ones():
+    few, many = make_search(cell("bitfit", 4)), make_search(cell("bitfit", 16))
+    assert [t.hyperparameters for t in few.trials] == [t.hyperparameters for t in many.trials[:4]]
+
+
+def test_candidates_cover_the_learning_rates_evenly():
+    points = spread({"learning_rate": LogRange(1e-4, 1e-2), "r": (4, 8)}, 32)
+    places = [math.log10(point["learning_rate"]) for point in points]
+    for low in (-4.0, -3.5, -3.0, -2.5):  # a quarter each
+        assert 6 <= sum(low <= place < low + 0.5 for place in places) <= 10
+    assert 12 <= sum(point["r"] == 4 for point in points) <= 20
+
+
+@pytest.mark.parametrize(
+    ("method", "left"),
+    [
+        ("head", {"learning_rate"}),
+        ("lora", {"learning_rate", "r", "lora_dropout"}),
+        ("lora:r=16", {"learning_rate", "lora_dropout"}),
+        ("lora:learning_rate=1e-3,lora_dropout=0.1", {"r"}),
+        ("lora+bitfit", {"learning_rate", "lora.r", "lora.lora_dropout"}),
+        ("lora:r=4+bitfit", {"learning_rate", "lora.lora_dropout"}),
+        ("lora:r=4,learning_rate=1e-3+bitfit", {"lora.lora_dropout"}),
+        ("zero-shot", set()),
+    ],
+)
+def test_what_is_typed_is_settled(method, left):
+    assert set(open_space(cell(method))) == left
+
+
+def test_a_part_of_a_composition_is_tuned_inside_it():
+    search = make_search(cell("lora+bitfit"))
+    ranks = {trial.hyperparameters["lora"]["r"] for trial in search.trials}
+    assert len(ranks) > 2
+    assert search.trials[1].hyperparameters["learning_rate"] == search.methods[1].learning_rate
+
+
+def test_a_config_file_is_taken_as_it_is_but_for_the_learning_rate(tmp_path):
+    path = tmp_path / "adapter_config.json"
+    path.write_text('{"peft_type": "LORA", "r": 4, "target_modules": ["query"]}')
+    assert set(open_space(cell(str(path)))) == {"learning_rate"}
+
+
+def test_values_that_the_method_refuses_there_are_not_tried():
+    class Picky(type(resolve_method("lora"))):
+        def refuses(self, backbone, task, budget):
+            return "too large" if self.r > 8 else None
+
+    picky = dataclasses.replace(cell("lora"), typed=Picky())
+    assert open_space(picky)["r"] == (2, 4, 8)
+
+
+def test_nothing_is_searched_where_nothing_is_left_or_nobody_asked():
+    assert make_search(cell("zero-shot")) is None
+    assert make_search(cell("bitfit:learning_rate=1e-3")) is None
+    assert make_search(cell("lora", trials=0)) is None
+
+
+def test_rungs_lie_at_a_ninth_and_a_third_but_not_in_the_warm_up_nor_at_the_end():
+    assert rungs(900) == [100, 300]
+    assert rungs(90) == [16, 30]
+    assert rungs(36) == [16]
+    assert rungs(16) == []
+
+
+@pytest.mark.parametrize(
+    ("earlier", "needed"),
+    [
+        ([], None),
+        ([0.5], 0.5),
+        ([0.5, 0.7], 0.7),
+        ([0.5, 0.7, 0.6], 0.6),
+        ([0.5, 0.7, 0.6, 0.1, 0.2], 0.6),
+        ([0.5, 0.7, 0.6, 0.1, 0.2, 0.3], 0.5),
+    ],
+)
+def test_a_trial_goes_on_among_the_best_third(earlier, needed):
+    assert bar(earlier) == needed
