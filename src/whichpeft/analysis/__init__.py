@@ -4,6 +4,7 @@ from whichpeft.analysis.across import Across, across_tasks, signed_rank
 from whichpeft.analysis.budget_curve import curve_of
 from whichpeft.analysis.comparison import Comparison, compare, comparisons
 from whichpeft.analysis.effects import draw_scores
+from whichpeft.analysis.example_scores import Predictions
 from whichpeft.analysis.gap import MARGIN, Gap, paired_gap
 from whichpeft.analysis.intervals import CONFIDENCE, Interval, mean_interval
 from whichpeft.analysis.multiplicity import holm
@@ -20,6 +21,7 @@ __all__ = [
     "Comparison",
     "Gap",
     "Interval",
+    "Predictions",
     "Row",
     "Search",
     "across_tasks",

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from whichpeft.analysis.evidence import Predictions
+from whichpeft.analysis.example_scores import Predictions
 from whichpeft.analysis.findings import Finding
 from whichpeft.analysis.grounds import MethodRecords
 from whichpeft.errors import RecordError

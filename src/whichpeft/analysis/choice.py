@@ -18,7 +18,8 @@ import numpy as np
 
 from whichpeft.analysis.candidates import UNKNOWN, Candidate, entrants, over_tasks
 from whichpeft.analysis.comparison import Comparison
-from whichpeft.analysis.evidence import Array, Evidence, OverTasks, Predictions, gather
+from whichpeft.analysis.evidence import Evidence, OverTasks, gather
+from whichpeft.analysis.example_scores import Array, Predictions
 from whichpeft.analysis.frontier import frontier_probability
 from whichpeft.analysis.gap import LEVEL
 from whichpeft.analysis.grounds import MethodRecords
@@ -66,7 +67,7 @@ def choose(
             candidate = replace(candidate, place=len(kept))
             kept.append(comparison.records[place])
         candidates.append(candidate)
-    evidence = gather(kept, metric=comparison.metric, predictions=predictions, rng=rng) if kept else None
+    evidence = gather(kept, predictions=predictions, rng=rng) if kept else None
     return decide(
         Answer(
             backbone=comparison.backbone,

@@ -6,22 +6,17 @@ so that whatever makes a seed or an example easy for all drops out of their diff
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from whichpeft.analysis.effects import Effects, draw_scores, random_effects, seed_effects
+from whichpeft.analysis.example_scores import Array, Predictions, ScoresByExample
 from whichpeft.analysis.grounds import MethodRecords
 from whichpeft.analysis.intervals import CONFIDENCE, Interval
-from whichpeft.analysis.per_example import per_example
-
-Array = NDArray[np.float64]
-Predictions = Callable[[str], Mapping[str, NDArray[Any]] | None]
-"""From a trial's fingerprint to its arrays ``outputs`` and ``labels``; None where it left none."""
 
 DRAWS = 20_000  # so that a probability is known to within half a point
 
@@ -145,7 +140,6 @@ class OverTasks:
 def gather(
     methods: Sequence[MethodRecords],
     *,
-    metric: str | None,
     predictions: Predictions,
     rng: np.random.Generator,
 ) -> Trials | None:
@@ -159,21 +153,13 @@ def gather(
     if not seeds:
         return None
     records = [[own[seed] for seed in seeds] for own in by_seed]
-    rows: list[list[Array]] = []
-    labels: NDArray[Any] | None = None
-    for own in records:
-        rows.append([])
-        for record in own:
-            arrays = predictions(record.trial.fingerprint)
-            values = None
-            if arrays is not None and (labels is None or np.array_equal(labels, arrays["labels"])):
-                labels = arrays["labels"]
-                values = per_example(metric or "", labels, arrays["outputs"])
-            if values is None or len(values) < 2:
-                scores = [[record.value("score", "test") for record in own] for own in records]
-                return Trials(np.asarray(scores, dtype=np.float64)[:, :, None], seeds, rng)
-            rows[-1].append(values)
-    return Trials(np.asarray(rows), seeds, rng)
+    known = ScoresByExample(predictions)
+    rows = [known.of(own) for own in records]
+    found = [row for row in rows if row is not None]
+    if len(found) == len(rows):
+        return Trials(np.stack(found), seeds, rng)
+    scores = [[record.value("score", "test") for record in own] for own in records]
+    return Trials(np.asarray(scores, dtype=np.float64)[:, :, None], seeds, rng)
 
 
 def _between(mean: float, drawn: Array, confidence: float) -> Interval:

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from whichpeft.analysis import KEYS, Across, Comparison, Row, across_tasks, comparisons
-from whichpeft.analysis.evidence import Predictions
+from whichpeft.analysis import KEYS, Across, Comparison, Predictions, Row, across_tasks, comparisons
 from whichpeft.analysis.rows import COUNTS, IDENTITY
 from whichpeft.records import Record, Store
 from whichpeft.report import formats
@@ -43,7 +42,7 @@ class Report:
         self.records = tuple(records)
         self.predictions: Predictions = predictions or (lambda fingerprint: None)
         self.study_text = dump_study(study) if study_text is None else study_text
-        self.comparisons: list[Comparison] = comparisons(study, self.records)
+        self.comparisons: list[Comparison] = comparisons(study, self.records, predictions=predictions)
 
     @classmethod
     def read(cls, folder: Path) -> Report:
