@@ -201,15 +201,12 @@ def _relate_scores(
         if place is not None and alike[place]:
             gaps[i] = gap_effects(kept, methods[place], scores)
             _relate(row, gaps[i], by_seed(kept), by_seed(methods[place]))
-    return (
-        alike,
-        gaps,
-        [
-            f"scores of {kept.method} are not compared with the others: {_differing(found, reference)}"
-            for kept, found, fits in zip(methods, kinds, alike, strict=True)
-            if found and not fits
-        ],
-    )
+    unlike = [
+        f"scores of {kept.method} are not compared with the others: {_differing(found, reference)}"
+        for kept, found, fits in zip(methods, kinds, alike, strict=True)
+        if found and not fits
+    ]
+    return alike, gaps, unlike
 
 
 def _relate(row: Row, gap: Effects | None, own: Mapping[int, float], base: Mapping[int, float]) -> None:
