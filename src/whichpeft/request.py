@@ -46,10 +46,10 @@ def check_request(study: Study, folder: Path, jobs: int | None = None) -> Reques
     study = _absolute(study)
     if UNTRAINED not in study.methods:
         study = dataclasses.replace(study, methods=(*study.methods, UNTRAINED))
-    methods = {text: resolve_method(text) for text in study.methods}
-    check_distinct(methods)
+    check_distinct({text: resolve_method(text) for text in study.methods})
     store = Store(folder)
-    whole = _extend(store, study)
+    study, whole = _extend(store, study)
+    methods = {text: resolve_method(text) for text in study.methods}
     tasks = tuple(load_task(source) for source in study.tasks)
     for kind, names in (
         ("tasks", [task.name for task in tasks]),
@@ -74,12 +74,16 @@ def check_distinct(methods: Mapping[str, Method]) -> None:
             raise StudyError(f"methods {other!r} and {text!r} are the same method; keep one")
 
 
-def _extend(store: Store, study: Study) -> Study:
-    """Join a study to the one its folder holds, or raise FolderError where they do not fit."""
+def _extend(store: Store, study: Study) -> tuple[Study, Study]:
+    """Join a study to the one its folder holds, or raise FolderError where they do not fit.
+
+    Returns the study, its methods spelled as the folder has them, and the whole. Two spellings of one
+    method are one method; the folder's stands, since a search leaves alone what was typed.
+    """
     if not store.study_file.exists():
         if store.fingerprints():
             raise FolderError(f"{store.folder}: holds records but no study.yaml; choose another --out")
-        return study
+        return study, study
     held = store.study()
     differing = [key for key in _FIXED if _essence(held, key) != _essence(study, key)]
     if differing:
@@ -89,17 +93,17 @@ def _extend(store: Store, study: Study) -> Study:
             f"({key} there: {_essence(held, key)}; now: {_essence(study, key)}); "
             "choose another folder with --out"
         )
-    # Two spellings of one method are one method; the folder's spelling stands.
-    known = {resolve_method(text).identity for text in held.methods}
-    added = [text for text in study.methods if resolve_method(text).identity not in known]
-    trained = [text for text in held.methods if text != UNTRAINED]
-    return dataclasses.replace(
+    spelled = {resolve_method(text).identity: text for text in held.methods}
+    own = tuple(spelled.get(resolve_method(text).identity, text) for text in study.methods)
+    trained = [text for text in (*held.methods, *own) if text != UNTRAINED]
+    whole = dataclasses.replace(
         study,
         name=held.name,
         baseline=study.baseline if study.baseline != "full" else held.baseline,
-        methods=(*trained, *(text for text in added if text != UNTRAINED), UNTRAINED),
+        methods=(*dict.fromkeys(trained), UNTRAINED),
         seeds=tuple(sorted({*held.seeds, *study.seeds})),
     )
+    return dataclasses.replace(study, methods=own), whole
 
 
 def _essence(study: Study, key: str) -> object:

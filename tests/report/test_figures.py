@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from whichpeft.report import Report
-from whichpeft.report.figures import PRINT, SCREEN, figures
+from whichpeft.report.figure import PRINT, SCREEN
+from whichpeft.report.figures import figures
 from whichpeft.report.labels import Box, Spot, place
 from whichpeft.report.published import published_figures
 from whichpeft.report.render import save, slugs

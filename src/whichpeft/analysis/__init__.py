@@ -1,5 +1,7 @@
 """Plain functions over records: what they say together. Reads facts, runs nothing."""
 
+from whichpeft.analysis.across import Across, across_tasks, signed_rank
+from whichpeft.analysis.budget_curve import curve_of
 from whichpeft.analysis.comparison import Comparison, compare, comparisons
 from whichpeft.analysis.effects import draw_scores
 from whichpeft.analysis.gap import MARGIN, Gap, paired_gap
@@ -7,20 +9,28 @@ from whichpeft.analysis.intervals import CONFIDENCE, Interval, mean_interval
 from whichpeft.analysis.multiplicity import holm
 from whichpeft.analysis.per_example import per_example
 from whichpeft.analysis.rows import KEYS, Row
+from whichpeft.analysis.search import Search
+from whichpeft.analysis.sensitivity import sensitivity_of
 
 __all__ = [
     "CONFIDENCE",
     "KEYS",
     "MARGIN",
+    "Across",
     "Comparison",
     "Gap",
     "Interval",
     "Row",
+    "Search",
+    "across_tasks",
     "compare",
     "comparisons",
+    "curve_of",
     "draw_scores",
     "holm",
     "mean_interval",
     "paired_gap",
     "per_example",
+    "sensitivity_of",
+    "signed_rank",
 ]

@@ -10,6 +10,7 @@ from whichpeft.analysis.frontier import mark_frontier
 from whichpeft.analysis.grounds import Ground, MethodRecords, Variant, same_method, sort_records
 from whichpeft.analysis.intervals import finite, mean_interval, percent, ratio, saving
 from whichpeft.analysis.rows import Row, unknown_row
+from whichpeft.analysis.search import Search, read_search
 from whichpeft.analysis.settings import (
     Kind,
     cost_kind,
@@ -44,6 +45,7 @@ class Comparison:
     step_quartiles: by method, the quartiles of its step time in milliseconds.
     records: what each row rests on. scores_alike, costs_alike: whether a row's scores, and its costs,
     were taken in the setting that the comparison is made in.
+    searches: by method, as typed, what its search tried, where it was tuned.
     """
 
     backbone: str
@@ -59,6 +61,7 @@ class Comparison:
     records: list[MethodRecords] = field(default_factory=list)
     scores_alike: list[bool] = field(default_factory=list)
     costs_alike: list[bool] = field(default_factory=list)
+    searches: Mapping[str, Search] = field(default_factory=dict)
 
     @property
     def baseline_row(self) -> Row | None:
@@ -128,6 +131,9 @@ def _compare(study: Study, ground: Ground, *, apart: bool) -> Comparison:
         records=ground.methods,
         scores_alike=scores_alike,
         costs_alike=costs_alike,
+        searches={
+            kept.method: read_search(kept.method, kept.search) for kept in ground.methods if kept.search
+        },
     )
 
 

@@ -36,6 +36,18 @@ def mean_interval(values: Sequence[float]) -> Interval:
     return Interval(mean, mean - half, mean + half)
 
 
+def share_interval(count: int, total: int) -> tuple[float, float]:
+    """Return Wilson's score interval of a share at `CONFIDENCE`: `count` of at least one in all."""
+    from scipy.special import ndtri
+
+    z = float(ndtri(0.5 + CONFIDENCE / 2))
+    share = count / total
+    middle = (share + z * z / (2 * total)) / (1 + z * z / total)
+    spread = math.sqrt(share * (1 - share) / total + z * z / (4 * total * total))
+    half = z / (1 + z * z / total) * spread
+    return max(0.0, middle - half), min(1.0, middle + half)
+
+
 def finite(value: float | None) -> float | None:
     """Return a number, or None for one that is missing, infinite or not a number."""
     return value if value is not None and math.isfinite(value) else None

@@ -2,10 +2,59 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
 
 from whichpeft.analysis.intervals import finite
 from whichpeft.records import Record
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Tried:
+    """A tuning trial: its place in the search, what was tried and what came of it.
+
+    values: the hyperparameters by name, those of a composition's parts as ``lora.r``.
+    score: the best validation score reached, a fraction; None where the trial gave none.
+    status: ``completed``, ``stopped`` (it fell behind, so its score is the least it could have
+    reached) or ``failed``.
+    """
+
+    number: int
+    values: Mapping[str, Any]
+    score: float | None
+    status: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Search:
+    """What the search of a method tried, by number: 0 is the default, the others sample its space.
+
+    best: the one that `best_trial` picks; None where no trial came to its end.
+    """
+
+    method: str
+    tried: tuple[Tried, ...]
+    best: Tried | None
+
+    @property
+    def default(self) -> Tried | None:
+        """Return the trial of the method as it comes, where it was run."""
+        return next((tried for tried in self.tried if tried.number == 0), None)
+
+    @property
+    def sample(self) -> tuple[Tried, ...]:
+        """Return the trials that sample the search space evenly: all but the default."""
+        return tuple(tried for tried in self.tried if tried.number > 0)
+
+
+def read_search(method: str, tunes: Iterable[Record]) -> Search:
+    """Read the tuning records of one method, as typed."""
+    records = sorted(tunes, key=lambda record: record.trial.number or 0)
+    tried = [_tried(record) for record in records]
+    chosen = best_trial(records)
+    best = next((t for t, record in zip(tried, records, strict=True) if record is chosen), None)
+    return Search(method=method, tried=tuple(tried), best=best)
 
 
 def best_trial(tunes: Iterable[Record]) -> Record | None:
@@ -29,3 +78,25 @@ def best_trial(tunes: Iterable[Record]) -> Record | None:
 def validation_score(record: Record) -> float | None:
     """Return the best validation score that a trial reached, as a fraction."""
     return finite(record.value("validation_score", "validate"))
+
+
+def _tried(record: Record) -> Tried:
+    score = validation_score(record)
+    if score is None or record.outcome.status not in ("completed", "stopped"):
+        score, status = None, "failed"
+    else:
+        status = record.outcome.status
+    return Tried(
+        number=record.trial.number or 0,
+        values=dict(_flat(record.trial.hyperparameters)),
+        score=score,
+        status=status,
+    )
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value

@@ -3,49 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from whichpeft.analysis import Comparison, Row
 from whichpeft.report.columns import UNKNOWN, about, plain, with_bounds
-from whichpeft.report.labels import CHAR
+from whichpeft.report.figure import Figure, Size, titled
+from whichpeft.report.labels import CHAR, distinct
 from whichpeft.report.scales import Axes, Point
 from whichpeft.report.scatter import nothing, scatter
 from whichpeft.report.style import colours
+from whichpeft.report.tuning_figures import tuning_figures
 from whichpeft.units import points, show_percent, show_seconds
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Size:
-    """How large a figure is: its plot in pixels (points in print), and whether it bears a title."""
-
-    width: int
-    height: int
-    titled: bool = False
-    stacked: bool = False
-
-    @property
-    def whole_width(self) -> int:
-        """Return the plot's width with room for the y axis."""
-        return self.width + 56
-
-
-PRINT = Size(width=450, height=290, titled=True)
-# From the widest down; a page takes the first that fits.
-SCREEN = (
-    Size(width=920, height=420),
-    Size(width=580, height=380),
-    Size(width=255, height=300, stacked=True),
-)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Figure:
-    """A chart with its title and a caption that says how to read it and what is left out."""
-
-    title: str
-    caption: str
-    chart: Any
 
 
 def figures(comparison: Comparison, size: Size) -> dict[str, Figure]:
@@ -54,6 +22,7 @@ def figures(comparison: Comparison, size: Size) -> dict[str, Figure]:
         "score-against-share": score_against_share(comparison, size),
         "score-against-time": score_against_time(comparison, size),
         "efficiency": efficiency(comparison, size),
+        **tuning_figures(comparison, size),
     }
 
 
@@ -66,7 +35,7 @@ def score_against_share(comparison: Comparison, size: Size) -> Figure:
     base = comparison.baseline_row
     drawn = [
         row
-        for row in comparison.rows
+        for row in comparison.answers
         if row["score_mean"] is not None
         and (row["trainable_percent"] or 0) > 0
         and not (row is base and row["trainable_percent"] > 99)
@@ -99,7 +68,7 @@ def score_against_time(comparison: Comparison, size: Size) -> Figure:
     """Draw score against training time; point size is the trainable share."""
     drawn = [
         row
-        for row in comparison.rows
+        for row in comparison.answers
         if row["score_mean"] is not None and (row["train_seconds"] or 0) > 0
     ]
     axes = Axes(
@@ -129,7 +98,8 @@ def efficiency(comparison: Comparison, size: Size) -> Figure:
     """Draw parameter efficiency, normalised score and time efficiency side by side, in per cent."""
     import altair as alt
 
-    rows, names = comparison.rows, _distinct([plain(row["method"]) for row in comparison.rows])
+    rows = comparison.answers
+    names = distinct([plain(row["method"]) for row in rows])
     colour = colours([row["method"] for row in rows])
     panels = {
         "parameter efficiency, %": [_rest(row["percent_of_full"]) for row in rows],
@@ -159,13 +129,14 @@ def efficiency(comparison: Comparison, size: Size) -> Figure:
         for i, (title, values) in enumerate(panels.items())
     ]
     chart = alt.vconcat(*charts, spacing=26) if size.stacked else alt.hconcat(*charts, spacing=22)
-    return _titled(
-        comparison,
-        size,
+    return titled(
         chart,
+        size,
         title="Efficiency in three views",
+        about=about(comparison),
         caption="Higher is better. Parameter efficiency: 100 - trainable share of full fine-tuning. "
-        "Normalised score: of the best method's. Time efficiency: 1 - train time / the slowest's.",
+        "Normalised score: of the best method's. Time efficiency: 1 - train time / the slowest's."
+        f"{_tuned(comparison)}",
     )
 
 
@@ -207,15 +178,15 @@ def _scatter_figure(
         left_out = ""
     bars = " Bars: 95 % interval over seeds." if any(dot.low is not None for dot in dots) else ""
     hollow = " Hollow: size not measured." if any(dot.size is None for dot in dots) else ""
-    caption = f"{reading}{hollow}{bars}{left_out}"
-    return _titled(comparison, size, chart, title=title, caption=caption)
+    caption = f"{reading}{hollow}{bars}{_tuned(comparison)}{left_out}"
+    return titled(chart, size, title=title, about=about(comparison), caption=caption)
 
 
 def _left_out(comparison: Comparison, drawn: Sequence[Row], x: str, has_line: bool) -> str:
     """Say which methods are not drawn and why, with their score where there is one."""
     idle: list[str] = []
     unmeasured: list[str] = []
-    for row in comparison.rows:
+    for row in comparison.answers:
         if row in drawn or (has_line and row is comparison.baseline_row):
             continue
         name = plain(row["method"])
@@ -224,18 +195,6 @@ def _left_out(comparison: Comparison, drawn: Sequence[Row], x: str, has_line: bo
         (idle if row[x] == 0 and row["score_mean"] is not None else unmeasured).append(name)
     text = f" Trains nothing, so has no place here: {', '.join(idle)}." if idle else ""
     return text + (f" Not drawn, no measurement: {', '.join(unmeasured)}." if unmeasured else "")
-
-
-def _titled(comparison: Comparison, size: Size, chart: Any, *, title: str, caption: str) -> Figure:
-    import textwrap
-
-    import altair as alt
-
-    if size.titled:
-        # Slightly more than the average width of a letter at the size of subtitles.
-        lines = textwrap.wrap(f"{about(comparison)}. {caption}", int(size.whole_width / 5.7))
-        chart = chart.properties(title=alt.TitleParams(text=title, subtitle=lines))
-    return Figure(title=title, caption=caption, chart=chart)
 
 
 def _bars(
@@ -260,18 +219,16 @@ def _bars(
     return alt.layer(bars, ends).properties(width=width, height=alt.Step(21))
 
 
+def _tuned(comparison: Comparison) -> str:
+    """Say with which hyperparameters a method stands where it has rows for more than one."""
+    if not comparison.searches:
+        return ""
+    rest = [plain(row["method"]) for row in comparison.answers if row["variant"] != "tuned"]
+    return f" Methods as tuned{'; by default ' if rest else ''}{', '.join(rest)}."
+
+
 def _score_title(comparison: Comparison) -> str:
     return f"{plain(comparison.metric or 'score')}, points"
-
-
-def _distinct(names: Sequence[str]) -> list[str]:
-    found: list[str] = []
-    for name in names:
-        count, own = 2, name
-        while own in found:
-            own, count = f"{name} ({count})", count + 1
-        found.append(own)
-    return found
 
 
 def _rest(percent: float | None) -> float | None:

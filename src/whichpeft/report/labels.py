@@ -72,6 +72,49 @@ def place(spots: Sequence[Spot], frame: Box, taken: Sequence[Box] = ()) -> list[
     return [placed[i] for i in range(len(spots))]
 
 
+def shortened(name: str, room: float) -> str:
+    """Cut a name so that it takes no more than so many pixels, but eight characters at least."""
+    limit = max(8, int(room / CHAR))
+    return name if len(name) <= limit else name[: limit - 1] + "…"
+
+
+def distinct(names: Sequence[str]) -> list[str]:
+    """Number names that are equal, so that an axis keeps a line for each."""
+    found: list[str] = []
+    for name in names:
+        count, own = 2, name
+        while own in found:
+            own, count = f"{name} ({count})", count + 1
+        found.append(own)
+    return found
+
+
+def spread(heights: Sequence[float], low: float, high: float) -> list[float]:
+    """Move names in one column apart so that no two share a line, and each as little as it takes.
+
+    heights: where each would like to be, in pixels; low, high: the middles of the column's first and
+    last line. Where they do not fit with a whole line each, they stand as far apart as they can.
+    """
+    if len(heights) < 2:
+        return [min(max(height, low), high) for height in heights]
+    step = min(LINE, (high - low) / (len(heights) - 1))
+    order = sorted(range(len(heights)), key=lambda i: heights[i])
+    # Seen from lines of their own, names may not pass each other: those that would stand together.
+    groups: list[list[float]] = []
+    for place, i in enumerate(order):
+        groups.append([heights[i] - place * step])
+        while len(groups) > 1 and _mean(groups[-2]) >= _mean(groups[-1]):
+            groups[-2:] = [groups[-2] + groups[-1]]
+    ends = low, high - (len(heights) - 1) * step
+    found = [min(max(_mean(group), ends[0]), ends[1]) for group in groups for _ in group]
+    placed = dict(zip(order, found, strict=True))
+    return [placed[i] + order.index(i) * step for i in range(len(heights))]
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values)
+
+
 def _candidates(spot: Spot) -> list[Placed]:
     """List places from the best to the worst: above, below, beside, then farther off."""
     found: list[Placed] = []

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
-from whichpeft.analysis import Comparison, Row
+from whichpeft.analysis import Across, Comparison, Row
+from whichpeft.report import across_table
+from whichpeft.report.across_figures import across_figures
 from whichpeft.report.columns import (
     BRIEF,
     FULL,
@@ -20,7 +23,8 @@ from whichpeft.report.columns import (
     plain,
     problems,
 )
-from whichpeft.report.figures import SCREEN, Figure, figures
+from whichpeft.report.figure import SCREEN, Figure, Size
+from whichpeft.report.figures import figures
 from whichpeft.report.render import vega_bundle
 from whichpeft.report.style import colours, theme
 from whichpeft.units import show_bytes, show_count
@@ -35,11 +39,17 @@ if TYPE_CHECKING:
 def page(report: Report) -> str:
     """Return the whole page as HTML. Nothing in it is loaded from anywhere else."""
     sections = [_section(comparison, place) for place, comparison in enumerate(report.comparisons)]
-    specs = {figure["id"]: figure.pop("specs") for section in sections for figure in section["figures"]}
+    across = [_across(one, place) for place, one in enumerate(report.across)]
+    specs = {
+        figure["id"]: figure.pop("specs")
+        for section in (*sections, *across)
+        for figure in section["figures"]
+    }
     return _template("page.html.j2").render(
         title=plain(report.study.name) or "whichpeft",
         summary=_summary(report),
         sections=sections,
+        across=across,
         study_text=report.study_text,
         settings=_settings(report),
         style=_text("page.css"),
@@ -57,20 +67,41 @@ def tables(report: Report) -> str:
 
 
 def _section(comparison: Comparison, place: int) -> dict[str, Any]:
-    drawn = [(size.whole_width, figures(comparison, size)) for size in SCREEN]
     return _words(comparison, FULL) | {
-        "figures": [
-            _drawn(f"{name}-{place}", [(width, found[name]) for width, found in drawn])
-            for name in drawn[0][1]
-        ],
+        "figures": _at_all_sizes(lambda size: figures(comparison, size), place),
         "hyperparameters": _hyperparameters(comparison),
     }
+
+
+def _across(across: Across, place: int) -> dict[str, Any]:
+    """Return what the template needs of several tasks at once."""
+    colour = colours(across.methods)
+    return {
+        "heading": across_table.heading(across),
+        "columns": across_table.columns(across),
+        "rows": [
+            {"cells": cells, "colour": colour[method]}
+            for method, cells in zip(across.methods, across_table.cells(across), strict=True)
+        ],
+        "words": [across_table.order_words(across), across_table.probability_words(across)],
+        "notes": across_table.remarks(across),
+        "figures": _at_all_sizes(lambda size: across_figures(across, size), place),
+    }
+
+
+def _at_all_sizes(draw: Callable[[Size], dict[str, Figure]], place: int) -> list[dict[str, Any]]:
+    drawn = [(size.whole_width, draw(size)) for size in SCREEN]
+    return [
+        _drawn(f"{name}-{place}", [(width, found[name]) for width, found in drawn])
+        for name in drawn[0][1]
+    ]
 
 
 def _drawn(name: str, sizes: list[tuple[int, Figure]]) -> dict[str, Any]:
     specs = []
     for width, figure in sizes:
-        spec = figure.chart.to_dict()
+        # What it is made of is checked by the tests; checking it here doubles the time of a page.
+        spec = figure.chart.to_dict(validate=False)
         # The page brings its own, light or dark.
         spec.pop("config", None)
         specs.append({"width": width, "spec": spec})
@@ -114,7 +145,7 @@ def _cell(comparison: Comparison, column: Column, row: Row) -> str:
 def _hyperparameters(comparison: Comparison) -> list[tuple[str, str]]:
     return [
         (
-            METHOD.show(row),
+            f"{METHOD.show(row)} (tuned)" if row["variant"] == "tuned" else METHOD.show(row),
             plain(", ".join(f"{key}={value}" for key, value in row["hyperparameters"].items())),
         )
         for row in comparison.rows

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from whichpeft import reference
-from whichpeft.report.figures import PRINT, Figure, Size
+from whichpeft.report.figure import PRINT, Figure, Size
 from whichpeft.report.render import save
 from whichpeft.report.scales import Axes, Point
 from whichpeft.report.scatter import scatter

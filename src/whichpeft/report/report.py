@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 
-from whichpeft.analysis import KEYS, Comparison, Row, comparisons
+from whichpeft.analysis import KEYS, Across, Comparison, Row, across_tasks, comparisons
 from whichpeft.analysis.evidence import Predictions
 from whichpeft.analysis.rows import COUNTS, IDENTITY
 from whichpeft.records import Record, Store
@@ -63,6 +65,11 @@ class Report:
     def notes(self) -> list[str]:
         """Return sentences about records that could not be compared and were kept apart."""
         return [note for comparison in self.comparisons for note in comparison.notes]
+
+    @cached_property
+    def across(self) -> list[Across]:
+        """Return how methods compare over all tasks, for each backbone that has several."""
+        return across_tasks(self.comparisons, rng=np.random.default_rng(0))
 
     def table(self) -> pd.DataFrame:
         """Return the rows as a DataFrame: scores and gaps as fractions, unknown as missing."""
@@ -137,12 +144,15 @@ class Report:
         return formats.as_latex(self.comparisons)
 
     def print(self, console: Console | None = None) -> None:
-        """Print the table, the failures with their reasons and the notes."""
+        """Print the tables, the failures with their reasons and the notes, then all tasks at once."""
         from rich.console import Console
 
+        from whichpeft.report.across_table import print_across
         from whichpeft.report.terminal import print_comparisons
 
-        print_comparisons(self.comparisons, console or Console())
+        console = console or Console()
+        print_comparisons(self.comparisons, console)
+        print_across(self.across, console)
 
     def write_html(self, path: Path) -> None:
         """Write one page with table and figures that opens without a network."""
@@ -153,7 +163,9 @@ class Report:
 
     def write_figures(self, folder: Path) -> list[Path]:
         """Write every figure as PNG, SVG and PDF into a folder; return the files."""
-        from whichpeft.report.figures import PRINT, figures
+        from whichpeft.report.across_figures import across_figures
+        from whichpeft.report.figure import PRINT
+        from whichpeft.report.figures import figures
         from whichpeft.report.render import save, slugs
 
         several = len(self.comparisons) > 1
@@ -163,6 +175,9 @@ class Report:
             for stem, figure in figures(comparison, PRINT).items():
                 whole = f"{name}-{stem}" if several else stem
                 written += save(figure.chart, Path(folder), whole)
+        for name, across in zip(slugs([a.backbone for a in self.across]), self.across, strict=True):
+            for stem, figure in across_figures(across, PRINT).items():
+                written += save(figure.chart, Path(folder), f"{name}-all-tasks-{stem}")
         return written
 
     def _repr_html_(self) -> str:

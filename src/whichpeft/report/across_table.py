@@ -1,0 +1,128 @@
+"""Several tasks at once in words and numbers: one definition serves terminal and page."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from whichpeft.analysis import Across
+from whichpeft.report.columns import UNKNOWN, plain
+from whichpeft.units import points
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+_BETWEEN = 3  # cells between two columns: padding and what the box draws
+
+
+def heading(across: Across) -> str:
+    """Name what is put together: ``minilm on all of 5 tasks``."""
+    return f"{plain(across.backbone)} on all of {len(across.tasks)} tasks"
+
+
+def columns(across: Across) -> list[tuple[str, str]]:
+    """Return the title and the meaning of each column."""
+    found = [
+        ("method", "as typed in the study"),
+        ("average rank", "mean of its ranks by score, 1 is the best"),
+        *((plain(task), "its rank on this task") for task in across.tasks),
+    ]
+    if across.against:
+        margin, base = f"{points(across.margin):g} points", plain(across.baseline)
+        found += [
+            ("mean gap", f"score minus that of {base} in points, mean over the tasks"),
+            ("P(worse)", f"probability of being worse than {base} by more than {margin}"),
+            ("P(equivalent)", f"probability of being within {margin} of {base}"),
+            ("P(better)", f"probability of being better than {base} by more than {margin}"),
+        ]
+    return found
+
+
+def cells(across: Across) -> list[list[str]]:
+    """Return a row of text for each method, the best average rank first."""
+    rows = []
+    for method in across.methods:
+        row = [plain(method), f"{across.average_ranks[method]:.2f}"]
+        row += [f"{rank:g}" for rank in across.ranks[method]]
+        if across.against:
+            found = across.against.get(method)
+            row += (
+                ["baseline", UNKNOWN, UNKNOWN, UNKNOWN]
+                if found is None
+                else [
+                    f"{points(found.mean):+.1f}",
+                    *(f"{share:.2f}" for share in (found.worse, found.equivalent, found.better)),
+                ]
+            )
+        rows.append(row)
+    return rows
+
+
+def order_words(across: Across) -> str:
+    """Say whether the order of the methods is more than chance."""
+    if across.order is None:
+        return f"not tested: {across.too_few}"
+    apart = f"{across.order.critical_difference:.1f}"
+    if across.order.p_value < 0.05:
+        verdict = "the order is more than chance"
+    else:
+        verdict = "the order may be chance"
+    return (
+        f"{verdict} (Friedman's test, p {_p(across.order.p_value)}); average ranks more than {apart} "
+        "apart differ (Nemenyi, at 5 % over all pairs)"
+    )
+
+
+def probability_words(across: Across) -> str | None:
+    """Say what the probabilities are of, where there are any."""
+    if not across.against:
+        return None
+    return (
+        f"P: of being worse than {plain(across.baseline)} by more than {points(across.margin):g} "
+        "points, within that, or better, on tasks like these (Bayesian signed-rank test)"
+    )
+
+
+def remarks(across: Across) -> list[str]:
+    """Name what was left out, and why."""
+    left = [f"{plain(method)} is left out: {plain(why)}" for method, why in across.left_out.items()]
+    return [*left, *map(plain, across.notes)]
+
+
+def print_across(found: Sequence[Across], console: Console) -> None:
+    """Print one table for each backbone, without the ranks on single tasks where they do not fit."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    for across in found:
+        console.print()
+        console.print(Text(heading(across), style="bold"))
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 2, 0, 0), show_edge=False)
+        shown = _fitting(across, console.width)
+        titles = [title for title, _ in columns(across)]
+        for i in shown:
+            table.add_column(Text(titles[i]), justify="right" if i else "left", overflow="fold")
+        for row in cells(across):
+            table.add_row(*(Text(row[i]) for i in shown))
+        console.print(table)
+        for words in (order_words(across), probability_words(across)):
+            if words is not None:
+                console.print(Text(words, style="dim"))
+        for remark in remarks(across):
+            console.print(Text(f"note  {remark}", style="yellow"))
+
+
+def _fitting(across: Across, width: int) -> list[int]:
+    """Return the places of the columns to print."""
+    titles = [title for title, _ in columns(across)]
+    rows = [titles, *cells(across)]
+    needed = [max(len(row[i]) for row in rows) + _BETWEEN for i in range(len(titles))]
+    places = list(range(len(titles)))
+    if sum(needed) <= width:
+        return places
+    return [i for i in places if not 2 <= i < 2 + len(across.tasks)]
+
+
+def _p(value: float) -> str:
+    return f"= {value:.2g}" if value >= 0.001 else "< 0.001"

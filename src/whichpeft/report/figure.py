@@ -1,0 +1,51 @@
+"""What a figure is, and the sizes in which it is drawn for print and for the page."""
+
+from __future__ import annotations
+
+import textwrap
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Size:
+    """How large a figure is: its plot in pixels (points in print), and whether it bears a title."""
+
+    width: int
+    height: int
+    titled: bool = False
+    stacked: bool = False
+
+    @property
+    def whole_width(self) -> int:
+        """Return the plot's width with room for the y axis."""
+        return self.width + 56
+
+
+PRINT = Size(width=450, height=290, titled=True)
+# From the widest down; a page takes the first that fits.
+SCREEN = (
+    Size(width=920, height=420),
+    Size(width=580, height=380),
+    Size(width=255, height=300, stacked=True),
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Figure:
+    """A chart with its title and a caption that says how to read it and what is left out."""
+
+    title: str
+    caption: str
+    chart: Any
+
+
+def titled(chart: Any, size: Size, *, title: str, about: str, caption: str) -> Figure:
+    """Make a figure of a chart; where it stands alone, it says itself what it is about."""
+    import altair as alt
+
+    if size.titled:
+        # Slightly more than the average width of a letter at the size of subtitles.
+        lines = textwrap.wrap(f"{about}. {caption}", int(size.whole_width / 5.7))
+        chart = chart.properties(title=alt.TitleParams(text=title, subtitle=lines))
+    return Figure(title=title, caption=caption, chart=chart)

@@ -1,0 +1,184 @@
+"""The figures of searches: how much tuning is enough, and, from their own module, sensitivity."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from whichpeft.analysis import Comparison, Search, curve_of
+from whichpeft.analysis.budget_curve import Curve, leaders, overtakings
+from whichpeft.report.columns import about, plain
+from whichpeft.report.figure import Figure, Size, titled
+from whichpeft.report.labels import CHAR, LINE, shortened, spread
+from whichpeft.report.sensitivity_figure import count_tried, sensitivity_figure
+from whichpeft.report.style import colours, family
+from whichpeft.units import points
+
+_DASHES = ([1, 0], [7, 3], [2, 2], [8, 3, 2, 3])
+_MOST_SHADES = 8  # more of them, one on the other, say nothing
+_LEAD = 16  # pixels from the end of a line to its name
+
+
+def tuning_figures(comparison: Comparison, size: Size) -> dict[str, Figure]:
+    """Return the figures of a comparison's searches; none where nothing was tuned."""
+    searches = {
+        plain(method): search
+        for method, search in comparison.searches.items()
+        if sum(tried.score is not None for tried in search.tried) > 1
+    }
+    if not searches:
+        return {}
+    colour = {plain(method): found for method, found in colours(list(comparison.searches)).items()}
+    return {
+        "tuning": tuning_curves(comparison, searches, colour, size),
+        "sensitivity": sensitivity_figure(comparison, searches, colour, size),
+    }
+
+
+def tuning_curves(
+    comparison: Comparison, searches: Mapping[str, Search], colour: Mapping[str, str], size: Size
+) -> Figure:
+    """Draw the validation score to expect against tuning trials, a line a method, named at its end."""
+    import altair as alt
+
+    curves = {method: curve for method, search in searches.items() if (curve := curve_of(search))}
+    names = {method: shortened(method, size.width * 0.38) for method in curves}
+    width = size.width - round(CHAR * max(map(len, names.values()))) - _LEAD
+    every = [point for curve in curves.values() for point in curve]
+    low, high = min(point.low for point in every), max(point.high for point in every)
+    margin = 0.05 * (high - low) or 0.01
+    domain = points(low - margin), points(high + margin)
+    values = _values(curves, names, colour, domain, size.height)
+    chart = alt.layer(
+        *_layers(domain, {point.budget for point in every}, width, shaded=len(curves) <= _MOST_SHADES),
+        data=alt.Data(values=values),
+    ).properties(width=width, height=size.height)
+    return titled(
+        chart,
+        size,
+        title="How much tuning is enough",
+        about=about(comparison),
+        caption=_caption(searches, curves),
+    )
+
+
+def _layers(domain: tuple[float, float], budgets: set[int], width: int, *, shaded: bool) -> list[Any]:
+    import altair as alt
+
+    first, last = min(budgets), max(budgets)
+    # The scale and the axis of a layer are made of those of all marks in it, so all have the same.
+    x = alt.X(
+        "budget:Q",
+        title="tuning trials",
+        scale=alt.Scale(domain=[first, last], nice=False),
+        axis=alt.Axis(
+            values=_whole_ticks(first, last, width), format="d", labelOverlap=False, labelFlush=False
+        ),
+    )
+    y, y_name = (
+        alt.Y(
+            field,
+            title="best validation score to expect, points",
+            scale=alt.Scale(domain=list(domain), nice=False, zero=False),
+            axis=alt.Axis(tickCount=6),
+        )
+        for field in ("expected:Q", "at:Q")
+    )
+    colour = alt.Color("colour:N", scale=None)
+    dashes = alt.Scale(domain=list(range(len(_DASHES))), range=list(_DASHES))
+    tips = {"name": "method", "budget": "tuning trials", "score": "expected", "half": "half of searches"}
+    base = alt.Chart()
+    ends = base.transform_filter("datum.label != null")
+    shade = base.mark_area(opacity=0.09).encode(
+        x=x, y=alt.Y("low:Q"), y2="high:Q", color=colour, detail="name:N"
+    )
+    return [
+        *([shade] if shaded else []),
+        base.mark_line(strokeWidth=2).encode(
+            x=x,
+            y=y,
+            color=colour,
+            strokeDash=alt.StrokeDash("dash:O", scale=dashes, legend=None),
+            detail="name:N",
+        ),
+        base.mark_point(filled=True, size=60, opacity=0.001).encode(
+            x=x, y=y, tooltip=[alt.Tooltip(f"{field}:N", title=title) for field, title in tips.items()]
+        ),
+        ends.mark_rule(strokeWidth=0.7).encode(x=x, x2=alt.value(width + _LEAD - 4), y=y, y2="at:Q"),
+        ends.mark_text(align="left", baseline="middle", fontWeight="bold").encode(
+            x=alt.value(width + _LEAD), y=y_name, text="label:N", color=colour
+        ),
+    ]
+
+
+def _values(
+    curves: Mapping[str, Curve],
+    names: Mapping[str, str],
+    colour: Mapping[str, str],
+    domain: tuple[float, float],
+    height: int,
+) -> list[dict[str, Any]]:
+    """Return the points of all lines; the last of each bears its name, at a height of its own."""
+    low, high = domain
+    down = [height * (high - points(curve[-1].expected)) / (high - low) for curve in curves.values()]
+    placed = spread(down, LINE / 2, height - LINE / 2)
+    families: dict[str, int] = {}
+    values = []
+    for (method, curve), at in zip(curves.items(), placed, strict=True):
+        # Methods of one family have one colour: what tells their lines apart is the dash.
+        dash = families.get(family(method), 0)
+        families[family(method)] = dash + 1
+        values += [
+            {
+                "name": method,
+                "budget": point.budget,
+                "expected": points(point.expected),
+                "low": points(point.low),
+                "high": points(point.high),
+                "score": f"{points(point.expected):.1f}",
+                "half": f"{points(point.low):.1f} to {points(point.high):.1f}",
+                "colour": colour[method],
+                "dash": dash % len(_DASHES),
+            }
+            for point in curve
+        ]
+        values[-1] |= {"label": names[method], "at": high - (high - low) * at / height}
+    return values
+
+
+def _whole_ticks(first: int, last: int, width: int) -> list[int]:
+    """Return whole numbers of trials for an axis, the first and the last among them."""
+    most = max(2, width // 34)
+    step = next(
+        (s for s in (1, 2, 5, 10, 20, 50, 100, 200, 500) if (last - first) / s <= most), last - first
+    )
+    between = [tick for tick in range(step, last, step) if tick > first and last - tick >= step / 2]
+    return sorted({first, *between, last})
+
+
+def _caption(searches: Mapping[str, Search], curves: Mapping[str, Curve]) -> str:
+    parts = [
+        "Lines: mean of the best validation score that a search of so many trials finds, the default "
+        "being its first.",
+    ]
+    if len(curves) <= _MOST_SHADES:
+        parts.append("Shaded: the middle half of such searches.")
+    if len(curves) > 1:
+        (first, best), *later = leaders(curves)
+        turns = ", ".join(f"from {budget} trials on {method}" for budget, method in later)
+        with_first = f"with {first} trial{'s' if first > 1 else ''}"
+        parts.append(
+            f"Expected to be the best: {best} {with_first}, {turns}."
+            if later
+            else f"Expected to be the best with any number of trials: {best}."
+        )
+        changed = {frozenset((one.method, one.overtaken)) for one in overtakings(curves)}
+        pairs = len(curves) * (len(curves) - 1) // 2
+        parts.append(f"Pairs of methods whose order changes with the number: {len(changed)} of {pairs}.")
+    stopped = count_tried(searches, "stopped")
+    if stopped:
+        parts.append(
+            f"{stopped} of {count_tried(searches)} trials were stopped early and count with the score "
+            "reached by then, so a line is the least to expect."
+        )
+    return " ".join(parts)
