@@ -7,6 +7,7 @@ from whichpeft.analysis.intervals import CONFIDENCE, Interval, mean_interval
 from whichpeft.analysis.multiplicity import holm
 from whichpeft.analysis.per_example import per_example
 from whichpeft.analysis.rows import KEYS, Row
+from whichpeft.analysis.verdicts import Predictions
 
 __all__ = [
     "CONFIDENCE",
@@ -15,6 +16,7 @@ __all__ = [
     "Comparison",
     "Gap",
     "Interval",
+    "Predictions",
     "Row",
     "compare",
     "comparisons",

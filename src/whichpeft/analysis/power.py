@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-from whichpeft.analysis.behrens_fisher import half_width
+from whichpeft.analysis.behrens_fisher import near_half_width
 from whichpeft.analysis.effects import Effects
 
 POWER = 0.80
@@ -85,8 +85,8 @@ def decided(
     if not error:
         return 1.0
     df = seeds - 1, max((examples or 1) - 1, 1)
-    different = half_width(level, seeds=seed_part, examples=example_part, df=df)
-    within = margin - half_width(0.10, seeds=seed_part, examples=example_part, df=df)
+    different = near_half_width(level, seeds=seed_part, examples=example_part, df=df)
+    within = margin - near_half_width(0.10, seeds=seed_part, examples=example_part, df=df)
     gap = abs(effects.mean)
     if within >= different:
         return 1.0

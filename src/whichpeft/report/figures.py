@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from whichpeft.analysis import Comparison, Row
-from whichpeft.report.columns import UNKNOWN, about, plain, with_bounds
+from whichpeft.report.columns import about, interval_over, with_bounds
 from whichpeft.report.labels import CHAR
 from whichpeft.report.scales import Axes, Point
 from whichpeft.report.scatter import nothing, scatter
 from whichpeft.report.style import colours
+from whichpeft.report.text import UNKNOWN, plain
 from whichpeft.units import points, show_percent, show_seconds
 
 
@@ -205,7 +206,8 @@ def _scatter_figure(
     else:
         chart = nothing("no method has both a score and this measurement", size.whole_width)
         left_out = ""
-    bars = " Bars: 95 % interval over seeds." if any(dot.low is not None for dot in dots) else ""
+    barred = any(dot.low is not None for dot in dots)
+    bars = f" Bars: 95 % interval over {interval_over(comparison)}." if barred else ""
     hollow = " Hollow: size not measured." if any(dot.size is None for dot in dots) else ""
     caption = f"{reading}{hollow}{bars}{left_out}"
     return _titled(comparison, size, chart, title=title, caption=caption)

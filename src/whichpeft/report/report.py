@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from whichpeft.analysis import KEYS, Comparison, Row, comparisons
+from whichpeft.analysis import KEYS, Comparison, Predictions, Row, comparisons
 from whichpeft.analysis.rows import COUNTS, IDENTITY
 from whichpeft.records import Record, Store
 from whichpeft.report import formats
@@ -22,16 +22,22 @@ class Report:
     """What the records of a study say together.
 
     study: the question. records: the facts, in any order. study_text: the study as its file has
-    it, to be shown; written from `study` where not given.
+    it, to be shown; written from `study` where not given. predictions: gives a trial's arrays by
+    its fingerprint, so that intervals hold for other test examples too.
     """
 
     def __init__(
-        self, study: Study, records: Iterable[Record], *, study_text: str | None = None
+        self,
+        study: Study,
+        records: Iterable[Record],
+        *,
+        study_text: str | None = None,
+        predictions: Predictions | None = None,
     ) -> None:
         self.study = study
         self.records = tuple(records)
         self.study_text = dump_study(study) if study_text is None else study_text
-        self.comparisons: list[Comparison] = comparisons(study, self.records)
+        self.comparisons: list[Comparison] = comparisons(study, self.records, predictions=predictions)
 
     @classmethod
     def read(cls, folder: Path) -> Report:
@@ -41,7 +47,12 @@ class Report:
         """
         store = Store(Path(folder))
         study = store.study()
-        return cls(study, store, study_text=store.study_file.read_text(encoding="utf-8"))
+        return cls(
+            study,
+            store,
+            study_text=store.study_file.read_text(encoding="utf-8"),
+            predictions=store.predictions,
+        )
 
     @property
     def rows(self) -> list[Row]:
