@@ -32,22 +32,24 @@ def main() -> None:
     undecided = []
     for i in range(asked.comparisons):
         one, other = i % 20, (i * 7 + 1 + i // 20) % 20
-        begin = time.perf_counter()
+        begin = time.process_time()
         if asked.metric == "accuracy":
             gap = paired_gap(scores[one], scores[other], rng=rng)
         else:
             gap = paired_gap(
                 predictions[one], predictions[other], labels=labels, metric=asked.metric, rng=rng
             )
-        compare_seconds += time.perf_counter() - begin
+        compare_seconds += time.process_time() - begin
         verdicts[gap.verdict] += 1
         if gap.verdict == "undecided":
             undecided.append(gap)
-    begin = time.perf_counter()
+    begin = time.process_time()
     for gap in undecided:
         assert gap.needed is not None
-    deciding_seconds = time.perf_counter() - begin
-    print(f"{asked.comparisons:,} comparisons of 5 x 1,000, {asked.metric}: {compare_seconds:.1f} s")
+    deciding_seconds = time.process_time() - begin
+    print(
+        f"{asked.comparisons:,} comparisons of 5 x 1,000, {asked.metric}: {compare_seconds:.1f} s of one core"
+    )
     print(f"what would decide {len(undecided):,} undecided ones: {deciding_seconds:.1f} s")
     print(", ".join(f"{count:,} {verdict}" for verdict, count in verdicts.most_common()))
 

@@ -60,7 +60,7 @@ def test_percentages_are_read(text: str, value: float) -> None:
 
 @pytest.mark.parametrize("text", ["1", "%", "101%", "-1%", "", "a %"])
 def test_what_is_no_percentage_is_named(text: str) -> None:
-    with pytest.raises(StudyError, match="write it as 1% or 0.5%"):
+    with pytest.raises(StudyError, match=r"write it as 1% or 0\.5%"):
         parse_percent(text)
 
 

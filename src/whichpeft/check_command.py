@@ -46,7 +46,7 @@ def check(
 
 
 def _print(findings: Sequence[Finding], records: int, console: Console) -> None:
-    from whichpeft.report.columns import plain
+    from whichpeft.report.text import plain
 
     styles = {"problem": "red", "note": "yellow"}
     for finding in findings:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
+from whichpeft.analysis import Predictions
 from whichpeft.records import Measurement, Outcome, Record, Setting
 from whichpeft.study import Budget, Study, Trial
 
@@ -174,3 +177,26 @@ def tuned(method: str, number: int, validation: float, *, status: str = "complet
         outcome=Outcome(status=status, phase=None if status == "completed" else "validate"),  # type: ignore[arg-type]
         measurements=measurements({"validation_score": validation, "steps": 375.0}, "validate"),
     )
+
+
+def predictions(
+    records: Iterable[Record], *, examples: int = 1000, agreement: float = 2.0
+) -> Predictions:
+    """Return what gives each final record predictions whose accuracy is its score.
+
+    Scores have to be whole numbers of examples. agreement: how much more the examples' difficulty
+    decides than chance.
+    """
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 2, examples)
+    difficulty = agreement * rng.standard_normal(examples)
+    found = {}
+    for record in sorted(records, key=lambda record: record.trial.fingerprint):
+        score = record.value("score", "test")
+        if record.trial.purpose != "final" or score is None:
+            continue
+        order = np.argsort(difficulty + rng.standard_normal(examples))
+        right = np.isin(np.arange(examples), order[: round(score * examples)])
+        outputs = np.eye(2, dtype=np.float32)[np.where(right, labels, 1 - labels)]
+        found[record.trial.fingerprint] = {"outputs": outputs, "labels": labels}
+    return found.get

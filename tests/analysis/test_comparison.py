@@ -49,9 +49,11 @@ def test_scores_and_gaps_by_hand(made, records):
     assert lora["gap_high"] == pytest.approx(-0.01 + 0.0496827, abs=1e-6)
     assert lora["retention_percent"] == pytest.approx(100 * (0.79 / 0.8 + 0.83 / 0.82 + 0.81 / 0.84) / 3)
     assert lora["normalised_score"] == pytest.approx(0.81 / 0.82)
-    assert (full["verdict"], lora["verdict"]) == ("baseline", None)
+    assert (full["verdict"], lora["verdict"]) == ("baseline", "undecided")
     assert (full["gap_mean"], full["gap_low"], full["retention_percent"]) == (0, 0, 100)
-    assert lora["p_value"] is lora["proved_margin"] is None
+    # t is -0.866 on 2 degrees of freedom; t(0.95, 2) = 2.91999.
+    assert lora["p_value"] == lora["p_adjusted"] == pytest.approx(0.47777, abs=1e-5)
+    assert lora["proved_margin"] == pytest.approx(0.01 + 2.91999 * 0.02 / 3**0.5, abs=1e-6)
     assert full["on_frontier"] is lora["on_frontier"] is True
 
 

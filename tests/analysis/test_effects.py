@@ -28,7 +28,18 @@ def test_components_are_never_negative():
     # Seeds and examples differ only by what is left.
     found = random_effects(np.array([[0.0, 1.0], [1.0, 0.0]]))
     assert found.components == (0, 0, 1)
-    assert found.standard_error == 0
+
+
+def test_seeds_that_agree_by_chance_do_not_make_the_mean_certain():
+    # Both seeds have one of two examples right: not the same one.
+    found = random_effects(np.array([[0.0, 1.0], [1.0, 0.0]]))
+    assert found.seed_square == 0
+    assert found.standard_error == pytest.approx(math.sqrt(1 / 4))
+    rng = np.random.default_rng(0)
+    scores = rng.standard_normal((3, 500))
+    agreeing = random_effects(scores - scores.mean(axis=1, keepdims=True))
+    least = math.sqrt(agreeing.rest_square / 1500)
+    assert agreeing.interval().high - agreeing.mean >= 1.96 * least
 
 
 def test_without_examples_it_is_students_t():

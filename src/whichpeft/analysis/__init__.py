@@ -11,6 +11,7 @@ from whichpeft.analysis.per_example import per_example
 from whichpeft.analysis.rows import KEYS, Row
 from whichpeft.analysis.search import Search
 from whichpeft.analysis.sensitivity import sensitivity_of
+from whichpeft.analysis.verdicts import Predictions
 
 __all__ = [
     "CONFIDENCE",
@@ -20,6 +21,7 @@ __all__ = [
     "Comparison",
     "Gap",
     "Interval",
+    "Predictions",
     "Row",
     "Search",
     "across_tasks",

@@ -10,7 +10,7 @@ narrower, but where A happens to be estimated small it also takes A for well kno
 much as examples do or more, it calls one of 8 equal methods different, Holm's correction applied, in
 14 to 18 % of studies with 3 seeds and in 7 to 9 % with 5, and its 95 % intervals cover 92 % with 3. The
 form here keeps every level it claims and is exact where one of the two variances is zero; elsewhere
-it is wider, by up to a tenth with 5 seeds and a third with 3.
+it is wider, by about a tenth with 5 seeds and a third with 3.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 _NODES = 64
 _STEPS = 50
-_TOLERANCE = 1e-10
+_TOLERANCE = 1e-8
 
 
 def two_sided(distance: float, *, seeds: float, examples: float, df: tuple[int, int]) -> float:
@@ -47,18 +47,14 @@ def two_sided(distance: float, *, seeds: float, examples: float, df: tuple[int, 
 
 def half_width(level: float, *, seeds: float, examples: float, df: tuple[int, int]) -> float:
     """Return the distance that an error exceeds, on either side, with probability `level`."""
-    from scipy.special import stdtr, stdtrit
+    from scipy.special import stdtr
 
+    distance = near_half_width(level, seeds=seeds, examples=examples, df=df)
     if not seeds or not examples:
-        if not seeds + examples:
-            return 0.0
-        alone = df[0] if seeds else df[1]
-        return float(-stdtrit(alone, level / 2)) * math.sqrt(seeds + examples)
+        return distance
     chi, weight = _chi(df[0])
     scale = chi / np.sqrt(seeds + examples * chi**2)
-    # The tail is convex in the distance, so Newton's steps from below never pass the solution; no
-    # solution lies below the one with both variances known.
-    distance = float(-stdtrit(math.inf, level / 2)) * math.sqrt(seeds + examples)
+    # The tail is convex in the distance, so that Newton's steps never pass the solution from below.
     for _ in range(_STEPS):
         beyond = float(2 * stdtr(df[1], -distance * scale) @ weight)
         slope = float(2 * (_density(distance * scale, df[1]) * scale) @ weight)
@@ -67,6 +63,14 @@ def half_width(level: float, *, seeds: float, examples: float, df: tuple[int, in
         if abs(step) <= _TOLERANCE * distance:
             break
     return distance
+
+
+def near_half_width(level: float, *, seeds: float, examples: float, df: tuple[int, int]) -> float:
+    """Return `half_width`, exact where a variance is zero and else mostly within 3 %, but sooner."""
+    from scipy.special import stdtrit
+
+    alone = stdtrit(np.maximum(df, 1), level / 2)
+    return math.sqrt(seeds * float(alone[0]) ** 2 + examples * float(alone[1]) ** 2)
 
 
 def _density(values: NDArray[np.float64], df: int) -> NDArray[np.float64]:

@@ -18,7 +18,7 @@ import numpy as np
 
 from whichpeft.analysis.candidates import UNKNOWN, Candidate, entrants, over_tasks
 from whichpeft.analysis.comparison import Comparison
-from whichpeft.analysis.evidence import Array, Evidence, OverTasks, Predictions, gather
+from whichpeft.analysis.evidence import Array, Evidence, OverTasks, gather
 from whichpeft.analysis.frontier import frontier_probability
 from whichpeft.analysis.gap import LEVEL
 from whichpeft.analysis.grounds import MethodRecords
@@ -51,13 +51,10 @@ class Answer:
         return [candidate for candidate in self.candidates if candidate.allowed]
 
 
-def choose(
-    comparison: Comparison, terms: Terms, *, predictions: Predictions, rng: np.random.Generator
-) -> Answer:
+def choose(comparison: Comparison, terms: Terms, *, rng: np.random.Generator) -> Answer:
     """Choose a method of a comparison under some terms.
 
-    predictions: of the comparison's final trials, by fingerprint. What trains nothing is shown and
-    held against, and is never chosen: it is what training has to beat.
+    What trains nothing is shown and never chosen: it is what training has to beat.
     """
     candidates: list[Candidate] = []
     kept: list[MethodRecords] = []
@@ -66,7 +63,7 @@ def choose(
             candidate = replace(candidate, place=len(kept))
             kept.append(comparison.records[place])
         candidates.append(candidate)
-    evidence = gather(kept, metric=comparison.metric, predictions=predictions, rng=rng) if kept else None
+    evidence = gather(kept, comparison.scores, rng=rng) if kept else None
     return decide(
         Answer(
             backbone=comparison.backbone,

@@ -6,9 +6,12 @@ import statistics
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from whichpeft.analysis.effects import Effects
+from whichpeft.analysis.facts import own_facts
 from whichpeft.analysis.frontier import mark_frontier
+from whichpeft.analysis.gap import MARGIN
 from whichpeft.analysis.grounds import Ground, MethodRecords, Variant, same_method, sort_records
-from whichpeft.analysis.intervals import finite, mean_interval, percent, ratio, saving
+from whichpeft.analysis.intervals import ratio, saving
 from whichpeft.analysis.rows import Row, unknown_row
 from whichpeft.analysis.search import Search, read_search
 from whichpeft.analysis.settings import (
@@ -18,20 +21,16 @@ from whichpeft.analysis.settings import (
     kinds_of,
     reference_kind,
 )
-from whichpeft.analysis.status import status_of
+from whichpeft.analysis.verdicts import (
+    Predictions,
+    ScoresByExample,
+    by_seed,
+    gap_effects,
+    give_verdicts,
+    own_effects,
+)
 from whichpeft.records import Measurement, Record
 from whichpeft.study import Study
-
-_PARAMETERS = ("trainable_parameters", "adapter_parameters", "head_parameters")
-_COSTS = (
-    "train_seconds",
-    "step_milliseconds",
-    "samples_per_second",
-    "tokens_per_second",
-    "peak_memory_bytes",
-    "adapter_bytes",
-    "inference_milliseconds",
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,12 +39,17 @@ class Comparison:
 
     baseline: the method that gaps and savings are taken against, as typed in the study.
     data: fingerprint of the data; None where nothing has run.
+    margin: the gap, as a fraction, within which methods count as equivalent.
     notes: sentences about records that were kept apart.
     examples: number of examples by split, where known.
     step_quartiles: by method, the quartiles of its step time in milliseconds.
-    records: what each row rests on. scores_alike, costs_alike: whether a row's scores, and its costs,
-    were taken in the setting that the comparison is made in.
+    over_examples: method and variant of the rows whose intervals hold for other test examples too;
+    the other intervals are over seeds alone.
+    decides: by method and variant, what would decide where the verdict is undecided.
     searches: by method, as typed, what its search tried, where it was tuned.
+    records: what each row rests on; scores: what its trials scored on each test example.
+    scores_alike, costs_alike: whether a row's scores, and its costs, were taken in the setting that
+    the comparison is made in.
     """
 
     backbone: str
@@ -55,13 +59,17 @@ class Comparison:
     baseline: str
     data: str | None
     rows: list[Row]
+    margin: float = MARGIN
     notes: list[str] = field(default_factory=list)
     examples: Mapping[str, int] = field(default_factory=dict)
     step_quartiles: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    over_examples: frozenset[tuple[str, str]] = frozenset()
+    decides: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    searches: Mapping[str, Search] = field(default_factory=dict)
     records: list[MethodRecords] = field(default_factory=list)
+    scores: ScoresByExample = field(default_factory=lambda: ScoresByExample(None))
     scores_alike: list[bool] = field(default_factory=list)
     costs_alike: list[bool] = field(default_factory=list)
-    searches: Mapping[str, Search] = field(default_factory=dict)
 
     @property
     def baseline_row(self) -> Row | None:
@@ -75,31 +83,59 @@ class Comparison:
         return [row for row in self.rows if row["variant"] == "tuned" or row["method"] not in tuned]
 
 
-def compare(study: Study, records: Iterable[Record]) -> list[Row]:
+def compare(
+    study: Study,
+    records: Iterable[Record],
+    *,
+    predictions: Predictions | None = None,
+    margin: float = MARGIN,
+) -> list[Row]:
     """Return one row for each backbone, task and method: a dict with every one of `KEYS`.
 
     Rows are in the order of the study. Scores, gaps and reductions are fractions; keys that end
-    in percent, seconds, milliseconds or bytes carry that unit. Unknown is None.
+    in percent, seconds, milliseconds or bytes carry that unit. Unknown is None. The rest is as in
+    `comparisons`.
     """
-    return [row for comparison in comparisons(study, records) for row in comparison.rows]
+    found = comparisons(study, records, predictions=predictions, margin=margin)
+    return [row for comparison in found for row in comparison.rows]
 
 
-def comparisons(study: Study, records: Iterable[Record]) -> list[Comparison]:
+def comparisons(
+    study: Study,
+    records: Iterable[Record],
+    *,
+    predictions: Predictions | None = None,
+    margin: float = MARGIN,
+) -> list[Comparison]:
     """Return one comparison for each backbone and task, in the order of the study.
 
-    Where records of the same names belong to different data, revisions or budgets, each of
-    those gets a comparison of its own, and a note says so.
+    predictions: gives a trial's arrays by its fingerprint, such as `Store.predictions`; without them
+    intervals are over seeds alone and hold for this test set only. margin: the gap, as a fraction,
+    within which methods are equivalent. Where records of the same names belong to different data,
+    revisions or budgets, each of those gets a comparison of its own, and a note says so.
     """
     grounds = sort_records(study, records)
     names = [(ground.backbone, ground.task) for ground in grounds]
     return [
-        _compare(study, ground, apart=names.count((ground.backbone, ground.task)) > 1)
+        _compare(
+            study,
+            ground,
+            ScoresByExample(predictions),
+            margin=margin,
+            apart=names.count((ground.backbone, ground.task)) > 1,
+        )
         for ground in grounds
     ]
 
 
-def _compare(study: Study, ground: Ground, *, apart: bool) -> Comparison:
-    rows = [_own_facts(study, ground, kept) for kept in ground.methods]
+def _compare(
+    study: Study, ground: Ground, scores: ScoresByExample, *, margin: float, apart: bool
+) -> Comparison:
+    own = [own_effects(kept, scores) for kept in ground.methods]
+    rows = [
+        own_facts(study, ground, kept, effects)
+        for kept, effects in zip(ground.methods, own, strict=True)
+    ]
     chance = next((row["chance"] for row in rows if row["chance"] is not None), None)
     metric = next((row["metric"] for row in rows if row["metric"] is not None), None)
     for row in rows:
@@ -113,10 +149,12 @@ def _compare(study: Study, ground: Ground, *, apart: bool) -> Comparison:
     at = _baseline_places(study, ground)
     for place in at.values():
         rows[place]["verdict"] = "baseline"
-    scores_alike, unlike = _relate_scores(ground.methods, rows, at)
+    gaps, scores_alike, unlike = _relate_scores(ground.methods, rows, at, scores)
+    decides = give_verdicts(rows, gaps, margin=margin)
     costs_alike, costs_unlike = _relate_costs(ground.methods, rows, at)
-    notes += [*unlike, *costs_unlike]
     mark_frontier(rows, [a and b for a, b in zip(scores_alike, costs_alike, strict=True)])
+    notes += [*unlike, *costs_unlike]
+    names = [(row["method"], row["variant"]) for row in rows]
     return Comparison(
         backbone=ground.backbone,
         task=ground.task,
@@ -125,95 +163,70 @@ def _compare(study: Study, ground: Ground, *, apart: bool) -> Comparison:
         baseline=study.baseline,
         data=ground.data,
         rows=rows,
+        margin=margin,
         notes=notes,
         examples=_examples(ground),
         step_quartiles=_quartiles(ground),
-        records=ground.methods,
-        scores_alike=scores_alike,
-        costs_alike=costs_alike,
+        over_examples=frozenset(
+            name for name, effects in zip(names, own, strict=True) if effects and effects.examples
+        ),
+        decides={name: needed for name, needed in zip(names, decides, strict=True) if needed},
         searches={
             kept.method: read_search(kept.method, kept.search) for kept in ground.methods if kept.search
         },
+        records=ground.methods,
+        scores=scores,
+        scores_alike=scores_alike,
+        costs_alike=costs_alike,
     )
 
 
-def _own_facts(study: Study, ground: Ground, kept: MethodRecords) -> Row:
-    """Fill in what a method's own records say, without looking at any other method."""
-    row = unknown_row()
-    trial, done = kept.trial, kept.completed
-    row["status"], row["error"] = status_of(kept, study.seeds)
-    row |= {
-        "backbone": ground.backbone,
-        "task": ground.task,
-        "method": kept.method,
-        "variant": kept.variant,
-        "seeds": [record.trial.seed for record in done],
-    }
-    if trial is not None:
-        row["method_id"] = trial.method_id
-        row["hyperparameters"] = dict(trial.hyperparameters)
-    if done:
-        first = done[0].measurement("score", "test")
-        row["metric"] = first.source if first else None
-        row["chance"] = finite(done[0].value("chance"))
-        row["score_mean"], row["score_low"], row["score_high"] = mean_interval(
-            list(_scores(kept).values())
-        )
-        totals = [finite(record.value("total_seconds", "all")) for record in done]
-        known = [total for total in totals if total is not None]
-        row["total_seconds"] = statistics.fmean(known) if known else None
-    for name in _PARAMETERS:
-        row[name] = _whole(kept.value(name))
-    trainable = kept.value("trainable_parameters")
-    row["trainable_percent"] = percent(ratio(trainable, kept.value("total_parameters")))
-    row["percent_of_full"] = percent(ratio(trainable, kept.value("full_parameters")))
-    row["parameter_reduction"] = saving(trainable, kept.value("full_parameters"))
-    if kept.cost is not None:
-        for name in _COSTS:
-            value = finite(kept.cost.value(name))
-            row[name] = _whole(value) if name.endswith("_bytes") else value
-    return row
-
-
 def _relate_scores(
-    methods: list[MethodRecords], rows: list[Row], at: Mapping[Variant, int]
-) -> tuple[list[bool], list[str]]:
+    methods: list[MethodRecords],
+    rows: list[Row],
+    at: Mapping[Variant, int],
+    scores: ScoresByExample,
+) -> tuple[list[Effects | None], list[bool], list[str]]:
     """Fill in gap, retention and normalised score.
 
-    Returns which rows could be related, and notes on those that could not.
+    Returns what each row's gap is made of, which rows could be related, and notes on the others.
     """
     kinds = [kinds_of(kept.completed, scores=True) for kept in methods]
     own = [kind for place in at.values() for kind in kinds[place]]
     reference = reference_kind(own, [kind for found in kinds for kind in found])
+    gaps: list[Effects | None] = [None] * len(methods)
     if reference is None:
-        return [False] * len(methods), []
+        return gaps, [False] * len(methods), []
     alike = [found == [reference] for found in kinds]
     best = (
         max(row["score_mean"] for row, fits in zip(rows, alike, strict=True) if fits)
         if any(alike)
         else None
     )
-    for kept, row, fits in zip(methods, rows, alike, strict=True):
+    for i, (kept, row, fits) in enumerate(zip(methods, rows, alike, strict=True)):
         if not fits:
             continue
         row["normalised_score"] = ratio(row["score_mean"], best)
         place = _opposite(kept.variant, at)
         if place is not None and alike[place]:
-            _relate(row, _scores(kept), _scores(methods[place]))
-    return alike, [
-        f"scores of {kept.method} are not compared with the others: {_differing(found, reference)}"
-        for kept, found, fits in zip(methods, kinds, alike, strict=True)
-        if found and not fits
-    ]
-
-
-def _relate(row: Row, own: Mapping[int, float], base: Mapping[int, float]) -> None:
-    """Fill in gap and retention, from scores by seed."""
-    common = [seed for seed in own if seed in base]
-    row["gap_mean"], row["gap_low"], row["gap_high"] = mean_interval(
-        [own[seed] - base[seed] for seed in common]
+            gaps[i] = gap_effects(kept, methods[place], scores)
+            _relate(row, gaps[i], by_seed(kept), by_seed(methods[place]))
+    return (
+        gaps,
+        alike,
+        [
+            f"scores of {kept.method} are not compared with the others: {_differing(found, reference)}"
+            for kept, found, fits in zip(methods, kinds, alike, strict=True)
+            if found and not fits
+        ],
     )
-    shares = [ratio(own[seed], base[seed]) for seed in common]
+
+
+def _relate(row: Row, gap: Effects | None, own: Mapping[int, float], base: Mapping[int, float]) -> None:
+    """Fill in gap and retention, from scores by seed."""
+    if gap is not None:
+        row["gap_mean"], row["gap_low"], row["gap_high"] = gap.interval()
+    shares = [ratio(own[seed], base[seed]) for seed in own if seed in base]
     known = [share for share in shares if share is not None]
     if known and len(known) == len(shares):
         row["retention_percent"] = 100 * statistics.fmean(known)
@@ -272,14 +285,6 @@ def _opposite(variant: Variant, at: Mapping[Variant, int]) -> int | None:
     return at.get(variant, at.get("default"))
 
 
-def _scores(kept: MethodRecords) -> dict[int, float]:
-    return {
-        record.trial.seed: score
-        for record in kept.completed
-        if (score := finite(record.value("score", "test"))) is not None
-    }
-
-
 def _examples(ground: Ground) -> dict[str, int]:
     found = {}
     for split in ("train", "validation", "test"):
@@ -297,7 +302,3 @@ def _quartiles(ground: Ground) -> dict[str, tuple[float, float]]:
         if step is not None and step.low is not None and step.high is not None:
             found[kept.method] = (step.low, step.high)
     return found
-
-
-def _whole(value: float | None) -> int | None:
-    return None if value is None else round(value)

@@ -64,9 +64,15 @@ class Effects:
 
     @property
     def example_part(self) -> float:
-        """Return the mean's variance by examples alone, ``b/E``."""
+        """Return the mean's variance by examples alone, ``b/E``, and what the seeds hide of the rest.
+
+        A few seeds may happen to agree better than the rest of the noise lets them; all three scores
+        of 200 examples are sometimes equal. What their mean square then lacks is added here, so that no
+        interval is narrower than one in which seeds make no difference at all.
+        """
         excess = max(0.0, self.example_square - self.rest_square)
-        return excess / (self.seeds * (self.examples or 1))
+        hidden = max(0.0, self.rest_square - self.seed_square) if self.seeds > 1 else 0.0
+        return (excess + hidden) / (self.seeds * (self.examples or 1))
 
     @property
     def standard_error(self) -> float:
@@ -144,12 +150,13 @@ def draw_scores(scores: Array, *, rng: np.random.Generator, draws: int = 4000) -
     same seeds and examples move together, so that a difference of two columns is as certain as
     the paired data make it.
 
-    With matrices of mean squares, the means' covariance is ``MSA / SE + (MSB - MSE) / SE`` for
-    seeds, examples and the rest. The first part is drawn as multivariate t with S - 1 degrees of
-    freedom, so that every difference of methods has those tails; the second, projected to a
-    positive semidefinite matrix, with E - 1. For one method this is the distribution that
-    `Effects.interval` rests on. With one seed there is no telling how seeds differ: the draws then
-    hold for this seed, over examples alone. Raises ScoresError for another shape.
+    With matrices of mean squares, the means' covariance is ``MSA / SE`` by seeds, ``(MSB - MSE) / SE``
+    by examples. The first is drawn as multivariate t with S - 1 degrees of freedom, so that every
+    difference of methods has those tails; the second with E - 1, projected to a positive
+    semidefinite matrix, and so is ``(MSE - MSA) / SE``, what the seeds hide. For one method this is
+    the distribution that `Effects.interval` rests on. With one seed there is no telling how seeds
+    differ: the draws then hold for this seed, over examples alone. Raises ScoresError for another
+    shape.
     """
     scores = np.asarray(scores, dtype=np.float64)
     if scores.ndim != 3 or 0 in scores.shape or scores.shape[2] < 2:
@@ -160,21 +167,34 @@ def draw_scores(scores: Array, *, rng: np.random.Generator, draws: int = 4000) -
     methods, seeds, examples = scores.shape
     by_seed, by_example = scores.mean(axis=2), scores.mean(axis=1)
     mean: Array = by_seed.mean(axis=1)
+    apart = by_seed - mean[:, None]
     seen = by_example - mean[:, None]
-    covariance = seen @ seen.T / ((examples - 1) * examples)
-    if seeds > 1:
-        rest = scores - by_example[:, None, :] - (by_seed - mean[:, None])[:, :, None]
-        flat = rest.reshape(methods, -1)
-        covariance -= flat @ flat.T / ((seeds - 1) * (examples - 1) * seeds * examples)
+    between_examples = seeds * seen @ seen.T / (examples - 1)
+    if seeds == 1:
+        return mean + _drawn(between_examples / examples, examples - 1, draws, rng)
+    flat = (scores - by_example[:, None, :] - apart[:, :, None]).reshape(methods, -1)
+    rest = flat @ flat.T / ((seeds - 1) * (examples - 1))
+    between_seeds = examples * apart @ apart.T / (seeds - 1)
+    noise = _positive(between_examples - rest) + _positive(rest - between_seeds)
+    # Mixing the seeds' own deviations gives exactly their covariance, whatever its rank.
+    mixed = rng.standard_normal((draws, seeds)) @ apart.T / np.sqrt(seeds * (seeds - 1))
+    drawn: Array = mean + _tails(seeds - 1, draws, rng) * mixed
+    return drawn + _drawn(noise / (seeds * examples), examples - 1, draws, rng)
+
+
+def _positive(matrix: Array) -> Array:
+    """Return the nearest positive semidefinite matrix to a symmetric one."""
+    values, vectors = np.linalg.eigh(matrix)
+    nearest: Array = (vectors * np.clip(values, 0, None)) @ vectors.T
+    return nearest
+
+
+def _drawn(covariance: Array, df: int, draws: int, rng: np.random.Generator) -> Array:
+    """Draw from a multivariate t distribution about zero, shape (draws, methods)."""
     values, vectors = np.linalg.eigh(covariance)
     root = vectors * np.sqrt(np.clip(values, 0, None))
-    noise = rng.standard_normal((draws, methods)) @ root.T
-    drawn: Array = mean + _tails(examples - 1, draws, rng) * noise
-    if seeds > 1:
-        # Mixing the seeds' own deviations gives exactly their covariance, whatever its rank.
-        mixed = rng.standard_normal((draws, seeds)) @ (by_seed - mean[:, None]).T
-        drawn += _tails(seeds - 1, draws, rng) * mixed / np.sqrt(seeds * (seeds - 1))
-    return drawn
+    drawn: Array = rng.standard_normal((draws, len(values))) @ root.T
+    return _tails(df, draws, rng) * drawn
 
 
 def _tails(df: int, draws: int, rng: np.random.Generator) -> Array:

@@ -6,10 +6,10 @@ so that whatever makes a seed or an example easy for all drops out of their diff
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,11 +17,9 @@ from numpy.typing import NDArray
 from whichpeft.analysis.effects import Effects, draw_scores, random_effects, seed_effects
 from whichpeft.analysis.grounds import MethodRecords
 from whichpeft.analysis.intervals import CONFIDENCE, Interval
-from whichpeft.analysis.per_example import per_example
+from whichpeft.analysis.verdicts import ScoresByExample, by_seed
 
 Array = NDArray[np.float64]
-Predictions = Callable[[str], Mapping[str, NDArray[Any]] | None]
-"""From a trial's fingerprint to its arrays ``outputs`` and ``labels``; None where it left none."""
 
 DRAWS = 20_000  # so that a probability is known to within half a point
 
@@ -143,37 +141,23 @@ class OverTasks:
 
 
 def gather(
-    methods: Sequence[MethodRecords],
-    *,
-    metric: str | None,
-    predictions: Predictions,
-    rng: np.random.Generator,
+    methods: Sequence[MethodRecords], scores: ScoresByExample, *, rng: np.random.Generator
 ) -> Trials | None:
     """Gather the final trials of methods, at least one, on the seeds that all of them completed.
 
-    Scores are known by example where every trial left its predictions on the same labels and the
-    metric can be taken apart; else one a seed is. None where no seed is shared.
+    Scores are known by example where every trial left its predictions; else one a seed is. None
+    where no seed is shared.
     """
-    by_seed = [{record.trial.seed: record for record in kept.completed} for kept in methods]
-    seeds = tuple(sorted(set.intersection(*(set(own) for own in by_seed))))
+    own = [{record.trial.seed: record for record in kept.completed} for kept in methods]
+    seeds = tuple(sorted(set.intersection(*(set(found) for found in own))))
     if not seeds:
         return None
-    records = [[own[seed] for seed in seeds] for own in by_seed]
-    rows: list[list[Array]] = []
-    labels: NDArray[Any] | None = None
-    for own in records:
-        rows.append([])
-        for record in own:
-            arrays = predictions(record.trial.fingerprint)
-            values = None
-            if arrays is not None and (labels is None or np.array_equal(labels, arrays["labels"])):
-                labels = arrays["labels"]
-                values = per_example(metric or "", labels, arrays["outputs"])
-            if values is None or len(values) < 2:
-                scores = [[record.value("score", "test") for record in own] for own in records]
-                return Trials(np.asarray(scores, dtype=np.float64)[:, :, None], seeds, rng)
-            rows[-1].append(values)
-    return Trials(np.asarray(rows), seeds, rng)
+    found = [scores.of([records[seed] for seed in seeds]) for records in own]
+    known = [values for values in found if values is not None]
+    if len(known) < len(found):
+        whole = [by_seed(kept) for kept in methods]
+        return Trials(np.array([[[own[seed]] for seed in seeds] for own in whole]), seeds, rng)
+    return Trials(np.stack(known), seeds, rng)
 
 
 def _between(mean: float, drawn: Array, confidence: float) -> Interval:

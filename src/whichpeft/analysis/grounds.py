@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Literal
 
 from whichpeft.analysis.intervals import finite
@@ -206,6 +207,7 @@ def _place(name: str, names: Iterable[str]) -> int:
     return len(known)
 
 
+@lru_cache(maxsize=4096)
 def _spelling(text: str) -> str:
     """Return one spelling for all that differ in case and in the order of options only."""
     parts = parse_method(text).parts

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-from whichpeft.analysis.behrens_fisher import half_width
+from whichpeft.analysis.behrens_fisher import near_half_width
 from whichpeft.analysis.effects import Effects
 
 POWER = 0.80
@@ -99,8 +99,8 @@ def decided(
     error = (seed_part + example_part) ** 0.5
     if not error:
         return 1.0
-    different = half_width(level, seeds=seed_part, examples=example_part, df=df)
-    within = margin - half_width(0.10, seeds=seed_part, examples=example_part, df=df)
+    different = near_half_width(level, seeds=seed_part, examples=example_part, df=df)
+    within = margin - near_half_width(0.10, seeds=seed_part, examples=example_part, df=df)
     gap = abs(effects.mean)
     if within >= different:
         return 1.0
@@ -115,7 +115,8 @@ def proved(effects: Effects, seeds: int, examples: int | None, *, margin: float)
     from scipy.special import ndtr
 
     seed_part, example_part, df = _parts(effects, seeds, examples)
-    above = effects.mean + margin - half_width(0.10, seeds=seed_part, examples=example_part, df=df)
+    half = near_half_width(0.10, seeds=seed_part, examples=example_part, df=df)
+    above = effects.mean + margin - half
     error = (seed_part + example_part) ** 0.5
     return float(ndtr(above / error)) if error else float(above >= 0)
 

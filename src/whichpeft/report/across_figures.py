@@ -6,10 +6,10 @@ from typing import Any
 
 from whichpeft.analysis import Across
 from whichpeft.report.across_table import heading, order_words
-from whichpeft.report.columns import plain
 from whichpeft.report.figure import Figure, Size, titled
 from whichpeft.report.labels import CHAR, distinct, shortened
 from whichpeft.report.style import colours
+from whichpeft.report.text import plain
 
 _STEP = 24  # pixels from one method to the next
 _BAR = 9  # pixels from one group's bar to the next

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from whichpeft.analysis import Across
-from whichpeft.report.columns import UNKNOWN, plain
+from whichpeft.report.text import UNKNOWN, plain
 from whichpeft.units import points
 
 if TYPE_CHECKING:

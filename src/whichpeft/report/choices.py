@@ -13,7 +13,7 @@ from whichpeft.analysis.changes import caveats, changes
 from whichpeft.analysis.choice import Answer
 from whichpeft.analysis.intervals import Interval
 from whichpeft.analysis.terms import COSTS
-from whichpeft.report.columns import UNKNOWN, plain
+from whichpeft.report.text import UNKNOWN, plain
 from whichpeft.units import points
 
 if TYPE_CHECKING:

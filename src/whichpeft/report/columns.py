@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from whichpeft.analysis import Comparison, Row
+from whichpeft.report.text import UNKNOWN, plain
+from whichpeft.report.verdicts import proves, verdict
 from whichpeft.units import points, show_bytes, show_count, show_percent, show_seconds
-
-UNKNOWN = "\N{EN DASH}"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -27,12 +26,6 @@ class Column:
     show: Callable[[Row], str]
     keep: int | None = None
     words: bool = False
-
-
-def plain(text: object) -> str:
-    """Return text on one line, without control characters that could steer a terminal."""
-    kept = "".join(" " if unicodedata.category(c)[0] in "CZ" else c for c in str(text))
-    return " ".join(kept.split())
 
 
 def with_interval(row: Row, key: str, *, sign: bool = False) -> str:
@@ -81,10 +74,29 @@ def interval_note(comparison: Comparison) -> str:
         gap = f"no gap: the baseline {baseline} is not in the study"
     else:
         gap = f"gap: against {baseline}, paired by seed"
-    if counts[-1] < 2:
+    if counts[-1] < 2 and not comparison.over_examples:
         return f"{unit}; one seed: no interval can be given; {gap}"
-    over = str(counts[0]) if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
-    return f"{unit}; intervals: 95 % over {over} seeds; {gap}"
+    return f"{unit}; intervals: 95 % over {interval_over(comparison)}; {gap}"
+
+
+def interval_over(comparison: Comparison) -> str:
+    """Say what intervals account for: ``3 seeds and 872 test examples``."""
+    scored = [row for row in comparison.rows if row["seeds"]]
+    counts = sorted({len(row["seeds"]) for row in scored})
+    seeds = (
+        "one seed" if counts == [1] else " to ".join(map(str, counts[:1] + counts[1:][-1:])) + " seeds"
+    )
+    alone = [row for row in scored if (row["method"], row["variant"]) not in comparison.over_examples]
+    if len(alone) == len(scored):
+        return f"{seeds}, for this test set only"
+    test = comparison.examples.get("test")
+    examples = "the test examples" if test is None else f"{show_count(test)} test examples"
+    text = f"{examples} of one seed" if counts == [1] else f"{seeds} and {examples}"
+    if not alone:
+        return text
+    names = ", ".join(dict.fromkeys(plain(row["method"]) for row in alone))
+    gaps = " and of all gaps" if any(row["verdict"] == "baseline" for row in alone) else ""
+    return f"{text} (of {names}{gaps} over seeds alone, for this test set only)"
 
 
 def problems(comparison: Comparison) -> list[tuple[str, str, str]]:
@@ -131,8 +143,22 @@ STATUS = Column(
     title="status",
     meaning="whether all seeds were completed",
     show=lambda row: str(row["status"]),
+    keep=6,
+    words=True,
+)
+VERDICT = Column(
+    title="verdict",
+    meaning="against the baseline: equivalent, better, worse or undecided, the first that is shown; "
+    "untuned where it is about default hyperparameters",
+    show=verdict,
     keep=3,
     words=True,
+)
+PROVES = Column(
+    title="proves",
+    meaning="the smallest margin, in points, within which equivalence to the baseline is shown",
+    show=proves,
+    keep=5,
 )
 _SCORE = "the task's metric on the test split at the best checkpoint, higher is better"
 _GAP = "score minus the baseline's, paired by seed"
@@ -141,11 +167,13 @@ BRIEF = (
     METHOD,
     Column(title="score", meaning=_SCORE, show=lambda row: with_interval(row, "score"), keep=1),
     Column(title="gap", meaning=_GAP, show=_gap(with_interval), keep=2),
+    VERDICT,
+    PROVES,
     Column(
         title="trainable",
         meaning="parameters that get a gradient, adapter and head",
         show=_value("trainable_parameters", show_count),
-        keep=7,
+        keep=9,
     ),
     Column(
         title="share",
@@ -157,25 +185,25 @@ BRIEF = (
         title="train time",
         meaning="optimisation of one trial: profiled step time x steps",
         show=_value("train_seconds", show_seconds),
-        keep=5,
+        keep=7,
     ),
     Column(
         title="step ms",
         meaning="median time of one optimiser step",
         show=_value("step_milliseconds", _step),
-        keep=9,
+        keep=11,
     ),
     Column(
         title="peak memory",
         meaning="peak of the training phase",
         show=_value("peak_memory_bytes", show_bytes),
-        keep=6,
+        keep=8,
     ),
     Column(
         title="adapter",
         meaning="size of what is saved beside the backbone",
         show=_value("adapter_bytes", show_bytes),
-        keep=8,
+        keep=10,
     ),
     STATUS,
 )
@@ -186,6 +214,8 @@ FULL = (
     METHOD,
     Column(title="score, points", meaning=_SCORE, show=lambda row: with_bounds(row, "score")),
     Column(title="gap, points", meaning=_GAP, show=_gap(with_bounds)),
+    VERDICT,
+    PROVES,
     STATUS,
     Column(
         title="retention",

@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from whichpeft.analysis import Comparison, Row
-from whichpeft.report.columns import UNKNOWN, about, plain, with_bounds
+from whichpeft.report.columns import about, interval_over, with_bounds
 from whichpeft.report.figure import Figure, Size, titled
 from whichpeft.report.labels import CHAR, distinct
 from whichpeft.report.scales import Axes, Point
 from whichpeft.report.scatter import nothing, scatter
 from whichpeft.report.style import colours
+from whichpeft.report.text import UNKNOWN, plain
 from whichpeft.report.tuning_figures import tuning_figures
 from whichpeft.units import points, show_percent, show_seconds
 
@@ -176,7 +177,8 @@ def _scatter_figure(
     else:
         chart = nothing("no method has both a score and this measurement", size.whole_width)
         left_out = ""
-    bars = " Bars: 95 % interval over seeds." if any(dot.low is not None for dot in dots) else ""
+    barred = any(dot.low is not None for dot in dots)
+    bars = f" Bars: 95 % interval over {interval_over(comparison)}." if barred else ""
     hollow = " Hollow: size not measured." if any(dot.size is None for dot in dots) else ""
     caption = f"{reading}{hollow}{bars}{_tuned(comparison)}{left_out}"
     return titled(chart, size, title=title, about=about(comparison), caption=caption)

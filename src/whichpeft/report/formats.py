@@ -10,7 +10,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from whichpeft.analysis import KEYS, Comparison, Row
-from whichpeft.report.columns import BRIEF, UNKNOWN, about, interval_note, plain, problems
+from whichpeft.report.columns import BRIEF, about, interval_note, problems
+from whichpeft.report.text import UNKNOWN, plain
+from whichpeft.report.verdicts import undecided, verdict_notes
 
 
 def as_json(rows: Sequence[Row]) -> str:
@@ -39,9 +41,10 @@ def as_markdown(comparisons: Sequence[Comparison]) -> str:
             _pipes([":--" if column.words else "--:" for column in BRIEF]),
             *(_pipes([_markdown(column.show(row)) for column in BRIEF]) for row in comparison.rows),
             "",
-            f"{interval_note(comparison)}.",
+            *(f"{_markdown(note)}." for note in _notes(comparison)),
         ]
         beneath = [
+            *(f"- {_markdown(m)}, undecided: {needed}" for m, needed in undecided(comparison)),
             *(
                 f"- {_markdown(m)}, {status}: {_markdown(why)}"
                 for m, status, why in problems(comparison)
@@ -59,7 +62,8 @@ def as_latex(comparisons: Sequence[Comparison]) -> str:
 
 def _latex_table(comparison: Comparison) -> str:
     spec = "".join("l" if column.words else "r" for column in BRIEF)
-    beneath = [interval_note(comparison)]
+    beneath = _notes(comparison)
+    beneath += [f"{m} undecided: {needed}" for m, needed in undecided(comparison)]
     beneath += [f"{m} {status}: {why}" for m, status, why in problems(comparison)]
     beneath += [plain(note) for note in comparison.notes]
     lines = [
@@ -79,6 +83,10 @@ def _latex_table(comparison: Comparison) -> str:
         r"\end{table}",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _notes(comparison: Comparison) -> list[str]:
+    return [interval_note(comparison), *verdict_notes(comparison)]
 
 
 _LATEX = {

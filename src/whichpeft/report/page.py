@@ -15,18 +15,18 @@ from whichpeft.report.columns import (
     BRIEF,
     FULL,
     METHOD,
-    UNKNOWN,
     Column,
     about,
     details,
     interval_note,
-    plain,
     problems,
 )
 from whichpeft.report.figure import SCREEN, Figure, Size
 from whichpeft.report.figures import figures
 from whichpeft.report.render import vega_bundle
 from whichpeft.report.style import colours, theme
+from whichpeft.report.text import UNKNOWN, plain
+from whichpeft.report.verdicts import undecided, verdict_notes
 from whichpeft.units import show_bytes, show_count
 
 if TYPE_CHECKING:
@@ -125,7 +125,8 @@ def _words(comparison: Comparison, columns: tuple[Column, ...]) -> dict[str, Any
             }
             for row in comparison.rows
         ],
-        "intervals": interval_note(comparison),
+        "intervals": [interval_note(comparison), *verdict_notes(comparison)],
+        "undecided": undecided(comparison),
         "examples": ", ".join(
             f"{show_count(count)} {split}" for split, count in comparison.examples.items()
         ),

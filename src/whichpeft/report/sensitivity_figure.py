@@ -14,10 +14,11 @@ from typing import Any
 from whichpeft.analysis import Comparison, Search, sensitivity_of
 from whichpeft.analysis.search import Tried
 from whichpeft.analysis.sensitivity import LEAST_TRIALS, WITHIN, Hyperparameter, Sensitivity
-from whichpeft.report.columns import about, plain
+from whichpeft.report.columns import about
 from whichpeft.report.figure import Figure, Size, titled
 from whichpeft.report.labels import CHAR, shortened
 from whichpeft.report.scales import log_ticks
+from whichpeft.report.text import plain
 from whichpeft.units import points
 
 _HEIGHT = 120  # pixels of a panel

@@ -11,14 +11,16 @@ from rich.table import Table
 from rich.text import Text
 
 from whichpeft.analysis import Comparison
-from whichpeft.report.columns import BRIEF, METHOD, Column, about, interval_note, plain, problems
+from whichpeft.report.columns import BRIEF, METHOD, Column, about, interval_note, problems
+from whichpeft.report.text import plain
+from whichpeft.report.verdicts import undecided, verdict_notes
 
 _STYLES = {"failed": "red", "refused": "yellow", "partial": "yellow", "completed": "green"}
-_BETWEEN = 2  # blank cells between two columns
+_BETWEEN = 3  # blank cells between two columns, one of them the box's divider
 
 
 def print_comparisons(comparisons: Sequence[Comparison], console: Console) -> None:
-    """Print one table for each backbone and task, failures and notes with their reasons beneath."""
+    """Print one table for each backbone and task, and beneath it what has to be said."""
     for i, comparison in enumerate(comparisons):
         if i:
             console.print()
@@ -36,7 +38,7 @@ def fitting(comparison: Comparison, width: int) -> list[Column]:
 def _print(comparison: Comparison, console: Console) -> None:
     columns = fitting(comparison, console.width)
     console.print(Text(about(comparison), style="bold"))
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, _BETWEEN, 0, 0), show_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, _BETWEEN - 1, 0, 0), show_edge=False)
     for column in columns:
         table.add_column(
             Text(column.title),
@@ -49,11 +51,14 @@ def _print(comparison: Comparison, console: Console) -> None:
         style = "" if row["status"] == "completed" else _STYLES.get(row["status"], "")
         table.add_row(*(Text(column.show(row), style=style) for column in columns))
     console.print(table)
-    console.print(Text(interval_note(comparison), style="dim"))
+    for line in (interval_note(comparison), *verdict_notes(comparison)):
+        console.print(Text(line, style="dim"))
     dropped = [column.title for column in BRIEF if column not in columns]
     if dropped:
         hidden = f"not shown, for want of width: {', '.join(dropped)}"
         console.print(Text(hidden, style="dim"))
+    for method, needed in undecided(comparison):
+        console.print(Text(f"undecided  {method}: {needed}"))
     for method, status, reason in problems(comparison):
         console.print(
             Text.assemble((status, _STYLES.get(status, "")), f"  {method}: {reason}"), soft_wrap=False

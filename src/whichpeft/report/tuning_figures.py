@@ -7,11 +7,12 @@ from typing import Any
 
 from whichpeft.analysis import Comparison, Search, curve_of
 from whichpeft.analysis.budget_curve import Curve, leaders, overtakings
-from whichpeft.report.columns import about, plain
+from whichpeft.report.columns import about
 from whichpeft.report.figure import Figure, Size, titled
 from whichpeft.report.labels import CHAR, LINE, shortened, spread
 from whichpeft.report.sensitivity_figure import count_tried, sensitivity_figure
 from whichpeft.report.style import colours, family
+from whichpeft.report.text import plain
 from whichpeft.units import points
 
 _DASHES = ([1, 0], [7, 3], [2, 2], [8, 3, 2, 3])

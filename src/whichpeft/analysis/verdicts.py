@@ -1,0 +1,127 @@
+"""Verdicts of a comparison, from what each trial scored on each test example where that is known."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from whichpeft.analysis.effects import Effects, random_effects, seed_effects
+from whichpeft.analysis.gap import LEVEL, gap_of, judge
+from whichpeft.analysis.grounds import MethodRecords
+from whichpeft.analysis.intervals import finite
+from whichpeft.analysis.multiplicity import holm
+from whichpeft.analysis.per_example import per_example
+from whichpeft.analysis.power import what_decides
+from whichpeft.analysis.rows import Row
+from whichpeft.records import Record
+
+# From a trial's fingerprint to its arrays `outputs` and `labels` of the test split, or None.
+Predictions = Callable[[str], Mapping[str, NDArray[Any]] | None]
+
+# Predictions are kept in single precision, which moves an error's root in the seventh digit.
+_SAME_SCORE = 1e-4
+
+
+class ScoresByExample:
+    """What the trials of one ground scored on each test example; reads each one's predictions once."""
+
+    def __init__(self, predictions: Predictions | None) -> None:
+        self._predictions = predictions
+        self._found: dict[int, NDArray[np.float64] | None] = {}
+        self._labels: NDArray[Any] | None = None
+
+    def of(self, records: Sequence[Record]) -> NDArray[np.float64] | None:
+        """Return values of shape (records, examples), or None where any of them is not known."""
+        found = [self._of(record) for record in records]
+        known = [values for values in found if values is not None]
+        return np.stack(known) if known and len(known) == len(found) else None
+
+    def _of(self, record: Record) -> NDArray[np.float64] | None:
+        # By identity: a fingerprint is a hash of the whole trial, and a record is asked for often.
+        if id(record) not in self._found:
+            self._found[id(record)] = self._read(record)
+        return self._found[id(record)]
+
+    def _read(self, record: Record) -> NDArray[np.float64] | None:
+        """Read one trial's values; those that do not give the score on record stay unknown.
+
+        A task of a stranger's may score by a metric of its own under a name that is known here.
+        """
+        arrays = self._predictions(record.trial.fingerprint) if self._predictions else None
+        score = record.measurement("score", "test")
+        if arrays is None or score is None or not {"labels", "outputs"} <= set(arrays):
+            return None
+        labels, outputs = arrays["labels"], arrays["outputs"]
+        if len(labels) < 2 or len(outputs) != len(labels):
+            return None
+        if self._labels is None:
+            self._labels = labels
+        elif not np.array_equal(labels, self._labels):
+            return None
+        values = per_example(score.source, labels, outputs)
+        if values is None or not abs(float(values.mean()) - score.value) < _SAME_SCORE:
+            return None
+        return values
+
+
+def own_effects(kept: MethodRecords, scores: ScoresByExample) -> Effects | None:
+    """Take apart a method's own scores; by seed alone where they are not known by example."""
+    records = kept.completed
+    if not records:
+        return None
+    values = scores.of(records)
+    return seed_effects(list(by_seed(kept).values())) if values is None else random_effects(values)
+
+
+def gap_effects(kept: MethodRecords, base: MethodRecords, scores: ScoresByExample) -> Effects | None:
+    """Take apart how much better a method scored than another on the seeds that both completed."""
+    ours = {record.trial.seed: record for record in kept.completed}
+    theirs = {record.trial.seed: record for record in base.completed}
+    common = [seed for seed in ours if seed in theirs]
+    if not common:
+        return None
+    own, other = (scores.of([found[seed] for seed in common]) for found in (ours, theirs))
+    if own is not None and other is not None:
+        return random_effects(own - other)
+    own_scores, other_scores = by_seed(kept), by_seed(base)
+    return seed_effects([own_scores[seed] - other_scores[seed] for seed in common])
+
+
+def by_seed(kept: MethodRecords) -> dict[int, float]:
+    """Return a method's test scores by seed."""
+    return {
+        record.trial.seed: score
+        for record in kept.completed
+        if (score := finite(record.value("score", "test"))) is not None
+    }
+
+
+def give_verdicts(
+    rows: Sequence[Row], gaps: Sequence[Effects | None], *, margin: float
+) -> list[str | None]:
+    """Fill in p-values, verdicts and proved margins; return what would decide, row by row.
+
+    The rows but the baselines' are one family a variant: of its p-values, adjusted by Holm's method, a
+    verdict takes the adjusted one. So a verdict of better or worse is wrong anywhere in the table
+    in at most 5 % of studies.
+    """
+    needed: list[str | None] = [None] * len(rows)
+    for variant in dict.fromkeys(row["variant"] for row in rows):
+        family = {
+            place: gap_of(effects, margin=margin)
+            for place, (row, effects) in enumerate(zip(rows, gaps, strict=True))
+            if row["variant"] == variant and row["verdict"] != "baseline" and effects is not None
+        }
+        adjusted = holm([gap.p_value for gap in family.values()])
+        tests = sum(p is not None for p in adjusted)
+        for (place, gap), p in zip(family.items(), adjusted, strict=True):
+            row = rows[place]
+            row["p_value"], row["p_adjusted"], row["proved_margin"] = gap.p_value, p, gap.proved_margin
+            row["verdict"] = judge(gap.mean, p, gap.proved_margin, margin=margin)
+            if row["verdict"] == "undecided":
+                level = LEVEL / max(tests, 1)
+                needed[place] = what_decides(gap.effects, margin=margin, level=level).sentence
+    return needed

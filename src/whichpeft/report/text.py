@@ -1,0 +1,13 @@
+"""Text that is safe to show, whatever the records say."""
+
+from __future__ import annotations
+
+import unicodedata
+
+UNKNOWN = "\N{EN DASH}"
+
+
+def plain(text: object) -> str:
+    """Return text on one line, without control characters that could steer a terminal."""
+    kept = "".join(" " if unicodedata.category(c)[0] in "CZ" else c for c in str(text))
+    return " ".join(kept.split())

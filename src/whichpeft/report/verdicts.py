@@ -1,0 +1,62 @@
+"""Verdicts in words: in the table, and what has to be said beneath it."""
+
+from __future__ import annotations
+
+import math
+
+from whichpeft.analysis import Comparison, Row
+from whichpeft.report.text import UNKNOWN, plain
+from whichpeft.units import points
+
+
+def verdict(row: Row) -> str:
+    """Show a verdict, and whether it is about a method that was not tuned: ``worse, untuned``."""
+    if row["verdict"] is None:
+        return UNKNOWN
+    return f"{row['verdict']}, untuned" if _untuned(row) else str(row["verdict"])
+
+
+def proves(row: Row) -> str:
+    """Show the smallest margin that is proved, in points: ``within 2.4``. Never rounded down."""
+    margin = row["proved_margin"]
+    return UNKNOWN if margin is None else f"within {math.ceil(10 * points(margin) - 1e-6) / 10:.1f}"
+
+
+def verdict_notes(comparison: Comparison) -> list[str]:
+    """Say what verdicts mean, and what they cannot mean where nothing was tuned."""
+    found = {row["verdict"] for row in comparison.rows} - {None, "baseline"}
+    if not found:
+        return []
+    baseline, margin = plain(comparison.baseline), f"{points(comparison.margin):.3g}"
+    meant = (
+        f"verdicts: equivalent to {baseline} within {margin} points (two one-sided tests at 5 %), else "
+        "better or worse (5 % for all methods together, Holm), else undecided"
+    )
+    notes = [f"{meant}: what would decide is given for 80 % power" if comparison.decides else meant]
+    tuned = any(row["variant"] == "tuned" for row in comparison.rows)
+    if not tuned and any(map(_untuned, comparison.rows)):
+        notes.append(
+            "untuned: every method ran at its default hyperparameters; verdicts hold for these, and "
+            "tuning each method alike (--tuning-trials) may change them"
+        )
+    return notes
+
+
+def undecided(comparison: Comparison) -> list[tuple[str, str]]:
+    """Return method and what would decide, for every row that is undecided."""
+    return [
+        (_name(row), comparison.decides[key])
+        for row in comparison.rows
+        if (key := (row["method"], row["variant"])) in comparison.decides
+    ]
+
+
+def _untuned(row: Row) -> bool:
+    """Tell whether a verdict rests on default hyperparameters; what trains nothing has none."""
+    decided = row["verdict"] in ("equivalent", "better", "worse")
+    return decided and row["variant"] == "default" and row["trainable_parameters"] != 0
+
+
+def _name(row: Row) -> str:
+    tuned = ", tuned" if row["variant"] == "tuned" else ""
+    return f"{plain(row['method'])}{tuned}"

@@ -1,0 +1,216 @@
+"""Verdicts in a comparison: from predictions where they are, over seeds alone where not."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from whichpeft.analysis import compare, comparisons, mean_interval, paired_gap
+from whichpeft.records import Store
+
+METHODS = ["full", "lora:r=8", "bitfit", "ia3"]
+
+
+@pytest.fixture
+def records(made):
+    return [
+        *made.whole("full", [0.880, 0.885, 0.879], adapter=made.BASE),
+        *made.whole("lora:r=8", [0.879, 0.884, 0.880]),
+        *made.whole("bitfit", [0.850, 0.890, 0.860]),
+        *made.whole("ia3", [0.800, 0.805, 0.800]),
+    ]
+
+
+@pytest.fixture
+def rows(made, records):
+    found = compare(made.study(METHODS), records, predictions=made.predictions(records))
+    return {row["method"]: row for row in found}
+
+
+def test_verdicts_by_method(rows):
+    found = {name: row["verdict"] for name, row in rows.items()}
+    assert found == {
+        "full": "baseline", "lora:r=8": "equivalent", "bitfit": "undecided", "ia3": "worse",
+    }  # fmt: skip
+    full = rows["full"]
+    assert full["p_value"] is full["p_adjusted"] is full["proved_margin"] is None
+    assert (full["gap_mean"], full["gap_low"], full["gap_high"]) == (0, 0, 0)
+
+
+def test_gaps_are_those_of_paired_gap(made, records, rows):
+    predictions = made.predictions(records)
+
+    def right(method):
+        arrays = [
+            predictions(record.trial.fingerprint)
+            for record in records
+            if record.trial.method == method and record.trial.purpose == "final"
+        ]
+        return np.array([one["outputs"].argmax(axis=1) == one["labels"] for one in arrays])
+
+    gap = paired_gap(right("bitfit"), right("full"), rng=np.random.default_rng(0))
+    row = rows["bitfit"]
+    assert row["gap_mean"] == pytest.approx(gap.mean)
+    assert (row["gap_low"], row["gap_high"]) == pytest.approx((gap.low, gap.high))
+    assert row["p_value"] == pytest.approx(gap.p_value)
+    assert row["proved_margin"] == pytest.approx(gap.proved_margin)
+
+
+def test_scores_have_intervals_over_both_noises(rows):
+    row = rows["lora:r=8"]
+    over_seeds = mean_interval([0.879, 0.884, 0.880])
+    assert row["score_mean"] == pytest.approx(over_seeds.mean)
+    assert row["score_high"] - row["score_low"] > 1.5 * (over_seeds.high - over_seeds.low)
+
+
+def test_p_values_are_adjusted_for_all_methods_of_the_table(rows):
+    raw = sorted(rows[name]["p_value"] for name in METHODS[1:])
+    assert rows["ia3"]["p_value"] == raw[0]
+    assert rows["ia3"]["p_adjusted"] == pytest.approx(3 * raw[0])
+
+
+def test_a_verdict_rests_on_the_adjusted_p_value(made):
+    names = [f"lora:r={rank}" for rank in range(2, 9)]
+    records = [
+        *made.whole("full", [0.80, 0.80, 0.80]),
+        *made.whole("ia3", [0.75, 0.755, 0.77]),
+        *(record for name in names for record in made.whole(name, [0.7, 0.8, 0.9])),
+    ]
+    alone = compare(made.study(["full", "ia3"]), records[:8])[1]
+    among = compare(made.study(["full", "ia3", *names]), records)[1]
+    assert alone["p_value"] == among["p_value"] < 0.05 < among["p_adjusted"]
+    assert (alone["verdict"], among["verdict"]) == ("worse", "undecided")
+
+
+def test_what_would_decide_is_said(made, records):
+    (found,) = comparisons(made.study(METHODS), records, predictions=made.predictions(records))
+    assert list(found.decides) == [("bitfit", "default")]
+    assert "would decide" in found.decides["bitfit", "default"]
+
+
+def test_the_margin_is_the_callers(made, records):
+    predictions = made.predictions(records)
+    found = {
+        margin: compare(made.study(METHODS), records, predictions=predictions, margin=margin)[1]
+        for margin in (0.02, 0.001)
+    }
+    assert found[0.02]["verdict"] == "equivalent"
+    assert found[0.001]["verdict"] == "undecided"
+    assert found[0.02]["proved_margin"] == found[0.001]["proved_margin"] < 0.02
+
+
+def test_without_predictions_intervals_are_over_seeds(made, records):
+    (found,) = comparisons(made.study(METHODS), records)
+    assert found.over_examples == frozenset()
+    row = found.rows[2]
+    by_hand = mean_interval([-0.030, 0.005, -0.019])
+    assert (row["gap_low"], row["gap_high"]) == pytest.approx((by_hand.low, by_hand.high))
+    assert row["verdict"] == "undecided"
+    assert found.rows[3]["verdict"] == "worse"
+
+
+def test_a_method_that_lacks_predictions_of_one_seed_is_taken_by_seeds(made, records):
+    whole = made.predictions(records)
+    lacking = next(r for r in records if r.trial.method == "ia3" and r.trial.purpose == "final")
+
+    def predictions(fingerprint):
+        return None if fingerprint == lacking.trial.fingerprint else whole(fingerprint)
+
+    (found,) = comparisons(made.study(METHODS), records, predictions=predictions)
+    assert ("ia3", "default") not in found.over_examples
+    assert ("bitfit", "default") in found.over_examples
+    by_hand = mean_interval([0.800 - 0.880, 0.805 - 0.885, 0.800 - 0.879])
+    assert found.rows[3]["gap_low"] == pytest.approx(by_hand.low)
+
+
+@pytest.mark.parametrize("spoil", ["metric", "score", "labels", "empty"])
+def test_predictions_that_do_not_give_the_score_are_left_aside(made, records, spoil):
+    whole = made.predictions(records)
+    spoiled = {r.trial.fingerprint for r in records if r.trial.method == "ia3"}
+
+    def predictions(fingerprint):
+        arrays = whole(fingerprint)
+        if fingerprint not in spoiled or arrays is None:
+            return arrays
+        if spoil == "score":
+            return {**arrays, "outputs": np.ones_like(arrays["outputs"])}
+        if spoil == "labels":
+            return {"outputs": arrays["outputs"][::-1], "labels": arrays["labels"][::-1]}
+        return {} if spoil == "empty" else arrays
+
+    if spoil == "metric":
+        records = [
+            replace(
+                record,
+                measurements=tuple(
+                    replace(m, source="our-own") if m.name == "score" else m for m in record.measurements
+                ),
+            )
+            if record.trial.method == "ia3"
+            else record
+            for record in records
+        ]
+    (found,) = comparisons(made.study(METHODS), records, predictions=predictions)
+    assert ("ia3", "default") not in found.over_examples
+    by_hand = mean_interval([0.800, 0.805, 0.800])
+    assert found.rows[3]["score_low"] == pytest.approx(by_hand.low)
+    assert ("lora:r=8", "default") in found.over_examples
+
+
+def test_one_seed_has_intervals_over_examples_and_no_verdict(made):
+    records = [made.final("full", 0, 0.88), made.final("ia3", 0, 0.60)]
+    (found,) = comparisons(
+        made.study(["full", "ia3"], seeds=[0]), records, predictions=made.predictions(records)
+    )
+    row = found.rows[1]
+    assert row["gap_low"] < -0.28 < row["gap_high"] < -0.2
+    assert (row["verdict"], row["p_value"], row["p_adjusted"]) == ("undecided", None, None)
+    assert "one seed" in found.decides["ia3", "default"]
+
+
+def test_variants_are_families_of_their_own(made):
+    better = {"hyperparameters": {"learning_rate": 0.002}}
+    records = [
+        *made.whole("full", [0.80, 0.81, 0.80]),
+        *made.whole("lora", [0.70, 0.72, 0.71]),
+        *made.whole("ia3", [0.60, 0.61, 0.61]),
+        *(made.final("lora", seed, score, **better) for seed, score in enumerate([0.80, 0.81, 0.81])),
+        *(made.tuned("full", number, 0.9 - number / 10) for number in range(2)),
+        *(made.tuned("lora", number, 0.7 + number / 10) for number in range(2)),
+    ]
+    found = compare(made.study(["full", "lora", "ia3"]), records, predictions=made.predictions(records))
+    rows = {(row["method"], row["variant"]): row for row in found}
+    assert rows["lora", "default"]["verdict"] == "worse"
+    assert rows["lora", "tuned"]["verdict"] == "equivalent"
+    assert rows["lora", "tuned"]["p_adjusted"] == rows["lora", "tuned"]["p_value"]
+    assert rows["ia3", "default"]["p_adjusted"] == pytest.approx(2 * rows["ia3", "default"]["p_value"])
+
+
+def test_numbers_do_not_depend_on_the_order_of_records(made, records):
+    predictions = made.predictions(records)
+    first = compare(made.study(METHODS), records, predictions=predictions)
+    random.Random(3).shuffle(records)
+    assert compare(made.study(METHODS), records, predictions=predictions) == first
+
+
+def test_each_trial_is_read_once(made, records):
+    whole, read = made.predictions(records), []
+
+    def predictions(fingerprint):
+        read.append(fingerprint)
+        return whole(fingerprint)
+
+    compare(made.study(METHODS), records, predictions=predictions)
+    assert len(read) == len(set(read)) == 12
+
+
+def test_a_store_gives_its_predictions(made, records, tmp_path):
+    store, predictions = Store(tmp_path), made.predictions(records)
+    for record in records:
+        store.add(record, predictions=predictions(record.trial.fingerprint))
+    study = made.study(METHODS)
+    found = compare(study, store, predictions=store.predictions)
+    assert found == compare(study, records, predictions=predictions)

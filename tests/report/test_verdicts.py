@@ -1,0 +1,126 @@
+"""Verdicts where people read them: the column, what lies beneath the table, and what intervals are."""
+
+from __future__ import annotations
+
+import io
+import json
+
+import pytest
+from rich.console import Console
+
+from whichpeft.records import Store
+from whichpeft.report import Report
+
+METHODS = ["full", "lora:r=8", "bitfit", "ia3", "zero-shot"]
+
+
+@pytest.fixture
+def records(made):
+    return [
+        *made.whole("full", [0.880, 0.885, 0.879], adapter=made.BASE),
+        *made.whole("lora:r=8", [0.879, 0.884, 0.880]),
+        *made.whole("bitfit", [0.850, 0.890, 0.860]),
+        *made.whole("ia3", [0.800, 0.805, 0.800]),
+        made.idle_profile(),
+        *(made.final("zero-shot", seed, 0.5, adapter=0) for seed in range(3)),
+    ]
+
+
+@pytest.fixture
+def report(made, records):
+    return Report(made.study(METHODS), records, predictions=made.predictions(records))
+
+
+def printed(report, width=200):
+    console = Console(width=width, file=io.StringIO(), color_system=None)
+    report.print(console)
+    return console.file.getvalue()
+
+
+def line(text, start):
+    return next(line for line in text.splitlines() if line.startswith(start))
+
+
+def test_verdicts_say_that_nothing_was_tuned(report):
+    text = printed(report)
+    assert "baseline   baseline" in line(text, "full")
+    assert "equivalent, untuned    within" in line(text, "lora:r=8")
+    assert "worse, untuned" in line(text, "ia3")
+    # There is nothing to tune, and nothing to hold against what is undecided anyway.
+    assert "worse  " in line(text, "zero-shot")
+    assert "undecided  " in line(text, "bitfit")
+    assert line(text, "untuned:").startswith("untuned: every method ran at its default hyperparameters")
+    assert [row["verdict"] for row in json.loads(report.to_json())] == [
+        "baseline", "equivalent", "undecided", "worse", "worse",
+    ]  # fmt: skip
+
+
+def test_tuned_rows_are_not_called_untuned(made, records):
+    better = {"hyperparameters": {"learning_rate": 0.002}}
+    tuned = [
+        *(made.tuned("full", number, 0.9 - number / 10) for number in range(2)),
+        *(made.tuned("lora:r=8", number, 0.7 + number / 10) for number in range(2)),
+        *(made.final("lora:r=8", s, x, **better) for s, x in enumerate([0.880, 0.884, 0.880])),
+    ]
+    whole = [*records, *tuned]
+    found = printed(Report(made.study(METHODS), whole, predictions=made.predictions(whole)))
+    of_lora = [line for line in found.splitlines() if line.startswith("lora:r=8")]
+    assert "equivalent, untuned" in of_lora[0]
+    assert "equivalent" in of_lora[1]
+    assert "untuned" not in of_lora[1]
+    assert "every method ran at its default" not in found
+
+
+def test_proved_margins_are_never_rounded_down(made, records, report):
+    row = report.rows[1]
+    shown = float(line(printed(report), "lora:r=8").split("within")[1].split()[0])
+    assert 0 <= shown - 100 * row["proved_margin"] <= 0.1
+
+
+def test_what_would_decide_is_said_in_every_format(report, tmp_path):
+    (needed,) = report.comparisons[0].decides.values()
+    assert f"undecided  bitfit: {needed}" in printed(report)
+    assert f"- bitfit, undecided: {needed}" in report.to_markdown()
+    assert f"bitfit undecided: {needed}" in report.to_latex()
+    report.write_html(tmp_path / "report.html")
+    page = (tmp_path / "report.html").read_text()
+    assert f"<b>bitfit</b>: {needed}" in page
+    assert "Verdicts: equivalent to full within 2 points" in page
+    assert needed in report._repr_html_()
+
+
+def test_intervals_say_what_they_are_over(made, records, report):
+    assert "95 % over 3 seeds and 872 test examples; gap" in printed(report)
+    alone = Report(made.study(METHODS), records)
+    assert "95 % over 3 seeds, for this test set only" in printed(alone)
+
+
+def test_intervals_of_several_kinds_are_told_apart(made, records):
+    whole = made.predictions(records)
+    lacking = {r.trial.fingerprint for r in records if r.trial.method in ("ia3", "full")}
+    for names, said in (("ia3", "of ia3 over"), ("full ia3", "of full, ia3 and of all gaps over")):
+        lacking = {r.trial.fingerprint for r in records if r.trial.method in names.split()}
+        report = Report(
+            made.study(METHODS),
+            records,
+            predictions=lambda name, lacking=lacking: None if name in lacking else whole(name),
+        )
+        text = "3 seeds and 872 test examples (" + said + " seeds alone, for this test set only)"
+        assert text in printed(report, 300)
+
+
+def test_one_seed_with_predictions_has_intervals_over_its_examples(made):
+    records = [made.final("full", 0, 0.88), made.final("ia3", 0, 0.60)]
+    study = made.study(["full", "ia3"], seeds=[0])
+    text = printed(Report(study, records, predictions=made.predictions(records)))
+    assert "95 % over 872 test examples of one seed" in text
+    assert "undecided  ia3: one seed cannot tell how much seeds differ" in text
+    assert "untuned" not in text
+
+
+def test_a_folder_is_read_with_its_predictions(made, records, report, tmp_path):
+    store, predictions = Store(tmp_path), made.predictions(records)
+    store.keep_study(made.study(METHODS))
+    for record in records:
+        store.add(record, predictions=predictions(record.trial.fingerprint))
+    assert Report.read(tmp_path).rows == report.rows
