@@ -98,10 +98,10 @@ def test_nothing_is_searched_where_nothing_is_left_or_nobody_asked():
     assert make_search(cell("lora", trials=0)) is None
 
 
-def test_rungs_lie_at_a_ninth_and_a_third_but_not_in_the_warm_up_nor_at_the_end():
-    assert rungs(900) == [100, 300]
-    assert rungs(90) == [16, 30]
-    assert rungs(36) == [16]
+def test_rungs_lie_at_a_fifth_and_a_half_but_not_in_the_warm_up_nor_at_the_end():
+    assert rungs(900) == [180, 450]
+    assert rungs(60) == [16, 30]
+    assert rungs(32) == [16]
     assert rungs(16) == []
 
 

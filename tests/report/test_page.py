@@ -150,7 +150,14 @@ CHROMIUM = next(
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="no chromium here to open the page with")
-def test_a_browser_draws_the_charts(page, tmp_path):
+def test_a_browser_draws_the_charts(made, tmp_path):
+    study = made.study(["full", "lora:r=8"], task=None, tasks=["a", "b"], seeds=[0])
+    records = [made.final(m, 0, 0.8, task=task) for m in study.methods for task in ("a", "b")]
+    records += [made.profile(method, task="a") for method in study.methods]
+    records += [made.tuned("full", n, 0.7 - n / 100, task="a") for n in range(3)]
+    records.append(made.tuned("full", 3, 0.5, task="a", status="stopped"))
+    page = tmp_path / "report.html"
+    Report(study, records).write_html(page)
     flags = (
         "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run "
         "--disable-background-networking --disable-component-update --disable-sync "
@@ -160,6 +167,6 @@ def test_a_browser_draws_the_charts(page, tmp_path):
     done = subprocess.run(
         [*command, page.as_uri()], capture_output=True, text=True, timeout=120, check=True
     )
-    # The page counts only what was drawn without an error.
-    assert 'data-drawn="3"' in done.stdout
-    assert done.stdout.count("<svg") >= 3
+    # The page counts only what was drawn without an error: five on a, three on b, ranks over both.
+    assert 'data-drawn="9"' in done.stdout
+    assert done.stdout.count("<svg") >= 9

@@ -16,11 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from whichpeft.analysis.comparison import Comparison
+from whichpeft.analysis.gap import MARGIN
 from whichpeft.analysis.intervals import CONFIDENCE
 from whichpeft.analysis.rows import Row
-
-MARGIN = 0.02
-"""Scores nearer to each other than this fraction are as good as the same."""
 
 LEAST_TASKS = 3
 """On two tasks no order of methods is more than chance, not even the same one on both."""

@@ -78,9 +78,13 @@ class Comparison:
 
     @property
     def answers(self) -> list[Row]:
-        """Return one row a method: as tuned where it was tuned, else as it comes."""
-        tuned = {row["method"] for row in self.rows if row["variant"] == "tuned"}
-        return [row for row in self.rows if row["variant"] == "tuned" or row["method"] not in tuned]
+        """Return one row a method: as tuned where that was tested already, else as it comes."""
+        tuned = {
+            row["method"]
+            for row in self.rows
+            if row["variant"] == "tuned" and row["score_mean"] is not None
+        }
+        return [row for row in self.rows if (row["variant"] == "tuned") == (row["method"] in tuned)]
 
 
 def compare(

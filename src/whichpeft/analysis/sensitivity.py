@@ -13,7 +13,7 @@ from whichpeft.analysis.intervals import share_interval
 from whichpeft.analysis.search import Search, Tried
 
 LEAST_TRIALS = 20
-"""Fewer scores say too little: with as many, something that changes nothing still gets 0.13 at times."""
+"""Fewer scores say too little: with as many, what changes nothing still gets up to 0.2 by chance."""
 
 WITHIN = 0.01
 """How near the best validation score counts as just as good, a fraction."""

@@ -16,8 +16,8 @@ _BETWEEN = 3  # cells between two columns: padding and what the box draws
 
 
 def heading(across: Across) -> str:
-    """Name what is put together: ``minilm on all of 5 tasks``."""
-    return f"{plain(across.backbone)} on all of {len(across.tasks)} tasks"
+    """Name what is put together: ``minilm over 5 tasks``."""
+    return f"{plain(across.backbone)} over {len(across.tasks)} tasks"
 
 
 def columns(across: Across) -> list[tuple[str, str]]:
@@ -25,7 +25,6 @@ def columns(across: Across) -> list[tuple[str, str]]:
     found = [
         ("method", "as typed in the study"),
         ("average rank", "mean of its ranks by score, 1 is the best"),
-        *((plain(task), "its rank on this task") for task in across.tasks),
     ]
     if across.against:
         margin, base = f"{points(across.margin):g} points", plain(across.baseline)
@@ -35,7 +34,7 @@ def columns(across: Across) -> list[tuple[str, str]]:
             ("P(equivalent)", f"probability of being within {margin} of {base}"),
             ("P(better)", f"probability of being better than {base} by more than {margin}"),
         ]
-    return found
+    return [*found, *((plain(task), "its rank on this task") for task in across.tasks)]
 
 
 def cells(across: Across) -> list[list[str]]:
@@ -43,7 +42,6 @@ def cells(across: Across) -> list[list[str]]:
     rows = []
     for method in across.methods:
         row = [plain(method), f"{across.average_ranks[method]:.2f}"]
-        row += [f"{rank:g}" for rank in across.ranks[method]]
         if across.against:
             found = across.against.get(method)
             row += (
@@ -54,7 +52,7 @@ def cells(across: Across) -> list[list[str]]:
                     *(f"{share:.2f}" for share in (found.worse, found.equivalent, found.better)),
                 ]
             )
-        rows.append(row)
+        rows.append([*row, *(f"{rank:g}" for rank in across.ranks[method])])
     return rows
 
 
@@ -118,10 +116,8 @@ def _fitting(across: Across, width: int) -> list[int]:
     titles = [title for title, _ in columns(across)]
     rows = [titles, *cells(across)]
     needed = [max(len(row[i]) for row in rows) + _BETWEEN for i in range(len(titles))]
-    places = list(range(len(titles)))
-    if sum(needed) <= width:
-        return places
-    return [i for i in places if not 2 <= i < 2 + len(across.tasks)]
+    shown = len(titles) if sum(needed) <= width else len(titles) - len(across.tasks)
+    return list(range(shown))
 
 
 def _p(value: float) -> str:

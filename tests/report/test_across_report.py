@@ -1,0 +1,92 @@
+"""Several tasks at once, in the terminal, on the page and in a figure."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from whichpeft.report import Report
+from whichpeft.report.across_figures import across_figures
+from whichpeft.report.figure import PRINT, SCREEN
+
+METHODS = ("full", "lora:r=8", "bitfit", "head")
+
+
+def made_report(made, tasks, methods=METHODS):
+    rng = np.random.default_rng(0)
+    names = [f"task-{i}" for i in range(tasks)]
+    records = [
+        made.final(method, 0, 0.9 - 0.1 * i + 0.02 * rng.random(), task=task)
+        for task in names
+        for i, method in enumerate(methods)
+    ]
+    return Report(made.study(methods, task=None, tasks=names, seeds=[0]), records)
+
+
+def printed(report, width):
+    console = Console(width=width, file=io.StringIO(), color_system=None)
+    report.print(console)
+    return " ".join(console.file.getvalue().split())
+
+
+def test_the_terminal_ranks_methods_beneath_the_tables(made):
+    report = made_report(made, 5)
+    text = printed(report, 160)
+    told = text.split("minilm over 5 tasks")[1]
+    assert told.index("full") < told.index("lora:r=8") < told.index("bitfit") < told.index("head")
+    assert "task-4" in told
+    assert "the order is more than chance (Friedman's test, p = 0.0018)" in told
+    assert "more than 2.1 apart differ" in told
+    assert "task-4" not in printed(report, 90).split("minilm over 5 tasks")[1]
+
+
+def test_one_task_is_not_put_together(made):
+    report = made_report(made, 1)
+    assert report.across == []
+    assert "over" not in printed(report, 160).split("paired by seed")[-1]
+
+
+def test_two_tasks_are_ranked_and_not_tested(made):
+    text = printed(made_report(made, 2), 160)
+    assert "not tested: 2 tasks cannot tell an order from chance" in text
+
+
+def test_the_same_records_give_the_same_probabilities(made):
+    assert made_report(made, 5).across == made_report(made, 5).across
+
+
+@pytest.mark.parametrize("size", [PRINT, *SCREEN])
+@pytest.mark.parametrize("tasks", [2, 5])
+def test_the_figure_is_drawn_at_every_size(made, size, tasks):
+    (across,) = made_report(made, tasks).across
+    assert across_figures(across, size)["ranks"].chart.to_dict()
+
+
+def test_bars_join_methods_that_do_not_differ(made):
+    (across,) = made_report(made, 5).across
+    assert across.order.groups == (("full", "lora:r=8", "bitfit"), ("lora:r=8", "bitfit", "head"))
+    figure = across_figures(across, PRINT)["ranks"]
+    bars = figure.chart.to_dict()["hconcat"][1]["data"]["values"]
+    assert [bar["text"] for bar in bars] == ["full, lora:r=8, bitfit", "lora:r=8, bitfit, head"]
+    assert bars[0]["top"] < bars[1]["top"] < bars[0]["bottom"] < bars[1]["bottom"]
+    assert "Bars at the right" in figure.caption
+
+
+def test_the_page_holds_it_after_the_comparisons(made, tmp_path):
+    made_report(made, 2, methods=("full", "<b>x")).write_html(tmp_path / "report.html")
+    page = (tmp_path / "report.html").read_text()
+    assert page.index("minilm on task-1") < page.index("<h2>minilm over 2 tasks</h2>")
+    assert "Average ranks over all tasks" in page
+    assert "P(equivalent)" in page
+    assert "<b>x" not in page
+
+
+def test_the_figure_has_files_of_its_own(made, tmp_path, monkeypatch):
+    monkeypatch.setattr("whichpeft.report.figures.figures", lambda comparison, size: {})
+    written = made_report(made, 3).write_figures(tmp_path)
+    assert {path.name for path in written} == {
+        f"minilm-all-tasks-ranks.{suffix}" for suffix in ("png", "svg", "pdf")
+    }

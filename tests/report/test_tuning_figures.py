@@ -1,0 +1,189 @@
+"""The figures of searches: lines with names that stay apart, and every trial with how it ended."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+
+from whichpeft.report import Report
+from whichpeft.report.figure import PRINT, SCREEN
+from whichpeft.report.figures import figures
+from whichpeft.report.labels import LINE, distinct, shortened, spread
+from whichpeft.report.render import save
+
+
+def searched(made, method, scores, **statuses):
+    """Return tuning records; `statuses` says how trials ended that did not complete: t3="stopped"."""
+    return [
+        made.ended(
+            method, "failed", "no", purpose="tune", number=n,
+            hyperparameters={"learning_rate": 0.001 * (1 + n)},
+        )
+        if statuses.get(f"t{n}") == "failed"
+        else made.tuned(method, n, score, status=statuses.get(f"t{n}", "completed"))
+        for n, score in enumerate(scores)
+    ]  # fmt: skip
+
+
+@pytest.fixture
+def report(made):
+    better = {"hyperparameters": {"learning_rate": 0.002}}
+    records = [
+        *made.whole("full", [0.80, 0.82, 0.84], adapter=made.BASE, seconds=60),
+        *made.whole("lora:r=8", [0.70, 0.71, 0.72]),
+        *(made.final("lora:r=8", seed, 0.82, **better) for seed in range(3)),
+        made.profile("lora:r=8", **better),
+        made.idle_profile(),
+        *(made.final("zero-shot", seed, 0.5, adapter=0) for seed in range(3)),
+        *searched(made, "full", [0.83, 0.80, 0.70, 0.60, 0.50], t3="stopped", t4="failed"),
+        *searched(made, "lora:r=8", [0.70, 0.85, 0.84, 0.40, 0.30], t4="stopped"),
+    ]
+    return Report(made.study(["full", "lora:r=8", "zero-shot"]), records)
+
+
+def values(figure):
+    """Return the rows that a chart of one data set is drawn from."""
+    return figure.chart.to_dict()["data"]["values"]
+
+
+def test_there_are_none_where_nothing_was_tuned(made):
+    untuned = Report(made.study(["full"]), made.whole("full", [0.8, 0.8, 0.8]))
+    assert list(figures(untuned.comparisons[0], PRINT)) == [
+        "score-against-share",
+        "score-against-time",
+        "efficiency",
+    ]
+
+
+@pytest.mark.parametrize("size", [PRINT, *SCREEN])
+def test_are_drawn_at_every_size(report, size):
+    found = figures(report.comparisons[0], size)
+    assert {"tuning", "sensitivity"} <= set(found)
+    for name in ("tuning", "sensitivity"):
+        assert found[name].chart.to_dict()  # checks the chart against its schema
+
+
+def test_can_be_written(report, tmp_path):
+    found = figures(report.comparisons[0], PRINT)
+    for name in ("tuning", "sensitivity"):
+        assert all(path.stat().st_size > 1000 for path in save(found[name].chart, tmp_path, name))
+
+
+def test_a_tuned_method_is_one_point_as_tuned(report):
+    figure = figures(report.comparisons[0], PRINT)["score-against-time"]
+    assert str(figure.chart.to_dict()).count("'name': 'lora:r=8'") == 1
+    assert "Methods as tuned; by default zero-shot." in figure.caption
+    efficiency = figures(report.comparisons[0], PRINT)["efficiency"]
+    assert "lora:r=8 (2)" not in str(efficiency.chart.to_dict())
+
+
+def test_lines_rise_from_the_default_and_bear_names(report):
+    figure = figures(report.comparisons[0], PRINT)["tuning"]
+    lines = values(figure)
+    lora = [value["expected"] for value in lines if value["name"] == "lora:r=8"]
+    assert lora[0] == pytest.approx(70)
+    assert lora == sorted(lora)
+    assert len(lora) == 5
+    assert [value["label"] for value in lines if "label" in value] == ["full", "lora:r=8"]
+    assert "full with 1 trial, from 5 trials on lora:r=8" in figure.caption
+    assert "order changes with the number: 1 of 1" in figure.caption
+    assert "2 of 10 trials were stopped early" in figure.caption
+
+
+def test_many_lines_have_no_shades_and_say_nothing_of_them(made):
+    methods = [f"lora:r={rank}" for rank in range(1, 10)]
+    records = [record for method in methods for record in searched(made, method, [0.5, 0.6, 0.7])]
+    figure = figures(Report(made.study(methods), records).comparisons[0], PRINT)["tuning"]
+    marks = [layer["mark"]["type"] for layer in figure.chart.to_dict()["layer"]]
+    assert "area" not in marks
+    assert "Shaded" not in figure.caption
+    # One family is one colour; dashes tell its lines apart.
+    assert len({value["colour"] for value in values(figure)}) == 1
+    assert len({value["dash"] for value in values(figure)}) == 4
+
+
+def test_every_trial_is_there_with_how_it_ended(report):
+    figure = figures(report.comparisons[0], PRINT)["sensitivity"]
+    drawn = values(figure)
+    full = [value for value in drawn if value["panel"] == 0]
+    trials = {value["number"]: value for value in full if value["kind"] == "trial"}
+    assert set(trials) == set(range(5))
+    assert trials[1]["fill"] == trials[1]["colour"]
+    assert trials[3]["fill"] == "transparent"
+    assert trials[3]["shape"] == "circle"
+    assert trials[4]["shape"] != "circle"
+    assert trials[4]["y"] < min(value["y"] for number, value in trials.items() if number != 4)
+    assert [value["number"] for value in full if value["kind"] == "trial" and value["size"] > 100] == [0]
+    (band,) = [value for value in full if value["kind"] == "band"]
+    assert (band["y"], band["top"]) == (pytest.approx(82), pytest.approx(83))
+    heads = [value["head"] for value in drawn if value["kind"] == "panel"]
+    assert heads[0].split("\n")[0] == "≥ 0 of 4 within 1 point"
+    assert heads[1].split("\n")[0] == "≥ 2 of 4 within 1 point"
+    assert "Hollow" in figure.caption
+    assert "Cross" in figure.caption
+    assert "From 20 trials on" in figure.caption
+
+
+def test_importances_are_told_where_there_are_enough_trials(made):
+    records = [
+        made.tuned(
+            "lora", n, 0.5 + 0.01 * n, hyperparameters={"learning_rate": 1e-3 * (n + 1), "r": n % 3}
+        )
+        for n in range(20)
+    ]
+    figure = figures(Report(made.study(["lora"]), records).comparisons[0], PRINT)["sensitivity"]
+    (head,) = [value["head"] for value in values(figure) if value["kind"] == "panel"]
+    assert "rate\N{NO-BREAK SPACE}0.9" in head
+    assert "variance" in figure.caption
+
+
+def test_what_has_no_rate_to_draw_is_drawn_by_what_varied(made):
+    ranks = [8, 16, 2, 16]
+    given = [
+        made.tuned("lora", n, 0.5 + n / 10, hyperparameters={"learning_rate": 1e-3, "r": rank})
+        for n, rank in enumerate(ranks)
+    ]
+    same = [
+        made.tuned("head", n, 0.5, hyperparameters={"learning_rate": 1e-3}, seed=n) for n in range(2)
+    ]
+    report = Report(made.study(["lora", "head"]), [*given, *same])
+    drawn = values(figures(report.comparisons[0], PRINT)["sensitivity"])
+    axes = [value["axis"] for value in drawn if value["kind"] == "panel"]
+    assert axes == ["r", "nothing varied"]
+    ticks = {value["text"]: value["x"] for value in drawn if value["kind"] == "tick"}
+    assert list(ticks) == ["2", "8", "16"]
+    places = [value["x"] for value in drawn if value["kind"] == "trial" and value["size"] < 100]
+    assert places[:4] == [ticks[str(rank)] for rank in ranks]
+
+
+@pytest.mark.parametrize(
+    "heights",
+    [
+        [100.0, 101.0, 99.0, 180.0],
+        [0.0, 0.0, 0.0],
+        [200.0] * 5,
+        [float(i) for i in range(40)],
+        [90.0, 10.0],
+        [5.0],
+    ],
+)
+def test_names_in_a_column_stay_apart_and_inside(heights):
+    placed = spread(heights, 6.5, 193.5)
+    ordered = sorted(placed)
+    step = min(LINE, 187 / max(1, len(heights) - 1))
+    assert all(b - a >= step - 1e-9 for a, b in itertools.pairwise(ordered))
+    assert ordered[0] >= 6.5 - 1e-9
+    assert ordered[-1] <= 193.5 + 1e-9
+    assert [i for i, _ in sorted(enumerate(placed), key=lambda p: p[1])] == [
+        i for i, _ in sorted(enumerate(heights), key=lambda p: p[1])
+    ]
+
+
+def test_names_that_are_far_apart_stay_where_they_are():
+    assert spread([20.0, 90.0, 50.0], 6.5, 193.5) == [20.0, 90.0, 50.0]
+
+
+def test_names_are_cut_and_told_apart():
+    assert shortened("lora:r=8,lora_alpha=16", 60) == "lora:r=8,…"
+    assert distinct(["a", "b", "a", "a"]) == ["a", "b", "a (2)", "a (3)"]
