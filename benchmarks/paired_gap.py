@@ -47,9 +47,8 @@ def main() -> None:
     for gap in undecided:
         assert gap.needed is not None
     deciding_seconds = time.process_time() - begin
-    print(
-        f"{asked.comparisons:,} comparisons of 5 x 1,000, {asked.metric}: {compare_seconds:.1f} s of one core"
-    )
+    what = f"{asked.comparisons:,} comparisons of 5 x 1,000, {asked.metric}"
+    print(f"{what}: {compare_seconds:.1f} s of one core")
     print(f"what would decide {len(undecided):,} undecided ones: {deciding_seconds:.1f} s")
     print(", ".join(f"{count:,} {verdict}" for verdict, count in verdicts.most_common()))
 

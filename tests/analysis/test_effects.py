@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from whichpeft.analysis import draw_scores, mean_interval
-from whichpeft.analysis.behrens_fisher import half_width, two_sided
+from whichpeft.analysis.behrens_fisher import half_width, near_half_width, two_sided
 from whichpeft.analysis.effects import random_effects, seed_effects
 from whichpeft.errors import ScoresError
 
@@ -90,6 +90,14 @@ def test_widths_and_p_values_agree_with_each_other_and_with_draws(df, share):
     drawn = math.sqrt(share) * rng.standard_t(df, 400_000)
     drawn += math.sqrt(1 - share) * rng.standard_t(500, 400_000)
     assert np.mean(np.abs(drawn) > half) == pytest.approx(0.05, abs=0.002)
+
+
+@pytest.mark.parametrize("df", [2, 4, 30])
+@pytest.mark.parametrize("share", [0, 0.2, 0.5, 0.8, 1])
+def test_the_near_width_is_near(df, share):
+    parts = {"seeds": share, "examples": 1 - share, "df": (df, 500)}
+    near, exact = near_half_width(0.05, **parts), half_width(0.05, **parts)
+    assert near == pytest.approx(exact, rel=0.03 if 0 < share < 1 else 1e-12)
 
 
 def test_draws_of_one_method_are_its_interval():

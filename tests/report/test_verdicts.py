@@ -64,10 +64,8 @@ def test_tuned_rows_are_not_called_untuned(made, records):
     ]
     whole = [*records, *tuned]
     found = printed(Report(made.study(METHODS), whole, predictions=made.predictions(whole)))
-    of_lora = [line for line in found.splitlines() if line.startswith("lora:r=8")]
-    assert "equivalent, untuned" in of_lora[0]
-    assert "equivalent" in of_lora[1]
-    assert "untuned" not in of_lora[1]
+    assert "equivalent, untuned" in line(found, "lora:r=8  ")
+    assert "equivalent  " in line(found, "lora:r=8 (tuned)  ")
     assert "every method ran at its default" not in found
 
 

@@ -4,6 +4,7 @@ from whichpeft.analysis.across import Across, across_tasks, signed_rank
 from whichpeft.analysis.budget_curve import curve_of
 from whichpeft.analysis.comparison import Comparison, compare, comparisons
 from whichpeft.analysis.effects import draw_scores
+from whichpeft.analysis.example_scores import Predictions
 from whichpeft.analysis.gap import MARGIN, Gap, paired_gap
 from whichpeft.analysis.intervals import CONFIDENCE, Interval, mean_interval
 from whichpeft.analysis.multiplicity import holm
@@ -11,7 +12,6 @@ from whichpeft.analysis.per_example import per_example
 from whichpeft.analysis.rows import KEYS, Row
 from whichpeft.analysis.search import Search
 from whichpeft.analysis.sensitivity import sensitivity_of
-from whichpeft.analysis.verdicts import Predictions
 
 __all__ = [
     "CONFIDENCE",

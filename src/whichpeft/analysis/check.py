@@ -18,8 +18,8 @@ from whichpeft.analysis.check_methods import (
 )
 from whichpeft.analysis.check_predictions import prediction_findings
 from whichpeft.analysis.comparison import Comparison, comparisons
+from whichpeft.analysis.example_scores import Predictions
 from whichpeft.analysis.findings import AGAIN, Finding
-from whichpeft.analysis.verdicts import Predictions
 from whichpeft.errors import RecordError
 from whichpeft.records import Record
 from whichpeft.study import Study

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from whichpeft.analysis.example_scores import Predictions
 from whichpeft.analysis.findings import Finding
 from whichpeft.analysis.grounds import MethodRecords
-from whichpeft.analysis.verdicts import Predictions
 from whichpeft.errors import RecordError
 from whichpeft.records import Record
 

@@ -24,7 +24,8 @@ import numpy as np
 
 from whichpeft.analysis.candidates import UNKNOWN, Candidate, entrants, over_tasks
 from whichpeft.analysis.comparison import Comparison
-from whichpeft.analysis.evidence import Array, Evidence, OverTasks, gather
+from whichpeft.analysis.evidence import Evidence, OverTasks, gather
+from whichpeft.analysis.example_scores import Array
 from whichpeft.analysis.frontier import TIE, frontier_probability
 from whichpeft.analysis.gap import LEVEL
 from whichpeft.analysis.grounds import MethodRecords

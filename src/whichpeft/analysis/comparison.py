@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from whichpeft.analysis.effects import Effects
+from whichpeft.analysis.example_scores import Predictions, ScoresByExample
 from whichpeft.analysis.facts import own_facts
 from whichpeft.analysis.frontier import mark_frontier
 from whichpeft.analysis.gap import MARGIN
@@ -14,21 +15,8 @@ from whichpeft.analysis.grounds import Ground, MethodRecords, Variant, same_meth
 from whichpeft.analysis.intervals import ratio, saving
 from whichpeft.analysis.rows import Row, unknown_row
 from whichpeft.analysis.search import Search, read_search
-from whichpeft.analysis.settings import (
-    Kind,
-    cost_kind,
-    differences,
-    kinds_of,
-    reference_kind,
-)
-from whichpeft.analysis.verdicts import (
-    Predictions,
-    ScoresByExample,
-    by_seed,
-    gap_effects,
-    give_verdicts,
-    own_effects,
-)
+from whichpeft.analysis.settings import Kind, cost_kind, differences, kinds_of, reference_kind
+from whichpeft.analysis.verdicts import by_seed, gap_effects, give_verdicts, own_effects
 from whichpeft.records import Measurement, Record
 from whichpeft.study import Study
 
@@ -43,13 +31,13 @@ class Comparison:
     notes: sentences about records that were kept apart.
     examples: number of examples by split, where known.
     step_quartiles: by method, the quartiles of its step time in milliseconds.
-    over_examples: method and variant of the rows whose intervals hold for other test examples too;
-    the other intervals are over seeds alone.
-    decides: by method and variant, what would decide where the verdict is undecided.
-    searches: by method, as typed, what its search tried, where it was tuned.
     records: what each row rests on; scores: what its trials scored on each test example.
     scores_alike, costs_alike: whether a row's scores, and its costs, were taken in the setting that
     the comparison is made in.
+    searches: by method, as typed, what its search tried, where it was tuned.
+    over_examples: method and variant of the rows whose intervals hold for other test examples too;
+    the other intervals are over seeds alone.
+    decides: by method and variant, what would decide where the verdict is undecided.
     """
 
     backbone: str
@@ -63,13 +51,13 @@ class Comparison:
     notes: list[str] = field(default_factory=list)
     examples: Mapping[str, int] = field(default_factory=dict)
     step_quartiles: Mapping[str, tuple[float, float]] = field(default_factory=dict)
-    over_examples: frozenset[tuple[str, str]] = frozenset()
-    decides: Mapping[tuple[str, str], str] = field(default_factory=dict)
-    searches: Mapping[str, Search] = field(default_factory=dict)
     records: list[MethodRecords] = field(default_factory=list)
     scores: ScoresByExample = field(default_factory=lambda: ScoresByExample(None))
     scores_alike: list[bool] = field(default_factory=list)
     costs_alike: list[bool] = field(default_factory=list)
+    searches: Mapping[str, Search] = field(default_factory=dict)
+    over_examples: frozenset[tuple[str, str]] = frozenset()
+    decides: Mapping[tuple[str, str], str] = field(default_factory=dict)
 
     @property
     def baseline_row(self) -> Row | None:
@@ -153,11 +141,11 @@ def _compare(
     at = _baseline_places(study, ground)
     for place in at.values():
         rows[place]["verdict"] = "baseline"
-    gaps, scores_alike, unlike = _relate_scores(ground.methods, rows, at, scores)
+    alike, gaps, unlike = _relate_scores(ground.methods, rows, at, scores)
     decides = give_verdicts(rows, gaps, margin=margin)
     costs_alike, costs_unlike = _relate_costs(ground.methods, rows, at)
-    mark_frontier(rows, [a and b for a, b in zip(scores_alike, costs_alike, strict=True)])
     notes += [*unlike, *costs_unlike]
+    mark_frontier(rows, [a and b for a, b in zip(alike, costs_alike, strict=True)])
     names = [(row["method"], row["variant"]) for row in rows]
     return Comparison(
         backbone=ground.backbone,
@@ -171,17 +159,17 @@ def _compare(
         notes=notes,
         examples=_examples(ground),
         step_quartiles=_quartiles(ground),
+        records=ground.methods,
+        scores=scores,
+        scores_alike=alike,
+        costs_alike=costs_alike,
+        searches={
+            kept.method: read_search(kept.method, kept.search) for kept in ground.methods if kept.search
+        },
         over_examples=frozenset(
             name for name, effects in zip(names, own, strict=True) if effects and effects.examples
         ),
         decides={name: needed for name, needed in zip(names, decides, strict=True) if needed},
-        searches={
-            kept.method: read_search(kept.method, kept.search) for kept in ground.methods if kept.search
-        },
-        records=ground.methods,
-        scores=scores,
-        scores_alike=scores_alike,
-        costs_alike=costs_alike,
     )
 
 
@@ -190,17 +178,18 @@ def _relate_scores(
     rows: list[Row],
     at: Mapping[Variant, int],
     scores: ScoresByExample,
-) -> tuple[list[Effects | None], list[bool], list[str]]:
+) -> tuple[list[bool], list[Effects | None], list[str]]:
     """Fill in gap, retention and normalised score.
 
-    Returns what each row's gap is made of, which rows could be related, and notes on the others.
+    Returns which rows could be related, what each one's gap is made of, and notes on those that
+    could not.
     """
     kinds = [kinds_of(kept.completed, scores=True) for kept in methods]
     own = [kind for place in at.values() for kind in kinds[place]]
     reference = reference_kind(own, [kind for found in kinds for kind in found])
     gaps: list[Effects | None] = [None] * len(methods)
     if reference is None:
-        return gaps, [False] * len(methods), []
+        return [False] * len(methods), gaps, []
     alike = [found == [reference] for found in kinds]
     best = (
         max(row["score_mean"] for row, fits in zip(rows, alike, strict=True) if fits)
@@ -215,15 +204,12 @@ def _relate_scores(
         if place is not None and alike[place]:
             gaps[i] = gap_effects(kept, methods[place], scores)
             _relate(row, gaps[i], by_seed(kept), by_seed(methods[place]))
-    return (
-        gaps,
-        alike,
-        [
-            f"scores of {kept.method} are not compared with the others: {_differing(found, reference)}"
-            for kept, found, fits in zip(methods, kinds, alike, strict=True)
-            if found and not fits
-        ],
-    )
+    unlike = [
+        f"scores of {kept.method} are not compared with the others: {_differing(found, reference)}"
+        for kept, found, fits in zip(methods, kinds, alike, strict=True)
+        if found and not fits
+    ]
+    return alike, gaps, unlike
 
 
 def _relate(row: Row, gap: Effects | None, own: Mapping[int, float], base: Mapping[int, float]) -> None:

@@ -12,14 +12,12 @@ from functools import cached_property
 from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from whichpeft.analysis.effects import Effects, draw_scores, random_effects, seed_effects
+from whichpeft.analysis.example_scores import Array, ScoresByExample
 from whichpeft.analysis.grounds import MethodRecords
 from whichpeft.analysis.intervals import CONFIDENCE, Interval
-from whichpeft.analysis.verdicts import ScoresByExample, by_seed
-
-Array = NDArray[np.float64]
+from whichpeft.analysis.verdicts import by_seed
 
 DRAWS = 20_000  # so that a probability is known to within half a point
 

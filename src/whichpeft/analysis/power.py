@@ -115,8 +115,7 @@ def proved(effects: Effects, seeds: int, examples: int | None, *, margin: float)
     from scipy.special import ndtr
 
     seed_part, example_part, df = _parts(effects, seeds, examples)
-    half = near_half_width(0.10, seeds=seed_part, examples=example_part, df=df)
-    above = effects.mean + margin - half
+    above = effects.mean + margin - near_half_width(0.10, seeds=seed_part, examples=example_part, df=df)
     error = (seed_part + example_part) ** 0.5
     return float(ndtr(above / error)) if error else float(above >= 0)
 

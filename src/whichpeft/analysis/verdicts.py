@@ -2,69 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
+from collections.abc import Sequence
 
 from whichpeft.analysis.effects import Effects, random_effects, seed_effects
+from whichpeft.analysis.example_scores import ScoresByExample
 from whichpeft.analysis.gap import LEVEL, gap_of, judge
 from whichpeft.analysis.grounds import MethodRecords
 from whichpeft.analysis.intervals import finite
 from whichpeft.analysis.multiplicity import holm
-from whichpeft.analysis.per_example import per_example
 from whichpeft.analysis.power import what_decides
 from whichpeft.analysis.rows import Row
-from whichpeft.records import Record
-
-# From a trial's fingerprint to its arrays `outputs` and `labels` of the test split, or None.
-Predictions = Callable[[str], Mapping[str, NDArray[Any]] | None]
-
-# Predictions are kept in single precision, which moves an error's root in the seventh digit.
-_SAME_SCORE = 1e-4
-
-
-class ScoresByExample:
-    """What the trials of one ground scored on each test example; reads each one's predictions once."""
-
-    def __init__(self, predictions: Predictions | None) -> None:
-        self._predictions = predictions
-        self._found: dict[int, NDArray[np.float64] | None] = {}
-        self._labels: NDArray[Any] | None = None
-
-    def of(self, records: Sequence[Record]) -> NDArray[np.float64] | None:
-        """Return values of shape (records, examples), or None where any of them is not known."""
-        found = [self._of(record) for record in records]
-        known = [values for values in found if values is not None]
-        return np.stack(known) if known and len(known) == len(found) else None
-
-    def _of(self, record: Record) -> NDArray[np.float64] | None:
-        # By identity: a fingerprint is a hash of the whole trial, and a record is asked for often.
-        if id(record) not in self._found:
-            self._found[id(record)] = self._read(record)
-        return self._found[id(record)]
-
-    def _read(self, record: Record) -> NDArray[np.float64] | None:
-        """Read one trial's values; those that do not give the score on record stay unknown.
-
-        A task of a stranger's may score by a metric of its own under a name that is known here.
-        """
-        arrays = self._predictions(record.trial.fingerprint) if self._predictions else None
-        score = record.measurement("score", "test")
-        if arrays is None or score is None or not {"labels", "outputs"} <= set(arrays):
-            return None
-        labels, outputs = arrays["labels"], arrays["outputs"]
-        if len(labels) < 2 or len(outputs) != len(labels):
-            return None
-        if self._labels is None:
-            self._labels = labels
-        elif not np.array_equal(labels, self._labels):
-            return None
-        values = per_example(score.source, labels, outputs)
-        if values is None or not abs(float(values.mean()) - score.value) < _SAME_SCORE:
-            return None
-        return values
 
 
 def own_effects(kept: MethodRecords, scores: ScoresByExample) -> Effects | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from whichpeft.analysis import Comparison, Row
-from whichpeft.report.text import UNKNOWN, plain
+from whichpeft.report.text import UNKNOWN, named, plain
 from whichpeft.report.verdicts import proves, verdict
 from whichpeft.units import points, show_bytes, show_count, show_percent, show_seconds
 
@@ -94,7 +94,7 @@ def interval_over(comparison: Comparison) -> str:
     text = f"{examples} of one seed" if counts == [1] else f"{seeds} and {examples}"
     if not alone:
         return text
-    names = ", ".join(dict.fromkeys(plain(row["method"]) for row in alone))
+    names = ", ".join(map(named, alone))
     gaps = " and of all gaps" if any(row["verdict"] == "baseline" for row in alone) else ""
     return f"{text} (of {names}{gaps} over seeds alone, for this test set only)"
 
@@ -102,7 +102,7 @@ def interval_over(comparison: Comparison) -> str:
 def problems(comparison: Comparison) -> list[tuple[str, str, str]]:
     """Return method, status and reason of every row that is not completed."""
     return [
-        (plain(row["method"]), row["status"], plain(row["error"] or "no reason was given"))
+        (named(row), row["status"], plain(row["error"] or "no reason was given"))
         for row in comparison.rows
         if row["status"] != "completed"
     ]
@@ -134,8 +134,8 @@ def _step(milliseconds: float) -> str:
 
 METHOD = Column(
     title="method",
-    meaning="as typed in the study",
-    show=lambda row: plain(row["method"]),
+    meaning="as typed in the study; tuned: with the hyperparameters that its search found",
+    show=named,
     keep=0,
     words=True,
 )

@@ -146,7 +146,7 @@ def _cell(comparison: Comparison, column: Column, row: Row) -> str:
 def _hyperparameters(comparison: Comparison) -> list[tuple[str, str]]:
     return [
         (
-            f"{METHOD.show(row)} (tuned)" if row["variant"] == "tuned" else METHOD.show(row),
+            METHOD.show(row),
             plain(", ".join(f"{key}={value}" for key, value in row["hyperparameters"].items())),
         )
         for row in comparison.rows

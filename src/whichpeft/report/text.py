@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import unicodedata
 
+from whichpeft.analysis import Row
+
 UNKNOWN = "\N{EN DASH}"
 
 
@@ -11,3 +13,8 @@ def plain(text: object) -> str:
     """Return text on one line, without control characters that could steer a terminal."""
     kept = "".join(" " if unicodedata.category(c)[0] in "CZ" else c for c in str(text))
     return " ".join(kept.split())
+
+
+def named(row: Row) -> str:
+    """Return a row's method as typed, and whether it stands there as tuned."""
+    return plain(row["method"]) + (" (tuned)" if row["variant"] == "tuned" else "")

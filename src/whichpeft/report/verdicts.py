@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from whichpeft.analysis import Comparison, Row
-from whichpeft.report.text import UNKNOWN, plain
+from whichpeft.report.text import UNKNOWN, named, plain
 from whichpeft.units import points
 
 
@@ -45,7 +45,7 @@ def verdict_notes(comparison: Comparison) -> list[str]:
 def undecided(comparison: Comparison) -> list[tuple[str, str]]:
     """Return method and what would decide, for every row that is undecided."""
     return [
-        (_name(row), comparison.decides[key])
+        (named(row), comparison.decides[key])
         for row in comparison.rows
         if (key := (row["method"], row["variant"])) in comparison.decides
     ]
@@ -55,8 +55,3 @@ def _untuned(row: Row) -> bool:
     """Tell whether a verdict rests on default hyperparameters; what trains nothing has none."""
     decided = row["verdict"] in ("equivalent", "better", "worse")
     return decided and row["variant"] == "default" and row["trainable_parameters"] != 0
-
-
-def _name(row: Row) -> str:
-    tuned = ", tuned" if row["variant"] == "tuned" else ""
-    return f"{plain(row['method'])}{tuned}"

@@ -1,0 +1,61 @@
+"""What trials scored on each test example, from the predictions that they left."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from whichpeft.analysis.per_example import per_example
+from whichpeft.records import Record
+
+Array = NDArray[np.float64]
+Predictions = Callable[[str], Mapping[str, NDArray[Any]] | None]
+"""From a trial's fingerprint to its arrays ``outputs`` and ``labels``; None where it left none."""
+
+# Predictions are kept in single precision, which moves an error's root in the seventh digit.
+_SAME_SCORE = 1e-4
+
+
+class ScoresByExample:
+    """What the trials of one ground scored on each test example; reads each one's predictions once."""
+
+    def __init__(self, predictions: Predictions | None) -> None:
+        self._predictions = predictions
+        self._found: dict[int, Array | None] = {}
+        self._labels: NDArray[Any] | None = None
+
+    def of(self, records: Sequence[Record]) -> Array | None:
+        """Return values of shape (records, examples), or None where any of them is not known."""
+        found = [self._of(record) for record in records]
+        known = [values for values in found if values is not None]
+        return np.stack(known) if known and len(known) == len(found) else None
+
+    def _of(self, record: Record) -> Array | None:
+        # By identity: a fingerprint is a hash of the whole trial, and a record is asked for often.
+        if id(record) not in self._found:
+            self._found[id(record)] = self._read(record)
+        return self._found[id(record)]
+
+    def _read(self, record: Record) -> Array | None:
+        """Read one trial's values; those that do not give the score on record stay unknown.
+
+        A task of a stranger's may score by a metric of its own under a name that is known here.
+        """
+        arrays = self._predictions(record.trial.fingerprint) if self._predictions else None
+        score = record.measurement("score", "test")
+        if arrays is None or score is None or not {"labels", "outputs"} <= set(arrays):
+            return None
+        labels, outputs = arrays["labels"], arrays["outputs"]
+        if len(labels) < 2 or len(outputs) != len(labels):
+            return None
+        if self._labels is None:
+            self._labels = labels
+        elif not np.array_equal(labels, self._labels):
+            return None
+        values = per_example(score.source, labels, outputs)
+        if values is None or not abs(float(values.mean()) - score.value) < _SAME_SCORE:
+            return None
+        return values
