@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -24,6 +26,18 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("cache")
     os.environ["WHICHPEFT_CACHE"] = str(folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def made() -> ModuleType:
+    """The module that builds synthetic studies and records."""
+    path = Path(__file__).with_name("analysis") / "synthetic.py"
+    spec = importlib.util.spec_from_file_location("synthetic_records", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 @pytest.fixture(scope="session")

@@ -98,6 +98,55 @@ def test_documented_reports_of_a_finished_run(folder: Path) -> None:
     assert list((folder / "figures").glob("*.pdf"))
 
 
+@pytest.fixture(scope="module")
+def finished(made, reviews: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the records of a finished run, of which lora is as good as full and cheaper."""
+    from whichpeft.backbones import resolve_backbone
+    from whichpeft.methods import resolve_method
+    from whichpeft.records import Store
+
+    user = tmp_path_factory.mktemp("user")
+    shutil.copytree(reviews, user / "my-data")
+    records = []
+    for text, score, seconds in (("full", 0.9, 60), ("head", 0.7, 5), ("lora:r=8", 0.9, 30)):
+        method = resolve_method(text).suited_to(resolve_backbone("minilm"))
+        shared = {
+            "task": "my-data",
+            "method_id": resolve_method(text).identity,
+            "hyperparameters": method.hyperparameters,
+            "adapter": {"full": made.BASE, "head": 0}.get(text, 99_000),
+        }
+        records.append(made.profile(text, seconds=seconds, **shared))
+        records += [made.final(text, seed, score + seed / 1000, **shared) for seed in range(3)]
+    store, predictions = Store(user / "whichpeft-runs" / "my-data-minilm"), made.predictions(records)
+    store.keep_study(made.study(["full", "head", "lora:r=8"], task=str(user / "my-data")))
+    for record in records:
+        store.add(record, predictions=predictions(record.trial.fingerprint))
+    return user
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        pytest.param(command, marks=pytest.mark.slow if "--write" in command else ())
+        for command in commands("whichpeft choose")
+    ],
+)
+def test_a_documented_choice_is_made(command: str, finished: Path) -> None:
+    done = run(command, finished)
+    assert done.returncode == 0, done.stderr
+    assert "lora:r=8" in done.stdout
+    if "--write" in command:
+        assert (finished / "chosen" / "adapter_config.json").exists()
+
+
+@pytest.mark.parametrize("command", commands("whichpeft check"))
+def test_a_documented_check_is_made(command: str, finished: Path) -> None:
+    done = run(command, finished)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "0 problems" in done.stdout
+
+
 @pytest.mark.slow
 def test_the_documented_library_works_as_it_stands(tmp_path: Path) -> None:
     (text,) = blocks("python")

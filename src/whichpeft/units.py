@@ -49,6 +49,12 @@ def show_percent(value: float) -> str:
     return f"{value:.{digits}f} %" if abs(value) >= 0.01 else f"{value:.2g} %"
 
 
+def show_chance(probability: float) -> str:
+    """Show a probability in per cent; one estimated as 0 or 1 is near it, not at it: ``> 99 %``."""
+    percent = round(100 * probability)
+    return "> 99 %" if percent >= 100 else "< 1 %" if percent <= 0 else f"{percent} %"
+
+
 def points(fraction: float) -> float:
     """Turn a fraction (scores and gaps are kept as fractions) into points."""
     return 100 * fraction

@@ -53,7 +53,7 @@ def test_files_are_what_they_say(report, tmp_path):
     written = report.write_figures(tmp_path)
     assert {path.name for path in written} == {
         f"{stem}{suffix}"
-        for stem in ("score-against-share", "score-against-time", "efficiency")
+        for stem in ("score-against-share", "score-against-time", "frontier", "efficiency")
         for suffix in MAGIC
     }
     assert {path.name for path in tmp_path.iterdir()} == {path.name for path in written}
@@ -73,6 +73,25 @@ def test_time_draws_what_has_a_time(report):
     figure = figures(report.comparisons[0], PRINT)["score-against-time"]
     assert names_drawn(figure.chart) == {"full", "lora:r=8"}
     assert "no measurement: bitfit 70.0, ia3" in figure.caption
+
+
+def test_frontier_says_how_likely_each_place_is(made, report):
+    figure = figures(report.comparisons[0], PRINT)["frontier"]
+    assert names_drawn(figure.chart) == {"full", "lora:r=8"}
+    assert "not completed or without a time: bitfit, ia3, zero-shot" in figure.caption
+    drawn = {v["name"]: v for data in _values(figure.chart.to_dict()) for v in data if "name" in v}
+    # The cheapest of all is surely on it; full takes longer and is better with two chances in three.
+    assert drawn["lora:r=8"]["label"] == "lora:r=8 > 99 %"
+    assert 60 < int(drawn["full"]["label"].removeprefix("full ").removesuffix(" %")) < 90
+    assert drawn["full"]["opacity"] < drawn["lora:r=8"]["opacity"]
+
+
+def test_frontier_of_one_seed_gives_no_probability(made):
+    records = [made.profile("full", adapter=made.BASE), made.final("full", 0, 0.8, adapter=made.BASE)]
+    report = Report(made.study(["full"], seeds=[0]), records)
+    figure = figures(report.comparisons[0], PRINT)["frontier"]
+    assert names_drawn(figure.chart) == {"full"}
+    assert "probability" not in figure.caption
 
 
 def test_efficiency_keeps_every_method_in_the_studys_order(report):
@@ -98,14 +117,14 @@ def test_one_method_alone(made, size, scores):
 
 def test_one_method_renders(made, tmp_path):
     report = Report(made.study(["full"], seeds=[0]), [made.final("full", 0, 0.8, adapter=made.BASE)])
-    assert len(report.write_figures(tmp_path)) == 9
+    assert len(report.write_figures(tmp_path)) == 12
 
 
 def test_several_tasks_have_files_of_their_own(made, tmp_path):
     study = made.study(["full"], seeds=[0], task=None, tasks=["a", "../b"])
     records = [made.final("full", 0, 0.5, task=task) for task in ("a", "b")]
     written = Report(study, records).write_figures(tmp_path)
-    assert len({path.name for path in written}) == 18
+    assert len({path.name for path in written}) == 24
     assert all(path.parent == tmp_path for path in written)
 
 

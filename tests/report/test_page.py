@@ -167,6 +167,6 @@ def test_a_browser_draws_the_charts(made, tmp_path):
     done = subprocess.run(
         [*command, page.as_uri()], capture_output=True, text=True, timeout=120, check=True
     )
-    # The page counts only what was drawn without an error: five on a, three on b, ranks over both.
-    assert 'data-drawn="9"' in done.stdout
-    assert done.stdout.count("<svg") >= 9
+    # The page counts only what was drawn without an error: six on a, four on b, ranks over both.
+    assert 'data-drawn="11"' in done.stdout
+    assert done.stdout.count("<svg") >= 11

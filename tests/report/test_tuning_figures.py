@@ -52,6 +52,7 @@ def test_there_are_none_where_nothing_was_tuned(made):
     assert list(figures(untuned.comparisons[0], PRINT)) == [
         "score-against-share",
         "score-against-time",
+        "frontier",
         "efficiency",
     ]
 

@@ -34,7 +34,7 @@ def prediction_findings(methods: Sequence[MethodRecords], predictions: Predictio
                 severity="problem", what=what, way_out=way_out, method=method, **_place(record)
             )
             continue
-        if arrays is None:
+        if arrays is None or not {"outputs", "labels"} <= set(arrays):
             missing.append((method, record))
             continue
         labels = arrays["labels"] if labels is None else labels

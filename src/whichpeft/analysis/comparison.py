@@ -31,8 +31,9 @@ class Comparison:
     notes: sentences about records that were kept apart.
     examples: number of examples by split, where known.
     step_quartiles: by method, the quartiles of its step time in milliseconds.
-    records: what each row rests on. scores_alike, costs_alike: whether a row's scores, and its costs,
-    were taken in the setting that the comparison is made in.
+    records: what each row rests on; scores: what its trials scored on each test example.
+    scores_alike, costs_alike: whether a row's scores, and its costs, were taken in the setting that
+    the comparison is made in.
     searches: by method, as typed, what its search tried, where it was tuned.
     over_examples: method and variant of the rows whose intervals hold for other test examples too;
     the other intervals are over seeds alone.
@@ -51,6 +52,7 @@ class Comparison:
     examples: Mapping[str, int] = field(default_factory=dict)
     step_quartiles: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     records: list[MethodRecords] = field(default_factory=list)
+    scores: ScoresByExample = field(default_factory=lambda: ScoresByExample(None))
     scores_alike: list[bool] = field(default_factory=list)
     costs_alike: list[bool] = field(default_factory=list)
     searches: Mapping[str, Search] = field(default_factory=dict)
@@ -158,6 +160,7 @@ def _compare(
         examples=_examples(ground),
         step_quartiles=_quartiles(ground),
         records=ground.methods,
+        scores=scores,
         scores_alike=alike,
         costs_alike=costs_alike,
         searches={

@@ -14,9 +14,10 @@ from typing import Protocol
 import numpy as np
 
 from whichpeft.analysis.effects import Effects, draw_scores, random_effects, seed_effects
-from whichpeft.analysis.example_scores import Array, Predictions, ScoresByExample
+from whichpeft.analysis.example_scores import Array, ScoresByExample
 from whichpeft.analysis.grounds import MethodRecords
 from whichpeft.analysis.intervals import CONFIDENCE, Interval
+from whichpeft.analysis.verdicts import by_seed
 
 DRAWS = 20_000  # so that a probability is known to within half a point
 
@@ -138,28 +139,23 @@ class OverTasks:
 
 
 def gather(
-    methods: Sequence[MethodRecords],
-    *,
-    predictions: Predictions,
-    rng: np.random.Generator,
+    methods: Sequence[MethodRecords], scores: ScoresByExample, *, rng: np.random.Generator
 ) -> Trials | None:
     """Gather the final trials of methods, at least one, on the seeds that all of them completed.
 
-    Scores are known by example where every trial left its predictions on the same labels and the
-    metric can be taken apart; else one a seed is. None where no seed is shared.
+    Scores are known by example where every trial left its predictions; else one a seed is. None
+    where no seed is shared.
     """
-    by_seed = [{record.trial.seed: record for record in kept.completed} for kept in methods]
-    seeds = tuple(sorted(set.intersection(*(set(own) for own in by_seed))))
+    own = [{record.trial.seed: record for record in kept.completed} for kept in methods]
+    seeds = tuple(sorted(set.intersection(*(set(found) for found in own))))
     if not seeds:
         return None
-    records = [[own[seed] for seed in seeds] for own in by_seed]
-    known = ScoresByExample(predictions)
-    rows = [known.of(own) for own in records]
-    found = [row for row in rows if row is not None]
-    if len(found) == len(rows):
-        return Trials(np.stack(found), seeds, rng)
-    scores = [[record.value("score", "test") for record in own] for own in records]
-    return Trials(np.asarray(scores, dtype=np.float64)[:, :, None], seeds, rng)
+    found = [scores.of([records[seed] for seed in seeds]) for records in own]
+    known = [values for values in found if values is not None]
+    if len(known) < len(found):
+        whole = [by_seed(kept) for kept in methods]
+        return Trials(np.array([[[own[seed]] for seed in seeds] for own in whole]), seeds, rng)
+    return Trials(np.stack(known), seeds, rng)
 
 
 def _between(mean: float, drawn: Array, confidence: float) -> Interval:

@@ -18,6 +18,9 @@ Array = NDArray[np.float64]
 FRONTIER_COSTS = ("train_seconds", "trainable_parameters", "peak_memory_bytes")
 """What a method is not beaten in all at once where its row says that it is on the frontier."""
 
+TIE = 1e-9
+"""Scores that differ by less are equal: those of methods that predict alike are drawn so."""
+
 
 def cost_of(row: Row, key: str) -> float | None:
     """Return a cost of a row, None where it is not known.
@@ -56,7 +59,7 @@ def frontier_probability(draws: ArrayLike, costs: ArrayLike) -> Array:
         others = np.arange(count) != i
         same = score[:, others & (cost == cost[i])].max(axis=1, initial=-np.inf)
         less = score[:, others & (cost < cost[i])].max(axis=1, initial=-np.inf)
-        found[i] = np.mean((score[:, i] >= same) & (score[:, i] > less))
+        found[i] = np.mean((score[:, i] >= same - TIE) & (score[:, i] > less + TIE))
     return found
 
 

@@ -14,7 +14,7 @@ from whichpeft.analysis.choice import Answer
 from whichpeft.analysis.intervals import Interval
 from whichpeft.analysis.terms import COSTS
 from whichpeft.report.text import UNKNOWN, plain
-from whichpeft.units import points
+from whichpeft.units import points, show_chance
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -90,14 +90,15 @@ def sentence(answer: Answer) -> str:
     elif chosen.probability is None:
         why = "Best bet: the highest score; how sure that is cannot be told."
     else:
-        why = f"Best bet, not proved: {_chance(chosen.probability)} likely within {margin} of the best."
+        chance = show_chance(chosen.probability)
+        why = f"Best bet, not proved: {chance} likely within {margin} of the best."
     return plain(f"Use {chosen.method}{tuned} for {where}: {score}. {why}")
 
 
 def _likely(chosen: Candidate) -> str:
     if chosen.probability is None:
         return ""
-    return f"; {_chance(chosen.probability)} likely within that of the best"
+    return f"; {show_chance(chosen.probability)} likely within that of the best"
 
 
 def _nothing(answer: Answer, where: str) -> str:
@@ -180,9 +181,9 @@ def _columns(answer: Answer) -> dict[str, Callable[[Candidate], str]]:
         "score": lambda c: _points(c.score, sign=False),
         "gap": lambda c: "chosen" if c is answer.chosen else _points(c.gap, sign=True),
         **{COSTS[cost].title: _cost(cost) for cost in costs},
-        "likely": lambda c: UNKNOWN if c.probability is None else _chance(c.probability),
+        "likely": lambda c: UNKNOWN if c.probability is None else show_chance(c.probability),
         "proved": lambda c: UNKNOWN if c.proved_margin is None else _margin(c.proved_margin),
-        "frontier": lambda c: UNKNOWN if c.frontier is None else _chance(c.frontier),
+        "frontier": lambda c: UNKNOWN if c.frontier is None else show_chance(c.frontier),
     }
 
 
@@ -221,12 +222,6 @@ def _points(value: Interval, *, sign: bool) -> str:
 def _margin(value: float) -> str:
     # Rounded up: a smaller one is not proved.
     return f"{math.ceil(1000 * value - 1e-9) / 10:.1f}"
-
-
-def _chance(probability: float) -> str:
-    """Show a probability; what was never drawn is rare, not impossible."""
-    percent = round(100 * probability)
-    return "> 99 %" if percent >= 100 else "< 1 %" if percent <= 0 else f"{percent} %"
 
 
 def as_object(answer: Answer) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any
 from whichpeft.analysis import Comparison, Row
 from whichpeft.report.columns import about, interval_over, with_bounds
 from whichpeft.report.figure import Figure, Size, titled
+from whichpeft.report.frontier_figure import frontier
 from whichpeft.report.labels import CHAR, distinct
 from whichpeft.report.scales import Axes, Point
 from whichpeft.report.scatter import nothing, scatter
@@ -22,6 +23,7 @@ def figures(comparison: Comparison, size: Size) -> dict[str, Figure]:
     return {
         "score-against-share": score_against_share(comparison, size),
         "score-against-time": score_against_time(comparison, size),
+        "frontier": frontier(comparison, size),
         "efficiency": efficiency(comparison, size),
         **tuning_figures(comparison, size),
     }

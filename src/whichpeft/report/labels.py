@@ -118,7 +118,7 @@ def _mean(values: Sequence[float]) -> float:
 def _candidates(spot: Spot) -> list[Placed]:
     """List places from the best to the worst: above, below, beside, then farther off."""
     found: list[Placed] = []
-    for more in (0.0, 9.0, 20.0):
+    for more in (0.0, 9.0, 20.0, 34.0):
         beside = spot.radius + _GAP + more
         above = spot.radius + _GAP + LINE / 2 + more
         slant = 0.72 * spot.radius + _GAP + more

@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 class Report:
     """What the records of a study say together.
 
-    study: the question. records: the facts, in any order. predictions: from a trial's fingerprint
-    to its ``outputs`` and ``labels`` on the test split, or None where it left none. study_text: the
-    study as its file has it, to be shown; written from `study` where not given.
+    study: the question. records: the facts, in any order. study_text: the study as its file has
+    it, to be shown; written from `study` where not given. predictions: gives a trial's arrays by
+    its fingerprint, so that intervals hold for other test examples too.
     """
 
     def __init__(
@@ -35,12 +35,11 @@ class Report:
         study: Study,
         records: Iterable[Record],
         *,
-        predictions: Predictions | None = None,
         study_text: str | None = None,
+        predictions: Predictions | None = None,
     ) -> None:
         self.study = study
         self.records = tuple(records)
-        self.predictions: Predictions = predictions or (lambda fingerprint: None)
         self.study_text = dump_study(study) if study_text is None else study_text
         self.comparisons: list[Comparison] = comparisons(study, self.records, predictions=predictions)
 
@@ -52,8 +51,12 @@ class Report:
         """
         store = Store(Path(folder))
         study = store.study()
-        text = store.study_file.read_text(encoding="utf-8")
-        return cls(study, store, predictions=store.predictions, study_text=text)
+        return cls(
+            study,
+            store,
+            study_text=store.study_file.read_text(encoding="utf-8"),
+            predictions=store.predictions,
+        )
 
     @property
     def rows(self) -> list[Row]:
@@ -100,8 +103,6 @@ class Report:
 
         Raises StudyError where a limit cannot be read.
         """
-        import numpy as np
-
         from whichpeft.analysis.choice import choose, choose_over_tasks
         from whichpeft.analysis.terms import read_terms
         from whichpeft.report.choices import Choices
@@ -116,10 +117,7 @@ class Report:
             margin=margin,
         )
         rng = np.random.default_rng(0)
-        answers = [
-            choose(comparison, terms, predictions=self.predictions, rng=rng)
-            for comparison in self.comparisons
-        ]
+        answers = [choose(comparison, terms, rng=rng) for comparison in self.comparisons]
         for backbone in dict.fromkeys(answer.backbone for answer in answers):
             whole = choose_over_tasks([a for a in answers if a.backbone == backbone])
             if whole is not None:

@@ -15,6 +15,7 @@ class Point:
 
     low, high: bounds of y; size: None draws a hollow point
     of the least size (or a full one where `Axes.size_title` is None); facts: shown when pointed at.
+    note: follows the name, which may be cut; opacity: of point and bar.
     """
 
     name: str
@@ -26,6 +27,8 @@ class Point:
     size: float | None = None
     facts: tuple[tuple[str, str], ...] = ()
     shape: str = "circle"
+    note: str = ""
+    opacity: float = 0.85
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -21,8 +22,18 @@ from whichpeft.report.scales import (
 _LONGEST_NAME = 26
 
 
-def scatter(points: Sequence[Point], axes: Axes, *, line: tuple[float, str] | None = None) -> Any:
-    """Return a chart of the points, at least one; `line` is a height and its name, drawn dashed."""
+def scatter(
+    points: Sequence[Point],
+    axes: Axes,
+    *,
+    line: tuple[float, str] | None = None,
+    steps: Sequence[tuple[float, float]] = (),
+) -> Any:
+    """Return a chart of the points, at least one.
+
+    line: a height and its name, drawn dashed. steps: corners from left to right of a staircase that
+    keeps each one's height up to the next, and the last one's up to the edge.
+    """
     import altair as alt
 
     sizes = [point.size for point in points if point.size is not None]
@@ -33,7 +44,7 @@ def scatter(points: Sequence[Point], axes: Axes, *, line: tuple[float, str] | No
         largest=max(sizes, default=0.0) or 1.0,
     )
     spots = [
-        Spot(scale.across(p.x), scale.down(p.y), scale.radius(p.size), _short(p.name, axes))
+        Spot(scale.across(p.x), scale.down(p.y), scale.radius(p.size), _short(p.name, axes) + p.note)
         for p in points
     ]
     bars = [
@@ -60,6 +71,15 @@ def scatter(points: Sequence[Point], axes: Axes, *, line: tuple[float, str] | No
         at_left, above, box = _line_name(line, scale, [*bars, *dots])
         taken += [box, Box(0, scale.down(line[0]) - 1, axes.width, scale.down(line[0]) + 1)]
         layers += _line(line, y, x_end=0 if at_left else axes.width, above=above)
+    if steps:
+        corners = [*steps, (scale.x[1], steps[-1][1])]
+        taken += _stairs(corners, scale)
+        stairs = alt.Chart(alt.Data(values=[{"x": across, "y": up} for across, up in corners]))
+        layers.append(
+            stairs.mark_line(interpolate="step-after", strokeWidth=1.3, strokeDash=[5, 4]).encode(
+                x=x, y=y, color=alt.value("#868c96")
+            )
+        )
     base = alt.Chart(alt.Data(values=_values(points, spots, scale, taken)))
     return alt.layer(*layers, *_marks(base, points, x, y, scale)).properties(
         width=axes.width, height=axes.height
@@ -85,6 +105,7 @@ def _marks(base: Any, points: Sequence[Point], x: Any, y: Any, scale: Scale) -> 
         "y": y,
         "color": colour,
         "shape": alt.Shape("shape:N", scale=None),
+        "opacity": alt.Opacity("opacity:Q", scale=None),
         "tooltip": [
             alt.Tooltip("name:N"),
             *(alt.Tooltip(f"fact{i}:N", title=title) for i, title in enumerate(titles)),
@@ -102,13 +123,19 @@ def _marks(base: Any, points: Sequence[Point], x: Any, y: Any, scale: Scale) -> 
         # Clipped, because an interval over two seeds can be wider than the whole scale.
         layers.append(
             base.transform_filter("datum.low != null")
-            .mark_rule(strokeWidth=1.5, opacity=0.65, clip=True)
-            .encode(x=x, y=alt.Y("low:Q"), y2="high:Q", color=colour)
+            .mark_rule(strokeWidth=1.5, clip=True)
+            .encode(
+                x=x,
+                y=alt.Y("low:Q"),
+                y2="high:Q",
+                color=colour,
+                opacity=alt.Opacity("bar_opacity:Q", scale=None),
+            )
         )
     if any(point.size is not None for point in points):
         layers.append(
             base.transform_filter("datum.size != null")
-            .mark_point(filled=True, opacity=0.85)
+            .mark_point(filled=True)
             .encode(**shared, size=_size(scale))
         )
     if any(point.size is None for point in points):
@@ -157,6 +184,8 @@ def _values(
             "size": point.size,
             "colour": point.colour,
             "shape": point.shape,
+            "opacity": point.opacity,
+            "bar_opacity": 0.75 * point.opacity,
             "dx": round(at.dx, 1),
             "dy": round(at.dy, 1),
             "align": at.align,
@@ -166,6 +195,16 @@ def _values(
         }
         values.append(value | {f"fact{i}": text for i, (_, text) in enumerate(point.facts)})
     return values
+
+
+def _stairs(corners: Sequence[tuple[float, float]], scale: Scale) -> list[Box]:
+    """Return the room that a staircase takes, a thin box for each run and each rise."""
+    places = [(scale.across(x), scale.down(y)) for x, y in corners]
+    found = []
+    for (left, low), (right, high) in itertools.pairwise(places):
+        found.append(Box(left, low - 1, right, low + 1))
+        found.append(Box(right - 1, min(low, high), right + 1, max(low, high)))
+    return found
 
 
 def _line_name(line: tuple[float, str], scale: Scale, busy: Sequence[Box]) -> tuple[bool, bool, Box]:

@@ -1,0 +1,313 @@
+"""Choice: known truths, every limit, what is left out and why, and probabilities that hold."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from whichpeft.analysis import comparisons
+from whichpeft.analysis.candidates import Candidate
+from whichpeft.analysis.changes import caveats, changes
+from whichpeft.analysis.choice import Answer, choose, choose_over_tasks, decide
+from whichpeft.analysis.evidence import Trials
+from whichpeft.analysis.intervals import Interval
+from whichpeft.analysis.terms import Terms, read_terms
+from whichpeft.errors import StudyError
+
+METHODS = ["full", "lora", "bitfit", "zero-shot"]
+
+
+def answer_of(made, records, terms=None, *, methods=METHODS, predictions=True, **study):
+    known = made.predictions(records) if predictions else None
+    asked = made.study(methods, **study)
+    (comparison,) = comparisons(asked, records, predictions=known)
+    return choose(comparison, terms or Terms(), rng=np.random.default_rng(0))
+
+
+def by_name(answer):
+    return {candidate.method: candidate for candidate in answer.candidates}
+
+
+@pytest.fixture
+def records(made):
+    """full and lora are truly alike, bitfit is five points behind; lora takes half the time."""
+    return [
+        *made.whole("full", [0.880, 0.882, 0.881], adapter=made.BASE, seconds=60, memory=8e8),
+        *made.whole("lora", [0.879, 0.881, 0.880], adapter=99_000, seconds=30, memory=4e8),
+        *made.whole("bitfit", [0.830, 0.831, 0.829], adapter=9_000, seconds=20, memory=3e8),
+        made.idle_profile(),
+        *(made.final("zero-shot", seed, 0.5, adapter=0) for seed in range(3)),
+    ]
+
+
+def test_the_cheapest_that_is_proved_is_chosen(made, records):
+    answer = answer_of(made, records)
+    found = by_name(answer)
+    assert answer.chosen is found["lora"]
+    assert answer.basis == "proved"
+    assert answer.chosen.probability > 0.95
+    assert found["full"].gap.mean == pytest.approx(0.001)
+    assert found["bitfit"].probability < 0.01
+    # bitfit would be chosen for its time from the margin on within which it is proved.
+    assert 0.05 < found["bitfit"].proved_margin < 0.08
+    wider = Terms(margin=found["bitfit"].proved_margin)
+    assert answer_of(made, records, wider).chosen.method == "bitfit"
+    (margin,) = [line for line in changes(answer) if line.startswith("With a margin")]
+    assert "bitfit is chosen: training time 20 s instead of 30 s" in margin
+
+
+@pytest.mark.parametrize(
+    ("by", "method"),
+    [("time", "lora"), ("memory", "dora"), ("trainable", "dora"), ("adapter-size", "dora"),
+     ("latency", None)],
+)  # fmt: skip
+def test_costs_decide_between_those_that_are_proved(made, records, by, method):
+    slower = made.whole("dora", [0.879, 0.881, 0.880], adapter=5_000, seconds=40, memory=2e8)
+    answer = answer_of(made, [*records, *slower], Terms(by=by), methods=[*METHODS, "dora"])
+    assert (answer.chosen and answer.chosen.method) == method
+    if method is None:
+        assert by_name(answer)["dora"].excluded == ("latency was not measured",)
+
+
+def test_the_cheapest_of_the_proved_is_chosen_though_a_cheaper_one_is_likely(made):
+    """bitfit's seeds scatter, so it is likely within the margin and not proved to be."""
+    records = [
+        *made.whole("full", [0.880, 0.882, 0.881], adapter=made.BASE, seconds=60),
+        *made.whole("lora", [0.880, 0.881, 0.880], seconds=30),
+        *made.whole("bitfit", [0.855, 0.885, 0.870], adapter=99, seconds=5),
+    ]
+    answer = answer_of(made, records, methods=METHODS[:3])
+    found = by_name(answer)
+    assert found["bitfit"].probability > 0.5
+    assert (answer.chosen.method, answer.basis) == ("lora", "proved")
+
+
+def test_a_best_bet_where_nothing_is_proved(made):
+    records = [
+        *made.whole("full", [0.90, 0.80, 0.86], adapter=made.BASE, seconds=60),
+        *made.whole("lora", [0.84, 0.86, 0.85], seconds=30),
+        *made.whole("bitfit", [0.70, 0.71, 0.69], adapter=99, seconds=5),
+    ]
+    answer = answer_of(made, records, methods=METHODS[:3])
+    assert answer.basis == "best bet"
+    assert answer.chosen.method in ("full", "lora")
+    assert answer.chosen.probability == max(c.probability for c in answer.candidates)
+    assert 0.3 < answer.chosen.probability < 0.95
+    assert any("seeds would prove" in line for line in changes(answer))
+
+
+def test_one_seed_proves_nothing(made):
+    records = [
+        *made.whole("full", [0.900], adapter=made.BASE, seconds=60),
+        *made.whole("lora", [0.899], seconds=30),
+    ]
+    answer = answer_of(made, records, methods=METHODS[:2], seeds=[0])
+    assert answer.basis == "best bet"
+    assert answer.chosen.probability is not None  # over test examples
+    assert any("One seed cannot tell" in line for line in caveats(answer))
+    blind = answer_of(made, records, methods=METHODS[:2], seeds=[0], predictions=False)
+    assert (blind.chosen.method, blind.chosen.probability) == ("full", None)
+
+
+def test_without_predictions_seeds_alone_decide_and_that_is_said(made, records):
+    answer = answer_of(made, records, predictions=False)
+    assert (answer.chosen.method, answer.basis) == ("lora", "proved")
+    assert any("holds for this test set" in line for line in caveats(answer))
+
+
+LIMITS = [
+    ("max_memory", "500MB", "peak memory 800 MB is over 500 MB"),
+    ("max_trainable", "50%", "trainable parameters 100 % is over 50.0 %"),
+    ("max_adapter_size", "5MB", "adapter size 88 MB is over 5 MB"),
+    ("max_train_time", "45s", "training time 60 s is over 45 s"),
+    ("max_latency", "20ms", "latency was not measured"),
+]
+
+
+@pytest.mark.parametrize(("key", "text", "reason"), LIMITS)
+def test_every_limit_excludes_and_says_so(made, records, key, text, reason):
+    answer = answer_of(made, records, read_terms(**{key: text}))
+    assert by_name(answer)["full"].excluded == (reason,)
+    if key == "max_latency":
+        assert answer.chosen is None
+        assert answer.basis is None
+    else:
+        assert answer.chosen.method == "lora"
+
+
+def test_a_limit_that_excludes_a_better_method_says_by_how_much(made, records):
+    answer = answer_of(made, records, read_terms(max_train_time="25s"))
+    assert answer.chosen.method == "bitfit"
+    lines = changes(answer)
+    assert any(line.startswith("full scored 5.1 points more (") for line in lines)
+    assert any("lora scored 5.0 points more" in line and "needs 30 s" in line for line in lines)
+
+
+def test_a_limit_just_missed_is_told_apart(made, records):
+    answer = answer_of(made, records, Terms(limits={"time": 59.9}))
+    assert by_name(answer)["full"].excluded == ("training time 60 s is over 60 s by 0.2%",)
+
+
+def test_nothing_fits(made, records):
+    answer = answer_of(made, records, read_terms(max_train_time="1s"))
+    assert answer.chosen is None
+    assert [c.method for c in answer.candidates] == METHODS
+    assert all(c.excluded for c in answer.candidates)
+    # The best of what is left out is told first.
+    assert changes(answer)[0] == "full needs 60 s of training time (1.0 s allowed)."
+
+
+def test_what_trains_nothing_is_never_chosen(made, records):
+    answer = answer_of(made, records, Terms(margin=1.0))
+    assert answer.chosen.method == "bitfit"
+    assert by_name(answer)["zero-shot"].excluded == (
+        "it trains nothing: it is what training has to beat",
+    )
+
+
+def test_a_choice_that_is_no_better_than_no_training_says_so(made):
+    records = [
+        *made.whole("lora", [0.50, 0.52, 0.48]),
+        made.idle_profile(),
+        *(made.final("zero-shot", seed, 0.5, adapter=0) for seed in range(3)),
+    ]
+    answer = answer_of(made, records, methods=["lora", "zero-shot"])
+    assert any("not proved better than zero-shot" in line for line in caveats(answer))
+
+
+def test_what_did_not_complete_is_listed_with_the_reason(made, records):
+    failed = made.ended("ia3", "failed", "out of memory", phase="fit", purpose="profile")
+    refused = made.ended("prefix", "refused", "no attention", purpose="profile")
+    methods = ["full", "lora", "bitfit", "ia3", "prefix", "dora", "zero-shot"]
+    answer = answer_of(made, [*records, failed, refused], methods=methods)
+    found = by_name(answer)
+    assert answer.chosen.method == "lora"
+    assert "out of memory" in found["ia3"].excluded[0]
+    assert found["prefix"].excluded == ("refused: no attention",)
+    assert "not run yet" in found["dora"].excluded[0]
+
+
+def test_scores_and_costs_of_another_setting_are_left_out(made, records):
+    elsewhere = made.whole("ia3", [0.88, 0.88, 0.88], seconds=1, setting=made.other_machine())
+    answer = answer_of(made, [*records, *elsewhere], methods=[*METHODS, "ia3"])
+    assert by_name(answer)["ia3"].excluded == ("training time was measured in another setting",)
+
+
+def test_tuned_where_tuned_and_what_was_not_is_named(made):
+    better = {"hyperparameters": {"learning_rate": 0.002}}
+    records = [
+        *made.whole("lora", [0.70, 0.70, 0.70]),
+        made.tuned("lora", 0, 0.5),
+        made.tuned("lora", 1, 0.6),
+        made.profile("lora", **better),
+        *(made.final("lora", seed, 0.9, **better) for seed in range(3)),
+        *made.whole("full", [0.85, 0.85, 0.85], adapter=made.BASE, seconds=60),
+    ]
+    answer = answer_of(made, records, methods=["full", "lora"])
+    assert (answer.chosen.method, answer.chosen.variant) == ("lora", "tuned")
+    assert answer.chosen.score.mean == pytest.approx(0.9)
+    assert caveats(answer) == ["Not tuned, so held against tuned methods at their defaults: full."]
+    untuned = answer_of(made, records[-4:], methods=["full"])
+    assert "default hyperparameters only" in caveats(untuned)[0]
+
+
+def test_one_answer_over_several_tasks(made):
+    """lora is best on one task and far behind on the other, so bitfit is chosen over both."""
+    records, tasks = [], ["a", "b"]
+    scores = {
+        "a": {"full": 0.90, "lora": 0.90, "bitfit": 0.895},
+        "b": {"full": 0.8, "lora": 0.6, "bitfit": 0.795},
+    }
+    for task, own in scores.items():
+        for method, score in own.items():
+            seconds = {"full": 60, "lora": 10, "bitfit": 20}[method]
+            records.append(made.profile(method, task=task, seconds=seconds))
+            records += [made.final(method, s, score + s / 1000, task=task) for s in range(3)]
+    study = made.study(["full", "lora", "bitfit"], task=None, tasks=tasks)
+    found = comparisons(study, records, predictions=made.predictions(records))
+    answers = [choose(c, Terms(), rng=np.random.default_rng(0)) for c in found]
+    assert [a.chosen.method for a in answers] == ["lora", "bitfit"]
+    whole = choose_over_tasks(answers)
+    assert whole.tasks == ("a", "b")
+    assert (whole.chosen.method, whole.basis) == ("bitfit", "proved")
+    assert whole.chosen.score.mean == pytest.approx(0.846)
+    assert by_name(whole)["full"].gap.mean == pytest.approx(0.005)
+    limited = [choose(c, Terms(limits={"time": 15}), rng=np.random.default_rng(0)) for c in found]
+    assert choose_over_tasks(limited).chosen.method == "lora"
+    assert choose_over_tasks(answers[:1]) is None
+
+
+@pytest.mark.parametrize(
+    ("asked", "complaint"),
+    [
+        ({"by": "tiem"}, "--by: unknown cost 'tiem'; did you mean 'time'"),
+        ({"max_memory": "6 gigs"}, "--max-memory: '6 gigs' is not a size; write it as 24GB"),
+        ({"max_trainable": "0.01"}, "--max-trainable: '0.01' is not a percentage"),
+        ({"max_latency": "20"}, "--max-latency: '20' is not a duration"),
+        ({"margin": -1.0}, "--margin is -1.0"),
+        ({"margin": float("nan")}, "--margin is nan"),
+    ],
+)
+def test_terms_that_cannot_be_read_are_named(asked, complaint):
+    with pytest.raises(StudyError) as caught:
+        read_terms(**asked)
+    assert complaint in str(caught.value)
+
+
+def test_terms_have_the_units_of_rows():
+    terms = read_terms(max_memory="6GB", max_latency="20ms", max_train_time="10m", margin=1.5)
+    assert terms.limits == {"memory": 6_000_000_000, "latency": 20.0, "time": 600.0}
+    assert terms.margin == pytest.approx(0.015)
+
+
+def simulated(rng, true, *, seeds=5, examples=400):
+    """Return an answer of simulated trials: by truth, with noise of seeds and of examples."""
+    shape = (len(true), seeds, examples)
+    easy = rng.normal(0, 0.25, size=(1, 1, examples))
+    scores = np.asarray(true)[:, None, None] + easy + rng.normal(0, 0.3, size=shape)
+    scores = scores + rng.normal(0, 0.006, size=(len(true), seeds, 1))
+    evidence = Trials(scores, tuple(range(seeds)), rng)
+    candidates = [
+        Candidate(
+            method=f"m{i}", method_id=None, variant="default", trains=True,
+            score=Interval(float(mean), None, None), costs={"time": float(i)}, limited={}, place=i,
+        )
+        for i, mean in enumerate(evidence.means)
+    ]  # fmt: skip
+    return decide(
+        Answer(
+            backbone="b",
+            tasks=("t",),
+            metric="accuracy",
+            terms=Terms(),
+            candidates=tuple(candidates),
+            evidence=evidence,
+        )
+    )
+
+
+def test_probabilities_within_the_margin_are_about_right(monkeypatch):
+    """Over simulated studies, those said to be within the margin are so about as often as said."""
+    monkeypatch.setattr("whichpeft.analysis.evidence.DRAWS", 500)
+    rng = np.random.default_rng(0)
+    said, true = [], []
+    for _ in range(300):
+        means = rng.normal(0.8, 0.02, size=4)
+        said += [c.probability for c in simulated(rng, means).candidates]
+        true += list(means >= means.max() - 0.02)
+    said, true = np.array(said), np.array(true)
+    for low, high in ((0.0, 0.2), (0.2, 0.5), (0.5, 0.8), (0.8, 1.01)):
+        within = (said >= low) & (said < high)
+        assert within.sum() > 60
+        assert true[within].mean() == pytest.approx(said[within].mean(), abs=0.1)
+
+
+def test_a_method_just_outside_the_margin_is_seldom_proved(monkeypatch):
+    """The promise: one method, truly worse by a little more than the margin, in at most 5 %."""
+    monkeypatch.setattr("whichpeft.analysis.evidence.DRAWS", 50)
+    rng = np.random.default_rng(1)
+    wrong = sum(
+        answer.basis == "proved" and answer.chosen.method == "m0"
+        for answer in (simulated(rng, [0.7799, 0.80]) for _ in range(400))
+    )
+    assert wrong <= 32  # 5 % of 400 and three standard errors
