@@ -17,15 +17,19 @@ METHODS = ["full", "bitfit", "lora:r=2"]
 TRIALS = 5
 
 
-def run(backbone: Path, data: Path, out: Path, **options: object) -> wp.Report:
-    study = wp.Study(
+def study(backbone: Path, data: Path, seeds: int = 2) -> wp.Study:
+    return wp.Study(
         backbone=str(backbone),
         task=str(data),
         methods=METHODS,
-        seeds=2,
+        seeds=seeds,
         budget=wp.Budget(epochs=4, tuning_trials=TRIALS),
     )
-    return wp.run(study, out=out, device="cpu", watch=NoWatch(), **options)  # type: ignore[arg-type]
+
+
+def run(backbone: Path, data: Path, out: Path, **options: object) -> wp.Report:
+    asked = study(backbone, data)
+    return wp.run(asked, out=out, device="cpu", watch=NoWatch(), **options)  # type: ignore[arg-type]
 
 
 @pytest.fixture(scope="module")
@@ -122,6 +126,21 @@ def test_adapters_of_final_trials_are_kept_where_that_is_asked(tuned: Path) -> N
         (tuned / "adapters" / lora.trial.fingerprint / "adapter_config.json").read_text()
     )
     assert config["r"] == 2
+
+
+def test_a_forecast_counts_what_a_finished_search_found_on_further_seeds(
+    tuned: Path, tiny_backbone: Path, reviews: Path
+) -> None:
+    from whichpeft.api import forecast
+
+    done = forecast(study(tiny_backbone, reviews), out=tuned, device="cpu")
+    assert (done.trials, done.seconds) == (0, 0)
+    rows = {
+        (row["method"], row["variant"]): row["hyperparameters"] for row in wp.Report.read(tuned).rows
+    }
+    better = sum(rows[method, "tuned"] != rows[method, "default"] for method in METHODS)
+    more = forecast(study(tiny_backbone, reviews, seeds=3), out=tuned, device="cpu")
+    assert more.trials == len(METHODS) + 1 + better
 
 
 def test_a_dry_run_foresees_the_tuning_trials(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -51,7 +51,7 @@ class _Run:
         self.memory = max(self.memory, memory)
 
     def tune(self, searches: Sequence[Search]) -> list[Cell]:
-        """Run the searches; return each one's cell with the best hyperparameters."""
+        """Run the searches; return the cells of those that found better than the default."""
         devices = self._devices()
         kept = self.store.fingerprints()
         every = [(trial, search) for search in searches for trial in search.trials]
@@ -69,13 +69,7 @@ class _Run:
         ready = jobs_of(searches, self.store, self.stage, beside=len(devices) - 1, first=self._expected)
         self._carry_out("tune", new, ready, devices, done=len(every) - len(new))
         records = {record.trial.fingerprint: record for record in self.store}
-        found = []
-        for search in searches:
-            own = (records[t.fingerprint] for t in search.trials if t.fingerprint in records)
-            best = best_trial(own)
-            if best is not None and best.trial.fingerprint != search.trials[0].fingerprint:
-                found.append(search.tuned(best.trial.fingerprint))
-        return found
+        return [cell for search in searches if (cell := found_by(search, records)) is not None]
 
     def finish(self, cells: Sequence[Cell]) -> None:
         """Run every cell's final trials."""
@@ -117,6 +111,19 @@ class _Run:
 
     def _expected(self, cell: Cell) -> float:
         return self.seconds.get(cell.profile.fingerprint, 0.0)
+
+
+def found_by(search: Search, records: Mapping[str, Record]) -> Cell | None:
+    """Return the cell with the best hyperparameters on record, or None where that is the default.
+
+    records: by fingerprint.
+    """
+    best = best_trial(
+        records[trial.fingerprint] for trial in search.trials if trial.fingerprint in records
+    )
+    if best is None or best.trial.fingerprint == search.trials[0].fingerprint:
+        return None
+    return search.tuned(best.trial.fingerprint)
 
 
 def conduct(

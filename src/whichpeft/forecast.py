@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from whichpeft.conduct import TUNING_SHARE
+from whichpeft.conduct import TUNING_SHARE, found_by
 from whichpeft.executors import NoWatch, run_jobs
 from whichpeft.planning import Cell, make_search
 from whichpeft.records import Record
@@ -18,9 +19,11 @@ _PROFILE_SECONDS = 3.5
 
 @dataclass(frozen=True, slots=True)
 class ForecastRow:
-    """One cell: the tuning trials and the seeds still to run, the seconds of a trial, and a note.
+    """One cell: what is still to run, and a note.
 
-    seconds: of one final trial; a tuning trial takes less, most being stopped early.
+    tuning: tuning trials; seeds: of the final trials by default; tuned: final trials of what its search
+    finds, for which all seeds are counted until that is known. seconds: of one final trial; a tuning
+    trial takes less, most being stopped early.
     """
 
     backbone: str
@@ -28,18 +31,19 @@ class ForecastRow:
     method: str
     tuning: int
     seeds: tuple[int, ...]
+    tuned: int
     seconds: float | None
     note: str
 
     @property
     def trials(self) -> int:
-        """Trials to run; where there is a search its best is tried on every seed too."""
-        return self.tuning + len(self.seeds) * (2 if self.tuning else 1)
+        """Trials to run."""
+        return self.tuning + len(self.seeds) + self.tuned
 
     @property
     def whole_seconds(self) -> float:
         """Seconds that this cell should take, one trial after the other."""
-        finals = len(self.seeds) * (2 if self.tuning else 1)
+        finals = len(self.seeds) + self.tuned
         return (self.seconds or 0.0) * (finals + TUNING_SHARE * self.tuning)
 
 
@@ -64,9 +68,7 @@ def make_forecast(request: Request, scratch: Path, *, jobs: int | None, device: 
     profiles = {name: kept[name] for name in cells if name in kept}
     for job, result in run_jobs(new, stage.devices[:1], NoWatch()):
         profiles[job.trial.fingerprint] = result.record
-    rows = tuple(
-        _row(cell, profiles.get(cell.profile.fingerprint), set(kept)) for cell in stage.plan.cells
-    )
+    rows = tuple(_row(cell, profiles.get(cell.profile.fingerprint), kept) for cell in stage.plan.cells)
     memory = max((int(p.value("peak_memory_bytes") or 0) for p in profiles.values()), default=0)
     at_once = len(side_by_side(stage.devices, jobs, request.study.threads, memory))
     done = sum(record.trial.purpose != "profile" for record in kept.values())
@@ -74,16 +76,20 @@ def make_forecast(request: Request, scratch: Path, *, jobs: int | None, device: 
     return Forecast(rows, sum(row.trials for row in rows), done, at_once, seconds)
 
 
-def _row(cell: Cell, profile: Record | None, kept: set[str]) -> ForecastRow:
-    todo = tuple(trial.seed for trial in cell.finals if trial.fingerprint not in kept)
-    search = None if cell.refusal is not None else make_search(cell)
-    tuning = sum(trial.fingerprint not in kept for trial in search.trials) if search else 0
-    seconds = None
-    note = ""
+def _row(cell: Cell, profile: Record | None, kept: Mapping[str, Record]) -> ForecastRow:
+    names = cell.backbone.name, cell.task.name, cell.text
     if cell.refusal is not None:
-        todo, note = (), f"left out: {cell.refusal}"
-    elif profile is not None and profile.outcome.status == "failed":
-        note = f"fails: {profile.outcome.reason}"
-    elif profile is not None:
-        seconds = trial_seconds(profile, cell)
-    return ForecastRow(cell.backbone.name, cell.task.name, cell.text, tuning, todo, seconds, note)
+        return ForecastRow(*names, 0, (), 0, None, f"left out: {cell.refusal}")
+    seeds = tuple(trial.seed for trial in cell.finals if trial.fingerprint not in kept)
+    search = make_search(cell)
+    tuning = sum(trial.fingerprint not in kept for trial in search.trials) if search else 0
+    tuned = 0
+    if search is not None and tuning:
+        tuned = len(cell.finals)
+    elif search is not None:
+        found = found_by(search, kept)
+        tuned = sum(trial.fingerprint not in kept for trial in found.finals) if found else 0
+    if profile is not None and profile.outcome.status == "failed":
+        return ForecastRow(*names, tuning, seeds, tuned, None, f"fails: {profile.outcome.reason}")
+    seconds = None if profile is None else trial_seconds(profile, cell)
+    return ForecastRow(*names, tuning, seeds, tuned, seconds, "")

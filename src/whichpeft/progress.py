@@ -146,7 +146,7 @@ def describe(job: Job) -> str:
     if trial.purpose == "final":
         which = f", seed {trial.seed}"
     elif trial.number is not None:
-        which = f", {trial.number + 1} of {trial.budget.tuning_trials}"
+        which = f", {trial.number + 1} of {job.search_trials}"
     return f"{trial.method} on {trial.task}, {trial.backbone}{which}"
 
 

@@ -55,7 +55,8 @@ def _job(trial: Trial, search: Search, store: Store, stage: Stage, beside: int) 
         for step in rungs(_steps(search))
     )
     cell = replace(search.cell, method=search.methods[number])
-    return replace(make_job(trial, cell, stage, beside), rungs=asked)
+    job = make_job(trial, cell, stage, beside)
+    return replace(job, rungs=asked, search_trials=len(search.trials))
 
 
 def scores_by_step(store: Store, trial: Trial) -> dict[int, float]:

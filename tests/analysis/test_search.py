@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from whichpeft.analysis import compare
+from whichpeft.analysis import compare, comparisons
 from whichpeft.analysis.search import best_trial
 
 
@@ -56,3 +56,25 @@ def test_a_search_under_way_or_without_a_trial_that_ended_says_so(made):
     assert rows["bitfit", "tuned"]["status"] == "failed"
     assert "out of memory" in rows["bitfit", "tuned"]["error"]
     assert rows["lora", "default"]["status"] == "completed"
+
+
+def test_what_was_tested_of_a_candidate_that_is_not_the_best_any_more_is_no_default(made):
+    outdated = {"hyperparameters": {"learning_rate": 0.003}}
+    records = [
+        *made.whole("full", [0.80, 0.82, 0.84]),
+        *(made.final("full", seed, 0.99, **outdated) for seed in range(3)),
+        *(made.tuned("full", number, score) for number, score in enumerate([0.8, 0.9, 0.7])),
+    ]
+    (comparison,) = comparisons(made.study(["full"]), records)
+    assert [(row["variant"], row["score_mean"]) for row in comparison.rows] == [
+        ("default", pytest.approx(0.82)), ("tuned", None)
+    ]  # fmt: skip
+    assert any("3 records" in note for note in comparison.notes)
+
+
+def test_without_the_defaults_own_record_its_finals_are_still_the_defaults(made):
+    records = [*made.whole("full", [0.80, 0.82, 0.84]), made.tuned("full", 1, 0.9)]
+    rows = compare(made.study(["full"]), records)
+    assert [(row["variant"], row["score_mean"]) for row in rows] == [
+        ("default", pytest.approx(0.82)), ("tuned", None)
+    ]  # fmt: skip

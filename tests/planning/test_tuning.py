@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import math
 
 import pytest
@@ -45,8 +46,17 @@ def test_more_trials_begin_with_the_same_ones():
     assert [t.hyperparameters for t in few.trials] == [t.hyperparameters for t in many.trials[:4]]
 
 
+def test_a_small_space_is_tried_whole_and_nothing_twice():
+    search = make_search(cell("series-adapter:learning_rate=1e-3"))
+    sizes = [trial.hyperparameters["bottleneck"] for trial in search.trials]
+    assert sizes[0] == 48  # its default
+    assert sorted(sizes) == [8, 16, 48, 64, 128, 256]
+    assert [trial.number for trial in search.trials] == list(range(6))
+
+
 def test_candidates_cover_the_learning_rates_evenly():
-    points = spread({"learning_rate": LogRange(1e-4, 1e-2), "r": (4, 8)}, 32)
+    space = {"learning_rate": LogRange(1e-4, 1e-2), "r": (4, 8)}
+    points = list(itertools.islice(spread(space), 32))
     places = [math.log10(point["learning_rate"]) for point in points]
     for low in (-4.0, -3.5, -3.0, -2.5):  # a quarter each
         assert 6 <= sum(low <= place < low + 0.5 for place in places) <= 10

@@ -54,6 +54,15 @@ def search_findings(study: Study, comparison: Comparison) -> Iterator[Finding]:
             continue
         seen.add(kept.method)
         count = len(kept.search)
+        sizes = [size for record in kept.search if (size := record.value("search_trials"))]
+        held = round(max(sizes, default=asked))
+        if held < asked:
+            yield Finding(
+                severity="note",
+                what=f"what it leaves open has few choices: {held} tuning trials, not {asked}",
+                way_out="nothing has to be done: it was tried whole",
+                method=kept.method,
+            )
         if count == 0:
             yield Finding(
                 severity="problem",
@@ -61,10 +70,10 @@ def search_findings(study: Study, comparison: Comparison) -> Iterator[Finding]:
                 way_out=f"{AGAIN}; where what was typed leaves nothing to tune, type less",
                 method=kept.method,
             )
-        elif count < asked:
+        elif count < held:
             yield Finding(
                 severity="problem",
-                what=f"its search is not finished: {count} of {asked} tuning trials",
+                what=f"its search is not finished: {count} of {held} tuning trials",
                 way_out=AGAIN,
                 method=kept.method,
             )

@@ -138,6 +138,12 @@ def _compare(
             f"records of {ground.backbone} on {ground.task} belong to different data, revisions or "
             f"budgets and are not mixed; this part has data {ground.data}"
         )
+    notes += [
+        f"{kept.method}: {kept.outdated} records are left out, of hyperparameters that its search no "
+        "longer finds best"
+        for kept in ground.methods
+        if kept.outdated
+    ]
     at = _baseline_places(study, ground)
     for place in at.values():
         rows[place]["verdict"] = "baseline"

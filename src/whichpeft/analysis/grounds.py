@@ -27,7 +27,8 @@ class MethodRecords:
     """What is on record about one method on one ground, as it comes by default or tuned.
 
     method: as typed; profile: the cost measurement, where there is one; finals: by seed.
-    search: the method's tuning trials by number, whichever variant this is.
+    search: the method's tuning trials by number, whichever variant this is. outdated: how many
+    records were left out, since the search no longer finds best what they are of.
     """
 
     method: str
@@ -35,6 +36,14 @@ class MethodRecords:
     profile: Record | None = None
     finals: dict[int, Record] = field(default_factory=dict)
     search: list[Record] = field(default_factory=list)
+    outdated: int = 0
+
+    def take(self, record: Record) -> None:
+        """Put a profile or a final record in its place."""
+        if record.trial.purpose == "profile":
+            self.profile = record
+        else:
+            self.finals[record.trial.seed] = record
 
     def __iter__(self) -> Iterator[Record]:
         """Go through the records, the profile first, then by seed."""
@@ -152,8 +161,9 @@ def _ground(study: Study, records: list[Record]) -> Ground:
 def _variants(records: list[Record]) -> list[MethodRecords]:
     """Tell apart what is on record of one method: as it comes, then tuned where it was searched.
 
-    Where the search found nothing better than the default, the two share their records. Where the
-    search has not found anything yet, the tuned variant is empty.
+    Where the search found nothing better than the default, the two share their records. Where it
+    has not found anything yet, the tuned variant is empty. What was tested of a candidate that the
+    search no longer finds best (its record was deleted, say, and the trial run again) is outdated.
     """
     name = records[0].trial.method
     search = sorted(
@@ -161,25 +171,23 @@ def _variants(records: list[Record]) -> list[MethodRecords]:
         key=lambda record: record.trial.number or 0,
     )
     chosen = best_trial(search)
+    best = None if chosen is None else _values(chosen.trial)
+    tried = {_values(record.trial) for record in search if record.trial.number != 0}
+    default = {_values(record.trial) for record in search if record.trial.number == 0}
     tuned = MethodRecords(method=name, variant="tuned", search=search)
     usual: dict[str, MethodRecords] = {}
     for record in records:
-        values = _values(record.trial)
-        homes = []
-        if chosen is not None and values == _values(chosen.trial):
-            homes.append(tuned)
-        by_default = not search or (search[0].trial.number == 0 and values == _values(search[0].trial))
-        if by_default or not homes:
-            homes.append(usual.setdefault(values, MethodRecords(method=name, search=search)))
         if record.trial.purpose == "tune":
             continue
-        for kept in homes:
-            if record.trial.purpose == "profile":
-                kept.profile = record
-            else:
-                kept.finals[record.trial.seed] = record
-    defaults = [kept for kept in usual.values() if any(True for _ in kept)]
-    return [*(defaults or [MethodRecords(method=name, search=search)]), *([tuned] if search else [])]
+        values = _values(record.trial)
+        if values == best:
+            tuned.take(record)
+        if values in default or values not in tried:
+            usual.setdefault(values, MethodRecords(method=name, search=search)).take(record)
+        elif values != best:
+            tuned.outdated += 1
+    defaults = list(usual.values()) or [MethodRecords(method=name, search=search)]
+    return [*defaults, *([tuned] if search else [])]
 
 
 def _values(trial: Trial) -> str:

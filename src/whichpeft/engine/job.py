@@ -22,7 +22,7 @@ class Job:
     beside: how many other trials may run at the same time.
     quick: of a profile, time a few steps only, for a forecast.
     rungs: of a tuning trial, the steps at which it is validated, each with the score it has to reach
-    there to go on; None where it goes on with any.
+    there to go on; None where it goes on with any. search_trials: how many trials its search has.
     keep: folder to leave the trained adapter in, where it is to be kept.
     """
 
@@ -34,6 +34,7 @@ class Job:
     beside: int = 0
     quick: bool = False
     rungs: tuple[tuple[int, float | None], ...] = ()
+    search_trials: int = 0
     keep: Path | None = None
 
 

@@ -74,6 +74,8 @@ def _train(job: Job, compute: Compute, setting: Setting, meter: Meter, report: R
             _fact("steps", fitted.steps, "count", "fit"),
             _fact("examples_trained", fitted.examples, "count", "fit"),
         ]
+    if trial.purpose == "tune":
+        measurements.append(_fact("search_trials", job.search_trials, "count", "set-up"))
     predictions: dict[str, Array] = {}
     if trial.purpose == "final":
         with meter.phase("test"):

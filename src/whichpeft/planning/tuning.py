@@ -8,9 +8,10 @@ artefact of a sampler that has already found the best. What is saved is saved by
 
 from __future__ import annotations
 
+import itertools
 import math
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -23,6 +24,7 @@ SEED = 0
 
 _KEPT = 3  # at a rung, the best third goes on
 _RUNGS = (1 / 5, 1 / 2)  # of a trial's steps; at a ninth most scores were still those of chance
+_MOST_DRAWS = 8  # for each trial, where a space repeats itself
 _FEWEST_STEPS = 16  # before a score means anything: a rate is still being warmed up
 
 Space = Mapping[str, LogRange | tuple[Any, ...]]
@@ -30,7 +32,10 @@ Space = Mapping[str, LogRange | tuple[Any, ...]]
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """A method's search in one cell. methods, trials: by number; `trials[0]` is the default."""
+    """A method's search in one cell. methods, trials: by number; `trials[0]` is the default.
+
+    No two are alike; a small space of choices holds fewer than the study asks for.
+    """
 
     cell: Cell
     methods: tuple[Method, ...]
@@ -52,11 +57,18 @@ def make_search(cell: Cell) -> Search | None:
     if not count or not space:
         return None
     methods = [cell.method]
-    for values in spread(space, count - 1):
-        methods.append(cell.typed.with_options(values).suited_to(cell.backbone))
-    trials = (
-        replace(cell, method=method).tuning_trial(number, SEED) for number, method in enumerate(methods)
-    )
+    trials = [cell.tuning_trial(0, SEED)]
+    met = {trials[0].fingerprint}
+    # A space of few choices repeats itself, and is used up before there are enough.
+    for values in itertools.islice(spread(space), _MOST_DRAWS * count):
+        if len(trials) == count:
+            break
+        method = cell.typed.with_options(values).suited_to(cell.backbone)
+        trial = replace(cell, method=method).tuning_trial(len(trials), SEED)
+        if trial.fingerprint not in met:
+            met.add(trial.fingerprint)
+            methods.append(method)
+            trials.append(trial)
     return Search(cell, tuple(methods), tuple(trials))
 
 
@@ -78,8 +90,8 @@ def open_space(cell: Cell) -> dict[str, LogRange | tuple[Any, ...]]:
     return space
 
 
-def spread(space: Space, count: int) -> list[dict[str, Any]]:
-    """Return so many points spread evenly over a space: a scrambled Sobol sequence, always the same."""
+def spread(space: Space) -> Iterator[dict[str, Any]]:
+    """Yield points spread evenly over a space: a scrambled Sobol sequence, always the same."""
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -90,12 +102,10 @@ def spread(space: Space, count: int) -> list[dict[str, Any]]:
     search = optuna.create_study(sampler=sampler)
     # The sampler draws its first point at random; number 0 is the default and needs none.
     search.tell(search.ask(axes), 0.0)
-    points = []
-    for _ in range(count):
+    while True:
         asked = search.ask(axes)
         search.tell(asked, 0.0)
-        points.append({key: _value(space[key], asked.params[key]) for key in space})
-    return points
+        yield {key: _value(space[key], asked.params[key]) for key in space}
 
 
 def rungs(steps: int) -> list[int]:
