@@ -115,6 +115,25 @@ def test_uneven_and_unfinished_searches_are_found(made):
     ]
 
 
+def test_a_search_of_few_choices_that_was_tried_whole_is_a_note(made):
+    many = Budget(epochs=3, max_train=2000, batch_size=16, tuning_trials=8)
+    size = made.measurements({"search_trials": 2}, "set-up")
+    records = [
+        replace(record, trial=replace(record.trial, budget=many))
+        for record in (
+            *made.whole("full", [0.88, 0.89, 0.88], adapter=made.BASE),
+            *made.whole("head", [0.70, 0.71, 0.70], adapter=0),
+            *(made.tuned(method, number, 0.9 - number / 10)
+              for method in ("full", "head") for number in range(2)),
+        )
+    ]  # fmt: skip
+    records = [replace(record, measurements=(*record.measurements, *size)) for record in records]
+    found = findings(made, records, ["full", "head"], budget=many)
+    assert not [f for f in problems(found) if "search" in f.what]
+    whole = [f.method for f in found if "few choices: 2 tuning trials, not 8" in f.what]
+    assert whole == ["full", "head"]
+
+
 def test_a_candidate_that_diverges_is_a_note_and_a_failed_default_a_problem(made):
     budget = replace(TUNED, tuning_trials=3)
     records = [
