@@ -109,10 +109,29 @@ def test_one_seed_proves_nothing(made):
     assert (blind.chosen.method, blind.chosen.probability) == ("full", None)
 
 
-def test_without_predictions_seeds_alone_decide_and_that_is_said(made, records):
-    answer = answer_of(made, records, predictions=False)
+def test_without_predictions_seeds_alone_decide_and_that_is_said(made):
+    records = [
+        *made.whole("full", [0.880, 0.882, 0.881], adapter=made.BASE, seconds=60),
+        *made.whole("lora", [0.879, 0.882, 0.880], seconds=30),
+    ]
+    answer = answer_of(made, records, methods=METHODS[:2], predictions=False)
     assert (answer.chosen.method, answer.basis) == ("lora", "proved")
     assert any("holds for this test set" in line for line in caveats(answer))
+
+
+def test_gaps_that_agree_on_every_seed_prove_nothing_without_predictions(made):
+    records = [
+        *made.whole("full", [0.880, 0.882, 0.884], adapter=made.BASE, seconds=60),
+        *made.whole("lora", [0.879, 0.881, 0.883], seconds=30),
+    ]
+    answer = answer_of(made, records, methods=METHODS[:2], predictions=False)
+    assert not answer.evidence.proves(0, 1)
+    assert (answer.chosen.method, answer.basis) == ("full", "best bet")
+    assert [c.probability for c in answer.candidates] == [None, None]
+    assert answer.chosen.gap == (0, 0, 0)
+    assert any("to lora is the same on every seed" in line for line in caveats(answer))
+    assert not any("would prove" in line for line in changes(answer))
+    assert answer_of(made, records, methods=METHODS[:2]).basis == "proved"
 
 
 LIMITS = [

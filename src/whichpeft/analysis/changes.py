@@ -27,7 +27,7 @@ def caveats(answer: Answer) -> list[str]:
     """Return what a reader has to know of an answer, a sentence each."""
     if answer.chosen is None:
         return []
-    found = [_untuned(answer), _one_seed(answer), _no_examples(answer), _no_better_than_nothing(answer)]
+    found = [_untuned(answer), _seeds(answer), _no_examples(answer), _no_better_than_nothing(answer)]
     return [sentence for sentence in found if sentence is not None]
 
 
@@ -94,7 +94,7 @@ def _more_data(answer: Answer) -> str | None:
     chosen, evidence, margin = answer.chosen, answer.evidence, answer.terms.margin
     if answer.basis != "best bet" or chosen is None or chosen.place is None:
         return None
-    if not isinstance(evidence, Trials) or not evidence.proves:
+    if not isinstance(evidence, Trials) or _untold(answer):
         return None
     goal = f"prove {chosen.method} within {points(margin):.1f} points of every other allowed method"
     found = []
@@ -127,12 +127,34 @@ def _untuned(answer: Answer) -> str | None:
     return None
 
 
-def _one_seed(answer: Answer) -> str | None:
-    if answer.evidence is None or answer.evidence.proves:
-        return None
-    return (
-        "One seed cannot tell how much another seed would differ, so nothing is proved: run at least 3."
-    )
+def _seeds(answer: Answer) -> str | None:
+    """Say where seeds cannot tell how much another seed would differ."""
+    untold = _untold(answer)
+    if answer.evidence is not None and answer.evidence.fewest_seeds < 2:
+        return (
+            "One seed cannot tell how much another seed would differ, so nothing is proved: "
+            "run at least 3."
+        )
+    if untold and answer.chosen is not None:
+        return (
+            f"The gap of {answer.chosen.method} to {', '.join(untold)} is the same on every seed and "
+            "not known by example, so nothing can be told of it: keep predictions or run more seeds."
+        )
+    return None
+
+
+def _untold(answer: Answer) -> list[str]:
+    """Return the allowed methods of whose gap to the chosen one nothing can be proved."""
+    chosen, evidence = answer.chosen, answer.evidence
+    if evidence is None or chosen is None or chosen.place is None:
+        return []
+    return [
+        other.method
+        for other in answer.allowed
+        if other.place is not None
+        and other.place != chosen.place
+        and not evidence.proves(chosen.place, other.place)
+    ]
 
 
 def _no_examples(answer: Answer) -> str | None:

@@ -192,7 +192,7 @@ def within(draws: Array | None, allowed: Sequence[int], margin: float) -> dict[i
 def _proved_margin(evidence: Evidence, place: int, allowed: Sequence[int]) -> float | None:
     """Return the smallest margin within which a method is proved to be of the best allowed one."""
     others = [other for other in allowed if other != place]
-    if not evidence.proves and others:
+    if not all(evidence.proves(place, other) for other in others):
         return None
     bounds = [evidence.gap(place, other, 1 - 2 * LEVEL).low for other in others]
     if any(bound is None for bound in bounds):

@@ -204,6 +204,8 @@ def _relate_scores(
         if place is not None and alike[place]:
             gaps[i] = gap_effects(kept, methods[place], scores)
             _relate(row, gaps[i], by_seed(kept), by_seed(methods[place]))
+            if place == i:  # against its own trials, which needs no telling of chance
+                row["gap_mean"], row["gap_low"], row["gap_high"] = 0.0, 0.0, 0.0
     unlike = [
         f"scores of {kept.method} are not compared with the others: {_differing(found, reference)}"
         for kept, found, fits in zip(methods, kinds, alike, strict=True)

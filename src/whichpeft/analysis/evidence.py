@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import combinations
 from typing import Protocol
 
 import numpy as np
@@ -19,6 +20,7 @@ from whichpeft.analysis.grounds import MethodRecords
 from whichpeft.analysis.intervals import CONFIDENCE, Interval
 from whichpeft.analysis.verdicts import by_seed
 
+NO_GAP = Interval(0.0, 0.0, 0.0)  # of a method to itself
 DRAWS = 20_000  # so that a probability is known to within half a point
 
 
@@ -32,12 +34,16 @@ class Evidence(Protocol):
 
     @property
     def draws(self) -> Array | None:
-        """Draws of the true scores, shape (draws, methods); None where chance cannot be told."""
+        """Draws of the true scores, shape (draws, methods); None where chance cannot be told of all."""
         ...
 
     @property
-    def proves(self) -> bool:
-        """Whether anything can be proved: one seed cannot tell how much another would differ."""
+    def fewest_seeds(self) -> int:
+        """How many seeds there are at the least."""
+        ...
+
+    def proves(self, method: int, other: int) -> bool:
+        """Whether anything can be proved of a pair; see `Effects.tells_chance`."""
         ...
 
     def gap(self, method: int, other: int, confidence: float = CONFIDENCE) -> Interval:
@@ -65,15 +71,19 @@ class Trials:
     @cached_property
     def draws(self) -> Array | None:
         if self.examples is None:
-            if len(self.seeds) < 2:
+            pairs = combinations(range(len(self.scores)), 2)
+            if len(self.seeds) < 2 or not all(self.proves(*pair) for pair in pairs):
                 return None
             # Two equal examples differ in nothing, which leaves the seeds' part of the draws alone.
             return draw_scores(np.repeat(self.scores, 2, axis=2), rng=self.rng, draws=DRAWS)
         return draw_scores(self.scores, rng=self.rng, draws=DRAWS)
 
     @property
-    def proves(self) -> bool:
-        return len(self.seeds) > 1
+    def fewest_seeds(self) -> int:
+        return len(self.seeds)
+
+    def proves(self, method: int, other: int) -> bool:
+        return self.effects(method, other).tells_chance
 
     @property
     def examples(self) -> int | None:
@@ -89,6 +99,8 @@ class Trials:
         return random_effects(differences)
 
     def gap(self, method: int, other: int, confidence: float = CONFIDENCE) -> Interval:
+        if method == other:
+            return NO_GAP
         return self.effects(method, other).interval(confidence)
 
 
@@ -121,8 +133,14 @@ class OverTasks:
         return found
 
     @property
-    def proves(self) -> bool:
-        return self.draws is not None and all(task.proves for task in self.tasks)
+    def fewest_seeds(self) -> int:
+        return min(task.fewest_seeds for task in self.tasks)
+
+    def proves(self, method: int, other: int) -> bool:
+        return self.draws is not None and all(
+            task.proves(places[method], places[other])
+            for task, places in zip(self.tasks, self.places, strict=True)
+        )
 
     def gap(self, method: int, other: int, confidence: float = CONFIDENCE) -> Interval:
         mean = float(self.means[method] - self.means[other])
