@@ -24,7 +24,7 @@ import numpy as np
 
 from whichpeft.analysis.candidates import UNKNOWN, Candidate, entrants, over_tasks
 from whichpeft.analysis.comparison import Comparison
-from whichpeft.analysis.evidence import Evidence, OverTasks, gather
+from whichpeft.analysis.evidence import Evidence, OverTasks, Trials, gather
 from whichpeft.analysis.example_scores import Array
 from whichpeft.analysis.frontier import TIE, frontier_probability
 from whichpeft.analysis.gap import LEVEL
@@ -91,7 +91,7 @@ def choose_over_tasks(answers: Sequence[Answer]) -> Answer | None:
     of several tasks, each once, or nothing was compared on one of them.
     """
     tasks = tuple(task for answer in answers for task in answer.tasks)
-    parts = [answer.evidence for answer in answers if answer.evidence is not None]
+    parts = [answer.evidence for answer in answers if isinstance(answer.evidence, Trials)]
     if len(set(tasks)) < len(answers) or len(answers) < 2 or len(parts) < len(answers):
         return None
     by_method = [{c.method: c for c in answer.candidates} for answer in answers]
@@ -102,7 +102,7 @@ def choose_over_tasks(answers: Sequence[Answer]) -> Answer | None:
     ]
     compared = [own for own in shared if all(c.place is not None for c in own)]
     places = [[own[i].place or 0 for own in compared] for i in range(len(parts))]
-    evidence = OverTasks(tuple(parts), places) if compared else None
+    evidence = OverTasks(tuple(parts), places, parts[0].rng) if compared else None
     candidates = []
     for own in shared:
         place = compared.index(own) if own in compared else None
