@@ -13,6 +13,7 @@ from whichpeft.analysis.evidence import OverTasks, Trials
 from whichpeft.analysis.intervals import Interval
 from whichpeft.analysis.terms import Terms, read_terms
 from whichpeft.errors import StudyError
+from whichpeft.report.choices import sentence
 
 METHODS = ["full", "lora", "bitfit", "zero-shot"]
 
@@ -254,6 +255,36 @@ def test_one_answer_over_several_tasks(made):
     limited = [choose(c, Terms(limits={"time": 15}), rng=np.random.default_rng(0)) for c in found]
     assert choose_over_tasks(limited).chosen.method == "lora"
     assert choose_over_tasks(answers[:1]) is None
+
+
+def over_two_tasks(made, tuned):
+    """Return the answer over tasks a and b; tuned: the tasks on which each method was searched."""
+    better = {"hyperparameters": {"learning_rate": 0.002}}
+    records = []
+    for task in ("a", "b"):
+        for method, score in (("full", 0.90), ("lora", 0.88)):
+            own = {"task": task}
+            if task in tuned[method]:
+                records += [made.tuned(method, i, 0.5 + i / 10, **own) for i in range(2)]
+                own |= better
+            records.append(made.profile(method, **own))
+            records += [made.final(method, s, score + s / 1000, **own) for s in range(3)]
+    study = made.study(["full", "lora"], task=None, tasks=["a", "b"])
+    found = comparisons(study, records, predictions=made.predictions(records))
+    return choose_over_tasks([choose(c, Terms(), rng=np.random.default_rng(0)) for c in found])
+
+
+def test_over_tasks_a_method_is_tuned_only_where_it_is_on_all(made):
+    answer = over_two_tasks(made, {"full": "ab", "lora": "a"})
+    assert [c.variant for c in answer.candidates] == ["tuned", "tuned on a"]
+    assert caveats(answer)[0] == (
+        "Not tuned, so held against tuned methods at their defaults: lora (tuned on a alone)."
+    )
+    later = over_two_tasks(made, {"full": "b", "lora": ""})
+    assert [c.variant for c in later.candidates] == ["tuned on b", "default"]
+    assert "full (tuned on b alone), lora." in caveats(later)[0]
+    assert sentence(later).startswith("Use full (tuned on b) for minilm on a and b:")
+    assert not any("Not tuned" in c for c in caveats(over_two_tasks(made, {"full": "ab", "lora": "ab"})))
 
 
 def test_gaps_over_tasks_are_as_certain_as_the_pairs_own_scores():

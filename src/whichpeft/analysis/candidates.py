@@ -18,6 +18,7 @@ UNKNOWN = Interval(None, None, None)
 class Candidate:
     """A method that might be chosen, as tuned where it was tuned.
 
+    variant: ``default`` or ``tuned``; over several tasks ``tuned on a, b`` where not on all of them.
     score: mean and 95 % interval, a fraction. costs: by the names of `COSTS`, in the unit of the row's
     key; None where unknown. limited: the same as limits are held against. excluded: why it may not be
     chosen, a reason each; over: the limits that it exceeds. place: among the evidence, None where its
@@ -108,9 +109,12 @@ def over_tasks(
 
     Costs are means over the tasks; limits are held against the largest.
     """
+    tuned = [task for task, c in zip(tasks, own, strict=True) if c.variant == "tuned"]
+    some = f"tuned on {', '.join(tuned)}" if tuned else "default"
     reasons = [f"{task}: {why}" for task, c in zip(tasks, own, strict=True) for why in c.excluded]
     return replace(
         own[0],
+        variant="tuned" if len(tuned) == len(own) else some,
         score=score,
         costs={name: _mean([c.costs[name] for c in own]) for name in COSTS},
         limited={name: _largest([c.limited[name] for c in own]) for name in COSTS},

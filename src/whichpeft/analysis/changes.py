@@ -116,12 +116,16 @@ def _more_data(answer: Answer) -> str | None:
 
 def _untuned(answer: Answer) -> str | None:
     trained = [c for c in answer.candidates if c.trains and c.place is not None]
-    untuned = [c.method for c in trained if c.variant != "tuned"]
-    if len(untuned) == len(trained):
+    if all(c.variant == "default" for c in trained):
         return (
             "This holds for each method's default hyperparameters only: none was tuned "
             "(`whichpeft run --tuning-trials 8` tunes all alike)."
         )
+    untuned = [
+        c.method if c.variant == "default" else f"{c.method} ({c.variant} alone)"
+        for c in trained
+        if c.variant != "tuned"
+    ]
     if untuned:
         return f"Not tuned, so held against tuned methods at their defaults: {', '.join(untuned)}."
     return None

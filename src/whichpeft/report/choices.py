@@ -81,7 +81,7 @@ def sentence(answer: Answer) -> str:
     margin = f"{points(terms.margin):.1f} points"
     cost = chosen.costs[terms.by]
     paid = "" if cost is None else f", {terms.cost.words} {terms.cost.show(cost)}"
-    tuned = " (tuned)" if chosen.variant == "tuned" else ""
+    tuned = "" if chosen.variant == "default" else f" ({chosen.variant})"
     score = f"{points(chosen.score.mean or 0.0):.1f} points{paid}"
     if len(answer.allowed) == 1:
         why = "Proved: no other method is allowed."
