@@ -207,6 +207,91 @@ def test_what_did_not_complete_is_listed_with_the_reason(made, records):
     assert "not run yet" in found["dora"].excluded[0]
 
 
+@pytest.mark.parametrize(
+    ("unfinished", "terms", "is_open"),
+    [
+        ("seed", {}, True), ("failed", {}, True), ("no cost", {}, True), ("setting", {}, True),
+        ("nothing", {}, True), ("refused", {}, False),
+        ("seed", {"max_train_time": "45s"}, False), ("setting", {"max_trainable": "50%"}, False),
+    ],
+)  # fmt: skip
+def test_nothing_is_proved_while_a_method_that_may_be_better_is_open(
+    made, records, unfinished, terms, is_open
+):
+    other = {
+        "seed": made.whole("ia3", [0.95, 0.95], seconds=50),
+        "failed": [made.ended("ia3", "failed", "out of memory", phase="fit", purpose="profile")],
+        "no cost": [made.final("ia3", seed, 0.95) for seed in range(3)],
+        "setting": made.whole("ia3", [0.95] * 3, adapter=made.BASE, setting=made.other_machine()),
+        "nothing": [],
+        "refused": [made.ended("ia3", "refused", "no attention", purpose="profile")],
+    }[unfinished]
+    answer = answer_of(made, [*records, *other], read_terms(**terms), methods=[*METHODS, "ia3"])
+    assert by_name(answer)["ia3"].still_open == is_open
+    assert not by_name(answer)["zero-shot"].still_open
+    assert answer.chosen.method == "lora"
+    assert answer.basis == ("best bet" if is_open else "proved")
+    said, told = sentence(answer), [line for line in changes(answer) if "whichpeft run" in line]
+    assert ("Proved" in said, "Best bet" in said) == (not is_open, is_open)
+    assert said.endswith("Not finished or not measured alike: ia3.") == is_open
+    assert [line.startswith("ia3 is not finished") for line in told] == [True] * is_open
+
+
+def test_what_trains_nothing_may_be_unfinished(made, records):
+    answer = answer_of(made, [r for r in records if r.trial.method != "zero-shot"])
+    assert "not run yet" in by_name(answer)["zero-shot"].excluded[0]
+    assert answer.basis == "proved"
+
+
+def test_over_tasks_what_is_open_on_one_is_open(made):
+    def over(seeds):
+        records = []
+        for task in ("a", "b"):
+            for method, score in (("full", 0.90), ("lora", 0.90), ("ia3", 0.95)):
+                count = seeds if (task, method) == ("b", "ia3") else 3
+                records.append(made.profile(method, task=task, seconds=90 if method == "ia3" else 30))
+                records += [made.final(method, s, score + s / 1000, task=task) for s in range(count)]
+        study = made.study(["full", "lora", "ia3"], task=None, tasks=["a", "b"])
+        return comparisons(study, records, predictions=made.predictions(records))
+
+    def answer(found, terms):
+        return choose_over_tasks([choose(c, terms, rng=np.random.default_rng(0)) for c in found])
+
+    early = answer(over(2), Terms())
+    assert [c.method for c in early.still_open] == ["ia3"]
+    assert early.basis == "best bet"
+    limited = answer(over(2), Terms(limits={"time": 60}))
+    assert (limited.still_open, limited.basis) == ([], "proved")
+    assert (answer(over(3), Terms()).chosen.method, early.chosen.method) == ("ia3", "full")
+
+
+def test_the_only_one_allowed_is_not_called_proved(made, records):
+    answer = answer_of(made, records, read_terms(max_train_time="25s"))
+    assert (answer.chosen.method, answer.basis) == ("bitfit", "only one")
+    assert answer.chosen.proved_margin is None
+    assert sentence(answer).endswith("It is the only one allowed.")
+    terms, methods = read_terms(max_train_time="25s"), [*METHODS, "ia3", "dora"]
+    early = answer_of(made, records, terms, methods=methods)
+    assert early.basis == "best bet"
+    assert "the only one allowed so far. Not finished or not measured alike: ia3 and dora." in (
+        sentence(early)
+    )
+    assert not any("would prove" in line for line in changes(early))
+
+
+def test_a_tuned_method_stands_at_its_default_until_it_is_whole(made):
+    better = {"hyperparameters": {"learning_rate": 0.002}}
+    default = made.whole("lora", [0.70, 0.70, 0.70])
+    search = [made.tuned("lora", 0, 0.5), made.tuned("lora", 1, 0.6), made.profile("lora", **better)]
+    one = made.final("lora", 0, 0.9, **better)
+    early = answer_of(made, [*default, *search, one], methods=["lora"])
+    assert (early.chosen.variant, early.chosen.score.mean) == ("default", pytest.approx(0.7))
+    alone = answer_of(made, [*search, one], methods=["lora"])
+    (candidate,) = alone.candidates
+    assert (candidate.variant, candidate.score.mean) == ("tuned", pytest.approx(0.9))
+    assert alone.chosen is None
+
+
 def test_scores_and_costs_of_another_setting_are_left_out(made, records):
     elsewhere = made.whole("ia3", [0.88, 0.88, 0.88], seconds=1, setting=made.other_machine())
     answer = answer_of(made, [*records, *elsewhere], methods=[*METHODS, "ia3"])

@@ -66,11 +66,21 @@ class Comparison:
 
     @property
     def answers(self) -> list[Row]:
-        """Return one row a method: as tuned where that was tested already, else as it comes."""
+        """Return one row a method: as tuned where that was tested already, else as it comes.
+
+        A tuned row with some of its seeds does not stand in for a default row with all of them.
+        """
+        whole = {
+            row["method"]
+            for row in self.rows
+            if row["variant"] == "default" and row["status"] == "completed"
+        }
         tuned = {
             row["method"]
             for row in self.rows
-            if row["variant"] == "tuned" and row["score_mean"] is not None
+            if row["variant"] == "tuned"
+            and row["score_mean"] is not None
+            and (row["status"] == "completed" or row["method"] not in whole)
         }
         return [row for row in self.rows if (row["variant"] == "tuned") == (row["method"] in tuned)]
 
