@@ -9,10 +9,11 @@ from whichpeft.analysis import comparisons
 from whichpeft.analysis.candidates import Candidate
 from whichpeft.analysis.changes import caveats, changes
 from whichpeft.analysis.choice import Answer, choose, choose_over_tasks, decide
-from whichpeft.analysis.evidence import Trials
+from whichpeft.analysis.evidence import OverTasks, Trials
 from whichpeft.analysis.intervals import Interval
 from whichpeft.analysis.terms import Terms, read_terms
 from whichpeft.errors import StudyError
+from whichpeft.report.choices import sentence
 
 METHODS = ["full", "lora", "bitfit", "zero-shot"]
 
@@ -109,10 +110,29 @@ def test_one_seed_proves_nothing(made):
     assert (blind.chosen.method, blind.chosen.probability) == ("full", None)
 
 
-def test_without_predictions_seeds_alone_decide_and_that_is_said(made, records):
-    answer = answer_of(made, records, predictions=False)
+def test_without_predictions_seeds_alone_decide_and_that_is_said(made):
+    records = [
+        *made.whole("full", [0.880, 0.882, 0.881], adapter=made.BASE, seconds=60),
+        *made.whole("lora", [0.879, 0.882, 0.880], seconds=30),
+    ]
+    answer = answer_of(made, records, methods=METHODS[:2], predictions=False)
     assert (answer.chosen.method, answer.basis) == ("lora", "proved")
     assert any("holds for this test set" in line for line in caveats(answer))
+
+
+def test_gaps_that_agree_on_every_seed_prove_nothing_without_predictions(made):
+    records = [
+        *made.whole("full", [0.880, 0.882, 0.884], adapter=made.BASE, seconds=60),
+        *made.whole("lora", [0.879, 0.881, 0.883], seconds=30),
+    ]
+    answer = answer_of(made, records, methods=METHODS[:2], predictions=False)
+    assert not answer.evidence.proves(0, 1)
+    assert (answer.chosen.method, answer.basis) == ("full", "best bet")
+    assert [c.probability for c in answer.candidates] == [None, None]
+    assert answer.chosen.gap == (0, 0, 0)
+    assert any("to lora is the same on every seed" in line for line in caveats(answer))
+    assert not any("would prove" in line for line in changes(answer))
+    assert answer_of(made, records, methods=METHODS[:2]).basis == "proved"
 
 
 LIMITS = [
@@ -187,6 +207,91 @@ def test_what_did_not_complete_is_listed_with_the_reason(made, records):
     assert "not run yet" in found["dora"].excluded[0]
 
 
+@pytest.mark.parametrize(
+    ("unfinished", "terms", "is_open"),
+    [
+        ("seed", {}, True), ("failed", {}, True), ("no cost", {}, True), ("setting", {}, True),
+        ("nothing", {}, True), ("refused", {}, False),
+        ("seed", {"max_train_time": "45s"}, False), ("setting", {"max_trainable": "50%"}, False),
+    ],
+)  # fmt: skip
+def test_nothing_is_proved_while_a_method_that_may_be_better_is_open(
+    made, records, unfinished, terms, is_open
+):
+    other = {
+        "seed": made.whole("ia3", [0.95, 0.95], seconds=50),
+        "failed": [made.ended("ia3", "failed", "out of memory", phase="fit", purpose="profile")],
+        "no cost": [made.final("ia3", seed, 0.95) for seed in range(3)],
+        "setting": made.whole("ia3", [0.95] * 3, adapter=made.BASE, setting=made.other_machine()),
+        "nothing": [],
+        "refused": [made.ended("ia3", "refused", "no attention", purpose="profile")],
+    }[unfinished]
+    answer = answer_of(made, [*records, *other], read_terms(**terms), methods=[*METHODS, "ia3"])
+    assert by_name(answer)["ia3"].still_open == is_open
+    assert not by_name(answer)["zero-shot"].still_open
+    assert answer.chosen.method == "lora"
+    assert answer.basis == ("best bet" if is_open else "proved")
+    said, told = sentence(answer), [line for line in changes(answer) if "whichpeft run" in line]
+    assert ("Proved" in said, "Best bet" in said) == (not is_open, is_open)
+    assert said.endswith("Not finished or not measured alike: ia3.") == is_open
+    assert [line.startswith("ia3 is not finished") for line in told] == [True] * is_open
+
+
+def test_what_trains_nothing_may_be_unfinished(made, records):
+    answer = answer_of(made, [r for r in records if r.trial.method != "zero-shot"])
+    assert "not run yet" in by_name(answer)["zero-shot"].excluded[0]
+    assert answer.basis == "proved"
+
+
+def test_over_tasks_what_is_open_on_one_is_open(made):
+    def over(seeds):
+        records = []
+        for task in ("a", "b"):
+            for method, score in (("full", 0.90), ("lora", 0.90), ("ia3", 0.95)):
+                count = seeds if (task, method) == ("b", "ia3") else 3
+                records.append(made.profile(method, task=task, seconds=90 if method == "ia3" else 30))
+                records += [made.final(method, s, score + s / 1000, task=task) for s in range(count)]
+        study = made.study(["full", "lora", "ia3"], task=None, tasks=["a", "b"])
+        return comparisons(study, records, predictions=made.predictions(records))
+
+    def answer(found, terms):
+        return choose_over_tasks([choose(c, terms, rng=np.random.default_rng(0)) for c in found])
+
+    early = answer(over(2), Terms())
+    assert [c.method for c in early.still_open] == ["ia3"]
+    assert early.basis == "best bet"
+    limited = answer(over(2), Terms(limits={"time": 60}))
+    assert (limited.still_open, limited.basis) == ([], "proved")
+    assert (answer(over(3), Terms()).chosen.method, early.chosen.method) == ("ia3", "full")
+
+
+def test_the_only_one_allowed_is_not_called_proved(made, records):
+    answer = answer_of(made, records, read_terms(max_train_time="25s"))
+    assert (answer.chosen.method, answer.basis) == ("bitfit", "only one")
+    assert answer.chosen.proved_margin is None
+    assert sentence(answer).endswith("It is the only one allowed.")
+    terms, methods = read_terms(max_train_time="25s"), [*METHODS, "ia3", "dora"]
+    early = answer_of(made, records, terms, methods=methods)
+    assert early.basis == "best bet"
+    assert "the only one allowed so far. Not finished or not measured alike: ia3 and dora." in (
+        sentence(early)
+    )
+    assert not any("would prove" in line for line in changes(early))
+
+
+def test_a_tuned_method_stands_at_its_default_until_it_is_whole(made):
+    better = {"hyperparameters": {"learning_rate": 0.002}}
+    default = made.whole("lora", [0.70, 0.70, 0.70])
+    search = [made.tuned("lora", 0, 0.5), made.tuned("lora", 1, 0.6), made.profile("lora", **better)]
+    one = made.final("lora", 0, 0.9, **better)
+    early = answer_of(made, [*default, *search, one], methods=["lora"])
+    assert (early.chosen.variant, early.chosen.score.mean) == ("default", pytest.approx(0.7))
+    alone = answer_of(made, [*search, one], methods=["lora"])
+    (candidate,) = alone.candidates
+    assert (candidate.variant, candidate.score.mean) == ("tuned", pytest.approx(0.9))
+    assert alone.chosen is None
+
+
 def test_scores_and_costs_of_another_setting_are_left_out(made, records):
     elsewhere = made.whole("ia3", [0.88, 0.88, 0.88], seconds=1, setting=made.other_machine())
     answer = answer_of(made, [*records, *elsewhere], methods=[*METHODS, "ia3"])
@@ -235,6 +340,55 @@ def test_one_answer_over_several_tasks(made):
     limited = [choose(c, Terms(limits={"time": 15}), rng=np.random.default_rng(0)) for c in found]
     assert choose_over_tasks(limited).chosen.method == "lora"
     assert choose_over_tasks(answers[:1]) is None
+
+
+def over_two_tasks(made, tuned):
+    """Return the answer over tasks a and b; tuned: the tasks on which each method was searched."""
+    better = {"hyperparameters": {"learning_rate": 0.002}}
+    records = []
+    for task in ("a", "b"):
+        for method, score in (("full", 0.90), ("lora", 0.88)):
+            own = {"task": task}
+            if task in tuned[method]:
+                records += [made.tuned(method, i, 0.5 + i / 10, **own) for i in range(2)]
+                own |= better
+            records.append(made.profile(method, **own))
+            records += [made.final(method, s, score + s / 1000, **own) for s in range(3)]
+    study = made.study(["full", "lora"], task=None, tasks=["a", "b"])
+    found = comparisons(study, records, predictions=made.predictions(records))
+    return choose_over_tasks([choose(c, Terms(), rng=np.random.default_rng(0)) for c in found])
+
+
+def test_over_tasks_a_method_is_tuned_only_where_it_is_on_all(made):
+    answer = over_two_tasks(made, {"full": "ab", "lora": "a"})
+    assert [c.variant for c in answer.candidates] == ["tuned", "tuned on a"]
+    assert caveats(answer)[0] == (
+        "Not tuned, so held against tuned methods at their defaults: lora (tuned on a alone)."
+    )
+    later = over_two_tasks(made, {"full": "b", "lora": ""})
+    assert [c.variant for c in later.candidates] == ["tuned on b", "default"]
+    assert "full (tuned on b alone), lora." in caveats(later)[0]
+    assert sentence(later).startswith("Use full (tuned on b) for minilm on a and b:")
+    assert not any("Not tuned" in c for c in caveats(over_two_tasks(made, {"full": "ab", "lora": "ab"})))
+
+
+def test_gaps_over_tasks_are_as_certain_as_the_pairs_own_scores():
+    """Drawn with nine other methods on three seeds, the same difference comes out wider."""
+    rng = np.random.default_rng(3)
+    tasks = []
+    for _ in range(2):
+        scores = rng.normal(0.8, 0.3, size=(11, 3, 200)) + rng.normal(0, 0.01, size=(11, 3, 1))
+        tasks.append(Trials(scores, (0, 1, 2), rng))
+    places = [range(11), range(11)]
+    gap = OverTasks(tuple(tasks), places, rng).gap(1, 0)
+    pair = OverTasks(tuple(Trials(t.scores[:2], t.seeds, rng) for t in tasks), [[0, 1]] * 2, rng)
+    assert gap.high - gap.low == pytest.approx(pair.gap(1, 0).high - pair.gap(1, 0).low, rel=0.03)
+    assert pair.gap(0, 1) == pytest.approx((-gap.mean, *pair.gap(0, 1)[1:]))
+    assert pair.gap(0, 1).high == pytest.approx(-pair.gap(1, 0).low)
+    # One task alone is what the interval of its differences says.
+    alone = OverTasks((tasks[0],), [range(11)], rng)
+    assert alone.gap(1, 0) == pytest.approx(tasks[0].gap(1, 0), abs=0.001)
+    assert alone.gap(0, 0) == (0, 0, 0)
 
 
 @pytest.mark.parametrize(

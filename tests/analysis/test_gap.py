@@ -160,3 +160,12 @@ def test_what_cannot_be_compared_is_refused(changed, message):
     with pytest.raises(ValueError, match=message) as raised:
         paired_gap(**arguments)
     assert isinstance(raised.value, WhichpeftError)
+
+
+@pytest.mark.parametrize("same", [[0.05, 0.05], [0.88 - 0.83, 0.87 - 0.82, 0.05], [0.0, 0.0, 0.0]])
+def test_seeds_that_happen_to_agree_tell_nothing_without_examples(same):
+    gap = gap_of(seed_effects(same))
+    assert gap.mean == pytest.approx(same[0])
+    assert (gap.low, gap.high, gap.p_value, gap.proved_margin) == (None, None, None, None)
+    assert gap.verdict == "undecided"
+    assert "nothing can be told" in gap.needed.sentence

@@ -112,6 +112,19 @@ def test_without_predictions_intervals_are_over_seeds(made, records):
     assert found.rows[3]["verdict"] == "worse"
 
 
+def test_without_predictions_equal_gaps_are_undecided_but_of_the_baseline_to_itself(made):
+    search = [made.tuned("full", 0, 0.9), made.tuned("full", 1, 0.8)]  # the default stays the best
+    records = [*made.whole("full", [0.8, 0.82]), *search, *made.whole("ia3", [0.7, 0.72])]
+    rows = compare(made.study(["full", "ia3"], seeds=[0, 1]), records)
+    default, tuned, ia3 = rows
+    for row in (default, tuned):
+        assert row["verdict"] == "baseline"
+        assert (row["gap_mean"], row["gap_low"], row["gap_high"]) == (0, 0, 0)
+    assert ia3["gap_mean"] == pytest.approx(-0.1)
+    assert (ia3["gap_low"], ia3["p_value"], ia3["proved_margin"]) == (None, None, None)
+    assert ia3["verdict"] == "undecided"
+
+
 def test_a_method_that_lacks_predictions_of_one_seed_is_taken_by_seeds(made, records):
     whole = made.predictions(records)
     lacking = next(r for r in records if r.trial.method == "ia3" and r.trial.purpose == "final")

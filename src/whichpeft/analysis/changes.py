@@ -14,12 +14,13 @@ from whichpeft.analysis.terms import COSTS
 from whichpeft.units import points
 
 _MOST_EXCLUDED = 3
+_MOST_NAMED = 3
 _WIDEST = 0.10  # a margin beyond that is no advice
 
 
 def changes(answer: Answer) -> list[str]:
     """Return what would change an answer, a sentence each."""
-    found = [_wider_margin(answer), *_limits(answer), _more_data(answer)]
+    found = [_still_open(answer), _wider_margin(answer), *_limits(answer), _more_data(answer)]
     return [sentence for sentence in found if sentence is not None]
 
 
@@ -27,8 +28,27 @@ def caveats(answer: Answer) -> list[str]:
     """Return what a reader has to know of an answer, a sentence each."""
     if answer.chosen is None:
         return []
-    found = [_untuned(answer), _one_seed(answer), _no_examples(answer), _no_better_than_nothing(answer)]
+    found = [_untuned(answer), _seeds(answer), _no_examples(answer), _no_better_than_nothing(answer)]
     return [sentence for sentence in found if sentence is not None]
+
+
+def open_names(answer: Answer) -> str:
+    """Name the methods of which too little is known to choose or to rule them out."""
+    names = [candidate.method for candidate in answer.still_open]
+    more = len(names) - _MOST_NAMED
+    if more > 1:
+        return f"{', '.join(names[:_MOST_NAMED])} and {more} more"
+    return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))
+
+
+def _still_open(answer: Answer) -> str | None:
+    if not answer.still_open:
+        return None
+    are = "is" if len(answer.still_open) == 1 else "are"
+    return (
+        f"{open_names(answer)} {are} not finished or not measured alike and may be the better choice: "
+        "`whichpeft run` goes on with the study, `whichpeft check` says what is in the way."
+    )
 
 
 def _wider_margin(answer: Answer) -> str | None:
@@ -42,9 +62,11 @@ def _wider_margin(answer: Answer) -> str | None:
         return None
     # Up to the next tenth of a point, so that the margin shown is one that does it.
     margin = math.ceil(1000 * min(wider) - 1e-9) / 1000
-    other, _ = pick(answer.allowed, replace(terms, margin=margin))
+    other = pick(answer.allowed, replace(terms, margin=margin))
     then = "is proved to be within it"
-    if answer.basis == "proved":
+    if answer.still_open:
+        then += " of those that are finished"
+    if answer.within_margin:
         then = f"is chosen: {_saves(other, answer)}"
     return f"With a margin of {points(margin):.1f} points, {other.method} {then}."
 
@@ -52,7 +74,7 @@ def _wider_margin(answer: Answer) -> str | None:
 def _cheaper(candidate: Candidate, answer: Answer) -> bool:
     """Whether a candidate would be preferred to a proved one; where none is, any would."""
     by = answer.terms.by
-    if answer.basis != "proved" or answer.chosen is None:
+    if not answer.within_margin or answer.chosen is None:
         return True
     return (candidate.costs[by] or 0.0) < (answer.chosen.costs[by] or 0.0)
 
@@ -92,9 +114,9 @@ def _limit(candidate: Candidate, answer: Answer) -> str:
 def _more_data(answer: Answer) -> str | None:
     """Say what would prove a best bet, by the method that is hardest to tell it from."""
     chosen, evidence, margin = answer.chosen, answer.evidence, answer.terms.margin
-    if answer.basis != "best bet" or chosen is None or chosen.place is None:
+    if chosen is None or chosen.place is None or answer.within_margin or len(answer.allowed) == 1:
         return None
-    if not isinstance(evidence, Trials) or not evidence.proves:
+    if not isinstance(evidence, Trials) or _untold(answer):
         return None
     goal = f"prove {chosen.method} within {points(margin):.1f} points of every other allowed method"
     found = []
@@ -116,23 +138,49 @@ def _more_data(answer: Answer) -> str | None:
 
 def _untuned(answer: Answer) -> str | None:
     trained = [c for c in answer.candidates if c.trains and c.place is not None]
-    untuned = [c.method for c in trained if c.variant != "tuned"]
-    if len(untuned) == len(trained):
+    if all(c.variant == "default" for c in trained):
         return (
             "This holds for each method's default hyperparameters only: none was tuned "
             "(`whichpeft run --tuning-trials 8` tunes all alike)."
         )
+    untuned = [
+        c.method if c.variant == "default" else f"{c.method} ({c.variant} alone)"
+        for c in trained
+        if c.variant != "tuned"
+    ]
     if untuned:
         return f"Not tuned, so held against tuned methods at their defaults: {', '.join(untuned)}."
     return None
 
 
-def _one_seed(answer: Answer) -> str | None:
-    if answer.evidence is None or answer.evidence.proves:
-        return None
-    return (
-        "One seed cannot tell how much another seed would differ, so nothing is proved: run at least 3."
-    )
+def _seeds(answer: Answer) -> str | None:
+    """Say where seeds cannot tell how much another seed would differ."""
+    untold = _untold(answer)
+    if answer.evidence is not None and answer.evidence.fewest_seeds < 2:
+        return (
+            "One seed cannot tell how much another seed would differ, so nothing is proved: "
+            "run at least 3."
+        )
+    if untold and answer.chosen is not None:
+        return (
+            f"The gap of {answer.chosen.method} to {', '.join(untold)} is the same on every seed and "
+            "not known by example, so nothing can be told of it: keep predictions or run more seeds."
+        )
+    return None
+
+
+def _untold(answer: Answer) -> list[str]:
+    """Return the allowed methods of whose gap to the chosen one nothing can be proved."""
+    chosen, evidence = answer.chosen, answer.evidence
+    if evidence is None or chosen is None or chosen.place is None:
+        return []
+    return [
+        other.method
+        for other in answer.allowed
+        if other.place is not None
+        and other.place != chosen.place
+        and not evidence.proves(chosen.place, other.place)
+    ]
 
 
 def _no_examples(answer: Answer) -> str | None:

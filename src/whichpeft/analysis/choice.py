@@ -5,7 +5,8 @@ other allowed method lies above minus the margin. That is an intersection-union 
 "not worse than the best" is "not worse than any", and a claim that needs every one of several tests
 to succeed errs at most as often as a single one of them, so each is done at 5 % and none is
 corrected. Where nothing is proved, the method with the highest probability of being within the margin
-is the best bet.
+is the best bet. A choice is called proved only where every method that the limits allow was there to
+be held against: while one is not finished, or not measured alike, it may be the better one.
 
 So 5 % is how often one given method is wrongly proved. The cheapest of several that pass may be the
 one that passed by luck: in simulated studies of eight methods spread evenly over six points a
@@ -24,14 +25,14 @@ import numpy as np
 
 from whichpeft.analysis.candidates import UNKNOWN, Candidate, entrants, over_tasks
 from whichpeft.analysis.comparison import Comparison
-from whichpeft.analysis.evidence import Evidence, OverTasks, gather
+from whichpeft.analysis.evidence import Evidence, OverTasks, Trials, gather
 from whichpeft.analysis.example_scores import Array
 from whichpeft.analysis.frontier import TIE, frontier_probability
 from whichpeft.analysis.gap import LEVEL
 from whichpeft.analysis.grounds import MethodRecords
 from whichpeft.analysis.terms import Terms
 
-Basis = Literal["proved", "best bet"]
+Basis = Literal["proved", "only one", "best bet"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,8 +40,8 @@ class Answer:
     """Which method to use for one backbone on one task, or over several tasks.
 
     candidates: every method, in the order of the study. chosen: None where nothing fits. basis: what
-    the choice rests on. evidence: what it was decided by; None where no score could be compared.
-    notes: what a reader has to know beside.
+    the choice rests on; ``only one`` where no other method is allowed. evidence: what it was decided
+    by; None where no score could be compared. notes: what a reader has to know beside.
     """
 
     backbone: str
@@ -56,6 +57,17 @@ class Answer:
     @property
     def allowed(self) -> list[Candidate]:
         return [candidate for candidate in self.candidates if candidate.allowed]
+
+    @property
+    def still_open(self) -> list[Candidate]:
+        """Return those that may turn out to be the better choice once more is known of them."""
+        return [candidate for candidate in self.candidates if candidate.still_open]
+
+    @property
+    def within_margin(self) -> bool:
+        """Whether the chosen method is proved not worse than the others that are allowed."""
+        margin = None if self.chosen is None else self.chosen.proved_margin
+        return margin is not None and margin <= self.terms.margin
 
 
 def choose(comparison: Comparison, terms: Terms, *, rng: np.random.Generator) -> Answer:
@@ -91,7 +103,7 @@ def choose_over_tasks(answers: Sequence[Answer]) -> Answer | None:
     of several tasks, each once, or nothing was compared on one of them.
     """
     tasks = tuple(task for answer in answers for task in answer.tasks)
-    parts = [answer.evidence for answer in answers if answer.evidence is not None]
+    parts = [answer.evidence for answer in answers if isinstance(answer.evidence, Trials)]
     if len(set(tasks)) < len(answers) or len(answers) < 2 or len(parts) < len(answers):
         return None
     by_method = [{c.method: c for c in answer.candidates} for answer in answers]
@@ -102,7 +114,7 @@ def choose_over_tasks(answers: Sequence[Answer]) -> Answer | None:
     ]
     compared = [own for own in shared if all(c.place is not None for c in own)]
     places = [[own[i].place or 0 for own in compared] for i in range(len(parts))]
-    evidence = OverTasks(tuple(parts), places) if compared else None
+    evidence = OverTasks(tuple(parts), places, parts[0].rng) if compared else None
     candidates = []
     for own in shared:
         place = compared.index(own) if own in compared else None
@@ -140,7 +152,7 @@ def decide(answer: Answer) -> Answer:
         )
         for candidate in answer.candidates
     ]
-    chosen, basis = pick([c for c in known if c.allowed], terms)
+    chosen = pick([c for c in known if c.allowed], terms)
     assert chosen.place is not None
     told = [
         replace(candidate, gap=evidence.gap(candidate.place, chosen.place))
@@ -148,15 +160,21 @@ def decide(answer: Answer) -> Answer:
         else candidate
         for candidate in known
     ]
-    return replace(
-        answer,
-        candidates=tuple(told),
-        chosen=next(c for c in told if c.place == chosen.place),
-        basis=basis,
+    found = replace(
+        answer, candidates=tuple(told), chosen=next(c for c in told if c.place == chosen.place)
     )
+    return replace(found, basis=_basis(found))
 
 
-def pick(allowed: Sequence[Candidate], terms: Terms) -> tuple[Candidate, Basis]:
+def _basis(answer: Answer) -> Basis:
+    if answer.still_open:
+        return "best bet"
+    if len(answer.allowed) == 1:
+        return "only one"
+    return "proved" if answer.within_margin else "best bet"
+
+
+def pick(allowed: Sequence[Candidate], terms: Terms) -> Candidate:
     """Return the cheapest allowed method that is proved to be within the margin, else the likeliest.
 
     Of equally likely ones the cheapest; where chance cannot be told, the highest score.
@@ -167,7 +185,7 @@ def pick(allowed: Sequence[Candidate], terms: Terms) -> tuple[Candidate, Basis]:
 
     proved = [c for c in allowed if c.proved_margin is not None and c.proved_margin <= terms.margin]
     if proved:
-        return min(proved, key=cost), "proved"
+        return min(proved, key=cost)
     return min(
         allowed,
         key=lambda c: (
@@ -175,7 +193,7 @@ def pick(allowed: Sequence[Candidate], terms: Terms) -> tuple[Candidate, Basis]:
             -(c.score.mean or 0.0) * (c.probability is None),
             cost(c),
         ),
-    ), "best bet"
+    )
 
 
 def within(draws: Array | None, allowed: Sequence[int], margin: float) -> dict[int, float]:
@@ -190,9 +208,12 @@ def within(draws: Array | None, allowed: Sequence[int], margin: float) -> dict[i
 
 
 def _proved_margin(evidence: Evidence, place: int, allowed: Sequence[int]) -> float | None:
-    """Return the smallest margin within which a method is proved to be of the best allowed one."""
+    """Return the smallest margin within which a method is proved to be of the best allowed one.
+
+    None where nothing can be proved, or no other is allowed.
+    """
     others = [other for other in allowed if other != place]
-    if not evidence.proves and others:
+    if not others or not all(evidence.proves(place, other) for other in others):
         return None
     bounds = [evidence.gap(place, other, 1 - 2 * LEVEL).low for other in others]
     if any(bound is None for bound in bounds):

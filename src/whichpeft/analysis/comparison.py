@@ -66,11 +66,21 @@ class Comparison:
 
     @property
     def answers(self) -> list[Row]:
-        """Return one row a method: as tuned where that was tested already, else as it comes."""
+        """Return one row a method: as tuned where that was tested already, else as it comes.
+
+        A tuned row with some of its seeds does not stand in for a default row with all of them.
+        """
+        whole = {
+            row["method"]
+            for row in self.rows
+            if row["variant"] == "default" and row["status"] == "completed"
+        }
         tuned = {
             row["method"]
             for row in self.rows
-            if row["variant"] == "tuned" and row["score_mean"] is not None
+            if row["variant"] == "tuned"
+            and row["score_mean"] is not None
+            and (row["status"] == "completed" or row["method"] not in whole)
         }
         return [row for row in self.rows if (row["variant"] == "tuned") == (row["method"] in tuned)]
 
@@ -210,6 +220,8 @@ def _relate_scores(
         if place is not None and alike[place]:
             gaps[i] = gap_effects(kept, methods[place], scores)
             _relate(row, gaps[i], by_seed(kept), by_seed(methods[place]))
+            if place == i:  # against its own trials, which needs no telling of chance
+                row["gap_mean"], row["gap_low"], row["gap_high"] = 0.0, 0.0, 0.0
     unlike = [
         f"scores of {kept.method} are not compared with the others: {_differing(found, reference)}"
         for kept, found, fits in zip(methods, kinds, alike, strict=True)

@@ -22,6 +22,8 @@ from whichpeft.errors import ScoresError
 
 Array = NDArray[np.float64]
 
+_NOTHING = 1e-9  # a deviation of scores, fractions mostly, that is rounding alone
+
 
 class Components(NamedTuple):
     """Variances of one seed's effect, one example's effect and the rest; none is negative."""
@@ -56,6 +58,15 @@ class Effects:
             example=max(0.0, self.example_square - self.rest_square) / self.seeds,
             rest=self.rest_square,
         )
+
+    @property
+    def tells_chance(self) -> bool:
+        """Whether there is anything to tell by how far another seed would lead.
+
+        One seed cannot. Nor can seeds that agree exactly, where examples are not known: a few scores
+        of a small test set sometimes do so by luck, and would count as known without error.
+        """
+        return self.seeds > 1 and (self.examples is not None or self.seed_square > _NOTHING**2)
 
     @property
     def seed_part(self) -> float:
@@ -96,11 +107,20 @@ class Effects:
         return two_sided(self.mean, seeds=self.seed_part, examples=self.example_part, df=self._df)
 
     def interval(self, confidence: float = CONFIDENCE) -> Interval:
-        """Return the mean with its two-sided interval; no bounds where only one value is known."""
-        if self.seeds == 1 and self.examples is None:
+        """Return the mean with its two-sided interval; no bounds where nothing is known of its error.
+
+        With one seed it is over examples alone. Without examples, seeds have to differ.
+        """
+        if self.examples is None and not self.tells_chance:
             return Interval(self.mean, None, None)
         half = half_width(1 - confidence, seeds=self.seed_part, examples=self.example_part, df=self._df)
         return Interval(self.mean, self.mean - half, self.mean + half)
+
+    def errors(self, rng: np.random.Generator, draws: int) -> Array:
+        """Draw errors of the mean from the distribution that `interval` rests on, shape (draws,)."""
+        parts = zip((self.seed_part, self.example_part), self._df, strict=True)
+        drawn: Array = sum(np.sqrt(part) * rng.standard_t(df, draws) for part, df in parts)
+        return drawn
 
     @property
     def _df(self) -> tuple[int, int]:
@@ -147,8 +167,10 @@ def draw_scores(scores: Array, *, rng: np.random.Generator, draws: int = 4000) -
 
     scores: shape (methods, seeds, examples), every method on the same seeds and examples. Returns
     shape (draws, methods). The draws surround the observed means; methods that do well on the
-    same seeds and examples move together, so that a difference of two columns is as certain as
-    the paired data make it.
+    same seeds and examples move together, so that a difference of two columns is about as certain
+    as the paired data make it. With more methods than seeds it is less so, its spread by up to a
+    tenth wider: what is projected below only grows by it. For one pair, `Effects` of its
+    differences is sharper.
 
     With matrices of mean squares, the means' covariance is ``MSA / SE`` by seeds, ``(MSB - MSE) / SE``
     by examples. The first is drawn as multivariate t with S - 1 degrees of freedom, so that every

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import combinations
 from typing import Protocol
 
 import numpy as np
@@ -19,6 +20,7 @@ from whichpeft.analysis.grounds import MethodRecords
 from whichpeft.analysis.intervals import CONFIDENCE, Interval
 from whichpeft.analysis.verdicts import by_seed
 
+NO_GAP = Interval(0.0, 0.0, 0.0)  # of a method to itself
 DRAWS = 20_000  # so that a probability is known to within half a point
 
 
@@ -32,12 +34,16 @@ class Evidence(Protocol):
 
     @property
     def draws(self) -> Array | None:
-        """Draws of the true scores, shape (draws, methods); None where chance cannot be told."""
+        """Draws of the true scores, shape (draws, methods); None where chance cannot be told of all."""
         ...
 
     @property
-    def proves(self) -> bool:
-        """Whether anything can be proved: one seed cannot tell how much another would differ."""
+    def fewest_seeds(self) -> int:
+        """How many seeds there are at the least."""
+        ...
+
+    def proves(self, method: int, other: int) -> bool:
+        """Whether anything can be proved of a pair; see `Effects.tells_chance`."""
         ...
 
     def gap(self, method: int, other: int, confidence: float = CONFIDENCE) -> Interval:
@@ -65,15 +71,19 @@ class Trials:
     @cached_property
     def draws(self) -> Array | None:
         if self.examples is None:
-            if len(self.seeds) < 2:
+            pairs = combinations(range(len(self.scores)), 2)
+            if len(self.seeds) < 2 or not all(self.proves(*pair) for pair in pairs):
                 return None
             # Two equal examples differ in nothing, which leaves the seeds' part of the draws alone.
             return draw_scores(np.repeat(self.scores, 2, axis=2), rng=self.rng, draws=DRAWS)
         return draw_scores(self.scores, rng=self.rng, draws=DRAWS)
 
     @property
-    def proves(self) -> bool:
-        return len(self.seeds) > 1
+    def fewest_seeds(self) -> int:
+        return len(self.seeds)
+
+    def proves(self, method: int, other: int) -> bool:
+        return self.effects(method, other).tells_chance
 
     @property
     def examples(self) -> int | None:
@@ -89,6 +99,8 @@ class Trials:
         return random_effects(differences)
 
     def gap(self, method: int, other: int, confidence: float = CONFIDENCE) -> Interval:
+        if method == other:
+            return NO_GAP
         return self.effects(method, other).interval(confidence)
 
 
@@ -96,11 +108,13 @@ class Trials:
 class OverTasks:
     """Evidence on the mean score over tasks: what is drawn for each adds up.
 
-    places: of the methods in each task's evidence, in one order.
+    places: of the methods in each task's evidence, in one order. Gaps rest on each task's own
+    differences of the two methods, as those on one task do, and not on `draws` of all methods.
     """
 
-    tasks: tuple[Evidence, ...]
+    tasks: tuple[Trials, ...]
     places: Sequence[Sequence[int]]
+    rng: np.random.Generator
 
     @cached_property
     def means(self) -> Array:
@@ -121,21 +135,49 @@ class OverTasks:
         return found
 
     @property
-    def proves(self) -> bool:
-        return self.draws is not None and all(task.proves for task in self.tasks)
+    def fewest_seeds(self) -> int:
+        return min(task.fewest_seeds for task in self.tasks)
+
+    def proves(self, method: int, other: int) -> bool:
+        return all(effects.tells_chance for effects in self.effects(method, other))
+
+    def effects(self, method: int, other: int) -> list[Effects]:
+        """Return the differences of two methods' scores on each task, taken apart."""
+        return [
+            task.effects(places[method], places[other])
+            for task, places in zip(self.tasks, self.places, strict=True)
+        ]
 
     def gap(self, method: int, other: int, confidence: float = CONFIDENCE) -> Interval:
-        mean = float(self.means[method] - self.means[other])
-        if self.draws is None:
+        if method == other:
+            return NO_GAP
+        mean, errors = float(self.means[method] - self.means[other]), self._errors(method, other)
+        if errors is None:
             return Interval(mean, None, None)
-        return _between(mean, self.draws[:, method] - self.draws[:, other], confidence)
+        half = float(np.quantile(np.abs(errors), confidence))
+        return Interval(mean, mean - half, mean + half)
 
     def score(self, method: int) -> Interval:
         """Return a method's mean score over the tasks with its 95 % interval."""
         mean = float(self.means[method])
         if self.draws is None:
             return Interval(mean, None, None)
-        return _between(mean, self.draws[:, method], CONFIDENCE)
+        low, high = np.quantile(self.draws[:, method], [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
+        return Interval(mean, float(low), float(high))
+
+    def _errors(self, method: int, other: int) -> Array | None:
+        """Draw errors of a gap, once a pair; None where chance cannot be told on a task."""
+        pair = min(method, other), max(method, other)
+        if pair not in self._drawn:
+            own = self.effects(*pair)
+            told = all(effects.interval().low is not None for effects in own)
+            drawn = [effects.errors(self.rng, DRAWS) for effects in own] if told else None
+            self._drawn[pair] = None if drawn is None else np.mean(drawn, axis=0)
+        return self._drawn[pair]
+
+    @cached_property
+    def _drawn(self) -> dict[tuple[int, int], Array | None]:
+        return {}
 
 
 def gather(
@@ -156,9 +198,3 @@ def gather(
         whole = [by_seed(kept) for kept in methods]
         return Trials(np.array([[[own[seed]] for seed in seeds] for own in whole]), seeds, rng)
     return Trials(np.stack(known), seeds, rng)
-
-
-def _between(mean: float, drawn: Array, confidence: float) -> Interval:
-    outside = (1 - confidence) / 2
-    low, high = np.quantile(drawn, [outside, 1 - outside])
-    return Interval(mean, float(low), float(high))

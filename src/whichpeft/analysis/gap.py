@@ -30,10 +30,11 @@ class Gap:
     """How much better a candidate scores than a baseline, and how sure that is.
 
     mean, low, high: the gap and its 95 % interval, in the scores' unit. p_value: two-sided, of no
-    gap; None with one seed, which cannot tell. verdict: see `judge`. proved_margin: the smallest margin
-    at which the methods are proved equivalent; None where nothing can be proved. margin: the one the
-    verdict was given for. effects: the mean squares all this comes from. examples: number of test
-    examples, None where only one score a seed was known.
+    gap; None where chance cannot be told: with one seed, or with seeds that agree exactly where examples
+    are not known. verdict: see `judge`. proved_margin: the smallest margin at which the methods are
+    proved equivalent; None where nothing can be proved. margin: the one the verdict was given for.
+    effects: the mean squares all this comes from. examples: number of test examples, None where only
+    one score a seed was known.
     """
 
     mean: float
@@ -117,9 +118,8 @@ def gap_of(effects: Effects, *, margin: float = MARGIN, examples: int | None = N
     examples: how many there are where `effects` was taken from groups of them.
     """
     _, low, high = effects.interval(CONFIDENCE)
-    alone = effects.seeds < 2
-    p_value = None if alone else effects.p_value
-    proved = None if alone else _proved(effects)
+    p_value = effects.p_value if effects.tells_chance else None
+    proved = _proved(effects) if effects.tells_chance else None
     return Gap(
         mean=effects.mean,
         low=low,

@@ -45,6 +45,11 @@ def what_decides(
     """
     if effects.seeds < 2:
         return Needed(sentence="one seed cannot tell how much seeds differ: run at least 3")
+    if not effects.tells_chance:
+        return Needed(
+            sentence="seeds agree exactly and scores are not known by example, so nothing can be told: "
+            "keep predictions or run more seeds"
+        )
 
     def power(seeds: int, units: int | None) -> float:
         return decided(effects, seeds, units, margin=margin, level=level)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from whichpeft.analysis.candidates import Candidate
-from whichpeft.analysis.changes import caveats, changes
+from whichpeft.analysis.changes import caveats, changes, open_names
 from whichpeft.analysis.choice import Answer
 from whichpeft.analysis.intervals import Interval
 from whichpeft.analysis.terms import COSTS
@@ -81,18 +81,22 @@ def sentence(answer: Answer) -> str:
     margin = f"{points(terms.margin):.1f} points"
     cost = chosen.costs[terms.by]
     paid = "" if cost is None else f", {terms.cost.words} {terms.cost.show(cost)}"
-    tuned = " (tuned)" if chosen.variant == "tuned" else ""
+    tuned = "" if chosen.variant == "default" else f" ({chosen.variant})"
     score = f"{points(chosen.score.mean or 0.0):.1f} points{paid}"
-    if len(answer.allowed) == 1:
-        why = "Proved: no other method is allowed."
-    elif answer.basis == "proved":
-        why = f"Proved: at most {margin} worse than any other allowed method{_likely(chosen)}."
+    if answer.basis == "only one":
+        why = "It is the only one allowed."
+    elif len(answer.allowed) == 1:
+        why = "Best bet: the only one allowed so far."
+    elif answer.within_margin:
+        proved = "Best bet" if answer.still_open else "Proved"
+        why = f"{proved}: at most {margin} worse than any other allowed method{_likely(chosen)}."
     elif chosen.probability is None:
         why = "Best bet: the highest score; how sure that is cannot be told."
     else:
         chance = show_chance(chosen.probability)
         why = f"Best bet, not proved: {chance} likely within {margin} of the best."
-    return plain(f"Use {chosen.method}{tuned} for {where}: {score}. {why}")
+    still = f" Not finished or not measured alike: {open_names(answer)}." if answer.still_open else ""
+    return plain(f"Use {chosen.method}{tuned} for {where}: {score}. {why}{still}")
 
 
 def _likely(chosen: Candidate) -> str:
