@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -22,6 +23,45 @@ def test_the_example_study_reads_as_it_says() -> None:
     assert study.name == "example"
     assert study.budget == Budget(epochs=2, max_train=400)
     assert len({resolve_method(text).identity for text in study.methods}) == len(study.methods)
+
+
+@pytest.mark.slow
+def test_the_tuned_example_ends_in_verdicts_and_an_answer(tmp_path: Path, shared_data: Path) -> None:
+    study = load_study(EXAMPLES / "tuned-study.yaml")
+    assert [Path(task.name).name for task in study.tasks] == ["stdlib-docs", "sst2"]
+    assert len(study.methods) >= 8
+    assert study.budget.tuning_trials >= 8
+    # The whole takes the better part of an hour: here with a tenth of its budget, and one task of two.
+    small = {
+        "--task": "stdlib-docs",
+        "--max-train": 96,
+        "--epochs": 1,
+        "--tuning-trials": 2,
+        "--seeds": 2,
+    }
+    options = [str(word) for option in small.items() for word in option]
+    folder = str(tmp_path / "run")
+    example = str(EXAMPLES / "tuned-study.yaml")
+    done = command("run", example, *options, "--quiet", "--out", folder)
+    assert done.returncode == 0, done.stderr
+    rows = json.loads(command("report", folder, "--format", "json").stdout)
+    assert {(row["method"], row["variant"]) for row in rows} >= {
+        (method, variant) for method in study.methods for variant in ("default", "tuned")
+    }
+    assert all(row["verdict"] for row in rows)
+    answer = command("choose", folder, "--max-trainable", "5%")
+    assert answer.returncode == 0, answer.stderr
+    assert answer.stdout.startswith("Use ")
+
+
+def command(*words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "whichpeft", *words],
+        capture_output=True,
+        text=True,
+        timeout=900,
+        check=False,
+    )
 
 
 def installed(example: str, folder: Path) -> Path:
