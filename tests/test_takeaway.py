@@ -10,6 +10,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import datasets
 import pytest
 
 from whichpeft.backbones import resolve_backbone
@@ -17,24 +18,33 @@ from whichpeft.errors import RequestError
 from whichpeft.methods import resolve_method
 from whichpeft.records import Store
 from whichpeft.report import Report
+from whichpeft.study import TaskSource
+from whichpeft.study.spec import short_name
 from whichpeft.takeaway import write_takeaway
+from whichpeft.takeaway.data import script_data
 
 
 def run_folder(
-    made: ModuleType, reviews: Path, folder: Path, method: str, tuned: dict[str, Any] | None = None
+    made: ModuleType,
+    data: Path | str | TaskSource,
+    folder: Path,
+    method: str,
+    tuned: dict[str, Any] | None = None,
+    **limits: Any,
 ) -> Path:
-    """Return a folder with synthetic records of one real method on minilm and the reviews."""
+    """Return a folder with synthetic records of one real method on minilm and some data."""
+    source = data if isinstance(data, TaskSource) else TaskSource(name=str(data))
     typed = resolve_method(method)
     settled = typed.with_options(tuned or {}).suited_to(resolve_backbone("minilm"))
-    budget = made.Budget(epochs=2, batch_size=16)
+    budget = made.Budget(**{"epochs": 2, "batch_size": 16} | limits)
     shared = {
-        "task": "reviews",
+        "task": short_name(source.name),
         "method_id": typed.identity,
         "hyperparameters": settled.hyperparameters,
         "budget": budget,
     }
     store = Store(folder)
-    store.keep_study(made.study([method], task=str(reviews), budget=budget, baseline=method))
+    store.keep_study(made.study([method], task=source, budget=budget, baseline=method))
     store.add(made.profile(method, **shared))
     for seed, score in enumerate((0.80, 0.82, 0.81)):
         record = made.final(method, seed, score, **shared)
@@ -126,23 +136,157 @@ def test_data_that_are_gone_are_named(made, reviews: Path, tmp_path: Path) -> No
     assert not (tmp_path / "away").exists()
 
 
+def read(out: Path, monkeypatch: pytest.MonkeyPatch, *options: str) -> dict[str, Any]:
+    """Run the part of a script that reads the data, and return its names."""
+    script = (out / "train.py").read_text().partition("\nprocessor = ")[0]
+    monkeypatch.setattr(sys, "argv", ["train.py", *options])
+    names: dict[str, Any] = {"__file__": str(out / "train.py")}
+    exec(compile(script, "train.py", "exec"), names)
+    return names
+
+
+def write_lines(folder: Path, **lines: list[str]) -> Path:
+    folder.mkdir()
+    for name, written in lines.items():
+        (folder / f"{name}.tsv").write_text("\n".join(written) + "\n")
+    return folder
+
+
+def sentences(start: int, count: int) -> list[str]:
+    """Lines as of CoLA: no header, a source, the label, a mark and the text, some with a quote."""
+    return [
+        f'gj{i % 3}\t{i % 2}\t{"*" if i % 2 else ""}\t"we saw {i} birds'
+        for i in range(start, start + count)
+    ]
+
+
+def on_the_hub(monkeypatch: pytest.MonkeyPatch, splits: dict[str, list[int]], names: list[str]) -> None:
+    """Let the hub hold one data set of pairs, with these labels."""
+    label = datasets.ClassLabel(names=names)
+    kinds = {"premise": datasets.Value("string"), "hypothesis": datasets.Value("string"), "label": label}
+    held = datasets.DatasetDict({
+        split: datasets.Dataset.from_dict({
+            "premise": [f"{split} has {i} birds" for i in range(len(labels))],
+            "hypothesis": [f"there are {i} of them" for i in range(len(labels))],
+            "label": labels,
+        }, features=datasets.Features(kinds))
+        for split, labels in splits.items()
+    })  # fmt: skip
+    monkeypatch.setattr("whichpeft.tasks.hub._download", lambda *_: held)
+    monkeypatch.setattr(datasets, "load_dataset", lambda *_: held)
+
+
+def test_files_without_a_header_and_val_beside_dev(made, tmp_path: Path, monkeypatch) -> None:
+    data = write_lines(
+        tmp_path / "cola", train=sentences(0, 40), val=sentences(40, 10), dev=sentences(50, 12)
+    )
+    out = take(run_folder(made, data, tmp_path / "run", "head"), tmp_path / "away")
+    names = read(out, monkeypatch)
+    assert names["asked"].text == ["3"]
+    assert names["asked"].label == "1"
+    assert {split: len(part) for split, part in names["data"].items()} == {
+        "train": 40, "validation": 10, "test": 12,
+    }  # fmt: skip
+    assert names["data"]["test"][0]["3"] == '"we saw 50 birds'
+    assert names["classes"] == ["0", "1"]
+    # Files of one's own come in place of all of the study's.
+    own = tmp_path / "own.csv"
+    own.write_text("text,kind\n" + "".join(f"bird {i},{'ab'[i % 2]}\n" for i in range(100)))
+    names = read(out, monkeypatch, "--train", str(own), "--text", "text", "--label", "kind")
+    assert [len(part) for part in names["data"].values()] == [81, 10, 9]
+    with pytest.raises(SystemExit):
+        read(out, monkeypatch, "--train", str(own), "--label", "kind")
+
+
+def test_splits_of_the_hub_keep_their_names(made, tmp_path: Path, monkeypatch) -> None:
+    names = ["entailment", "neutral", "contradiction"]
+    splits = {
+        "train": [i % 3 for i in range(60)],
+        "validation_matched": [i % 3 for i in range(12)],
+        "validation_mismatched": [i % 3 for i in range(15)],
+        "test_matched": [-1] * 6,
+        "test_mismatched": [-1] * 6,
+    }
+    on_the_hub(monkeypatch, splits, names)
+    out = take(run_folder(made, "glue/mnli", tmp_path / "run", "head"), tmp_path / "away")
+    found = read(out, monkeypatch)
+    assert found["STUDY"] == {
+        "train": ["train"], "test": ["validation_matched"], "data": "nyu-mll/glue:mnli",
+    }  # fmt: skip
+    assert found["data"]["test"][:2]["premise"] == [
+        "validation_matched has 0 birds", "validation_matched has 1 birds",
+    ]  # fmt: skip
+    assert len(found["data"]["test"]) == 12
+    assert found["classes"] == names  # in the order that the hub numbers them
+    assert found["INPUTS"] == ["premise", "hypothesis"]
+
+
+def test_a_test_set_without_labels_is_left_out(made, reviews: Path, tmp_path: Path, monkeypatch) -> None:
+    splits = {"train": [i % 2 for i in range(60)], "validation": [0, 1, 1], "test": [-1] * 6}
+    on_the_hub(monkeypatch, splits, ["no", "yes"])
+    out = take(run_folder(made, reviews, tmp_path / "run", "head"), tmp_path / "away")
+    found = read(out, monkeypatch, "--data", "owner/pairs", "--text", "premise", "hypothesis")
+    assert found["data"]["test"]["label"][:] == ["no", "yes", "yes"]
+    assert {split: len(part) for split, part in found["data"].items()} == {
+        "train": 54, "test": 3, "validation": 6,
+    }  # fmt: skip
+
+
+def test_formats_are_those_that_the_study_found(tmp_path: Path) -> None:
+    folder = tmp_path / "mixed"
+    folder.mkdir()
+    rows = [f'"a; text of {i} words";{i % 2};{i}' for i in range(20)]
+    (folder / "train.csv").write_text("Text;Label;id\n" + "\n".join(rows))
+    (folder / "test.csv").write_text(
+        "id;label;text\n" + "\n".join(f"{i};{i % 2};text {i}" for i in range(9))
+    )
+    found = script_data(TaskSource(name=str(folder), text_columns=("0",)))
+    assert found.columns == (("Text",), "Label")
+    assert found.study == {"train": [str(folder / "train.csv")], "test": [str(folder / "test.csv")]}
+    assert [how["names"] for how in found.formats.values()] == [
+        ["Text", "Label", "id"], ["id", "Label", "Text"],
+    ]  # fmt: skip
+    assert {(how["sep"], how["header"]) for how in found.formats.values()} == {(";", 0)}
+
+
+def test_folders_of_images_serve_as_in_the_study(tmp_path: Path) -> None:
+    from PIL import Image
+
+    for place in ("train/a", "train/b", "val/a", "val/b", "dev/a", "dev/b"):
+        (tmp_path / place).mkdir(parents=True)
+        Image.new("L", (2, 2)).save(tmp_path / place / "one.png")
+    found = script_data(TaskSource(name=str(tmp_path)))
+    served = {"train": "train", "validation": "val", "test": "dev"}
+    assert found.study == {role: [str(tmp_path / name)] for role, name in served.items()}
+    assert (found.columns, found.formats) == ((("image",), "label"), {})
+
+
+def test_how_much_the_script_trains_on_is_said(made, reviews: Path, tmp_path: Path) -> None:
+    folder = run_folder(made, reviews, tmp_path / "run", "head", max_train=60, early_stopping=2)
+    out = take(folder, tmp_path / "away")
+    readme = (out / "README.md").read_text()
+    assert "trains on all of the training set" in readme
+    assert "The study trained on 60 examples at most" in readme
+    assert "after 2 epochs without a better validation score; the script does not" in readme
+    assert "told by file names" not in readme + (out / "train.py").read_text()
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("method", ["full", "lora:r=4", "adalora", "lora+bitfit"])
-def test_the_script_trains(made, reviews: Path, tmp_path: Path, method: str) -> None:
-    out = take(run_folder(made, reviews, tmp_path / "run", method), tmp_path / "away")
-    files = [f"--{split}={reviews / name}.tsv" for split, name in
-             (("train", "train"), ("validation", "dev"), ("test", "test"))]  # fmt: skip
+def test_the_script_trains_on_a_few_examples_of_the_study(made, tmp_path: Path) -> None:
+    data = write_lines(
+        tmp_path / "cola", train=sentences(0, 90), val=sentences(90, 10), dev=sentences(100, 12)
+    )
+    out = take(run_folder(made, data, tmp_path / "run", "head", epochs=1), tmp_path / "away")
     backbone = str(resolve_backbone("minilm").files)
+    printed = train(out, tmp_path, "--max-train", "32", "--backbone", backbone)
+    assert "train: 32 examples, validation: 10 examples, test: 12 examples" in printed
+    assert "points, trained on 32 examples" in printed
+
+
+def train(out: Path, tmp_path: Path, *options: str) -> str:
+    """Run a script to its end, and return what it prints."""
     done = subprocess.run(
-        [
-            sys.executable,
-            out / "train.py",
-            *files,
-            "--backbone",
-            backbone,
-            "--out",
-            tmp_path / "trained",
-        ],
+        [sys.executable, out / "train.py", *options, "--out", tmp_path / "trained"],
         capture_output=True,
         text=True,
         check=False,
@@ -150,6 +294,17 @@ def test_the_script_trains(made, reviews: Path, tmp_path: Path, method: str) -> 
         env=os.environ | {"HF_DATASETS_CACHE": str(tmp_path / "cache"), "HF_HUB_OFFLINE": "1"},
     )
     assert done.returncode == 0, done.stderr[-2000:]
-    score = float(done.stdout.rpartition("test accuracy: ")[2].split()[0])
+    return done.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", ["full", "lora:r=4", "adalora", "lora+bitfit"])
+def test_the_script_trains(made, reviews: Path, tmp_path: Path, method: str) -> None:
+    out = take(run_folder(made, reviews, tmp_path / "run", method), tmp_path / "away")
+    files = [f"--{split}={reviews / name}.tsv" for split, name in
+             (("train", "train"), ("validation", "dev"), ("test", "test"))]  # fmt: skip
+    backbone = str(resolve_backbone("minilm").files)
+    printed = train(out, tmp_path, *files, "--backbone", backbone)
+    score = float(printed.rpartition("test accuracy: ")[2].split()[0])
     assert score > 90
     assert list((tmp_path / "trained").rglob("*.safetensors"))

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
-from pathlib import Path
 from typing import Any
 
 from whichpeft.methods import Adapter
 from whichpeft.methods.composition import StackedAdapter
 from whichpeft.methods.peft_adapter import PeftAdapter
 from whichpeft.methods.peft_method import PeftMethod
+from whichpeft.takeaway.data import ScriptData
 from whichpeft.takeaway.settled import Settled
 from whichpeft.tasks.images import ImageTask
 
@@ -34,17 +35,19 @@ _METRICS = {
 }
 
 
-def training_script(settled: Settled, adapter: Adapter, *, metric: str | None) -> str:
+def training_script(settled: Settled, adapter: Adapter, data: ScriptData, *, metric: str | None) -> str:
     """Return a script that trains a settled method with the transformers Trainer.
 
     adapter: the method on the task's model without weights. It is put on with PEFT alone where that
     does all the method needs, and by whichpeft where it does not.
+    data: the study's, which the script trains on where it is given no other.
     """
     classification = settled.task.problem == "classification"
     usual = "accuracy" if classification else "pearson"
     metric = metric if metric in _METRICS else usual
     needed, code = _METRICS[metric]
-    text_columns = [column for column in settled.source.text_columns if not column.isdecimal()]
+    images = isinstance(settled.task, ImageTask)
+    inputs, label = data.columns or (("image" if images else "text",), "label")
     reason = _beyond_peft(settled, adapter)
     config = getattr(settled.method, "config_class", None)
     return str(
@@ -59,12 +62,14 @@ def training_script(settled: Settled, adapter: Adapter, *, metric: str | None) -
             configs=repr(_config_paths(adapter)),
             task_type=repr(settled.task.task_type),
             same_targets=settled.trial.same_targets,
-            images=isinstance(settled.task, ImageTask),
+            images=images,
             classification=classification,
             trained=None if all(p.requires_grad for p in adapter.model.parameters()) else "some",
-            data=repr(_data(settled)),
-            text_default=f", default={text_columns!r}" if text_columns else "",
-            label=repr(settled.source.label_column or "label"),
+            study={key: _literal(value) for key, value in data.study.items()},
+            formats={_literal(file): _literal(how) for file, how in data.formats.items()},
+            inputs=_literal(list(inputs)),
+            image=_literal(inputs[0]),
+            label=_literal(label),
             metric=metric,
             metric_import=needed,
             metric_code=code,
@@ -99,16 +104,15 @@ def _config_paths(adapter: Adapter) -> str:
     return "adapter_config.json"
 
 
-def _data(settled: Settled) -> str | None:
-    """Return where the script finds the study's data, where that is a folder or on the hub."""
-    name = settled.source.name
-    if name.startswith("glue/"):
-        return f"nyu-mll/glue:{name.removeprefix('glue/')}"
-    path = Path(name).expanduser()
-    if path.is_dir():
-        return str(path)
-    owner, _, rest = name.partition("/")
-    return f"{owner}/{rest.replace('/', ':', 1)}" if rest and not path.exists() else None
+def _literal(value: Any) -> str:
+    """Write a value as the script's own code is written, with double quotes where it can be."""
+    if isinstance(value, list):
+        return f"[{', '.join(map(_literal, value))}]"
+    if isinstance(value, Mapping):
+        return f"{{{', '.join(f'{_literal(key)}: {_literal(one)}' for key, one in value.items())}}}"
+    shown = repr(value)
+    plain = isinstance(value, str) and '"' not in value and "'" not in value
+    return f'"{shown[1:-1]}"' if plain else shown
 
 
 @cache

@@ -20,8 +20,10 @@ from whichpeft.records import Record, Store
 from whichpeft.records.files import write_whole
 from whichpeft.report.choices import sentence
 from whichpeft.report.render import slugs
+from whichpeft.takeaway.data import ScriptData, script_data
 from whichpeft.takeaway.script import training_script
 from whichpeft.takeaway.settled import Settled, settle
+from whichpeft.tasks import ImageTask
 
 if TYPE_CHECKING:
     from whichpeft.analysis.candidates import Candidate
@@ -86,12 +88,13 @@ def _write(
     for name, config in configs.items():
         _write_json(target / name / CONFIG, config)
     _write_json(target / "hyperparameters.json", facts)
-    script = training_script(settled, adapter, metric=answer.metric)
+    data = script_data(settled.source)
+    script = training_script(settled, adapter, data, metric=answer.metric)
     write_whole(target / "train.py", script.encode())
     if best is not None:
         shutil.rmtree(target / "adapter", ignore_errors=True)
         shutil.copytree(store.adapter_folder(best.trial.fingerprint), target / "adapter")
-    write_whole(target / "README.md", _readme(answer, chosen, configs, best).encode())
+    write_whole(target / "README.md", _readme(answer, chosen, settled, data, configs, best).encode())
 
 
 def _configs(adapter: Adapter, method: Method, backbone: str) -> dict[str, dict[str, Any]]:
@@ -173,7 +176,14 @@ def _write_json(path: Path, value: Any) -> None:
     write_whole(path, (json.dumps(value, indent=2) + "\n").encode())
 
 
-def _readme(answer: Answer, chosen: Candidate, configs: Mapping[str, Any], best: Record | None) -> str:
+def _readme(
+    answer: Answer,
+    chosen: Candidate,
+    settled: Settled,
+    data: ScriptData,
+    configs: Mapping[str, Any],
+    best: Record | None,
+) -> str:
     from whichpeft.analysis.changes import caveats
 
     template = _template("README.md.j2")
@@ -186,6 +196,9 @@ def _readme(answer: Answer, chosen: Candidate, configs: Mapping[str, Any], best:
             caveats=caveats(answer),
             configs=[str(Path(name) / CONFIG) for name in configs],
             best_seed=None if best is None else best.trial.seed,
+            images=isinstance(settled.task, ImageTask),
+            again=bool(data.study),
+            budget=settled.trial.budget,
         )
     )
 

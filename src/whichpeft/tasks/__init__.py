@@ -4,6 +4,7 @@ from whichpeft.tasks.build import image_task, text_task
 from whichpeft.tasks.catalogue import (
     TASKS,
     KnownTask,
+    find_data,
     holds_images,
     list_tasks,
     load_task,
@@ -24,6 +25,7 @@ __all__ = [
     "Metric",
     "Task",
     "TextTask",
+    "find_data",
     "holds_images",
     "image_task",
     "list_tasks",

@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Any
 from whichpeft.errors import DataError, WhichpeftError, nearest
 from whichpeft.study import TaskSource
 from whichpeft.tasks.digits import digits
-from whichpeft.tasks.hub import GLUE, load_glue, load_hub
+from whichpeft.tasks.extract import task_from_tables
+from whichpeft.tasks.hub import GLUE, find_glue, find_hub, load_glue
+from whichpeft.tasks.local import find_local, is_local
 from whichpeft.tasks.local import holds_images as is_image_folder
-from whichpeft.tasks.local import is_local, load_local
 from whichpeft.tasks.stdlib_docs import PACKAGES, stdlib_docs
+from whichpeft.tasks.table import Found
 
 if TYPE_CHECKING:
     from whichpeft.tasks.protocol import Task
@@ -102,16 +104,32 @@ def load_task(source: TaskSource) -> Task:
                     "given; name a file or folder instead"
                 )
         return known[source.name].load()
+    return task_from_tables(_find(source))
+
+
+def find_data(source: TaskSource) -> Found | None:
+    """Read the tables of a task whose data are files, or on the hub; None for other known tasks.
+
+    Raises DataError as `load_task` does.
+    """
+    glue = source.name.removeprefix("glue/")
+    if source.name in TASKS and glue in GLUE:
+        return find_glue(glue)
+    return None if source.name in list_tasks() else _find(source)
+
+
+def _find(source: TaskSource) -> Found:
     if not source.name.strip():
         raise DataError("task '': the name is empty; `whichpeft tasks` lists the names")
     if is_local(source) or (source.train is not None and "/" not in source.name):
-        return load_local(source)
+        return find_local(source)
     if "/" not in source.name or source.name.startswith("glue/"):
+        known = list_tasks()
         raise DataError(
             f"unknown task {source.name!r}{nearest(source.name, known) or '.'} Known are "
             f"{', '.join(known)}; else give a file, a folder, or a hub data set (owner/name)"
         )
-    return load_hub(source)
+    return find_hub(source)
 
 
 def _load_plugin(point: EntryPoint) -> Any:

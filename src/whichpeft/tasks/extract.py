@@ -4,68 +4,71 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping, Sequence
 from typing import Any
 
 from whichpeft.errors import DataError
-from whichpeft.study import TaskSource
 from whichpeft.tasks.build import assemble
 from whichpeft.tasks.columns import Columns, find_columns, holds_images
 from whichpeft.tasks.images import ImageTask
 from whichpeft.tasks.labels import class_name, is_missing, number
 from whichpeft.tasks.pictures import Picture, keep, picture_of
-from whichpeft.tasks.protocol import Metric
 from whichpeft.tasks.splits import Input, Label, Split
-from whichpeft.tasks.table import Table
+from whichpeft.tasks.table import Found, Table
 from whichpeft.tasks.text import TextTask
 
 # What a table may be in a data set. `dev` is validation or test, as the others leave it.
 ROLES = ("train", "validation", "dev", "test")
 
 
-def task_from_tables(
-    name: str,
-    tables: Mapping[str, Table],
-    source: TaskSource,
-    *,
-    asked: Sequence[str] = (),
-    metrics: tuple[Metric, ...] = (),
-) -> TextTask | ImageTask:
-    """Build a task from tables by role: of images where train has a column of them, else of text.
+def columns_by_role(found: Found) -> tuple[dict[str, Columns], list[str]]:
+    """Return the columns of each table that is used, and notes on those that are not.
 
     Columns are found in train and looked up in the others, by name where both have names. A test
     table without labels is left out, unless it is among the roles `asked` for by name.
     """
+    tables, source = found.tables, found.source
     train = tables["train"]
     columns = find_columns(train, source.text_columns, source.label_column)
-    images = holds_images(train, columns)
-    if images and source.problem == "regression":
-        raise DataError(f"task {name!r}: holds images, which are classified; leave out the regression")
-    pictures: dict[str, Picture] = {}
+    used: dict[str, Columns] = {}
     notes: list[str] = []
-    splits: dict[str, Split] = {}
     for role in ROLES:
         if role not in tables:
             continue
         table = tables[role]
-        found = columns if role == "train" else _same_columns(train, columns, table)
-        if isinstance(found, str) or (role != "train" and _unlabelled(table, found, train, columns)):
-            reason = found if isinstance(found, str) else "has no labels"
-            if role == "test" and role not in asked:
+        own = columns if role == "train" else _same_columns(train, columns, table)
+        if isinstance(own, str) or (role != "train" and _unlabelled(table, own, train, columns)):
+            reason = own if isinstance(own, str) else "has no labels"
+            if role == "test" and role not in found.asked:
                 notes.append(f"{table.where} is not used: it {reason}")
                 continue
             raise DataError(
                 f"{table.where}: {reason}; name the columns with --text-column and --label-column, "
                 "or leave the file out"
             )
-        splits[role] = _split_images(table, found, pictures) if images else _split(table, found)
+        used[role] = own
+    return used, notes
+
+
+def task_from_tables(found: Found) -> TextTask | ImageTask:
+    """Build a task from tables by role: of images where train has a column of them, else of text."""
+    name, train, source = found.name, found.tables["train"], found.source
+    used, notes = columns_by_role(found)
+    columns = used["train"]
+    images = holds_images(train, columns)
+    if images and source.problem == "regression":
+        raise DataError(f"task {name!r}: holds images, which are classified; leave out the regression")
+    pictures: dict[str, Picture] = {}
+    splits: dict[str, Split] = {}
+    for role, own in used.items():
+        table = found.tables[role]
+        splits[role] = _split_images(table, own, pictures) if images else _split(table, own)
         dropped = len(table) - len(splits[role])
         if dropped:
             what = "image" if images else "text"
             notes.append(f"{table.where}: {dropped} rows without {what} or label are left out")
     parts: dict[str, Any] = {
         **splits,
-        "metrics": metrics,
+        "metrics": found.metrics,
         "problem": "classification" if images else source.problem,
         "class_order": train.class_orders.get(columns.label, ()),
         "notes": notes,

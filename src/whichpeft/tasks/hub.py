@@ -18,7 +18,7 @@ from whichpeft.tasks.local import role_of
 from whichpeft.tasks.metrics import ACCURACY, F1, MATTHEWS, PEARSON, SPEARMAN
 from whichpeft.tasks.protocol import Metric
 from whichpeft.tasks.read import class_of
-from whichpeft.tasks.table import Table
+from whichpeft.tasks.table import Found, Table
 from whichpeft.tasks.text import TextTask
 
 GLUE_ID = "nyu-mll/glue"
@@ -62,30 +62,36 @@ GLUE: Mapping[str, GlueTask] = {
 
 def load_glue(name: str) -> TextTask | ImageTask:
     """Load a task of GLUE by its short name (``sst2``)."""
+    return task_from_tables(find_glue(name))
+
+
+def find_glue(name: str) -> Found:
+    """Read the tables of a task of GLUE by its short name (``sst2``)."""
     preset = GLUE[name]
     tables = _tables(GLUE_ID, name)
     source = TaskSource(
         name=f"glue/{name}", text_columns=preset.text, label_column="label", problem=preset.problem
     )
-    chosen = {"train": tables["train"], "validation": tables[preset.validation]}
-    return task_from_tables(source.name, chosen, source, metrics=preset.metrics)
+    splits = {"train": "train", "validation": preset.validation}
+    return _found(source, tables, splits, (GLUE_ID, name), metrics=preset.metrics)
 
 
-def load_hub(source: TaskSource) -> TextTask | ImageTask:
-    """Load ``owner/name`` or ``owner/name/config`` from the hub.
+def find_hub(source: TaskSource) -> Found:
+    """Read the tables of ``owner/name`` or ``owner/name/config`` from the hub.
 
     `source.train`, `validation` and `test` name splits of the data set. Raises DataError where
     there is no such data set, or the hub cannot be reached.
     """
     owner, name, *config = source.name.split("/", 2)
-    tables = _tables(f"{owner}/{name}", config[0] if config else None)
+    hub = f"{owner}/{name}", config[0] if config else None
+    tables = _tables(*hub)
     asked = [role for role in ("train", "validation", "test") if getattr(source, role) is not None]
-    chosen: dict[str, Table] = {}
+    chosen: dict[str, str] = {}
     for role in asked:
         split = getattr(source, role)
         if split not in tables:
             raise DataError(f"task {source.name!r}: no split {split!r}; it has {', '.join(tables)}")
-        chosen[role] = tables[split]
+        chosen[role] = split
     taken = {getattr(source, role) for role in asked}
     for role in ROLES:
         if role in chosen:
@@ -99,15 +105,27 @@ def load_hub(source: TaskSource) -> TextTask | ImageTask:
                 f"choose one with --{flag}"
             )
         if found:
-            chosen[role] = tables[found[0]]
+            chosen[role] = found[0]
     if "train" not in chosen:
         if len(tables) > 1:
             raise DataError(
                 f"task {source.name!r}: no split is called train, only {', '.join(tables)}; "
                 "choose one with --train"
             )
-        chosen = {"train": next(iter(tables.values()))}
-    return task_from_tables(source.name, chosen, source, asked=asked)
+        chosen = {"train": next(iter(tables))}
+    return _found(source, tables, chosen, hub, asked=tuple(asked))
+
+
+def _found(
+    source: TaskSource,
+    tables: Mapping[str, Table],
+    splits: Mapping[str, str],
+    hub: tuple[str, str | None],
+    **others: Any,
+) -> Found:
+    chosen = {role: tables[split] for role, split in splits.items()}
+    origins = {role: (split,) for role, split in splits.items()}
+    return Found(source.name, source, chosen, origins, hub=hub, **others)
 
 
 def _tables(hub_id: str, config: str | None) -> dict[str, Table]:

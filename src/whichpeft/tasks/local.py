@@ -10,12 +10,10 @@ from pathlib import Path
 from whichpeft.errors import DataError, nearest
 from whichpeft.study import TaskSource
 from whichpeft.study.spec import short_name
-from whichpeft.tasks.extract import ROLES, task_from_tables
+from whichpeft.tasks.extract import ROLES
 from whichpeft.tasks.image_folder import image_tables, is_image_folder
-from whichpeft.tasks.images import ImageTask
 from whichpeft.tasks.read import SUFFIXES, read_table
-from whichpeft.tasks.table import Table
-from whichpeft.tasks.text import TextTask
+from whichpeft.tasks.table import Found, Table
 
 # A file's role by the words of its name: `SICK_test_annotated.txt` is a test set.
 _WORDS = {
@@ -45,8 +43,8 @@ def holds_images(source: TaskSource) -> bool:
     return path.is_dir() and not _data_files(path) and is_image_folder(path)
 
 
-def load_local(source: TaskSource) -> TextTask | ImageTask:
-    """Load a task from a file, or from a folder.
+def find_local(source: TaskSource) -> Found:
+    """Read the tables of a task from a file, or from a folder.
 
     `source.train`, `validation` and `test` override what a folder holds; with `train` given, the
     name may be any. Raises DataError where a file is missing, cannot be read or told apart.
@@ -59,7 +57,9 @@ def load_local(source: TaskSource) -> TextTask | ImageTask:
     }
     files: dict[str, list[Path]] = {}
     if not asked and holds_images(source):
-        return task_from_tables(path.resolve().name, image_tables(path, role_of), source)
+        images = image_tables(path, role_of)
+        folders = {role: (table.where,) for role, table in images.items()}
+        return Found(path.resolve().name, source, images, folders)
     if path.is_dir():
         files = _in_folder(path, asked)
         name = path.resolve().name
@@ -81,7 +81,8 @@ def load_local(source: TaskSource) -> TextTask | ImageTask:
     for role in ROLES[1:]:
         if role in files:
             tables[role] = _read(files[role], [*wanted, *(tables["train"].names or ())])
-    return task_from_tables(name, tables, source, asked=tuple(asked))
+    origins = {role: tuple(str(file) for file in files[role]) for role in tables}
+    return Found(name, source, tables, origins, asked=tuple(asked))
 
 
 def role_of(stem: str) -> str | None:

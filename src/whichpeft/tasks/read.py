@@ -64,36 +64,38 @@ def _text(path: Path) -> str:
 
 def _read_delimited(path: Path, wanted: Collection[str]) -> Table:
     text = _text(path)
-    rows = _rows(path, text)
+    rows, separator, quoted = _rows(path, text)
     if not rows:
         raise DataError(f"{path}: is empty")
     header = _has_header(rows, wanted)
     names = tuple(name.strip() for name in rows[0]) if header else None
-    return Table(str(path), names, tuple(zip(*rows[header:], strict=True)) if rows[header:] else ())
+    columns = tuple(zip(*rows[header:], strict=True)) if rows[header:] else ()
+    return Table(str(path), names, columns, separator=separator, quoted=quoted)
 
 
-def _rows(path: Path, text: str) -> Rows:
-    """Take lines apart; each reading is tried until one has the same number of fields throughout."""
+def _rows(path: Path, text: str) -> tuple[Rows, str, bool]:
+    """Take lines apart; each reading is tried until one has the same number of fields throughout.
+
+    Returns the separator that it found, and whether it heeded quotation marks, beside the rows.
+    """
     delimiters = _DELIMITERS[path.suffix.lower()]
-    readings: list[Callable[[], Rows]] = []
-    for delimiter in delimiters:
-        if delimiter == "\t":
-            readings.append(lambda: _unquoted(text))
-        readings.append(lambda delimiter=delimiter: _quoted(path, text, delimiter))  # type: ignore[misc]
-    single: Rows | None = None
+    single: tuple[Rows, str, bool] | None = None
     ragged: Rows | None = None
     fault: DataError | None = None
-    for reading in readings:
+    readings = [
+        (mark, quoted) for mark in delimiters for quoted in (False, True) if quoted or mark == "\t"
+    ]
+    for delimiter, quoted in readings:
         try:
-            rows = reading()
+            rows = _quoted(path, text, delimiter) if quoted else _unquoted(text)
         except DataError as error:
             fault = fault or error
             continue
         widths = {len(row) for row in rows}
         if len(widths) == 1 and widths != {1}:
-            return rows
+            return rows, delimiter, quoted
         if widths <= {1}:
-            single = rows if single is None else single
+            single = single or (rows, delimiter, quoted)
         elif ragged is None:
             ragged = rows
     if ragged is not None:
@@ -105,7 +107,7 @@ def _rows(path: Path, text: str) -> Rows:
         )
     if fault is not None:
         raise fault
-    return single or []
+    return single or ([], delimiters[0], True)
 
 
 def _unquoted(text: str) -> Rows:

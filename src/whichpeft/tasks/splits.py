@@ -10,10 +10,12 @@ import hashlib
 from collections import Counter
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from whichpeft.errors import DataError
 
 Label = str | int | float | bool
+Set = TypeVar("Set")
 # What a model reads of an example: one text, two for a pair, or the hash of an image's content.
 Input = tuple[str, ...]
 
@@ -60,6 +62,16 @@ def content_hash(read: Input, salt: str) -> int:
     return int.from_bytes(hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest())
 
 
+def serve(validation: Set | None, dev: Set | None, test: Set | None) -> tuple[Set | None, Set | None]:
+    """Return what serves as validation and as test, of what there is; None for what is not there.
+
+    Without a test, dev (or else validation) is the test; with one, dev stands in for validation.
+    """
+    if test is not None:
+        return (validation if validation is not None else dev), test
+    return (validation, dev) if dev is not None else (dev, validation)
+
+
 def arrange(
     *,
     train: Split,
@@ -75,15 +87,13 @@ def arrange(
     last example of a class never leaves train.
     """
     notes: list[str] = []
-    if test is None:
-        dev, validation = (dev, validation) if dev is not None else (validation, None)
-        test, dev = dev, None
-        if test is not None:
-            notes.append(f"no labelled test set: {test.where} is the test")
-    elif validation is None:
-        validation, dev = dev, None
-    if dev is not None:
-        notes.append(f"{dev.where} is not used: there is a validation set beside it")
+    unused = dev if test is not None and validation is not None else None
+    lacks_test = test is None
+    validation, test = serve(validation, dev, test)
+    if lacks_test and test is not None:
+        notes.append(f"no labelled test set: {test.where} is the test")
+    if unused is not None:
+        notes.append(f"{unused.where} is not used: there is a validation set beside it")
     if test is None:
         each = max(1, round(0.1 * len(train)))
         train, test = hold_out(train, each, salt="test", classes=classes)

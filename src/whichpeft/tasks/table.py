@@ -1,4 +1,4 @@
-"""Tables: columns as read from a file or a hub data set, before anyone knows what they mean."""
+"""Tables: columns as read from files or a hub data set, before anyone knows what they mean."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from whichpeft.errors import DataError, nearest
+from whichpeft.study import TaskSource
+from whichpeft.tasks.protocol import Metric
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,12 +18,16 @@ class Table:
     where: file or data set, for messages. names: by column, or None without a header.
     columns: values as the format gives them (text, numbers, None), column by column.
     class_orders: names of the classes of a column whose source numbers them, by column.
+    separator, quoted: what stands between the fields of a text file, and whether quotation marks
+    enclose some; None where the fields need no such thing.
     """
 
     where: str
     names: tuple[str, ...] | None
     columns: tuple[Sequence[Any], ...]
     class_orders: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
+    separator: str | None = None
+    quoted: bool = True
 
     def __len__(self) -> int:
         return len(self.columns[0]) if self.columns else 0
@@ -59,3 +65,21 @@ class Table:
     def title(self, index: int) -> str:
         """Name a column in a message."""
         return self.names[index] if self.names is not None else str(index)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The tables that a source leads to, by role, before their columns and uses are known.
+
+    source: with the columns that are known beforehand. origins: by role, the files or the folder of
+    images that a table was read from, or the name of the split of a hub data set. hub: its id and
+    configuration, where it is one. asked: the roles that the source gives by name.
+    """
+
+    name: str
+    source: TaskSource
+    tables: Mapping[str, Table]
+    origins: Mapping[str, tuple[str, ...]]
+    asked: tuple[str, ...] = ()
+    metrics: tuple[Metric, ...] = ()
+    hub: tuple[str, str | None] | None = None

@@ -1,0 +1,76 @@
+"""The study's data as the training script reads them: what serves as what, its columns, its format."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from whichpeft.study import TaskSource
+from whichpeft.tasks import find_data
+from whichpeft.tasks.columns import Columns
+from whichpeft.tasks.extract import columns_by_role
+from whichpeft.tasks.splits import serve
+from whichpeft.tasks.table import Found, Table
+
+
+@dataclass(frozen=True, slots=True)
+class ScriptData:
+    """Defaults of the script's options, and how pandas reads the study's own files.
+
+    study: ``data`` (a hub id, with ``:config``) and by role its files, folders or splits; empty where
+    no file or hub has the data. columns: of the input, and the label's. formats: arguments of
+    `pandas.read_csv` by file.
+    """
+
+    study: Mapping[str, Any] = field(default_factory=dict)
+    columns: tuple[tuple[str, ...], str] | None = None
+    formats: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+
+def script_data(source: TaskSource) -> ScriptData:
+    """Resolve the data of a task by the rules that it was loaded by.
+
+    Raises DataError where the data cannot be read any more.
+    """
+    found = find_data(source)
+    if found is None:
+        return ScriptData()
+    used, _ = columns_by_role(found)
+    validation, test = serve(*(role if role in used else None for role in ("validation", "dev", "test")))
+    roles = {"train": "train", "validation": validation, "test": test}
+    origins = {role: _origins(found, own) for role, own in roles.items() if own is not None}
+    train = found.tables["train"]
+    titles = tuple(train.title(index) for index in (*used["train"].input, used["train"].label))
+    study: dict[str, Any] = {**origins}
+    if found.hub is not None:
+        name, config = found.hub
+        study["data"] = name if config is None else f"{name}:{config}"
+    formats = {
+        file: _format(found.tables[own], used[own], titles)
+        for role, own in roles.items()
+        if own is not None and found.tables[own].separator is not None
+        for file in origins[role]
+    }
+    return ScriptData(study, (titles[:-1], titles[-1]), formats)
+
+
+def _origins(found: Found, role: str) -> list[str]:
+    origins = found.origins[role]
+    return list(origins) if found.hub is not None else [str(Path(one).resolve()) for one in origins]
+
+
+def _format(table: Table, columns: Columns, titles: tuple[str, ...]) -> dict[str, Any]:
+    """Return how to read a text file so that its columns are called as train's are."""
+    places = (*columns.input, columns.label)
+    renamed = dict(zip(places, titles, strict=True))
+    names = [renamed.get(i, f"other {i}" if table.title(i) in titles else table.title(i))
+             for i in range(len(table.columns))]  # fmt: skip
+    return {
+        "sep": table.separator,
+        "quoting": int(csv.QUOTE_MINIMAL if table.quoted else csv.QUOTE_NONE),
+        "header": None if table.names is None else 0,
+        "names": names,
+    }
