@@ -37,7 +37,7 @@ def test_the_tuned_example_ends_in_verdicts_and_an_answer(tmp_path: Path, shared
         "--max-train": 96,
         "--epochs": 1,
         "--tuning-trials": 2,
-        "--seeds": 2,
+        "--seeds": 1,
     }
     options = [str(word) for option in small.items() for word in option]
     folder = str(tmp_path / "run")
