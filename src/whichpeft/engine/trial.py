@@ -81,7 +81,7 @@ def _train(job: Job, compute: Compute, setting: Setting, meter: Meter, report: R
         with meter.phase("test"):
             report(Progress(phase="test", epoch=trial.budget.epochs))
             predictions = _test(prepared)
-        measurements += _test_scores(prepared, predictions)
+            measurements += _test_scores(prepared, predictions)
         if job.keep is not None:
             with meter.phase("save"):
                 _keep(prepared, job.keep)
