@@ -17,9 +17,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from whichpeft.analysis.gap import paired_gap
 
 import whichpeft as wp
+from whichpeft.analysis.gap import paired_gap
 from whichpeft.analysis.search import best_trial
 from whichpeft.executors import NoWatch, run_jobs
 from whichpeft.planning import make_search
