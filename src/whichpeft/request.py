@@ -112,7 +112,9 @@ def _essence(study: Study, key: str) -> object:
     if key == "backbones":
         return tuple(short_name(name) for name in value)
     if key == "tasks":
-        return tuple((short_name(t.name), t.text_columns, t.label_column, t.problem) for t in value)
+        return tuple(
+            (short_name(t.name), t.text_columns, t.label_column, t.problem, t.metric) for t in value
+        )
     return value
 
 

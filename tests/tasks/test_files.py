@@ -142,6 +142,17 @@ def test_the_problem_is_found(tmp_path: Path, labels: list[object], problem: str
     assert load(tmp_path / "data.json").problem == problem
 
 
+@pytest.mark.parametrize("name", ["matthews", "f1", "macro_f1"])
+def test_another_score_can_be_named(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "data.tsv"
+    path.write_text("".join(f"text is {i}\t{i % 3 == 0}\n" for i in range(90)))
+    usual, named = (load_task(TaskSource(name=str(path), metric=metric)) for metric in (None, name))
+    assert usual.metrics[0].name == "accuracy"
+    assert named.metrics[0].name == name
+    assert named.chance < usual.chance
+    assert named.fingerprint != usual.fingerprint, "its trials are others"
+
+
 def test_rows_without_text_or_label_are_left_out_and_counted(tmp_path: Path) -> None:
     lines = [*rows(40), ("", "yes"), ("", ""), ("no label here", "")]
     write(tmp_path / "data.tsv", [("text", "label"), *lines])

@@ -64,6 +64,18 @@ def test_bad_files(tmp_path: Path, content: str, fields: dict[str, object], expe
 
 
 @pytest.mark.parametrize(
+    ("metric", "expected"),
+    [
+        ("mathews", "unknown metric 'mathews'; did you mean 'matthews'?"),
+        ("pearson", "A classification with 2 classes is scored by accuracy, macro_f1, matthews, f1"),
+    ],
+)
+def test_metrics_that_do_not_fit(tmp_path: Path, metric: str, expected: str) -> None:
+    (tmp_path / "data.tsv").write_text(GOOD)
+    assert expected in refusal(tmp_path / "data.tsv", metric=metric)
+
+
+@pytest.mark.parametrize(
     ("name", "content", "expected"),
     [
         ("a.csv", b"text,label\n\xff\xfe\xe9,1\n", "is not UTF-8 text (byte 11)"),

@@ -40,6 +40,7 @@ class _Task(_Strict):
     text_columns: list[_Column] = []
     label_column: _Column | None = None
     problem: Literal["classification", "regression"] | None = None
+    metric: str | None = None
     train: str | None = None
     validation: str | None = None
     test: str | None = None

@@ -56,6 +56,7 @@ class TaskSource:
     name: a task's name (``glue/sst2``), a hub id (``owner/name``), or a path to a file or folder.
     text_columns, label_column: names or 0-based indices; found by inspection where not given.
     problem: ``classification`` or ``regression``; found by inspection where not given.
+    metric: what the score is, by name (``matthews``); the problem's customary one where not given.
     train, validation, test: files that override those found in a folder.
     """
 
@@ -63,6 +64,7 @@ class TaskSource:
     text_columns: tuple[str, ...] = ()
     label_column: str | None = None
     problem: str | None = None
+    metric: str | None = None
     train: str | None = None
     validation: str | None = None
     test: str | None = None

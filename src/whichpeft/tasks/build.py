@@ -15,7 +15,7 @@ from whichpeft.study.spec import PROBLEMS
 from whichpeft.tasks.images import ImageTask
 from whichpeft.tasks.labelled import Labelled, LabelledTask
 from whichpeft.tasks.labels import class_names, class_numbers, find_problem, is_missing, quantities
-from whichpeft.tasks.metrics import CUSTOMARY
+from whichpeft.tasks.metrics import CUSTOMARY, metrics_by
 from whichpeft.tasks.pictures import Picture, keep
 from whichpeft.tasks.protocol import SPLITS, Array, Metric
 from whichpeft.tasks.splits import Arranged, Input, Label, Split, arrange
@@ -112,11 +112,13 @@ def assemble(
     test: Split | None = None,
     metrics: tuple[Metric, ...] = (),
     problem: str | None = None,
+    metric: str | None = None,
     class_order: Sequence[str] = (),
     notes: Sequence[str] = (),
 ) -> Built:
     """Build a task of some kind from raw splits; `text_task` and the readers of files end here.
 
+    metric: the name of the score, where it is asked for by name.
     class_order: names of the classes in the order that the data's own source numbers them.
     """
     if not len(train):
@@ -136,10 +138,15 @@ def assemble(
     }
     labels = splits["train"].labels
     chosen = metrics or CUSTOMARY[problem]
+    if metric is not None:
+        try:
+            chosen = metrics_by(metric, problem, len(classes))
+        except DataError as error:
+            raise DataError(f"task {name!r}: {error}") from None
     task = kind(
         name=name,
         problem=problem,
-        fingerprint=_fingerprint(splits, classes),
+        fingerprint=_fingerprint(splits, classes, metric),
         metrics=chosen,
         chance=0.0,
         counts={key: len(split.labels) for key, split in splits.items()},
@@ -179,9 +186,10 @@ def _named(arranged: Arranged) -> list[tuple[str, Split]]:
     return [(key, getattr(arranged, key)) for key in SPLITS]
 
 
-def _fingerprint(splits: dict[str, Labelled], classes: Sequence[str]) -> str:
+def _fingerprint(splits: dict[str, Labelled], classes: Sequence[str], metric: str | None) -> str:
     """Hash every input and label of the three splits, in order; lengths go first, so that no two
-    different data sets write the same bytes."""
+    different data sets write the same bytes. A score asked for by name chooses other checkpoints
+    and other options, so it counts as part of the data."""
     digest = hashlib.sha256()
 
     def put(value: Any) -> None:
@@ -194,4 +202,6 @@ def _fingerprint(splits: dict[str, Labelled], classes: Sequence[str]) -> str:
             for part in parts:
                 put(part)
             put(classes[label] if classes else repr(label))
+    if metric is not None:
+        put(metric)
     return digest.hexdigest()

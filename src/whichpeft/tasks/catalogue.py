@@ -97,11 +97,11 @@ def load_task(source: TaskSource) -> Task:
     """
     known = list_tasks()
     if source.name in known:
-        for key in ("text_columns", "label_column", "problem", "train", "validation", "test"):
+        for key in ("text_columns", "label_column", "problem", "metric", "train", "validation", "test"):
             if getattr(source, key):
                 raise DataError(
-                    f"task {source.name!r}: it has its own columns and splits, so {key} cannot be "
-                    "given; name a file or folder instead"
+                    f"task {source.name!r}: it has columns, splits and a metric of its own, so {key} "
+                    "cannot be given; name a file or folder instead"
                 )
         return known[source.name].load()
     return task_from_tables(_find(source))

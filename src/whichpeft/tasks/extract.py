@@ -70,6 +70,7 @@ def task_from_tables(found: Found) -> TextTask | ImageTask:
         **splits,
         "metrics": found.metrics,
         "problem": "classification" if images else source.problem,
+        "metric": source.metric,
         "class_order": train.class_orders.get(columns.label, ()),
         "notes": notes,
     }

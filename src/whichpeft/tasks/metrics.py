@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from whichpeft.errors import DataError, nearest
 from whichpeft.tasks.protocol import Array, Metric
 
 
@@ -97,3 +98,25 @@ CUSTOMARY = {
     "classification": (ACCURACY, MACRO_F1),
     "regression": (PEARSON, SPEARMAN, NEG_RMSE),
 }
+_BY_PROBLEM = {
+    "classification": (ACCURACY, MACRO_F1, MATTHEWS),
+    "regression": CUSTOMARY["regression"],
+}
+
+
+def metrics_by(name: str, problem: str, classes: int) -> tuple[Metric, ...]:
+    """Return the named metric as the score, and after it the problem's customary ones.
+
+    classes: how many, 0 for regression. Raises DataError where the problem is not scored by it; F1
+    wants two classes.
+    """
+    known = (*_BY_PROBLEM[problem], *((F1,) if classes == 2 else ()))
+    score = next((metric for metric in known if metric.name == name), None)
+    if score is None:
+        names = [metric.name for metric in known]
+        what = f"classification with {classes} classes" if classes else problem
+        raise DataError(
+            f"unknown metric {name!r}{nearest(name, names) or '.'} "
+            f"A {what} is scored by {', '.join(names)}"
+        )
+    return (score, *(metric for metric in CUSTOMARY[problem] if metric is not score))
