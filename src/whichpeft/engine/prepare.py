@@ -15,6 +15,7 @@ from whichpeft.engine.compute import Compute, own_memory, store_frozen_weights
 from whichpeft.engine.data import read_data
 from whichpeft.engine.dropout import use_fast_dropout
 from whichpeft.engine.job import Job
+from whichpeft.engine.untouched import keep_still, untouched_layers
 from whichpeft.methods import Adapter, Situation
 from whichpeft.records import Measurement
 from whichpeft.tasks import Examples, Task
@@ -26,13 +27,17 @@ HEAD, ADAPTER, TRAINING = range(3)
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A model on its device with what belongs to it."""
+    """A model on its device with what belongs to it.
+
+    untouched: its lowest layers, where nothing trains or is added in them or below them.
+    """
 
     task: Task
     examples: Mapping[str, Examples]
     adapter: Adapter
     compute: Compute
     counts: tuple[Measurement, ...]
+    untouched: tuple[torch.nn.Module, ...] = ()
 
     @property
     def model(self) -> torch.nn.Module:
@@ -77,7 +82,11 @@ def prepare(job: Job, compute: Compute) -> Prepared:
         own_memory(adapter.model)
         use_fast_dropout(adapter.model)
     adapter.model.to(compute.device)
-    return Prepared(task, examples, adapter, compute, counts)
+    untouched = untouched_layers(adapter, sizes, head)
+    if untouched:
+        batch = compute.place(examples["train"].batch(np.arange(1)))
+        keep_still(adapter.model, untouched, task, batch)
+    return Prepared(task, examples, adapter, compute, counts, untouched)
 
 
 def adapter_bytes(adapter: Adapter) -> int:

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from whichpeft.engine.compute import Compute, choose_compute
+from whichpeft.engine.frozen import replay_frozen
 from whichpeft.engine.job import Job, Progress, Result
 from whichpeft.engine.loop import Fitted, Report, evaluate, fit
 from whichpeft.engine.memory import keep_freed_memory
@@ -63,6 +64,14 @@ def _train(job: Job, compute: Compute, setting: Setting, meter: Meter, report: R
     report(Progress(phase="set-up"))
     prepared = prepare(job, compute)
     measurements = list(prepared.counts)
+    phases = {"train": "fit", "validation": "validate", "test": "test"}
+    if trial.purpose != "final":
+        del phases["test"]
+    replayed = replay_frozen(prepared, job.data, phases, meter)
+    if replayed is not prepared:
+        prepared = replayed
+        layers = len(prepared.untouched)
+        measurements.append(_fact("replayed_layers", layers, "count", "set-up"))
     start_stream(trial.seed, TRAINING)
     fitted = Fitted()
     if prepared.adapter.trains:

@@ -1,0 +1,72 @@
+"""Which layers a method leaves as they are, with nothing below them that trains."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+
+import torch
+
+from whichpeft.methods import Adapter
+from whichpeft.methods.placements import layer_lists
+from whichpeft.tasks import Batch, Task
+
+
+def untouched_layers(
+    adapter: Adapter, before: Collection[str], head: Collection[str]
+) -> tuple[torch.nn.Module, ...]:
+    """Return the lowest layers of a model that a method neither trains nor adds anything to.
+
+    before: names of the model's parameters before the method was applied. head: those of the task's
+    head. Empty where the method adds parameters, or trains any that lie neither in the head nor in a
+    layer further up; then what flows into a layer may be its work.
+    """
+    model = adapter.model
+    names = {name for name, _ in model.named_parameters()}
+    trained = {name for name, p in model.named_parameters() if p.requires_grad} - set(head)
+    lists = layer_lists(model)
+    if not adapter.trains or names != set(before) or not lists or _hooked(model):
+        return ()
+    prefix, layers = lists[-1]
+    touched = [any(n.startswith(f"{prefix}.{i}.") for n in trained) for i in range(len(layers))]
+    within = {n for n in trained if n.startswith(f"{prefix}.")}
+    if within != trained or (touched and touched[0]):
+        return ()
+    count = touched.index(True) if True in touched else len(layers)
+    return tuple(layers[:count])
+
+
+def keep_still(
+    model: torch.nn.Module, layers: Sequence[torch.nn.Module], task: Task, batch: Batch
+) -> None:
+    """Let untouched layers, and what comes before them, run as in use for good: without dropout.
+
+    What comes before is read off one forward pass on a batch.
+    """
+    order: list[torch.nn.Module] = []
+    hooks = [
+        module.register_forward_hook(lambda module, _, __: order.append(module))
+        for module in model.modules()
+    ]
+    model.eval()
+    try:
+        with torch.inference_mode():
+            task.outputs(model, batch)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    boundary = max(i for i, module in enumerate(order) if module is layers[-1])
+    above = set(order[boundary + 1 :])
+    for module in [*order[: boundary + 1], *(m for layer in layers for m in layer.modules())]:
+        if module not in above:
+            module.train = _stays(module)
+
+
+def _stays(module: torch.nn.Module) -> Callable[[bool], torch.nn.Module]:
+    def train(mode: bool = True) -> torch.nn.Module:
+        return module
+
+    return train
+
+
+def _hooked(model: torch.nn.Module) -> bool:
+    return any(module._forward_hooks or module._forward_pre_hooks for module in model.modules())
