@@ -48,3 +48,12 @@ def test_import_loads_no_framework(module: str):
     done = run_python("-c", show)
     assert done.returncode == 0, done.stderr
     assert done.stdout.split() == [], f"import {module} loads {done.stdout.strip()}"
+
+
+@pytest.mark.parametrize("module", ["whichpeft", "whichpeft.cli"])
+def test_help_comes_before_anything_slow_is_imported(module: str):
+    """`whichpeft --help` takes 0.2 s: no pydantic, numpy or YAML on the way (benchmarks/startup.py)."""
+    slow = ["pydantic", "numpy", "pandas", "yaml", "scipy", "optuna"]
+    done = run_python("-c", f"import sys, {module}; print(*(n for n in {slow!r} if n in sys.modules))")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == []

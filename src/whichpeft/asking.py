@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from whichpeft.errors import StudyError
-from whichpeft.study import Budget, Study, TaskSource, load_study
+from whichpeft.study import Budget, Study, TaskSource
 
 
 def study_to_run(
@@ -18,7 +18,7 @@ def study_to_run(
     from whichpeft.api import DEFAULT, usual_study
 
     if path is not None:
-        return load_study(path)
+        return _read(path)
     if task:
         return usual_study(task)
     # The default study's small budget is its own; other backbones get a study's usual one.
@@ -30,7 +30,7 @@ def study_to_plan(path: Path | None, *, task: Sequence[str] | None) -> Study:
     from whichpeft.api import DEFAULT, usual_study
 
     if path is not None:
-        return load_study(path)
+        return _read(path)
     if task:
         return usual_study(task)
     return dataclasses.replace(DEFAULT, name="plan", tasks=(), budget=Budget())
@@ -79,3 +79,9 @@ def override(
 def named(study: Study) -> Study:
     """Return the study with a name of its own, from its task and backbone."""
     return dataclasses.replace(study, name="")
+
+
+def _read(path: Path) -> Study:
+    from whichpeft.study import load_study  # brings pydantic, which a command without a file can spare
+
+    return load_study(path)

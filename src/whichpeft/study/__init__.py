@@ -1,8 +1,17 @@
-"""The question: a study, its budget and its trials. Knows methods, tasks and backbones by name only."""
+"""The question: a study, its budget and its trials. Knows methods, tasks and backbones by name only.
 
-from whichpeft.study.load import dump_study, load_study
+Reading and writing YAML takes pydantic, which is imported where it is first needed.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 from whichpeft.study.names import MethodName, PartName, parse_method
 from whichpeft.study.spec import Budget, Study, TaskSource, Trial
+
+if TYPE_CHECKING:
+    from whichpeft.study.load import dump_study, load_study
 
 __all__ = [
     "Budget",
@@ -15,3 +24,11 @@ __all__ = [
     "load_study",
     "parse_method",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name in ("dump_study", "load_study"):
+        from whichpeft.study import load
+
+        return getattr(load, name)
+    raise AttributeError(f"module 'whichpeft.study' has no attribute {name!r}")

@@ -10,8 +10,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import yaml
-
 from whichpeft.errors import StudyError
 
 
@@ -101,6 +99,8 @@ def _part(piece: str, text: str) -> PartName:
 
 
 def _value(text: str, method: str) -> Any:
+    import yaml
+
     try:
         value = yaml.safe_load(text)
     except yaml.YAMLError:
