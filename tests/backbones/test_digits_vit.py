@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from whichpeft.backbones import BACKBONES, digits_vit, resolve_backbone
-from whichpeft.backbones.cache import cache_folder, cached
-from whichpeft.errors import BackboneError
+from whichpeft.cache import cache_folder, cached
+from whichpeft.errors import FolderError
 
 
 @pytest.fixture
@@ -84,7 +84,7 @@ def test_a_cache_that_cannot_be_written_is_named(
 ) -> None:
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("WHICHPEFT_CACHE", str(tmp_path / "file"))
-    with pytest.raises(BackboneError, match="set WHICHPEFT_CACHE to a folder that can"):
+    with pytest.raises(FolderError, match="set WHICHPEFT_CACHE to a folder that can"):
         cached("it", write)
 
 

@@ -13,9 +13,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from whichpeft.backbones.cache import cached
 from whichpeft.backbones.digits import PRETRAINED_CLASSES, digit_images
 from whichpeft.backbones.quiet import quiet_loading
+from whichpeft.cache import cached
 
 if TYPE_CHECKING:
     import torch

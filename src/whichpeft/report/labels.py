@@ -63,12 +63,13 @@ def place(spots: Sequence[Spot], frame: Box, taken: Sequence[Box] = ()) -> list[
     order = sorted(range(len(spots)), key=lambda i: -_crowd(spots[i], spots))
     placed: dict[int, Placed] = {}
     for i in order:
-        best = min(
-            enumerate(_candidates(spots[i])),
-            key=lambda ranked: _cost(ranked[0], _box(spots[i], ranked[1]), frame, busy),
-        )[1]
-        placed[i] = best
-        busy.append(_box(spots[i], best))
+        candidates = _candidates(spots[i])
+        boxes = [_box(spots[i], candidate) for candidate in candidates]
+        reach = Box(*map(min, *(b[:2] for b in boxes)), *map(max, *(b[2:] for b in boxes)))
+        near = [box for box in busy if box.overlap(reach)]
+        best = min(range(len(boxes)), key=lambda rank: _cost(rank, boxes[rank], frame, near))
+        placed[i] = candidates[best]
+        busy.append(boxes[best])
     return [placed[i] for i in range(len(spots))]
 
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from functools import cache
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from whichpeft.cache import cached
+from whichpeft.errors import FolderError
 from whichpeft.records.files import write_whole
 from whichpeft.report.style import theme
 
@@ -46,7 +49,19 @@ def vega_lite_version() -> str:
 
 @cache
 def vega_bundle() -> str:
-    """Return the JavaScript that draws charts on a page: Vega, Vega-Lite and Vega-Embed."""
+    """Return the JavaScript that draws charts on a page: Vega, Vega-Lite and Vega-Embed.
+
+    Bundling takes seconds and always gives the same, so the user's cache keeps it.
+    """
+    name = f"vega-bundle-{metadata.version('vl-convert-python')}-{vega_lite_version()}"
+    try:
+        folder = cached(name, lambda made: write_whole(made / "bundle.js", _bundle().encode()))
+    except FolderError:  # a cache that cannot be written to costs seconds, not the page
+        return _bundle()
+    return (folder / "bundle.js").read_text(encoding="utf-8")
+
+
+def _bundle() -> str:
     import vl_convert
 
     # With a snippet, an empty one too, the bundle keeps only what the snippet uses.

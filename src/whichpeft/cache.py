@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from whichpeft.errors import BackboneError
+from whichpeft.errors import FolderError
 
 _CHECKSUMS = "checksums.json"
 
@@ -32,7 +32,7 @@ def cached(name: str, make: Callable[[Path], None]) -> Path:
     """Return the folder of this name in the cache, made by `make` where it is not there whole.
 
     It is made beside its place and then moved there, so that nobody meets half of it; of two
-    processes that make it at once, the first stands. Raises BackboneError where the cache cannot
+    processes that make it at once, the first stands. Raises FolderError where the cache cannot
     be written to.
     """
     place = cache_folder() / name
@@ -47,7 +47,7 @@ def cached(name: str, make: Callable[[Path], None]) -> Path:
             (made / _CHECKSUMS).write_text(json.dumps(_checksums(made), indent=1), encoding="utf-8")
             _move(made, place, Path(scratch, "broken"))
     except OSError as error:
-        raise BackboneError(
+        raise FolderError(
             f"{error.filename or place}: cannot be written ({error.strerror or error}); set "
             "WHICHPEFT_CACHE to a folder that can"
         ) from None
