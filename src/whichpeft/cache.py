@@ -28,6 +28,12 @@ def cache_folder() -> Path:
     return Path.home() / ".cache" / "whichpeft"
 
 
+def find_cached(name: str) -> Path | None:
+    """Return the folder of this name in the cache, or None where it is not there whole."""
+    place = cache_folder() / name
+    return place if _is_whole(place) else None
+
+
 def cached(name: str, make: Callable[[Path], None]) -> Path:
     """Return the folder of this name in the cache, made by `make` where it is not there whole.
 

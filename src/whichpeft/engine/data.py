@@ -1,27 +1,38 @@
 """The encoded task as one file, made once and read by every trial of a backbone and task.
 
 The file is a pickle: it lies in a private folder that lives as long as the run, and only the
-process that started the run writes it.
+process that started the run writes it. The arrays lie beside it, or in the user's cache, and are mapped
+into memory by each trial.
 """
 
 from __future__ import annotations
 
 import pickle
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
 from whichpeft.backbones import Backbone
+from whichpeft.cache import cached, find_cached
+from whichpeft.errors import FolderError
 from whichpeft.study import Budget
 from whichpeft.tasks import Examples, Task
+from whichpeft.tasks.kept import can_keep, encoding_name, keep_examples, kept_examples
+
+_WORTH_KEEPING = 2.0  # seconds of encoding, from which on another run should not do it again
 
 
 def write_data(task: Task, backbone: Backbone, budget: Budget, folder: Path) -> tuple[Path, float]:
-    """Encode a task for a backbone; return the file that holds it and the share that was cut."""
-    examples = task.encode(backbone, max_train=budget.max_train)
-    number = len(list(folder.iterdir()))
+    """Encode a task for a backbone; return the file that holds it and the share that was cut.
+
+    What took long to encode is kept in the user's cache, and found there by the next run.
+    """
+    number = len(list(folder.glob("*.pickle")))
+    arrays = _find_or_encode(task, backbone, budget.max_train, folder / f"{number}.arrays")
+    examples = kept_examples(arrays) if isinstance(arrays, Path) else arrays
     path = folder / f"{number}.pickle"
     with path.open("wb") as file:
-        pickle.dump((task.without_examples(), dict(examples)), file, protocol=5)
+        pickle.dump((task.without_examples(), arrays), file, protocol=5)
     count = sum(len(split) for split in examples.values())
     return path, sum(split.truncated * len(split) for split in examples.values()) / count
 
@@ -29,5 +40,28 @@ def write_data(task: Task, backbone: Backbone, budget: Budget, folder: Path) -> 
 def read_data(path: Path) -> tuple[Task, Mapping[str, Examples]]:
     """Read what `write_data` wrote."""
     with path.open("rb") as file:
-        task, examples = pickle.load(file)
-    return task, examples
+        task, arrays = pickle.load(file)
+    return task, kept_examples(arrays) if isinstance(arrays, Path) else arrays
+
+
+def _find_or_encode(
+    task: Task, backbone: Backbone, max_train: int | None, place: Path
+) -> Path | Mapping[str, Examples]:
+    """Return the folder of the arrays, or the examples themselves where they are of another kind."""
+    name = encoding_name(task, backbone, max_train)
+    found = find_cached(name)
+    if found is not None:
+        return found
+    began = time.perf_counter()
+    examples = dict(task.encode(backbone, max_train=max_train))
+    seconds = time.perf_counter() - began
+    if not can_keep(examples):
+        return examples
+    if seconds > _WORTH_KEEPING:
+        try:
+            return cached(name, lambda made: keep_examples(examples, made))
+        except FolderError:
+            pass  # a cache that cannot be written to costs the next run seconds, not this one
+    place.mkdir()
+    keep_examples(examples, place)
+    return place
