@@ -225,9 +225,11 @@ def _row(cell: Cell, terms: _Terms) -> dict[str, Any]:
         backbone=cell.backbone,
         task=cell.task,
         compute=terms.compute,
-        batch_size=budget.batch_size,
+        batch_size=budget.at_once,
         length=terms.length,
         same_targets=cell.study.same_targets,
+        in_parts=budget.at_once < budget.batch_size,
+        gradient_checkpointing=cell.study.gradient_checkpointing,
     )
     costs = _costs(question, terms) if cell.refusal is None else None
     counts = costs.counts if costs else {}

@@ -42,8 +42,12 @@ class Footprint:
         return self.weights + self.gradients + self.optimizer + self.activations
 
 
-def peak(trace: Trace) -> Footprint:
-    """Return the footprint at the peak of a step that is not the first, which has its state."""
+def peak(trace: Trace, *, in_parts: bool = False) -> Footprint:
+    """Return the footprint at the peak of a step that is not the first, which has its state.
+
+    in_parts: the trace is of one part of a batch in several, whose gradients add up: from the second
+    on all gradients are there throughout.
+    """
     rows = np.concatenate(
         [
             # The update of a first step makes the state, so it is in the account there already.
@@ -51,6 +55,9 @@ def peak(trace: Trace) -> Footprint:
             for phase, rows in enumerate(trace.phases)
         ]
     )
+    if in_parts:
+        every = rows[:, 1].max()
+        rows = np.stack([rows[:, 0] - rows[:, 1] + every, np.full(len(rows), every), rows[:, 2]], axis=1)
     total, gradients, _ = (int(value) for value in rows[rows[:, 0].argmax()])
     return Footprint(
         weights=trace.weights,

@@ -16,14 +16,15 @@ from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import flop_registry, sdpa_backward_flop_count, sdpa_flop_count
 from torch.utils.weak import WeakIdKeyDictionary
 
+from whichpeft.backbones.recompute import recompute_activations
 from whichpeft.costs.adapter_size import saved_bytes
-from whichpeft.costs.fake import make_fake
 from whichpeft.engine.compute import Compute, store_frozen_weights
 from whichpeft.engine.dropout import use_fast_dropout
 from whichpeft.engine.loop import Optimisation, take_step
 from whichpeft.engine.prepare import Prepared
 from whichpeft.methods import Adapter, Method
 from whichpeft.planning import Sketch
+from whichpeft.planning.fake import make_fake
 from whichpeft.tasks import Array, Batch, Task
 
 FORWARD, BACKWARD, UPDATE = range(3)
@@ -64,13 +65,8 @@ class FakeBench:
 
     def checkpoint(self) -> bool:
         """Turn gradient checkpointing on; False where the model has none."""
-        model: Any = self._prepared.model
-        try:
-            # What the random state is kept for does not matter here, and it has content.
-            model.gradient_checkpointing_enable({"use_reentrant": False, "preserve_rng_state": False})
-        except (AttributeError, ValueError, NotImplementedError):
-            return False
-        return True
+        # What the random state is kept for does not matter here, and it has content.
+        return recompute_activations(self._prepared.model, preserve_rng_state=False)
 
     def saved_bytes(self) -> int | None:
         """Return what the adapter would weigh on disk, or None where that cannot be known."""
@@ -88,7 +84,7 @@ class FakeBench:
             with account:
                 try:
                     # The first step: later ones may look at content to change their shape.
-                    take_step(prepared, optimisation, inputs, 0)
+                    take_step(prepared, optimisation, [inputs], 0)
                 except Exception:
                     if account.phase != UPDATE:  # else the step is done, and what followed it failed
                         raise

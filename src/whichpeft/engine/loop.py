@@ -81,16 +81,28 @@ class Optimisation:
         return self._peak * (self._steps - step) / max(1, self._steps - self._warmup)
 
 
-def take_step(prepared: Prepared, optimisation: Optimisation, batch: Batch, step: int) -> torch.Tensor:
-    """Train on one batch and return the task's own loss, detached."""
-    with prepared.compute.autocast():
-        loss = prepared.task.loss(prepared.model, prepared.compute.place(batch))
-    penalty = prepared.adapter.penalty()
-    (loss if penalty is None else loss + penalty).backward()
+def take_step(
+    prepared: Prepared, optimisation: Optimisation, parts: Sequence[Batch], step: int
+) -> torch.Tensor:
+    """Train on one batch, given in the parts that go through the model one after the other.
+
+    Each part's loss counts by its share of the examples, so that the step is that of the whole batch.
+    Returns the task's own loss over the whole batch, detached.
+    """
+    sizes = [len(next(iter(part.values()))) for part in parts]
+    losses: list[torch.Tensor] = []
+    for part, size in zip(parts, sizes, strict=True):
+        with prepared.compute.autocast():
+            loss = prepared.task.loss(prepared.model, prepared.compute.place(part))
+        penalty = prepared.adapter.penalty()
+        whole = loss if penalty is None else loss + penalty
+        share = size / sum(sizes)
+        (whole if share == 1 else whole * share).backward()
+        losses.append(loss.detach() if share == 1 else loss.detach() * share)
     optimisation.step(step)
     prepared.adapter.after_step(step)  # gradients still there: some methods read them
     optimisation.clear()
-    return loss.detach()
+    return losses[0] if len(losses) == 1 else torch.stack(losses).sum()
 
 
 def fit(prepared: Prepared, job: Job, meter: Meter, report: Report) -> Fitted:
@@ -178,7 +190,7 @@ def _train_on(
     seen = 0
     began = time.perf_counter()
     for batch in batches:
-        pending.append(take_step(prepared, optimisation, train.batch(batch), fitted.steps))
+        pending.append(take_step(prepared, optimisation, prepared.parts(batch), fitted.steps))
         fitted.steps += 1
         fitted.examples += len(batch)
         seen += len(batch)

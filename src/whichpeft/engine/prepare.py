@@ -11,13 +11,15 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from whichpeft.backbones.recompute import recompute_activations
 from whichpeft.engine.compute import Compute, own_memory, store_frozen_weights
 from whichpeft.engine.data import read_data
 from whichpeft.engine.dropout import use_fast_dropout
 from whichpeft.engine.job import Job
+from whichpeft.errors import TrialFailed
 from whichpeft.methods import Adapter, Situation
 from whichpeft.records import Measurement
-from whichpeft.tasks import Examples, Task
+from whichpeft.tasks import Array, Batch, Examples, Task
 
 # Streams of random numbers within one seed. Each is started anew, so that what one consumes
 # (how many weights an adapter draws) does not change the next (which activations drop out).
@@ -26,13 +28,14 @@ HEAD, ADAPTER, TRAINING = range(3)
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A model on its device with what belongs to it."""
+    """A model on its device with what belongs to it. at_once: examples that go through it at once."""
 
     task: Task
     examples: Mapping[str, Examples]
     adapter: Adapter
     compute: Compute
     counts: tuple[Measurement, ...]
+    at_once: int = 1
 
     @property
     def model(self) -> torch.nn.Module:
@@ -40,6 +43,14 @@ class Prepared:
 
     def trained(self) -> list[torch.nn.Parameter]:
         return [parameter for parameter in self.model.parameters() if parameter.requires_grad]
+
+    def parts(self, batch: Array) -> list[Batch]:
+        """Return a batch of training examples as what goes through the model one after the other.
+
+        Each part is padded to its own longest.
+        """
+        train = self.examples["train"]
+        return [train.batch(batch[i : i + self.at_once]) for i in range(0, len(batch), self.at_once)]
 
 
 def start_stream(seed: int, stream: int) -> None:
@@ -73,11 +84,13 @@ def prepare(job: Job, compute: Compute) -> Prepared:
         for name, value in count_parameters(adapter, sizes, head).items()
     )
     store_frozen_weights(adapter.model, compute.precision)
+    if trial.gradient_checkpointing and adapter.trains and not recompute_activations(adapter.model):
+        raise TrialFailed("the model has no gradient checkpointing", phase="set-up")
     if compute.device.type == "cpu":
         own_memory(adapter.model)
         use_fast_dropout(adapter.model)
     adapter.model.to(compute.device)
-    return Prepared(task, examples, adapter, compute, counts)
+    return Prepared(task, examples, adapter, compute, counts, trial.budget.at_once)
 
 
 def adapter_bytes(adapter: Adapter) -> int:

@@ -61,14 +61,14 @@ def _train(
         # The optimiser's state is made by a first step, of any size; the peak is the largest batch's.
         by_size = sorted(full, key=lambda batch: int(train.sizes[batch].max()))
         for batch in (by_size[0], by_size[-1]):
-            take_step(prepared, optimisation, train.batch(batch), step)
+            take_step(prepared, optimisation, prepared.parts(batch), step)
             step += 1
         prepared.compute.synchronise()
         peak_bytes = peak.measure()
         keep_freed_memory()
         chosen = spread(full, train.sizes, _QUICK_STEPS if job.quick else _STEPS)
         for batch in chosen[-_WARM_UP_STEPS:]:
-            take_step(prepared, optimisation, train.batch(batch), step)
+            take_step(prepared, optimisation, prepared.parts(batch), step)
             step += 1
         prepared.compute.synchronise()
     with meter.phase("fit"):
@@ -84,7 +84,6 @@ def _time_steps(
     prepared: Prepared, optimisation: Optimisation, batches: list[Array], step: int
 ) -> tuple[list[float], list[Array]]:
     """Time steps on batches in an order whose every beginning stands for all sizes."""
-    train = prepared.examples["train"]
     order = sorted(range(len(batches)), key=lambda i: (i * 7) % len(batches))
     seconds: list[float] = []
     done: list[Array] = []
@@ -93,7 +92,7 @@ def _time_steps(
             break
         prepared.compute.synchronise()
         began = time.perf_counter()
-        take_step(prepared, optimisation, train.batch(batches[i]), step)
+        take_step(prepared, optimisation, prepared.parts(batches[i]), step)
         prepared.compute.synchronise()
         seconds.append(time.perf_counter() - began)
         done.append(batches[i])

@@ -60,6 +60,9 @@ class Cell:
             threads=self.study.threads,
             same_targets=self.study.same_targets,
             number=number,
+            gradient_checkpointing=self.study.gradient_checkpointing,
+            quantise=self.study.quantise,
+            shards=self.study.shards,
         )
 
 
@@ -101,7 +104,15 @@ def make_plan(
 
 def _cell(text: str, method: Method, backbone: Backbone, task: Task, study: Study) -> Cell:
     suited = method.suited_to(backbone)
-    reason = suited.refuses(backbone, task, study.budget)
+    reason = suited.refuses(backbone, task, study.budget) or suited.refuses_savings(study)
+    if reason is None:
+        reason = probe(
+            suited,
+            backbone,
+            task,
+            same_targets=study.same_targets,
+            gradient_checkpointing=study.gradient_checkpointing,
+        )
     return Cell(
         study=study,
         backbone=backbone,
@@ -110,5 +121,5 @@ def _cell(text: str, method: Method, backbone: Backbone, task: Task, study: Stud
         identity=method.identity,
         typed=method,
         method=suited,
-        refusal=reason or probe(suited, backbone, task, same_targets=study.same_targets),
+        refusal=reason,
     )

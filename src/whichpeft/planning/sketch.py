@@ -7,9 +7,10 @@ import re
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from whichpeft.backbones import Backbone
+from whichpeft.backbones.recompute import recompute_activations, stop_recomputing
 from whichpeft.errors import RequestError
 from whichpeft.methods import Adapter, Method, Situation
 from whichpeft.tasks import Task
@@ -92,10 +93,18 @@ def treats_layers_alike(method: Method, backbone: Backbone) -> bool:
     return method.by_layer and backbone.depth is not None and not _NUMBERED.search(json.dumps(chosen))
 
 
-def probe(method: Method, backbone: Backbone, task: Task, *, same_targets: bool) -> str | None:
-    """Try a method and a forward pass on a model without weights; say why it fails, or None.
+def probe(
+    method: Method,
+    backbone: Backbone,
+    task: Task,
+    *,
+    same_targets: bool,
+    gradient_checkpointing: bool = False,
+) -> str | None:
+    """Try a method and a step without an update on a model without weights; say why it fails, or None.
 
-    What fails for want of weights only says nothing, and is no reason.
+    The backward pass is taken for gradient checkpointing alone, which leaves some methods' parts out of
+    it. What fails for want of weights only says nothing, and is no reason.
     """
     import torch
 
@@ -107,13 +116,57 @@ def probe(method: Method, backbone: Backbone, task: Task, *, same_targets: bool)
         raise
     except Exception as error:  # whatever a library raises, the method does not work there
         return None if _wants_weights(error) else _reason(error)
-    fault = _fault(task, backbone, adapter.model) if adapter.trains else None
+    if not adapter.trains:
+        return None
+    fault = _fault(task, backbone, adapter.model)
+    if fault is None and gradient_checkpointing:
+        return _left_out(task, backbone, adapter.model)
     if fault is None or _wants_weights(fault):
         return None
     with torch.device("meta"):
         bare = task.sketch(backbone)
     # A model that does not run without weights either says nothing of the method.
     return None if _fault(task, backbone, bare) is not None else _reason(fault)
+
+
+def _left_out(task: Task, backbone: Backbone, model: torch.nn.Module) -> str | None:
+    """Say what gradient checkpointing keeps from learning, or None where it changes nothing.
+
+    On fake tensors, since the meta device is none that activations are computed again on.
+    """
+    import torch
+
+    from whichpeft.planning.fake import make_fake
+
+    device = torch.device("cpu")
+    with torch.device("meta"):
+        shapes = task.blank(backbone, _SIZE, _LENGTH)
+    # The random state is of no matter here, and it has content.
+    if not recompute_activations(model, preserve_rng_state=False):
+        return f"transformers has no gradient checkpointing for {backbone.family}"
+    try:
+        with make_fake(model, device), device, warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            batch = {key: torch.empty(value.shape, dtype=value.dtype) for key, value in shapes.items()}
+            recomputed = _learning(task, model, batch)
+            stop_recomputing(model)
+            plain = _learning(task, model, batch)
+    except torch.utils.checkpoint.CheckpointError as error:
+        return f"gradient checkpointing breaks it: {_reason(error)}"
+    except Exception:  # of many kinds, where content is looked at: a run will tell
+        return None
+    missing = sorted(plain - recomputed)
+    if not missing:
+        return None
+    return f"gradient checkpointing leaves it out of the backward pass: {missing[0]} gets no gradient"
+
+
+def _learning(task: Task, model: torch.nn.Module, batch: Mapping[str, Any]) -> set[str]:
+    """Return the names of the parameters that get a gradient."""
+    task.loss(model.train(), dict(batch)).backward()
+    found = {name for name, parameter in model.named_parameters() if parameter.grad is not None}
+    model.zero_grad(set_to_none=True)
+    return found
 
 
 def _fault(task: Task, backbone: Backbone, model: torch.nn.Module) -> Exception | None:
