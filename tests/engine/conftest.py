@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -22,15 +21,27 @@ Make = Callable[..., Job]
 
 
 @pytest.fixture(scope="session")
-def even(families: dict[str, Backbone], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Backbone]:
-    """The tiny BERT and the tiny LLaMA without any dropout."""
+def even(tiny_backbone: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Backbone]:
+    """A tiny BERT and a tiny LLaMA with random weights and without any dropout."""
+    import torch
+    from transformers import BertConfig, BertModel, LlamaConfig, LlamaModel
+
+    small = {
+        "vocab_size": 30522, "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4,
+        "intermediate_size": 64, "max_position_embeddings": 128,
+    }  # fmt: skip
+    without = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
+    torch.manual_seed(0)
+    made = {
+        "bert": BertModel(BertConfig(**small, **without)),
+        "llama": LlamaModel(LlamaConfig(**small, num_key_value_heads=2)),
+    }
     found = {}
-    for name in ("bert", "llama"):
+    for name, model in made.items():
         folder = tmp_path_factory.mktemp("even") / name
-        shutil.copytree(families[name].files, folder)
-        config = json.loads((folder / "config.json").read_text())
-        config |= {key: 0.0 for key in config if "dropout" in key and config[key]}
-        (folder / "config.json").write_text(json.dumps(config))
+        model.save_pretrained(folder)
+        for path in tiny_backbone.glob("*token*"):
+            shutil.copy(path, folder)
         found[name] = resolve_backbone(str(folder))
     return found
 

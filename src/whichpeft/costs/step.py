@@ -84,7 +84,7 @@ class FakeBench:
             with account:
                 try:
                     # The first step: later ones may look at content to change their shape.
-                    take_step(prepared, optimisation, [inputs], 0)
+                    take_step(prepared, optimisation, [(inputs, 1.0)], 0)
                 except Exception:
                     if account.phase != UPDATE:  # else the step is done, and what followed it failed
                         raise

@@ -82,21 +82,19 @@ class Optimisation:
 
 
 def take_step(
-    prepared: Prepared, optimisation: Optimisation, parts: Sequence[Batch], step: int
+    prepared: Prepared, optimisation: Optimisation, parts: Sequence[tuple[Batch, float]], step: int
 ) -> torch.Tensor:
-    """Train on one batch, given in the parts that go through the model one after the other.
+    """Train on one batch and return the task's own loss, detached.
 
-    Each part's loss counts by its share of the examples, so that the step is that of the whole batch.
-    Returns the task's own loss over the whole batch, detached.
+    parts: what goes through the model one after the other, each with its share of the batch's loss,
+    so that the step is that of the whole batch.
     """
-    sizes = [len(next(iter(part.values()))) for part in parts]
     losses: list[torch.Tensor] = []
-    for part, size in zip(parts, sizes, strict=True):
+    for part, share in parts:
         with prepared.compute.autocast():
             loss = prepared.task.loss(prepared.model, prepared.compute.place(part))
         penalty = prepared.adapter.penalty()
         whole = loss if penalty is None else loss + penalty
-        share = size / sum(sizes)
         (whole if share == 1 else whole * share).backward()
         losses.append(loss.detach() if share == 1 else loss.detach() * share)
     optimisation.step(step)
@@ -152,14 +150,20 @@ def evaluate(prepared: Prepared, split: str) -> Array:
     rows: list[Array] = []
     batches = evaluation_batches(examples.sizes, _EVALUATION_BATCH)
     prepared.model.eval()
-    with torch.inference_mode(), prepared.compute.autocast():
+    group = prepared.group
+    # What is gathered of other processes' shares has to serve for training again.
+    without_graph = torch.inference_mode if group.size == 1 else torch.no_grad
+    with without_graph(), prepared.compute.autocast():
         for batch in batches:
+            own = group.own(batch)
             outputs = prepared.task.outputs(
-                prepared.model, prepared.compute.place(examples.batch(batch))
+                prepared.model, prepared.compute.place(examples.batch(own if len(own) else batch[:1]))
             )
-            rows.append(outputs.float().cpu().numpy())
-    in_order: Array = np.empty_like(np.concatenate(rows))
-    in_order[np.concatenate(batches)] = np.concatenate(rows)
+            rows.append(outputs.float().cpu().numpy()[: len(own)])
+    by_rank = group.gathered(np.concatenate(rows))
+    in_order: Array = np.empty_like(np.concatenate(by_rank))
+    for rank, found in enumerate(by_rank):
+        in_order[np.concatenate([batch[rank :: group.size] for batch in batches])] = found
     return in_order
 
 
@@ -195,15 +199,15 @@ def _train_on(
         fitted.examples += len(batch)
         seen += len(batch)
         if len(pending) == _READ_LOSS_EVERY or batch is batches[-1]:
-            loss = _read_loss(pending, fitted)
+            loss = _read_loss(prepared.group.mean(torch.stack(pending)), fitted)
             speed = seen / (time.perf_counter() - began)
             epoch = fitted.examples / len(train)
             report(Progress(phase="fit", epoch=epoch, loss=loss, speed=speed))
             pending.clear()
 
 
-def _read_loss(pending: list[torch.Tensor], fitted: Fitted) -> float:
-    loss = float(torch.stack(pending).mean())
+def _read_loss(losses: torch.Tensor, fitted: Fitted) -> float:
+    loss = float(losses.mean())
     if not math.isfinite(loss):
         raise TrialFailed(f"the loss is not finite ({loss}) at step {fitted.steps}", phase="fit")
     fitted.curve.append((fitted.steps, "train_loss", loss))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 import tempfile
 from collections.abc import Mapping
@@ -16,6 +17,7 @@ from whichpeft.engine.compute import Compute, own_memory, store_frozen_weights
 from whichpeft.engine.data import read_data
 from whichpeft.engine.dropout import use_fast_dropout
 from whichpeft.engine.job import Job
+from whichpeft.engine.sharded import ALONE, Group, shard, whole_tensors
 from whichpeft.errors import TrialFailed
 from whichpeft.methods import Adapter, Situation
 from whichpeft.records import Measurement
@@ -28,7 +30,10 @@ HEAD, ADAPTER, TRAINING = range(3)
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A model on its device with what belongs to it. at_once: examples that go through it at once."""
+    """A model on its device with what belongs to it.
+
+    at_once: examples that go through the model at once. group: the processes that share it.
+    """
 
     task: Task
     examples: Mapping[str, Examples]
@@ -36,6 +41,7 @@ class Prepared:
     compute: Compute
     counts: tuple[Measurement, ...]
     at_once: int = 1
+    group: Group = ALONE
 
     @property
     def model(self) -> torch.nn.Module:
@@ -44,25 +50,33 @@ class Prepared:
     def trained(self) -> list[torch.nn.Parameter]:
         return [parameter for parameter in self.model.parameters() if parameter.requires_grad]
 
-    def parts(self, batch: Array) -> list[Batch]:
-        """Return a batch of training examples as what goes through the model one after the other.
+    def parts(self, batch: Array) -> list[tuple[Batch, float]]:
+        """Return what goes through the model one after the other of a batch of training examples.
 
-        Each part is padded to its own longest.
+        Each part is padded to its own longest and has its share of the batch's loss. Of a group each
+        process gets its own, in as many parts as the others; one that has none of the examples left
+        takes part with one that counts for nothing.
         """
-        train = self.examples["train"]
-        return [train.batch(batch[i : i + self.at_once]) for i in range(0, len(batch), self.at_once)]
+        train, own = self.examples["train"], self.group.own(batch)
+        most = math.ceil(len(batch) / self.group.size)
+        chosen = [own[i : i + self.at_once] for i in range(0, most, self.at_once)]
+        return [
+            (train.batch(part if len(part) else batch[:1]), len(part) * self.group.size / len(batch))
+            for part in chosen
+        ]
 
 
-def start_stream(seed: int, stream: int) -> None:
-    """Seed every global generator for one stream of a trial's randomness."""
-    state = int(np.random.SeedSequence([seed, stream]).generate_state(1)[0])
+def start_stream(seed: int, stream: int, rank: int = 0) -> None:
+    """Seed every global generator for one stream of a trial's randomness, in a process of a group."""
+    entropy = [seed, stream, rank] if rank else [seed, stream]
+    state = int(np.random.SeedSequence(entropy).generate_state(1)[0])
     random.seed(state)
     np.random.seed(state)
     torch.manual_seed(state)
 
 
-def prepare(job: Job, compute: Compute) -> Prepared:
-    """Load the data and the backbone, draw the head, then apply the method."""
+def prepare(job: Job, compute: Compute, group: Group = ALONE) -> Prepared:
+    """Load the data and the backbone, draw the head, apply the method, and share it within a group."""
     trial = job.trial
     task, examples = read_data(job.data)
     start_stream(trial.seed, HEAD)
@@ -89,8 +103,30 @@ def prepare(job: Job, compute: Compute) -> Prepared:
     if compute.device.type == "cpu":
         own_memory(adapter.model)
         use_fast_dropout(adapter.model)
-    adapter.model.to(compute.device)
-    return Prepared(task, examples, adapter, compute, counts, trial.budget.at_once)
+    if group.size > 1 and adapter.trains:
+        shard(adapter.model, group, compute.device)
+    else:
+        adapter.model.to(compute.device)
+    return Prepared(task, examples, adapter, compute, counts, trial.budget.at_once, group)
+
+
+def whole_adapter(prepared: Prepared, job: Job) -> Adapter | None:
+    """Return the adapter as one process would hold it, to be saved; None where another process does.
+
+    Of a group the first process makes the same anew, whole and on the CPU, and gives it what they hold
+    together; each of them has to take part.
+    """
+    if prepared.group.size == 1 or not prepared.adapter.trains:
+        return prepared.adapter if prepared.group.rank == 0 else None
+    found = whole_tensors(prepared.model, keep=prepared.group.rank == 0)
+    if prepared.group.rank > 0:
+        return None
+    alone = prepare(job, Compute(torch.device("cpu"), "float32"))
+    targets = dict(alone.model.named_parameters()) | dict(alone.model.named_buffers())
+    with torch.no_grad():
+        for name, tensor in found.items():
+            targets[name].copy_(tensor)
+    return alone.adapter
 
 
 def adapter_bytes(adapter: Adapter) -> int:

@@ -81,8 +81,8 @@ class Prefix(VirtualTokens):
     def refuses_savings(self, study: Study) -> str | None:
         if study.gradient_checkpointing:
             return (
-                "its keys and values are handed to the layers as past ones, which gradient checkpointing "
-                "leaves out"
+                "its keys and values are handed to the layers as past ones, which gradient "
+                "checkpointing leaves out"
             )
         return super().refuses_savings(study)
 

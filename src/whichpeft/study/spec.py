@@ -48,8 +48,8 @@ class Budget:
             )
         if self.micro_batch is not None and self.micro_batch > self.batch_size:
             raise StudyError(
-                f"budget: micro_batch is {self.micro_batch} and batch_size {self.batch_size}; a batch is "
-                "cut into micro-batches, so give at most its size"
+                f"budget: micro_batch is {self.micro_batch} and batch_size {self.batch_size}; a batch "
+                "is cut into micro-batches, so give at most its size"
             )
 
     @property
@@ -183,6 +183,11 @@ class Study:
                 raise StudyError(
                     f"study {self.name!r}: {key} is {getattr(self, key)}; it has to be 1 or more"
                 )
+        if self.quantise is not None and self.shards > 1:
+            raise StudyError(
+                f"study {self.name!r}: quantise and shards do not go together: quantised weights are not "
+                "spread over devices; keep one of the two"
+            )
         if self.quantise is not None and self.quantise not in QUANTISED:
             raise StudyError(
                 f"study {self.name!r}: unknown quantise {self.quantise!r}"
