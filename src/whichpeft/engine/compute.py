@@ -63,7 +63,7 @@ def group_devices(devices: Sequence[str], shards: int) -> list[str]:
 
     Raises StudyError where there are too few, or they are of a kind that cannot share a model.
     """
-    if shards == 1 or devices[0] == "cpu" and torch.distributed.is_available():
+    if shards == 1 or (devices[0] == "cpu" and torch.distributed.is_available()):
         return list(devices)
     if not devices[0].startswith("cuda"):
         raise StudyError(f"shards is {shards}: {devices[0]} cannot share a model; leave shards at 1")

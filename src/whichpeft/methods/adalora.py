@@ -109,8 +109,8 @@ class AdaLora(Lora):
     def refuses_savings(self, study: Study) -> str | None:
         if study.shards > 1:
             return (
-                "AdaLoRA moves its rank budget by looking at whole factors and their gradients, of which "
-                "each process holds a share"
+                "AdaLoRA moves its rank budget by looking at whole factors and their gradients, of "
+                "which each process holds a share"
             )
         return super().refuses_savings(study)
 

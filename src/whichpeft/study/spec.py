@@ -185,8 +185,8 @@ class Study:
                 )
         if self.quantise is not None and self.shards > 1:
             raise StudyError(
-                f"study {self.name!r}: quantise and shards do not go together: quantised weights are not "
-                "spread over devices; keep one of the two"
+                f"study {self.name!r}: quantise and shards do not go together: quantised weights are "
+                "not spread over devices; keep one of the two"
             )
         if self.quantise is not None and self.quantise not in QUANTISED:
             raise StudyError(
