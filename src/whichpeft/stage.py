@@ -12,6 +12,7 @@ from whichpeft.backbones import resolve_backbone
 from whichpeft.engine import Job
 from whichpeft.engine.compute import choose_compute, find_devices, group_devices
 from whichpeft.engine.data import write_data
+from whichpeft.engine.quantise import check_quantising
 from whichpeft.engine.setting import usable_cores
 from whichpeft.executors import warm_up
 from whichpeft.planning import Cell, Plan, make_plan
@@ -42,6 +43,7 @@ def set_stage(request: Request, scratch: Path, device: str) -> Stage:
     warm_up([backbone.family for backbone in backbones])
     devices = group_devices(find_devices(device), request.study.shards)
     choose_compute(devices[0], request.study.precision)
+    check_quantising(request.study.quantise, devices[0])
     notes = [f"{task.name}: {note}" for task in request.tasks for note in task.notes]
     data = {}
     for backbone in backbones:

@@ -48,6 +48,7 @@ class Question:
     """Whose costs are asked for, on which device and with which batches.
 
     batch_size: examples that go through the model at once; `in_parts`: they are a part of a batch.
+    shards: processes that share the model, of one of which the memory is.
     """
 
     method: Method
@@ -59,6 +60,7 @@ class Question:
     same_targets: bool = True
     in_parts: bool = False
     gradient_checkpointing: bool = False
+    shards: int = 1
 
     def depths(self) -> tuple[int, ...]:
         """Return the depths to look at: two small ones where these tell of the whole."""
@@ -80,7 +82,7 @@ class Question:
         return bench
 
     def peak(self, trace: Trace) -> Footprint:
-        return peak(trace, in_parts=self.in_parts)
+        return peak(trace, in_parts=self.in_parts, shards=self.shards)
 
 
 def estimate_costs(question: Question, *, typical_length: int | None = None) -> Costs:

@@ -17,6 +17,7 @@ from whichpeft.engine.compute import Compute, own_memory, store_frozen_weights
 from whichpeft.engine.data import read_data
 from whichpeft.engine.dropout import use_fast_dropout
 from whichpeft.engine.job import Job
+from whichpeft.engine.quantise import parameter_size
 from whichpeft.engine.sharded import ALONE, Group, shard, whole_tensors
 from whichpeft.errors import TrialFailed
 from whichpeft.methods import Adapter, Situation
@@ -80,9 +81,13 @@ def prepare(job: Job, compute: Compute, group: Group = ALONE) -> Prepared:
     trial = job.trial
     task, examples = read_data(job.data)
     start_stream(trial.seed, HEAD)
+    if compute.device.type == "cuda":
+        torch.cuda.set_device(compute.device)  # where a quantised backbone is loaded to
     model = task.build(job.backbone)
     head = frozenset(task.head_parameters(model))
-    sizes = {name: parameter.numel() for name, parameter in model.named_parameters()}
+    sizes = {name: parameter_size(parameter) for name, parameter in model.named_parameters()}
+    if job.backbone.quantise is not None and not getattr(model, "is_quantized", False):
+        raise TrialFailed(f"task {task.name} builds a model that is not quantised", phase="set-up")
     start_stream(trial.seed, ADAPTER)
     adapter = job.method.apply(
         model,
@@ -106,7 +111,8 @@ def prepare(job: Job, compute: Compute, group: Group = ALONE) -> Prepared:
     if group.size > 1 and adapter.trains:
         shard(adapter.model, group, compute.device)
     else:
-        adapter.model.to(compute.device)
+        # Not the model's own: transformers' refuses for quantised weights, which are there already.
+        torch.nn.Module.to(adapter.model, compute.device)
     return Prepared(task, examples, adapter, compute, counts, trial.budget.at_once, group)
 
 
@@ -143,12 +149,12 @@ def count_parameters(adapter: Adapter, sizes: Mapping[str, int], head: frozenset
     sizes: of the model's parameters before the method was applied; head: those of the task's head.
     """
     parameters = list(adapter.model.parameters())
-    trainable = sum(p.numel() for p in parameters if p.requires_grad)
+    trainable = sum(parameter_size(p) for p in parameters if p.requires_grad)
     in_head = sum(sizes[name] for name in head) if trainable else 0
     return {
         "trainable_parameters": trainable,
         "adapter_parameters": trainable - in_head,
         "head_parameters": in_head,
-        "total_parameters": sum(p.numel() for p in parameters),
+        "total_parameters": sum(map(parameter_size, parameters)),
         "full_parameters": sum(sizes.values()),
     }

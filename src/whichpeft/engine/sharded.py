@@ -16,7 +16,7 @@ from typing import Any
 import torch
 
 from whichpeft.errors import TrialFailed
-from whichpeft.methods.placements import layer_lists
+from whichpeft.methods.placements import all_layers
 from whichpeft.tasks import Array
 
 
@@ -41,7 +41,7 @@ class Group:
 
     def largest(self, value: float) -> float:
         """Return the largest of the processes' values, which all of them then agree on."""
-        return max(self.gathered(value))
+        return float(max(self.gathered(value)))
 
     def gathered(self, value: Any) -> list[Any]:
         """Return the value of every process, in the order of their ranks."""
@@ -89,18 +89,13 @@ def shard(model: torch.nn.Module, group: Group, device: torch.device) -> None:
     from torch.distributed.tensor import DTensor
 
     mesh = init_device_mesh(device.type, (group.size,))
-    for unit in units(model):
-        fully_shard(unit, mesh=mesh)
+    for layer in all_layers(model):
+        fully_shard(layer, mesh=mesh)
     fully_shard(model, mesh=mesh)
     model.to(device)  # buffers, which are not sharded
     whole = [name for name, p in model.named_parameters() if not isinstance(p, DTensor)]
     if whole:
         raise TrialFailed(f"{whole[0]} is held whole by every process", phase="set-up")
-
-
-def units(model: torch.nn.Module) -> list[torch.nn.Module]:
-    """Return the layers of a model, which are gathered one at a time."""
-    return [layer for _, layers in layer_lists(model) for layer in layers]
 
 
 def whole_tensors(model: torch.nn.Module, *, keep: bool) -> dict[str, torch.Tensor]:

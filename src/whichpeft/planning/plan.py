@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from whichpeft.backbones import Backbone
 from whichpeft.methods import Method
@@ -94,7 +94,7 @@ def make_plan(
     """
     return Plan(
         tuple(
-            _cell(text, method, backbone, task, study)
+            _cell(text, method, replace(backbone, quantise=study.quantise), task, study)
             for backbone in backbones
             for task in tasks
             for text, method in methods.items()
@@ -112,6 +112,7 @@ def _cell(text: str, method: Method, backbone: Backbone, task: Task, study: Stud
             task,
             same_targets=study.same_targets,
             gradient_checkpointing=study.gradient_checkpointing,
+            shards=study.shards,
         )
     return Cell(
         study=study,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import warnings
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,7 @@ from whichpeft.backbones import Backbone
 from whichpeft.backbones.recompute import recompute_activations, stop_recomputing
 from whichpeft.errors import RequestError
 from whichpeft.methods import Adapter, Method, Situation
+from whichpeft.methods.placements import all_layers
 from whichpeft.tasks import Task
 
 if TYPE_CHECKING:
@@ -29,11 +30,16 @@ _LONGEST_REASON = 300
 
 @dataclass(frozen=True, slots=True)
 class Sketch:
-    """An adapted model on the meta device. sizes: of its parameters before; head: the task's."""
+    """An adapted model on the meta device.
+
+    sizes: of its parameters before; head: the task's. quantise: how the backbone's weights are to be
+    loaded, which on the meta device they are not.
+    """
 
     adapter: Adapter
     sizes: Mapping[str, int]
     head: frozenset[str]
+    quantise: str | None = None
 
 
 def make_sketch(
@@ -78,7 +84,7 @@ def _make_sketch(
             weightless=True,
         )
         with place:
-            return Sketch(method.apply(model, situation), sizes, head)
+            return Sketch(method.apply(model, situation), sizes, head, backbone.quantise)
 
 
 def treats_layers_alike(method: Method, backbone: Backbone) -> bool:
@@ -100,6 +106,7 @@ def probe(
     *,
     same_targets: bool,
     gradient_checkpointing: bool = False,
+    shards: int = 1,
 ) -> str | None:
     """Try a method and a step without an update on a model without weights; say why it fails, or None.
 
@@ -118,6 +125,9 @@ def probe(
         return None if _wants_weights(error) else _reason(error)
     if not adapter.trains:
         return None
+    indivisible = _indivisible(adapter.model) if shards > 1 else None
+    if indivisible is not None:
+        return indivisible
     fault = _fault(task, backbone, adapter.model)
     if fault is None and gradient_checkpointing:
         return _left_out(task, backbone, adapter.model)
@@ -127,6 +137,30 @@ def probe(
         bare = task.sketch(backbone)
     # A model that does not run without weights either says nothing of the method.
     return None if _fault(task, backbone, bare) is not None else _reason(fault)
+
+
+def _indivisible(model: torch.nn.Module) -> str | None:
+    """Say what of a model cannot be spread over processes layer by layer, or None."""
+    layers = all_layers(model)
+    groups = [dict(layer.named_parameters()) for layer in layers]
+    groups.append(_outside(model, {id(layer) for layer in layers}))
+    owners: dict[int, int] = {}
+    for number, group in enumerate(groups):
+        for name, parameter in group.items():
+            if parameter.dim() == 0:
+                return f"{name} is a single number, of which processes cannot hold shares"
+            if owners.setdefault(id(parameter), number) != number:
+                return f"its layers share {name}, and processes take shares of each layer apart"
+    return None
+
+
+def _outside(model: torch.nn.Module, layers: Collection[int]) -> dict[str, torch.nn.Parameter]:
+    """Return the parameters that are met without going through one of the layers."""
+    found = {name: p for name, p in model._parameters.items() if p is not None}
+    for name, child in model.named_children():
+        if id(child) not in layers:
+            found |= {f"{name}.{key}": p for key, p in _outside(child, layers).items()}
+    return found
 
 
 def _left_out(task: Task, backbone: Backbone, model: torch.nn.Module) -> str | None:

@@ -163,6 +163,20 @@ class Study:
             put("name", f"{short_name(self.tasks[0].name)}-{short_name(self.backbones[0])}")
         self._check()
 
+    @property
+    def savings(self) -> tuple[str, ...]:
+        """What makes a large model fit, in words."""
+        found = []
+        if self.budget.micro_batch is not None:
+            found.append(f"micro-batches of {self.budget.micro_batch}")
+        if self.gradient_checkpointing:
+            found.append("gradient checkpointing")
+        if self.quantise is not None:
+            found.append(f"the backbone's weights in {self.quantise}")
+        if self.shards > 1:
+            found.append(f"each trial over {self.shards} devices")
+        return tuple(found)
+
     def _check(self) -> None:
         for key in ("backbones", "tasks", "methods", "seeds"):
             values = getattr(self, key)
