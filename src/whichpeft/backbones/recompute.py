@@ -28,6 +28,9 @@ def recompute_activations(model: torch.nn.Module, **options: Any) -> bool:
     # they would only take the backward pass through layers below all that trains.
     if hasattr(inner, "_require_grads_hook"):
         inner.disable_input_require_grads()
+    for config in {id(c): c for c in (inner.config, inner.config.get_text_config())}.values():
+        if getattr(config, "use_cache", False):
+            config.use_cache = False  # of no use here, and turned off with a remark otherwise
     return True
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import random
 import tempfile
@@ -81,6 +82,8 @@ def prepare(job: Job, compute: Compute, group: Group = ALONE) -> Prepared:
     trial = job.trial
     task, examples = read_data(job.data)
     start_stream(trial.seed, HEAD)
+    if job.backbone.quantise is not None:
+        logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # it tells of every cast
     if compute.device.type == "cuda":
         torch.cuda.set_device(compute.device)  # where a quantised backbone is loaded to
     model = task.build(job.backbone)
