@@ -47,6 +47,9 @@ def override(
     seeds: int | None = None,
     baseline: str | None = None,
     precision: str | None = None,
+    gradient_checkpointing: bool = False,
+    quantise: str | None = None,
+    shards: int | None = None,
 ) -> Study:
     """Return the study with what the options say instead. Raises StudyError."""
     changes: dict[str, Any] = {}
@@ -68,8 +71,11 @@ def override(
         changes["seeds"] = tuple(range(seeds))
     if baseline is not None:
         changes["baseline"] = baseline
-    if precision is not None:
-        changes["precision"] = precision
+    if gradient_checkpointing:
+        changes["gradient_checkpointing"] = True
+    for key, value in (("precision", precision), ("quantise", quantise), ("shards", shards)):
+        if value is not None:
+            changes[key] = value
     set_budget = {key: value for key, value in budget.items() if value is not None}
     if set_budget:
         changes["budget"] = dataclasses.replace(study.budget, **set_budget)

@@ -66,6 +66,14 @@ def run(
     epochs: Annotated[int | None, typer.Option(help="Passes over the training examples.")] = None,
     max_train: Annotated[int | None, typer.Option(help="At most so many training examples.")] = None,
     batch_size: Annotated[int | None, typer.Option(help="Examples per optimiser step.")] = None,
+    micro_batch: Annotated[
+        int | None, typer.Option(help="Examples at once; gradients add up to a whole batch.")
+    ] = None,
+    gradient_checkpointing: Annotated[
+        bool, typer.Option("--gradient-checkpointing", help="Less memory, more time.")
+    ] = False,
+    quantise: Annotated[str | None, typer.Option(help="The backbone's weights: 8bit or 4bit.")] = None,
+    shards: Annotated[int | None, typer.Option(help="Devices that each trial is spread over.")] = None,
     text_column: Annotated[
         list[str] | None, typer.Option(help="Name or 0-based index; twice for a pair.")
     ] = None,
@@ -103,6 +111,7 @@ def run(
         "epochs": epochs,
         "max_train": max_train,
         "batch_size": batch_size,
+        "micro_batch": micro_batch,
     }
     asked = override(
         study_to_run(study, task=task, backbone=backbone),
@@ -113,6 +122,9 @@ def run(
         baseline=baseline,
         budget=budget,
         columns=columns,
+        gradient_checkpointing=gradient_checkpointing,
+        quantise=quantise,
+        shards=shards,
     )
     if study is None and (task or backbone or any(columns.values())):
         asked = named(asked)

@@ -107,7 +107,8 @@ class _Run:
                 self.store.add(result.record, curve=result.curve, predictions=result.predictions)
 
     def _devices(self) -> list[str]:
-        return side_by_side(self.stage.devices, self.jobs, self.request.study.threads, self.memory)
+        study = self.request.study
+        return side_by_side(self.stage.devices, self.jobs, study.threads, self.memory, study.shards)
 
     def _expected(self, cell: Cell) -> float:
         return self.seconds.get(cell.profile.fingerprint, 0.0)

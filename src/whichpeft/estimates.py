@@ -219,15 +219,21 @@ def _inherited_row(index: int) -> dict[str, Any]:
 
 def _row(cell: Cell, terms: _Terms) -> dict[str, Any]:
     """Return one row; what is not known is None."""
-    budget = cell.study.budget
+    study, budget = cell.study, cell.study.budget
+    # Of a model that several processes share, what one of them takes.
+    share = -(-budget.batch_size // study.shards)
+    at_once = min(budget.at_once, share)
     question = Question(
         method=cell.method,
         backbone=cell.backbone,
         task=cell.task,
         compute=terms.compute,
-        batch_size=budget.batch_size,
+        batch_size=at_once,
         length=terms.length,
-        same_targets=cell.study.same_targets,
+        same_targets=study.same_targets,
+        in_parts=at_once < share,
+        gradient_checkpointing=study.gradient_checkpointing,
+        shards=study.shards,
     )
     costs = _costs(question, terms) if cell.refusal is None else None
     counts = costs.counts if costs else {}
@@ -236,7 +242,7 @@ def _row(cell: Cell, terms: _Terms) -> dict[str, Any]:
     trainable, flops = counts.get("trainable_parameters"), costs.flops_per_sample if costs else None
     seconds = None
     if flops is not None and terms.examples is not None and terms.speed is not None:
-        seconds = flops * terms.examples * budget.epochs / terms.speed
+        seconds = flops * terms.examples * budget.epochs / (terms.speed * study.shards)
     row: dict[str, Any] = {
         "backbone": cell.backbone.name,
         "task": None if isinstance(cell.task, BareTask) else cell.task.name,
@@ -265,6 +271,10 @@ def _row(cell: Cell, terms: _Terms) -> dict[str, Any]:
         "device": terms.device,
         "batch_size": budget.batch_size,
         "length": terms.length,
+        "micro_batch": budget.micro_batch,
+        "gradient_checkpointing": study.gradient_checkpointing,
+        "quantise": study.quantise,
+        "shards": study.shards,
     }  # fmt: skip
     if terms.memory is not None:
         fits = None if plain is None else plain.total <= terms.memory
@@ -294,6 +304,9 @@ def _note(study: Study, backbone: Backbone, task: Task, terms: _Terms) -> str:
         f"{backbone.name}, {about}: batches of {study.budget.batch_size}, length {terms.length}, "
         f"{terms.compute.precision} on {terms.device}"
     )
+    line += "".join(f", {saving}" for saving in study.savings)
+    if study.shards > 1:
+        line += "; memory of one of them"
     if terms.typical_length is not None:
         line += f"; FLOPs at the mean padded length, {terms.typical_length}"
     if terms.speed is not None and terms.examples is not None:

@@ -70,7 +70,8 @@ def make_forecast(request: Request, scratch: Path, *, jobs: int | None, device: 
         profiles[job.trial.fingerprint] = result.record
     rows = tuple(_row(cell, profiles.get(cell.profile.fingerprint), kept) for cell in stage.plan.cells)
     memory = max((int(p.value("peak_memory_bytes") or 0) for p in profiles.values()), default=0)
-    at_once = len(side_by_side(stage.devices, jobs, request.study.threads, memory))
+    study = request.study
+    at_once = len(side_by_side(stage.devices, jobs, study.threads, memory, study.shards))
     done = sum(record.trial.purpose != "profile" for record in kept.values())
     seconds = sum(row.whole_seconds for row in rows) / at_once + _PROFILE_SECONDS * len(new)
     return Forecast(rows, sum(row.trials for row in rows), done, at_once, seconds)

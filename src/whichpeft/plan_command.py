@@ -43,6 +43,14 @@ def plan(
         list[str] | None, typer.Option(help="A method, e.g. lora:r=8. May be repeated.")
     ] = None,
     batch_size: Annotated[int | None, typer.Option(help="Examples per optimiser step.")] = None,
+    micro_batch: Annotated[
+        int | None, typer.Option(help="Examples at once; gradients add up to a whole batch.")
+    ] = None,
+    gradient_checkpointing: Annotated[
+        bool, typer.Option("--gradient-checkpointing", help="Less memory, more time.")
+    ] = False,
+    quantise: Annotated[str | None, typer.Option(help="The backbone's weights: 8bit or 4bit.")] = None,
+    shards: Annotated[int | None, typer.Option(help="Devices that each trial is spread over.")] = None,
     length: Annotated[int | None, typer.Option(help="Tokens an example (speech: samples).")] = None,
     epochs: Annotated[int | None, typer.Option(help="Passes over the training examples.")] = None,
     max_train: Annotated[int | None, typer.Option(help="Training examples, at most.")] = None,
@@ -69,7 +77,15 @@ def plan(
         task=task,
         method=method,
         precision=precision,
-        budget={"epochs": epochs, "max_train": max_train, "batch_size": batch_size},
+        gradient_checkpointing=gradient_checkpointing,
+        quantise=quantise,
+        shards=shards,
+        budget={
+            "epochs": epochs,
+            "max_train": max_train,
+            "batch_size": batch_size,
+            "micro_batch": micro_batch,
+        },
         columns={
             "text_columns": tuple(text_column or ()),
             "label_column": label_column,

@@ -19,7 +19,10 @@ from whichpeft.study.spec import short_name
 from whichpeft.tasks import TASKS, Task, load_task
 
 # What a folder's studies have to share; methods, seeds and the baseline may be added to.
-_FIXED = ("backbones", "tasks", "budget", "precision", "threads", "same_targets")
+_FIXED = (
+    "backbones", "tasks", "budget", "precision", "threads", "same_targets", "gradient_checkpointing",
+    "quantise", "shards",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

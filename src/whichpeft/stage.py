@@ -10,8 +10,9 @@ import psutil
 
 from whichpeft.backbones import resolve_backbone
 from whichpeft.engine import Job
-from whichpeft.engine.compute import choose_compute, find_devices
+from whichpeft.engine.compute import choose_compute, find_devices, group_devices
 from whichpeft.engine.data import write_data
+from whichpeft.engine.quantise import check_quantising
 from whichpeft.engine.setting import usable_cores
 from whichpeft.executors import warm_up
 from whichpeft.planning import Cell, Plan, make_plan
@@ -40,8 +41,9 @@ def set_stage(request: Request, scratch: Path, device: str) -> Stage:
     """Find the backbones, encode the data and plan. Raises RequestError."""
     backbones = [resolve_backbone(name) for name in request.study.backbones]
     warm_up([backbone.family for backbone in backbones])
-    devices = find_devices(device)
+    devices = group_devices(find_devices(device), request.study.shards)
     choose_compute(devices[0], request.study.precision)
+    check_quantising(request.study.quantise, devices[0])
     notes = [f"{task.name}: {note}" for task in request.tasks for note in task.notes]
     data = {}
     for backbone in backbones:
@@ -92,13 +94,17 @@ def trial_seconds(profile: Record, cell: Cell) -> float:
     return _SET_UP_SECONDS + steps + _FORWARD_SHARE * read / rate
 
 
-def side_by_side(devices: Sequence[str], jobs: int | None, threads: int, memory: int) -> list[str]:
+def side_by_side(
+    devices: Sequence[str], jobs: int | None, threads: int, memory: int, shards: int = 1
+) -> list[str]:
     """Return a device for each trial that may run at the same time.
 
-    One trial an accelerator; on a CPU as many as cores and memory allow, or `jobs`.
+    One trial an accelerator, or a group of them; on a CPU as many as cores and memory allow, or
+    `jobs`. memory: of one process of a trial, which has `shards`.
     """
     if devices[0] != "cpu":
         return list(devices[:jobs])
-    by_cores = max(1, usable_cores() // threads)
-    by_memory = max(1, int(psutil.virtual_memory().available // (memory + _PROCESS_BYTES)))
+    by_cores = max(1, usable_cores() // (threads * shards))
+    needed = shards * (memory + _PROCESS_BYTES)
+    by_memory = max(1, int(psutil.virtual_memory().available // needed))
     return ["cpu"] * (jobs or min(by_cores, by_memory))

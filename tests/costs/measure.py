@@ -52,7 +52,7 @@ def main(text: str, size: int, length: int, precision: str) -> None:
         "labels": torch.zeros(size, dtype=torch.int64),
     }
     for step in range(2):
-        take_step(prepared, optimisation, batch, step)
+        take_step(prepared, optimisation, [(batch, 1.0)], step)
     print(peak.measure())
 
 

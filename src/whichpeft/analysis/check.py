@@ -68,6 +68,13 @@ def _study(study: Study, records: Sequence[Record]) -> Iterator[Finding]:
             what="nothing was tuned: what is said holds for each method's default hyperparameters",
             way_out="--tuning-trials 8 with another --out tunes every method alike",
         )
+    if study.quantise is not None:
+        yield Finding(
+            severity="note",
+            what=f"the backbone's weights are in {study.quantise}: scores and times are of those, and "
+            "full fine-tuning is not among the methods",
+            way_out="a study without quantise, in another --out, tells what that costs",
+        )
     counts = Counter(record.trial.fingerprint for record in records)
     for fingerprint, count in counts.items():
         if count > 1:

@@ -204,6 +204,9 @@ def _shared(trial: Trial) -> tuple[Any, ...]:
         trial.precision,
         trial.threads,
         trial.same_targets,
+        trial.gradient_checkpointing,
+        trial.quantise,
+        trial.shards,
     )
 
 

@@ -30,7 +30,8 @@ class Backbone:
     name: short name to show. revision: commit on the hub, or a hash of the local weights; empty
     for an architecture. config: the model's own ``config.json``. folder: where its files lie; None
     for an architecture that whichpeft knows by name. weights: whether there are any, without which
-    a backbone can be planned with and not run.
+    a backbone can be planned with and not run. quantise: ``8bit`` or ``4bit`` where its linear weights
+    are to be loaded so.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Backbone:
     config: Mapping[str, Any]
     folder: Path | None = None
     weights: bool = True
+    quantise: str | None = None
 
     @property
     def files(self) -> Path:

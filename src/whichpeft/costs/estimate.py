@@ -28,10 +28,10 @@ _ALIKE: dict[str, bool] = {}  # by configuration: every method asks
 class Costs:
     """What a method costs, in the precision asked for; None where it cannot be said.
 
-    memory, checkpointed_memory: of training, without and with gradient checkpointing. counts:
+    memory, checkpointed_memory: of training as asked for, and with gradient checkpointing. counts:
     parameters, as in a record, and the backbone's own. flops_per_sample: forward and backward of a
-    step at the batch asked for, without checkpointing, divided by its size. trace: of a step as
-    asked for. depths: of the models that were looked at.
+    step as asked for, divided by the size of its batch. trace: of a step as asked for. depths: of the
+    models that were looked at.
     """
 
     counts: dict[str, int]
@@ -45,7 +45,11 @@ class Costs:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Question:
-    """Whose costs are asked for, on which device and with which batches."""
+    """Whose costs are asked for, on which device and with which batches.
+
+    batch_size: examples that go through the model at once; `in_parts`: they are a part of a batch.
+    shards: processes that share the model, of one of which the memory is.
+    """
 
     method: Method
     backbone: Backbone
@@ -54,6 +58,9 @@ class Question:
     batch_size: int
     length: int
     same_targets: bool = True
+    in_parts: bool = False
+    gradient_checkpointing: bool = False
+    shards: int = 1
 
     def depths(self) -> tuple[int, ...]:
         """Return the depths to look at: two small ones where these tell of the whole."""
@@ -66,6 +73,16 @@ class Question:
 
     def sketch(self, depth: int) -> Sketch:
         return make_sketch(self.method, self.at(depth), self.task, same_targets=self.same_targets)
+
+    def bench(self, sketch: Sketch) -> FakeBench:
+        """Lay a sketch out for steps as asked for."""
+        bench = FakeBench(sketch, self.method, self.task, self.compute)
+        if self.gradient_checkpointing:
+            bench.checkpoint()
+        return bench
+
+    def peak(self, trace: Trace) -> Footprint:
+        return peak(trace, in_parts=self.in_parts, shards=self.shards)
 
 
 def estimate_costs(question: Question, *, typical_length: int | None = None) -> Costs:
@@ -92,7 +109,7 @@ def _estimate(question: Question, depths: tuple[int, ...], typical_length: int |
         batch = _batch(question, depth, question.batch_size, question.length)
         sketch = question.sketch(depth)
         counts[depth], trains = _count(sketch), sketch.adapter.trains
-        bench = FakeBench(sketch, question.method, question.task, compute)
+        bench = question.bench(sketch)
         sizes[depth] = bench.saved_bytes()
         step = _step(bench, batch) if trains else None
         if step is None:
@@ -109,7 +126,7 @@ def _estimate(question: Question, depths: tuple[int, ...], typical_length: int |
     def footprint(found: dict[int, Trace]) -> Footprint | None:
         if len(found) < len(depths):
             return None
-        whole_step = peak(at_depth(found, whole))
+        whole_step = question.peak(at_depth(found, whole))
         if compute.device.type != "cpu":
             return whole_step
         more = whole_step.activations + LIBRARY_BYTES[compute.precision]
@@ -144,7 +161,7 @@ def largest_batch(question: Question, costs: Costs, memory: int) -> int | None:
         return None
     cpu = question.compute.device.type == "cpu"
     spare = memory - (LIBRARY_BYTES[question.compute.precision] if cpu else 0)
-    known = {question.batch_size: peak(costs.trace).total}
+    known = {question.batch_size: question.peak(costs.trace).total}
     low, high, size = 0, _MOST, question.batch_size
     for _ in range(_TRIES):
         if size not in known:
@@ -173,9 +190,9 @@ def _line(known: dict[int, int], spare: int) -> int:
 def _peak_at(question: Question, costs: Costs, size: int) -> int:
     traces = {}
     for depth in costs.depths:
-        bench = FakeBench(question.sketch(depth), question.method, question.task, question.compute)
+        bench = question.bench(question.sketch(depth))
         traces[depth] = bench.step(_batch(question, depth, size, question.length))
-    return peak(at_depth(traces, question.backbone.depth or 0)).total
+    return question.peak(at_depth(traces, question.backbone.depth or 0)).total
 
 
 def _step(bench: FakeBench, batch: dict[str, Any]) -> Trace | None:

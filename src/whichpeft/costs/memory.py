@@ -42,8 +42,13 @@ class Footprint:
         return self.weights + self.gradients + self.optimizer + self.activations
 
 
-def peak(trace: Trace) -> Footprint:
-    """Return the footprint at the peak of a step that is not the first, which has its state."""
+def peak(trace: Trace, *, in_parts: bool = False, shards: int = 1) -> Footprint:
+    """Return the footprint at the peak of a step that is not the first, which has its state.
+
+    in_parts: the trace is of one part of a batch in several, whose gradients add up: from the second
+    on all gradients are there throughout. shards: processes that share the model, of one of which the
+    footprint is: what it holds whole for a time counts to the activations.
+    """
     rows = np.concatenate(
         [
             # The update of a first step makes the state, so it is in the account there already.
@@ -51,12 +56,18 @@ def peak(trace: Trace) -> Footprint:
             for phase, rows in enumerate(trace.phases)
         ]
     )
-    total, gradients, _ = (int(value) for value in rows[rows[:, 0].argmax()])
+    if in_parts:
+        every = rows[:, 1].max()
+        rows = np.stack([rows[:, 0] - rows[:, 1] + every, np.full(len(rows), every), rows[:, 2]], axis=1)
+    gathered = trace.gathered if shards > 1 else 0
+    totals = rows[:, 0] - (1 - 1 / shards) * (trace.weights + trace.kept + rows[:, 1])
+    _, gradients, _ = (int(value) for value in rows[totals.argmax()])
+    activations = int(rows[totals.argmax(), 0]) - trace.weights - trace.kept - gradients
     return Footprint(
-        weights=trace.weights,
-        gradients=gradients,
-        optimizer=trace.kept,
-        activations=max(0, total - trace.weights - trace.kept - gradients),
+        weights=-(-trace.weights // shards),
+        gradients=-(-gradients // shards),
+        optimizer=-(-trace.kept // shards),
+        activations=max(0, activations) + gathered,
     )
 
 
@@ -102,6 +113,7 @@ def _between(a: Trace, b: Trace, share: float) -> Trace:
         phases=(forward, backward, update),
         flops=number(a.flops, b.flops),
         gradients=number(a.gradients, b.gradients),
+        gathered=b.gathered,
     )
 
 

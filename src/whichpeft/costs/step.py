@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import weakref
 import zlib
 from collections.abc import Iterable
@@ -16,14 +17,18 @@ from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import flop_registry, sdpa_backward_flop_count, sdpa_flop_count
 from torch.utils.weak import WeakIdKeyDictionary
 
+from whichpeft.backbones.recompute import recompute_activations
 from whichpeft.costs.adapter_size import saved_bytes
-from whichpeft.costs.fake import make_fake
+from whichpeft.costs.quantised import quantise_frozen
 from whichpeft.engine.compute import Compute, store_frozen_weights
 from whichpeft.engine.dropout import use_fast_dropout
 from whichpeft.engine.loop import Optimisation, take_step
 from whichpeft.engine.prepare import Prepared
 from whichpeft.methods import Adapter, Method
+from whichpeft.methods.placements import all_layers
+from whichpeft.methods.targets import new_modules
 from whichpeft.planning import Sketch
+from whichpeft.planning.fake import make_fake
 from whichpeft.tasks import Array, Batch, Task
 
 FORWARD, BACKWARD, UPDATE = range(3)
@@ -38,7 +43,9 @@ class Trace:
     phases: for forward, backward and update an array of shape (allocations, 3): memory in use
     after each allocation, the gradients among it, and a number for the operation that allocated; of
     the update its peak alone.
-    flops: of forward and backward. gradients: how many parameters got one.
+    flops: of forward and backward. gradients: how many parameters got one. gathered: of a model that
+    several processes share, what one of them holds whole for a time, its gradients among it: what lies
+    outside the layers, the layer at hand and the next.
     """
 
     weights: int
@@ -46,6 +53,7 @@ class Trace:
     phases: tuple[Array, Array, Array]
     flops: int
     gradients: int
+    gathered: int
 
 
 class FakeBench:
@@ -55,6 +63,8 @@ class FakeBench:
         self.sketch = sketch
         self._method = method
         model = sketch.adapter.model
+        if sketch.quantise is not None:
+            quantise_frozen(model, sketch.quantise, new_modules(sketch.head))
         store_frozen_weights(model, compute.precision)
         if compute.device.type == "cpu":
             use_fast_dropout(model)
@@ -64,13 +74,8 @@ class FakeBench:
 
     def checkpoint(self) -> bool:
         """Turn gradient checkpointing on; False where the model has none."""
-        model: Any = self._prepared.model
-        try:
-            # What the random state is kept for does not matter here, and it has content.
-            model.gradient_checkpointing_enable({"use_reentrant": False, "preserve_rng_state": False})
-        except (AttributeError, ValueError, NotImplementedError):
-            return False
-        return True
+        # What the random state is kept for does not matter here, and it has content.
+        return recompute_activations(self._prepared.model, preserve_rng_state=False)
 
     def saved_bytes(self) -> int | None:
         """Return what the adapter would weigh on disk, or None where that cannot be known."""
@@ -88,12 +93,12 @@ class FakeBench:
             with account:
                 try:
                     # The first step: later ones may look at content to change their shape.
-                    take_step(prepared, optimisation, inputs, 0)
+                    take_step(prepared, optimisation, [(inputs, 1.0)], 0)
                 except Exception:
                     if account.phase != UPDATE:  # else the step is done, and what followed it failed
                         raise
                 optimisation.clear()
-        return account.close()
+        return dataclasses.replace(account.close(), gathered=_gathered(prepared.model))
 
 
 class _WithoutPenalty:
@@ -159,6 +164,7 @@ class _Account(TorchDispatchMode):  # type: ignore[misc]
             phases=(forward, backward, update),
             flops=self._flops,
             gradients=self._count,
+            gathered=0,
         )
 
     def _note(self, values: Iterable[Any]) -> None:
@@ -179,6 +185,19 @@ class _Account(TorchDispatchMode):  # type: ignore[misc]
     def _accumulated(self, parameter: torch.nn.Parameter) -> None:
         self._gradients += parameter.grad.untyped_storage().nbytes()
         self._count += 1
+
+
+def _gathered(model: torch.nn.Module) -> int:
+    def size(parameters: Iterable[torch.nn.Parameter]) -> tuple[int, int]:
+        """Return the bytes of some parameters, and of the gradients among them."""
+        sizes = [(p.numel() * p.element_size(), p.requires_grad) for p in parameters]
+        return sum(n for n, _ in sizes), sum(n for n, trains in sizes if trains)
+
+    layers = [size(layer.parameters()) for layer in all_layers(model)]
+    whole = size(model.parameters())
+    outside = [whole[i] - sum(layer[i] for layer in layers) for i in range(2)]
+    widest = max(layers, key=sum, default=(0, 0))
+    return sum(outside) + 2 * widest[0] + widest[1]
 
 
 @cache

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -55,6 +56,22 @@ def find_devices(asked: str) -> list[str]:
     if not found:
         raise StudyError(f"device {asked!r}: torch finds none on this machine; use --device auto")
     return found
+
+
+def group_devices(devices: Sequence[str], shards: int) -> list[str]:
+    """Return the first device of each group that a trial of so many shards may be spread over.
+
+    Raises StudyError where there are too few, or they are of a kind that cannot share a model.
+    """
+    if shards == 1 or (devices[0] == "cpu" and torch.distributed.is_available()):
+        return list(devices)
+    if not devices[0].startswith("cuda"):
+        raise StudyError(f"shards is {shards}: {devices[0]} cannot share a model; leave shards at 1")
+    if len(devices) < shards:
+        raise StudyError(
+            f"shards is {shards}: torch finds {len(devices)} on this machine; ask for fewer shards"
+        )
+    return [devices[i] for i in range(0, len(devices) - shards + 1, shards)]
 
 
 def choose_compute(device: str, precision: str) -> Compute:

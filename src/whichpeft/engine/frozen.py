@@ -129,12 +129,13 @@ class _Kept:
 def replay_frozen(prepared: Prepared, data: Path, splits: Mapping[str, str], meter: Meter) -> Prepared:
     """Return the model with its untouched layers replayed from activations that are kept.
 
-    That is the same model where there are none, or where replaying does not give what the model
-    gives. data: the file of the encoded task; activations are kept beside it, for all trials that read
-    it. splits: those that will be read, each with the phase that its activations count to.
+    That is the same model where there are none, where several processes share it, or where replaying
+    does not give what the model gives. data: the file of the encoded task; activations are kept beside
+    it, for all trials that read it. splits: those that will be read, each with the phase that its
+    activations count to.
     """
     layers = prepared.untouched
-    if not layers:
+    if not layers or prepared.group.size > 1:
         return prepared
     replay = _Replay(layers)
     replayed: dict[str, Examples] = dict(prepared.examples)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -81,16 +81,26 @@ class Optimisation:
         return self._peak * (self._steps - step) / max(1, self._steps - self._warmup)
 
 
-def take_step(prepared: Prepared, optimisation: Optimisation, batch: Batch, step: int) -> torch.Tensor:
-    """Train on one batch and return the task's own loss, detached."""
-    with prepared.compute.autocast():
-        loss = prepared.task.loss(prepared.model, prepared.compute.place(batch))
-    penalty = prepared.adapter.penalty()
-    (loss if penalty is None else loss + penalty).backward()
+def take_step(
+    prepared: Prepared, optimisation: Optimisation, parts: Iterable[tuple[Batch, float]], step: int
+) -> torch.Tensor:
+    """Train on one batch and return the task's own loss, detached.
+
+    parts: what goes through the model one after the other, each with its share of the batch's loss,
+    so that the step is that of the whole batch.
+    """
+    losses: list[torch.Tensor] = []
+    for part, share in parts:
+        with prepared.compute.autocast():
+            loss = prepared.task.loss(prepared.model, prepared.compute.place(part))
+        penalty = prepared.adapter.penalty()
+        whole = loss if penalty is None else loss + penalty
+        (whole if share == 1 else whole * share).backward()
+        losses.append(loss.detach() if share == 1 else loss.detach() * share)
     optimisation.step(step)
     prepared.adapter.after_step(step)  # gradients still there: some methods read them
     optimisation.clear()
-    return loss.detach()
+    return losses[0] if len(losses) == 1 else torch.stack(losses).sum()
 
 
 def fit(prepared: Prepared, job: Job, meter: Meter, report: Report) -> Fitted:
@@ -140,14 +150,20 @@ def evaluate(prepared: Prepared, split: str) -> Array:
     rows: list[Array] = []
     batches = evaluation_batches(examples.sizes, _EVALUATION_BATCH)
     prepared.model.eval()
-    with torch.inference_mode(), prepared.compute.autocast():
+    group = prepared.group
+    # What is gathered of other processes' shares has to serve for training again.
+    without_graph = torch.inference_mode if group.size == 1 else torch.no_grad
+    with without_graph(), prepared.compute.autocast():
         for batch in batches:
+            own = group.own(batch)
             outputs = prepared.task.outputs(
-                prepared.model, prepared.compute.place(examples.batch(batch))
+                prepared.model, prepared.compute.place(examples.batch(own if len(own) else batch[:1]))
             )
-            rows.append(outputs.float().cpu().numpy())
-    in_order: Array = np.empty_like(np.concatenate(rows))
-    in_order[np.concatenate(batches)] = np.concatenate(rows)
+            rows.append(outputs.float().cpu().numpy()[: len(own)])
+    by_rank = group.gathered(np.concatenate(rows))
+    in_order: Array = np.empty_like(np.concatenate(by_rank))
+    for rank, found in enumerate(by_rank):
+        in_order[np.concatenate([batch[rank :: group.size] for batch in batches])] = found
     return in_order
 
 
@@ -178,20 +194,20 @@ def _train_on(
     seen = 0
     began = time.perf_counter()
     for batch in batches:
-        pending.append(take_step(prepared, optimisation, train.batch(batch), fitted.steps))
+        pending.append(take_step(prepared, optimisation, prepared.parts(batch), fitted.steps))
         fitted.steps += 1
         fitted.examples += len(batch)
         seen += len(batch)
         if len(pending) == _READ_LOSS_EVERY or batch is batches[-1]:
-            loss = _read_loss(pending, fitted)
+            loss = _read_loss(prepared.group.mean(torch.stack(pending)), fitted)
             speed = seen / (time.perf_counter() - began)
             epoch = fitted.examples / len(train)
             report(Progress(phase="fit", epoch=epoch, loss=loss, speed=speed))
             pending.clear()
 
 
-def _read_loss(pending: list[torch.Tensor], fitted: Fitted) -> float:
-    loss = float(torch.stack(pending).mean())
+def _read_loss(losses: torch.Tensor, fitted: Fitted) -> float:
+    loss = float(losses.mean())
     if not math.isfinite(loss):
         raise TrialFailed(f"the loss is not finite ({loss}) at step {fitted.steps}", phase="fit")
     fitted.curve.append((fitted.steps, "train_loss", loss))

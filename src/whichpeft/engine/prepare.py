@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+import logging
+import math
 import random
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 
+from whichpeft.backbones.recompute import recompute_activations
 from whichpeft.engine.compute import Compute, own_memory, store_frozen_weights
 from whichpeft.engine.data import read_data
 from whichpeft.engine.dropout import use_fast_dropout
 from whichpeft.engine.job import Job
+from whichpeft.engine.quantise import parameter_size
+from whichpeft.engine.sharded import ALONE, Group, shard, whole_tensors
 from whichpeft.engine.untouched import keep_still, untouched_layers
+from whichpeft.errors import TrialFailed
 from whichpeft.methods import Adapter, Situation
 from whichpeft.records import Measurement
-from whichpeft.tasks import Examples, Task
+from whichpeft.tasks import Array, Batch, Examples, Task
 
 # Streams of random numbers within one seed. Each is started anew, so that what one consumes
 # (how many weights an adapter draws) does not change the next (which activations drop out).
@@ -29,6 +35,7 @@ HEAD, ADAPTER, TRAINING = range(3)
 class Prepared:
     """A model on its device with what belongs to it.
 
+    at_once: examples that go through the model at once. group: the processes that share it.
     untouched: its lowest layers, where nothing trains or is added in them or below them.
     """
 
@@ -37,6 +44,8 @@ class Prepared:
     adapter: Adapter
     compute: Compute
     counts: tuple[Measurement, ...]
+    at_once: int = 1
+    group: Group = ALONE
     untouched: tuple[torch.nn.Module, ...] = ()
 
     @property
@@ -46,23 +55,44 @@ class Prepared:
     def trained(self) -> list[torch.nn.Parameter]:
         return [parameter for parameter in self.model.parameters() if parameter.requires_grad]
 
+    def parts(self, batch: Array) -> Iterator[tuple[Batch, float]]:
+        """Give what goes through the model one after the other of a batch of training examples.
 
-def start_stream(seed: int, stream: int) -> None:
-    """Seed every global generator for one stream of a trial's randomness."""
-    state = int(np.random.SeedSequence([seed, stream]).generate_state(1)[0])
+        Each part is padded to its own longest and has its share of the batch's loss. Of a group each
+        process gets its own, in as many parts as the others; one that has none of the examples left
+        takes part with one that counts for nothing.
+        """
+        train, own = self.examples["train"], self.group.own(batch)
+        most = math.ceil(len(batch) / self.group.size)
+        for i in range(0, most, self.at_once):
+            part = own[i : i + self.at_once]
+            share = len(part) * self.group.size / len(batch)
+            yield train.batch(part if len(part) else batch[:1]), share
+
+
+def start_stream(seed: int, stream: int, rank: int = 0) -> None:
+    """Seed every global generator for one stream of a trial's randomness, in a process of a group."""
+    entropy = [seed, stream, rank] if rank else [seed, stream]
+    state = int(np.random.SeedSequence(entropy).generate_state(1)[0])
     random.seed(state)
     np.random.seed(state)
     torch.manual_seed(state)
 
 
-def prepare(job: Job, compute: Compute) -> Prepared:
-    """Load the data and the backbone, draw the head, then apply the method."""
+def prepare(job: Job, compute: Compute, group: Group = ALONE) -> Prepared:
+    """Load the data and the backbone, draw the head, apply the method, and share it within a group."""
     trial = job.trial
     task, examples = read_data(job.data)
     start_stream(trial.seed, HEAD)
+    if job.backbone.quantise is not None:
+        logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # it tells of every cast
+    if compute.device.type == "cuda":
+        torch.cuda.set_device(compute.device)  # where a quantised backbone is loaded to
     model = task.build(job.backbone)
     head = frozenset(task.head_parameters(model))
-    sizes = {name: parameter.numel() for name, parameter in model.named_parameters()}
+    sizes = {name: parameter_size(parameter) for name, parameter in model.named_parameters()}
+    if job.backbone.quantise is not None and not getattr(model, "is_quantized", False):
+        raise TrialFailed(f"task {task.name} builds a model that is not quantised", phase="set-up")
     start_stream(trial.seed, ADAPTER)
     adapter = job.method.apply(
         model,
@@ -78,15 +108,38 @@ def prepare(job: Job, compute: Compute) -> Prepared:
         for name, value in count_parameters(adapter, sizes, head).items()
     )
     store_frozen_weights(adapter.model, compute.precision)
+    if trial.gradient_checkpointing and adapter.trains and not recompute_activations(adapter.model):
+        raise TrialFailed("the model has no gradient checkpointing", phase="set-up")
     if compute.device.type == "cpu":
         own_memory(adapter.model)
         use_fast_dropout(adapter.model)
-    adapter.model.to(compute.device)
     untouched = untouched_layers(adapter, sizes, head)
-    if untouched:
-        batch = compute.place(examples["train"].batch(np.arange(1)))
-        keep_still(adapter.model, untouched, task, batch)
-    return Prepared(task, examples, adapter, compute, counts, untouched)
+    keep_still(adapter.model, untouched)
+    if group.size > 1 and adapter.trains:
+        shard(adapter.model, group, compute.device)
+    else:
+        # Not the model's own: transformers' refuses for quantised weights, which are there already.
+        torch.nn.Module.to(adapter.model, compute.device)
+    return Prepared(task, examples, adapter, compute, counts, trial.budget.at_once, group, untouched)
+
+
+def whole_adapter(prepared: Prepared, job: Job) -> Adapter | None:
+    """Return the adapter as one process would hold it, to be saved; None where another process does.
+
+    Of a group the first process makes the same anew, whole and on the CPU, and gives it what they hold
+    together; each of them has to take part.
+    """
+    if prepared.group.size == 1 or not prepared.adapter.trains:
+        return prepared.adapter if prepared.group.rank == 0 else None
+    found = whole_tensors(prepared.model, keep=prepared.group.rank == 0)
+    if prepared.group.rank > 0:
+        return None
+    alone = prepare(job, Compute(torch.device("cpu"), "float32"))
+    targets = dict(alone.model.named_parameters()) | dict(alone.model.named_buffers())
+    with torch.no_grad():
+        for name, tensor in found.items():
+            targets[name].copy_(tensor)
+    return alone.adapter
 
 
 def adapter_bytes(adapter: Adapter) -> int:
@@ -103,12 +156,12 @@ def count_parameters(adapter: Adapter, sizes: Mapping[str, int], head: frozenset
     sizes: of the model's parameters before the method was applied; head: those of the task's head.
     """
     parameters = list(adapter.model.parameters())
-    trainable = sum(p.numel() for p in parameters if p.requires_grad)
+    trainable = sum(parameter_size(p) for p in parameters if p.requires_grad)
     in_head = sum(sizes[name] for name in head) if trainable else 0
     return {
         "trainable_parameters": trainable,
         "adapter_parameters": trainable - in_head,
         "head_parameters": in_head,
-        "total_parameters": sum(p.numel() for p in parameters),
+        "total_parameters": sum(map(parameter_size, parameters)),
         "full_parameters": sum(sizes.values()),
     }

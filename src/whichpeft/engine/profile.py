@@ -17,7 +17,15 @@ from whichpeft.engine.job import Job, Progress
 from whichpeft.engine.loop import Optimisation, Report, take_step
 from whichpeft.engine.memory import PeakMemory, keep_freed_memory, return_freed_memory
 from whichpeft.engine.meter import Meter
-from whichpeft.engine.prepare import TRAINING, Prepared, adapter_bytes, prepare, start_stream
+from whichpeft.engine.prepare import (
+    TRAINING,
+    Prepared,
+    adapter_bytes,
+    prepare,
+    start_stream,
+    whole_adapter,
+)
+from whichpeft.engine.sharded import Group
 from whichpeft.records import Measurement
 from whichpeft.tasks import Array
 
@@ -28,21 +36,23 @@ _QUICK_STEPS = 2
 _WARM_UP_STEPS = 1
 
 
-def profile(job: Job, compute: Compute, meter: Meter, report: Report) -> list[Measurement]:
+def profile(job: Job, compute: Compute, meter: Meter, report: Report, group: Group) -> list[Measurement]:
     """Measure parameters, peak memory, step time and adapter size of one method."""
     report(Progress(phase="set-up"))
     return_freed_memory()
     peak = PeakMemory(compute.device)
-    prepared = prepare(job, compute)
+    prepared = prepare(job, compute, group)
     peak.restart()  # what loading took beside the model is not training
     measurements = list(prepared.counts)
-    start_stream(job.trial.seed, TRAINING)
+    start_stream(job.trial.seed, TRAINING, group.rank)
     if prepared.adapter.trains:
         measurements += _train(job, prepared, peak, meter, report)
     else:
         measurements.append(_fact("train_seconds", 0, "s"))
     with meter.phase("save"):
-        measurements.append(_fact("adapter_bytes", adapter_bytes(prepared.adapter), "B"))
+        adapter = whole_adapter(prepared, job)
+        if adapter is not None:
+            measurements.append(_fact("adapter_bytes", adapter_bytes(adapter), "B"))
     return [*measurements, *meter.measurements("profile")]
 
 
@@ -61,14 +71,16 @@ def _train(
         # The optimiser's state is made by a first step, of any size; the peak is the largest batch's.
         by_size = sorted(full, key=lambda batch: int(train.sizes[batch].max()))
         for batch in (by_size[0], by_size[-1]):
-            take_step(prepared, optimisation, train.batch(batch), step)
+            take_step(prepared, optimisation, prepared.parts(batch), step)
             step += 1
         prepared.compute.synchronise()
         peak_bytes = peak.measure()
+        if peak_bytes is not None:  # of the fullest device, which is the one that may be too small
+            peak_bytes = int(prepared.group.largest(peak_bytes))
         keep_freed_memory()
         chosen = spread(full, train.sizes, _QUICK_STEPS if job.quick else _STEPS)
         for batch in chosen[-_WARM_UP_STEPS:]:
-            take_step(prepared, optimisation, train.batch(batch), step)
+            take_step(prepared, optimisation, prepared.parts(batch), step)
             step += 1
         prepared.compute.synchronise()
     with meter.phase("fit"):
@@ -84,7 +96,6 @@ def _time_steps(
     prepared: Prepared, optimisation: Optimisation, batches: list[Array], step: int
 ) -> tuple[list[float], list[Array]]:
     """Time steps on batches in an order whose every beginning stands for all sizes."""
-    train = prepared.examples["train"]
     order = sorted(range(len(batches)), key=lambda i: (i * 7) % len(batches))
     seconds: list[float] = []
     done: list[Array] = []
@@ -93,9 +104,10 @@ def _time_steps(
             break
         prepared.compute.synchronise()
         began = time.perf_counter()
-        take_step(prepared, optimisation, train.batch(batches[i]), step)
+        take_step(prepared, optimisation, prepared.parts(batches[i]), step)
         prepared.compute.synchronise()
-        seconds.append(time.perf_counter() - began)
+        # All processes of a group have to stop after the same step.
+        seconds.append(prepared.group.largest(time.perf_counter() - began))
         done.append(batches[i])
         step += 1
     return seconds, done

@@ -17,10 +17,13 @@ from whichpeft.engine.job import Job, Progress, Result
 from whichpeft.engine.loop import Fitted, Report, evaluate, fit
 from whichpeft.engine.memory import keep_freed_memory
 from whichpeft.engine.meter import Meter
-from whichpeft.engine.prepare import TRAINING, Prepared, prepare, start_stream
+from whichpeft.engine.prepare import TRAINING, Prepared, prepare, start_stream, whole_adapter
 from whichpeft.engine.profile import profile
+from whichpeft.engine.ranks import carry_out_in_ranks
 from whichpeft.engine.setting import describe_setting
+from whichpeft.engine.sharded import ALONE, Group
 from whichpeft.errors import TrialFailed
+from whichpeft.methods import Adapter
 from whichpeft.records import Measurement, Outcome, Record, Setting
 from whichpeft.tasks import Array, scores
 
@@ -28,19 +31,26 @@ _COMPLETED = Outcome(status="completed")
 
 
 def carry_out(job: Job, report: Report) -> Result:
-    """Carry out one trial in this process, and say how far it is on the way."""
+    """Carry out one trial in this process, or in as many as it has shards, and say how far it is."""
+    if job.trial.shards > 1:
+        return carry_out_in_ranks(job, report)
+    return carry_out_alone(job, report, ALONE)
+
+
+def carry_out_alone(job: Job, report: Report, group: Group) -> Result:
+    """Carry out one trial, or this process's part of what a group of them does."""
     meter = Meter()
     setting = Setting(device=job.device, beside=job.beside)
     try:
         torch.set_num_threads(job.trial.threads)
-        compute = choose_compute(job.device, job.trial.precision)
+        compute = choose_compute(group.device(job.device), job.trial.precision)
         setting = describe_setting(compute, job.beside)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             if job.trial.purpose == "profile":
-                measurements = profile(job, compute, meter, report)
+                measurements = profile(job, compute, meter, report, group)
                 return Result(record=_record(job, setting, measurements))
-            return _train(job, compute, setting, meter, report)
+            return _train(job, compute, setting, meter, report, group)
     except Exception as error:  # whatever broke a trial is a fact about it
         phase = getattr(error, "phase", None) or meter.phase_now
         outcome = Outcome(status="failed", phase=phase, reason=explain(error))
@@ -57,12 +67,14 @@ def explain(error: BaseException) -> str:
     return f"{type(error).__name__}: {text[:500]}"
 
 
-def _train(job: Job, compute: Compute, setting: Setting, meter: Meter, report: Report) -> Result:
+def _train(
+    job: Job, compute: Compute, setting: Setting, meter: Meter, report: Report, group: Group
+) -> Result:
     """Train, and test where the trial is a final one: tuning sees validation data only."""
     keep_freed_memory()
     trial = job.trial
     report(Progress(phase="set-up"))
-    prepared = prepare(job, compute)
+    prepared = prepare(job, compute, group)
     measurements = list(prepared.counts)
     phases = {"train": "fit", "validation": "validate", "test": "test"}
     if trial.purpose != "final":
@@ -72,7 +84,7 @@ def _train(job: Job, compute: Compute, setting: Setting, meter: Meter, report: R
         prepared = replayed
         layers = len(prepared.untouched)
         measurements.append(_fact("replayed_layers", layers, "count", "set-up"))
-    start_stream(trial.seed, TRAINING)
+    start_stream(trial.seed, TRAINING, group.rank)
     fitted = Fitted()
     if prepared.adapter.trains:
         fitted = fit(prepared, job, meter, report)
@@ -93,7 +105,9 @@ def _train(job: Job, compute: Compute, setting: Setting, meter: Meter, report: R
             measurements += _test_scores(prepared, predictions)
         if job.keep is not None:
             with meter.phase("save"):
-                _keep(prepared, job.keep)
+                adapter = whole_adapter(prepared, job)
+                if adapter is not None:
+                    _keep(adapter, job.keep)
     measurements += [
         *(
             _fact(f"{split}_examples", len(examples), "count", "set-up")
@@ -133,12 +147,12 @@ def _test_scores(prepared: Prepared, predictions: Mapping[str, Array]) -> list[M
     ]
 
 
-def _keep(prepared: Prepared, folder: Path) -> None:
+def _keep(adapter: Adapter, folder: Path) -> None:
     """Leave the adapter in a folder, whole or not at all."""
     partial = folder.with_name(f".{folder.name}.part")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
-    prepared.adapter.save(partial)
+    adapter.save(partial)
     shutil.rmtree(folder, ignore_errors=True)
     partial.rename(folder)
 

@@ -8,7 +8,6 @@ import torch
 
 from whichpeft.methods import Adapter
 from whichpeft.methods.placements import layer_lists
-from whichpeft.tasks import Batch, Task
 
 
 def untouched_layers(
@@ -35,30 +34,23 @@ def untouched_layers(
     return tuple(layers[:count])
 
 
-def keep_still(
-    model: torch.nn.Module, layers: Sequence[torch.nn.Module], task: Task, batch: Batch
-) -> None:
+def keep_still(model: torch.nn.Module, layers: Sequence[torch.nn.Module]) -> None:
     """Let untouched layers, and what comes before them, run as in use for good: without dropout.
 
-    What comes before is read off one forward pass on a batch.
+    What comes before is what a model defines before them; models define their parts in the order
+    in which these run.
     """
-    order: list[torch.nn.Module] = []
-    hooks = [
-        module.register_forward_hook(lambda module, _, __: order.append(module))
-        for module in model.modules()
-    ]
-    model.eval()
-    try:
-        with torch.inference_mode():
-            task.outputs(model, batch)
-    finally:
-        for hook in hooks:
-            hook.remove()
-    boundary = max(i for i, module in enumerate(order) if module is layers[-1])
-    above = set(order[boundary + 1 :])
-    for module in [*order[: boundary + 1], *(m for layer in layers for m in layer.modules())]:
-        if module not in above:
-            module.train = _stays(module)
+    below = {module for layer in layers for module in layer.modules()}
+    if not below:
+        return
+    for module in model.modules():
+        if module is layers[0]:
+            break
+        if not below.intersection(module.modules()):
+            below.add(module)
+    for module in below:
+        module.eval()
+        module.train = _stays(module)
 
 
 def _stays(module: torch.nn.Module) -> Callable[[bool], torch.nn.Module]:

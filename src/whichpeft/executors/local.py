@@ -7,18 +7,17 @@ each trial's process starts afresh.
 
 from __future__ import annotations
 
-import contextlib
 import multiprocessing
 import multiprocessing.connection
 import signal
 import sys
 import time
-import types
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any
 
+from whichpeft.engine.processes import start_context, start_server, without_main
 from whichpeft.executors.watch import Watch
 from whichpeft.records import Outcome, Record, Setting
 
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
 
     from whichpeft.engine import Job, Result
 
-_START = "forkserver" if sys.platform.startswith("linux") else "spawn"
 _TELL_EVERY = 0.2  # seconds between two reports of one trial
 
 
@@ -45,15 +43,7 @@ def warm_up(families: Sequence[str] = ()) -> None:
 
     families: model types (``bert``) whose modelling code it should import too.
     """
-    context = _context()
-    if _START == "forkserver":
-        from multiprocessing import forkserver
-
-        context.set_forkserver_preload(
-            ["whichpeft.engine.preload", *(f"transformers.models.{f}.modeling_{f}" for f in families)]
-        )
-        with _without_main():
-            forkserver.ensure_running()
+    start_server([f"transformers.models.{f}.modeling_{f}" for f in families])
 
 
 def run_jobs(
@@ -89,9 +79,12 @@ def run_jobs(
 
 def _start(job: Job, device: str) -> _Running:
     job = replace(job, device=device)
-    receiver, sender = _context().Pipe(duplex=False)
-    process = _context().Process(target=_carry_out, args=(job, sender), daemon=True)
-    with _without_main():
+    receiver, sender = start_context().Pipe(duplex=False)
+    # A sharded trial starts processes of its own, which a daemon may not.
+    process = start_context().Process(
+        target=_carry_out, args=(job, sender), daemon=job.trial.shards == 1
+    )
+    with without_main():
         process.start()
     sender.close()
     return _Running(job, process, receiver, device)
@@ -120,13 +113,9 @@ def _receive(trial: _Running, watch: Watch) -> Result | None:
 
 def _died(trial: _Running) -> Result:
     from whichpeft.engine import Result
+    from whichpeft.engine.ranks import how_it_ended
 
-    code = trial.process.exitcode
-    reason = f"its process ended with exit code {code}"
-    if code is not None and code < 0:
-        name = signal.Signals(-code).name
-        hint = "; the system ends processes so when memory runs out" if name == "SIGKILL" else ""
-        reason = f"its process was ended by {name}{hint}"
+    reason = f"its process {how_it_ended(trial.process.exitcode)}"
     return Result(
         record=Record(
             trial=trial.job.trial,
@@ -171,22 +160,3 @@ def _carry_out(job: Job, sender: Connection) -> None:
         sender.send(("result", carry_out(job, report)))
     except BrokenPipeError:
         sys.exit(1)  # whoever started the run is gone; nobody would keep the record
-
-
-def _context() -> Any:
-    return multiprocessing.get_context(_START)
-
-
-@contextlib.contextmanager
-def _without_main() -> Iterator[None]:
-    """Keep the new process from importing the user's main script.
-
-    A trial needs nothing of it, and a script without an ``if __name__ == "__main__"`` would run
-    itself again in every trial.
-    """
-    main = sys.modules["__main__"]
-    sys.modules["__main__"] = types.ModuleType("__main__")
-    try:
-        yield
-    finally:
-        sys.modules["__main__"] = main

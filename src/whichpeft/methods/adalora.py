@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import torch
 
     from whichpeft.backbones import Backbone
-    from whichpeft.study import Budget
+    from whichpeft.study import Budget, Study
     from whichpeft.tasks import Task
 
 
@@ -105,6 +105,14 @@ class AdaLora(Lora):
         if steps < 10:
             return f"AdaLoRA moves its rank budget over the steps of training, and {steps} are too few"
         return super().refuses(backbone, task, budget)
+
+    def refuses_savings(self, study: Study) -> str | None:
+        if study.shards > 1:
+            return (
+                "AdaLoRA moves its rank budget by looking at whole factors and their gradients, of "
+                "which each process holds a share"
+            )
+        return super().refuses_savings(study)
 
     def attach(self, model: torch.nn.Module, situation: Situation, *, keeps_head: bool = True) -> Any:
         adapted = super().attach(model, situation, keeps_head=keeps_head)

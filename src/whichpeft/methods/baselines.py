@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import torch
 
     from whichpeft.backbones import Backbone
-    from whichpeft.study import Budget
+    from whichpeft.study import Budget, Study
     from whichpeft.tasks import Task
 
 WEIGHTS = "model.safetensors"
@@ -80,6 +80,12 @@ class PlainMethod(Method):
         return model
 
 
+def _trains_weights(study: Study) -> str | None:
+    if study.quantise is None:
+        return None
+    return f"it trains the backbone's own weights, which {study.quantise} keeps in too few steps to move"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Full(PlainMethod):
     """Full fine-tuning: every parameter trains."""
@@ -91,6 +97,9 @@ class Full(PlainMethod):
     learning_rate_source = "docs/defaults.md: a sweep with minilm on stdlib-docs"
     scales_with_width = True
     weight_decay: float = 0.01
+
+    def refuses_savings(self, study: Study) -> str | None:
+        return _trains_weights(study)
 
     def apply(self, model: torch.nn.Module, situation: Situation) -> PlainAdapter:
         return PlainAdapter(model, lambda name: True, situation.head)
@@ -123,6 +132,9 @@ class TopLayers(PlainMethod):
         if self.k > count:
             return f"the last {self.k} layers were asked for, and {backbone.family} has {count}"
         return None
+
+    def refuses_savings(self, study: Study) -> str | None:
+        return _trains_weights(study)
 
     def apply(self, model: torch.nn.Module, situation: Situation) -> PlainAdapter:
         name, layers = layer_lists(model)[-1]

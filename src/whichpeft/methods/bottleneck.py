@@ -51,6 +51,9 @@ class _Adapter(PeftMethod):
     dropout: float = 0.0
     target_modules: tuple[str, ...] | str | None = None
 
+    def reads_quantised(self, quantise: str) -> bool:
+        return True  # it stands after a module, or beside it
+
 
 @dataclass(frozen=True, kw_only=True)
 class SeriesAdapter(_Adapter):

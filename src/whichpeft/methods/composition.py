@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import torch
 
     from whichpeft.backbones import Backbone
-    from whichpeft.study import Budget
+    from whichpeft.study import Budget, Study
     from whichpeft.tasks import Task
 
 
@@ -183,6 +183,10 @@ class Composition(Method):
 
     def refuses(self, backbone: Backbone, task: Task, budget: Budget) -> str | None:
         found = ((part.name, part.refuses(backbone, task, budget)) for part in self.parts)
+        return next((f"{name}: {reason}" for name, reason in found if reason is not None), None)
+
+    def refuses_savings(self, study: Study) -> str | None:
+        found = ((part.name, part.refuses_savings(study)) for part in self.parts)
         return next((f"{name}: {reason}" for name, reason in found if reason is not None), None)
 
     def apply(self, model: torch.nn.Module, situation: Situation) -> StackedAdapter:

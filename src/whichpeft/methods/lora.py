@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import torch
 
     from whichpeft.backbones import Backbone
-    from whichpeft.study import Budget
+    from whichpeft.study import Budget, Study
     from whichpeft.tasks import Task
 
 
@@ -41,13 +41,22 @@ class Lora(PeftMethod):
         return own | {"lora_alpha": alpha}
 
     def refuses(self, backbone: Backbone, task: Task, budget: Budget) -> str | None:
-        start = (self.hyperparameters | dict(self.constant)).get("init_lora_weights")
-        if start in _SHOWN:
+        if self.start in _SHOWN:
             return (
-                f"{start} starts from data, gradients or a quantised model, which whichpeft does not "
-                "show it; use true, pissa, olora or mica"
+                f"{self.start} starts from data, gradients or a quantised model, which whichpeft does "
+                "not show it; use true, pissa, olora or mica"
             )
         return super().refuses(backbone, task, budget)
+
+    @property
+    def start(self) -> object:
+        """How its factors are drawn."""
+        return (self.hyperparameters | dict(self.constant)).get("init_lora_weights")
+
+    def refuses_savings(self, study: Study) -> str | None:
+        if study.quantise and isinstance(self.start, str) and self.start.startswith(_EXACT):
+            return f"{self.start} starts from the weights' exact singular directions"
+        return super().refuses_savings(study)
 
     def adapter(self, model: Any, apart: frozenset[str]) -> PeftAdapter:
         return LoraAdapter(model, apart)
@@ -66,6 +75,7 @@ class LoraAdapter(PeftAdapter):
 
 
 _MOVING = ("olora", "pissa")
+_EXACT = ("pissa", "mica")
 # Ways to start that look at data, gradients or a quantised model, which PEFT has to be shown before.
 _SHOWN = ("corda", "eva", "loftq", "lora_ga")
 

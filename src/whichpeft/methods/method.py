@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import torch
 
     from whichpeft.backbones import Backbone
-    from whichpeft.study import Budget
+    from whichpeft.study import Budget, Study
     from whichpeft.tasks import Task
 
 _WIDTH = 384  # of minilm, on which the usual learning rates were found
@@ -171,6 +171,13 @@ class Method(ABC):
 
     def refuses(self, backbone: Backbone, task: Task, budget: Budget) -> str | None:
         """Say why this method cannot work there, before any work; None where it can."""
+        return None
+
+    def refuses_savings(self, study: Study) -> str | None:
+        """Say why this method cannot work with what makes a large model fit; None where it can.
+
+        The study says which: gradient checkpointing, quantised weights, shards.
+        """
         return None
 
     @abstractmethod

@@ -162,6 +162,9 @@ class NormTuning(PeftMethod):
 
     target_modules: tuple[str, ...] | str | None = None
 
+    def reads_quantised(self, quantise: str) -> bool:
+        return True  # norms are not quantised
+
     def choose_targets(self, model: torch.nn.Module, situation: Situation) -> list[str] | str | None:
         if self.target_modules is not None:
             return super().choose_targets(model, situation)

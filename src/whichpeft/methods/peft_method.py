@@ -13,11 +13,14 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from whichpeft.methods.method import Method, Situation
 from whichpeft.methods.peft_adapter import PeftAdapter, load_head, quiet, set_state, train_head
+from whichpeft.methods.peft_source import quantised_types
 from whichpeft.methods.targets import check_targets, fit, new_modules, shared_targets
 from whichpeft.study.names import format_part
 
 if TYPE_CHECKING:
     import torch
+
+    from whichpeft.study import Study
 
 RECIPE = frozenset({"learning_rate", "weight_decay", "warmup_ratio"})
 
@@ -71,6 +74,15 @@ class PeftMethod(Method):
         usual = {field.name: field.default for field in dataclasses.fields(self)}
         said = {key: getattr(self, key) for key in RECIPE if getattr(self, key) != usual[key]}
         return format_part(name, tuple(said.items()))
+
+    def refuses_savings(self, study: Study) -> str | None:
+        if study.quantise is None or self.reads_quantised(study.quantise):
+            return None
+        return f"PEFT has no layer for {self.name} on weights of {study.quantise}"
+
+    def reads_quantised(self, quantise: str) -> bool:
+        """Whether it works beside quantised weights: it changes none, or PEFT has a layer for it."""
+        return not self.targets or self.peft_type in quantised_types(quantise)
 
     def config_class(self) -> type[Any]:
         """Return the PEFT config class. Imports torch."""

@@ -67,6 +67,23 @@ def base_options() -> frozenset[str]:
     return frozenset(_inherited("PeftConfig", classes))
 
 
+@cache
+def quantised_types(quantise: str) -> frozenset[str]:
+    """Return the method types for which PEFT has layers on weights of ``8bit`` or ``4bit``.
+
+    Their packages say so by a module ``bnb`` with a class such as ``Linear4bit``.
+    """
+    found = set()
+    for path in sorted((_package() / "tuners").glob("*/bnb.py")):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        layers = [node.name for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
+        if any(quantise in layer for layer in layers):
+            config = ast.parse((path.parent / "config.py").read_text(encoding="utf-8"))
+            kinds = (_read(node).peft_type for node in config.body if isinstance(node, ast.ClassDef))
+            found |= {kind for kind in kinds if kind is not None}
+    return frozenset(found)
+
+
 def _package() -> Path:
     spec = importlib.util.find_spec("peft")
     if spec is None or spec.origin is None:

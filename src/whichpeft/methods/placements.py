@@ -85,6 +85,11 @@ def layer_lists(model: torch.nn.Module) -> list[tuple[str, torch.nn.ModuleList]]
     return found
 
 
+def all_layers(model: torch.nn.Module) -> list[torch.nn.Module]:
+    """Return the layers of all lists."""
+    return [layer for _, layers in layer_lists(model) for layer in layers]
+
+
 def bare_model(backbone: Backbone) -> torch.nn.Module:
     """Return the backbone's modules, without weights, to look at their names."""
     import torch

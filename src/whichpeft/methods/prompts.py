@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import torch
 
     from whichpeft.backbones import Backbone
-    from whichpeft.study import Budget
+    from whichpeft.study import Budget, Study
     from whichpeft.tasks import Task
 
 # Model families whose attention takes no keys and values from outside (checked in the tests).
@@ -77,6 +77,14 @@ class Prefix(VirtualTokens):
         if task.task_type is not None and backbone.family in _NO_PREFIX:
             return f"{self.name} prepends keys and values, and {backbone.family}'s attention takes none"
         return super().refuses(backbone, task, budget)
+
+    def refuses_savings(self, study: Study) -> str | None:
+        if study.gradient_checkpointing:
+            return (
+                "its keys and values are handed to the layers as past ones, which gradient "
+                "checkpointing leaves out"
+            )
+        return super().refuses_savings(study)
 
 
 @dataclass(frozen=True, kw_only=True)

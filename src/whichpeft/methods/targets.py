@@ -98,8 +98,13 @@ def _widths(model: torch.nn.Module, targets: Sequence[str] | str | None) -> list
         for name, module in linear.items()
         if any(name == target or name.endswith(f".{target}") for target in listed)
     ]
-    shapes = [module.weight.shape for module in chosen or linear.values()]
-    return [(int(shape[0]), int(shape[1])) for shape in shapes] or [(1, 1)]
+    return [_width(module) for module in chosen or linear.values()] or [(1, 1)]
+
+
+def _width(module: torch.nn.Module) -> tuple[int, int]:
+    if hasattr(module, "in_features"):  # quantised weights do not have the shape that they stand for
+        return int(module.out_features), int(module.in_features)
+    return int(module.weight.shape[0]), int(module.weight.shape[1])
 
 
 def linear_modules(model: torch.nn.Module) -> dict[str, torch.nn.Module]:

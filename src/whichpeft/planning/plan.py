@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from whichpeft.backbones import Backbone
 from whichpeft.methods import Method
@@ -60,6 +60,9 @@ class Cell:
             threads=self.study.threads,
             same_targets=self.study.same_targets,
             number=number,
+            gradient_checkpointing=self.study.gradient_checkpointing,
+            quantise=self.study.quantise,
+            shards=self.study.shards,
         )
 
 
@@ -91,7 +94,7 @@ def make_plan(
     """
     return Plan(
         tuple(
-            _cell(text, method, backbone, task, study)
+            _cell(text, method, replace(backbone, quantise=study.quantise), task, study)
             for backbone in backbones
             for task in tasks
             for text, method in methods.items()
@@ -101,7 +104,16 @@ def make_plan(
 
 def _cell(text: str, method: Method, backbone: Backbone, task: Task, study: Study) -> Cell:
     suited = method.suited_to(backbone)
-    reason = suited.refuses(backbone, task, study.budget)
+    reason = suited.refuses(backbone, task, study.budget) or suited.refuses_savings(study)
+    if reason is None:
+        reason = probe(
+            suited,
+            backbone,
+            task,
+            same_targets=study.same_targets,
+            gradient_checkpointing=study.gradient_checkpointing,
+            shards=study.shards,
+        )
     return Cell(
         study=study,
         backbone=backbone,
@@ -110,5 +122,5 @@ def _cell(text: str, method: Method, backbone: Backbone, task: Task, study: Stud
         identity=method.identity,
         typed=method,
         method=suited,
-        refusal=reason or probe(suited, backbone, task, same_targets=study.same_targets),
+        refusal=reason,
     )

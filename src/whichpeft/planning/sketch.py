@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import re
 import warnings
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from whichpeft.backbones import Backbone
+from whichpeft.backbones.recompute import recompute_activations, stop_recomputing
 from whichpeft.errors import RequestError
 from whichpeft.methods import Adapter, Method, Situation
+from whichpeft.methods.placements import all_layers
 from whichpeft.tasks import Task
 
 if TYPE_CHECKING:
@@ -28,11 +30,16 @@ _LONGEST_REASON = 300
 
 @dataclass(frozen=True, slots=True)
 class Sketch:
-    """An adapted model on the meta device. sizes: of its parameters before; head: the task's."""
+    """An adapted model on the meta device.
+
+    sizes: of its parameters before; head: the task's. quantise: how the backbone's weights are to be
+    loaded, which on the meta device they are not.
+    """
 
     adapter: Adapter
     sizes: Mapping[str, int]
     head: frozenset[str]
+    quantise: str | None = None
 
 
 def make_sketch(
@@ -77,7 +84,7 @@ def _make_sketch(
             weightless=True,
         )
         with place:
-            return Sketch(method.apply(model, situation), sizes, head)
+            return Sketch(method.apply(model, situation), sizes, head, backbone.quantise)
 
 
 def treats_layers_alike(method: Method, backbone: Backbone) -> bool:
@@ -92,10 +99,19 @@ def treats_layers_alike(method: Method, backbone: Backbone) -> bool:
     return method.by_layer and backbone.depth is not None and not _NUMBERED.search(json.dumps(chosen))
 
 
-def probe(method: Method, backbone: Backbone, task: Task, *, same_targets: bool) -> str | None:
-    """Try a method and a forward pass on a model without weights; say why it fails, or None.
+def probe(
+    method: Method,
+    backbone: Backbone,
+    task: Task,
+    *,
+    same_targets: bool,
+    gradient_checkpointing: bool = False,
+    shards: int = 1,
+) -> str | None:
+    """Try a method and a step without an update on a model without weights; say why it fails, or None.
 
-    What fails for want of weights only says nothing, and is no reason.
+    The backward pass is taken for gradient checkpointing alone, which leaves some methods' parts out of
+    it. What fails for want of weights only says nothing, and is no reason.
     """
     import torch
 
@@ -107,13 +123,84 @@ def probe(method: Method, backbone: Backbone, task: Task, *, same_targets: bool)
         raise
     except Exception as error:  # whatever a library raises, the method does not work there
         return None if _wants_weights(error) else _reason(error)
-    fault = _fault(task, backbone, adapter.model) if adapter.trains else None
+    if not adapter.trains:
+        return None
+    indivisible = _indivisible(adapter.model) if shards > 1 else None
+    if indivisible is not None:
+        return indivisible
+    fault = _fault(task, backbone, adapter.model)
+    if fault is None and gradient_checkpointing:
+        return _left_out(task, backbone, adapter.model)
     if fault is None or _wants_weights(fault):
         return None
     with torch.device("meta"):
         bare = task.sketch(backbone)
     # A model that does not run without weights either says nothing of the method.
     return None if _fault(task, backbone, bare) is not None else _reason(fault)
+
+
+def _indivisible(model: torch.nn.Module) -> str | None:
+    """Say what of a model cannot be spread over processes layer by layer, or None."""
+    layers = all_layers(model)
+    groups = [dict(layer.named_parameters()) for layer in layers]
+    groups.append(_outside(model, {id(layer) for layer in layers}))
+    owners: dict[int, int] = {}
+    for number, group in enumerate(groups):
+        for name, parameter in group.items():
+            if parameter.dim() == 0:
+                return f"{name} is a single number, of which processes cannot hold shares"
+            if owners.setdefault(id(parameter), number) != number:
+                return f"its layers share {name}, and processes take shares of each layer apart"
+    return None
+
+
+def _outside(model: torch.nn.Module, layers: Collection[int]) -> dict[str, torch.nn.Parameter]:
+    """Return the parameters that are met without going through one of the layers."""
+    found = {name: p for name, p in model._parameters.items() if p is not None}
+    for name, child in model.named_children():
+        if id(child) not in layers:
+            found |= {f"{name}.{key}": p for key, p in _outside(child, layers).items()}
+    return found
+
+
+def _left_out(task: Task, backbone: Backbone, model: torch.nn.Module) -> str | None:
+    """Say what gradient checkpointing keeps from learning, or None where it changes nothing.
+
+    On fake tensors, since the meta device is none that activations are computed again on.
+    """
+    import torch
+
+    from whichpeft.planning.fake import make_fake
+
+    device = torch.device("cpu")
+    with torch.device("meta"):
+        shapes = task.blank(backbone, _SIZE, _LENGTH)
+    # The random state is of no matter here, and it has content.
+    if not recompute_activations(model, preserve_rng_state=False):
+        return f"transformers has no gradient checkpointing for {backbone.family}"
+    try:
+        with make_fake(model, device), device, warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            batch = {key: torch.empty(value.shape, dtype=value.dtype) for key, value in shapes.items()}
+            recomputed = _learning(task, model, batch)
+            stop_recomputing(model)
+            plain = _learning(task, model, batch)
+    except torch.utils.checkpoint.CheckpointError as error:
+        return f"gradient checkpointing breaks it: {_reason(error)}"
+    except Exception:  # of many kinds, where content is looked at: a run will tell
+        return None
+    missing = sorted(plain - recomputed)
+    if not missing:
+        return None
+    return f"gradient checkpointing leaves it out of the backward pass: {missing[0]} gets no gradient"
+
+
+def _learning(task: Task, model: torch.nn.Module, batch: Mapping[str, Any]) -> set[str]:
+    """Return the names of the parameters that get a gradient."""
+    task.loss(model.train(), dict(batch)).backward()
+    found = {name for name, parameter in model.named_parameters() if parameter.grad is not None}
+    model.zero_grad(set_to_none=True)
+    return found
 
 
 def _fault(task: Task, backbone: Backbone, model: torch.nn.Module) -> Exception | None:

@@ -163,6 +163,7 @@ def _summary(report: Report) -> str:
         f"one with the same budget: {budget.epochs} epoch{_s(budget.epochs)} in batches of "
         f"{budget.batch_size}"
     ]
+    parts += study.savings
     if budget.max_train is not None:
         parts.append(f"at most {show_count(budget.max_train)} training examples")
     if budget.early_stopping is not None:

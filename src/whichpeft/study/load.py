@@ -33,6 +33,7 @@ class _Budget(_Strict):
     batch_size: _Count = 16
     early_stopping: _Count | None = None
     tuning_trials: int = 0
+    micro_batch: _Count | None = None
 
 
 class _Task(_Strict):
@@ -56,6 +57,9 @@ class _Study(_Strict):
     precision: str = "auto"
     threads: int = 1
     same_targets: bool = True
+    gradient_checkpointing: bool = False
+    quantise: str | None = None
+    shards: int = 1
     baseline: str = "full"
 
 
@@ -90,6 +94,9 @@ def load_study(path: Path) -> Study:
             precision=read.precision,
             threads=read.threads,
             same_targets=read.same_targets,
+            gradient_checkpointing=read.gradient_checkpointing,
+            quantise=read.quantise,
+            shards=read.shards,
             baseline=read.baseline,
         )
     except StudyError as error:
@@ -109,6 +116,9 @@ def dump_study(study: Study) -> str:
             "precision": study.precision,
             "threads": study.threads,
             "same_targets": study.same_targets,
+            "gradient_checkpointing": study.gradient_checkpointing,
+            "quantise": study.quantise,
+            "shards": study.shards,
             "baseline": study.baseline,
         },
         sort_keys=False,

@@ -13,6 +13,7 @@ from whichpeft.errors import StudyError, nearest
 Purpose = Literal["profile", "tune", "final"]
 PROBLEMS = ("classification", "regression")
 PRECISIONS = ("auto", "float32", "bfloat16")
+QUANTISED = ("8bit", "4bit")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -24,6 +25,8 @@ class Budget:
     batch_size: examples per optimiser step.
     early_stopping: end a trial after so many epochs without a better validation score.
     tuning_trials: trials of hyperparameter search per method (0 uses each method's defaults).
+    micro_batch: examples that go through the model at once, where a batch is too large for the memory;
+    their gradients add up to one optimiser step on the whole batch.
     """
 
     epochs: int = 3
@@ -31,9 +34,10 @@ class Budget:
     batch_size: int = 16
     early_stopping: int | None = None
     tuning_trials: int = 0
+    micro_batch: int | None = None
 
     def __post_init__(self) -> None:
-        for key in ("epochs", "batch_size", "max_train", "early_stopping"):
+        for key in ("epochs", "batch_size", "max_train", "early_stopping", "micro_batch"):
             value = getattr(self, key)
             if value is not None and value < 1:
                 raise StudyError(f"budget: {key} is {value}; it has to be 1 or more")
@@ -42,6 +46,16 @@ class Budget:
                 f"budget: tuning_trials is {self.tuning_trials}; it has to be 0 (each method at its "
                 "defaults) or more"
             )
+        if self.micro_batch is not None and self.micro_batch > self.batch_size:
+            raise StudyError(
+                f"budget: micro_batch is {self.micro_batch} and batch_size {self.batch_size}; a batch "
+                "is cut into micro-batches, so give at most its size"
+            )
+
+    @property
+    def at_once(self) -> int:
+        """Examples that go through the model at once."""
+        return self.micro_batch or self.batch_size
 
     def steps(self, train_examples: int) -> int:
         """Optimiser steps of one trial on a training split of so many examples."""
@@ -90,6 +104,10 @@ class Study:
     precision: ``auto`` takes bfloat16 where the hardware has it, else float32.
     threads: per trial, on a CPU; part of the question because other threads give other bits.
     same_targets: methods that target modules all target the same ones.
+    gradient_checkpointing: activations are not kept for the backward pass and computed again there,
+    which takes less memory and more time.
+    quantise: ``8bit`` or ``4bit`` keeps the backbone's frozen linear weights so. Needs CUDA.
+    shards: devices that one trial is spread over, each holding its share of every weight.
     baseline: the method that gaps, speed-ups and savings are taken against.
     """
 
@@ -102,6 +120,9 @@ class Study:
     precision: str = "auto"
     threads: int = 1
     same_targets: bool = True
+    gradient_checkpointing: bool = False
+    quantise: str | None = None
+    shards: int = 1
     baseline: str = "full"
     backbone: InitVar[str | None] = None
     task: InitVar[str | TaskSource | None] = None
@@ -120,6 +141,9 @@ class Study:
             precision: str = "auto",
             threads: int = 1,
             same_targets: bool = True,
+            gradient_checkpointing: bool = False,
+            quantise: str | None = None,
+            shards: int = 1,
             baseline: str = "full",
             backbone: str | None = None,
             task: str | TaskSource | None = None,
@@ -139,6 +163,20 @@ class Study:
             put("name", f"{short_name(self.tasks[0].name)}-{short_name(self.backbones[0])}")
         self._check()
 
+    @property
+    def savings(self) -> tuple[str, ...]:
+        """What makes a large model fit, in words."""
+        found = []
+        if self.budget.micro_batch is not None:
+            found.append(f"micro-batches of {self.budget.micro_batch}")
+        if self.gradient_checkpointing:
+            found.append("gradient checkpointing")
+        if self.quantise is not None:
+            found.append(f"the backbone's weights in {self.quantise}")
+        if self.shards > 1:
+            found.append(f"each trial over {self.shards} devices")
+        return tuple(found)
+
     def _check(self) -> None:
         for key in ("backbones", "tasks", "methods", "seeds"):
             values = getattr(self, key)
@@ -154,8 +192,21 @@ class Study:
                 f"study {self.name!r}: unknown precision {self.precision!r}"
                 f"{nearest(self.precision, PRECISIONS)} It is one of {', '.join(PRECISIONS)}"
             )
-        if self.threads < 1:
-            raise StudyError(f"study {self.name!r}: threads is {self.threads}; it has to be 1 or more")
+        for key in ("threads", "shards"):
+            if getattr(self, key) < 1:
+                raise StudyError(
+                    f"study {self.name!r}: {key} is {getattr(self, key)}; it has to be 1 or more"
+                )
+        if self.quantise is not None and self.shards > 1:
+            raise StudyError(
+                f"study {self.name!r}: quantise and shards do not go together: quantised weights are "
+                "not spread over devices; keep one of the two"
+            )
+        if self.quantise is not None and self.quantise not in QUANTISED:
+            raise StudyError(
+                f"study {self.name!r}: unknown quantise {self.quantise!r}"
+                f"{nearest(self.quantise, QUANTISED)} It is one of {', '.join(QUANTISED)}"
+            )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -181,15 +232,27 @@ class Trial:
     threads: int
     same_targets: bool
     number: int | None = None
+    gradient_checkpointing: bool = False
+    quantise: str | None = None
+    shards: int = 1
 
     @property
     def fingerprint(self) -> str:
         """Hash of everything that decides the result; the record's file name.
 
-        How the method was typed and the place in a search decide nothing.
+        How the method was typed and the place in a search decide nothing. What came to be asked
+        after the first records counts only where it is asked, so that theirs stay what they are.
         """
         asked = asdict(self)
         del asked["method"], asked["number"]
+        for fields, key, usual in (
+            (asked["budget"], "micro_batch", None),
+            (asked, "gradient_checkpointing", False),
+            (asked, "quantise", None),
+            (asked, "shards", 1),
+        ):
+            if fields[key] == usual:
+                del fields[key]
         text = json.dumps(asked, sort_keys=True, separators=(",", ":"), default=str)
         return hashlib.sha256(text.encode()).hexdigest()[:24]
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from whichpeft.backbones.quantised import quantisation_config
 from whichpeft.backbones.quiet import quiet_loading
 from whichpeft.errors import BackboneError
 from whichpeft.tasks.encoding import pad_id
@@ -62,18 +63,45 @@ def build_classifier(backbone: Backbone, *, reads: Reads, classes: Sequence[str]
     drawn anew, so that every study starts from the backbone alone. Raises BackboneError where the
     files are no model that classifies such inputs.
     """
-    import torch
-
     check_reads(backbone, reads)
     names = list(classes) or ["value"]
+    options: dict[str, Any] = {
+        "num_labels": len(names),
+        "id2label": dict(enumerate(names)),
+        "label2id": {name: i for i, name in enumerate(names)},
+        "problem_type": "single_label_classification" if classes else "regression",
+    }
+    kept = _head_modules(backbone, reads, classes) if backbone.quantise else []
+    model, found = _load(backbone, reads, options, kept)
+    drawn_in = {key.rpartition(".")[0] for key in found["missing_keys"]}
+    if backbone.quantise and not drawn_in <= set(kept):
+        # What the checkpoint lacks (BERT's pooler) has to train, which quantised weights cannot.
+        model, found = _load(backbone, reads, options, [*kept, *sorted(drawn_in - set(kept))])
+    if reads == "text":
+        model.config.get_text_config().pad_token_id = pad_id(backbone)
+    drawn = set(found["missing_keys"]) | {key for key, *_ in found["mismatched_keys"]}
+    parameters = dict(model.named_parameters())
+    _check_body(model, drawn, found["mismatched_keys"], backbone)
+    classifier = _classifier(model, len(names))
+    for name in sorted(classifier - drawn):
+        _draw(parameters[name], model.config)
+    setattr(model, _DRAWN, frozenset((classifier | drawn) & set(parameters)))
+    return model
+
+
+def _load(
+    backbone: Backbone, reads: Reads, options: Mapping[str, Any], kept: Sequence[str]
+) -> tuple[Any, Mapping[str, Any]]:
+    """Load the weights; `kept` are modules that stay in float32 where the backbone is quantised."""
+    import torch
+
+    if backbone.quantise is not None:
+        options = {**options, "quantization_config": quantisation_config(backbone.quantise, kept)}
     try:
         with quiet_loading():
             model, found = _auto_class(reads).from_pretrained(
                 backbone.files,
-                num_labels=len(names),
-                id2label=dict(enumerate(names)),
-                label2id={name: i for i, name in enumerate(names)},
-                problem_type="single_label_classification" if classes else "regression",
+                **options,
                 dtype=torch.float32,
                 local_files_only=True,
                 use_safetensors=True,
@@ -85,16 +113,16 @@ def build_classifier(backbone: Backbone, *, reads: Reads, classes: Sequence[str]
         raise BackboneError(
             f"backbone {backbone.name!r}: cannot be loaded to classify {reads}: {reason}"
         ) from None
-    if reads == "text":
-        model.config.get_text_config().pad_token_id = pad_id(backbone)
-    drawn = set(found["missing_keys"]) | {key for key, *_ in found["mismatched_keys"]}
-    parameters = dict(model.named_parameters())
-    _check_body(model, drawn, found["mismatched_keys"], backbone)
-    classifier = _classifier(model, len(names))
-    for name in sorted(classifier - drawn):
-        _draw(parameters[name], model.config)
-    setattr(model, _DRAWN, frozenset((classifier | drawn) & set(parameters)))
-    return model
+    return model, found
+
+
+def _head_modules(backbone: Backbone, reads: Reads, classes: Sequence[str]) -> list[str]:
+    """Return the modules of the head, which a model without weights shows."""
+    import torch
+
+    with torch.device("meta"):
+        sketch = sketch_classifier(backbone, reads=reads, classes=classes)
+    return sorted({name.rpartition(".")[0] for name in head_parameters(sketch)})
 
 
 def sketch_classifier(backbone: Backbone, *, reads: Reads, classes: Sequence[str]) -> torch.nn.Module:

@@ -1,0 +1,116 @@
+"""One model over several processes: each holds its share of every parameter (fully sharded data
+parallelism; Rajbhandari et al. 2020, arXiv 1910.02054, and torch's `fully_shard`).
+
+Every process applies the method on the same seeds and takes its share of each batch; gradients are
+summed over processes in such proportions that an update is the one a single process would make.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from whichpeft.errors import TrialFailed
+from whichpeft.methods.placements import all_layers
+from whichpeft.tasks import Array
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """The processes that carry out one trial together, seen from one of them."""
+
+    rank: int = 0
+    size: int = 1
+
+    def own(self, indices: Array) -> Array:
+        """Return this process's share of a batch; neighbours of like size go to different ones."""
+        return indices[self.rank :: self.size]
+
+    def mean(self, value: torch.Tensor) -> torch.Tensor:
+        """Return the mean of a tensor over the processes."""
+        if self.size > 1:
+            value = value.clone()
+            torch.distributed.all_reduce(value)
+            value /= self.size
+        return value
+
+    def largest(self, value: float) -> float:
+        """Return the largest of the processes' values, which all of them then agree on."""
+        return float(max(self.gathered(value)))
+
+    def gathered(self, value: Any) -> list[Any]:
+        """Return the value of every process, in the order of their ranks."""
+        if self.size == 1:
+            return [value]
+        found: list[Any] = [None] * self.size
+        torch.distributed.all_gather_object(found, value)
+        return found
+
+    def device(self, first: str) -> str:
+        """Return this process's device where the group's first one is `first`."""
+        kind, _, index = first.partition(":")
+        return first if kind != "cuda" else f"cuda:{int(index or 0) + self.rank}"
+
+
+ALONE = Group()
+
+
+@contextlib.contextmanager
+def joined(rank: int, size: int, device: torch.device, meeting: Path) -> Iterator[Group]:
+    """Meet the other processes of a group at a file that is not there yet, and leave them at the end."""
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
+    torch.distributed.init_process_group(
+        "nccl" if device.type == "cuda" else "gloo",
+        init_method=f"file://{meeting}",
+        rank=rank,
+        world_size=size,
+        device_id=device if device.type == "cuda" else None,
+    )
+    try:
+        yield Group(rank, size)
+    finally:
+        torch.distributed.destroy_process_group()
+
+
+def shard(model: torch.nn.Module, group: Group, device: torch.device) -> None:
+    """Leave this process its share of every parameter, on its device, in place.
+
+    A layer is gathered when it is met and let go after it; what lies outside the layers is gathered
+    for the whole of a step. Raises TrialFailed where a parameter is left whole.
+    """
+    from torch.distributed.device_mesh import init_device_mesh
+    from torch.distributed.fsdp import fully_shard
+    from torch.distributed.tensor import DTensor
+
+    mesh = init_device_mesh(device.type, (group.size,))
+    for layer in all_layers(model):
+        fully_shard(layer, mesh=mesh)
+    fully_shard(model, mesh=mesh)
+    model.to(device)  # buffers, which are not sharded
+    whole = [name for name, p in model.named_parameters() if not isinstance(p, DTensor)]
+    if whole:
+        raise TrialFailed(f"{whole[0]} is held whole by every process", phase="set-up")
+
+
+def whole_tensors(model: torch.nn.Module, *, keep: bool) -> dict[str, torch.Tensor]:
+    """Gather what training changes of a sharded model, by name, on the CPU; nothing without `keep`.
+
+    Every process of the group has to take part.
+    """
+    from torch.distributed.tensor import DTensor
+
+    found = {}
+    trained = ((name, p) for name, p in model.named_parameters() if p.requires_grad)
+    for name, tensor in (*trained, *model.named_buffers()):
+        whole = tensor.detach()
+        if isinstance(whole, DTensor):
+            whole = whole.full_tensor()
+        if keep:
+            found[name] = whole.cpu()
+    return found

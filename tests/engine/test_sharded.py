@@ -1,0 +1,160 @@
+"""One trial over two processes: the training of one process, each holding its share."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+
+from whichpeft.engine import Progress
+from whichpeft.engine.trial import carry_out
+
+linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks at the fork server")
+
+
+def losses(result) -> list[float]:  # type: ignore[no-untyped-def]
+    return [value for _, name, value in result.curve if name == "train_loss"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("method", "family", "more"),
+    [
+        ("full", "bert", {}),
+        ("lora:lora_dropout=0", "bert", {"micro_batch": 3, "gradient_checkpointing": True}),
+        ("full", "llama", {"gradient_checkpointing": True}),
+        ("lora:lora_dropout=0", "llama", {}),
+    ],
+)
+def test_losses_and_scores_are_those_of_one_process(  # type: ignore[no-untyped-def]
+    make_job, method: str, family: str, more: dict[str, object]
+) -> None:
+    # A step an epoch, since the loss is read at its end, on a batch that two cannot share evenly.
+    asked = {"family": family, "batch_size": 31, "max_train": 31, "epochs": 6}
+    one = carry_out(make_job(method, **asked), lambda progress: None)
+    two = carry_out(make_job(method, **asked, shards=2, **more), lambda progress: None)
+    assert two.record.outcome.status == "completed", two.record.outcome
+    assert len(losses(one)) == len(losses(two)) == 6
+    np.testing.assert_allclose(losses(one), losses(two), rtol=1e-4)
+    np.testing.assert_allclose(
+        one.predictions["outputs"], two.predictions["outputs"], rtol=1e-2, atol=1e-3
+    )
+
+
+@pytest.mark.slow
+def test_an_adapter_is_kept_whole(make_job, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    from safetensors.torch import load_file
+
+    asked = {"batch_size": 31, "max_train": 31, "epochs": 2}
+    kept = {}
+    for shards in (1, 2):
+        folder = tmp_path / "adapters" / str(shards)
+        result = carry_out(
+            make_job("lora:lora_dropout=0", **asked, shards=shards, keep=folder), lambda progress: None
+        )
+        assert result.record.outcome.status == "completed", result.record.outcome
+        kept[shards] = load_file(folder / "adapter_model.safetensors")
+    assert kept[1].keys() == kept[2].keys()
+    for name, tensor in kept[1].items():
+        assert tensor.shape == kept[2][name].shape
+        np.testing.assert_allclose(tensor, kept[2][name], rtol=1e-2, atol=1e-4)
+
+
+@pytest.mark.slow
+def test_a_profile_measures_every_cost(make_job) -> None:  # type: ignore[no-untyped-def]
+    one, two = (
+        carry_out(make_job("lora", purpose="profile", shards=n), lambda progress: None).record
+        for n in (1, 2)
+    )
+    assert two.outcome.status == "completed", two.outcome
+    for name in ("step_milliseconds", "train_seconds", "samples_per_second", "peak_memory_bytes"):
+        assert two.value(name), name
+    for name in ("adapter_bytes", "trainable_parameters", "total_parameters"):
+        assert two.value(name) == one.value(name), name
+
+
+def test_parameters_are_shares(make_job) -> None:  # type: ignore[no-untyped-def]
+    """In a group of one, in this process: what is left whole would be told."""
+    import tempfile
+
+    import torch
+    from torch.distributed.tensor import DTensor
+
+    from whichpeft.engine.sharded import joined, shard
+
+    model = torch.nn.Sequential(torch.nn.Linear(4, 4), torch.nn.Linear(4, 2))
+    model[1].requires_grad_(False)
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        joined(0, 1, torch.device("cpu"), Path(folder, "m")) as group,
+    ):
+        shard(model, group, torch.device("cpu"))
+        assert all(isinstance(parameter, DTensor) for parameter in model.parameters())
+
+
+@linux
+@pytest.mark.slow
+def test_a_rank_that_dies_fails_the_trial_and_leaves_none_behind(make_job) -> None:  # type: ignore[no-untyped-def]
+    killed: list[int] = []
+
+    def kill(progress: Progress) -> None:
+        if progress.phase == "fit" and not killed:
+            killed.extend(ranks()[-1:])
+            os.kill(killed[0], signal.SIGKILL)
+
+    record = carry_out(make_job("full", epochs=300, shards=2), kill).record
+    assert killed
+    assert record.outcome.status == "failed"
+    assert record.outcome.phase in ("fit", "validate")
+    assert "SIGKILL" in (record.outcome.reason or "")
+    assert not ranks()
+
+
+@pytest.mark.slow
+def test_what_one_rank_raises_is_what_the_trial_fails_of(make_job, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    job = make_job("full", shards=2)
+    gone = replace(job, backbone=replace(job.backbone, folder=tmp_path / "gone"))
+    outcome = carry_out(gone, lambda progress: None).record.outcome
+    assert (outcome.status, outcome.phase) == ("failed", "set-up")
+    assert "gone" in (outcome.reason or "")
+    diverged = carry_out(
+        make_job("full:learning_rate=1e30", shards=2), lambda progress: None
+    ).record.outcome
+    assert diverged.status == "failed"
+    assert "not finite" in (diverged.reason or "")
+
+
+@linux
+@pytest.mark.slow
+def test_ending_a_sharded_trial_ends_its_ranks(make_job) -> None:  # type: ignore[no-untyped-def]
+    from whichpeft.executors import NoWatch, run_jobs
+
+    class Stop(NoWatch):
+        def progressed(self, job: object, progress: Progress) -> None:
+            if progress.phase == "fit":
+                raise KeyboardInterrupt
+
+    before = set(psutil.Process().children(recursive=True))
+    with pytest.raises(KeyboardInterrupt):
+        next(run_jobs([make_job("full", epochs=500, shards=2)], ["cpu"], Stop()))
+    left = [p for p in set(psutil.Process().children(recursive=True)) - before if p.is_running()]
+    psutil.wait_procs(left, timeout=10)
+    names = [p.cmdline() for p in left if p.is_running() and p.status() != psutil.STATUS_ZOMBIE]
+    assert all("forkserver" in " ".join(name) and "main(" in " ".join(name) for name in names)
+
+
+def ranks() -> list[int]:
+    """Return the processes that this one's fork server has started."""
+    servers = [p for p in psutil.Process().children() if "forkserver" in " ".join(p.cmdline())]
+    return [
+        child.pid
+        for server in servers
+        for child in server.children()
+        if child.status() != psutil.STATUS_ZOMBIE
+    ]

@@ -1,0 +1,93 @@
+"""What makes a large model fit is part of the question, and old records keep their fingerprints."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from whichpeft.errors import StudyError
+from whichpeft.records.record import record_from_json
+from whichpeft.study import Budget, Study, Trial, dump_study, load_study
+
+FOSSILS = Path(__file__).parents[1] / "records" / "fossils"
+SAVINGS = [{"gradient_checkpointing": True}, {"quantise": "4bit"}, {"shards": 2}]
+
+
+def test_what_is_written_reads_back(tmp_path: Path) -> None:
+    path = tmp_path / "study.yaml"
+    for number, saving in enumerate([*SAVINGS, {"budget": Budget(micro_batch=4)}]):
+        study = Study(name="mine", backbone="minilm", task="t", methods=["head"], seeds=1, **saving)  # type: ignore[arg-type]
+        path.write_text(dump_study(study))
+        assert load_study(path) == study, number
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("quantise: 4bits", "unknown quantise '4bits'; did you mean '4bit'"),
+        ("shards: 0", "shards is 0"),
+        ("{quantise: 4bit, shards: 2}", "do not go together"),
+        ("budget: {micro_batch: 32}", "micro_batch is 32 and batch_size 16"),
+        ("budget: {microbatch: 4}", "did you mean 'micro_batch'"),
+        ("gradient_checkpoint: true", "did you mean 'gradient_checkpointing'"),
+    ],
+)
+def test_a_mistake_is_named(tmp_path: Path, text: str, complaint: str) -> None:
+    path = tmp_path / "study.yaml"
+    lines = text.strip("{}").split(", ") if text.startswith("{") else [text]
+    path.write_text("\n".join(["backbones: [minilm]", "tasks: [t]", "methods: [full]", *lines]))
+    with pytest.raises(StudyError, match=complaint):
+        load_study(path)
+
+
+@pytest.fixture
+def trial() -> Trial:
+    """A trial as it was asked before there was anything to save."""
+    path = next(FOSSILS.glob("schema-2*.json"))
+    return record_from_json(json.loads(path.read_text()), str(path)).trial
+
+
+def test_records_from_before_keep_their_fingerprints(trial: Trial) -> None:
+    raw = json.loads(next(FOSSILS.glob("schema-2*.json")).read_text())
+    assert not {"gradient_checkpointing", "quantise", "shards"} & raw["trial"].keys()
+    assert trial.fingerprint == raw["fingerprint"]
+
+
+def test_what_is_asked_counts(trial: Trial) -> None:
+    asked = [trial, *(replace(trial, **saving) for saving in SAVINGS)]  # type: ignore[arg-type]
+    asked.append(replace(trial, budget=replace(trial.budget, micro_batch=2)))
+    assert len({one.fingerprint for one in asked}) == 5
+
+
+def test_a_folder_is_of_one_way_to_save(tmp_path: Path) -> None:
+    from whichpeft.errors import FolderError
+    from whichpeft.request import check_request
+
+    study = Study(backbone="minilm", task="stdlib-docs", methods=["head"], seeds=1)
+    check_request(study, tmp_path).store.keep_study(study)
+    for saving in [*SAVINGS, {"budget": Budget(micro_batch=4)}]:
+        with pytest.raises(FolderError, match=next(iter(saving))):
+            check_request(replace(study, **saving), tmp_path)  # type: ignore[arg-type]
+
+
+def test_options_say_so_too() -> None:
+    from whichpeft.asking import override
+
+    study = Study(backbone="minilm", task="t", methods=["head"], seeds=1)
+    nothing = {"backbone": None, "task": None, "method": None, "columns": {}}
+    asked = override(
+        study,
+        **nothing,
+        budget={"micro_batch": 4},
+        gradient_checkpointing=True,
+        shards=2,  # type: ignore[arg-type]
+    )
+    assert asked.savings == (
+        "micro-batches of 4",
+        "gradient checkpointing",
+        "each trial over 2 devices",
+    )
+    assert override(study, **nothing, budget={}).savings == ()  # type: ignore[arg-type]
