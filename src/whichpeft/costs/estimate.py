@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 
 from whichpeft.backbones import Backbone
+from whichpeft.costs.fake import quiet_fakes
 from whichpeft.costs.memory import LIBRARY_BYTES, Footprint, Unalike, at_depth, peak
 from whichpeft.costs.step import FakeBench, Trace
 from whichpeft.engine.compute import Compute
@@ -132,6 +134,32 @@ def count_at_depth(question: Question) -> dict[str, int]:
     """Return the counts of parameters alone, which takes no step."""
     depths, whole = question.depths(), question.backbone.depth or 0
     return _lead_counts({depth: _count(question.sketch(depth)) for depth in depths}, whole)
+
+
+def count_flops(question: Question) -> float | None:
+    """Return the FLOPs of training on one example, forward and backward; None where nobody can say."""
+    whole = question.backbone.depth or 0
+    try:
+        with warnings.catch_warnings(), quiet_fakes():
+            warnings.simplefilter("ignore")
+            try:
+                return _flops(question, question.depths())
+            except Unalike:
+                return _flops(question, (whole,))
+    except Exception:  # a refusal would have said so; what is left is not known
+        return None
+
+
+def _flops(question: Question, depths: tuple[int, ...]) -> float:
+    traces = {}
+    for depth in depths:
+        sketch = question.sketch(depth)
+        if not sketch.adapter.trains:
+            return 0.0
+        bench = FakeBench(sketch, question.method, question.task, question.compute)
+        batch = _batch(question, depth, question.batch_size, question.length)
+        traces[depth] = bench.step(batch)
+    return at_depth(traces, question.backbone.depth or 0).flops / question.batch_size
 
 
 def largest_batch(question: Question, costs: Costs, memory: int) -> int | None:

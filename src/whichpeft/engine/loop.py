@@ -81,15 +81,31 @@ class Optimisation:
         return self._peak * (self._steps - step) / max(1, self._steps - self._warmup)
 
 
-def take_step(prepared: Prepared, optimisation: Optimisation, batch: Batch, step: int) -> torch.Tensor:
-    """Train on one batch and return the task's own loss, detached."""
+def take_step(
+    prepared: Prepared,
+    optimisation: Optimisation,
+    batch: Batch,
+    step: int,
+    mark: Callable[[], None] | None = None,
+) -> torch.Tensor:
+    """Train on one batch and return the task's own loss, detached.
+
+    mark: called at the end of forward, of backward and of the optimiser's part, to time them.
+    """
     with prepared.compute.autocast():
         loss = prepared.task.loss(prepared.model, prepared.compute.place(batch))
     penalty = prepared.adapter.penalty()
-    (loss if penalty is None else loss + penalty).backward()
+    whole = loss if penalty is None else loss + penalty
+    if mark is not None:
+        mark()
+    whole.backward()
+    if mark is not None:
+        mark()
     optimisation.step(step)
     prepared.adapter.after_step(step)  # gradients still there: some methods read them
     optimisation.clear()
+    if mark is not None:
+        mark()
     return loss.detach()
 
 
@@ -140,15 +156,19 @@ def evaluate(prepared: Prepared, split: str) -> Array:
     rows: list[Array] = []
     batches = evaluation_batches(examples.sizes, _EVALUATION_BATCH)
     prepared.model.eval()
-    with torch.inference_mode(), prepared.compute.autocast():
-        for batch in batches:
-            outputs = prepared.task.outputs(
-                prepared.model, prepared.compute.place(examples.batch(batch))
-            )
-            rows.append(outputs.float().cpu().numpy())
+    for batch in batches:
+        rows.append(predict(prepared, examples.batch(batch)))
     in_order: Array = np.empty_like(np.concatenate(rows))
     in_order[np.concatenate(batches)] = np.concatenate(rows)
     return in_order
+
+
+def predict(prepared: Prepared, batch: Batch, model: torch.nn.Module | None = None) -> Array:
+    """Return the outputs on one batch, by the prepared model or another form of it, in `eval` mode."""
+    with torch.inference_mode(), prepared.compute.autocast():
+        outputs = prepared.task.outputs(model or prepared.model, prepared.compute.place(batch))
+    rows: Array = outputs.float().cpu().numpy()
+    return rows
 
 
 def _until_rungs(batches: list[Array], done: int, rungs: Sequence[int]) -> list[list[Array]]:
@@ -188,6 +208,7 @@ def _train_on(
             epoch = fitted.examples / len(train)
             report(Progress(phase="fit", epoch=epoch, loss=loss, speed=speed))
             pending.clear()
+    prepared.compute.synchronise()  # the last update belongs to this phase, not to the next
 
 
 def _read_loss(pending: list[torch.Tensor], fitted: Fitted) -> float:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -80,12 +79,10 @@ def prepare(job: Job, compute: Compute) -> Prepared:
     return Prepared(task, examples, adapter, compute, counts)
 
 
-def adapter_bytes(adapter: Adapter) -> int:
-    """Return how many bytes of weights and configuration the adapter writes."""
-    with tempfile.TemporaryDirectory(prefix="whichpeft-") as folder:
-        adapter.save(Path(folder))
-        kept = [path for path in Path(folder).rglob("*") if path.is_file() and path.suffix != ".md"]
-        return sum(path.stat().st_size for path in kept)
+def saved_bytes(folder: Path) -> int:
+    """Return how many bytes of weights and configuration `Adapter.save` wrote into a folder."""
+    kept = [path for path in folder.rglob("*") if path.is_file() and path.suffix != ".md"]
+    return sum(path.stat().st_size for path in kept)
 
 
 def count_parameters(adapter: Adapter, sizes: Mapping[str, int], head: frozenset[str]) -> dict[str, int]:

@@ -26,9 +26,12 @@ from whichpeft.tasks import Array, scores
 _COMPLETED = Outcome(status="completed")
 
 
-def carry_out(job: Job, report: Report) -> Result:
-    """Carry out one trial in this process, and say how far it is on the way."""
-    meter = Meter()
+def carry_out(job: Job, report: Report, *, began: float | None = None) -> Result:
+    """Carry out one trial in this process, and say how far it is on the way.
+
+    began: when this process's work for it began, by `time.perf_counter`; now where not given.
+    """
+    meter = Meter(began)
     setting = Setting(device=job.device, beside=job.beside)
     try:
         torch.set_num_threads(job.trial.threads)
