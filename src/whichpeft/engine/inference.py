@@ -92,15 +92,19 @@ def measure_merged(job: Job, prepared: Prepared) -> list[Measurement]:
     """
     if not job.method.merges:
         return []
-    before = prepared.model
+    before = _module_names(prepared.model)
     try:
         merged = prepared.adapter.merge()
     except ValueError:  # it depends on its options, so a method that merges may refuse to
         return []
-    if merged is before:
+    if _module_names(merged) == before:
         return []
     merged.eval()
     return measure_latency(job, prepared, merged, prefix="merged_")
+
+
+def _module_names(model: torch.nn.Module) -> list[str]:
+    return [name for name, _ in model.named_modules()]
 
 
 def measure_loading(job: Job, task: Task, compute: Compute, folder: Path) -> list[Measurement]:

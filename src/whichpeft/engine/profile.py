@@ -18,6 +18,7 @@ import numpy as np
 
 from whichpeft.engine.batches import evaluation_batches, spread, training_batches
 from whichpeft.engine.compute import Compute
+from whichpeft.engine.effort import STANDARD
 from whichpeft.engine.energy import find_counter
 from whichpeft.engine.inference import (
     measure_batch_latency,
@@ -204,7 +205,7 @@ class _Training:
             quartiles(f"{name}_milliseconds", readings.times(part))
             for part, name in enumerate(_PARTS, start=1)
         ]
-        if readings.rounds > job.effort.rounds - 1 and job.effort.rounds > 2:
+        if job.effort.rounds > STANDARD.rounds:  # to tell what the further rounds were worth
             first = quartiles("step_milliseconds", readings.times(rounds=1))
             found.append(dataclasses.replace(first, name="first_round_step_milliseconds"))
         total = float(np.sum(times))
