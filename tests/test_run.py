@@ -65,6 +65,38 @@ def test_the_table_has_a_row_a_method_with_intervals_and_costs(finished: Path) -
     assert (finished / "report.html").stat().st_size > 100_000
 
 
+def test_a_choice_is_held_to_the_latency_that_was_measured(finished: Path) -> None:
+    report = wp.Report.read(finished)
+    latencies = report.table()["inference_milliseconds"].dropna()
+    assert len(latencies) == 3
+    assert (latencies > 0).all()
+    (answer,) = json.loads(report.choose(max_latency="10s").to_json())
+    trained = [c for c in answer["candidates"] if c["method"] in METHODS]
+    assert answer["method"] in METHODS
+    assert not any("latency" in reason for c in trained for reason in c["excluded"])
+    # Below the slowest, at least one method is out for its latency.
+    (answer,) = json.loads(report.choose(max_latency=f"{latencies.max() - 0.001}ms").to_json())
+    slowest = METHODS[int(latencies.reset_index(drop=True).argmax())]
+    (out,) = [c for c in answer["candidates"] if c["method"] == slowest]
+    assert "latency" in " ".join(out["excluded"])
+    (answer,) = json.loads(report.choose(by="latency").to_json())
+    assert answer["method"] in METHODS
+
+
+def test_every_profile_says_what_a_step_and_its_use_cost(finished: Path) -> None:
+    profiles = [r for r in Store(finished) if r.trial.purpose == "profile"]
+    trained = [r for r in profiles if r.trial.method in METHODS]
+    assert len(trained) == 3
+    speeds = {r.value("matmul_flops_per_second") for r in trained}
+    assert len(speeds) == 1  # measured once a run
+    assert None not in speeds
+    for record in trained:
+        assert record.value("flops_per_sample") > 0
+        assert record.value("peak_share") > 0
+        assert record.value("evaluation_memory_bytes") is not None
+    assert "What a step costs" in (finished / "report.html").read_text()
+
+
 def test_curves_and_predictions_lie_beside_the_records(finished: Path) -> None:
     store = Store(finished)
     finals = [record for record in store if record.trial.purpose == "final"]

@@ -53,21 +53,26 @@ def run(
     jobs: int | None = None,
     device: str = "auto",
     keep_adapters: bool = False,
+    profile: str = "standard",
     watch: Watch | None = None,
 ) -> Report:
     """Run what is missing of a study in its folder and return the report.
 
     out: the run folder; ``whichpeft-runs/<study name>`` where not given. jobs: trials side by
     side on a CPU; as many as fit its cores and memory where not given. keep_adapters: leave what
-    each final trial trained under ``adapters/``, in PEFT's format where it is PEFT's. watch: told of
-    the run's progress; a live display where not given. Writes ``report.html`` into the folder.
+    each final trial trained under ``adapters/``, in PEFT's format where it is PEFT's. profile:
+    ``standard`` measures costs in a few seconds a method, ``thorough`` in about twenty, with narrower
+    quartiles. watch: told of the run's progress; a live display where not given. Writes ``report.html``
+    into the folder.
 
     Raises RequestError, with nothing run, where the request is wrong. A trial that fails becomes
     a failed record and does not raise.
     """
     from whichpeft.conduct import conduct
+    from whichpeft.engine.effort import find_effort
     from whichpeft.report import Report
 
+    effort = find_effort(profile)
     request = check_request(study, folder_of(study, out), jobs)
     with tempfile.TemporaryDirectory(prefix="whichpeft-") as scratch:
         if watch is not None:
@@ -78,6 +83,7 @@ def run(
                 device=device,
                 watch=watch,
                 keep_adapters=keep_adapters,
+                effort=effort,
             )
         else:
             from whichpeft.progress import LiveWatch
@@ -90,6 +96,7 @@ def run(
                     device=device,
                     watch=live,
                     keep_adapters=keep_adapters,
+                    effort=effort,
                 )
     report = Report.read(request.store.folder)
     report.write_html(request.store.folder / "report.html")
@@ -97,17 +104,24 @@ def run(
 
 
 def forecast(
-    study: Study, *, out: Path | str | None = None, jobs: int | None = None, device: str = "auto"
+    study: Study,
+    *,
+    out: Path | str | None = None,
+    jobs: int | None = None,
+    device: str = "auto",
+    profile: str = "standard",
 ) -> Forecast:
     """Say which trials `run` would run and how long it would take, from a few timed steps.
 
     Raises RequestError where the request is wrong. Writes nothing.
     """
+    from whichpeft.engine.effort import find_effort
     from whichpeft.forecast import make_forecast
 
+    effort = find_effort(profile)
     request = check_request(study, folder_of(study, out), jobs)
     with tempfile.TemporaryDirectory(prefix="whichpeft-") as scratch:
-        return make_forecast(request, Path(scratch), jobs=jobs, device=device)
+        return make_forecast(request, Path(scratch), jobs=jobs, device=device, effort=effort)
 
 
 def plan(

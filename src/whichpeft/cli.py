@@ -90,6 +90,9 @@ def run(
     keep_adapters: Annotated[
         bool, typer.Option(help="Keep what every final trial trained, under adapters/.")
     ] = False,
+    profile: Annotated[
+        str, typer.Option(help="How costs are measured: standard, or thorough and longer.")
+    ] = "standard",
     dry_run: Annotated[bool, typer.Option(help="Print the trials and an estimate; run none.")] = False,
     quiet: Annotated[bool, typer.Option(help="Print the table only.")] = False,
 ) -> None:
@@ -130,7 +133,7 @@ def run(
         asked = named(asked)
     folder = folder_of(asked, out)
     if dry_run:
-        _print_forecast(asked, folder, jobs, device)
+        _print_forecast(asked, folder, jobs, device, profile)
         return
     try:
         report = run_study(
@@ -139,6 +142,7 @@ def run(
             jobs=jobs,
             device=device,
             keep_adapters=keep_adapters,
+            profile=profile,
             watch=_quiet(quiet),
         )
     except KeyboardInterrupt:
@@ -192,12 +196,12 @@ def _quiet(quiet: bool) -> Any:
     return NoWatch()
 
 
-def _print_forecast(study: Study, folder: Path, jobs: int | None, device: str) -> None:
+def _print_forecast(study: Study, folder: Path, jobs: int | None, device: str, profile: str) -> None:
     from whichpeft.api import forecast
     from whichpeft.units import show_seconds
 
     console = Console()
-    foreseen = forecast(study, out=folder, jobs=jobs, device=device)
+    foreseen = forecast(study, out=folder, jobs=jobs, device=device, profile=profile)
     table = Table(title=f"{study.name}: trials to run", title_justify="left", box=None)
     for heading in ("backbone", "task", "method", "tuning", "seeds", "each", "note"):
         table.add_column(heading)

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Mapping, Sequence
+import statistics
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from whichpeft.analysis.search import best_trial
 from whichpeft.engine import Job
 from whichpeft.engine.compute import choose_compute
+from whichpeft.engine.effort import STANDARD, THOROUGH, Effort, profile_seconds
 from whichpeft.engine.setting import describe_setting
 from whichpeft.errors import FolderError
 from whichpeft.executors import Watch, run_jobs
 from whichpeft.planning import Cell, Search, make_search
-from whichpeft.records import Outcome, Record, Store
+from whichpeft.records import Measurement, Outcome, Record, Store
 from whichpeft.request import Request
 from whichpeft.searching import jobs_of
-from whichpeft.stage import Stage, expected_costs, make_job, set_stage, side_by_side
+from whichpeft.stage import Stage, expected_costs, make_job, profile_jobs, set_stage, side_by_side
 
 # Of a whole trial's time that a tuning trial takes, most being stopped early.
 TUNING_SHARE = 0.4
@@ -32,6 +34,7 @@ class _Run:
     watch: Watch
     jobs: int | None
     keep_adapters: bool
+    effort: Effort
     seconds: dict[str, float] = field(default_factory=dict)
     memory: int = 0
 
@@ -44,11 +47,28 @@ class _Run:
         devices = self.stage.devices[:1]
         kept = self.store.fingerprints()
         new = [cell for cell in cells if cell.profile.fingerprint not in kept]
-        jobs = [make_job(cell.profile, cell, self.stage, 0) for cell in new]
-        self._carry_out("profile", jobs, jobs, devices, done=len(cells) - len(new))
+        expected = [make_job(cell.profile, cell, self.stage, 0) for cell in new]
+        jobs = profile_jobs(new, self.stage, self.effort)
+        self.watch.estimate({job.trial.fingerprint: profile_seconds(self.effort) for job in expected})
+        self._carry_out("profile", expected, jobs, devices, done=len(cells) - len(new))
+        if self.effort == THOROUGH:
+            self._say_what_it_gained(cells, kept)
         seconds, memory = expected_costs(cells, self.store)
         self.seconds |= seconds
         self.memory = max(self.memory, memory)
+
+    def _say_what_it_gained(self, cells: Sequence[Cell], kept: Collection[str]) -> None:
+        """Say how much nearer the quartiles are, and which profiles are older ones."""
+        names = {cell.profile.fingerprint for cell in cells}
+        line = gain([record for record in self.store if record.trial.fingerprint in names - set(kept)])
+        if line is not None:
+            self.watch.say(line)
+        old = len(names & set(kept))
+        if old:
+            self.watch.say(
+                f"{old} of the profiles were there before and stay as they are; delete a record to have "
+                "its method measured again"
+            )
 
     def tune(self, searches: Sequence[Search]) -> list[Cell]:
         """Run the searches; return the cells of those that found better than the default."""
@@ -114,6 +134,29 @@ class _Run:
         return self.seconds.get(cell.profile.fingerprint, 0.0)
 
 
+def gain(profiles: Sequence[Record]) -> str | None:
+    """Say how far apart a step's quartiles are, by all rounds and by the first; None if unknown."""
+    pairs = [
+        (step, first)
+        for record in profiles
+        if (step := record.measurement("step_milliseconds")) is not None
+        and (first := record.measurement("first_round_step_milliseconds")) is not None
+    ]
+    if not pairs:
+        return None
+    after, before = (statistics.median(map(_spread, found)) for found in zip(*pairs, strict=True))
+    return (
+        f"thorough profiles: a step's quartiles are {after:.1%} of its median apart, {before:.1%} after "
+        "the first round; what is left is what batches differ in"
+    )
+
+
+def _spread(measured: Measurement) -> float:
+    if measured.low is None or measured.high is None or not measured.value:
+        return 0.0
+    return (measured.high - measured.low) / measured.value
+
+
 def found_by(search: Search, records: Mapping[str, Record]) -> Cell | None:
     """Return the cell with the best hyperparameters on record, or None where that is the default.
 
@@ -135,6 +178,7 @@ def conduct(
     device: str,
     watch: Watch,
     keep_adapters: bool = False,
+    effort: Effort = STANDARD,
 ) -> None:
     """Run what the request's folder lacks. Raises RequestError before the first trial only."""
     stage = set_stage(request, scratch, device)
@@ -146,7 +190,14 @@ def conduct(
         _keep_refusal(cell, stage, request.store)
         watch.say(f"{cell.text} is left out: {cell.refusal}")
 
-    run = _Run(request=request, stage=stage, watch=watch, jobs=jobs, keep_adapters=keep_adapters)
+    run = _Run(
+        request=request,
+        stage=stage,
+        watch=watch,
+        jobs=jobs,
+        keep_adapters=keep_adapters,
+        effort=effort,
+    )
     cells = list(stage.plan.accepted)
     run.profile(cells)
     searches = [search for cell in cells if (search := make_search(cell)) is not None]

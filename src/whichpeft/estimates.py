@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import logging
 import multiprocessing
 import signal
 import sys
@@ -19,12 +18,13 @@ import torch
 from whichpeft.backbones import Backbone, resolve_backbone
 from whichpeft.backbones.quiet import quiet_loading
 from whichpeft.costs import Costs, Question, estimate_costs, largest_batch, measure_speed
-from whichpeft.engine.batches import training_batches
+from whichpeft.engine.batches import padded_length
 from whichpeft.engine.compute import DEVICES, Compute, choose_compute, find_devices
 from whichpeft.engine.setting import usable_cores
 from whichpeft.errors import BackboneError, StudyError, nearest
 from whichpeft.methods import Method, resolve_method
 from whichpeft.planning import Cell, make_plan
+from whichpeft.planning.fake import quiet_fakes
 from whichpeft.request import check_distinct
 from whichpeft.study import Study
 from whichpeft.tasks import Task, load_task
@@ -95,15 +95,9 @@ def make_estimates(
 @contextlib.contextmanager
 def _quietly() -> Iterator[None]:
     """Keep the libraries' remarks off the screen: what does not work ends in a row."""
-    fakes = logging.getLogger("torch._subclasses.fake_tensor")
-    level = fakes.level
-    fakes.setLevel(logging.CRITICAL)
-    try:
-        with quiet_loading(), warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        fakes.setLevel(level)
+    with quiet_loading(), quiet_fakes(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 def _cells(
@@ -183,9 +177,7 @@ def _lengths(study: Study, backbone: Backbone, task: Task) -> tuple[int, int | N
         train = task.encode(backbone, max_train=study.budget.max_train)["train"]
     except BackboneError:  # a folder with a config.json and no tokenizer
         return usual, None
-    batches = training_batches(train.sizes, study.budget.batch_size, seed=0, epoch=0)
-    padded = sum(int(train.sizes[batch].max()) * len(batch) for batch in batches)
-    return int(np.max(train.sizes)), round(padded / len(train))
+    return int(np.max(train.sizes)), padded_length(train.sizes, study.budget.batch_size)
 
 
 def _rows(cells: Sequence[Cell], terms: _Terms) -> list[dict[str, Any]]:

@@ -7,14 +7,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from whichpeft.conduct import TUNING_SHARE, found_by
+from whichpeft.engine.effort import QUICK, STANDARD, Effort, profile_seconds
 from whichpeft.executors import NoWatch, run_jobs
 from whichpeft.planning import Cell, make_search
 from whichpeft.records import Record
 from whichpeft.request import Request
 from whichpeft.stage import make_job, set_stage, side_by_side, trial_seconds
-
-# A method without a profile yet will be profiled first, which takes about this long.
-_PROFILE_SECONDS = 3.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +56,22 @@ class Forecast:
     seconds: float
 
 
-def make_forecast(request: Request, scratch: Path, *, jobs: int | None, device: str) -> Forecast:
-    """Time a few steps of every method that has not been profiled yet, and add up."""
+def make_forecast(
+    request: Request,
+    scratch: Path,
+    *,
+    jobs: int | None,
+    device: str,
+    effort: Effort = STANDARD,
+) -> Forecast:
+    """Time a few steps of every method that has not been profiled yet, and add up.
+
+    effort: of the profiles that the run will take.
+    """
     stage = set_stage(request, scratch, device)
     kept = {record.trial.fingerprint: record for record in request.store}
     cells = {cell.profile.fingerprint: cell for cell in stage.plan.accepted}
-    new = [replace(make_job(cell.profile, cell, stage, 0), quick=True)
+    new = [replace(make_job(cell.profile, cell, stage, 0), effort=QUICK)
            for name, cell in cells.items() if name not in kept]  # fmt: skip
     profiles = {name: kept[name] for name in cells if name in kept}
     for job, result in run_jobs(new, stage.devices[:1], NoWatch()):
@@ -73,7 +81,7 @@ def make_forecast(request: Request, scratch: Path, *, jobs: int | None, device: 
     study = request.study
     at_once = len(side_by_side(stage.devices, jobs, study.threads, memory, study.shards))
     done = sum(record.trial.purpose != "profile" for record in kept.values())
-    seconds = sum(row.whole_seconds for row in rows) / at_once + _PROFILE_SECONDS * len(new)
+    seconds = sum(row.whole_seconds for row in rows) / at_once + profile_seconds(effort) * len(new)
     return Forecast(rows, sum(row.trials for row in rows), done, at_once, seconds)
 
 

@@ -91,7 +91,8 @@ class LiveWatch:
         """Estimate the seconds left in this stage, or None where nothing is known."""
         stage = self._stage
         if stage.name == "profile":
-            mean = stage.spent / stage.ended if stage.ended else 3.0
+            expected = stage.expected / stage.count if stage.count else 0.0
+            mean = stage.spent / stage.ended if stage.ended else expected
             return mean * (stage.count - stage.ended)
         if not stage.expected:
             return None

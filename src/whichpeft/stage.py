@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import psutil
 
 from whichpeft.backbones import resolve_backbone
+from whichpeft.costs import Question, count_flops, measure_matmul
 from whichpeft.engine import Job
+from whichpeft.engine.batches import padded_length
 from whichpeft.engine.compute import choose_compute, find_devices, group_devices
-from whichpeft.engine.data import write_data
+from whichpeft.engine.data import read_data, write_data
+from whichpeft.engine.effort import Effort
 from whichpeft.engine.quantise import check_quantising
 from whichpeft.engine.setting import usable_cores
 from whichpeft.executors import warm_up
@@ -66,6 +69,36 @@ def make_job(trial: Trial, cell: Cell, stage: Stage, beside: int) -> Job:
         device=stage.devices[0],
         beside=beside,
     )
+
+
+def profile_jobs(cells: Sequence[Cell], stage: Stage, effort: Effort) -> Iterator[Job]:
+    """Yield the jobs that measure what cells cost, to be run alone on the machine.
+
+    What is measured once for all is measured before the first, and what is counted is counted for each
+    when its turn has come, so that nothing runs beside a profile.
+    """
+    compute = matmul_speed = None
+    lengths: dict[Path, int] = {}
+    for cell in cells:
+        job = make_job(cell.profile, cell, stage, 0)
+        budget = cell.study.budget
+        if compute is None or matmul_speed is None:
+            compute = choose_compute(job.device, cell.study.precision)
+            matmul_speed = measure_matmul(compute, cell.study.threads)
+        if job.data not in lengths:
+            lengths[job.data] = padded_length(read_data(job.data)[1]["train"].sizes, budget.batch_size)
+        question = Question(
+            method=cell.method,
+            backbone=cell.backbone,
+            task=cell.task,
+            compute=compute,
+            batch_size=budget.batch_size,
+            length=lengths[job.data],
+            same_targets=cell.study.same_targets,
+        )
+        yield replace(
+            job, effort=effort, flops_per_sample=count_flops(question), matmul_speed=matmul_speed
+        )
 
 
 def expected_costs(cells: Iterable[Cell], records: Iterable[Record]) -> tuple[dict[str, float], int]:

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from whichpeft.engine.meter import Meter
+from whichpeft.engine.meter import Meter, with_margins
 
 
 def test_phases_add_up_to_the_total() -> None:
@@ -28,3 +28,25 @@ def test_a_failure_leaves_the_meter_in_its_phase() -> None:
     with pytest.raises(ValueError, match="broken"), meter.phase("fit"):
         raise ValueError("broken")
     assert meter.phase_now == "fit"
+
+
+def test_what_a_meter_cannot_see_is_counted_before_and_after() -> None:
+    meter = Meter()
+    with meter.phase("fit"):
+        time.sleep(0.01)
+    inside = {(m.name, m.phase): m.value for m in meter.measurements("trial")}
+    widened = with_margins(meter.measurements("trial"), before=2.0, after=3.0)
+    whole = {(m.name, m.phase): m.value for m in widened}
+    assert whole["seconds", "fit"] == inside["seconds", "fit"]
+    assert whole["seconds", "set-up"] == pytest.approx(2.0, abs=0.5)
+    assert whole["seconds", "save"] == pytest.approx(3.0)
+    total = whole.pop(("total_seconds", "all"))
+    assert total == pytest.approx(sum(whole.values()))
+    assert with_margins((), before=2.0, after=3.0) == ()
+
+
+def test_a_meter_may_begin_before_it_is_made() -> None:
+    meter = Meter(began=time.perf_counter() - 5)
+    assert meter.elapsed >= 5
+    seconds = {m.phase: m.value for m in meter.measurements("trial") if m.name == "seconds"}
+    assert seconds["set-up"] >= 5

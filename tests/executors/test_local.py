@@ -7,12 +7,13 @@ import signal
 import subprocess
 import sys
 import textwrap
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
-from whichpeft.executors import NoWatch, run_jobs
+from whichpeft.executors import NoWatch, local, run_jobs
 from whichpeft.study import Budget, Study, TaskSource
 
 
@@ -144,3 +145,37 @@ def test_a_script_without_a_main_guard_is_not_run_again(
     )
     assert done.stdout.count("once") == 1
     assert "2 rows" in done.stdout
+
+
+class Outside(NoWatch):
+    """A clock outside the trial's process: from its start until its result is here."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.began = self.wall = 0.0
+        reap = local._reap
+
+        def arrived(trial: local._Running) -> None:
+            self.wall = time.perf_counter() - self.began
+            reap(trial)
+
+        monkeypatch.setattr(local, "_reap", arrived)
+
+    def started(self, job: object) -> None:
+        self.began = time.perf_counter()
+
+
+@pytest.mark.parametrize("purpose", ["final", "profile"])
+def test_the_phases_of_a_trial_are_all_of_its_time(
+    tiny_backbone: Path, reviews: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, purpose: str
+) -> None:
+    job = make_jobs(tiny_backbone, reviews, tmp_path, ["full"], epochs=20)[0]
+    job = replace(job, trial=replace(job.trial, purpose=purpose))
+    outside = Outside(monkeypatch)
+    ((_, result),) = run_jobs([job], ["cpu"], outside)
+    record = result.record
+    assert record.outcome.status == "completed", record.outcome
+    phases = {m.phase: m.value for m in record.measurements if m.name == "seconds"}
+    assert set(phases) <= {"set-up", "warm-up", "fit", "validate", "test", "save"}
+    assert sum(phases.values()) == pytest.approx(record.value("total_seconds"))
+    # Not how fast, but that nothing is left out: the two clocks are of the same trial.
+    assert sum(phases.values()) == pytest.approx(outside.wall, rel=0.02)

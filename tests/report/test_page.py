@@ -170,3 +170,16 @@ def test_a_browser_draws_the_charts(made, tmp_path):
     # The page counts only what was drawn without an error: six on a, four on b, ranks over both.
     assert 'data-drawn="11"' in done.stdout
     assert done.stdout.count("<svg") >= 11
+
+
+def test_the_page_shows_the_parts_of_a_step_and_leaves_out_what_nobody_measured(made, tmp_path):
+    profile = made.profile("full", adapter=made.BASE)
+    more = made.measurements({"forward_milliseconds": 30.0, "peak_share": 0.4}, "profile")
+    profile = replace(profile, measurements=(*profile.measurements, *more))
+    records = [profile, made.final("full", 0, 0.8), made.idle_profile()]
+    Report(made.study(["full", "zero-shot"]), records).write_html(tmp_path / "report.html")
+    text = " ".join(Elements((tmp_path / "report.html").read_text()).text.split())
+    table = text.partition("What a step costs, and what using it costs")[2].partition("Hyper")[0]
+    assert "full 80 [75, 90] 30 40 % 400 MB" in table
+    assert "energy" not in table
+    assert "zero-shot" not in table

@@ -1,7 +1,16 @@
 """What training would cost, from shapes alone: parameters, memory, FLOPs, file sizes, time."""
 
-from whichpeft.costs.estimate import Costs, Question, estimate_costs, largest_batch
+from whichpeft.costs.estimate import Costs, Question, count_flops, estimate_costs, largest_batch
 from whichpeft.costs.memory import Footprint
-from whichpeft.costs.speed import measure_speed
+from whichpeft.costs.speed import measure_matmul, measure_speed
 
-__all__ = ["Costs", "Footprint", "Question", "estimate_costs", "largest_batch", "measure_speed"]
+__all__ = [
+    "Costs",
+    "Footprint",
+    "Question",
+    "count_flops",
+    "estimate_costs",
+    "largest_batch",
+    "measure_matmul",
+    "measure_speed",
+]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +17,7 @@ from whichpeft.engine.compute import Compute
 from whichpeft.engine.prepare import count_parameters
 from whichpeft.methods import Method
 from whichpeft.planning import Sketch, make_sketch, treats_layers_alike
+from whichpeft.planning.fake import quiet_fakes
 from whichpeft.tasks import Task
 
 # Two depths show what a layer adds: the lowest layer alone needs no gradient of its input.
@@ -149,6 +151,32 @@ def count_at_depth(question: Question) -> dict[str, int]:
     """Return the counts of parameters alone, which takes no step."""
     depths, whole = question.depths(), question.backbone.depth or 0
     return _lead_counts({depth: _count(question.sketch(depth)) for depth in depths}, whole)
+
+
+def count_flops(question: Question) -> float | None:
+    """Return the FLOPs of training on one example, forward and backward; None where nobody can say."""
+    whole = question.backbone.depth or 0
+    try:
+        with warnings.catch_warnings(), quiet_fakes():
+            warnings.simplefilter("ignore")
+            try:
+                return _flops(question, question.depths())
+            except Unalike:
+                return _flops(question, (whole,))
+    except Exception:  # a refusal would have said so; what is left is not known
+        return None
+
+
+def _flops(question: Question, depths: tuple[int, ...]) -> float:
+    traces = {}
+    for depth in depths:
+        sketch = question.sketch(depth)
+        if not sketch.adapter.trains:
+            return 0.0
+        bench = FakeBench(sketch, question.method, question.task, question.compute)
+        batch = _batch(question, depth, question.batch_size, question.length)
+        traces[depth] = bench.step(batch)
+    return at_depth(traces, question.backbone.depth or 0).flops / question.batch_size
 
 
 def largest_batch(question: Question, costs: Costs, memory: int) -> int | None:

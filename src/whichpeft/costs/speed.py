@@ -1,7 +1,9 @@
-"""How fast this machine trains, measured in about half a second on one transformer layer."""
+"""How fast this machine trains, measured in half a second on one transformer layer, and multiplies."""
 
 from __future__ import annotations
 
+import itertools
+import math
 import time
 
 import torch
@@ -12,6 +14,9 @@ from whichpeft.engine.compute import Compute
 _SECONDS = 0.4
 _WIDEST = 1024  # wider layers are no faster, and take long to make
 _MOST_TOKENS = 4096
+
+_MATMUL_SECONDS = 0.2
+_MATMUL_WIDTH = {"cpu": 512, "mps": 4096, "cuda": 8192}  # wider ones are no faster; of a CPU's thread
 
 
 def measure_speed(compute: Compute, *, width: int, batch_size: int, length: int) -> float:
@@ -47,3 +52,33 @@ def measure_speed(compute: Compute, *, width: int, batch_size: int, length: int)
     while time.perf_counter() - began < _SECONDS:
         fastest = min(fastest, step())
     return float(counter.get_total_flops()) / fastest
+
+
+def measure_matmul(compute: Compute, threads: int) -> float:
+    """Return the FLOP/s at which the device multiplies two large matrices, with so many CPU threads.
+
+    In the precision that training multiplies in; the best of the products that fit the time, each so
+    short that what else the machine does leaves some of them alone.
+    """
+    width = _MATMUL_WIDTH[compute.device.type]
+    if compute.device.type == "cpu":
+        width *= math.isqrt(threads - 1) + 1
+    dtype = torch.bfloat16 if compute.precision == "bfloat16" else torch.float32
+    left, right = (torch.randn(width, width, device=compute.device).to(dtype) for _ in range(2))
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        fastest = float("inf")
+        end = time.perf_counter() + _MATMUL_SECONDS
+        for turn in itertools.count():
+            compute.synchronise()
+            began = time.perf_counter()
+            left @ right
+            compute.synchronise()
+            if turn:  # the first one loads the kernel
+                fastest = min(fastest, time.perf_counter() - began)
+                if time.perf_counter() > end:
+                    break
+    finally:
+        torch.set_num_threads(before)
+    return 2 * width**3 / fastest

@@ -35,10 +35,29 @@ def evaluation_batches(sizes: Array, batch_size: int) -> list[Array]:
     return [order[i : i + batch_size] for i in range(0, len(order), batch_size)]
 
 
+def padded_length(sizes: Array, batch_size: int) -> int:
+    """Return what an example is padded to in its training batch, on average."""
+    batches = training_batches(sizes, batch_size, seed=0, epoch=0)
+    return round(sum(int(sizes[batch].max()) * len(batch) for batch in batches) / len(sizes))
+
+
 def spread(batches: Sequence[Array], sizes: Array, count: int) -> list[Array]:
-    """Pick `count` batches that stand for all: evenly spaced in the order of their padded size."""
-    ordered = sorted(batches, key=lambda batch: (int(sizes[batch].max()) * len(batch), int(batch[0])))
-    if len(ordered) <= count:
-        return ordered
-    middle = (np.arange(count) + 0.5) * len(ordered) / count
-    return [ordered[int(i)] for i in middle]
+    """Pick `count` batches that stand for all: one of each of so many equal parts, by padded size.
+
+    Of each part the one nearest to its mean, so that the few long ones weigh what they weigh in all.
+    They come in an order whose beginning stands for the whole: from the middle of the sizes outwards,
+    a shorter and a longer one in turn.
+    """
+
+    def cost(batch: Array) -> int:
+        return int(sizes[batch].max()) * len(batch)
+
+    ordered = sorted(batches, key=lambda batch: (cost(batch), int(batch[0])))
+    parts = [ordered[i * len(ordered) // count : (i + 1) * len(ordered) // count] for i in range(count)]
+    picked = []
+    for part in filter(None, parts):
+        mean = sum(map(cost, part)) / len(part)
+        picked.append(min(part, key=lambda batch: abs(cost(batch) - mean)))
+    middle = (len(picked) - 1) / 2
+    outwards = sorted(range(len(picked)), key=lambda i: (abs(i - middle), i))
+    return [picked[i] for i in outwards]

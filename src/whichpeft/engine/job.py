@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from whichpeft.backbones import Backbone
+from whichpeft.engine.effort import STANDARD, Effort
 from whichpeft.methods import Method
 from whichpeft.records import Record
 from whichpeft.records.store import Curve
@@ -20,7 +21,8 @@ class Job:
 
     data: file with the encoded task, written by `whichpeft.engine.data`.
     beside: how many other trials may run at the same time.
-    quick: of a profile, time a few steps only, for a forecast.
+    effort: of a profile, how long it may take. flops_per_sample: of its training, as counted, and
+    matmul_speed: FLOP/s that the machine multiplies at, where known.
     rungs: of a tuning trial, the steps at which it is validated, each with the score it has to reach
     there to go on; None where it goes on with any. search_trials: how many trials its search has.
     keep: folder to leave the trained adapter in, where it is to be kept.
@@ -32,7 +34,9 @@ class Job:
     data: Path
     device: str
     beside: int = 0
-    quick: bool = False
+    effort: Effort = STANDARD
+    flops_per_sample: float | None = None
+    matmul_speed: float | None = None
     rungs: tuple[tuple[int, float | None], ...] = ()
     search_trials: int = 0
     keep: Path | None = None

@@ -82,25 +82,38 @@ class Optimisation:
 
 
 def take_step(
-    prepared: Prepared, optimisation: Optimisation, parts: Iterable[tuple[Batch, float]], step: int
+    prepared: Prepared,
+    optimisation: Optimisation,
+    parts: Iterable[tuple[Batch, float]],
+    step: int,
+    mark: Callable[[], None] | None = None,
 ) -> torch.Tensor:
     """Train on one batch and return the task's own loss, detached.
 
     parts: what goes through the model one after the other, each with its share of the batch's loss,
-    so that the step is that of the whole batch.
+    so that the step is that of the whole batch. mark: called at the end of each part's forward and
+    backward pass and of the optimiser's work, to time them.
     """
+    mark = mark or _unmarked
     losses: list[torch.Tensor] = []
     for part, share in parts:
         with prepared.compute.autocast():
             loss = prepared.task.loss(prepared.model, prepared.compute.place(part))
         penalty = prepared.adapter.penalty()
         whole = loss if penalty is None else loss + penalty
+        mark()
         (whole if share == 1 else whole * share).backward()
+        mark()
         losses.append(loss.detach() if share == 1 else loss.detach() * share)
     optimisation.step(step)
     prepared.adapter.after_step(step)  # gradients still there: some methods read them
     optimisation.clear()
+    mark()
     return losses[0] if len(losses) == 1 else torch.stack(losses).sum()
+
+
+def _unmarked() -> None:
+    """Nobody times the step."""
 
 
 def fit(prepared: Prepared, job: Job, meter: Meter, report: Report) -> Fitted:
@@ -151,20 +164,25 @@ def evaluate(prepared: Prepared, split: str) -> Array:
     batches = evaluation_batches(examples.sizes, _EVALUATION_BATCH)
     prepared.model.eval()
     group = prepared.group
-    # What is gathered of other processes' shares has to serve for training again.
-    without_graph = torch.inference_mode if group.size == 1 else torch.no_grad
-    with without_graph(), prepared.compute.autocast():
-        for batch in batches:
-            own = group.own(batch)
-            outputs = prepared.task.outputs(
-                prepared.model, prepared.compute.place(examples.batch(own if len(own) else batch[:1]))
-            )
-            rows.append(outputs.float().cpu().numpy()[: len(own)])
+    for batch in batches:
+        own = group.own(batch)
+        outputs = predict(prepared, examples.batch(own if len(own) else batch[:1]))
+        rows.append(outputs[: len(own)])
     by_rank = group.gathered(np.concatenate(rows))
     in_order: Array = np.empty_like(np.concatenate(by_rank))
     for rank, found in enumerate(by_rank):
         in_order[np.concatenate([batch[rank :: group.size] for batch in batches])] = found
     return in_order
+
+
+def predict(prepared: Prepared, batch: Batch, model: torch.nn.Module | None = None) -> Array:
+    """Return the outputs on one batch, by the prepared model or another form of it, in `eval` mode."""
+    # What is gathered of other processes' shares has to serve for training again.
+    without_graph = torch.inference_mode if prepared.group.size == 1 else torch.no_grad
+    with without_graph(), prepared.compute.autocast():
+        outputs = prepared.task.outputs(model or prepared.model, prepared.compute.place(batch))
+    rows: Array = outputs.float().cpu().numpy()
+    return rows
 
 
 def _until_rungs(batches: list[Array], done: int, rungs: Sequence[int]) -> list[list[Array]]:
@@ -204,6 +222,7 @@ def _train_on(
             epoch = fitted.examples / len(train)
             report(Progress(phase="fit", epoch=epoch, loss=loss, speed=speed))
             pending.clear()
+    prepared.compute.synchronise()  # the last update belongs to this phase, not to the next
 
 
 def _read_loss(losses: torch.Tensor, fitted: Fitted) -> float:

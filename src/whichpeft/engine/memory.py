@@ -58,6 +58,12 @@ class PeakMemory:
             return None if peak is None else max(0, peak - self._idle)
         return None
 
+    def reserved(self) -> int | None:
+        """Return the bytes that the accelerator's allocator held at most; None where there is none."""
+        if self._device.type == "cuda":
+            return int(torch.cuda.max_memory_reserved(self._device))
+        return None
+
 
 def _touch_libraries() -> None:
     """Take steps of a very small transformer, so that the libraries' own pages count as idle."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 
 from whichpeft.records import Measurement
 
@@ -12,12 +13,21 @@ PHASES = ("set-up", "warm-up", "fit", "validate", "test", "save")
 
 
 class Meter:
-    """A clock that is always in one phase."""
+    """A clock that is always in one phase, from its making on or from `began` on."""
 
-    def __init__(self) -> None:
+    def __init__(self, began: float | None = None) -> None:
         self.phase_now = PHASES[0]
         self._seconds = dict.fromkeys(PHASES, 0.0)
-        self._start = self._since = time.perf_counter()
+        self._start = self._since = time.perf_counter() if began is None else began
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the start."""
+        return time.perf_counter() - self._start
+
+    def seconds(self, phase: str) -> float:
+        """Seconds of a phase that is over."""
+        return self._seconds[phase]
 
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:
@@ -48,3 +58,27 @@ class Meter:
             *seconds,
             Measurement(name="total_seconds", value=total, unit="s", phase="all", source=source),
         ]
+
+
+def with_margins(
+    measurements: Sequence[Measurement], *, before: float, after: float
+) -> tuple[Measurement, ...]:
+    """Count seconds beyond a meter's reach to its phases: before it began, and after it was read.
+
+    What comes before (the process starts, its job is unpacked) is set-up, and what comes after (the
+    result is sent) is saving; the total holds both.
+    """
+    more = {("seconds", "set-up"): before, ("seconds", "save"): after}
+    total = next((m for m in measurements if m.name == "total_seconds"), None)
+    if total is None:
+        return tuple(measurements)
+    found = [
+        replace(m, value=m.value + more.pop((m.name, m.phase), 0.0)) if m is not total
+        else replace(m, value=m.value + before + after)
+        for m in measurements
+    ]  # fmt: skip
+    missing = [
+        Measurement(name=name, value=value, unit="s", phase=phase, source=total.source)
+        for (name, phase), value in more.items()
+    ]
+    return (*found, *missing)

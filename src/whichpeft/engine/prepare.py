@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import math
 import random
-import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,16 +57,23 @@ class Prepared:
     def parts(self, batch: Array) -> Iterator[tuple[Batch, float]]:
         """Give what goes through the model one after the other of a batch of training examples.
 
-        Each part is padded to its own longest and has its share of the batch's loss. Of a group each
-        process gets its own, in as many parts as the others; one that has none of the examples left
-        takes part with one that counts for nothing.
+        Each part is padded to its own longest and has its share of the batch's loss.
         """
-        train, own = self.examples["train"], self.group.own(batch)
+        for part, share in self.cut(batch):
+            yield self.examples["train"].batch(part), share
+
+    def cut(self, batch: Array) -> Iterator[tuple[Array, float]]:
+        """Cut a batch's indices into parts, each with its share of the batch's loss.
+
+        Of a group each process gets its own, in as many parts as the others; one that has none of the
+        examples left takes part with one that counts for nothing.
+        """
+        own = self.group.own(batch)
         most = math.ceil(len(batch) / self.group.size)
         for i in range(0, most, self.at_once):
             part = own[i : i + self.at_once]
             share = len(part) * self.group.size / len(batch)
-            yield train.batch(part if len(part) else batch[:1]), share
+            yield part if len(part) else batch[:1], share
 
 
 def start_stream(seed: int, stream: int, rank: int = 0) -> None:
@@ -142,12 +148,10 @@ def whole_adapter(prepared: Prepared, job: Job) -> Adapter | None:
     return alone.adapter
 
 
-def adapter_bytes(adapter: Adapter) -> int:
-    """Return how many bytes of weights and configuration the adapter writes."""
-    with tempfile.TemporaryDirectory(prefix="whichpeft-") as folder:
-        adapter.save(Path(folder))
-        kept = [path for path in Path(folder).rglob("*") if path.is_file() and path.suffix != ".md"]
-        return sum(path.stat().st_size for path in kept)
+def saved_bytes(folder: Path) -> int:
+    """Return how many bytes of weights and configuration `Adapter.save` wrote into a folder."""
+    kept = [path for path in folder.rglob("*") if path.is_file() and path.suffix != ".md"]
+    return sum(path.stat().st_size for path in kept)
 
 
 def count_parameters(adapter: Adapter, sizes: Mapping[str, int], head: frozenset[str]) -> dict[str, int]:

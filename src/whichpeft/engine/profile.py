@@ -1,142 +1,255 @@
 """Profile: what a method costs, measured alone on the machine before its quality is.
 
-Memory is read first, with an allocator that returns what is freed; time afterwards, with one
-that keeps it, as the final trials use.
+Readings are taken in the order of their worth, each within its share of the seconds (see `Effort`):
+memory, with an allocator that returns what is freed; the steps of training, with one that keeps it, as
+the final trials use; what is saved; inference; the model with the adapter folded in, which ends the
+adapter; and, where seconds are left, loading what was saved and switching.
 """
 
 from __future__ import annotations
 
-import statistics
+import dataclasses
+import tempfile
 import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import numpy as np
 
-from whichpeft.engine.batches import spread, training_batches
+from whichpeft.engine.batches import evaluation_batches, spread, training_batches
 from whichpeft.engine.compute import Compute
+from whichpeft.engine.effort import STANDARD
+from whichpeft.engine.energy import find_counter
+from whichpeft.engine.inference import (
+    measure_batch_latency,
+    measure_latency,
+    measure_loading,
+    measure_merged,
+    ready_for_use,
+)
 from whichpeft.engine.job import Job, Progress
-from whichpeft.engine.loop import Optimisation, Report, take_step
+from whichpeft.engine.loop import Optimisation, Report, predict, take_step
 from whichpeft.engine.memory import PeakMemory, keep_freed_memory, return_freed_memory
 from whichpeft.engine.meter import Meter
 from whichpeft.engine.prepare import (
     TRAINING,
     Prepared,
-    adapter_bytes,
     prepare,
+    saved_bytes,
     start_stream,
     whole_adapter,
 )
+from whichpeft.engine.readings import Readings, fact, quartiles, read_in_rounds
 from whichpeft.engine.sharded import Group
+from whichpeft.engine.stopwatch import Stopwatch
 from whichpeft.records import Measurement
-from whichpeft.tasks import Array
+from whichpeft.tasks import Array, Batch
 
-_SECONDS = 1.0  # of measured steps, at most
-_STEPS = 8
-_FEWEST_STEPS = 4
-_QUICK_STEPS = 2
-_WARM_UP_STEPS = 1
+# A step this long is not warmed up for each shape: what meeting a shape for the first time takes is
+# some milliseconds.
+_LONG_STEP = 0.5
+_SMALL = 2  # examples that make the optimiser's state; some layers do not train on one
+_PARTS = ("forward", "backward", "optimizer")
 
 
 def profile(job: Job, compute: Compute, meter: Meter, report: Report, group: Group) -> list[Measurement]:
-    """Measure parameters, peak memory, step time and adapter size of one method."""
+    """Measure parameters, memory, step time, adapter size and inference of one method.
+
+    Where several processes share a trial, the slowest's time and the fullest's memory count, and
+    inference is left out.
+    """
     report(Progress(phase="set-up"))
     return_freed_memory()
     peak = PeakMemory(compute.device)
     prepared = prepare(job, compute, group)
     peak.restart()  # what loading took beside the model is not training
-    measurements = list(prepared.counts)
+    found = list(prepared.counts)
     start_stream(job.trial.seed, TRAINING, group.rank)
-    if prepared.adapter.trains:
-        measurements += _train(job, prepared, peak, meter, report)
-    else:
-        measurements.append(_fact("train_seconds", 0, "s"))
-    with meter.phase("save"):
-        adapter = whole_adapter(prepared, job)
-        if adapter is not None:
-            measurements.append(_fact("adapter_bytes", adapter_bytes(adapter), "B"))
-    return [*measurements, *meter.measurements("profile")]
-
-
-def _train(
-    job: Job, prepared: Prepared, peak: PeakMemory, meter: Meter, report: Report
-) -> list[Measurement]:
-    budget, train = job.trial.budget, prepared.examples["train"]
-    steps = budget.steps(len(train))
-    epoch = training_batches(train.sizes, budget.batch_size, seed=job.trial.seed, epoch=0)
-    full = [batch for batch in epoch if len(batch) == budget.batch_size] or epoch
-    optimisation = Optimisation(prepared, job.method, steps)
-    prepared.model.train()
-    # Well into training, where a method that changes its shape on the way has nearly its final one.
-    step = steps * 6 // 10
+    if not prepared.adapter.trains:
+        found += [fact("train_seconds", 0, "s"), fact("adapter_bytes", 0, "B")]
+        return [*found, *meter.measurements("profile")]
+    training = _Training(job, prepared)
     with meter.phase("warm-up"):
-        # The optimiser's state is made by a first step, of any size; the peak is the largest batch's.
-        by_size = sorted(full, key=lambda batch: int(train.sizes[batch].max()))
-        for batch in (by_size[0], by_size[-1]):
-            take_step(prepared, optimisation, prepared.parts(batch), step)
-            step += 1
-        prepared.compute.synchronise()
-        peak_bytes = peak.measure()
-        if peak_bytes is not None:  # of the fullest device, which is the one that may be too small
-            peak_bytes = int(prepared.group.largest(peak_bytes))
+        found += _memory(job, prepared, training, peak)
         keep_freed_memory()
-        chosen = spread(full, train.sizes, _QUICK_STEPS if job.quick else _STEPS)
-        for batch in chosen[-_WARM_UP_STEPS:]:
-            take_step(prepared, optimisation, prepared.parts(batch), step)
-            step += 1
-        prepared.compute.synchronise()
+        training.begin()
+        training.warm_up()
     with meter.phase("fit"):
         report(Progress(phase="fit"))
-        seconds, done = _time_steps(prepared, optimisation, chosen, step)
-    measurements = _rates(seconds, done, train.tokens, steps)
-    if peak_bytes is not None:
-        measurements.append(_fact("peak_memory_bytes", peak_bytes, "B"))
-    return measurements
+        found += training.measure()
+    training.end()
+    with tempfile.TemporaryDirectory(prefix="whichpeft-") as kept:
+        with meter.phase("save"):
+            adapter = whole_adapter(prepared, job)
+            if adapter is not None:
+                adapter.save(Path(kept))
+                found.append(fact("adapter_bytes", saved_bytes(Path(kept)), "B"))
+        if job.effort.examples and group.size == 1:
+            found += _use(job, prepared, Path(kept), meter, report)
+    return [*found, *meter.measurements("profile")]
 
 
-def _time_steps(
-    prepared: Prepared, optimisation: Optimisation, batches: list[Array], step: int
-) -> tuple[list[float], list[Array]]:
-    """Time steps on batches in an order whose every beginning stands for all sizes."""
-    order = sorted(range(len(batches)), key=lambda i: (i * 7) % len(batches))
-    seconds: list[float] = []
-    done: list[Array] = []
-    for i in order:
-        if len(seconds) >= _FEWEST_STEPS and sum(seconds) > _SECONDS:
-            break
-        prepared.compute.synchronise()
-        began = time.perf_counter()
-        take_step(prepared, optimisation, prepared.parts(batches[i]), step)
-        prepared.compute.synchronise()
-        # All processes of a group have to stop after the same step.
-        seconds.append(prepared.group.largest(time.perf_counter() - began))
-        done.append(batches[i])
-        step += 1
-    return seconds, done
+def _memory(job: Job, prepared: Prepared, training: _Training, peak: PeakMemory) -> list[Measurement]:
+    """Read the peaks of training and of evaluation, each on the longest batch of the study's size.
+
+    Training's is that of a step which is not the first: the optimiser's state is made by one on made-up
+    inputs before. Evaluation's comes after that state is let go.
+    """
+    training.begin()
+    training.step(training.blank(training.smallest[:_SMALL]))
+    training.step(prepared.parts(training.largest))
+    found = _peaks(peak, prepared, "peak_memory_bytes", "reserved_memory_bytes")
+    training.end()
+    if not job.effort.examples:
+        return found
+    peak.restart()
+    prepared.model.eval()
+    validation = prepared.examples["validation"]
+    predict(
+        prepared, validation.batch(evaluation_batches(validation.sizes, job.trial.budget.batch_size)[0])
+    )
+    return [*found, *_peaks(peak, prepared, "evaluation_memory_bytes")]
 
 
-def _rates(
-    seconds: list[float], batches: list[Array], tokens: Array | None, steps: int
+def _peaks(
+    peak: PeakMemory, prepared: Prepared, name: str, reserved: str | None = None
 ) -> list[Measurement]:
-    low, middle, high = np.percentile(np.array(seconds) * 1000, [25, 50, 75])
-    total = sum(seconds)
-    measurements = [
-        Measurement(
-            name="step_milliseconds",
-            value=float(middle),
-            unit="ms",
-            phase="profile",
-            source="profile",
-            low=float(low),
-            high=float(high),
-        ),
+    prepared.compute.synchronise()
+    values = {name: peak.measure()} | ({reserved: peak.reserved()} if reserved else {})
+    largest = prepared.group.largest  # the fullest device is the one that may be too small
+    return [fact(key, largest(value), "B") for key, value in values.items() if value is not None]
+
+
+def _use(job: Job, prepared: Prepared, kept: Path, meter: Meter, report: Report) -> list[Measurement]:
+    """Measure inference, then the model with the adapter folded in, then loading while seconds last."""
+    with meter.phase("validate"):
+        report(Progress(phase="validate"))
+        ready_for_use(prepared)
+        found = measure_latency(job, prepared)
+        found += measure_batch_latency(job, prepared)
+        found += measure_merged(job, prepared)
+    # Building the model anew to load onto takes about as long as it did at the start.
+    if meter.elapsed + meter.seconds("set-up") < job.effort.seconds:
+        with meter.phase("save"):
+            found += measure_loading(job, prepared.task, prepared.compute, kept)
+    return found
+
+
+class _Training:
+    """Steps of training at one place of the schedule, on batches that stand for all sizes."""
+
+    def __init__(self, job: Job, prepared: Prepared) -> None:
+        budget, train = job.trial.budget, prepared.examples["train"]
+        epoch = training_batches(train.sizes, budget.batch_size, seed=job.trial.seed, epoch=0)
+        full = [batch for batch in epoch if len(batch) == budget.batch_size] or epoch
+        by_size = sorted(full, key=lambda batch: int(train.sizes[batch].max()))
+        self.smallest, self.largest = by_size[0], by_size[-1]
+        self._chosen = spread(full, train.sizes, job.effort.sizes)
+        self._job, self._prepared = job, prepared
+        self._steps = budget.steps(len(train))
+        self._taken = 0
+        self._optimisation: Optimisation | None = None
+        self._spent = 0.0
+        # Processes of a group have to take the same steps: they go by the slowest's time.
+        self._agreed = prepared.group.largest
+
+    def begin(self) -> None:
+        """Start with a new optimiser."""
+        self._prepared.model.train()
+        self._optimisation = Optimisation(self._prepared, self._job.method, self._steps)
+
+    def end(self) -> None:
+        """Let the optimiser's state go."""
+        self._optimisation = None
+
+    def step(self, parts: Iterator[tuple[Batch, float]], mark: Callable[[], None] | None = None) -> None:
+        assert self._optimisation is not None
+        # Well into training, where a method that changes its shape on the way has nearly its final
+        # one, and never beyond, however many steps are taken.
+        place = self._steps * 6 // 10 + self._taken % max(1, self._steps // 10)
+        take_step(self._prepared, self._optimisation, parts, place, mark)
+        self._taken += 1
+
+    def blank(self, indices: Array) -> Iterator[tuple[Batch, float]]:
+        """Give made-up inputs of the shapes of a batch's parts."""
+        sizes = self._prepared.examples["train"].sizes
+        for part, share in self._prepared.cut(indices):
+            length = int(sizes[part].max())
+            yield self._prepared.task.blank(self._job.backbone, len(part), length), share
+
+    def warm_up(self) -> None:
+        """Step through the shapes to come on made-up inputs: a shape takes longer the first time."""
+        began = time.perf_counter()
+        sizes = self._prepared.examples["train"].sizes
+        shapes = {(len(batch), int(sizes[batch].max())): batch for batch in self._chosen}
+        for batch in shapes.values():
+            before = time.perf_counter()
+            self.step(self.blank(batch))
+            self._prepared.compute.synchronise()
+            if self._agreed(time.perf_counter() - before) > _LONG_STEP:
+                break
+        self._spent = self._agreed(time.perf_counter() - began)
+
+    def measure(self) -> list[Measurement]:
+        """Time steps by the rule of `read_in_rounds`, and count the energy that they take."""
+        effort = self._job.effort
+        watch = Stopwatch(self._prepared.compute)
+
+        def read(indices: Array) -> tuple[float, ...]:
+            watch.start()
+            self.step(self._prepared.parts(indices), watch.mark)
+            whole, *parts, optimizer = watch.stop()
+            return self._agreed(whole), sum(parts[::2]), sum(parts[1::2]), optimizer
+
+        counter = find_counter(self._prepared.compute.device)
+        readings = read_in_rounds(
+            self._chosen,
+            read,
+            seconds=effort.step_seconds - self._spent,
+            rounds=effort.rounds,
+            stable=effort.stable,
+            agreed=self._agreed,
+        )
+        found = self._rates(readings)
+        if counter is not None:
+            joules = counter.joules() / readings.count * self._steps
+            found.append(fact("energy_joules", joules, "J", counter.source))
+        return found
+
+    def _rates(self, readings: Readings) -> list[Measurement]:
+        """Return the step and its parts, and the rates that follow from it."""
+        job, train = self._job, self._prepared.examples["train"]
+        batches = [self._chosen[place] for place in readings.inputs]
+        times = readings.times()
+        found = [quartiles("step_milliseconds", times)]
+        found += [
+            quartiles(f"{name}_milliseconds", readings.times(part))
+            for part, name in enumerate(_PARTS, start=1)
+        ]
+        if job.effort.rounds > STANDARD.rounds:  # to tell what the further rounds were worth
+            first = quartiles("step_milliseconds", readings.times(rounds=1))
+            found.append(dataclasses.replace(first, name="first_round_step_milliseconds"))
+        total = float(np.sum(times))
+        samples = sum(map(len, batches)) / total
         # The mean, not the median: batches differ in size, and a trial meets all of them.
-        _fact("train_seconds", statistics.fmean(seconds) * steps, "s"),
-        _fact("samples_per_second", sum(map(len, batches)) / total, "1/s"),
-    ]
-    if tokens is not None:
-        read = sum(int(tokens[batch].sum()) for batch in batches)
-        measurements.append(_fact("tokens_per_second", read / total, "1/s"))
-    return measurements
+        found += [
+            fact("train_seconds", float(np.mean(times)) * self._steps, "s"),
+            fact("samples_per_second", samples, "1/s"),
+        ]
+        if train.tokens is not None:
+            read = sum(int(train.tokens[batch].sum()) for batch in batches)
+            found.append(fact("tokens_per_second", read / total, "1/s"))
+        return [*found, *_peak_share(job, samples)]
 
 
-def _fact(name: str, value: float, unit: str) -> Measurement:
-    return Measurement(name=name, value=value, unit=unit, phase="profile", source="profile")
+def _peak_share(job: Job, samples: float) -> list[Measurement]:
+    """Set what a step computes in a second beside what the machine multiplies in one."""
+    found = []
+    if job.flops_per_sample is not None:
+        found.append(fact("flops_per_sample", job.flops_per_sample, "FLOP", "counted"))
+    if job.matmul_speed is not None:
+        found.append(fact("matmul_flops_per_second", job.matmul_speed, "FLOP/s", "matmul"))
+    if job.flops_per_sample is not None and job.matmul_speed is not None:
+        share = job.flops_per_sample * samples / job.matmul_speed
+        found.append(fact("peak_share", share, "fraction"))
+    return found

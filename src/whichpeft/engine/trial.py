@@ -30,16 +30,19 @@ from whichpeft.tasks import Array, scores
 _COMPLETED = Outcome(status="completed")
 
 
-def carry_out(job: Job, report: Report) -> Result:
-    """Carry out one trial in this process, or in as many as it has shards, and say how far it is."""
+def carry_out(job: Job, report: Report, *, began: float | None = None) -> Result:
+    """Carry out one trial in this process, or in as many as it has shards, and say how far it is.
+
+    began: when this process's work for it began, by `time.perf_counter`; now where not given.
+    """
     if job.trial.shards > 1:
         return carry_out_in_ranks(job, report)
-    return carry_out_alone(job, report, ALONE)
+    return carry_out_alone(job, report, ALONE, began=began)
 
 
-def carry_out_alone(job: Job, report: Report, group: Group) -> Result:
+def carry_out_alone(job: Job, report: Report, group: Group, *, began: float | None = None) -> Result:
     """Carry out one trial, or this process's part of what a group of them does."""
-    meter = Meter()
+    meter = Meter(began)
     setting = Setting(device=job.device, beside=job.beside)
     try:
         torch.set_num_threads(job.trial.threads)

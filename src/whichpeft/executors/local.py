@@ -35,6 +35,7 @@ class _Running:
     process: BaseProcess
     pipe: Connection
     device: str
+    started: float
     phase: str | None = None
 
 
@@ -86,8 +87,10 @@ def _start(job: Job, device: str) -> _Running:
     )
     with without_main():
         process.start()
+    # Now, not before: a fork server that still imports lets the first process wait to be born.
+    started = time.perf_counter()
     sender.close()
-    return _Running(job, process, receiver, device)
+    return _Running(job, process, receiver, device, started)
 
 
 def _wait(running: Sequence[_Running]) -> list[_Running]:
@@ -106,9 +109,21 @@ def _receive(trial: _Running, watch: Watch) -> Result | None:
         trial.phase = content.phase
         watch.progressed(trial.job, content)
         return None
+    arrived = time.perf_counter()
     _reap(trial)
-    result: Result = content
-    return result
+    result, began, ended = content
+    return _with_all_time(result, max(0.0, began - trial.started), max(0.0, arrived - ended))
+
+
+def _with_all_time(result: Result, before: float, after: float) -> Result:
+    """Count what the trial's own meter could not see: its process's start, and the result's way here.
+
+    Processes of one machine share the clock of `time.perf_counter`.
+    """
+    from whichpeft.engine.meter import with_margins
+
+    found = with_margins(result.record.measurements, before=before, after=after)
+    return replace(result, record=replace(result.record, measurements=found))
 
 
 def _died(trial: _Running) -> Result:
@@ -143,6 +158,7 @@ def _reap(trial: _Running) -> None:
 
 def _carry_out(job: Job, sender: Connection) -> None:
     """Run in the trial's own process."""
+    began = time.perf_counter()
     # ctrl-C reaches every process of the terminal; the one that started the run decides.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     from whichpeft.engine.trial import carry_out
@@ -157,6 +173,7 @@ def _carry_out(job: Job, sender: Connection) -> None:
             sender.send(("progress", progress))
 
     try:
-        sender.send(("result", carry_out(job, report)))
+        result = carry_out(job, report, began=began)
+        sender.send(("result", (result, began, time.perf_counter())))
     except BrokenPipeError:
         sys.exit(1)  # whoever started the run is gone; nobody would keep the record

@@ -7,6 +7,8 @@ are, a GPU's on a machine without one too.
 
 from __future__ import annotations
 
+import contextlib
+import logging
 from collections.abc import Iterator
 from typing import Any
 
@@ -28,6 +30,18 @@ def make_fake(model: torch.nn.Module, device: torch.device) -> FakeTensorMode:
             fake._is_param = True
         torch.utils.swap_tensors(tensor, fake)
     return mode
+
+
+@contextlib.contextmanager
+def quiet_fakes() -> Iterator[None]:
+    """Keep remarks on what fake tensors cannot do off the screen; a row or a record says it."""
+    log = logging.getLogger("torch._subclasses.fake_tensor")
+    level = log.level
+    log.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        log.setLevel(level)
 
 
 def _tensors(model: torch.nn.Module) -> Iterator[torch.Tensor]:

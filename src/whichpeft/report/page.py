@@ -21,6 +21,7 @@ from whichpeft.report.columns import (
     interval_note,
     problems,
 )
+from whichpeft.report.cost_table import cost_table
 from whichpeft.report.figure import SCREEN, Figure, Size
 from whichpeft.report.figures import figures
 from whichpeft.report.render import vega_bundle
@@ -70,6 +71,7 @@ def _section(comparison: Comparison, place: int) -> dict[str, Any]:
     return _words(comparison, FULL) | {
         "figures": _at_all_sizes(lambda size: figures(comparison, size), place),
         "hyperparameters": _hyperparameters(comparison),
+        "costs": cost_table(comparison),
     }
 
 

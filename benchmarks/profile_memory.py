@@ -1,0 +1,110 @@
+"""Compares the peak memory that a profile gives with what another process sees of it.
+
+A parent samples the resident memory of the profile's process (``smaps_rollup``) and reads the kernel's
+record of its peak (``VmHWM``). The process waits when it is idle, its libraries loaded, when the model
+has come, and when the peak has been read. Each method is a process of its own.
+
+Run it from the checkout, on Linux: python benchmarks/profile_memory.py
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import multiprocessing
+import sys
+import tempfile
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+from whichpeft.api import DEFAULT
+from whichpeft.engine import Job
+from whichpeft.engine.effort import QUICK
+from whichpeft.request import check_request
+from whichpeft.stage import make_job, set_stage
+
+METHODS = ("full", "head", "lora:r=8", "bitfit")
+
+
+def main() -> None:
+    study = dataclasses.replace(DEFAULT, methods=tuple(sys.argv[1:] or METHODS))
+    print(f"{'method':16}{'profile MB':>12}{'VmHWM MB':>12}{'ratio':>8}{'sampled MB':>12}{'ratio':>8}")
+    with tempfile.TemporaryDirectory() as folder:
+        scratch = Path(folder, "scratch")
+        scratch.mkdir()
+        stage = set_stage(check_request(study, Path(folder, "run")), scratch, "cpu")
+        for cell in stage.plan.accepted:
+            job = dataclasses.replace(make_job(cell.profile, cell, stage, 0), effort=QUICK)
+            told, recorded, sampled = measure(job) if cell.method.learning_rate else (None, 0, 0)
+            if told is not None:
+                print(
+                    f"{cell.text:16}{told / 1e6:12.1f}{recorded / 1e6:12.1f}{told / recorded:8.3f}"
+                    f"{sampled / 1e6:12.1f}{told / sampled:8.3f}",
+                    flush=True,
+                )
+
+
+def measure(job: Job) -> tuple[float | None, int, int]:
+    """Return in bytes what the profile says, what the kernel recorded, and the highest sample."""
+    context = multiprocessing.get_context("spawn")
+    here, there = context.Pipe()
+    process = context.Process(target=carry_out_watched, args=(job, there))
+    process.start()
+    there.close()
+    assert here.recv() == "idle"
+    idle = sampled = sample(process.pid)
+    here.send("go on")
+    assert here.recv() == "loaded"
+    here.send("go on")
+    while not here.poll(0.0005):
+        sampled = max(sampled, sample(process.pid))
+    assert here.recv() == "peak read"
+    recorded = field(Path(f"/proc/{process.pid}/status"), "VmHWM:")
+    here.send("go on")
+    told = here.recv()
+    process.join()
+    return told, recorded - idle, sampled - idle
+
+
+def sample(pid: int | None) -> int:
+    return field(Path(f"/proc/{pid}/smaps_rollup"), "Rss:")
+
+
+def field(path: Path, name: str) -> int:
+    lines = path.read_text().splitlines()
+    return next(1024 * int(line.split()[1]) for line in lines if line.startswith(name))
+
+
+def carry_out_watched(job: Job, pipe: Connection) -> None:
+    """Run in the process that is watched; it waits at the points that the parent has to know of."""
+    import torch
+
+    from whichpeft.engine import memory, preload, profile, trial  # noqa: F401
+
+    class Watched(memory.PeakMemory):
+        def __init__(self, device: torch.device) -> None:
+            super().__init__(device)
+            self.wait("idle")
+
+        def restart(self) -> None:
+            super().restart()
+            self.wait("loaded")
+
+        def measure(self) -> int | None:
+            found = super().measure()
+            self.wait("peak read")
+            return found
+
+        def wait(self, word: str) -> None:
+            if word not in said:
+                said.append(word)
+                pipe.send(word)
+                pipe.recv()
+
+    said: list[str] = []
+    profile.PeakMemory = Watched  # type: ignore[misc]
+    record = trial.carry_out(job, lambda progress: None).record
+    pipe.send(record.value("peak_memory_bytes"))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,69 @@
+"""Prints how many seconds each method's profile takes, and which part of it takes how long.
+
+Run it from the checkout, on a machine that does nothing else: python benchmarks/profile_seconds.py
+Methods may be named; `--profile thorough` takes the longer one. The processor's seconds say what is
+left where the machine was shared.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import tempfile
+import time
+from pathlib import Path
+
+import psutil
+
+from whichpeft.api import DEFAULT
+from whichpeft.engine.effort import EFFORTS, find_effort
+from whichpeft.executors import NoWatch, run_jobs
+from whichpeft.records import Record
+from whichpeft.request import check_request
+from whichpeft.stage import profile_jobs, set_stage
+
+PHASES = ("set-up", "warm-up", "fit", "save", "validate")
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("methods", nargs="*", default=DEFAULT.methods)
+    options.add_argument("--profile", choices=EFFORTS, default="standard")
+    options.add_argument("--task", default="stdlib-docs")
+    options.add_argument("--backbone", default="minilm")
+    options.add_argument("--all", action="store_true", help="print every measurement")
+    asked = options.parse_args()
+    study = dataclasses.replace(
+        DEFAULT, methods=tuple(asked.methods), task=asked.task, backbone=asked.backbone
+    )
+    print(f"{'method':16}{'whole':>7}{'counting':>10}" + "".join(f"{phase:>10}" for phase in PHASES))
+    with tempfile.TemporaryDirectory() as folder:
+        scratch = Path(folder, "scratch")
+        scratch.mkdir()
+        stage = set_stage(check_request(study, Path(folder, "run")), scratch, "auto")
+        jobs = profile_jobs(list(stage.plan.accepted), stage, find_effort(asked.profile))
+        began = time.perf_counter()
+        psutil.cpu_percent()
+        for job, result in run_jobs(jobs, stage.devices[:1], NoWatch()):
+            print_row(job.trial.method, result.record, time.perf_counter() - began)
+            if asked.all:
+                for m in result.record.measurements:
+                    spread = "" if m.low is None else f" [{m.low:.4g}, {m.high:.4g}]"
+                    print(f"    {m.name} {m.value:.6g}{spread} {m.unit} ({m.phase}, {m.source})")
+            began = time.perf_counter()
+
+
+def print_row(method: str, record: Record, whole: float) -> None:
+    """whole: seconds from the end of the method before; what the profile itself did not take is
+    counting FLOPs, and the process's end.
+    """
+    if record.outcome.status != "completed":
+        print(f"{method:16}{record.outcome.reason}")
+        return
+    counting = whole - (record.value("total_seconds") or 0.0)
+    phases = (record.value("seconds", phase) or 0.0 for phase in PHASES)
+    print(f"{method:16}{whole:7.2f}{counting:10.2f}" + "".join(f"{s:10.2f}" for s in phases), flush=True)
+
+
+if __name__ == "__main__":
+    main()

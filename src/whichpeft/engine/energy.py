@@ -1,0 +1,85 @@
+"""Energy, where the machine counts it: RAPL for a processor, NVML for an NVIDIA GPU.
+
+Both count the whole package or board, whatever else runs there, so energy is read alone on the
+machine or not at all. Where there is no counter, or it may not be read, there is no reading.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+RAPL = Path("/sys/class/powercap")
+# What adds up to the machine's use: its packages and its memory. Cores are a part of a package, and
+# the platform (psys) holds them all.
+_DOMAINS = ("package", "dram")
+
+
+class RaplCounter:
+    """The energy counters of a machine's processors, in a folder such as Linux's ``powercap``.
+
+    Each counts microjoules up to a range of its own and starts again at 0, on a busy processor after
+    about an hour, so it is to be read more often than that. Raises OSError where none can be read.
+    """
+
+    source = "RAPL"
+
+    def __init__(self, folder: Path = RAPL) -> None:
+        self._zones = [
+            (zone / "energy_uj", _number(zone / "max_energy_range_uj"))
+            for zone in sorted(folder.glob("*rapl:*"))
+            if (zone / "name").is_file()
+            and (zone / "name").read_text(encoding="ascii").startswith(_DOMAINS)
+        ]
+        if not self._zones:
+            raise FileNotFoundError(f"{folder}: no energy counter of a processor there")
+        self._last = [_number(path) for path, _ in self._zones]
+        self._joules = 0.0
+
+    def joules(self) -> float:
+        """Return the joules used since this counter was made."""
+        for i, (path, span) in enumerate(self._zones):
+            now = _number(path)
+            used = now - self._last[i]
+            self._joules += (used if used >= 0 else used + span) / 1e6
+            self._last[i] = now
+        return self._joules
+
+
+class NvmlCounter:
+    """The energy counter of one NVIDIA GPU, by NVML, which renews it some ten times a second.
+
+    Raises ImportError without pynvml, and pynvml's NVMLError where the GPU has no counter.
+    """
+
+    source = "NVML"
+
+    def __init__(self, device: torch.device) -> None:
+        import pynvml  # type: ignore[import-not-found]
+
+        pynvml.nvmlInit()
+        # By its unique name, since CUDA_VISIBLE_DEVICES changes the numbers.
+        uuid = f"GPU-{torch.cuda.get_device_properties(device).uuid}"
+        handle = pynvml.nvmlDeviceGetHandleByUUID(uuid)
+        self._read: Callable[[], int] = lambda: pynvml.nvmlDeviceGetTotalEnergyConsumption(handle)
+        self._first = self._read()
+
+    def joules(self) -> float:
+        """Return the joules used since this counter was made."""
+        return float(self._read() - self._first) / 1000
+
+
+def find_counter(device: torch.device) -> RaplCounter | NvmlCounter | None:
+    """Return the counter of a device's energy, or None where there is none to be read."""
+    try:
+        if device.type == "cuda":
+            return NvmlCounter(device)
+        return RaplCounter() if device.type == "cpu" else None
+    except Exception:  # pynvml's are of its own kinds, and there is nothing to do about any
+        return None
+
+
+def _number(path: Path) -> int:
+    return int(path.read_text(encoding="ascii"))

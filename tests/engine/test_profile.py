@@ -1,0 +1,149 @@
+"""A profile measures every cost, and what is slow elsewhere does not move it."""
+
+from __future__ import annotations
+
+import dataclasses
+import pickle
+import time
+from pathlib import Path
+
+import pytest
+
+from whichpeft.backbones import resolve_backbone
+from whichpeft.engine import Job
+from whichpeft.engine.data import write_data
+from whichpeft.engine.effort import QUICK, STANDARD, THOROUGH, Effort, find_effort
+from whichpeft.engine.trial import carry_out
+from whichpeft.errors import StudyError
+from whichpeft.methods import resolve_method
+from whichpeft.planning import make_plan
+from whichpeft.records import Record
+from whichpeft.study import Budget, Study, TaskSource
+from whichpeft.tasks import load_task
+
+SLEEP = 0.8  # seconds an evaluation takes longer
+BRIEF = dataclasses.replace(THOROUGH, step_seconds=0.2, latency_seconds=0.1, rounds=3)
+
+
+@pytest.fixture
+def profiled(tiny_backbone: Path, reviews: Path, tmp_path: Path):  # type: ignore[no-untyped-def]
+    def profile(method: str, effort: Effort = BRIEF, **changes: object) -> Record:
+        job = make_job(tiny_backbone, reviews, tmp_path, method, "profile")
+        job = dataclasses.replace(job, effort=effort, **changes)  # type: ignore[arg-type]
+        record = carry_out(job, lambda progress: None).record
+        assert record.outcome.status == "completed", record.outcome
+        return record
+
+    return profile
+
+
+def make_job(backbone: Path, data: Path, scratch: Path, method: str, purpose: str) -> Job:
+    task, found = load_task(TaskSource(name=str(data))), resolve_backbone(str(backbone))
+    study = Study(
+        backbone="tiny", task="reviews", methods=[method], seeds=[0], budget=Budget(epochs=2),
+        precision="float32",
+    )  # fmt: skip
+    (cell,) = make_plan(study, [found], [task], {method: resolve_method(method)}).cells
+    folder = scratch / f"{purpose}-{len(list(scratch.iterdir()))}"
+    folder.mkdir()
+    path, _ = write_data(task, found, study.budget, folder)
+    trial = cell.profile if purpose == "profile" else cell.finals[0]
+    return Job(trial=trial, backbone=found, method=cell.method, data=path, device="cpu")
+
+
+def test_a_thorough_profile_measures_everything(profiled) -> None:
+    record = profiled("lora:r=2", flops_per_sample=1e6, matmul_speed=1e12)
+    for name in (
+        "step_milliseconds", "forward_milliseconds", "backward_milliseconds", "optimizer_milliseconds",
+        "inference_milliseconds", "merged_inference_milliseconds", "batch_inference_milliseconds",
+        "switch_milliseconds",
+    ):  # fmt: skip
+        found = record.measurement(name)
+        assert found is not None, name
+        assert found.unit == "ms"
+        assert 0 < found.low <= found.value <= found.high, name
+    for name in ("inference", "merged_inference", "batch_inference"):
+        median = record.measurement(f"{name}_milliseconds")
+        assert median.high <= record.value(f"{name}_milliseconds_p95")
+    for name in ("peak_memory_bytes", "evaluation_memory_bytes", "load_milliseconds"):
+        assert record.value(name) is not None, name
+    assert record.value("reserved_memory_bytes") is None  # an accelerator's alone
+    rate = record.value("samples_per_second")
+    assert record.value("peak_share") == pytest.approx(1e6 * rate / 1e12)
+    first = record.measurement("first_round_step_milliseconds")
+    assert first is not None
+    assert first.low <= first.value <= first.high
+
+
+def test_the_parts_of_a_step_make_the_step(profiled) -> None:
+    record = profiled("full")
+    parts = sum(record.value(f"{name}_milliseconds") for name in ("forward", "backward", "optimizer"))
+    # Each is a median of its own, so they add up nearly and not to the bit.
+    assert parts == pytest.approx(record.value("step_milliseconds"), rel=0.3)
+
+
+@pytest.mark.parametrize("method", ["full", "head", "loreft", "prefix", "lora+bitfit", "adalora"])
+def test_what_there_is_not_is_absent(profiled, method: str) -> None:
+    record = profiled(method)
+    assert record.value("inference_milliseconds") is not None
+    assert record.value("load_milliseconds") is not None
+    merged = record.value("merged_inference_milliseconds")
+    assert (merged is not None) == (method in ("lora+bitfit", "adalora"))
+    assert (record.value("switch_milliseconds") is not None) == (method in ("loreft", "adalora"))
+    assert record.value("flops_per_sample") is record.value("peak_share") is None
+
+
+def test_a_quick_profile_is_memory_and_steps(profiled) -> None:
+    record = profiled("lora:r=2", QUICK)
+    names = {m.name for m in record.measurements}
+    assert {"peak_memory_bytes", "step_milliseconds", "train_seconds"} <= names
+    assert not [name for name in names if "inference" in name or "evaluation" in name]
+
+
+def test_nothing_trained_costs_nothing(profiled) -> None:
+    record = profiled("zero-shot")
+    assert record.value("train_seconds") == 0
+    assert record.value("step_milliseconds") is record.value("inference_milliseconds") is None
+
+
+def test_an_unknown_effort_names_the_way_out() -> None:
+    assert find_effort("standard") is STANDARD
+    with pytest.raises(StudyError, match="did you mean 'thorough'"):
+        find_effort("thorogh")
+
+
+class Sleepy:
+    """A task whose outputs take their time, and that is in all else another one."""
+
+    def __init__(self, task: object, seconds: float) -> None:
+        self._task, self._seconds = task, seconds
+
+    def __getattr__(self, name: str) -> object:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return getattr(self._task, name)
+
+    def outputs(self, model: object, batch: object) -> object:
+        time.sleep(self._seconds)
+        return self._task.outputs(model, batch)  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("purpose", ["profile", "final"])
+def test_a_slow_evaluation_is_not_training_time(
+    tiny_backbone: Path, reviews: Path, tmp_path: Path, purpose: str
+) -> None:
+    job = make_job(tiny_backbone, reviews, tmp_path, "lora:r=2", purpose)
+    job = dataclasses.replace(job, effort=dataclasses.replace(STANDARD, examples=1, batches=1))
+    plain = carry_out(job, lambda progress: None).record
+    task, examples = pickle.loads(job.data.read_bytes())
+    job.data.write_bytes(pickle.dumps((Sleepy(task, SLEEP), examples)))
+    slow = carry_out(job, lambda progress: None).record
+    assert slow.outcome.status == "completed", slow.outcome
+    evaluated = "validate" if purpose == "profile" else "test"
+    assert slow.value("seconds", evaluated) >= SLEEP
+    # Half of a single evaluation's time would show.
+    assert slow.value("seconds", "fit") < plain.value("seconds", "fit") + SLEEP / 2
+    if purpose == "profile":
+        steps = job.trial.budget.steps(160)
+        assert slow.value("train_seconds") < plain.value("train_seconds") + steps * SLEEP / 2
+        assert slow.value("inference_milliseconds") >= 1000 * SLEEP
