@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from whichpeft.batching import check_batch_trials
 from whichpeft.request import check_request
 from whichpeft.study import Budget, Study
 from whichpeft.tasks import holds_images, suited_backbone
@@ -53,14 +54,17 @@ def run(
     jobs: int | None = None,
     device: str = "auto",
     keep_adapters: bool = False,
+    batch_trials: str | int = "auto",
     watch: Watch | None = None,
 ) -> Report:
     """Run what is missing of a study in its folder and return the report.
 
     out: the run folder; ``whichpeft-runs/<study name>`` where not given. jobs: trials side by
     side on a CPU; as many as fit its cores and memory where not given. keep_adapters: leave what
-    each final trial trained under ``adapters/``, in PEFT's format where it is PEFT's. watch: told of
-    the run's progress; a live display where not given. Writes ``report.html`` into the folder.
+    each final trial trained under ``adapters/``, in PEFT's format where it is PEFT's. batch_trials:
+    train so many trials of a method as one model; ``off`` none, ``auto`` where it was measured to pay
+    (never on a CPU). watch: told of the run's progress; a live display where not given. Writes
+    ``report.html`` into the folder.
 
     Raises RequestError, with nothing run, where the request is wrong. A trial that fails becomes
     a failed record and does not raise.
@@ -68,6 +72,7 @@ def run(
     from whichpeft.conduct import conduct
     from whichpeft.report import Report
 
+    batch = check_batch_trials(str(batch_trials))
     request = check_request(study, folder_of(study, out), jobs)
     with tempfile.TemporaryDirectory(prefix="whichpeft-") as scratch:
         if watch is not None:
@@ -78,6 +83,7 @@ def run(
                 device=device,
                 watch=watch,
                 keep_adapters=keep_adapters,
+                batch_trials=batch,
             )
         else:
             from whichpeft.progress import LiveWatch
@@ -90,6 +96,7 @@ def run(
                     device=device,
                     watch=live,
                     keep_adapters=keep_adapters,
+                    batch_trials=batch,
                 )
     report = Report.read(request.store.folder)
     report.write_html(request.store.folder / "report.html")

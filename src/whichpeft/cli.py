@@ -82,6 +82,9 @@ def run(
     keep_adapters: Annotated[
         bool, typer.Option(help="Keep what every final trial trained, under adapters/.")
     ] = False,
+    batch_trials: Annotated[
+        str, typer.Option(help="Trials of a method that train as one model: auto, off, or how many.")
+    ] = "auto",
     dry_run: Annotated[bool, typer.Option(help="Print the trials and an estimate; run none.")] = False,
     quiet: Annotated[bool, typer.Option(help="Print the table only.")] = False,
 ) -> None:
@@ -127,6 +130,7 @@ def run(
             jobs=jobs,
             device=device,
             keep_adapters=keep_adapters,
+            batch_trials=batch_trials,
             watch=_quiet(quiet),
         )
     except KeyboardInterrupt:

@@ -27,7 +27,7 @@ def fold_attention(model: torch.nn.Module) -> None:
     AttentionInterface.register(_FOLDED, _attend)
     AttentionMaskInterface.register(_FOLDED, _mask)
     for module in model.modules():
-        config = getattr(module, "config", None)
+        config: Any = getattr(module, "config", None)
         if getattr(config, "_attn_implementation", None) == "sdpa":
             config._attn_implementation = _FOLDED
 

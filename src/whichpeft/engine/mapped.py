@@ -69,9 +69,7 @@ class Stack:
         self.model = model
         self._layout = layout
         self.trained = torch.stack([own.trained for own in rows]).requires_grad_()
-        self.others = {
-            name: torch.stack([own.others[name] for own in rows]) for name in rows[0].others
-        }
+        self.others = {name: torch.stack([own.others[name] for own in rows]) for name in rows[0].others}
         self._applied = _Applied(model)
         self._names = _names_of(model, [*layout.shapes, *self.others])
 

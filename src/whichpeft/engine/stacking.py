@@ -60,7 +60,7 @@ def stack_up(jobs: Sequence[Job], compute: Compute) -> Stacked:
         raise
     except Exception as error:  # whatever vmap or a method's own code stumbles over
         text = " ".join(str(error).split())
-        raise CannotBatch(f"{type(error).__name__}: {text[:300]}") from error
+        raise CannotBatch(f"{type(error).__name__}: {text[:160]}") from error
 
 
 def _stack_up(jobs: Sequence[Job], compute: Compute) -> Stacked:
@@ -83,11 +83,13 @@ def _stack_up(jobs: Sequence[Job], compute: Compute) -> Stacked:
         trained.append(layout.flat(tensors))
         gradient = layout.flat({name: tensors[name].grad for name in layout.shapes})
         alone.append(_Alone(indices, loss, gradient))
-        others.append({
-            name: tensor
-            for name, tensor in tensors.items()
-            if name not in layout.shapes and not torch.equal(tensor, shared[name])
-        })
+        others.append(
+            {
+                name: tensor
+                for name, tensor in tensors.items()
+                if name not in layout.shapes and not torch.equal(tensor, shared[name])
+            }
+        )
         prepared.model.zero_grad(set_to_none=True)
         del prepared, tensors  # one model beside the first, and no more
     assert layout is not None
@@ -99,6 +101,7 @@ def _stack_up(jobs: Sequence[Job], compute: Compute) -> Stacked:
     fold_attention(first.model)
     stack = Stack(first.model, layout, rows)
     _check_agrees(first, stack, alone)
+    _check_modes(first, stack, alone)
     return Stacked(first, layout, stack)
 
 
@@ -110,6 +113,9 @@ def _check_steps(prepared: Prepared) -> None:
     # What a stranger's adapter does after a step nobody knows, unless it says that it is nothing.
     if getattr(adapter, "steps_alone", True):
         raise CannotBatch("its own part of a step looks at the gradients of one model")
+    for name, parameter in prepared.model.named_parameters():
+        if parameter._backward_hooks or parameter._post_accumulate_grad_hooks:
+            raise CannotBatch(f"it has a hook on the gradient of {name}, which is one model's")
 
 
 def _changed_by_training(prepared: Prepared, job: Job) -> set[str]:
@@ -148,15 +154,27 @@ def _check_agrees(prepared: Prepared, stack: Stack, alone: Sequence[_Alone]) -> 
     tolerance = _AGREES[prepared.compute.precision]
     for loss, gradient, one in zip(losses.tolist(), gradients, alone, strict=True):
         apart = float((gradient - one.gradient).norm())
-        if (
-            abs(loss - one.loss) > tolerance * max(1.0, abs(one.loss))
-            or apart > tolerance * float(one.gradient.norm())
+        if abs(loss - one.loss) > tolerance * max(1.0, abs(one.loss)) or apart > tolerance * float(
+            one.gradient.norm()
         ):
             raise CannotBatch(
                 f"a step together is not a step alone: a loss of {loss:.6f} and not {one.loss:.6f}, "
                 f"gradients {apart:.2g} apart"
             )
     stack.trained.grad = None
+
+
+def _check_modes(prepared: Prepared, stack: Stack, alone: Sequence[_Alone]) -> None:
+    """Go through what else a trial does, with dropout and on shared examples; raises what that does."""
+    kept = {name: tensor.clone() for name, tensor in stack.others.items()}
+    examples = prepared.examples["train"]
+    with torch.no_grad(), prepared.compute.autocast():
+        prepared.model.train()
+        batch = batch_of(examples, [one.indices for one in alone])
+        stack.losses(prepared.task, prepared.compute.place(batch))
+        prepared.model.eval()
+        stack.outputs(prepared.task, _probe_batch(prepared, alone[0].indices))
+    stack.others = kept
 
 
 def _check_alike(

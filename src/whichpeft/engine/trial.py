@@ -7,6 +7,7 @@ import shutil
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -37,8 +38,7 @@ def carry_out(job: Job, report: Report) -> Result:
         setting = describe_setting(compute, job.beside)
         with quietly():
             if job.trial.purpose == "profile":
-                measurements = profile(job, compute, meter, report)
-                return Result(record=_record(job, setting, measurements))
+                return _profile(job, compute, setting, meter, report)
             return _train(job, compute, setting, meter, report)
     except Exception as error:  # whatever broke a trial is a fact about it
         return failed(job, setting, error, meter)
@@ -67,6 +67,18 @@ def explain(error: BaseException) -> str:
     if isinstance(error, (MemoryError, torch.OutOfMemoryError)) or "can't allocate memory" in text:
         return f"out of memory: {text[:300]}"
     return f"{type(error).__name__}: {text[:500]}"
+
+
+def _profile(job: Job, compute: Compute, setting: Setting, meter: Meter, report: Report) -> Result:
+    """Measure what a method costs and, where that is asked, what its trials gain as one model."""
+    measurements = profile(job, compute, meter, report)
+    record = _record(job, setting, measurements)
+    if not job.together or not record.value("trainable_parameters"):
+        return Result(record=record)
+    from whichpeft.engine.batched_speed import time_together
+
+    found, note = time_together(job, compute, record.value("peak_memory_bytes"))
+    return Result(record=replace(record, measurements=(*measurements, *found)), note=note)
 
 
 def _train(job: Job, compute: Compute, setting: Setting, meter: Meter, report: Report) -> Result:

@@ -33,7 +33,9 @@ _TELL_EVERY = 0.2  # seconds between two reports of one trial
 
 @dataclass(slots=True)
 class _Running:
-    job: Job
+    """A process. left: the jobs whose results have not come: one, or several that train together."""
+
+    left: list[Job]
     process: BaseProcess
     pipe: Connection
     device: str
@@ -62,9 +64,9 @@ def run_jobs(
     """Run jobs, as many side by side as there are devices (a CPU may be listed several times).
 
     Jobs are taken when there is room for them; None among them means that none is ready before one
-    of those that run has ended. Yields each job with its result as it ends. A process that dies gives
-    a failed record. Where the consumer stops early, or is interrupted, the processes still running are
-    ended.
+    of those that run has ended. Yields each job with its result as it ends; jobs along with another one
+    run in its process, and each is yielded with its own. A process that dies gives failed records. Where
+    the consumer stops early, or is interrupted, the processes still running are ended.
     """
     source = iter(jobs)
     free = list(devices)
@@ -73,28 +75,31 @@ def run_jobs(
         while True:
             while free and (job := next(source, None)) is not None:
                 running.append(_start(job, free.pop(0)))
-                watch.started(job)
+                for member in running[-1].left:
+                    watch.started(member)
             if not running:
                 return
             for trial in _wait(running):
-                result = _receive(trial, watch)
-                if result is not None:
+                ended = _receive(trial, watch)
+                if not trial.left:
                     running.remove(trial)
                     free.append(trial.device)
-                    watch.finished(trial.job, result)
-                    yield trial.job, result
+                for member, result in ended:
+                    watch.finished(member, result)
+                    yield member, result
     finally:
         _end(running)
 
 
 def _start(job: Job, device: str) -> _Running:
-    job = replace(job, device=device)
+    along = tuple(replace(other, device=device) for other in job.along)
+    job = replace(job, device=device, along=along)
     receiver, sender = _context().Pipe(duplex=False)
     process = _context().Process(target=_carry_out, args=(job, sender), daemon=True)
     with _without_main():
         process.start()
     sender.close()
-    return _Running(job, process, receiver, device)
+    return _Running(list(job.members), process, receiver, device)
 
 
 def _wait(running: Sequence[_Running]) -> list[_Running]:
@@ -102,23 +107,29 @@ def _wait(running: Sequence[_Running]) -> list[_Running]:
     return [trial for trial in running if trial.pipe in ready]
 
 
-def _receive(trial: _Running, watch: Watch) -> Result | None:
-    """Take one message; return the result if that was it, or a failed one if the process died."""
+def _receive(trial: _Running, watch: Watch) -> list[tuple[Job, Result]]:
+    """Take one message; return the result if that was one, or failed ones if the process died."""
     try:
         kind, content = trial.pipe.recv()
     except (EOFError, OSError):
         _reap(trial)
-        return _died(trial)
+        ended = [(job, _died(job, trial)) for job in trial.left]
+        trial.left.clear()
+        return ended
     if kind == "progress":
         trial.phase = content.phase
-        watch.progressed(trial.job, content)
-        return None
-    _reap(trial)
-    result: Result = content
-    return result
+        for job in trial.left:
+            watch.progressed(job, content)
+        return []
+    name = content.record.trial.fingerprint
+    job = next(job for job in trial.left if job.trial.fingerprint == name)
+    trial.left.remove(job)
+    if not trial.left:
+        _reap(trial)
+    return [(job, content)]
 
 
-def _died(trial: _Running) -> Result:
+def _died(job: Job, trial: _Running) -> Result:
     from whichpeft.engine import Result
 
     code = trial.process.exitcode
@@ -129,8 +140,8 @@ def _died(trial: _Running) -> Result:
         reason = f"its process was ended by {name}{hint}"
     return Result(
         record=Record(
-            trial=trial.job.trial,
-            setting=Setting(device=trial.device, beside=trial.job.beside),
+            trial=job.trial,
+            setting=Setting(device=trial.device, beside=job.beside),
             outcome=Outcome(status="failed", phase=trial.phase, reason=reason),
         )
     )
@@ -168,7 +179,13 @@ def _carry_out(job: Job, sender: Connection) -> None:
             sender.send(("progress", progress))
 
     try:
-        sender.send(("result", carry_out(job, report)))
+        if job.along:
+            from whichpeft.engine.batched import carry_out_together
+
+            for result in carry_out_together(job, report):
+                sender.send(("result", result))
+        else:
+            sender.send(("result", carry_out(job, report)))
     except BrokenPipeError:
         sys.exit(1)  # whoever started the run is gone; nobody would keep the record
 
