@@ -120,7 +120,8 @@ def _check_steps(prepared: Prepared) -> None:
 
 def _changed_by_training(prepared: Prepared, job: Job) -> set[str]:
     """Return the buffers that a forward pass in training changes, such as running means."""
-    before = {name: (buffer, buffer._version) for name, buffer in prepared.model.named_buffers()}
+    # Copies, because batch norm's kernels change its means without a trace in the tensor's version.
+    before = {name: (buffer, buffer.clone()) for name, buffer in prepared.model.named_buffers()}
     prepared.model.train()
     with torch.no_grad(), prepared.compute.autocast():
         prepared.task.loss(prepared.model, _probe_batch(prepared, _indices(prepared, job)))
@@ -128,7 +129,7 @@ def _changed_by_training(prepared: Prepared, job: Job) -> set[str]:
     for name, (buffer, _) in before.items():
         if now.get(name) is not buffer:
             raise CannotBatch(f"training puts another tensor in the place of {name}")
-    return {name for name, (buffer, version) in before.items() if buffer._version != version}
+    return {name for name, (buffer, old) in before.items() if not torch.equal(buffer, old)}
 
 
 def _step_alone(prepared: Prepared, job: Job) -> tuple[Array, float]:
