@@ -25,36 +25,17 @@ from whichpeft.study import Budget, Study, TaskSource
 from whichpeft.tasks import load_task
 
 METHODS = [
-    "lora:r=2,lora_dropout=0", "dora:r=2,lora_dropout=0", "ia3", "bitfit", "vera", "series-adapter:bottleneck=4", "loreft:rank=2",
-    "full", "head", "prefix:num_virtual_tokens=4",
-]  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def still_backbone(tiny_backbone: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A tiny BERT without dropout, of which trials together draw other numbers than alone.
-
-    Its weights are large enough for every part to get a gradient: Adam makes steps of full length of
-    one that is rounding alone.
-    """
-    from transformers import BertConfig, BertModel
-
-    folder = tmp_path_factory.mktemp("still") / "still-bert"
-    torch.manual_seed(0)
-    config = BertConfig(
-        hidden_size=32,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        intermediate_size=64,
-        max_position_embeddings=128,
-        initializer_range=0.2,
-        hidden_dropout_prob=0.0,
-        attention_probs_dropout_prob=0.0,
-    )
-    BertModel(config).save_pretrained(folder)
-    for path in tiny_backbone.glob("*token*"):
-        shutil.copy(path, folder)
-    return folder
+    "lora:r=2,lora_dropout=0",
+    "dora:r=2,lora_dropout=0",
+    "ia3",
+    "bitfit",
+    "vera",
+    "series-adapter:bottleneck=4",
+    "loreft:rank=2",
+    "full",
+    "head",
+    "prefix:num_virtual_tokens=4",
+]
 
 
 def make_jobs(
@@ -114,9 +95,7 @@ def check_equal(apart: Result, joined: Result) -> None:
     """The same record but for its seconds and its setting, to within rounding."""
     assert apart.record.trial == joined.record.trial
     assert apart.record.outcome == joined.record.outcome
-    measured = [
-        [m for m in result.record.measurements if m.unit != "s"] for result in (apart, joined)
-    ]
+    measured = [[m for m in result.record.measurements if m.unit != "s"] for result in (apart, joined)]
     assert [m.name for m in measured[0]] == [m.name for m in measured[1]]
     for one, other in zip(*measured, strict=True):
         assert one.value == pytest.approx(other.value, rel=1e-4), one.name
@@ -206,7 +185,11 @@ def test_with_dropout_each_trial_draws_its_own_and_a_stack_repeats(
 
 @pytest.mark.parametrize(
     ("method", "reason"),
-    [("adalora:r=2", "looks at the gradients"), ("lokr", "control flow"), ("zero-shot", "nothing trains")],
+    [
+        ("adalora:r=2", "looks at the gradients"),
+        ("lokr", "control flow"),
+        ("zero-shot", "nothing trains"),
+    ],
 )
 def test_what_cannot_be_one_model_trains_alone_and_says_why(
     method: str, reason: str, tiny_backbone: Path, reviews: Path, tmp_path: Path
