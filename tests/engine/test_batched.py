@@ -229,3 +229,15 @@ def test_each_trial_keeps_the_running_means_of_its_own_data(
     for one, other in zip(alone(jobs), together(jobs), strict=True):
         assert other.note is None, other.note
         check_equal(one, other)
+
+
+def test_steps_are_timed_both_ways_where_memory_is_known(
+    tiny_backbone: Path, reviews: Path, tmp_path: Path
+) -> None:
+    from whichpeft.engine.batched_speed import seconds_apart, seconds_together, time_together
+
+    jobs = make_jobs(tiny_backbone, reviews, tmp_path, ["lora:r=2"], seeds=(0, 1))
+    compute = Compute(torch.device("cpu"), "float32")
+    assert seconds_apart(jobs, compute) > 0
+    assert seconds_together(jobs, compute) > 0
+    assert time_together(replace(jobs[0], together=2), compute, None) == ([], None)

@@ -81,14 +81,16 @@ class Stack:
 
         batch: tensors of shape (trials, examples, ...), as `batch_of` makes them. Result: (trials,).
         """
-        return self._map(task.loss, batch, rows, batched=True)
+        return self._map(task.loss, batch, rows)
 
     def outputs(self, task: Task, batch: Batch) -> torch.Tensor:
         """Return each trial's outputs on one batch, the same for all: (K, examples, width)."""
-        return self._map(task.outputs, batch, None, batched=False)
+        # Mapped although it is shared: several adapters add to the frozen layer's output in place.
+        repeated = {key: value.expand(len(self), *value.shape) for key, value in batch.items()}
+        return self._map(task.outputs, repeated, None)
 
     def _map(
-        self, function: Callable[..., torch.Tensor], batch: Batch, rows: Rows | None, *, batched: bool
+        self, function: Callable[..., torch.Tensor], batch: Batch, rows: Rows | None
     ) -> torch.Tensor:
         trained, others = self.trained, self.others
         if rows is not None:
@@ -103,7 +105,7 @@ class Stack:
             )
             return found
 
-        mapped = torch.func.vmap(one, in_dims=(0, 0 if batched else None), randomness="different")
+        mapped = torch.func.vmap(one, in_dims=(0, 0), randomness="different")
         found: torch.Tensor = mapped(self._layout.split(trained) | others, batch)
         if rows is not None:  # buffers change in place, and these were copies
             for name, tensor in others.items():
