@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from whichpeft.batching import check_batch_trials
 from whichpeft.request import check_request
 from whichpeft.study import Budget, Study
 from whichpeft.tasks import holds_images, suited_backbone
@@ -54,6 +55,7 @@ def run(
     device: str = "auto",
     keep_adapters: bool = False,
     profile: str = "standard",
+    batch_trials: str | int = "auto",
     watch: Watch | None = None,
 ) -> Report:
     """Run what is missing of a study in its folder and return the report.
@@ -62,8 +64,9 @@ def run(
     side on a CPU; as many as fit its cores and memory where not given. keep_adapters: leave what
     each final trial trained under ``adapters/``, in PEFT's format where it is PEFT's. profile:
     ``standard`` measures costs in a few seconds a method, ``thorough`` in about twenty, with narrower
-    quartiles. watch: told of the run's progress; a live display where not given. Writes ``report.html``
-    into the folder.
+    quartiles. batch_trials: train so many trials of a method as one model; ``off`` none, ``auto`` where
+    it was measured to pay (never on a CPU). watch: told of the run's progress; a live display where
+    not given. Writes ``report.html`` into the folder.
 
     Raises RequestError, with nothing run, where the request is wrong. A trial that fails becomes
     a failed record and does not raise.
@@ -73,6 +76,7 @@ def run(
     from whichpeft.report import Report
 
     effort = find_effort(profile)
+    batch = check_batch_trials(str(batch_trials))
     request = check_request(study, folder_of(study, out), jobs)
     with tempfile.TemporaryDirectory(prefix="whichpeft-") as scratch:
         if watch is not None:
@@ -84,6 +88,7 @@ def run(
                 watch=watch,
                 keep_adapters=keep_adapters,
                 effort=effort,
+                batch_trials=batch,
             )
         else:
             from whichpeft.progress import LiveWatch
@@ -97,6 +102,7 @@ def run(
                     watch=live,
                     keep_adapters=keep_adapters,
                     effort=effort,
+                    batch_trials=batch,
                 )
     report = Report.read(request.store.folder)
     report.write_html(request.store.folder / "report.html")

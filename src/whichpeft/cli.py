@@ -93,6 +93,9 @@ def run(
     profile: Annotated[
         str, typer.Option(help="How costs are measured: standard, or thorough and longer.")
     ] = "standard",
+    batch_trials: Annotated[
+        str, typer.Option(help="Trials of a method that train as one model: auto, off, or how many.")
+    ] = "auto",
     dry_run: Annotated[bool, typer.Option(help="Print the trials and an estimate; run none.")] = False,
     quiet: Annotated[bool, typer.Option(help="Print the table only.")] = False,
 ) -> None:
@@ -143,6 +146,7 @@ def run(
             device=device,
             keep_adapters=keep_adapters,
             profile=profile,
+            batch_trials=batch_trials,
             watch=_quiet(quiet),
         )
     except KeyboardInterrupt:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from whichpeft.analysis.search import best_trial
+from whichpeft.batching import AUTO, OFF, join, most_together, trials_to_time
 from whichpeft.engine import Job
 from whichpeft.engine.compute import choose_compute
 from whichpeft.engine.effort import STANDARD, THOROUGH, Effort, profile_seconds
@@ -27,7 +28,11 @@ TUNING_SHARE = 0.4
 
 @dataclass(kw_only=True)
 class _Run:
-    """A run under way. seconds: of a whole trial, by its cell's profile; memory: the largest peak."""
+    """A run under way.
+
+    batch: how trials train together. seconds: of a whole trial, by its cell's profile; memory: the
+    largest peak. together: how many trials may train as one model, by their cell's profile.
+    """
 
     request: Request
     stage: Stage
@@ -35,8 +40,11 @@ class _Run:
     jobs: int | None
     keep_adapters: bool
     effort: Effort
+    batch: str
     seconds: dict[str, float] = field(default_factory=dict)
     memory: int = 0
+    together: dict[str, int] = field(default_factory=dict)
+    said: set[str] = field(default_factory=set)
 
     @property
     def store(self) -> Store:
@@ -48,7 +56,7 @@ class _Run:
         kept = self.store.fingerprints()
         new = [cell for cell in cells if cell.profile.fingerprint not in kept]
         expected = [make_job(cell.profile, cell, self.stage, 0) for cell in new]
-        jobs = profile_jobs(new, self.stage, self.effort)
+        jobs = profile_jobs(new, self.stage, self.effort, self._trials_to_time)
         self.watch.estimate({job.trial.fingerprint: profile_seconds(self.effort) for job in expected})
         self._carry_out("profile", expected, jobs, devices, done=len(cells) - len(new))
         if self.effort == THOROUGH:
@@ -56,6 +64,10 @@ class _Run:
         seconds, memory = expected_costs(cells, self.store)
         self.seconds |= seconds
         self.memory = max(self.memory, memory)
+        records = {record.trial.fingerprint: record for record in self.store}
+        for cell in cells:
+            name = cell.profile.fingerprint
+            self.together[name] = most_together(self.batch, records.get(name), devices[0])
 
     def _say_what_it_gained(self, cells: Sequence[Cell], kept: Collection[str]) -> None:
         """Say how much nearer the quartiles are, and which profiles are older ones."""
@@ -72,7 +84,7 @@ class _Run:
 
     def tune(self, searches: Sequence[Search]) -> list[Cell]:
         """Run the searches; return the cells of those that found better than the default."""
-        devices = self._devices()
+        devices = self._devices([search.cell for search in searches])
         kept = self.store.fingerprints()
         every = [(trial, search) for search in searches for trial in search.trials]
         new = [
@@ -86,14 +98,21 @@ class _Run:
                 for trial, search in every
             }
         )
-        ready = jobs_of(searches, self.store, self.stage, beside=len(devices) - 1, first=self._expected)
+        ready = jobs_of(
+            searches,
+            self.store,
+            self.stage,
+            beside=len(devices) - 1,
+            first=self._expected,
+            most=self._most,
+        )
         self._carry_out("tune", new, ready, devices, done=len(every) - len(new))
         records = {record.trial.fingerprint: record for record in self.store}
         return [cell for search in searches if (cell := found_by(search, records)) is not None]
 
     def finish(self, cells: Sequence[Cell]) -> None:
         """Run every cell's final trials."""
-        devices = self._devices()
+        devices = self._devices(cells)
         kept = self.store.fingerprints()
         every = [(trial, cell) for cell in cells for trial in cell.finals]
         # Seeds outermost, so that a run cut short leaves methods that can be compared; within a seed
@@ -108,7 +127,9 @@ class _Run:
             for trial, cell in every
             if trial.fingerprint not in kept
         ]
-        self._carry_out("final", jobs, jobs, devices, done=len(every) - len(jobs))
+        most = {trial.fingerprint: self._most(cell) for trial, cell in every}
+        joined = join(jobs, lambda job: most[job.trial.fingerprint], at_once=len(devices))
+        self._carry_out("final", jobs, joined, devices, done=len(every) - len(jobs))
 
     def _carry_out(
         self,
@@ -125,10 +146,21 @@ class _Run:
         with contextlib.closing(run_jobs(jobs, devices, self.watch)) as results:
             for _, result in results:
                 self.store.add(result.record, curve=result.curve, predictions=result.predictions)
+                if result.note is not None and result.note not in self.said:
+                    self.said.add(result.note)
+                    self.watch.say(result.note)
 
-    def _devices(self) -> list[str]:
+    def _devices(self, cells: Sequence[Cell]) -> list[str]:
         study = self.request.study
-        return side_by_side(self.stage.devices, self.jobs, study.threads, self.memory, study.shards)
+        memory = self.memory * max((self._most(cell) for cell in cells), default=1)
+        return side_by_side(self.stage.devices, self.jobs, study.threads, memory, study.shards)
+
+    def _most(self, cell: Cell) -> int:
+        return self.together.get(cell.profile.fingerprint, 1)
+
+    def _trials_to_time(self, cell: Cell) -> int:
+        trials = max(len(cell.finals), cell.study.budget.tuning_trials)
+        return trials_to_time(self.batch, self.stage.devices[0], trials)
 
     def _expected(self, cell: Cell) -> float:
         return self.seconds.get(cell.profile.fingerprint, 0.0)
@@ -179,6 +211,7 @@ def conduct(
     watch: Watch,
     keep_adapters: bool = False,
     effort: Effort = STANDARD,
+    batch_trials: str = AUTO,
 ) -> None:
     """Run what the request's folder lacks. Raises RequestError before the first trial only."""
     stage = set_stage(request, scratch, device)
@@ -197,7 +230,13 @@ def conduct(
         jobs=jobs,
         keep_adapters=keep_adapters,
         effort=effort,
+        batch=OFF if request.study.savings else batch_trials,
     )
+    if request.study.savings and batch_trials not in (AUTO, OFF):
+        watch.say(
+            f"trials train one by one: {request.study.savings[0]} and one model for several exclude "
+            "each other"
+        )
     cells = list(stage.plan.accepted)
     run.profile(cells)
     searches = [search for cell in cells if (search := make_search(cell)) is not None]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -71,9 +71,12 @@ def make_job(trial: Trial, cell: Cell, stage: Stage, beside: int) -> Job:
     )
 
 
-def profile_jobs(cells: Sequence[Cell], stage: Stage, effort: Effort) -> Iterator[Job]:
+def profile_jobs(
+    cells: Sequence[Cell], stage: Stage, effort: Effort, together: Callable[[Cell], int]
+) -> Iterator[Job]:
     """Yield the jobs that measure what cells cost, to be run alone on the machine.
 
+    together: how many trials of a cell should be timed as one model.
     What is measured once for all is measured before the first, and what is counted is counted for each
     when its turn has come, so that nothing runs beside a profile.
     """
@@ -97,7 +100,11 @@ def profile_jobs(cells: Sequence[Cell], stage: Stage, effort: Effort) -> Iterato
             same_targets=cell.study.same_targets,
         )
         yield replace(
-            job, effort=effort, flops_per_sample=count_flops(question), matmul_speed=matmul_speed
+            job,
+            effort=effort,
+            flops_per_sample=count_flops(question),
+            matmul_speed=matmul_speed,
+            together=together(cell),
         )
 
 

@@ -135,3 +135,12 @@ def test_a_folder_without_a_study_is_no_run_folder(tmp_path: Path) -> None:
     study = Study(name="s", backbone="minilm", task="stdlib-docs", methods=["full"], seeds=2)
     Store(tmp_path).keep_study(study)
     assert Store(tmp_path).study() == study
+
+
+def test_a_record_from_before_trials_trained_together_trained_alone() -> None:
+    for path in FOSSILS.glob("*.json"):
+        raw = json.loads(path.read_text())
+        assert "together" not in raw["setting"]
+        from whichpeft.records.record import record_from_json
+
+        assert record_from_json(raw, path.name).setting.together == 1

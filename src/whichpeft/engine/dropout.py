@@ -26,7 +26,8 @@ class FastDropout(torch.nn.Module):  # type: ignore[misc]
         if not self.training:
             return x
         count = x.numel()
-        words = torch.empty((count + 3) // 4, dtype=torch.int64).random_(-(2**63), None)
+        # Made from x, so that each of several trials in one model (torch.vmap) gets numbers of its own.
+        words = x.new_empty((count + 3) // 4, dtype=torch.int64).random_(-(2**63), None)
         kept = words.view(torch.int16)[:count].view(x.shape) >= self._first_kept
         return x * kept.to(x.dtype).mul_(self._scale)
 

@@ -149,7 +149,7 @@ def replay_frozen(prepared: Prepared, data: Path, splits: Mapping[str, str], met
         agrees = _agree(prepared, replayed, replay, next(iter(splits)))
     except _CannotReplay:
         return prepared
-    return replace(prepared, examples=replayed) if agrees else prepared
+    return replace(prepared, examples=replayed, replayed=len(layers)) if agrees else prepared
 
 
 def _compute(prepared: Prepared, examples: Examples, replay: _Replay, path: Path) -> _Kept:

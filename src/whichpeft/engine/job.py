@@ -26,6 +26,9 @@ class Job:
     rungs: of a tuning trial, the steps at which it is validated, each with the score it has to reach
     there to go on; None where it goes on with any. search_trials: how many trials its search has.
     keep: folder to leave the trained adapter in, where it is to be kept.
+    along: trials that train as one model with this one, each with a result of its own. earlier: where
+    they are tuning trials, at each rung the scores of those that came before them in the search.
+    together: of a profile, time so many trials as one model against as many one by one.
     """
 
     trial: Trial
@@ -40,6 +43,14 @@ class Job:
     rungs: tuple[tuple[int, float | None], ...] = ()
     search_trials: int = 0
     keep: Path | None = None
+    along: tuple[Job, ...] = ()
+    earlier: tuple[tuple[int, tuple[float, ...]], ...] = ()
+    together: int = 0
+
+    @property
+    def members(self) -> tuple[Job, ...]:
+        """This trial and those along with it."""
+        return (self, *self.along)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -54,8 +65,9 @@ class Progress:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Result:
-    """What a trial gave: its record, and the arrays kept beside it."""
+    """What a trial gave: its record, the arrays kept beside it, and what the user should know."""
 
     record: Record
     curve: Curve = ()
     predictions: Mapping[str, Array] = field(default_factory=dict)
+    note: str | None = None

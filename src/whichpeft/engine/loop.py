@@ -7,6 +7,7 @@ import math
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -17,13 +18,15 @@ from whichpeft.engine.meter import Meter
 from whichpeft.engine.prepare import Prepared
 from whichpeft.errors import TrialFailed
 from whichpeft.methods import Method
+from whichpeft.study import Budget
 from whichpeft.tasks import Array, Batch, Examples, scores
 
+_Batch = TypeVar("_Batch")  # a batch, or its place in the epoch
 Report = Callable[[Progress], None]
 
 MAX_GRADIENT_NORM = 1.0
-_EVALUATION_BATCH = 64
-_READ_LOSS_EVERY = 10  # steps; reading it makes an accelerator wait for the host
+EVALUATION_BATCH = 64
+READ_LOSS_EVERY = 10  # steps; reading it makes an accelerator wait for the host
 
 
 @dataclass(slots=True)
@@ -41,15 +44,27 @@ class Fitted:
     curve: list[tuple[int, str, float]] = field(default_factory=list)
     behind: str | None = None
 
+    def end_epoch(self, epoch: int, score: float) -> bool:
+        """Note the validation score of an epoch (from 0), and say whether it is the best so far."""
+        self.epochs_run = epoch + 1
+        if score > self.best_score:
+            self.best_score, self.best_epoch = score, epoch + 1
+            return True
+        return False
+
+    def gives_up(self, budget: Budget) -> bool:
+        """Whether there were as many epochs without a better score as the budget allows."""
+        patience = budget.early_stopping
+        return patience is not None and self.epochs_run - self.best_epoch >= patience
+
 
 class Optimisation:
     """AdamW with warm-up, linear decay and clipping, stepping through a known number of steps."""
 
     def __init__(self, prepared: Prepared, method: Method, steps: int) -> None:
         self._parameters = prepared.trained()
-        self._peak = method.learning_rate or 0.0
+        self._method = method
         self._steps = steps
-        self._warmup = math.ceil(method.warmup_ratio * steps)
         # Biases, norms and other vectors do not decay, as is usual.
         groups = [
             {
@@ -60,7 +75,7 @@ class Optimisation:
         ]
         self._adamw = torch.optim.AdamW(
             [group for group in groups if group["params"]],
-            lr=self._peak,
+            lr=method.learning_rate or 0.0,
             fused=prepared.compute.device.type in ("cpu", "cuda"),
         )
 
@@ -68,17 +83,19 @@ class Optimisation:
         """Follow the gradients of step `step` (from 0); `clear` them afterwards."""
         torch.nn.utils.clip_grad_norm_(self._parameters, MAX_GRADIENT_NORM)
         for group in self._adamw.param_groups:
-            group["lr"] = self.learning_rate(step)
+            group["lr"] = learning_rate(self._method, step, self._steps)
         self._adamw.step()
 
     def clear(self) -> None:
         self._adamw.zero_grad(set_to_none=True)
 
-    def learning_rate(self, step: int) -> float:
-        """Linear from 0 to the peak during warm-up, then linear to 0 at the last step."""
-        if step < self._warmup:
-            return self._peak * (step + 1) / self._warmup
-        return self._peak * (self._steps - step) / max(1, self._steps - self._warmup)
+
+def learning_rate(method: Method, step: int, steps: int) -> float:
+    """Linear from 0 to the method's peak during warm-up, then linear to 0 at the last of `steps`."""
+    peak, warmup = method.learning_rate or 0.0, math.ceil(method.warmup_ratio * steps)
+    if step < warmup:
+        return peak * (step + 1) / warmup
+    return peak * (steps - step) / max(1, steps - warmup)
 
 
 def take_step(
@@ -131,24 +148,20 @@ def fit(prepared: Prepared, job: Job, meter: Meter, report: Report) -> Fitted:
     best: list[torch.Tensor] | None = None
     for epoch in range(budget.epochs):
         batches = training_batches(train.sizes, budget.batch_size, seed=seed, epoch=epoch)
-        for part in _until_rungs(batches, fitted.steps, [step for step, _ in job.rungs]):
+        for part in until_rungs(batches, fitted.steps, [step for step, _ in job.rungs]):
             with meter.phase("fit"):
                 _train_on(prepared, optimisation, part, fitted, report)
             with meter.phase("validate"):
                 report(Progress(phase="validate", epoch=fitted.examples / len(train)))
-                score = _score(prepared, "validation")
+                score = validation_score(prepared, evaluate(prepared, "validation"))
             fitted.curve.append((fitted.steps, "validation_score", score))
-            fitted.behind = _behind(fitted.steps, score, job.rungs)
+            fitted.behind = behind(fitted.steps, score, job.rungs)
             if fitted.behind is not None:
                 fitted.best_score = max(fitted.best_score, score)
                 return fitted
-        fitted.epochs_run = epoch + 1
-        if score > fitted.best_score:
-            fitted.best_score, fitted.best_epoch = score, epoch + 1
+        if fitted.end_epoch(epoch, score):
             best = None if epoch == budget.epochs - 1 else _copy_state(prepared)
-        elif (
-            budget.early_stopping is not None and epoch + 1 - fitted.best_epoch >= budget.early_stopping
-        ):
+        elif fitted.gives_up(budget):
             break
     if best is not None:
         _restore_state(prepared, best)
@@ -161,18 +174,16 @@ def evaluate(prepared: Prepared, split: str) -> Array:
     if not prepared.adapter.trains:
         return prepared.task.constant(len(examples))
     rows: list[Array] = []
-    batches = evaluation_batches(examples.sizes, _EVALUATION_BATCH)
+    batches = evaluation_batches(examples.sizes, EVALUATION_BATCH)
     prepared.model.eval()
     group = prepared.group
     for batch in batches:
         own = group.own(batch)
         outputs = predict(prepared, examples.batch(own if len(own) else batch[:1]))
         rows.append(outputs[: len(own)])
-    by_rank = group.gathered(np.concatenate(rows))
-    in_order: Array = np.empty_like(np.concatenate(by_rank))
-    for rank, found in enumerate(by_rank):
-        in_order[np.concatenate([batch[rank :: group.size] for batch in batches])] = found
-    return in_order
+    by_rank = group.gathered(rows)
+    shares = [[batch[rank :: group.size] for batch in batches] for rank in range(group.size)]
+    return in_order(list(itertools.chain(*by_rank)), list(itertools.chain(*shares)))
 
 
 def predict(prepared: Prepared, batch: Batch, model: torch.nn.Module | None = None) -> Array:
@@ -185,13 +196,20 @@ def predict(prepared: Prepared, batch: Batch, model: torch.nn.Module | None = No
     return rows
 
 
-def _until_rungs(batches: list[Array], done: int, rungs: Sequence[int]) -> list[list[Array]]:
+def in_order(rows: Sequence[Array], batches: Sequence[Array]) -> Array:
+    """Put the rows of evaluation batches into the order of the split."""
+    found: Array = np.empty_like(np.concatenate(rows))
+    found[np.concatenate(batches)] = np.concatenate(rows)
+    return found
+
+
+def until_rungs(batches: list[_Batch], done: int, rungs: Sequence[int]) -> list[list[_Batch]]:
     """Cut an epoch's batches where a rung lies within it, `done` steps having been taken before."""
     cuts = [step - done for step in rungs if 0 < step - done < len(batches)]
     return [batches[i:j] for i, j in itertools.pairwise([0, *cuts, len(batches)])]
 
 
-def _behind(step: int, score: float, rungs: Sequence[tuple[int, float | None]]) -> str | None:
+def behind(step: int, score: float, rungs: Sequence[tuple[int, float | None]]) -> str | None:
     """Say by how much a score falls short of what the rung at this step asks, or None."""
     needed = dict(rungs).get(step)
     if needed is None or score >= needed:
@@ -216,7 +234,7 @@ def _train_on(
         fitted.steps += 1
         fitted.examples += len(batch)
         seen += len(batch)
-        if len(pending) == _READ_LOSS_EVERY or batch is batches[-1]:
+        if len(pending) == READ_LOSS_EVERY or batch is batches[-1]:
             loss = _read_loss(prepared.group.mean(torch.stack(pending)), fitted)
             speed = seen / (time.perf_counter() - began)
             epoch = fitted.examples / len(train)
@@ -227,20 +245,25 @@ def _train_on(
 
 def _read_loss(losses: torch.Tensor, fitted: Fitted) -> float:
     loss = float(losses.mean())
-    if not math.isfinite(loss):
-        raise TrialFailed(f"the loss is not finite ({loss}) at step {fitted.steps}", phase="fit")
-    fitted.curve.append((fitted.steps, "train_loss", loss))
+    note_loss(loss, fitted)
     return loss
 
 
-def _score(prepared: Prepared, split: str) -> float:
-    outputs = evaluate(prepared, split)
+def note_loss(loss: float, fitted: Fitted) -> None:
+    """Keep a mean training loss in the curve. Raises TrialFailed where it is not finite."""
+    if not math.isfinite(loss):
+        raise TrialFailed(f"the loss is not finite ({loss}) at step {fitted.steps}", phase="fit")
+    fitted.curve.append((fitted.steps, "train_loss", loss))
+
+
+def validation_score(prepared: Prepared, outputs: Array) -> float:
+    """Score outputs on the validation split. Raises TrialFailed where one or the other is not finite."""
     if not np.isfinite(outputs).all():
         raise TrialFailed("the outputs are not finite", phase="validate")
     metrics = prepared.task.metrics
-    score = scores(metrics, prepared.examples[split].labels, outputs)[metrics[0].name]
+    score = scores(metrics, prepared.examples["validation"].labels, outputs)[metrics[0].name]
     if not math.isfinite(score):
-        raise TrialFailed(f"the {split} score is not finite ({metrics[0].name} {score})")
+        raise TrialFailed(f"the validation score is not finite ({metrics[0].name} {score})")
     return score
 
 

@@ -18,6 +18,7 @@ class Meter:
     def __init__(self, began: float | None = None) -> None:
         self.phase_now = PHASES[0]
         self._seconds = dict.fromkeys(PHASES, 0.0)
+        self._share = 1.0
         self._start = self._since = time.perf_counter() if began is None else began
 
     @property
@@ -40,9 +41,14 @@ class Meter:
         yield
         self._switch(before)
 
+    def take_share(self, share: float) -> None:
+        """Count, from here on, this share of the time that passes, where several trials take it."""
+        self._switch(self.phase_now)
+        self._share = share
+
     def _switch(self, name: str) -> None:
         now = time.perf_counter()
-        self._seconds[self.phase_now] += now - self._since
+        self._seconds[self.phase_now] += (now - self._since) * self._share
         self._since, self.phase_now = now, name
 
     def measurements(self, source: str) -> list[Measurement]:

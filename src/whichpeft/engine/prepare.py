@@ -35,7 +35,8 @@ class Prepared:
     """A model on its device with what belongs to it.
 
     at_once: examples that go through the model at once. group: the processes that share it.
-    untouched: its lowest layers, where nothing trains or is added in them or below them.
+    untouched: its lowest layers, where nothing trains or is added in them or below them. replayed: how
+    many of these are read from what is kept.
     """
 
     task: Task
@@ -46,6 +47,7 @@ class Prepared:
     at_once: int = 1
     group: Group = ALONE
     untouched: tuple[torch.nn.Module, ...] = ()
+    replayed: int = 0
 
     @property
     def model(self) -> torch.nn.Module:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 import shutil
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -48,16 +50,27 @@ def carry_out_alone(job: Job, report: Report, group: Group, *, began: float | No
         torch.set_num_threads(job.trial.threads)
         compute = choose_compute(group.device(job.device), job.trial.precision)
         setting = describe_setting(compute, job.beside)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with quietly():
             if job.trial.purpose == "profile":
-                measurements = profile(job, compute, meter, report, group)
-                return Result(record=_record(job, setting, measurements))
+                return _profile(job, compute, setting, meter, report, group)
             return _train(job, compute, setting, meter, report, group)
     except Exception as error:  # whatever broke a trial is a fact about it
-        phase = getattr(error, "phase", None) or meter.phase_now
-        outcome = Outcome(status="failed", phase=phase, reason=explain(error))
-        return Result(record=_record(job, setting, meter.measurements("trial"), outcome))
+        return failed(job, setting, error, meter)
+
+
+@contextmanager
+def quietly() -> Iterator[None]:
+    """Silence warnings of the libraries; there is nothing that a reader of a table could do."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def failed(job: Job, setting: Setting, error: BaseException, meter: Meter) -> Result:
+    """Put together the result of a trial that an error ended."""
+    phase = getattr(error, "phase", None) or meter.phase_now
+    outcome = Outcome(status="failed", phase=phase, reason=explain(error))
+    return Result(record=_record(job, setting, meter.measurements("trial"), outcome))
 
 
 def explain(error: BaseException) -> str:
@@ -70,6 +83,20 @@ def explain(error: BaseException) -> str:
     return f"{type(error).__name__}: {text[:500]}"
 
 
+def _profile(
+    job: Job, compute: Compute, setting: Setting, meter: Meter, report: Report, group: Group
+) -> Result:
+    """Measure what a method costs and, where that is asked, what its trials gain as one model."""
+    measurements = profile(job, compute, meter, report, group)
+    record = _record(job, setting, measurements)
+    if not job.together or not record.value("trainable_parameters"):
+        return Result(record=record)
+    from whichpeft.engine.batched_speed import time_together
+
+    found, note = time_together(job, compute, record.value("peak_memory_bytes"))
+    return Result(record=replace(record, measurements=(*measurements, *found)), note=note)
+
+
 def _train(
     job: Job, compute: Compute, setting: Setting, meter: Meter, report: Report, group: Group
 ) -> Result:
@@ -78,19 +105,43 @@ def _train(
     trial = job.trial
     report(Progress(phase="set-up"))
     prepared = prepare(job, compute, group)
-    measurements = list(prepared.counts)
     phases = {"train": "fit", "validation": "validate", "test": "test"}
     if trial.purpose != "final":
         del phases["test"]
-    replayed = replay_frozen(prepared, job.data, phases, meter)
-    if replayed is not prepared:
-        prepared = replayed
-        layers = len(prepared.untouched)
-        measurements.append(_fact("replayed_layers", layers, "count", "set-up"))
+    prepared = replay_frozen(prepared, job.data, phases, meter)
     start_stream(trial.seed, TRAINING, group.rank)
     fitted = Fitted()
     if prepared.adapter.trains:
         fitted = fit(prepared, job, meter, report)
+    predictions: dict[str, Array] = {}
+    scored: list[Measurement] = []
+    if trial.purpose == "final":
+        with meter.phase("test"):
+            report(Progress(phase="test", epoch=trial.budget.epochs))
+            predictions = checked_predictions(prepared, evaluate(prepared, "test"))
+            scored = final_scores(prepared, predictions)
+        if job.keep is not None:
+            with meter.phase("save"):
+                adapter = whole_adapter(prepared, job)
+                if adapter is not None:
+                    keep_adapter(adapter, job.keep)
+    return result_of(job, setting, prepared, fitted, predictions, scored, meter)
+
+
+def result_of(
+    job: Job,
+    setting: Setting,
+    prepared: Prepared,
+    fitted: Fitted,
+    predictions: Mapping[str, Array],
+    scored: Sequence[Measurement],
+    meter: Meter,
+) -> Result:
+    """Put together the result of a trial that came to its end, or was stopped."""
+    measurements = list(prepared.counts)
+    if prepared.replayed:
+        measurements.append(_fact("replayed_layers", prepared.replayed, "count", "set-up"))
+    if prepared.adapter.trains:
         measurements += [
             _fact("validation_score", fitted.best_score, "fraction", "validate"),
             _fact("best_epoch", fitted.best_epoch, "count", "validate"),
@@ -98,20 +149,10 @@ def _train(
             _fact("steps", fitted.steps, "count", "fit"),
             _fact("examples_trained", fitted.examples, "count", "fit"),
         ]
-    if trial.purpose == "tune":
+    if job.trial.purpose == "tune":
         measurements.append(_fact("search_trials", job.search_trials, "count", "set-up"))
-    predictions: dict[str, Array] = {}
-    if trial.purpose == "final":
-        with meter.phase("test"):
-            report(Progress(phase="test", epoch=trial.budget.epochs))
-            predictions = _test(prepared)
-            measurements += _test_scores(prepared, predictions)
-        if job.keep is not None:
-            with meter.phase("save"):
-                adapter = whole_adapter(prepared, job)
-                if adapter is not None:
-                    _keep(adapter, job.keep)
     measurements += [
+        *scored,
         *(
             _fact(f"{split}_examples", len(examples), "count", "set-up")
             for split, examples in prepared.examples.items()
@@ -125,15 +166,15 @@ def _train(
     return Result(record=record, curve=fitted.curve, predictions=predictions)
 
 
-def _test(prepared: Prepared) -> dict[str, Array]:
-    """Return the outputs on the test split and its labels."""
-    outputs = evaluate(prepared, "test")
+def checked_predictions(prepared: Prepared, outputs: Array) -> dict[str, Array]:
+    """Return the outputs on the test split and its labels. Raises TrialFailed where not finite."""
     if not np.isfinite(outputs).all():
         raise TrialFailed("the outputs are not finite", phase="test")
     return {"outputs": outputs.astype(np.float32), "labels": prepared.examples["test"].labels}
 
 
-def _test_scores(prepared: Prepared, predictions: Mapping[str, Array]) -> list[Measurement]:
+def final_scores(prepared: Prepared, predictions: Mapping[str, Array]) -> list[Measurement]:
+    """Score the test predictions. Raises TrialFailed where the score is not finite."""
     metrics = prepared.task.metrics
     found = scores(metrics, predictions["labels"], predictions["outputs"])
     first = metrics[0].name
@@ -150,7 +191,7 @@ def _test_scores(prepared: Prepared, predictions: Mapping[str, Array]) -> list[M
     ]
 
 
-def _keep(adapter: Adapter, folder: Path) -> None:
+def keep_adapter(adapter: Adapter, folder: Path) -> None:
     """Leave the adapter in a folder, whole or not at all."""
     partial = folder.with_name(f".{folder.name}.part")
     shutil.rmtree(partial, ignore_errors=True)

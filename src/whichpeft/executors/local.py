@@ -12,7 +12,7 @@ import multiprocessing.connection
 import signal
 import sys
 import time
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any
@@ -31,11 +31,14 @@ _TELL_EVERY = 0.2  # seconds between two reports of one trial
 
 @dataclass(slots=True)
 class _Running:
-    job: Job
+    """A process. left: the jobs whose results have not come: one, or several that train together."""
+
+    left: list[Job]
     process: BaseProcess
     pipe: Connection
     device: str
     started: float
+    share: float  # of the process's own time, that each of its trials counts
     phase: str | None = None
 
 
@@ -53,9 +56,9 @@ def run_jobs(
     """Run jobs, as many side by side as there are devices (a CPU may be listed several times).
 
     Jobs are taken when there is room for them; None among them means that none is ready before one
-    of those that run has ended. Yields each job with its result as it ends. A process that dies gives
-    a failed record. Where the consumer stops early, or is interrupted, the processes still running are
-    ended.
+    of those that run has ended. Yields each job with its result as it ends; jobs along with another one
+    run in its process, and each is yielded with its own. A process that dies gives failed records. Where
+    the consumer stops early, or is interrupted, the processes still running are ended.
     """
     source = iter(jobs)
     free = list(devices)
@@ -64,22 +67,25 @@ def run_jobs(
         while True:
             while free and (job := next(source, None)) is not None:
                 running.append(_start(job, free.pop(0)))
-                watch.started(job)
+                for member in running[-1].left:
+                    watch.started(member)
             if not running:
                 return
             for trial in _wait(running):
-                result = _receive(trial, watch)
-                if result is not None:
+                ended = _receive(trial, watch)
+                if not trial.left:
                     running.remove(trial)
                     free.append(trial.device)
-                    watch.finished(trial.job, result)
-                    yield trial.job, result
+                for member, result in ended:
+                    watch.finished(member, result)
+                    yield member, result
     finally:
         _end(running)
 
 
 def _start(job: Job, device: str) -> _Running:
-    job = replace(job, device=device)
+    along = tuple(replace(other, device=device) for other in job.along)
+    job = replace(job, device=device, along=along)
     receiver, sender = start_context().Pipe(duplex=False)
     # A sharded trial starts processes of its own, which a daemon may not.
     process = start_context().Process(
@@ -90,7 +96,7 @@ def _start(job: Job, device: str) -> _Running:
     # Now, not before: a fork server that still imports lets the first process wait to be born.
     started = time.perf_counter()
     sender.close()
-    return _Running(job, process, receiver, device, started)
+    return _Running(list(job.members), process, receiver, device, started, share=1 / len(job.members))
 
 
 def _wait(running: Sequence[_Running]) -> list[_Running]:
@@ -98,21 +104,29 @@ def _wait(running: Sequence[_Running]) -> list[_Running]:
     return [trial for trial in running if trial.pipe in ready]
 
 
-def _receive(trial: _Running, watch: Watch) -> Result | None:
-    """Take one message; return the result if that was it, or a failed one if the process died."""
+def _receive(trial: _Running, watch: Watch) -> list[tuple[Job, Result]]:
+    """Take one message; return the result if that was one, or failed ones if the process died."""
     try:
         kind, content = trial.pipe.recv()
     except (EOFError, OSError):
         _reap(trial)
-        return _died(trial)
+        ended = [(job, _died(job, trial)) for job in trial.left]
+        trial.left.clear()
+        return ended
     if kind == "progress":
         trial.phase = content.phase
-        watch.progressed(trial.job, content)
-        return None
+        for job in trial.left:
+            watch.progressed(job, content)
+        return []
     arrived = time.perf_counter()
-    _reap(trial)
     result, began, ended = content
-    return _with_all_time(result, max(0.0, began - trial.started), max(0.0, arrived - ended))
+    name = result.record.trial.fingerprint
+    job = next(job for job in trial.left if job.trial.fingerprint == name)
+    trial.left.remove(job)
+    if not trial.left:
+        _reap(trial)
+    before, after = max(0.0, began - trial.started), max(0.0, arrived - ended)
+    return [(job, _with_all_time(result, before * trial.share, after))]
 
 
 def _with_all_time(result: Result, before: float, after: float) -> Result:
@@ -126,15 +140,15 @@ def _with_all_time(result: Result, before: float, after: float) -> Result:
     return replace(result, record=replace(result.record, measurements=found))
 
 
-def _died(trial: _Running) -> Result:
+def _died(job: Job, trial: _Running) -> Result:
     from whichpeft.engine import Result
     from whichpeft.engine.ranks import how_it_ended
 
     reason = f"its process {how_it_ended(trial.process.exitcode)}"
     return Result(
         record=Record(
-            trial=trial.job.trial,
-            setting=Setting(device=trial.device, beside=trial.job.beside),
+            trial=job.trial,
+            setting=Setting(device=trial.device, beside=job.beside),
             outcome=Outcome(status="failed", phase=trial.phase, reason=reason),
         )
     )
@@ -161,8 +175,6 @@ def _carry_out(job: Job, sender: Connection) -> None:
     began = time.perf_counter()
     # ctrl-C reaches every process of the terminal; the one that started the run decides.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    from whichpeft.engine.trial import carry_out
-
     told = 0.0
 
     def report(progress: Any) -> None:
@@ -173,7 +185,18 @@ def _carry_out(job: Job, sender: Connection) -> None:
             sender.send(("progress", progress))
 
     try:
-        result = carry_out(job, report, began=began)
-        sender.send(("result", (result, began, time.perf_counter())))
+        for result in _results(job, report, began):
+            sender.send(("result", (result, began, time.perf_counter())))
     except BrokenPipeError:
         sys.exit(1)  # whoever started the run is gone; nobody would keep the record
+
+
+def _results(job: Job, report: Callable[[Any], None], began: float) -> Iterator[Result]:
+    """Carry out a trial, or several as one model, and give each result."""
+    from whichpeft.engine.batched import carry_out_together
+    from whichpeft.engine.trial import carry_out
+
+    if job.along:
+        yield from carry_out_together(job, report)
+    else:
+        yield carry_out(job, report, began=began)

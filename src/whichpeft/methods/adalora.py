@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 class AdaLoraAdapter(PeftAdapter):
     """Keeps the updates' factors close to orthogonal and moves the rank budget after each step."""
 
+    steps_alone = True
+
     def __init__(self, model: Any, apart: frozenset[str], weight: float) -> None:
         super().__init__(model, apart)
         self._weight = weight

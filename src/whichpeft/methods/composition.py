@@ -62,6 +62,10 @@ class StackedAdapter:
         """Return the parts by name, from the innermost."""
         return {part.name: part.adapter for part in self._parts}
 
+    @property
+    def steps_alone(self) -> bool:
+        return any(part.adapter.steps_alone for part in self._parts)
+
     def penalty(self) -> torch.Tensor | None:
         found = [p for part in self._parts if (p := part.adapter.penalty()) is not None]
         return sum(found[1:], start=found[0]) if found else None

@@ -53,6 +53,11 @@ class Adapter(Protocol):
         """False where there is nothing to train and the constant prediction stands."""
         ...
 
+    @property
+    def steps_alone(self) -> bool:
+        """False where `penalty` and `after_step` do nothing, so that trials can step as one model."""
+        ...
+
     def penalty(self) -> torch.Tensor | None:
         """Return what the method adds to the task's loss, or None; it stays out of the curves."""
         ...

@@ -22,6 +22,7 @@ class PeftAdapter:
     """
 
     trains = True
+    steps_alone = False
 
     def __init__(self, model: Any, apart: Collection[str] = ()) -> None:
         self.model = model

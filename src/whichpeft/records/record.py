@@ -52,6 +52,7 @@ class Setting:
     versions: Python, torch, transformers, peft, whichpeft.
     device, precision: what the trial computed on and in.
     beside: how many other trials the executor let run at the same time.
+    together: how many trials trained as one model, this one included.
     """
 
     hardware: Mapping[str, Any] = field(default_factory=dict)
@@ -60,6 +61,7 @@ class Setting:
     precision: str = ""
     beside: int = 0
     started: str = ""
+    together: int = 1
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

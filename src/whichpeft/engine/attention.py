@@ -1,0 +1,86 @@
+"""Attention under `torch.vmap`: trials and examples folded into one batch, the usual kernels.
+
+The fused kernels of a CPU have no rule for vmap, which would call them once a trial; and the masks
+that go with them are left out where all inputs are as long as each other, which nothing under vmap
+can look at. Both have their places in transformers' registers of attention functions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import torch
+from transformers import AttentionInterface, AttentionMaskInterface
+from transformers.integrations.sdpa_attention import sdpa_attention_forward
+from transformers.masking_utils import sdpa_mask
+
+_FOLDED = "whichpeft_folded"
+
+
+def fold_attention(model: torch.nn.Module) -> None:
+    """Let a transformers model with fused attention run under vmap, in place.
+
+    Models with another kind of attention are left as they are: eager attention needs nothing.
+    """
+    AttentionInterface.register(_FOLDED, _attend)
+    AttentionMaskInterface.register(_FOLDED, _mask)
+    for module in model.modules():
+        config: Any = getattr(module, "config", None)
+        if getattr(config, "_attn_implementation", None) == "sdpa":
+            config._attn_implementation = _FOLDED
+
+
+def _mask(*args: Any, **kwargs: Any) -> Any:
+    """Make the mask in any case, without a look at what is in it."""
+    return sdpa_mask(
+        *args, **(kwargs | {"allow_is_causal_skip": False, "allow_is_bidirectional_skip": False})
+    )
+
+
+def _attend(
+    module: torch.nn.Module,
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    attention_mask: torch.Tensor | None,
+    **kwargs: Any,
+) -> tuple[torch.Tensor, None]:
+    if any(isinstance(given, torch.Tensor) for given in kwargs.values()):
+        # A position bias and the like have shapes of their own; vmap takes them trial by trial.
+        attended: tuple[torch.Tensor, None] = sdpa_attention_forward(
+            module, query, key, value, attention_mask, **kwargs
+        )
+        return attended
+    attend = partial(sdpa_attention_forward, module, **kwargs)
+    return _Folded.apply(attend, query, key, value, attention_mask), None
+
+
+class _Folded(torch.autograd.Function):  # type: ignore[misc]
+    """Attention whose rule for vmap is to fold the trials into the batch."""
+
+    @staticmethod
+    def forward(attend: Callable[..., Any], *tensors: torch.Tensor | None) -> torch.Tensor:
+        output: torch.Tensor = attend(*tensors)[0]
+        return output
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
+        """There is no backward of its own: under vmap autograd follows what the rule calls."""
+
+    @staticmethod
+    def vmap(
+        info: Any, in_dims: tuple[int | None, ...], attend: Callable[..., Any], *tensors: Any
+    ) -> tuple[torch.Tensor, int]:
+        folded = [
+            None if tensor is None else _fold(tensor, dim, info.batch_size)
+            for tensor, dim in zip(tensors, in_dims[1:], strict=True)
+        ]
+        output: torch.Tensor = attend(*folded)[0]
+        return output.unflatten(0, (info.batch_size, -1)), 0
+
+
+def _fold(tensor: torch.Tensor, dim: int | None, trials: int) -> torch.Tensor:
+    stacked = tensor.expand(trials, *tensor.shape) if dim is None else tensor.movedim(dim, 0)
+    return stacked.flatten(0, 1)
