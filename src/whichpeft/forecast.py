@@ -81,7 +81,9 @@ def make_forecast(
     study = request.study
     at_once = len(side_by_side(stage.devices, jobs, study.threads, memory, study.shards))
     done = sum(record.trial.purpose != "profile" for record in kept.values())
-    seconds = sum(row.whole_seconds for row in rows) / at_once + profile_seconds(effort) * len(new)
+    # What trains nothing is profiled in no time.
+    long = sum(profiles[job.trial.fingerprint].value("train_seconds") != 0 for job in new)
+    seconds = sum(row.whole_seconds for row in rows) / at_once + profile_seconds(effort) * long
     return Forecast(rows, sum(row.trials for row in rows), done, at_once, seconds)
 
 

@@ -57,7 +57,8 @@ def find_effort(name: str) -> Effort:
     """Return the effort of that name. Raises StudyError where there is none."""
     if name not in EFFORTS:
         raise StudyError(
-            f"--profile is {name!r}{nearest(name, list(EFFORTS))} It is one of {', '.join(EFFORTS)}"
+            f"--profile: unknown profile {name!r}{nearest(name, EFFORTS) or '.'} "
+            f"It is one of {', '.join(EFFORTS)}"
         )
     return EFFORTS[name]
 
