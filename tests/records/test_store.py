@@ -8,6 +8,7 @@ import pytest
 
 from whichpeft.errors import FolderError, RecordError
 from whichpeft.records import Measurement, Outcome, Record, Setting, Store
+from whichpeft.records.record import record_from_json
 from whichpeft.study import Budget, Study, Trial
 
 FOSSILS = Path(__file__).parent / "fossils"
