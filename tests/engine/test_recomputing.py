@@ -41,7 +41,7 @@ def test_layers_below_all_that_trains_get_no_backward_pass(make_job) -> None:  #
     prepared = prepare(make_job("head", gradient_checkpointing=True), HERE)
     embedded: list[torch.Tensor] = []
     prepared.model.get_input_embeddings().register_forward_hook(lambda m, i, out: embedded.append(out))
-    prepared.task.loss(prepared.model.train(), prepared.parts(np.arange(4))[0])
+    prepared.task.loss(prepared.model.train(), prepared.parts(np.arange(4))[0][0])
     assert not embedded[0].requires_grad
 
 
