@@ -37,6 +37,7 @@ def test_updates_are_those_of_the_whole_batch(make_job, method: str) -> None:  #
 def test_parts_are_padded_to_their_own_longest(make_job) -> None:  # type: ignore[no-untyped-def]
     prepared = prepare(make_job("head", batch_size=18, micro_batch=4), HERE)
     parts = [part for part, _ in prepared.parts(BATCH)]
+    assert [share for _, share in prepared.parts(BATCH)] == [4 / 18] * 4 + [2 / 18]
     assert [len(part["labels"]) for part in parts] == [4, 4, 4, 4, 2]
     sizes = prepared.examples["train"].sizes
     longest = [int(sizes[BATCH[i : i + 4]].max()) for i in range(0, 18, 4)]
