@@ -96,8 +96,6 @@ def test_a_stopped_tuning_trial_of_the_second_schema_still_loads() -> None:
 
 
 def _read(path: Path) -> Record:
-    from whichpeft.records.record import record_from_json
-
     return record_from_json(json.loads(path.read_text()), str(path))
 
 
@@ -142,6 +140,4 @@ def test_a_record_from_before_trials_trained_together_trained_alone() -> None:
     for path in FOSSILS.glob("*.json"):
         raw = json.loads(path.read_text())
         assert "together" not in raw["setting"]
-        from whichpeft.records.record import record_from_json
-
         assert record_from_json(raw, path.name).setting.together == 1
