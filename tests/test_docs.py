@@ -68,6 +68,15 @@ def test_a_documented_run_would_run(command: str, folder: Path) -> None:
     assert "trials to run" in done.stdout
 
 
+def test_the_study_behind_the_defaults_can_be_read() -> None:
+    from whichpeft.methods import resolve_method
+    from whichpeft.study import load_study
+
+    study = load_study(ROOT / "docs" / "defaults" / "study.yaml")
+    assert [resolve_method(method).identity for method in study.methods] == list(study.methods)
+    assert (study.budget.max_train, study.budget.tuning_trials) == (2000, 8)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("command", commands("whichpeft plan"))
 def test_a_documented_plan_works(command: str, folder: Path) -> None:

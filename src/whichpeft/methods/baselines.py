@@ -155,7 +155,7 @@ class Head(PlainMethod):
     name = "head"
     description = "the new head alone trains, on a frozen backbone"
     paper = "Alain and Bengio 2016, arXiv 1610.01644"
-    usual_learning_rate = 2e-2
+    usual_learning_rate = 4e-2
     learning_rate_source = "docs/defaults.md: a sweep with minilm on stdlib-docs"
     scales_with_width = True
 
