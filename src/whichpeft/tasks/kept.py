@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from whichpeft.tasks.protocol import Task
 
 _KINDS = {kind.__name__: kind for kind in (TextExamples, ImageExamples)}
-_WEIGHTS = frozenset({".safetensors", ".bin", ".pt", ".h5", ".msgpack", ".onnx", ".gguf"})
+_WEIGHTS = frozenset(
+    {".safetensors", ".bin", ".pt", ".pth", ".ckpt", ".h5", ".msgpack", ".onnx", ".gguf"}
+)
 _ENCODING = 1  # of this package: raised when what it makes of the same input changes
 _LIBRARIES = ("tokenizers", "transformers", "pillow")
 
