@@ -30,9 +30,11 @@ class Compute:
         return context
 
     def place(self, batch: Batch) -> Batch:
-        """Move a batch to the device."""
+        """Move a batch to the device; where it has a queue of work, the host does not wait for that."""
         if self.device.type == "cpu":
             return batch
+        if self.device.type == "cuda":
+            return {k: v.pin_memory().to(self.device, non_blocking=True) for k, v in batch.items()}
         return {key: value.to(self.device) for key, value in batch.items()}
 
     def synchronise(self) -> None:
