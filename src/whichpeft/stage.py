@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,9 +13,10 @@ from whichpeft.backbones import resolve_backbone
 from whichpeft.costs import Question, count_flops, measure_matmul
 from whichpeft.engine import Job
 from whichpeft.engine.batches import padded_length
-from whichpeft.engine.compute import choose_compute, find_devices, group_devices
+from whichpeft.engine.compute import Compute, choose_compute, find_devices, group_devices
 from whichpeft.engine.data import read_data, write_data
 from whichpeft.engine.effort import Effort
+from whichpeft.engine.processes import start_context, without_main
 from whichpeft.engine.quantise import check_quantising
 from whichpeft.engine.setting import usable_cores
 from whichpeft.executors import warm_up
@@ -87,7 +89,7 @@ def profile_jobs(
         budget = cell.study.budget
         if compute is None or matmul_speed is None:
             compute = choose_compute(job.device, cell.study.precision)
-            matmul_speed = measure_matmul(compute, cell.study.threads)
+            matmul_speed = _matmul_speed(compute, cell.study.threads)
         if job.data not in lengths:
             lengths[job.data] = padded_length(read_data(job.data)[1]["train"].sizes, budget.batch_size)
         question = Question(
@@ -106,6 +108,20 @@ def profile_jobs(
             matmul_speed=matmul_speed,
             together=together(cell),
         )
+
+
+def _matmul_speed(compute: Compute, threads: int) -> float | None:
+    """Measure how fast the machine multiplies; None where it cannot be known.
+
+    On an accelerator in a process of its own, so that this one takes none of its memory.
+    """
+    if compute.device.type == "cpu":
+        return measure_matmul(compute, threads)
+    with without_main(), ProcessPoolExecutor(1, mp_context=start_context()) as process:
+        try:
+            return process.submit(measure_matmul, compute, threads).result()
+        except Exception:  # a GPU that others have filled: a share of its speed is not worth the run
+            return None
 
 
 def expected_costs(cells: Iterable[Cell], records: Iterable[Record]) -> tuple[dict[str, float], int]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -92,6 +94,29 @@ def test_another_tokenizer_is_another_encoding(
     config.write_text(config.read_text().replace("{", '{"a_change": 1, ', 1))
     for i, folder in enumerate((backbone.files, other)):
         write_data(task, resolve_backbone(str(folder)), Budget(), scratch(tmp_path, str(i)))
+    assert len(encodings) == 2
+
+
+def test_classes_in_another_order_are_another_encoding(
+    task: TextTask, backbone: Backbone, tmp_path: Path, encodings: list[int | None]
+) -> None:
+    for i, classes in enumerate((task.classes, task.classes[::-1])):
+        write_data(
+            dataclasses.replace(task, classes=classes), backbone, Budget(), scratch(tmp_path, str(i))
+        )
+    assert len(encodings) == 2
+
+
+def test_a_strangers_task_is_encoded_in_its_own_way(
+    task: TextTask, backbone: Backbone, tmp_path: Path, encodings: list[int | None]
+) -> None:
+    class Lower(TextTask):
+        __slots__ = ()
+
+    write_data(task, backbone, Budget(), scratch(tmp_path, "a"))
+    own = Lower(**{f.name: getattr(task, f.name) for f in dataclasses.fields(task)})
+    with pytest.raises((AttributeError, pickle.PicklingError)):  # of a test, so it cannot be pickled
+        write_data(own, backbone, Budget(), scratch(tmp_path, "b"))
     assert len(encodings) == 2
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -50,7 +51,7 @@ def test_replaying_gives_what_the_layers_give(
 ) -> None:
     method += ",learning_rate=1e-2" if ":" in method else ":learning_rate=1e-2"
     kept = trials.run(method, epochs=3)
-    monkeypatch.setattr("whichpeft.engine.trial.replay_frozen", lambda prepared, *_: prepared)
+    monkeypatch.setattr("whichpeft.engine.trial.replay_frozen", lambda prepared, *_, **__: prepared)
     anew = trials.run(method, epochs=3)
     assert kept.record.value("replayed_layers") == (2 if method.startswith("head") else 1)
     assert anew.record.value("replayed_layers") is None
@@ -121,6 +122,38 @@ def _as(kind: type, task: object) -> object:
     for slot in task.__dataclass_fields__:  # type: ignore[attr-defined]
         object.__setattr__(made, slot, getattr(task, slot))
     return made
+
+
+def test_a_full_disk_costs_the_next_trial_time_and_this_one_nothing(
+    trials: Trials, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_: object, path: Path) -> None:
+        path.write_bytes(b"half")
+        raise RuntimeError("[enforce fail at inline_container.cc] no space left")
+
+    monkeypatch.setattr(torch, "save", full)
+    record = trials.run("head").record
+    assert record.outcome.status == "completed", record.outcome
+    assert record.value("replayed_layers") == 2
+    assert not list(trials.scratch.glob("*.activations*"))
+
+
+def test_a_layer_that_runs_several_times_gives_its_last_output(
+    tiny_backbone: Path, reviews: Path, tmp_path: Path
+) -> None:
+    from transformers import AlbertConfig, AlbertModel
+
+    folder = tmp_path / "tiny-albert"
+    config = AlbertConfig(
+        vocab_size=30522, embedding_size=16, hidden_size=32, num_hidden_layers=3,
+        num_attention_heads=2, intermediate_size=64,
+    )  # fmt: skip
+    AlbertModel(config).save_pretrained(folder)
+    for path in tiny_backbone.glob("*token*"):
+        shutil.copy(path, folder)
+    record = Trials(folder, reviews, tmp_path).run("head").record
+    assert record.outcome.status == "completed", record.outcome
+    assert record.value("replayed_layers") == 1
 
 
 def test_activations_too_large_for_memory_are_not_kept(

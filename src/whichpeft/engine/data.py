@@ -16,7 +16,7 @@ from whichpeft.backbones import Backbone
 from whichpeft.cache import cached, find_cached
 from whichpeft.errors import FolderError
 from whichpeft.study import Budget
-from whichpeft.tasks import Examples, Task
+from whichpeft.tasks import Examples, ImageTask, Task, TextTask
 from whichpeft.tasks.kept import can_keep, encoding_name, keep_examples, kept_examples
 
 _WORTH_KEEPING = 2.0  # seconds of encoding, from which on another run should not do it again
@@ -48,8 +48,10 @@ def _find_or_encode(
     task: Task, backbone: Backbone, max_train: int | None, place: Path
 ) -> Path | Mapping[str, Examples]:
     """Return the folder of the arrays, or the examples themselves where they are of another kind."""
+    # A task of a stranger may encode the same data in its own way, and in another way tomorrow.
+    ours = type(task) in (TextTask, ImageTask)
     name = encoding_name(task, backbone, max_train)
-    found = find_cached(name)
+    found = find_cached(name) if ours else None
     if found is not None:
         return found
     began = time.perf_counter()
@@ -57,7 +59,7 @@ def _find_or_encode(
     seconds = time.perf_counter() - began
     if not can_keep(examples):
         return examples
-    if seconds > _WORTH_KEEPING:
+    if ours and seconds > _WORTH_KEEPING:
         try:
             return cached(name, lambda made: keep_examples(examples, made))
         except FolderError:

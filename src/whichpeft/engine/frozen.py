@@ -26,7 +26,7 @@ from whichpeft.engine.prepare import Prepared
 from whichpeft.tasks import Array, Batch, Examples
 
 _AT_ONCE = 64
-_MEMORY_SHARE = 0.125  # of what is free, for the activations of one split
+_MEMORY_SHARE = 0.06  # of what is free, for one split's activations, which are there twice for a moment
 _TOLERANCE = {"float32": 1e-3, "bfloat16": 0.05}  # of the largest output; other padding, other rounding
 
 
@@ -39,9 +39,11 @@ class _Replay:
     """Stands in for the untouched layers, each of which then returns what is in `now`.
 
     width: of the tuple that a layer returns, 0 where it returns a tensor; known once recorded.
+    beside: how many other trials may be keeping activations at the same time.
     """
 
     layers: Sequence[torch.nn.Module]
+    beside: int = 0
     width: int = 0
     now: torch.Tensor | None = None
 
@@ -126,18 +128,20 @@ class _Kept:
         return padded
 
 
-def replay_frozen(prepared: Prepared, data: Path, splits: Mapping[str, str], meter: Meter) -> Prepared:
+def replay_frozen(
+    prepared: Prepared, data: Path, splits: Mapping[str, str], meter: Meter, *, beside: int = 0
+) -> Prepared:
     """Return the model with its untouched layers replayed from activations that are kept.
 
     That is the same model where there are none, where several processes share it, or where replaying
     does not give what the model gives. data: the file of the encoded task; activations are kept beside
     it, for all trials that read it. splits: those that will be read, each with the phase that its
-    activations count to.
+    activations count to. beside: how many other trials may run at the same time.
     """
     layers = prepared.untouched
     if not layers or prepared.group.size > 1:
         return prepared
-    replay = _Replay(layers)
+    replay = _Replay(layers, beside)
     replayed: dict[str, Examples] = dict(prepared.examples)
     prepared.model.eval()
     try:
@@ -154,12 +158,13 @@ def replay_frozen(prepared: Prepared, data: Path, splits: Mapping[str, str], met
 
 def _compute(prepared: Prepared, examples: Examples, replay: _Replay, path: Path) -> _Kept:
     """Run the model on a split up to the boundary, and keep what comes out there."""
-    free = _MEMORY_SHARE * psutil.virtual_memory().available
+    free = _MEMORY_SHARE * psutil.virtual_memory().available / (replay.beside + 1)
     parts: dict[int, torch.Tensor] = {}
     with replay.recorded() as seen, torch.inference_mode(), prepared.compute.autocast():
         for batch in evaluation_batches(examples.sizes, _AT_ONCE):
             prepared.task.outputs(prepared.model, prepared.compute.place(examples.batch(batch)))
-            out = seen.pop()
+            out = seen[-1]  # of a layer that runs several times, as ALBERT's, the last
+            seen.clear()
             if out[0].nbytes * len(examples) > free:  # the largest batch comes first
                 raise _CannotReplay
             sizes = _lengths(out, examples.sizes[batch])
@@ -174,9 +179,10 @@ def _compute(prepared: Prepared, examples: Examples, replay: _Replay, path: Path
     try:
         torch.save({"values": kept.values, "offsets": torch.from_numpy(offsets)}, partial)
         partial.replace(path)
-    except OSError:  # no room for it: this trial has it all the same
+    except (OSError, RuntimeError):  # no room for it, as torch says too: this trial has it all the same
         partial.unlink(missing_ok=True)
-    return kept
+        return kept
+    return _read(path) or kept  # mapped, so that trials share its pages
 
 
 def _lengths(out: torch.Tensor, sizes: Array) -> list[int]:

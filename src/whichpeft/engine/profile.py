@@ -212,7 +212,10 @@ class _Training:
         )
         found = self._rates(readings)
         if counter is not None:
-            joules = counter.joules() / readings.count * self._steps
+            used = counter.joules()
+            if counter.source == "NVML":  # which counts one device
+                used = sum(self._prepared.group.gathered(used))
+            joules = used / readings.count * self._steps
             found.append(fact("energy_joules", joules, "J", counter.source))
         return found
 
@@ -250,6 +253,6 @@ def _peak_share(job: Job, samples: float) -> list[Measurement]:
     if job.matmul_speed is not None:
         found.append(fact("matmul_flops_per_second", job.matmul_speed, "FLOP/s", "matmul"))
     if job.flops_per_sample is not None and job.matmul_speed is not None:
-        share = job.flops_per_sample * samples / job.matmul_speed
+        share = job.flops_per_sample * samples / (job.matmul_speed * job.trial.shards)
         found.append(fact("peak_share", share, "fraction"))
     return found

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from whichpeft.engine.job import Job, Progress, Result
+from whichpeft.engine.meter import Meter
 from whichpeft.engine.processes import start_context, start_server, without_main
 from whichpeft.engine.sharded import Group, joined
 from whichpeft.records import Outcome, Record, Setting
@@ -141,7 +142,7 @@ def _be_rank(job: Job, rank: int, meeting: Path, sender: Connection) -> None:
     """Run in a rank's own process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_die_with_parent, daemon=True).start()
-    from whichpeft.engine.trial import carry_out_alone
+    from whichpeft.engine.trial import carry_out_alone, failed
 
     def report(progress: Progress) -> None:
         if rank == 0:
@@ -149,11 +150,15 @@ def _be_rank(job: Job, rank: int, meeting: Path, sender: Connection) -> None:
 
     torch.set_num_threads(job.trial.threads)
     device = Group(rank, job.trial.shards).device(job.device)
-    with joined(rank, job.trial.shards, torch.device(device), meeting) as group:
-        result = carry_out_alone(job, report, group)
-        sender.send(result)
-        if result.record.outcome.status == "failed":
-            os._exit(0)  # the others may be waiting for this one, and leaving in order waits for them
+    try:
+        with joined(rank, job.trial.shards, torch.device(device), meeting) as group:
+            result = carry_out_alone(job, report, group)
+            sender.send(result)
+            if result.record.outcome.status == "failed":
+                os._exit(0)  # the others may wait for this one, and leaving in order waits for them
+    except Exception as error:  # the processes did not find each other
+        sender.send(failed(job, Setting(device=job.device, beside=job.beside), error, Meter()))
+        os._exit(0)
 
 
 def _die_with_parent() -> None:

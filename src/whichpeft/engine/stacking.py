@@ -65,6 +65,8 @@ def stack_up(jobs: Sequence[Job], compute: Compute) -> Stacked:
 
 def _stack_up(jobs: Sequence[Job], compute: Compute) -> Stacked:
     first = prepare(jobs[0], compute)
+    if first.untouched:
+        raise CannotBatch("its frozen layers are computed once for all trials, which is quicker")
     _check_steps(first)
     changing = _changed_by_training(first, jobs[0])
     if changing:  # by the look just taken

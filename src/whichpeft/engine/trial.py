@@ -108,7 +108,7 @@ def _train(
     phases = {"train": "fit", "validation": "validate", "test": "test"}
     if trial.purpose != "final":
         del phases["test"]
-    prepared = replay_frozen(prepared, job.data, phases, meter)
+    prepared = replay_frozen(prepared, job.data, phases, meter, beside=job.beside)
     start_stream(trial.seed, TRAINING, group.rank)
     fitted = Fitted()
     if prepared.adapter.trains:

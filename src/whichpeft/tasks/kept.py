@@ -67,7 +67,9 @@ def encoding_name(task: Task, backbone: Backbone, max_train: int | None) -> str:
     processor, and the versions of what reads them."""
     digest = hashlib.sha256()
     versions = [version(library) for library in _LIBRARIES]
-    digest.update(json.dumps([task.fingerprint, max_train, _ENCODING, versions]).encode())
+    # Two sources may number the classes of the same examples differently.
+    asked = [task.fingerprint, list(getattr(task, "classes", ())), task.problem, max_train]
+    digest.update(json.dumps([*asked, _ENCODING, versions]).encode())
     for path in sorted(backbone.files.iterdir()):
         if path.is_file() and path.suffix not in _WEIGHTS:
             digest.update(path.name.encode() + hashlib.sha256(path.read_bytes()).digest())
