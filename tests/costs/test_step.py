@@ -43,7 +43,9 @@ def test_two_depths_lead_on_to_the_whole_model(method: str, monkeypatch: pytest.
     assert few.memory.total == pytest.approx(whole.memory.total, rel=1e-3)
     assert (few.checkpointed_memory is None) == (whole.checkpointed_memory is None)
     if few.checkpointed_memory is not None and whole.checkpointed_memory is not None:
-        assert few.checkpointed_memory.total == pytest.approx(whole.checkpointed_memory.total, rel=0.01)
+        # The peak lies elsewhere in a shallow model where what is below all training is let go early.
+        assert few.checkpointed_memory.total == pytest.approx(whole.checkpointed_memory.total, rel=0.05)
+        assert few.checkpointed_memory.total > 0.99 * whole.checkpointed_memory.total
     assert few.adapter_bytes == pytest.approx(whole.adapter_bytes, rel=0.02)  # names grow with numbers
 
 

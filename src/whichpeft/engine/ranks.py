@@ -87,12 +87,23 @@ def _listen(ranks: Sequence[_Rank], rank: _Rank, follow: Report) -> Result | str
         content = rank.pipe.recv()
     except (EOFError, OSError):
         rank.process.join(timeout=5)
-        return f"process {ranks.index(rank)} of {len(ranks)} {how_it_ended(rank.process.exitcode)}"
+        return _how_one_ended(ranks, rank)
     if isinstance(content, Progress):
         follow(content)
         return None
     rank.result = content
-    return rank.result if content.record.outcome.status == "failed" else None
+    if content.record.outcome.status != "failed":
+        return None
+    # Of two that fail together, one that was ended is the cause, and lost connections follow from it.
+    for other in ranks:
+        other.process.join(timeout=0 if other is rank else 1)
+        if (other.process.exitcode or 0) < 0:
+            return _how_one_ended(ranks, other)
+    return rank.result
+
+
+def _how_one_ended(ranks: Sequence[_Rank], rank: _Rank) -> str:
+    return f"process {ranks.index(rank)} of {len(ranks)} {how_it_ended(rank.process.exitcode)}"
 
 
 def how_it_ended(code: int | None) -> str:
