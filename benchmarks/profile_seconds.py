@@ -41,7 +41,7 @@ def main() -> None:
         scratch = Path(folder, "scratch")
         scratch.mkdir()
         stage = set_stage(check_request(study, Path(folder, "run")), scratch, "auto")
-        jobs = profile_jobs(list(stage.plan.accepted), stage, find_effort(asked.profile))
+        jobs = profile_jobs(list(stage.plan.accepted), stage, find_effort(asked.profile), lambda cell: 0)
         began = time.perf_counter()
         psutil.cpu_percent()
         for job, result in run_jobs(jobs, stage.devices[:1], NoWatch()):

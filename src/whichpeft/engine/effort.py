@@ -32,7 +32,7 @@ class Effort:
 QUICK = Effort(seconds=2.0, step_seconds=0.6, sizes=2, rounds=1)
 """For a forecast: memory and a few steps."""
 
-STANDARD = Effort(seconds=3.2, step_seconds=1.0, sizes=3, latency_seconds=0.2, examples=8, batches=2)
+STANDARD = Effort(seconds=2.4, step_seconds=0.8, sizes=3, latency_seconds=0.12, examples=8, batches=2)
 """At most about 4 seconds a method on a small model, since the reading under way is ended."""
 
 THOROUGH = Effort(
