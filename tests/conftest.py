@@ -91,37 +91,30 @@ def shapes(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def tiny_backbone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A BERT of two narrow layers with random weights and the real tokenizer, as a folder."""
-    import torch
-    from transformers import BertConfig, BertModel
-
-    from whichpeft.backbones import resolve_backbone
-
-    folder = tmp_path_factory.mktemp("backbone") / "tiny-bert"
-    torch.manual_seed(0)
-    config = BertConfig(
-        hidden_size=32,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        intermediate_size=64,
-        max_position_embeddings=128,
-    )
-    BertModel(config).save_pretrained(folder)
-    for path in resolve_backbone("minilm").folder.glob("*token*"):
-        shutil.copy(path, folder)
-    return folder
+    return _save_tiny_bert(tmp_path_factory.mktemp("backbone") / "tiny-bert")
 
 
 @pytest.fixture(scope="session")
-def still_backbone(tiny_backbone: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def still_backbone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A tiny BERT without dropout, of which trials together draw other numbers than alone.
 
     Its weights are large enough for every part to get a gradient: Adam makes steps of full length of
     one that is rounding alone.
     """
+    return _save_tiny_bert(
+        tmp_path_factory.mktemp("still") / "still-bert",
+        initializer_range=0.2,
+        hidden_dropout_prob=0.0,
+        attention_probs_dropout_prob=0.0,
+    )
+
+
+def _save_tiny_bert(folder: Path, **options: float) -> Path:
     import torch
     from transformers import BertConfig, BertModel
 
-    folder = tmp_path_factory.mktemp("still") / "still-bert"
+    from whichpeft.backbones import resolve_backbone
+
     torch.manual_seed(0)
     config = BertConfig(
         hidden_size=32,
@@ -129,12 +122,10 @@ def still_backbone(tiny_backbone: Path, tmp_path_factory: pytest.TempPathFactory
         num_attention_heads=2,
         intermediate_size=64,
         max_position_embeddings=128,
-        initializer_range=0.2,
-        hidden_dropout_prob=0.0,
-        attention_probs_dropout_prob=0.0,
+        **options,
     )
     BertModel(config).save_pretrained(folder)
-    for path in tiny_backbone.glob("*token*"):
+    for path in resolve_backbone("minilm").folder.glob("*token*"):
         shutil.copy(path, folder)
     return folder
 
