@@ -33,11 +33,17 @@ SCREEN = (
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Figure:
-    """A chart with its title and a caption that says how to read it and what is left out."""
+    """A chart with its title and a caption that says how to read it and what is left out.
+
+    group, label: figures of one group are views of the same thing; a page shows one of them and
+    lets the reader choose among their labels. A figure that stands alone has neither.
+    """
 
     title: str
     caption: str
     chart: Any
+    group: str = ""
+    label: str = ""
 
 
 def titled(chart: Any, size: Size, *, title: str, about: str, caption: str) -> Figure:
