@@ -19,6 +19,7 @@ from whichpeft.study import Study, dump_study
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from whichpeft.report.answer import ShortAnswer
     from whichpeft.report.choices import Choices
 
 
@@ -72,6 +73,13 @@ class Report:
     def across(self) -> list[Across]:
         """Return how methods compare over all tasks, for each backbone that has several."""
         return across_tasks(self.comparisons, rng=np.random.default_rng(0))
+
+    @cached_property
+    def answers(self) -> list[ShortAnswer]:
+        """Return what to use in a few words: for each backbone and task, then over its tasks."""
+        from whichpeft.report.answer import short_answers
+
+        return short_answers(self.study, self.comparisons, list(self.choose()))
 
     def table(self) -> pd.DataFrame:
         """Return the rows as a DataFrame: scores and gaps as fractions, unknown as missing."""
@@ -141,15 +149,17 @@ class Report:
         return formats.as_latex(self.comparisons)
 
     def print(self, console: Console | None = None) -> None:
-        """Print the tables, the failures with their reasons and the notes, then all tasks at once."""
+        """Print the tables, the failures with their reasons and the notes, all tasks at once, the answer."""
         from rich.console import Console
 
+        from whichpeft.report.answer import print_answers
         from whichpeft.report.across_table import print_across
         from whichpeft.report.terminal import print_comparisons
 
         console = console or Console()
         print_comparisons(self.comparisons, console)
         print_across(self.across, console)
+        print_answers(self.answers, console)
 
     def write_html(self, path: Path) -> None:
         """Write one page with table and figures that opens without a network."""
