@@ -119,8 +119,8 @@ def _advice(answer: Answer, comparison: Comparison | None, baseline: str) -> str
     if base is None:
         cost = _absolute(row)
         return (
-            f"Use {named(row)}: {score}{f', {cost}' if cost else ''}. The baseline {comparison.baseline} "
-            "is not in the study, so what that gives up is not known."
+            f"Use {named(row)}: {score}{f', {cost}' if cost else ''}. The baseline "
+            f"{comparison.baseline} is not in the study, so what that gives up is not known."
         )
     if base is row:
         margin = f"{points(answer.terms.margin):.1f}"
@@ -182,9 +182,7 @@ def _to_baseline(answer: Answer, baseline: str) -> str:
     if base is None or base is answer.chosen or base.gap.mean is None:
         return ""
     low, high = base.gap.low, base.gap.high
-    turned = Interval(
-        -base.gap.mean, None if high is None else -high, None if low is None else -low
-    )
+    turned = Interval(-base.gap.mean, None if high is None else -high, None if low is None else -low)
     more = "more" if turned.mean is not None and turned.mean >= 0 else "less"
     text = f", {abs(points(base.gap.mean)):.1f} {more} than {_name(base)}"
     if turned.low is None or turned.high is None:
@@ -228,6 +226,8 @@ def _certainty(answer: Answer) -> str:
         return "It is the only method that can be chosen."
     elif answer.evidence is not None and answer.evidence.fewest_seeds < 2:
         return "A best bet from one seed, which proves nothing: run at least 3."
+    elif chosen.probability is None and not answer.within_margin:
+        return "A best bet, the highest score: how sure that is cannot be told."
     elif answer.within_margin:
         lead = f"Proved: at most {margin} worse than any other method tried"
     else:

@@ -21,7 +21,7 @@ def save(chart: Any, folder: Path, stem: str) -> list[Path]:
     """Write a chart as `stem`.png (twice the print size), .svg and .pdf; return the files."""
     import vl_convert
 
-    spec = {**chart.to_dict(), "config": theme(dark=False, background="white")}
+    spec = {**chart.to_dict(), "config": theme(background="white")}
     version = vega_lite_version()
     contents = {
         "png": vl_convert.vegalite_to_png(spec, vl_version=version, scale=_PNG_SCALE),

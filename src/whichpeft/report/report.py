@@ -149,11 +149,11 @@ class Report:
         return formats.as_latex(self.comparisons)
 
     def print(self, console: Console | None = None) -> None:
-        """Print the tables, the failures with their reasons and the notes, all tasks at once, the answer."""
+        """Print the tables with failures and notes, then all tasks at once, then the answer."""
         from rich.console import Console
 
-        from whichpeft.report.answer import print_answers
         from whichpeft.report.across_table import print_across
+        from whichpeft.report.answer import print_answers
         from whichpeft.report.terminal import print_comparisons
 
         console = console or Console()

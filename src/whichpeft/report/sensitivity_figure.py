@@ -54,7 +54,12 @@ def sensitivity_figure(
             },
             *_marks(searches[method], one, low, width),
         ]
-        shared = {"panel": place, "colour": colour[method], "fill": colour[method]}
+        shared = {
+            "panel": place,
+            "method": method,
+            "colour": colour[method],
+            "fill": colour[method],
+        }
         values += [shared | value for value in own]
     chart = (
         alt.layer(*_layers((low, high), width, above))
@@ -97,7 +102,7 @@ def _layers(domain: tuple[float, float], width: int, above: int) -> list[Any]:
         axis=alt.Axis(tickCount=5),
     )
     stroke = alt.Stroke("colour:N", scale=None)
-    tips = {"number": "trial", "text": "score", "status": "status", "values": "with"}
+    tips = {"method": "method", "number": "trial", "text": "score", "status": "status", "values": "with"}
     name = of("panel").mark_text(align="left", baseline="top", fontWeight="bold", fontSize=12)
     head = of("panel").mark_text(
         align="left", baseline="top", fontSize=10, opacity=0.8, lineBreak="\n", lineHeight=_LINE
