@@ -70,7 +70,18 @@ def test_gaps_that_agree_on_every_seed_tell_nothing_of_chance(made):
 def test_the_baseline_can_be_the_answer(made):
     records = scored(made, {"full": [0.9, 0.901, 0.902], "lora:r=8": [0.7, 0.701, 0.702]})
     found = answer(made, records)
-    assert found.text.startswith("Use full: 90.1 points. Nothing that trains faster is proved")
+    assert found.text.startswith("Use full: 90.1 points. Nothing with less training time is proved")
+
+
+def test_without_a_profile_what_is_cheap_is_told_by_what_trains(made):
+    records = [
+        made.final(method, seed, score + seed / 1000, adapter=adapter)
+        for method, score, adapter in (("full", 0.8, made.BASE), ("lora:r=8", 0.85, 10_000))
+        for seed in range(3)
+    ]
+    found = answer(made, records)
+    assert found.method == "lora:r=8"
+    assert "training time was not measured: what is cheap is told by trainable" in found.beside[0]
 
 
 def test_one_seed_proves_nothing(made):

@@ -11,6 +11,7 @@ from whichpeft.analysis.candidates import Candidate
 from whichpeft.analysis.changes import caveat_nothing, changes, open_names
 from whichpeft.analysis.choice import Answer, Basis
 from whichpeft.analysis.intervals import Interval
+from whichpeft.analysis.terms import Terms
 from whichpeft.report.columns import interval_over
 from whichpeft.report.text import named, plain
 from whichpeft.report.verdicts import proves, undecided
@@ -44,7 +45,9 @@ class ShortAnswer:
     @property
     def heading(self) -> str:
         """Name what it is about: ``minilm on sst2``."""
-        return plain(f"{self.backbone} on {' and '.join(self.tasks)}")
+        if len(self.tasks) > _MOST_NAMED:
+            return plain(f"{self.backbone} over {len(self.tasks)} tasks")
+        return plain(f"{self.backbone} on {_listed(self.tasks)}")
 
     def __str__(self) -> str:
         return f"{self.heading}: {self.text}"
@@ -73,12 +76,12 @@ def print_answers(found: Sequence[ShortAnswer], console: Console) -> None:
 
 def _short(study: Study, answer: Answer, comparison: Comparison | None) -> ShortAnswer:
     if answer.chosen is None:
-        sentences, beside = [_nothing(answer)], []
+        sentences, beside = [_nothing(answer, comparison)], []
     else:
         sentences = [_advice(answer, comparison, study.baseline), _certainty(answer)]
         doubt = caveat_nothing(answer)
         sentences += [doubt] if doubt else []
-        beside = [*_undecided(comparison), *changes(answer)]
+        beside = [*_by_another_cost(answer), *_undecided(comparison), *changes(answer)]
     return ShortAnswer(
         backbone=answer.backbone,
         tasks=answer.tasks,
@@ -90,8 +93,10 @@ def _short(study: Study, answer: Answer, comparison: Comparison | None) -> Short
     )
 
 
-def _nothing(answer: Answer) -> str:
+def _nothing(answer: Answer, comparison: Comparison | None) -> str:
     """Say why no method can be recommended, each reason once with its methods."""
+    if comparison is None:
+        return "No method can be recommended for all of these tasks yet."
     trained = [c for c in answer.candidates if c.trains] or list(answer.candidates)
     by_reason: dict[str, list[str]] = {}
     for candidate in trained:
@@ -124,11 +129,12 @@ def _advice(answer: Answer, comparison: Comparison | None, baseline: str) -> str
         )
     if base is row:
         margin = f"{points(answer.terms.margin):.1f}"
+        less = "fewer" if answer.terms.by == "trainable" else "less"
         if len(answer.allowed) == 1:
             return f"Use {named(row)}: {score}."
         return (
-            f"Use {named(row)}: {score}. Nothing that trains faster is proved to come within {margin} "
-            "points of the best."
+            f"Use {named(row)}: {score}. Nothing with {less} {answer.terms.cost.words} is proved to come "
+            f"within {margin} points of the best."
         )
     if base["score_mean"] is None:
         return f"Use {named(row)}: {score}. Of {named(base)}, the baseline, no score is known."
@@ -235,6 +241,13 @@ def _certainty(answer: Answer) -> str:
     if chosen.probability is None or len(answer.allowed) == 1:
         return f"{lead}."
     return f"{lead}; {show_chance(chosen.probability)} likely within {margin} of the best."
+
+
+def _by_another_cost(answer: Answer) -> list[str]:
+    if answer.terms.by == Terms().by:
+        return []
+    words = Terms().cost.words
+    return [f"The {words} was not measured: what is cheap is told by {answer.terms.cost.words}."]
 
 
 def _undecided(comparison: Comparison | None) -> list[str]:

@@ -112,9 +112,8 @@ def _tips(
 
 def _values(spec: dict[str, Any], inherited: Sequence[dict[str, Any]]) -> Sequence[dict[str, Any]]:
     data = spec.get("data")
-    if not isinstance(data, dict) or not isinstance(data.get("values"), list):
-        return inherited
-    return data["values"]
+    own: list[dict[str, Any]] | None = data.get("values") if isinstance(data, dict) else None
+    return inherited if own is None else own
 
 
 def _title(tip: dict[str, Any]) -> str:

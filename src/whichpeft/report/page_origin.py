@@ -153,7 +153,7 @@ def _tuning(kept: MethodRecords) -> str:
     """Say how many tuning trials a method had, and how they ended: ``8, of these 3 stopped early``."""
     if not kept.search:
         return "none"
-    counts = Counter(record.outcome.status for record in kept.search)
+    counts = Counter(str(record.outcome.status) for record in kept.search)
     words = {"stopped": "stopped early", "failed": "failed"}
     ended = [f"{counts[status]} {word}" for status, word in words.items() if counts[status]]
     of_these = f", of these {' and '.join(ended)}" if ended else ""

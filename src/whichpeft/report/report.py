@@ -79,7 +79,14 @@ class Report:
         """Return what to use in a few words: for each backbone and task, then over its tasks."""
         from whichpeft.report.answer import short_answers
 
-        return short_answers(self.study, self.comparisons, list(self.choose()))
+        answers = list(self.choose())
+        if any(answer.chosen is None for answer in answers):
+            # Times need a profile; how much a method trains is known of every trial.
+            others = self.choose(by="trainable")
+            answers = [
+                a if a.chosen or not o.chosen else o for a, o in zip(answers, others, strict=True)
+            ]
+        return short_answers(self.study, self.comparisons, answers)
 
     def table(self) -> pd.DataFrame:
         """Return the rows as a DataFrame: scores and gaps as fractions, unknown as missing."""
