@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import signal
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -22,7 +25,7 @@ from whichpeft.plan_command import plan
 if TYPE_CHECKING:
     from whichpeft.study import Study
 
-SOME_FAILED, WRONG_REQUEST, INTERRUPTED = 1, 2, 130
+SOME_FAILED, WRONG_REQUEST, INTERRUPTED, TERMINATED = 1, 2, 130, 143
 
 app = typer.Typer(
     help="Which parameter-efficient fine-tuning method should I use, "
@@ -139,19 +142,20 @@ def run(
         _print_forecast(asked, folder, jobs, device, profile)
         return
     try:
-        report = run_study(
-            asked,
-            out=folder,
-            jobs=jobs,
-            device=device,
-            keep_adapters=keep_adapters,
-            profile=profile,
-            batch_trials=batch_trials,
-            watch=_quiet(quiet),
-        )
-    except KeyboardInterrupt:
+        with _ended_by_terminate():
+            report = run_study(
+                asked,
+                out=folder,
+                jobs=jobs,
+                device=device,
+                keep_adapters=keep_adapters,
+                profile=profile,
+                batch_trials=batch_trials,
+                watch=_quiet(quiet),
+            )
+    except KeyboardInterrupt as ended:
         _say_how_to_resume(folder)
-        sys.exit(INTERRUPTED)
+        sys.exit(TERMINATED if isinstance(ended, _Terminated) else INTERRUPTED)
     report.print(Console())
     if not quiet:
         Console(stderr=True).print(Text(f"Report: {folder / 'report.html'}"), soft_wrap=True)
@@ -190,6 +194,24 @@ for command in (choose, check, plan):
     app.command()(command)
 for listing in (lists.methods, lists.tasks, lists.backbones, lists.reference):
     app.command()(listing)
+
+
+class _Terminated(KeyboardInterrupt):
+    """A scheduler asked the run to end."""
+
+
+@contextlib.contextmanager
+def _ended_by_terminate() -> Iterator[None]:
+    """Treat SIGTERM as ctrl-C, so that trials leave checkpoints and records stay whole."""
+
+    def end(number: int, frame: Any) -> None:
+        raise _Terminated
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _quiet(quiet: bool) -> Any:

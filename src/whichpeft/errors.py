@@ -9,6 +9,7 @@ WhichpeftError
 ├── TrialFailed          a trial ended without a score; becomes a failed record
 ├── CannotBatch          trials that cannot train as one model; they train one by one
 ├── RecordError          a record that cannot be read
+│   └── NewerRecord      a record that a later version wrote
 └── ScoresError          arrays of scores or predictions that cannot be compared; a ValueError too
 
 Every message names the file, key or value and the way out.
@@ -59,6 +60,10 @@ class CannotBatch(WhichpeftError):
 
 class RecordError(WhichpeftError):
     """A record that cannot be read."""
+
+
+class NewerRecord(RecordError):
+    """A record that a later version wrote; nothing is wrong with it."""
 
 
 class ScoresError(WhichpeftError, ValueError):

@@ -68,6 +68,15 @@ def check_request(study: Study, folder: Path, jobs: int | None = None) -> Reques
     return Request(study, whole, store, methods, tasks)
 
 
+def keep_whole(request: Request) -> None:
+    """Write the study of a request's folder, with what another process may have added meanwhile.
+
+    Raises FolderError where that made it another study's.
+    """
+    _, whole = _extend(request.store, request.whole)
+    request.store.keep_study(whole)
+
+
 def check_distinct(methods: Mapping[str, Method]) -> None:
     """Raise StudyError where two spellings name one method."""
     seen: dict[str, str] = {}

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from whichpeft.engine.checkpoint import Checkpoints
 from whichpeft.engine.compute import Compute, choose_compute
 from whichpeft.engine.frozen import replay_frozen
 from whichpeft.engine.job import Job, Progress, Result
@@ -111,8 +112,9 @@ def _train(
     prepared = replay_frozen(prepared, job.data, phases, meter, beside=job.beside)
     start_stream(trial.seed, TRAINING, group.rank)
     fitted = Fitted()
-    if prepared.adapter.trains:
-        fitted = fit(prepared, job, meter, report)
+    with Checkpoints(job, compute, meter) as checkpoints:
+        if prepared.adapter.trains:
+            fitted = fit(prepared, job, meter, report, checkpoints)
     predictions: dict[str, Array] = {}
     scored: list[Measurement] = []
     if trial.purpose == "final":
@@ -125,6 +127,8 @@ def _train(
                 adapter = whole_adapter(prepared, job)
                 if adapter is not None:
                     keep_adapter(adapter, job.keep)
+    if checkpoints.resumed:
+        scored = [*scored, _fact("resumed", checkpoints.resumed, "count", "set-up")]
     return result_of(job, setting, prepared, fitted, predictions, scored, meter)
 
 
