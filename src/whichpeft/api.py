@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -56,6 +57,7 @@ def run(
     keep_adapters: bool = False,
     profile: str = "standard",
     batch_trials: str | int = "auto",
+    halve_micro_batch: bool = False,
     watch: Watch | None = None,
 ) -> Report:
     """Run what is missing of a study in its folder and return the report.
@@ -65,45 +67,36 @@ def run(
     each final trial trained under ``adapters/``, in PEFT's format where it is PEFT's. profile:
     ``standard`` measures costs in a few seconds a method, ``thorough`` in about twenty, with narrower
     quartiles. batch_trials: train so many trials of a method as one model; ``off`` none, ``auto`` where
-    it was measured to pay (never on a CPU). watch: told of the run's progress; a live display where
-    not given. Writes ``report.html`` into the folder.
+    it was measured to pay (never on a CPU). halve_micro_batch: try a trial that runs out of memory
+    again with half as many examples at once, in the same batches; its record says how many. watch: told
+    of the run's progress; a live display where not given. Writes ``report.html`` into the folder.
 
     Raises RequestError, with nothing run, where the request is wrong. A trial that fails becomes
     a failed record and does not raise.
     """
     from whichpeft.conduct import conduct
     from whichpeft.engine.effort import find_effort
+    from whichpeft.progress import LiveWatch
     from whichpeft.report import Report
 
     effort = find_effort(profile)
     batch = check_batch_trials(str(batch_trials))
     request = check_request(study, folder_of(study, out), jobs)
-    with tempfile.TemporaryDirectory(prefix="whichpeft-") as scratch:
-        if watch is not None:
-            conduct(
-                request,
-                Path(scratch),
-                jobs=jobs,
-                device=device,
-                watch=watch,
-                keep_adapters=keep_adapters,
-                effort=effort,
-                batch_trials=batch,
-            )
-        else:
-            from whichpeft.progress import LiveWatch
-
-            with LiveWatch() as live:
-                conduct(
-                    request,
-                    Path(scratch),
-                    jobs=jobs,
-                    device=device,
-                    watch=live,
-                    keep_adapters=keep_adapters,
-                    effort=effort,
-                    batch_trials=batch,
-                )
+    with (
+        tempfile.TemporaryDirectory(prefix="whichpeft-") as scratch,
+        contextlib.nullcontext(watch) if watch is not None else LiveWatch() as told,
+    ):
+        conduct(
+            request,
+            Path(scratch),
+            jobs=jobs,
+            device=device,
+            watch=told,
+            keep_adapters=keep_adapters,
+            effort=effort,
+            batch_trials=batch,
+            halve=halve_micro_batch,
+        )
     report = Report.read(request.store.folder)
     report.write_html(request.store.folder / "report.html")
     return report

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import signal
 import sys
 from collections.abc import Iterator
@@ -25,6 +26,7 @@ from whichpeft.plan_command import plan
 if TYPE_CHECKING:
     from whichpeft.study import Study
 
+_CANNOT_WRITE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 SOME_FAILED, WRONG_REQUEST, INTERRUPTED, TERMINATED = 1, 2, 130, 143
 
 app = typer.Typer(
@@ -38,12 +40,23 @@ app = typer.Typer(
 
 
 def main() -> None:
-    """Run the command line; a wrong request is one line and exit code 2."""
+    """Run the command line; a wrong request is one line and exit code 2, a full disk one and 1."""
     try:
         app()
     except (RequestError, RecordError) as error:
-        Console(stderr=True).print(Text(f"whichpeft: {error}"), soft_wrap=True)
+        _complain(str(error))
         sys.exit(WRONG_REQUEST)
+    except OSError as error:
+        if error.errno not in _CANNOT_WRITE:
+            raise
+        _complain(
+            f"{error}; what was written before is whole: make room, then run the same command again"
+        )
+        sys.exit(SOME_FAILED)
+
+
+def _complain(what: str) -> None:
+    Console(stderr=True).print(Text(f"whichpeft: {what}"), soft_wrap=True)
 
 
 @app.command()
@@ -99,6 +112,9 @@ def run(
     batch_trials: Annotated[
         str, typer.Option(help="Trials of a method that train as one model: auto, off, or how many.")
     ] = "auto",
+    halve_micro_batch: Annotated[
+        bool, typer.Option(help="Out of memory: try again with half the examples at once.")
+    ] = False,
     dry_run: Annotated[bool, typer.Option(help="Print the trials and an estimate; run none.")] = False,
     quiet: Annotated[bool, typer.Option(help="Print the table only.")] = False,
 ) -> None:
@@ -151,6 +167,7 @@ def run(
                 keep_adapters=keep_adapters,
                 profile=profile,
                 batch_trials=batch_trials,
+                halve_micro_batch=halve_micro_batch,
                 watch=_quiet(quiet),
             )
     except KeyboardInterrupt as ended:
@@ -180,6 +197,8 @@ def report(
     }
     check_format(format, ["table", *writers])
     read = Report.read(folder)
+    for what in read.damaged:
+        _complain(f"left out: {what}")
     if html is not None:
         read.write_html(html)
     if figures is not None:

@@ -233,12 +233,13 @@ def conduct(
     keep_adapters: bool = False,
     effort: Effort = STANDARD,
     batch_trials: str = AUTO,
+    halve: bool = False,
 ) -> None:
     """Run what the request's folder lacks. Raises RequestError before the first trial only.
 
     Other processes may do the same: they share the trials.
     """
-    stage = set_stage(request, scratch, device)
+    stage = replace(set_stage(request, scratch, device), halve=halve)
     with Claims(request.store.folder) as claims:
         with claims.alone():
             for line in request.store.set_aside():

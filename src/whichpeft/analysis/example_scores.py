@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from whichpeft.analysis.per_example import per_example
+from whichpeft.errors import RecordError
 from whichpeft.records import Record
 
 Array = NDArray[np.float64]
@@ -44,7 +45,10 @@ class ScoresByExample:
 
         A task of a stranger's may score by a metric of its own under a name that is known here.
         """
-        arrays = self._predictions(record.trial.fingerprint) if self._predictions else None
+        try:
+            arrays = self._predictions(record.trial.fingerprint) if self._predictions else None
+        except RecordError:  # damaged: `check` tells of it
+            return None
         score = record.measurement("score", "test")
         if arrays is None or score is None or not {"labels", "outputs"} <= set(arrays):
             return None

@@ -7,6 +7,7 @@ trial that goes on from there ends with the bits that it would have ended with.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import random
@@ -66,7 +67,9 @@ class Checkpoints:
         self._due = time.monotonic() + self._every
         setting = describe_setting(compute, 0)
         versions = {name: setting.versions.get(name) for name in _VERSIONS}
-        self._identity = json.dumps([job.trial.fingerprint, setting.device, setting.precision, versions])
+        self._identity = json.dumps(
+            [job.trial.fingerprint, job.at_once, setting.device, setting.precision, versions]
+        )
         self.resumed = 0
 
     def __enter__(self) -> Checkpoints:
@@ -104,7 +107,8 @@ class Checkpoints:
                 name: tensor.detach().to("cpu", copy=True).contiguous()
                 for name, tensor in tensors.items()
             }
-            write_whole(self._path, save(whole, metadata=said))
+            with contextlib.suppress(OSError):  # a full disk costs the checkpoint, not the trial
+                write_whole(self._path, save(whole, metadata=said))
             now = time.monotonic()
             self._due = now + max(self._every, (now - began) / _SHARE)
         if LEAVE.asked:

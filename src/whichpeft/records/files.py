@@ -22,8 +22,10 @@ def write_whole(path: Path, content: bytes) -> None:
         os.chmod(temporary, 0o666 & ~_UMASK)  # noqa: PTH101  mkstemp lets only the owner read
         Path(temporary).replace(path)
         _sync_folder(path.parent)
-    except BaseException:
+    except BaseException as error:
         Path(temporary).unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.filename is None:
+            error.filename = str(path)  # writing to an open file says not which
         raise
 
 

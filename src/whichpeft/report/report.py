@@ -12,6 +12,7 @@ import pandas as pd
 
 from whichpeft.analysis import KEYS, Across, Comparison, Predictions, Row, across_tasks, comparisons
 from whichpeft.analysis.rows import COUNTS, IDENTITY
+from whichpeft.errors import NewerRecord, RecordError
 from whichpeft.records import Record, Store
 from whichpeft.report import formats
 from whichpeft.study import Study, dump_study
@@ -27,7 +28,8 @@ class Report:
 
     study: the question. records: the facts, in any order. study_text: the study as its file has
     it, to be shown; written from `study` where not given. predictions: gives a trial's arrays by
-    its fingerprint, so that intervals hold for other test examples too.
+    its fingerprint, so that intervals hold for other test examples too. damaged: what is wrong with
+    the records that could not be read, and are left out.
     """
 
     def __init__(
@@ -37,9 +39,11 @@ class Report:
         *,
         study_text: str | None = None,
         predictions: Predictions | None = None,
+        damaged: Iterable[str] = (),
     ) -> None:
         self.study = study
         self.records = tuple(records)
+        self.damaged = tuple(damaged)
         self.study_text = dump_study(study) if study_text is None else study_text
         self.comparisons: list[Comparison] = comparisons(study, self.records, predictions=predictions)
 
@@ -47,13 +51,19 @@ class Report:
     def read(cls, folder: Path) -> Report:
         """Read a run folder.
 
-        Raises FolderError where it holds no study, and RecordError at a damaged record.
+        Damaged records are left out, and told of. Raises FolderError where it holds no study, and
+        NewerRecord at a record of a later version.
         """
         store = Store(Path(folder))
         study = store.study()
+        found = list(store.each())
+        for error in found:
+            if isinstance(error, NewerRecord):
+                raise error
         return cls(
             study,
-            store,
+            [record for record in found if isinstance(record, Record)],
+            damaged=[str(error) for error in found if isinstance(error, RecordError)],
             study_text=store.study_file.read_text(encoding="utf-8"),
             predictions=store.predictions,
         )
@@ -65,8 +75,8 @@ class Report:
 
     @property
     def notes(self) -> list[str]:
-        """Return sentences about records that could not be compared and were kept apart."""
-        return [note for comparison in self.comparisons for note in comparison.notes]
+        """Return sentences about records that could not be read, or not be compared."""
+        return [*self.damaged, *(note for c in self.comparisons for note in c.notes)]
 
     @cached_property
     def across(self) -> list[Across]:
