@@ -145,7 +145,7 @@ def _config(folder: Path) -> Mapping[str, Any]:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise BackboneError(f"backbone {folder}: no config.json there") from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise BackboneError(f"{folder / 'config.json'}: cannot be read: {error}") from None
     if not isinstance(config, dict) or "model_type" not in config:
         raise BackboneError(

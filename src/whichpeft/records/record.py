@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from pydantic import TypeAdapter, ValidationError
 
-from whichpeft.errors import NewerRecord, RecordError
+from whichpeft.errors import NewerRecord, RecordError, StudyError
 from whichpeft.study.spec import Trial
 
 SCHEMA = 2  # 2: tuning trials, and trials that were stopped
@@ -120,6 +120,8 @@ def record_from_json(raw: object, source: str) -> Record:
         first = error.errors(include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"])
         raise RecordError(f"{source} [{where}]: {first['msg']}") from None
+    except StudyError as error:  # a trial that no study could ask for
+        raise RecordError(f"{source} [trial]: {error}") from None
     for measurement in record.measurements:
         if not math.isfinite(measurement.value):
             raise RecordError(f"{source} [measurements.{measurement.name}]: the value is not finite")

@@ -170,7 +170,9 @@ def _explain(path: Path, error: ValidationError) -> str:
         return f"{path}{inside}: unknown key {key!r}{hint}"
     if first["type"] == "missing":
         return f"{path}: the key {'.'.join(where)!r} is missing; it is needed"
-    return f"{path} [{'.'.join(where)}]: {first['msg']}, but it is {first['input']!r}"
+    given = repr(first["input"])
+    given = given if len(given) <= 80 else f"{given[:80]}..."
+    return f"{path} [{'.'.join(where)}]: {first['msg']}, but it is {given}"
 
 
 def _one_line(error: Exception) -> str:
