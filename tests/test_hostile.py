@@ -106,6 +106,7 @@ def test_a_record(case: int, finished: Path, tmp_path: Path) -> None:
         with_own_fingerprint(folder, path, spoilt(raw, rng))
     else:
         path.write_text(json.dumps(spoilt(raw, rng)))
+
     def read() -> None:
         report = wp.Report.read(folder)
         assert TRICK not in page(report)

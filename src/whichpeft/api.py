@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from whichpeft.batching import check_batch_trials
+from whichpeft.errors import StudyError
 from whichpeft.request import check_request
 from whichpeft.study import Budget, Study
 from whichpeft.tasks import holds_images, suited_backbone
@@ -153,5 +154,12 @@ def plan(
 
 
 def folder_of(study: Study, out: Path | str | None) -> Path:
-    """Return the folder a study runs in."""
-    return Path(out) if out is not None else Path("whichpeft-runs", study.name)
+    """Return the folder a study runs in. Raises StudyError where its name would lead elsewhere."""
+    if out is not None:
+        return Path(out)
+    if study.name in ("", ".", "..") or any(char in study.name for char in "/\\:\0"):
+        raise StudyError(
+            f"study {study.name!r}: a name without / \\ : becomes a folder in whichpeft-runs; "
+            "change it, or name the folder with --out"
+        )
+    return Path("whichpeft-runs", study.name)

@@ -19,7 +19,7 @@ from whichpeft import lists
 from whichpeft.asking import named, override, study_to_run
 from whichpeft.check_command import check
 from whichpeft.choose_command import choose
-from whichpeft.errors import RecordError, RequestError
+from whichpeft.errors import RecordError, RequestError, without_secrets
 from whichpeft.lists import check_format
 from whichpeft.plan_command import plan
 
@@ -56,7 +56,7 @@ def main() -> None:
 
 
 def _complain(what: str) -> None:
-    Console(stderr=True).print(Text(f"whichpeft: {what}"), soft_wrap=True)
+    Console(stderr=True).print(Text(f"whichpeft: {without_secrets(what)}"), soft_wrap=True)
 
 
 @app.command()

@@ -18,7 +18,12 @@ Every message names the file, key or value and the way out.
 from __future__ import annotations
 
 import difflib
+import os
+import re
 from collections.abc import Iterable
+
+_SECRETS = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HUGGINGFACE_HUB_TOKEN")
+_TOKEN = re.compile(r"\b(?:hf|api_org)_[A-Za-z0-9]{16,}|(?<=Bearer )\S+")
 
 
 class WhichpeftError(Exception):
@@ -68,6 +73,15 @@ class NewerRecord(RecordError):
 
 class ScoresError(WhichpeftError, ValueError):
     """Arrays of scores or predictions that cannot be compared."""
+
+
+def without_secrets(text: str) -> str:
+    """Return a text without the user's tokens, which libraries put into their messages at times."""
+    for name in _SECRETS:
+        value = os.environ.get(name, "")
+        if len(value) > 5:
+            text = text.replace(value, "[secret]")
+    return _TOKEN.sub("[secret]", text)
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

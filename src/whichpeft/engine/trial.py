@@ -25,7 +25,7 @@ from whichpeft.engine.profile import profile
 from whichpeft.engine.ranks import carry_out_in_ranks
 from whichpeft.engine.setting import describe_setting
 from whichpeft.engine.sharded import ALONE, Group
-from whichpeft.errors import TrialFailed
+from whichpeft.errors import TrialFailed, without_secrets
 from whichpeft.methods import Adapter
 from whichpeft.records import Measurement, Outcome, Record, Setting
 from whichpeft.tasks import Array, scores
@@ -86,7 +86,7 @@ def explain(error: BaseException) -> str:
     """Say in one line why a trial failed."""
     if isinstance(error, TrialFailed):
         return error.reason
-    text = " ".join(str(error).split()) or type(error).__name__
+    text = without_secrets(" ".join(str(error).split())) or type(error).__name__
     if ran_out_of_memory(error):
         return f"out of memory: {text[:300]}"
     return f"{type(error).__name__}: {text[:500]}"
