@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow  # each starts whole runs
+
 from whichpeft.records import Store
 
 
@@ -75,7 +77,6 @@ def nothing_is_left_behind(out: Path) -> None:
     assert not list(out.glob("checkpoints/*"))
 
 
-@pytest.mark.slow
 def test_killed_at_thirty_moments_a_study_comes_out_the_same(
     undisturbed: Path, tiny_backbone: Path, reviews: Path, tmp_path: Path
 ) -> None:
@@ -105,7 +106,6 @@ def test_killed_at_thirty_moments_a_study_comes_out_the_same(
     nothing_is_left_behind(tmp_path)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("processes", [2, 4])
 def test_processes_on_one_folder_share_the_trials(
     processes: int, undisturbed: Path, tiny_backbone: Path, reviews: Path, tmp_path: Path
@@ -123,7 +123,6 @@ def test_processes_on_one_folder_share_the_trials(
     assert sum("seed" in text for text in said) >= 2
 
 
-@pytest.mark.slow
 def test_a_tuned_study_is_shared_too(tiny_backbone: Path, reviews: Path, tmp_path: Path) -> None:
     alone, shared = tmp_path / "alone", tmp_path / "shared"
     tuned = ("--tuning-trials", "4", "--jobs", "1")
@@ -193,10 +192,10 @@ def test_a_record_of_a_later_version_is_refused_and_stays(
 def test_a_run_that_is_asked_to_end_leaves_checkpoints_and_goes_on_from_them(
     ending: signal.Signals, code: int, tiny_backbone: Path, reviews: Path, tmp_path: Path
 ) -> None:
-    asked = command(tiny_backbone, reviews, tmp_path, "--epochs", "600", "--seeds", "1", "--jobs", "1")
+    asked = command(tiny_backbone, reviews, tmp_path, "--epochs", "150", "--seeds", "1", "--jobs", "1")
     run = start(asked)
     wait_for_records(tmp_path, 4, run)  # the profiles; then a trial of some seconds begins
-    time.sleep(3)
+    time.sleep(2)
     os.killpg(run.pid, ending)
     _, said = run.communicate(timeout=60)
     assert run.returncode == code, said
@@ -211,7 +210,7 @@ def test_a_run_that_is_asked_to_end_leaves_checkpoints_and_goes_on_from_them(
 
 
 def test_ctrl_c_twice_ends_at_once(tiny_backbone: Path, reviews: Path, tmp_path: Path) -> None:
-    run = start(command(tiny_backbone, reviews, tmp_path, "--epochs", "2000", "--seeds", "1"))
+    run = start(command(tiny_backbone, reviews, tmp_path, "--epochs", "300", "--seeds", "1"))
     wait_for_records(tmp_path, 4, run)
     time.sleep(2)
     os.killpg(run.pid, signal.SIGINT)
