@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = pytest.mark.slow  # each starts whole runs
-
 from whichpeft.records import Store
+
+pytestmark = pytest.mark.slow  # each starts whole runs
 
 
 def command(backbone: Path, data: Path, out: Path, *more: str) -> list[str]:

@@ -223,7 +223,8 @@ with tempfile.TemporaryDirectory() as scratch:
         for job, result in run_jobs(left_to_do(jobs, store, claims), ["cpu", "cpu"], NoWatch()):
             store.add(result.record, curve=result.curve, predictions=result.predictions)
             claims.release(job.trial.fingerprint)
-print(len(store.fingerprints()), time.perf_counter() - began, sum(r.value("total_seconds") for r in store))
+wall = time.perf_counter() - began
+print(len(store.fingerprints()), wall, sum(record.value("total_seconds") for record in store))
 """
 
 
