@@ -68,11 +68,12 @@ def test_a_documented_run_would_run(command: str, folder: Path) -> None:
     assert "trials to run" in done.stdout
 
 
-def test_the_study_behind_the_defaults_can_be_read() -> None:
+@pytest.mark.parametrize("name", ["study.yaml", "rte.yaml"])
+def test_the_studies_behind_the_defaults_can_be_read(name: str) -> None:
     from whichpeft.methods import resolve_method
     from whichpeft.study import load_study
 
-    study = load_study(ROOT / "docs" / "defaults" / "study.yaml")
+    study = load_study(ROOT / "docs" / "defaults" / name)
     assert [resolve_method(method).identity for method in study.methods] == list(study.methods)
     assert (study.budget.max_train, study.budget.tuning_trials) == (2000, 8)
 
