@@ -41,6 +41,8 @@ class Trials:
         )
         plan = make_plan(study, [self.backbone], [self.task], {method: resolve_method(method)})
         (cell,) = plan.cells
+        if cell.refusal is not None:
+            raise ValueError(cell.refusal)
         data, _ = write_data(self.task, self.backbone, study.budget, self.scratch)
         trial = {
             "profile": cell.profile, "final": cell.finals[0], "tune": cell.tuning_trial(1, seed)

@@ -12,6 +12,9 @@ import pytest
 from whichpeft.engine import Job, Result
 from whichpeft.engine.checkpoint import LEAVE, Left
 from whichpeft.engine.trial import carry_out
+from whichpeft.methods import methods
+
+TYPED = ("trainable-tokens:token_indices=[101,102]", "adalora+ia3", "prefix+lora")
 
 
 @pytest.fixture(autouse=True)
@@ -111,3 +114,17 @@ def test_a_checkpoint_that_cannot_serve_is_left_alone(damage: str, trials: Any, 
     found = carry_out(replace(job, checkpoint=path), lambda progress: None)
     same_result(found, whole)
     assert found.record.value("resumed") is None
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", [*TYPED, *sorted(set(methods()) - {"trainable-tokens"})])
+def test_every_method_goes_on_to_the_same_bits(method: str, trials: Any, tmp_path: Path) -> None:
+    try:
+        job = trials.job(method, epochs=2, max_train=96)
+    except ValueError as refusal:
+        pytest.skip(str(refusal))
+    whole = carry_out(job, lambda progress: None)
+    assert whole.record.outcome.status == "completed", whole.record.outcome
+    cut, parts = ended_at_every_step(replace(job, checkpoint=tmp_path / "c.safetensors"))
+    assert parts >= 4 or not whole.record.value("trainable_parameters")
+    same_result(cut, whole)
