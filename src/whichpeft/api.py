@@ -59,6 +59,7 @@ def run(
     profile: str = "standard",
     batch_trials: str | int = "auto",
     halve_micro_batch: bool = False,
+    serve: bool = False,
     watch: Watch | None = None,
 ) -> Report:
     """Run what is missing of a study in its folder and return the report.
@@ -69,8 +70,9 @@ def run(
     ``standard`` measures costs in a few seconds a method, ``thorough`` in about twenty, with narrower
     quartiles. batch_trials: train so many trials of a method as one model; ``off`` none, ``auto`` where
     it was measured to pay (never on a CPU). halve_micro_batch: try a trial that runs out of memory
-    again with half as many examples at once, in the same batches; its record says how many. watch: told
-    of the run's progress; a live display where not given. Writes ``report.html`` into the folder.
+    again with half as many examples at once, in the same batches; its record says how many. serve: show
+    the page while it fills, on 127.0.0.1 only; the watch is told its address. watch: told of the run's
+    progress; a live display where not given. Writes ``report.html`` into the folder.
 
     Raises RequestError, with nothing run, where the request is wrong. A trial that fails becomes
     a failed record and does not raise.
@@ -86,7 +88,14 @@ def run(
     with (
         tempfile.TemporaryDirectory(prefix="whichpeft-") as scratch,
         contextlib.nullcontext(watch) if watch is not None else LiveWatch() as told,
+        contextlib.ExitStack() as beside,
     ):
+        if serve:
+            from whichpeft.serving import LivePage
+
+            live = beside.enter_context(LivePage(request.store.folder))
+            told.say(f"live page: {live.address}")
+            told = live.followed_by(told)
         conduct(
             request,
             Path(scratch),

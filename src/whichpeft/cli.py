@@ -115,6 +115,9 @@ def run(
     halve_micro_batch: Annotated[
         bool, typer.Option(help="Out of memory: try again with half the examples at once.")
     ] = False,
+    serve: Annotated[
+        bool, typer.Option("--serve", help="Show the page while it fills, on 127.0.0.1 only.")
+    ] = False,
     dry_run: Annotated[bool, typer.Option(help="Print the trials and an estimate; run none.")] = False,
     quiet: Annotated[bool, typer.Option(help="Print the table only.")] = False,
 ) -> None:
@@ -168,6 +171,7 @@ def run(
                 profile=profile,
                 batch_trials=batch_trials,
                 halve_micro_batch=halve_micro_batch,
+                serve=serve,
                 watch=_quiet(quiet),
             )
     except KeyboardInterrupt as ended:
