@@ -69,7 +69,7 @@ def _times(comparison: Comparison, timed: Sequence[Profiled], size: Size) -> Fig
         size,
         title="What a step spends its time on",
         about=about(comparison),
-        caption="From light to dark: forward, backward, optimiser. Medians of each part, from the "
+        caption="From faint to full: forward, backward, optimiser. Medians of each part, from the "
         "profile; number: their sum."
         f"{_left_out(comparison, timed)}{tuned_note(comparison)}",
         rows=_table(timed, _TIMES),
@@ -95,7 +95,7 @@ def _memory(comparison: Comparison, held: Sequence[Profiled], size: Size) -> Fig
                  "total": show_bytes(peak)}
             )  # fmt: skip
     lanes = 2 if evaluated else 1
-    below = " Dark: training; light: evaluation, without gradients and optimiser." if evaluated else ""
+    below = " Full: training; faint: evaluation, without gradients and optimiser." if evaluated else ""
     return titled(
         _bars(comparison, bars, size, title=f"peak memory, {unit}", rows=lanes),
         size,

@@ -21,9 +21,12 @@ from whichpeft.report.style import looks
 from whichpeft.report.text import plain
 from whichpeft.units import points, show_chance, size_unit
 
-_FAINTEST, _FULLEST = 0.25, 0.95
+_FAINTEST, _FULLEST = 0.35, 0.95
 _LEAST_TOLD = 0.05  # numbers of methods that are hardly ever on it would only fill the figure
 _WIDE = 30.0  # costs that differ by more are drawn on a log axis
+_CLOSE = (
+    0.6  # where all costs are larger shares of the largest, an axis from 0 would press them together
+)
 _USUAL = "time"  # the cost whose figure is there in any case, if only to say why it is empty
 
 _AXES = {
@@ -72,7 +75,7 @@ def _frontier(
         width=size.width,
         height=size.height,
         log_x=max(costs) > _WIDE * min(costs),
-        zero_x=True,
+        zero_x=min(costs) < _CLOSE * max(costs),
         x_format="~s" if name == "trainable" else None,
     )
     stairs = sorted((dot.x, dot.y) for dot, place in zip(dots, places, strict=True) if place)

@@ -64,7 +64,7 @@ def gap_figures(comparison: Comparison, size: Size) -> dict[str, Figure]:
 def _forest(comparison: Comparison, rows: Sequence[Row], size: Size) -> Spec:
     words = [_words(row, brief=size.stacked) for row in rows]
     beside = round(CHAR * max(len(line) for two in words for line in two)) + _BETWEEN
-    room = 86 if size.stacked else 160
+    room = max(86.0, 0.22 * size.whole_width)
     names = distinct([shortened(plain(row["method"]), room) for row in rows])
     label = round(CHAR * max(map(len, names))) + 8
     width = size.whole_width - label - beside
@@ -116,11 +116,16 @@ def _domain(comparison: Comparison, rows: Sequence[Row]) -> tuple[float, float]:
     low, high = min([*gaps, -margin]), max([*gaps, margin])
     # Two seeds can give an interval of hundreds of points, which would press all gaps together.
     room = max(0.6 * (high - low), 8.0)
-    lows = [points(row["gap_low"]) for row in rows if row["gap_low"] is not None]
-    highs = [points(row["gap_high"]) for row in rows if row["gap_high"] is not None]
-    low, high = max(min([low, *lows]), low - room), min(max([high, *highs]), high + room)
+    low, high = (
+        max(min([low, *_ends(rows, "gap_low")]), low - room),
+        min(max([high, *_ends(rows, "gap_high")]), high + room),
+    )
     edge = 0.04 * (high - low)
     return low - edge, high + edge
+
+
+def _ends(rows: Sequence[Row], key: str) -> list[float]:
+    return [points(row[key]) for row in rows if row[key] is not None]
 
 
 def _values(
@@ -185,7 +190,12 @@ def _caption(comparison: Comparison, rows: Sequence[Row], others: Sequence[Row])
         f"within {points(comparison.margin):.3g} points, where a method counts as equivalent."
     ]
     if any(row["gap_low"] is not None for row in rows):
-        parts.append(f"Bars: 95 % interval over {interval_over(comparison)}; an arrow: it goes on.")
+        parts.append(f"Bars: 95 % interval over {interval_over(comparison)}.")
+        low, high = _domain(comparison, rows)
+        if any(bound < low for bound in _ends(rows, "gap_low")) or any(
+            bound > high for bound in _ends(rows, "gap_high")
+        ):
+            parts.append("An arrow: the bar goes on.")
         parts.append(
             "Verdicts are adjusted for the number of methods (Holm), so that an interval may leave out "
             "0 and the verdict be undecided."

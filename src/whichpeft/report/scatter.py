@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Sequence
 from typing import Any
 
-from whichpeft.report.labels import CHAR, LINE, Box, Spot, place
+from whichpeft.report.labels import CHAR, LINE, Box, Spot, place, shortened
 from whichpeft.report.scales import (
     LARGEST,
     SMALLEST,
@@ -242,8 +242,7 @@ def _line(line: tuple[float, str], y: Spec, *, x_end: int, above: bool) -> list[
 
 
 def _short(name: str, axes: Axes) -> str:
-    limit = min(_LONGEST_NAME, max(8, int(axes.width * 0.42 / CHAR)))
-    return name if len(name) <= limit else name[: limit - 1] + "…"
+    return shortened(name, min(CHAR * _LONGEST_NAME, axes.width * 0.42))
 
 
 def _x_axis(scale: Scale) -> Spec:
