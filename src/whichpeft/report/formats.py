@@ -106,14 +106,19 @@ _LATEX = {
     "<": r"\textless{}",
     ">": r"\textgreater{}",
     "|": r"\textbar{}",
-    '"': r"\textquotedbl{}",
+    "`": r"\textasciigrave{}",
+    '"': "''",  # the straight one is missing from the fonts that a document has unless it asks
     "±": r"$\pm$",
-    UNKNOWN: "--",
+    "≥": r"$\geq$",
+    "≤": r"$\leq$",
+    "→": r"$\to$",
+    UNKNOWN: r"\textendash{}",
 }
 
 
 def _latex(text: str) -> str:
-    return "".join(_LATEX.get(char, char) for char in text)
+    # Two hyphens would come out as a dash.
+    return "".join(_LATEX.get(char, char) for char in text).replace("--", "-{}-")
 
 
 def _latex_cell(text: str) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import textwrap
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
@@ -14,6 +13,7 @@ from whichpeft.report.render import save
 from whichpeft.report.scales import Axes, Point
 from whichpeft.report.scatter import scatter
 from whichpeft.report.style import PALETTE
+from whichpeft.report.vega import Chart, Spec, beside, chart, linear, mark, number, word
 
 _SHARE = "params_percent_as_first_published"
 _KEPT_WELL = 90  # per cent of performance retained
@@ -34,14 +34,12 @@ def write_published(folder: Path) -> list[Path]:
     """Write the figures of published results as PNG, SVG and PDF; return the files."""
     written = []
     for stem, figure in published_figures().items():
-        written += save(figure.chart, folder, stem)
+        written += save(figure, folder, stem)
     return written
 
 
 def commonsense_by_method(size: Size) -> Figure:
     """Draw accuracy by method, a panel for each model size, the share written on each bar."""
-    import altair as alt
-
     frame, chatgpt = _commonsense()
     width = size.width if size.stacked else (size.whole_width - 110) // 2
     panels = [
@@ -59,13 +57,13 @@ def commonsense_by_method(size: Size) -> Figure:
         )
         for model in _MODELS
     ]
-    chart = alt.vconcat(*panels) if size.stacked else alt.hconcat(*panels)
+    spec = beside(panels, stacked=size.stacked, spacing=20)
     return _figure(
         "Commonsense reasoning by method",
         "On each bar: trainable parameters in % as first published. "
         f"Dashed: ChatGPT, {chatgpt:.1f} %. The axis starts at 60.",
         "commonsense_llama",
-        chart,
+        spec,
         size,
     )
 
@@ -93,19 +91,19 @@ def commonsense_against_share(size: Size) -> Figure:
         height=size.height,
         log_x=True,
     )
-    chart = scatter(points, axes, line=(chatgpt, f"ChatGPT {chatgpt:.1f}"))
+    spec = scatter(points, axes, line=(chatgpt, f"ChatGPT {chatgpt:.1f}"))
     return _figure(
         "Commonsense reasoning against trainable share",
         "Blue circles: LLaMA-7B; red squares: LLaMA-13B. Dashed: ChatGPT. Shares as first published.",
         "commonsense_llama",
-        chart,
+        spec,
         size,
     )
 
 
 def retention_by_domain(size: Size) -> Figure:
     """Draw the performance retained in each application domain, with a line at 90 %."""
-    chart = _bars(
+    spec = _bars(
         reference.load("domains"),
         y="performance_retention_percent",
         x="application",
@@ -121,7 +119,7 @@ def retention_by_domain(size: Size) -> Figure:
         "Performance retained by application domain",
         f"LoRA, alone or with another method. Dashed: {_KEPT_WELL} %. The axis starts at 80.",
         "domains",
-        chart,
+        spec,
         size,
     )
 
@@ -175,9 +173,7 @@ def _bars(
     domain: tuple[float, float],
     width: int,
     height: int,
-) -> Any:
-    import altair as alt
-
+) -> Spec:
     # The number on a bar is a share with three decimals, or the bar's own height.
     numbers = "{:g} %" if text == y else "{:.3f}"
     values = [
@@ -185,30 +181,25 @@ def _bars(
         for _, row in frame.iterrows()
     ]
     order = [value["x"] for value in values]
-    base = alt.Chart(alt.Data(values=values))
-    across = alt.X(
-        "x:N", sort=order, title=None, axis=alt.Axis(labelAngle=-40, labelLimit=150, ticks=False)
+    across = word(
+        "x", sort=order, title=None, axis={"labelAngle": -40, "labelLimit": 150, "ticks": False}
     )
     # Bars are drawn from the foot of the axis: it does not start at zero, and the caption says so.
-    up = alt.Y(
-        "y:Q",
-        title=y_title,
-        scale=alt.Scale(domain=list(domain), nice=False),
-        axis=alt.Axis(tickCount=6),
-    )
-    bars = base.mark_bar(color=PALETTE[0], opacity=0.6, clip=True).encode(x=across, y=up)
-    ends = base.mark_text(baseline="bottom", dy=-3, fontSize=10).encode(x=across, y=up, text="text:N")
-    rule = alt.Chart(alt.Data(values=[{"y": line}]))
-    lines = rule.mark_rule(strokeDash=[5, 4], strokeWidth=1.3).encode(y=up)
-    chart = alt.layer(bars, lines, ends).properties(width=width, height=height)
-    return chart.properties(title=title) if title else chart
+    up = number("y", title=y_title, scale=linear(*domain), axis={"tickCount": 6})
+    layers = [
+        mark("bar", {"x": across, "y": up}, color=PALETTE[0], opacity=0.6, clip=True),
+        mark("rule", {"y": up}, values=[{"y": line}], strokeDash=[5, 4], strokeWidth=1.3),
+        mark(
+            "text", {"x": across, "y": up, "text": word("text")}, baseline="bottom", dy=-3, fontSize=10
+        ),
+    ]
+    spec = chart(layers, values=values, width=width, height=height)
+    return {**spec, "title": title} if title else spec
 
 
-def _figure(title: str, caption: str, name: str, chart: Any, size: Size) -> Figure:
-    import altair as alt
-
+def _figure(title: str, caption: str, name: str, spec: Spec, size: Size) -> Figure:
     caption = f"{caption} {reference.source(name)}"
     if size.titled:
         lines = textwrap.wrap(caption, int(size.whole_width / 5.7))
-        chart = chart.properties(title=alt.TitleParams(text=title, subtitle=lines))
-    return Figure(title=title, caption=caption, chart=chart)
+        spec = {**spec, "title": {"text": title, "subtitle": lines}}
+    return Figure(title=title, caption=caption, chart=Chart(spec))

@@ -11,6 +11,8 @@ import numpy as np
 import pandas as pd
 
 from whichpeft.analysis import KEYS, Across, Comparison, Predictions, Row, across_tasks, comparisons
+from whichpeft.analysis.backbones import OverBackbones, over_backbones
+from whichpeft.analysis.learning import Curves
 from whichpeft.analysis.rows import COUNTS, IDENTITY
 from whichpeft.errors import NewerRecord, RecordError
 from whichpeft.records import Record, Store
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from whichpeft.report.choices import Choices
+    from whichpeft.report.figure import Figure, Size
 
 
 class Report:
@@ -28,8 +31,8 @@ class Report:
 
     study: the question. records: the facts, in any order. study_text: the study as its file has
     it, to be shown; written from `study` where not given. predictions: gives a trial's arrays by
-    its fingerprint, so that intervals hold for other test examples too. damaged: what is wrong with
-    the records that could not be read, and are left out.
+    its fingerprint, so that intervals hold for other test examples too; curves: a trial's curve.
+    damaged: what is wrong with the records that could not be read, and are left out.
     """
 
     def __init__(
@@ -39,13 +42,16 @@ class Report:
         *,
         study_text: str | None = None,
         predictions: Predictions | None = None,
+        curves: Curves | None = None,
         damaged: Iterable[str] = (),
     ) -> None:
         self.study = study
         self.records = tuple(records)
         self.damaged = tuple(damaged)
         self.study_text = dump_study(study) if study_text is None else study_text
-        self.comparisons: list[Comparison] = comparisons(study, self.records, predictions=predictions)
+        self.comparisons: list[Comparison] = comparisons(
+            study, self.records, predictions=predictions, curves=curves
+        )
 
     @classmethod
     def read(cls, folder: Path) -> Report:
@@ -66,6 +72,7 @@ class Report:
             damaged=[str(error) for error in found if isinstance(error, RecordError)],
             study_text=store.study_file.read_text(encoding="utf-8"),
             predictions=store.predictions,
+            curves=store.curve_rows,
         )
 
     @property
@@ -82,6 +89,11 @@ class Report:
     def across(self) -> list[Across]:
         """Return how methods compare over all tasks, for each backbone that has several."""
         return across_tasks(self.comparisons, rng=np.random.default_rng(0))
+
+    @cached_property
+    def backbones(self) -> list[OverBackbones]:
+        """Return how gaps change with the size of the backbone, for each task that has several."""
+        return over_backbones(self.comparisons)
 
     def table(self) -> pd.DataFrame:
         """Return the rows as a DataFrame: scores and gaps as fractions, unknown as missing."""
@@ -169,23 +181,48 @@ class Report:
         write_whole(Path(path), page(self).encode())
 
     def write_figures(self, folder: Path) -> list[Path]:
-        """Write every figure as PNG, SVG and PDF into a folder; return the files."""
+        """Write every figure as PNG, SVG and PDF, and its data as CSV, into a folder; return the files.
+
+        They fit the width of a page; the folder `column` in it has them for one column of two.
+        """
+        from whichpeft.report.figure import COLUMN, PRINT
+        from whichpeft.report.render import save
+
+        written = []
+        for size, place in ((PRINT, Path(folder)), (COLUMN, Path(folder) / "column")):
+            for stem, figure in self._figures(size).items():
+                written += save(figure, place, stem)
+        return written
+
+    def _figures(self, size: Size) -> dict[str, Figure]:
+        """Return all figures by the names of their files, which tell tasks and backbones apart."""
         from whichpeft.report.across_figures import across_figures
-        from whichpeft.report.figure import PRINT
+        from whichpeft.report.backbone_figure import backbone_figures
         from whichpeft.report.figures import figures
-        from whichpeft.report.render import save, slugs
+        from whichpeft.report.render import slugs
 
         several = len(self.comparisons) > 1
-        names = slugs([f"{c.backbone}-{c.task}" for c in self.comparisons])
-        written = []
-        for name, comparison in zip(names, self.comparisons, strict=True):
-            for stem, figure in figures(comparison, PRINT).items():
-                whole = f"{name}-{stem}" if several else stem
-                written += save(figure.chart, Path(folder), whole)
-        for name, across in zip(slugs([a.backbone for a in self.across]), self.across, strict=True):
-            for stem, figure in across_figures(across, PRINT).items():
-                written += save(figure.chart, Path(folder), f"{name}-all-tasks-{stem}")
-        return written
+        parts = [
+            (name if several else "", figures(comparison, size))
+            for name, comparison in zip(
+                slugs([f"{c.backbone}-{c.task}" for c in self.comparisons]),
+                self.comparisons,
+                strict=True,
+            )
+        ]
+        parts += [
+            (f"{name}-all-tasks", across_figures(across, size))
+            for name, across in zip(slugs([a.backbone for a in self.across]), self.across, strict=True)
+        ]
+        parts += [
+            (f"{name}-all-backbones", backbone_figures(over, size))
+            for name, over in zip(slugs([o.task for o in self.backbones]), self.backbones, strict=True)
+        ]
+        return {
+            f"{name}-{stem}" if name else stem: figure
+            for name, found in parts
+            for stem, figure in found.items()
+        }
 
     def _repr_html_(self) -> str:
         from whichpeft.report.page import tables
