@@ -28,7 +28,7 @@ def caveats(answer: Answer) -> list[str]:
     """Return what a reader has to know of an answer, a sentence each."""
     if answer.chosen is None:
         return []
-    found = [_untuned(answer), _seeds(answer), _no_examples(answer), _no_better_than_nothing(answer)]
+    found = [_untuned(answer), _seeds(answer), _no_examples(answer), caveat_nothing(answer)]
     return [sentence for sentence in found if sentence is not None]
 
 
@@ -193,7 +193,7 @@ def _no_examples(answer: Answer) -> str | None:
     )
 
 
-def _no_better_than_nothing(answer: Answer) -> str | None:
+def caveat_nothing(answer: Answer) -> str | None:
     """Say where the chosen method is not proved better than what trains nothing."""
     for candidate in answer.candidates:
         if candidate.trains or candidate.place is None:

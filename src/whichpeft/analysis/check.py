@@ -36,13 +36,41 @@ def check(
     everything = list(found)
     records = [record for record in everything if isinstance(record, Record)]
     findings = [_damage(error) for error in everything if isinstance(error, RecordError)]
-    findings += _study(study, records)
+    findings += _files(records)
     compared = comparisons(study, records)
-    findings += _apart(compared)
+    findings += fairness(study, compared)
     for comparison in compared:
-        findings += _comparison(study, comparison, predictions)
+        findings += _placed(comparison, prediction_findings(comparison.records, predictions))
     findings += [failure(record) for record in records if record.outcome.status == "failed"]
+    return _problems_first(findings)
+
+
+def fairness(study: Study, compared: Sequence[Comparison]) -> list[Finding]:
+    """Return what makes a comparison unfair, uncertain or incomplete, problems first.
+
+    It is told from what was asked and from the comparisons alone: no file is read.
+    """
+    findings = [*_study(study), *_apart(compared)]
+    for comparison in compared:
+        findings += _placed(
+            comparison,
+            (
+                *_references(comparison),
+                *settings_findings(comparison),
+                *search_findings(study, comparison),
+                *(found for pair in pairs(comparison) for found in method_findings(study, *pair)),
+            ),
+        )
+    return _problems_first(findings)
+
+
+def _problems_first(findings: Iterable[Finding]) -> list[Finding]:
     return sorted(dict.fromkeys(findings), key=lambda finding: finding.severity == "note")
+
+
+def _placed(comparison: Comparison, found: Iterable[Finding]) -> Iterator[Finding]:
+    for finding in found:
+        yield replace(finding, backbone=comparison.backbone, task=comparison.task)
 
 
 def _damage(error: RecordError) -> Finding:
@@ -52,10 +80,22 @@ def _damage(error: RecordError) -> Finding:
     )
 
 
-def _study(study: Study, records: Sequence[Record]) -> Iterator[Finding]:
-    """Look at what was asked."""
+def _files(records: Sequence[Record]) -> Iterator[Finding]:
+    """Look at the files as such."""
     if not records:
         yield Finding(severity="problem", what="there is no record that can be read", way_out=AGAIN)
+    counts = Counter(record.trial.fingerprint for record in records)
+    for fingerprint, count in counts.items():
+        if count > 1:
+            yield Finding(
+                severity="problem",
+                what=f"{count} files hold the record {fingerprint}",
+                way_out=f"keep {fingerprint}.json alone",
+            )
+
+
+def _study(study: Study) -> Iterator[Finding]:
+    """Look at what was asked."""
     if len(study.seeds) == 1:
         yield Finding(
             severity="problem",
@@ -75,14 +115,6 @@ def _study(study: Study, records: Sequence[Record]) -> Iterator[Finding]:
             "full fine-tuning is not among the methods",
             way_out="a study without quantise, in another --out, tells what that costs",
         )
-    counts = Counter(record.trial.fingerprint for record in records)
-    for fingerprint, count in counts.items():
-        if count > 1:
-            yield Finding(
-                severity="problem",
-                what=f"{count} files hold the record {fingerprint}",
-                way_out=f"keep {fingerprint}.json alone",
-            )
 
 
 def _apart(compared: Sequence[Comparison]) -> Iterator[Finding]:
@@ -97,17 +129,6 @@ def _apart(compared: Sequence[Comparison]) -> Iterator[Finding]:
                 backbone=backbone,
                 task=task,
             )
-
-
-def _comparison(study: Study, comparison: Comparison, predictions: Predictions) -> Iterator[Finding]:
-    for finding in (
-        *_references(comparison),
-        *settings_findings(comparison),
-        *search_findings(study, comparison),
-        *(found for pair in pairs(comparison) for found in method_findings(study, *pair)),
-        *prediction_findings(comparison.records, predictions),
-    ):
-        yield replace(finding, backbone=comparison.backbone, task=comparison.task)
 
 
 def _references(comparison: Comparison) -> Iterator[Finding]:

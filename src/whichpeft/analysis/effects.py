@@ -116,11 +116,19 @@ class Effects:
         half = half_width(1 - confidence, seeds=self.seed_part, examples=self.example_part, df=self._df)
         return Interval(self.mean, self.mean - half, self.mean + half)
 
-    def errors(self, rng: np.random.Generator, draws: int) -> Array:
-        """Draw errors of the mean from the distribution that `interval` rests on, shape (draws,)."""
-        parts = zip((self.seed_part, self.example_part), self._df, strict=True)
-        drawn: Array = sum(np.sqrt(part) * rng.standard_t(df, draws) for part, df in parts)
+    def errors(self, standard: tuple[Array, Array]) -> Array:
+        """Return errors of the mean from the distribution that `interval` rests on, shape (draws,).
+
+        standard: draws of Student's t, of each of the two `degrees`.
+        """
+        by_seed, by_example = standard
+        drawn: Array = np.sqrt(self.seed_part) * by_seed + np.sqrt(self.example_part) * by_example
         return drawn
+
+    @property
+    def degrees(self) -> tuple[int, int]:
+        """Return how many degrees of freedom the two variances have, by seeds and by examples."""
+        return self._df
 
     @property
     def _df(self) -> tuple[int, int]:

@@ -93,10 +93,18 @@ class Trials:
 
     def effects(self, method: int, other: int) -> Effects:
         """Return the differences of two methods' scores, taken apart."""
-        differences = self.scores[method] - self.scores[other]
-        if self.examples is None:
-            return seed_effects(list(differences[:, 0]))
-        return random_effects(differences)
+        if (method, other) not in self._known:
+            differences = self.scores[method] - self.scores[other]
+            self._known[method, other] = (
+                seed_effects(list(differences[:, 0]))
+                if self.examples is None
+                else random_effects(differences)
+            )
+        return self._known[method, other]
+
+    @cached_property
+    def _known(self) -> dict[tuple[int, int], Effects]:
+        return {}
 
     def gap(self, method: int, other: int, confidence: float = CONFIDENCE) -> Interval:
         if method == other:
@@ -151,11 +159,9 @@ class OverTasks:
     def gap(self, method: int, other: int, confidence: float = CONFIDENCE) -> Interval:
         if method == other:
             return NO_GAP
-        mean, errors = float(self.means[method] - self.means[other]), self._errors(method, other)
-        if errors is None:
-            return Interval(mean, None, None)
-        half = float(np.quantile(np.abs(errors), confidence))
-        return Interval(mean, mean - half, mean + half)
+        mean = float(self.means[method] - self.means[other])
+        half = self._half_width(min(method, other), max(method, other), confidence)
+        return Interval(mean, None, None) if half is None else Interval(mean, mean - half, mean + half)
 
     def score(self, method: int) -> Interval:
         """Return a method's mean score over the tasks with its 95 % interval."""
@@ -165,19 +171,30 @@ class OverTasks:
         low, high = np.quantile(self.draws[:, method], [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
         return Interval(mean, float(low), float(high))
 
-    def _errors(self, method: int, other: int) -> Array | None:
-        """Draw errors of a gap, once a pair; None where chance cannot be told on a task."""
-        pair = min(method, other), max(method, other)
-        if pair not in self._drawn:
-            own = self.effects(*pair)
-            told = all(effects.interval().low is not None for effects in own)
-            drawn = [effects.errors(self.rng, DRAWS) for effects in own] if told else None
-            self._drawn[pair] = None if drawn is None else np.mean(drawn, axis=0)
-        return self._drawn[pair]
+    def _half_width(self, method: int, other: int, confidence: float) -> float | None:
+        """Return how far a gap may be off; None where chance cannot be told on a task."""
+        asked = method, other, confidence
+        if asked not in self._half_widths:
+            own = self.effects(method, other)
+            half = None
+            if all(effects.interval().low is not None for effects in own):
+                drawn = [e.errors(draws) for e, draws in zip(own, self._standard, strict=True)]
+                half = float(np.quantile(np.abs(np.mean(drawn, axis=0)), confidence))
+            self._half_widths[asked] = half
+        return self._half_widths[asked]
 
     @cached_property
-    def _drawn(self) -> dict[tuple[int, int], Array | None]:
+    def _half_widths(self) -> dict[tuple[int, int, float], float | None]:
         return {}
+
+    @cached_property
+    def _standard(self) -> list[tuple[Array, Array]]:
+        """Draw each task's two noises in units of their size, once for all pairs: they differ in it."""
+        degrees = [task.effects(0, 1).degrees for task in self.tasks]
+        return [
+            (self.rng.standard_t(seeds, DRAWS), self.rng.standard_t(examples, DRAWS))
+            for seeds, examples in degrees
+        ]
 
 
 def gather(

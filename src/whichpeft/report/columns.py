@@ -17,15 +17,23 @@ class Column:
     """A measurement as shown.
 
     title: short heading, with its unit; meaning: the definition in a sentence.
-    show: turns a row into text. keep: columns with a low number stay longest on a narrow screen;
-    None is for the page alone.
+    show: turns a row into text. key: the row's key that it is sorted by; by its text where None.
+    keep: columns with a low number stay longest on a narrow screen; None is for the page alone.
     """
 
     title: str
     meaning: str
     show: Callable[[Row], str]
+    key: str | None = None
     keep: int | None = None
     words: bool = False
+
+    def value(self, row: Row) -> float | str | None:
+        """Return what a row is sorted by; None where it is not known."""
+        if self.key is not None:
+            return None if row[self.key] is None else float(row[self.key])
+        text = self.show(row)
+        return None if text == UNKNOWN else text
 
 
 def with_interval(row: Row, key: str, *, sign: bool = False) -> str:
@@ -108,8 +116,15 @@ def problems(comparison: Comparison) -> list[tuple[str, str, str]]:
     ]
 
 
-def _value(key: str, show: Callable[[Any], str]) -> Callable[[Row], str]:
-    return lambda row: UNKNOWN if row[key] is None else show(row[key])
+def _measured(
+    title: str, meaning: str, key: str, show: Callable[[Any], str], keep: int | None = None
+) -> Column:
+    """Return the column of one key of a row."""
+
+    def text(row: Row) -> str:
+        return UNKNOWN if row[key] is None else show(row[key])
+
+    return Column(title=title, meaning=meaning, show=text, key=key, keep=keep)
 
 
 def _gap(show: Callable[..., str]) -> Callable[[Row], str]:
@@ -158,6 +173,7 @@ PROVES = Column(
     title="proves",
     meaning="the smallest margin, in points, within which equivalence to the baseline is shown",
     show=proves,
+    key="proved_margin",
     keep=5,
 )
 _SCORE = "the task's metric on the test split at the best checkpoint, higher is better"
@@ -165,46 +181,36 @@ _GAP = "score minus the baseline's, paired by seed"
 
 BRIEF = (
     METHOD,
-    Column(title="score", meaning=_SCORE, show=lambda row: with_interval(row, "score"), keep=1),
-    Column(title="gap", meaning=_GAP, show=_gap(with_interval), keep=2),
+    Column(
+        title="score",
+        meaning=_SCORE,
+        show=lambda row: with_interval(row, "score"),
+        key="score_mean",
+        keep=1,
+    ),
+    Column(title="gap", meaning=_GAP, show=_gap(with_interval), key="gap_mean", keep=2),
     VERDICT,
     PROVES,
-    Column(
-        title="trainable",
-        meaning="parameters that get a gradient, adapter and head",
-        show=_value("trainable_parameters", show_count),
-        keep=9,
+    _measured(
+        "trainable",
+        "parameters that get a gradient, adapter and head",
+        "trainable_parameters",
+        show_count,
+        9,
     ),
-    Column(
-        title="share",
-        meaning="trainable of all parameters of the adapted model",
-        show=_value("trainable_percent", show_percent),
-        keep=4,
+    _measured(
+        "share", "trainable of all parameters of the adapted model", "trainable_percent", show_percent, 4
     ),
-    Column(
-        title="train time",
-        meaning="optimisation of one trial: profiled step time x steps",
-        show=_value("train_seconds", show_seconds),
-        keep=7,
+    _measured(
+        "train time",
+        "optimisation of one trial: profiled step time x steps",
+        "train_seconds",
+        show_seconds,
+        7,
     ),
-    Column(
-        title="step ms",
-        meaning="median time of one optimiser step",
-        show=_value("step_milliseconds", _step),
-        keep=11,
-    ),
-    Column(
-        title="peak memory",
-        meaning="peak of the training phase",
-        show=_value("peak_memory_bytes", show_bytes),
-        keep=8,
-    ),
-    Column(
-        title="adapter",
-        meaning="size of what is saved beside the backbone",
-        show=_value("adapter_bytes", show_bytes),
-        keep=10,
-    ),
+    _measured("step ms", "median time of one optimiser step", "step_milliseconds", _step, 11),
+    _measured("peak memory", "peak of the training phase", "peak_memory_bytes", show_bytes, 8),
+    _measured("adapter", "size of what is saved beside the backbone", "adapter_bytes", show_bytes, 10),
     STATUS,
 )
 
@@ -212,79 +218,55 @@ _BY_TITLE = {column.title: column for column in BRIEF}
 
 FULL = (
     METHOD,
-    Column(title="score, points", meaning=_SCORE, show=lambda row: with_bounds(row, "score")),
-    Column(title="gap, points", meaning=_GAP, show=_gap(with_bounds)),
+    Column(
+        title="score, points",
+        meaning=_SCORE,
+        show=lambda row: with_bounds(row, "score"),
+        key="score_mean",
+    ),
+    Column(title="gap, points", meaning=_GAP, show=_gap(with_bounds), key="gap_mean"),
     VERDICT,
     PROVES,
     STATUS,
-    Column(
-        title="retention",
-        meaning="100 x score / baseline's score, mean over seeds",
-        show=_value("retention_percent", lambda value: f"{value:.1f} %"),
+    _measured(
+        "retention",
+        "100 x score / baseline's score, mean over seeds",
+        "retention_percent",
+        lambda value: f"{value:.1f} %",
     ),
     _BY_TITLE["trainable"],
-    Column(
-        title="of these adapter",
-        meaning="trainable parameters outside the head",
-        show=_value("adapter_parameters", show_count),
+    _measured(
+        "of these adapter", "trainable parameters outside the head", "adapter_parameters", show_count
     ),
-    Column(
-        title="of these head",
-        meaning="the task's head, the same for all methods",
-        show=_value("head_parameters", show_count),
+    _measured(
+        "of these head", "the task's head, the same for all methods", "head_parameters", show_count
     ),
-    Column(
-        title="share of model",
-        meaning="trainable of all parameters of the adapted model",
-        show=_value("trainable_percent", show_percent),
+    _measured(
+        "share of model",
+        "trainable of all parameters of the adapted model",
+        "trainable_percent",
+        show_percent,
     ),
-    Column(
-        title="share of full",
-        meaning="trainable of what full fine-tuning trains",
-        show=_value("percent_of_full", show_percent),
+    _measured(
+        "share of full", "trainable of what full fine-tuning trains", "percent_of_full", show_percent
     ),
     _BY_TITLE["train time"],
-    Column(
-        title="train time saved",
-        meaning="1 - train time / baseline's",
-        show=_value("train_seconds_reduction", _share),
+    _measured("train time saved", "1 - train time / baseline's", "train_seconds_reduction", _share),
+    _measured(
+        "total time",
+        "everything in one final trial, loading and evaluation too, mean over seeds",
+        "total_seconds",
+        show_seconds,
     ),
-    Column(
-        title="total time",
-        meaning="everything in one final trial, loading and evaluation too, mean over seeds",
-        show=_value("total_seconds", show_seconds),
-    ),
-    Column(
-        title="speed-up",
-        meaning="samples per second / baseline's",
-        show=_value("speedup", _factor),
-    ),
+    _measured("speed-up", "samples per second / baseline's", "speedup", _factor),
     _BY_TITLE["step ms"],
-    Column(
-        title="samples/s",
-        meaning="training examples per second, after warm-up",
-        show=_value("samples_per_second", _rate),
-    ),
-    Column(
-        title="tokens/s",
-        meaning="tokens per second without padding, after warm-up",
-        show=_value("tokens_per_second", _rate),
+    _measured("samples/s", "training examples per second, after warm-up", "samples_per_second", _rate),
+    _measured(
+        "tokens/s", "tokens per second without padding, after warm-up", "tokens_per_second", _rate
     ),
     _BY_TITLE["peak memory"],
-    Column(
-        title="memory saved",
-        meaning="1 - peak memory / baseline's",
-        show=_value("memory_reduction", _share),
-    ),
+    _measured("memory saved", "1 - peak memory / baseline's", "memory_reduction", _share),
     _BY_TITLE["adapter"],
-    Column(
-        title="of best score",
-        meaning="score / the best method's score",
-        show=_value("normalised_score", _share),
-    ),
-    Column(
-        title="time efficiency",
-        meaning="1 - train time / the slowest method's",
-        show=_value("time_efficiency", _share),
-    ),
+    _measured("of best score", "score / the best method's score", "normalised_score", _share),
+    _measured("time efficiency", "1 - train time / the slowest method's", "time_efficiency", _share),
 )

@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
+import numpy as np
+import numpy.typing as npt
+
 CHAR = 6.0  # width of a character at the size of names, in pixels, a little generous
 LINE = 13.0  # height of a line
 _GAP = 3.0
 
+Array = npt.NDArray[np.float64]
 Align = Literal["left", "center", "right"]
 
 
@@ -58,19 +62,29 @@ def place(spots: Sequence[Spot], frame: Box, taken: Sequence[Box] = ()) -> list[
 
     Greedy, the most crowded points first; where no place is free, the least covered one is taken.
     """
-    points = [Box(s.x - s.radius, s.y - s.radius, s.x + s.radius, s.y + s.radius) for s in spots]
-    busy = [*points, *taken]
+    busy = np.array(
+        [*(Box(s.x - s.radius, s.y - s.radius, s.x + s.radius, s.y + s.radius) for s in spots), *taken]
+    ).reshape(-1, 4)
     order = sorted(range(len(spots)), key=lambda i: -_crowd(spots[i], spots))
     placed: dict[int, Placed] = {}
     for i in order:
         candidates = _candidates(spots[i])
-        boxes = [_box(spots[i], candidate) for candidate in candidates]
-        reach = Box(*map(min, *(b[:2] for b in boxes)), *map(max, *(b[2:] for b in boxes)))
-        near = [box for box in busy if box.overlap(reach)]
-        best = min(range(len(boxes)), key=lambda rank: _cost(rank, boxes[rank], frame, near))
+        boxes = np.array([_box(spots[i], candidate) for candidate in candidates])
+        covered = _overlaps(boxes, busy).sum(axis=1)
+        areas = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
+        outside = areas - _overlaps(boxes, np.array([frame]))[:, 0]
+        best = int(np.argmin(4 * np.arange(len(boxes)) + 3 * covered + 10 * outside))
         placed[i] = candidates[best]
-        busy.append(boxes[best])
+        busy = np.vstack([busy, boxes[best]])
     return [placed[i] for i in range(len(spots))]
+
+
+def _overlaps(boxes: Array, others: Array) -> Array:
+    """Return the area that each box shares with each other one, shape (boxes, others)."""
+    low = np.maximum(boxes[:, None, :2], others[None, :, :2])
+    high = np.minimum(boxes[:, None, 2:], others[None, :, 2:])
+    shared: Array = np.clip(high - low, 0, None).prod(axis=2)
+    return shared
 
 
 def shortened(name: str, room: float) -> str:
@@ -148,11 +162,6 @@ def _box(spot: Spot, at: Placed) -> Box:
     left = spot.x + at.dx - {"left": 0.0, "center": width / 2, "right": width}[at.align]
     middle = spot.y + at.dy
     return Box(left, middle - LINE / 2, left + width, middle + LINE / 2)
-
-
-def _cost(rank: int, box: Box, frame: Box, busy: Sequence[Box]) -> float:
-    covered = sum(box.overlap(other) for other in busy)
-    return 4 * rank + 3 * covered + 10 * box.outside(frame)
 
 
 def _crowd(spot: Spot, spots: Sequence[Spot]) -> float:

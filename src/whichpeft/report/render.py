@@ -27,7 +27,7 @@ def save(figure: Figure, folder: Path, stem: str) -> list[Path]:
     """
     import vl_convert
 
-    spec = {**figure.chart.to_dict(), "config": theme(dark=False, background="white")}
+    spec = {**figure.chart.to_dict(), "config": theme(background="white")}
     # The drawing is laid out once; the other two files are made of it.
     svg = vl_convert.vegalite_to_svg(spec, vl_version=vega_lite_version())
     contents = {

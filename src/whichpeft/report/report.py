@@ -22,6 +22,7 @@ from whichpeft.study import Study, dump_study
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from whichpeft.report.answer import ShortAnswer
     from whichpeft.report.choices import Choices
     from whichpeft.report.figure import Figure, Size
 
@@ -95,6 +96,20 @@ class Report:
         """Return how gaps change with the size of the backbone, for each task that has several."""
         return over_backbones(self.comparisons)
 
+    @cached_property
+    def answers(self) -> list[ShortAnswer]:
+        """Return what to use in a few words: for each backbone and task, then over its tasks."""
+        from whichpeft.report.answer import short_answers
+
+        answers = list(self.choose())
+        if any(answer.chosen is None for answer in answers):
+            # Times need a profile; how much a method trains is known of every trial.
+            others = self.choose(by="trainable")
+            answers = [
+                a if a.chosen or not o.chosen else o for a, o in zip(answers, others, strict=True)
+            ]
+        return short_answers(self.study, self.comparisons, answers)
+
     def table(self) -> pd.DataFrame:
         """Return the rows as a DataFrame: scores and gaps as fractions, unknown as missing."""
         frame = pd.DataFrame(self.rows, columns=list(KEYS), dtype=object)
@@ -163,15 +178,17 @@ class Report:
         return formats.as_latex(self.comparisons)
 
     def print(self, console: Console | None = None) -> None:
-        """Print the tables, the failures with their reasons and the notes, then all tasks at once."""
+        """Print the tables with failures and notes, then all tasks at once, then the answer."""
         from rich.console import Console
 
         from whichpeft.report.across_table import print_across
+        from whichpeft.report.answer import print_answers
         from whichpeft.report.terminal import print_comparisons
 
         console = console or Console()
         print_comparisons(self.comparisons, console)
         print_across(self.across, console)
+        print_answers(self.answers, console)
 
     def write_html(self, path: Path) -> None:
         """Write one page with table and figures that opens without a network."""

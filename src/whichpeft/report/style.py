@@ -88,9 +88,14 @@ def colours(methods: Sequence[str]) -> dict[str, str]:
     return {method: chosen[family_of(method)] for method in methods}
 
 
-def theme(*, dark: bool, background: str | None = None) -> dict[str, Any]:
-    """Return the Vega-Lite config that sets type, lines and colours, light or dark."""
-    ink, quiet, grid = ("#e7e9ee", "#a9b0bd", "#333946") if dark else ("#1c2230", "#5b6474", "#e3e6ec")
+_ON_PAPER = ("#1c2230", "#5b6474", "#e3e6ec")
+# Names of the page's own colours, which follow light, dark and print without drawing anew.
+_ON_PAGE = ("var(--ink)", "var(--quiet)", "var(--line)")
+
+
+def theme(*, page: bool = False, background: str | None = None) -> dict[str, Any]:
+    """Return the Vega-Lite config that sets type, lines and colours, for paper or for the page."""
+    ink, quiet, grid = _ON_PAGE if page else _ON_PAPER
     axis = {
         "labelColor": quiet,
         "titleColor": ink,

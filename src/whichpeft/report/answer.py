@@ -1,0 +1,289 @@
+"""The answer to "which method?" in a few sentences, for a reader who reads nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from whichpeft.analysis import Comparison, Row
+from whichpeft.analysis.candidates import Candidate
+from whichpeft.analysis.changes import caveat_nothing, changes, open_names
+from whichpeft.analysis.choice import Answer, Basis
+from whichpeft.analysis.intervals import Interval
+from whichpeft.analysis.terms import Terms
+from whichpeft.report.columns import interval_over
+from whichpeft.report.text import named, plain
+from whichpeft.report.verdicts import proves, undecided
+from whichpeft.units import points, show_chance, show_count, show_percent, show_seconds
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from whichpeft.study import Study
+
+_MOST_NAMED = 3
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ShortAnswer:
+    """What the records of a backbone on one task, or over several, say of "which method?".
+
+    method: the recommended one as typed; None where nothing can be recommended. basis: what that
+    rests on. text: the recommendation and how sure it is, one to three sentences. beside: what is
+    open, and what would change it, a sentence each. conditions: what it holds for, a phrase each.
+    """
+
+    backbone: str
+    tasks: tuple[str, ...]
+    method: str | None
+    basis: Basis | None
+    text: str
+    beside: tuple[str, ...] = ()
+    conditions: tuple[str, ...] = ()
+
+    @property
+    def heading(self) -> str:
+        """Name what it is about: ``minilm on sst2``."""
+        if len(self.tasks) > _MOST_NAMED:
+            return plain(f"{self.backbone} over {len(self.tasks)} tasks")
+        return plain(f"{self.backbone} on {_listed(self.tasks)}")
+
+    def __str__(self) -> str:
+        return f"{self.heading}: {self.text}"
+
+
+def short_answers(
+    study: Study, comparisons: Sequence[Comparison], answers: Sequence[Answer]
+) -> list[ShortAnswer]:
+    """Put answers into words; the first ones are those of the comparisons, in their order."""
+    return [
+        _short(study, answer, comparisons[i] if i < len(comparisons) else None)
+        for i, answer in enumerate(answers)
+    ]
+
+
+def print_answers(found: Sequence[ShortAnswer], console: Console) -> None:
+    """Print the answers, what is open beneath each."""
+    from rich.text import Text
+
+    for answer in found:
+        console.print()
+        console.print(Text.assemble((f"{answer.heading}  ", "dim"), (answer.text, "bold")))
+        for line in answer.beside:
+            console.print(Text(line, style="dim"))
+
+
+def _short(study: Study, answer: Answer, comparison: Comparison | None) -> ShortAnswer:
+    if answer.chosen is None:
+        sentences, beside = [_nothing(answer, comparison)], []
+    else:
+        sentences = [_advice(answer, comparison, study.baseline), _certainty(answer)]
+        doubt = caveat_nothing(answer)
+        sentences += [doubt] if doubt else []
+        beside = [*_by_another_cost(answer), *_undecided(comparison), *changes(answer)]
+    return ShortAnswer(
+        backbone=answer.backbone,
+        tasks=answer.tasks,
+        method=None if answer.chosen is None else answer.chosen.method,
+        basis=answer.basis,
+        text=plain(" ".join(sentences)),
+        beside=tuple(map(plain, beside)),
+        conditions=tuple(map(plain, _conditions(study, answer, comparison))),
+    )
+
+
+def _nothing(answer: Answer, comparison: Comparison | None) -> str:
+    """Say why no method can be recommended, each reason once with its methods."""
+    if comparison is None:
+        return "No method can be recommended for all of these tasks yet."
+    trained = [c for c in answer.candidates if c.trains] or list(answer.candidates)
+    by_reason: dict[str, list[str]] = {}
+    for candidate in trained:
+        reason = "; ".join(candidate.excluded).rstrip(".")
+        by_reason.setdefault(reason, []).append(candidate.method)
+    told = [f"{_named_few(names)}: {reason}" for reason, names in by_reason.items()]
+    more = len(told) - _MOST_NAMED
+    rest = [f"{more} other reason{'' if more == 1 else 's'} in the table"] if more > 0 else []
+    return ". ".join(["Nothing can be recommended yet", *told[:_MOST_NAMED], *rest]) + "."
+
+
+def _advice(answer: Answer, comparison: Comparison | None, baseline: str) -> str:
+    """Say what to use, how it stands to the baseline, and at what cost."""
+    chosen = answer.chosen
+    assert chosen is not None
+    score = f"{points(chosen.score.mean or 0.0):.1f} points"
+    if comparison is None:
+        return f"Use {_name(chosen)}: {score} on average{_to_baseline(answer, baseline)}."
+    row = next(
+        row
+        for row in comparison.answers
+        if (row["method"], row["variant"]) == (chosen.method, chosen.variant)
+    )
+    base = comparison.baseline_row
+    if base is None:
+        cost = _absolute(row)
+        return (
+            f"Use {named(row)}: {score}{f', {cost}' if cost else ''}. The baseline "
+            f"{comparison.baseline} is not in the study, so what that gives up is not known."
+        )
+    if base is row:
+        margin = f"{points(answer.terms.margin):.1f}"
+        less = "fewer" if answer.terms.by == "trainable" else "less"
+        if len(answer.allowed) == 1:
+            return f"Use {named(row)}: {score}."
+        return (
+            f"Use {named(row)}: {score}. Nothing with {less} {answer.terms.cost.words} is proved to "
+            f"come within {margin} points of the best."
+        )
+    if base["score_mean"] is None:
+        return f"Use {named(row)}: {score}. Of {named(base)}, the baseline, no score is known."
+    costs = _relative(row, base)
+    verb = {
+        "equivalent": f"it is equivalent to {named(base)} {proves(row)} points",
+        "better": f"it is better than {named(base)} by {_between(_gap(row))}",
+        "worse": f"it is worse than {named(base)} by {_between(_gap(row))}",
+    }.get(row["verdict"], f"{score}, {_apart(_gap(row), named(base))}")
+    return f"Use {named(row)}: {verb}{f', {costs}' if costs else ''}."
+
+
+def _name(candidate: Candidate) -> str:
+    return (
+        candidate.method
+        if candidate.variant == "default"
+        else f"{candidate.method} ({candidate.variant})"
+    )
+
+
+def _gap(row: Row) -> Interval:
+    return Interval(row["gap_mean"], row["gap_low"], row["gap_high"])
+
+
+def _between(gap: Interval) -> str:
+    """Show the size of a gap with its interval, without a sign: ``5.2 points (3.1 to 7.3)``."""
+    mean, low, high = (None if value is None else points(value) for value in gap)
+    if mean is None:
+        return "an unknown number of points"
+    sign = 1 if mean >= 0 else -1
+    if low is None or high is None:
+        return f"{abs(mean):.1f} points"
+    ends = sorted((sign * low, sign * high))
+    return f"{abs(mean):.1f} points ({ends[0]:.1f} to {ends[1]:.1f})"
+
+
+def _apart(gap: Interval, base: str) -> str:
+    """Say how far a score is from the baseline's where that is not decided."""
+    if gap.mean is None:
+        return f"not compared with {base}"
+    more = "more" if gap.mean >= 0 else "less"
+    text = f"{abs(points(gap.mean)):.1f} {more} than {base}"
+    if gap.low is None or gap.high is None:
+        return text
+    return f"{text} ({points(gap.low):+.1f} to {points(gap.high):+.1f}, not decided)"
+
+
+def _to_baseline(answer: Answer, baseline: str) -> str:
+    """Say over several tasks how the chosen method stands to the baseline."""
+    base = next((c for c in answer.candidates if c.method == baseline), None)
+    if base is None or base is answer.chosen or base.gap.mean is None:
+        return ""
+    low, high = base.gap.low, base.gap.high
+    turned = Interval(-base.gap.mean, None if high is None else -high, None if low is None else -low)
+    more = "more" if turned.mean is not None and turned.mean >= 0 else "less"
+    text = f", {abs(points(base.gap.mean)):.1f} {more} than {_name(base)}"
+    if turned.low is None or turned.high is None:
+        return text
+    return f"{text} ({points(turned.low):+.1f} to {points(turned.high):+.1f})"
+
+
+def _relative(row: Row, base: Row) -> str:
+    """Name costs as shares of the baseline's: ``at 0.5 % of its trained parameters and ...``."""
+    parts = []
+    if row["trainable_parameters"] is not None and base["trainable_parameters"]:
+        share = 100 * row["trainable_parameters"] / base["trainable_parameters"]
+        parts.append(f"{show_percent(share)} of its trained parameters")
+    for key, words in (("train_seconds_reduction", "training time"), ("memory_reduction", "memory")):
+        if row[key] is not None:
+            parts.append(f"{100 * (1 - row[key]):.0f} % of its {words}")
+    return f"at {_listed(parts)}" if parts else ""
+
+
+def _absolute(row: Row) -> str:
+    parts = []
+    if row["trainable_percent"] is not None:
+        parts.append(f"{show_percent(row['trainable_percent'])} of the parameters trained")
+    if row["train_seconds"] is not None:
+        parts.append(f"{show_seconds(row['train_seconds'])} of training")
+    return _listed(parts)
+
+
+def _listed(parts: Sequence[str]) -> str:
+    return " and ".join(filter(None, [", ".join(parts[:-1]), *parts[-1:]]))
+
+
+def _certainty(answer: Answer) -> str:
+    """Say how sure the recommendation is."""
+    chosen = answer.chosen
+    assert chosen is not None
+    margin = f"{points(answer.terms.margin):.1f} points"
+    if answer.still_open:
+        lead = f"That is of what is finished and measured alike; {open_names(answer)} may change it"
+    elif answer.basis == "only one":
+        return "It is the only method that can be chosen."
+    elif answer.evidence is not None and answer.evidence.fewest_seeds < 2:
+        return "A best bet from one seed, which proves nothing: run at least 3."
+    elif chosen.probability is None and not answer.within_margin:
+        return "A best bet, the highest score: how sure that is cannot be told."
+    elif answer.within_margin:
+        lead = f"Proved: at most {margin} worse than any other method tried"
+    else:
+        lead = "A best bet, not proved"
+    if chosen.probability is None or len(answer.allowed) == 1:
+        return f"{lead}."
+    return f"{lead}; {show_chance(chosen.probability)} likely within {margin} of the best."
+
+
+def _by_another_cost(answer: Answer) -> list[str]:
+    if answer.terms.by == Terms().by:
+        return []
+    words = Terms().cost.words
+    return [f"The {words} was not measured: what is cheap is told by {answer.terms.cost.words}."]
+
+
+def _undecided(comparison: Comparison | None) -> list[str]:
+    """Name the methods that cannot be told from the baseline yet, with what would decide."""
+    if comparison is None:
+        return []
+    shown = {named(row) for row in comparison.answers}
+    found = [(method, needed) for method, needed in undecided(comparison) if method in shown]
+    if not found:
+        return []
+    lead = f"Cannot be told from {comparison.baseline} yet: "
+    if len({needed for _, needed in found}) == 1:
+        return [f"{lead}{_named_few([method for method, _ in found])}: {found[0][1]}."]
+    return [f"{lead}{_named_few([f'{method} ({needed})' for method, needed in found])}."]
+
+
+def _named_few(names: Sequence[str]) -> str:
+    more = len(names) - _MOST_NAMED
+    return _listed(names) if more < 2 else _listed([*names[:_MOST_NAMED], f"{more} more"])
+
+
+def _conditions(study: Study, answer: Answer, comparison: Comparison | None) -> list[str]:
+    """Name what an answer holds for: metric, what intervals cover, budget, tuning."""
+    budget = study.budget
+    parts = [answer.metric or "no score yet"]
+    if comparison is not None:
+        if comparison.chance is not None:
+            parts[0] += f", chance {points(comparison.chance):.1f}"
+        if any(row["seeds"] for row in comparison.rows):
+            parts.append(interval_over(comparison))
+        count = comparison.examples.get("train")
+        if count is not None:
+            parts.append(f"{show_count(count)} training examples")
+    parts.append(f"{budget.epochs} epoch{'' if budget.epochs == 1 else 's'}")
+    if budget.tuning_trials:
+        parts.append(f"every method tuned with {budget.tuning_trials} trials")
+    else:
+        parts.append("default hyperparameters, none tuned")
+    return parts

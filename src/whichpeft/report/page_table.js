@@ -1,0 +1,113 @@
+// Sorts and filters each table of measurements, and shows the columns that a reader chooses.
+(() => {
+  const unknown = "\u2013";
+
+  const prepare = (part) => {
+    const headings = [...part.querySelectorAll("thead th")];
+    const body = part.querySelector("tbody");
+    const rows = [...body.rows];
+    const find = part.querySelector(".find");
+    const selects = [...part.querySelectorAll(".filters select")];
+    const boxes = [...part.querySelectorAll(".chooser input")];
+    const count = part.querySelector(".count");
+    const tally = part.querySelector(".tally");
+    let by = -1;
+    let down = false;
+
+    // A number for a column of numbers, text for one of words; undefined where nothing is known.
+    const valueOf = (row, i) => {
+      const cell = row.cells[i];
+      if (headings[i].classList.contains("words")) {
+        const text = cell.textContent.trim();
+        return text === unknown ? undefined : text;
+      }
+      const value = cell.dataset.value === undefined ? NaN : Number(cell.dataset.value);
+      return Number.isNaN(value) ? undefined : value;
+    };
+
+    // What is unknown stays last, whichever way the rest is sorted; equals keep the study's order.
+    const compare = (a, b) => {
+      if (a.value === undefined || b.value === undefined)
+        return (a.value === undefined) - (b.value === undefined) || a.place - b.place;
+      const order = typeof a.value === "number"
+        ? a.value - b.value
+        : a.value.localeCompare(b.value, "en", { numeric: true });
+      return (down ? -order : order) || a.place - b.place;
+    };
+
+    const say = () => {
+      const visible = rows.filter((row) => !row.hidden).length;
+      const order = by < 0 ? "" :
+        `, sorted by ${headings[by].textContent.trim()}, ${down ? "descending" : "ascending"}`;
+      count.textContent = `${visible} of ${rows.length} rows shown${order}.`;
+    };
+
+    const sort = () => {
+      const keyed = rows.map((row, place) => ({ row, place, value: by < 0 ? place : valueOf(row, by) }));
+      keyed.sort(compare);
+      body.append(...keyed.map((one) => one.row));
+      headings.forEach((heading, i) => {
+        if (i === by) heading.setAttribute("aria-sort", down ? "descending" : "ascending");
+        else heading.removeAttribute("aria-sort");
+      });
+      say();
+    };
+
+    const filter = () => {
+      const words = find.value.toLowerCase().split(/\s+/).filter(Boolean);
+      for (const row of rows) {
+        const text = row.textContent.toLowerCase();
+        row.hidden = !words.every((word) => text.includes(word)) ||
+          !selects.every((select) => !select.value || row.dataset[select.dataset.key] === select.value);
+      }
+      say();
+    };
+
+    const choose = () => {
+      for (const box of boxes) {
+        const i = Number(box.dataset.column);
+        headings[i].hidden = !box.checked;
+        for (const row of rows) row.cells[i].hidden = !box.checked;
+      }
+      const chosen = boxes.filter((box) => box.checked).length + 1;
+      tally.textContent = `${chosen} of ${headings.length}`;
+    };
+    const check = (wanted) => {
+      for (const box of boxes) box.checked = wanted(box);
+      choose();
+    };
+    const isMain = (box) => "main" in box.dataset;
+
+    headings.forEach((heading, i) => {
+      const button = document.createElement("button");
+      button.type = "button";
+      button.append(...heading.childNodes);
+      heading.append(button);
+      button.addEventListener("click", () => {
+        // The way that is of use comes first: words from A on, numbers from the largest.
+        const first = !heading.classList.contains("words");
+        if (by !== i) [by, down] = [i, first];
+        else if (down === first) down = !first;
+        else [by, down] = [-1, false];
+        sort();
+      });
+    });
+    find.addEventListener("input", filter);
+    for (const select of selects) select.addEventListener("change", filter);
+    for (const box of boxes) box.addEventListener("change", choose);
+    part.querySelector(".all").addEventListener("click", () => check(() => true));
+    part.querySelector(".main").addEventListener("click", () => check(isMain));
+    part.querySelector(".reset").addEventListener("click", () => {
+      find.value = "";
+      for (const select of selects) select.value = "";
+      [by, down] = [-1, false];
+      check(isMain);
+      filter();
+      sort();
+    });
+    check(isMain);
+    say();
+  };
+
+  for (const part of document.querySelectorAll(".measurements")) prepare(part);
+})();

@@ -1,0 +1,89 @@
+"""A real browser for the tests of the page: Chromium, as the machine has it."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+CHROMIUM = next(
+    (
+        found
+        for name in ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+        if (found := shutil.which(name))
+    ),
+    None,
+)
+FLAGS = (
+    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
+    "--disable-component-update --disable-sync"
+)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """A browser; the test skips with the reason where there is none."""
+    if CHROMIUM is None:
+        pytest.skip("no chromium here to open the page with")
+    playwright = pytest.importorskip(
+        "playwright.sync_api", reason="playwright, of the dev extra, is not installed"
+    )
+    with playwright.sync_playwright() as found:
+        started = found.chromium.launch(executable_path=CHROMIUM, args=FLAGS.split())
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def open_page(browser: Any) -> Iterator[Callable[..., Opened]]:
+    """Opens a page from a file, with the options of a context of Playwright's."""
+    contexts = []
+
+    def opening(path: Path, **options: Any) -> Opened:
+        opened = Opened(browser, path, **options)
+        contexts.append(opened.context)
+        return opened
+
+    yield opening
+    for context in contexts:
+        context.close()
+
+
+class Opened:
+    """A page that was opened from a file: what it asked for, what it complained of, and the page."""
+
+    def __init__(self, browser: Any, path: Path, **context: Any) -> None:
+        self.asked: list[str] = []
+        self.complaints: list[str] = []
+        size = {"width": 1200, "height": 900}
+        self.context = browser.new_context(**{"viewport": size, "reduced_motion": "reduce"} | context)
+        self.page = self.context.new_page()
+        self.page.on("request", lambda request: self.asked.append(request.url))
+        self.page.on("console", self._hear)
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.goto(path.as_uri())
+
+    def _hear(self, message: Any) -> None:
+        if message.type in ("error", "warning"):
+            self.complaints.append(message.text)
+
+    def drawn(self) -> int:
+        """Wait until every figure that is shown is drawn; return how many are."""
+        self.page.wait_for_function("document.documentElement.dataset.drawn", timeout=120_000)
+        return int(self.page.evaluate("document.documentElement.dataset.drawn"))
+
+    def marks(self) -> dict[str, int]:
+        """Return how many marks each figure that is shown has, by the id of its place."""
+        found: dict[str, int] = self.page.evaluate(
+            """() => Object.fromEntries([...document.querySelectorAll("figure:not([hidden]) .chart")]
+                .map((place) => [place.id, place.querySelectorAll(
+                    "svg .mark-symbol path, svg .mark-rect path, svg .mark-line path").length]))"""
+        )
+        return found
+
+    def shown(self, table: str) -> list[str]:
+        """Return the methods of a table's rows that are shown, from the top down."""
+        return list(self.page.locator(f"#{table} tbody tr:visible th").all_inner_texts())

@@ -1,0 +1,68 @@
+"""What stands beside the figures of a page: their data as text, and which are views of one thing."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from whichpeft.report import Report
+from whichpeft.report.figure import PRINT
+from whichpeft.report.figures import figures
+from whichpeft.report.page_figures import data_of, shown
+
+
+@pytest.fixture
+def comparison(made):
+    records = [
+        *made.whole("full", [0.80, 0.82, 0.84], adapter=made.BASE, seconds=60),
+        *made.whole("lora:r=8", [0.79, 0.83, 0.81]),
+        *(made.tuned("full", n, 0.7 - n / 100) for n in range(3)),
+    ]
+    return Report(made.study(["full", "lora:r=8"]), records).comparisons[0]
+
+
+def test_data_say_what_the_marks_say(comparison):
+    drawn = figures(comparison, PRINT)
+    (data,) = data_of(drawn["score-against-time"].chart.to_dict())
+    assert data.titles == ("method", "score", "trainable", "train time")
+    assert [row[0] for row in data.rows] == ["full", "lora:r=8"]
+    assert data.rows[1][1:] == ("81.0 [76.0, 86.0]", "0.050 %", "30 s")
+
+
+def test_panels_about_the_same_methods_become_one_table(comparison):
+    (data,) = data_of(figures(comparison, PRINT)["efficiency"].chart.to_dict())
+    assert data.titles == (
+        "method", "parameter efficiency, %", "normalised score, %", "time efficiency, %",
+    )  # fmt: skip
+    assert data.rows[0] == ("full", "0.0", "100.0", "0.0")
+
+
+def test_every_trial_of_a_search_is_there_with_its_method(comparison):
+    (data,) = data_of(figures(comparison, PRINT)["sensitivity"].chart.to_dict())
+    assert data.titles[:3] == ("method", "trial", "score")
+    assert [row[:3] for row in data.rows] == [
+        ("full", "0", "70.0"), ("full", "1", "69.0"), ("full", "2", "68.0"),
+    ]  # fmt: skip
+
+
+def test_every_figure_has_data(comparison):
+    for name, figure in figures(comparison, PRINT).items():
+        assert data_of(figure.chart.to_dict()), name
+
+
+def test_figures_of_one_group_stand_together_where_the_first_of_them_stood(comparison):
+    def draw(size):
+        found = figures(comparison, size)
+        for name in ("score-against-share", "frontier"):
+            found[name] = replace(found[name], group="frontier", label=name)
+        return found
+
+    found = shown(draw, "0")
+    assert [len(one.views) for one in found] == [2, 1, 1, 1, 1]
+    assert [view.label for view in found[0].views] == ["score-against-share", "frontier"]
+    ids = [view.id for one in found for view in one.views]
+    assert len(set(ids)) == len(ids) == 6
+    widths = [size["width"] for size in found[0].views[0].specs]
+    assert widths == sorted(widths, reverse=True)
+    assert "config" not in found[0].views[0].specs[0]["spec"]

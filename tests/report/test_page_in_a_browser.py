@@ -1,0 +1,272 @@
+"""The page as a reader has it: drawn, sorted, filtered, chosen from, on paper, without a mouse."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from dataclasses import replace
+
+import pytest
+
+from whichpeft.report import Report
+from whichpeft.report import page as page_module
+
+ATTACK = "<script>alert(1)</script>"
+TABLE = "comparison-0-table"
+
+
+@pytest.fixture(scope="module")
+def written(made, tmp_path_factory):
+    """A page on two tasks with a search, a failure, a refusal and a method with a name that attacks."""
+    methods = ["full", "lora:r=8", "bitfit", "ia3", "prefix", ATTACK]
+    study = made.study(methods, task=None, tasks=["a", "b"])
+    records = []
+    for task in ("a", "b"):
+        for place, (method, memory) in enumerate(
+            (("full", 9e8), ("lora:r=8", 4e8), ("bitfit", 11e8), (ATTACK, 2e8))
+        ):
+            adapter = made.BASE if method == "full" else 10_000 * (place + 1)
+            cost = {"adapter": adapter, "seconds": 60 - 12 * place, "memory": memory}
+            records.append(made.profile(method, task=task, **cost))
+            records += [
+                made.final(method, seed, 0.8 + 0.01 * seed * place, task=task, adapter=adapter)
+                for seed in range(3)
+            ]
+        records.append(made.ended("ia3", "failed", ATTACK, phase="fit", task=task))
+        records.append(made.ended("prefix", "refused", "it has no attention", task=task))
+    records += [made.tuned("full", n, 0.7 - n / 100, task="a") for n in range(3)]
+    records.append(made.tuned("full", 3, 0.5, task="a", status="stopped"))
+    path = tmp_path_factory.mktemp("page") / "report.html"
+    Report(study, records).write_html(path)
+    return path
+
+
+@pytest.fixture
+def opened(open_page, written):
+    return open_page(written)
+
+
+def test_it_opens_from_a_file_asks_nobody_for_anything_and_draws_every_figure(opened, written):
+    # Six figures on a, four on b, ranks over both.
+    assert opened.drawn() >= 11
+    marks = opened.marks()
+    assert len(marks) >= 11
+    assert all(marks.values()), marks
+    assert opened.asked == [written.as_uri()]
+    assert opened.complaints == []
+    assert opened.page.evaluate("document.documentElement.scrollWidth") <= 1200
+
+
+def test_the_answer_is_the_first_thing_read(opened):
+    assert opened.page.locator("main h2").first.inner_text() == "The answer"
+    leads = opened.page.locator(".answer .lead").all_inner_texts()
+    assert len(leads) == 3
+    assert all(lead.startswith("Use ") for lead in leads)
+
+
+def test_a_table_sorts_by_value_and_says_how(opened):
+    page, header = opened.page, f"#{TABLE} thead th"
+    study_order = opened.shown(TABLE)
+    memory = page.locator(f"{header}:has-text('peak memory')")
+    memory.get_by_role("button").click()
+    assert memory.get_attribute("aria-sort") == "descending"
+    # 1.1 GB before 900 MB and 400 MB: by value, where text would put it last.
+    known = [name for name in opened.shown(TABLE) if name in ("bitfit", "full", "lora:r=8", ATTACK)]
+    assert known == ["bitfit", "full", "lora:r=8", ATTACK]
+    assert set(opened.shown(TABLE)[-2:]) <= {"ia3", "prefix", "full (tuned)"}
+    assert "sorted by peak memory, descending" in page.locator(f"#{TABLE} .count").inner_text()
+    memory.get_by_role("button").focus()
+    page.keyboard.press("Enter")
+    assert memory.get_attribute("aria-sort") == "ascending"
+    assert opened.shown(TABLE)[0] == ATTACK
+    page.keyboard.press("Space")
+    assert memory.get_attribute("aria-sort") is None
+    assert opened.shown(TABLE) == study_order
+
+
+def test_a_table_is_filtered_by_text_status_family_and_variant(opened):
+    page, part = opened.page, opened.page.locator(f"#{TABLE}")
+    count = part.locator(".count")
+    assert count.get_attribute("aria-live") == "polite"
+    part.locator(".find").fill("lora comp")
+    assert opened.shown(TABLE) == ["lora:r=8"]
+    assert count.inner_text() == "1 of 7 rows shown."
+    part.locator(".find").fill("")
+    part.get_by_role("combobox", name="Status").select_option("refused")
+    assert opened.shown(TABLE) == ["prefix"]
+    part.get_by_role("button", name="Reset").click()
+    part.get_by_role("combobox", name="Family").select_option(ATTACK)
+    assert opened.shown(TABLE) == [ATTACK]
+    part.get_by_role("button", name="Reset").click()
+    part.get_by_role("combobox", name="Hyperparameters").select_option("tuned")
+    assert opened.shown(TABLE) == ["full (tuned)"]
+    part.locator(".find").fill("no such thing")
+    assert opened.shown(TABLE) == []
+    assert count.inner_text() == "0 of 7 rows shown."
+    assert page.locator("#comparison-1-table .count").inner_text() == "6 of 6 rows shown."
+
+
+def test_a_reader_chooses_the_columns(opened):
+    part = opened.page.locator(f"#{TABLE}")
+    titles = part.locator("thead th:visible")
+    before = titles.count()
+    assert "of these head" not in titles.all_inner_texts()
+    part.locator(".chooser summary").click()
+    part.get_by_label("of these head").check()
+    assert titles.count() == before + 1
+    assert part.locator("tbody tr").first.locator(":is(th, td):visible").count() == before + 1
+    part.get_by_label("verdict").uncheck()
+    assert "verdict" not in [text.strip() for text in titles.all_inner_texts()]
+    part.get_by_role("button", name="All").click()
+    assert titles.count() > before + 1
+    part.get_by_role("button", name="The main ones").click()
+    assert titles.count() == before
+
+
+def test_a_method_is_highlighted_in_figures_and_tables(opened):
+    opened.drawn()
+    page = opened.page
+    button = page.locator("#comparison-0 .legend").get_by_role("button", name="lora:r=8")
+    button.click()
+    page.mouse.move(0, 0)
+    assert button.get_attribute("aria-pressed") == "true"
+    assert page.locator("#comparison-0 tr.lit th").all_inner_texts() == ["lora:r=8"]
+    names = page.locator("#figure-0-1 .mark-text.role-mark > text")
+    dimmed = "#figure-0-1 .mark-text.role-mark > text.dimmed"
+    assert "lora:r=8" in names.all_text_contents()
+    assert page.locator(dimmed).count() == names.count() - 1
+    assert page.locator("#figure-0-1 :is(.role-axis-label, .role-legend-label) .dimmed").count() == 0
+    assert page.locator("#comparison-1 .dimmed").count() == 0
+    button.click()
+    page.mouse.move(0, 0)
+    assert page.locator(".dimmed").count() == 0
+
+
+def test_pointing_at_a_mark_says_what_it_is(opened):
+    opened.drawn()
+    opened.page.locator("#figure-0-1 svg .mark-symbol path").first.hover()
+    tip = opened.page.locator("#vg-tooltip-element.visible")
+    tip.wait_for()
+    assert "train time" in tip.inner_text()
+
+
+def test_views_of_one_thing_are_shown_one_at_a_time(made, tmp_path, open_page, monkeypatch):
+    drawn = page_module.figures
+
+    def grouped(comparison, size):
+        """Return the figures with two of them as views of one thing, and one view with a bad name."""
+        found = drawn(comparison, size)
+        for name, label in (("score-against-share", "share"), ("frontier", ATTACK)):
+            found[name] = replace(found[name], group="cost " + ATTACK, label=label)
+        return found
+
+    monkeypatch.setattr(page_module, "figures", grouped)
+    study = made.study(["full", "lora:r=8"])
+    records = [
+        *made.whole("full", [0.8, 0.82, 0.83], adapter=made.BASE),
+        *made.whole("lora:r=8", [0.7, 0.8, 0.75]),
+    ]
+    path = tmp_path / "report.html"
+    Report(study, records).write_html(path)
+    opened = open_page(path)
+    assert opened.drawn() == 3
+    titles = opened.page.locator("figure:visible h3")
+    assert titles.all_inner_texts()[0] == "Score against trainable share"
+    choice = opened.page.get_by_label(f"Cost {ATTACK}, shown:")
+    assert choice.locator("option").all_inner_texts() == ["share", ATTACK]
+    choice.select_option(ATTACK)
+    opened.page.locator("#figure-0-2 svg").wait_for()
+    assert titles.all_inner_texts()[0] == "Frontier of score and training time"
+    assert opened.page.locator("#figure-0-0").is_hidden()
+    opened.drawn()
+    assert all(opened.marks().values())
+    assert opened.complaints == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1200, 390])
+def test_it_can_be_read_by_everybody(open_page, written, scheme, width):
+    axe = pytest.importorskip(
+        "axe_playwright_python.sync_playwright",
+        reason="axe-playwright-python, which brings axe-core, is not installed",
+    )
+    opened = open_page(written, color_scheme=scheme, viewport={"width": width, "height": 844})
+    opened.drawn()
+    opened.page.evaluate("for (const one of document.querySelectorAll('details')) one.open = true")
+    found = axe.Axe().run(opened.page)
+    assert found.violations_count == 0, found.generate_report()
+    assert opened.page.evaluate("document.documentElement.scrollWidth") <= width
+    levels = opened.page.evaluate(
+        "[...document.querySelectorAll('h1, h2, h3, h4')].map((one) => Number(one.tagName[1]))"
+    )
+    assert levels[0] == 1
+    assert all(b - a <= 1 for a, b in itertools.pairwise(levels))
+
+
+def test_the_keyboard_reaches_content_and_every_control(opened):
+    page = opened.page
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.textContent") == "Skip to the content"
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.id") == "content"
+    reached = set()
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        reached.add(
+            page.evaluate(
+                """() => { const one = document.activeElement;
+                    const style = getComputedStyle(one);
+                    return (one.className || one.tagName) + " " + style.outlineStyle; }"""
+            )
+        )
+    assert not [one for one in reached if one.endswith(" none")], reached
+
+
+def test_without_javascript_it_is_a_page_of_plain_tables(open_page, written):
+    opened = open_page(written, java_script_enabled=False)
+    table = opened.page.locator(f"#{TABLE}")
+    assert table.locator("thead th:visible").count() == table.locator("thead th").count() > 12
+    assert table.locator("button:visible, input:visible, select:visible").count() == 0
+    assert len(opened.shown(TABLE)) == 7
+    opened.page.locator("#comparison-0 .data summary").first.click()
+    assert opened.page.locator("#comparison-0 .data table").first.is_visible()
+
+
+def test_paper_shows_what_was_folded_and_no_controls(opened):
+    opened.drawn()
+    page = opened.page
+    page.emulate_media(media="print", color_scheme="dark")
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert page.get_by_text("max_train: 2000").is_visible()
+    assert page.locator(".controls:visible").count() == 0
+    assert page.locator("nav:visible").count() == 0
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    page.evaluate("dispatchEvent(new Event('afterprint'))")
+    assert page.locator("details.printed[open]").count() == 0
+    assert len(page.pdf(format="A4")) > 20_000
+
+
+def test_two_thousand_records_are_there_in_three_seconds(made, tmp_path, open_page):
+    methods = ["full", *(f"lora:r={rank}" for rank in range(1, 25))]
+    study = made.study(methods, task=None, tasks=["a", "b"], seeds=list(range(5)))
+    records = []
+    for task in ("a", "b"):
+        for place, method in enumerate(methods):
+            shares = {"adapter": made.BASE if method == "full" else 9_000 * place}
+            records.append(made.profile(method, task=task, seconds=90 - place, **shares))
+            records += [made.final(method, s, 0.8 + place / 500, task=task, **shares) for s in range(5)]
+            records += [
+                made.tuned(method, n, 0.6 + ((n * 7 + place) % 34) / 100, task=task) for n in range(34)
+            ]
+    assert len(records) == 2000
+    path = tmp_path / "report.html"
+    Report(study, records).write_html(path)
+    assert path.stat().st_size < 10e6
+    open_page(path)  # the first page of a browser waits for its processes
+    began = time.perf_counter()
+    opened = open_page(path)
+    seconds = time.perf_counter() - began
+    assert seconds < 3
+    assert opened.drawn() >= 13
+    assert all(opened.marks().values())
+    assert opened.complaints == []
