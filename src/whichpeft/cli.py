@@ -15,7 +15,7 @@ from whichpeft import lists
 from whichpeft.asking import named, override, study_to_run
 from whichpeft.check_command import check
 from whichpeft.choose_command import choose
-from whichpeft.errors import RecordError, RequestError
+from whichpeft.errors import RecordError, RequestError, StudyError
 from whichpeft.lists import check_format
 from whichpeft.plan_command import plan
 
@@ -164,6 +164,13 @@ def report(
     format: Annotated[str, typer.Option(help="table, json, csv, markdown or latex.")] = "table",
     html: Annotated[Path | None, typer.Option(help="Write the page here.")] = None,
     figures: Annotated[Path | None, typer.Option(help="Write the figures into this folder.")] = None,
+    published: Annotated[
+        str | None,
+        typer.Option(help="Draw these published results beside it: domains or hf-metamathqa."),
+    ] = None,
+    pscp: Annotated[
+        bool, typer.Option("--pscp", help="PEFT-Bench's composite of score and costs as a column.")
+    ] = False,
 ) -> None:
     """Show what a run folder says."""
     from whichpeft.report import Report
@@ -178,8 +185,12 @@ def report(
     read = Report.read(folder)
     if html is not None:
         read.write_html(html)
+    if published is not None and figures is None:
+        raise StudyError("--published draws a figure; say with --figures DIR where it goes")
     if figures is not None:
-        read.write_figures(figures)
+        read.write_figures(figures, published=published)
+    if pscp:
+        read = read.with_pscp()
     if format == "table":
         read.print(Console())
     else:

@@ -9,6 +9,7 @@ from whichpeft.analysis.gap import MARGIN, Gap, paired_gap
 from whichpeft.analysis.intervals import CONFIDENCE, Interval, mean_interval
 from whichpeft.analysis.multiplicity import holm
 from whichpeft.analysis.per_example import per_example
+from whichpeft.analysis.pscp import pscp, with_pscp
 from whichpeft.analysis.rows import KEYS, Row
 from whichpeft.analysis.search import Search
 from whichpeft.analysis.sensitivity import sensitivity_of
@@ -33,6 +34,8 @@ __all__ = [
     "mean_interval",
     "paired_gap",
     "per_example",
+    "pscp",
     "sensitivity_of",
     "signed_rank",
+    "with_pscp",
 ]

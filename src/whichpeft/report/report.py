@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
@@ -10,7 +11,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from whichpeft.analysis import KEYS, Across, Comparison, Predictions, Row, across_tasks, comparisons
+from whichpeft.analysis import (
+    KEYS,
+    Across,
+    Comparison,
+    Predictions,
+    Row,
+    across_tasks,
+    comparisons,
+    with_pscp,
+)
 from whichpeft.analysis.rows import COUNTS, IDENTITY
 from whichpeft.records import Record, Store
 from whichpeft.report import formats
@@ -82,6 +92,12 @@ class Report:
             elif key == "chance" or key not in (*IDENTITY, "verdict", "on_frontier"):
                 frame[key] = pd.to_numeric(frame[key]).astype("float64")
         return frame
+
+    def with_pscp(self) -> Report:
+        """Return the same report whose tables have PEFT-Bench's composite of score and costs too."""
+        found = copy.copy(self)
+        found.comparisons = [with_pscp(comparison) for comparison in self.comparisons]
+        return found
 
     def choose(
         self,
@@ -158,18 +174,27 @@ class Report:
 
         write_whole(Path(path), page(self).encode())
 
-    def write_figures(self, folder: Path) -> list[Path]:
-        """Write every figure as PNG, SVG and PDF into a folder; return the files."""
+    def write_figures(self, folder: Path, *, published: str | None = None) -> list[Path]:
+        """Write every figure as PNG, SVG and PDF into a folder; return the files.
+
+        published: a published table, which one more figure draws beside this study's results. Raises
+        RequestError where the table does not tell what a method retains of full fine-tuning.
+        """
         from whichpeft.report.across_figures import across_figures
+        from whichpeft.report.beside_published import beside_published, check_published
         from whichpeft.report.figure import PRINT
         from whichpeft.report.figures import figures
         from whichpeft.report.render import save, slugs
 
+        beside = None if published is None else check_published(published)
         several = len(self.comparisons) > 1
         names = slugs([f"{c.backbone}-{c.task}" for c in self.comparisons])
         written = []
         for name, comparison in zip(names, self.comparisons, strict=True):
-            for stem, figure in figures(comparison, PRINT).items():
+            drawn = figures(comparison, PRINT)
+            if beside is not None:
+                drawn[f"beside-{beside}"] = beside_published(comparison, beside, PRINT)
+            for stem, figure in drawn.items():
                 whole = f"{name}-{stem}" if several else stem
                 written += save(figure.chart, Path(folder), whole)
         for name, across in zip(slugs([a.backbone for a in self.across]), self.across, strict=True):

@@ -15,7 +15,8 @@ class Point:
 
     low, high: bounds of y; size: None draws a hollow point
     of the least size (or a full one where `Axes.size_title` is None); facts: shown when pointed at.
-    note: follows the name, which may be cut; opacity: of point and bar.
+    note: follows the name, which may be cut; opacity: of point and bar. named: the name is written
+    beside the point, and not only shown when pointed at. hollow: drawn without filling.
     """
 
     name: str
@@ -29,6 +30,8 @@ class Point:
     shape: str = "circle"
     note: str = ""
     opacity: float = 0.85
+    named: bool = True
+    hollow: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

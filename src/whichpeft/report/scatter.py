@@ -44,7 +44,12 @@ def scatter(
         largest=max(sizes, default=0.0) or 1.0,
     )
     spots = [
-        Spot(scale.across(p.x), scale.down(p.y), scale.radius(p.size), _short(p.name, axes) + p.note)
+        Spot(
+            scale.across(p.x),
+            scale.down(p.y),
+            scale.radius(p.size),
+            _short(p.name, axes) + p.note if p.named else "",
+        )
         for p in points
     ]
     bars = [
@@ -138,12 +143,14 @@ def _marks(base: Any, points: Sequence[Point], x: Any, y: Any, scale: Scale) -> 
             .mark_point(filled=True)
             .encode(**shared, size=_size(scale))
         )
-    if any(point.size is None for point in points):
-        layers.append(
-            base.transform_filter("datum.size == null")
-            .mark_point(filled=scale.axes.size_title is None, size=SMALLEST, strokeWidth=1.8)
-            .encode(**shared)
-        )
+    for hollow in (False, True):
+        if any(point.size is None and point.hollow == hollow for point in points):
+            filled = scale.axes.size_title is None and not hollow
+            layers.append(
+                base.transform_filter(f"datum.size == null && datum.hollow == {str(hollow).lower()}")
+                .mark_point(filled=filled, size=SMALLEST, strokeWidth=1.8)
+                .encode(**shared)
+            )
     return [*layers, names]
 
 
@@ -185,6 +192,7 @@ def _values(
             "colour": point.colour,
             "shape": point.shape,
             "opacity": point.opacity,
+            "hollow": point.hollow,
             "bar_opacity": 0.75 * point.opacity,
             "dx": round(at.dx, 1),
             "dy": round(at.dy, 1),
