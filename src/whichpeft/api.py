@@ -66,7 +66,8 @@ def run(
     ``standard`` measures costs in a few seconds a method, ``thorough`` in about twenty, with narrower
     quartiles. batch_trials: train so many trials of a method as one model; ``off`` none, ``auto`` where
     it was measured to pay (never on a CPU). watch: told of the run's progress; a live display where
-    not given. Writes ``report.html`` into the folder.
+    not given. Writes ``report.html`` into the folder, and a model
+    card beside each adapter that is kept.
 
     Raises RequestError, with nothing run, where the request is wrong. A trial that fails becomes
     a failed record and does not raise.
@@ -106,6 +107,10 @@ def run(
                 )
     report = Report.read(request.store.folder)
     report.write_html(request.store.folder / "report.html")
+    if keep_adapters:
+        from whichpeft.takeaway.cards import write_cards
+
+        write_cards(report, request.store.folder)
     return report
 
 

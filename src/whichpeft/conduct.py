@@ -21,6 +21,7 @@ from whichpeft.records import Measurement, Outcome, Record, Store
 from whichpeft.request import Request
 from whichpeft.searching import jobs_of
 from whichpeft.stage import Stage, expected_costs, make_job, profile_jobs, set_stage, side_by_side
+from whichpeft.tracking import Trackers
 
 # Of a whole trial's time that a tuning trial takes, most being stopped early.
 TUNING_SHARE = 0.4
@@ -44,6 +45,7 @@ class _Run:
     seconds: dict[str, float] = field(default_factory=dict)
     memory: int = 0
     together: dict[str, int] = field(default_factory=dict)
+    trackers: Trackers
     said: set[str] = field(default_factory=set)
 
     @property
@@ -146,6 +148,7 @@ class _Run:
         with contextlib.closing(run_jobs(jobs, devices, self.watch)) as results:
             for _, result in results:
                 self.store.add(result.record, curve=result.curve, predictions=result.predictions)
+                self.trackers.send(result.record, result.curve)
                 if result.note is not None and result.note not in self.said:
                     self.said.add(result.note)
                     self.watch.say(result.note)
@@ -231,6 +234,7 @@ def conduct(
         keep_adapters=keep_adapters,
         effort=effort,
         batch=OFF if request.study.savings else batch_trials,
+        trackers=Trackers(study=request.study, folder=request.store.folder, say=watch.say),
     )
     if request.study.savings and batch_trials not in (AUTO, OFF):
         watch.say(

@@ -13,6 +13,7 @@ from whichpeft.analysis.pscp import pscp, with_pscp
 from whichpeft.analysis.rows import KEYS, Row
 from whichpeft.analysis.search import Search
 from whichpeft.analysis.sensitivity import sensitivity_of
+from whichpeft.analysis.two_studies import InBoth, TwoStudies, compare_studies
 
 __all__ = [
     "CONFIDENCE",
@@ -21,12 +22,15 @@ __all__ = [
     "Across",
     "Comparison",
     "Gap",
+    "InBoth",
     "Interval",
     "Predictions",
     "Row",
     "Search",
+    "TwoStudies",
     "across_tasks",
     "compare",
+    "compare_studies",
     "comparisons",
     "curve_of",
     "draw_scores",

@@ -27,7 +27,7 @@ def as_csv(rows: Sequence[Row]) -> str:
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(keys(rows))
     for row in rows:
-        writer.writerow([_cell(row[key]) for key in keys(rows)])
+        writer.writerow([cell(row[key]) for key in keys(rows)])
     return buffer.getvalue()
 
 
@@ -114,6 +114,7 @@ _LATEX = {
     "|": r"\textbar{}",
     '"': r"\textquotedbl{}",
     "±": r"$\pm$",
+    "→": r"$\to$",
     UNKNOWN: "--",
 }
 
@@ -149,7 +150,7 @@ def strict(value: Any) -> Any:
     return value if value is None or isinstance(value, (bool, int, str)) else str(value)
 
 
-def _cell(value: Any) -> str:
+def cell(value: Any) -> str:
     value = strict(value)
     if value is None:
         return ""

@@ -156,6 +156,13 @@ class Report:
         """Write the table that the terminal shows as LaTeX, with booktabs."""
         return formats.as_latex(self.comparisons)
 
+    def write_parquet(self, path: Path) -> None:
+        """Write the rows as Parquet, with a type for each column and the study in its metadata."""
+        from whichpeft.records.files import write_whole
+        from whichpeft.report.parquet import as_parquet
+
+        write_whole(Path(path), as_parquet(self.rows, study=self.study_text))
+
     def print(self, console: Console | None = None) -> None:
         """Print the tables, the failures with their reasons and the notes, then all tasks at once."""
         from rich.console import Console
