@@ -16,7 +16,7 @@ from whichpeft.records import Record, Store
 from whichpeft.takeaway.cards import OURS
 
 METHODS = (
-    "full", "lora:r=4", "pissa", "adalora", "bitfit", "loreft", "p-tuning", "prefix", "ln-tuning",
+    "full", "lora:r=4", "pissa", "bitfit", "loreft", "p-tuning", "prefix", "ln-tuning",
     "trainable-tokens", "lora+bitfit",
 )  # fmt: skip
 
@@ -51,7 +51,7 @@ def of_method(store: Store, method: str) -> tuple[Record, Path]:
 @pytest.mark.slow
 def test_the_hub_reads_what_a_card_says(kept: Store, reviews: Path) -> None:
     cards = list((kept.folder / "adapters").glob("*/README.md"))
-    assert len(cards) >= 2 * (len(METHODS) - 2)
+    assert len(cards) == 2 * len(METHODS)
     record, folder = of_method(kept, "lora:r=4")
     read = ModelCard.load(folder / "README.md")
     data = read.data.to_dict()
@@ -76,10 +76,7 @@ def test_the_code_of_a_card_loads_what_was_tested(method: str, kept: Store, revi
     import torch
     from transformers import AutoTokenizer
 
-    try:
-        record, folder = of_method(kept, method)
-    except StopIteration:
-        pytest.skip(f"{method} is refused on this backbone")
+    record, folder = of_method(kept, method)
     text = (folder / "README.md").read_text()
     names: dict[str, object] = {"Path": Path}
     blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)

@@ -100,7 +100,12 @@ def test_tensorboard_shows_what_was_sent(made, record: Record, tmp_path: Path) -
     assert losses == [(10, pytest.approx(0.7)), (20, 0.5)]
     assert [event.step for event in read.Scalars("validation_score")] == [20]
     assert read.Scalars("test/score")[0].value == 0.875
-    assert "_hparams_/session_start_info" in read.summary_metadata
+    from tensorboard.plugins.hparams.metadata import parse_session_start_info_plugin_data
+
+    listed = read.summary_metadata["_hparams_/session_start_info"].plugin_data
+    hparams = parse_session_start_info_plugin_data(listed.content).hparams
+    assert hparams["lora.r"].number_value == 8
+    assert hparams["method"].string_value == "lora:r=8"
 
 
 def serves(python: str) -> bool:
