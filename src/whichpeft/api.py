@@ -72,7 +72,8 @@ def run(
     it was measured to pay (never on a CPU). halve_micro_batch: try a trial that runs out of memory
     again with half as many examples at once, in the same batches; its record says how many. serve: show
     the page while it fills, on 127.0.0.1 only; the watch is told its address. watch: told of the run's
-    progress; a live display where not given. Writes ``report.html`` into the folder.
+    progress; a live display where not given. Writes ``report.html`` into the folder, and a model
+    card beside each adapter that is kept.
 
     Raises RequestError, with nothing run, where the request is wrong. A trial that fails becomes
     a failed record and does not raise.
@@ -109,6 +110,10 @@ def run(
         )
     report = Report.read(request.store.folder)
     report.write_html(request.store.folder / "report.html")
+    if keep_adapters:
+        from whichpeft.takeaway.cards import write_cards
+
+        write_cards(report, request.store.folder)
     return report
 
 

@@ -19,7 +19,8 @@ from whichpeft import lists
 from whichpeft.asking import named, override, study_to_run
 from whichpeft.check_command import check
 from whichpeft.choose_command import choose
-from whichpeft.errors import RecordError, RequestError, without_secrets
+from whichpeft.compare_command import compare_folders
+from whichpeft.errors import RecordError, RequestError, StudyError, without_secrets
 from whichpeft.lists import check_format
 from whichpeft.plan_command import plan
 
@@ -186,13 +187,31 @@ def run(
 @app.command()
 def report(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="A run folder.")],
+    other: Annotated[
+        Path | None, typer.Argument(metavar="[DIR2]", help="Another, to be laid beside the first.")
+    ] = None,
     format: Annotated[str, typer.Option(help="table, json, csv, markdown or latex.")] = "table",
     html: Annotated[Path | None, typer.Option(help="Write the page here.")] = None,
     figures: Annotated[Path | None, typer.Option(help="Write the figures into this folder.")] = None,
+    parquet: Annotated[Path | None, typer.Option(help="Write the rows as Parquet here.")] = None,
+    published: Annotated[
+        str | None,
+        typer.Option(help="Draw these published results beside it: domains or hf-metamathqa."),
+    ] = None,
+    pscp: Annotated[
+        bool, typer.Option("--pscp", help="PEFT-Bench's composite of score and costs as a column.")
+    ] = False,
 ) -> None:
-    """Show what a run folder says."""
+    """Show what a run folder says, or what changed from one to another."""
     from whichpeft.report import Report
 
+    if other is not None:
+        if figures is not None or parquet is not None or published is not None or pscp:
+            raise StudyError(
+                "--figures, --parquet, --published and --pscp are of one run folder; give one DIR"
+            )
+        compare_folders(folder, other, format=format, html=html)
+        return
     writers = {
         "json": Report.to_json,
         "csv": Report.to_csv,
@@ -205,8 +224,14 @@ def report(
         _complain(f"left out: {what}")
     if html is not None:
         read.write_html(html)
+    if published is not None and figures is None:
+        raise StudyError("--published draws a figure; say with --figures DIR where it goes")
     if figures is not None:
-        read.write_figures(figures)
+        read.write_figures(figures, published=published)
+    if pscp:
+        read = read.with_pscp()
+    if parquet is not None:
+        read.write_parquet(parquet)
     if format == "table":
         read.print(Console())
     else:

@@ -22,6 +22,7 @@ from whichpeft.request import Request, keep_whole
 from whichpeft.searching import jobs_of
 from whichpeft.sharing import left_to_do, measuring
 from whichpeft.stage import Stage, expected_costs, make_job, profile_jobs, set_stage, side_by_side
+from whichpeft.tracking import Trackers
 
 # Of a whole trial's time that a tuning trial takes, most being stopped early.
 TUNING_SHARE = 0.4
@@ -46,6 +47,7 @@ class _Run:
     seconds: dict[str, float] = field(default_factory=dict)
     memory: int = 0
     together: dict[str, int] = field(default_factory=dict)
+    trackers: Trackers
     said: set[str] = field(default_factory=set)
 
     @property
@@ -167,6 +169,7 @@ class _Run:
             for _, result in results:
                 self.store.add(result.record, curve=result.curve, predictions=result.predictions)
                 self.claims.release(result.record.trial.fingerprint)
+                self.trackers.send(result.record, result.curve)
                 if result.note is not None and result.note not in self.said:
                     self.said.add(result.note)
                     self.watch.say(result.note)
@@ -264,6 +267,7 @@ def conduct(
             jobs=jobs,
             keep_adapters=keep_adapters,
             effort=effort,
+            trackers=Trackers(study=request.study, folder=request.store.folder, say=watch.say),
             batch=OFF if request.study.savings else batch_trials,
         ).go()
 

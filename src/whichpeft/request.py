@@ -17,6 +17,7 @@ from whichpeft.study import Study
 from whichpeft.study.names import with_paths
 from whichpeft.study.spec import short_name
 from whichpeft.tasks import TASKS, Task, load_task
+from whichpeft.tracking import check_trackers
 
 # What a folder's studies have to share; methods, seeds and the baseline may be added to.
 _FIXED = (
@@ -46,6 +47,7 @@ def check_request(study: Study, folder: Path, jobs: int | None = None) -> Reques
         raise StudyError(f"--jobs is {jobs}; it has to be 1 or more")
     if not study.tasks:
         raise StudyError(f"study {study.name!r}: tasks is empty; name at least one")
+    check_trackers(study.track)
     study = _absolute(study)
     if UNTRAINED not in study.methods:
         study = dataclasses.replace(study, methods=(*study.methods, UNTRAINED))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
@@ -10,7 +11,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from whichpeft.analysis import KEYS, Across, Comparison, Predictions, Row, across_tasks, comparisons
+from whichpeft.analysis import (
+    KEYS,
+    Across,
+    Comparison,
+    Predictions,
+    Row,
+    across_tasks,
+    comparisons,
+    with_pscp,
+)
 from whichpeft.analysis.backbones import OverBackbones, over_backbones
 from whichpeft.analysis.learning import Curves
 from whichpeft.analysis.rows import COUNTS, IDENTITY
@@ -120,6 +130,12 @@ class Report:
                 frame[key] = pd.to_numeric(frame[key]).astype("float64")
         return frame
 
+    def with_pscp(self) -> Report:
+        """Return the same report whose tables have PEFT-Bench's composite of score and costs too."""
+        found = copy.copy(self)
+        found.comparisons = [with_pscp(comparison) for comparison in self.comparisons]
+        return found
+
     def choose(
         self,
         *,
@@ -177,6 +193,13 @@ class Report:
         """Write the table that the terminal shows as LaTeX, with booktabs."""
         return formats.as_latex(self.comparisons)
 
+    def write_parquet(self, path: Path) -> None:
+        """Write the rows as Parquet, with a type for each column and the study in its metadata."""
+        from whichpeft.records.files import write_whole
+        from whichpeft.report.parquet import as_parquet
+
+        write_whole(Path(path), as_parquet(self.rows, study=self.study_text))
+
     def print(self, console: Console | None = None) -> None:
         """Print the tables with failures and notes, then all tasks at once, then the answer."""
         from rich.console import Console
@@ -197,30 +220,45 @@ class Report:
 
         write_whole(Path(path), page(self).encode())
 
-    def write_figures(self, folder: Path) -> list[Path]:
+    def write_figures(self, folder: Path, *, published: str | None = None) -> list[Path]:
         """Write every figure as PNG, SVG and PDF, and its data as CSV, into a folder; return the files.
 
         They fit the width of a page; the folder `column` in it has them for one column of two.
+        published: a published table, which one more figure draws beside this study's results. Raises
+        RequestError where the table does not tell what a method retains of full fine-tuning.
         """
+        from whichpeft.report.beside_published import check_published
         from whichpeft.report.figure import COLUMN, PRINT
         from whichpeft.report.render import save
 
+        beside = None if published is None else check_published(published)
         written = []
         for size, place in ((PRINT, Path(folder)), (COLUMN, Path(folder) / "column")):
-            for stem, figure in self._figures(size).items():
+            for stem, figure in self._figures(size, beside).items():
                 written += save(figure, place, stem)
         return written
 
-    def _figures(self, size: Size) -> dict[str, Figure]:
-        """Return all figures by the names of their files, which tell tasks and backbones apart."""
+    def _figures(self, size: Size, beside: str | None) -> dict[str, Figure]:
+        """Return all figures by the names of their files, which tell tasks and backbones apart.
+
+        beside: a published table that one more figure of each comparison draws beside its results.
+        """
         from whichpeft.report.across_figures import across_figures
         from whichpeft.report.backbone_figure import backbone_figures
+        from whichpeft.report.beside_published import beside_published
         from whichpeft.report.figures import figures
         from whichpeft.report.render import slugs
 
+        def further(comparison: Comparison) -> dict[str, Figure]:
+            return (
+                {}
+                if beside is None
+                else {f"beside-{beside}": beside_published(comparison, beside, size)}
+            )
+
         several = len(self.comparisons) > 1
         parts = [
-            (name if several else "", figures(comparison, size))
+            (name if several else "", figures(comparison, size) | further(comparison))
             for name, comparison in zip(
                 slugs([f"{c.backbone}-{c.task}" for c in self.comparisons]),
                 self.comparisons,
