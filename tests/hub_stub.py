@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -20,11 +21,16 @@ Repositories = Mapping[str, Mapping[str, bytes]]
 
 
 @contextmanager
-def hub(repositories: Repositories) -> Iterator[str]:
-    """Serve repositories of data sets or models (id -> path -> content) at an HF_ENDPOINT."""
+def hub(repositories: Repositories, *, busy_for: float = 0.0) -> Iterator[str]:
+    """Serve repositories of data sets or models (id -> path -> content) at an HF_ENDPOINT.
+
+    busy_for: seconds from the first question on for which it answers that it is overloaded.
+    """
 
     class Handler(_Handler):
         served = repositories
+        busy = busy_for
+        first: ClassVar[list[float]] = []
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
@@ -44,6 +50,8 @@ def parquet(columns: Mapping[str, list[Any]]) -> bytes:
 
 class _Handler(BaseHTTPRequestHandler):
     served: ClassVar[Repositories] = {}
+    busy = 0.0
+    first: ClassVar[list[float]] = []
 
     def do_GET(self) -> None:
         self._answer()
@@ -58,6 +66,9 @@ class _Handler(BaseHTTPRequestHandler):
         pass
 
     def _answer(self, body: bytes = b"") -> None:
+        self.first.append(time.monotonic())
+        if time.monotonic() - self.first[0] < self.busy:
+            return self._send(503, b"{}", {})
         path = unquote(urlparse(self.path).path).strip("/")
         parts = path.split("/")
         if parts[0] == "api" and parts[1] in ("datasets", "models") and len(parts) >= 4:

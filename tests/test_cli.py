@@ -110,7 +110,7 @@ def test_published_results_are_shown_with_their_source(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     listed = run("reference", capsys=capsys, monkeypatch=monkeypatch)[1]
-    assert "commonsense_llama" in listed
+    assert "hf-metamathqa" in listed
     shown = run("reference", "domains", capsys=capsys, monkeypatch=monkeypatch)[1]
     assert "arXiv 2404.13506" in shown
     assert "Speech" in shown

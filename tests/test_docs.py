@@ -68,11 +68,12 @@ def test_a_documented_run_would_run(command: str, folder: Path) -> None:
     assert "trials to run" in done.stdout
 
 
-def test_the_study_behind_the_defaults_can_be_read() -> None:
+@pytest.mark.parametrize("name", ["study.yaml", "rte.yaml"])
+def test_the_studies_behind_the_defaults_can_be_read(name: str) -> None:
     from whichpeft.methods import resolve_method
     from whichpeft.study import load_study
 
-    study = load_study(ROOT / "docs" / "defaults" / "study.yaml")
+    study = load_study(ROOT / "docs" / "defaults" / name)
     assert [resolve_method(method).identity for method in study.methods] == list(study.methods)
     assert (study.budget.max_train, study.budget.tuning_trials) == (2000, 8)
 
@@ -92,12 +93,36 @@ def test_a_documented_list_is_printed(command: str, folder: Path) -> None:
     assert "vera" in done.stdout
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        pytest.param(command, marks=pytest.mark.slow if "--figures" in command else ())
+        for command in commands("whichpeft reference")
+    ],
+)
+def test_documented_published_results_are_shown(command: str, folder: Path) -> None:
+    done = run(command, folder)
+    assert done.returncode == 0, done.stderr
+    assert "LoReFT" in done.stdout + done.stderr or "ublished in" in done.stdout + done.stderr
+
+
+def test_documented_study_files_can_be_read(tmp_path: Path) -> None:
+    from whichpeft.study import load_study
+
+    for place, text in enumerate(blocks("yaml")):
+        path = tmp_path / f"{place}.yaml"
+        path.write_text(text)
+        assert load_study(path).methods
+
+
 @pytest.mark.slow
 def test_documented_reports_of_a_finished_run(folder: Path) -> None:
     made = run(
         "whichpeft run --task my-data --method head --seeds 2 --epochs 1 --quiet --device cpu", folder
     )
     assert made.returncode == 0, made.stderr
+    runs = folder / "whichpeft-runs"
+    shutil.copytree(runs / "my-data-minilm", runs / "my-data-longer")
     documented = commands("whichpeft report")
     assert len(documented) >= 2
     for command in documented:
@@ -105,6 +130,9 @@ def test_documented_reports_of_a_finished_run(folder: Path) -> None:
         assert done.returncode == 0, done.stderr
         assert "head" in done.stdout
     assert list((folder / "figures").glob("*.pdf"))
+    assert (folder / "figures" / "beside-domains.pdf").exists()
+    assert (folder / "rows.parquet").exists()
+    assert (folder / "two.html").exists()
 
 
 @pytest.fixture(scope="module")

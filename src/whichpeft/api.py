@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from whichpeft.batching import check_batch_trials
+from whichpeft.errors import StudyError
 from whichpeft.request import check_request
 from whichpeft.study import Budget, Study
 from whichpeft.tasks import holds_images, suited_backbone
@@ -56,6 +58,8 @@ def run(
     keep_adapters: bool = False,
     profile: str = "standard",
     batch_trials: str | int = "auto",
+    halve_micro_batch: bool = False,
+    serve: bool = False,
     watch: Watch | None = None,
 ) -> Report:
     """Run what is missing of a study in its folder and return the report.
@@ -65,47 +69,51 @@ def run(
     each final trial trained under ``adapters/``, in PEFT's format where it is PEFT's. profile:
     ``standard`` measures costs in a few seconds a method, ``thorough`` in about twenty, with narrower
     quartiles. batch_trials: train so many trials of a method as one model; ``off`` none, ``auto`` where
-    it was measured to pay (never on a CPU). watch: told of the run's progress; a live display where
-    not given. Writes ``report.html`` into the folder.
+    it was measured to pay (never on a CPU). halve_micro_batch: try a trial that runs out of memory
+    again with half as many examples at once, in the same batches; its record says how many. serve: show
+    the page while it fills, on 127.0.0.1 only; the watch is told its address. watch: told of the run's
+    progress; a live display where not given. Writes ``report.html`` into the folder, and a model
+    card beside each adapter that is kept.
 
     Raises RequestError, with nothing run, where the request is wrong. A trial that fails becomes
     a failed record and does not raise.
     """
     from whichpeft.conduct import conduct
     from whichpeft.engine.effort import find_effort
+    from whichpeft.progress import LiveWatch
     from whichpeft.report import Report
 
     effort = find_effort(profile)
     batch = check_batch_trials(str(batch_trials))
     request = check_request(study, folder_of(study, out), jobs)
-    with tempfile.TemporaryDirectory(prefix="whichpeft-") as scratch:
-        if watch is not None:
-            conduct(
-                request,
-                Path(scratch),
-                jobs=jobs,
-                device=device,
-                watch=watch,
-                keep_adapters=keep_adapters,
-                effort=effort,
-                batch_trials=batch,
-            )
-        else:
-            from whichpeft.progress import LiveWatch
+    with (
+        tempfile.TemporaryDirectory(prefix="whichpeft-") as scratch,
+        contextlib.nullcontext(watch) if watch is not None else LiveWatch() as told,
+        contextlib.ExitStack() as beside,
+    ):
+        if serve:
+            from whichpeft.serving import LivePage
 
-            with LiveWatch() as live:
-                conduct(
-                    request,
-                    Path(scratch),
-                    jobs=jobs,
-                    device=device,
-                    watch=live,
-                    keep_adapters=keep_adapters,
-                    effort=effort,
-                    batch_trials=batch,
-                )
+            live = beside.enter_context(LivePage(request.store.folder))
+            told.say(f"live page: {live.address}")
+            told = live.followed_by(told)
+        conduct(
+            request,
+            Path(scratch),
+            jobs=jobs,
+            device=device,
+            watch=told,
+            keep_adapters=keep_adapters,
+            effort=effort,
+            batch_trials=batch,
+            halve=halve_micro_batch,
+        )
     report = Report.read(request.store.folder)
     report.write_html(request.store.folder / "report.html")
+    if keep_adapters:
+        from whichpeft.takeaway.cards import write_cards
+
+        write_cards(report, request.store.folder)
     return report
 
 
@@ -160,5 +168,12 @@ def plan(
 
 
 def folder_of(study: Study, out: Path | str | None) -> Path:
-    """Return the folder a study runs in."""
-    return Path(out) if out is not None else Path("whichpeft-runs", study.name)
+    """Return the folder a study runs in. Raises StudyError where its name would lead elsewhere."""
+    if out is not None:
+        return Path(out)
+    if study.name in ("", ".", "..") or any(char in study.name for char in "/\\:\0"):
+        raise StudyError(
+            f"study {study.name!r}: a name without / \\ : becomes a folder in whichpeft-runs; "
+            "change it, or name the folder with --out"
+        )
+    return Path("whichpeft-runs", study.name)

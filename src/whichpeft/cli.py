@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import signal
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,14 +19,16 @@ from whichpeft import lists
 from whichpeft.asking import named, override, study_to_run
 from whichpeft.check_command import check
 from whichpeft.choose_command import choose
-from whichpeft.errors import RecordError, RequestError
+from whichpeft.compare_command import compare_folders
+from whichpeft.errors import RecordError, RequestError, StudyError, without_secrets
 from whichpeft.lists import check_format
 from whichpeft.plan_command import plan
 
 if TYPE_CHECKING:
     from whichpeft.study import Study
 
-SOME_FAILED, WRONG_REQUEST, INTERRUPTED = 1, 2, 130
+_CANNOT_WRITE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+SOME_FAILED, WRONG_REQUEST, INTERRUPTED, TERMINATED = 1, 2, 130, 143
 
 app = typer.Typer(
     help="Which parameter-efficient fine-tuning method should I use, "
@@ -35,12 +41,23 @@ app = typer.Typer(
 
 
 def main() -> None:
-    """Run the command line; a wrong request is one line and exit code 2."""
+    """Run the command line; a wrong request is one line and exit code 2, a full disk one and 1."""
     try:
         app()
     except (RequestError, RecordError) as error:
-        Console(stderr=True).print(Text(f"whichpeft: {error}"), soft_wrap=True)
+        _complain(str(error))
         sys.exit(WRONG_REQUEST)
+    except OSError as error:
+        if error.errno not in _CANNOT_WRITE:
+            raise
+        _complain(
+            f"{error}; what was written before is whole: make room, then run the same command again"
+        )
+        sys.exit(SOME_FAILED)
+
+
+def _complain(what: str) -> None:
+    Console(stderr=True).print(Text(f"whichpeft: {without_secrets(what)}"), soft_wrap=True)
 
 
 @app.command()
@@ -96,6 +113,12 @@ def run(
     batch_trials: Annotated[
         str, typer.Option(help="Trials of a method that train as one model: auto, off, or how many.")
     ] = "auto",
+    halve_micro_batch: Annotated[
+        bool, typer.Option(help="Out of memory: try again with half the examples at once.")
+    ] = False,
+    serve: Annotated[
+        bool, typer.Option("--serve", help="Show the page while it fills, on 127.0.0.1 only.")
+    ] = False,
     dry_run: Annotated[bool, typer.Option(help="Print the trials and an estimate; run none.")] = False,
     quiet: Annotated[bool, typer.Option(help="Print the table only.")] = False,
 ) -> None:
@@ -139,19 +162,22 @@ def run(
         _print_forecast(asked, folder, jobs, device, profile)
         return
     try:
-        report = run_study(
-            asked,
-            out=folder,
-            jobs=jobs,
-            device=device,
-            keep_adapters=keep_adapters,
-            profile=profile,
-            batch_trials=batch_trials,
-            watch=_quiet(quiet),
-        )
-    except KeyboardInterrupt:
+        with _ended_by_terminate():
+            report = run_study(
+                asked,
+                out=folder,
+                jobs=jobs,
+                device=device,
+                keep_adapters=keep_adapters,
+                profile=profile,
+                batch_trials=batch_trials,
+                halve_micro_batch=halve_micro_batch,
+                serve=serve,
+                watch=_quiet(quiet),
+            )
+    except KeyboardInterrupt as ended:
         _say_how_to_resume(folder)
-        sys.exit(INTERRUPTED)
+        sys.exit(TERMINATED if isinstance(ended, _Terminated) else INTERRUPTED)
     report.print(Console())
     if not quiet:
         Console(stderr=True).print(Text(f"Report: {folder / 'report.html'}"), soft_wrap=True)
@@ -161,13 +187,31 @@ def run(
 @app.command()
 def report(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="A run folder.")],
+    other: Annotated[
+        Path | None, typer.Argument(metavar="[DIR2]", help="Another, to be laid beside the first.")
+    ] = None,
     format: Annotated[str, typer.Option(help="table, json, csv, markdown or latex.")] = "table",
     html: Annotated[Path | None, typer.Option(help="Write the page here.")] = None,
     figures: Annotated[Path | None, typer.Option(help="Write the figures into this folder.")] = None,
+    parquet: Annotated[Path | None, typer.Option(help="Write the rows as Parquet here.")] = None,
+    published: Annotated[
+        str | None,
+        typer.Option(help="Draw these published results beside it: domains or hf-metamathqa."),
+    ] = None,
+    pscp: Annotated[
+        bool, typer.Option("--pscp", help="PEFT-Bench's composite of score and costs as a column.")
+    ] = False,
 ) -> None:
-    """Show what a run folder says."""
+    """Show what a run folder says, or what changed from one to another."""
     from whichpeft.report import Report
 
+    if other is not None:
+        if figures is not None or parquet is not None or published is not None or pscp:
+            raise StudyError(
+                "--figures, --parquet, --published and --pscp are of one run folder; give one DIR"
+            )
+        compare_folders(folder, other, format=format, html=html)
+        return
     writers = {
         "json": Report.to_json,
         "csv": Report.to_csv,
@@ -176,10 +220,18 @@ def report(
     }
     check_format(format, ["table", *writers])
     read = Report.read(folder)
+    for what in read.damaged:
+        _complain(f"left out: {what}")
     if html is not None:
         read.write_html(html)
+    if published is not None and figures is None:
+        raise StudyError("--published draws a figure; say with --figures DIR where it goes")
     if figures is not None:
-        read.write_figures(figures)
+        read.write_figures(figures, published=published)
+    if pscp:
+        read = read.with_pscp()
+    if parquet is not None:
+        read.write_parquet(parquet)
     if format == "table":
         read.print(Console())
     else:
@@ -190,6 +242,24 @@ for command in (choose, check, plan):
     app.command()(command)
 for listing in (lists.methods, lists.tasks, lists.backbones, lists.reference):
     app.command()(listing)
+
+
+class _Terminated(KeyboardInterrupt):
+    """A scheduler asked the run to end."""
+
+
+@contextlib.contextmanager
+def _ended_by_terminate() -> Iterator[None]:
+    """Treat SIGTERM as ctrl-C, so that trials leave checkpoints and records stay whole."""
+
+    def end(number: int, frame: Any) -> None:
+        raise _Terminated
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _quiet(quiet: bool) -> Any:

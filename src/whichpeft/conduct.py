@@ -17,10 +17,12 @@ from whichpeft.engine.setting import describe_setting
 from whichpeft.errors import FolderError
 from whichpeft.executors import Watch, run_jobs
 from whichpeft.planning import Cell, Search, make_search
-from whichpeft.records import Measurement, Outcome, Record, Store
-from whichpeft.request import Request
+from whichpeft.records import Claims, Measurement, Outcome, Record, Store
+from whichpeft.request import Request, keep_whole
 from whichpeft.searching import jobs_of
+from whichpeft.sharing import left_to_do, measuring
 from whichpeft.stage import Stage, expected_costs, make_job, profile_jobs, set_stage, side_by_side
+from whichpeft.tracking import Trackers
 
 # Of a whole trial's time that a tuning trial takes, most being stopped early.
 TUNING_SHARE = 0.4
@@ -36,6 +38,7 @@ class _Run:
 
     request: Request
     stage: Stage
+    claims: Claims
     watch: Watch
     jobs: int | None
     keep_adapters: bool
@@ -44,21 +47,37 @@ class _Run:
     seconds: dict[str, float] = field(default_factory=dict)
     memory: int = 0
     together: dict[str, int] = field(default_factory=dict)
+    trackers: Trackers
     said: set[str] = field(default_factory=set)
 
     @property
     def store(self) -> Store:
         return self.request.store
 
+    def go(self) -> None:
+        """Profile, tune and test, in this order, what there are no records of."""
+        cells = list(self.stage.plan.accepted)
+        self.profile(cells)
+        searches = [search for cell in cells if (search := make_search(cell)) is not None]
+        if searches:
+            tuned = self.tune(searches)
+            self.profile(tuned)
+            cells += tuned
+        self.finish(cells)
+
     def profile(self, cells: Sequence[Cell]) -> None:
         """Measure what each cell costs, one at a time, alone on the machine."""
         devices = self.stage.devices[:1]
         kept = self.store.fingerprints()
-        new = [cell for cell in cells if cell.profile.fingerprint not in kept]
-        expected = [make_job(cell.profile, cell, self.stage, 0) for cell in new]
-        jobs = profile_jobs(new, self.stage, self.effort, self._trials_to_time)
-        self.watch.estimate({job.trial.fingerprint: profile_seconds(self.effort) for job in expected})
-        self._carry_out("profile", expected, jobs, devices, done=len(cells) - len(new))
+        if not {cell.profile.fingerprint for cell in cells} <= kept:
+            with measuring(self.claims, self.watch):
+                kept = self.store.fingerprints()
+                new = [cell for cell in cells if cell.profile.fingerprint not in kept]
+                expected = [make_job(cell.profile, cell, self.stage, 0) for cell in new]
+                jobs = profile_jobs(new, self.stage, self.effort, self._trials_to_time)
+                each = profile_seconds(self.effort)
+                self.watch.estimate({job.trial.fingerprint: each for job in expected})
+                self._carry_out("profile", expected, jobs, devices, done=len(cells) - len(new))
         if self.effort == THOROUGH:
             self._say_what_it_gained(cells, kept)
         seconds, memory = expected_costs(cells, self.store)
@@ -102,6 +121,7 @@ class _Run:
             searches,
             self.store,
             self.stage,
+            self.claims,
             beside=len(devices) - 1,
             first=self._expected,
             most=self._most,
@@ -122,6 +142,7 @@ class _Run:
         jobs = [
             replace(
                 make_job(trial, cell, self.stage, len(devices) - 1),
+                checkpoint=self.store.checkpoint(trial.fingerprint),
                 keep=self.store.adapter_folder(trial.fingerprint) if self.keep_adapters else None,
             )
             for trial, cell in every
@@ -129,7 +150,8 @@ class _Run:
         ]
         most = {trial.fingerprint: self._most(cell) for trial, cell in every}
         joined = join(jobs, lambda job: most[job.trial.fingerprint], at_once=len(devices))
-        self._carry_out("final", jobs, joined, devices, done=len(every) - len(jobs))
+        free = left_to_do(joined, self.store, self.claims)
+        self._carry_out("final", jobs, free, devices, done=len(every) - len(jobs))
 
     def _carry_out(
         self,
@@ -146,6 +168,8 @@ class _Run:
         with contextlib.closing(run_jobs(jobs, devices, self.watch)) as results:
             for _, result in results:
                 self.store.add(result.record, curve=result.curve, predictions=result.predictions)
+                self.claims.release(result.record.trial.fingerprint)
+                self.trackers.send(result.record, result.curve)
                 if result.note is not None and result.note not in self.said:
                     self.said.add(result.note)
                     self.watch.say(result.note)
@@ -212,39 +236,40 @@ def conduct(
     keep_adapters: bool = False,
     effort: Effort = STANDARD,
     batch_trials: str = AUTO,
+    halve: bool = False,
 ) -> None:
-    """Run what the request's folder lacks. Raises RequestError before the first trial only."""
-    stage = set_stage(request, scratch, device)
-    _check_same_data(stage, request.store)
-    request.store.keep_study(request.whole)
-    for line in stage.notes:
-        watch.say(line)
-    for cell in stage.plan.refused:
-        _keep_refusal(cell, stage, request.store)
-        watch.say(f"{cell.text} is left out: {cell.refusal}")
+    """Run what the request's folder lacks. Raises RequestError before the first trial only.
 
-    run = _Run(
-        request=request,
-        stage=stage,
-        watch=watch,
-        jobs=jobs,
-        keep_adapters=keep_adapters,
-        effort=effort,
-        batch=OFF if request.study.savings else batch_trials,
-    )
-    if request.study.savings and batch_trials not in (AUTO, OFF):
-        watch.say(
-            f"trials train one by one: {request.study.savings[0]} and one model for several exclude "
-            "each other"
-        )
-    cells = list(stage.plan.accepted)
-    run.profile(cells)
-    searches = [search for cell in cells if (search := make_search(cell)) is not None]
-    if searches:
-        tuned = run.tune(searches)
-        run.profile(tuned)
-        cells += tuned
-    run.finish(cells)
+    Other processes may do the same: they share the trials.
+    """
+    stage = replace(set_stage(request, scratch, device), halve=halve)
+    with Claims(request.store.folder) as claims:
+        with claims.alone():
+            for line in request.store.set_aside():
+                watch.say(line)
+            _check_same_data(stage, request.store)
+            keep_whole(request)
+        for line in stage.notes:
+            watch.say(line)
+        for cell in stage.plan.refused:
+            _keep_refusal(cell, stage, request.store)
+            watch.say(f"{cell.text} is left out: {cell.refusal}")
+        if request.study.savings and batch_trials not in (AUTO, OFF):
+            watch.say(
+                f"trials train one by one: {request.study.savings[0]} and one model for several exclude "
+                "each other"
+            )
+        _Run(
+            request=request,
+            stage=stage,
+            claims=claims,
+            watch=watch,
+            jobs=jobs,
+            keep_adapters=keep_adapters,
+            effort=effort,
+            trackers=Trackers(study=request.study, folder=request.store.folder, say=watch.say),
+            batch=OFF if request.study.savings else batch_trials,
+        ).go()
 
 
 def _check_same_data(stage: Stage, store: Store) -> None:

@@ -9,6 +9,7 @@ WhichpeftError
 ├── TrialFailed          a trial ended without a score; becomes a failed record
 ├── CannotBatch          trials that cannot train as one model; they train one by one
 ├── RecordError          a record that cannot be read
+│   └── NewerRecord      a record that a later version wrote
 └── ScoresError          arrays of scores or predictions that cannot be compared; a ValueError too
 
 Every message names the file, key or value and the way out.
@@ -17,7 +18,12 @@ Every message names the file, key or value and the way out.
 from __future__ import annotations
 
 import difflib
+import os
+import re
 from collections.abc import Iterable
+
+_SECRETS = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HUGGINGFACE_HUB_TOKEN")
+_TOKEN = re.compile(r"\b(?:hf|api_org)_[A-Za-z0-9]{16,}|(?<=Bearer )\S+")
 
 
 class WhichpeftError(Exception):
@@ -61,8 +67,21 @@ class RecordError(WhichpeftError):
     """A record that cannot be read."""
 
 
+class NewerRecord(RecordError):
+    """A record that a later version wrote; nothing is wrong with it."""
+
+
 class ScoresError(WhichpeftError, ValueError):
     """Arrays of scores or predictions that cannot be compared."""
+
+
+def without_secrets(text: str) -> str:
+    """Return a text without the user's tokens, which libraries put into their messages at times."""
+    for name in _SECRETS:
+        value = os.environ.get(name, "")
+        if len(value) > 5:
+            text = text.replace(value, "[secret]")
+    return _TOKEN.sub("[secret]", text)
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

@@ -127,37 +127,43 @@ def backbones(name: _Name = None, format: _ListFormat = "table") -> None:
 
 def reference(
     name: _Name = None,
-    format: _ListFormat = "table",
+    format: Annotated[
+        str, typer.Option(help="table or json; of one also csv, markdown or latex.")
+    ] = "table",
     figures: Annotated[
-        Path | None, typer.Option(help="Write the figures of published results into this folder.")
+        Path | None, typer.Option(help="Write the figures of what is shown into this folder.")
     ] = None,
 ) -> None:
-    """List the published results that come with whichpeft, or show one with its source."""
-    from whichpeft import reference as published
+    """List the published results that come with whichpeft, or show one with its source.
 
+    What makes a table less than sure is printed with it, on standard error where the table is for
+    machines.
+    """
+    from whichpeft import reference as published
+    from whichpeft.report import published_table as tables
+
+    writers = {
+        "json": tables.as_json,
+        "csv": tables.as_csv,
+        "markdown": tables.as_markdown,
+        "latex": tables.as_latex,
+    }
+    check_format(format, ["table", "json"] if name is None else ["table", *writers])
+    if name is not None:
+        name = published.canonical(name)
     if figures is not None:
         from whichpeft.report.published import write_published
 
-        write_published(figures)
+        write_published(figures, name)
     if name is None:
-        _print(
-            [{"reference": key, "source": str(published.source(key))} for key in published.NAMES],
-            None,
-            format,
-        )
-        return
-    frame = published.load(name)
-    rows = json.loads(frame.to_json(orient="records"))
-    _print(
-        [
-            {key: "" if value is None and format == "table" else value for key, value in row.items()}
-            for row in rows
-        ],
-        None,
-        format,
-    )
-    if format == "table":
-        Console().print(Text(str(published.source(name))))
+        rows = [{"reference": key, "source": str(published.source(key))} for key in published.NAMES]
+        _print(rows, None, format)
+    elif format == "table":
+        tables.print_published(name, Console())
+    else:
+        print(writers[format](name).rstrip("\n"))
+        if format in ("json", "csv"):
+            Console(stderr=True).print(Text(str(published.source(name))), soft_wrap=True)
 
 
 def _options(method: Method) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from whichpeft.study import Study
 from whichpeft.study.names import with_paths
 from whichpeft.study.spec import short_name
 from whichpeft.tasks import TASKS, Task, load_task
+from whichpeft.tracking import check_trackers
 
 # What a folder's studies have to share; methods, seeds and the baseline may be added to.
 _FIXED = (
@@ -46,6 +47,7 @@ def check_request(study: Study, folder: Path, jobs: int | None = None) -> Reques
         raise StudyError(f"--jobs is {jobs}; it has to be 1 or more")
     if not study.tasks:
         raise StudyError(f"study {study.name!r}: tasks is empty; name at least one")
+    check_trackers(study.track)
     study = _absolute(study)
     if UNTRAINED not in study.methods:
         study = dataclasses.replace(study, methods=(*study.methods, UNTRAINED))
@@ -66,6 +68,15 @@ def check_request(study: Study, folder: Path, jobs: int | None = None) -> Reques
                 )
     _check_writable(folder)
     return Request(study, whole, store, methods, tasks)
+
+
+def keep_whole(request: Request) -> None:
+    """Write the study of a request's folder, with what another process may have added meanwhile.
+
+    Raises FolderError where that made it another study's.
+    """
+    _, whole = _extend(request.store, request.whole)
+    request.store.keep_study(whole)
 
 
 def check_distinct(methods: Mapping[str, Method]) -> None:

@@ -8,7 +8,8 @@ from dataclasses import replace
 from whichpeft.batching import along, kind
 from whichpeft.engine import Job
 from whichpeft.planning import Cell, Search, bar, rungs
-from whichpeft.records import Store
+from whichpeft.records import Claims, Store
+from whichpeft.sharing import may_start
 from whichpeft.stage import Stage, make_job
 from whichpeft.study import Trial
 
@@ -17,6 +18,7 @@ def jobs_of(
     searches: Sequence[Search],
     store: Store,
     stage: Stage,
+    claims: Claims,
     *,
     beside: int,
     first: Callable[[Cell], float],
@@ -28,33 +30,45 @@ def jobs_of(
     searches run beside each other, and never depend on one another, since one method's scores say
     nothing about another's. The search with most left goes first, by the seconds that `first` tells
     of a trial of its cell. Trials in a row that differ in their learning rate alone train together, as
-    many as `most` tells of their cell: each is held against those before it all the same.
+    many as `most` tells of their cell: each is held against those before it all the same. Of several
+    processes that share a folder one at a time carries on a search.
     """
-    kept = store.fingerprints()
-    left = {
-        i: [trial for trial in search.trials if trial.fingerprint not in kept]
-        for i, search in enumerate(searches)
-    }
+    left = {i: list(search.trials) for i, search in enumerate(searches)}  # until they have records
     running: dict[int, set[str]] = {}
-    while any(left.values()):
+    while True:
         done = store.fingerprints()
         running = {i: names for i, names in running.items() if not names <= done}
-        ready = [i for i, trials in left.items() if trials and i not in running]
-        if not ready:
+        left = {i: rest for i, trials in left.items() if (rest := _not_in(done, trials))}
+        for i in {*range(len(searches))} - {*left}:
+            claims.release(_claim(searches[i]))
+        if not left:
+            return
+        ready = [i for i in left if i not in running] if may_start(claims) else []
+        ready.sort(key=lambda i: -len(left[i]) * first(searches[i].cell))
+        i = next((i for i in ready if claims.take(_claim(searches[i]))), None)
+        if i is None:
             yield None
             continue
-        i = max(ready, key=lambda i: len(left[i]) * first(searches[i].cell))
-        search = searches[i]
-        jobs = [_job(left[i].pop(0), search, store, stage, beside)]
-        while left[i] and len(jobs) < most(search.cell):
-            following = _job(left[i][0], search, store, stage, beside)
-            last = jobs[-1].trial.number or 0
-            if following.trial.number != last + 1 or kind(following) != kind(jobs[0]):
-                break
-            jobs.append(following)
-            left[i].pop(0)
-        running[i] = {job.trial.fingerprint for job in jobs}
-        yield along(jobs)
+        following = _not_in(store.fingerprints(), left[i])  # another process may have just left it
+        if following:
+            search = searches[i]
+            jobs = [_job(following[0], search, store, stage, beside)]
+            for trial in following[1 : most(search.cell)]:
+                job = _job(trial, search, store, stage, beside)
+                last = jobs[-1].trial.number or 0
+                if trial.number != last + 1 or kind(job) != kind(jobs[0]):
+                    break
+                jobs.append(job)
+            running[i] = {job.trial.fingerprint for job in jobs}
+            yield along(jobs)
+
+
+def _claim(search: Search) -> str:
+    return f"search-{search.trials[0].fingerprint}"
+
+
+def _not_in(done: set[str], trials: Sequence[Trial]) -> list[Trial]:
+    return [trial for trial in trials if trial.fingerprint not in done]
 
 
 def _job(trial: Trial, search: Search, store: Store, stage: Stage, beside: int) -> Job:
@@ -68,7 +82,13 @@ def _job(trial: Trial, search: Search, store: Store, stage: Stage, beside: int) 
     asked = tuple((step, bar(scores) if number else None) for step, scores in before)
     cell = replace(search.cell, method=search.methods[number])
     job = make_job(trial, cell, stage, beside)
-    return replace(job, rungs=asked, earlier=before, search_trials=len(search.trials))
+    return replace(
+        job,
+        checkpoint=store.checkpoint(trial.fingerprint),
+        rungs=asked,
+        earlier=before,
+        search_trials=len(search.trials),
+    )
 
 
 def scores_by_step(store: Store, trial: Trial) -> dict[int, float]:

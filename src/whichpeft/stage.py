@@ -34,12 +34,16 @@ _PROCESS_BYTES = 500_000_000
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """What is to run: the plan, each cell's encoded data, the devices, and notes to show."""
+    """What is to run: the plan, each cell's encoded data, the devices, and notes to show.
+
+    halve: try a trial that ran out of memory again with half as many examples at once.
+    """
 
     plan: Plan
     data: dict[tuple[str, str, str], Path]
     devices: list[str]
     notes: list[str]
+    halve: bool = False
 
 
 def set_stage(request: Request, scratch: Path, device: str) -> Stage:
@@ -70,6 +74,7 @@ def make_job(trial: Trial, cell: Cell, stage: Stage, beside: int) -> Job:
         data=stage.data[cell.backbone.name, cell.backbone.revision, cell.task.name],
         device=stage.devices[0],
         beside=beside,
+        halve=stage.halve,
     )
 
 

@@ -18,6 +18,12 @@ def show_bytes(value: float) -> str:
     raise AssertionError("unreachable")
 
 
+def size_unit(largest: float) -> tuple[str, float]:
+    """Choose the decimal unit in which sizes up to this one are easily read, and its bytes."""
+    power = next((p for p in range(len(_SIZES) - 1, 0, -1) if largest >= 2 * 1000.0**p), 0)
+    return _SIZES[power], 1000.0**power
+
+
 def show_seconds(value: float) -> str:
     """Show a duration: ``0.8 s``, ``42 s``, ``3 min 20 s``, ``2 h 5 min``."""
     if value < 10:

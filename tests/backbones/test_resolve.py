@@ -101,6 +101,13 @@ def test_a_model_of_the_hub_is_fetched_and_pinned_by_its_commit(tmp_path: Path) 
     assert resolve_apart("someone/small", tmp_path, HF_HUB_OFFLINE="1") == found  # from the cache
 
 
+def test_a_hub_that_is_busy_for_a_moment_is_asked_again(tmp_path: Path) -> None:
+    files = {"config.json": b'{"model_type": "bert"}', "model.safetensors": b"weights"}
+    with hub({"someone/small": files}, busy_for=2.0) as address:
+        found = resolve_apart("someone/small", tmp_path, HF_ENDPOINT=address)
+    assert found.startswith(f"someone/small {COMMIT[:16]}")
+
+
 def test_a_model_the_hub_does_not_know_is_named(tmp_path: Path) -> None:
     with hub({}) as address:
         found = resolve_apart("someone/nothing", tmp_path, HF_ENDPOINT=address)

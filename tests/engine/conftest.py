@@ -10,14 +10,60 @@ from pathlib import Path
 import pytest
 
 from whichpeft.backbones import Backbone, resolve_backbone
-from whichpeft.engine import Job
+from whichpeft.engine import Job, Result
 from whichpeft.engine.data import write_data
+from whichpeft.engine.trial import carry_out
 from whichpeft.methods import resolve_method
 from whichpeft.planning import make_plan
 from whichpeft.study import Budget, Study, TaskSource
 from whichpeft.tasks import load_task
 
 Make = Callable[..., Job]
+
+
+class Trials:
+    """Makes jobs on the tiny backbone and the small reviews, and runs them here."""
+
+    def __init__(self, backbone: Path, data: Path, scratch: Path) -> None:
+        self.backbone = resolve_backbone(str(backbone))
+        self.task = load_task(TaskSource(name=str(data)))
+        self.scratch = scratch
+
+    def job(self, method: str, *, purpose: str = "final", seed: int = 0, keep: Path | None = None,
+            rungs: tuple[tuple[int, float | None], ...] = (), **budget: int) -> Job:  # fmt: skip
+        study = Study(
+            backbone="tiny",
+            task="reviews",
+            methods=[method],
+            seeds=[seed],
+            budget=Budget(**{"epochs": 2, **budget}),
+            precision="float32",
+        )
+        plan = make_plan(study, [self.backbone], [self.task], {method: resolve_method(method)})
+        (cell,) = plan.cells
+        if cell.refusal is not None:
+            raise ValueError(cell.refusal)
+        data, _ = write_data(self.task, self.backbone, study.budget, self.scratch)
+        trial = {
+            "profile": cell.profile, "final": cell.finals[0], "tune": cell.tuning_trial(1, seed)
+        }[purpose]  # fmt: skip
+        return Job(
+            trial=trial,
+            backbone=cell.backbone,
+            method=cell.method,
+            data=data,
+            device="cpu",
+            rungs=rungs,
+            keep=keep,
+        )
+
+    def run(self, method: str, **options: object) -> Result:
+        return carry_out(self.job(method, **options), lambda progress: None)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def trials(tiny_backbone: Path, reviews: Path, tmp_path: Path) -> Trials:
+    return Trials(tiny_backbone, reviews, tmp_path)
 
 
 @pytest.fixture(scope="session")

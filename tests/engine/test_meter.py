@@ -50,3 +50,15 @@ def test_a_meter_may_begin_before_it_is_made() -> None:
     assert meter.elapsed >= 5
     seconds = {m.phase: m.value for m in meter.measurements("trial") if m.name == "seconds"}
     assert seconds["set-up"] >= 5
+
+
+def test_a_clock_that_jumps_moves_no_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = time.time
+    meter = Meter()
+    with meter.phase("fit"):
+        monkeypatch.setattr(time, "time", lambda: now() - 86_400)
+        time.sleep(0.05)
+    monkeypatch.setattr(time, "time", lambda: now() + 86_400)
+    found = {(m.name, m.phase): m.value for m in meter.measurements("trial")}
+    assert 0.05 <= found["seconds", "fit"] < 5
+    assert found["total_seconds", "all"] < 10

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
+from transformers import PreTrainedModel
 
 from whichpeft.engine.compute import Compute
 from whichpeft.engine.loop import Optimisation, take_step
@@ -62,3 +67,52 @@ def test_a_trial_in_parts_takes_as_many_steps(make_job) -> None:  # type: ignore
 def test_a_part_is_no_larger_than_the_batch() -> None:
     with pytest.raises(StudyError, match="micro_batch is 32 and batch_size 16"):
         Budget(micro_batch=32)
+
+
+@contextmanager
+def room_for(examples: int) -> Iterator[None]:
+    """Run out of memory where more examples than these go through a whole model in training."""
+
+    originals = torch.nn.Module.__call__
+
+    def call(self: torch.nn.Module, *args: object, **given: object) -> object:
+        ids = given.get("input_ids")
+        whole = self.training and isinstance(self, PreTrainedModel) and isinstance(ids, torch.Tensor)
+        if whole and len(ids) > examples:
+            raise torch.OutOfMemoryError("no room for that")
+        return originals(self, *args, **given)
+
+    torch.nn.Module.__call__ = call  # type: ignore[method-assign, assignment]
+    try:
+        yield
+    finally:
+        torch.nn.Module.__call__ = originals  # type: ignore[method-assign]
+
+
+@pytest.mark.parametrize("method", ["full", "lora:lora_dropout=0"])
+def test_where_memory_runs_out_half_as_many_go_at_once(make_job, method: str) -> None:  # type: ignore[no-untyped-def]
+    job = make_job(method, batch_size=16)
+    whole = carry_out(job, lambda progress: None)
+    with room_for(5):
+        failed = carry_out(job, lambda progress: None)
+        halved = carry_out(replace(job, halve=True), lambda progress: None)
+    assert failed.record.outcome.status == "failed"
+    assert failed.record.outcome.reason == "out of memory: no room for that"
+    assert halved.record.outcome.status == "completed", halved.record.outcome
+    assert halved.record.value("micro_batch") == 4
+    assert whole.record.value("micro_batch") is None
+    np.testing.assert_allclose(
+        halved.predictions["outputs"], whole.predictions["outputs"], rtol=0.02, atol=2e-3
+    )
+    with room_for(0):
+        hopeless = carry_out(replace(job, halve=True), lambda progress: None)
+    assert hopeless.record.outcome.status == "failed"
+    assert "out of memory" in hopeless.record.outcome.reason
+
+
+def test_a_profile_is_halved_too(make_job) -> None:  # type: ignore[no-untyped-def]
+    job = replace(make_job("full", batch_size=16, purpose="profile"), halve=True)
+    with room_for(9):
+        found = carry_out(job, lambda progress: None)
+    assert found.record.outcome.status == "completed", found.record.outcome
+    assert found.record.value("micro_batch") == 8

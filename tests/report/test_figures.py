@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from whichpeft.report import Report
@@ -12,7 +14,7 @@ from whichpeft.report.published import published_figures
 from whichpeft.report.render import save, slugs
 from whichpeft.report.scales import Axes, Point, log_ticks, sizes_to_explain
 from whichpeft.report.scatter import scatter
-from whichpeft.report.style import PALETTE, colours
+from whichpeft.report.style import PALETTE, colours, looks
 
 MAGIC = {".png": b"\x89PNG\r\n\x1a\n", ".pdf": b"%PDF-", ".svg": b"<svg"}
 
@@ -33,7 +35,7 @@ def report(made):
 def names_drawn(chart):
     """Return the names of all points in a chart."""
     found = set()
-    for data in _values(chart.to_dict()):
+    for data in _values(chart.to_dict(validate=True)):
         found |= {value["name"] for value in data if "name" in value}
     return found
 
@@ -51,14 +53,20 @@ def _values(spec):
 
 def test_files_are_what_they_say(report, tmp_path):
     written = report.write_figures(tmp_path)
-    assert {path.name for path in written} == {
-        f"{stem}{suffix}"
-        for stem in ("score-against-share", "score-against-time", "frontier", "efficiency")
-        for suffix in MAGIC
+    stems = {
+        *("frontier", "frontier-trainable", "frontier-memory", "frontier-adapter-size", "gaps"),
+        *("score-against-share", "score-against-time", "efficiency", "memory"),
     }
-    assert {path.name for path in tmp_path.iterdir()} == {path.name for path in written}
+    assert {path.relative_to(tmp_path) for path in written} == {
+        Path(folder) / f"{stem}{suffix}"
+        for folder in ("", "column")
+        for stem in stems
+        for suffix in (*MAGIC, ".csv")
+    }
+    assert {path for path in tmp_path.rglob("*") if path.is_file()} == set(written)
     for path in written:
-        assert path.read_bytes().startswith(MAGIC[path.suffix])
+        if path.suffix in MAGIC:
+            assert path.read_bytes().startswith(MAGIC[path.suffix])
 
 
 def test_share_leaves_out_what_has_no_place_and_says_so(report):
@@ -78,7 +86,8 @@ def test_time_draws_what_has_a_time(report):
 def test_frontier_says_how_likely_each_place_is(made, report):
     figure = figures(report.comparisons[0], PRINT)["frontier"]
     assert names_drawn(figure.chart) == {"full", "lora:r=8"}
-    assert "not completed or without a time: bitfit, ia3, zero-shot" in figure.caption
+    assert "not completed or without a comparable training time: bitfit, ia3." in figure.caption
+    assert "costs nothing: zero-shot." in figure.caption
     drawn = {v["name"]: v for data in _values(figure.chart.to_dict()) for v in data if "name" in v}
     # The cheapest of all is surely on it; full takes longer and is better with two chances in three.
     assert drawn["lora:r=8"]["label"] == "lora:r=8 > 99 %"
@@ -112,20 +121,26 @@ def test_one_method_alone(made, size, scores):
     records = made.whole("lora:r=8", scores) if scores else []
     report = Report(made.study(["lora:r=8"], seeds=[0]), records)
     for figure in figures(report.comparisons[0], size).values():
-        assert figure.chart.to_dict()
+        assert figure.chart.to_dict(validate=True)
 
 
 def test_one_method_renders(made, tmp_path):
     report = Report(made.study(["full"], seeds=[0]), [made.final("full", 0, 0.8, adapter=made.BASE)])
-    assert len(report.write_figures(tmp_path)) == 12
+    written = report.write_figures(tmp_path)
+    assert {path.stem for path in written} == {
+        "frontier", "score-against-share", "score-against-time", "efficiency"
+    }  # fmt: skip
 
 
 def test_several_tasks_have_files_of_their_own(made, tmp_path):
     study = made.study(["full"], seeds=[0], task=None, tasks=["a", "../b"])
     records = [made.final("full", 0, 0.5, task=task) for task in ("a", "b")]
     written = Report(study, records).write_figures(tmp_path)
-    assert len({path.name for path in written}) == 24
-    assert all(path.parent == tmp_path for path in written)
+    assert {path.stem for path in written if "efficiency" in path.stem} == {
+        "minilm-a-efficiency",
+        "minilm-b-efficiency",
+    }
+    assert {path.parent for path in written} == {tmp_path, tmp_path / "column"}
 
 
 def test_slugs_are_safe_and_distinct():
@@ -138,6 +153,16 @@ def test_a_family_has_one_colour_and_usual_methods_keep_theirs():
     assert len(set(chosen.values())) == 4
     assert colours(["y", "bitfit"])["bitfit"] == chosen["bitfit"]
     assert set(colours([f"m{i}" for i in range(30)]).values()) == set(PALETTE[:-2])
+
+
+def test_kin_share_a_colour_and_differ_in_shape_and_dash():
+    found = looks(["lora:r=8", "vera", "dora", "bitfit", "prefix", "prompt", "my-own"])
+    kin = [found[method] for method in ("lora:r=8", "vera", "dora")]
+    assert len({look.colour for look in kin}) == 1
+    assert len({look.shape for look in kin}) == len({look.dash for look in kin}) == 3
+    assert found["prefix"].colour == found["prompt"].colour
+    assert len({look.colour for look in found.values()}) == 4
+    assert found["my-own"].colour == looks(["my-own"])["my-own"].colour
 
 
 def test_names_of_near_points_do_not_overlap():
@@ -172,20 +197,20 @@ def test_an_interval_wider_than_the_scale_does_not_squeeze_the_points():
         Point(name="a", x=1, y=80, colour="red", low=10, high=150),
         Point(name="b", x=2, y=82, colour="red"),
     ]
-    spec = scatter(points, axes).to_dict()
+    spec = scatter(points, axes)
     low, high = spec["layer"][-1]["encoding"]["y"]["scale"]["domain"]
     assert high - low < 20
 
 
 def test_published_figures(tmp_path):
-    found = published_figures()
+    found = published_figures("domains") | published_figures("commonsense")
     assert list(found) == [
-        "commonsense-by-method",
-        "commonsense-against-share",
         "retention-by-domain",
         "retention-against-share",
+        "commonsense-by-method",
+        "commonsense-against-share",
     ]
     assert "arXiv 2404.13506v2" in found["retention-by-domain"].caption
     assert len(names_drawn(found["commonsense-against-share"].chart)) == 7
-    written = save(found["retention-by-domain"].chart, tmp_path, "retention")
+    written = save(found["retention-by-domain"], tmp_path, "retention")
     assert all(path.read_bytes().startswith(MAGIC[path.suffix]) for path in written)

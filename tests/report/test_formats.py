@@ -107,6 +107,14 @@ def test_latex_is_escaped(report):
     assert {line.replace(r"\&", "").count("&") for line in body.splitlines()[1:] if line} == {11}
 
 
+def test_latex_needs_no_package_but_booktabs_for_unusual_names(made):
+    name = 'a"b--c`d≥e~f^g'
+    text = Report(made.study([name], seeds=[0]), [made.final(name, 0, 0.5)]).to_latex()
+    escaped = r"a''b-{}-c\textasciigrave{}d$\geq$e\textasciitilde{}f\textasciicircum{}g &"
+    assert escaped in text
+    assert r"\textquotedbl" not in text
+
+
 @pytest.mark.parametrize("width", [40, 60, 80, 100, 120, 160])
 def test_terminal_never_wraps_the_table(report, width):
     text = printed(report, width)

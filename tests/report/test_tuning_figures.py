@@ -44,17 +44,12 @@ def report(made):
 
 def values(figure):
     """Return the rows that a chart of one data set is drawn from."""
-    return figure.chart.to_dict()["data"]["values"]
+    return figure.chart.to_dict(validate=True)["data"]["values"]
 
 
 def test_there_are_none_where_nothing_was_tuned(made):
     untuned = Report(made.study(["full"]), made.whole("full", [0.8, 0.8, 0.8]))
-    assert list(figures(untuned.comparisons[0], PRINT)) == [
-        "score-against-share",
-        "score-against-time",
-        "frontier",
-        "efficiency",
-    ]
+    assert not {"tuning", "sensitivity"} & set(figures(untuned.comparisons[0], PRINT))
 
 
 @pytest.mark.parametrize("size", [PRINT, *SCREEN])
@@ -62,13 +57,13 @@ def test_are_drawn_at_every_size(report, size):
     found = figures(report.comparisons[0], size)
     assert {"tuning", "sensitivity"} <= set(found)
     for name in ("tuning", "sensitivity"):
-        assert found[name].chart.to_dict()  # checks the chart against its schema
+        assert found[name].chart.to_dict(validate=True)
 
 
 def test_can_be_written(report, tmp_path):
     found = figures(report.comparisons[0], PRINT)
     for name in ("tuning", "sensitivity"):
-        assert all(path.stat().st_size > 1000 for path in save(found[name].chart, tmp_path, name))
+        assert all(path.stat().st_size > 200 for path in save(found[name], tmp_path, name))
 
 
 def test_a_tuned_method_is_one_point_as_tuned(report):
@@ -101,7 +96,7 @@ def test_many_lines_have_no_shades_and_say_nothing_of_them(made):
     assert "Shaded" not in figure.caption
     # One family is one colour; dashes tell its lines apart.
     assert len({value["colour"] for value in values(figure)}) == 1
-    assert len({value["dash"] for value in values(figure)}) == 4
+    assert len({tuple(value["dash"]) for value in values(figure)}) == 6
 
 
 def test_every_trial_is_there_with_how_it_ended(report):
@@ -186,5 +181,6 @@ def test_names_that_are_far_apart_stay_where_they_are():
 
 
 def test_names_are_cut_and_told_apart():
-    assert shortened("lora:r=8,lora_alpha=16", 60) == "lora:r=8,…"
+    assert shortened("lora:r=8,lora_alpha=16", 60) == "lora:r…=16"
+    assert shortened("lora:r=8", 60) == "lora:r=8"
     assert distinct(["a", "b", "a", "a"]) == ["a", "b", "a (2)", "a (3)"]

@@ -9,9 +9,11 @@ from whichpeft.analysis.gap import MARGIN, Gap, paired_gap
 from whichpeft.analysis.intervals import CONFIDENCE, Interval, mean_interval
 from whichpeft.analysis.multiplicity import holm
 from whichpeft.analysis.per_example import per_example
+from whichpeft.analysis.pscp import pscp, with_pscp
 from whichpeft.analysis.rows import KEYS, Row
 from whichpeft.analysis.search import Search
 from whichpeft.analysis.sensitivity import sensitivity_of
+from whichpeft.analysis.two_studies import InBoth, TwoStudies, compare_studies
 
 __all__ = [
     "CONFIDENCE",
@@ -20,12 +22,15 @@ __all__ = [
     "Across",
     "Comparison",
     "Gap",
+    "InBoth",
     "Interval",
     "Predictions",
     "Row",
     "Search",
+    "TwoStudies",
     "across_tasks",
     "compare",
+    "compare_studies",
     "comparisons",
     "curve_of",
     "draw_scores",
@@ -33,6 +38,8 @@ __all__ = [
     "mean_interval",
     "paired_gap",
     "per_example",
+    "pscp",
     "sensitivity_of",
     "signed_rank",
+    "with_pscp",
 ]

@@ -61,9 +61,10 @@ class SignedRank:
 class Across:
     """One backbone on several tasks: methods ranked, the best average rank first.
 
-    ranks: by method, its rank on each task, 1 the best, ties at their mean. order: None where there
-    are too few tasks or methods, and `too_few` says so. against: by method, how it compares with the
-    baseline; empty where the baseline is not among the methods. left_out: by method, why it is not.
+    ranks: by method, its rank on each task, 1 the best, ties at their mean; scores: what it scored
+    there, a fraction. order: None where there are too few tasks or methods, and `too_few` says so.
+    against: by method, how it compares with the baseline; empty where the baseline is not among the
+    methods. left_out: by method, why it is not.
     """
 
     backbone: str
@@ -71,6 +72,7 @@ class Across:
     margin: float
     tasks: tuple[str, ...]
     ranks: Mapping[str, tuple[float, ...]]
+    scores: Mapping[str, tuple[float, ...]]
     average_ranks: Mapping[str, float]
     order: Order | None
     too_few: str | None
@@ -177,6 +179,7 @@ def _across(
         margin=margin,
         tasks=tuple(usable),
         ranks={methods[i]: tuple(map(float, ranks[:, i])) for i in best_first},
+        scores={methods[i]: tuple(map(float, scores[:, i])) for i in best_first},
         average_ranks={methods[i]: float(averages[i]) for i in best_first},
         order=None
         if too_few

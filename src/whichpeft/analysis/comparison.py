@@ -13,6 +13,7 @@ from whichpeft.analysis.frontier import mark_frontier
 from whichpeft.analysis.gap import MARGIN
 from whichpeft.analysis.grounds import Ground, MethodRecords, Variant, same_method, sort_records
 from whichpeft.analysis.intervals import ratio, saving
+from whichpeft.analysis.learning import Curves
 from whichpeft.analysis.rows import Row, unknown_row
 from whichpeft.analysis.search import Search, read_search
 from whichpeft.analysis.settings import Kind, cost_kind, differences, kinds_of, reference_kind
@@ -21,7 +22,7 @@ from whichpeft.records import Measurement, Record
 from whichpeft.study import Study
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Comparison:
     """One backbone on one task: a row for each method, and what a reader has to know beside.
 
@@ -31,7 +32,8 @@ class Comparison:
     notes: sentences about records that were kept apart.
     examples: number of examples by split, where known.
     step_quartiles: by method, the quartiles of its step time in milliseconds.
-    records: what each row rests on; scores: what its trials scored on each test example.
+    records: what each row rests on; scores: what its trials scored on each test example; curves: reads
+    what a trial left of its way, where that is kept.
     scores_alike, costs_alike: whether a row's scores, and its costs, were taken in the setting that
     the comparison is made in.
     searches: by method, as typed, what its search tried, where it was tuned.
@@ -53,6 +55,7 @@ class Comparison:
     step_quartiles: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     records: list[MethodRecords] = field(default_factory=list)
     scores: ScoresByExample = field(default_factory=lambda: ScoresByExample(None))
+    curves: Curves | None = None
     scores_alike: list[bool] = field(default_factory=list)
     costs_alike: list[bool] = field(default_factory=list)
     searches: Mapping[str, Search] = field(default_factory=dict)
@@ -107,14 +110,16 @@ def comparisons(
     records: Iterable[Record],
     *,
     predictions: Predictions | None = None,
+    curves: Curves | None = None,
     margin: float = MARGIN,
 ) -> list[Comparison]:
     """Return one comparison for each backbone and task, in the order of the study.
 
     predictions: gives a trial's arrays by its fingerprint, such as `Store.predictions`; without them
-    intervals are over seeds alone and hold for this test set only. margin: the gap, as a fraction,
-    within which methods are equivalent. Where records of the same names belong to different data,
-    revisions or budgets, each of those gets a comparison of its own, and a note says so.
+    intervals are over seeds alone and hold for this test set only. curves: gives a trial's curve, such
+    as `Store.curve_rows`. margin: the gap, as a fraction, within which methods are equivalent. Where
+    records of the same names belong to different data, revisions or budgets, each of those gets a
+    comparison of its own, and a note says so.
     """
     grounds = sort_records(study, records)
     names = [(ground.backbone, ground.task) for ground in grounds]
@@ -123,6 +128,7 @@ def comparisons(
             study,
             ground,
             ScoresByExample(predictions),
+            curves,
             margin=margin,
             apart=names.count((ground.backbone, ground.task)) > 1,
         )
@@ -131,7 +137,13 @@ def comparisons(
 
 
 def _compare(
-    study: Study, ground: Ground, scores: ScoresByExample, *, margin: float, apart: bool
+    study: Study,
+    ground: Ground,
+    scores: ScoresByExample,
+    curves: Curves | None,
+    *,
+    margin: float,
+    apart: bool,
 ) -> Comparison:
     own = [own_effects(kept, scores) for kept in ground.methods]
     rows = [
@@ -177,6 +189,7 @@ def _compare(
         step_quartiles=_quartiles(ground),
         records=ground.methods,
         scores=scores,
+        curves=curves,
         scores_alike=alike,
         costs_alike=costs_alike,
         searches={

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from whichpeft.analysis.per_example import per_example
+from whichpeft.errors import RecordError
 from whichpeft.records import Record
 
 Array = NDArray[np.float64]
@@ -33,6 +34,22 @@ class ScoresByExample:
         known = [values for values in found if values is not None]
         return np.stack(known) if known and len(known) == len(found) else None
 
+    def arrays(self, record: Record) -> Mapping[str, NDArray[Any]] | None:
+        """Return the arrays that a trial left; None where it left none, or they are damaged."""
+        try:
+            return self._predictions(record.trial.fingerprint) if self._predictions else None
+        except RecordError:  # `check` tells of it
+            return None
+
+    def same_examples(self, other: ScoresByExample) -> bool:
+        """Tell whether two grounds were tested on as many examples, with the same labels in order.
+
+        On data of one fingerprint these are the same examples. False where labels were not read yet.
+        """
+        if self._labels is None or other._labels is None:
+            return False
+        return np.array_equal(self._labels, other._labels)
+
     def _of(self, record: Record) -> Array | None:
         # By identity: a fingerprint is a hash of the whole trial, and a record is asked for often.
         if id(record) not in self._found:
@@ -44,7 +61,7 @@ class ScoresByExample:
 
         A task of a stranger's may score by a metric of its own under a name that is known here.
         """
-        arrays = self._predictions(record.trial.fingerprint) if self._predictions else None
+        arrays = self.arrays(record)
         score = record.measurement("score", "test")
         if arrays is None or score is None or not {"labels", "outputs"} <= set(arrays):
             return None

@@ -14,6 +14,7 @@ from typing import Any
 
 from whichpeft.backbones.architectures import architectures
 from whichpeft.backbones.digits_vit import digits_vit_folder
+from whichpeft.backbones.patience import passing, patiently
 from whichpeft.backbones.spec import Backbone
 from whichpeft.errors import BackboneError, nearest
 
@@ -108,7 +109,11 @@ def _from_hub(hub_id: str, weights: bool, shown: str | None = None) -> Backbone:
 
     wanted = [*_HUB_FACTS, *(_HUB_WEIGHTS if weights else ())]
     try:
-        folder = Path(snapshot_download(hub_id, allow_patterns=wanted, ignore_patterns=_HUB_SKIPPED))
+        folder = Path(
+            patiently(
+                lambda: snapshot_download(hub_id, allow_patterns=wanted, ignore_patterns=_HUB_SKIPPED)
+            )
+        )
     except (RepositoryNotFoundError, HFValidationError):
         raise BackboneError(
             f"backbone {hub_id!r}: the hub knows no such model, or it is gated; check the spelling, "
@@ -116,9 +121,10 @@ def _from_hub(hub_id: str, weights: bool, shown: str | None = None) -> Backbone:
         ) from None
     except Exception as error:  # the hub's client raises many kinds for one fact: no files
         offline = " (HF_HUB_OFFLINE is set)" if os.environ.get("HF_HUB_OFFLINE") else ""
+        tried = " after several attempts" if passing(error) else ""
         raise BackboneError(
             f"backbone {hub_id!r}: not on this machine, and the hub cannot be reached{offline}: "
-            f"{type(error).__name__}; name a local folder, or use `minilm`, which needs no network"
+            f"{type(error).__name__}{tried}; name a local folder, or use `minilm`, which needs none"
         ) from None
     if weights and not any(folder.glob("*.safetensors")):
         raise BackboneError(
@@ -139,7 +145,7 @@ def _config(folder: Path) -> Mapping[str, Any]:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise BackboneError(f"backbone {folder}: no config.json there") from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise BackboneError(f"{folder / 'config.json'}: cannot be read: {error}") from None
     if not isinstance(config, dict) or "model_type" not in config:
         raise BackboneError(

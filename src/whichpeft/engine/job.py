@@ -14,6 +14,9 @@ from whichpeft.records.store import Curve
 from whichpeft.study import Trial
 from whichpeft.tasks import Array
 
+CHECKPOINT_EVERY = 60.0
+"""Seconds between two checkpoints of a trial, unless writing one takes long."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Job:
@@ -25,6 +28,9 @@ class Job:
     matmul_speed: FLOP/s that the machine multiplies at, where known.
     rungs: of a tuning trial, the steps at which it is validated, each with the score it has to reach
     there to go on; None where it goes on with any. search_trials: how many trials its search has.
+    halve: where it runs out of memory, try again with half the examples at once; micro_batch: so many
+    of them, where that is not what the budget says.
+    checkpoint: file to keep the trial's state in on the way, and to go on from, where it is to be kept.
     keep: folder to leave the trained adapter in, where it is to be kept.
     along: trials that train as one model with this one, each with a result of its own. earlier: where
     they are tuning trials, at each rung the scores of those that came before them in the search.
@@ -42,10 +48,19 @@ class Job:
     matmul_speed: float | None = None
     rungs: tuple[tuple[int, float | None], ...] = ()
     search_trials: int = 0
+    halve: bool = False
+    micro_batch: int | None = None
+    checkpoint: Path | None = None
+    checkpoint_every: float = CHECKPOINT_EVERY
     keep: Path | None = None
     along: tuple[Job, ...] = ()
     earlier: tuple[tuple[int, tuple[float, ...]], ...] = ()
     together: int = 0
+
+    @property
+    def at_once(self) -> int:
+        """How many examples go through the model at once."""
+        return self.micro_batch or self.trial.budget.at_once
 
     @property
     def members(self) -> tuple[Job, ...]:

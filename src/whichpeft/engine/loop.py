@@ -5,9 +5,9 @@ from __future__ import annotations
 import itertools
 import math
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -89,6 +89,21 @@ class Optimisation:
     def clear(self) -> None:
         self._adamw.zero_grad(set_to_none=True)
 
+    def state(self) -> dict[str, torch.Tensor]:
+        """Return AdamW's moments and counts, named by their parameter's number."""
+        kept = self._adamw.state_dict()["state"]
+        return {f"adamw/{i}/{key}": value for i, own in kept.items() for key, value in own.items()}
+
+    def restore(self, tensors: Mapping[str, torch.Tensor]) -> None:
+        """Take up what `state` gave; other names are left alone."""
+        kept: dict[int, dict[str, torch.Tensor]] = {}
+        for name, tensor in tensors.items():
+            if name.startswith("adamw/"):
+                _, i, key = name.split("/")
+                kept.setdefault(int(i), {})[key] = tensor
+        groups = self._adamw.state_dict()["param_groups"]
+        self._adamw.load_state_dict({"state": kept, "param_groups": groups})
+
 
 def learning_rate(method: Method, step: int, steps: int) -> float:
     """Linear from 0 to the method's peak during warm-up, then linear to 0 at the last of `steps`."""
@@ -133,24 +148,66 @@ def _unmarked() -> None:
     """Nobody times the step."""
 
 
-def fit(prepared: Prepared, job: Job, meter: Meter, report: Report) -> Fitted:
+@dataclass(slots=True)
+class Underway:
+    """A training under way: all that changes in it.
+
+    best: the weights with the best validation score so far, where they are not the last. pending: losses
+    that are not in the curve yet.
+    """
+
+    prepared: Prepared
+    optimisation: Optimisation
+    fitted: Fitted = field(default_factory=Fitted)
+    best: list[torch.Tensor] | None = None
+    pending: list[torch.Tensor] = field(default_factory=list)
+
+    def changing(self) -> list[torch.Tensor]:
+        """Return what training changes: parameters that train, and buffers such as running means."""
+        return [*self.prepared.trained(), *self.prepared.model.buffers()]
+
+    def remember(self) -> None:
+        """Keep a copy of the weights as they are, as the best."""
+        self.best = [tensor.detach().clone() for tensor in self.changing()]
+
+    def go_back(self) -> None:
+        """Take the best weights."""
+        if self.best is not None:
+            with torch.no_grad():
+                for tensor, old in zip(self.changing(), self.best, strict=True):
+                    tensor.copy_(old)
+
+
+class Keeper(Protocol):
+    """Takes up what was left of a training, and leaves it on the way."""
+
+    def restore(self, underway: Underway) -> None: ...
+
+    def keep(self, underway: Underway) -> None: ...
+
+
+def fit(
+    prepared: Prepared, job: Job, meter: Meter, report: Report, keeper: Keeper | None = None
+) -> Fitted:
     """Train, validate after each epoch, and leave the model at its best validation score.
 
-    Stops at a rung of the job where the score falls short. Validating changes nothing, so a trial
-    with rungs is, as far as it goes, the same trial without. Raises TrialFailed where the loss is not
-    finite.
+    Goes on from what the keeper restores, and lets it look after each step. Stops at a rung of the job
+    where the score falls short. Validating changes nothing, so a trial with rungs is, as far as it goes,
+    the same trial without. Raises TrialFailed where the loss is not finite.
     """
     budget, seed = job.trial.budget, job.trial.seed
     train = prepared.examples["train"]
-    steps = budget.epochs * math.ceil(len(train) / budget.batch_size)
-    optimisation = Optimisation(prepared, job.method, steps)
-    fitted = Fitted()
-    best: list[torch.Tensor] | None = None
-    for epoch in range(budget.epochs):
+    in_epoch = math.ceil(len(train) / budget.batch_size)
+    underway = Underway(prepared, Optimisation(prepared, job.method, budget.epochs * in_epoch))
+    if keeper is not None:
+        keeper.restore(underway)
+    fitted = underway.fitted
+    for epoch in range(fitted.steps // in_epoch, budget.epochs):
         batches = training_batches(train.sizes, budget.batch_size, seed=seed, epoch=epoch)
-        for part in until_rungs(batches, fitted.steps, [step for step, _ in job.rungs]):
+        left = batches[fitted.steps - epoch * in_epoch :]
+        for part in until_rungs(left, fitted.steps, [step for step, _ in job.rungs]):
             with meter.phase("fit"):
-                _train_on(prepared, optimisation, part, fitted, report)
+                _train_on(underway, part, report, keeper)
             with meter.phase("validate"):
                 report(Progress(phase="validate", epoch=fitted.examples / len(train)))
                 score = validation_score(prepared, evaluate(prepared, "validation"))
@@ -160,11 +217,12 @@ def fit(prepared: Prepared, job: Job, meter: Meter, report: Report) -> Fitted:
                 fitted.best_score = max(fitted.best_score, score)
                 return fitted
         if fitted.end_epoch(epoch, score):
-            best = None if epoch == budget.epochs - 1 else _copy_state(prepared)
+            underway.best = None
+            if epoch < budget.epochs - 1:
+                underway.remember()
         elif fitted.gives_up(budget):
             break
-    if best is not None:
-        _restore_state(prepared, best)
+    underway.go_back()
     return fitted
 
 
@@ -218,28 +276,29 @@ def behind(step: int, score: float, rungs: Sequence[tuple[int, float | None]]) -
 
 
 def _train_on(
-    prepared: Prepared,
-    optimisation: Optimisation,
-    batches: Sequence[Array],
-    fitted: Fitted,
-    report: Report,
+    underway: Underway, batches: Sequence[Array], report: Report, keeper: Keeper | None
 ) -> None:
+    prepared, fitted = underway.prepared, underway.fitted
     train = prepared.examples["train"]
     prepared.model.train()
-    pending: list[torch.Tensor] = []
     seen = 0
     began = time.perf_counter()
     for batch in batches:
-        pending.append(take_step(prepared, optimisation, prepared.parts(batch), fitted.steps))
+        step = take_step(prepared, underway.optimisation, prepared.parts(batch), fitted.steps)
+        underway.pending.append(step)
         fitted.steps += 1
         fitted.examples += len(batch)
         seen += len(batch)
-        if len(pending) == READ_LOSS_EVERY or batch is batches[-1]:
-            loss = _read_loss(prepared.group.mean(torch.stack(pending)), fitted)
+        last = batch is batches[-1]
+        if len(underway.pending) == READ_LOSS_EVERY or last:
+            loss = _read_loss(prepared.group.mean(torch.stack(underway.pending)), fitted)
             speed = seen / (time.perf_counter() - began)
             epoch = fitted.examples / len(train)
             report(Progress(phase="fit", epoch=epoch, loss=loss, speed=speed))
-            pending.clear()
+            underway.pending.clear()
+        # After the last one comes a validation, which a checkpoint before it would leave out.
+        if keeper is not None and not last:
+            keeper.keep(underway)
     prepared.compute.synchronise()  # the last update belongs to this phase, not to the next
 
 
@@ -265,18 +324,3 @@ def validation_score(prepared: Prepared, outputs: Array) -> float:
     if not math.isfinite(score):
         raise TrialFailed(f"the validation score is not finite ({metrics[0].name} {score})")
     return score
-
-
-def _state(prepared: Prepared) -> list[torch.Tensor]:
-    """All that training changes: parameters that train, and buffers such as running means."""
-    return [*prepared.trained(), *prepared.model.buffers()]
-
-
-def _copy_state(prepared: Prepared) -> list[torch.Tensor]:
-    return [tensor.detach().clone() for tensor in _state(prepared)]
-
-
-def _restore_state(prepared: Prepared, kept: list[torch.Tensor]) -> None:
-    with torch.no_grad():
-        for tensor, old in zip(_state(prepared), kept, strict=True):
-            tensor.copy_(old)

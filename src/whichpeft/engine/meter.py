@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -40,6 +40,16 @@ class Meter:
         self._switch(name)
         yield
         self._switch(before)
+
+    def by_phase(self) -> dict[str, float]:
+        """Return the seconds of each phase up to now."""
+        self._switch(self.phase_now)
+        return dict(self._seconds)
+
+    def carry_over(self, seconds: Mapping[str, float]) -> None:
+        """Count what an earlier process spent on the same trial."""
+        for phase, value in seconds.items():
+            self._seconds[phase] += value
 
     def take_share(self, share: float) -> None:
         """Count, from here on, this share of the time that passes, where several trials take it."""

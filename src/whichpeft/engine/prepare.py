@@ -128,7 +128,7 @@ def prepare(job: Job, compute: Compute, group: Group = ALONE) -> Prepared:
     else:
         # Not the model's own: transformers' refuses for quantised weights, which are there already.
         torch.nn.Module.to(adapter.model, compute.device)
-    return Prepared(task, examples, adapter, compute, counts, trial.budget.at_once, group, untouched)
+    return Prepared(task, examples, adapter, compute, counts, job.at_once, group, untouched)
 
 
 def whole_adapter(prepared: Prepared, job: Job) -> Adapter | None:

@@ -72,7 +72,6 @@ def profile(job: Job, compute: Compute, meter: Meter, report: Report, group: Gro
     with meter.phase("warm-up"):
         found += _memory(job, prepared, training, peak)
         keep_freed_memory()
-        training.begin()
         training.warm_up()
     with meter.phase("fit"):
         report(Progress(phase="fit"))
@@ -90,25 +89,23 @@ def profile(job: Job, compute: Compute, meter: Meter, report: Report, group: Gro
 
 
 def _memory(job: Job, prepared: Prepared, training: _Training, peak: PeakMemory) -> list[Measurement]:
-    """Read the peaks of training and of evaluation, each on the longest batch of the study's size.
+    """Read the peaks of evaluation and of training, each on the longest batch of the study's size.
 
-    Training's is that of a step which is not the first: the optimiser's state is made by one on made-up
-    inputs before. Evaluation's comes after that state is let go.
+    Evaluation's comes first, where there is no optimiser's state yet. Training's is that of a step which
+    is not the first: the state is made by one on made-up inputs before.
     """
+    found = []
+    if job.effort.examples:
+        prepared.model.eval()
+        validation = prepared.examples["validation"]
+        longest = evaluation_batches(validation.sizes, job.trial.budget.batch_size)[0]
+        predict(prepared, validation.batch(longest))
+        found = _peaks(peak, prepared, "evaluation_memory_bytes")
+        peak.restart()
     training.begin()
     training.step(training.blank(training.smallest[:_SMALL]))
     training.step(prepared.parts(training.largest))
-    found = _peaks(peak, prepared, "peak_memory_bytes", "reserved_memory_bytes")
-    training.end()
-    if not job.effort.examples:
-        return found
-    peak.restart()
-    prepared.model.eval()
-    validation = prepared.examples["validation"]
-    predict(
-        prepared, validation.batch(evaluation_batches(validation.sizes, job.trial.budget.batch_size)[0])
-    )
-    return [*found, *_peaks(peak, prepared, "evaluation_memory_bytes")]
+    return [*found, *_peaks(peak, prepared, "peak_memory_bytes", "reserved_memory_bytes")]
 
 
 def _peaks(

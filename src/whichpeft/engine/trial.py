@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from whichpeft.engine.checkpoint import Checkpoints
 from whichpeft.engine.compute import Compute, choose_compute
 from whichpeft.engine.frozen import replay_frozen
 from whichpeft.engine.job import Job, Progress, Result
@@ -24,7 +25,7 @@ from whichpeft.engine.profile import profile
 from whichpeft.engine.ranks import carry_out_in_ranks
 from whichpeft.engine.setting import describe_setting
 from whichpeft.engine.sharded import ALONE, Group
-from whichpeft.errors import TrialFailed
+from whichpeft.errors import TrialFailed, without_secrets
 from whichpeft.methods import Adapter
 from whichpeft.records import Measurement, Outcome, Record, Setting
 from whichpeft.tasks import Array, scores
@@ -50,10 +51,18 @@ def carry_out_alone(job: Job, report: Report, group: Group, *, began: float | No
         torch.set_num_threads(job.trial.threads)
         compute = choose_compute(group.device(job.device), job.trial.precision)
         setting = describe_setting(compute, job.beside)
+        carry = _profile if job.trial.purpose == "profile" else _train
         with quietly():
-            if job.trial.purpose == "profile":
-                return _profile(job, compute, setting, meter, report, group)
-            return _train(job, compute, setting, meter, report, group)
+            while True:
+                try:
+                    return carry(job, compute, setting, meter, report, group)
+                except Exception as error:
+                    half = job.at_once // 2
+                    if not (job.halve and half and ran_out_of_memory(error)):
+                        raise
+                # Outside the handler, where nothing of the attempt is held on to any more.
+                job = replace(job, micro_batch=half)
+                compute.let_go()
     except Exception as error:  # whatever broke a trial is a fact about it
         return failed(job, setting, error, meter)
 
@@ -77,17 +86,24 @@ def explain(error: BaseException) -> str:
     """Say in one line why a trial failed."""
     if isinstance(error, TrialFailed):
         return error.reason
-    text = " ".join(str(error).split()) or type(error).__name__
-    if isinstance(error, (MemoryError, torch.OutOfMemoryError)) or "can't allocate memory" in text:
+    text = without_secrets(" ".join(str(error).split())) or type(error).__name__
+    if ran_out_of_memory(error):
         return f"out of memory: {text[:300]}"
     return f"{type(error).__name__}: {text[:500]}"
+
+
+def ran_out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that there was no memory left, on the device or on the host."""
+    return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or (
+        "can't allocate memory" in str(error)  # what torch raises on a CPU
+    )
 
 
 def _profile(
     job: Job, compute: Compute, setting: Setting, meter: Meter, report: Report, group: Group
 ) -> Result:
     """Measure what a method costs and, where that is asked, what its trials gain as one model."""
-    measurements = profile(job, compute, meter, report, group)
+    measurements = [*profile(job, compute, meter, report, group), *_halved(job)]
     record = _record(job, setting, measurements)
     if not job.together or not record.value("trainable_parameters"):
         return Result(record=record)
@@ -111,8 +127,9 @@ def _train(
     prepared = replay_frozen(prepared, job.data, phases, meter, beside=job.beside)
     start_stream(trial.seed, TRAINING, group.rank)
     fitted = Fitted()
-    if prepared.adapter.trains:
-        fitted = fit(prepared, job, meter, report)
+    with Checkpoints(job, compute, meter) as checkpoints:
+        if prepared.adapter.trains:
+            fitted = fit(prepared, job, meter, report, checkpoints)
     predictions: dict[str, Array] = {}
     scored: list[Measurement] = []
     if trial.purpose == "final":
@@ -125,6 +142,9 @@ def _train(
                 adapter = whole_adapter(prepared, job)
                 if adapter is not None:
                     keep_adapter(adapter, job.keep)
+    scored += _halved(job)
+    if checkpoints.resumed:
+        scored = [*scored, _fact("resumed", checkpoints.resumed, "count", "set-up")]
     return result_of(job, setting, prepared, fitted, predictions, scored, meter)
 
 
@@ -199,6 +219,13 @@ def keep_adapter(adapter: Adapter, folder: Path) -> None:
     adapter.save(partial)
     shutil.rmtree(folder, ignore_errors=True)
     partial.rename(folder)
+
+
+def _halved(job: Job) -> list[Measurement]:
+    """Note how many examples went through the model at once, where memory had no room for more."""
+    if job.micro_batch is None:
+        return []
+    return [_fact("micro_batch", job.micro_batch, "count", "set-up")]
 
 
 def _record(

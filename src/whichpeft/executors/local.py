@@ -27,6 +27,10 @@ if TYPE_CHECKING:
     from whichpeft.engine import Job, Result
 
 _TELL_EVERY = 0.2  # seconds between two reports of one trial
+_ASK_AGAIN = 0.5  # seconds until jobs are asked for again, where none was ready and none runs
+_LEAVING = 120.0  # seconds a trial may take to finish its step and leave a checkpoint
+_LEFT = 75  # exit code of a trial's process that was asked to end
+_END: Any = object()
 
 
 @dataclass(slots=True)
@@ -55,22 +59,33 @@ def run_jobs(
 ) -> Generator[tuple[Job, Result], None, None]:
     """Run jobs, as many side by side as there are devices (a CPU may be listed several times).
 
-    Jobs are taken when there is room for them; None among them means that none is ready before one
-    of those that run has ended. Yields each job with its result as it ends; jobs along with another one
-    run in its process, and each is yielded with its own. A process that dies gives failed records. Where
-    the consumer stops early, or is interrupted, the processes still running are ended.
+    Jobs are taken when there is room for them; None among them means that none is ready yet, because
+    one of those that run, or another process, has to end something first. Yields each job with its
+    result as it ends; jobs along with another one run in its process, and each is yielded with its own.
+    A process that dies gives failed records. Where the consumer stops early, or is interrupted, the
+    processes still running are ended.
     """
     source = iter(jobs)
     free = list(devices)
     running: list[_Running] = []
+    exhausted = False
     try:
         while True:
-            while free and (job := next(source, None)) is not None:
-                running.append(_start(job, free.pop(0)))
-                for member in running[-1].left:
-                    watch.started(member)
-            if not running:
+            while free and not exhausted:
+                job = next(source, _END)
+                if job is _END:
+                    exhausted = True
+                elif job is None:
+                    break
+                else:
+                    running.append(_start(job, free.pop(0)))
+                    for member in running[-1].left:
+                        watch.started(member)
+            if not running and exhausted:
                 return
+            if not running:  # what is left waits for something outside this process
+                time.sleep(_ASK_AGAIN)
+                continue
             for trial in _wait(running):
                 ended = _receive(trial, watch)
                 if not trial.left:
@@ -144,7 +159,11 @@ def _died(job: Job, trial: _Running) -> Result:
     from whichpeft.engine import Result
     from whichpeft.engine.ranks import how_it_ended
 
-    reason = f"its process {how_it_ended(trial.process.exitcode)}"
+    code = trial.process.exitcode
+    if code == _LEFT:
+        time.sleep(1)  # whoever ended it most likely ends this process too, and then nothing failed
+        code = -signal.SIGTERM
+    reason = f"its process {how_it_ended(code)}"
     return Result(
         record=Record(
             trial=job.trial,
@@ -155,15 +174,21 @@ def _died(job: Job, trial: _Running) -> Result:
 
 
 def _end(running: Sequence[_Running]) -> None:
+    """End trials: each may finish its step and leave a checkpoint, unless a second ctrl-C comes."""
     for trial in running:
         trial.process.terminate()
-    for trial in running:
-        _reap(trial)
+    try:
+        for trial in running:
+            _reap(trial, patience=_LEAVING)
+    except BaseException:
+        for trial in running:
+            trial.process.kill()
+        raise
 
 
-def _reap(trial: _Running) -> None:
+def _reap(trial: _Running, patience: float = 5) -> None:
     """Wait for a process that has no more to say; one that hangs on its way out is killed."""
-    trial.process.join(timeout=5)
+    trial.process.join(timeout=patience)
     if trial.process.is_alive():
         trial.process.kill()
         trial.process.join()
@@ -175,6 +200,7 @@ def _carry_out(job: Job, sender: Connection) -> None:
     began = time.perf_counter()
     # ctrl-C reaches every process of the terminal; the one that started the run decides.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, _leave)
     told = 0.0
 
     def report(progress: Any) -> None:
@@ -184,11 +210,24 @@ def _carry_out(job: Job, sender: Connection) -> None:
             told = now
             sender.send(("progress", progress))
 
+    from whichpeft.engine.checkpoint import Left
+
     try:
         for result in _results(job, report, began):
             sender.send(("result", (result, began, time.perf_counter())))
     except BrokenPipeError:
         sys.exit(1)  # whoever started the run is gone; nobody would keep the record
+    except Left:
+        sys.exit(_LEFT)
+
+
+def _leave(number: int, frame: Any) -> None:
+    """End at the next step, with a checkpoint, where there is one to be left; else now."""
+    from whichpeft.engine.checkpoint import LEAVE
+
+    LEAVE.asked = True
+    if not LEAVE.heeded:
+        raise SystemExit(_LEFT)
 
 
 def _results(job: Job, report: Callable[[Any], None], began: float) -> Iterator[Result]:

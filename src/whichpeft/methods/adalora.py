@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from whichpeft.backbones import Backbone
     from whichpeft.study import Budget, Study
     from whichpeft.tasks import Task
+
+
+_IMPORTANCE = ("ipt", "exp_avg_ipt", "exp_avg_unc")  # what PEFT's rank allocator keeps of each factor
 
 
 class AdaLoraAdapter(PeftAdapter):
@@ -43,6 +47,29 @@ class AdaLoraAdapter(PeftAdapter):
             gram = rows @ rows.T
             total = total + torch.linalg.norm(gram - torch.eye(len(gram), device=gram.device))
         return self._weight * total / len(self._factors)
+
+    def state(self) -> dict[str, torch.Tensor]:
+        """Return the running importance of every factor, and the ranks that are alive."""
+        import torch
+
+        allocator, config = self.model.base_model.rankallocator, self.model.peft_config["default"]
+        found = {
+            f"{kind}/{name}": tensor
+            for kind in _IMPORTANCE
+            for name, tensor in getattr(allocator, kind).items()
+        }
+        alive = {name: torch.tensor(ranks) for name, ranks in (config.rank_pattern or {}).items()}
+        return found | {f"rank_pattern/{name}": ranks for name, ranks in alive.items()}
+
+    def restore(self, state: Mapping[str, torch.Tensor]) -> None:
+        allocator, config = self.model.base_model.rankallocator, self.model.peft_config["default"]
+        found: dict[str, dict[str, torch.Tensor]] = {}
+        for name, tensor in state.items():
+            kind, _, rest = name.partition("/")
+            found.setdefault(kind, {})[rest] = tensor
+        for kind in _IMPORTANCE:
+            setattr(allocator, kind, found.get(kind, {}))
+        config.rank_pattern = {name: r.tolist() for name, r in found.get("rank_pattern", {}).items()}
 
     def save(self, folder: Path) -> None:
         # The ranks that are alive now, which those of the last step are not at an earlier checkpoint.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -44,6 +44,12 @@ class PlainAdapter:
 
     def after_step(self, step: int) -> None:
         """Nothing follows a step."""
+
+    def state(self) -> dict[str, torch.Tensor]:
+        return {}
+
+    def restore(self, state: Mapping[str, torch.Tensor]) -> None:
+        """There is nothing beside what trains."""
 
     def save(self, folder: Path) -> None:
         from safetensors.torch import save_file

@@ -74,6 +74,18 @@ class StackedAdapter:
         for part in self._parts:
             part.adapter.after_step(step)
 
+    def state(self) -> dict[str, torch.Tensor]:
+        return {
+            f"{part.name}/{name}": tensor
+            for part in self._parts
+            for name, tensor in part.adapter.state().items()
+        }
+
+    def restore(self, state: Mapping[str, torch.Tensor]) -> None:
+        for part in self._parts:
+            own = f"{part.name}/"
+            part.adapter.restore({n.removeprefix(own): t for n, t in state.items() if n.startswith(own)})
+
     def save(self, folder: Path) -> None:
         for part in self._parts:
             part.save(folder / part.name)

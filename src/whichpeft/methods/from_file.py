@@ -71,7 +71,7 @@ def _read(file: Path) -> Mapping[str, Any]:
         raise StudyError(f"{file}: no such file{nearest(file.name, there)}") from None
     except (OSError, UnicodeDecodeError) as error:
         raise StudyError(f"{file}: cannot be read: {error}") from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise StudyError(f"{file}: is not valid JSON: {error}") from None
     if not isinstance(given, dict):
         raise StudyError(f"{file}: holds no JSON object, so it is no PEFT config")

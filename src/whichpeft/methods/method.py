@@ -66,6 +66,14 @@ class Adapter(Protocol):
         """Follow an optimiser step (counted from 0) while the gradients are still there."""
         ...
 
+    def state(self) -> dict[str, torch.Tensor]:
+        """Return what training changes beside parameters that train and buffers; most have nothing."""
+        ...
+
+    def restore(self, state: Mapping[str, torch.Tensor]) -> None:
+        """Take up what `state` returned, to go on as if training had not been interrupted."""
+        ...
+
     def save(self, folder: Path) -> None:
         """Write what deployment needs beside the backbone: adapter and head."""
         ...

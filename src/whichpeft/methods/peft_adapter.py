@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import warnings
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,6 +38,12 @@ class PeftAdapter:
 
     def after_step(self, step: int) -> None:
         """Nothing follows a step."""
+
+    def state(self) -> dict[str, torch.Tensor]:
+        return {}
+
+    def restore(self, state: Mapping[str, torch.Tensor]) -> None:
+        """There is nothing beside what trains."""
 
     def save(self, folder: Path) -> None:
         with quiet():

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from pydantic import TypeAdapter, ValidationError
 
-from whichpeft.errors import RecordError
+from whichpeft.errors import NewerRecord, RecordError, StudyError
 from whichpeft.study.spec import Trial
 
 SCHEMA = 2  # 2: tuning trials, and trials that were stopped
@@ -110,7 +111,7 @@ def record_from_json(raw: object, source: str) -> Record:
     if not isinstance(schema, int) or schema < 1:
         raise RecordError(f"{source}: no schema version; this is no record of whichpeft")
     if schema > SCHEMA:
-        raise RecordError(
+        raise NewerRecord(
             f"{source}: schema {schema} is newer than this version reads ({SCHEMA}); update whichpeft"
         )
     try:
@@ -119,6 +120,11 @@ def record_from_json(raw: object, source: str) -> Record:
         first = error.errors(include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"])
         raise RecordError(f"{source} [{where}]: {first['msg']}") from None
+    except StudyError as error:  # a trial that no study could ask for
+        raise RecordError(f"{source} [trial]: {error}") from None
+    for measurement in record.measurements:
+        if not math.isfinite(measurement.value):
+            raise RecordError(f"{source} [measurements.{measurement.name}]: the value is not finite")
     if fingerprint != record.trial.fingerprint:
         raise RecordError(f"{source}: the fingerprint does not match the trial; the file was edited")
     return record

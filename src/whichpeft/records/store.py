@@ -11,12 +11,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from whichpeft.errors import FolderError, RecordError
+from whichpeft.errors import FolderError, NewerRecord, RecordError
 from whichpeft.records.files import write_whole
 from whichpeft.records.record import Record, record_from_json
 from whichpeft.study import Study, dump_study, load_study
 
 Curve = Sequence[tuple[int, str, float]]
+_CURVE = ("step", "name", "value")
 
 
 class Store:
@@ -48,10 +49,13 @@ class Store:
         curve: Curve = (),
         predictions: Mapping[str, np.ndarray] | None = None,
     ) -> None:
-        """Add what a trial gave; the record goes last, so that it vouches for the other two."""
+        """Add what a trial gave; the record goes last, so that it vouches for the other two.
+
+        Its checkpoint has served then.
+        """
         name = record.trial.fingerprint
         if curve:
-            frame = pd.DataFrame(list(curve), columns=["step", "name", "value"])
+            frame = pd.DataFrame(list(curve), columns=list(_CURVE))
             write_whole(self.folder / "curves" / f"{name}.parquet", frame.to_parquet(index=False))
         if predictions:
             buffer = io.BytesIO()
@@ -59,14 +63,26 @@ class Store:
             write_whole(self.folder / "predictions" / f"{name}.npz", buffer.getvalue())
         text = json.dumps(record.to_json(), indent=1, allow_nan=False)
         write_whole(self.folder / "records" / f"{name}.json", text.encode())
+        self.checkpoint(name).unlink(missing_ok=True)
 
     def adapter_folder(self, fingerprint: str) -> Path:
         """Return where a trial's adapter is kept, when a run is asked to keep adapters."""
         return self.folder / "adapters" / fingerprint
 
+    def checkpoint(self, fingerprint: str) -> Path:
+        """Return the file in which a trial under way keeps its state."""
+        return self.folder / "checkpoints" / f"{fingerprint}.safetensors"
+
+    def holds(self, fingerprint: str) -> bool:
+        """Whether there is a record of a trial."""
+        return (self.folder / "records" / f"{fingerprint}.json").exists()
+
     def fingerprints(self) -> set[str]:
         """Return the fingerprints of all records in the folder."""
-        return {path.stem for path in (self.folder / "records").glob("*.json")}
+        return {path.stem for path in self._files()}
+
+    def _files(self) -> list[Path]:
+        return sorted((self.folder / "records").glob("[!.]*.json"))
 
     def __iter__(self) -> Iterator[Record]:
         """Read every record, in the order of fingerprints. Raises RecordError at a damaged one."""
@@ -77,16 +93,53 @@ class Store:
 
     def each(self) -> Iterator[Record | RecordError]:
         """Go through the records as `__iter__` does; of a damaged one, give what is wrong with it."""
-        for path in sorted((self.folder / "records").glob("*.json")):
+        for path in self._files():
             try:
-                yield record_from_json(_read_json(path), str(path))
+                yield _read_record(path)
             except RecordError as error:
                 yield error
 
+    def set_aside(self) -> list[str]:
+        """Move damaged records to ``set-aside/``, so that their trials are done again; say which.
+
+        Raises NewerRecord where a later version of whichpeft wrote one: that is not damaged.
+        """
+        said = []
+        for path in self._files():
+            try:
+                _read_record(path)
+            except NewerRecord:
+                raise
+            except RecordError as error:
+                aside = self.folder / "set-aside" / path.name
+                aside.parent.mkdir(exist_ok=True)
+                path.replace(aside)
+                what = str(error).partition("; ")[0]
+                said.append(f"{what}; it lies in {aside.parent} now, and its trial is done again")
+        return said
+
     def curve(self, fingerprint: str) -> pd.DataFrame | None:
-        """Return a trial's curve (columns step, name, value), or None where there is none."""
+        """Return a trial's curve (columns step, name, value), or None where there is none.
+
+        Raises RecordError where the file is damaged.
+        """
+        rows = self.curve_rows(fingerprint)
+        return None if rows is None else pd.DataFrame(rows, columns=list(_CURVE))
+
+    def curve_rows(self, fingerprint: str) -> list[tuple[int, str, float]] | None:
+        """Return a trial's curve as rows, which for a thousand trials takes a quarter of the time."""
+        import pyarrow as pa
+        from pyarrow.parquet import ParquetFile
+
         path = self.folder / "curves" / f"{fingerprint}.parquet"
-        return pd.read_parquet(path) if path.is_file() else None
+        if not path.is_file():
+            return None
+        try:
+            with ParquetFile(path) as file:
+                columns = file.read(columns=list(_CURVE), use_threads=False).to_pydict()
+            return list(zip(*(columns[name] for name in _CURVE), strict=True))
+        except (OSError, KeyError, pa.ArrowException) as error:
+            raise _damaged(path, "curve", error) from None
 
     def predictions(self, fingerprint: str) -> dict[str, np.ndarray] | None:
         """Return a trial's arrays (outputs and labels of the test split), or None.
@@ -100,20 +153,30 @@ class Store:
             with np.load(path, allow_pickle=False) as arrays:
                 return dict(arrays)
         except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-            raise _damaged(path, error) from None
+            raise _damaged(path, "predictions", error) from None
 
 
-def _read_json(path: Path) -> object:
+def _read_record(path: Path) -> Record:
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        raw = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse_constant)
+    except FileNotFoundError:
+        raise RecordError(f"{path}: gone while it was to be read; run the study again") from None
+    except (OSError, ValueError, RecursionError) as error:
         raise RecordError(
             f"{path}: not a readable record ({error}); delete it and run the study again"
         ) from None
+    record = record_from_json(raw, str(path))
+    if record.trial.fingerprint != path.stem:
+        raise RecordError(f"{path}: the file is named after another trial; delete it and run again")
+    return record
 
 
-def _damaged(path: Path, error: object) -> RecordError:
+def _refuse_constant(name: str) -> float:
+    raise ValueError(f"{name} is no number of JSON")
+
+
+def _damaged(path: Path, what: str, error: object) -> RecordError:
     return RecordError(
-        f"{path}: not readable predictions ({error}); delete it with its record {path.stem}.json "
+        f"{path}: no readable {what} ({error}); delete it with its record {path.stem}.json "
         "and run the study again"
     )

@@ -1,15 +1,27 @@
-"""The figure of several tasks at once: average ranks with their critical difference."""
+"""The figures of several tasks at once: scores by task, and average ranks with their difference."""
 
 from __future__ import annotations
-
-from typing import Any
 
 from whichpeft.analysis import Across
 from whichpeft.report.across_table import heading, order_words
 from whichpeft.report.figure import Figure, Size, titled
+from whichpeft.report.heat_figure import heat_figure
 from whichpeft.report.labels import CHAR, distinct, shortened
 from whichpeft.report.style import colours
 from whichpeft.report.text import plain
+from whichpeft.report.vega import (
+    Spec,
+    as_is,
+    beside,
+    chart,
+    fixed,
+    linear,
+    mark,
+    names_axis,
+    number,
+    tooltip,
+    word,
+)
 
 _STEP = 24  # pixels from one method to the next
 _BAR = 9  # pixels from one group's bar to the next
@@ -17,7 +29,7 @@ _BAR = 9  # pixels from one group's bar to the next
 
 def across_figures(across: Across, size: Size) -> dict[str, Figure]:
     """Return the figures of one backbone's tasks by the name of their files."""
-    return {"ranks": ranks_figure(across, size)}
+    return {"scores": heat_figure(across, size), "ranks": ranks_figure(across, size)}
 
 
 def ranks_figure(across: Across, size: Size) -> Figure:
@@ -26,8 +38,6 @@ def ranks_figure(across: Across, size: Size) -> Figure:
     Methods have a line each, the best first, so that names have room however many there are; small
     points are the ranks on single tasks.
     """
-    import altair as alt
-
     groups = [] if across.order is None else list(across.order.groups)
     room = 90 if size.stacked else 170
     named = distinct([shortened(plain(method), room) for method in across.methods])
@@ -38,96 +48,74 @@ def ranks_figure(across: Across, size: Size) -> Figure:
     label = round(CHAR * max(map(len, names.values()))) + 8
     width = size.whole_width - label - (12 + _BAR * len(groups) if groups else 0)
     height = _STEP * len(names)
-    main = _ranks(across, names, width, height, label)
-    chart = alt.hconcat(main, _bars(across, groups, height), spacing=8) if groups else main
+    spec = _ranks(across, names, width, height, label)
+    if groups:
+        spec = beside([spec, _bars(across, groups, height)], stacked=False, spacing=8)
     ruler = " Rule above: the critical difference." if across.order else ""
     words = order_words(across)
     bars = " Bars at the right join methods that do not differ." if groups else ""
     return titled(
-        chart,
+        spec,
         size,
         title="Average ranks over all tasks",
         about=heading(across),
         caption="1 is the best. Large: the average rank, written beside the name; small: the rank on "
         f"each task.{ruler}{bars} {words[0].upper()}{words[1:]}.",
-    )
+        rows=[
+            {"method": plain(method), "task": plain(task), "rank": rank,
+             "average_rank": across.average_ranks[method]}
+            for method in across.methods
+            for task, rank in zip(across.tasks, across.ranks[method], strict=True)
+        ],
+    )  # fmt: skip
 
 
-def _ranks(across: Across, names: dict[str, str], width: int, height: int, label: int) -> Any:
-    import altair as alt
-
+def _ranks(across: Across, names: dict[str, str], width: int, height: int, label: int) -> Spec:
     count = len(names)
     colour = colours(across.methods)
     every = max(1, -(-count // max(2, width // 26)))
-    x = alt.X(
-        "rank:Q",
+    x = number(
+        "rank",
         title="rank",
-        scale=alt.Scale(domain=[0.7, count + 0.3], nice=False, zero=False),
-        axis=alt.Axis(values=list(range(1, count + 1, every)), format="d", orient="bottom"),
+        scale=linear(0.7, count + 0.3),
+        axis={"values": list(range(1, count + 1, every)), "format": "d", "orient": "bottom"},
     )
-    y = alt.Y(
-        "label:N",
-        sort=list(names.values()),
-        title=None,
-        axis=alt.Axis(labelLimit=label, ticks=False, domain=False, labelPadding=6, labelFontSize=11),
-    )
-    averages = alt.Chart(
-        alt.Data(
-            values=[
-                {"label": text, "rank": across.average_ranks[method], "colour": colour[method]}
-                for method, text in names.items()
-            ]
-        )
-    )
-    single = alt.Chart(
-        alt.Data(
-            values=[
-                {"label": text, "rank": rank, "task": plain(task), "colour": colour[method]}
-                for method, text in names.items()
-                for task, rank in zip(across.tasks, across.ranks[method], strict=True)
-            ]
-        )
-    )
-    shades = alt.Color("colour:N", scale=None)
-    layers = [
-        single.mark_point(filled=True, size=26, opacity=0.4).encode(
-            x=x, y=y, color=shades, tooltip=[alt.Tooltip("task:N"), alt.Tooltip("rank:Q")]
-        ),
-        averages.mark_point(filled=True, size=110, opacity=1).encode(
-            x=x,
-            y=y,
-            color=shades,
-            tooltip=[alt.Tooltip("label:N", title="average rank")],
-        ),
+    y = word("label", sort=list(names.values()), axis=names_axis(label, labelFontSize=11))
+    averages = [
+        {"label": text, "rank": across.average_ranks[method], "colour": colour[method]}
+        for method, text in names.items()
     ]
+    single = [
+        {"label": text, "rank": rank, "task": plain(task), "colour": colour[method]}
+        for method, text in names.items()
+        for task, rank in zip(across.tasks, across.ranks[method], strict=True)
+    ]
+    shared = {"x": x, "y": y, "color": as_is("colour")}
+    layers = [
+        mark("point", shared | {"tooltip": tooltip({"task": "task", "rank": "rank"})}, values=single,
+             filled=True, size=26, opacity=0.4),
+        mark("point", shared | {"tooltip": tooltip({"label": "average rank"})}, values=averages,
+             filled=True, size=110, opacity=1),
+    ]  # fmt: skip
     if across.order is not None:
         layers += _ruler(across.order.critical_difference, x)
-    return alt.layer(*layers).properties(width=width, height=height)
+    return chart(layers, width=width, height=height)
 
 
-def _ruler(difference: float, x: Any) -> list[Any]:
+def _ruler(difference: float, x: Spec) -> list[Spec]:
     """Draw the critical difference to scale above the ranks, from rank 1 on."""
-    import altair as alt
-
-    base = alt.Chart(
-        alt.Data(
-            values=[{"rank": 1, "end": 1 + difference, "text": f"critical difference {difference:.2f}"}]
-        )
-    )
-    ends = alt.Chart(alt.Data(values=[{"rank": 1}, {"rank": 1 + difference}]))
+    whole = [{"rank": 1, "end": 1 + difference, "text": f"critical difference {difference:.2f}"}]
+    ends = [{"rank": 1}, {"rank": 1 + difference}]
     return [
-        base.mark_rule(strokeWidth=2).encode(x=x, x2="end:Q", y=alt.value(-12)),
-        ends.mark_rule(strokeWidth=2).encode(x=x, y=alt.value(-16), y2=alt.value(-8)),
-        base.mark_text(align="left", baseline="bottom", dy=-6).encode(
-            x=x, y=alt.value(-12), text="text:N"
-        ),
-    ]
+        mark("rule", {"x": x, "x2": {"field": "end"}, "y": fixed(-12)}, values=whole, strokeWidth=2),
+        mark("rule", {"x": x, "y": fixed(-16), "y2": fixed(-8)}, values=ends, strokeWidth=2),
+        mark("text", {"x": x, "y": fixed(-12), "text": word("text")}, values=whole, align="left",
+             baseline="bottom", dy=-6),
+    ]  # fmt: skip
 
 
-def _bars(across: Across, groups: list[tuple[str, ...]], height: int) -> Any:
+def _bars(across: Across, groups: list[tuple[str, ...]], height: int) -> Spec:
     """Draw a bar for each group of methods that do not differ, level with their lines."""
-    import altair as alt
-
     place = {method: i for i, method in enumerate(across.methods)}
     values = [
         {
@@ -138,14 +126,16 @@ def _bars(across: Across, groups: list[tuple[str, ...]], height: int) -> Any:
         }
         for i, group in enumerate(groups)
     ]
-    return (
-        alt.Chart(alt.Data(values=values))
-        .mark_rule(strokeWidth=4, strokeCap="round")
-        .encode(
-            x=alt.X("x:Q", axis=None, scale=alt.Scale(domain=[-0.5, len(groups) - 0.5], nice=False)),
-            y=alt.Y("top:Q", axis=None, scale=alt.Scale(domain=[height, 0], nice=False)),
-            y2="bottom:Q",
-            tooltip=[alt.Tooltip("text:N", title="do not differ")],
-        )
-        .properties(width=_BAR * len(groups), height=height)
+    bar = mark(
+        "rule",
+        {
+            "x": number("x", axis=None, scale=linear(-0.5, len(groups) - 0.5)),
+            "y": number("top", axis=None, scale=linear(height, 0)),
+            "y2": {"field": "bottom"},
+            "tooltip": tooltip({"text": "do not differ"}),
+        },
+        values=values,
+        strokeWidth=4,
+        strokeCap="round",
     )
+    return {**bar, "width": _BAR * len(groups), "height": height}

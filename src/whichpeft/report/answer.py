@@ -133,8 +133,8 @@ def _advice(answer: Answer, comparison: Comparison | None, baseline: str) -> str
         if len(answer.allowed) == 1:
             return f"Use {named(row)}: {score}."
         return (
-            f"Use {named(row)}: {score}. Nothing with {less} {answer.terms.cost.words} is proved to come "
-            f"within {margin} points of the best."
+            f"Use {named(row)}: {score}. Nothing with {less} {answer.terms.cost.words} is proved to "
+            f"come within {margin} points of the best."
         )
     if base["score_mean"] is None:
         return f"Use {named(row)}: {score}. Of {named(base)}, the baseline, no score is known."

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from whichpeft.analysis import Comparison, Row
+from whichpeft.analysis.pscp import GIGABYTES, PARAMETERS, PSCP_KEYS, TFLOP
 from whichpeft.report.text import UNKNOWN, named, plain
 from whichpeft.report.verdicts import proves, verdict
 from whichpeft.units import points, show_bytes, show_count, show_percent, show_seconds
@@ -147,6 +148,16 @@ def _step(milliseconds: float) -> str:
     return f"{milliseconds:,.0f}" if milliseconds >= 100 else f"{milliseconds:.3g}"
 
 
+def _pscp(row: Row) -> str:
+    low, high = (row[key] for key in PSCP_KEYS)
+    if high is None:
+        return UNKNOWN
+    shown = f"{points(high):.1f}"
+    if low is None:
+        return f"at most {shown}"
+    return shown if f"{points(low):.1f}" == shown else f"{points(low):.1f} to {shown}"
+
+
 METHOD = Column(
     title="method",
     meaning="as typed in the study; tuned: with the hyperparameters that its search found",
@@ -213,6 +224,34 @@ BRIEF = (
     _measured("adapter", "size of what is saved beside the backbone", "adapter_bytes", show_bytes, 10),
     STATUS,
 )
+
+PSCP = Column(
+    title="PSCP",
+    meaning="PEFT-Bench's composite of score and costs, in points",
+    show=_pscp,
+    keep=2,
+)
+
+
+def brief(comparison: Comparison) -> tuple[Column, ...]:
+    """Return the columns of a comparison's table: PSCP after the gap, where it was asked for."""
+    return (*BRIEF[:3], PSCP, *BRIEF[3:]) if _has_pscp(comparison) else BRIEF
+
+
+def pscp_note(comparison: Comparison) -> list[str]:
+    """Say what PSCP is, where the table shows it."""
+    if not _has_pscp(comparison):
+        return []
+    return [
+        f"PSCP: score x 1/(1 + trainable/{PARAMETERS / 1e6:g} million) x 1/(1 + extra inference "
+        f"TFLOP/{TFLOP:g}) x 1/(1 + peak memory in GB/{GIGABYTES:g}), after PEFT-Bench; its constants "
+        "are a choice made for large models, under which the costs of small ones hardly count"
+    ]
+
+
+def _has_pscp(comparison: Comparison) -> bool:
+    return any(PSCP_KEYS[1] in row for row in comparison.rows)
+
 
 _BY_TITLE = {column.title: column for column in BRIEF}
 

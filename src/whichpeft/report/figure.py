@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
+
+from whichpeft.report.vega import Chart, Spec
+
+Drawn = dict[str, Any]
+"""A row of what a figure draws, by column; the names of columns carry units."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Size:
-    """How large a figure is: its plot in pixels (points in print), and whether it bears a title."""
+    """How large a figure is: its plot in pixels, and whether it bears a title."""
 
     width: int
     height: int
@@ -22,7 +28,9 @@ class Size:
         return self.width + 56
 
 
+# Set to the 17 cm of a page, letters of 11 pixels are 10 points high; in a column of 8.5 cm, 8.
 PRINT = Size(width=450, height=290, titled=True)
+COLUMN = Size(width=255, height=240, stacked=True)
 # From the widest down; a page takes the first that fits.
 SCREEN = (
     Size(width=920, height=420),
@@ -36,22 +44,34 @@ class Figure:
     """A chart with its title and a caption that says how to read it and what is left out.
 
     group, label: figures of one group are views of the same thing; a page shows one of them and
-    lets the reader choose among their labels. A figure that stands alone has neither.
+    lets the reader choose among their labels. A figure that stands alone has neither. rows: what is
+    drawn, for those who want to draw it themselves.
     """
 
     title: str
     caption: str
-    chart: Any
+    chart: Chart
     group: str = ""
     label: str = ""
+    rows: Sequence[Drawn] = ()
 
 
-def titled(chart: Any, size: Size, *, title: str, about: str, caption: str) -> Figure:
-    """Make a figure of a chart; where it stands alone, it says itself what it is about."""
-    import altair as alt
-
+def titled(
+    spec: Spec,
+    size: Size,
+    *,
+    title: str,
+    about: str,
+    caption: str,
+    rows: Sequence[Drawn] = (),
+    group: str = "",
+    label: str = "",
+) -> Figure:
+    """Make a figure of a spec; where it stands alone, it says itself what it is about."""
     if size.titled:
         # Slightly more than the average width of a letter at the size of subtitles.
         lines = textwrap.wrap(f"{about}. {caption}", int(size.whole_width / 5.7))
-        chart = chart.properties(title=alt.TitleParams(text=title, subtitle=lines))
-    return Figure(title=title, caption=caption, chart=chart)
+        spec = {**spec, "title": {"text": title, "subtitle": lines}}
+    return Figure(
+        title=title, caption=caption, chart=Chart(spec), group=group, label=label, rows=tuple(rows)
+    )

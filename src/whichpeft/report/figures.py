@@ -2,29 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from whichpeft.analysis import Comparison, Row
 from whichpeft.report.columns import about, interval_over, with_bounds
+from whichpeft.report.cost_figures import cost_figures
+from whichpeft.report.drawn import score_columns
+from whichpeft.report.efficiency_figure import efficiency
 from whichpeft.report.figure import Figure, Size, titled
-from whichpeft.report.frontier_figure import frontier
-from whichpeft.report.labels import CHAR, distinct
+from whichpeft.report.frontier_figure import frontiers
+from whichpeft.report.gap_figure import gap_figures
+from whichpeft.report.learning_figure import learning_figures
 from whichpeft.report.scales import Axes, Point
 from whichpeft.report.scatter import nothing, scatter
-from whichpeft.report.style import colours
-from whichpeft.report.text import UNKNOWN, plain
+from whichpeft.report.style import looks
+from whichpeft.report.sweep_figure import sweep_figures
+from whichpeft.report.text import UNKNOWN, plain, tuned_note
 from whichpeft.report.tuning_figures import tuning_figures
 from whichpeft.units import points, show_percent, show_seconds
 
 
 def figures(comparison: Comparison, size: Size) -> dict[str, Figure]:
-    """Return the figures of a comparison by the name of their files."""
+    """Return the figures of a comparison by the name of their files, what tells most first."""
     return {
+        **frontiers(comparison, size),
+        **gap_figures(comparison, size),
         "score-against-share": score_against_share(comparison, size),
         "score-against-time": score_against_time(comparison, size),
-        "frontier": frontier(comparison, size),
         "efficiency": efficiency(comparison, size),
+        **sweep_figures(comparison, size),
+        **learning_figures(comparison, size),
+        **cost_figures(comparison, size),
         **tuning_figures(comparison, size),
     }
 
@@ -97,52 +106,6 @@ def score_against_time(comparison: Comparison, size: Size) -> Figure:
     )
 
 
-def efficiency(comparison: Comparison, size: Size) -> Figure:
-    """Draw parameter efficiency, normalised score and time efficiency side by side, in per cent."""
-    import altair as alt
-
-    rows = comparison.answers
-    names = distinct([plain(row["method"]) for row in rows])
-    colour = colours([row["method"] for row in rows])
-    panels = {
-        "parameter efficiency, %": [_rest(row["percent_of_full"]) for row in rows],
-        "normalised score, %": [_hundredfold(row["normalised_score"]) for row in rows],
-        "time efficiency, %": [_hundredfold(row["time_efficiency"]) for row in rows],
-    }
-    label = min(150, round(CHAR * max(map(len, names), default=1)) + 8)
-    room = size.whole_width - label
-    width = room - 12 if size.stacked else (room - 2 * 22) // 3
-    charts = [
-        _bars(
-            title,
-            [
-                {
-                    "method": name,
-                    "value": value,
-                    "text": "not measured" if value is None else f"{value:.1f}",
-                    "end": value or 0,
-                    "colour": colour[row["method"]],
-                }
-                for name, row, value in zip(names, rows, values, strict=True)
-            ],
-            names,
-            width=width,
-            label=label if size.stacked or i == 0 else None,
-        )
-        for i, (title, values) in enumerate(panels.items())
-    ]
-    chart = alt.vconcat(*charts, spacing=26) if size.stacked else alt.hconcat(*charts, spacing=22)
-    return titled(
-        chart,
-        size,
-        title="Efficiency in three views",
-        about=about(comparison),
-        caption="Higher is better. Parameter efficiency: 100 - trainable share of full fine-tuning. "
-        "Normalised score: of the best method's. Time efficiency: 1 - train time / the slowest's."
-        f"{_tuned(comparison)}",
-    )
-
-
 def _scatter_figure(
     comparison: Comparison,
     size: Size,
@@ -155,7 +118,7 @@ def _scatter_figure(
     title: str,
     reading: str,
 ) -> Figure:
-    colour = colours([row["method"] for row in comparison.rows])
+    look = looks([row["method"] for row in comparison.rows])
     dots = [
         Point(
             name=plain(row["method"]),
@@ -164,7 +127,8 @@ def _scatter_figure(
             low=None if row["score_low"] is None else points(row["score_low"]),
             high=None if row["score_high"] is None else points(row["score_high"]),
             size=row[point_size],
-            colour=colour[row["method"]],
+            colour=look[row["method"]].colour,
+            shape=look[row["method"]].shape,
             facts=(
                 ("score", with_bounds(row, "score")),
                 ("trainable", _shown(row["trainable_percent"], show_percent)),
@@ -174,16 +138,17 @@ def _scatter_figure(
         for row in drawn
     ]
     if dots:
-        chart = scatter(dots, axes, line=line)
+        spec = scatter(dots, axes, line=line)
         left_out = _left_out(comparison, drawn, x, line is not None)
     else:
-        chart = nothing("no method has both a score and this measurement", size.whole_width)
+        spec = nothing("no method has both a score and this measurement", size.whole_width)
         left_out = ""
     barred = any(dot.low is not None for dot in dots)
     bars = f" Bars: 95 % interval over {interval_over(comparison)}." if barred else ""
     hollow = " Hollow: size not measured." if any(dot.size is None for dot in dots) else ""
-    caption = f"{reading}{hollow}{bars}{_tuned(comparison)}{left_out}"
-    return titled(chart, size, title=title, about=about(comparison), caption=caption)
+    caption = f"{reading}{hollow}{bars}{tuned_note(comparison)}{left_out}"
+    table = [score_columns(row) | {key: row[key] for key in (x, point_size)} for row in drawn]
+    return titled(spec, size, title=title, about=about(comparison), caption=caption, rows=table)
 
 
 def _left_out(comparison: Comparison, drawn: Sequence[Row], x: str, has_line: bool) -> str:
@@ -201,47 +166,9 @@ def _left_out(comparison: Comparison, drawn: Sequence[Row], x: str, has_line: bo
     return text + (f" Not drawn, no measurement: {', '.join(unmeasured)}." if unmeasured else "")
 
 
-def _bars(
-    title: str, values: list[dict[str, Any]], names: list[str], *, width: int, label: int | None
-) -> Any:
-    import altair as alt
-
-    low = min([0.0, *(value["end"] for value in values)])
-    axis = alt.Axis(labelLimit=label, title=None, ticks=False, domain=False) if label else None
-    y = alt.Y("method:N", sort=names, axis=axis)
-    # Room beyond 100 for the number at the end of the longest bar.
-    x_scale = alt.Scale(domain=[low, 100 + 46 * 100 / width], nice=False)
-    x = alt.X("end:Q", title=title, scale=x_scale, axis=alt.Axis(values=[0, 25, 50, 75, 100]))
-    base = alt.Chart(alt.Data(values=values))
-    bars = base.mark_bar(height={"band": 0.72}).encode(
-        x=x,
-        y=y,
-        color=alt.Color("colour:N", scale=None),
-        tooltip=[alt.Tooltip("method:N"), alt.Tooltip("text:N", title=title)],
-    )
-    ends = base.mark_text(align="left", baseline="middle", dx=4).encode(x=x, y=y, text="text:N")
-    return alt.layer(bars, ends).properties(width=width, height=alt.Step(21))
-
-
-def _tuned(comparison: Comparison) -> str:
-    """Say with which hyperparameters a method stands where it has rows for more than one."""
-    if not comparison.searches:
-        return ""
-    rest = [plain(row["method"]) for row in comparison.answers if row["variant"] != "tuned"]
-    return f" Methods as tuned{'; by default ' if rest else ''}{', '.join(rest)}."
-
-
 def _score_title(comparison: Comparison) -> str:
     return f"{plain(comparison.metric or 'score')}, points"
 
 
-def _rest(percent: float | None) -> float | None:
-    return None if percent is None else 100 - percent
-
-
-def _hundredfold(share: float | None) -> float | None:
-    return None if share is None else 100 * share
-
-
-def _shown(value: float | None, show: Any) -> str:
-    return UNKNOWN if value is None else str(show(value))
+def _shown(value: Any, show: Callable[[float], str]) -> str:
+    return UNKNOWN if value is None else show(value)

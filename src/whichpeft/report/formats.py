@@ -10,24 +10,30 @@ from collections.abc import Sequence
 from typing import Any
 
 from whichpeft.analysis import KEYS, Comparison, Row
-from whichpeft.report.columns import BRIEF, about, interval_note, problems
+from whichpeft.analysis.pscp import PSCP_KEYS
+from whichpeft.report.columns import about, brief, interval_note, problems, pscp_note
 from whichpeft.report.text import UNKNOWN, plain
 from whichpeft.report.verdicts import undecided, verdict_notes
 
 
 def as_json(rows: Sequence[Row]) -> str:
     """Write rows as a JSON list of objects, unknown values as null; never NaN."""
-    return json.dumps([{key: _strict(row[key]) for key in KEYS} for row in rows], indent=1)
+    return json.dumps([{key: strict(row[key]) for key in keys(rows)} for row in rows], indent=1)
 
 
 def as_csv(rows: Sequence[Row]) -> str:
     """Write rows as CSV, unknown values empty, lists and mappings as JSON."""
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(KEYS)
+    writer.writerow(keys(rows))
     for row in rows:
-        writer.writerow([_cell(row[key]) for key in KEYS])
+        writer.writerow([cell(row[key]) for key in keys(rows)])
     return buffer.getvalue()
+
+
+def keys(rows: Sequence[Row]) -> tuple[str, ...]:
+    """Return the documented keys, and those of PSCP where it was asked for."""
+    return (*KEYS, *(key for key in PSCP_KEYS if rows and key in rows[0]))
 
 
 def as_markdown(comparisons: Sequence[Comparison]) -> str:
@@ -35,21 +41,21 @@ def as_markdown(comparisons: Sequence[Comparison]) -> str:
     blocks = []
     for comparison in comparisons:
         lines = [
-            f"**{_markdown(about(comparison))}**",
+            f"**{markdown(about(comparison))}**",
             "",
-            _pipes([column.title for column in BRIEF]),
-            _pipes([":--" if column.words else "--:" for column in BRIEF]),
-            *(_pipes([_markdown(column.show(row)) for column in BRIEF]) for row in comparison.rows),
+            pipes([column.title for column in brief(comparison)]),
+            pipes([":--" if column.words else "--:" for column in brief(comparison)]),
+            *(
+                pipes([markdown(column.show(row)) for column in brief(comparison)])
+                for row in comparison.rows
+            ),
             "",
-            *(f"{_markdown(note)}." for note in _notes(comparison)),
+            *(f"{markdown(note)}." for note in _notes(comparison)),
         ]
         beneath = [
-            *(f"- {_markdown(m)}, undecided: {needed}" for m, needed in undecided(comparison)),
-            *(
-                f"- {_markdown(m)}, {status}: {_markdown(why)}"
-                for m, status, why in problems(comparison)
-            ),
-            *(f"- {_markdown(note)}" for note in comparison.notes),
+            *(f"- {markdown(m)}, undecided: {needed}" for m, needed in undecided(comparison)),
+            *(f"- {markdown(m)}, {status}: {markdown(why)}" for m, status, why in problems(comparison)),
+            *(f"- {markdown(note)}" for note in comparison.notes),
         ]
         blocks.append("\n".join([*lines, *([""] if beneath else []), *beneath]))
     return "\n\n".join(blocks) + "\n"
@@ -61,7 +67,7 @@ def as_latex(comparisons: Sequence[Comparison]) -> str:
 
 
 def _latex_table(comparison: Comparison) -> str:
-    spec = "".join("l" if column.words else "r" for column in BRIEF)
+    spec = "".join("l" if column.words else "r" for column in brief(comparison))
     beneath = _notes(comparison)
     beneath += [f"{m} undecided: {needed}" for m, needed in undecided(comparison)]
     beneath += [f"{m} {status}: {why}" for m, status, why in problems(comparison)]
@@ -69,13 +75,13 @@ def _latex_table(comparison: Comparison) -> str:
     lines = [
         r"\begin{table}",
         r"\centering",
-        rf"\caption{{{_latex(about(comparison))}. {_latex('. '.join(beneath))}.}}",
+        rf"\caption{{{latex(about(comparison))}. {latex('. '.join(beneath))}.}}",
         rf"\begin{{tabular}}{{{spec}}}",
         r"\toprule",
-        " & ".join(_latex(column.title) for column in BRIEF) + r" \\",
+        " & ".join(latex(column.title) for column in brief(comparison)) + r" \\",
         r"\midrule",
         *(
-            " & ".join(_latex_cell(column.show(row)) for column in BRIEF) + r" \\"
+            " & ".join(latex_cell(column.show(row)) for column in brief(comparison)) + r" \\"
             for row in comparison.rows
         ),
         r"\bottomrule",
@@ -86,7 +92,7 @@ def _latex_table(comparison: Comparison) -> str:
 
 
 def _notes(comparison: Comparison) -> list[str]:
-    return [interval_note(comparison), *verdict_notes(comparison)]
+    return [interval_note(comparison), *verdict_notes(comparison), *pscp_note(comparison)]
 
 
 _LATEX = {
@@ -106,45 +112,50 @@ _LATEX = {
     "<": r"\textless{}",
     ">": r"\textgreater{}",
     "|": r"\textbar{}",
-    '"': r"\textquotedbl{}",
+    "`": r"\textasciigrave{}",
+    '"': "''",  # the straight one is missing from the fonts that a document has unless it asks
     "±": r"$\pm$",
-    UNKNOWN: "--",
+    "≥": r"$\geq$",
+    "≤": r"$\leq$",
+    "→": r"$\to$",
+    UNKNOWN: r"\textendash{}",
 }
 
 
-def _latex(text: str) -> str:
-    return "".join(_LATEX.get(char, char) for char in text)
+def latex(text: str) -> str:
+    # Two hyphens would come out as a dash.
+    return "".join(_LATEX.get(char, char) for char in text).replace("--", "-{}-")
 
 
-def _latex_cell(text: str) -> str:
+def latex_cell(text: str) -> str:
     """Escape a cell; the hyphen before a number becomes a minus."""
     negative = len(text) > 1 and text[0] == "-" and text[1].isdigit()
-    return rf"$-${_latex(text[1:])}" if negative else _latex(text)
+    return rf"$-${latex(text[1:])}" if negative else latex(text)
 
 
-def _markdown(text: str) -> str:
+def markdown(text: str) -> str:
     """Escape what Markdown or HTML inside it would read as markup."""
     text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return "".join("\\" + char if char in "\\`*_[]|~#!" else char for char in text)
 
 
-def _pipes(cells: Sequence[str]) -> str:
+def pipes(cells: Sequence[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def _strict(value: Any) -> Any:
+def strict(value: Any) -> Any:
     """Return a value that strict JSON can hold: numbers that are none become null."""
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, dict):
-        return {str(key): _strict(inner) for key, inner in value.items()}
+        return {str(key): strict(inner) for key, inner in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_strict(inner) for inner in value]
+        return [strict(inner) for inner in value]
     return value if value is None or isinstance(value, (bool, int, str)) else str(value)
 
 
-def _cell(value: Any) -> str:
-    value = _strict(value)
+def cell(value: Any) -> str:
+    value = strict(value)
     if value is None:
         return ""
     return json.dumps(value) if isinstance(value, (dict, list, bool)) else str(value)

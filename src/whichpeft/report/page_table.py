@@ -10,8 +10,9 @@ from whichpeft.analysis import Comparison, Row
 from whichpeft.analysis.grounds import MethodRecords
 from whichpeft.report.columns import BRIEF, FULL, METHOD, STATUS, Column
 from whichpeft.report.cost_table import Reading, readings
-from whichpeft.report.style import colours, family
+from whichpeft.report.style import colours
 from whichpeft.report.text import UNKNOWN, plain
+from whichpeft.study.families import family_of
 
 # What a reader sees before choosing columns.
 _MAIN = {
@@ -60,14 +61,14 @@ def measurements(comparison: Comparison) -> dict[str, Any]:
                 "cells": [line[i] for i in shown],
                 "name": plain(row["method"]),
                 "status": row["status"],
-                "family": plain(family(row["method"])),
+                "family": plain(family_of(row["method"])),
                 "variant": row["variant"],
                 "colour": colour[row["method"]],
             }
             for (row, _), line in zip(pairs, lines, strict=True)
         ],
         "statuses": _met(row["status"] for row in comparison.rows),
-        "families": sorted(_met(plain(family(row["method"])) for row in comparison.rows)),
+        "families": sorted(_met(plain(family_of(row["method"])) for row in comparison.rows)),
         "variants": _met(row["variant"] for row in comparison.rows),
     }
 

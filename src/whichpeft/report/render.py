@@ -12,22 +12,31 @@ from typing import Any
 from whichpeft.cache import cached
 from whichpeft.errors import FolderError
 from whichpeft.records.files import write_whole
+from whichpeft.report.drawn import as_csv
+from whichpeft.report.figure import Figure
 from whichpeft.report.style import theme
+from whichpeft.report.vega import VERSION
 
 _PNG_SCALE = 2.0
 
 
-def save(chart: Any, folder: Path, stem: str) -> list[Path]:
-    """Write a chart as `stem`.png (twice the print size), .svg and .pdf; return the files."""
+def save(figure: Figure, folder: Path, stem: str) -> list[Path]:
+    """Write a figure as `stem`.png (twice the size), .svg and .pdf, and its data as .csv.
+
+    Returns the files.
+    """
     import vl_convert
 
-    spec = {**chart.to_dict(), "config": theme(background="white")}
-    version = vega_lite_version()
+    spec = {**figure.chart.to_dict(), "config": theme(background="white")}
+    # The drawing is laid out once; the other two files are made of it.
+    svg = vl_convert.vegalite_to_svg(spec, vl_version=vega_lite_version())
     contents = {
-        "png": vl_convert.vegalite_to_png(spec, vl_version=version, scale=_PNG_SCALE),
-        "svg": vl_convert.vegalite_to_svg(spec, vl_version=version).encode(),
-        "pdf": vl_convert.vegalite_to_pdf(spec, vl_version=version),
+        "png": vl_convert.svg_to_png(svg, scale=_PNG_SCALE),
+        "svg": svg.encode(),
+        "pdf": vl_convert.svg_to_pdf(svg),
     }
+    if figure.rows:
+        contents["csv"] = as_csv(figure.rows).encode()
     written = []
     for suffix, content in contents.items():
         path = folder / f"{stem}.{suffix}"
@@ -38,13 +47,11 @@ def save(chart: Any, folder: Path, stem: str) -> list[Path]:
 
 @cache
 def vega_lite_version() -> str:
-    """Return the Vega-Lite version that the charts are written for, such as ``6.1``."""
-    import altair
+    """Return the Vega-Lite version that the charts are drawn by: theirs, or the newest there is."""
     import vl_convert
 
-    wanted = ".".join(altair.SCHEMA_VERSION.lstrip("v").split(".")[:2])
     known: list[str] = vl_convert.get_vegalite_versions()
-    return wanted if wanted in known else known[-1]
+    return VERSION if VERSION in known else known[-1]
 
 
 @cache

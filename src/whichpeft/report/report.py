@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
@@ -10,8 +11,20 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from whichpeft.analysis import KEYS, Across, Comparison, Predictions, Row, across_tasks, comparisons
+from whichpeft.analysis import (
+    KEYS,
+    Across,
+    Comparison,
+    Predictions,
+    Row,
+    across_tasks,
+    comparisons,
+    with_pscp,
+)
+from whichpeft.analysis.backbones import OverBackbones, over_backbones
+from whichpeft.analysis.learning import Curves
 from whichpeft.analysis.rows import COUNTS, IDENTITY
+from whichpeft.errors import NewerRecord, RecordError
 from whichpeft.records import Record, Store
 from whichpeft.report import formats
 from whichpeft.study import Study, dump_study
@@ -21,6 +34,7 @@ if TYPE_CHECKING:
 
     from whichpeft.report.answer import ShortAnswer
     from whichpeft.report.choices import Choices
+    from whichpeft.report.figure import Figure, Size
 
 
 class Report:
@@ -28,7 +42,8 @@ class Report:
 
     study: the question. records: the facts, in any order. study_text: the study as its file has
     it, to be shown; written from `study` where not given. predictions: gives a trial's arrays by
-    its fingerprint, so that intervals hold for other test examples too.
+    its fingerprint, so that intervals hold for other test examples too; curves: a trial's curve.
+    damaged: what is wrong with the records that could not be read, and are left out.
     """
 
     def __init__(
@@ -38,25 +53,37 @@ class Report:
         *,
         study_text: str | None = None,
         predictions: Predictions | None = None,
+        curves: Curves | None = None,
+        damaged: Iterable[str] = (),
     ) -> None:
         self.study = study
         self.records = tuple(records)
+        self.damaged = tuple(damaged)
         self.study_text = dump_study(study) if study_text is None else study_text
-        self.comparisons: list[Comparison] = comparisons(study, self.records, predictions=predictions)
+        self.comparisons: list[Comparison] = comparisons(
+            study, self.records, predictions=predictions, curves=curves
+        )
 
     @classmethod
     def read(cls, folder: Path) -> Report:
         """Read a run folder.
 
-        Raises FolderError where it holds no study, and RecordError at a damaged record.
+        Damaged records are left out, and told of. Raises FolderError where it holds no study, and
+        NewerRecord at a record of a later version.
         """
         store = Store(Path(folder))
         study = store.study()
+        found = list(store.each())
+        for error in found:
+            if isinstance(error, NewerRecord):
+                raise error
         return cls(
             study,
-            store,
+            [record for record in found if isinstance(record, Record)],
+            damaged=[str(error) for error in found if isinstance(error, RecordError)],
             study_text=store.study_file.read_text(encoding="utf-8"),
             predictions=store.predictions,
+            curves=store.curve_rows,
         )
 
     @property
@@ -66,13 +93,18 @@ class Report:
 
     @property
     def notes(self) -> list[str]:
-        """Return sentences about records that could not be compared and were kept apart."""
-        return [note for comparison in self.comparisons for note in comparison.notes]
+        """Return sentences about records that could not be read, or not be compared."""
+        return [*self.damaged, *(note for c in self.comparisons for note in c.notes)]
 
     @cached_property
     def across(self) -> list[Across]:
         """Return how methods compare over all tasks, for each backbone that has several."""
         return across_tasks(self.comparisons, rng=np.random.default_rng(0))
+
+    @cached_property
+    def backbones(self) -> list[OverBackbones]:
+        """Return how gaps change with the size of the backbone, for each task that has several."""
+        return over_backbones(self.comparisons)
 
     @cached_property
     def answers(self) -> list[ShortAnswer]:
@@ -97,6 +129,12 @@ class Report:
             elif key == "chance" or key not in (*IDENTITY, "verdict", "on_frontier"):
                 frame[key] = pd.to_numeric(frame[key]).astype("float64")
         return frame
+
+    def with_pscp(self) -> Report:
+        """Return the same report whose tables have PEFT-Bench's composite of score and costs too."""
+        found = copy.copy(self)
+        found.comparisons = [with_pscp(comparison) for comparison in self.comparisons]
+        return found
 
     def choose(
         self,
@@ -155,6 +193,13 @@ class Report:
         """Write the table that the terminal shows as LaTeX, with booktabs."""
         return formats.as_latex(self.comparisons)
 
+    def write_parquet(self, path: Path) -> None:
+        """Write the rows as Parquet, with a type for each column and the study in its metadata."""
+        from whichpeft.records.files import write_whole
+        from whichpeft.report.parquet import as_parquet
+
+        write_whole(Path(path), as_parquet(self.rows, study=self.study_text))
+
     def print(self, console: Console | None = None) -> None:
         """Print the tables with failures and notes, then all tasks at once, then the answer."""
         from rich.console import Console
@@ -175,24 +220,64 @@ class Report:
 
         write_whole(Path(path), page(self).encode())
 
-    def write_figures(self, folder: Path) -> list[Path]:
-        """Write every figure as PNG, SVG and PDF into a folder; return the files."""
+    def write_figures(self, folder: Path, *, published: str | None = None) -> list[Path]:
+        """Write every figure as PNG, SVG and PDF, and its data as CSV, into a folder; return the files.
+
+        They fit the width of a page; the folder `column` in it has them for one column of two.
+        published: a published table, which one more figure draws beside this study's results. Raises
+        RequestError where the table does not tell what a method retains of full fine-tuning.
+        """
+        from whichpeft.report.beside_published import check_published
+        from whichpeft.report.figure import COLUMN, PRINT
+        from whichpeft.report.render import save
+
+        beside = None if published is None else check_published(published)
+        written = []
+        for size, place in ((PRINT, Path(folder)), (COLUMN, Path(folder) / "column")):
+            for stem, figure in self._figures(size, beside).items():
+                written += save(figure, place, stem)
+        return written
+
+    def _figures(self, size: Size, beside: str | None) -> dict[str, Figure]:
+        """Return all figures by the names of their files, which tell tasks and backbones apart.
+
+        beside: a published table that one more figure of each comparison draws beside its results.
+        """
         from whichpeft.report.across_figures import across_figures
-        from whichpeft.report.figure import PRINT
+        from whichpeft.report.backbone_figure import backbone_figures
+        from whichpeft.report.beside_published import beside_published
         from whichpeft.report.figures import figures
-        from whichpeft.report.render import save, slugs
+        from whichpeft.report.render import slugs
+
+        def further(comparison: Comparison) -> dict[str, Figure]:
+            return (
+                {}
+                if beside is None
+                else {f"beside-{beside}": beside_published(comparison, beside, size)}
+            )
 
         several = len(self.comparisons) > 1
-        names = slugs([f"{c.backbone}-{c.task}" for c in self.comparisons])
-        written = []
-        for name, comparison in zip(names, self.comparisons, strict=True):
-            for stem, figure in figures(comparison, PRINT).items():
-                whole = f"{name}-{stem}" if several else stem
-                written += save(figure.chart, Path(folder), whole)
-        for name, across in zip(slugs([a.backbone for a in self.across]), self.across, strict=True):
-            for stem, figure in across_figures(across, PRINT).items():
-                written += save(figure.chart, Path(folder), f"{name}-all-tasks-{stem}")
-        return written
+        parts = [
+            (name if several else "", figures(comparison, size) | further(comparison))
+            for name, comparison in zip(
+                slugs([f"{c.backbone}-{c.task}" for c in self.comparisons]),
+                self.comparisons,
+                strict=True,
+            )
+        ]
+        parts += [
+            (f"{name}-all-tasks", across_figures(across, size))
+            for name, across in zip(slugs([a.backbone for a in self.across]), self.across, strict=True)
+        ]
+        parts += [
+            (f"{name}-all-backbones", backbone_figures(over, size))
+            for name, over in zip(slugs([o.task for o in self.backbones]), self.backbones, strict=True)
+        ]
+        return {
+            f"{name}-{stem}" if name else stem: figure
+            for name, found in parts
+            for stem, figure in found.items()
+        }
 
     def _repr_html_(self) -> str:
         from whichpeft.report.page import tables

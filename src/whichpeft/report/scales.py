@@ -15,7 +15,8 @@ class Point:
 
     low, high: bounds of y; size: None draws a hollow point
     of the least size (or a full one where `Axes.size_title` is None); facts: shown when pointed at.
-    note: follows the name, which may be cut; opacity: of point and bar.
+    note: follows the name, which may be cut; opacity: of point and bar. named: the name is written
+    beside the point, and not only shown when pointed at. hollow: drawn without filling.
     """
 
     name: str
@@ -29,6 +30,8 @@ class Point:
     shape: str = "circle"
     note: str = ""
     opacity: float = 0.85
+    named: bool = True
+    hollow: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -36,6 +39,7 @@ class Axes:
     """Titles, extents in pixels, and whether x is logarithmic.
 
     size_title heads the legend of sizes; size_exponent below 1 sets small sizes further apart.
+    x_format: how Vega writes the ticks of x, where numbers alone would not do.
     """
 
     x_title: str
@@ -46,6 +50,16 @@ class Axes:
     zero_x: bool = False
     size_title: str | None = None
     size_exponent: float = 1.0
+    x_format: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Trail:
+    """Points that straight lines join, from left to right, in units of the axes."""
+
+    corners: Sequence[tuple[float, float]]
+    colour: str
+    dash: Sequence[int] = (1, 0)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

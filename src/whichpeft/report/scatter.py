@@ -6,17 +6,30 @@ import itertools
 from collections.abc import Sequence
 from typing import Any
 
-from whichpeft.report.labels import CHAR, LINE, Box, Spot, place
+from whichpeft.report.labels import CHAR, LINE, Box, Spot, place, shortened
 from whichpeft.report.scales import (
     LARGEST,
     SMALLEST,
     Axes,
     Point,
     Scale,
+    Trail,
     log_ticks,
     sizes_to_explain,
     x_domain,
     y_domain,
+)
+from whichpeft.report.vega import (
+    Spec,
+    as_is,
+    chart,
+    fixed,
+    linear,
+    logarithmic,
+    mark,
+    number,
+    tooltip,
+    word,
 )
 
 _LONGEST_NAME = 26
@@ -28,14 +41,14 @@ def scatter(
     *,
     line: tuple[float, str] | None = None,
     steps: Sequence[tuple[float, float]] = (),
-) -> Any:
+    trails: Sequence[Trail] = (),
+) -> Spec:
     """Return a chart of the points, at least one.
 
     line: a height and its name, drawn dashed. steps: corners from left to right of a staircase that
-    keeps each one's height up to the next, and the last one's up to the edge.
+    keeps each one's height up to the next, and the last one's up to the edge. trails: straight lines
+    from point to point.
     """
-    import altair as alt
-
     sizes = [point.size for point in points if point.size is not None]
     scale = Scale(
         axes=axes,
@@ -44,7 +57,12 @@ def scatter(
         largest=max(sizes, default=0.0) or 1.0,
     )
     spots = [
-        Spot(scale.across(p.x), scale.down(p.y), scale.radius(p.size), _short(p.name, axes) + p.note)
+        Spot(
+            scale.across(p.x),
+            scale.down(p.y),
+            scale.radius(p.size),
+            _short(p.name, axes) + p.note if p.named else "",
+        )
         for p in points
     ]
     bars = [
@@ -53,19 +71,10 @@ def scatter(
         if p.low is not None and p.high is not None
     ]
     dots = [Box(s.x - s.radius, s.y - s.radius, s.x + s.radius, s.y + s.radius) for s in spots]
-    x = alt.X(
-        "x:Q",
-        title=axes.x_title,
-        scale=alt.Scale(type="log" if axes.log_x else "linear", domain=scale.x, nice=False),
-        axis=_x_axis(scale),
-    )
-    y = alt.Y(
-        "y:Q",
-        title=axes.y_title,
-        scale=alt.Scale(domain=scale.y, nice=False, zero=False),
-        axis=alt.Axis(tickCount=6),
-    )
-    layers: list[Any] = []
+    kind = logarithmic if axes.log_x else linear
+    x = number("x", title=axes.x_title, scale=kind(*scale.x), axis=_x_axis(scale))
+    y = number("y", title=axes.y_title, scale=linear(*scale.y), axis={"tickCount": 6})
+    layers: list[Spec] = []
     taken = list(bars)
     if line is not None:
         at_left, above, box = _line_name(line, scale, [*bars, *dots])
@@ -74,95 +83,84 @@ def scatter(
     if steps:
         corners = [*steps, (scale.x[1], steps[-1][1])]
         taken += _stairs(corners, scale)
-        stairs = alt.Chart(alt.Data(values=[{"x": across, "y": up} for across, up in corners]))
+        stairs = [{"x": across, "y": up} for across, up in corners]
         layers.append(
-            stairs.mark_line(interpolate="step-after", strokeWidth=1.3, strokeDash=[5, 4]).encode(
-                x=x, y=y, color=alt.value("#868c96")
-            )
-        )
-    base = alt.Chart(alt.Data(values=_values(points, spots, scale, taken)))
-    return alt.layer(*layers, *_marks(base, points, x, y, scale)).properties(
-        width=axes.width, height=axes.height
+            mark("line", {"x": x, "y": y, "color": fixed("#868c96")}, values=stairs,
+                 interpolate="step-after", strokeWidth=1.3, strokeDash=[5, 4])
+        )  # fmt: skip
+    for trail in trails:
+        taken += _along(trail, scale)
+        corners_of = [{"x": across, "y": up} for across, up in trail.corners]
+        layers.append(
+            mark("line", {"x": x, "y": y, "color": fixed(trail.colour)}, values=corners_of,
+                 strokeWidth=1.6, strokeDash=list(trail.dash))
+        )  # fmt: skip
+    values = _values(points, spots, scale, taken)
+    return chart(
+        [*layers, *_marks(points, x, y, scale)], values=values, width=axes.width, height=axes.height
     )
 
 
-def nothing(message: str, width: int) -> Any:
+def nothing(message: str, width: int) -> Spec:
     """Return a chart that says why there is nothing to draw."""
-    import altair as alt
+    return {
+        "data": {"values": [{"text": message}]},
+        **mark("text", {"text": word("text")}, limit=width),
+        "width": width,
+        "height": 60,
+    }
 
-    data = alt.Data(values=[{"text": message}])
-    text = alt.Chart(data).mark_text(limit=width).encode(text="text:N")
-    return text.properties(width=width, height=60)
 
-
-def _marks(base: Any, points: Sequence[Point], x: Any, y: Any, scale: Scale) -> list[Any]:
-    import altair as alt
-
-    colour = alt.Color("colour:N", scale=None)
+def _marks(points: Sequence[Point], x: Spec, y: Spec, scale: Scale) -> list[Spec]:
     titles = [title for title, _ in points[0].facts]
     shared = {
         "x": x,
         "y": y,
-        "color": colour,
-        "shape": alt.Shape("shape:N", scale=None),
-        "opacity": alt.Opacity("opacity:Q", scale=None),
-        "tooltip": [
-            alt.Tooltip("name:N"),
-            *(alt.Tooltip(f"fact{i}:N", title=title) for i, title in enumerate(titles)),
-        ],
+        "color": as_is("colour"),
+        "shape": as_is("shape"),
+        "opacity": as_is("opacity"),
+        "tooltip": tooltip({"name": "name"} | {f"fact{i}": title for i, title in enumerate(titles)}),
     }
-    names = base.mark_text(
-        baseline="middle",
-        align={"expr": "datum.align"},
-        dx={"expr": "datum.dx"},
-        dy={"expr": "datum.dy"},
-    ).encode(x=x, y=y, text="label:N")
-    leads = base.transform_filter("datum.far").mark_rule(strokeWidth=0.7)
-    layers = [leads.encode(x=x, y=y, x2="lead_x", y2="lead_y")]
+    layers = [
+        mark("rule", {"x": x, "y": y, "x2": {"field": "lead_x"}, "y2": {"field": "lead_y"}},
+             where="datum.far", strokeWidth=0.7)
+    ]  # fmt: skip
     if any(point.low is not None for point in points):
         # Clipped, because an interval over two seeds can be wider than the whole scale.
         layers.append(
-            base.transform_filter("datum.low != null")
-            .mark_rule(strokeWidth=1.5, clip=True)
-            .encode(
-                x=x,
-                y=alt.Y("low:Q"),
-                y2="high:Q",
-                color=colour,
-                opacity=alt.Opacity("bar_opacity:Q", scale=None),
-            )
-        )
+            mark("rule", {"x": x, "y": y | {"field": "low"}, "y2": {"field": "high"},
+                          "color": as_is("colour"), "opacity": as_is("bar_opacity")},
+                 where="datum.low != null", strokeWidth=1.5, clip=True)
+        )  # fmt: skip
     if any(point.size is not None for point in points):
         layers.append(
-            base.transform_filter("datum.size != null")
-            .mark_point(filled=True)
-            .encode(**shared, size=_size(scale))
+            mark("point", shared | {"size": _size(scale)}, where="datum.size != null", filled=True)
         )
-    if any(point.size is None for point in points):
-        layers.append(
-            base.transform_filter("datum.size == null")
-            .mark_point(filled=scale.axes.size_title is None, size=SMALLEST, strokeWidth=1.8)
-            .encode(**shared)
-        )
+    for hollow in (False, True):
+        if any(point.size is None and point.hollow == hollow for point in points):
+            where = f"datum.size == null && {'' if hollow else '!'}datum.hollow"
+            filled = scale.axes.size_title is None and not hollow
+            layers.append(
+                mark("point", shared, where=where, filled=filled, size=SMALLEST, strokeWidth=1.8)
+            )
+    offsets: Spec = {key: {"expr": f"datum.{key}"} for key in ("align", "dx", "dy")}
+    names = mark("text", {"x": x, "y": y, "text": word("label")}, baseline="middle", **offsets)
     return [*layers, names]
 
 
-def _size(scale: Scale) -> Any:
-    import altair as alt
-
+def _size(scale: Scale) -> Spec:
     axes, largest = scale.axes, scale.largest
-    values = sizes_to_explain(largest, axes.size_exponent)
-    return alt.Size(
-        "size:Q",
-        scale=alt.Scale(
-            type="pow",
-            exponent=axes.size_exponent,
-            domain=[0, largest],
-            range=[SMALLEST, LARGEST],
-        ),
-        legend=alt.Legend(title=axes.size_title, orient="bottom", values=values, format=".2~r")
-        if axes.size_title
-        else None,
+    legend = {
+        "title": axes.size_title,
+        "orient": "bottom",
+        "values": sizes_to_explain(largest, axes.size_exponent),
+        "format": ".2~r",
+    }
+    sizes = {"type": "pow", "exponent": axes.size_exponent, "domain": [0, largest]}
+    return number(
+        "size",
+        scale=sizes | {"range": [SMALLEST, LARGEST]},
+        legend=legend if axes.size_title else None,
     )
 
 
@@ -185,6 +183,7 @@ def _values(
             "colour": point.colour,
             "shape": point.shape,
             "opacity": point.opacity,
+            "hollow": point.hollow,
             "bar_opacity": 0.75 * point.opacity,
             "dx": round(at.dx, 1),
             "dy": round(at.dy, 1),
@@ -220,31 +219,37 @@ def _line_name(line: tuple[float, str], scale: Scale, busy: Sequence[Box]) -> tu
     return min(choices, key=lambda choice: sum(choice[2].overlap(box) for box in busy))
 
 
-def _line(line: tuple[float, str], y: Any, *, x_end: int, above: bool) -> list[Any]:
-    import altair as alt
+def _along(trail: Trail, scale: Scale) -> list[Box]:
+    """Return the room that straight lines take, as small boxes along them."""
+    found = []
+    places = [(scale.across(x), scale.down(y)) for x, y in trail.corners]
+    for (left, start), (right, end) in itertools.pairwise(places):
+        count = max(1, round(max(abs(right - left), abs(end - start)) / 6))
+        for i in range(count + 1):
+            x, y = left + (right - left) * i / count, start + (end - start) * i / count
+            found.append(Box(x - 2, y - 2, x + 2, y + 2))
+    return found
 
-    base = alt.Chart(alt.Data(values=[{"y": line[0], "text": line[1]}]))
-    name = base.mark_text(
-        align="right" if x_end else "left",
-        baseline="bottom" if above else "top",
-        dy=-4 if above else 4,
-        dx=0 if x_end else 4,
-        fontStyle="italic",
-    )
+
+def _line(line: tuple[float, str], y: Spec, *, x_end: int, above: bool) -> list[Spec]:
+    values = [{"y": line[0], "text": line[1]}]
     return [
-        base.mark_rule(strokeDash=[5, 4], strokeWidth=1.3).encode(y=y),
-        name.encode(x=alt.value(x_end), y=y, text="text:N"),
-    ]
+        mark("rule", {"y": y}, values=values, strokeDash=[5, 4], strokeWidth=1.3),
+        mark("text", {"x": fixed(x_end), "y": y, "text": word("text")}, values=values,
+             align="right" if x_end else "left", baseline="bottom" if above else "top",
+             dy=-4 if above else 4, dx=0 if x_end else 4, fontStyle="italic"),
+    ]  # fmt: skip
 
 
 def _short(name: str, axes: Axes) -> str:
-    limit = min(_LONGEST_NAME, max(8, int(axes.width * 0.42 / CHAR)))
-    return name if len(name) <= limit else name[: limit - 1] + "…"
+    return shortened(name, min(CHAR * _LONGEST_NAME, axes.width * 0.42))
 
 
-def _x_axis(scale: Scale) -> Any:
-    import altair as alt
-
-    if not scale.axes.log_x:
-        return alt.Axis(tickCount=max(3, scale.axes.width // 90))
-    return alt.Axis(values=log_ticks(*scale.x), format=".2~r", labelOverlap=True)
+def _x_axis(scale: Scale) -> Spec:
+    axes = scale.axes
+    if not axes.log_x:
+        return {"tickCount": max(3, axes.width // 90)}
+    ticks = log_ticks(*scale.x)
+    while len(ticks) > max(2, axes.width // 45):
+        ticks = ticks[::2]
+    return {"values": ticks, "format": axes.x_format or ".2~r", "labelOverlap": True}

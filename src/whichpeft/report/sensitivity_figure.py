@@ -1,7 +1,6 @@
 """The figure of what each method is sensitive to: every tuning trial's score, a panel a method.
 
-The panels are one chart, faceted, with axes and headings drawn as marks: a chart of its own for each
-method would take a second to make, and a page needs it three times for each task.
+The panels are one chart, faceted, with axes and headings drawn as marks, so that a page stays small.
 """
 
 from __future__ import annotations
@@ -18,7 +17,9 @@ from whichpeft.report.columns import about
 from whichpeft.report.figure import Figure, Size, titled
 from whichpeft.report.labels import CHAR, shortened
 from whichpeft.report.scales import log_ticks
+from whichpeft.report.style import Look
 from whichpeft.report.text import plain
+from whichpeft.report.vega import Spec, as_is, chart, fixed, in_rows, linear, mark, number, tooltip, word
 from whichpeft.units import points
 
 _HEIGHT = 120  # pixels of a panel
@@ -30,11 +31,9 @@ _EDGE = 0.06  # share of a panel's width left free on either side
 
 
 def sensitivity_figure(
-    comparison: Comparison, searches: Mapping[str, Search], colour: Mapping[str, str], size: Size
+    comparison: Comparison, searches: Mapping[str, Search], look: Mapping[str, Look], size: Size
 ) -> Figure:
     """Draw every tuning trial's score against its learning rate, a panel for each method."""
-    import altair as alt
-
     found = {method: sensitivity_of(search) for method, search in searches.items()}
     columns = min(len(found), 2 if size.stacked else 4 if size.whole_width > 800 else 3)
     width = (size.whole_width - _AXIS - (columns - 1) * _BETWEEN) // columns
@@ -52,32 +51,36 @@ def sensitivity_figure(
                 "head": "\n".join(heads[method]),
                 "axis": _axis_title(one),
             },
-            *_marks(searches[method], one, low, width),
+            *_marks(searches[method], one, low, width, look[method].colour),
         ]
-        shared = {
-            "panel": place,
-            "method": method,
-            "colour": colour[method],
-            "fill": colour[method],
-        }
-        values += [shared | value for value in own]
-    chart = (
-        alt.layer(*_layers((low, high), width, above))
-        .properties(width=width, height=_HEIGHT)
-        .facet(
-            data=alt.Data(values=values),
-            # The headings are marks: an empty label, since labels cannot be switched off here.
-            facet=alt.Facet("panel:O", title=None, header=alt.Header(labelExpr="''", labelPadding=0)),
-            columns=columns,
-            spacing={"row": 18, "column": _BETWEEN},
-        )
-    )
+        values += in_rows(own, panel=place, method=method, colour=look[method].colour)
+    panel = chart(_layers((low, high), width, above), width=width, height=_HEIGHT)
+    spec = {
+        "data": {"values": values},
+        # The headings are marks: an empty label, since labels cannot be switched off here.
+        "facet": {"field": "panel", "type": "ordinal", "title": None,
+                  "header": {"labelExpr": "''", "labelPadding": 0}},
+        "columns": columns,
+        "spacing": {"row": 18, "column": _BETWEEN},
+        "spec": panel,
+    }  # fmt: skip
     return titled(
-        chart,
+        spec,
         size,
         title="What each method is sensitive to",
         about=about(comparison),
         caption=_caption(searches, found),
+        rows=[
+            {
+                "method": method,
+                "trial": tried.number,
+                "status": tried.status,
+                "validation_score_points": None if tried.score is None else points(tried.score),
+                **tried.values,
+            }
+            for method, search in searches.items()
+            for tried in search.tried
+        ],
     )
 
 
@@ -87,52 +90,46 @@ def count_tried(searches: Mapping[str, Search], status: str | None = None) -> in
     return sum(status in (None, one.status) for one in tried)
 
 
-def _layers(domain: tuple[float, float], width: int, above: int) -> list[Any]:
+def _layers(domain: tuple[float, float], width: int, above: int) -> list[Spec]:
     """Return the marks of a panel, each of those values that are its kind."""
-    import altair as alt
 
-    def of(kind: str) -> Any:
-        return alt.Chart().transform_filter(f"datum.kind == '{kind}'")
+    def of(kind: str, made: str, encoding: Spec, **style: Any) -> Spec:
+        return mark(made, encoding, where=f"datum.kind == '{kind}'", **style)
 
-    x = alt.X("x:Q", axis=None, scale=alt.Scale(domain=[0, 1], nice=False))
-    y = alt.Y(
-        "y:Q",
-        title=None,
-        scale=alt.Scale(domain=list(domain), nice=False, zero=False),
-        axis=alt.Axis(tickCount=5),
-    )
-    stroke = alt.Stroke("colour:N", scale=None)
+    x = number("x", axis=None, scale=linear(0, 1))
+    y = number("y", title=None, scale=linear(*domain), axis={"tickCount": 5})
+    across = {"x": fixed(0), "x2": fixed(width)}
     tips = {"method": "method", "number": "trial", "text": "score", "status": "status", "values": "with"}
-    name = of("panel").mark_text(align="left", baseline="top", fontWeight="bold", fontSize=12)
-    head = of("panel").mark_text(
-        align="left", baseline="top", fontSize=10, opacity=0.8, lineBreak="\n", lineHeight=_LINE
-    )
-    foot = of("panel").mark_text(baseline="top", fontSize=10)
-    ticks = of("tick").mark_text(baseline="top", fontSize=11, opacity=0.8)
+    trial = {
+        "x": x,
+        "y": y,
+        "stroke": as_is("colour"),
+        "fill": as_is("fill"),
+        "shape": as_is("shape"),
+        "size": as_is("size"),
+        "tooltip": tooltip(tips),
+    }
     return [
-        of("band").mark_rect(opacity=0.16).encode(
-            x=alt.value(0), x2=alt.value(width), y=y, y2="top:Q", color=alt.Color("colour:N", scale=None)
-        ),
-        of("panel").mark_rule().encode(x=alt.value(0), x2=alt.value(width), y=alt.value(_HEIGHT)),
-        of("tick").mark_rule().encode(x=x, y=alt.value(_HEIGHT), y2=alt.value(_HEIGHT + 5)),
-        ticks.encode(x=x, y=alt.value(_HEIGHT + 8), text="text:N"),
-        of("default").mark_rule(strokeDash=[2, 3], strokeWidth=1.2).encode(x=x),
-        of("trial").mark_point(strokeWidth=1.4, opacity=0.9).encode(
-            x=x,
-            y=y,
-            stroke=stroke,
-            fill=alt.Fill("fill:N", scale=None),
-            shape=alt.Shape("shape:N", scale=None),
-            size=alt.Size("size:Q", scale=None),
-            tooltip=[alt.Tooltip(f"{field}:N", title=title) for field, title in tips.items()],
-        ),
-        name.encode(x=alt.value(0), y=alt.value(6 - above), text="name:N"),
-        head.encode(x=alt.value(0), y=alt.value(22 - above), text="head:N"),
-        foot.encode(x=alt.value(width / 2), y=alt.value(_HEIGHT + 23), text="axis:N"),
+        of("band", "rect", {**across, "y": y, "y2": {"field": "top"}, "color": as_is("colour")},
+           opacity=0.16),
+        of("panel", "rule", {**across, "y": fixed(_HEIGHT)}),
+        of("tick", "rule", {"x": x, "y": fixed(_HEIGHT), "y2": fixed(_HEIGHT + 5)}),
+        of("tick", "text", {"x": x, "y": fixed(_HEIGHT + 8), "text": word("text")}, baseline="top",
+           fontSize=11, opacity=0.8),
+        of("default", "rule", {"x": x}, strokeDash=[2, 3], strokeWidth=1.2),
+        of("trial", "point", trial, strokeWidth=1.4, opacity=0.9),
+        of("panel", "text", {"x": fixed(0), "y": fixed(6 - above), "text": word("name")},
+           align="left", baseline="top", fontWeight="bold", fontSize=12),
+        of("panel", "text", {"x": fixed(0), "y": fixed(22 - above), "text": word("head")},
+           align="left", baseline="top", fontSize=10, opacity=0.8, lineBreak="\n", lineHeight=_LINE),
+        of("panel", "text", {"x": fixed(width / 2), "y": fixed(_HEIGHT + 23), "text": word("axis")},
+           baseline="top", fontSize=10),
     ]  # fmt: skip
 
 
-def _marks(search: Search, found: Sensitivity, floor: float, width: int) -> list[dict[str, Any]]:
+def _marks(
+    search: Search, found: Sensitivity, floor: float, width: int, colour: str
+) -> list[dict[str, Any]]:
     """Return what is drawn of one search; x is a share of the panel's width."""
     shown = _shown(found)
     places, ticks = _across(shown, len(search.tried), width)
@@ -144,11 +141,12 @@ def _marks(search: Search, found: Sensitivity, floor: float, width: int) -> list
     for tried, place in zip(search.tried, places, strict=True):
         if tried.number == 0:
             marks.append({"kind": "default", "x": place})
-        mark = {
+        one = {
             "kind": "trial",
             "x": place,
             # What failed has no score: it lies at the floor.
             "y": floor if tried.score is None else points(tried.score),
+            "fill": colour,
             "shape": _SLOPE if tried.score is None else "circle",
             "size": 40,
             "number": tried.number,
@@ -156,9 +154,9 @@ def _marks(search: Search, found: Sensitivity, floor: float, width: int) -> list
             "text": "none" if tried.score is None else f"{points(tried.score):.1f}",
             "values": _with(tried, names),
         }
-        marks.append(mark | {"fill": "transparent"} if tried.status != "completed" else mark)
+        marks.append(one | {"fill": "transparent"} if tried.status != "completed" else one)
         if tried is search.best:
-            marks.append(mark | {"fill": "transparent", "size": 130})
+            marks.append(one | {"fill": "transparent", "size": 130})
     return marks
 
 

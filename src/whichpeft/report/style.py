@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from whichpeft.errors import StudyError
-from whichpeft.study import parse_method
+from whichpeft.study.families import family_of
 
 FONT = "Liberation Sans, Arial, Helvetica, sans-serif"
 
@@ -33,29 +33,50 @@ PALETTE = (
     _BLUE, _VERMILION, _GREEN, _ORANGE, _PINK, _SKY, _PURPLE, _BROWN, _TEAL, _OLIVE, _SAND, _GREY,
 )  # fmt: skip
 
-# The usual methods keep one colour in every report; others take what is free in theirs.
-_USUAL = {
-    "full": _GREY,
-    "zero-shot": _SAND,
-    "head": _OLIVE,
-    "lora": _BLUE,
-    "dora": _PINK,
-    "adalora": _ORANGE,
-    "bitfit": _VERMILION,
-    "prefix": _GREEN,
-    "prompt": _TEAL,
-    "p-tuning": _SKY,
-    "ia3": _PURPLE,
+# A family keeps one colour in every report; families that are not listed take what is free.
+_OF_FAMILY = {
+    "everything": _GREY,
+    "nothing": _SAND,
+    "upper layers": _OLIVE,
+    "low rank": _BLUE,
+    "chosen weights": _VERMILION,
+    "prompts": _GREEN,
+    "factors": _PURPLE,
+    "adapters": _ORANGE,
+    "rotations": _PINK,
+    "transforms": _BROWN,
+    "representations": _SKY,
 }
+_SHAPES = ("circle", "square", "triangle-up", "diamond", "triangle-down", "cross")
+_DASHES = ((1, 0), (7, 3), (2, 2), (8, 3, 2, 3), (4, 2), (1, 3))
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How a method is drawn: its family's colour, and a point and a line of its own within it."""
+
+    colour: str
+    shape: str
+    dash: tuple[int, ...]
+
+
+def looks(methods: Sequence[str]) -> dict[str, Look]:
+    """Return a look for each method as typed; the members of a family differ in shape and dash."""
+    colour = colours(methods)
+    met: dict[str, int] = {}
+    found = {}
+    for method in dict.fromkeys(methods):
+        place = met.get(family_of(method), 0)
+        met[family_of(method)] = place + 1
+        shape, dash = _SHAPES[place % len(_SHAPES)], _DASHES[place % len(_DASHES)]
+        found[method] = Look(colour[method], shape, dash)
+    return found
 
 
 def colours(methods: Sequence[str]) -> dict[str, str]:
-    """Return a colour for each method as typed; methods of one family share it.
-
-    A family is the name of the first part: ``lora:r=8`` and ``lora+bitfit`` both are ``lora``.
-    """
-    families = list(dict.fromkeys(map(family, methods)))
-    chosen = {name: _USUAL[name] for name in families if name in _USUAL}
+    """Return a colour for each method as typed; methods of one family share it."""
+    families = list(dict.fromkeys(map(family_of, methods)))
+    chosen = {name: _OF_FAMILY[name] for name in families if name in _OF_FAMILY}
     for name in families:
         if name not in chosen:
             # The last two are greys: those stay with what methods are held against.
@@ -64,15 +85,7 @@ def colours(methods: Sequence[str]) -> dict[str, str]:
             wheel = (*hues[start:], *hues[:start])
             free = [colour for colour in wheel if colour not in chosen.values()]
             chosen[name] = (free or wheel)[0]
-    return {method: chosen[family(method)] for method in methods}
-
-
-def family(method: str) -> str:
-    """Return the name of a method's first part; the text itself where it is no method's name."""
-    try:
-        return parse_method(method).parts[0].name.lower()
-    except StudyError:
-        return method
+    return {method: chosen[family_of(method)] for method in methods}
 
 
 _ON_PAPER = ("#1c2230", "#5b6474", "#e3e6ec")

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from whichpeft.analysis import Comparison
-from whichpeft.report.columns import BRIEF, METHOD, Column, about, interval_note, problems
+from whichpeft.report.columns import METHOD, Column, about, brief, interval_note, problems, pscp_note
 from whichpeft.report.text import plain
 from whichpeft.report.verdicts import undecided, verdict_notes
 
@@ -29,7 +29,7 @@ def print_comparisons(comparisons: Sequence[Comparison], console: Console) -> No
 
 def fitting(comparison: Comparison, width: int) -> list[Column]:
     """Return the columns that fit in so many cells, the less important ones dropped first."""
-    kept = list(BRIEF)
+    kept = list(brief(comparison))
     while _needed(comparison, kept, width) > width and len(kept) > 2:
         kept.remove(max(kept, key=lambda column: column.keep or 0))
     return kept
@@ -51,9 +51,9 @@ def _print(comparison: Comparison, console: Console) -> None:
         style = "" if row["status"] == "completed" else _STYLES.get(row["status"], "")
         table.add_row(*(Text(column.show(row), style=style) for column in columns))
     console.print(table)
-    for line in (interval_note(comparison), *verdict_notes(comparison)):
+    for line in (interval_note(comparison), *verdict_notes(comparison), *pscp_note(comparison)):
         console.print(Text(line, style="dim"))
-    dropped = [column.title for column in BRIEF if column not in columns]
+    dropped = [column.title for column in brief(comparison) if column not in columns]
     if dropped:
         hidden = f"not shown, for want of width: {', '.join(dropped)}"
         console.print(Text(hidden, style="dim"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 
-from whichpeft.analysis import Row
+from whichpeft.analysis import Comparison, Row
 
 UNKNOWN = "\N{EN DASH}"
 
@@ -18,3 +18,11 @@ def plain(text: object) -> str:
 def named(row: Row) -> str:
     """Return a row's method as typed, and whether it stands there as tuned."""
     return plain(row["method"]) + (" (tuned)" if row["variant"] == "tuned" else "")
+
+
+def tuned_note(comparison: Comparison) -> str:
+    """Say with which hyperparameters a method stands where it has rows for more than one."""
+    if not comparison.searches:
+        return ""
+    rest = [plain(row["method"]) for row in comparison.answers if row["variant"] != "tuned"]
+    return f" Methods as tuned{'; by default ' if rest else ''}{', '.join(rest)}."

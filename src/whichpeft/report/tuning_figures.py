@@ -11,11 +11,11 @@ from whichpeft.report.columns import about
 from whichpeft.report.figure import Figure, Size, titled
 from whichpeft.report.labels import CHAR, LINE, shortened, spread
 from whichpeft.report.sensitivity_figure import count_tried, sensitivity_figure
-from whichpeft.report.style import colours, family
+from whichpeft.report.style import Look, looks
 from whichpeft.report.text import plain
+from whichpeft.report.vega import Spec, as_is, chart, fixed, linear, mark, number, tooltip, word
 from whichpeft.units import points
 
-_DASHES = ([1, 0], [7, 3], [2, 2], [8, 3, 2, 3])
 _MOST_SHADES = 8  # more of them, one on the other, say nothing
 _LEAD = 16  # pixels from the end of a line to its name
 
@@ -29,19 +29,18 @@ def tuning_figures(comparison: Comparison, size: Size) -> dict[str, Figure]:
     }
     if not searches:
         return {}
-    colour = {plain(method): found for method, found in colours(list(comparison.searches)).items()}
+    # By all methods of the comparison, so that a method looks here as it does elsewhere.
+    look = {plain(m): found for m, found in looks([row["method"] for row in comparison.rows]).items()}
     return {
-        "tuning": tuning_curves(comparison, searches, colour, size),
-        "sensitivity": sensitivity_figure(comparison, searches, colour, size),
+        "tuning": tuning_curves(comparison, searches, look, size),
+        "sensitivity": sensitivity_figure(comparison, searches, look, size),
     }
 
 
 def tuning_curves(
-    comparison: Comparison, searches: Mapping[str, Search], colour: Mapping[str, str], size: Size
+    comparison: Comparison, searches: Mapping[str, Search], look: Mapping[str, Look], size: Size
 ) -> Figure:
     """Draw the validation score to expect against tuning trials, a line a method, named at its end."""
-    import altair as alt
-
     curves = {method: curve for method, search in searches.items() if (curve := curve_of(search))}
     names = {method: shortened(method, size.width * 0.38) for method in curves}
     width = size.width - round(CHAR * max(map(len, names.values()))) - _LEAD
@@ -49,73 +48,73 @@ def tuning_curves(
     low, high = min(point.low for point in every), max(point.high for point in every)
     margin = 0.05 * (high - low) or 0.01
     domain = points(low - margin), points(high + margin)
-    values = _values(curves, names, colour, domain, size.height)
-    chart = alt.layer(
-        *_layers(domain, {point.budget for point in every}, width, shaded=len(curves) <= _MOST_SHADES),
-        data=alt.Data(values=values),
-    ).properties(width=width, height=size.height)
+    values = _values(curves, names, look, domain, size.height)
+    budgets = {point.budget for point in every}
+    layers = _layers(domain, budgets, width, shaded=len(curves) <= _MOST_SHADES)
     return titled(
-        chart,
+        chart(layers, values=values, width=width, height=size.height),
         size,
         title="How much tuning is enough",
         about=about(comparison),
         caption=_caption(searches, curves),
+        rows=[
+            {
+                "method": method,
+                "tuning_trials": point.budget,
+                "expected_best_validation_score_points": points(point.expected),
+                "lower_quartile_points": points(point.low),
+                "upper_quartile_points": points(point.high),
+            }
+            for method, curve in curves.items()
+            for point in curve
+        ],
     )
 
 
-def _layers(domain: tuple[float, float], budgets: set[int], width: int, *, shaded: bool) -> list[Any]:
-    import altair as alt
-
+def _layers(domain: tuple[float, float], budgets: set[int], width: int, *, shaded: bool) -> list[Spec]:
     first, last = min(budgets), max(budgets)
     # The scale and the axis of a layer are made of those of all marks in it, so all have the same.
-    x = alt.X(
-        "budget:Q",
+    x = number(
+        "budget",
         title="tuning trials",
-        scale=alt.Scale(domain=[first, last], nice=False),
-        axis=alt.Axis(
-            values=_whole_ticks(first, last, width), format="d", labelOverlap=False, labelFlush=False
-        ),
+        scale=linear(first, last),
+        axis={
+            "values": _whole_ticks(first, last, width),
+            "format": "d",
+            "labelOverlap": False,
+            "labelFlush": False,
+        },
     )
-    y, y_name = (
-        alt.Y(
-            field,
-            title="best validation score to expect, points",
-            scale=alt.Scale(domain=list(domain), nice=False, zero=False),
-            axis=alt.Axis(tickCount=6),
-        )
-        for field in ("expected:Q", "at:Q")
+    y = number(
+        "expected",
+        title="best validation score to expect, points",
+        scale=linear(*domain),
+        axis={"tickCount": 6},
     )
-    colour = alt.Color("colour:N", scale=None)
-    dashes = alt.Scale(domain=list(range(len(_DASHES))), range=list(_DASHES))
     tips = {"name": "method", "budget": "tuning trials", "score": "expected", "half": "half of searches"}
-    base = alt.Chart()
-    ends = base.transform_filter("datum.label != null")
-    shade = base.mark_area(opacity=0.09).encode(
-        x=x, y=alt.Y("low:Q"), y2="high:Q", color=colour, detail="name:N"
-    )
+    shade = mark(
+        "area",
+        {"x": x, "y": y | {"field": "low"}, "y2": {"field": "high"}, "color": as_is("colour"),
+         "detail": word("name")},
+        opacity=0.09,
+    )  # fmt: skip
     return [
         *([shade] if shaded else []),
-        base.mark_line(strokeWidth=2).encode(
-            x=x,
-            y=y,
-            color=colour,
-            strokeDash=alt.StrokeDash("dash:O", scale=dashes, legend=None),
-            detail="name:N",
-        ),
-        base.mark_point(filled=True, size=60, opacity=0.001).encode(
-            x=x, y=y, tooltip=[alt.Tooltip(f"{field}:N", title=title) for field, title in tips.items()]
-        ),
-        ends.mark_rule(strokeWidth=0.7).encode(x=x, x2=alt.value(width + _LEAD - 4), y=y, y2="at:Q"),
-        ends.mark_text(align="left", baseline="middle", fontWeight="bold").encode(
-            x=alt.value(width + _LEAD), y=y_name, text="label:N", color=colour
-        ),
-    ]
+        mark("line", {"x": x, "y": y, "color": as_is("colour"), "strokeDash": as_is("dash"),
+                      "detail": word("name")}, strokeWidth=2),
+        mark("point", {"x": x, "y": y, "tooltip": tooltip(tips)}, filled=True, size=60, opacity=0.001),
+        mark("rule", {"x": x, "x2": fixed(width + _LEAD - 4), "y": y, "y2": {"field": "at"}},
+             where="datum.label != null", strokeWidth=0.7),
+        mark("text", {"x": fixed(width + _LEAD), "y": y | {"field": "at"}, "text": word("label"),
+                      "color": as_is("colour")},
+             where="datum.label != null", align="left", baseline="middle", fontWeight="bold"),
+    ]  # fmt: skip
 
 
 def _values(
     curves: Mapping[str, Curve],
     names: Mapping[str, str],
-    colour: Mapping[str, str],
+    look: Mapping[str, Look],
     domain: tuple[float, float],
     height: int,
 ) -> list[dict[str, Any]]:
@@ -123,12 +122,8 @@ def _values(
     low, high = domain
     down = [height * (high - points(curve[-1].expected)) / (high - low) for curve in curves.values()]
     placed = spread(down, LINE / 2, height - LINE / 2)
-    families: dict[str, int] = {}
     values = []
     for (method, curve), at in zip(curves.items(), placed, strict=True):
-        # Methods of one family have one colour: what tells their lines apart is the dash.
-        dash = families.get(family(method), 0)
-        families[family(method)] = dash + 1
         values += [
             {
                 "name": method,
@@ -138,8 +133,9 @@ def _values(
                 "high": points(point.high),
                 "score": f"{points(point.expected):.1f}",
                 "half": f"{points(point.low):.1f} to {points(point.high):.1f}",
-                "colour": colour[method],
-                "dash": dash % len(_DASHES),
+                # Methods of one family have one colour: what tells their lines apart is the dash.
+                "colour": look[method].colour,
+                "dash": list(look[method].dash),
             }
             for point in curve
         ]

@@ -61,6 +61,7 @@ class _Study(_Strict):
     quantise: str | None = None
     shards: int = 1
     baseline: str = "full"
+    track: list[str] = []
 
 
 def load_study(path: Path) -> Study:
@@ -98,6 +99,7 @@ def load_study(path: Path) -> Study:
             quantise=read.quantise,
             shards=read.shards,
             baseline=read.baseline,
+            track=tuple(read.track),
         )
     except StudyError as error:
         raise StudyError(f"{path}: {error}") from None
@@ -120,6 +122,7 @@ def dump_study(study: Study) -> str:
             "quantise": study.quantise,
             "shards": study.shards,
             "baseline": study.baseline,
+            **({"track": list(study.track)} if study.track else {}),
         },
         sort_keys=False,
         allow_unicode=True,
@@ -170,7 +173,9 @@ def _explain(path: Path, error: ValidationError) -> str:
         return f"{path}{inside}: unknown key {key!r}{hint}"
     if first["type"] == "missing":
         return f"{path}: the key {'.'.join(where)!r} is missing; it is needed"
-    return f"{path} [{'.'.join(where)}]: {first['msg']}, but it is {first['input']!r}"
+    given = repr(first["input"])
+    given = given if len(given) <= 80 else f"{given[:80]}..."
+    return f"{path} [{'.'.join(where)}]: {first['msg']}, but it is {given}"
 
 
 def _one_line(error: Exception) -> str:

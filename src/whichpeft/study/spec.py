@@ -14,6 +14,7 @@ Purpose = Literal["profile", "tune", "final"]
 PROBLEMS = ("classification", "regression")
 PRECISIONS = ("auto", "float32", "bfloat16")
 QUANTISED = ("8bit", "4bit")
+TRACKERS = ("tensorboard", "mlflow", "trackio")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -109,6 +110,7 @@ class Study:
     quantise: ``8bit`` or ``4bit`` keeps the backbone's frozen linear weights so. Needs CUDA.
     shards: devices that one trial is spread over, each holding its share of every weight.
     baseline: the method that gaps, speed-ups and savings are taken against.
+    track: trackers that are told of each trial: ``tensorboard``, ``mlflow``, ``trackio``.
     """
 
     name: str = ""
@@ -124,6 +126,7 @@ class Study:
     quantise: str | None = None
     shards: int = 1
     baseline: str = "full"
+    track: tuple[str, ...] = ()
     backbone: InitVar[str | None] = None
     task: InitVar[str | TaskSource | None] = None
 
@@ -145,6 +148,7 @@ class Study:
             quantise: str | None = None,
             shards: int = 1,
             baseline: str = "full",
+            track: Sequence[str] = (),
             backbone: str | None = None,
             task: str | TaskSource | None = None,
         ) -> None: ...
@@ -157,6 +161,7 @@ class Study:
         tasks = (task,) if task is not None else tuple(self.tasks)
         put("tasks", tuple(TaskSource(name=t) if isinstance(t, str) else t for t in tasks))
         put("methods", tuple(self.methods))
+        put("track", tuple(dict.fromkeys(self.track)))
         seeds: int | Sequence[int] = self.seeds
         put("seeds", tuple(range(seeds)) if isinstance(seeds, int) else tuple(seeds))
         if not self.name and self.tasks and self.backbones:
@@ -192,6 +197,12 @@ class Study:
                 f"study {self.name!r}: unknown precision {self.precision!r}"
                 f"{nearest(self.precision, PRECISIONS)} It is one of {', '.join(PRECISIONS)}"
             )
+        for name in self.track:
+            if name not in TRACKERS:
+                raise StudyError(
+                    f"study {self.name!r}: track: unknown tracker {name!r}{nearest(name, TRACKERS)} "
+                    f"It is one of {', '.join(TRACKERS)}"
+                )
         for key in ("threads", "shards"):
             if getattr(self, key) < 1:
                 raise StudyError(

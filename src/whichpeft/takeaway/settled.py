@@ -34,9 +34,7 @@ def settle(trial: Trial, study: Study) -> Settled:
     FolderError where the method means something else by now.
     """
     name = _named(trial.backbone, study.backbones)
-    source = next(
-        source for source in study.tasks if trial.task in (source.name, short_name(source.name))
-    )
+    source = source_of(trial.task, study)
     backbone = resolve_backbone(name, weights=False)
     return Settled(
         trial=trial,
@@ -46,6 +44,17 @@ def settle(trial: Trial, study: Study) -> Settled:
         task=load_task(source),
         source=source,
     )
+
+
+def source_of(task: str, study: Study) -> TaskSource:
+    """Return the task of a study that its records call by this name."""
+    return next(source for source in study.tasks if task in (source.name, short_name(source.name)))
+
+
+def backbone_source(backbone: str, study: Study) -> str:
+    """Return what transformers finds a backbone of a study by: a hub id or a folder."""
+    name = _named(backbone, study.backbones)
+    return _source(name, resolve_backbone(name, weights=False))
 
 
 def _named(shown: str, names: tuple[str, ...]) -> str:

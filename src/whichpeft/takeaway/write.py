@@ -6,8 +6,6 @@ import dataclasses
 import json
 import shutil
 from collections.abc import Mapping
-from functools import cache
-from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,9 +18,11 @@ from whichpeft.records import Record, Store
 from whichpeft.records.files import write_whole
 from whichpeft.report.choices import sentence
 from whichpeft.report.render import slugs
+from whichpeft.takeaway.cards import CARD, card
 from whichpeft.takeaway.data import ScriptData, script_data
 from whichpeft.takeaway.script import training_script
 from whichpeft.takeaway.settled import Settled, settle
+from whichpeft.takeaway.templates import template
 from whichpeft.tasks import ImageTask
 
 if TYPE_CHECKING:
@@ -55,12 +55,16 @@ def write_takeaway(report: Report, choices: Choices, *, folder: Path, out: Path)
                 if (row["method"], row["variant"]) == (chosen.method, chosen.variant)
             )
             assert kept.trial is not None  # it has a score
-            found.append((answer, chosen, kept, settle(kept.trial, report.study)))
+            found.append((answer, chosen, kept, settle(kept.trial, report.study), comparison))
     names = slugs([f"{answer.backbone}-{' '.join(answer.tasks)}" for answer, *_ in found])
     written = []
-    for name, (answer, chosen, kept, settled) in zip(names, found, strict=True):
+    for name, (answer, chosen, kept, settled, comparison) in zip(names, found, strict=True):
         target = out if len(found) == 1 else out / name
-        _write(answer, chosen, kept, settled, Store(folder), target)
+        best = _write(answer, chosen, kept, settled, Store(folder), target)
+        if best is not None:
+            row = comparison.rows[comparison.records.index(kept)]
+            text = card(report, comparison, row, kept, best, target / "adapter")
+            write_whole(target / "adapter" / CARD, text.encode())
         written.append(target)
     return written
 
@@ -72,7 +76,8 @@ def _write(
     settled: Settled,
     store: Store,
     target: Path,
-) -> None:
+) -> Record | None:
+    """Write one answer's folder; return the record of the adapter in it, where the run kept one."""
     trial, method = settled.trial, settled.method
     adapter = make_sketch(
         method,
@@ -95,6 +100,7 @@ def _write(
         shutil.rmtree(target / "adapter", ignore_errors=True)
         shutil.copytree(store.adapter_folder(best.trial.fingerprint), target / "adapter")
     write_whole(target / "README.md", _readme(answer, chosen, settled, data, configs, best).encode())
+    return best
 
 
 def _configs(adapter: Adapter, method: Method, backbone: str) -> dict[str, dict[str, Any]]:
@@ -186,9 +192,8 @@ def _readme(
 ) -> str:
     from whichpeft.analysis.changes import caveats
 
-    template = _template("README.md.j2")
     return str(
-        template.render(
+        template("README.md.j2").render(
             method=chosen.method,
             backbone=answer.backbone,
             task=answer.tasks[0],
@@ -201,13 +206,3 @@ def _readme(
             budget=settled.trial.budget,
         )
     )
-
-
-@cache
-def _template(name: str) -> Any:
-    from jinja2 import Environment, StrictUndefined
-
-    environment = Environment(
-        undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
-    )
-    return environment.from_string(files("whichpeft.takeaway").joinpath(name).read_text("utf-8"))

@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import getproxies
 
+from whichpeft.backbones.patience import patiently
 from whichpeft.errors import DataError
 from whichpeft.study import TaskSource
 from whichpeft.tasks.extract import ROLES, task_from_tables
@@ -163,7 +164,7 @@ def _download(hub_id: str, config: str | None) -> Any:
     if not _in_cache(hub_id) and (fault := _unreachable()):
         raise _absent(shown, fault)
     try:
-        return load_dataset(hub_id, config)
+        return patiently(lambda: load_dataset(hub_id, config))
     except DatasetNotFoundError:
         raise DataError(
             f"task {shown!r}: there is no such file or folder, and the hub knows no such data set, or "

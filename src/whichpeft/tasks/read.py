@@ -168,7 +168,7 @@ def _read_jsonl(path: Path, _wanted: Collection[str]) -> Table:
         if text.strip():
             try:
                 objects.append(json.loads(text))
-            except ValueError as error:
+            except (ValueError, RecursionError) as error:
                 raise DataError(f"{path}: line {line} is not valid JSON: {error}") from None
     return _from_objects(path, objects)
 
@@ -176,8 +176,8 @@ def _read_jsonl(path: Path, _wanted: Collection[str]) -> Table:
 def _read_json(path: Path, wanted: Collection[str]) -> Table:
     try:
         objects = json.loads(_text(path))
-    except json.JSONDecodeError as error:
-        if error.msg == "Extra data":  # one object a line, under the other suffix
+    except (ValueError, RecursionError) as error:
+        if getattr(error, "msg", "") == "Extra data":  # one object a line, under the other suffix
             return _read_jsonl(path, wanted)
         raise DataError(f"{path}: is not valid JSON: {error}") from None
     if not isinstance(objects, list):

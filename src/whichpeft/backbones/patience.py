@@ -1,0 +1,45 @@
+"""Patience with the hub: what fails for a moment is asked for again, a little later each time."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from typing import TypeVar
+
+_Fetched = TypeVar("_Fetched")
+_WAITS = (1.0, 4.0, 10.0)  # seconds before each further attempt
+_BUSY = (408, 425, 429, 500, 502, 503, 504)  # answers of a server that may give another one soon
+
+
+def patiently(fetch: Callable[[], _Fetched]) -> _Fetched:
+    """Fetch something from the hub, again where it was slow, busy or cut off; raises the last error."""
+    for wait in _WAITS:
+        try:
+            return fetch()
+        except Exception as error:
+            if not passing(error):
+                raise
+        time.sleep(wait)
+    return fetch()
+
+
+def passing(error: BaseException) -> bool:
+    """Whether an error is of the kind that passes: no answer in time, or an overloaded server."""
+    for cause in _causes(error):
+        answer = getattr(cause, "response", None)
+        if answer is not None:
+            return getattr(answer, "status_code", None) in _BUSY
+        # By name, since the hub's client has changed its HTTP library before.
+        names = {kind.__name__ for kind in type(cause).__mro__}
+        if names & {"TransportError", "TimeoutError", "ConnectionError"}:
+            return True
+    return False
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    cause: BaseException | None = error
+    seen: set[int] = set()
+    while cause is not None and id(cause) not in seen:
+        seen.add(id(cause))
+        yield cause
+        cause = cause.__cause__ or cause.__context__

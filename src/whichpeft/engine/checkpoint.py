@@ -1,0 +1,186 @@
+"""Checkpoints: a trial's whole state on the way, so that it goes on where it was ended.
+
+One safetensors file a trial, written whole, with everything that decides what follows: what trains, the
+buffers, the optimiser's state, the best weights so far, all generators, and the place in the data. A
+trial that goes on from there ends with the bits that it would have ended with.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import random
+import time
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+
+from whichpeft.engine.compute import Compute
+from whichpeft.engine.job import Job
+from whichpeft.engine.meter import Meter
+from whichpeft.engine.setting import describe_setting
+from whichpeft.records.files import write_whole
+
+if TYPE_CHECKING:
+    from whichpeft.engine.loop import Underway
+
+_ADAPTER = "adapter/"
+_SHARE = 0.02  # of the time, that writing checkpoints may take
+# What has to be the same for a trial to go on with the same bits.
+_VERSIONS = ("whichpeft", "torch", "transformers", "peft", "numpy")
+
+
+class Left(BaseException):
+    """A trial was asked to end, and has left a checkpoint."""
+
+
+class Leave:
+    """Whether this process was asked to end, by a signal that a trial heeds at its next step.
+
+    heeded: there is a trial under way that looks at `asked`; else the process may end at once.
+    """
+
+    asked = False
+    heeded = False
+
+
+LEAVE = Leave()
+"""This process's own."""
+
+
+class Checkpoints:
+    """Writes the checkpoint of one trial now and then, and reads the one that was left.
+
+    None is written where the job names no file.
+    """
+
+    def __init__(self, job: Job, compute: Compute, meter: Meter) -> None:
+        # Of a sharded trial each process holds a share, which is not kept.
+        self._path = job.checkpoint if job.trial.shards == 1 else None
+        self._meter, self._device = meter, compute.device
+        self._every = job.checkpoint_every
+        self._due = time.monotonic() + self._every
+        setting = describe_setting(compute, 0)
+        versions = {name: setting.versions.get(name) for name in _VERSIONS}
+        self._identity = json.dumps(
+            [job.trial.fingerprint, job.at_once, setting.device, setting.precision, versions]
+        )
+        self.resumed = 0
+
+    def __enter__(self) -> Checkpoints:
+        LEAVE.heeded = self._path is not None
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        LEAVE.heeded = False
+
+    def keep(self, underway: Underway) -> None:
+        """Write a checkpoint where it is time; raise Left where the process was asked to end."""
+        if self._path is None or (not LEAVE.asked and time.monotonic() < self._due):
+            return
+        with self._meter.phase("save"):
+            began = time.monotonic()
+            underway.prepared.compute.synchronise()
+            adapter = underway.prepared.adapter.state()
+            tensors = {
+                **_numbered("weights", underway.changing()),
+                **_numbered("best", underway.best or ()),
+                **_numbered("pending", underway.pending),
+                **underway.optimisation.state(),
+                **{f"{_ADAPTER}{name}": tensor for name, tensor in adapter.items()},
+                **_generators(self._device),
+            }
+            said = {
+                "identity": self._identity,
+                "fitted": json.dumps(dataclasses.asdict(underway.fitted)),
+                "random": json.dumps(random.getstate()),
+                "seconds": json.dumps(self._meter.by_phase()),
+                "resumed": str(self.resumed),
+            }
+            # Copies, since safetensors takes no two tensors that share memory (some buffers do).
+            whole = {
+                name: tensor.detach().to("cpu", copy=True).contiguous()
+                for name, tensor in tensors.items()
+            }
+            with contextlib.suppress(OSError):  # a full disk costs the checkpoint, not the trial
+                write_whole(self._path, save(whole, metadata=said))
+            now = time.monotonic()
+            self._due = now + max(self._every, (now - began) / _SHARE)
+        if LEAVE.asked:
+            raise Left
+
+    def restore(self, underway: Underway) -> None:
+        """Take up what was left, if it is this trial's under the same versions; else change nothing."""
+        found = self._read()
+        if found is None:
+            return
+        said, tensors = found
+        with torch.no_grad():
+            for tensor, kept in zip(underway.changing(), _of("weights", tensors), strict=True):
+                tensor.copy_(kept)
+        underway.optimisation.restore(tensors)
+        placed = {name: tensor.to(self._device) for name, tensor in tensors.items()}
+        underway.prepared.adapter.restore(
+            {name.removeprefix(_ADAPTER): t for name, t in placed.items() if name.startswith(_ADAPTER)}
+        )
+        underway.best = _of("best", placed) or None
+        underway.pending = _of("pending", placed)
+        for name, value in json.loads(said["fitted"]).items():
+            setattr(underway.fitted, name, value)
+        underway.fitted.curve = [(step, name, value) for step, name, value in underway.fitted.curve]
+        version, words, gauss = json.loads(said["random"])
+        random.setstate((version, tuple(words), gauss))
+        _set_generators(tensors, self._device)
+        self._meter.carry_over(json.loads(said["seconds"]))
+        self.resumed = int(said["resumed"]) + 1
+
+    def _read(self) -> tuple[Mapping[str, str], dict[str, torch.Tensor]] | None:
+        if self._path is None or not self._path.is_file():
+            return None
+        try:
+            with safe_open(self._path, framework="pt") as file:
+                said = file.metadata() or {}
+                if said.get("identity") != self._identity:
+                    return None
+                return said, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        except (OSError, SafetensorError):  # of a disk that lost a part of it: the trial starts anew
+            return None
+
+
+def _generators(device: torch.device) -> dict[str, torch.Tensor]:
+    kept: Any = np.random.get_state(legacy=True)
+    _, words, place, has_gauss, gauss = kept
+    found = {
+        "generator/torch": torch.get_rng_state(),
+        "generator/numpy": torch.from_numpy(words.astype(np.int64)),
+        "generator/numpy-place": torch.tensor([place, has_gauss]),
+        "generator/numpy-gauss": torch.tensor([gauss], dtype=torch.float64),
+    }
+    if device.type == "cuda":
+        found["generator/cuda"] = torch.cuda.get_rng_state(device)
+    return found
+
+
+def _set_generators(tensors: Mapping[str, torch.Tensor], device: torch.device) -> None:
+    torch.set_rng_state(tensors["generator/torch"])
+    words = tensors["generator/numpy"].numpy().astype(np.uint32)
+    place, has_gauss = tensors["generator/numpy-place"].tolist()
+    gauss = float(tensors["generator/numpy-gauss"][0])
+    np.random.set_state(("MT19937", words, place, has_gauss, gauss))
+    if device.type == "cuda":
+        torch.cuda.set_rng_state(tensors["generator/cuda"], device)
+
+
+def _numbered(name: str, tensors: Iterable[torch.Tensor]) -> dict[str, torch.Tensor]:
+    return {f"{name}/{i}": tensor for i, tensor in enumerate(tensors)}
+
+
+def _of(name: str, tensors: Mapping[str, Any]) -> list[Any]:
+    """Return the tensors that `_numbered` named, in order."""
+    count = sum(key.startswith(f"{name}/") for key in tensors)
+    return [tensors[f"{name}/{i}"] for i in range(count)]

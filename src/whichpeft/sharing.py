@@ -1,0 +1,89 @@
+"""What this process takes on of a study that others may work on at the same time, in the same folder."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator, Sequence
+
+from whichpeft.engine import Job
+from whichpeft.executors import Watch
+from whichpeft.records import Claim, Claims, Store
+
+_PROFILES = "profiles"  # claimed by the one process that measures costs
+_ASK_EVERY = 0.5  # seconds
+
+
+def left_to_do(jobs: Sequence[Job], store: Store, claims: Claims) -> Iterator[Job | None]:
+    """Yield the jobs that no other process has taken; None while those that are left are others'.
+
+    Ends when every trial has its record: what another process took and did not end is yielded after all.
+    Trials that train as one model are taken together.
+    """
+    left = list(jobs)
+    while left:
+        if may_start(claims):
+            for job in list(left):
+                if take(job, store, claims):
+                    left.remove(job)
+                    yield job
+                    break
+            else:
+                left = [job for job in left if not _done(job, store)]
+                if left:
+                    yield None
+        else:
+            yield None
+
+
+def take(job: Job, store: Store, claims: Claims) -> bool:
+    """Claim a job's trials, where no other process has them and not all have records by now."""
+    if not claims.take(*names(job)):
+        return False
+    if _done(job, store):  # by another, since this process looked
+        claims.release(*names(job))
+        return False
+    return True
+
+
+def names(job: Job) -> list[str]:
+    """Return what is claimed for a job: the fingerprints of its trials."""
+    return [member.trial.fingerprint for member in job.members]
+
+
+def may_start(claims: Claims) -> bool:
+    """Whether a trial may start: not while another process of this host measures costs, or waits to."""
+    holder = claims.holder(_PROFILES)
+    return holder is None or not claims.here(holder)
+
+
+@contextlib.contextmanager
+def measuring(claims: Claims, watch: Watch) -> Iterator[None]:
+    """Be the one process of the folder that measures costs, with no trial of others on this host."""
+
+    def takes_turn() -> Claim | None:
+        return None if claims.take(_PROFILES) else claims.holder(_PROFILES)
+
+    def at_work() -> Claim | None:
+        return next((claim for claim in claims.others() if claims.here(claim)), None)
+
+    _wait(takes_turn, watch, "measures costs, which one process does at a time")
+    try:
+        _wait(at_work, watch, "trains, and costs are measured alone on the machine")
+        yield
+    finally:
+        claims.release(_PROFILES)
+
+
+def _done(job: Job, store: Store) -> bool:
+    return all(map(store.holds, names(job)))
+
+
+def _wait(hindered: Callable[[], Claim | None], watch: Watch, why: str) -> None:
+    """Wait until nobody hinders; say once who does."""
+    told = False
+    while (holder := hindered()) is not None:
+        if not told:
+            watch.say(f"waiting: {holder.words} {why}")
+            told = True
+        time.sleep(_ASK_EVERY)

@@ -1,0 +1,186 @@
+"""A model card beside each adapter that a run kept, as the Hugging Face hub reads it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from whichpeft.analysis import Comparison, Row
+from whichpeft.records import Record, Store
+from whichpeft.records.files import write_whole
+from whichpeft.report.columns import with_bounds
+from whichpeft.report.render import slugs
+from whichpeft.report.text import named, plain
+from whichpeft.report.verdicts import verdict
+from whichpeft.study import TaskSource
+from whichpeft.takeaway.settled import backbone_source, source_of
+from whichpeft.takeaway.templates import template
+from whichpeft.tasks import TASKS
+from whichpeft.units import points, show_bytes, show_count, show_milliseconds, show_percent, show_seconds
+
+if TYPE_CHECKING:
+    from whichpeft.analysis.grounds import MethodRecords
+    from whichpeft.report import Report
+
+CARD = "README.md"
+# What the hub calls metrics that have another name here.
+_METRICS = {
+    "matthews": "matthews_correlation",
+    "pearson": "pearsonr",
+    "spearman": "spearmanr",
+    "macro_f1": "f1",
+}
+# PEFT puts virtual tokens before all others, where an encoder's head then reads one of them.
+_PROMPTS = ("PROMPT_TUNING", "P_TUNING", "PREFIX_TUNING", "MULTITASK_PROMPT_TUNING", "CPT")
+OURS = ("BITFIT", "SERIES_ADAPTER", "PARALLEL_ADAPTER", "LOREFT")
+_COSTS: tuple[tuple[str, str, Any], ...] = (
+    ("trainable_parameters", "trainable parameters", show_count),
+    ("trainable_percent", "share of all parameters", show_percent),
+    ("train_seconds", "training time", show_seconds),
+    ("peak_memory_bytes", "peak memory of training", show_bytes),
+    ("adapter_bytes", "size of what is saved", show_bytes),
+    ("inference_milliseconds", "inference of one example", show_milliseconds),
+)
+
+
+def write_cards(report: Report, folder: Path) -> list[Path]:
+    """Write a card into each adapter's folder of a run, over what PEFT leaves there."""
+    store, written = Store(folder), []
+    for comparison in report.comparisons:
+        for row, kept in zip(comparison.rows, comparison.records, strict=True):
+            for record in kept.completed:
+                target = store.adapter_folder(record.trial.fingerprint)
+                if target.is_dir() and target / CARD not in written:
+                    text = card(report, comparison, row, kept, record, target)
+                    write_whole(target / CARD, text.encode())
+                    written.append(target / CARD)
+    return written
+
+
+def card(
+    report: Report, comparison: Comparison, row: Row, kept: MethodRecords, record: Record, adapter: Path
+) -> str:
+    """Return the card of one trial's adapter: data for the hub, how to load it, what it rests on.
+
+    adapter: the folder that it lies in. The licence is left to the user.
+    """
+    from huggingface_hub import EvalResult, ModelCardData
+
+    trial, study = record.trial, report.study
+    base = backbone_source(trial.backbone, study)
+    source = source_of(trial.task, study)
+    measured = record.measurement("score", "test")
+    assert measured is not None  # it is completed
+    metric = _METRICS.get(measured.source, measured.source)
+    configs = _configs(adapter)
+    tags = ["whichpeft", "parameter-efficient-fine-tuning"]
+    tags += sorted({str(config.get("peft_type", "")).lower() for config in configs} - {""})
+    name = slugs([f"{trial.backbone}-{trial.task}-{trial.method}"])[0]
+    data = ModelCardData(
+        base_model=None if Path(base).is_dir() else base,
+        datasets=_hub_data(source),
+        library_name="peft" if configs else "transformers",
+        metrics=[metric],
+        model_name=name,
+        tags=tags,
+        eval_results=[
+            EvalResult(
+                task_type="image-classification" if _reads_images(kept) else "text-classification",
+                dataset_type=_hub_data(source) or slugs([trial.task])[0],
+                dataset_name=plain(trial.task),
+                dataset_split="test",
+                metric_type=metric,
+                metric_value=measured.value,
+            )
+        ],
+    )
+    return (
+        f"---\n{data.to_yaml().strip()}\n---\n\n{_text(report, comparison, row, kept, record, adapter)}"
+    )
+
+
+def _text(
+    report: Report, comparison: Comparison, row: Row, kept: MethodRecords, record: Record, adapter: Path
+) -> str:
+    trial, setting = record.trial, record.setting
+    configs = _configs(adapter)
+    single = configs[0] if (adapter / "adapter_config.json").is_file() else None
+    peft_type = str(single["peft_type"]) if single else ""
+    images = _reads_images(kept)
+    mean = with_bounds(row, "score") if row["score_low"] is not None else ""
+    score = record.value("score", "test") or 0.0
+    budget = {key: value for key, value in _budget(trial.budget).items() if value is not None}
+    return str(
+        template("card.md.j2").render(
+            method=plain(named(row)),
+            method_id=trial.method_id,
+            backbone=plain(trial.backbone),
+            task=plain(trial.task),
+            seed=trial.seed,
+            study=plain(report.study.name),
+            metric=plain(row["metric"] or "score"),
+            score=f"{points(score):.1f}",
+            mean=f"{mean} points, 95 % interval" if mean else "",
+            seeds=len(row["seeds"]),
+            verdict="" if row["verdict"] in (None, "baseline") else verdict(row),
+            baseline=plain(comparison.baseline),
+            costs=[(what, show(row[key])) for key, what, show in _COSTS if row[key] is not None],
+            kind="peft" if single and peft_type not in _PROMPTS else "whichpeft",
+            ours=peft_type in OURS,
+            peft_type=peft_type,
+            head=(adapter / "head.safetensors").is_file(),
+            base=backbone_source(trial.backbone, report.study),
+            auto_class=f"AutoModelFor{'Image' if images else 'Sequence'}Classification",
+            labels=_outputs(comparison, record),
+            budget=budget.items(),
+            hyperparameters=plain(json.dumps(dict(trial.hyperparameters), default=str)),
+            versions=plain(", ".join(f"{name} {v}" for name, v in setting.versions.items())),
+            hardware=plain(
+                ", ".join(
+                    str(value)
+                    for key, value in setting.hardware.items()
+                    if key in ("processor", "accelerator") and value
+                )
+            ),
+        )
+    )
+
+
+def _budget(budget: Any) -> dict[str, Any]:
+    return {
+        "epochs": budget.epochs,
+        "training examples at most": budget.max_train,
+        "batch size": budget.batch_size,
+        "early stopping": budget.early_stopping,
+        "tuning trials of the method": budget.tuning_trials or None,
+    }
+
+
+def _configs(adapter: Path) -> list[Mapping[str, Any]]:
+    """Return PEFT's configs in a folder and, of a composition, in those below."""
+    paths = [adapter / "adapter_config.json", *sorted(adapter.glob("*/adapter_config.json"))]
+    return [json.loads(path.read_text("utf-8")) for path in paths if path.is_file()]
+
+
+def _reads_images(kept: MethodRecords) -> bool:
+    return kept.cost is not None and kept.cost.value("tokens_per_second") is None
+
+
+def _outputs(comparison: Comparison, record: Record) -> int | None:
+    """Return how many outputs the head has; None where no predictions were kept."""
+    arrays = comparison.scores.arrays(record)
+    if arrays is None or "outputs" not in arrays:
+        return None
+    shape = arrays["outputs"].shape
+    return int(shape[1]) if len(shape) == 2 else 1
+
+
+def _hub_data(source: TaskSource) -> str | None:
+    """Return the id of a hub data set; None for data that lie elsewhere."""
+    if source.name.startswith("glue/"):
+        return "nyu-mll/glue"
+    if source.name in TASKS or Path(source.name).exists() or source.name.count("/") != 1:
+        return None
+    return source.name.partition(":")[0]

@@ -1,0 +1,40 @@
+"""trackio: a run for each trial, in a project named after the study, where TRACKIO_DIR says."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from pathlib import Path
+
+from whichpeft.tracking.sent import Sent
+
+
+def open_tracker(study: str, folder: Path) -> Trackio:
+    return Trackio("".join(c if c.isalnum() or c in "-_." else "-" for c in study))
+
+
+class Trackio:
+    """Writes trials into trackio's local folder, or to where its own environment variables say."""
+
+    def __init__(self, project: str) -> None:
+        self._project = project
+
+    def send(self, sent: Sent) -> None:
+        import trackio
+
+        values = {**sent.values, "outcome": sent.outcome, "reason": sent.reason or ""}
+        # It prints how to open its dashboard at each run, and would go on measuring this process.
+        with contextlib.redirect_stdout(io.StringIO()):
+            run = trackio.init(
+                project=self._project,
+                name=sent.name,
+                config=values,
+                embed=False,
+                auto_log_gpu=False,
+                auto_log_cpu=False,
+            )
+            for step in sorted({step for step, _, _ in sent.curve}):
+                run.log({name: value for at, name, value in sent.curve if at == step}, step=step)
+            last = max((step for step, _, _ in sent.curve), default=0)
+            run.log(dict(sent.final), step=last)
+            trackio.finish()

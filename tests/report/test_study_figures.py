@@ -1,0 +1,209 @@
+"""Figures of gaps, learning, costs, sizes, backbones and tasks: what they draw and what they say."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import replace
+
+import pytest
+
+from whichpeft.report import Report
+from whichpeft.report.across_figures import across_figures
+from whichpeft.report.backbone_figure import backbone_figures
+from whichpeft.report.figure import PRINT, SCREEN
+from whichpeft.report.figures import figures
+from whichpeft.report.render import save
+
+STEP = {"forward_milliseconds": 30.0, "backward_milliseconds": 45.0, "optimizer_milliseconds": 5.0}
+
+
+def drawn(report, name, size=PRINT):
+    return figures(report.comparisons[0], size)[name]
+
+
+def values(figure):
+    return figure.chart.to_dict(validate=True)["data"]["values"]
+
+
+@pytest.fixture
+def report(made):
+    records = [
+        *made.whole("full", [0.80, 0.82, 0.84], adapter=made.BASE, seconds=60, memory=9e8),
+        *made.whole("lora:r=8", [0.79, 0.83, 0.81]),
+        *made.whole("bitfit", [0.60, 0.61, 0.62], adapter=500),
+        made.ended("ia3", "failed", "out of memory", phase="fit"),
+    ]
+    return Report(made.study(["full", "lora:r=8", "bitfit", "ia3"]), records)
+
+
+def test_one_frontier_a_cost_that_was_measured(report):
+    found = figures(report.comparisons[0], PRINT)
+    group = {name: figure.label for name, figure in found.items() if figure.group == "frontier"}
+    assert group == {
+        "frontier": "training time",
+        "frontier-trainable": "trainable parameters",
+        "frontier-memory": "peak memory",
+        "frontier-adapter-size": "adapter size",
+    }
+    rows = {row["method"]: row for row in found["frontier-memory"].rows}
+    assert rows["full"]["peak_memory_bytes"] == 9e8
+    assert rows["lora:r=8"]["on_observed_frontier"]
+    assert {v["name"]: v["x"] for v in values(found["frontier-memory"])}["full"] == pytest.approx(900)
+    assert 0 < rows["full"]["frontier_probability"] < 1
+
+
+def test_gaps_are_in_order_with_their_verdicts_in_words(report):
+    figure = drawn(report, "gaps")
+    rows = {row["method"]: row for row in report.rows}
+    marks = values(figure)
+    assert [mark["name"] for mark in marks] == ["lora:r=8", "bitfit"]
+    for mark in marks:
+        row = rows[mark["name"]]
+        assert mark["gap"] == pytest.approx(100 * row["gap_mean"])
+        assert mark["verdict"].startswith(row["verdict"])
+    assert "no gap: ia3" in figure.caption
+    assert "Shaded: within 2 points" in figure.caption
+
+
+def test_a_gap_whose_interval_is_wider_than_all_gaps_ends_in_an_arrow(made):
+    records = [*made.whole("full", [0.9, 0.8]), *made.whole("bitfit", [0.7, 0.9])]
+    figure = drawn(Report(made.study(["full", "bitfit"], seeds=2), records), "gaps")
+    (mark,) = values(figure)
+    assert mark["beyond_left"]
+    assert mark["beyond_right"]
+    assert figure.rows[0]["gap_low_points"] < mark["low"] < mark["high"]
+    assert mark["high"] < figure.rows[0]["gap_high_points"]
+    assert "An arrow" in figure.caption
+
+
+def test_without_a_baseline_the_figure_of_gaps_says_why_it_is_empty(made):
+    records = [*made.whole("lora:r=8", [0.8, 0.8]), *made.whole("bitfit", [0.7, 0.7])]
+    figure = drawn(Report(made.study(["lora:r=8", "bitfit"], seeds=2), records), "gaps")
+    assert "the baseline full is not in the study" in str(figure.chart.to_dict())
+    assert figure.rows == ()
+
+
+def test_learning_is_the_mean_of_the_seeds_up_to_where_the_first_ended(made):
+    records = [r for m in ("full", "bitfit") for r in made.whole(m, [0.8, 0.9, 0.7])]
+    ends = {0: 3, 1: 4, 2: 4}
+    curves = {
+        r.trial.fingerprint: [
+            (10 * step, name, value)
+            for step in range(1, ends[r.trial.seed] + 1)
+            for name, value in (
+                ("train_loss", 1 / step),
+                ("validation_score", 0.5 + 0.1 * r.trial.seed),
+            )
+        ]
+        for r in records
+        if r.trial.method == "full" and r.trial.purpose == "final"
+    }
+    report = Report(made.study(["full", "bitfit"]), records, curves=curves.get)
+    figure = drawn(report, "learning")
+    scores, losses = figure.chart.to_dict(validate=True)["hconcat"]
+    assert [v["step"] for v in losses["data"]["values"]] == [10, 20, 30]
+    for value in scores["data"]["values"]:
+        assert [value[key] for key in ("mean", "low", "high")] == pytest.approx([60, 50, 70])
+    assert [v["mean"] for v in losses["data"]["values"]] == pytest.approx([1, 1 / 2, 1 / 3])
+    assert "No curve: bitfit" in figure.caption
+    assert len(figure.rows) == 6
+    assert "learning" not in figures(Report(report.study, records).comparisons[0], PRINT)
+
+
+def test_a_step_is_stacked_by_phase_and_memory_told_by_peak(made):
+    base = made.profile("full", memory=4e8)
+    timed = replace(
+        base,
+        measurements=base.measurements
+        + made.measurements(STEP | {"evaluation_memory_bytes": 1.5e8}, "profile"),
+    )
+    records = [timed, made.final("full", 0, 0.8), *made.whole("bitfit", [0.7])]
+    report = Report(made.study(["full", "bitfit"], seeds=1), records)
+    figure = drawn(report, "step-time")
+    bars = [(v["part"], v["from"], v["to"]) for v in values(figure)]
+    assert bars == [("forward", 0, 30), ("backward", 30, 75), ("optimiser", 75, 80)]
+    assert "Not measured: bitfit" in figure.caption
+    memory = drawn(report, "memory")
+    peaks = {(v["name"], v["part"]): v["to"] for v in values(memory)}
+    assert peaks == {("full", "training"): 400, ("full", "evaluation"): 150, ("bitfit", "training"): 400}
+    assert figure.group == memory.group
+
+
+def test_sizes_of_one_method_are_a_line_and_one_size_is_none(made, report):
+    assert "size-sweep" not in figures(report.comparisons[0], PRINT)
+    sizes = {4: 0.70, 8: 0.78, 64: 0.79}
+    records = made.whole("full", [0.9, 0.9])
+    for rank, score in sizes.items():
+        name = f"lora:r={rank}"
+        records += made.whole(name, [score, score], adapter=1000 * rank)
+    swept = Report(made.study(["full", *(f"lora:r={rank}" for rank in sizes)], seeds=2), records)
+    figure = drawn(swept, "size-sweep")
+    assert [(row["size"], row["adapter_parameters"]) for row in figure.rows] == [
+        (4, 4000), (8, 8000), (64, 64000)
+    ]  # fmt: skip
+    assert [row["score_points"] for row in figure.rows] == pytest.approx([70, 78, 79])
+    assert "lora from r=8 on" in figure.caption
+    assert [v["label"] for v in values(figure)] == ["4", "8", "lora r=64"]
+
+
+def test_the_gap_by_the_size_of_the_backbone(made):
+    counts = {"small": 1_000_000, "large": 50_000_000, "middle": 9_000_000}
+    gaps = {"small": 0.10, "middle": 0.04, "large": 0.01}
+    records = []
+    for name, count in counts.items():
+        for method, score in (("full", 0.9), ("lora:r=8", 0.9 - gaps[name])):
+            for record in (made.final(method, seed, score, backbone=name) for seed in range(2)):
+                counted = [
+                    replace(m, value=count + made.HEAD) if m.name == "full_parameters" else m
+                    for m in record.measurements
+                ]
+                records.append(replace(record, measurements=tuple(counted)))
+    study = made.study(["full", "lora:r=8"], backbone=None, backbones=list(counts), seeds=2)
+    (over,) = Report(study, records).backbones
+    assert over.backbones == (("small", 1_000_000), ("middle", 9_000_000), ("large", 50_000_000))
+    assert over.methods == ["lora:r=8"]
+    figure = backbone_figures(over, PRINT)["gap-by-backbone"]
+    assert [v["gap"] for v in values(figure)] == pytest.approx([-10, -4, -1])
+    assert Report(made.study(["full"]), made.whole("full", [0.8])).backbones == []
+
+
+@pytest.mark.parametrize("with_baseline", [True, False])
+def test_the_heat_map_holds_every_score_and_its_gap(made, with_baseline):
+    names = ("full" if with_baseline else "head", "bitfit")
+    records = [
+        made.final(method, 0, score, task=task)
+        for task, scores in (("a", (0.9, 0.8)), ("b", (0.6, 0.7)))
+        for method, score in zip(names, scores, strict=True)
+    ]
+    report = Report(made.study(names, task=None, tasks=["a", "b"], seeds=[0]), records)
+    figure = across_figures(report.across[0], PRINT)["scores"]
+    cells = {(v["method"], v["task"]): v for v in values(figure)}
+    assert cells["bitfit", "a"]["score"] == pytest.approx(80)
+    assert cells["bitfit", "a"]["gap"] == pytest.approx(-10 if with_baseline else -5)
+    assert cells["bitfit", "b"]["gap"] == pytest.approx(10 if with_baseline else 5)
+    assert ("that of full" if with_baseline else "the mean of all methods") in figure.caption
+
+
+@pytest.mark.parametrize("size", [PRINT, *SCREEN])
+def test_names_stay_text_in_every_drawing(made, size, tmp_path):
+    bad = '<script>alert("x")</script>'
+    records = [*made.whole("full", [0.8, 0.8]), *made.whole(bad, [0.7, 0.7])]
+    report = Report(made.study(["full", bad], seeds=2), records)
+    for name in ("frontier", "gaps", "memory"):
+        written = save(drawn(report, name, size), tmp_path, name)
+        svg = next(path for path in written if path.suffix == ".svg").read_text()
+        assert "<script" not in svg
+        assert 'aria-roledescription="' in svg
+        table = next(path for path in written if path.suffix == ".csv")
+        with table.open(newline="") as file:
+            assert bad in {row["method"] for row in csv.DictReader(file)}
+
+
+def test_the_data_beside_a_figure_are_its_rows(report, tmp_path):
+    figure = drawn(report, "frontier")
+    written = save(figure, tmp_path, "frontier")
+    with next(path for path in written if path.suffix == ".csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["method"] for row in rows] == [row["method"] for row in figure.rows]
+    assert [float(row["train_seconds"]) for row in rows] == [row["train_seconds"] for row in figure.rows]
+    assert set(rows[0]) >= {"score_points", "score_low_points", "score_high_points"}

@@ -1,0 +1,104 @@
+"""The live page: for this machine's browser alone, filling as the folder does."""
+
+from __future__ import annotations
+
+import http.client
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+from urllib.error import HTTPError, URLError
+from urllib.parse import urlsplit
+from urllib.request import urlopen
+
+import pytest
+
+from whichpeft.executors import NoWatch
+from whichpeft.records import Store
+from whichpeft.serving import LivePage
+
+
+def fetch(address: str) -> str:
+    with urlopen(address, timeout=30) as answer:
+        assert answer.headers["Cache-Control"] == "no-store"
+        text: str = answer.read().decode()
+    return text
+
+
+@pytest.fixture
+def store(made: Any, tmp_path: Path) -> Store:
+    store = Store(tmp_path / "run")
+    store.keep_study(made.study(["full", "lora:r=8"]))
+    return store
+
+
+def test_it_fills_as_records_come_and_rests_while_costs_are_measured(made: Any, store: Store) -> None:
+    with LivePage(store.folder) as live:
+        assert "being prepared" in fetch(live.address)
+        store.add(made.profile("full", seconds=9))
+        store.add(made.final("full", 0, 0.81))
+        first = fetch(live.address)
+        assert "81.0" in first
+        assert "connect-src 'self'" in first
+        version = fetch(f"{live.address}version")
+        assert version in first
+        watch = live.followed_by(NoWatch())
+        watch.stage("profile", [], done=0, at_once=1)
+        store.add(made.final("full", 1, 0.85))
+        assert fetch(f"{live.address}version") == version
+        watch.stage("final", [], done=0, at_once=1)
+        assert fetch(f"{live.address}version") != version
+        assert "83.0" in fetch(live.address)
+
+
+def test_nothing_is_shown_without_the_token_or_under_another_name(made: Any, store: Store) -> None:
+    store.add(made.final("full", 0, 0.81))
+    with LivePage(store.folder) as live:
+        parts = urlsplit(live.address)
+        for path in ("/", "/guess/", f"{parts.path}../study.yaml", f"{parts.path}x", "/%2e%2e/"):
+            with pytest.raises(HTTPError) as refused:
+                urlopen(f"http://{parts.netloc}{path}", timeout=10)
+            assert refused.value.code == 404
+        asked = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=10)
+        asked.putrequest("GET", parts.path, skip_host=True)
+        asked.putheader("Host", "evil.example")
+        asked.endheaders()
+        assert asked.getresponse().status == 403
+        asked.close()
+        others = [info[4][0] for info in socket.getaddrinfo(socket.gethostname(), None, socket.AF_INET)]
+        for address in {str(other) for other in others} - {"127.0.0.1"}:
+            with pytest.raises((ConnectionError, TimeoutError)):
+                socket.create_connection((address, parts.port or 0), timeout=2).close()
+        first, second = live.address, None
+    with LivePage(store.folder) as live:
+        second = live.address
+    assert urlsplit(first).path != urlsplit(second).path
+
+
+@pytest.mark.slow
+def test_a_run_says_where_its_page_is(tiny_backbone: Path, reviews: Path, tmp_path: Path) -> None:
+    run = subprocess.Popen(
+        [
+            *(sys.executable, "-m", "whichpeft", "run", "--backbone", str(tiny_backbone), "--serve"),
+            *("--task", str(reviews), "--method", "full", "--epochs", "60", "--seeds", "2"),
+            *("--device", "cpu", "--out", str(tmp_path)),
+        ],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert run.stderr is not None
+        line = next(text for text in run.stderr if "live page" in text)
+        address = line.split()[-1]
+        deadline = time.monotonic() + 60
+        while "being prepared" in fetch(address) and time.monotonic() < deadline:
+            time.sleep(0.2)
+        assert "full" in fetch(address)
+    finally:
+        run.communicate(timeout=120)
+    assert run.returncode == 0
+    with pytest.raises(URLError):
+        urlopen(address, timeout=5)
