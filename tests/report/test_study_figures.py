@@ -12,6 +12,7 @@ from whichpeft.report.across_figures import across_figures
 from whichpeft.report.backbone_figure import backbone_figures
 from whichpeft.report.figure import PRINT, SCREEN
 from whichpeft.report.figures import figures
+from whichpeft.report.page import page
 from whichpeft.report.render import save
 
 STEP = {"forward_milliseconds": 30.0, "backward_milliseconds": 45.0, "optimizer_milliseconds": 5.0}
@@ -159,11 +160,15 @@ def test_the_gap_by_the_size_of_the_backbone(made):
                 ]
                 records.append(replace(record, measurements=tuple(counted)))
     study = made.study(["full", "lora:r=8"], backbone=None, backbones=list(counts), seeds=2)
-    (over,) = Report(study, records).backbones
+    report = Report(study, records)
+    (over,) = report.backbones
     assert over.backbones == (("small", 1_000_000), ("middle", 9_000_000), ("large", 50_000_000))
     assert over.methods == ["lora:r=8"]
     figure = backbone_figures(over, PRINT)["gap-by-backbone"]
     assert [v["gap"] for v in values(figure)] == pytest.approx([-10, -4, -1])
+    written = page(report)
+    assert "by size of the backbone" in written
+    assert figure.title in written
     assert Report(made.study(["full"]), made.whole("full", [0.8])).backbones == []
 
 

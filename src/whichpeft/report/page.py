@@ -8,8 +8,10 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from whichpeft.analysis import Across, Comparison
+from whichpeft.analysis.backbones import OverBackbones
 from whichpeft.report import across_table
 from whichpeft.report.across_figures import across_figures
+from whichpeft.report.backbone_figure import backbone_figures
 from whichpeft.report.columns import METHOD, about, details, interval_note, problems
 from whichpeft.report.figures import figures
 from whichpeft.report.page_figures import shown
@@ -30,9 +32,10 @@ def page(report: Report) -> str:
     """Return the whole page as HTML. Nothing in it is loaded from anywhere else."""
     sections = [_section(comparison, place) for place, comparison in enumerate(report.comparisons)]
     across = [_across(one, place) for place, one in enumerate(report.across)]
+    backbones = [_backbones(over, place) for place, over in enumerate(report.backbones)]
     specs = {
         view.id: view.specs
-        for section in (*across, *sections)
+        for section in (*across, *backbones, *sections)
         for one in section["figures"]
         for view in one.views
     }
@@ -41,6 +44,7 @@ def page(report: Report) -> str:
         answers=report.answers,
         sections=sections,
         across=across,
+        backbones=backbones,
         origin=origin(report),
         style=_text("page.css"),
         specs=_script_json(specs),
@@ -82,6 +86,16 @@ def _across(across: Across, place: int) -> dict[str, Any]:
         "notes": across_table.remarks(across),
         "figures": shown(lambda size: across_figures(across, size), f"across-{place}"),
         "legend": _legend(across.methods),
+    }
+
+
+def _backbones(over: OverBackbones, place: int) -> dict[str, Any]:
+    """Return what the template needs of several backbones on one task."""
+    return {
+        "id": f"backbones-{place}",
+        "heading": f"{plain(over.task)} by size of the backbone",
+        "figures": shown(lambda size: backbone_figures(over, size), f"backbones-{place}"),
+        "legend": _legend(list(over.methods)),
     }
 
 
