@@ -47,10 +47,8 @@ def opened(open_page, written):
 
 
 def test_it_opens_from_a_file_asks_nobody_for_anything_and_draws_every_figure(opened, written):
-    # Six figures on a, four on b, ranks over both.
-    assert opened.drawn() >= 11
-    marks = opened.marks()
-    assert len(marks) >= 11
+    drawn, marks = opened.drawn(), opened.marks()
+    assert drawn == len(marks) == opened.page.locator("figure:visible").count() >= 11
     assert all(marks.values()), marks
     assert opened.asked == [written.as_uri()]
     assert opened.complaints == []
@@ -131,11 +129,11 @@ def test_a_method_is_highlighted_in_figures_and_tables(opened):
     page.mouse.move(0, 0)
     assert button.get_attribute("aria-pressed") == "true"
     assert page.locator("#comparison-0 tr.lit th").all_inner_texts() == ["lora:r=8"]
-    names = page.locator("#figure-0-1 .mark-text.role-mark > text")
-    dimmed = "#figure-0-1 .mark-text.role-mark > text.dimmed"
+    figure = page.locator("#comparison-0 figure").filter(has_text="Score against training time")
+    names = figure.locator(".mark-text.role-mark > text")
     assert "lora:r=8" in names.all_text_contents()
-    assert page.locator(dimmed).count() == names.count() - 1
-    assert page.locator("#figure-0-1 :is(.role-axis-label, .role-legend-label) .dimmed").count() == 0
+    assert figure.locator(".mark-text.role-mark > text.dimmed").count() == names.count() - 1
+    assert figure.locator(":is(.role-axis-label, .role-legend-label) .dimmed").count() == 0
     assert page.locator("#comparison-1 .dimmed").count() == 0
     button.click()
     page.mouse.move(0, 0)
@@ -144,7 +142,8 @@ def test_a_method_is_highlighted_in_figures_and_tables(opened):
 
 def test_pointing_at_a_mark_says_what_it_is(opened):
     opened.drawn()
-    opened.page.locator("#figure-0-1 svg .mark-symbol path").first.hover()
+    figure = opened.page.locator("#comparison-0 figure").filter(has_text="Score against training time")
+    figure.locator(".mark-symbol.role-mark path").first.hover()
     tip = opened.page.locator("#vg-tooltip-element.visible")
     tip.wait_for()
     assert "train time" in tip.inner_text()
@@ -154,11 +153,12 @@ def test_views_of_one_thing_are_shown_one_at_a_time(made, tmp_path, open_page, m
     drawn = page_module.figures
 
     def grouped(comparison, size):
-        """Return the figures with two of them as views of one thing, and one view with a bad name."""
+        """Return two figures as views of one thing, one of them with a bad name, and a third."""
         found = drawn(comparison, size)
-        for name, label in (("score-against-share", "share"), ("frontier", ATTACK)):
-            found[name] = replace(found[name], group="cost " + ATTACK, label=label)
-        return found
+        shown = {name: found[name] for name in ("score-against-share", "score-against-time", "gaps")}
+        for name, label in (("score-against-share", "share"), ("gaps", ATTACK)):
+            shown[name] = replace(shown[name], group="cost " + ATTACK, label=label)
+        return shown
 
     monkeypatch.setattr(page_module, "figures", grouped)
     study = made.study(["full", "lora:r=8"])
@@ -169,14 +169,14 @@ def test_views_of_one_thing_are_shown_one_at_a_time(made, tmp_path, open_page, m
     path = tmp_path / "report.html"
     Report(study, records).write_html(path)
     opened = open_page(path)
-    assert opened.drawn() == 3
+    assert opened.drawn() == 2
     titles = opened.page.locator("figure:visible h3")
     assert titles.all_inner_texts()[0] == "Score against trainable share"
     choice = opened.page.get_by_label(f"Cost {ATTACK}, shown:")
     assert choice.locator("option").all_inner_texts() == ["share", ATTACK]
     choice.select_option(ATTACK)
     opened.page.locator("#figure-0-2 svg").wait_for()
-    assert titles.all_inner_texts()[0] == "Frontier of score and training time"
+    assert titles.all_inner_texts()[0] == "Gap to full"
     assert opened.page.locator("#figure-0-0").is_hidden()
     opened.drawn()
     assert all(opened.marks().values())

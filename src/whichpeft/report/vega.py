@@ -67,8 +67,13 @@ def word(field: str, **more: Any) -> Spec:
 
 
 def as_is(field: str) -> Spec:
-    """Return the encoding of a colour, shape, size or opacity that stands in the data itself."""
+    """Return the encoding of a colour or shape that stands in the data itself."""
     return {"field": field, "type": "nominal", "scale": None, "legend": None}
+
+
+def amount_as_is(field: str) -> Spec:
+    """Return the encoding of a size or an opacity that stands in the data itself."""
+    return {"field": field, "type": "quantitative", "scale": None, "legend": None}
 
 
 def fixed(value: Any) -> Spec:

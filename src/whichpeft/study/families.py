@@ -6,6 +6,8 @@ is a family of its own.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from whichpeft.errors import StudyError
 from whichpeft.study.names import parse_method
 
@@ -34,6 +36,7 @@ FAMILIES: dict[str, tuple[str, ...]] = {
 _OF = {name: family for family, names in FAMILIES.items() for name in names}
 
 
+@lru_cache(maxsize=4096)  # figures ask for the same methods again and again
 def family_of(method: str) -> str:
     """Return the family of a method as typed: that of its first part, else the part's own name.
 
