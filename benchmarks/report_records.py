@@ -127,7 +127,10 @@ def tuning(name: str, task: str, budget: wp.Budget, number: int, score: float) -
     if number == number_of_best(name):
         score = 0.95
     facts = [
-        _fact("validation_score", score, "fraction"), _fact("steps", 100, "count"),
+        Measurement(
+            name="validation_score", value=score, unit="fraction", phase="validate", source="made"
+        ),
+        _fact("steps", 100, "count"),
         _fact("examples_trained", 1600, "count"), _fact("search_trials", budget.tuning_trials, "count"),
     ]  # fmt: skip
     of = trial(

@@ -12,6 +12,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from whichpeft.analysis.search import Search
 
@@ -82,7 +83,14 @@ def curve_of(search: Search) -> Curve:
     elif not known:
         return ()
     least = min(known) if floor is None else floor
-    pool = [max(least, least if tried.score is None else tried.score) for tried in search.sample]
+    pool = tuple(max(least, least if tried.score is None else tried.score) for tried in search.sample)
+    return (*points, *_drawn_from(pool))
+
+
+@lru_cache(maxsize=1024)  # a page draws the same searches at several sizes
+def _drawn_from(pool: tuple[float, ...]) -> Curve:
+    """Return what to expect after the default of 1, 2, ... draws from a sample's scores."""
+    points = []
     for draws in range(1, len(pool) + 1):
         low, high = (best_quantile(pool, draws, share) for share in BAND)
         points.append(

@@ -11,7 +11,10 @@ UNKNOWN = "\N{EN DASH}"
 
 def plain(text: object) -> str:
     """Return text on one line, without control characters that could steer a terminal."""
-    kept = "".join(" " if unicodedata.category(c)[0] in "CZ" else c for c in str(text))
+    text = str(text)
+    if text.isascii() and text.isprintable():  # nearly all text: nothing to look for
+        return " ".join(text.split())
+    kept = "".join(" " if unicodedata.category(c)[0] in "CZ" else c for c in text)
     return " ".join(kept.split())
 
 
