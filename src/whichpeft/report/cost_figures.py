@@ -14,7 +14,18 @@ from whichpeft.report.figure import Drawn, Figure, Size, titled
 from whichpeft.report.labels import CHAR, distinct, shortened
 from whichpeft.report.style import colours
 from whichpeft.report.text import plain, tuned_note
-from whichpeft.report.vega import Spec, as_is, chart, linear, mark, names_axis, number, tooltip, word
+from whichpeft.report.vega import (
+    Spec,
+    amount,
+    as_is,
+    chart,
+    linear,
+    mark,
+    names_axis,
+    number,
+    tooltip,
+    word,
+)
 from whichpeft.units import show_bytes, show_milliseconds, size_unit
 
 # What a bar is made of, from its foot on, by the measurement; and how strongly each part is inked.
@@ -137,7 +148,7 @@ def _bars(
     return chart(
         [
             mark("bar", {"x": x, "x2": {"field": "to"}, "y": y, "color": as_is("colour"),
-                         "opacity": as_is("ink"), "tooltip": shown, **lanes},
+                         "opacity": amount("ink"), "tooltip": shown, **lanes},
                  height={"band": 0.9 if rows > 1 else 0.66}),
             mark("text", {"x": x | {"field": "to"}, "y": y, "text": word("total"), **lanes},
                  where="datum.total != ''", align="left", baseline="middle", dx=4,

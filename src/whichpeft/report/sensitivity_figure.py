@@ -19,7 +19,19 @@ from whichpeft.report.labels import CHAR, shortened
 from whichpeft.report.scales import log_ticks
 from whichpeft.report.style import Look
 from whichpeft.report.text import plain
-from whichpeft.report.vega import Spec, as_is, chart, fixed, in_rows, linear, mark, number, tooltip, word
+from whichpeft.report.vega import (
+    Spec,
+    amount,
+    as_is,
+    chart,
+    fixed,
+    in_rows,
+    linear,
+    mark,
+    number,
+    tooltip,
+    word,
+)
 from whichpeft.units import points
 
 _HEIGHT = 120  # pixels of a panel
@@ -106,7 +118,7 @@ def _layers(domain: tuple[float, float], width: int, above: int) -> list[Spec]:
         "stroke": as_is("colour"),
         "fill": as_is("fill"),
         "shape": as_is("shape"),
-        "size": as_is("size"),
+        "size": amount("size"),
         "tooltip": tooltip(tips),
     }
     return [
