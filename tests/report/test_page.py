@@ -167,9 +167,9 @@ def test_a_browser_draws_the_charts(made, tmp_path):
     done = subprocess.run(
         [*command, page.as_uri()], capture_output=True, text=True, timeout=120, check=True
     )
-    # The page counts only what was drawn without an error: six on a, four on b, ranks over both.
-    assert 'data-drawn="11"' in done.stdout
-    assert done.stdout.count("<svg") >= 11
+    # The page counts only what was drawn without an error: eleven on a, six on b, two over both.
+    assert 'data-drawn="19"' in done.stdout
+    assert done.stdout.count("<svg") >= 19
 
 
 def test_the_page_shows_the_parts_of_a_step_and_leaves_out_what_nobody_measured(made, tmp_path):
