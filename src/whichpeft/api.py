@@ -171,9 +171,9 @@ def folder_of(study: Study, out: Path | str | None) -> Path:
     """Return the folder a study runs in. Raises StudyError where its name would lead elsewhere."""
     if out is not None:
         return Path(out)
-    if study.name in ("", ".", "..") or any(char in study.name for char in "/\\:\0"):
+    if study.name in (".", "..") or any(char in study.name for char in "/\\:\0"):
         raise StudyError(
             f"study {study.name!r}: a name without / \\ : becomes a folder in whichpeft-runs; "
             "change it, or name the folder with --out"
         )
-    return Path("whichpeft-runs", study.name)
+    return Path("whichpeft-runs", study.name or "unnamed")

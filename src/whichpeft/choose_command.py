@@ -46,6 +46,8 @@ def choose(
 
     check_format(format, ["text", "json"])
     report = Report.read(folder)
+    for what in report.damaged:
+        Console(stderr=True).print(Text(f"whichpeft: left out: {what}"), soft_wrap=True)
     choices = report.choose(
         max_memory=max_memory,
         max_trainable=max_trainable,

@@ -17,7 +17,7 @@ from whichpeft.engine.meter import Meter
 from whichpeft.engine.prepare import Prepared, prepare
 from whichpeft.engine.trial import carry_out
 
-from .test_trial import Trials
+from .conftest import Trials
 
 
 @pytest.fixture

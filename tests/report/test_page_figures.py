@@ -53,18 +53,18 @@ def test_every_figure_has_data(comparison):
 
 def test_figures_of_one_group_stand_together_where_the_first_of_them_stood(comparison):
     def draw(size):
-        found = figures(comparison, size)
-        names = ("score-against-share", "efficiency", "score-against-time")
-        drawn = {name: replace(found[name], group="", label="") for name in names}
-        for name in names[::2]:
-            drawn[name] = replace(drawn[name], group="score", label=name)
-        return drawn
+        kept = ("score-against-share", "score-against-time", "frontier", "efficiency")
+        drawn = figures(comparison, size)
+        found = {name: drawn[name] for name in kept}
+        for name in ("score-against-share", "frontier"):
+            found[name] = replace(found[name], group="frontier", label=name)
+        return found
 
     found = shown(draw, "0")
-    assert [len(one.views) for one in found] == [2, 1]
-    assert [view.label for view in found[0].views] == ["score-against-share", "score-against-time"]
+    assert [len(one.views) for one in found] == [2, 1, 1]
+    assert [view.label for view in found[0].views] == ["score-against-share", "frontier"]
     ids = [view.id for one in found for view in one.views]
-    assert len(set(ids)) == len(ids) == 3
+    assert len(set(ids)) == len(ids) == 4
     widths = [size["width"] for size in found[0].views[0].specs]
     assert widths == sorted(widths, reverse=True)
     assert "config" not in found[0].views[0].specs[0]["spec"]

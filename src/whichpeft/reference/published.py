@@ -40,8 +40,7 @@ _SOURCES = {
         published=f"{_LOREFT}, Table 1, which takes its baselines from the DoRA and LLM-Adapters "
         f"papers; the averages are those of {_SURVEY}, Table 1",
         reliability=(
-            "Each baseline is a single run; LoReFT and DiReFT are means of three. No interval is "
-            "published.",
+            "Each baseline is a single run, and no interval is published.",
             "The authors of LoReFT corrected two shares of parameters later, those of PrefT and of "
             "AdapterS; both are given, and only the corrected one of PrefT-7B (0.039 instead of 0.110) "
             "follows from the stated set-up.",
@@ -51,10 +50,7 @@ _SOURCES = {
         file="arithmetic_llama",
         what="Accuracy in percent on four arithmetic tasks, LLaMA-7B and LLaMA-13B, by method",
         published=f"{_LOREFT}, Table 2",
-        reliability=(
-            "Each baseline is a single run of the LLM-Adapters paper; LoReFT and DiReFT are means of "
-            "three. No interval is published.",
-        ),
+        reliability=("No interval is published.",),
     ),
     "domains": Source(
         file="domains",

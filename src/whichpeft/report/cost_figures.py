@@ -16,7 +16,7 @@ from whichpeft.report.style import colours
 from whichpeft.report.text import plain, tuned_note
 from whichpeft.report.vega import (
     Spec,
-    amount_as_is,
+    amount,
     as_is,
     chart,
     linear,
@@ -148,7 +148,7 @@ def _bars(
     return chart(
         [
             mark("bar", {"x": x, "x2": {"field": "to"}, "y": y, "color": as_is("colour"),
-                         "opacity": amount_as_is("ink"), "tooltip": shown, **lanes},
+                         "opacity": amount("ink"), "tooltip": shown, **lanes},
                  height={"band": 0.9 if rows > 1 else 0.66}),
             mark("text", {"x": x | {"field": "to"}, "y": y, "text": word("total"), **lanes},
                  where="datum.total != ''", align="left", baseline="middle", dx=4,

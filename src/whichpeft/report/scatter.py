@@ -21,7 +21,7 @@ from whichpeft.report.scales import (
 )
 from whichpeft.report.vega import (
     Spec,
-    amount_as_is,
+    amount,
     as_is,
     chart,
     fixed,
@@ -119,7 +119,7 @@ def _marks(points: Sequence[Point], x: Spec, y: Spec, scale: Scale) -> list[Spec
         "y": y,
         "color": as_is("colour"),
         "shape": as_is("shape"),
-        "opacity": amount_as_is("opacity"),
+        "opacity": amount("opacity"),
         "tooltip": tooltip({"name": "name"} | {f"fact{i}": title for i, title in enumerate(titles)}),
     }
     layers = [
@@ -130,7 +130,7 @@ def _marks(points: Sequence[Point], x: Spec, y: Spec, scale: Scale) -> list[Spec
         # Clipped, because an interval over two seeds can be wider than the whole scale.
         layers.append(
             mark("rule", {"x": x, "y": y | {"field": "low"}, "y2": {"field": "high"},
-                          "color": as_is("colour"), "opacity": amount_as_is("bar_opacity")},
+                          "color": as_is("colour"), "opacity": amount("bar_opacity")},
                  where="datum.low != null", strokeWidth=1.5, clip=True)
         )  # fmt: skip
     if any(point.size is not None for point in points):

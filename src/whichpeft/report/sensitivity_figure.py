@@ -21,7 +21,7 @@ from whichpeft.report.style import Look
 from whichpeft.report.text import plain
 from whichpeft.report.vega import (
     Spec,
-    amount_as_is,
+    amount,
     as_is,
     chart,
     fixed,
@@ -118,7 +118,7 @@ def _layers(domain: tuple[float, float], width: int, above: int) -> list[Spec]:
         "stroke": as_is("colour"),
         "fill": as_is("fill"),
         "shape": as_is("shape"),
-        "size": amount_as_is("size"),
+        "size": amount("size"),
         "tooltip": tooltip(tips),
     }
     return [

@@ -66,14 +66,14 @@ def word(field: str, **more: Any) -> Spec:
     return {"field": field, "type": "nominal", **more}
 
 
-def as_is(field: str) -> Spec:
-    """Return the encoding of a colour or shape that stands in the data itself."""
-    return {"field": field, "type": "nominal", "scale": None, "legend": None}
+def as_is(field: str, kind: str = "nominal") -> Spec:
+    """Return the encoding of a colour or shape that stands in the data itself; see `amount`."""
+    return {"field": field, "type": kind, "scale": None, "legend": None}
 
 
-def amount_as_is(field: str) -> Spec:
-    """Return the encoding of a size or an opacity that stands in the data itself."""
-    return {"field": field, "type": "quantitative", "scale": None, "legend": None}
+def amount(field: str) -> Spec:
+    """Return the encoding of a size or opacity that stands in the data itself."""
+    return as_is(field, "quantitative")
 
 
 def fixed(value: Any) -> Spec:

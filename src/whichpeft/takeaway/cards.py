@@ -52,7 +52,9 @@ def write_cards(report: Report, folder: Path) -> list[Path]:
         for row, kept in zip(comparison.rows, comparison.records, strict=True):
             for record in kept.completed:
                 target = store.adapter_folder(record.trial.fingerprint)
-                if target.is_dir() and target / CARD not in written:
+                # What trains nothing leaves an empty folder.
+                filled = target.is_dir() and any(path.name != CARD for path in target.iterdir())
+                if filled and target / CARD not in written:
                     text = card(report, comparison, row, kept, record, target)
                     write_whole(target / CARD, text.encode())
                     written.append(target / CARD)
