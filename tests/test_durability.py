@@ -134,6 +134,19 @@ def test_a_tuned_study_is_shared_too(tiny_backbone: Path, reviews: Path, tmp_pat
     assert sum(len([x for x in s.splitlines() if x.startswith("[")]) for s in said) == len(scores(alone))
 
 
+def test_a_method_added_while_another_process_tunes_is_measured_between_its_trials(
+    tiny_backbone: Path, reviews: Path, tmp_path: Path
+) -> None:
+    asked = command(tiny_backbone, reviews, tmp_path, "--tuning-trials", "6", "--jobs", "1")
+    first = start(asked)
+    wait_for_records(tmp_path, 6, first)  # four profiles, and a search is under way
+    second = start([*asked, "--method", "head"])
+    said = [run.communicate(timeout=300)[1] for run in (first, second)]
+    assert [first.returncode, second.returncode] == [0, 0], said
+    assert "head" in {record.trial.method_id for record in Store(tmp_path)}
+    nothing_is_left_behind(tmp_path)
+
+
 def test_a_killed_process_s_trials_are_done_by_the_other(
     tiny_backbone: Path, reviews: Path, tmp_path: Path
 ) -> None:

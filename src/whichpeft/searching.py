@@ -9,7 +9,7 @@ from whichpeft.batching import along, kind
 from whichpeft.engine import Job
 from whichpeft.planning import Cell, Search, bar, rungs
 from whichpeft.records import Claims, Store
-from whichpeft.sharing import may_start
+from whichpeft.sharing import SEARCH, may_start, names
 from whichpeft.stage import Stage, make_job
 from whichpeft.study import Trial
 
@@ -59,12 +59,18 @@ def jobs_of(
                 if trial.number != last + 1 or kind(job) != kind(jobs[0]):
                     break
                 jobs.append(job)
-            running[i] = {job.trial.fingerprint for job in jobs}
-            yield along(jobs)
+            job = along(jobs)
+            running[i] = set(names(job))
+            claims.take(*running[i])  # so that who measures costs waits for these, not for the search
+            if may_start(claims):
+                yield job
+            else:
+                claims.release(*running.pop(i))
+                yield None
 
 
 def _claim(search: Search) -> str:
-    return f"search-{search.trials[0].fingerprint}"
+    return f"{SEARCH}{search.trials[0].fingerprint}"
 
 
 def _not_in(done: set[str], trials: Sequence[Trial]) -> list[Trial]:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 import threading
+from html import escape
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from whichpeft.errors import WhichpeftError
 from whichpeft.records import Store
 
 if TYPE_CHECKING:
@@ -102,7 +105,10 @@ class LivePage:
             if not version:
                 return _WAIT
             if version != self._made[0]:
-                html = page(Report.read(self._store.folder))
+                try:
+                    html = page(Report.read(self._store.folder))
+                except WhichpeftError as error:
+                    return _WAIT.replace("The study is being prepared.", escape(str(error)))
                 html = html.replace(_POLICY, f"{_POLICY}; connect-src 'self'", 1)
                 html = html.replace("</body>", f"{_FOLLOW % (version, _ASK_EVERY)}</body>")
                 self._made = (version, html)
@@ -145,7 +151,8 @@ def _handler(live: LivePage) -> type[BaseHTTPRequestHandler]:
             ):
                 self.send_header(name, value)
             self.end_headers()
-            self.wfile.write(content)
+            with contextlib.suppress(ConnectionError):  # the browser has gone on
+                self.wfile.write(content)
 
         def log_message(self, format: str, *args: Any) -> None:
             """The terminal belongs to the run."""

@@ -11,6 +11,7 @@ from whichpeft.executors import Watch
 from whichpeft.records import Claim, Claims, Store
 
 _PROFILES = "profiles"  # claimed by the one process that measures costs
+SEARCH = "search-"  # how the claim on a search begins: held between its trials too, when nothing runs
 _ASK_EVERY = 0.5  # seconds
 
 
@@ -37,10 +38,12 @@ def left_to_do(jobs: Sequence[Job], store: Store, claims: Claims) -> Iterator[Jo
 
 
 def take(job: Job, store: Store, claims: Claims) -> bool:
-    """Claim a job's trials, where no other process has them and not all have records by now."""
+    """Claim a job's trials, where no other process has them, none measures costs, and some are left."""
     if not claims.take(*names(job)):
         return False
-    if _done(job, store):  # by another, since this process looked
+    # Looked at with the claim in hand: another may have done them, or begun to measure, meanwhile. Who
+    # measures looks for claims with its own in hand, so one of the two sees the other.
+    if _done(job, store) or not may_start(claims):
         claims.release(*names(job))
         return False
     return True
@@ -65,7 +68,8 @@ def measuring(claims: Claims, watch: Watch) -> Iterator[None]:
         return None if claims.take(_PROFILES) else claims.holder(_PROFILES)
 
     def at_work() -> Claim | None:
-        return next((claim for claim in claims.others() if claims.here(claim)), None)
+        at_work = (c for c in claims.others() if claims.here(c) and not c.name.startswith(SEARCH))
+        return next(at_work, None)
 
     _wait(takes_turn, watch, "measures costs, which one process does at a time")
     try:

@@ -162,7 +162,9 @@ def _generators(device: torch.device) -> dict[str, torch.Tensor]:
         "generator/numpy-gauss": torch.tensor([gauss], dtype=torch.float64),
     }
     if device.type == "cuda":
-        found["generator/cuda"] = torch.cuda.get_rng_state(device)
+        found["generator/device"] = torch.cuda.get_rng_state(device)
+    elif device.type == "mps":
+        found["generator/device"] = torch.mps.get_rng_state()
     return found
 
 
@@ -173,7 +175,9 @@ def _set_generators(tensors: Mapping[str, torch.Tensor], device: torch.device) -
     gauss = float(tensors["generator/numpy-gauss"][0])
     np.random.set_state(("MT19937", words, place, has_gauss, gauss))
     if device.type == "cuda":
-        torch.cuda.set_rng_state(tensors["generator/cuda"], device)
+        torch.cuda.set_rng_state(tensors["generator/device"], device)
+    elif device.type == "mps":
+        torch.mps.set_rng_state(tensors["generator/device"])
 
 
 def _numbered(name: str, tensors: Iterable[torch.Tensor]) -> dict[str, torch.Tensor]:
