@@ -65,7 +65,10 @@ def measuring(claims: Claims, watch: Watch) -> Iterator[None]:
     """Be the one process of the folder that measures costs, with no trial of others on this host."""
 
     def takes_turn() -> Claim | None:
-        return None if claims.take(_PROFILES) else claims.holder(_PROFILES)
+        while not claims.take(_PROFILES):
+            if (holder := claims.holder(_PROFILES)) is not None:
+                return holder
+        return None
 
     def at_work() -> Claim | None:
         at_work = (c for c in claims.others() if claims.here(c) and not c.name.startswith(SEARCH))
