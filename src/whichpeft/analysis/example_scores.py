@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from whichpeft.analysis.per_example import per_example
+from whichpeft.analysis.per_example import per_example, per_example_in_sets
 from whichpeft.errors import RecordError
 from whichpeft.records import Record
 
@@ -72,7 +72,11 @@ class ScoresByExample:
             self._labels = labels
         elif not np.array_equal(labels, self._labels):
             return None
-        values = per_example(score.source, labels, outputs)
+        groups = arrays.get("groups")
+        if groups is None:
+            values = per_example(score.source, labels, outputs)
+        else:
+            values = per_example_in_sets(score.source, labels, outputs, groups)
         if values is None or not abs(float(values.mean()) - score.value) < _SAME_SCORE:
             return None
         return values

@@ -27,12 +27,29 @@ def per_example(metric: str, labels: AnyArray, outputs: AnyArray) -> Array | Non
     """Return values of shape (examples,) whose mean is the metric, or None for an unknown metric.
 
     labels: shape (examples,); outputs as a task gives them: shape (examples, classes), or
-    (examples, 1) in the labels' unit for regression.
+    (examples, 1) in the labels' unit for regression; of language models as `tasks.generative.scoring` says.
     """
+    if metric in OF_ANSWERS:
+        return OF_ANSWERS[metric](labels, outputs)
     if metric not in PSEUDO_VALUES:
         return None
     predictions = np.argmax(outputs, axis=1) if metric in OF_CLASSES else outputs[:, 0]
     return PSEUDO_VALUES[metric](labels, predictions)
+
+
+def per_example_in_sets(
+    metric: str, labels: AnyArray, outputs: AnyArray, groups: AnyArray
+) -> Array | None:
+    """Return values whose mean is the mean of the metric over the sets that examples are from."""
+    numbers, counts = np.unique(groups, return_counts=True)
+    found: Array = np.zeros(len(labels))
+    for number, count in zip(numbers, counts, strict=True):
+        own = groups == number
+        values = per_example(metric, labels[own], outputs[own])
+        if values is None:
+            return None
+        found[own] = values * (len(labels) / (len(numbers) * count))
+    return found
 
 
 def accuracy(labels: AnyArray, predictions: AnyArray) -> Array:
@@ -130,6 +147,25 @@ def neg_rmse(labels: AnyArray, predictions: AnyArray) -> Array:
     return as_pseudo_values(-math.sqrt(squares.mean()), without)
 
 
+def likeliest(labels: AnyArray, outputs: AnyArray, kind: int) -> Array:
+    """Return 1 for each example whose likeliest choice is right; kind: 0 as a whole, 1 a character."""
+    return np.asarray(np.argmax(outputs[:, :, kind], axis=1) == labels, dtype=np.float64)
+
+
+def log_likelihood(labels: AnyArray, outputs: AnyArray) -> Array:
+    """Return pseudo-values of the mean log-likelihood of a token."""
+    nats, tokens = outputs[:, 0].astype(np.float64), outputs[:, 1].astype(np.float64)
+    whole = float(nats.sum() / tokens.sum())
+    return as_pseudo_values(whole, _over(nats.sum() - nats, tokens.sum() - tokens))
+
+
+# Metrics of language models, whose outputs are no classes and no values.
+OF_ANSWERS: dict[str, Callable[[AnyArray, AnyArray], Array]] = {
+    "acc": lambda labels, outputs: likeliest(labels, outputs, 0),
+    "acc_norm": lambda labels, outputs: likeliest(labels, outputs, 1),
+    "exact_match": lambda labels, outputs: outputs[:, 0].astype(np.float64),
+    "log_likelihood": log_likelihood,
+}
 # What each metric is worked out from; the names are those that tasks give their metrics.
 OF_CLASSES = ("accuracy", "f1", "macro_f1", "matthews")
 PSEUDO_VALUES: dict[str, Callable[[AnyArray, AnyArray], Array]] = {

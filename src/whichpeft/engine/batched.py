@@ -124,7 +124,7 @@ def _test(stacked: Stacked, members: Sequence[Member], report: Report) -> list[T
             outputs = evaluate_together(prepared, stack, "test")
             for member, rows in zip(final, outputs, strict=True):
                 try:
-                    predictions = checked_predictions(prepared, rows)
+                    predictions = checked_predictions(prepared, {"outputs": rows})
                     tested[id(member)] = predictions, final_scores(prepared, predictions)
                 except TrialFailed as error:
                     member.failure = error

@@ -129,7 +129,7 @@ class _Fitting:
         outputs = evaluate_together(self.prepared, self.stack, "validation")
         for member, rows in zip(self.active, outputs, strict=True):
             try:
-                scores.append(validation_score(self.prepared, rows))
+                scores.append(validation_score(self.prepared, {"outputs": rows}))
             except TrialFailed as error:
                 member.failure = TrialFailed(error.reason, phase="validate")
         self.leave([member for member in self.active if member.failure is not None])

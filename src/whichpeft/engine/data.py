@@ -16,7 +16,7 @@ from whichpeft.backbones import Backbone
 from whichpeft.cache import cached, find_cached
 from whichpeft.errors import FolderError
 from whichpeft.study import Budget
-from whichpeft.tasks import Examples, ImageTask, Task, TextTask
+from whichpeft.tasks import Examples, GenerativeTask, ImageTask, Task, TextTask
 from whichpeft.tasks.kept import can_keep, encoding_name, keep_examples, kept_examples
 
 _WORTH_KEEPING = 2.0  # seconds of encoding, from which on another run should not do it again
@@ -49,7 +49,7 @@ def _find_or_encode(
 ) -> Path | Mapping[str, Examples]:
     """Return the folder of the arrays, or the examples themselves where they are of another kind."""
     # A task of a stranger may encode the same data in its own way, and in another way tomorrow.
-    ours = type(task) in (TextTask, ImageTask)
+    ours = type(task) in (TextTask, ImageTask, GenerativeTask)
     name = encoding_name(task, backbone, max_train)
     found = find_cached(name) if ours else None
     if found is not None:

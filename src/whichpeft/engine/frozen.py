@@ -23,7 +23,7 @@ from whichpeft.engine.batches import evaluation_batches
 from whichpeft.engine.compute import Compute
 from whichpeft.engine.meter import Meter
 from whichpeft.engine.prepare import Prepared
-from whichpeft.tasks import Array, Batch, Examples
+from whichpeft.tasks import Array, Batch, Examples, Interpreted
 
 _AT_ONCE = 64
 _MEMORY_SHARE = 0.06  # of what is free, for one split's activations, which are there twice for a moment
@@ -133,13 +133,13 @@ def replay_frozen(
 ) -> Prepared:
     """Return the model with its untouched layers replayed from activations that are kept.
 
-    That is the same model where there are none, where several processes share it, or where replaying
-    does not give what the model gives. data: the file of the encoded task; activations are kept beside
+    That is the same model where there are none, where several processes share it, where a batch is not one
+    pass through the model, or where replaying does not give what the model gives. data: the file of the encoded task; activations are kept beside
     it, for all trials that read it. splits: those that will be read, each with the phase that its
     activations count to. beside: how many other trials may run at the same time.
     """
     layers = prepared.untouched
-    if not layers or prepared.group.size > 1:
+    if not layers or prepared.group.size > 1 or isinstance(prepared.task, Interpreted):
         return prepared
     replay = _Replay(layers, beside)
     replayed: dict[str, Examples] = dict(prepared.examples)

@@ -19,7 +19,7 @@ from whichpeft.engine.prepare import Prepared
 from whichpeft.errors import TrialFailed
 from whichpeft.methods import Method
 from whichpeft.study import Budget
-from whichpeft.tasks import Array, Batch, Examples, scores
+from whichpeft.tasks import Array, Batch, Examples, Interpreted, scores
 
 _Batch = TypeVar("_Batch")  # a batch, or its place in the epoch
 Report = Callable[[Progress], None]
@@ -226,11 +226,20 @@ def fit(
     return fitted
 
 
-def evaluate(prepared: Prepared, split: str) -> Array:
-    """Return the outputs on a split, one row per example, in the split's own order."""
+def evaluate(prepared: Prepared, split: str) -> dict[str, Array]:
+    """Return ``outputs`` on a split, one row per example, in the split's own order.
+
+    Beside them stands what else the task keeps of its predictions.
+    """
     examples: Examples = prepared.examples[split]
-    if not prepared.adapter.trains:
-        return prepared.task.constant(len(examples))
+    constant = None if prepared.adapter.trains else prepared.task.constant(len(examples))
+    outputs = _outputs(prepared, examples) if constant is None else constant
+    if isinstance(prepared.task, Interpreted):
+        return dict(prepared.task.predictions(outputs, examples, prepared.backbone))
+    return {"outputs": outputs}
+
+
+def _outputs(prepared: Prepared, examples: Examples) -> Array:
     rows: list[Array] = []
     batches = evaluation_batches(examples.sizes, EVALUATION_BATCH)
     prepared.model.eval()
@@ -315,12 +324,16 @@ def note_loss(loss: float, fitted: Fitted) -> None:
     fitted.curve.append((fitted.steps, "train_loss", loss))
 
 
-def validation_score(prepared: Prepared, outputs: Array) -> float:
-    """Score outputs on the validation split. Raises TrialFailed where one or the other is not finite."""
-    if not np.isfinite(outputs).all():
+def validation_score(prepared: Prepared, found: Mapping[str, Array]) -> float:
+    """Score what `evaluate` found on the validation split.
+
+    Raises TrialFailed where outputs or the score are not finite.
+    """
+    if not np.isfinite(found["outputs"]).all():
         raise TrialFailed("the outputs are not finite", phase="validate")
     metrics = prepared.task.metrics
-    score = scores(metrics, prepared.examples["validation"].labels, outputs)[metrics[0].name]
+    labels = prepared.examples["validation"].labels
+    score = scores(metrics, labels, found["outputs"], found.get("groups"))[metrics[0].name]
     if not math.isfinite(score):
         raise TrialFailed(f"the validation score is not finite ({metrics[0].name} {score})")
     return score

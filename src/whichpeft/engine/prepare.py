@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from whichpeft.backbones import Backbone
 from whichpeft.backbones.recompute import recompute_activations
 from whichpeft.engine.compute import Compute, own_memory, store_frozen_weights
 from whichpeft.engine.data import read_data
@@ -48,6 +49,7 @@ class Prepared:
     group: Group = ALONE
     untouched: tuple[torch.nn.Module, ...] = ()
     replayed: int = 0
+    backbone: Backbone | None = None
 
     @property
     def model(self) -> torch.nn.Module:
@@ -72,10 +74,13 @@ class Prepared:
         """
         own = self.group.own(batch)
         most = math.ceil(len(batch) / self.group.size)
+        weights = getattr(self.examples["train"], "weights", None)
         for i in range(0, most, self.at_once):
             part = own[i : i + self.at_once]
-            share = len(part) * self.group.size / len(batch)
-            yield part if len(part) else batch[:1], share
+            counted = len(part) / len(batch)
+            if weights is not None:
+                counted = float(weights[part].sum() / weights[batch].sum())
+            yield part if len(part) else batch[:1], counted * self.group.size
 
 
 def start_stream(seed: int, stream: int, rank: int = 0) -> None:
@@ -128,7 +133,17 @@ def prepare(job: Job, compute: Compute, group: Group = ALONE) -> Prepared:
     else:
         # Not the model's own: transformers' refuses for quantised weights, which are there already.
         torch.nn.Module.to(adapter.model, compute.device)
-    return Prepared(task, examples, adapter, compute, counts, job.at_once, group, untouched)
+    return Prepared(
+        task,
+        examples,
+        adapter,
+        compute,
+        counts,
+        at_once=job.at_once,
+        group=group,
+        untouched=untouched,
+        backbone=job.backbone,
+    )
 
 
 def whole_adapter(prepared: Prepared, job: Job) -> Adapter | None:

@@ -18,7 +18,7 @@ from whichpeft.engine.job import Job
 from whichpeft.engine.mapped import Layout, Own, Stack, batch_of, tensors_of
 from whichpeft.engine.prepare import Prepared, prepare
 from whichpeft.errors import CannotBatch
-from whichpeft.tasks import Array, Batch
+from whichpeft.tasks import Array, Batch, Interpreted
 
 # How far losses, and gradients by their norms, may be apart: sums of another order, and no more.
 _AGREES = {"float32": 1e-3, "bfloat16": 0.1}
@@ -65,6 +65,8 @@ def stack_up(jobs: Sequence[Job], compute: Compute) -> Stacked:
 
 def _stack_up(jobs: Sequence[Job], compute: Compute) -> Stacked:
     first = prepare(jobs[0], compute)
+    if isinstance(first.task, Interpreted):
+        raise CannotBatch(f"what {first.task.name} asks of a model is read one model at a time")
     if first.untouched:
         raise CannotBatch("its frozen layers are computed once for all trials, which is quicker")
     _check_steps(first)

@@ -186,23 +186,26 @@ def result_of(
     return Result(record=record, curve=fitted.curve, predictions=predictions)
 
 
-def checked_predictions(prepared: Prepared, outputs: Array) -> dict[str, Array]:
-    """Return the outputs on the test split and its labels. Raises TrialFailed where not finite."""
-    if not np.isfinite(outputs).all():
+def checked_predictions(prepared: Prepared, found: Mapping[str, Array]) -> dict[str, Array]:
+    """Return what `evaluate` found on the test split, and its labels. Raises TrialFailed where not finite."""
+    if not np.isfinite(found["outputs"]).all():
         raise TrialFailed("the outputs are not finite", phase="test")
-    return {"outputs": outputs.astype(np.float32), "labels": prepared.examples["test"].labels}
+    outputs = found["outputs"].astype(np.float32)
+    return {**found, "outputs": outputs, "labels": prepared.examples["test"].labels}
 
 
 def final_scores(prepared: Prepared, predictions: Mapping[str, Array]) -> list[Measurement]:
     """Score the test predictions. Raises TrialFailed where the score is not finite."""
     metrics = prepared.task.metrics
-    found = scores(metrics, predictions["labels"], predictions["outputs"])
-    first = metrics[0].name
+    labels, outputs, groups = (predictions.get(key) for key in ("labels", "outputs", "groups"))
+    assert labels is not None and outputs is not None
+    found = scores(metrics, labels, outputs, groups)
+    first, chance = metrics[0].name, prepared.task.chance
     if not math.isfinite(found[first]):
         raise TrialFailed(f"the test score is not finite ({first} {found[first]})", phase="test")
     return [
         Measurement(name="score", value=found[first], unit="fraction", phase="test", source=first),
-        _fact("chance", prepared.task.chance, "fraction", "test"),
+        *(() if chance is None else (_fact("chance", chance, "fraction", "test"),)),
         *(
             _fact(name, value, "fraction", "test")
             for name, value in found.items()

@@ -165,16 +165,24 @@ class Head(PlainMethod):
     learning_rate_source = "docs/defaults.md: a sweep with minilm on stdlib-docs"
     scales_with_width = True
 
+    def refuses(self, backbone: Backbone, task: Task, budget: Budget) -> str | None:
+        if task.task_type == "CAUSAL_LM":
+            return "a language model has no new head that could be trained alone"
+        return None
+
     def apply(self, model: torch.nn.Module, situation: Situation) -> PlainAdapter:
         return PlainAdapter(model, lambda name: name in situation.head, situation.head)
 
 
 @dataclass(frozen=True, kw_only=True)
 class ZeroShot(PlainMethod):
-    """No training at all: a new head knows nothing, so the constant prediction stands."""
+    """No training at all: the model answers as it comes.
+
+    A new head knows nothing, so there the constant prediction stands.
+    """
 
     name = "zero-shot"
-    description = "no training: the constant prediction (majority class, or mean)"
+    description = "no training: a language model as it comes, else the constant prediction"
     usual_learning_rate = 0.0
     learning_rate_source = "none: nothing trains"
     warmup_ratio: float = 0.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -48,6 +49,18 @@ class VirtualTokens(PeftMethod):
                 f"{free} of {backbone.positions} positions are kept free for them"
             )
         return None
+
+    def attach(self, model: torch.nn.Module, situation: Situation, *, keeps_head: bool = True) -> Any:
+        adapted = super().attach(model, situation, keeps_head=keeps_head)
+        if situation.task_type == "CAUSAL_LM":
+            _skip_padding(adapted)
+        return adapted
+
+    def load(self, model: torch.nn.Module, folder: Path) -> torch.nn.Module:
+        loaded: Any = super().load(model, folder)
+        if loaded.active_peft_config.task_type == "CAUSAL_LM":
+            _skip_padding(loaded)
+        return loaded
 
     def resume(self, model: torch.nn.Module, situation: Situation, folder: Path) -> PeftAdapter:
         adapter = self.apply(model, situation)
@@ -199,6 +212,35 @@ def name_the_task(model: torch.nn.Module) -> None:
         return args, kwargs
 
     model.register_forward_pre_hook(add, with_kwargs=True)
+
+
+def _skip_padding(model: Any) -> None:
+    """Count positions over what is no padding.
+
+    PEFT leaves them out, and the model then counts the padding between virtual tokens and a prompt that
+    is padded on the left: what it writes would depend on who shares the batch.
+    """
+    base = model.get_base_model()
+    if "position_ids" not in inspect.signature(base.forward).parameters:
+        return  # it knows no positions, or finds them by the mask
+
+    def count(
+        module: torch.nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        mask = kwargs.get("attention_mask")
+        read = kwargs.get("inputs_embeds")
+        read = kwargs.get("input_ids") if read is None else read
+        if (
+            kwargs.get("position_ids") is None
+            and read is not None
+            and mask is not None
+            and mask.dim() == 2
+        ):
+            places = (mask.long().cumsum(dim=1) - 1).clamp(min=0)
+            kwargs["position_ids"] = places[:, -read.shape[1] :]
+        return args, kwargs
+
+    base.register_forward_pre_hook(count, with_kwargs=True)
 
 
 def _keep_first_token_first(model: Any, count: int) -> None:

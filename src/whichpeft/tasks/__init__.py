@@ -10,8 +10,9 @@ from whichpeft.tasks.catalogue import (
     load_task,
     suited_backbone,
 )
+from whichpeft.tasks.generative import GenerativeTask, Prompted, generative_task
 from whichpeft.tasks.images import ImageTask
-from whichpeft.tasks.protocol import SPLITS, Array, Batch, Examples, Metric, Task, scores
+from whichpeft.tasks.protocol import SPLITS, Array, Batch, Examples, Interpreted, Metric, Task, scores
 from whichpeft.tasks.text import TextTask
 
 __all__ = [
@@ -20,12 +21,16 @@ __all__ = [
     "Array",
     "Batch",
     "Examples",
+    "GenerativeTask",
     "ImageTask",
+    "Interpreted",
     "KnownTask",
     "Metric",
+    "Prompted",
     "Task",
     "TextTask",
     "find_data",
+    "generative_task",
     "holds_images",
     "image_task",
     "list_tasks",

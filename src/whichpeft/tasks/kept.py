@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from whichpeft.tasks.encoding import TextExamples
+from whichpeft.tasks.generative.examples import GenerativeExamples
 from whichpeft.tasks.image_encoding import ImageExamples
 from whichpeft.tasks.protocol import SPLITS, Examples
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from whichpeft.backbones import Backbone
     from whichpeft.tasks.protocol import Task
 
-_KINDS = {kind.__name__: kind for kind in (TextExamples, ImageExamples)}
+_KINDS = {kind.__name__: kind for kind in (TextExamples, ImageExamples, GenerativeExamples)}
 _WEIGHTS = frozenset(
     {".safetensors", ".bin", ".pt", ".pth", ".ckpt", ".h5", ".msgpack", ".onnx", ".gguf"}
 )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -36,7 +36,10 @@ class Metric:
 
 
 class Examples(Protocol):
-    """One split, ready to be batched. Every array has shape (n,)."""
+    """One split, ready to be batched. Every array has shape (n,).
+
+    Where examples do not all count alike in the loss of a batch, ``weights`` says what each counts for.
+    """
 
     @property
     def labels(self) -> Array:
@@ -73,7 +76,7 @@ class Task(Protocol):
 
     @property
     def problem(self) -> str:
-        """``classification`` or ``regression``."""
+        """``classification``, ``regression`` or ``generation``."""
         ...
 
     @property
@@ -92,8 +95,8 @@ class Task(Protocol):
         ...
 
     @property
-    def chance(self) -> float:
-        """The test score of the constant prediction (see `constant`)."""
+    def chance(self) -> float | None:
+        """The test score of the constant prediction (see `constant`), where that can be told."""
         ...
 
     @property
@@ -149,11 +152,37 @@ class Task(Protocol):
         """Return one row of outputs per example, in the labels' own units."""
         ...
 
-    def constant(self, count: int) -> Array:
-        """Return `count` rows of the constant prediction: the majority class, or the mean."""
+    def constant(self, count: int) -> Array | None:
+        """Return `count` rows of the constant prediction: the majority class, or the mean.
+
+        None where a model answers without a new head, so that one that was not trained is asked too.
+        """
         ...
 
 
-def scores(metrics: tuple[Metric, ...], labels: Array, outputs: Array) -> dict[str, float]:
-    """Score outputs by every metric, the first being the task's score."""
-    return {metric.name: float(metric.compute(labels, outputs)) for metric in metrics}
+@runtime_checkable
+class Interpreted(Protocol):
+    """A task whose outputs have to be interpreted before they can be scored."""
+
+    def predictions(
+        self, outputs: Array, examples: Any, backbone: Backbone | None
+    ) -> Mapping[str, Array]:
+        """Return what metrics read of a whole split as ``outputs``, and what is kept beside it.
+
+        ``groups``, where there are any, are numbers of the sets that examples are from; a score is then
+        the mean over the sets.
+        """
+        ...
+
+
+def scores(
+    metrics: tuple[Metric, ...], labels: Array, outputs: Array, groups: Array | None = None
+) -> dict[str, float]:
+    """Score outputs by every metric, the first being the task's score.
+
+    groups: numbers of the sets that examples are from, over which a score is the mean.
+    """
+    if groups is None:
+        return {metric.name: float(metric.compute(labels, outputs)) for metric in metrics}
+    by_set = [scores(metrics, labels[groups == g], outputs[groups == g]) for g in np.unique(groups)]
+    return {m.name: float(np.mean([found[m.name] for found in by_set])) for m in metrics}

@@ -1,4 +1,7 @@
-"""Which positions of a batch are the first and the last real ones, noted as the model is called."""
+"""Which positions of a batch are the first and the last real ones, noted as the model is called.
+
+Where a completion follows a prompt, those of the prompt: a model that writes has nothing else before it.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,8 @@ import inspect
 from typing import Any
 
 import torch
+
+from whichpeft.tasks.generative.reading import positions_after_prompts
 
 
 class PromptReader:
@@ -19,6 +24,7 @@ class PromptReader:
         self._arguments = list(inspect.signature(model.forward).parameters)
         self._mask: torch.Tensor | None = None
         self._past = 0
+        self._after: torch.Tensor | None = None
         self._found: dict[tuple[Any, ...], tuple[torch.Tensor, torch.Tensor]] = {}
         self.hook = model.register_forward_pre_hook(self, with_kwargs=True)
 
@@ -27,6 +33,7 @@ class PromptReader:
         past = given.get("past_key_values")
         self._past = 0 if past is None else past.get_seq_length()
         self._mask = given.get("attention_mask")
+        self._after = positions_after_prompts()
         self._found = {}
 
     def continues(self, length: int) -> bool:
@@ -49,6 +56,8 @@ class PromptReader:
         self, batch: int, length: int, count: int, device: torch.device
     ) -> tuple[torch.Tensor, torch.Tensor]:
         real = self._real(batch, length, device)
+        if self._after is not None:  # what follows a prompt was not there when it was read
+            real = real & (torch.arange(length, device=device) < length - self._after[:, None])
         start, total = real.int().argmax(dim=1, keepdim=True), real.sum(dim=1, keepdim=True)
         each = (total // 2).clamp(max=count)
         steps = torch.arange(count, device=device).expand(batch, count)

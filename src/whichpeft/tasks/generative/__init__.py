@@ -1,0 +1,7 @@
+"""Tasks for language models: a prompt, and what is to be written after it."""
+
+from whichpeft.tasks.generative.build import generative_task
+from whichpeft.tasks.generative.prompted import Prompted
+from whichpeft.tasks.generative.task import GenerativeTask
+
+__all__ = ["GenerativeTask", "Prompted", "generative_task"]

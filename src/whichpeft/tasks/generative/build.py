@@ -1,0 +1,133 @@
+"""From prompts with completions to a task: splits, how it is evaluated, fingerprint, chance."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+
+from whichpeft.errors import DataError
+from whichpeft.tasks.generative.answers import is_number
+from whichpeft.tasks.generative.prompted import Prompted
+from whichpeft.tasks.generative.scoring import metrics_by
+from whichpeft.tasks.generative.task import GenerativeTask
+from whichpeft.tasks.protocol import SPLITS
+from whichpeft.tasks.splits import Split, arrange
+
+
+def generative_task(
+    name: str,
+    *,
+    train: Iterable[Prompted],
+    validation: Iterable[Prompted] | None = None,
+    test: Iterable[Prompted] | None = None,
+    metric: str | None = None,
+    notes: Sequence[str] = (),
+) -> GenerativeTask:
+    """Build a task for language models.
+
+    Without `test`, validation is the test and a part of train is held out; with neither, train is split
+    80/10/10. metric: what the score is; where not given, ``acc`` where each example of validation and test
+    has choices, ``log_likelihood`` where none has a prompt, else ``exact_match``.
+
+    Raises DataError where a split is empty, an example has nothing to write, or the metric needs choices
+    that are not there.
+    """
+    given = {"train": train, "validation": validation, "test": test}
+    examples: list[Prompted] = []
+    splits: dict[str, Split] = {}
+    for split, found in given.items():
+        if found is None:
+            continue
+        first = len(examples)
+        examples += [
+            _checked(example, f"task {name!r} [{split}]: example {i}") for i, example in enumerate(found)
+        ]
+        splits[split] = Split(
+            # Equal prompts stay on one side; of texts without a prompt, equal texts.
+            inputs=tuple((e.prompt or e.completion,) for e in examples[first:]),
+            labels=tuple(range(first, len(examples))),
+            where=f"task {name!r} [{split}]",
+        )
+    arranged = arrange(
+        train=splits["train"],
+        validation=splits.get("validation"),
+        dev=None,
+        test=splits.get("test"),
+        classes=False,
+    )
+    parts = {split: tuple(examples[int(i)] for i in getattr(arranged, split).labels) for split in SPLITS}
+    tested = (*parts["validation"], *parts["test"])
+    metric = metric or _customary(tested)
+    try:
+        evaluation, metrics = metrics_by(metric)
+    except DataError as error:
+        raise DataError(f"task {name!r}: {error}") from None
+    if evaluation == "choices" and not all(example.choices for example in tested):
+        raise DataError(
+            f"task {name!r}: {metric} is the likelihood of one of several choices, and some examples "
+            "have none; give the choices, or score by exact_match"
+        )
+    return GenerativeTask(
+        name=name,
+        fingerprint=_fingerprint(parts, metric),
+        metrics=metrics,
+        evaluation=evaluation,
+        chance=None if evaluation == "likelihood" else _chance(parts["train"], parts["test"]),
+        counts={split: len(found) for split, found in parts.items()},
+        groups=tuple(dict.fromkeys(example.group for example in examples)),
+        notes=(*notes, *arranged.notes),
+        splits=parts,
+    )
+
+
+def _checked(example: Prompted, where: str) -> Prompted:
+    if not example.completion.strip():
+        raise DataError(f"{where} has no completion, so there is nothing to write")
+    if example.choices and example.right not in example.choices:
+        raise DataError(
+            f"{where}: its answer {example.right!r} is none of its choices, {', '.join(example.choices)}"
+        )
+    if len(example.completions) not in (0, len(example.choices)):
+        raise DataError(
+            f"{where}: {len(example.choices)} choices and {len(example.completions)} completions for them"
+        )
+    if example.choices and not example.completions:
+        return dataclasses.replace(example, completions=example.choices)
+    return example
+
+
+def _customary(examples: Sequence[Prompted]) -> str:
+    if all(example.choices for example in examples):
+        return "acc"
+    return "exact_match" if any(example.prompt for example in examples) else "log_likelihood"
+
+
+def _chance(train: Sequence[Prompted], test: Sequence[Prompted]) -> float:
+    """Return the mean over the sets of the score of each one's most frequent answer in training.
+
+    Numbers that are written in two ways are the same.
+    """
+    shares = []
+    for group in dict.fromkeys(example.group for example in test):
+        most = Counter(_plain(e.right) for e in train if e.group == group).most_common(1)
+        asked = [e for e in test if e.group == group]
+        shares.append(sum(_plain(e.right) == most[0][0] for e in asked) / len(asked) if most else 0.0)
+    return sum(shares) / len(shares)
+
+
+def _plain(answer: str) -> str:
+    return f"{float(answer.strip().replace(',', '')):g}" if is_number(answer) else answer
+
+
+def _fingerprint(parts: Mapping[str, Sequence[Prompted]], metric: str) -> str:
+    """Hash every example of the three splits, in order, and the metric, which decides what is read."""
+    digest = hashlib.sha256(metric.encode())
+    for split in SPLITS:
+        digest.update(f"{split} {len(parts[split])}".encode())
+        for example in parts[split]:
+            line = json.dumps(dataclasses.astuple(example), ensure_ascii=True)
+            digest.update(f"{len(line)} {line}".encode())
+    return digest.hexdigest()

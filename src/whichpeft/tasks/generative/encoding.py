@@ -1,0 +1,172 @@
+"""From prompts and completions as text to token ids."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from whichpeft.tasks.encoding import load_tokenizer, pad_id
+from whichpeft.tasks.generative.examples import GenerativeExamples
+from whichpeft.tasks.generative.prompted import Prompted
+from whichpeft.tasks.generative.scoring import Evaluation
+from whichpeft.tasks.protocol import Array
+
+if TYPE_CHECKING:
+    from whichpeft.backbones import Backbone
+
+Tokens = list[int]
+LONGEST = 1024
+"""Most tokens of prompt and completion together."""
+MOST_WRITTEN = 256
+"""Most tokens that a model may write for an answer, however long the completions of training are."""
+_AT_ONCE = 1000
+
+
+class PromptEncoder:
+    """Encodes for one backbone, by its tokenizer and, where that has one, its chat template."""
+
+    def __init__(self, backbone: Backbone) -> None:
+        self._tokenizer = load_tokenizer(backbone)
+        self._pad = pad_id(backbone, self._tokenizer)
+        self._end: int | None = self._tokenizer.eos_token_id
+        self._chat = bool(getattr(self._tokenizer, "chat_template", None))
+        begin = self._tokenizer.bos_token_id
+        usual = self._tokenizer("a")["input_ids"][:1]
+        # A chat template brings what a text begins with. Elsewhere an empty prompt needs something that
+        # the first token can be read after.
+        self._begin: Tokens = [begin] if begin is not None and usual == [begin] else []
+        self._before_all = next(t for t in (begin, self._end, self._pad) if t is not None)
+        positions = backbone.input_positions
+        self._cap = LONGEST if positions is None else min(LONGEST, positions)
+
+    def longest_completion(self, examples: Sequence[Prompted]) -> int:
+        """Return the most tokens of a completion, its end included: what a model should have to write."""
+        _, written = self._tokenise(examples, [example.completion for example in examples])
+        return min(MOST_WRITTEN, max(map(len, written)))
+
+    def encode(
+        self,
+        examples: Sequence[Prompted],
+        evaluation: Evaluation | None,
+        groups: Sequence[str],
+        longest: int,
+    ) -> GenerativeExamples:
+        """Encode a split for training (None) or for an evaluation.
+
+        longest: tokens that a model may write for an answer, for which room is left.
+        """
+        prompts, written = self._tokenise(examples, [example.completion for example in examples])
+        most = max(len(e.choices) for e in examples) if evaluation == "choices" else 0
+        choices = self._choices(examples, most)
+        generated = evaluation == "generation"
+        rows: list[Tokens] = []
+        kept: list[int] = []
+        cut = 0
+        for i, (prompt, completion) in enumerate(zip(prompts, written, strict=True)):
+            beside = choices[i * most : (i + 1) * most]
+            room = longest if generated else max(map(len, (completion, *beside)))
+            shorter = self._fitted(prompt, min(room, self._cap - 1))
+            rows.append(shorter + completion[: self._cap - len(shorter)])
+            kept.append(len(shorter))
+            cut += len(shorter) < len(prompt) or room >= self._cap
+        return GenerativeExamples(
+            ids=_flat(rows),
+            offsets=_offsets(rows),
+            prompts=np.array(kept, dtype=np.int32),
+            labels=np.array([_label(e, evaluation) for e in examples], dtype=np.int64),
+            right=np.array([e.right if generated else "" for e in examples]),
+            options=np.array(["\n".join(e.choices) if generated else "" for e in examples]),
+            groups=np.array([groups.index(e.group) for e in examples], dtype=np.int32),
+            choices=_flat(choices),
+            choice_offsets=_offsets(choices),
+            letters=_letters(examples, most),
+            evaluation=evaluation,
+            longest=longest,
+            pad=self._pad,
+            truncated=cut / len(examples),
+        )
+
+    def _tokenise(
+        self, examples: Sequence[Prompted], completions: Sequence[str]
+    ) -> tuple[list[Tokens], list[Tokens]]:
+        """Return the tokens of prompts, and those of what follows each, the end of the text included.
+
+        Both are read as one text, so that words are what they are in the middle of a text; a space that
+        ends a prompt goes to what follows, where tokenizers put it. Where the last token of a prompt
+        would merge with what follows, that is read by itself.
+        """
+        whole = [
+            self._opened(example) + example.joined(completion)
+            for example, completion in zip(examples, completions, strict=True)
+        ]
+        prompts = self._read([self._opened(example).rstrip(" ") for example in examples])
+        alone = self._read(list(completions))
+        written = []
+        for prompt, both, rest in zip(prompts, self._read(whole), alone, strict=True):
+            follows = both[len(prompt) :] if both[: len(prompt)] == prompt else rest
+            written.append(follows if self._end is None else [*follows, self._end])
+        begin = [] if self._chat else self._begin
+        return [[*begin, *prompt] or [self._before_all] for prompt in prompts], written
+
+    def _opened(self, example: Prompted) -> str:
+        """Return the prompt as a text of its own, within the chat template where there is one."""
+        if not self._chat or not example.prompt:
+            return example.prompt
+        asked = [{"role": "user", "content": example.prompt}]
+        opened: str = self._tokenizer.apply_chat_template(
+            asked, tokenize=False, add_generation_prompt=True
+        )
+        return opened
+
+    def _read(self, texts: Sequence[str]) -> list[Tokens]:
+        found: list[Tokens] = []
+        for start in range(0, len(texts), _AT_ONCE):
+            some: Any = self._tokenizer(
+                list(texts[start : start + _AT_ONCE]), add_special_tokens=False, verbose=False
+            )
+            found += some["input_ids"]
+        return found
+
+    def _choices(self, examples: Sequence[Prompted], most: int) -> list[Tokens]:
+        """Return the tokens of each example's choices, `most` for each, empty where it has fewer."""
+        asked = [(e, text) for e in examples for text in e.completions] if most else []
+        _, written = self._tokenise([e for e, _ in asked], [text for _, text in asked])
+        found = iter(written)
+        return [
+            next(found)[: self._cap - 1] if i < len(e.completions) else []
+            for e in examples
+            for i in range(most)
+        ]
+
+    def _fitted(self, prompt: Tokens, room: int) -> Tokens:
+        """Cut a prompt to what leaves room after it: its end is kept, and what every text begins with."""
+        most = self._cap - room
+        if len(prompt) <= most:
+            return prompt
+        begin = prompt[:1] if self._begin and most > 1 else []
+        return begin + prompt[len(prompt) - (most - len(begin)) :]
+
+
+def _label(example: Prompted, evaluation: Evaluation | None) -> int:
+    if evaluation == "choices":
+        return example.choices.index(example.right)
+    digest = hashlib.blake2b(example.right.encode("utf-8", "surrogatepass"), digest_size=7).digest()
+    return int.from_bytes(digest)
+
+
+def _letters(examples: Sequence[Prompted], most: int) -> Array:
+    letters: Array = np.zeros((len(examples), most), dtype=np.int32)
+    for row, example in enumerate(examples if most else ()):
+        letters[row, : len(example.completions)] = [len(text) for text in example.completions]
+    return letters
+
+
+def _flat(rows: Sequence[Tokens]) -> Array:
+    return np.array([token for row in rows for token in row], dtype=np.int32)
+
+
+def _offsets(rows: Sequence[Tokens]) -> Array:
+    return np.concatenate([[0], np.cumsum([len(row) for row in rows], dtype=np.int64)]).astype(np.int64)

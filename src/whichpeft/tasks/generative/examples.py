@@ -1,0 +1,143 @@
+"""Prompts and completions as a language model reads them: token ids, kept flat."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from whichpeft.tasks.generative.scoring import ABSENT, Evaluation
+from whichpeft.tasks.protocol import Array, Batch
+
+IGNORED = -100
+"""The target of a position whose next token is not learnt."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class GenerativeExamples:
+    """One split in tokens; example i is ``ids[offsets[i]:offsets[i + 1]]``, prompt and completion.
+
+    prompts: how many of an example's tokens are its prompt, at least one. labels: number of the right
+    choice, or of the right answer (a hash of it). right: of answers that are generated, what is right, and
+    options, what there is to choose from, a line each; empty elsewhere. groups: number of the set that an
+    example is from. choices: tokens of the choices, `most` for each example, empty where it has fewer;
+    letters: their lengths as text, shape (n, most). evaluation: how the split is read; None for training.
+    longest: tokens that may be written. pad: id that fills a batch. truncated: share that was cut.
+    """
+
+    ids: Array
+    offsets: Array
+    prompts: Array
+    labels: Array
+    right: Array
+    options: Array
+    groups: Array
+    choices: Array
+    choice_offsets: Array
+    letters: Array
+    evaluation: Evaluation | None
+    longest: int
+    pad: int
+    truncated: float
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @property
+    def sizes(self) -> Array:
+        return np.diff(self.offsets)
+
+    @property
+    def tokens(self) -> Array:
+        return np.diff(self.offsets)
+
+    @property
+    def weights(self) -> Array:
+        """What each example counts for in the loss of a batch: the tokens of its completion."""
+        return np.maximum(self.tokens - self.prompts, 1)
+
+    @property
+    def most(self) -> int:
+        """The most choices that an example has."""
+        return int(self.letters.shape[1])
+
+    def batch(self, indices: Array) -> Batch:
+        """Return the examples at `indices` as tensors.
+
+        Completions are padded on the right, for training and for likelihoods; prompts to be continued on the
+        left. ``labels`` are the next tokens at the last positions, as many as there are columns.
+        """
+        chosen = np.asarray(indices)
+        if self.evaluation == "generation":
+            return self._prompts(chosen)
+        if self.evaluation == "choices":
+            return self._choices(chosen)
+        return _right_padded([(self.ids[a:b], int(p)) for a, b, p in self._places(chosen)], self.pad)
+
+    def _places(self, chosen: Array) -> Iterator[tuple[int, int, int]]:
+        yield from zip(
+            self.offsets[chosen].tolist(),
+            self.offsets[chosen + 1].tolist(),
+            self.prompts[chosen].tolist(),
+            strict=True,
+        )
+
+    def _prompts(self, chosen: Array) -> Batch:
+        import torch
+
+        rows = [self.ids[start : start + prompt] for start, _, prompt in self._places(chosen)]
+        length = max(map(len, rows))
+        ids = np.full((len(rows), length), self.pad, dtype=np.int64)
+        mask = np.zeros((len(rows), length), dtype=np.int64)
+        for row, tokens in enumerate(rows):
+            ids[row, length - len(tokens) :] = tokens
+            mask[row, length - len(tokens) :] = 1
+        written = np.full((len(rows), self.longest), self.pad, dtype=np.int64)
+        found = {"input_ids": ids, "attention_mask": mask, "written": written}
+        return {key: torch.from_numpy(value) for key, value in found.items()}
+
+    def _choices(self, chosen: Array) -> Batch:
+        """Return a row for each choice, and where its likelihood belongs among those of its example."""
+        import torch
+
+        rows, slots, letters = [], [], []
+        for place, (index, (start, _, prompt)) in enumerate(
+            zip(chosen.tolist(), self._places(chosen), strict=True)
+        ):
+            context = self.ids[start : start + prompt]
+            for choice in range(self.most):
+                first = index * self.most + choice
+                tokens = self.choices[self.choice_offsets[first] : self.choice_offsets[first + 1]]
+                if len(tokens):
+                    rows.append((np.concatenate([context, tokens]), prompt))
+                    slots.append(place * self.most + choice)
+                    letters.append(self.letters[index, choice])
+        found = np.full((len(chosen), self.most, 2), ABSENT, dtype=np.float32)
+        return _right_padded(rows, self.pad) | {
+            "slots": torch.tensor(slots),
+            "letters": torch.tensor(letters, dtype=torch.float32),
+            "found": torch.from_numpy(found),
+        }
+
+
+def _right_padded(rows: list[tuple[Array, int]], pad: int) -> dict[str, Any]:
+    """Return token ids, the mask, and the targets of the last positions, from the shortest prompt on."""
+    import torch
+
+    length = max(len(tokens) for tokens, _ in rows)
+    kept = length - min(prompt for _, prompt in rows) + 1
+    ids = np.full((len(rows), length), pad, dtype=np.int64)
+    mask = np.zeros((len(rows), length), dtype=np.int64)
+    # One more than there is, since nothing follows the last position.
+    targets = np.full((len(rows), length + 1), IGNORED, dtype=np.int64)
+    for row, (tokens, prompt) in enumerate(rows):
+        ids[row, : len(tokens)] = tokens
+        mask[row, : len(tokens)] = 1
+        targets[row, prompt : len(tokens)] = tokens[prompt:]
+    return {
+        "input_ids": torch.from_numpy(ids),
+        "attention_mask": torch.from_numpy(mask),
+        "labels": torch.from_numpy(np.ascontiguousarray(targets[:, 1:][:, -kept:])),
+    }

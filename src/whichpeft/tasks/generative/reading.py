@@ -1,0 +1,108 @@
+"""What a language model makes of a batch: a loss, likelihoods, or what it writes."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+import torch
+from torch.nn import functional
+
+from whichpeft.tasks.generative.examples import IGNORED
+from whichpeft.tasks.protocol import Batch
+
+# So many tokens go through the model at once in evaluation, prompts with all that may be written after
+# them; one example at least.
+_TOKENS_AT_ONCE = 16_384
+
+_after_prompts: ContextVar[torch.Tensor | None] = ContextVar("after_prompts", default=None)
+
+
+def positions_after_prompts() -> torch.Tensor | None:
+    """Return how many positions follow each prompt in the pass that is under way, padding too: (batch,).
+
+    None where everything is prompt, as when a text is continued. For methods that edit prompts only.
+    """
+    return _after_prompts.get()
+
+
+def completion_loss(model: torch.nn.Module, batch: Batch) -> torch.Tensor:
+    """Return the mean cross entropy of the completions' tokens, in float32."""
+    logits, labels = completion_logits(model, batch)
+    return functional.cross_entropy(logits.flatten(0, 1), labels.flatten(), ignore_index=IGNORED)
+
+
+def likelihoods(model: torch.nn.Module, batch: Batch) -> torch.Tensor:
+    """Return the log-likelihood of each row's completion in nats, and its tokens: (rows, 2), float32."""
+    found = []
+    for part in _parts(batch, ("input_ids", "attention_mask", "labels"), batch["input_ids"].shape[1]):
+        logits, labels = completion_logits(model, part)
+        losses = functional.cross_entropy(
+            logits.flatten(0, 1), labels.flatten(), ignore_index=IGNORED, reduction="none"
+        )
+        counted = (labels != IGNORED).sum(dim=1)
+        found.append(torch.stack([-losses.view(labels.shape).sum(dim=1), counted.float()], dim=1))
+    return torch.cat(found)
+
+
+def choice_likelihoods(model: torch.nn.Module, batch: Batch) -> torch.Tensor:
+    """Return each choice's log-likelihood, and that for a character of it: (batch, choices, 2)."""
+    by_row = likelihoods(model, batch)[:, 0]
+    found: torch.Tensor = batch["found"].clone()
+    found.view(-1, 2)[batch["slots"]] = torch.stack([by_row, by_row / batch["letters"]], dim=1)
+    return found
+
+
+def written(model: Any, batch: Batch) -> torch.Tensor:
+    """Return the tokens that the model writes after each prompt, greedily: (batch, longest).
+
+    What follows the end of a text is padding.
+    """
+    found: torch.Tensor = batch["written"].clone()
+    length, longest = batch["input_ids"].shape[1], found.shape[1]
+    start = 0
+    for part in _parts(batch, ("input_ids", "attention_mask"), length + longest):
+        tokens = model.generate(**part, max_new_tokens=longest, use_cache=True)
+        new = tokens[:, length:]
+        found[start : start + len(new), : new.shape[1]] = new
+        start += len(new)
+    return found
+
+
+def completion_logits(model: torch.nn.Module, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return the logits of the last positions, as many as there are labels for, and these."""
+    labels = batch["labels"]
+    kept = labels.shape[1]
+    options = {"logits_to_keep": kept} if _keeps_logits(model) else {}
+    # The first label is what the last token of a prompt is to be followed by.
+    with _followed_by(kept - 1 - (labels != IGNORED).int().argmax(dim=1)):
+        output: Any = model(
+            input_ids=batch["input_ids"], attention_mask=batch.get("attention_mask"), **options
+        )
+    # From the end, since virtual tokens lengthen what a model reads at its beginning.
+    return output.logits[:, -kept:].float(), labels
+
+
+@contextmanager
+def _followed_by(positions: torch.Tensor) -> Iterator[None]:
+    token = _after_prompts.set(positions)
+    try:
+        yield
+    finally:
+        _after_prompts.reset(token)
+
+
+def _keeps_logits(model: Any) -> bool:
+    """Whether the model computes no more logits than it is asked for."""
+    base = model.get_base_model() if hasattr(model, "get_base_model") else model
+    return "logits_to_keep" in inspect.signature(base.forward).parameters
+
+
+def _parts(batch: Batch, keys: tuple[str, ...], length: int) -> Iterator[Batch]:
+    """Cut the rows of a batch into parts of not too many tokens."""
+    rows = max(1, _TOKENS_AT_ONCE // length)
+    for start in range(0, len(batch["input_ids"]), rows):
+        yield {key: batch[key][start : start + rows] for key in keys}

@@ -1,0 +1,75 @@
+"""How what a model writes, or how likely it finds something, becomes a score.
+
+A task's evaluation says what the outputs are:
+
+- ``choices``: shape (n, choices, 2), the log-likelihood of each choice in nats, and the same for a
+  character of it; `ABSENT` where an example has fewer choices. Labels are numbers of choices.
+- ``generation``: shape (n, 2), whether the answer is right, and whether one was found at all.
+- ``likelihood``: shape (n, 2), the log-likelihood of the completion in nats, and its tokens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+import numpy as np
+
+from whichpeft.errors import DataError, nearest
+from whichpeft.tasks.protocol import Array, Metric
+
+Evaluation = Literal["choices", "generation", "likelihood"]
+ABSENT = float(np.finfo(np.float32).min)
+
+
+def acc(labels: Array, outputs: Array) -> float:
+    """Share of examples whose likeliest choice is right (as lm-evaluation-harness's ``acc``)."""
+    return float(np.mean(np.argmax(outputs[:, :, 0], axis=1) == labels))
+
+
+def acc_norm(labels: Array, outputs: Array) -> float:
+    """The same, by the likelihood for each character (as lm-evaluation-harness's ``acc_norm``)."""
+    return float(np.mean(np.argmax(outputs[:, :, 1], axis=1) == labels))
+
+
+def exact_match(labels: Array, outputs: Array) -> float:
+    """Share of examples whose answer, read from what was written, is right."""
+    return float(np.mean(outputs[:, 0]))
+
+
+def parsed(labels: Array, outputs: Array) -> float:
+    """Share of examples in whose text an answer was found, right or wrong."""
+    return float(np.mean(outputs[:, 1]))
+
+
+def log_likelihood(labels: Array, outputs: Array) -> float:
+    """Mean log-likelihood of a token in nats; the perplexity is the exponential of its negative."""
+    return float(np.sum(outputs[:, 0], dtype=np.float64) / np.sum(outputs[:, 1]))
+
+
+ACC, ACC_NORM = Metric("acc", acc), Metric("acc_norm", acc_norm)
+EXACT_MATCH, PARSED = Metric("exact_match", exact_match), Metric("parsed", parsed)
+LOG_LIKELIHOOD = Metric("log_likelihood", log_likelihood)
+
+_METRICS: Mapping[Evaluation, tuple[Metric, ...]] = {
+    "choices": (ACC, ACC_NORM),
+    "generation": (EXACT_MATCH, PARSED),
+    "likelihood": (LOG_LIKELIHOOD,),
+}
+# `parsed` accompanies a score and is none: whoever writes any number gets all of it.
+_SCORES = ("acc", "acc_norm", "exact_match", "log_likelihood")
+
+
+def metrics_by(name: str) -> tuple[Evaluation, tuple[Metric, ...]]:
+    """Return how a task scored by this metric is evaluated, and its metrics, that one first.
+
+    Raises DataError where there is none of that name.
+    """
+    for evaluation, metrics in _METRICS.items():
+        for metric in metrics:
+            if metric.name == name and name in _SCORES:
+                return evaluation, (metric, *(other for other in metrics if other is not metric))
+    raise DataError(
+        f"unknown metric {name!r}{nearest(name, _SCORES) or '.'} A language model is scored by "
+        f"{', '.join(_SCORES)}"
+    )

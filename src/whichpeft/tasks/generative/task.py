@@ -1,0 +1,160 @@
+"""Tasks for language models: trained on completions, evaluated by likelihood or by what is written."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from whichpeft.errors import DataError
+from whichpeft.tasks.generative.answers import chosen, final_number, is_number, same_number
+from whichpeft.tasks.generative.examples import GenerativeExamples
+from whichpeft.tasks.generative.prompted import Prompted
+from whichpeft.tasks.generative.scoring import Evaluation
+from whichpeft.tasks.protocol import SPLITS, Array, Batch, Examples, Metric
+from whichpeft.tasks.splits import subset
+
+if TYPE_CHECKING:
+    import torch
+
+    from whichpeft.backbones import Backbone
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class GenerativeTask:
+    """Prompts with completions.
+
+    evaluation: what of a model is scored; see `scoring`. groups: names of the sets of a mixture, one
+    empty name where it is none. chance: the score of the most frequent answer of training; None where no
+    answer is the same twice.
+    """
+
+    name: str
+    fingerprint: str
+    metrics: tuple[Metric, ...]
+    evaluation: Evaluation
+    chance: float | None
+    counts: Mapping[str, int]
+    groups: tuple[str, ...] = ("",)
+    notes: tuple[str, ...] = ()
+    splits: Mapping[str, tuple[Prompted, ...]] = field(default_factory=dict, repr=False)
+
+    problem = "generation"
+    task_type = "CAUSAL_LM"
+
+    def without_examples(self) -> GenerativeTask:
+        return dataclasses.replace(self, splits={})
+
+    def encode(self, backbone: Backbone, *, max_train: int | None) -> Mapping[str, Examples]:
+        """Tokenise the splits with the backbone's own tokenizer.
+
+        Raises BackboneError where the backbone is no causal language model.
+        """
+        from whichpeft.tasks.generative.causal import check_writes
+        from whichpeft.tasks.generative.encoding import PromptEncoder
+
+        if not self.splits:
+            raise DataError(f"task {self.name!r}: its examples were taken out; load it again")
+        check_writes(backbone)
+        encoder = PromptEncoder(backbone)
+        train = self.splits["train"]
+        if max_train is not None:
+            chosen = subset(
+                [(e.prompt, e.completion) if not e.prompt else (e.prompt,) for e in train],
+                None,
+                max_train,
+            )
+            train = tuple(train[i] for i in chosen)
+        longest = encoder.longest_completion(train)
+        return {
+            split: encoder.encode(
+                train if split == "train" else self.splits[split],
+                None if split == "train" else self.evaluation,
+                self.groups,
+                longest,
+            )
+            for split in SPLITS
+        }
+
+    def build(self, backbone: Backbone) -> torch.nn.Module:
+        from whichpeft.tasks.generative.causal import build_causal
+
+        return build_causal(backbone)
+
+    def sketch(self, backbone: Backbone) -> torch.nn.Module:
+        from whichpeft.tasks.generative.causal import sketch_causal
+
+        return sketch_causal(backbone)
+
+    def blank(self, backbone: Backbone, size: int, length: int) -> Batch:
+        import torch
+
+        # Every token is learnt: a completion may be nearly all of an example, and a plan is for the most.
+        tokens = torch.ones((size, length), dtype=torch.int64)
+        return {"input_ids": tokens, "labels": tokens}
+
+    def head_parameters(self, model: torch.nn.Module) -> set[str]:
+        """There is no new head: a language model brings its own, which counts as the backbone's."""
+        return set()
+
+    def loss(self, model: torch.nn.Module, batch: Batch) -> torch.Tensor:
+        """Return the mean cross entropy of the completions' tokens, in float32."""
+        from whichpeft.tasks.generative.reading import completion_loss
+
+        return completion_loss(model, batch)
+
+    def outputs(self, model: torch.nn.Module, batch: Batch) -> torch.Tensor:
+        """Return likelihoods as `scoring` says, or the tokens that were written."""
+        from whichpeft.tasks.generative import reading
+
+        read = {
+            "choices": reading.choice_likelihoods,
+            "generation": reading.written,
+            "likelihood": reading.likelihoods,
+        }
+        return read[self.evaluation](model, batch)
+
+    def constant(self, count: int) -> None:
+        """There is no constant prediction: a model that was not trained answers as it can."""
+
+    def predictions(
+        self, outputs: Array, examples: GenerativeExamples, backbone: Backbone | None
+    ) -> Mapping[str, Array]:
+        """Return the outputs of a split in the form that metrics read, and what is kept beside them.
+
+        groups: the set that each example is from, of a mixture. answers: of generation, what was written.
+        """
+        found: dict[str, Array] = {"outputs": outputs}
+        if self.evaluation == "generation":
+            from whichpeft.tasks.encoding import load_tokenizer
+
+            assert backbone is not None
+            texts = load_tokenizer(backbone).batch_decode(
+                outputs.astype(np.int64), skip_special_tokens=True
+            )
+            marks = [
+                _marked(text, str(right), str(options))
+                for text, right, options in zip(texts, examples.right, examples.options, strict=True)
+            ]
+            found = {"outputs": np.array(marks, dtype=np.float32), "answers": np.array(texts)}
+        if len(self.groups) > 1:
+            found["groups"] = np.asarray(examples.groups)
+        return found
+
+
+def _marked(text: str, right: str, options: str) -> tuple[bool, bool]:
+    """Return whether the answer that a text gives is right, and whether it gives one."""
+    if options:
+        choice = chosen(text, options.split("\n"))
+        return choice == right, choice is not None
+    if is_number(right):
+        number, wanted = final_number(text), final_number(right)
+        return (
+            number is not None and wanted is not None and same_number(number, wanted),
+            number is not None,
+        )
+    answer = " ".join(text.split())
+    return answer == " ".join(right.split()), bool(answer)
