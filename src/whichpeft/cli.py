@@ -95,7 +95,9 @@ def run(
         list[str] | None, typer.Option(help="Name or 0-based index; twice for a pair.")
     ] = None,
     label_column: Annotated[str | None, typer.Option(help="Name or 0-based index.")] = None,
-    problem: Annotated[str | None, typer.Option(help="classification or regression.")] = None,
+    problem: Annotated[
+        str | None, typer.Option(help="classification, regression or generation.")
+    ] = None,
     metric: Annotated[str | None, typer.Option(help="The score, e.g. matthews.")] = None,
     train: Annotated[str | None, typer.Option(help="File with the training examples.")] = None,
     validation: Annotated[str | None, typer.Option(help="File with the validation examples.")] = None,

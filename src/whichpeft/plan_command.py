@@ -58,7 +58,9 @@ def plan(
         list[str] | None, typer.Option(help="Name or 0-based index; twice for a pair.")
     ] = None,
     label_column: Annotated[str | None, typer.Option(help="Name or 0-based index.")] = None,
-    problem: Annotated[str | None, typer.Option(help="classification or regression.")] = None,
+    problem: Annotated[
+        str | None, typer.Option(help="classification, regression or generation.")
+    ] = None,
     precision: Annotated[str | None, typer.Option(help="auto, float32 or bfloat16.")] = None,
     memory: Annotated[str | None, typer.Option(help="The device's, e.g. 24GB: what fits it?")] = None,
     speed: Annotated[

@@ -127,7 +127,11 @@ def _essence(study: Study, key: str) -> object:
         return tuple(short_name(name) for name in value)
     if key == "tasks":
         return tuple(
-            (short_name(t.name), t.text_columns, t.label_column, t.problem, t.metric) for t in value
+            (
+                *(short_name(t.name), t.text_columns, t.label_column, t.problem, t.metric),
+                *(t.prompt, tuple(t.verbaliser.items())),
+            )
+            for t in value
         )
     return value
 

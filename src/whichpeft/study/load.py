@@ -40,11 +40,13 @@ class _Task(_Strict):
     name: str
     text_columns: list[_Column] = []
     label_column: _Column | None = None
-    problem: Literal["classification", "regression"] | None = None
+    problem: Literal["classification", "regression", "generation"] | None = None
     metric: str | None = None
     train: str | None = None
     validation: str | None = None
     test: str | None = None
+    prompt: str | None = None
+    verbaliser: dict[_Column, str] = {}
 
 
 class _Study(_Strict):

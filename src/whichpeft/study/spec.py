@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from whichpeft.errors import StudyError, nearest
 
 Purpose = Literal["profile", "tune", "final"]
-PROBLEMS = ("classification", "regression")
+PROBLEMS = ("classification", "regression", "generation")
 PRECISIONS = ("auto", "float32", "bfloat16")
 QUANTISED = ("8bit", "4bit")
 TRACKERS = ("tensorboard", "mlflow", "trackio")
@@ -70,9 +70,11 @@ class TaskSource:
 
     name: a task's name (``glue/sst2``), a hub id (``owner/name``), or a path to a file or folder.
     text_columns, label_column: names or 0-based indices; found by inspection where not given.
-    problem: ``classification`` or ``regression``; found by inspection where not given.
+    problem: ``classification``, ``regression`` or ``generation``; found by inspection where not given.
     metric: what the score is, by name (``matthews``); the problem's customary one where not given.
     train, validation, test: files that override those found in a folder.
+    prompt: of generation, what is asked, with columns in braces: ``Review: {text} Sentiment:``.
+    verbaliser: of generation, the words that stand for labels: ``{"0": "bad", "1": "good"}``.
     """
 
     name: str
@@ -83,8 +85,16 @@ class TaskSource:
     train: str | None = None
     validation: str | None = None
     test: str | None = None
+    prompt: str | None = None
+    verbaliser: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        if (self.prompt or self.verbaliser) and self.problem not in (None, "generation"):
+            key = "prompt" if self.prompt else "verbaliser"
+            raise StudyError(
+                f"task {self.name!r}: {key} is what a language model is asked with, and the problem is "
+                f"{self.problem}; leave out one of the two"
+            )
         if len(self.text_columns) > 2:
             raise StudyError(
                 f"task {self.name!r}: {len(self.text_columns)} text columns; give one, or two for a pair"

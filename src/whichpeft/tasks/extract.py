@@ -9,6 +9,8 @@ from typing import Any
 from whichpeft.errors import DataError
 from whichpeft.tasks.build import assemble
 from whichpeft.tasks.columns import Columns, find_columns, holds_images
+from whichpeft.tasks.generative import GenerativeTask
+from whichpeft.tasks.generative.rows import asks_to_write, generative_from_tables
 from whichpeft.tasks.images import ImageTask
 from whichpeft.tasks.labels import class_name, is_missing, number
 from whichpeft.tasks.pictures import Picture, keep, picture_of
@@ -49,8 +51,13 @@ def columns_by_role(found: Found) -> tuple[dict[str, Columns], list[str]]:
     return used, notes
 
 
-def task_from_tables(found: Found) -> TextTask | ImageTask:
-    """Build a task from tables by role: of images where train has a column of them, else of text."""
+def task_from_tables(found: Found) -> TextTask | ImageTask | GenerativeTask:
+    """Build a task from tables by role: of images where train has a column of them, else of text.
+
+    A task for language models where the source or the columns' names ask for a text to be written.
+    """
+    if asks_to_write(found):
+        return generative_from_tables(found)
     name, train, source = found.name, found.tables["train"], found.source
     used, notes = columns_by_role(found)
     columns = used["train"]

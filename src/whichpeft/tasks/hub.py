@@ -14,6 +14,7 @@ from whichpeft.backbones.patience import patiently
 from whichpeft.errors import DataError
 from whichpeft.study import TaskSource
 from whichpeft.tasks.extract import ROLES, task_from_tables
+from whichpeft.tasks.generative import GenerativeTask
 from whichpeft.tasks.images import ImageTask
 from whichpeft.tasks.local import role_of
 from whichpeft.tasks.metrics import ACCURACY, F1, MATTHEWS, PEARSON, SPEARMAN
@@ -61,7 +62,7 @@ GLUE: Mapping[str, GlueTask] = {
 }
 
 
-def load_glue(name: str) -> TextTask | ImageTask:
+def load_glue(name: str) -> TextTask | ImageTask | GenerativeTask:
     """Load a task of GLUE by its short name (``sst2``)."""
     return task_from_tables(find_glue(name))
 

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 # Thousands are grouped by commas; a sign that follows a digit is a minus between two numbers.
 _NUMBER = re.compile(r"(?<![\d.])-?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?|(?<![\d.])-?\.\d+")
 # What announces an answer, as GSM8K and the usual prompts for reasoning do.
-_ANNOUNCED = re.compile(r"####|answer is:?", re.IGNORECASE)
+GSM8K_MARK = "####"
+_ANNOUNCED = re.compile(rf"{GSM8K_MARK}|answer is:?", re.IGNORECASE)
 # Numbers that differ by less are the same; divisions are written out to a few digits.
 _SAME_NUMBER = 1e-3
 

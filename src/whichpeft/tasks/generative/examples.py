@@ -56,7 +56,8 @@ class GenerativeExamples:
     @property
     def weights(self) -> Array:
         """What each example counts for in the loss of a batch: the tokens of its completion."""
-        return np.maximum(self.tokens - self.prompts, 1)
+        counts: Array = np.maximum(self.tokens - self.prompts, 1)
+        return counts
 
     @property
     def most(self) -> int:
