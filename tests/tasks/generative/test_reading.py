@@ -13,6 +13,7 @@ from whichpeft.backbones import Backbone
 from whichpeft.methods import Situation, resolve_method
 from whichpeft.study import Budget
 from whichpeft.tasks import Batch, GenerativeTask, Prompted, generative_task
+from whichpeft.tasks.encoding import load_tokenizer
 from whichpeft.tasks.generative.examples import IGNORED, GenerativeExamples
 from whichpeft.tasks.generative.reading import completion_logits
 
@@ -90,7 +91,11 @@ def test_what_is_written_is_what_training_would_teach_to_write(
 @pytest.mark.parametrize("method", METHODS)
 def test_likelihoods_depend_on_neither_batch_nor_padding(method: str, tiny_writer: Backbone) -> None:
     examples = [
-        Prompted(prompt=e.prompt, completion="seven", choices=("seven", "one and eight", "is"))
+        Prompted(
+            prompt=e.prompt,
+            completion="seven one",
+            choices=("seven one", "one and eight", "is", "seven two"),
+        )
         for e in prompted()
     ]
     asked = task(examples, "acc")
@@ -100,10 +105,32 @@ def test_likelihoods_depend_on_neither_batch_nor_padding(method: str, tiny_write
     with torch.inference_mode():
         together = asked.outputs(model, test.batch(every)).numpy()
         alone = np.concatenate([asked.outputs(model, test.batch(every[i : i + 1])) for i in every])
-    assert together.shape == (len(every), 3, 2)
+    assert together.shape == (len(every), 4, 2)
     assert np.allclose(together, alone, rtol=1e-4)
     assert np.array_equal(together[..., 0].argmax(1), alone[..., 0].argmax(1))
     assert np.array_equal(together[..., 1].argmax(1), alone[..., 1].argmax(1))
+
+
+def test_the_likelihood_of_a_choice_is_that_of_its_tokens(tiny_writer: Backbone) -> None:
+    """Those of a text's end left out, for choices that share a row and others."""
+    choices = ("seven one", "one and eight", "is", "seven two")
+    asked = task(
+        [Prompted(prompt=e.prompt, completion="is", choices=choices) for e in prompted()], "acc"
+    )
+    model = asked.build(tiny_writer).eval()
+    tokenizer = load_tokenizer(tiny_writer)
+    test = asked.encode(tiny_writer, max_train=None)["test"]
+    with torch.inference_mode():
+        found = asked.outputs(model, test.batch(np.arange(len(test)))).numpy()
+    for i, example in enumerate(prompted()[:4]):
+        before = len(tokenizer(example.prompt)["input_ids"])
+        for c, choice in enumerate(choices):
+            ids = torch.tensor(tokenizer(f"{example.prompt} {choice}")["input_ids"])[None]
+            with torch.inference_mode():
+                logs = model(ids).logits[0].log_softmax(-1)
+            expected = sum(float(logs[t - 1, ids[0, t]]) for t in range(before, ids.shape[1]))
+            assert found[i, c, 0] == pytest.approx(expected, rel=1e-4)
+            assert found[i, c, 1] == pytest.approx(expected / len(choice), rel=1e-4)
 
 
 def test_a_likelihood_is_the_sum_of_the_log_probabilities_of_its_tokens(tiny_writer: Backbone) -> None:

@@ -136,7 +136,7 @@ class PromptEncoder:
         _, written = self._tokenise([e for e, _ in asked], [text for _, text in asked])
         found = iter(written)
         return [
-            next(found)[: self._cap - 1] if i < len(e.completions) else []
+            _unended(next(found), self._end)[: self._cap - 1] if i < len(e.completions) else []
             for e in examples
             for i in range(most)
         ]
@@ -155,6 +155,11 @@ def _label(example: Prompted, evaluation: Evaluation | None) -> int:
         return example.choices.index(example.right)
     digest = hashlib.blake2b(example.right.encode("utf-8", "surrogatepass"), digest_size=7).digest()
     return int.from_bytes(digest)
+
+
+def _unended(tokens: Tokens, end: int | None) -> Tokens:
+    """Take off the end of the text: of which choice it is more likely says nothing of the choice."""
+    return tokens[:-1] if tokens[-1] == end and len(tokens) > 1 else tokens
 
 
 def _letters(examples: Sequence[Prompted], most: int) -> Array:

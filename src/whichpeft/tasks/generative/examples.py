@@ -100,10 +100,15 @@ class GenerativeExamples:
         return {key: torch.from_numpy(value) for key, value in found.items()}
 
     def _choices(self, chosen: Array) -> Batch:
-        """Return a row for each choice, and where its likelihood belongs among those of its example."""
+        """Return rows that lead to the last token of the choices, and which choice ends which of them.
+
+        Choices that differ in their last token only, as ``answer1`` and ``answer2`` do, share a row.
+        """
         import torch
 
-        rows, slots, letters = [], [], []
+        rows: list[tuple[Array, int]] = []
+        numbers: dict[tuple[int, ...], int] = {}
+        ending, lasts, slots, letters = [], [], [], []
         for place, (index, (start, _, prompt)) in enumerate(
             zip(chosen.tolist(), self._places(chosen), strict=True)
         ):
@@ -111,12 +116,24 @@ class GenerativeExamples:
             for choice in range(self.most):
                 first = index * self.most + choice
                 tokens = self.choices[self.choice_offsets[first] : self.choice_offsets[first + 1]]
-                if len(tokens):
-                    rows.append((np.concatenate([context, tokens]), prompt))
-                    slots.append(place * self.most + choice)
-                    letters.append(self.letters[index, choice])
+                if not len(tokens):
+                    continue
+                shared = (place, *tokens[:-1].tolist())
+                if shared not in numbers:
+                    numbers[shared] = len(rows)
+                    rows.append((np.concatenate([context, tokens[:-1]]), prompt))
+                ending.append(numbers[shared])
+                lasts.append(int(tokens[-1]))
+                slots.append(place * self.most + choice)
+                letters.append(self.letters[index, choice])
+        batch = _right_padded(rows, self.pad)
+        # From the end, as labels are.
+        behind = batch["attention_mask"].shape[1] - batch["attention_mask"].sum(dim=1)
         found = np.full((len(chosen), self.most, 2), ABSENT, dtype=np.float32)
-        return _right_padded(rows, self.pad) | {
+        return batch | {
+            "ends": batch["labels"].shape[1] - 1 - behind,
+            "rows": torch.tensor(ending),
+            "lasts": torch.tensor(lasts),
             "slots": torch.tensor(slots),
             "letters": torch.tensor(letters, dtype=torch.float32),
             "found": torch.from_numpy(found),
@@ -124,7 +141,10 @@ class GenerativeExamples:
 
 
 def _right_padded(rows: list[tuple[Array, int]], pad: int) -> dict[str, Any]:
-    """Return token ids, the mask, and the targets of the last positions, from the shortest prompt on."""
+    """Return token ids, the mask, and the targets of the last positions, from the shortest prompt on.
+
+    after: the positions that follow each prompt.
+    """
     import torch
 
     length = max(len(tokens) for tokens, _ in rows)
@@ -138,6 +158,7 @@ def _right_padded(rows: list[tuple[Array, int]], pad: int) -> dict[str, Any]:
         mask[row, : len(tokens)] = 1
         targets[row, prompt : len(tokens)] = tokens[prompt:]
     return {
+        "after": torch.tensor([length - prompt for _, prompt in rows]),
         "input_ids": torch.from_numpy(ids),
         "attention_mask": torch.from_numpy(mask),
         "labels": torch.from_numpy(np.ascontiguousarray(targets[:, 1:][:, -kept:])),

@@ -37,23 +37,34 @@ def completion_loss(model: torch.nn.Module, batch: Batch) -> torch.Tensor:
 
 def likelihoods(model: torch.nn.Module, batch: Batch) -> torch.Tensor:
     """Return the log-likelihood of each row's completion in nats, and its tokens: (rows, 2), float32."""
-    found = []
-    for part in _parts(batch, ("input_ids", "attention_mask", "labels"), batch["input_ids"].shape[1]):
-        logits, labels = completion_logits(model, part)
-        losses = functional.cross_entropy(
-            logits.flatten(0, 1), labels.flatten(), ignore_index=IGNORED, reduction="none"
-        )
-        counted = (labels != IGNORED).sum(dim=1)
-        found.append(torch.stack([-losses.view(labels.shape).sum(dim=1), counted.float()], dim=1))
-    return torch.cat(found)
+    parts = _parts(
+        batch, ("input_ids", "attention_mask", "labels", "after"), batch["input_ids"].shape[1]
+    )
+    return torch.cat([_likelihoods(*completion_logits(model, part)) for part in parts])
 
 
 def choice_likelihoods(model: torch.nn.Module, batch: Batch) -> torch.Tensor:
     """Return each choice's log-likelihood, and that for a character of it: (batch, choices, 2)."""
-    by_row = likelihoods(model, batch)[:, 0]
+    keys = ("input_ids", "attention_mask", "labels", "after", "ends")
+    shared, last = [], []
+    for part in _parts(batch, keys, batch["input_ids"].shape[1]):
+        logits, labels = completion_logits(model, part)
+        shared.append(_likelihoods(logits, labels)[:, 0])
+        every = torch.arange(len(logits), device=logits.device)
+        last.append(logits[every, part["ends"]].log_softmax(dim=-1))
+    rows = batch["rows"]
+    by_choice = torch.cat(shared)[rows] + torch.cat(last)[rows, batch["lasts"]]
     found: torch.Tensor = batch["found"].clone()
-    found.view(-1, 2)[batch["slots"]] = torch.stack([by_row, by_row / batch["letters"]], dim=1)
+    found.view(-1, 2)[batch["slots"]] = torch.stack([by_choice, by_choice / batch["letters"]], dim=1)
     return found
+
+
+def _likelihoods(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    losses = functional.cross_entropy(
+        logits.flatten(0, 1), labels.flatten(), ignore_index=IGNORED, reduction="none"
+    )
+    counted = (labels != IGNORED).sum(dim=1)
+    return torch.stack([-losses.view(labels.shape).sum(dim=1), counted.float()], dim=1)
 
 
 def written(model: Any, batch: Batch) -> torch.Tensor:
@@ -77,8 +88,7 @@ def completion_logits(model: torch.nn.Module, batch: Batch) -> tuple[torch.Tenso
     labels = batch["labels"]
     kept = labels.shape[1]
     options = {"logits_to_keep": kept} if _keeps_logits(model) else {}
-    # The first label is what the last token of a prompt is to be followed by.
-    with _followed_by(kept - 1 - (labels != IGNORED).int().argmax(dim=1)):
+    with _followed_by(batch.get("after")):
         output: Any = model(
             input_ids=batch["input_ids"], attention_mask=batch.get("attention_mask"), **options
         )
@@ -87,7 +97,7 @@ def completion_logits(model: torch.nn.Module, batch: Batch) -> tuple[torch.Tenso
 
 
 @contextmanager
-def _followed_by(positions: torch.Tensor) -> Iterator[None]:
+def _followed_by(positions: torch.Tensor | None) -> Iterator[None]:
     token = _after_prompts.set(positions)
     try:
         yield
