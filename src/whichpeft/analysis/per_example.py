@@ -27,7 +27,8 @@ def per_example(metric: str, labels: AnyArray, outputs: AnyArray) -> Array | Non
     """Return values of shape (examples,) whose mean is the metric, or None for an unknown metric.
 
     labels: shape (examples,); outputs as a task gives them: shape (examples, classes), or
-    (examples, 1) in the labels' unit for regression; of language models as `tasks.generative.scoring` says.
+    (examples, 1) in the labels' unit for regression; of language models
+    as `tasks.generative.scoring` says.
     """
     if metric in OF_ANSWERS:
         return OF_ANSWERS[metric](labels, outputs)

@@ -133,8 +133,9 @@ def replay_frozen(
 ) -> Prepared:
     """Return the model with its untouched layers replayed from activations that are kept.
 
-    That is the same model where there are none, where several processes share it, where a batch is not one
-    pass through the model, or where replaying does not give what the model gives. data: the file of the encoded task; activations are kept beside
+    That is the same model where there are none, where several processes share it, where a batch is
+    not one pass through the model, or where replaying does not give what the model gives. data: the file
+    of the encoded task; activations are kept beside
     it, for all trials that read it. splits: those that will be read, each with the phase that its
     activations count to. beside: how many other trials may run at the same time.
     """

@@ -187,7 +187,10 @@ def result_of(
 
 
 def checked_predictions(prepared: Prepared, found: Mapping[str, Array]) -> dict[str, Array]:
-    """Return what `evaluate` found on the test split, and its labels. Raises TrialFailed where not finite."""
+    """Return what `evaluate` found on the test split, and its labels.
+
+    Raises TrialFailed where it is not finite.
+    """
     if not np.isfinite(found["outputs"]).all():
         raise TrialFailed("the outputs are not finite", phase="test")
     outputs = found["outputs"].astype(np.float32)
@@ -198,7 +201,8 @@ def final_scores(prepared: Prepared, predictions: Mapping[str, Array]) -> list[M
     """Score the test predictions. Raises TrialFailed where the score is not finite."""
     metrics = prepared.task.metrics
     labels, outputs, groups = (predictions.get(key) for key in ("labels", "outputs", "groups"))
-    assert labels is not None and outputs is not None
+    assert labels is not None
+    assert outputs is not None
     found = scores(metrics, labels, outputs, groups)
     first, chance = metrics[0].name, prepared.task.chance
     if not math.isfinite(found[first]):

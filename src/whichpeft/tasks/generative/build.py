@@ -29,8 +29,8 @@ def generative_task(
     """Build a task for language models.
 
     Without `test`, validation is the test and a part of train is held out; with neither, train is split
-    80/10/10. metric: what the score is; where not given, ``acc`` where each example of validation and test
-    has choices, ``log_likelihood`` where none has a prompt, else ``exact_match``.
+    80/10/10. metric: what the score is; where not given, ``acc`` where each example of validation and
+    test has choices, ``log_likelihood`` where none has a prompt, else ``exact_match``.
 
     Raises DataError where a split is empty, an example has nothing to write, or the metric needs choices
     that are not there.
@@ -92,7 +92,8 @@ def _checked(example: Prompted, where: str) -> Prompted:
         )
     if len(example.completions) not in (0, len(example.choices)):
         raise DataError(
-            f"{where}: {len(example.choices)} choices and {len(example.completions)} completions for them"
+            f"{where}: {len(example.choices)} choices and {len(example.completions)} completions;"
+            " give one for each choice"
         )
     if example.choices and not example.completions:
         return dataclasses.replace(example, completions=example.choices)

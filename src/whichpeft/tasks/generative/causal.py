@@ -59,8 +59,8 @@ def build_causal(backbone: Backbone) -> torch.nn.Module:
     if missing:
         raise BackboneError(
             f"backbone {backbone.name!r}: the weights in {backbone.folder} lack {missing[0]}"
-            f"{f' and {len(missing) - 1} more' if missing[1:] else ''}; they are those of another model, "
-            "or of one without its language model's head"
+            f"{f' and {len(missing) - 1} more' if missing[1:] else ''}; they are those of another "
+            "model, or of one without its language model's head"
         )
     model.generation_config = transformers.GenerationConfig(
         do_sample=False,

@@ -43,7 +43,7 @@ class PromptEncoder:
         self._cap = LONGEST if positions is None else min(LONGEST, positions)
 
     def longest_completion(self, examples: Sequence[Prompted]) -> int:
-        """Return the most tokens of a completion, its end included: what a model should have to write."""
+        """Return the most tokens of a completion, its end included: all that has to be written."""
         _, written = self._tokenise(examples, [example.completion for example in examples])
         return min(MOST_WRITTEN, max(map(len, written)))
 
@@ -142,7 +142,7 @@ class PromptEncoder:
         ]
 
     def _fitted(self, prompt: Tokens, room: int) -> Tokens:
-        """Cut a prompt to what leaves room after it: its end is kept, and what every text begins with."""
+        """Cut a prompt to what leaves room after it; its end stays, and what every text begins with."""
         most = self._cap - room
         if len(prompt) <= most:
             return prompt

@@ -20,10 +20,10 @@ class GenerativeExamples:
     """One split in tokens; example i is ``ids[offsets[i]:offsets[i + 1]]``, prompt and completion.
 
     prompts: how many of an example's tokens are its prompt, at least one. labels: number of the right
-    choice, or of the right answer (a hash of it). right: of answers that are generated, what is right, and
-    options, what there is to choose from, a line each; empty elsewhere. groups: number of the set that an
-    example is from. choices: tokens of the choices, `most` for each example, empty where it has fewer;
-    letters: their lengths as text, shape (n, most). evaluation: how the split is read; None for training.
+    choice, or of the right answer (a hash of it). right: of answers that are generated, what is right,
+    and options, what there is to choose from, a line each; empty elsewhere. groups: number of the set
+    that an example is from. choices: tokens of the choices, `most` an example, empty where it has fewer;
+    letters: their lengths as text, shape (n, most). evaluation: how the split is read, or None.
     longest: tokens that may be written. pad: id that fills a batch. truncated: share that was cut.
     """
 
@@ -67,8 +67,8 @@ class GenerativeExamples:
     def batch(self, indices: Array) -> Batch:
         """Return the examples at `indices` as tensors.
 
-        Completions are padded on the right, for training and for likelihoods; prompts to be continued on the
-        left. ``labels`` are the next tokens at the last positions, as many as there are columns.
+        Completions are padded on the right, for training and for likelihoods; prompts to be continued on
+        the left. ``labels`` are the next tokens at the last positions, as many as there are columns.
         """
         chosen = np.asarray(indices)
         if self.evaluation == "generation":

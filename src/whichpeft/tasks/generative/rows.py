@@ -50,8 +50,8 @@ def generative_from_tables(found: Found) -> GenerativeTask:
     """Build a task for language models from tables by role. Raises DataError."""
     read = {role: prompted_rows(table, found.source) for role, table in found.tables.items()}
     notes = [
-        f"{found.tables[role].where}: {len(found.tables[role]) - len(rows)} rows with nothing to write are "
-        "left out"
+        f"{found.tables[role].where}: {len(found.tables[role]) - len(rows)} rows with nothing to write "
+        "are left out"
         for role, rows in read.items()
         if len(rows) < len(found.tables[role])
     ]
@@ -74,8 +74,8 @@ def prompted_rows(table: Table, source: TaskSource) -> list[Prompted]:
     """
     if table.names is None and (source.prompt or not source.label_column):
         raise DataError(
-            f"{table.where}: it has no header, so its columns cannot be told apart; give --text-column and "
-            "--label-column by index, or a header"
+            f"{table.where}: it has no header, so its columns cannot be told apart; give --text-column "
+            "and --label-column by index, or a header"
         )
     make = _reader(table, source)
     rows = (
@@ -110,9 +110,9 @@ def _reader(table: Table, source: TaskSource) -> Callable[[Row], Prompted]:
     if text is not None:
         return lambda row: Prompted(prompt="", completion=row[text])
     raise DataError(
-        f"{table.where}: no columns are called as instruction data call them (instruction and output, prompt "
-        f"and completion, question and answer, text); name them with --text-column and --label-column (the "
-        f"columns are {', '.join(table.names or names)})"
+        f"{table.where}: no columns are called as instruction data call them (instruction and output, "
+        "prompt and completion, question and answer, text); name them with --text-column and "
+        f"--label-column (the columns are {', '.join(table.names or names)})"
     )
 
 
@@ -154,7 +154,8 @@ def _verbalised(prompt: str, label: str, words: Mapping[str, str], table: Table)
         return Prompted(prompt=prompt, completion="")
     if label not in words:
         raise DataError(
-            f"{table.where}: the verbaliser has no word for the label {label!r}, only for {', '.join(words)}"
+            f"{table.where}: the verbaliser has no word for the label {label!r}, only for "
+            f"{', '.join(words)}"
         )
     choices = tuple(words.values())
     return Prompted(prompt=prompt, completion=words[label], answer=words[label], choices=choices)
@@ -176,8 +177,8 @@ def _first_of(table: Table, names: Sequence[str]) -> str:
     found = next((name for name in names if name in _folded(table)), None)
     if found is None:
         raise DataError(
-            f"{table.where}: no column is called {', '.join(names)}; name the one that holds what is to be "
-            "written with --label-column"
+            f"{table.where}: no column is called {', '.join(names)}; name the one that holds what is to "
+            "be written with --label-column"
         )
     return found
 

@@ -92,7 +92,7 @@ class GenerativeTask:
     def blank(self, backbone: Backbone, size: int, length: int) -> Batch:
         import torch
 
-        # Every token is learnt: a completion may be nearly all of an example, and a plan is for the most.
+        # Every token is learnt: a completion may be nearly all of an example, and that takes the most.
         tokens = torch.ones((size, length), dtype=torch.int64)
         return {"input_ids": tokens, "labels": tokens}
 
@@ -125,7 +125,7 @@ class GenerativeTask:
     ) -> Mapping[str, Array]:
         """Return the outputs of a split in the form that metrics read, and what is kept beside them.
 
-        groups: the set that each example is from, of a mixture. answers: of generation, what was written.
+        groups: of a mixture, the set that each example is from. answers: what was written, if it was.
         """
         found: dict[str, Array] = {"outputs": outputs}
         if self.evaluation == "generation":
