@@ -147,7 +147,7 @@ def _absolute(study: Study) -> Study:
     for source in study.tasks:
         changes: dict[str, Any] = {
             key: settle(value)
-            for key in ("name", "train", "validation", "test")
+            for key in ("name", "train", "validation", "test", "held_out")
             if (value := getattr(source, key))
         }
         tasks.append(dataclasses.replace(source, **changes))

@@ -96,6 +96,7 @@ def prepare(job: Job, compute: Compute, group: Group = ALONE) -> Prepared:
     """Load the data and the backbone, draw the head, apply the method, and share it within a group."""
     trial = job.trial
     task, examples = read_data(job.data)
+    examples = job.method.examples(examples)
     start_stream(trial.seed, HEAD)
     if job.backbone.quantise is not None:
         logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # it tells of every cast

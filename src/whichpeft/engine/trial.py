@@ -28,8 +28,9 @@ from whichpeft.engine.sharded import ALONE, Group
 from whichpeft.errors import TrialFailed, without_secrets
 from whichpeft.methods import Adapter
 from whichpeft.records import Measurement, Outcome, Record, Setting
-from whichpeft.tasks import Array, scores
+from whichpeft.tasks import HELD_OUT, Array, scores
 
+_LARGEST = 700.0  # nats; the exponential of more is no number
 _COMPLETED = Outcome(status="completed")
 
 
@@ -136,7 +137,7 @@ def _train(
         with meter.phase("test"):
             report(Progress(phase="test", epoch=trial.budget.epochs))
             predictions = checked_predictions(prepared, evaluate(prepared, "test"))
-            scored = final_scores(prepared, predictions)
+            scored = [*final_scores(prepared, predictions), *remembered(prepared)]
         if job.keep is not None:
             with meter.phase("save"):
                 adapter = whole_adapter(prepared, job)
@@ -216,6 +217,14 @@ def final_scores(prepared: Prepared, predictions: Mapping[str, Array]) -> list[M
             if math.isfinite(value)
         ),
     ]
+
+
+def remembered(prepared: Prepared) -> list[Measurement]:
+    """Measure the perplexity of text such as the backbone was pretrained on, if some was held out."""
+    if HELD_OUT not in prepared.examples:
+        return []
+    nats, tokens = evaluate(prepared, HELD_OUT)["outputs"].astype(np.float64).sum(axis=0)
+    return [_fact("held_out_perplexity", math.exp(min(-nats / tokens, _LARGEST)), "perplexity", "test")]
 
 
 def keep_adapter(adapter: Adapter, folder: Path) -> None:

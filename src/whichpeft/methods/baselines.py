@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from whichpeft.backbones import Backbone
     from whichpeft.study import Budget, Study
-    from whichpeft.tasks import Task
+    from whichpeft.tasks import Examples, Task
 
 WEIGHTS = "model.safetensors"
 
@@ -189,3 +189,32 @@ class ZeroShot(PlainMethod):
 
     def apply(self, model: torch.nn.Module, situation: Situation) -> PlainAdapter:
         return PlainAdapter(model, lambda name: False, situation.head)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FewShot(ZeroShot):
+    """No training: a few training examples with their answers stand before each prompt.
+
+    shots: how many, the same for every prompt and seed, spread over the training set; fewer where they
+    would not fit before a prompt.
+    """
+
+    name = "few-shot"
+    description = "no training: a language model is shown a few examples before each prompt"
+    paper = "Brown et al. 2020, arXiv 2005.14165"
+    supports = "causal language models"
+
+    shots: int = 4
+
+    def refuses(self, backbone: Backbone, task: Task, budget: Budget) -> str | None:
+        if task.problem != "generation":
+            return (
+                "examples are shown to a language model that answers in words, and this task has a head"
+            )
+        return None
+
+    def examples(self, splits: Mapping[str, Examples]) -> Mapping[str, Examples]:
+        prompted: Any = splits
+        shown = prompted["train"].shots(self.shots)
+        read = {name: prompted[name].after(shown) for name in ("validation", "test")}
+        return {**splits, **read}

@@ -10,7 +10,7 @@ from importlib.metadata import entry_points
 from typing import Any, get_type_hints
 
 from whichpeft.errors import StudyError, nearest
-from whichpeft.methods.baselines import Full, Head, TopLayers, ZeroShot
+from whichpeft.methods.baselines import FewShot, Full, Head, TopLayers, ZeroShot
 from whichpeft.methods.bitfit import BitFit
 from whichpeft.methods.bottleneck import ParallelAdapter, SeriesAdapter
 from whichpeft.methods.composition import compose
@@ -23,7 +23,7 @@ from whichpeft.methods.peft_method import RECIPE, PeftMethod
 from whichpeft.study.names import PartName, parse_method
 
 _OWN: tuple[type[Method], ...] = (
-    Full, Head, TopLayers, ZeroShot, BitFit, SeriesAdapter, ParallelAdapter, LoReft
+    Full, Head, TopLayers, ZeroShot, FewShot, BitFit, SeriesAdapter, ParallelAdapter, LoReft
 )  # fmt: skip
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from whichpeft.backbones import Backbone
     from whichpeft.study import Budget, Study
-    from whichpeft.tasks import Task
+    from whichpeft.tasks import Examples, Task
 
 _WIDTH = 384  # of minilm, on which the usual learning rates were found
 
@@ -192,6 +192,10 @@ class Method(ABC):
         The study says which: gradient checkpointing, quantised weights, shards.
         """
         return None
+
+    def examples(self, splits: Mapping[str, Examples]) -> Mapping[str, Examples]:
+        """Return what the method reads of a task's encoded splits; most read them as they are."""
+        return splits
 
     @abstractmethod
     def apply(self, model: torch.nn.Module, situation: Situation) -> Adapter:

@@ -13,7 +13,7 @@ from whichpeft.study.names import parse_method
 
 FAMILIES: dict[str, tuple[str, ...]] = {
     "everything": ("full",),
-    "nothing": ("zero-shot",),
+    "nothing": ("zero-shot", "few-shot"),
     "upper layers": ("head", "top-layers"),
     "chosen weights": (
         "bitfit", "beft", "ln-tuning", "shira", "supertuning", "trainable-tokens", "osf",

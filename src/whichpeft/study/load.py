@@ -47,6 +47,7 @@ class _Task(_Strict):
     test: str | None = None
     prompt: str | None = None
     verbaliser: dict[_Column, str] = {}
+    held_out: str | None = None
 
 
 class _Study(_Strict):
@@ -143,7 +144,7 @@ def _source(path: Path, task: str | _Task) -> TaskSource:
         return TaskSource(name=_beside(path, task))
     fields = task.model_dump()
     fields["text_columns"] = tuple(fields["text_columns"])
-    for key in ("name", "train", "validation", "test"):
+    for key in ("name", "train", "validation", "test", "held_out"):
         if fields[key] is not None:
             fields[key] = _beside(path, fields[key])
     return TaskSource(**fields)

@@ -75,6 +75,8 @@ class TaskSource:
     train, validation, test: files that override those found in a folder.
     prompt: of generation, what is asked, with columns in braces: ``Review: {text} Sentiment:``.
     verbaliser: of generation, the words that stand for labels: ``{"0": "bad", "1": "good"}``.
+    held_out: of generation, a file of text of the kind that the backbone was pretrained on, blank lines
+    between texts, to measure what it forgets.
     """
 
     name: str
@@ -87,6 +89,7 @@ class TaskSource:
     test: str | None = None
     prompt: str | None = None
     verbaliser: Mapping[str, str] = field(default_factory=dict)
+    held_out: str | None = None
 
     def __post_init__(self) -> None:
         if (self.prompt or self.verbaliser) and self.problem not in (None, "generation"):

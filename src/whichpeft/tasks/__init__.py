@@ -12,10 +12,21 @@ from whichpeft.tasks.catalogue import (
 )
 from whichpeft.tasks.generative import GenerativeTask, Prompted, generative_task
 from whichpeft.tasks.images import ImageTask
-from whichpeft.tasks.protocol import SPLITS, Array, Batch, Examples, Interpreted, Metric, Task, scores
+from whichpeft.tasks.protocol import (
+    HELD_OUT,
+    SPLITS,
+    Array,
+    Batch,
+    Examples,
+    Interpreted,
+    Metric,
+    Task,
+    scores,
+)
 from whichpeft.tasks.text import TextTask
 
 __all__ = [
+    "HELD_OUT",
     "SPLITS",
     "TASKS",
     "Array",

@@ -15,12 +15,13 @@ import numpy as np
 from whichpeft.tasks.encoding import TextExamples
 from whichpeft.tasks.generative.examples import GenerativeExamples
 from whichpeft.tasks.image_encoding import ImageExamples
-from whichpeft.tasks.protocol import SPLITS, Examples
+from whichpeft.tasks.protocol import HELD_OUT, SPLITS, Examples
 
 if TYPE_CHECKING:
     from whichpeft.backbones import Backbone
     from whichpeft.tasks.protocol import Task
 
+_SPLITS = (*SPLITS, HELD_OUT)
 _KINDS = {kind.__name__: kind for kind in (TextExamples, ImageExamples, GenerativeExamples)}
 _WEIGHTS = frozenset(
     {".safetensors", ".bin", ".pt", ".pth", ".ckpt", ".h5", ".msgpack", ".onnx", ".gguf"}
@@ -52,13 +53,15 @@ def kept_examples(folder: Path) -> dict[str, Examples]:
     """Map splits that `keep_examples` wrote into memory."""
     plain = json.loads((folder / "splits.json").read_text(encoding="utf-8"))
     found: dict[str, Examples] = {}
-    for name in sorted(plain, key=SPLITS.index):
+    for name in sorted(plain, key=_SPLITS.index):
         fields = dict(plain[name])
         kind: Any = _KINDS[fields.pop("kind")]
         for field in dataclasses.fields(kind):
             if field.name not in fields:
                 path = folder / f"{name}.{field.name}.npy"
                 fields[field.name] = np.load(path, mmap_mode="r", allow_pickle=False)
+            elif isinstance(fields[field.name], list):
+                fields[field.name] = tuple(fields[field.name])
         found[name] = kind(**fields)
     return found
 

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 Array = np.ndarray[Any, np.dtype[Any]]
 Batch = dict[str, Any]
 SPLITS = ("train", "validation", "test")
+HELD_OUT = "held-out"
+"""A further split that a task may have: text of the kind that the backbone was pretrained on."""
 
 
 @dataclass(frozen=True, slots=True)

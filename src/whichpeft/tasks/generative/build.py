@@ -24,6 +24,7 @@ def generative_task(
     validation: Iterable[Prompted] | None = None,
     test: Iterable[Prompted] | None = None,
     metric: str | None = None,
+    held_out: Sequence[str] = (),
     notes: Sequence[str] = (),
 ) -> GenerativeTask:
     """Build a task for language models.
@@ -31,6 +32,8 @@ def generative_task(
     Without `test`, validation is the test and a part of train is held out; with neither, train is split
     80/10/10. metric: what the score is; where not given, ``acc`` where each example of validation and
     test has choices, ``log_likelihood`` where none has a prompt, else ``exact_match``.
+
+    held_out: texts of the kind that the backbone was pretrained on, to measure what it forgets.
 
     Raises DataError where a split is empty, an example has nothing to write, or the metric needs choices
     that are not there.
@@ -72,7 +75,7 @@ def generative_task(
         )
     return GenerativeTask(
         name=name,
-        fingerprint=_fingerprint(parts, metric),
+        fingerprint=_fingerprint(parts, metric, held_out),
         metrics=metrics,
         evaluation=evaluation,
         chance=None if evaluation == "likelihood" else _chance(parts["train"], parts["test"]),
@@ -80,6 +83,7 @@ def generative_task(
         groups=tuple(dict.fromkeys(example.group for example in examples)),
         notes=(*notes, *arranged.notes),
         splits=parts,
+        held_out=tuple(held_out),
     )
 
 
@@ -123,9 +127,9 @@ def _plain(answer: str) -> str:
     return f"{float(answer.strip().replace(',', '')):g}" if is_number(answer) else answer
 
 
-def _fingerprint(parts: Mapping[str, Sequence[Prompted]], metric: str) -> str:
+def _fingerprint(parts: Mapping[str, Sequence[Prompted]], metric: str, held_out: Sequence[str]) -> str:
     """Hash every example of the three splits, in order, and the metric, which decides what is read."""
-    digest = hashlib.sha256(metric.encode())
+    digest = hashlib.sha256(json.dumps([metric, *held_out]).encode())
     for split in SPLITS:
         digest.update(f"{split} {len(parts[split])}".encode())
         for example in parts[split]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import dataclasses
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,7 +25,9 @@ class GenerativeExamples:
     and options, what there is to choose from, a line each; empty elsewhere. groups: number of the set
     that an example is from. choices: tokens of the choices, `most` an example, empty where it has fewer;
     letters: their lengths as text, shape (n, most). evaluation: how the split is read, or None.
-    longest: tokens that may be written. pad: id that fills a batch. truncated: share that was cut.
+    longest: tokens that may be written; cap: tokens that may be read and written. begin: what every
+    prompt begins with; between: what stands between an example that is shown and the next. pad: id that
+    fills a batch. truncated: share that was cut.
     """
 
     ids: Array
@@ -39,6 +42,9 @@ class GenerativeExamples:
     letters: Array
     evaluation: Evaluation | None
     longest: int
+    cap: int
+    begin: tuple[int, ...]
+    between: tuple[int, ...]
     pad: int
     truncated: float
 
@@ -64,6 +70,38 @@ class GenerativeExamples:
         """The most choices that an example has."""
         return int(self.letters.shape[1])
 
+    def shots(self, count: int) -> tuple[tuple[int, ...], ...]:
+        """Return the tokens of so many examples, spread over the split, as prompts are shown them."""
+        chosen = np.unique(np.linspace(0, len(self) - 1, min(count, len(self))).round().astype(int))
+        # Of a completion all but the end of the text, after which a model would begin another one.
+        return tuple(
+            (*self.ids[start + len(self.begin) : stop - 1].tolist(), *self.between)
+            for start, stop, _ in self._places(chosen)
+        )
+
+    def after(self, shown: Sequence[tuple[int, ...]]) -> GenerativeExamples:
+        """Return the split with examples shown before each prompt, the last ones where not all fit."""
+        rows, prompts = [], []
+        for index, (start, stop, prompt) in enumerate(self._places(np.arange(len(self)))):
+            own = self.ids[start + len(self.begin) : stop].tolist()
+            follows = max(
+                [stop - start - prompt, *(len(self._choice(index, c)) for c in range(self.most))]
+            )
+            room = self.cap - prompt - (self.longest if self.evaluation == "generation" else follows)
+            before: list[int] = []
+            for shot in reversed(shown):
+                if len(before) + len(shot) > room:
+                    break
+                before = [*shot, *before]
+            rows.append([*self.begin, *before, *own])
+            prompts.append(len(before) + prompt)
+        return dataclasses.replace(
+            self,
+            ids=np.array([token for row in rows for token in row], dtype=np.int32),
+            offsets=np.concatenate([[0], np.cumsum([len(row) for row in rows])]).astype(np.int64),
+            prompts=np.array(prompts, dtype=np.int32),
+        )
+
     def batch(self, indices: Array) -> Batch:
         """Return the examples at `indices` as tensors.
 
@@ -76,6 +114,11 @@ class GenerativeExamples:
         if self.evaluation == "choices":
             return self._choices(chosen)
         return _right_padded([(self.ids[a:b], int(p)) for a, b, p in self._places(chosen)], self.pad)
+
+    def _choice(self, index: int, choice: int) -> Array:
+        first = index * self.most + choice
+        tokens: Array = self.choices[self.choice_offsets[first] : self.choice_offsets[first + 1]]
+        return tokens
 
     def _places(self, chosen: Array) -> Iterator[tuple[int, int, int]]:
         yield from zip(
@@ -114,8 +157,7 @@ class GenerativeExamples:
         ):
             context = self.ids[start : start + prompt]
             for choice in range(self.most):
-                first = index * self.most + choice
-                tokens = self.choices[self.choice_offsets[first] : self.choice_offsets[first + 1]]
+                tokens = self._choice(index, choice)
                 if not len(tokens):
                     continue
                 shared = (place, *tokens[:-1].tolist())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from whichpeft.errors import DataError
@@ -62,8 +63,24 @@ def generative_from_tables(found: Found) -> GenerativeTask:
         validation=validation,
         test=test,
         metric=found.source.metric,
+        held_out=texts_of(found.source.held_out),
         notes=notes,
     )
+
+
+def texts_of(file: str | None) -> tuple[str, ...]:
+    """Read texts with blank lines between them. Raises DataError where the file holds none."""
+    if file is None:
+        return ()
+    path = Path(file).expanduser()
+    try:
+        whole = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"held_out: {path}: cannot be read as text: {error}") from None
+    texts = tuple(text.strip() for text in re.split(r"\n\s*\n", whole) if text.strip())
+    if not texts:
+        raise DataError(f"held_out: {path}: holds no text")
+    return texts
 
 
 def prompted_rows(table: Table, source: TaskSource) -> list[Prompted]:

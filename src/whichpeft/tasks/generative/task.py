@@ -14,7 +14,7 @@ from whichpeft.tasks.generative.answers import chosen, final_number, is_number, 
 from whichpeft.tasks.generative.examples import GenerativeExamples
 from whichpeft.tasks.generative.prompted import Prompted
 from whichpeft.tasks.generative.scoring import Evaluation
-from whichpeft.tasks.protocol import SPLITS, Array, Batch, Examples, Metric
+from whichpeft.tasks.protocol import HELD_OUT, SPLITS, Array, Batch, Examples, Metric
 from whichpeft.tasks.splits import subset
 
 if TYPE_CHECKING:
@@ -29,7 +29,8 @@ class GenerativeTask:
 
     evaluation: what of a model is scored; see `scoring`. groups: names of the sets of a mixture, one
     empty name where it is none. chance: the score of the most frequent answer of training; None where no
-    answer is the same twice.
+    answer is the same twice. held_out: texts of the kind that the backbone was pretrained on, on which
+    it shows what an adapted one has forgotten.
     """
 
     name: str
@@ -41,12 +42,13 @@ class GenerativeTask:
     groups: tuple[str, ...] = ("",)
     notes: tuple[str, ...] = ()
     splits: Mapping[str, tuple[Prompted, ...]] = field(default_factory=dict, repr=False)
+    held_out: tuple[str, ...] = field(default=(), repr=False)
 
     problem = "generation"
     task_type = "CAUSAL_LM"
 
     def without_examples(self) -> GenerativeTask:
-        return dataclasses.replace(self, splits={})
+        return dataclasses.replace(self, splits={}, held_out=())
 
     def encode(self, backbone: Backbone, *, max_train: int | None) -> Mapping[str, Examples]:
         """Tokenise the splits with the backbone's own tokenizer.
@@ -69,7 +71,7 @@ class GenerativeTask:
             )
             train = tuple(train[i] for i in chosen)
         longest = encoder.longest_completion(train)
-        return {
+        found = {
             split: encoder.encode(
                 train if split == "train" else self.splits[split],
                 None if split == "train" else self.evaluation,
@@ -78,6 +80,10 @@ class GenerativeTask:
             )
             for split in SPLITS
         }
+        texts = [Prompted(prompt="", completion=text) for text in self.held_out]
+        if texts:
+            found[HELD_OUT] = encoder.encode(texts, "likelihood", ("",), 0)
+        return found
 
     def build(self, backbone: Backbone) -> torch.nn.Module:
         from whichpeft.tasks.generative.causal import build_causal
@@ -110,12 +116,9 @@ class GenerativeTask:
         """Return likelihoods as `scoring` says, or the tokens that were written."""
         from whichpeft.tasks.generative import reading
 
-        read = {
-            "choices": reading.choice_likelihoods,
-            "generation": reading.written,
-            "likelihood": reading.likelihoods,
-        }
-        return read[self.evaluation](model, batch)
+        if "written" in batch:
+            return reading.written(model, batch)
+        return (reading.choice_likelihoods if "found" in batch else reading.likelihoods)(model, batch)
 
     def constant(self, count: int) -> None:
         """There is no constant prediction: a model that was not trained answers as it can."""
@@ -128,7 +131,7 @@ class GenerativeTask:
         groups: of a mixture, the set that each example is from. answers: what was written, if it was.
         """
         found: dict[str, Array] = {"outputs": outputs}
-        if self.evaluation == "generation":
+        if examples.evaluation == "generation":
             from whichpeft.tasks.encoding import load_tokenizer
 
             assert backbone is not None
@@ -140,7 +143,7 @@ class GenerativeTask:
                 for text, right, options in zip(texts, examples.right, examples.options, strict=True)
             ]
             found = {"outputs": np.array(marks, dtype=np.float32), "answers": np.array(texts)}
-        if len(self.groups) > 1:
+        if len(self.groups) > 1 and examples.evaluation == self.evaluation:
             found["groups"] = np.asarray(examples.groups)
         return found
 
