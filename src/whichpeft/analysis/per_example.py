@@ -19,6 +19,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from whichpeft import text_scores
+
 Array = NDArray[np.float64]
 AnyArray = NDArray[Any]
 
@@ -160,11 +162,21 @@ def log_likelihood(labels: AnyArray, outputs: AnyArray) -> Array:
     return as_pseudo_values(whole, _over(nats.sum() - nats, tokens.sum() - tokens))
 
 
+def of_counts(score: Callable[[AnyArray], Array], counts: AnyArray) -> Array:
+    """Return pseudo-values of a score of counts that add up over the examples."""
+    counts = counts.astype(np.float64)
+    whole = counts.sum(axis=0)
+    return as_pseudo_values(float(score(whole)), score(whole - counts))
+
+
 # Metrics of language models, whose outputs are no classes and no values.
 OF_ANSWERS: dict[str, Callable[[AnyArray, AnyArray], Array]] = {
     "acc": lambda labels, outputs: likeliest(labels, outputs, 0),
     "acc_norm": lambda labels, outputs: likeliest(labels, outputs, 1),
     "exact_match": lambda labels, outputs: outputs[:, 0].astype(np.float64),
+    "rouge_l": lambda labels, outputs: outputs[:, text_scores.ROUGE_L].astype(np.float64),
+    "bleu": lambda labels, outputs: of_counts(text_scores.bleu, outputs[:, text_scores.BLEU]),
+    "chrf": lambda labels, outputs: of_counts(text_scores.chrf, outputs[:, text_scores.CHRF]),
     "log_likelihood": log_likelihood,
 }
 # What each metric is worked out from; the names are those that tasks give their metrics.

@@ -64,7 +64,7 @@ def test_choices_by_letter_and_what_more_there_is_to_an_instruction(write: Write
     first = every(load_task(TaskSource(name=str(write(rows)))))[0]
     assert "Think first." in first.prompt
     assert first.choices == ("A", "B", "C")
-    # What is written does not end with the letter, so that the letters alone are held against each other.
+    # What is written does not end with the letter: the letters alone are held against each other.
     assert first.completions == ("A", "B", "C")
 
 

@@ -15,7 +15,8 @@ def shown(method: str, backbone: Backbone, *, words: int = 3) -> list[str]:
     asked = generative_task(
         "sums",
         train=[
-            Prompted(prompt=f"{i} and {i} {'is ' * words}".strip(), completion=str(2 * i)) for i in range(9)
+            Prompted(prompt=f"{i} and {i} {'is ' * words}".strip(), completion=str(2 * i))
+            for i in range(9)
         ],
         validation=[Prompted(prompt="5 and 6 is", completion="11")],
         test=[Prompted(prompt="7 and 8 is", completion="15")],

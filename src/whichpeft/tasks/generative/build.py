@@ -10,8 +10,9 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from whichpeft.errors import DataError
 from whichpeft.tasks.generative.answers import is_number
+from whichpeft.tasks.generative.free_text import check_sacrebleu
 from whichpeft.tasks.generative.prompted import Prompted
-from whichpeft.tasks.generative.scoring import metrics_by
+from whichpeft.tasks.generative.scoring import TEXT_METRICS, metrics_by
 from whichpeft.tasks.generative.task import GenerativeTask
 from whichpeft.tasks.protocol import SPLITS
 from whichpeft.tasks.splits import Split, arrange
@@ -68,6 +69,8 @@ def generative_task(
         evaluation, metrics = metrics_by(metric)
     except DataError as error:
         raise DataError(f"task {name!r}: {error}") from None
+    if metrics[0] in TEXT_METRICS:
+        check_sacrebleu()
     if evaluation == "choices" and not all(example.choices for example in tested):
         raise DataError(
             f"task {name!r}: {metric} is the likelihood of one of several choices, and some examples "

@@ -5,16 +5,17 @@ A task's evaluation says what the outputs are:
 - ``choices``: shape (n, choices, 2), the log-likelihood of each choice in nats, and the same for a
   character of it; `ABSENT` where an example has fewer choices. Labels are numbers of choices.
 - ``generation``: shape (n, 2), whether the answer is right, and whether one was found at all.
+  For free text there are more columns, counts of which scores are made: see `whichpeft.text_scores`.
 - ``likelihood``: shape (n, 2), the log-likelihood of the completion in nats, and its tokens.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Literal
 
 import numpy as np
 
+from whichpeft import text_scores
 from whichpeft.errors import DataError, nearest
 from whichpeft.tasks.protocol import Array, Metric
 
@@ -42,6 +43,21 @@ def parsed(labels: Array, outputs: Array) -> float:
     return float(np.mean(outputs[:, 1]))
 
 
+def bleu(labels: Array, outputs: Array) -> float:
+    """BLEU of all texts together, as a fraction."""
+    return float(text_scores.bleu(outputs[:, text_scores.BLEU].sum(axis=0, dtype=np.float64)))
+
+
+def chrf(labels: Array, outputs: Array) -> float:
+    """The F score of character n-grams of all texts together, as a fraction."""
+    return float(text_scores.chrf(outputs[:, text_scores.CHRF].sum(axis=0, dtype=np.float64)))
+
+
+def rouge_l(labels: Array, outputs: Array) -> float:
+    """Mean over the texts of the F1 of the longest common subsequence of words."""
+    return float(np.mean(outputs[:, text_scores.ROUGE_L]))
+
+
 def log_likelihood(labels: Array, outputs: Array) -> float:
     """Mean log-likelihood of a token in nats; the perplexity is the exponential of its negative."""
     return float(np.sum(outputs[:, 0], dtype=np.float64) / np.sum(outputs[:, 1]))
@@ -50,14 +66,16 @@ def log_likelihood(labels: Array, outputs: Array) -> float:
 ACC, ACC_NORM = Metric("acc", acc), Metric("acc_norm", acc_norm)
 EXACT_MATCH, PARSED = Metric("exact_match", exact_match), Metric("parsed", parsed)
 LOG_LIKELIHOOD = Metric("log_likelihood", log_likelihood)
+TEXT_METRICS = (Metric("bleu", bleu), Metric("chrf", chrf), Metric("rouge_l", rouge_l))
 
-_METRICS: Mapping[Evaluation, tuple[Metric, ...]] = {
-    "choices": (ACC, ACC_NORM),
-    "generation": (EXACT_MATCH, PARSED),
-    "likelihood": (LOG_LIKELIHOOD,),
-}
+_METRICS: tuple[tuple[Evaluation, tuple[Metric, ...]], ...] = (
+    ("choices", (ACC, ACC_NORM)),
+    ("generation", (EXACT_MATCH, PARSED)),
+    ("generation", (*TEXT_METRICS, EXACT_MATCH, PARSED)),
+    ("likelihood", (LOG_LIKELIHOOD,)),
+)
 # `parsed` accompanies a score and is none: whoever writes any number gets all of it.
-_SCORES = ("acc", "acc_norm", "exact_match", "log_likelihood")
+_SCORES = ("acc", "acc_norm", "exact_match", "bleu", "chrf", "rouge_l", "log_likelihood")
 
 
 def metrics_by(name: str) -> tuple[Evaluation, tuple[Metric, ...]]:
@@ -65,7 +83,7 @@ def metrics_by(name: str) -> tuple[Evaluation, tuple[Metric, ...]]:
 
     Raises DataError where there is none of that name.
     """
-    for evaluation, metrics in _METRICS.items():
+    for evaluation, metrics in _METRICS:
         for metric in metrics:
             if metric.name == name and name in _SCORES:
                 return evaluation, (metric, *(other for other in metrics if other is not metric))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,7 @@ from whichpeft.errors import DataError
 from whichpeft.tasks.generative.answers import chosen, final_number, is_number, same_number
 from whichpeft.tasks.generative.examples import GenerativeExamples
 from whichpeft.tasks.generative.prompted import Prompted
-from whichpeft.tasks.generative.scoring import Evaluation
+from whichpeft.tasks.generative.scoring import TEXT_METRICS, Evaluation
 from whichpeft.tasks.protocol import HELD_OUT, SPLITS, Array, Batch, Examples, Metric
 from whichpeft.tasks.splits import subset
 
@@ -138,14 +138,20 @@ class GenerativeTask:
             texts = load_tokenizer(backbone).batch_decode(
                 outputs.astype(np.int64), skip_special_tokens=True
             )
-            marks = [
-                _marked(text, str(right), str(options))
-                for text, right, options in zip(texts, examples.right, examples.options, strict=True)
-            ]
-            found = {"outputs": np.array(marks, dtype=np.float32), "answers": np.array(texts)}
+            found = {"outputs": self._marks(texts, examples), "answers": np.array(texts)}
         if len(self.groups) > 1 and examples.evaluation == self.evaluation:
             found["groups"] = np.asarray(examples.groups)
         return found
+
+    def _marks(self, texts: Sequence[str], examples: GenerativeExamples) -> Array:
+        """Mark each text as `scoring` says."""
+        right, options = examples.right.tolist(), examples.options.tolist()
+        if self.metrics[0] in TEXT_METRICS:
+            from whichpeft.tasks.generative.free_text import text_counts
+
+            return text_counts(texts, right)
+        marks = [_marked(*each) for each in zip(texts, right, options, strict=True)]
+        return np.array(marks, dtype=np.float32)
 
 
 def _marked(text: str, right: str, options: str) -> tuple[bool, bool]:

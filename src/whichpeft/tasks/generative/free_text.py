@@ -1,0 +1,59 @@
+"""Free text held against a reference: what is kept of each, to be scored together."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import numpy as np
+
+from whichpeft import text_scores
+from whichpeft.errors import DataError
+from whichpeft.tasks.protocol import Array
+
+_WORD = re.compile(r"[a-z0-9]+")
+
+
+def check_sacrebleu() -> None:
+    """Raise DataError where what counts n-grams is not installed."""
+    try:
+        import sacrebleu  # noqa: F401
+    except ImportError:
+        raise DataError(
+            "metric: bleu, chrf and rouge_l need sacrebleu; install it with "
+            "`pip install 'whichpeft[text]'`, or score by exact_match"
+        ) from None
+
+
+def text_counts(texts: Sequence[str], references: Sequence[str]) -> Array:
+    """Return the counts of each text, in the columns of `text_scores`: shape (texts, 31)."""
+    from sacrebleu.metrics.bleu import BLEU
+    from sacrebleu.metrics.chrf import CHRF
+
+    found: Array = np.zeros((len(texts), text_scores.CHRF.stop), dtype=np.float32)
+    for row, (text, reference) in enumerate(zip(texts, references, strict=True)):
+        found[row, text_scores.RIGHT] = " ".join(text.split()) == " ".join(reference.split())
+        found[row, text_scores.PARSED] = bool(text.strip())
+        found[row, text_scores.ROUGE_L] = rouge_l(text, reference)
+    # What sacrebleu adds up and scores itself; its public interface gives the score alone.
+    for metric, columns in ((BLEU(), text_scores.BLEU), (CHRF(), text_scores.CHRF)):
+        found[:, columns] = metric._extract_corpus_statistics(list(texts), [list(references)])
+    return found
+
+
+def rouge_l(text: str, reference: str) -> float:
+    """Return the F1 of the longest common subsequence of words (Lin 2004), without stemming.
+
+    Words are runs of letters from a to z and digits, in lower case, as in the usual implementation.
+    """
+    first, second = _WORD.findall(text.lower()), _WORD.findall(reference.lower())
+    if not first or not second:
+        return 0.0
+    lengths = [0] * (len(second) + 1)
+    for word in first:
+        before = 0
+        for place, other in enumerate(second, start=1):
+            above = lengths[place]
+            lengths[place] = before + 1 if word == other else max(above, lengths[place - 1])
+            before = above
+    return 2 * lengths[-1] / (len(first) + len(second))
