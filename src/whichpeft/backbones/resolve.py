@@ -14,6 +14,7 @@ from typing import Any
 
 from whichpeft.backbones.architectures import architectures
 from whichpeft.backbones.digits_vit import digits_vit_folder
+from whichpeft.backbones.llama2c import is_llama2c, llama2c_folder
 from whichpeft.backbones.patience import passing, patiently
 from whichpeft.backbones.spec import Backbone
 from whichpeft.errors import BackboneError, nearest
@@ -47,6 +48,8 @@ def resolve_backbone(name: str, *, weights: bool = True) -> Backbone:
     if name in BACKBONES:
         return BACKBONES[name].resolve()
     path = Path(name).expanduser()
+    if is_llama2c(path):
+        return dataclasses.replace(_from_folder(llama2c_folder(path), True), name=path.resolve().stem)
     if path.exists() or name.startswith((".", "/", "~")):
         return _from_folder(path, weights)
     if name in architectures():

@@ -39,7 +39,8 @@ class PromptEncoder:
         # the first token can be read after.
         self._begin: Tokens = [begin] if begin is not None and usual == [begin] else []
         self._before_all = next(t for t in (begin, self._end, self._pad) if t is not None)
-        apart = self._read(["\n\n"])[0]
+        word, followed = self._read(["a", "a\n\n"])
+        apart = followed[len(word) :]  # within a text, before which some tokenizers put a space
         self._between = (self._end, *apart) if self._chat and self._end is not None else tuple(apart)
         positions = backbone.input_positions
         self._cap = LONGEST if positions is None else min(LONGEST, positions)
