@@ -78,7 +78,7 @@ def test_the_code_of_a_card_loads_what_was_tested(method: str, kept: Store, revi
 
     record, folder = of_method(kept, method)
     text = (folder / "README.md").read_text()
-    names: dict[str, object] = {"Path": Path}
+    names: dict[str, object] = {}
     blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
     # What goes into the base model is told last and done first.
     lines = blocks[0].splitlines()
