@@ -196,6 +196,20 @@ def test_the_gap_by_the_size_of_the_backbone(made):
     (over,) = report.backbones
     assert over.backbones == (("small", 1_000_000), ("middle", 9_000_000), ("large", 50_000_000))
     assert over.methods == ["lora:r=8"]
+    # Names of backbones of like size stand above each other.
+    alike = replace(
+        over,
+        backbones=(("bert-base", 110_000_000), ("roberta-base", 125_000_000), ("large", 400_000_000)),
+    )
+    for shown, rows in ((over, 1), (alike, 2)):
+        chart = backbone_figures(shown, PRINT)["gap-by-backbone"].chart.to_dict(validate=True)
+        names = [
+            layer
+            for layer in chart["layer"]
+            if layer["encoding"].get("text", {}).get("field") == "backbone"
+        ]
+        assert len(names) == rows
+        assert len({layer["encoding"]["y"]["value"] for layer in names}) == rows
     figure = backbone_figures(over, PRINT)["gap-by-backbone"]
     assert [v["gap"] for v in values(figure)] == pytest.approx([-10, -4, -1])
     written = page(report)
