@@ -12,8 +12,8 @@ from huggingface_hub import ModelCard
 
 from whichpeft import Budget, Study, run
 from whichpeft.executors import NoWatch
+from whichpeft.methods import PeftMethod, methods
 from whichpeft.records import Record, Store
-from whichpeft.takeaway.cards import OURS
 
 METHODS = (
     "full", "lora:r=4", "pissa", "bitfit", "loreft", "p-tuning", "prefix", "ln-tuning",
@@ -78,7 +78,7 @@ def test_the_code_of_a_card_loads_what_was_tested(method: str, kept: Store, revi
 
     record, folder = of_method(kept, method)
     text = (folder / "README.md").read_text()
-    names: dict[str, object] = {"Path": Path}
+    names: dict[str, object] = {}
     blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
     # What goes into the base model is told last and done first.
     lines = blocks[0].splitlines()
@@ -102,7 +102,7 @@ def test_the_code_of_a_card_loads_what_was_tested(method: str, kept: Store, revi
     np.testing.assert_allclose(found, known["outputs"], atol=1e-4)
 
 
-def test_tuners_that_need_an_import_are_named() -> None:
+def test_methods_say_whose_adapters_need_an_import() -> None:
     from peft.mapping import PEFT_TYPE_TO_CONFIG_MAPPING
 
     import whichpeft.methods.tuners  # noqa: F401
@@ -112,4 +112,9 @@ def test_tuners_that_need_an_import_are_named() -> None:
         for kind, config in PEFT_TYPE_TO_CONFIG_MAPPING.items()
         if config.__module__.startswith("whichpeft.")
     }
-    assert ours == set(OURS)
+    said = {
+        method.peft_type
+        for method in methods().values()
+        if issubclass(method, PeftMethod) and method.loads_with == "tuners"
+    }
+    assert ours == said

@@ -224,14 +224,16 @@ def report(
     read = Report.read(folder)
     for what in read.damaged:
         _complain(f"left out: {what}")
-    if html is not None:
-        read.write_html(html)
-    if published is not None and figures is None:
-        raise StudyError("--published draws a figure; say with --figures DIR where it goes")
-    if figures is not None:
-        read.write_figures(figures, published=published)
+    if published is not None and figures is None and html is None:
+        raise StudyError(
+            "--published draws a figure; say with --html FILE or --figures DIR where it goes"
+        )
     if pscp:
         read = read.with_pscp()
+    if html is not None:
+        read.write_html(html, published=published)
+    if figures is not None:
+        read.write_figures(figures, published=published)
     if parquet is not None:
         read.write_parquet(parquet)
     if format == "table":

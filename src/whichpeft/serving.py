@@ -23,14 +23,26 @@ if TYPE_CHECKING:
 
 _ASK_EVERY = 2000  # milliseconds between two looks of the page for something new
 _POLICY = "default-src 'none'"
-# The page is drawn anew where there is more to show; the browser keeps its place on it.
+# The page is drawn anew where there is more to show; the browser keeps its place on it. Who has chosen
+# something on it would lose that, and is asked.
 _FOLLOW = """<script>
 (() => {
   const shown = %r;
+  let used = false;
+  for (const kind of ["pointerdown", "keydown"])
+    addEventListener(kind, () => { used = true; }, { once: true });
+  const tell = () => {
+    if (document.getElementById("news")) return;
+    document.body.insertAdjacentHTML("beforeend", `<p id="news" role="status"
+      style="position:fixed;right:16px;bottom:16px;z-index:4;margin:0">
+      <button type="button">There are new results: show them</button></p>`);
+    document.querySelector("#news button").addEventListener("click", () => location.reload());
+  };
   const look = async () => {
     try {
       const now = await (await fetch("version", { cache: "no-store" })).text();
-      if (now !== shown) location.reload();
+      if (now === shown) return;
+      if (used) tell(); else location.reload();
     } catch { document.title = "ended · " + document.title; clearInterval(timer); }
   };
   const timer = setInterval(look, %d);
@@ -110,7 +122,9 @@ class LivePage:
                 except WhichpeftError as error:
                     return _WAIT.replace("The study is being prepared.", escape(str(error)))
                 html = html.replace(_POLICY, f"{_POLICY}; connect-src 'self'", 1)
-                html = html.replace("</body>", f"{_FOLLOW % (version, _ASK_EVERY)}</body>")
+                # The drawing code has the same words in its text: the last are those of the page.
+                start, end, rest = html.rpartition("</body>")
+                html = f"{start}{_FOLLOW % (version, _ASK_EVERY)}{end}{rest}"
                 self._made = (version, html)
             return self._made[1]
 

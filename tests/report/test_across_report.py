@@ -89,7 +89,7 @@ def test_the_page_holds_it_before_the_comparisons(made, tmp_path):
 
 
 def test_the_figure_has_files_of_its_own(made, tmp_path, monkeypatch):
-    monkeypatch.setattr("whichpeft.report.figures.figures", lambda comparison, size: {})
+    monkeypatch.setattr("whichpeft.report.figures.figures", lambda comparison, size, beside: {})
     written = made_report(made, 3).write_figures(tmp_path)
     assert {path.name for path in written} == {
         f"minilm-all-tasks-{name}.{suffix}"

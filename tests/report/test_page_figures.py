@@ -60,7 +60,7 @@ def test_figures_of_one_group_stand_together_where_the_first_of_them_stood(compa
             found[name] = replace(found[name], group="frontier", label=name)
         return found
 
-    found = shown(draw, "0")
+    found = shown(draw, "0")["figures"]
     assert [len(one.views) for one in found] == [2, 1, 1]
     assert [view.label for view in found[0].views] == ["score-against-share", "frontier"]
     ids = [view.id for one in found for view in one.views]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import json
 
@@ -139,6 +140,28 @@ def test_own_results_are_filled_and_published_ones_hollow(own):
     theirs = [row for row in marks(many.chart) if row.get("hollow")]
     assert 40 < len(theirs) < 62
     assert f"left out: {62 - len(theirs)}" in many.caption
+
+
+def test_the_page_has_both_where_asked_for(own, tmp_path):
+    path = tmp_path / "report.html"
+    own.with_pscp().write_html(path, published="domains")
+    written = path.read_text(encoding="utf-8")
+    title = "Performance retained against trainable share, beside published results"
+    assert f"<h3>{title}</h3>" in written
+    assert "Protein Models" in written
+    assert ">PSCP</th>" in written
+    assert "its constants are a choice made for large models" in written
+    own.write_html(path)
+    assert title not in path.read_text(encoding="utf-8")
+    assert ">PSCP</th>" not in path.read_text(encoding="utf-8")
+
+
+def test_its_data_file_tells_the_two_apart(own, tmp_path):
+    own.write_figures(tmp_path, published="domains")
+    with (tmp_path / "beside-domains.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["from"] for row in rows] == ["this study"] * 2 + ["published"] * 7
+    assert float(rows[0]["retention_percent"]) == pytest.approx(100 * 0.6 / 0.9)
 
 
 def test_a_table_without_full_fine_tuning_is_refused():

@@ -79,9 +79,41 @@ def test_a_gap_whose_interval_is_wider_than_all_gaps_ends_in_an_arrow(made):
 
 def test_without_a_baseline_the_figure_of_gaps_says_why_it_is_empty(made):
     records = [*made.whole("lora:r=8", [0.8, 0.8]), *made.whole("bitfit", [0.7, 0.7])]
-    figure = drawn(Report(made.study(["lora:r=8", "bitfit"], seeds=2), records), "gaps")
-    assert "the baseline full is not in the study" in str(figure.chart.to_dict())
+    report = Report(made.study(["lora:r=8", "bitfit"], seeds=2), records)
+    figure = drawn(report, "gaps")
+    assert figure.undrawn == "the baseline full is not in the study"
+    assert figure.undrawn in str(figure.chart.to_dict())
     assert figure.rows == ()
+    written = page(report)
+    assert "Not drawn: Gap to full: the baseline full is not in the study." in written
+    assert "<h3>Gap to full</h3>" not in written
+
+
+def test_the_page_of_a_study_without_a_score_has_no_empty_figures(made):
+    written = page(Report(made.study(["full", "bitfit"]), [made.ended("full", "failed", "no memory")]))
+    assert "<figure>" not in written
+    assert written.count("Not drawn: ") == 5
+
+
+def test_what_trains_nothing_does_not_press_the_other_gaps_together(made):
+    idle = [
+        replace(record, measurements=tuple(m for m in record.measurements if "param" not in m.name))
+        for record in (made.final("zero-shot", seed, 0.5, adapter=0) for seed in range(2))
+    ]
+    records = [
+        *made.whole("full", [0.8, 0.82]),
+        *made.whole("bitfit", [0.7, 0.75]),
+        made.idle_profile(),
+        *idle,
+    ]
+    report = Report(made.study(["full", "bitfit", "zero-shot"], seeds=2), records)
+    figure = drawn(report, "gaps")
+    assert [mark["name"] for mark in values(figure)] == ["bitfit"]
+    assert "Trains nothing, so not drawn: zero-shot -31.0 [" in figure.caption
+    alone = Report(
+        made.study(["full", "zero-shot"], seeds=2), [r for r in records if r.trial.method != "bitfit"]
+    )
+    assert [mark["name"] for mark in values(drawn(alone, "gaps"))] == ["zero-shot"]
 
 
 def test_learning_is_the_mean_of_the_seeds_up_to_where_the_first_ended(made):
@@ -164,6 +196,20 @@ def test_the_gap_by_the_size_of_the_backbone(made):
     (over,) = report.backbones
     assert over.backbones == (("small", 1_000_000), ("middle", 9_000_000), ("large", 50_000_000))
     assert over.methods == ["lora:r=8"]
+    # Names of backbones of like size stand above each other.
+    alike = replace(
+        over,
+        backbones=(("bert-base", 110_000_000), ("roberta-base", 125_000_000), ("large", 400_000_000)),
+    )
+    for shown, rows in ((over, 1), (alike, 2)):
+        chart = backbone_figures(shown, PRINT)["gap-by-backbone"].chart.to_dict(validate=True)
+        names = [
+            layer
+            for layer in chart["layer"]
+            if layer["encoding"].get("text", {}).get("field") == "backbone"
+        ]
+        assert len(names) == rows
+        assert len({layer["encoding"]["y"]["value"] for layer in names}) == rows
     figure = backbone_figures(over, PRINT)["gap-by-backbone"]
     assert [v["gap"] for v in values(figure)] == pytest.approx([-10, -4, -1])
     written = page(report)

@@ -63,9 +63,8 @@ def _wider_margin(answer: Answer) -> str | None:
     # Up to the next tenth of a point, so that the margin shown is one that does it.
     margin = math.ceil(1000 * min(wider) - 1e-9) / 1000
     other = pick(answer.allowed, replace(terms, margin=margin))
-    then = "is proved to be within it"
-    if answer.still_open:
-        then += " of those that are finished"
+    others = "those that are finished" if answer.still_open else "every other allowed method"
+    then = f"is proved to be within that of {others}"
     if answer.within_margin:
         then = f"is chosen: {_saves(other, answer)}"
     return f"With a margin of {points(margin):.1f} points, {other.method} {then}."

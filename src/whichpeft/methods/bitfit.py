@@ -29,6 +29,7 @@ class BitFit(PeftMethod):
     learning_rate_source = "docs/defaults.md: searches with minilm, and eight seeds on SST-2"
     config = "BitFitConfig"
     peft_type = "BITFIT"
+    loads_with = "tuners"
     targets = True
     stacking = 0
     claims = ("norms' biases",)

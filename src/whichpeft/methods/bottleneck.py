@@ -75,6 +75,7 @@ class SeriesAdapter(_Adapter):
     learning_rate_source = "docs/defaults.md: a sweep with minilm on stdlib-docs"
     config = "SeriesAdapterConfig"
     peft_type = "SERIES_ADAPTER"
+    loads_with = "tuners"
 
     placement: Placement = "houlsby"
 
@@ -125,6 +126,7 @@ class ParallelAdapter(_Adapter):
     learning_rate_source = "docs/defaults.md: a sweep with minilm on stdlib-docs"
     config = "ParallelAdapterConfig"
     peft_type = "PARALLEL_ADAPTER"
+    loads_with = "tuners"
 
     scaling: float = 4.0
 

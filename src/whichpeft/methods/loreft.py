@@ -35,6 +35,7 @@ class LoReft(PeftMethod):
     choices = {"rank": (2, 4, 8, 16), "positions": (1, 3, 5, 7)}  # noqa: RUF012
     config = "LoReftConfig"
     peft_type = "LOREFT"
+    loads_with = "tuners"
 
     rank: int = 8
     positions: int = 7

@@ -35,6 +35,8 @@ class PeftMethod(Method):
     the same whenever this method is used; weightless: those that replace them where there are no
     weights to look at. combines: whether it can be part of a composition; stacking: its place
     there, the lowest inside; claims: what it trains that no other part may train too.
+    loads_with: what finds its way back from a saved adapter: ``peft`` alone, ``tuners`` (PEFT, once
+    `whichpeft.methods.tuners` is imported), or ``whichpeft``, by this method's own `load`.
     from_file: the text of an ``adapter_config.json``, which is taken as it is, instead of fields.
     """
 
@@ -47,6 +49,7 @@ class PeftMethod(Method):
     combines: ClassVar[bool] = True
     stacking: ClassVar[int] = 1
     claims: ClassVar[tuple[str, ...]] = ()
+    loads_with: ClassVar[str] = "peft"
     extras: ClassVar[frozenset[str]] = frozenset()
     """Fields that keep PEFT's own default where they are None."""
 

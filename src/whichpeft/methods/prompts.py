@@ -29,6 +29,8 @@ class VirtualTokens(PeftMethod):
     stacking: ClassVar[int] = 5
     supports: ClassVar[str] = "tokens"
     claims: ClassVar[tuple[str, ...]] = ("virtual tokens",)
+    # PEFT puts the tokens before all others, where an encoder's head then reads one of them.
+    loads_with: ClassVar[str] = "whichpeft"
 
     num_virtual_tokens: int = 20
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from whichpeft.analysis.backbones import OverBackbones
@@ -78,10 +79,7 @@ def _lines(over: OverBackbones, size: Size) -> Spec:
     y = number("gap", title="gap, points", scale=linear(*domain), axis={"tickCount": 6})
     shared = {"x": x, "y": y, "color": as_is("colour")}
     line = mark("line", {**shared, "detail": word("name"), "strokeDash": as_is("dash")}, strokeWidth=2)
-    above = [
-        {"parameters": count, "backbone": shortened(plain(name), max(60.0, width / len(counts)))}
-        for name, count in over.backbones
-    ]
+    above = _names_above(over, ends, width)
     tips = {"name": "method", "backbone": "backbone", "shown": "gap"}
     return chart(
         [
@@ -98,11 +96,30 @@ def _lines(over: OverBackbones, size: Size) -> Spec:
             mark("text", {"x": fixed(width + _LEAD), "y": y | {"field": "at"}, "text": word("label"),
                           "color": as_is("colour")}, where="datum.label != null", align="left",
                  baseline="middle", fontWeight="bold"),
-            mark("text", {"x": x, "y": fixed(-_ABOVE / 2), "text": word("backbone")}, values=above,
-                 fontSize=10, baseline="middle"),
+            *(mark("text", {"x": x, "y": fixed(-_ABOVE / 2 - row * LINE), "text": word("backbone")},
+                   values=named, fontSize=10, baseline="middle") for row, named in enumerate(above)),
         ],
         values=_values(over, names, domain, size.height), width=width, height=size.height,
     )  # fmt: skip
+
+
+def _names_above(
+    over: OverBackbones, ends: tuple[float, float], width: int
+) -> list[list[dict[str, Any]]]:
+    """Return the backbones' names in rows, from the lowest up, so that none covers another."""
+    rows: list[list[dict[str, Any]]] = []
+    edges: list[float] = []
+    for name, count in over.backbones:  # from the smallest up
+        shown = shortened(plain(name), max(60.0, width / len(over.backbones)))
+        centre = width * math.log(count / ends[0]) / math.log(ends[1] / ends[0])
+        half = CHAR * len(shown) / 2
+        row = next((i for i, edge in enumerate(edges) if edge <= centre - half), len(rows))
+        if row == len(rows):
+            rows.append([])
+            edges.append(0.0)
+        rows[row].append({"parameters": count, "backbone": shown})
+        edges[row] = centre + half
+    return rows
 
 
 def _bounds(gaps: list[dict[str, Any]], key: str) -> list[float]:

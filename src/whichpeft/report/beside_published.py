@@ -8,9 +8,9 @@ from whichpeft import reference
 from whichpeft.analysis import Comparison
 from whichpeft.errors import RequestError, nearest
 from whichpeft.report.columns import about
-from whichpeft.report.figure import Figure, Size, titled
+from whichpeft.report.figure import Figure, Size, titled, undrawn
 from whichpeft.report.scales import Axes, Point
-from whichpeft.report.scatter import nothing, scatter
+from whichpeft.report.scatter import scatter
 from whichpeft.report.style import colours
 from whichpeft.report.text import named, plain
 
@@ -49,6 +49,9 @@ def beside_published(comparison: Comparison, name: str, size: Size) -> Figure:
         and row["trainable_percent"]
         and row["verdict"] != "baseline"
     ]
+    if not own:
+        why = "no method of this study has a score beside the baseline's"
+        return undrawn(why, size, title=title, about=about(comparison))
     theirs = _TABLES[check_published(name)]()
     shown = [point for point in theirs if point.y >= _LEAST]
     kept = [point for point in own if point.y >= _LEAST]
@@ -70,12 +73,18 @@ def beside_published(comparison: Comparison, name: str, size: Size) -> Figure:
         height=size.height,
         log_x=True,
     )
-    chart = (
-        scatter([*shown, *kept], axes, line=(100, "as full fine-tuning"))
-        if own
-        else nothing("no method of this study has a score beside the baseline's", size.width)
-    )
-    return titled(chart, size, title=title, about=about(comparison), caption=caption)
+    chart = scatter([*shown, *kept], axes, line=(100, "as full fine-tuning"))
+    rows = [
+        {
+            "from": dict(point.facts)["from"],
+            "name": point.name,
+            "backbone": dict(point.facts)["backbone"],
+            "trainable_percent": point.x,
+            "retention_percent": point.y,
+        }
+        for point in [*own, *theirs]
+    ]
+    return titled(chart, size, title=title, about=about(comparison), caption=caption, rows=rows)
 
 
 def _domains() -> list[Point]:

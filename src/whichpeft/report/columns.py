@@ -229,6 +229,7 @@ PSCP = Column(
     title="PSCP",
     meaning="PEFT-Bench's composite of score and costs, in points",
     show=_pscp,
+    key=PSCP_KEYS[1],
     keep=2,
 )
 
@@ -236,6 +237,11 @@ PSCP = Column(
 def brief(comparison: Comparison) -> tuple[Column, ...]:
     """Return the columns of a comparison's table: PSCP after the gap, where it was asked for."""
     return (*BRIEF[:3], PSCP, *BRIEF[3:]) if _has_pscp(comparison) else BRIEF
+
+
+def full(comparison: Comparison) -> tuple[Column, ...]:
+    """Return the columns of the page's table, PSCP as in the short one."""
+    return (*FULL[:3], PSCP, *FULL[3:]) if _has_pscp(comparison) else FULL
 
 
 def pscp_note(comparison: Comparison) -> list[str]:
@@ -275,10 +281,10 @@ FULL = (
     ),
     _BY_TITLE["trainable"],
     _measured(
-        "of these adapter", "trainable parameters outside the head", "adapter_parameters", show_count
+        "of these, adapter", "trainable parameters outside the head", "adapter_parameters", show_count
     ),
     _measured(
-        "of these head", "the task's head, the same for all methods", "head_parameters", show_count
+        "of these, head", "the task's head, the same for all methods", "head_parameters", show_count
     ),
     _measured(
         "share of model",

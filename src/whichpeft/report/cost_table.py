@@ -48,18 +48,18 @@ class Reading:
 
 
 _READINGS = (
-    Reading("forward", "of the step, in ms: the loss", ("forward_milliseconds",), _milliseconds),
-    Reading("backward", "of the step, in ms: the gradients", ("backward_milliseconds",), _milliseconds),
-    Reading("optimizer", "of the step, in ms: clipping, update, what the method does after it",
+    Reading("forward ms", "of the step: the loss", ("forward_milliseconds",), _milliseconds),
+    Reading("backward ms", "of the step: the gradients", ("backward_milliseconds",), _milliseconds),
+    Reading("optimiser ms", "of the step: clipping, update, what the method does after it",
             ("optimizer_milliseconds",), _milliseconds),
     Reading("GFLOP / sample", "forward and backward, counted from shapes", ("flops_per_sample",),
             lambda value: f"{value / 1e9:.3g}"),
-    Reading("of peak", "share of the speed at which the machine multiplies large matrices, in the same "
-            "precision and with the same threads", ("peak_share",),
+    Reading("of peak speed", "share of the speed at which the machine multiplies large matrices, in the "
+            "same precision and with the same threads", ("peak_share",),
             lambda value: f"{100 * value:.0f} %"),
     Reading("reserved memory", "what its allocator held at the peak of training",
             ("reserved_memory_bytes",), show_bytes),
-    Reading("memory, evaluation", "peak on the longest batch, without gradients and optimiser",
+    Reading("evaluation memory", "peak on the longest batch, without gradients and optimiser",
             ("evaluation_memory_bytes",), show_bytes),
     Reading("latency ms", _LATENCY, ("inference_milliseconds", "inference_milliseconds_p95"),
             _milliseconds),

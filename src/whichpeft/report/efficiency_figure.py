@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from whichpeft.analysis import Comparison
 from whichpeft.report.columns import about
 from whichpeft.report.drawn import named_columns
-from whichpeft.report.figure import Drawn, Figure, Size, titled
+from whichpeft.report.figure import Drawn, Figure, Size, titled, undrawn
 from whichpeft.report.labels import CHAR, distinct
 from whichpeft.report.style import colours
 from whichpeft.report.text import plain, tuned_note
@@ -41,6 +41,10 @@ def efficiency(comparison: Comparison, size: Size) -> Figure:
         }
         for row in rows
     ]
+    title = "Efficiency in three views"
+    if not any(value is not None for line in table for value in list(line.values())[2:]):
+        why = "of no method is a score, a size or a training time known"
+        return undrawn(why, size, title=title, about=about(comparison))
     label = min(150, round(CHAR * max(map(len, names), default=1)) + 8)
     room = size.whole_width - label
     width = room - 12 if size.stacked else (room - 2 * 22) // 3
@@ -56,15 +60,15 @@ def efficiency(comparison: Comparison, size: Size) -> Figure:
             }
             for name, row, drawn in zip(names, rows, table, strict=True)
         ]
-        title = key.removesuffix("_percent").replace("_", " ") + ", %"
+        what = key.removesuffix("_percent").replace("_", " ") + ", %"
         panels.append(
-            _bars(title, values, names, width=width, label=label if size.stacked or i == 0 else None)
+            _bars(what, values, names, width=width, label=label if size.stacked or i == 0 else None)
         )
     spec = beside(panels, stacked=size.stacked, spacing=26 if size.stacked else 22)
     return titled(
         spec,
         size,
-        title="Efficiency in three views",
+        title=title,
         about=about(comparison),
         caption="Higher is better. Parameter efficiency: 100 - trainable share of full fine-tuning. "
         "Normalised score: of the best method's. Time efficiency: 1 - train time / the slowest's."

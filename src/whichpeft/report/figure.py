@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from whichpeft.report.vega import Chart, Spec
+from whichpeft.report.vega import Chart, Spec, mark, word
 
 Drawn = dict[str, Any]
 """A row of what a figure draws, by column; the names of columns carry units."""
@@ -45,7 +45,8 @@ class Figure:
 
     group, label: figures of one group are views of the same thing; a page shows one of them and
     lets the reader choose among their labels. A figure that stands alone has neither. rows: what is
-    drawn, for those who want to draw it themselves.
+    drawn, for those who want to draw it themselves. undrawn: why there is nothing to draw; the
+    chart then says so.
     """
 
     title: str
@@ -54,6 +55,7 @@ class Figure:
     group: str = ""
     label: str = ""
     rows: Sequence[Drawn] = ()
+    undrawn: str = ""
 
 
 def titled(
@@ -75,3 +77,15 @@ def titled(
     return Figure(
         title=title, caption=caption, chart=Chart(spec), group=group, label=label, rows=tuple(rows)
     )
+
+
+def undrawn(why: str, size: Size, *, title: str, about: str, group: str = "", label: str = "") -> Figure:
+    """Make a figure that says why there is nothing to draw; a page says it in a line of text."""
+    spec: Spec = {
+        "data": {"values": [{"text": why}]},
+        **mark("text", {"text": word("text")}, limit=size.whole_width),
+        "width": size.whole_width,
+        "height": 60,
+    }
+    empty = titled(spec, size, title=title, about=about, caption="", group=group, label=label)
+    return replace(empty, undrawn=why)

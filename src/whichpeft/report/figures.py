@@ -6,25 +6,34 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from whichpeft.analysis import Comparison, Row
+from whichpeft.report.beside_published import beside_published
 from whichpeft.report.columns import about, interval_over, with_bounds
 from whichpeft.report.cost_figures import cost_figures
 from whichpeft.report.drawn import score_columns
 from whichpeft.report.efficiency_figure import efficiency
-from whichpeft.report.figure import Figure, Size, titled
+from whichpeft.report.figure import Figure, Size, titled, undrawn
 from whichpeft.report.frontier_figure import frontiers
 from whichpeft.report.gap_figure import gap_figures
 from whichpeft.report.learning_figure import learning_figures
 from whichpeft.report.scales import Axes, Point
-from whichpeft.report.scatter import nothing, scatter
+from whichpeft.report.scatter import scatter
 from whichpeft.report.style import looks
 from whichpeft.report.sweep_figure import sweep_figures
 from whichpeft.report.text import UNKNOWN, plain, tuned_note
 from whichpeft.report.tuning_figures import tuning_figures
 from whichpeft.units import points, show_percent, show_seconds
 
+_WORDS = {"trainable_percent": "trainable share", "train_seconds": "training time"}
 
-def figures(comparison: Comparison, size: Size) -> dict[str, Figure]:
-    """Return the figures of a comparison by the name of their files, what tells most first."""
+
+def figures(comparison: Comparison, size: Size, beside: str | None = None) -> dict[str, Figure]:
+    """Return the figures of a comparison by the name of their files, what tells most first.
+
+    beside: a published table that one more figure draws beside the comparison's results.
+    """
+    published = (
+        {} if beside is None else {f"beside-{beside}": beside_published(comparison, beside, size)}
+    )
     return {
         **frontiers(comparison, size),
         **gap_figures(comparison, size),
@@ -35,6 +44,7 @@ def figures(comparison: Comparison, size: Size) -> dict[str, Figure]:
         **learning_figures(comparison, size),
         **cost_figures(comparison, size),
         **tuning_figures(comparison, size),
+        **published,
     }
 
 
@@ -137,12 +147,11 @@ def _scatter_figure(
         )
         for row in drawn
     ]
-    if dots:
-        spec = scatter(dots, axes, line=line)
-        left_out = _left_out(comparison, drawn, x, line is not None)
-    else:
-        spec = nothing("no method has both a score and this measurement", size.whole_width)
-        left_out = ""
+    if not dots:
+        why = f"no method that trains has both a score and its {_WORDS[x]}"
+        return undrawn(why, size, title=title, about=about(comparison))
+    spec = scatter(dots, axes, line=line)
+    left_out = _left_out(comparison, drawn, x, line is not None)
     barred = any(dot.low is not None for dot in dots)
     bars = f" Bars: 95 % interval over {interval_over(comparison)}." if barred else ""
     hollow = " Hollow: size not measured." if any(dot.size is None for dot in dots) else ""

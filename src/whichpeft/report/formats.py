@@ -75,7 +75,7 @@ def _latex_table(comparison: Comparison) -> str:
     lines = [
         r"\begin{table}",
         r"\centering",
-        rf"\caption{{{latex(about(comparison))}. {latex('. '.join(beneath))}.}}",
+        rf"\caption{{{latex(about(comparison))}. {latex('. '.join(map(_sentence, beneath)))}.}}",
         rf"\begin{{tabular}}{{{spec}}}",
         r"\toprule",
         " & ".join(latex(column.title) for column in brief(comparison)) + r" \\",
@@ -89,6 +89,10 @@ def _latex_table(comparison: Comparison) -> str:
         r"\end{table}",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _notes(comparison: Comparison) -> list[str]:

@@ -14,11 +14,11 @@ from whichpeft.analysis.frontier import frontier_probability, on_frontier
 from whichpeft.analysis.terms import COSTS, Cost
 from whichpeft.report.columns import about, interval_over, with_bounds
 from whichpeft.report.drawn import score_columns
-from whichpeft.report.figure import Drawn, Figure, Size, titled
+from whichpeft.report.figure import Drawn, Figure, Size, titled, undrawn
 from whichpeft.report.scales import Axes, Point
-from whichpeft.report.scatter import nothing, scatter
+from whichpeft.report.scatter import scatter
 from whichpeft.report.style import looks
-from whichpeft.report.text import plain
+from whichpeft.report.text import plain, tuned_note
 from whichpeft.units import points, show_chance, size_unit
 
 _FAINTEST, _FULLEST = 0.35, 0.95
@@ -59,10 +59,8 @@ def _frontier(
     """
     title, label = f"Frontier of score and {cost.words}", cost.words
     if not drawn:
-        spec = nothing(f"no method has both a score and its {cost.words}", size.whole_width)
-        return titled(
-            spec, size, title=title, about=about(comparison), caption="", group="frontier", label=label
-        )
+        why = f"no method has both a score and its {cost.words}"
+        return undrawn(why, size, title=title, about=about(comparison), group="frontier", label=label)
     rows = [comparison.rows[place] for place, _ in drawn]
     costs = [value for _, value in drawn]
     likely = _probability(comparison, drawn)
@@ -198,4 +196,4 @@ def _caption(
         parts.append(
             f"Not drawn, since not completed or without a comparable {cost.words}: {', '.join(missing)}."
         )
-    return " ".join(parts)
+    return " ".join(parts) + tuned_note(comparison)

@@ -8,9 +8,8 @@ from typing import Any
 from whichpeft.analysis import Comparison, Row
 from whichpeft.report.columns import about, interval_over, with_bounds
 from whichpeft.report.drawn import interval_columns, named_columns
-from whichpeft.report.figure import Drawn, Figure, Size, titled
+from whichpeft.report.figure import Drawn, Figure, Size, titled, undrawn
 from whichpeft.report.labels import CHAR, distinct, shortened
-from whichpeft.report.scatter import nothing
 from whichpeft.report.style import looks
 from whichpeft.report.text import UNKNOWN, plain, tuned_note
 from whichpeft.report.vega import (
@@ -42,14 +41,15 @@ def gap_figures(comparison: Comparison, size: Size) -> dict[str, Figure]:
     others = [row for row in comparison.answers if row["verdict"] != "baseline"]
     if not others:
         return {}
+    # What trains nothing is so far below all that trains that these would be pressed together.
+    rows = [row for row in rows if row["trainable_parameters"] != 0] or rows
     if not rows:
         why = (
             f"the baseline {plain(comparison.baseline)} has no score yet"
             if comparison.baseline_row is not None
             else f"the baseline {plain(comparison.baseline)} is not in the study"
         )
-        spec = nothing(f"no gap can be drawn: {why}", size.whole_width)
-        return {"gaps": titled(spec, size, title=title, about=about(comparison), caption="")}
+        return {"gaps": undrawn(why, size, title=title, about=about(comparison))}
     figure = titled(
         _forest(comparison, rows, size),
         size,
@@ -77,7 +77,7 @@ def _forest(comparison: Comparison, rows: Sequence[Row], size: Size) -> Spec:
     height = _STEP * len(rows)
     margin = points(comparison.margin)
     band = [{"from": -margin, "to": margin}]
-    facts = {"name": "method", "shown": "gap", "verdict": "verdict", "proved": "proved"}
+    facts = {"name": "method", "shown": "gap", "verdict": "verdict", "proves": "proves"}
     coloured = {"color": as_is("colour")}
     ends = [
         mark("point", {"x": number("at"), "y": y, **coloured}, where=f"datum.beyond_{side}",
@@ -154,6 +154,7 @@ def _values(
                 "shape": look[row["method"]].shape,
                 "verdict": first,
                 "proved": second,
+                "proves": proves(row),
                 "shown": with_bounds(row, "gap", sign=True),
             }
         )
@@ -200,7 +201,15 @@ def _caption(comparison: Comparison, rows: Sequence[Row], others: Sequence[Row])
             "Verdicts are adjusted for the number of methods (Holm), so that an interval may leave out "
             "0 and the verdict be undecided."
         )
-    left = [plain(row["method"]) for row in others if not any(row is drawn for drawn in rows)]
-    if left:
-        parts.append(f"Not drawn, no gap: {', '.join(left)}.")
+    left = [row for row in others if not any(row is drawn for drawn in rows)]
+    idle = [
+        f"{plain(row['method'])} {with_bounds(row, 'gap', sign=True)}, {verdict(row)}"
+        for row in left
+        if row["gap_mean"] is not None
+    ]
+    if idle:
+        parts.append(f"Trains nothing, so not drawn: {'; '.join(idle)}.")
+    unknown = [plain(row["method"]) for row in left if row["gap_mean"] is None]
+    if unknown:
+        parts.append(f"Not drawn, no gap: {', '.join(unknown)}.")
     return " ".join(parts) + tuned_note(comparison)

@@ -12,7 +12,7 @@ from whichpeft.analysis.backbones import OverBackbones
 from whichpeft.report import across_table
 from whichpeft.report.across_figures import across_figures
 from whichpeft.report.backbone_figure import backbone_figures
-from whichpeft.report.columns import METHOD, about, details, interval_note, problems
+from whichpeft.report.columns import METHOD, about, details, interval_note, problems, pscp_note
 from whichpeft.report.figures import figures
 from whichpeft.report.page_figures import shown
 from whichpeft.report.page_origin import examples, origin
@@ -28,9 +28,14 @@ if TYPE_CHECKING:
     from whichpeft.report.report import Report
 
 
-def page(report: Report) -> str:
-    """Return the whole page as HTML. Nothing in it is loaded from anywhere else."""
-    sections = [_section(comparison, place) for place, comparison in enumerate(report.comparisons)]
+def page(report: Report, beside: str | None = None) -> str:
+    """Return the whole page as HTML. Nothing in it is loaded from anywhere else.
+
+    beside: a published table that one more figure of each comparison draws beside its results.
+    """
+    sections = [
+        _section(comparison, place, beside) for place, comparison in enumerate(report.comparisons)
+    ]
     across = [_across(one, place) for place, one in enumerate(report.across)]
     backbones = [_backbones(over, place) for place, over in enumerate(report.backbones)]
     specs = {
@@ -41,7 +46,8 @@ def page(report: Report) -> str:
     }
     return _template("page.html.j2").render(
         title=plain(report.study.name) or "whichpeft",
-        answers=report.answers,
+        # What holds for several tasks is the answer to the whole study.
+        answers=sorted(report.answers, key=lambda answer: len(answer.tasks) == 1),
         sections=sections,
         across=across,
         backbones=backbones,
@@ -60,11 +66,11 @@ def tables(report: Report) -> str:
     return _template("tables.html.j2").render(sections=sections)
 
 
-def _section(comparison: Comparison, place: int) -> dict[str, Any]:
+def _section(comparison: Comparison, place: int, beside: str | None) -> dict[str, Any]:
     return _words(comparison) | {
         "id": f"comparison-{place}",
         "examples": examples(comparison),
-        "figures": shown(lambda size: figures(comparison, size), str(place)),
+        **shown(lambda size: figures(comparison, size, beside), str(place)),
         "legend": _legend([row["method"] for row in comparison.answers]),
         "table": measurements(comparison),
         "hyperparameters": _hyperparameters(comparison),
@@ -84,7 +90,7 @@ def _across(across: Across, place: int) -> dict[str, Any]:
         ],
         "words": [across_table.order_words(across), across_table.probability_words(across)],
         "notes": across_table.remarks(across),
-        "figures": shown(lambda size: across_figures(across, size), f"across-{place}"),
+        **shown(lambda size: across_figures(across, size), f"across-{place}"),
         "legend": _legend(across.methods),
     }
 
@@ -94,7 +100,7 @@ def _backbones(over: OverBackbones, place: int) -> dict[str, Any]:
     return {
         "id": f"backbones-{place}",
         "heading": f"{plain(over.task)} by size of the backbone",
-        "figures": shown(lambda size: backbone_figures(over, size), f"backbones-{place}"),
+        **shown(lambda size: backbone_figures(over, size), f"backbones-{place}"),
         "legend": _legend(list(over.methods)),
     }
 
@@ -111,7 +117,11 @@ def _words(comparison: Comparison) -> dict[str, Any]:
         "heading": f"{plain(comparison.backbone)} on {plain(comparison.task)}",
         "about": about(comparison),
         "details": details(comparison),
-        "intervals": [interval_note(comparison), *verdict_notes(comparison)],
+        "intervals": [
+            interval_note(comparison),
+            *verdict_notes(comparison),
+            *pscp_note(comparison),
+        ],
         "undecided": undecided(comparison),
         "problems": problems(comparison),
         "notes": [plain(note) for note in comparison.notes],

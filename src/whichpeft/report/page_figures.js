@@ -72,7 +72,14 @@
     const method = section.dataset.lit;
     for (const mark of place.querySelectorAll(".role-mark > :is(path, text, line, rect)")) {
       const name = method === undefined ? undefined : methodOf(mark);
-      mark.classList.toggle("dimmed", name !== undefined && !isOf(name, method));
+      // What is there to be pointed at alone stays unseen.
+      if (name === undefined || mark.__data__?.opacity < 0.05) {
+        mark.classList.remove("dimmed", "shone");
+        continue;
+      }
+      mark.classList.toggle("dimmed", !isOf(name, method));
+      // A point or a bar that is faint for its uncertainty is not when it is the one looked for.
+      mark.classList.toggle("shone", isOf(name, method) && mark.closest(".mark-symbol, .mark-rule") !== null);
     }
   }
 

@@ -41,17 +41,24 @@ class Shown:
     views: list[View] = field(default_factory=list)
 
 
-def shown(draw: Callable[[Size], dict[str, Figure]], place: str) -> list[Shown]:
-    """Draw figures at every size of a screen; `place` tells them from those of other sections."""
+def shown(draw: Callable[[Size], dict[str, Figure]], place: str) -> dict[str, Any]:
+    """Draw figures at every size of a screen; `place` tells them from those of other sections.
+
+    Return them as `figures`, and as `undrawn` a line for each of which there is nothing to draw.
+    """
     drawn = [(size.whole_width, draw(size)) for size in SCREEN]
     found: dict[str, Shown] = {}
+    missing = []
     for number, name in enumerate(drawn[0][1]):
+        if why := drawn[0][1][name].undrawn:
+            missing.append(f"{drawn[0][1][name].title}: {why}")
+            continue
         view = _view(f"figure-{place}-{number}", [(width, by_name[name]) for width, by_name in drawn])
         group = drawn[0][1][name].group
         key = f"group {group}" if group else f"figure {name}"
         one = found.setdefault(key, Shown(id=f"views-{place}-{number}", name=plain(group)))
         one.views.append(view)
-    return list(found.values())
+    return {"figures": list(found.values()), "undrawn": missing}
 
 
 def _view(id: str, sizes: Sequence[tuple[int, Figure]]) -> View:
@@ -116,8 +123,7 @@ def _values(spec: dict[str, Any], inherited: Sequence[dict[str, Any]]) -> Sequen
 
 
 def _title(tip: dict[str, Any]) -> str:
-    title = plain(tip.get("title") or tip["field"])
-    return _ROW_NAME if title == "name" else title
+    return plain(tip.get("title") or tip["field"])
 
 
 def _text(value: Any) -> str:

@@ -8,7 +8,8 @@ from typing import Any
 
 from whichpeft.analysis import Comparison, Row
 from whichpeft.analysis.grounds import MethodRecords
-from whichpeft.report.columns import BRIEF, FULL, METHOD, STATUS, Column
+from whichpeft.report.columns import METHOD, PSCP, STATUS, Column, full
+from whichpeft.report.columns import brief as brief_columns
 from whichpeft.report.cost_table import Reading, readings
 from whichpeft.report.style import colours
 from whichpeft.report.text import UNKNOWN, plain
@@ -45,7 +46,10 @@ class Heading:
 
 def measurements(comparison: Comparison) -> dict[str, Any]:
     """Return what the template needs of the table; columns of which nothing is known are left out."""
-    headings = [*(_heading(column, comparison) for column in FULL), *map(_cost, readings(comparison))]
+    headings = [
+        *(_heading(column, comparison) for column in full(comparison)),
+        *map(_cost, readings(comparison)),
+    ]
     pairs = list(zip(comparison.rows, comparison.records, strict=True))
     colour = colours([row["method"] for row in comparison.rows])
     lines = [[heading.cell(row, kept) for heading in headings] for row, kept in pairs]
@@ -75,12 +79,13 @@ def measurements(comparison: Comparison) -> dict[str, Any]:
 
 def brief(comparison: Comparison) -> dict[str, Any]:
     """Return what the template of the short table needs, for notebooks."""
+    columns = brief_columns(comparison)
     colour = colours([row["method"] for row in comparison.rows])
     return {
-        "columns": BRIEF,
+        "columns": columns,
         "rows": [
             {
-                "cells": [column.show(row) for column in BRIEF],
+                "cells": [column.show(row) for column in columns],
                 "status": row["status"],
                 "colour": colour[row["method"]],
             }
@@ -97,7 +102,7 @@ def _heading(column: Column, comparison: Comparison) -> Heading:
             text = f"{text} [{quartiles[0]:.3g}, {quartiles[1]:.3g}]"
         return Cell(text=text, value=column.value(row))
 
-    main = column.title in _MAIN or column in (METHOD, STATUS)
+    main = column.title in _MAIN or column in (METHOD, STATUS, PSCP)
     return Heading(title=column.title, meaning=column.meaning, words=column.words, main=main, cell=cell)
 
 

@@ -213,12 +213,17 @@ class Report:
         print_across(self.across, console)
         print_answers(self.answers, console)
 
-    def write_html(self, path: Path) -> None:
-        """Write one page with table and figures that opens without a network."""
+    def write_html(self, path: Path, *, published: str | None = None) -> None:
+        """Write one page with table and figures that opens without a network.
+
+        published: as for `write_figures`.
+        """
         from whichpeft.records.files import write_whole
+        from whichpeft.report.beside_published import check_published
         from whichpeft.report.page import page
 
-        write_whole(Path(path), page(self).encode())
+        beside = None if published is None else check_published(published)
+        write_whole(Path(path), page(self, beside).encode())
 
     def write_figures(self, folder: Path, *, published: str | None = None) -> list[Path]:
         """Write every figure as PNG, SVG and PDF, and its data as CSV, into a folder; return the files.
@@ -245,20 +250,12 @@ class Report:
         """
         from whichpeft.report.across_figures import across_figures
         from whichpeft.report.backbone_figure import backbone_figures
-        from whichpeft.report.beside_published import beside_published
         from whichpeft.report.figures import figures
         from whichpeft.report.render import slugs
 
-        def further(comparison: Comparison) -> dict[str, Figure]:
-            return (
-                {}
-                if beside is None
-                else {f"beside-{beside}": beside_published(comparison, beside, size)}
-            )
-
         several = len(self.comparisons) > 1
         parts = [
-            (name if several else "", figures(comparison, size) | further(comparison))
+            (name if several else "", figures(comparison, size, beside))
             for name, comparison in zip(
                 slugs([f"{c.backbone}-{c.task}" for c in self.comparisons]),
                 self.comparisons,

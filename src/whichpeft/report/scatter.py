@@ -102,16 +102,6 @@ def scatter(
     )
 
 
-def nothing(message: str, width: int) -> Spec:
-    """Return a chart that says why there is nothing to draw."""
-    return {
-        "data": {"values": [{"text": message}]},
-        **mark("text", {"text": word("text")}, limit=width),
-        "width": width,
-        "height": 60,
-    }
-
-
 def _marks(points: Sequence[Point], x: Spec, y: Spec, scale: Scale) -> list[Spec]:
     titles = [title for title, _ in points[0].facts]
     shared = {
@@ -120,7 +110,7 @@ def _marks(points: Sequence[Point], x: Spec, y: Spec, scale: Scale) -> list[Spec
         "color": as_is("colour"),
         "shape": as_is("shape"),
         "opacity": amount("opacity"),
-        "tooltip": tooltip({"name": "name"} | {f"fact{i}": title for i, title in enumerate(titles)}),
+        "tooltip": tooltip({"name": "method"} | {f"fact{i}": title for i, title in enumerate(titles)}),
     }
     layers = [
         mark("rule", {"x": x, "y": y, "x2": {"field": "lead_x"}, "y2": {"field": "lead_y"}},

@@ -27,5 +27,9 @@ def tuned_note(comparison: Comparison) -> str:
     """Say with which hyperparameters a method stands where it has rows for more than one."""
     if not comparison.searches:
         return ""
-    rest = [plain(row["method"]) for row in comparison.answers if row["variant"] != "tuned"]
+    rest = [
+        plain(row["method"])
+        for row in comparison.answers
+        if row["variant"] != "tuned" and row["score_mean"] is not None
+    ]
     return f" Methods as tuned{'; by default ' if rest else ''}{', '.join(rest)}."

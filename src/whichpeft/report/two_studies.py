@@ -50,6 +50,9 @@ _OWN = (
 )
 
 
+_MOST_NAMED = 3
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Column:
     """A column of the table. keep: those with a low number stay longest on a narrow terminal."""
@@ -64,6 +67,8 @@ class Column:
 def _both(show: Callable[[Row], str], *, cost: bool = False) -> Callable[[InBoth], str]:
     def shown(method: InBoth) -> str:
         texts = [UNKNOWN if row is None else show(row) for row in (method.first, method.second)]
+        if texts == [UNKNOWN, UNKNOWN]:
+            return UNKNOWN
         mark = "*" if cost and method.cost_difference and UNKNOWN not in texts else ""
         return f"{texts[0]} → {texts[1]}{mark}"
 
@@ -128,13 +133,21 @@ def headline(two: TwoStudies) -> str:
     counted = [method for method in two.methods if method.first and method.second]
     if not counted:
         return f"{first} and {second} have no method in common."
-    flipped = len(two.flipped)
-    verdicts = (
-        "every verdict is the same"
-        if not flipped
-        else f"{flipped} of {len(counted)} verdicts {'is' if flipped == 1 else 'are'} another one"
+    flipped = two.flipped
+    if not flipped:
+        return f"{first}, then {second}: every verdict is the same in the second."
+    several = len(grounds(two)) > 1
+    where = [
+        f"{COLUMNS[0].show(method)}{f' on {plain(method.task)}' if several else ''} {_verdicts(method)}"
+        for method in flipped[:_MOST_NAMED]
+    ]
+    more = len(flipped) - len(where)
+    named = ", ".join(where) + (f" and {more} more" if more else "")
+    are = "is" if len(flipped) == 1 else "are"
+    return (
+        f"{first}, then {second}: {len(flipped)} of {len(counted)} verdicts {are} another one in the "
+        f"second ({named})."
     )
-    return f"{first}, then {second}: {verdicts} in the second."
 
 
 def notes(two: TwoStudies) -> list[str]:

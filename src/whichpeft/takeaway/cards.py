@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from whichpeft.analysis import Comparison, Row
+from whichpeft.methods import PeftMethod, methods
 from whichpeft.records import Record, Store
 from whichpeft.records.files import write_whole
 from whichpeft.report.columns import with_bounds
@@ -32,9 +33,6 @@ _METRICS = {
     "spearman": "spearmanr",
     "macro_f1": "f1",
 }
-# PEFT puts virtual tokens before all others, where an encoder's head then reads one of them.
-_PROMPTS = ("PROMPT_TUNING", "P_TUNING", "PREFIX_TUNING", "MULTITASK_PROMPT_TUNING", "CPT")
-OURS = ("BITFIT", "SERIES_ADAPTER", "PARALLEL_ADAPTER", "LOREFT")
 _COSTS: tuple[tuple[str, str, Any], ...] = (
     ("trainable_parameters", "trainable parameters", show_count),
     ("trainable_percent", "share of all parameters", show_percent),
@@ -110,6 +108,7 @@ def _text(
     configs = _configs(adapter)
     single = configs[0] if (adapter / "adapter_config.json").is_file() else None
     peft_type = str(single["peft_type"]) if single else ""
+    loads_with = _loads_with(peft_type) if single else "whichpeft"
     images = _reads_images(kept)
     mean = with_bounds(row, "score") if row["score_low"] is not None else ""
     score = record.value("score", "test") or 0.0
@@ -129,8 +128,7 @@ def _text(
             verdict="" if row["verdict"] in (None, "baseline") else verdict(row),
             baseline=plain(comparison.baseline),
             costs=[(what, show(row[key])) for key, what, show in _COSTS if row[key] is not None],
-            kind="peft" if single and peft_type not in _PROMPTS else "whichpeft",
-            ours=peft_type in OURS,
+            loads_with=loads_with,
             peft_type=peft_type,
             head=(adapter / "head.safetensors").is_file(),
             base=backbone_source(trial.backbone, report.study),
@@ -164,6 +162,18 @@ def _configs(adapter: Path) -> list[Mapping[str, Any]]:
     """Return PEFT's configs in a folder and, of a composition, in those below."""
     paths = [adapter / "adapter_config.json", *sorted(adapter.glob("*/adapter_config.json"))]
     return [json.loads(path.read_text("utf-8")) for path in paths if path.is_file()]
+
+
+def _loads_with(peft_type: str) -> str:
+    """Return what loads an adapter of PEFT's: see `PeftMethod.loads_with`."""
+    return next(
+        (
+            method.loads_with
+            for method in methods().values()
+            if issubclass(method, PeftMethod) and method.peft_type == peft_type
+        ),
+        PeftMethod.loads_with,
+    )
 
 
 def _reads_images(kept: MethodRecords) -> bool:
