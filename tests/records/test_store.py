@@ -141,3 +141,33 @@ def test_a_record_from_before_trials_trained_together_trained_alone() -> None:
         raw = json.loads(path.read_text())
         assert "together" not in raw["setting"]
         assert record_from_json(raw, path.name).setting.together == 1
+
+
+@pytest.mark.parametrize("kind", ["curves", "predictions"])
+def test_a_record_whose_curve_or_predictions_are_damaged_goes_aside_with_them(
+    kind: str, tmp_path: Path
+) -> None:
+    store = Store(tmp_path)
+    damaged, whole = make_record(0), make_record(1)
+    for record in (damaged, whole):
+        store.add(record, curve=[(1, "train_loss", 0.7)], predictions={"outputs": np.ones(2)})
+    (path,) = (tmp_path / kind).glob(f"{damaged.trial.fingerprint}.*")
+    path.write_bytes(path.read_bytes()[:40])
+    (said,) = store.set_aside()
+    assert path.name in said
+    assert list(store) == [whole]
+    assert {file.stem for file in (tmp_path / "set-aside").iterdir()} == {damaged.trial.fingerprint}
+    assert not list(tmp_path.glob(f"[cp]*/{damaged.trial.fingerprint}.*"))
+
+
+def test_a_record_that_is_deleted_while_damaged_ones_are_set_aside_is_no_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = Store(tmp_path)
+    for seed in (0, 1):
+        store.add(make_record(seed))
+    listed = sorted((tmp_path / "records").iterdir())
+    monkeypatch.setattr(store, "_files", lambda: listed)
+    listed[0].unlink()
+    assert store.set_aside() == []
+    assert store.holds(listed[1].stem)
