@@ -1,6 +1,7 @@
 """Records: written whole, read back equal, refused where they cannot be trusted."""
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 
 from whichpeft.errors import FolderError, RecordError
 from whichpeft.records import Measurement, Outcome, Record, Setting, Store
+from whichpeft.records.files import write_whole
 from whichpeft.records.record import record_from_json
 from whichpeft.study import Budget, Study, Trial
 
@@ -171,3 +173,22 @@ def test_a_record_that_is_deleted_while_damaged_ones_are_set_aside_is_no_error(
     listed[0].unlink()
     assert store.set_aside() == []
     assert store.holds(listed[1].stem)
+
+
+def test_a_file_is_on_the_disk_before_it_takes_the_old_one_s_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, there_when_synced, sync = tmp_path / "file", [], os.fsync
+    path.write_bytes(b"old")
+
+    def watched(handle: int) -> None:
+        there_when_synced.append(path.read_bytes())
+        sync(handle)
+
+    monkeypatch.setattr(os, "fsync", watched)
+    with path.open("rb") as reader:
+        write_whole(path, b"new content")
+        assert reader.read() == b"old"  # moved over, not written over
+    assert there_when_synced == [b"old", b"new content"]  # the content first, then the folder's entry
+    assert path.read_bytes() == b"new content"
+    assert list(tmp_path.iterdir()) == [path]
