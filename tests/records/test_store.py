@@ -146,9 +146,7 @@ def test_a_record_from_before_trials_trained_together_trained_alone() -> None:
 
 
 @pytest.mark.parametrize("kind", ["curves", "predictions"])
-def test_a_record_whose_curve_or_predictions_are_damaged_goes_aside_with_them(
-    kind: str, tmp_path: Path
-) -> None:
+def test_a_record_whose_curve_or_predictions_are_damaged_goes_aside(kind: str, tmp_path: Path) -> None:
     store = Store(tmp_path)
     damaged, whole = make_record(0), make_record(1)
     for record in (damaged, whole):
@@ -158,8 +156,7 @@ def test_a_record_whose_curve_or_predictions_are_damaged_goes_aside_with_them(
     (said,) = store.set_aside()
     assert path.name in said
     assert list(store) == [whole]
-    assert {file.stem for file in (tmp_path / "set-aside").iterdir()} == {damaged.trial.fingerprint}
-    assert not list(tmp_path.glob(f"[cp]*/{damaged.trial.fingerprint}.*"))
+    assert [file.stem for file in (tmp_path / "set-aside").iterdir()] == [damaged.trial.fingerprint]
 
 
 def test_a_record_that_is_deleted_while_damaged_ones_are_set_aside_is_no_error(

@@ -103,16 +103,12 @@ class Store:
     def set_aside(self) -> list[str]:
         """Move damaged records to ``set-aside/``, so that their trials are done again; say which.
 
-        A record whose curve or predictions are damaged goes with them. Raises NewerRecord where a later
-        version of whichpeft wrote one: that is not damaged.
+        So is a record whose curve or predictions are damaged; its trial writes them anew. Raises
+        NewerRecord where a later version of whichpeft wrote one: that is not damaged.
         """
         said = []
         aside = self.folder / "set-aside"
         for path in self._files():
-            beside = (
-                self.folder / "curves" / f"{path.stem}.parquet",
-                self.folder / "predictions" / f"{path.stem}.npz",
-            )
             try:
                 _read_record(path)
                 self.curve_rows(path.stem)
@@ -123,9 +119,8 @@ class Store:
                 if not path.exists():  # somebody deleted it meanwhile: its trial is done again as well
                     continue
                 aside.mkdir(exist_ok=True)
-                for file in (path, *beside):  # the record first: it vouches for the other two
-                    with contextlib.suppress(FileNotFoundError):
-                        file.replace(aside / file.name)
+                with contextlib.suppress(FileNotFoundError):
+                    path.replace(aside / path.name)
                 what = str(error).partition("; ")[0]
                 said.append(f"{what}; it lies in {aside} now, and its trial is done again")
         return said
