@@ -131,8 +131,10 @@ def _save_tiny_bert(folder: Path, **options: float) -> Path:
 
 
 @pytest.fixture(scope="session")
-def families(tiny_backbone: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Backbone]:
-    """Narrow models: two encoders and a decoder of two layers with random weights, and a ViT."""
+def families(
+    tiny_backbone: Path, tiny_vits: dict[int, Path], tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, Backbone]:
+    """Narrow models: two encoders, a decoder and a ViT of two layers with random weights."""
     import torch
     from transformers import BertConfig, BertModel, LlamaConfig, LlamaModel, RobertaConfig, RobertaModel
 
@@ -148,7 +150,7 @@ def families(tiny_backbone: Path, tmp_path_factory: pytest.TempPathFactory) -> d
         "roberta": RobertaModel(RobertaConfig(**small, max_position_embeddings=130)),
         "llama": LlamaModel(LlamaConfig(**small, max_position_embeddings=128, num_key_value_heads=2)),
     }
-    found = {"vit": resolve_backbone("digits-vit")}
+    found = {"vit": resolve_backbone(str(tiny_vits[1]))}
     for name, model in made.items():
         folder = tmp_path_factory.mktemp("family") / name
         model.save_pretrained(folder)

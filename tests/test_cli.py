@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from whichpeft import cli
+from whichpeft.records import Store
 
 
 def run(
@@ -40,6 +42,7 @@ def data(shapes: Path, tmp_path: Path) -> Path:
     (tmp_path / "study.yaml").write_text(
         "backbones: [minilm]\ntasks: [stdlib-docs]\nmethods: [full]\nbudget: {epoch: 3}\n"
     )
+    (tmp_path / "mistyped.yaml").write_text("bakbones: [minilm]\nmethods: [full]\n")
     return tmp_path
 
 
@@ -70,9 +73,12 @@ def data(shapes: Path, tmp_path: Path) -> Path:
         (["--seeds", "0"], "--seeds is 0"),
         (["--epochs", "0"], "epochs is 0"),
         (["--jobs", "0"], "--jobs is 0"),
+        (["--batch-trials", "1"], "--batch-trials is '1'"),
+        (["--dry-run", "--batch-trials", "some"], "--batch-trials is 'some'"),
         (["--device", "gpu"], "unknown device 'gpu'"),
         (["--text-column", "text", "--task", "stdlib-docs"], "stdlib-docs"),
         (["{data}/study.yaml"], "unknown key 'epoch'; did you mean 'epochs'"),
+        (["{data}/mistyped.yaml"], "unknown key 'bakbones'; did you mean 'backbones'"),
         (["{data}/nowhere.yaml"], "no such study file"),
         (["--out", "{data}/fine.tsv"], "is a file"),
     ],
@@ -137,3 +143,32 @@ def test_an_unknown_format_is_named(
     code, _, err = run("report", str(data), "--format", "jsn", capsys=capsys, monkeypatch=monkeypatch)
     assert code == 2
     assert "did you mean 'json'" in err
+
+
+@pytest.mark.parametrize(
+    ("option", "place"),
+    [
+        ("--html", "file/page.html"),
+        ("--html", ""),
+        ("--parquet", "file/rows.parquet"),
+        ("--figures", "file"),
+    ],
+)
+def test_a_place_that_cannot_be_written_is_one_line(
+    option: str,
+    place: str,
+    made: Any,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    store, record = Store(tmp_path / "run"), made.final("full", 0, 0.8)
+    store.keep_study(made.study(["full"]))
+    store.add(record, predictions=made.predictions([record])(record.trial.fingerprint))
+    (tmp_path / "file").touch()
+    given = ["report", str(store.folder), option, str(tmp_path / place)]
+    code, _, err = run(*given, capsys=capsys, monkeypatch=monkeypatch)
+    assert code == 1
+    assert err.startswith(f"whichpeft: {tmp_path}")
+    assert "name another place" in err
+    assert len(err.strip().splitlines()) == 1

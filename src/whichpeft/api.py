@@ -124,15 +124,18 @@ def forecast(
     jobs: int | None = None,
     device: str = "auto",
     profile: str = "standard",
+    batch_trials: str | int = "auto",
 ) -> Forecast:
     """Say which trials `run` would run and how long it would take, from a few timed steps.
 
-    Raises RequestError where the request is wrong. Writes nothing.
+    The time is that of trials one by one; `batch_trials` is checked as `run` does. Raises RequestError
+    where the request is wrong. Writes nothing.
     """
     from whichpeft.engine.effort import find_effort
     from whichpeft.forecast import make_forecast
 
     effort = find_effort(profile)
+    check_batch_trials(str(batch_trials))
     request = check_request(study, folder_of(study, out), jobs)
     with tempfile.TemporaryDirectory(prefix="whichpeft-") as scratch:
         return make_forecast(request, Path(scratch), jobs=jobs, device=device, effort=effort)

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from whichpeft.study import Study
 
 _CANNOT_WRITE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+_WRONG_PLACE = (errno.ENOENT, errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.EACCES, errno.EPERM)
 SOME_FAILED, WRONG_REQUEST, INTERRUPTED, TERMINATED = 1, 2, 130, 143
 
 app = typer.Typer(
@@ -48,11 +49,15 @@ def main() -> None:
         _complain(str(error))
         sys.exit(WRONG_REQUEST)
     except OSError as error:
-        if error.errno not in _CANNOT_WRITE:
+        if error.errno in _CANNOT_WRITE:
+            _complain(
+                f"{error}; what was written before is whole: make room, then run the same command again"
+            )
+        elif error.errno in _WRONG_PLACE and error.filename is not None:
+            path = error.filename2 or error.filename
+            _complain(f"{path}: cannot be written or read there ({error.strerror}); name another place")
+        else:
             raise
-        _complain(
-            f"{error}; what was written before is whole: make room, then run the same command again"
-        )
         sys.exit(SOME_FAILED)
 
 
@@ -161,7 +166,7 @@ def run(
         asked = named(asked)
     folder = folder_of(asked, out)
     if dry_run:
-        _print_forecast(asked, folder, jobs, device, profile)
+        _print_forecast(asked, folder, jobs, device, profile, batch_trials)
         return
     try:
         with _ended_by_terminate():
@@ -274,12 +279,16 @@ def _quiet(quiet: bool) -> Any:
     return NoWatch()
 
 
-def _print_forecast(study: Study, folder: Path, jobs: int | None, device: str, profile: str) -> None:
+def _print_forecast(
+    study: Study, folder: Path, jobs: int | None, device: str, profile: str, batch_trials: str
+) -> None:
     from whichpeft.api import forecast
     from whichpeft.units import show_seconds
 
     console = Console()
-    foreseen = forecast(study, out=folder, jobs=jobs, device=device, profile=profile)
+    foreseen = forecast(
+        study, out=folder, jobs=jobs, device=device, profile=profile, batch_trials=batch_trials
+    )
     table = Table(title=f"{study.name}: trials to run", title_justify="left", box=None)
     for heading in ("backbone", "task", "method", "tuning", "seeds", "each", "note"):
         table.add_column(heading)

@@ -16,7 +16,7 @@ from whichpeft.engine.batches import padded_length
 from whichpeft.engine.compute import Compute, choose_compute, find_devices, group_devices
 from whichpeft.engine.data import read_data, write_data
 from whichpeft.engine.effort import Effort
-from whichpeft.engine.processes import start_context, without_main
+from whichpeft.engine.processes import beginning, start_context
 from whichpeft.engine.quantise import check_quantising
 from whichpeft.engine.setting import usable_cores
 from whichpeft.executors import warm_up
@@ -122,9 +122,11 @@ def _matmul_speed(compute: Compute, threads: int) -> float | None:
     """
     if compute.device.type == "cpu":
         return measure_matmul(compute, threads)
-    with without_main(), ProcessPoolExecutor(1, mp_context=start_context()) as process:
+    with ProcessPoolExecutor(1, mp_context=start_context()) as process:
         try:
-            return process.submit(measure_matmul, compute, threads).result()
+            with beginning():
+                asked = process.submit(measure_matmul, compute, threads)
+            return asked.result()
         except Exception:  # a GPU that others have filled: a share of its speed is not worth the run
             return None
 

@@ -147,6 +147,27 @@ def test_a_script_without_a_main_guard_is_not_run_again(
     assert "2 rows" in done.stdout
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="ctrl-C reaches a group of processes otherwise")
+def test_ctrl_c_while_the_server_imports_shows_nothing_of_it(tmp_path: Path) -> None:
+    script = tmp_path / "mine.py"
+    script.write_text(
+        "import time\nfrom whichpeft.executors import warm_up\n"
+        "try:\n    warm_up()\n    print('begun', flush=True)\n    time.sleep(60)\n"
+        "except KeyboardInterrupt:\n    print('asked to end')\n"
+    )
+    run = subprocess.Popen(
+        [sys.executable, script],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+    )  # fmt: skip
+    assert run.stdout is not None
+    assert run.stdout.readline() == "begun\n"
+    time.sleep(0.5)  # the imports take seconds
+    os.killpg(run.pid, signal.SIGINT)
+    said, complaint = run.communicate(timeout=60)
+    assert said == "asked to end\n"
+    assert complaint == ""
+
+
 class Outside(NoWatch):
     """A clock outside the trial's process: from its start until its result is here."""
 

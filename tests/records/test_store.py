@@ -1,6 +1,7 @@
 """Records: written whole, read back equal, refused where they cannot be trusted."""
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 
 from whichpeft.errors import FolderError, RecordError
 from whichpeft.records import Measurement, Outcome, Record, Setting, Store
+from whichpeft.records.files import write_whole
 from whichpeft.records.record import record_from_json
 from whichpeft.study import Budget, Study, Trial
 
@@ -141,3 +143,49 @@ def test_a_record_from_before_trials_trained_together_trained_alone() -> None:
         raw = json.loads(path.read_text())
         assert "together" not in raw["setting"]
         assert record_from_json(raw, path.name).setting.together == 1
+
+
+@pytest.mark.parametrize("kind", ["curves", "predictions"])
+def test_a_record_whose_curve_or_predictions_are_damaged_goes_aside(kind: str, tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    damaged, whole = make_record(0), make_record(1)
+    for record in (damaged, whole):
+        store.add(record, curve=[(1, "train_loss", 0.7)], predictions={"outputs": np.ones(2)})
+    (path,) = (tmp_path / kind).glob(f"{damaged.trial.fingerprint}.*")
+    path.write_bytes(path.read_bytes()[:40])
+    (said,) = store.set_aside()
+    assert path.name in said
+    assert list(store) == [whole]
+    assert [file.stem for file in (tmp_path / "set-aside").iterdir()] == [damaged.trial.fingerprint]
+
+
+def test_a_record_that_is_deleted_while_damaged_ones_are_set_aside_is_no_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = Store(tmp_path)
+    for seed in (0, 1):
+        store.add(make_record(seed))
+    listed = sorted((tmp_path / "records").iterdir())
+    monkeypatch.setattr(store, "_files", lambda: listed)
+    listed[0].unlink()
+    assert store.set_aside() == []
+    assert store.holds(listed[1].stem)
+
+
+def test_a_file_is_on_the_disk_before_it_takes_the_old_one_s_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, there_when_synced, sync = tmp_path / "file", [], os.fsync
+    path.write_bytes(b"old")
+
+    def watched(handle: int) -> None:
+        there_when_synced.append(path.read_bytes())
+        sync(handle)
+
+    monkeypatch.setattr(os, "fsync", watched)
+    with path.open("rb") as reader:
+        write_whole(path, b"new content")
+        assert reader.read() == b"old"  # moved over, not written over
+    assert there_when_synced == [b"old", b"new content"]  # the content first, then the folder's entry
+    assert path.read_bytes() == b"new content"
+    assert list(tmp_path.iterdir()) == [path]

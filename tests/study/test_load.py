@@ -6,6 +6,7 @@ import pytest
 
 from whichpeft.errors import StudyError
 from whichpeft.study import Budget, Study, TaskSource, dump_study, load_study
+from whichpeft.tasks import text_task
 
 GOOD = """
 backbones: [minilm]
@@ -114,3 +115,21 @@ def test_a_trials_fingerprint_is_of_what_is_asked_not_how_it_is_typed() -> None:
     other = [{"seed": 1}, {"purpose": "profile"}, {"data": "e"}, {"budget": Budget(epochs=4)}]
     other += [{"hyperparameters": {"r": 8, "learning_rate": 2e-3}}, {"backbone_revision": "s"}]
     assert len({trial(**change).fingerprint for change in other} | {trial().fingerprint}) == 7
+
+
+@pytest.mark.parametrize(
+    ("asked", "complaint"),
+    [
+        ({"task": text_task("mine", train=[(f"a {i}", "yes" if i % 2 else "no") for i in range(20)])},
+         "tasks holds a TextTask.*TaskSource.*plug-in"),
+        ({"methods": [object()]}, "methods holds a object.*'lora:r=8'"),
+        ({"backbone": 3}, "backbones holds a int"),
+        ({"methods": "full"}, r"methods is a list; write methods=\['full'\]"),
+    ],
+)  # fmt: skip
+def test_what_a_study_cannot_hold_is_said_with_the_way_out(
+    asked: dict[str, object], complaint: str
+) -> None:
+    usual = {"backbone": "minilm", "task": "stdlib-docs", "methods": ["full"]}
+    with pytest.raises(StudyError, match=complaint):
+        Study(**(usual | asked))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import multiprocessing
+import signal
 import sys
 import types
 from collections.abc import Iterator, Sequence
@@ -21,23 +22,30 @@ def start_context() -> Any:
 def start_server(modules: Sequence[str] = ()) -> None:
     """Start the fork server, which imports in the background what trials need and `modules`."""
     if START == "forkserver":
-        from multiprocessing import forkserver
+        from multiprocessing import forkserver, resource_tracker
 
         start_context().set_forkserver_preload([PRELOAD, *modules])
-        with without_main():
+        resource_tracker.ensure_running()  # first, since starting it lets ctrl-C in again
+        with beginning():
             forkserver.ensure_running()
 
 
 @contextlib.contextmanager
-def without_main() -> Iterator[None]:
-    """Keep a new process from importing the user's main script.
+def beginning() -> Iterator[None]:
+    """Keep a new process from importing the user's main script, and from ctrl-C.
 
-    A trial needs nothing of it, and a script without an ``if __name__ == "__main__"`` would run
-    itself again in every trial.
+    A trial needs nothing of the script, and one without an ``if __name__ == "__main__"`` would run
+    itself again in every trial. Ctrl-C reaches every process of a terminal; the one that started the
+    run decides, and gets what came meanwhile. The others inherit that it is held back, so that it finds
+    none of them without a handler, while it imports.
     """
     main = sys.modules["__main__"]
     sys.modules["__main__"] = types.ModuleType("__main__")
+    masks = hasattr(signal, "pthread_sigmask")  # Windows has none
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT}) if masks else set()
     try:
         yield
     finally:
         sys.modules["__main__"] = main
+        if masks:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -19,7 +19,7 @@ import torch
 
 from whichpeft.engine.job import Job, Progress, Result
 from whichpeft.engine.meter import Meter
-from whichpeft.engine.processes import start_context, start_server, without_main
+from whichpeft.engine.processes import beginning, start_context, start_server
 from whichpeft.engine.sharded import Group, joined
 from whichpeft.records import Outcome, Record, Setting
 
@@ -68,7 +68,7 @@ def _start(job: Job, meeting: Path) -> list[_Rank]:
     for rank in range(job.trial.shards):
         receiver, sender = context.Pipe(duplex=False)
         process = context.Process(target=_be_rank, args=(job, rank, meeting, sender), daemon=True)
-        with without_main():
+        with beginning():
             process.start()
         sender.close()
         ranks.append(_Rank(process, receiver))

@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any
 
-from whichpeft.engine.processes import start_context, start_server, without_main
+from whichpeft.engine.processes import beginning, start_context, start_server
 from whichpeft.executors.watch import Watch
 from whichpeft.records import Outcome, Record, Setting
 
@@ -106,7 +106,7 @@ def _start(job: Job, device: str) -> _Running:
     process = start_context().Process(
         target=_carry_out, args=(job, sender), daemon=job.trial.shards == 1
     )
-    with without_main():
+    with beginning():
         process.start()
     # Now, not before: a fork server that still imports lets the first process wait to be born.
     started = time.perf_counter()

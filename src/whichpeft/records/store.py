@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import zipfile
@@ -102,20 +103,26 @@ class Store:
     def set_aside(self) -> list[str]:
         """Move damaged records to ``set-aside/``, so that their trials are done again; say which.
 
-        Raises NewerRecord where a later version of whichpeft wrote one: that is not damaged.
+        So is a record whose curve or predictions are damaged; its trial writes them anew. Raises
+        NewerRecord where a later version of whichpeft wrote one: that is not damaged.
         """
         said = []
+        aside = self.folder / "set-aside"
         for path in self._files():
             try:
                 _read_record(path)
+                self.curve_rows(path.stem)
+                self.predictions(path.stem)
             except NewerRecord:
                 raise
             except RecordError as error:
-                aside = self.folder / "set-aside" / path.name
-                aside.parent.mkdir(exist_ok=True)
-                path.replace(aside)
+                if not path.exists():  # somebody deleted it meanwhile: its trial is done again as well
+                    continue
+                aside.mkdir(exist_ok=True)
+                with contextlib.suppress(FileNotFoundError):
+                    path.replace(aside / path.name)
                 what = str(error).partition("; ")[0]
-                said.append(f"{what}; it lies in {aside.parent} now, and its trial is done again")
+                said.append(f"{what}; it lies in {aside} now, and its trial is done again")
         return said
 
     def curve(self, fingerprint: str) -> pd.DataFrame | None:

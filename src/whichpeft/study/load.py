@@ -164,7 +164,9 @@ def _explain(path: Path, error: ValidationError) -> str:
     # A task may be a name or a mapping: of a mapping, the complaint that it is no name is idle.
     found = error.errors(include_url=False)
     idle = [e for e in found if e["loc"][-1] == "str" and isinstance(e["input"], dict)]
-    first = next((e for e in found if e not in idle), found[0])
+    # A key that is missing has most likely been mistyped: what was typed says more.
+    telling = sorted((e for e in found if e not in idle), key=lambda e: e["type"] == "missing")
+    first = next(iter(telling), found[0])
     where = [str(part) for part in first["loc"] if not str(part).startswith("_")]
     if first["type"] == "extra_forbidden":
         *section, key = where

@@ -170,6 +170,9 @@ class Study:
         def put(key: str, value: object) -> None:
             object.__setattr__(self, key, value)
 
+        for key in ("backbones", "tasks", "methods"):
+            if isinstance(getattr(self, key), str):
+                raise StudyError(f"study: {key} is a list; write {key}=[{getattr(self, key)!r}]")
         put("backbones", (backbone,) if backbone is not None else tuple(self.backbones))
         tasks = (task,) if task is not None else tuple(self.tasks)
         put("tasks", tuple(TaskSource(name=t) if isinstance(t, str) else t for t in tasks))
@@ -177,6 +180,7 @@ class Study:
         put("track", tuple(dict.fromkeys(self.track)))
         seeds: int | Sequence[int] = self.seeds
         put("seeds", tuple(range(seeds)) if isinstance(seeds, int) else tuple(seeds))
+        self._check_kinds()
         if not self.name and self.tasks and self.backbones:
             put("name", f"{short_name(self.tasks[0].name)}-{short_name(self.backbones[0])}")
         self._check()
@@ -194,6 +198,23 @@ class Study:
         if self.shards > 1:
             found.append(f"each trial over {self.shards} devices")
         return tuple(found)
+
+    def _check_kinds(self) -> None:
+        for key, what in (
+            ("backbones", "a name or a folder, as text"),
+            ("methods", "text, such as 'lora:r=8'; one of your own is named after you register it as a "
+             "plug-in (entry point whichpeft.methods)"),
+        ):  # fmt: skip
+            for value in getattr(self, key):
+                if not isinstance(value, str):
+                    raise StudyError(f"study: {key} holds a {type(value).__name__}; each is {what}")
+        for task in self.tasks:
+            if not isinstance(task, TaskSource):
+                raise StudyError(
+                    f"study: tasks holds a {type(task).__name__}; each is a name, a file, a folder or a "
+                    "TaskSource. Write the examples to a file, or register a task of your own as a "
+                    "plug-in (entry point whichpeft.tasks) and give its name"
+                )
 
     def _check(self) -> None:
         for key in ("backbones", "tasks", "methods", "seeds"):
