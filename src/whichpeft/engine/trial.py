@@ -28,7 +28,7 @@ from whichpeft.engine.sharded import ALONE, Group
 from whichpeft.errors import TrialFailed, without_secrets
 from whichpeft.methods import Adapter
 from whichpeft.records import Measurement, Outcome, Record, Setting
-from whichpeft.tasks import HELD_OUT, Array, scores
+from whichpeft.tasks import HELD_OUT, Array, Interpreted, scores
 
 _LARGEST = 700.0  # nats; the exponential of more is no number
 _COMPLETED = Outcome(status="completed")
@@ -205,6 +205,12 @@ def final_scores(prepared: Prepared, predictions: Mapping[str, Array]) -> list[M
     assert labels is not None
     assert outputs is not None
     found = scores(metrics, labels, outputs, groups)
+    by_set = []
+    if groups is not None and isinstance(prepared.task, Interpreted):
+        for number in np.unique(groups).tolist():
+            own = groups == number
+            score = scores(metrics[:1], labels[own], outputs[own])[metrics[0].name]
+            by_set.append(_fact(f"score[{prepared.task.groups[number]}]", score, "fraction", "test"))
     first, chance = metrics[0].name, prepared.task.chance
     if not math.isfinite(found[first]):
         raise TrialFailed(f"the test score is not finite ({first} {found[first]})", phase="test")
@@ -216,6 +222,7 @@ def final_scores(prepared: Prepared, predictions: Mapping[str, Array]) -> list[M
             for name, value in found.items()
             if math.isfinite(value)
         ),
+        *by_set,
     ]
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from whichpeft.analysis import KEYS, Comparison, Row
 from whichpeft.analysis.pscp import PSCP_KEYS
 from whichpeft.report.columns import about, brief, interval_note, problems, pscp_note
+from whichpeft.report.language_table import beside_lines
 from whichpeft.report.text import UNKNOWN, plain
 from whichpeft.report.verdicts import undecided, verdict_notes
 
@@ -53,6 +54,7 @@ def as_markdown(comparisons: Sequence[Comparison]) -> str:
             *(f"{markdown(note)}." for note in _notes(comparison)),
         ]
         beneath = [
+            *(f"- {markdown(line)}" for line in beside_lines(comparison)),
             *(f"- {markdown(m)}, undecided: {needed}" for m, needed in undecided(comparison)),
             *(f"- {markdown(m)}, {status}: {markdown(why)}" for m, status, why in problems(comparison)),
             *(f"- {markdown(note)}" for note in comparison.notes),

@@ -11,6 +11,7 @@ from whichpeft.analysis.grounds import MethodRecords
 from whichpeft.report.columns import METHOD, PSCP, STATUS, Column, full
 from whichpeft.report.columns import brief as brief_columns
 from whichpeft.report.cost_table import Reading, readings
+from whichpeft.report.language_table import Beside, beside_scores
 from whichpeft.report.style import colours
 from whichpeft.report.text import UNKNOWN, plain
 from whichpeft.study.families import family_of
@@ -48,6 +49,7 @@ def measurements(comparison: Comparison) -> dict[str, Any]:
     """Return what the template needs of the table; columns of which nothing is known are left out."""
     headings = [
         *(_heading(column, comparison) for column in full(comparison)),
+        *(_beside(beside, comparison) for beside in beside_scores(comparison)),
         *map(_cost, readings(comparison)),
     ]
     pairs = list(zip(comparison.rows, comparison.records, strict=True))
@@ -104,6 +106,16 @@ def _heading(column: Column, comparison: Comparison) -> Heading:
 
     main = column.title in _MAIN or column in (METHOD, STATUS, PSCP)
     return Heading(title=column.title, meaning=column.meaning, words=column.words, main=main, cell=cell)
+
+
+def _beside(beside: Beside, comparison: Comparison) -> Heading:
+    places = {id(kept): place for place, kept in enumerate(comparison.records)}
+
+    def cell(row: Row, kept: MethodRecords) -> Cell:
+        place = places[id(kept)]
+        return Cell(text=beside.text(place), value=beside.values[place])
+
+    return Heading(title=beside.title, meaning=beside.meaning, words=False, main=False, cell=cell)
 
 
 def _cost(reading: Reading) -> Heading:

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from whichpeft.analysis import Comparison
 from whichpeft.report.columns import METHOD, Column, about, brief, interval_note, problems, pscp_note
+from whichpeft.report.language_table import beside_lines
 from whichpeft.report.text import plain
 from whichpeft.report.verdicts import undecided, verdict_notes
 
@@ -53,6 +54,8 @@ def _print(comparison: Comparison, console: Console) -> None:
     console.print(table)
     for line in (interval_note(comparison), *verdict_notes(comparison), *pscp_note(comparison)):
         console.print(Text(line, style="dim"))
+    for line in beside_lines(comparison):
+        console.print(Text(line))
     dropped = [column.title for column in brief(comparison) if column not in columns]
     if dropped:
         hidden = f"not shown, for want of width: {', '.join(dropped)}"

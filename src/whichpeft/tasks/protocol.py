@@ -166,6 +166,11 @@ class Task(Protocol):
 class Interpreted(Protocol):
     """A task whose outputs have to be interpreted before they can be scored."""
 
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """Names of the sets that examples are from, by number; one where they are all from one."""
+        ...
+
     def predictions(
         self, outputs: Array, examples: Any, backbone: Backbone | None
     ) -> Mapping[str, Array]:
