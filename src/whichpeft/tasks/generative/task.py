@@ -29,7 +29,8 @@ class GenerativeTask:
 
     evaluation: what of a model is scored; see `scoring`. groups: names of the sets of a mixture, one
     empty name where it is none. chance: the score of the most frequent answer of training; None where no
-    answer is the same twice.
+    answer is the same twice. usual_lengths: tokens of the longest example and of a batch on average, for
+    plans where no tokenizer tells; None where nothing is known.
     """
 
     name: str
@@ -40,6 +41,7 @@ class GenerativeTask:
     counts: Mapping[str, int]
     groups: tuple[str, ...] = ("",)
     notes: tuple[str, ...] = ()
+    usual_lengths: tuple[int, int] | None = None
     splits: Mapping[str, tuple[Prompted, ...]] = field(default_factory=dict, repr=False)
 
     problem = "generation"
