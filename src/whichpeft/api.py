@@ -12,7 +12,7 @@ from whichpeft.batching import check_batch_trials
 from whichpeft.errors import StudyError
 from whichpeft.request import check_request
 from whichpeft.study import Budget, Study
-from whichpeft.tasks import holds_images, suited_backbone
+from whichpeft.tasks import holds_images, suited_backbone, writes
 
 if TYPE_CHECKING:
     from whichpeft.estimates import Estimates
@@ -38,14 +38,20 @@ IMAGE_METHODS = (
     "ln-tuning", "series-adapter", "parallel-adapter", "loreft", "zero-shot",
 )  # fmt: skip
 
+# What is compared on a language model that writes: the methods of the survey's table.
+WRITING_METHODS = (
+    "prefix", "series-adapter", "parallel-adapter", "lora", "dora", "loreft", "full",
+)  # fmt: skip
+
 
 def usual_study(tasks: Sequence[str]) -> Study:
     """Return what is run where tasks are named and nothing else: it suits what they hold."""
     images = all(holds_images(task) for task in tasks)
+    written = all(writes(task) for task in tasks)
     return Study(
         backbones=list(dict.fromkeys(suited_backbone(task) for task in tasks)),
         tasks=tasks,
-        methods=IMAGE_METHODS if images else DEFAULT.methods,
+        methods=IMAGE_METHODS if images else WRITING_METHODS if written else DEFAULT.methods,
     )
 
 

@@ -107,6 +107,9 @@ def run(
     train: Annotated[str | None, typer.Option(help="File with the training examples.")] = None,
     validation: Annotated[str | None, typer.Option(help="File with the validation examples.")] = None,
     test: Annotated[str | None, typer.Option(help="File with the test examples.")] = None,
+    folder: Annotated[
+        str | None, typer.Option(help="Of commonsense and arithmetic: where their sets lie.")
+    ] = None,
     baseline: Annotated[str | None, typer.Option(help="Method that others are held against.")] = None,
     out: Annotated[Path | None, typer.Option(help="Run folder.")] = None,
     jobs: Annotated[int | None, typer.Option(help="Trials side by side.")] = None,
@@ -141,6 +144,7 @@ def run(
         "train": train,
         "validation": validation,
         "test": test,
+        "folder": folder,
     }
     budget = {
         "tuning_trials": tuning_trials,
@@ -164,15 +168,19 @@ def run(
     )
     if study is None and (task or backbone or any(columns.values())):
         asked = named(asked)
-    folder = folder_of(asked, out)
+    place = folder_of(asked, out)
     if dry_run:
+<<<<<<< HEAD
         _print_forecast(asked, folder, jobs, device, profile, batch_trials)
+=======
+        _print_forecast(asked, place, jobs, device, profile)
+>>>>>>> presets
         return
     try:
         with _ended_by_terminate():
             report = run_study(
                 asked,
-                out=folder,
+                out=place,
                 jobs=jobs,
                 device=device,
                 keep_adapters=keep_adapters,
@@ -183,12 +191,12 @@ def run(
                 watch=_quiet(quiet),
             )
     except KeyboardInterrupt as ended:
-        _say_how_to_resume(folder)
+        _say_how_to_resume(place)
         sys.exit(TERMINATED if isinstance(ended, _Terminated) else INTERRUPTED)
     report.print(Console())
     if not quiet:
-        Console(stderr=True).print(Text(f"Report: {folder / 'report.html'}"), soft_wrap=True)
-    _exit_by_failures(asked, folder)
+        Console(stderr=True).print(Text(f"Report: {place / 'report.html'}"), soft_wrap=True)
+    _exit_by_failures(asked, place)
 
 
 @app.command()

@@ -27,7 +27,7 @@ from whichpeft.planning import Cell, make_plan
 from whichpeft.planning.fake import quiet_fakes
 from whichpeft.request import check_distinct
 from whichpeft.study import Study
-from whichpeft.tasks import Task, load_task
+from whichpeft.tasks import GenerativeTask, Task, load_task_to_plan
 from whichpeft.tasks.bare import BareTask
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def make_estimates(
     methods = {text: resolve_method(text) for text in study.methods}
     check_distinct(methods)
     compute, kind = _compute(device, study.precision)
-    loaded = [load_task(source) for source in study.tasks]
+    loaded = [load_task_to_plan(source) for source in study.tasks]
     rows: list[Mapping[str, Any]] = []
     notes: list[str] = []
     with _quietly():
@@ -87,7 +87,7 @@ def make_estimates(
             tasks: list[Task] = [*loaded] or [BareTask(backbone)]
             for task in tasks:
                 terms = _terms(study, backbone, task, compute, kind, length, memory, speed)
-                notes.append(_note(study, backbone, task, terms))
+                notes.append("\n".join([*_untold(task), _note(study, backbone, task, terms)]))
                 rows += _rows(_cells(study, backbone, task, methods), terms)
     return Estimates(tuple(rows), tuple(notes))
 
@@ -170,14 +170,23 @@ def _lengths(study: Study, backbone: Backbone, task: Task) -> tuple[int, int | N
     """Return the length of the longest training example, and what batches are padded to on average."""
     if isinstance(task, BareTask):
         return task.usual_length, None
-    usual = min(_USUAL_LENGTH, backbone.input_positions or _USUAL_LENGTH)
-    if backbone.folder is None:
-        return usual, None
+    usual, typical = _usual_lengths(backbone, task)
+    if backbone.folder is None or (isinstance(task, GenerativeTask) and not task.splits):
+        return usual, typical
     try:
         train = task.encode(backbone, max_train=study.budget.max_train)["train"]
     except BackboneError:  # a folder with a config.json and no tokenizer
-        return usual, None
+        return usual, typical
     return int(np.max(train.sizes)), padded_length(train.sizes, study.budget.batch_size)
+
+
+def _usual_lengths(backbone: Backbone, task: Task) -> tuple[int, int | None]:
+    """Return the lengths of `_lengths` where no tokenizer, or no example, is there to tell them."""
+    longest, typical = _USUAL_LENGTH, None
+    if isinstance(task, GenerativeTask) and task.usual_lengths is not None:
+        longest, typical = task.usual_lengths
+    longest = min(longest, backbone.input_positions or longest)
+    return longest, None if typical is None else min(typical, longest)
 
 
 def _rows(cells: Sequence[Cell], terms: _Terms) -> list[dict[str, Any]]:
@@ -287,6 +296,12 @@ def _costs(question: Question, terms: _Terms) -> Costs | None:
 
 def _percent(part: int | None, whole: int | None) -> float | None:
     return None if part is None or not whole else 100 * part / whole
+
+
+def _untold(task: Task) -> tuple[str, ...]:
+    """Return what a task says of data that could not be had."""
+    absent = isinstance(task, GenerativeTask) and not task.splits
+    return task.notes if absent else ()
 
 
 def _note(study: Study, backbone: Backbone, task: Task, terms: _Terms) -> str:

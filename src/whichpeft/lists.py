@@ -106,6 +106,7 @@ def tasks(name: _Name = None, format: _ListFormat = "table") -> None:
     rows = [
         {"task": key, "what it is": known.description, "metric": known.metric or "its own"}
         for key, known in list_tasks().items()
+        if known.listed or key == name
     ]
     _print(rows, name, format)
 

@@ -61,6 +61,10 @@ def plan(
     problem: Annotated[
         str | None, typer.Option(help="classification, regression or generation.")
     ] = None,
+    train: Annotated[str | None, typer.Option(help="File with the training examples.")] = None,
+    folder: Annotated[
+        str | None, typer.Option(help="Of commonsense and arithmetic: where their sets lie.")
+    ] = None,
     precision: Annotated[str | None, typer.Option(help="auto, float32 or bfloat16.")] = None,
     memory: Annotated[str | None, typer.Option(help="The device's, e.g. 24GB: what fits it?")] = None,
     speed: Annotated[
@@ -92,6 +96,8 @@ def plan(
             "text_columns": tuple(text_column or ()),
             "label_column": label_column,
             "problem": problem,
+            "train": train,
+            "folder": folder,
         },
     )
     limit = parse_bytes(memory) if memory is not None else None

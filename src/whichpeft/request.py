@@ -129,7 +129,7 @@ def _essence(study: Study, key: str) -> object:
         return tuple(
             (
                 *(short_name(t.name), t.text_columns, t.label_column, t.problem, t.metric),
-                *(t.prompt, tuple(t.verbaliser.items())),
+                *(t.prompt, tuple(t.verbaliser.items()), t.sets),
             )
             for t in value
         )
@@ -147,7 +147,11 @@ def _absolute(study: Study) -> Study:
     for source in study.tasks:
         changes: dict[str, Any] = {
             key: settle(value)
+<<<<<<< HEAD
             for key in ("name", "train", "validation", "test", "held_out")
+=======
+            for key in ("name", "train", "validation", "test", "folder")
+>>>>>>> presets
             if (value := getattr(source, key))
         }
         tasks.append(dataclasses.replace(source, **changes))

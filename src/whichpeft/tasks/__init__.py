@@ -8,7 +8,9 @@ from whichpeft.tasks.catalogue import (
     holds_images,
     list_tasks,
     load_task,
+    load_task_to_plan,
     suited_backbone,
+    writes,
 )
 from whichpeft.tasks.generative import GenerativeTask, Prompted, generative_task
 from whichpeft.tasks.images import ImageTask
@@ -46,7 +48,9 @@ __all__ = [
     "image_task",
     "list_tasks",
     "load_task",
+    "load_task_to_plan",
     "scores",
     "suited_backbone",
     "text_task",
+    "writes",
 ]

@@ -12,6 +12,8 @@ from whichpeft.errors import DataError, WhichpeftError, nearest
 from whichpeft.study import TaskSource
 from whichpeft.tasks.digits import digits
 from whichpeft.tasks.extract import task_from_tables
+from whichpeft.tasks.generative import presets
+from whichpeft.tasks.generative.sets import MIXTURES
 from whichpeft.tasks.hub import GLUE, find_glue, find_hub, load_glue
 from whichpeft.tasks.local import find_local, is_local
 from whichpeft.tasks.local import holds_images as is_image_folder
@@ -30,6 +32,9 @@ class KnownTask:
 
     metric: its name, or None for a plug-in's task, which says so only once it is loaded.
     backbone: one that suits it, taken where none is named. images: whether it holds images.
+    writes: whether a language model writes the answers. listed: whether lists show it.
+    asked, to_plan: of a task that keys of its source say more of, how it is loaded by them, and for a
+    plan, where its data need not be there.
     """
 
     description: str
@@ -37,6 +42,23 @@ class KnownTask:
     load: Callable[[], Task]
     backbone: str = "minilm"
     images: bool = False
+    writes: bool = False
+    listed: bool = True
+    asked: Callable[[TaskSource], Task] | None = None
+    to_plan: Callable[[TaskSource], Task] | None = None
+
+
+def _preset(name: str, description: str, *, listed: bool = True) -> KnownTask:
+    return KnownTask(
+        f"{description}; from the hub or a --folder. Needs a causal language model: name one with "
+        "--backbone",
+        presets.METRIC,
+        partial(presets.load_preset, TaskSource(name=name)),
+        writes=True,
+        listed=listed,
+        asked=presets.load_preset,
+        to_plan=presets.preset_to_plan,
+    )
 
 
 TASKS: Mapping[str, KnownTask] = {
@@ -58,6 +80,12 @@ TASKS: Mapping[str, KnownTask] = {
             f"{preset.description} (from the hub)", preset.metrics[0].name, partial(load_glue, name)
         )
         for name, preset in GLUE.items()
+    },
+    **{name: _preset(name, mixture.description) for name, mixture in MIXTURES.items()},
+    **{
+        f"{name}/{one}": _preset(f"{name}/{one}", f"{one}, a set of {name}", listed=False)
+        for name, mixture in MIXTURES.items()
+        for one in mixture.sets
     },
 }
 
@@ -89,6 +117,20 @@ def holds_images(name: str) -> bool:
     return known.images if known is not None else is_image_folder(TaskSource(name=name))
 
 
+def writes(name: str) -> bool:
+    """Whether a language model writes the answers of a task of this name."""
+    known = list_tasks().get(name)
+    return known is not None and known.writes
+
+
+def load_task_to_plan(source: TaskSource) -> Task:
+    """Load a task as `load_task` does, or what is usual of a known one whose data cannot be had."""
+    known = list_tasks().get(source.name)
+    if known is not None and known.to_plan is not None:
+        return known.to_plan(source)
+    return load_task(source)
+
+
 def load_task(source: TaskSource) -> Task:
     """Load the task that a source names: a known name, local files, or a data set on the hub.
 
@@ -97,6 +139,10 @@ def load_task(source: TaskSource) -> Task:
     """
     known = list_tasks()
     if source.name in known:
+        asked = known[source.name].asked
+        if asked is not None:
+            return asked(source)
+        _refuse_mixture_keys(source)
         for key in ("text_columns", "label_column", "problem", "metric", "train", "validation", "test"):
             if getattr(source, key):
                 raise DataError(
@@ -104,7 +150,18 @@ def load_task(source: TaskSource) -> Task:
                     "cannot be given; name a file or folder instead"
                 )
         return known[source.name].load()
+    if source.name.split("/")[0] not in MIXTURES:
+        _refuse_mixture_keys(source)
     return task_from_tables(_find(source))
+
+
+def _refuse_mixture_keys(source: TaskSource) -> None:
+    for key in ("folder", "sets"):
+        if getattr(source, key):
+            raise DataError(
+                f"task {source.name!r}: {key} is for the mixtures {' and '.join(MIXTURES)}; a folder "
+                "with other data is named as the task itself"
+            )
 
 
 def find_data(source: TaskSource) -> Found | None:
@@ -123,11 +180,12 @@ def _find(source: TaskSource) -> Found:
         raise DataError("task '': the name is empty; `whichpeft tasks` lists the names")
     if is_local(source) or (source.train is not None and "/" not in source.name):
         return find_local(source)
-    if "/" not in source.name or source.name.startswith("glue/"):
+    if "/" not in source.name or source.name.split("/")[0] in ("glue", *MIXTURES):
         known = list_tasks()
+        listed = ", ".join(name for name in known if known[name].listed)
         raise DataError(
             f"unknown task {source.name!r}{nearest(source.name, known) or '.'} Known are "
-            f"{', '.join(known)}; else give a file, a folder, or a hub data set (owner/name)"
+            f"{listed}; else give a file, a folder, or a hub data set (owner/name)"
         )
     return find_hub(source)
 

@@ -131,7 +131,7 @@ def _found(
 
 
 def _tables(hub_id: str, config: str | None) -> dict[str, Table]:
-    splits = _download(hub_id, config)
+    splits = download(hub_id, config)
     return {split: _table(data, f"{hub_id} [{split}]") for split, data in splits.items()}
 
 
@@ -157,7 +157,8 @@ def _table(data: Any, where: str) -> Table:
     return Table(where, tuple(names), tuple(columns), orders)
 
 
-def _download(hub_id: str, config: str | None) -> Any:
+def download(hub_id: str, config: str | None) -> Any:
+    """Return a data set of the hub by split. Raises DataError where it cannot be had."""
     from datasets import load_dataset
     from datasets.exceptions import DatasetNotFoundError
 

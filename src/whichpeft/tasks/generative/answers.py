@@ -6,29 +6,46 @@ import re
 from collections.abc import Sequence
 
 # Thousands are grouped by commas; a sign that follows a digit is a minus between two numbers.
-_NUMBER = re.compile(r"(?<![\d.])-?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?|(?<![\d.])-?\.\d+")
+_WHOLE = r"(?:\d{1,3}(?:,\d{3})+|\d+)"
+_SIGN = r"(?<![\d.)])[-\N{MINUS SIGN}]"
+_MONEY = r"[$£€]"
+# A fraction, after a whole number or not, or a decimal. Two slashes are a date.
+_NUMBER = re.compile(
+    rf"(?P<sign>{_SIGN}{_MONEY}?)?(?<![\d.])(?:"
+    rf"(?<!/)(?:(?P<whole>{_WHOLE}) )?(?P<top>{_WHOLE})/(?P<bottom>[1-9]\d*)(?![\d/]|\.\d)"
+    rf"|(?P<decimal>{_WHOLE}(?:\.\d+)?|\.\d+))"
+)
 # What announces an answer, as GSM8K and the usual prompts for reasoning do.
 GSM8K_MARK = "####"
-_ANNOUNCED = re.compile(rf"{GSM8K_MARK}|answer is:?", re.IGNORECASE)
+_ANNOUNCED = re.compile(r"answer\s*(?:is:?|:)", re.IGNORECASE)
+# Where a text that goes on asks the next question.
+_NEXT = re.compile(r"(?<=\S)\s*\n\s*(?:###(?!#)|(?:Q|Question|Instruction)\s*:)", re.IGNORECASE)
+_SENTENCE = re.compile(r"[.!?](?=\s|$)|\n(?=.*\S)")
 # Numbers that differ by less are the same; divisions are written out to a few digits.
 _SAME_NUMBER = 1e-3
 
 
 def final_number(text: str) -> float | None:
-    """Return the number that a text announces as its answer, else its last; None where it has none."""
-    announced = list(_ANNOUNCED.finditer(text))
-    if announced:
-        after = _NUMBER.search(text, announced[-1].end())
-        if after is not None:
-            return _value(after.group())
-    found = _NUMBER.findall(text)
-    return _value(found[-1]) if found else None
+    """Return the number that a text announces as its answer, else its last; None where it has none.
+
+    Of an equation that is announced it is the result: of ``the answer is 9 - 4 = 5``, five. Fractions
+    and mixed numbers are numbers, signs of money and percentages are left out.
+    """
+    text = _until_next_question(text)
+    for announced in _announced(text):
+        sentence = _SENTENCE.split(announced.lstrip(), maxsplit=1)[0]
+        result = sentence.rpartition("=")[2]
+        for part in (result, sentence, announced):
+            found = _NUMBER.search(part)
+            if found is not None:
+                return _value(found)
+    numbers = list(_NUMBER.finditer(text))
+    return _value(numbers[-1]) if numbers else None
 
 
 def is_number(text: str) -> bool:
     """Whether a text is a number and nothing else."""
-    match = _NUMBER.fullmatch(text.strip())
-    return match is not None
+    return _NUMBER.fullmatch(text.strip()) is not None
 
 
 def same_number(found: float, right: float) -> bool:
@@ -40,27 +57,47 @@ def chosen(text: str, choices: Sequence[str]) -> str | None:
 
     A choice of one capital letter has to be written so; others in any case. None where none is named.
     """
-    announced = list(_ANNOUNCED.finditer(text))
-    if announced:
-        found = _first(text[announced[-1].end() :], choices)
+    text = _until_next_question(text)
+    for announced in _announced(text):
+        found = _first(announced, choices, announced=True)
         if found is not None:
             return found
-    return _first(text, choices)
+    return _first(text, choices, announced=False)
 
 
-def _first(text: str, choices: Sequence[str]) -> str | None:
+def _until_next_question(text: str) -> str:
+    return _NEXT.split(text, maxsplit=1)[0]
+
+
+def _announced(text: str) -> list[str]:
+    """Return what follows the mark of an answer, else the last words that announce one."""
+    _, mark, marked = text.partition(GSM8K_MARK)
+    words = list(_ANNOUNCED.finditer(text))
+    return ([marked] if mark else []) + ([text[words[-1].end() :]] if words else [])
+
+
+def _first(text: str, choices: Sequence[str], *, announced: bool) -> str | None:
     places = [
         (match.start(), -len(choice), choice)
         for choice in choices
-        if (match := _words(choice).search(text)) is not None
+        if (match := _words(choice, announced=announced).search(text)) is not None
     ]
     return min(places)[2] if places else None
 
 
-def _words(choice: str) -> re.Pattern[str]:
-    flags = 0 if len(choice) == 1 else re.IGNORECASE
-    return re.compile(rf"(?<!\w){re.escape(choice.strip())}(?!\w)", flags)
+def _words(choice: str, *, announced: bool) -> re.Pattern[str]:
+    letter = len(choice) == 1
+    # "A train leaves" names no choice.
+    article = "(?! [a-z])" if choice in ("A", "I") and not announced else ""
+    return re.compile(
+        rf"(?<!\w){re.escape(choice.strip())}(?!\w){article}", 0 if letter else re.IGNORECASE
+    )
 
 
-def _value(number: str) -> float:
-    return float(number.replace(",", ""))
+def _value(number: re.Match[str]) -> float:
+    parts = {key: (part or "0").replace(",", "") for key, part in number.groupdict().items()}
+    if number["bottom"] is not None:
+        size = float(parts["whole"]) + float(parts["top"]) / float(parts["bottom"])
+    else:
+        size = float(parts["decimal"])
+    return -size if number["sign"] else size

@@ -9,8 +9,12 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 from whichpeft.errors import DataError
+<<<<<<< HEAD
 from whichpeft.tasks.generative.answers import is_number
 from whichpeft.tasks.generative.free_text import check_sacrebleu
+=======
+from whichpeft.tasks.generative.answers import final_number, is_number
+>>>>>>> presets
 from whichpeft.tasks.generative.prompted import Prompted
 from whichpeft.tasks.generative.scoring import TEXT_METRICS, metrics_by
 from whichpeft.tasks.generative.task import GenerativeTask
@@ -116,18 +120,21 @@ def _customary(examples: Sequence[Prompted]) -> str:
 def _chance(train: Sequence[Prompted], test: Sequence[Prompted]) -> float:
     """Return the mean over the sets of the score of each one's most frequent answer in training.
 
-    Numbers that are written in two ways are the same.
+    Numbers that are written in two ways are the same. Where training does not say what is from which
+    set, examples with the same choices speak for it.
     """
     shares = []
     for group in dict.fromkeys(example.group for example in test):
-        most = Counter(_plain(e.right) for e in train if e.group == group).most_common(1)
         asked = [e for e in test if e.group == group]
+        offered = {e.choices for e in asked}
+        taught = [e for e in train if e.group == group] or [e for e in train if e.choices in offered]
+        most = Counter(_plain(e.right) for e in taught).most_common(1)
         shares.append(sum(_plain(e.right) == most[0][0] for e in asked) / len(asked) if most else 0.0)
     return sum(shares) / len(shares)
 
 
 def _plain(answer: str) -> str:
-    return f"{float(answer.strip().replace(',', '')):g}" if is_number(answer) else answer
+    return f"{final_number(answer):g}" if is_number(answer) else answer
 
 
 def _fingerprint(parts: Mapping[str, Sequence[Prompted]], metric: str, held_out: Sequence[str]) -> str:

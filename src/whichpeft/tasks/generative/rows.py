@@ -133,11 +133,16 @@ def _reader(table: Table, source: TaskSource) -> Callable[[Row], Prompted]:
     )
 
 
+def instruction_prompt(asked: str) -> str:
+    """Return the prompt that an instruction, or a question, is given in."""
+    return f"{asked.strip()}\n\n### Answer:\n"
+
+
 def _instructed(row: Row) -> Prompted:
     """Read instruction data: what is asked, what more there is to it, and what to write."""
     asked = "\n".join(part for part in (row[_INSTRUCTION], row.get(_INPUT, "")) if part.strip())
     output, answer = row[_OUTPUT].strip(), row.get(_ANSWER, "").strip()
-    prompt = f"{asked.strip()}\n\n### Answer:\n"
+    prompt = instruction_prompt(asked)
     choices = _offered(asked)
     if answer not in choices:
         return Prompted(prompt=prompt, completion=output or answer, answer=answer)

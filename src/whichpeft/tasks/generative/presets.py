@@ -1,0 +1,253 @@
+"""The tasks `commonsense` and `arithmetic`: from the hub, or a folder in the LLM-Adapters layout."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from whichpeft.errors import DataError, nearest
+from whichpeft.study import TaskSource
+from whichpeft.tasks.generative.build import generative_task
+from whichpeft.tasks.generative.prompted import Prompted
+from whichpeft.tasks.generative.rows import instruction_prompt, prompted_rows
+from whichpeft.tasks.generative.scoring import metrics_by
+from whichpeft.tasks.generative.sets import MIXTURES, Mixture, ReasoningSet, worked_out
+from whichpeft.tasks.generative.task import GenerativeTask
+from whichpeft.tasks.hub import download
+from whichpeft.tasks.read import read_table
+
+METRIC = "exact_match"
+"""What the literature reports: the answer is read from what the model writes."""
+_TEST, _TRAIN = "test.json", "train.json"
+_LAYOUT = "a folder in the LLM-Adapters layout"
+_TRAINING_FOLDER, _SETS_FOLDER = "ft-training_set", "dataset"
+
+Sets = Mapping[str, ReasoningSet]
+Examples = list[Prompted]
+
+
+def load_preset(source: TaskSource) -> GenerativeTask:
+    """Load a mixture (``commonsense``), some of its sets, or one set alone (``commonsense/arc-easy``).
+
+    All that is trained on is one training set, and each set has a test of its own; the score is the mean
+    over the sets. Raises DataError where data are missing, a set is unknown, or the metric does not fit.
+    """
+    mixture, sets = _asked(source)
+    notes: list[str] = []
+    if source.test is not None:
+        tests = _read(Path(source.test), "", worked=any(one.worked for one in sets.values()))
+    elif source.folder is not None:
+        tests = _tests_in(_folder(source), source, sets)
+    else:
+        tests = _hub_examples(source, sets, "test")
+    train = _training(source, mixture, sets, notes)
+    seen = {example.prompt for example in tests}
+    apart = [example for example in train if example.prompt not in seen]
+    if len(apart) < len(train):
+        notes.append(f"{len(train) - len(apart)} training examples are also in a test set and left out")
+    validation = source.validation and _read(Path(source.validation), "", worked=False)
+    return dataclasses.replace(
+        generative_task(
+            source.name,
+            train=apart,
+            validation=validation or None,
+            test=tests,
+            metric=source.metric or METRIC,
+            notes=notes,
+        ),
+        usual_lengths=mixture.lengths,
+    )
+
+
+def preset_to_plan(source: TaskSource) -> GenerativeTask:
+    """Load a preset, or say what is usual of it where the hub's data cannot be had.
+
+    What the source names itself has to be there. Raises DataError as `load_preset` does.
+    """
+    mixture, sets = _asked(source)
+    if source.folder or source.train or source.test:
+        return load_preset(source)
+    try:
+        return load_preset(source)
+    except DataError:
+        whole = len(sets) == len(mixture.sets)
+        examples = (
+            mixture.examples if whole else sum(one.hub.examples for one in sets.values() if one.hub)
+        ) or mixture.examples
+        evaluation, metrics = metrics_by(source.metric or METRIC)
+        longest, usual = mixture.lengths
+        return GenerativeTask(
+            name=source.name,
+            fingerprint="",
+            metrics=metrics,
+            evaluation=evaluation,
+            chance=None,
+            counts={"train": examples},
+            notes=(
+                f"the data of {source.name} cannot be had here, so what is usual is taken: {examples:,} "
+                f"training examples, the longest of {longest} tokens, batches of {usual} on average",
+            ),
+            usual_lengths=mixture.lengths,
+        )
+
+
+def _asked(source: TaskSource) -> tuple[Mixture, Sets]:
+    """Return the mixture and the sets that a source asks for, once its keys are in order."""
+    name, _, one = source.name.partition("/")
+    mixture = MIXTURES[name]
+    for key in ("text_columns", "label_column", "problem", "prompt", "verbaliser"):
+        if getattr(source, key):
+            raise DataError(
+                f"task {source.name!r}: its columns and prompts are known, so {key} cannot be given; "
+                "name a file or folder instead"
+            )
+    if one and source.sets:
+        raise DataError(f"task {source.name!r}: is one set, so sets cannot be given; name {name!r}")
+    for asked in source.sets:
+        if asked not in mixture.sets:
+            raise DataError(
+                f"task {source.name!r}: unknown set {asked!r}{nearest(asked, mixture.sets) or '.'} "
+                f"Its sets are {', '.join(mixture.sets)}"
+            )
+    names = (one,) if one else source.sets or tuple(mixture.sets)
+    sets = {key: mixture.sets[key] for key in names}
+    _check_metric(source, sets)
+    return mixture, sets
+
+
+def _check_metric(source: TaskSource, sets: Sets) -> None:
+    try:
+        evaluation, _ = metrics_by(source.metric or METRIC)
+    except DataError as error:
+        raise DataError(f"task {source.name!r}: {error}") from None
+    bare = [key for key, one in sets.items() if not one.choices]
+    if evaluation == "choices" and bare:
+        raise DataError(
+            f"task {source.name!r}: {source.metric} is the likelihood of choices, and "
+            f"{', '.join(bare)} {'has' if len(bare) == 1 else 'have'} none; score by {METRIC}"
+        )
+
+
+def _training(source: TaskSource, mixture: Mixture, sets: Sets, notes: list[str]) -> Examples:
+    """Return the examples to train on: the file that is given, that of the mixture, or the sets' own."""
+    if source.train is not None:
+        return _read(Path(source.train), "", worked=any(one.worked for one in sets.values()))
+    if source.folder is None:
+        return _hub_examples(source, sets, "train", notes)
+    folder = _folder(source)
+    own = {
+        key: path
+        for key, one in sets.items()
+        if (path := _sets_in(folder) / one.folder / _TRAIN).is_file()
+    }
+    whole = len(sets) == len(mixture.sets)
+    places = [place / file for file in mixture.files for place in (folder, folder / _TRAINING_FOLDER)]
+    file = next((place for place in places if place.is_file()), None)
+    # Of a few sets that have training files of their own, nothing else is trained on.
+    if file is not None and (whole or len(own) < len(sets)):
+        notes.append(f"trained on {file.name}, which is for all sets")
+        return _read(file, "", worked=False)
+    if not own:
+        raise DataError(
+            f"task {source.name!r}: {folder} has no training data: none of {', '.join(mixture.files)} "
+            f"is there or in {_TRAINING_FOLDER}, and no {_TRAIN} of {', '.join(sets)}; put one there, "
+            "or give a file with --train"
+        )
+    without = [key for key in sets if key not in own]
+    if without:
+        notes.append(f"no training data for {', '.join(without)}: trained on {', '.join(own)}")
+    return [
+        example
+        for key, path in own.items()
+        for example in _read(path, key if len(sets) > 1 else "", worked=sets[key].worked)
+    ]
+
+
+def _tests_in(folder: Path, source: TaskSource, sets: Sets) -> Examples:
+    files = {key: _sets_in(folder) / one.folder / _TEST for key, one in sets.items()}
+    missing = [key for key, file in files.items() if not file.is_file()]
+    if missing:
+        there = [key for key in files if key not in missing]
+        leave = f", or leave out the set with sets: [{', '.join(there)}]" if there else ""
+        raise DataError(
+            f"task {source.name!r}: {files[missing[0]]} is not there, the test set of {missing[0]}"
+            f"{f' ({len(missing) - 1} more are missing)' if missing[1:] else ''}; get it{leave}"
+        )
+    return [
+        example
+        for key, file in files.items()
+        for example in _read(file, key if len(sets) > 1 else "", worked=sets[key].worked)
+    ]
+
+
+def _folder(source: TaskSource) -> Path:
+    folder = Path(source.folder or "").expanduser()
+    if not folder.is_dir():
+        raise DataError(
+            f"task {source.name!r}: folder {folder} is not there; give one in the LLM-Adapters layout "
+            "(ARC-Easy/test.json and so on), or leave folder out to load from the hub"
+        )
+    return folder
+
+
+def _sets_in(folder: Path) -> Path:
+    """Return where the sets lie: in the folder, or in ``dataset`` as in LLM-Adapters' repository."""
+    inner = folder / _SETS_FOLDER
+    return inner if inner.is_dir() else folder
+
+
+def _read(path: Path, group: str, *, worked: bool) -> Examples:
+    """Read a file of instruction data, or of questions and answers, as examples of a set."""
+    path = path.expanduser()
+    if not path.is_file():
+        raise DataError(f"{path}: no such file")
+    table = read_table(path)
+    rows = prompted_rows(table, TaskSource(name=str(path)))
+    return _grouped(rows, group, worked=worked)
+
+
+def _grouped(rows: Iterable[Prompted], group: str, *, worked: bool) -> Examples:
+    empty = instruction_prompt("").lstrip()
+    return [
+        dataclasses.replace(
+            worked_out(row) if worked else row,
+            group=group,
+            # Questions alone are put as instructions are, so that training and tests ask alike.
+            prompt=row.prompt if row.prompt.endswith(empty) else instruction_prompt(row.prompt),
+        )
+        for row in rows
+    ]
+
+
+def _hub_examples(source: TaskSource, sets: Sets, role: str, notes: list[str] | None = None) -> Examples:
+    absent = [key for key, one in sets.items() if one.hub is None]
+    if absent:
+        there: Sequence[str] = [key for key in sets if key not in absent]
+        leave = f", or leave out with sets: [{', '.join(there)}]" if there else ""
+        raise DataError(
+            f"task {source.name!r}: the hub has {', '.join(absent)} in no form that can be loaded; give "
+            f"--folder, {_LAYOUT}{leave}"
+        )
+    found: Examples = []
+    for key, one in sets.items():
+        assert one.hub is not None
+        split = one.hub.test if role == "test" else "train"
+        try:
+            data = download(one.hub.id, one.hub.config)
+        except DataError as error:
+            raise DataError(f"{error}; or give --folder, {_LAYOUT}") from None
+        if split not in data:
+            raise DataError(f"task {source.name!r}: {one.hub.id} has no split {split!r} any more")
+        try:
+            rows = [one.hub.read(row) for row in data[split]]
+        except (KeyError, TypeError, ValueError) as error:
+            raise DataError(
+                f"task {source.name!r}: the columns of {one.hub.id} [{split}] are others than they were "
+                f"({type(error).__name__}: {error}); give --folder instead"
+            ) from None
+        read = [row for row in rows if row is not None]
+        if notes is not None and len(read) < len(rows):
+            notes.append(f"{key}: {len(rows) - len(read)} rows without an answer are left out")
+        found += _grouped(read, key if len(sets) > 1 else "", worked=False)
+    return found
