@@ -170,11 +170,7 @@ def run(
         asked = named(asked)
     place = folder_of(asked, out)
     if dry_run:
-<<<<<<< HEAD
-        _print_forecast(asked, folder, jobs, device, profile, batch_trials)
-=======
-        _print_forecast(asked, place, jobs, device, profile)
->>>>>>> presets
+        _print_forecast(asked, place, jobs, device, profile, batch_trials)
         return
     try:
         with _ended_by_terminate():

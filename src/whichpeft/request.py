@@ -147,11 +147,7 @@ def _absolute(study: Study) -> Study:
     for source in study.tasks:
         changes: dict[str, Any] = {
             key: settle(value)
-<<<<<<< HEAD
-            for key in ("name", "train", "validation", "test", "held_out")
-=======
-            for key in ("name", "train", "validation", "test", "folder")
->>>>>>> presets
+            for key in ("name", "train", "validation", "test", "held_out", "folder")
             if (value := getattr(source, key))
         }
         tasks.append(dataclasses.replace(source, **changes))

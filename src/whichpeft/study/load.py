@@ -47,12 +47,9 @@ class _Task(_Strict):
     test: str | None = None
     prompt: str | None = None
     verbaliser: dict[_Column, str] = {}
-<<<<<<< HEAD
     held_out: str | None = None
-=======
     folder: str | None = None
     sets: list[str] = []
->>>>>>> presets
 
 
 class _Study(_Strict):
@@ -149,16 +146,11 @@ def _source(path: Path, task: str | _Task) -> TaskSource:
     if isinstance(task, str):
         return TaskSource(name=_beside(path, task))
     fields = task.model_dump()
-<<<<<<< HEAD
-    fields["text_columns"] = tuple(fields["text_columns"])
-    for key in ("name", "train", "validation", "test", "held_out"):
-=======
     for key in ("text_columns", "sets"):
         fields[key] = tuple(fields[key])
     if fields["folder"] is not None:  # never a name, so that it is looked for beside the study alone
         fields["folder"] = str(Path(path.parent, Path(fields["folder"]).expanduser()).resolve())
-    for key in ("name", "train", "validation", "test"):
->>>>>>> presets
+    for key in ("name", "train", "validation", "test", "held_out"):
         if fields[key] is not None:
             fields[key] = _beside(path, fields[key])
     return TaskSource(**fields)

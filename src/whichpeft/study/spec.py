@@ -75,13 +75,10 @@ class TaskSource:
     train, validation, test: files that override those found in a folder.
     prompt: of generation, what is asked, with columns in braces: ``Review: {text} Sentiment:``.
     verbaliser: of generation, the words that stand for labels: ``{"0": "bad", "1": "good"}``.
-<<<<<<< HEAD
     held_out: of generation, a file of text of the kind that the backbone was pretrained on, blank lines
     between texts, to measure what it forgets.
-=======
     folder: of ``commonsense`` and ``arithmetic``, a folder in the LLM-Adapters layout, not the hub.
     sets: those of the mixture's sets that are used; all where none is given.
->>>>>>> presets
     """
 
     name: str
@@ -94,12 +91,9 @@ class TaskSource:
     test: str | None = None
     prompt: str | None = None
     verbaliser: Mapping[str, str] = field(default_factory=dict)
-<<<<<<< HEAD
     held_out: str | None = None
-=======
     folder: str | None = None
     sets: tuple[str, ...] = ()
->>>>>>> presets
 
     def __post_init__(self) -> None:
         twice = sorted({name for name in self.sets if self.sets.count(name) > 1})

@@ -9,12 +9,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 from whichpeft.errors import DataError
-<<<<<<< HEAD
-from whichpeft.tasks.generative.answers import is_number
-from whichpeft.tasks.generative.free_text import check_sacrebleu
-=======
 from whichpeft.tasks.generative.answers import final_number, is_number
->>>>>>> presets
+from whichpeft.tasks.generative.free_text import check_sacrebleu
 from whichpeft.tasks.generative.prompted import Prompted
 from whichpeft.tasks.generative.scoring import TEXT_METRICS, metrics_by
 from whichpeft.tasks.generative.task import GenerativeTask

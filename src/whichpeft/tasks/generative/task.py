@@ -29,13 +29,9 @@ class GenerativeTask:
 
     evaluation: what of a model is scored; see `scoring`. groups: names of the sets of a mixture, one
     empty name where it is none. chance: the score of the most frequent answer of training; None where no
-<<<<<<< HEAD
     answer is the same twice. held_out: texts of the kind that the backbone was pretrained on, on which
-    it shows what an adapted one has forgotten.
-=======
-    answer is the same twice. usual_lengths: tokens of the longest example and of a batch on average, for
-    plans where no tokenizer tells; None where nothing is known.
->>>>>>> presets
+    it shows what an adapted one has forgotten. usual_lengths: tokens of the longest example and of a
+    batch on average, for plans where no tokenizer tells; None where nothing is known.
     """
 
     name: str
