@@ -12,9 +12,13 @@ from pathlib import Path
 
 import pytest
 
+from whichpeft.backbones import Backbone
 from whichpeft.methods import resolve_method
 from whichpeft.study import Budget, load_study
 
+from .tasks.generative import conftest as generative
+
+tiny_writer = generative.tiny_writer
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 
 
@@ -124,3 +128,33 @@ def test_the_example_study_would_run(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert "18 trials to run" in done.stdout
+
+
+@pytest.mark.slow
+def test_the_commonsense_example_runs_on_the_real_files(
+    tmp_path: Path, shared_data: Path, tiny_writer: Backbone
+) -> None:
+    # The first rows of the real files: all of them, written by every method, take ten minutes.
+    data = tmp_path / "data"
+    for file in ("ARC-Easy/train", "ARC-Easy/test", "boolq/train", "boolq/test"):
+        rows = json.loads((shared_data / "llm_adapters" / f"{file}.json").read_text())
+        (data / file).parent.mkdir(parents=True, exist_ok=True)
+        (data / f"{file}.json").write_text(json.dumps(rows[:64]))
+    study = load_study(EXAMPLES / "commonsense.yaml")
+    assert study.tasks[0].sets == ("arc-easy", "boolq")
+    assert Path(study.tasks[0].folder or "") == EXAMPLES / "llm_adapters"
+    small = {
+        "--backbone": tiny_writer.folder,
+        "--folder": data,
+        "--max-train": 32,
+        "--epochs": 1,
+        "--seeds": 1,
+    }
+    options = [str(word) for option in small.items() for word in option]
+    folder = str(tmp_path / "run")
+    done = command("run", str(EXAMPLES / "commonsense.yaml"), *options, "--quiet", "--out", folder)
+    assert done.returncode == 0, done.stderr
+    rows = json.loads(command("report", folder, "--format", "json").stdout)
+    assert [row["method"] for row in rows] == [*study.methods, "zero-shot"]
+    assert {row["status"] for row in rows} == {"completed"}
+    assert all(0 <= row["score_mean"] <= 1 for row in rows)

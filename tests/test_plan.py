@@ -197,3 +197,33 @@ def test_a_folder_with_a_configuration_alone_is_planned(tmp_path: Path) -> None:
     (row,) = wp.plan(study, length=8).rows
     assert row["refusal"] is None
     assert row["adapter_parameters"] == 2 * 8 * (64 + 3 * 64)
+
+
+SURVEY = {
+    "prefix:num_virtual_tokens=10": 2_621_440,
+    "series-adapter:bottleneck=256,target_modules=[down_proj]": 67_108_864,
+    "parallel-adapter:bottleneck=256,target_modules=[up_proj,down_proj]": 247_463_936,
+    "lora:r=32,target_modules=[q_proj,k_proj,v_proj,up_proj,down_proj]": 56_098_816,
+    "dora:r=32,target_modules=[q_proj,k_proj,v_proj,up_proj,down_proj]": 56_975_360,
+    "loreft:rank=8": 2_097_408,
+    "full": 6_738_415_616,
+}
+"""Trainable parameters on LLaMA 7B as published."""
+
+
+@pytest.mark.slow
+def test_the_methods_of_the_survey_are_planned_without_data(rows: Any) -> None:
+    """Nothing of LLaMA 7B or of the sets is on this machine, and no network is asked."""
+    methods = [word for method in SURVEY for word in ("--method", method)]
+    found = rows("--backbone", "llama-7b", "--task", "commonsense", "--speed", "80TFLOPS", *methods)
+    assert {row["method"]: row["adapter_parameters"] for row in found} == SURVEY
+    assert {(row["task"], row["length"], row["refusal"]) for row in found} == {
+        ("commonsense", 256, None)
+    }
+    for row in found:
+        assert row["training_memory_bytes"] > 2 * 6_738_415_616
+        assert row["train_seconds"] > 3_600
+    alone = rows("--backbone", "llama-7b", "--task", "commonsense", "--speed", "80TFLOPS")
+    assert {row["method"].partition(":")[0] for row in alone} == {
+        method.partition(":")[0] for method in SURVEY
+    }
