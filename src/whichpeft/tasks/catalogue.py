@@ -12,6 +12,7 @@ from whichpeft.errors import DataError, WhichpeftError, nearest
 from whichpeft.study import TaskSource
 from whichpeft.tasks.digits import digits
 from whichpeft.tasks.extract import task_from_tables
+from whichpeft.tasks.generative.sums import sums
 from whichpeft.tasks.hub import GLUE, find_glue, find_hub, load_glue
 from whichpeft.tasks.local import find_local, is_local
 from whichpeft.tasks.local import holds_images as is_image_folder
@@ -52,6 +53,12 @@ TASKS: Mapping[str, KnownTask] = {
         digits,
         backbone="digits-vit",
         images=True,
+    ),
+    "sums": KnownTask(
+        "word problems that add or take away, answered by a language model (embedded, needs no network)",
+        "exact_match",
+        sums,
+        backbone="tiny-llama",
     ),
     **{
         f"glue/{name}": KnownTask(
