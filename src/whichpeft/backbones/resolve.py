@@ -177,7 +177,7 @@ BACKBONES: Mapping[str, KnownBackbone] = {
         _digits_vit,
     ),
     "tiny-llama": KnownBackbone(
-        "a LLaMA of 0.4 M parameters, which whichpeft pretrains itself on made-up sentences with small "
+        "a LLaMA of 0.2 M parameters, which whichpeft pretrains itself on made-up sentences with small "
         "numbers when it is first used, in about a minute",
         _tiny_llama,
     ),

@@ -18,7 +18,7 @@ PLACES = (
     "in the park", "under the bed", "on the shelf", "in the basket", "at home", "in the shop",
 )  # fmt: skip
 COLOURS = ("red", "blue", "green", "white", "black", "yellow")
-MOST = 12
+MOST = 10
 """The largest number that anything is put together to, or taken away from."""
 TEXTS, HELD_OUT, SEED = 16_000, 200, 0
 
@@ -70,8 +70,8 @@ def numbers(drawn: random.Random) -> tuple[int, int, int]:
 
 def _texts(drawn: random.Random, count: int) -> Iterator[str]:
     for _ in range(count):
-        # Half of all sentences add or take away: that is what takes longest to learn.
-        kinds = drawn.choices((_TOGETHER, _AWAY, _PLAIN), (3, 3, 2), k=drawn.randint(2, 4))
+        # Most sentences add or take away: that is what takes longest to learn.
+        kinds = drawn.choices((_TOGETHER, _AWAY, _PLAIN), (4, 4, 1), k=drawn.randint(2, 4))
         yield " ".join(_sentence(drawn, drawn.choice(kind)) for kind in kinds)
 
 

@@ -41,7 +41,14 @@ def sums() -> GenerativeTask:
         found.setdefault(example.prompt, example)
     examples = iter(found.values())
     splits = {split: [next(examples) for _ in range(size)] for split, size in SIZES.items()}
-    return generative_task("sums", **splits, metric="exact_match", held_out=held_out_texts())
+    return generative_task(
+        "sums",
+        train=splits["train"],
+        validation=splits["validation"],
+        test=splits["test"],
+        metric="exact_match",
+        held_out=held_out_texts(),
+    )
 
 
 def _problem(drawn: random.Random) -> Prompted:
