@@ -6,15 +6,13 @@ version of torch always make the same weights.
 
 from __future__ import annotations
 
-import contextlib
 import sys
-from collections.abc import Iterator
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from whichpeft.backbones.digits import PRETRAINED_CLASSES, digit_images
 from whichpeft.backbones.quiet import quiet_loading
+from whichpeft.backbones.seeded import made_with, one_thread_and_seed
 from whichpeft.cache import cached
 
 if TYPE_CHECKING:
@@ -41,13 +39,12 @@ def digits_vit_folder() -> Path:
 
     Raises BackboneError where the cache cannot be written to.
     """
-    libraries = (f"{name}{'.'.join(version(name).split('.')[:2])}" for name in ("torch", "transformers"))
-    return cached("-".join(("digits-vit", str(RECIPE), *libraries)), _make)
+    return cached(made_with("digits-vit", RECIPE, "torch", "transformers"), _make)
 
 
 def _make(folder: Path) -> None:
     print("digits-vit: pretraining it on the digits 0 to 4, this once", file=sys.stderr, flush=True)
-    with _one_thread_and_seed():
+    with one_thread_and_seed(SEED):
         model = _pretrain()
     processor = {"size": {"height": 8, "width": 8}, "image_mean": [0.5], "image_std": [0.5]}
     with quiet_loading():
@@ -91,18 +88,3 @@ def _moved(images: torch.Tensor) -> torch.Tensor:
     padded = functional.pad(images, (1, 1, 1, 1), value=-1.0)
     down, right = torch.randint(0, 3, (2,)).tolist()
     return padded[:, :, down : down + 8, right : right + 8]
-
-
-@contextlib.contextmanager
-def _one_thread_and_seed() -> Iterator[None]:
-    """Seed torch and keep it to one thread, leaving both as they were."""
-    import torch
-
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(SEED)
-            yield
-    finally:
-        torch.set_num_threads(threads)

@@ -17,6 +17,7 @@ from whichpeft.backbones.digits_vit import digits_vit_folder
 from whichpeft.backbones.llama2c import is_llama2c, llama2c_folder
 from whichpeft.backbones.patience import passing, patiently
 from whichpeft.backbones.spec import Backbone
+from whichpeft.backbones.tiny_llama import tiny_llama_folder
 from whichpeft.errors import BackboneError, nearest
 
 MINILM_HUB_ID = "sentence-transformers/all-MiniLM-L6-v2"
@@ -85,6 +86,10 @@ def _minilm() -> Backbone:
 
 def _digits_vit() -> Backbone:
     return dataclasses.replace(_from_folder(digits_vit_folder(), True), name="digits-vit")
+
+
+def _tiny_llama() -> Backbone:
+    return dataclasses.replace(_from_folder(tiny_llama_folder(), True), name="tiny-llama")
 
 
 def _from_folder(folder: Path, weights: bool) -> Backbone:
@@ -170,5 +175,10 @@ BACKBONES: Mapping[str, KnownBackbone] = {
         "a ViT of 0.14 M parameters for images of 8x8, which whichpeft pretrains itself on the "
         "handwritten digits 0 to 4 when it is first used, in less than a minute",
         _digits_vit,
+    ),
+    "tiny-llama": KnownBackbone(
+        "a LLaMA of 0.2 M parameters, which whichpeft pretrains itself on made-up sentences with small "
+        "numbers when it is first used, in about a minute",
+        _tiny_llama,
     ),
 }

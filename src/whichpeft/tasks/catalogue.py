@@ -14,6 +14,7 @@ from whichpeft.tasks.digits import digits
 from whichpeft.tasks.extract import task_from_tables
 from whichpeft.tasks.generative import presets
 from whichpeft.tasks.generative.sets import MIXTURES
+from whichpeft.tasks.generative.sums import sums
 from whichpeft.tasks.hub import GLUE, find_glue, find_hub, load_glue
 from whichpeft.tasks.local import find_local, is_local
 from whichpeft.tasks.local import holds_images as is_image_folder
@@ -74,6 +75,12 @@ TASKS: Mapping[str, KnownTask] = {
         digits,
         backbone="digits-vit",
         images=True,
+    ),
+    "sums": KnownTask(
+        "word problems that add or take away, answered by a language model (embedded, needs no network)",
+        "exact_match",
+        sums,
+        backbone="tiny-llama",
     ),
     **{
         f"glue/{name}": KnownTask(

@@ -1,0 +1,130 @@
+"""The backbone ``tiny-llama``: a small language model that whichpeft pretrains itself, once.
+
+It reads and writes texts of the kind of `tiny_corpus`. Like ``digits-vit`` it needs no download, and
+one machine and one version of its libraries always make the same weights.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from whichpeft.backbones.quiet import quiet_loading
+from whichpeft.backbones.seeded import made_with, one_thread_and_seed
+from whichpeft.backbones.tiny_corpus import training_texts
+from whichpeft.cache import cached
+
+# Another number for every change below or of the corpus, so that nobody meets an earlier recipe.
+RECIPE = 1
+POSITIONS, VOCABULARY, TOKENIZER_TEXTS = 256, 640, 2000
+BLOCK, BATCH_SIZE, STEPS, LEARNING_RATE, WEIGHT_DECAY, SEED = 64, 32, 600, 8e-3, 0.01, 0
+ARCHITECTURE: dict[str, Any] = {
+    "hidden_size": 64,
+    "intermediate_size": 192,
+    "num_hidden_layers": 3,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 4,
+    "max_position_embeddings": POSITIONS,
+    "tie_word_embeddings": True,
+    "initializer_range": 0.06,
+}
+_PAD, _BEGIN, _END = "<pad>", "<s>", "</s>"
+
+
+def tiny_llama_folder() -> Path:
+    """Return the folder with the weights, pretraining them the first time (about a minute).
+
+    Raises FolderError where the cache cannot be written to.
+    """
+    name = made_with("tiny-llama", RECIPE, "torch", "transformers", "tokenizers")
+    return cached(name, _make)
+
+
+def _make(folder: Path) -> None:
+    print("tiny-llama: pretraining it on made-up sentences, this once", file=sys.stderr, flush=True)
+    texts = training_texts()
+    tokenizer = make_tokenizer(texts)
+    with one_thread_and_seed(SEED):
+        model = _pretrain(new_model(tokenizer), tokenizer, texts)
+    with quiet_loading():
+        model.save_pretrained(folder)
+        tokenizer.save_pretrained(folder)
+
+
+def make_tokenizer(texts: Sequence[str]) -> Any:
+    """Make a BPE of bytes, which reads any text, with these texts' words; each digit is a token."""
+    from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, processors, trainers
+    from transformers import PreTrainedTokenizerFast
+
+    words = Tokenizer(models.BPE())
+    words.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            # A space belongs to the digit after it, as it does to a word.
+            pre_tokenizers.Split(Regex(r" ?\d"), behavior="isolated"),
+            pre_tokenizers.ByteLevel(add_prefix_space=False),
+        ]
+    )
+    words.decoder = decoders.ByteLevel()
+    words.train_from_iterator(
+        texts[:TOKENIZER_TEXTS],
+        trainers.BpeTrainer(
+            vocab_size=VOCABULARY,
+            special_tokens=[_PAD, _BEGIN, _END],
+            initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
+            show_progress=False,
+        ),
+    )
+    words.post_processor = processors.TemplateProcessing(
+        single=f"{_BEGIN} $A",
+        pair=f"{_BEGIN} $A $B",
+        special_tokens=[(_BEGIN, words.token_to_id(_BEGIN))],
+    )
+    return PreTrainedTokenizerFast(
+        tokenizer_object=words,
+        pad_token=_PAD,
+        bos_token=_BEGIN,
+        eos_token=_END,
+        model_max_length=POSITIONS,
+        clean_up_tokenization_spaces=False,
+    )
+
+
+def new_model(tokenizer: Any) -> Any:
+    """Make the model with random weights."""
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    return LlamaForCausalLM(
+        LlamaConfig(
+            vocab_size=len(tokenizer),
+            pad_token_id=tokenizer.pad_token_id,
+            bos_token_id=tokenizer.bos_token_id,
+            eos_token_id=tokenizer.eos_token_id,
+            **ARCHITECTURE,
+        )
+    )
+
+
+def _pretrain(model: Any, tokenizer: Any, texts: Sequence[str]) -> Any:
+    """Train on blocks of the texts one after another, drawn anew for each step."""
+    import torch
+
+    ids: list[int] = []
+    for row in tokenizer(list(texts))["input_ids"]:
+        ids += [*row, tokenizer.eos_token_id]
+    stream = torch.tensor(ids)
+    model.train()
+    optimiser = torch.optim.AdamW(
+        model.parameters(), lr=LEARNING_RATE, weight_decay=WEIGHT_DECAY, betas=(0.9, 0.98), fused=True
+    )
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, LEARNING_RATE, STEPS, pct_start=0.1)
+    for _ in range(STEPS):
+        starts = torch.randint(len(stream) - BLOCK, (BATCH_SIZE, 1))
+        block = stream[starts + torch.arange(BLOCK)]
+        model(input_ids=block, labels=block).loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimiser.step()
+        schedule.step()
+        optimiser.zero_grad()
+    return model.eval()

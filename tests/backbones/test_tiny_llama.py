@@ -1,0 +1,81 @@
+"""tiny-llama: its texts, its tokenizer, and what pretraining gives."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+
+from whichpeft.backbones import BACKBONES, resolve_backbone
+from whichpeft.backbones.seeded import one_thread_and_seed
+from whichpeft.backbones.tiny_corpus import MOST, held_out_texts, training_texts
+from whichpeft.backbones.tiny_llama import make_tokenizer, new_model
+
+
+@pytest.fixture(scope="module")
+def tokenizer() -> Any:
+    return make_tokenizer(training_texts())
+
+
+def test_the_corpus_is_the_same_each_time_and_holds_nothing_held_out() -> None:
+    texts = training_texts()
+    assert texts == training_texts()
+    assert len(texts) > 10_000
+    assert not set(held_out_texts()) & set(texts)
+
+
+def test_what_the_corpus_says_of_sums_is_true() -> None:
+    whole = " ".join(training_texts())
+    added = set(re.findall(r"(\d+) plus (\d+) is (\d+)\.", whole))
+    taken = set(re.findall(r"(\d+) minus (\d+) is (\d+)\.", whole))
+    pairs = MOST * (MOST - 1) // 2
+    assert len(added) == len(taken) == pairs
+    assert all(int(x) + int(y) == int(z) for x, y, z in added)
+    assert all(int(x) - int(y) == int(z) for x, y, z in taken)
+
+
+@pytest.mark.parametrize(
+    "text", ["Tom has 10 hats.", " two  spaces\n\tand 3.14", "é ß 漢字 🙂", "<unk> [x] ~ 007", ""]
+)
+def test_any_text_is_read_and_written_again(tokenizer: Any, text: str) -> None:
+    ids = tokenizer(text)["input_ids"]
+    assert ids[0] == tokenizer.bos_token_id
+    assert tokenizer.decode(ids, skip_special_tokens=True) == text
+
+
+def test_digits_and_the_corpus_s_words_are_tokens(tokenizer: Any) -> None:
+    assert [tokenizer.decode([i]) for i in tokenizer("Mia has 10 apples.")["input_ids"][1:]] == [
+        "Mia", " has", " 1", "0", " apples", ".",
+    ]  # fmt: skip
+
+
+def test_the_same_tokenizer_is_made_each_time(tokenizer: Any) -> None:
+    assert make_tokenizer(training_texts()).get_vocab() == tokenizer.get_vocab()
+
+
+def test_it_is_listed() -> None:
+    assert "pretrains itself" in BACKBONES["tiny-llama"].description
+
+
+@pytest.mark.slow
+def test_it_knows_the_sums_of_its_corpus_and_random_weights_do_not(tokenizer: Any) -> None:
+    import torch
+    from transformers import LlamaForCausalLM
+
+    def right(model: Any) -> float:
+        model.eval()
+        found = []
+        for x in range(1, MOST):
+            for y in range(1, MOST - x):  # sums of one digit
+                ids = torch.tensor([tokenizer(f"{x} plus {y} is")["input_ids"]])
+                with torch.no_grad():
+                    following = int(model(input_ids=ids).logits[0, -1].argmax())
+                found.append(tokenizer.decode([following]) == f" {x + y}")
+        return sum(found) / len(found)
+
+    with one_thread_and_seed(0):
+        drawn = new_model(tokenizer)
+    trained = LlamaForCausalLM.from_pretrained(resolve_backbone("tiny-llama").files)
+    assert right(trained) > 0.8
+    assert right(drawn) < 0.3
