@@ -72,7 +72,7 @@ def run(
     ] = None,
     backbone: Annotated[
         list[str] | None,
-        typer.Option(help="minilm, digits-vit, a hub id, or a folder. May be repeated."),
+        typer.Option(help="minilm, tiny-llama, a hub id, a folder. May be repeated."),
     ] = None,
     task: Annotated[
         list[str] | None,
