@@ -16,9 +16,6 @@ from whichpeft.backbones import Backbone
 from whichpeft.methods import resolve_method
 from whichpeft.study import Budget, load_study
 
-from .tasks.generative import conftest as generative
-
-tiny_writer = generative.tiny_writer
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 
 

@@ -79,7 +79,7 @@ def test_what_would_decide_is_said_in_every_format(report, tmp_path):
     (needed,) = report.comparisons[0].decides.values()
     assert f"undecided  bitfit: {needed}" in printed(report)
     assert f"- bitfit, undecided: {needed}" in report.to_markdown()
-    assert f"bitfit undecided: {needed}" in report.to_latex()
+    assert f"Undecided bitfit: {needed}" in report.to_latex()
     report.write_html(tmp_path / "report.html")
     page = (tmp_path / "report.html").read_text()
     assert f"<b>bitfit</b>: {needed}" in page

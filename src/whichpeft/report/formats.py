@@ -71,8 +71,8 @@ def as_latex(comparisons: Sequence[Comparison]) -> str:
 def _latex_table(comparison: Comparison) -> str:
     spec = "".join("l" if column.words else "r" for column in brief(comparison))
     beneath = _notes(comparison)
-    beneath += [f"{m} undecided: {needed}" for m, needed in undecided(comparison)]
-    beneath += [f"{m} {status}: {why}" for m, status, why in problems(comparison)]
+    beneath += [f"undecided {m}: {needed}" for m, needed in undecided(comparison)]
+    beneath += [f"{status} {m}: {why}" for m, status, why in problems(comparison)]
     beneath += [plain(note) for note in comparison.notes]
     lines = [
         r"\begin{table}",

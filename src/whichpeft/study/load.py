@@ -173,7 +173,7 @@ def _explain(path: Path, error: ValidationError) -> str:
     # A key that is missing has most likely been mistyped: what was typed says more.
     telling = sorted((e for e in found if e not in idle), key=lambda e: e["type"] == "missing")
     first = next(iter(telling), found[0])
-    where = [str(part) for part in first["loc"] if not str(part).startswith("_")]
+    where = [str(part) for part in first["loc"] if part != _Task.__name__]  # which pydantic puts in
     if first["type"] == "extra_forbidden":
         *section, key = where
         models: dict[str, type[BaseModel]] = {"budget": _Budget, "tasks": _Task}
