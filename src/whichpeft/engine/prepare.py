@@ -24,7 +24,7 @@ from whichpeft.engine.untouched import keep_still, untouched_layers
 from whichpeft.errors import TrialFailed
 from whichpeft.methods import Adapter, Situation
 from whichpeft.records import Measurement
-from whichpeft.tasks import Array, Batch, Examples, Task
+from whichpeft.tasks import Array, Batch, Examples, Interpreted, Task
 
 # Streams of random numbers within one seed. Each is started anew, so that what one consumes
 # (how many weights an adapter draws) does not change the next (which activations drop out).
@@ -96,6 +96,9 @@ def prepare(job: Job, compute: Compute, group: Group = ALONE) -> Prepared:
     """Load the data and the backbone, draw the head, apply the method, and share it within a group."""
     trial = job.trial
     task, examples = read_data(job.data)
+    if group.size > 1 and isinstance(task, Interpreted):
+        # Processes that write different numbers of tokens would wait for each other for ever.
+        raise TrialFailed(f"what {task.name} asks of a model is read in one process", phase="set-up")
     examples = job.method.examples(examples)
     start_stream(trial.seed, HEAD)
     if job.backbone.quantise is not None:
