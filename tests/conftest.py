@@ -5,12 +5,15 @@ from __future__ import annotations
 import importlib.util
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
 from whichpeft.backbones import Backbone, resolve_backbone
+
+from .forks import Forks
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 # One thread each: two-thread operations on small tensors spend their time waiting for each other.
@@ -26,6 +29,14 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("cache")
     os.environ["WHICHPEFT_CACHE"] = str(folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def forks(own_cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Forks]:
+    """Starts ``whichpeft`` in processes of their own, without the seconds of imports."""
+    running = Forks(tmp_path_factory.mktemp("forks"))
+    yield running
+    running.close()
 
 
 @pytest.fixture(scope="session")

@@ -8,9 +8,12 @@ import shlex
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+from .forks import Forks
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -43,22 +46,24 @@ def folder(reviews: Path, shapes: Path, tmp_path_factory: pytest.TempPathFactory
     return folder
 
 
-def run(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    words = shlex.split(command)
-    assert words[0] == "whichpeft"
-    return subprocess.run(
-        [sys.executable, "-m", "whichpeft", *words[1:]],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
+Run = Callable[[str, Path], subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture(scope="module")
+def run(forks: Forks) -> Run:
+    """Run a command in a folder."""
+
+    def done(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
+        words = shlex.split(command)
+        assert words[0] == "whichpeft"
+        return forks.run(*words[1:], cwd=folder)
+
+    return done
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("command", commands("whichpeft run"))
-def test_a_documented_run_would_run(command: str, folder: Path) -> None:
+def test_a_documented_run_would_run(run: Run, command: str, folder: Path) -> None:
     done = run(f"{command} --dry-run".replace("--dry-run --dry-run", "--dry-run"), folder)
     if "glue/" in command:  # needs the hub, and says so
         assert done.returncode == 2
@@ -80,14 +85,14 @@ def test_the_studies_behind_the_defaults_can_be_read(name: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("command", commands("whichpeft plan"))
-def test_a_documented_plan_works(command: str, folder: Path) -> None:
+def test_a_documented_plan_works(run: Run, command: str, folder: Path) -> None:
     done = run(command, folder)
     assert done.returncode == 0, done.stderr
     assert "lora" in done.stdout
 
 
 @pytest.mark.parametrize("command", commands("whichpeft methods"))
-def test_a_documented_list_is_printed(command: str, folder: Path) -> None:
+def test_a_documented_list_is_printed(run: Run, command: str, folder: Path) -> None:
     done = run(command, folder)
     assert done.returncode == 0, done.stderr
     assert "vera" in done.stdout
@@ -100,7 +105,7 @@ def test_a_documented_list_is_printed(command: str, folder: Path) -> None:
         for command in commands("whichpeft reference")
     ],
 )
-def test_documented_published_results_are_shown(command: str, folder: Path) -> None:
+def test_documented_published_results_are_shown(run: Run, command: str, folder: Path) -> None:
     done = run(command, folder)
     assert done.returncode == 0, done.stderr
     assert "LoReFT" in done.stdout + done.stderr or "ublished in" in done.stdout + done.stderr
@@ -116,7 +121,7 @@ def test_documented_study_files_can_be_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_documented_reports_of_a_finished_run(folder: Path) -> None:
+def test_documented_reports_of_a_finished_run(run: Run, folder: Path) -> None:
     made = run(
         "whichpeft run --task my-data --method head --seeds 2 --epochs 1 --quiet --device cpu", folder
     )
@@ -169,7 +174,7 @@ def finished(made, reviews: Path, tmp_path_factory: pytest.TempPathFactory) -> P
         for command in commands("whichpeft choose")
     ],
 )
-def test_a_documented_choice_is_made(command: str, finished: Path) -> None:
+def test_a_documented_choice_is_made(run: Run, command: str, finished: Path) -> None:
     done = run(command, finished)
     assert done.returncode == 0, done.stderr
     assert "lora:r=8" in done.stdout
@@ -178,14 +183,14 @@ def test_a_documented_choice_is_made(command: str, finished: Path) -> None:
 
 
 @pytest.mark.parametrize("command", commands("whichpeft check"))
-def test_a_documented_check_is_made(command: str, finished: Path) -> None:
+def test_a_documented_check_is_made(run: Run, command: str, finished: Path) -> None:
     done = run(command, finished)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "0 problems" in done.stdout
 
 
 @pytest.mark.slow
-def test_the_documented_library_works_as_it_stands(tmp_path: Path) -> None:
+def test_the_documented_library_works_as_it_stands(run: Run, tmp_path: Path) -> None:
     (text,) = blocks("python")
     script = tmp_path / "example.py"
     script.write_text(text + "\nprint(report.table()[['method', 'score_mean']])\n")

@@ -16,6 +16,8 @@ from whichpeft.backbones import Backbone
 from whichpeft.methods import resolve_method
 from whichpeft.study import Budget, load_study
 
+from .forks import Forks
+
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 
 
@@ -27,7 +29,9 @@ def test_the_example_study_reads_as_it_says() -> None:
 
 
 @pytest.mark.slow
-def test_the_tuned_example_ends_in_verdicts_and_an_answer(tmp_path: Path, shared_data: Path) -> None:
+def test_the_tuned_example_ends_in_verdicts_and_an_answer(
+    forks: Forks, tmp_path: Path, shared_data: Path
+) -> None:
     study = load_study(EXAMPLES / "tuned-study.yaml")
     assert [Path(task.name).name for task in study.tasks] == ["stdlib-docs", "sst2"]
     assert len(study.methods) >= 8
@@ -43,28 +47,18 @@ def test_the_tuned_example_ends_in_verdicts_and_an_answer(tmp_path: Path, shared
     options = [str(word) for option in small.items() for word in option]
     folder = str(tmp_path / "run")
     example = str(EXAMPLES / "tuned-study.yaml")
-    done = command(
+    done = forks.run(
         "run", example, "--method", "full", "--method", "head", *options, "--quiet", "--out", folder
     )
     assert done.returncode == 0, done.stderr
-    rows = json.loads(command("report", folder, "--format", "json").stdout)
+    rows = json.loads(forks.run("report", folder, "--format", "json").stdout)
     assert {(row["method"], row["variant"]) for row in rows} >= {
         (method, variant) for method in ("full", "head") for variant in ("default", "tuned")
     }
     assert all(row["verdict"] for row in rows)
-    answer = command("choose", folder, "--max-trainable", "5%")
+    answer = forks.run("choose", folder, "--max-trainable", "5%")
     assert answer.returncode == 0, answer.stderr
     assert answer.stdout.startswith("Use ")
-
-
-def command(*words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "whichpeft", *words],
-        capture_output=True,
-        text=True,
-        timeout=900,
-        check=False,
-    )
 
 
 def installed(example: str, folder: Path) -> Path:
@@ -114,22 +108,15 @@ def test_a_method_of_ones_own_is_listed_keeps_the_contract_and_runs(
 
 
 @pytest.mark.slow
-def test_the_example_study_would_run(tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "whichpeft", "run", str(EXAMPLES / "study.yaml"), "--dry-run"],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
+def test_the_example_study_would_run(forks: Forks, tmp_path: Path) -> None:
+    done = forks.run("run", str(EXAMPLES / "study.yaml"), "--dry-run", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "18 trials to run" in done.stdout
 
 
 @pytest.mark.slow
 def test_the_commonsense_example_runs_on_the_real_files(
-    tmp_path: Path, shared_data: Path, tiny_writer: Backbone
+    forks: Forks, tmp_path: Path, shared_data: Path, tiny_writer: Backbone
 ) -> None:
     # The first rows of the real files: all of them, written by every method, take ten minutes.
     data = tmp_path / "data"
@@ -149,9 +136,9 @@ def test_the_commonsense_example_runs_on_the_real_files(
     }
     options = [str(word) for option in small.items() for word in option]
     folder = str(tmp_path / "run")
-    done = command("run", str(EXAMPLES / "commonsense.yaml"), *options, "--quiet", "--out", folder)
+    done = forks.run("run", str(EXAMPLES / "commonsense.yaml"), *options, "--quiet", "--out", folder)
     assert done.returncode == 0, done.stderr
-    rows = json.loads(command("report", folder, "--format", "json").stdout)
+    rows = json.loads(forks.run("report", folder, "--format", "json").stdout)
     assert [row["method"] for row in rows] == [*study.methods, "zero-shot"]
     assert {row["status"] for row in rows} == {"completed"}
     assert all(0 <= row["score_mean"] <= 1 for row in rows)

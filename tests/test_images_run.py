@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -12,18 +10,13 @@ import pytest
 from whichpeft.api import DEFAULT, IMAGE_METHODS, usual_study
 from whichpeft.methods import resolve_method
 
+from .forks import Forks
+
 METHODS = ("full", "head", "lora:r=8", "bitfit")
 
 
-def whichpeft(*arguments: str, folder: Path) -> str:
-    done = subprocess.run(
-        [sys.executable, "-m", "whichpeft", *arguments],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        timeout=600,
-        check=False,
-    )
+def whichpeft(forks: Forks, *arguments: str, folder: Path) -> str:
+    done = forks.run(*arguments, cwd=folder)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -43,15 +36,15 @@ def test_at_least_ten_methods_are_compared_on_images() -> None:
 
 
 @pytest.mark.slow
-def test_digits_run_from_the_command_to_the_report(tmp_path: Path) -> None:
+def test_digits_run_from_the_command_to_the_report(forks: Forks, tmp_path: Path) -> None:
     methods = [word for method in METHODS for word in ("--method", method)]
     table = whichpeft(
-        "run", "--task", "digits", *methods, "--seeds", "2", "--epochs", "1", "--device", "cpu",
+        forks, "run", "--task", "digits", *methods, "--seeds", "2", "--epochs", "1", "--device", "cpu",
         folder=tmp_path,
     )  # fmt: skip
     assert "lora:r=8" in table
     out = tmp_path / "whichpeft-runs" / "digits-digits-vit"
-    rows = json.loads(whichpeft("report", str(out), "--format", "json", folder=tmp_path))
+    rows = json.loads(whichpeft(forks, "report", str(out), "--format", "json", folder=tmp_path))
     assert [row["method"] for row in rows] == [*METHODS, "zero-shot"]
     for row in rows:
         assert row["status"] == "completed"
@@ -65,12 +58,12 @@ def test_digits_run_from_the_command_to_the_report(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_a_folder_of_images_runs_and_tokens_are_refused(
-    tiny_vits: dict[int, Path], shapes: Path, tmp_path: Path
+    forks: Forks, tiny_vits: dict[int, Path], shapes: Path, tmp_path: Path
 ) -> None:
     given = ["--task", str(shapes), "--backbone", str(tiny_vits[3]), "--method", "head"]
     given += ["--method", "prefix", "--seeds", "1", "--epochs", "1", "--device", "cpu", "--out", "out"]
-    whichpeft("run", *given, folder=tmp_path)
-    rows = json.loads(whichpeft("report", "out", "--format", "json", folder=tmp_path))
+    whichpeft(forks, "run", *given, folder=tmp_path)
+    rows = json.loads(whichpeft(forks, "report", "out", "--format", "json", folder=tmp_path))
     by_method = {row["method"]: row for row in rows}
     assert by_method["head"]["status"] == "completed"
     assert by_method["prefix"]["status"] == "refused"

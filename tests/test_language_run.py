@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +13,8 @@ import yaml
 
 from whichpeft.backbones import Backbone
 from whichpeft.records.store import Store
+
+from .forks import Forks
 
 NAMES = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 
@@ -50,24 +50,20 @@ def study(tiny_writer: Backbone, tmp_path: Path) -> Path:
     return path
 
 
-def whichpeft(*arguments: str) -> str:
-    done = subprocess.run(
-        [sys.executable, "-m", "whichpeft", *arguments],
-        env={**os.environ, "COLUMNS": "160"},
-        capture_output=True,
-        text=True,
-        timeout=600,
-        check=False,
-    )
+def whichpeft(forks: Forks, *arguments: str) -> str:
+    done = forks.run(*arguments, env={**os.environ, "COLUMNS": "160"})
     assert done.returncode == 0, done.stderr
     return done.stdout
 
 
 @pytest.mark.slow
-def test_a_study_from_its_file_to_its_report(study: Path, tmp_path: Path) -> None:
+def test_a_study_from_its_file_to_its_report(forks: Forks, study: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
-    shown = whichpeft("run", str(study), "--out", str(out), "--device", "cpu")
-    rows = {row["method"]: row for row in json.loads(whichpeft("report", str(out), "--format", "json"))}
+    shown = whichpeft(forks, "run", str(study), "--out", str(out), "--device", "cpu")
+    rows = {
+        row["method"]: row
+        for row in json.loads(whichpeft(forks, "report", str(out), "--format", "json"))
+    }
     assert list(rows) == ["full", "lora:r=4", "head", "few-shot:shots=2", "zero-shot"]
     assert rows["head"]["status"] == "refused"
     assert "no new head" in rows["head"]["error"]

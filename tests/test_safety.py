@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -18,6 +16,8 @@ from whichpeft.engine.trial import explain
 from whichpeft.errors import BackboneError, StudyError, without_secrets
 from whichpeft.study import TaskSource
 from whichpeft.tasks import load_task
+
+from .forks import Forks
 
 TOKEN = "hf_AbCdEfGhIjKlMnOpQrStUvWxYz012345"
 
@@ -73,18 +73,14 @@ def test_tokens_are_taken_out_of_messages(monkeypatch: pytest.MonkeyPatch) -> No
     assert explain(RuntimeError(f"no access with {TOKEN}")) == "RuntimeError: no access with [secret]"
 
 
-def test_a_run_leaves_no_token_anywhere(tiny_backbone: Path, reviews: Path, tmp_path: Path) -> None:
-    done = subprocess.run(
-        [
-            *(sys.executable, "-m", "whichpeft", "run", "--backbone", str(tiny_backbone)),
-            *("--task", str(reviews), "--method", "head", "--method", "full:learning_rate=1e30"),
-            *("--seeds", "1", "--epochs", "1", "--device", "cpu", "--out", str(tmp_path / "out")),
-        ],
+def test_a_run_leaves_no_token_anywhere(
+    forks: Forks, tiny_backbone: Path, reviews: Path, tmp_path: Path
+) -> None:
+    done = forks.run(
+        *("run", "--backbone", str(tiny_backbone), "--task", str(reviews)),
+        *("--method", "head", "--method", "full:learning_rate=1e30"),
+        *("--seeds", "1", "--epochs", "1", "--device", "cpu", "--out", str(tmp_path / "out")),
         env=os.environ | {"HF_TOKEN": TOKEN},
-        capture_output=True,
-        text=True,
-        timeout=200,
-        check=False,
     )
     assert done.returncode == 1  # the diverging one
     assert TOKEN not in done.stdout + done.stderr

@@ -6,6 +6,7 @@ import contextlib
 import multiprocessing
 import signal
 import sys
+import threading
 import types
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -41,11 +42,32 @@ def beginning() -> Iterator[None]:
     """
     main = sys.modules["__main__"]
     sys.modules["__main__"] = types.ModuleType("__main__")
+    try:
+        with _without_interrupts():
+            yield
+    finally:
+        sys.modules["__main__"] = main
+
+
+@contextlib.contextmanager
+def _without_interrupts() -> Iterator[None]:
+    """Let a ctrl-C that comes meanwhile happen afterwards.
+
+    It is held back for the processes that are started, which inherit what this thread blocks, and kept for
+    this one: where other threads run the system gives it to one of them, and Python then to this one.
+    """
     masks = hasattr(signal, "pthread_sigmask")  # Windows has none
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT}) if masks else set()
+    came: list[Any] = []
+    handler = None
+    if threading.current_thread() is threading.main_thread():  # no other may have handlers
+        handler = signal.signal(signal.SIGINT, lambda *what: came.append(what))
     try:
         yield
     finally:
-        sys.modules["__main__"] = main
+        if handler is not None:
+            signal.signal(signal.SIGINT, handler)
         if masks:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        if came:
+            signal.raise_signal(signal.SIGINT)

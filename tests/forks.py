@@ -1,0 +1,138 @@
+"""Runs ``whichpeft`` as processes of their own without the seconds that each would take to import.
+
+Run as a script it imports everything and then answers requests, one JSON object a line, on its standard
+input: ``{"start": {...}}`` forks a command and gives its process id; ``{"poll": pid}`` gives its exit
+code, or null while it runs. Trials are forked from the command itself there, instead of from a server
+that would import again: for what a test asks of a run's records, scores and words this is the same.
+Tests of how a run starts and is ended by signals start it as a user does.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+
+@dataclass
+class Forked:
+    """A command that runs in a process, and a session, of its own: as much of a Popen as tests need."""
+
+    forks: Forks
+    pid: int
+    said: tuple[Path, Path]
+    returncode: int | None = None
+
+    def poll(self) -> int | None:
+        if self.returncode is None:
+            self.returncode = self.forks.ask({"poll": self.pid})
+        return self.returncode
+
+    def communicate(self, timeout: float = 300) -> tuple[str, str]:
+        """Wait for its end and return what it wrote to its two outputs. Raises TimeoutExpired."""
+        deadline = time.monotonic() + timeout
+        while self.poll() is None:
+            if time.monotonic() > deadline:
+                raise subprocess.TimeoutExpired(f"process {self.pid}", timeout)
+            time.sleep(0.01)
+        out, err = (path.read_text() for path in self.said)
+        return out, err
+
+
+@dataclass
+class Forks:
+    """The process that commands are forked from; starts with the first of them."""
+
+    folder: Path
+    _server: subprocess.Popen[str] | None = field(default=None, init=False)
+
+    def start(self, *words: str, cwd: Path | None = None, env: dict[str, str] | None = None) -> Forked:
+        """Start ``whichpeft WORDS``. env: its whole environment."""
+        folder = Path(tempfile.mkdtemp(dir=self.folder))
+        said = (folder / "out", folder / "err")
+        asked = {
+            "words": words,
+            "cwd": str(cwd or Path.cwd()),
+            "env": dict(env or os.environ),
+            "said": [str(path) for path in said],
+        }
+        return Forked(self, self.ask({"start": asked}), said)
+
+    def run(
+        self,
+        *words: str,
+        cwd: Path | None = None,
+        env: dict[str, str] | None = None,
+        timeout: float = 600,
+    ) -> subprocess.CompletedProcess[str]:
+        """Run ``whichpeft WORDS`` to its end, of which ten minutes are awaited."""
+        process = self.start(*words, cwd=cwd, env=env)
+        try:
+            out, err = process.communicate(timeout=600)
+        except BaseException:
+            os.killpg(process.pid, signal.SIGKILL)
+            raise
+        assert process.returncode is not None
+        return subprocess.CompletedProcess(words, process.returncode, out, err)
+
+    def ask(self, request: dict[str, Any]) -> Any:
+        if self._server is None:
+            self._server = subprocess.Popen(
+                [sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            )
+        stdin, stdout = self._server.stdin, self._server.stdout
+        assert stdin is not None
+        assert stdout is not None
+        stdin.write(json.dumps(request) + "\n")
+        stdin.flush()
+        return json.loads(stdout.readline())
+
+    def close(self) -> None:
+        if self._server is not None:
+            self._server.communicate(timeout=30)
+
+
+def serve(requests: IO[str], answers: IO[str]) -> None:
+    """Answer until the requests end."""
+    import whichpeft.cli
+    import whichpeft.engine.preload
+    from whichpeft.engine import processes
+
+    processes.START = "fork"
+    for line in iter(requests.readline, ""):
+        ((asked, about),) = json.loads(line).items()
+        if asked == "start":
+            pid = os.fork()
+            if pid == 0:
+                become(**about)
+                whichpeft.cli.main()
+                return
+            answer: int | None = pid
+        else:
+            ended, status = os.waitpid(about, os.WNOHANG)
+            answer = os.waitstatus_to_exitcode(status) if ended else None
+        answers.write(json.dumps(answer) + "\n")
+        answers.flush()
+
+
+def become(words: list[str], cwd: str, env: dict[str, str], said: list[str]) -> None:
+    """Make this process one that looks as if a shell had started ``whichpeft WORDS``."""
+    os.setsid()
+    os.environ.clear()
+    os.environ.update(env)
+    os.chdir(cwd)
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    for stream, path in zip((1, 2), said, strict=True):
+        os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600), stream)
+    sys.argv = ["whichpeft", *words]
+
+
+if __name__ == "__main__":
+    serve(sys.stdin, sys.stdout)
