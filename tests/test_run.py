@@ -20,6 +20,8 @@ from whichpeft.executors import NoWatch
 from whichpeft.records import Store
 from whichpeft.study import load_study
 
+from .forks import Forks
+
 METHODS = ["full:learning_rate=3e-3", "head", "lora:r=2"]
 
 
@@ -165,12 +167,11 @@ def test_the_kept_study_runs_from_anywhere(
 
 
 def test_methods_with_fewer_seeds_are_no_failure(
-    tiny_backbone: Path, reviews: Path, tmp_path: Path
+    forks: Forks, tiny_backbone: Path, reviews: Path, tmp_path: Path
 ) -> None:
     run(study(tiny_backbone, reviews, methods=["head"], seeds=1), tmp_path)
-    again = [*command(tiny_backbone, reviews, tmp_path)[:10], "--epochs", "1", "--device", "cpu"]
-    again += ["--method", "lora:r=2", "--out", str(tmp_path)]
-    done = subprocess.run(again, capture_output=True, text=True, timeout=120, check=False)
+    again = [*command(tiny_backbone, reviews, tmp_path)[:7], "--epochs", "1", "--device", "cpu"]
+    done = forks.run(*again, "--method", "lora:r=2", "--out", str(tmp_path))
     assert done.returncode == 0, done.stderr
 
 
@@ -218,7 +219,7 @@ def test_a_refused_method_is_in_the_table_with_its_reason(
 
 def command(backbone: Path, data: Path, out: Path, *more: str) -> list[str]:
     return [
-        *(sys.executable, "-m", "whichpeft", "run", "--backbone", str(backbone)),
+        *("run", "--backbone", str(backbone)),
         *("--task", str(data), "--seeds", "2", "--epochs", "3", "--device", "cpu"),
         *("--method", "full", "--method", "lora:r=2", "--out", str(out), *more),
     ]
@@ -235,13 +236,15 @@ def without_times(folder: Path) -> dict[str, object]:
 
 @pytest.mark.parametrize("ending", ["SIGKILL", "SIGINT"])
 def test_a_run_ended_midway_goes_on_and_loses_and_repeats_nothing(
-    ending: str, tiny_backbone: Path, reviews: Path, tmp_path: Path
+    ending: str, forks: Forks, tiny_backbone: Path, reviews: Path, tmp_path: Path
 ) -> None:
     whole, cut = tmp_path / "whole", tmp_path / "cut"
-    subprocess.run(command(tiny_backbone, reviews, whole), check=True, capture_output=True, timeout=120)
+    assert forks.run(*command(tiny_backbone, reviews, whole)).returncode == 0
+    asked = command(tiny_backbone, reviews, cut)
     process = subprocess.Popen(
-        command(tiny_backbone, reviews, cut), stderr=subprocess.PIPE, text=True, start_new_session=True
-    )
+        [sys.executable, "-m", "whichpeft", *asked],
+        stderr=subprocess.PIPE, text=True, start_new_session=True,
+    )  # fmt: skip
     deadline = time.monotonic() + 60
     while len(records(cut)) < 5 and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.02)
@@ -256,36 +259,25 @@ def test_a_run_ended_midway_goes_on_and_loses_and_repeats_nothing(
         assert "Traceback" not in said
     kept = records(cut)
     assert 5 <= len(kept) < len(records(whole))
-    again = subprocess.run(
-        command(tiny_backbone, reviews, cut), check=True, capture_output=True, text=True, timeout=120
-    )
+    again = forks.run(*asked)
+    assert again.returncode == 0
     assert "done before" in again.stderr
     assert kept.items() <= records(cut).items()
     assert without_times(cut) == without_times(whole)
 
 
 def test_a_dry_run_names_the_trials_and_writes_nothing(
-    tiny_backbone: Path, reviews: Path, tmp_path: Path
+    forks: Forks, tiny_backbone: Path, reviews: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "out"
-    done = subprocess.run(
-        command(tiny_backbone, reviews, out, "--dry-run"),
-        check=True,
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
+    done = forks.run(*command(tiny_backbone, reviews, out, "--dry-run"))
+    assert done.returncode == 0
     assert "6 trials to run" in done.stdout
     assert "lora:r=2" in done.stdout
     assert not out.exists()
 
 
-def test_the_reports_json_is_what_the_run_returned(finished: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "whichpeft", "report", str(finished), "--format", "json"],
-        check=True,
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
+def test_the_reports_json_is_what_the_run_returned(forks: Forks, finished: Path) -> None:
+    done = forks.run("report", str(finished), "--format", "json")
+    assert done.returncode == 0
     assert json.loads(done.stdout) == json.loads(wp.Report.read(finished).to_json())

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -12,6 +10,8 @@ import pytest
 import whichpeft as wp
 from whichpeft.executors import NoWatch
 from whichpeft.records import Record, Store
+
+from .forks import Forks
 
 METHODS = ["full", "bitfit", "lora:r=2"]
 TRIALS = 5
@@ -144,14 +144,11 @@ def test_a_forecast_counts_what_a_finished_search_found_on_further_seeds(
 
 
 def test_a_dry_run_foresees_the_tuning_trials(
-    tiny_backbone: Path, reviews: Path, tmp_path: Path
+    forks: Forks, tiny_backbone: Path, reviews: Path, tmp_path: Path
 ) -> None:
     options = ["--method", "bitfit", "--seeds", "2", "--tuning-trials", "3", "--dry-run"]
     names = ["--backbone", str(tiny_backbone), "--task", str(reviews)]
-    command = [sys.executable, "-m", "whichpeft", "run", *names, *options]
-    done = subprocess.run(
-        command, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False
-    )
+    done = forks.run("run", *names, *options, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     # 3 of the search, 2 seeds by default and 2 tuned, and zero-shot on 2
     assert "9 trials to run" in done.stdout

@@ -13,6 +13,13 @@ import pytest
 from whichpeft.engine.processes import beginning
 
 
+def begin(reached: list[bool]) -> None:
+    with beginning():
+        # From outside: one of its own would be given to the thread that sends it.
+        subprocess.run(["kill", "-INT", str(os.getpid())], check=True)
+        reached.append(True)
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="sends a signal")
 @pytest.mark.parametrize("threads", [0, 1])
 def test_a_ctrl_c_while_a_process_begins_comes_afterwards(threads: int) -> None:
@@ -21,16 +28,14 @@ def test_a_ctrl_c_while_a_process_begins_comes_afterwards(threads: int) -> None:
     others = [threading.Thread(target=done.wait) for _ in range(threads)]
     for other in others:
         other.start()
-    reached = False
+    reached = []
     try:
-        with pytest.raises(KeyboardInterrupt), beginning():
-            # From outside: one of its own would be given to the thread that sends it.
-            subprocess.run(["kill", "-INT", str(os.getpid())], check=True)
-            reached = True
+        with pytest.raises(KeyboardInterrupt):
+            begin(reached)
     finally:
         done.set()
         for other in others:
             other.join()
-    assert reached
+    assert reached == [True]
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ())

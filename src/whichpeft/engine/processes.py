@@ -53,8 +53,8 @@ def beginning() -> Iterator[None]:
 def _without_interrupts() -> Iterator[None]:
     """Let a ctrl-C that comes meanwhile happen afterwards.
 
-    It is held back for the processes that are started, which inherit what this thread blocks, and kept for
-    this one: where other threads run the system gives it to one of them, and Python then to this one.
+    It is held back for the processes that are started, which inherit what this thread blocks, and kept
+    for this one: where other threads run, the system gives it to one of those, and Python to this one.
     """
     masks = hasattr(signal, "pthread_sigmask")  # Windows has none
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT}) if masks else set()
