@@ -136,9 +136,10 @@ def test_a_tuned_study_is_shared_too(
     forks: Forks, tiny_backbone: Path, reviews: Path, tmp_path: Path
 ) -> None:
     alone, shared = tmp_path / "alone", tmp_path / "shared"
-    tuned = ("--tuning-trials", "4", "--jobs", "1")
-    finish(forks, command(tiny_backbone, reviews, alone, *tuned))
-    runs = [forks.start(*command(tiny_backbone, reviews, shared, *tuned)) for _ in range(2)]
+    tuned, methods = ("--tuning-trials", "4", "--jobs", "1"), ("bitfit", "lora:r=2")
+    finish(forks, command(tiny_backbone, reviews, alone, *tuned, methods=methods))
+    asked = command(tiny_backbone, reviews, shared, *tuned, methods=methods)
+    runs = [forks.start(*asked) for _ in range(2)]
     said = [run.communicate(timeout=400)[1] for run in runs]
     assert [run.returncode for run in runs] == [0, 0], said
     assert scores(shared) == scores(alone)
@@ -148,9 +149,10 @@ def test_a_tuned_study_is_shared_too(
 def test_a_method_added_while_another_process_tunes_is_measured_between_its_trials(
     forks: Forks, tiny_backbone: Path, reviews: Path, tmp_path: Path
 ) -> None:
-    asked = command(tiny_backbone, reviews, tmp_path, "--tuning-trials", "6", "--jobs", "1")
+    tuned, methods = ("--tuning-trials", "6", "--jobs", "1"), ("bitfit", "lora:r=2")
+    asked = command(tiny_backbone, reviews, tmp_path, *tuned, methods=methods)
     first = forks.start(*asked)
-    wait_for_records(tmp_path, 6, first)  # four profiles, and a search is under way
+    wait_for_records(tmp_path, 5, first)  # three profiles, and a search is under way
     second = forks.start(*asked, "--method", "head")
     said = [run.communicate(timeout=300)[1] for run in (first, second)]
     assert [first.returncode, second.returncode] == [0, 0], said
@@ -211,7 +213,7 @@ def test_a_record_of_a_later_version_is_refused_and_stays(
 def test_a_run_that_is_asked_to_end_leaves_checkpoints_and_goes_on_from_them(
     ending: signal.Signals, code: int, forks: Forks, tiny_backbone: Path, reviews: Path, tmp_path: Path
 ) -> None:
-    more = ("--epochs", "150", "--seeds", "1", "--jobs", "1")
+    more = ("--epochs", "100", "--seeds", "1", "--jobs", "1")
     asked = command(tiny_backbone, reviews, tmp_path, *more, methods=("bitfit",))
     run = start(asked)
     wait_for_records(tmp_path, 2, run)  # the profiles; then a trial of some seconds begins

@@ -1,10 +1,12 @@
-"""Measures the peak memory of training minilm, in a process of its own: METHOD BATCH LENGTH PRECISION.
+"""Measures the peak memory of training minilm: METHOD PRECISION SIZExLENGTH..., a process each.
 
-Prints the bytes. The engine's own parts do the work, on batches of one length.
+Prints the bytes, a line for each size and length of a batch. The engine's own parts do the work, and as
+in a run the processes are forked from one that has imported everything.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 import warnings
 
@@ -57,4 +59,10 @@ def main(text: str, size: int, length: int, precision: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4])
+    text, precision, *cases = sys.argv[1:]
+    for case in cases:
+        size, _, length = case.partition("x")
+        if os.fork() == 0:
+            main(text, int(size), int(length), precision)
+            break
+        os.wait()
