@@ -27,7 +27,9 @@ from whichpeft.study import Trial
 
 # What a trial costs beside its steps, until trials have been timed: loading and evaluation.
 _SET_UP_SECONDS = 1.0
-_FORWARD_SHARE = 0.35  # of a training step, that evaluating the same examples takes
+_FORWARD_SHARE = (
+    0.35  # of a training step, that evaluating the same examples takes, where it is not timed
+)
 # A trial's process holds more than its profile's peak: libraries, and data while it loads.
 _PROCESS_BYTES = 500_000_000
 
@@ -148,13 +150,18 @@ def expected_costs(cells: Iterable[Cell], records: Iterable[Record]) -> tuple[di
 
 def trial_seconds(profile: Record, cell: Cell) -> float:
     """Estimate a final trial from its profile: set-up, steps, and evaluation after each epoch."""
-    budget = cell.study.budget
-    rate = profile.value("samples_per_second")
-    if rate is None:
-        return _SET_UP_SECONDS
-    read = budget.epochs * cell.task.counts["validation"] + cell.task.counts["test"]
+    budget, counts = cell.study.budget, cell.task.counts
     steps = profile.value("train_seconds") or 0.0
-    return _SET_UP_SECONDS + steps + _FORWARD_SHARE * read / rate
+    rate = profile.value("samples_per_second")
+    batch = profile.value("batch_inference_milliseconds")
+    if batch is not None:  # of a model that writes its answers, many times that of a training step
+        each = batch / 1000 / budget.batch_size
+    elif rate is not None:
+        each = _FORWARD_SHARE / rate
+    else:
+        return _SET_UP_SECONDS
+    read = (budget.epochs if steps else 1) * counts["validation"] + counts["test"]
+    return _SET_UP_SECONDS + steps + each * read
 
 
 def side_by_side(
