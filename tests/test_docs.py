@@ -64,7 +64,10 @@ def run(forks: Forks) -> Run:
 @pytest.mark.slow
 @pytest.mark.parametrize("command", commands("whichpeft run"))
 def test_a_documented_run_would_run(run: Run, command: str, folder: Path) -> None:
-    done = run(f"{command} --dry-run".replace("--dry-run --dry-run", "--dry-run"), folder)
+    asked = command.removesuffix("--dry-run") + " --dry-run"
+    if "--task" in command and "--method" not in command:
+        asked += " --method head"  # a few steps of every usual method are timed once, by `whichpeft run`
+    done = run(asked, folder)
     if "glue/" in command:  # needs the hub, and says so
         assert done.returncode == 2
         assert "glue" in done.stderr
