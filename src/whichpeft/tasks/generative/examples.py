@@ -113,7 +113,7 @@ class GenerativeExamples:
             return self._prompts(chosen)
         if self.evaluation == "choices":
             return self._choices(chosen)
-        return _right_padded([(self.ids[a:b], int(p)) for a, b, p in self._places(chosen)], self.pad)
+        return right_padded([(self.ids[a:b], int(p)) for a, b, p in self._places(chosen)], self.pad)
 
     def _choice(self, index: int, choice: int) -> Array:
         first = index * self.most + choice
@@ -168,7 +168,7 @@ class GenerativeExamples:
                 lasts.append(int(tokens[-1]))
                 slots.append(place * self.most + choice)
                 letters.append(self.letters[index, choice])
-        batch = _right_padded(rows, self.pad)
+        batch = right_padded(rows, self.pad)
         # From the end, as labels are.
         behind = batch["attention_mask"].shape[1] - batch["attention_mask"].sum(dim=1)
         found = np.full((len(chosen), self.most, 2), ABSENT, dtype=np.float32)
@@ -182,7 +182,7 @@ class GenerativeExamples:
         }
 
 
-def _right_padded(rows: list[tuple[Array, int]], pad: int) -> dict[str, Any]:
+def right_padded(rows: list[tuple[Array, int]], pad: int) -> dict[str, Any]:
     """Return token ids, the mask, and the targets of the last positions, from the shortest prompt on.
 
     after: the positions that follow each prompt.

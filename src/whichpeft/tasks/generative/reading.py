@@ -59,6 +59,17 @@ def choice_likelihoods(model: torch.nn.Module, batch: Batch) -> torch.Tensor:
     return found
 
 
+def continuations(model: torch.nn.Module, batch: Batch) -> torch.Tensor:
+    """Return each row's log-likelihood, and whether its tokens are all the likeliest: (rows, 2)."""
+    keys = ("input_ids", "attention_mask", "labels", "after")
+    found = []
+    for part in _parts(batch, keys, batch["input_ids"].shape[1]):
+        logits, labels = completion_logits(model, part)
+        likeliest = ((logits.argmax(dim=-1) == labels) | (labels == IGNORED)).all(dim=1)
+        found.append(torch.stack([_likelihoods(logits, labels)[:, 0], likeliest.float()], dim=1))
+    return torch.cat(found)
+
+
 def _likelihoods(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
     losses = functional.cross_entropy(
         logits.flatten(0, 1), labels.flatten(), ignore_index=IGNORED, reduction="none"
