@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -136,6 +137,29 @@ class InputTokens(VirtualTokens):
         if loaded.active_peft_config.task_type != "CAUSAL_LM":
             _keep_first_token_first(loaded, self.virtual_tokens)
         return loaded
+
+
+@dataclass(frozen=True, kw_only=True)
+class PromptTuning(InputTokens):
+    """Prompt tuning.
+
+    init_text: a text whose tokens' embeddings the virtual tokens start from, as the backbone's tokenizer
+    reads it: repeated, or cut, to as many as there are.
+    """
+
+    aliases: ClassVar[Mapping[str, str]] = {"init_text": "prompt_tuning_init_text"}
+
+    @property
+    def hyperparameters(self) -> dict[str, Any]:
+        own = super().hyperparameters
+        return own | {"prompt_tuning_init": "TEXT"} if own.get("prompt_tuning_init_text") else own
+
+    def config_fields(self, model: torch.nn.Module, situation: Situation) -> dict[str, Any]:
+        fields = super().config_fields(model, situation)
+        if fields.get("prompt_tuning_init_text"):
+            config: Any = model.config
+            fields.setdefault("tokenizer_name_or_path", config.name_or_path)
+        return fields
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -121,6 +121,8 @@ def _config(adapter: PeftAdapter, method: PeftMethod, backbone: str) -> dict[str
         setattr(config, key, given[key])
     written: dict[str, Any] = config.to_dict()
     written |= {"base_model_name_or_path": backbone, "inference_mode": False}
+    if written.get("tokenizer_name_or_path") == "":  # the backbone's, which a sketch does not know
+        written["tokenizer_name_or_path"] = backbone
     return {key: _as_json(value) for key, value in sorted(written.items())}
 
 

@@ -1,0 +1,47 @@
+"""Virtual tokens that start from a text."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from whichpeft.backbones import Backbone, resolve_backbone
+from whichpeft.methods import Situation, resolve_method
+from whichpeft.tasks import Prompted, generative_task
+from whichpeft.tasks.encoding import load_tokenizer
+from whichpeft.testing.methods import small_task
+
+TEXT = "What is three plus four? It's seven, of course: 3+4."
+SUM = [Prompted(prompt="three plus four is", completion="seven")]
+
+
+@pytest.mark.parametrize("count", [3, 100])
+@pytest.mark.parametrize("kind", ["decoder", "encoder"])
+def test_they_start_as_the_texts_own_tokens(
+    kind: str, count: int, tiny_writer: Backbone, tiny_backbone: Path, tmp_path: Path
+) -> None:
+    """Cut, or repeated, to as many as there are; what they have become is saved and loaded."""
+    backbone = tiny_writer if kind == "decoder" else resolve_backbone(str(tiny_backbone))
+    quoted = TEXT.replace("'", "''")
+    method = resolve_method(f"prompt:init_text='{quoted}',num_virtual_tokens={count}")
+    assert resolve_method(method.identity) == method
+    writing = generative_task("sum", train=SUM, validation=SUM, test=SUM)
+    task = writing if kind == "decoder" else small_task()
+    model = task.build(backbone)
+    head = frozenset(task.head_parameters(model))
+    ids = load_tokenizer(backbone)(TEXT)["input_ids"]
+    assert 3 < len(ids) < 100
+    wanted = model.get_input_embeddings()(torch.tensor((ids * count)[:count])).detach().clone()
+    situation = Situation(task_type=task.task_type, head=head, steps=3)
+    adapter = method.apply(model, situation)
+    tokens = adapter.model.prompt_encoder["default"].embedding.weight
+    assert torch.equal(tokens, wanted)
+    assert tokens.requires_grad
+    with torch.no_grad():
+        tokens += 1
+    adapter.save(tmp_path)
+    loaded: Any = method.load(task.build(backbone), tmp_path)
+    assert torch.equal(loaded.prompt_encoder["default"].embedding.weight, wanted + 1)
