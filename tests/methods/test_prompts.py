@@ -45,3 +45,22 @@ def test_they_start_as_the_texts_own_tokens(
     adapter.save(tmp_path)
     loaded: Any = method.load(task.build(backbone), tmp_path)
     assert torch.equal(loaded.prompt_encoder["default"].embedding.weight, wanted + 1)
+
+
+def test_a_context_is_read_by_the_backbones_tokenizer(tiny_writer: Backbone) -> None:
+    """Its tokens start where the text's are, and move no farther than the method allows."""
+    method = resolve_method("cpt:init_text='three plus four is seven',opt_projection_format_epsilon=0.5")
+    suited: Any = method.suited_to(tiny_writer)
+    ids = load_tokenizer(tiny_writer)("three plus four is seven")["input_ids"]
+    assert suited.virtual_tokens == len(ids)
+    task = generative_task("sum", train=SUM, validation=SUM, test=SUM)
+    model = task.build(tiny_writer)
+    wanted = model.get_input_embeddings()(torch.tensor(ids)).detach().clone()
+    situation = Situation(task_type="CAUSAL_LM", head=frozenset(), steps=3)
+    prompts = suited.apply(model, situation).model.prompt_encoder["default"]
+    every = torch.arange(len(ids))
+    assert torch.equal(prompts(every), wanted)
+    with torch.no_grad():
+        prompts.delta_embedding.weight += 3
+    moved = (prompts(every) - wanted).norm(dim=1)
+    assert torch.allclose(moved, torch.tensor(0.5 * (64 / 2048) ** 0.5), atol=1e-5)

@@ -34,7 +34,7 @@ _DECIDED = frozenset(
     {
         "modules_to_save", "token_dim", "num_transformer_submodules", "num_attention_heads",
         "num_layers", "target_r", "total_step", "tinit", "tfinal", "deltaT", "megatron_config",
-        "megatron_core", "runtime_config",
+        "megatron_core", "runtime_config", "opt_weighted_loss_type", "opt_loss_decay_factor",
     }
 )  # fmt: skip
 
