@@ -66,7 +66,7 @@ def whichpeft(*arguments: str) -> str:
 @pytest.mark.slow
 def test_a_study_from_its_file_to_its_report(study: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
-    shown = whichpeft("run", str(study), "--out", str(out), "--device", "cpu")
+    shown = whichpeft("run", str(study), "--out", str(out), "--device", "cpu", "--keep-adapters")
     rows = {row["method"]: row for row in json.loads(whichpeft("report", str(out), "--format", "json"))}
     assert list(rows) == ["full", "lora:r=4", "head", "few-shot:shots=2", "zero-shot"]
     assert rows["head"]["status"] == "refused"
@@ -89,3 +89,6 @@ def test_a_study_from_its_file_to_its_report(study: Path, tmp_path: Path) -> Non
     assert kept is not None
     assert {text.strip() for text in kept["answers"].tolist()} & {"even", "odd"}
     assert np.mean(kept["outputs"][:, 0]) == pytest.approx(record.value("score", "test"))
+    card = (store.adapter_folder(record.trial.fingerprint) / "README.md").read_text()
+    assert "AutoModelForCausalLM.from_pretrained" in card
+    assert "type: text-generation" in card
