@@ -169,11 +169,8 @@ class GenerativeExamples:
                 slots.append(place * self.most + choice)
                 letters.append(self.letters[index, choice])
         batch = right_padded(rows, self.pad)
-        # From the end, as labels are.
-        behind = batch["attention_mask"].shape[1] - batch["attention_mask"].sum(dim=1)
         found = np.full((len(chosen), self.most, 2), ABSENT, dtype=np.float32)
         return batch | {
-            "ends": batch["labels"].shape[1] - 1 - behind,
             "rows": torch.tensor(ending),
             "lasts": torch.tensor(lasts),
             "slots": torch.tensor(slots),
@@ -185,7 +182,7 @@ class GenerativeExamples:
 def right_padded(rows: list[tuple[Array, int]], pad: int) -> dict[str, Any]:
     """Return token ids, the mask, and the targets of the last positions, from the shortest prompt on.
 
-    after: the positions that follow each prompt.
+    after: the positions that follow each prompt. ends: where each row's end is among the targets.
     """
     import torch
 
@@ -201,6 +198,7 @@ def right_padded(rows: list[tuple[Array, int]], pad: int) -> dict[str, Any]:
         targets[row, prompt : len(tokens)] = tokens[prompt:]
     return {
         "after": torch.tensor([length - prompt for _, prompt in rows]),
+        "ends": torch.tensor([kept - 1 - (length - len(tokens)) for tokens, _ in rows]),
         "input_ids": torch.from_numpy(ids),
         "attention_mask": torch.from_numpy(mask),
         "labels": torch.from_numpy(np.ascontiguousarray(targets[:, 1:][:, -kept:])),

@@ -49,17 +49,24 @@ class HarnessModel(HFLM):  # type: ignore[misc]
         disable_tqdm: bool = False,
         override_bs: int | None = None,
     ) -> list[tuple[float, bool]]:
-        rows = []
-        for _, context, continuation in requests:
+        # What leads to a last token, with the length of its prompt: choices may differ in that alone.
+        rows: dict[tuple[int, ...], list[tuple[int, int]]] = {}
+        for i, (_, context, continuation) in enumerate(requests):
             tokens = (context + continuation)[-self.max_length :]
-            rows.append((np.array(tokens), max(1, len(tokens) - len(continuation))))
-        found = [(0.0, False)] * len(rows)
-        longest_first = sorted(range(len(rows)), key=lambda i: -len(rows[i][0]))
+            prompt = max(1, len(tokens) - len(continuation))
+            rows.setdefault((prompt, *tokens[:-1]), []).append((i, tokens[-1]))
+        found = [(0.0, False)] * len(requests)
+        longest_first = sorted(rows, key=len, reverse=True)
         for start in range(0, len(rows), _ROWS_AT_ONCE):
             chosen = longest_first[start : start + _ROWS_AT_ONCE]
-            batch = right_padded([rows[i] for i in chosen], self.tokenizer.pad_token_id)
+            batch = right_padded(
+                [(np.array(row[1:]), row[0]) for row in chosen], self.tokenizer.pad_token_id
+            )
+            texts = [(place, *text) for place, row in enumerate(chosen) for text in rows[row]]
+            batch["rows"] = torch.tensor([place for place, _, _ in texts])
+            batch["lasts"] = torch.tensor([last for _, _, last in texts])
             read = continuations(self.model, {k: v.to(self.device) for k, v in batch.items()})
-            for i, (nats, likeliest) in zip(chosen, read.tolist(), strict=True):
+            for (_, i, _), (nats, likeliest) in zip(texts, read.tolist(), strict=True):
                 found[i] = nats, bool(likeliest)
         return found
 
