@@ -59,11 +59,9 @@ def whichpeft(forks: Forks, *arguments: str) -> str:
 @pytest.mark.slow
 def test_a_study_from_its_file_to_its_report(forks: Forks, study: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
-    shown = whichpeft(forks, "run", str(study), "--out", str(out), "--device", "cpu")
-    rows = {
-        row["method"]: row
-        for row in json.loads(whichpeft(forks, "report", str(out), "--format", "json"))
-    }
+    shown = whichpeft(forks, "run", str(study), "--out", str(out), "--device", "cpu", "--keep-adapters")
+    shown_rows = json.loads(whichpeft(forks, "report", str(out), "--format", "json"))
+    rows = {row["method"]: row for row in shown_rows}
     assert list(rows) == ["full", "lora:r=4", "head", "few-shot:shots=2", "zero-shot"]
     assert rows["head"]["status"] == "refused"
     assert "no new head" in rows["head"]["error"]
@@ -85,3 +83,6 @@ def test_a_study_from_its_file_to_its_report(forks: Forks, study: Path, tmp_path
     assert kept is not None
     assert {text.strip() for text in kept["answers"].tolist()} & {"even", "odd"}
     assert np.mean(kept["outputs"][:, 0]) == pytest.approx(record.value("score", "test"))
+    card = (store.adapter_folder(record.trial.fingerprint) / "README.md").read_text()
+    assert "AutoModelForCausalLM.from_pretrained" in card
+    assert "type: text-generation" in card

@@ -13,7 +13,7 @@ from typing import Any
 import datasets
 import pytest
 
-from whichpeft.backbones import resolve_backbone
+from whichpeft.backbones import Backbone, resolve_backbone
 from whichpeft.errors import RequestError
 from whichpeft.methods import resolve_method
 from whichpeft.records import Store
@@ -30,21 +30,24 @@ def run_folder(
     folder: Path,
     method: str,
     tuned: dict[str, Any] | None = None,
+    backbone: str = "minilm",
     **limits: Any,
 ) -> Path:
-    """Return a folder with synthetic records of one real method on minilm and some data."""
+    """Return a folder with synthetic records of one real method on a backbone and some data."""
     source = data if isinstance(data, TaskSource) else TaskSource(name=str(data))
     typed = resolve_method(method)
-    settled = typed.with_options(tuned or {}).suited_to(resolve_backbone("minilm"))
+    settled = typed.with_options(tuned or {}).suited_to(resolve_backbone(backbone))
     budget = made.Budget(**{"epochs": 2, "batch_size": 16} | limits)
     shared = {
+        "backbone": short_name(backbone),
         "task": short_name(source.name),
         "method_id": typed.identity,
         "hyperparameters": settled.hyperparameters,
         "budget": budget,
     }
     store = Store(folder)
-    store.keep_study(made.study([method], task=source, budget=budget, baseline=method))
+    study = made.study([method], backbone=backbone, task=source, budget=budget, baseline=method)
+    store.keep_study(study)
     store.add(made.profile(method, **shared))
     for seed, score in enumerate((0.80, 0.82, 0.81)):
         record = made.final(method, seed, score, **shared)
@@ -307,4 +310,56 @@ def test_the_script_trains(made, reviews: Path, tmp_path: Path, method: str) -> 
     printed = train(out, tmp_path, *files, "--backbone", backbone)
     score = float(printed.rpartition("test accuracy: ")[2].split()[0])
     assert score > 90
+    assert list((tmp_path / "trained").rglob("*.safetensors"))
+
+
+@pytest.fixture
+def parity(tiny_writer: Backbone, tmp_path: Path) -> TaskSource:
+    """Prompts of a template, answered by a word."""
+    rows = [{"text": f"{a} {b}", "label": b % 2} for a in range(9) for b in range(9)]
+    (tmp_path / "parity.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    return TaskSource(
+        name=str(tmp_path / "parity.jsonl"),
+        prompt="{text} is",
+        verbaliser={"0": "even", "1": "odd"},
+        metric="exact_match",
+    )
+
+
+@pytest.mark.parametrize(
+    ("method", "in_script"),
+    [
+        ("full", "save_pretrained"),
+        ("lora", "get_peft_model"),
+        ("loreft:rank=2", "import whichpeft.methods.tuners"),
+        ("prompt:init_text='even or odd?'", "resolve_method('adapter_config.json')"),
+    ],
+)
+def test_a_language_models_script_names_its_data(
+    made, parity: TaskSource, tiny_writer: Backbone, tmp_path: Path, method: str, in_script: str
+) -> None:
+    backbone = str(tiny_writer.files)
+    out = take(run_folder(made, parity, tmp_path / "run", method, backbone=backbone), tmp_path / "away")
+    script = (out / "train.py").read_text()
+    compile(script, "train.py", "exec")
+    assert in_script in script
+    assert 'prompt="{text} is"' in script
+    assert "train.jsonl" in (out / "README.md").read_text()
+    if method.startswith("prompt"):
+        config = json.loads((out / "adapter_config.json").read_text())
+        assert (config["prompt_tuning_init"], config["tokenizer_name_or_path"]) == ("TEXT", backbone)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", ["lora:r=4", "prompt:init_text='even or odd?'"])
+def test_a_language_models_script_trains(
+    made, parity: TaskSource, tiny_writer: Backbone, tmp_path: Path, method: str
+) -> None:
+    run = run_folder(
+        made, parity, tmp_path / "run", method, backbone=str(tiny_writer.files), max_train=40
+    )
+    out = take(run, tmp_path / "away")
+    printed = train(out, tmp_path)
+    assert "train: 40 examples, validation: 8 examples, test: 8 examples" in printed
+    assert 0 <= float(printed.rpartition("test exact_match: ")[2].split(",")[0]) <= 1
     assert list((tmp_path / "trained").rglob("*.safetensors"))

@@ -108,7 +108,8 @@ def run(
     validation: Annotated[str | None, typer.Option(help="File with the validation examples.")] = None,
     test: Annotated[str | None, typer.Option(help="File with the test examples.")] = None,
     folder: Annotated[
-        str | None, typer.Option(help="Of commonsense and arithmetic: where their sets lie.")
+        str | None,
+        typer.Option(help="Where the sets of commonsense and arithmetic, or lm-eval:NAME, lie."),
     ] = None,
     baseline: Annotated[str | None, typer.Option(help="Method that others are held against.")] = None,
     out: Annotated[Path | None, typer.Option(help="Run folder.")] = None,

@@ -63,7 +63,8 @@ def plan(
     ] = None,
     train: Annotated[str | None, typer.Option(help="File with the training examples.")] = None,
     folder: Annotated[
-        str | None, typer.Option(help="Of commonsense and arithmetic: where their sets lie.")
+        str | None,
+        typer.Option(help="Where the sets of commonsense and arithmetic, or lm-eval:NAME, lie."),
     ] = None,
     precision: Annotated[str | None, typer.Option(help="auto, float32 or bfloat16.")] = None,
     memory: Annotated[str | None, typer.Option(help="The device's, e.g. 24GB: what fits it?")] = None,

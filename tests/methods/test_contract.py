@@ -19,6 +19,7 @@ VARIANTS = (
     "series-adapter:placement=pfeiffer",
     "series-adapter:placement=modules",
     "loreft:share_weights=false",
+    "prompt:init_text='which is it, this or that?'",
 )
 COMPOSITIONS = (
     "lora+bitfit",

@@ -55,6 +55,12 @@ def test_verdicts_say_that_nothing_was_tuned(report):
     ]  # fmt: skip
 
 
+def test_points_of_a_likelihood_are_said_to_be_nats(made, report):
+    assert "hundredths of a nat" not in printed(report)
+    records = [made.final("full", seed, -1.2, metric="log_likelihood") for seed in range(2)]
+    assert "in points, hundredths of a nat a token" in printed(Report(made.study(["full"]), records))
+
+
 def test_tuned_rows_are_not_called_untuned(made, records):
     better = {"hyperparameters": {"learning_rate": 0.002}}
     tuned = [

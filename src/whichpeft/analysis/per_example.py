@@ -21,6 +21,8 @@ from numpy.typing import NDArray
 
 from whichpeft import text_scores
 
+_HARNESS = "lm-eval:"  # metrics of lm-evaluation-harness that are means; the score's column is the first
+
 Array = NDArray[np.float64]
 AnyArray = NDArray[Any]
 
@@ -32,6 +34,8 @@ def per_example(metric: str, labels: AnyArray, outputs: AnyArray) -> Array | Non
     (examples, 1) in the labels' unit for regression; of language models
     as `tasks.generative.scoring` says.
     """
+    if metric.startswith(_HARNESS):
+        return outputs[:, 0].astype(np.float64)
     if metric in OF_ANSWERS:
         return OF_ANSWERS[metric](labels, outputs)
     if metric not in PSEUDO_VALUES:

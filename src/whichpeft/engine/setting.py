@@ -16,7 +16,7 @@ import torch
 from whichpeft.engine.compute import Compute
 from whichpeft.records import Setting
 
-_LIBRARIES = ("whichpeft", "torch", "transformers", "peft", "tokenizers", "numpy")
+_LIBRARIES = ("whichpeft", "torch", "transformers", "peft", "tokenizers", "numpy", "lm_eval")
 
 
 def describe_setting(compute: Compute, beside: int) -> Setting:

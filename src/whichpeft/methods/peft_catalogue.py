@@ -17,7 +17,7 @@ from whichpeft.methods.lora import IA3, Lora, Mica, UnitLora
 from whichpeft.methods.peft_kinds import AdaptionPrompt, NormTuning, Poly, Shadow, TrainableTokens, XLora
 from whichpeft.methods.peft_method import PeftMethod
 from whichpeft.methods.peft_source import ConfigSource, base_options, peft_configs
-from whichpeft.methods.prompts import ContextPrompt, InputTokens, MultitaskPrompt, Prefix
+from whichpeft.methods.prompts import ContextPrompt, InputTokens, MultitaskPrompt, Prefix, PromptTuning
 
 # By method, else by PEFT's type: what behaves in ways of its own.
 _KINDS: Mapping[str, type[PeftMethod]] = {
@@ -25,7 +25,7 @@ _KINDS: Mapping[str, type[PeftMethod]] = {
     "LORA": Lora, "ADALORA": AdaLora, "IA3": IA3, "ADAPTION_PROMPT": AdaptionPrompt,
     "TRAINABLE_TOKENS": TrainableTokens, "POLY": Poly, "LN_TUNING": NormTuning, "SHADOW": Shadow,
     "XLORA": XLora, "CPT": ContextPrompt, "MULTITASK_PROMPT_TUNING": MultitaskPrompt,
-    "PROMPT_TUNING": InputTokens, "P_TUNING": InputTokens, "PREFIX_TUNING": Prefix,
+    "PROMPT_TUNING": PromptTuning, "P_TUNING": InputTokens, "PREFIX_TUNING": Prefix,
     "CARTRIDGE": Prefix,
 }  # fmt: skip
 
@@ -34,7 +34,7 @@ _DECIDED = frozenset(
     {
         "modules_to_save", "token_dim", "num_transformer_submodules", "num_attention_heads",
         "num_layers", "target_r", "total_step", "tinit", "tfinal", "deltaT", "megatron_config",
-        "megatron_core", "runtime_config",
+        "megatron_core", "runtime_config", "opt_weighted_loss_type", "opt_loss_decay_factor",
     }
 )  # fmt: skip
 

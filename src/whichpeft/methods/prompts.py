@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from whichpeft.methods.method import Situation
 from whichpeft.methods.peft_adapter import PeftAdapter, load_head, set_state
@@ -139,6 +141,33 @@ class InputTokens(VirtualTokens):
 
 
 @dataclass(frozen=True, kw_only=True)
+class PromptTuning(InputTokens):
+    """Prompt tuning.
+
+    init_text: a text whose tokens' embeddings the virtual tokens start from, as the backbone's tokenizer
+    reads it: repeated, or cut, to as many as there are.
+    """
+
+    aliases: ClassVar[Mapping[str, str]] = {"init_text": "prompt_tuning_init_text"}
+
+    @property
+    def further_options(self) -> frozenset[str]:
+        return super().further_options | self.aliases.keys()
+
+    @property
+    def hyperparameters(self) -> dict[str, Any]:
+        own = super().hyperparameters
+        return own | {"prompt_tuning_init": "TEXT"} if own.get("prompt_tuning_init_text") else own
+
+    def config_fields(self, model: torch.nn.Module, situation: Situation) -> dict[str, Any]:
+        fields = super().config_fields(model, situation)
+        if fields.get("prompt_tuning_init_text"):
+            config: Any = model.config
+            fields.setdefault("tokenizer_name_or_path", config.name_or_path)
+        return fields
+
+
+@dataclass(frozen=True, kw_only=True)
 class MultitaskPrompt(InputTokens):
     """Multitask prompt tuning with one task: the shared prompt times that task's low-rank one."""
 
@@ -159,13 +188,36 @@ class MultitaskPrompt(InputTokens):
 class ContextPrompt(InputTokens):
     """Context-aware prompt tuning: the embeddings of context tokens train, near where they started.
 
-    cpt_token_ids: the context; eight tokens spread over the vocabulary where not given.
+    init_text: the context, such as a few examples with their answers. cpt_token_ids: its tokens; eight
+    spread over the vocabulary where neither is given.
+
+    The loss is the task's. PEFT's own, which can weigh the context's labels too, needs a mask that says
+    of each token of the context and of the examples what it is.
     """
 
     supports: ClassVar[str] = "causal language models"
 
     num_virtual_tokens: int = 8
     cpt_token_ids: tuple[int, ...] | None = None
+    init_text: str | None = None
+
+    @property
+    def further_options(self) -> frozenset[str]:
+        return super().further_options | {"init_text"}
+
+    @property
+    def hyperparameters(self) -> dict[str, Any]:
+        own = super().hyperparameters
+        return own if self.init_text else {key: own[key] for key in own if key != "init_text"}
+
+    def suited_to(self, backbone: Backbone) -> Self:
+        suited = super().suited_to(backbone)
+        if self.init_text is None or backbone.folder is None:
+            return suited
+        from whichpeft.tasks.encoding import load_tokenizer
+
+        tokens = load_tokenizer(backbone)(self.init_text)["input_ids"]
+        return dataclasses.replace(suited, cpt_token_ids=tuple(tokens))
 
     @property
     def virtual_tokens(self) -> int:
@@ -179,6 +231,7 @@ class ContextPrompt(InputTokens):
 
     def config_fields(self, model: torch.nn.Module, situation: Situation) -> dict[str, Any]:
         fields = super().config_fields(model, situation)
+        fields.pop("init_text", None)
         size: Any = model.config
         count = self.virtual_tokens
         fields["cpt_token_ids"] = fields.get("cpt_token_ids") or [

@@ -77,7 +77,8 @@ def interval_note(comparison: Comparison) -> str:
     counts = sorted({len(row["seeds"]) for row in comparison.rows if row["seeds"]})
     if not counts:
         return "no score yet"
-    unit = "score and gap in points"
+    nats = ", hundredths of a nat a token" if comparison.metric == "log_likelihood" else ""
+    unit = f"score and gap in points{nats}"
     baseline = plain(comparison.baseline)
     if comparison.baseline_row is None:
         gap = f"no gap: the baseline {baseline} is not in the study"

@@ -6,6 +6,7 @@ a part that ends in ``.json`` is a path to a PEFT ``adapter_config.json``.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -75,7 +76,21 @@ def format_value(value: Any) -> str:
         return "true" if value else "false"
     if value is None:
         return "null"
+    if isinstance(value, str) and not _reads_back(value):
+        # YAML's single quotes hold everything but a line's end.
+        return "'" + value.replace("'", "''") + "'" if value.isprintable() else json.dumps(value)
     return str(value)
+
+
+def _reads_back(text: str) -> bool:
+    """Whether a text without quotes is one value, and itself."""
+    try:
+        whole = all(list(_split(text, mark, text)) == [text] for mark in ",+")
+        return (
+            whole and not set(text) & set("'\"") and text == text.strip() and _value(text, text) == text
+        )
+    except StudyError:
+        return False
 
 
 def _part(piece: str, text: str) -> PartName:
@@ -105,6 +120,8 @@ def _value(text: str, method: str) -> Any:
         value = yaml.safe_load(text)
     except yaml.YAMLError:
         raise StudyError(f"method {method!r}: cannot read the value {text!r}") from None
+    if isinstance(value, str) and text[0] in "\"'":
+        return value
     if isinstance(value, str):
         # YAML 1.1 reads 1e-3 as text; people who type a learning rate mean a number.
         try:

@@ -77,7 +77,8 @@ class TaskSource:
     verbaliser: of generation, the words that stand for labels: ``{"0": "bad", "1": "good"}``.
     held_out: of generation, a file of text of the kind that the backbone was pretrained on, blank lines
     between texts, to measure what it forgets.
-    folder: of ``commonsense`` and ``arithmetic``, a folder in the LLM-Adapters layout, not the hub.
+    folder: of ``commonsense`` and ``arithmetic``, a folder in the LLM-Adapters layout, not the hub; of
+    ``lm-eval:NAME``, the folder of the task's YAML file, where it is your own.
     sets: those of the mixture's sets that are used; all where none is given.
     """
 
@@ -189,7 +190,7 @@ class Study:
         put("seeds", tuple(range(seeds)) if isinstance(seeds, int) else tuple(seeds))
         self._check_kinds()
         if not self.name and self.tasks and self.backbones:
-            put("name", f"{short_name(self.tasks[0].name)}-{short_name(self.backbones[0])}")
+            put("name", _default_name(self.tasks[0].name, self.backbones[0]))
         self._check()
 
     @property
@@ -312,6 +313,11 @@ class Trial:
     def cell(self) -> tuple[str, str, str]:
         """Backbone, task and canonical method: what the seeds of a comparison share."""
         return self.backbone, self.task, self.method_id
+
+
+def _default_name(task: str, backbone: str) -> str:
+    """Name a study; the name becomes that of a folder."""
+    return f"{short_name(task)}-{short_name(backbone)}".replace(":", "-")
 
 
 def short_name(name: str) -> str:

@@ -78,6 +78,8 @@ def card(
     tags = ["whichpeft", "parameter-efficient-fine-tuning"]
     tags += sorted({str(config.get("peft_type", "")).lower() for config in configs} - {""})
     name = slugs([f"{trial.backbone}-{trial.task}-{trial.method}"])[0]
+    task_type = "text-generation" if _writes(record) else "text-classification"
+    task_type = "image-classification" if _reads_images(kept) else task_type
     data = ModelCardData(
         base_model=None if Path(base).is_dir() else base,
         datasets=_hub_data(source),
@@ -87,7 +89,7 @@ def card(
         tags=tags,
         eval_results=[
             EvalResult(
-                task_type="image-classification" if _reads_images(kept) else "text-classification",
+                task_type=task_type,
                 dataset_type=_hub_data(source) or slugs([trial.task])[0],
                 dataset_name=plain(trial.task),
                 dataset_split="test",
@@ -109,7 +111,8 @@ def _text(
     single = configs[0] if (adapter / "adapter_config.json").is_file() else None
     peft_type = str(single["peft_type"]) if single else ""
     loads_with = _loads_with(peft_type) if single else "whichpeft"
-    images = _reads_images(kept)
+    kind = "CausalLM" if _writes(record) else "SequenceClassification"
+    kind = "ImageClassification" if _reads_images(kept) else kind
     mean = with_bounds(row, "score") if row["score_low"] is not None else ""
     score = record.value("score", "test") or 0.0
     budget = {key: value for key, value in _budget(trial.budget).items() if value is not None}
@@ -132,8 +135,8 @@ def _text(
             peft_type=peft_type,
             head=(adapter / "head.safetensors").is_file(),
             base=backbone_source(trial.backbone, report.study),
-            auto_class=f"AutoModelFor{'Image' if images else 'Sequence'}Classification",
-            labels=_outputs(comparison, record),
+            auto_class=f"AutoModelFor{kind}",
+            labels=None if _writes(record) else _outputs(comparison, record),
             budget=budget.items(),
             hyperparameters=plain(json.dumps(dict(trial.hyperparameters), default=str)),
             versions=plain(", ".join(f"{name} {v}" for name, v in setting.versions.items())),
@@ -178,6 +181,11 @@ def _loads_with(peft_type: str) -> str:
 
 def _reads_images(kept: MethodRecords) -> bool:
     return kept.cost is not None and kept.cost.value("tokens_per_second") is None
+
+
+def _writes(record: Record) -> bool:
+    """Whether the task is one for language models, which alone get no new head."""
+    return record.value("head_parameters") == 0
 
 
 def _outputs(comparison: Comparison, record: Record) -> int | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
@@ -48,23 +49,12 @@ def training_script(settled: Settled, adapter: Adapter, data: ScriptData, *, met
     needed, code = _METRICS[metric]
     images = isinstance(settled.task, ImageTask)
     inputs, label = data.columns or (("image" if images else "text",), "label")
-    reason = _beyond_peft(settled, adapter)
-    config = getattr(settled.method, "config_class", None)
     return str(
-        _template().render(
-            method=settled.trial.method,
-            backbone=settled.trial.backbone,
-            task=settled.trial.task,
-            kind="whichpeft" if reason else "peft" if _is_peft(adapter) else "plain",
-            reason=reason,
-            ours=config is not None and config().__module__.startswith("whichpeft."),
-            peft_type=getattr(settled.method, "peft_type", ""),
-            configs=repr(_config_paths(adapter)),
-            task_type=repr(settled.task.task_type),
-            same_targets=settled.trial.same_targets,
+        _template("train.py.j2").render(
+            **_common(settled, adapter),
+            writes=False,
             images=images,
             classification=classification,
-            trained=None if all(p.requires_grad for p in adapter.model.parameters()) else "some",
             study={key: _literal(value) for key, value in data.study.items()},
             formats={_literal(file): _literal(how) for file, how in data.formats.items()},
             inputs=_literal(list(inputs)),
@@ -75,6 +65,41 @@ def training_script(settled: Settled, adapter: Adapter, data: ScriptData, *, met
             metric_code=code,
         )
     )
+
+
+def writing_script(settled: Settled, adapter: Adapter) -> str:
+    """Return a script that trains a settled method on a task for language models.
+
+    whichpeft reads the data and scores there too: to say what a text's answer is takes more than a line.
+    """
+    asked = dataclasses.asdict(settled.source)
+    return str(
+        _template("write.py.j2").render(
+            **_common(settled, adapter),
+            writes=True,
+            source={key: _literal(value) for key, value in asked.items() if value},
+            metric=settled.task.metrics[0].name,
+        )
+    )
+
+
+def _common(settled: Settled, adapter: Adapter) -> dict[str, Any]:
+    """Return what both kinds of script are told."""
+    reason = _beyond_peft(settled, adapter)
+    config = getattr(settled.method, "config_class", None)
+    return {
+        "method": settled.trial.method,
+        "backbone": settled.trial.backbone,
+        "task": settled.trial.task,
+        "kind": "whichpeft" if reason else "peft" if _is_peft(adapter) else "plain",
+        "reason": reason,
+        "ours": config is not None and config().__module__.startswith("whichpeft."),
+        "peft_type": getattr(settled.method, "peft_type", ""),
+        "configs": repr(_config_paths(adapter)),
+        "task_type": repr(settled.task.task_type),
+        "same_targets": settled.trial.same_targets,
+        "trained": None if all(p.requires_grad for p in adapter.model.parameters()) else "some",
+    }
 
 
 def _is_peft(adapter: Adapter) -> bool:
@@ -115,11 +140,17 @@ def _literal(value: Any) -> str:
     return f'"{shown[1:-1]}"' if plain else shown
 
 
-@cache
-def _template() -> Any:
-    from jinja2 import Environment, StrictUndefined
+def _template(name: str) -> Any:
+    return _environment().get_template(name)
 
-    environment = Environment(undefined=StrictUndefined, keep_trailing_newline=True)
-    return environment.from_string(
-        files("whichpeft.takeaway").joinpath("train.py.j2").read_text("utf-8")
+
+@cache
+def _environment() -> Any:
+    from jinja2 import Environment, FunctionLoader, StrictUndefined
+
+    def read(name: str) -> str:
+        return files("whichpeft.takeaway").joinpath(name).read_text("utf-8")
+
+    return Environment(
+        loader=FunctionLoader(read), undefined=StrictUndefined, keep_trailing_newline=True
     )

@@ -20,10 +20,10 @@ from whichpeft.report.choices import sentence
 from whichpeft.report.render import slugs
 from whichpeft.takeaway.cards import CARD, card
 from whichpeft.takeaway.data import ScriptData, script_data
-from whichpeft.takeaway.script import training_script
+from whichpeft.takeaway.script import training_script, writing_script
 from whichpeft.takeaway.settled import Settled, settle
 from whichpeft.takeaway.templates import template
-from whichpeft.tasks import ImageTask
+from whichpeft.tasks import GenerativeTask, ImageTask
 
 if TYPE_CHECKING:
     from whichpeft.analysis.candidates import Candidate
@@ -93,8 +93,11 @@ def _write(
     for name, config in configs.items():
         _write_json(target / name / CONFIG, config)
     _write_json(target / "hyperparameters.json", facts)
-    data = script_data(settled.source)
-    script = training_script(settled, adapter, data, metric=answer.metric)
+    if isinstance(settled.task, GenerativeTask):
+        data, script = ScriptData(), writing_script(settled, adapter)
+    else:
+        data = script_data(settled.source)
+        script = training_script(settled, adapter, data, metric=answer.metric)
     write_whole(target / "train.py", script.encode())
     if best is not None:
         shutil.rmtree(target / "adapter", ignore_errors=True)
@@ -121,6 +124,8 @@ def _config(adapter: PeftAdapter, method: PeftMethod, backbone: str) -> dict[str
         setattr(config, key, given[key])
     written: dict[str, Any] = config.to_dict()
     written |= {"base_model_name_or_path": backbone, "inference_mode": False}
+    if written.get("tokenizer_name_or_path") == "":  # the backbone's, which a sketch does not know
+        written["tokenizer_name_or_path"] = backbone
     return {key: _as_json(value) for key, value in sorted(written.items())}
 
 
@@ -202,6 +207,7 @@ def _readme(
             configs=[str(Path(name) / CONFIG) for name in configs],
             best_seed=None if best is None else best.trial.seed,
             images=isinstance(settled.task, ImageTask),
+            writes=isinstance(settled.task, GenerativeTask),
             again=bool(data.study),
             budget=settled.trial.budget,
         )

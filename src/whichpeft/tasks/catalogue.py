@@ -13,6 +13,8 @@ from whichpeft.study import TaskSource
 from whichpeft.tasks.digits import digits
 from whichpeft.tasks.extract import task_from_tables
 from whichpeft.tasks.generative import presets
+from whichpeft.tasks.generative.harness import PREFIX
+from whichpeft.tasks.generative.harness_task import load_harness_task
 from whichpeft.tasks.generative.sets import MIXTURES
 from whichpeft.tasks.generative.sums import sums
 from whichpeft.tasks.hub import GLUE, find_glue, find_hub, load_glue
@@ -127,7 +129,7 @@ def holds_images(name: str) -> bool:
 def writes(name: str) -> bool:
     """Whether a language model writes the answers of a task of this name."""
     known = list_tasks().get(name)
-    return known is not None and known.writes
+    return name.startswith(PREFIX) or (known is not None and known.writes)
 
 
 def load_task_to_plan(source: TaskSource) -> Task:
@@ -141,9 +143,12 @@ def load_task_to_plan(source: TaskSource) -> Task:
 def load_task(source: TaskSource) -> Task:
     """Load the task that a source names: a known name, local files, or a data set on the hub.
 
-    A known name comes before a file or folder of the same name; write ``./name`` for that. Raises
-    DataError, which names the file, column or label and the way out.
+    ``lm-eval:NAME`` is a task of lm-evaluation-harness. A known name comes before a file or folder of
+    the same name; write ``./name`` for that. Raises DataError, which names the file, column or label
+    and the way out.
     """
+    if source.name.startswith(PREFIX):
+        return load_harness_task(source)
     known = list_tasks()
     if source.name in known:
         asked = known[source.name].asked
@@ -179,7 +184,8 @@ def find_data(source: TaskSource) -> Found | None:
     glue = source.name.removeprefix("glue/")
     if source.name in TASKS and glue in GLUE:
         return find_glue(glue)
-    return None if source.name in list_tasks() else _find(source)
+    known = source.name in list_tasks() or source.name.startswith(PREFIX)
+    return None if known else _find(source)
 
 
 def _find(source: TaskSource) -> Found:

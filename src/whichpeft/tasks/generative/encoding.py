@@ -26,13 +26,13 @@ _AT_ONCE = 1000
 
 
 class PromptEncoder:
-    """Encodes for one backbone, by its tokenizer and, where that has one, its chat template."""
+    """Encodes for one backbone, by its tokenizer and, with `chat`, its chat template if it has one."""
 
-    def __init__(self, backbone: Backbone) -> None:
+    def __init__(self, backbone: Backbone, *, chat: bool = True) -> None:
         self._tokenizer = load_tokenizer(backbone)
         self._pad = pad_id(backbone, self._tokenizer)
         self._end: int | None = self._tokenizer.eos_token_id
-        self._chat = bool(getattr(self._tokenizer, "chat_template", None))
+        self._chat = chat and bool(getattr(self._tokenizer, "chat_template", None))
         begin = self._tokenizer.bos_token_id
         usual = self._tokenizer("a")["input_ids"][:1]
         # A chat template brings what a text begins with. Elsewhere an empty prompt needs something that

@@ -113,7 +113,7 @@ class GenerativeExamples:
             return self._prompts(chosen)
         if self.evaluation == "choices":
             return self._choices(chosen)
-        return _right_padded([(self.ids[a:b], int(p)) for a, b, p in self._places(chosen)], self.pad)
+        return right_padded([(self.ids[a:b], int(p)) for a, b, p in self._places(chosen)], self.pad)
 
     def _choice(self, index: int, choice: int) -> Array:
         first = index * self.most + choice
@@ -168,12 +168,9 @@ class GenerativeExamples:
                 lasts.append(int(tokens[-1]))
                 slots.append(place * self.most + choice)
                 letters.append(self.letters[index, choice])
-        batch = _right_padded(rows, self.pad)
-        # From the end, as labels are.
-        behind = batch["attention_mask"].shape[1] - batch["attention_mask"].sum(dim=1)
+        batch = right_padded(rows, self.pad)
         found = np.full((len(chosen), self.most, 2), ABSENT, dtype=np.float32)
         return batch | {
-            "ends": batch["labels"].shape[1] - 1 - behind,
             "rows": torch.tensor(ending),
             "lasts": torch.tensor(lasts),
             "slots": torch.tensor(slots),
@@ -182,10 +179,10 @@ class GenerativeExamples:
         }
 
 
-def _right_padded(rows: list[tuple[Array, int]], pad: int) -> dict[str, Any]:
+def right_padded(rows: list[tuple[Array, int]], pad: int) -> dict[str, Any]:
     """Return token ids, the mask, and the targets of the last positions, from the shortest prompt on.
 
-    after: the positions that follow each prompt.
+    after: the positions that follow each prompt. ends: where each row's end is among the targets.
     """
     import torch
 
@@ -201,6 +198,7 @@ def _right_padded(rows: list[tuple[Array, int]], pad: int) -> dict[str, Any]:
         targets[row, prompt : len(tokens)] = tokens[prompt:]
     return {
         "after": torch.tensor([length - prompt for _, prompt in rows]),
+        "ends": torch.tensor([kept - 1 - (length - len(tokens)) for tokens, _ in rows]),
         "input_ids": torch.from_numpy(ids),
         "attention_mask": torch.from_numpy(mask),
         "labels": torch.from_numpy(np.ascontiguousarray(targets[:, 1:][:, -kept:])),

@@ -45,18 +45,29 @@ def likelihoods(model: torch.nn.Module, batch: Batch) -> torch.Tensor:
 
 def choice_likelihoods(model: torch.nn.Module, batch: Batch) -> torch.Tensor:
     """Return each choice's log-likelihood, and that for a character of it: (batch, choices, 2)."""
-    keys = ("input_ids", "attention_mask", "labels", "after", "ends")
-    shared, last = [], []
-    for part in _parts(batch, keys, batch["input_ids"].shape[1]):
-        logits, labels = completion_logits(model, part)
-        shared.append(_likelihoods(logits, labels)[:, 0])
-        every = torch.arange(len(logits), device=logits.device)
-        last.append(logits[every, part["ends"]].log_softmax(dim=-1))
-    rows = batch["rows"]
-    by_choice = torch.cat(shared)[rows] + torch.cat(last)[rows, batch["lasts"]]
+    by_choice = continuations(model, batch)[:, 0]
     found: torch.Tensor = batch["found"].clone()
     found.view(-1, 2)[batch["slots"]] = torch.stack([by_choice, by_choice / batch["letters"]], dim=1)
     return found
+
+
+def continuations(model: torch.nn.Module, batch: Batch) -> torch.Tensor:
+    """Return log-likelihoods of texts, and whether all their tokens are the likeliest: (texts, 2).
+
+    Text i is what follows the prompt of row ``rows[i]``, which may lead to several, and ``lasts[i]``.
+    """
+    keys = ("input_ids", "attention_mask", "labels", "after", "ends")
+    shared, likeliest, last = [], [], []
+    for part in _parts(batch, keys, batch["input_ids"].shape[1]):
+        logits, labels = completion_logits(model, part)
+        shared.append(_likelihoods(logits, labels)[:, 0])
+        likeliest.append(((logits.argmax(dim=-1) == labels) | (labels == IGNORED)).all(dim=1))
+        every = torch.arange(len(logits), device=logits.device)
+        last.append(logits[every, part["ends"]].log_softmax(dim=-1))
+    rows, lasts, following = batch["rows"], batch["lasts"], torch.cat(last)
+    nats = torch.cat(shared)[rows] + following[rows, lasts]
+    greedy = torch.cat(likeliest)[rows] & (following.argmax(dim=-1)[rows] == lasts)
+    return torch.stack([nats, greedy.float()], dim=1)
 
 
 def _likelihoods(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:

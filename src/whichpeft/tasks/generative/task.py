@@ -47,6 +47,7 @@ class GenerativeTask:
     held_out: tuple[str, ...] = field(default=(), repr=False)
 
     problem = "generation"
+    chat = True  # within the tokenizer's chat template, where it has one
     task_type = "CAUSAL_LM"
 
     def without_examples(self) -> GenerativeTask:
@@ -63,7 +64,7 @@ class GenerativeTask:
         if not self.splits:
             raise DataError(f"task {self.name!r}: its examples were taken out; load it again")
         check_writes(backbone)
-        encoder = PromptEncoder(backbone)
+        encoder = PromptEncoder(backbone, chat=self.chat)
         train = self.splits["train"]
         if max_train is not None:
             chosen = subset(

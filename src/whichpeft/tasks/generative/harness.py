@@ -1,0 +1,179 @@
+"""lm-evaluation-harness: finds one of its tasks, asks a model what that asks, and has it scored there.
+
+Everything that decides a number is the harness's own: documents, prompts, filters, metrics.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache, cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from whichpeft.errors import DataError, nearest
+from whichpeft.tasks.protocol import Array
+
+PREFIX = "lm-eval:"
+ORIGINS = ("training", "validation", "test")
+"""The documents that a task of the harness may have."""
+_INSTALL = "pip install 'whichpeft[lm-eval]'"
+
+
+@dataclass(frozen=True, eq=False)
+class Harness:
+    """A task of the harness.
+
+    texts: what a model wrote last, by origin and document, where the task has it write.
+    """
+
+    name: str
+    task: Any = field(repr=False)
+    texts: dict[tuple[str, int], str] = field(default_factory=dict, repr=False)
+
+    @cached_property
+    def columns(self) -> tuple[tuple[str, str], ...]:
+        """Metrics that are means over documents, the higher the better, each with a filter's name."""
+        from lm_eval.api.metrics import mean
+
+        better = self.task.higher_is_better()
+        means = [key for key, how in self.task.aggregation().items() if how is mean and better.get(key)]
+        return tuple((key, own.name) for own in self.task._filters for key in means)
+
+    @cache  # noqa: B019  one is opened once and kept as long as the process
+    def documents(self, origin: str) -> Sequence[Mapping[str, Any]] | None:
+        """Return the documents of an origin, None where the task has none."""
+        if not getattr(self.task, f"has_{origin}_docs")():
+            return None
+        return list(getattr(self.task, f"{origin}_docs")())
+
+    def requests(self, origin: str, index: int, shots: int = 0) -> list[Any]:
+        """Return what is asked of a model for one document.
+
+        shots: examples before the prompt, drawn by the harness, the same in whichever batch it is.
+        """
+        documents = self.documents(origin)
+        assert documents is not None
+        document = documents[index]
+        self.task.set_fewshot_seed(index)
+        context = self.task.fewshot_context(
+            document, num_fewshot=shots, gen_prefix=self.task.doc_to_prefix(document)
+        )
+        asked = self.task.construct_requests(
+            doc=document, ctx=context, metadata=(self.name, index, self.task.config.repeats)
+        )
+        return asked if isinstance(asked, list) else [asked]
+
+    def scores(self, model: Any, asked: Sequence[tuple[str, int]], shots: int) -> Array:
+        """Ask a `HarnessModel` and return the metrics of `columns` for each document: (n, columns).
+
+        asked: origins and documents.
+        """
+        requests = [self.requests(origin, index, shots) for origin, index in asked]
+        every = [request for own in requests for request in own]
+        for kind in dict.fromkeys(request.request_type for request in every):
+            repeated = [r for r in every if r.request_type == kind for _ in range(r.repeats)]
+            answers = getattr(model, kind)(repeated, disable_tqdm=True)
+            for request, answer in zip(repeated, answers, strict=True):
+                request.resps.append(answer)
+        for own in self.task._filters:
+            own.apply(every)
+        found: Array = np.zeros((len(asked), len(self.columns)), dtype=np.float32)
+        for row, (place, answered) in enumerate(zip(asked, requests, strict=True)):
+            for name in dict.fromkeys(name for _, name in self.columns):
+                kept = [request.filtered_resps[name] for request in answered]
+                metrics = self.task.process_results(answered[0].doc, kept)
+                for column, (metric, of) in enumerate(self.columns):
+                    if of == name:
+                        found[row, column] = float(metrics[metric])
+            if answered[0].request_type == "generate_until":
+                self.texts[place] = answered[0].resps[0]
+        return found
+
+
+def find_harness(name: str, folder: str | None) -> str:
+    """Return the folder that a task's YAML file lies in: below `folder`, or among the harness's own.
+
+    Raises DataError where the harness is not installed, or knows no such task.
+    """
+    shown = f"task {PREFIX + name!r}"
+    try:
+        import lm_eval  # noqa: F401
+    except ImportError:
+        raise DataError(
+            f"{shown}: tasks of lm-evaluation-harness need it installed: {_INSTALL}"
+        ) from None
+    if folder is not None and not Path(folder).is_dir():
+        raise DataError(f"{shown}: the folder {folder} is not there; name the one of its YAML file")
+    with _silent():
+        from lm_eval.tasks import TaskManager
+
+        index = TaskManager(include_path=folder, include_defaults=folder is None).task_index
+    if name not in index:
+        where = f"in {folder}" if folder else "among those of the installed lm-evaluation-harness"
+        raise DataError(
+            f"{shown}: no YAML file {where} has a task of this name{nearest(name, index) or '.'} "
+            "A folder of your own is named with --folder"
+        )
+    entry = index[name]
+    if entry.kind.name in ("GROUP", "TAG"):
+        members = sorted(entry.tags) if entry.kind.name == "TAG" else _members(entry.cfg)
+        raise DataError(
+            f"{shown}: is {len(members)} tasks; name one of them: "
+            f"{', '.join(PREFIX + member for member in members[:8])}{' ...' * (len(members) > 8)}"
+        )
+    return str(entry.yaml_path.parent)
+
+
+@cache
+def open_harness(name: str, folder: str) -> Harness:
+    """Load a task and its data from the folder of its YAML file, once in a process.
+
+    Raises DataError where its data cannot be had, or where it asks for what is not done here.
+    """
+    from lm_eval.api.task import ConfigurableTask
+    from lm_eval.tasks import TaskManager
+
+    shown = f"task {PREFIX + name!r}"
+    try:
+        with _silent():
+            manager = TaskManager(include_path=folder, include_defaults=False)
+            task = manager.load(name)["tasks"][name]
+    except Exception as error:  # it runs what the YAML file names, and the libraries raise many kinds
+        reason = " ".join(str(error).split())[:200]
+        raise DataError(
+            f"{shown}: lm-evaluation-harness cannot load it: {type(error).__name__}: {reason}; see its "
+            f"YAML file in {folder}, or set HF_HOME to a cache that holds its data"
+        ) from None
+    for fits, reason in (
+        (isinstance(task, ConfigurableTask), "is not made of a YAML file"),
+        (not getattr(task, "MULTIMODAL", False), "shows images or sounds"),
+        (not getattr(task, "UNSAFE_CODE", False), "runs code that the model writes"),
+    ):
+        if not fits:
+            raise DataError(f"{shown}: {reason}, which is not done here; name another one")
+    return Harness(name, task)
+
+
+def _members(config: Mapping[str, Any]) -> list[str]:
+    listed = config["task"] if isinstance(config["task"], list) else [config["task"]]
+    return [one if isinstance(one, str) else str(one.get("task", one.get("group"))) for one in listed]
+
+
+@contextlib.contextmanager
+def _silent() -> Iterator[None]:
+    """Let neither the harness nor `datasets` write to the terminal, where a run shows how far it is."""
+    from datasets.utils import logging as bars
+
+    logging.getLogger("lm_eval").setLevel(logging.ERROR)
+    shown = bars.is_progress_bar_enabled()
+    bars.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            bars.enable_progress_bar()

@@ -1,0 +1,84 @@
+"""An adapted model as lm-evaluation-harness asks one. Imported where that is installed only."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import numpy as np
+import torch
+from lm_eval.models.huggingface import HFLM
+
+from whichpeft.tasks.generative.encoding import MOST_WRITTEN
+from whichpeft.tasks.generative.examples import right_padded
+from whichpeft.tasks.generative.reading import continuations
+
+_ROWS_AT_ONCE = 64
+
+
+class HarnessModel(HFLM):  # type: ignore[misc]
+    """The harness's wrapper of a transformers model, around a model that whichpeft adapted.
+
+    Texts become tokens as the harness does it. The passes through the model are those of training,
+    since methods that edit prompts have to know where a prompt ends, and the harness counts virtual
+    tokens among those that may be written.
+
+    longest: most tokens that are read and written together.
+    """
+
+    def __init__(self, model: Any, longest: int) -> None:
+        device = model.device.type
+        cast = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else None
+        super().__init__(
+            pretrained=model,
+            backend="causal",
+            tokenizer=_tokenizer(model.config.name_or_path),
+            max_length=longest,
+            batch_size=_ROWS_AT_ONCE,
+            mixed_precision_dtype=None if cast is None else str(cast).removeprefix("torch."),
+        )
+
+    @property
+    def max_gen_toks(self) -> int:
+        """Tokens to write where a task does not say, leaving room for the prompt."""
+        return min(MOST_WRITTEN, int(self.max_length) // 2)
+
+    def _loglikelihood_tokens(
+        self,
+        requests: list[tuple[Any, list[int], list[int]]],
+        disable_tqdm: bool = False,
+        override_bs: int | None = None,
+    ) -> list[tuple[float, bool]]:
+        # What leads to a last token, with the length of its prompt: choices may differ in that alone.
+        rows: dict[tuple[int, ...], list[tuple[int, int]]] = {}
+        for i, (_, context, continuation) in enumerate(requests):
+            tokens = (context + continuation)[-self.max_length :]
+            prompt = max(1, len(tokens) - len(continuation))
+            rows.setdefault((prompt, *tokens[:-1]), []).append((i, tokens[-1]))
+        found = [(0.0, False)] * len(requests)
+        longest_first = sorted(rows, key=len, reverse=True)
+        for start in range(0, len(rows), _ROWS_AT_ONCE):
+            chosen = longest_first[start : start + _ROWS_AT_ONCE]
+            batch = right_padded(
+                [(np.array(row[1:]), row[0]) for row in chosen], self.tokenizer.pad_token_id
+            )
+            texts = [(place, *text) for place, row in enumerate(chosen) for text in rows[row]]
+            batch["rows"] = torch.tensor([place for place, _, _ in texts])
+            batch["lasts"] = torch.tensor([last for _, _, last in texts])
+            read = continuations(self.model, {k: v.to(self.device) for k, v in batch.items()})
+            for (_, i, _), (nats, likeliest) in zip(texts, read.tolist(), strict=True):
+                found[i] = nats, bool(likeliest)
+        return found
+
+    def _model_generate(
+        self, context: torch.Tensor, max_length: int, stop: list[str], **asked: Any
+    ) -> Any:
+        new = max_length - context.shape[1]
+        return super()._model_generate(context, None, stop, max_new_tokens=new, **asked)
+
+
+@cache
+def _tokenizer(folder: str) -> Any:
+    from transformers import AutoTokenizer
+
+    return AutoTokenizer.from_pretrained(folder, local_files_only=True)

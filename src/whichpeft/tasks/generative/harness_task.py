@@ -1,0 +1,293 @@
+"""``lm-eval:NAME``: trained on a task's own documents, scored by lm-evaluation-harness itself."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from whichpeft.errors import DataError, nearest
+from whichpeft.study import TaskSource
+from whichpeft.tasks.generative.build import generative_task
+from whichpeft.tasks.generative.encoding import LONGEST
+from whichpeft.tasks.generative.harness import ORIGINS, PREFIX, Harness, find_harness, open_harness
+from whichpeft.tasks.generative.prompted import Prompted
+from whichpeft.tasks.generative.rows import prompted_rows, texts_of
+from whichpeft.tasks.generative.task import GenerativeTask
+from whichpeft.tasks.protocol import Array, Batch, Examples, Metric
+from whichpeft.tasks.read import read_table
+
+if TYPE_CHECKING:
+    import torch
+
+    from whichpeft.backbones import Backbone
+
+_FILE = "file"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Document(Prompted):
+    """A document of a task of the harness, as it is trained on.
+
+    origin: which documents it is among, and index, its place there; `_FILE` of a row of a user's own.
+    """
+
+    origin: str = _FILE
+    index: int = 0
+
+    def joined(self, completion: str) -> str:
+        """Return a completion as it is: the delimiter before it is the harness's, if there is one."""
+        return completion
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class HarnessExamples:
+    """A split that the harness asks for: of example i, the document ``indices[i]`` of ``origins[i]``.
+
+    labels: a hash of what is right. sizes: letters of prompt and answer. longest: most tokens that are
+    read and written together. shots: examples that the harness shows before each prompt.
+    """
+
+    origins: Array
+    indices: Array
+    labels: Array
+    sizes: Array
+    longest: int
+    shots: int = 0
+
+    tokens = None
+    truncated = 0.0
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def after(self, shown: Sequence[tuple[int, ...]]) -> HarnessExamples:
+        """Return the split with as many examples before each prompt, which the harness chooses."""
+        return dataclasses.replace(self, shots=len(shown))
+
+    def batch(self, indices: Array) -> Batch:
+        import torch
+
+        chosen = np.asarray(indices)
+        return {
+            "origins": torch.from_numpy(self.origins[chosen]),
+            "documents": torch.from_numpy(self.indices[chosen]),
+            "longest": torch.tensor(self.longest),
+            "shots": torch.tensor(self.shots),
+        }
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class HarnessTask(GenerativeTask):
+    """A task of the harness.
+
+    harness: its name there, and the folder of its YAML file. Outputs have a column for each metric,
+    the score's first; of examples that are no documents the mean log-likelihood of a token.
+    """
+
+    harness: tuple[str, str]
+
+    chat = False  # as the harness asks where it is not told otherwise
+
+    def encode(self, backbone: Backbone, *, max_train: int | None) -> Mapping[str, Examples]:
+        """Tokenise what is trained on; documents are left to the harness."""
+        read = GenerativeTask.encode(self, backbone, max_train=max_train)
+        longest = min(LONGEST, backbone.input_positions or LONGEST)
+        found = dict(read)
+        for split in ("validation", "test"):
+            own: Any = read[split]
+            asked = [one for one in self.splits[split] if isinstance(one, Document)]
+            if asked[0].origin == _FILE:
+                found[split] = dataclasses.replace(own, evaluation=None)
+            else:
+                found[split] = _asked(asked, own.labels, longest)
+        return found
+
+    def outputs(self, model: torch.nn.Module, batch: Batch) -> torch.Tensor:
+        import torch
+
+        if "documents" not in batch:
+            return GenerativeTask.outputs(self, model, batch)
+        from whichpeft.tasks.generative.harness_model import HarnessModel
+
+        harness = open_harness(*self.harness)
+        places = zip(batch["origins"].tolist(), batch["documents"].tolist(), strict=True)
+        asked = [(ORIGINS[origin], index) for origin, index in places]
+        asks = HarnessModel(model, int(batch["longest"]))
+        found = harness.scores(asks, asked, int(batch["shots"]))
+        order = [_columns(harness)[metric.name] for metric in self.metrics]
+        return torch.from_numpy(found[:, order])
+
+    def predictions(
+        self, outputs: Array, examples: Any, backbone: Backbone | None
+    ) -> Mapping[str, Array]:
+        """Return a column for each metric, and beside them what was written, if anything was."""
+        found: dict[str, Array] = {"outputs": outputs}
+        if not isinstance(examples, HarnessExamples):
+            if examples.evaluation is None:  # rows of a file, which the harness has no metrics for
+                found["outputs"] = np.repeat(outputs[:, :1] / outputs[:, 1:], len(self.metrics), axis=1)
+            return found
+        texts = open_harness(*self.harness).texts
+        places = zip(examples.origins.tolist(), examples.indices.tolist(), strict=True)
+        answers = [texts.get((ORIGINS[origin], index)) for origin, index in places]
+        written = [answer for answer in answers if answer is not None]
+        return found if len(written) < len(answers) else found | {"answers": np.array(written)}
+
+
+def load_harness_task(source: TaskSource) -> HarnessTask:
+    """Load ``lm-eval:NAME``.
+
+    Its training documents are trained on, or the file that the source names; its test documents, or else
+    its validation documents, are the test. Where no validation documents are left, a part of what is
+    trained on is held out. Raises DataError.
+    """
+    for key in ("text_columns", "label_column", "problem", "prompt", "verbaliser", "sets", "test",
+                "validation"):  # fmt: skip
+        if getattr(source, key):
+            raise DataError(
+                f"task {source.name!r}: its YAML file says what is asked and tested, so {key} cannot be "
+                "given; folder, metric, train and held_out can"
+            )
+    name = source.name.removeprefix(PREFIX)
+    place = name, find_harness(name, source.folder)
+    harness = open_harness(*place)
+    metrics = _metrics(harness, source)
+    test = _documents(harness, "test") or _documents(harness, "validation")
+    if not test:
+        raise DataError(f"task {source.name!r}: has no documents to test on; name another one")
+    left = _documents(harness, "validation") if test[0].origin == "test" else None
+    tested = {example.prompt for example in test}
+    train = _training(harness, source)
+    apart = [example for example in train if example.prompt not in tested]
+    lost = len(train) - len(apart)
+    notes = [f"{lost} training examples are also in the test set and left out"] if lost else []
+    built = generative_task(
+        source.name,
+        train=apart,
+        validation=left or None,
+        test=test,
+        metric="log_likelihood",
+        held_out=texts_of(source.held_out),
+        notes=notes,
+    )
+    if source.train is not None and not left:
+        note = "no documents to validate on: the best epoch is that of the likeliest held-out examples"
+        built = dataclasses.replace(built, notes=(*built.notes, note))
+    fields = {f.name: getattr(built, f.name) for f in dataclasses.fields(built)}
+    fields |= {"metrics": metrics, "chance": _chance(test)}
+    # Another metric is another score, and its documents may stay the same.
+    fields["fingerprint"] = f"{metrics[0].name}:{built.fingerprint}"
+    return HarnessTask(**fields, harness=place)
+
+
+def _training(harness: Harness, source: TaskSource) -> list[Document]:
+    if source.train is not None:
+        rows = prompted_rows(read_table(Path(source.train)), TaskSource(name=source.name))
+        return [Document(prompt=row.prompt, completion=row.joined(row.completion)) for row in rows]
+    found = _documents(harness, "training")
+    if not found:
+        raise DataError(
+            f"task {source.name!r}: has no training documents; name a file of instructions to train on "
+            "with --train"
+        )
+    return found
+
+
+def _documents(harness: Harness, origin: str) -> list[Document]:
+    return list(_read(harness, origin, len(harness.documents(origin) or ())))
+
+
+def _read(harness: Harness, origin: str, count: int) -> Iterator[Document]:
+    """Give documents as prompts with what is right after them."""
+    task = harness.task
+    for index in range(count):
+        requests = harness.requests(origin, index)
+        document, prompt = requests[0].doc, requests[0].args[0]
+        right = task.doc_to_target(document)
+        if task.OUTPUT_TYPE == "multiple_choice":
+            right = task.doc_to_text(document) if task.multiple_input else right
+            offered = task.doc_to_choice(document)
+            first = right[0] if isinstance(right, list) else right
+            number = offered.index(first) if isinstance(first, str) else first
+            prompt, completion = requests[number].args
+            choices = tuple(map(str, offered))
+        elif task.OUTPUT_TYPE == "loglikelihood":
+            completion, choices = requests[0].args[1], ()
+        elif task.OUTPUT_TYPE == "generate_until":
+            first = right[0] if isinstance(right, list) else right
+            if task.config.doc_to_choice is not None:
+                first = task.doc_to_choice(document)[first]
+            completion, choices = f"{task.config.target_delimiter}{first}", ()
+        else:
+            raise DataError(
+                f"task {PREFIX + harness.name!r}: measures the likelihood of whole texts; name a file "
+                "of them as the task, which is then scored by log_likelihood"
+            )
+        yield Document(
+            prompt=prompt,
+            completion=completion,
+            answer=choices[number] if choices else "",
+            choices=choices,
+            completions=tuple(request.args[1] for request in requests[: len(choices)]),
+            origin=origin,
+            index=index,
+        )
+
+
+def _asked(documents: Sequence[Any], labels: Array, longest: int) -> HarnessExamples:
+    return HarnessExamples(
+        origins=np.array([ORIGINS.index(one.origin) for one in documents]),
+        indices=np.array([one.index for one in documents]),
+        labels=labels,
+        sizes=np.array([len(one.prompt) + len(one.completion) for one in documents]),
+        longest=longest,
+    )
+
+
+def _columns(harness: Harness) -> dict[str, int]:
+    """Return the columns of `Harness.scores` by the names that its metrics have here."""
+    filters = {name for _, name in harness.columns}
+    return {
+        f"{PREFIX}{metric},{name}" if len(filters) > 1 else f"{PREFIX}{metric}": column
+        for column, (metric, name) in enumerate(harness.columns)
+    }
+
+
+def _metrics(harness: Harness, source: TaskSource) -> tuple[Metric, ...]:
+    """Return the task's metrics, the one that is asked for first, else that of its YAML file."""
+    names = list(_columns(harness))
+    if not names:
+        raise DataError(
+            f"task {source.name!r}: none of its metrics is a mean over documents that is better when "
+            "higher, so that nothing can be compared by document; name another one"
+        )
+    first = names[0]
+    if source.metric is not None:
+        short = [name.removeprefix(PREFIX) for name in names]
+        # With several filters the first of them is meant, unless one is named.
+        same = [n for n in names if n.removeprefix(PREFIX).split(",")[0] == source.metric]
+        asked = [n for n in names if n in (source.metric, PREFIX + source.metric)] or same
+        if not asked:
+            raise DataError(
+                f"task {source.name!r}: unknown metric {source.metric!r}{nearest(source.metric, short)} "
+                f"It is scored by {' or '.join(short)}"
+            )
+        first = asked[0]
+    ordered = [first, *(name for name in names if name != first)]
+    return tuple(Metric(n, functools.partial(_mean, column)) for column, n in enumerate(ordered))
+
+
+def _mean(column: int, labels: Array, outputs: Array) -> float:
+    return float(np.mean(outputs[:, column], dtype=np.float64))
+
+
+def _chance(test: Sequence[Document]) -> float | None:
+    """Return what guessing among the choices scores; None where there are none."""
+    if not all(one.choices for one in test):
+        return None
+    return float(np.mean([1 / len(one.choices) for one in test]))
