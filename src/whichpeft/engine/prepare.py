@@ -183,7 +183,8 @@ def _check_apart(prepared: Prepared, plain: Examples, trial: Trial) -> None:
             float(prepared.task.loss(prepared.model, prepared.compute.place(split.batch(part))))
             for split in (train, plain)
         )
-    if not math.isclose(shared, apart, rel_tol=_AGREES[prepared.compute.precision]):
+    tolerance = _AGREES[prepared.compute.precision]
+    if not math.isclose(shared, apart, rel_tol=tolerance, abs_tol=tolerance):
         raise TrialFailed(
             f"packed examples are not kept apart: a loss of {shared:.6f} and not {apart:.6f}; leave out "
             "packing",
