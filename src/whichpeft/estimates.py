@@ -27,7 +27,7 @@ from whichpeft.planning import Cell, make_plan
 from whichpeft.planning.fake import quiet_fakes
 from whichpeft.request import check_distinct
 from whichpeft.study import Study
-from whichpeft.tasks import GenerativeTask, Task, load_task_to_plan
+from whichpeft.tasks import GenerativeTask, Packable, Task, load_task_to_plan
 from whichpeft.tasks.bare import BareTask
 
 if TYPE_CHECKING:
@@ -177,7 +177,9 @@ def _lengths(study: Study, backbone: Backbone, task: Task) -> tuple[int, int | N
         train = task.encode(backbone, max_train=study.budget.max_train)["train"]
     except BackboneError:  # a folder with a config.json and no tokenizer
         return usual, typical
-    return int(np.max(train.sizes)), padded_length(train.sizes, study.budget.batch_size)
+    if study.packing and isinstance(task, Packable):
+        train = task.packed(train)
+    return int(np.max(train.sizes)), padded_length(train, study.budget.batch_size)
 
 
 def _usual_lengths(backbone: Backbone, task: Task) -> tuple[int, int | None]:

@@ -22,7 +22,7 @@ from whichpeft.tracking import check_trackers
 # What a folder's studies have to share; methods, seeds and the baseline may be added to.
 _FIXED = (
     "backbones", "tasks", "budget", "precision", "threads", "same_targets", "gradient_checkpointing",
-    "quantise", "shards",
+    "quantise", "shards", "packing",
 )  # fmt: skip
 
 

@@ -24,6 +24,7 @@ from whichpeft.planning import Cell, Plan, make_plan
 from whichpeft.records import Record
 from whichpeft.request import Request
 from whichpeft.study import Trial
+from whichpeft.tasks import Packable
 
 # What a trial costs beside its steps, until trials have been timed: loading and evaluation.
 _SET_UP_SECONDS = 1.0
@@ -98,7 +99,11 @@ def profile_jobs(
             compute = choose_compute(job.device, cell.study.precision)
             matmul_speed = _matmul_speed(compute, cell.study.threads)
         if job.data not in lengths:
-            lengths[job.data] = padded_length(read_data(job.data)[1]["train"].sizes, budget.batch_size)
+            task, examples = read_data(job.data)
+            train = examples["train"]
+            if cell.study.packing and isinstance(task, Packable):
+                train = task.packed(train)
+            lengths[job.data] = padded_length(train, budget.batch_size)
         question = Question(
             method=cell.method,
             backbone=cell.backbone,

@@ -13,7 +13,7 @@ from whichpeft.records.record import record_from_json
 from whichpeft.study import Budget, Study, Trial, dump_study, load_study
 
 FOSSILS = Path(__file__).parents[1] / "records" / "fossils"
-SAVINGS = [{"gradient_checkpointing": True}, {"quantise": "4bit"}, {"shards": 2}]
+SAVINGS = [{"gradient_checkpointing": True}, {"quantise": "4bit"}, {"shards": 2}, {"packing": True}]
 
 
 def test_what_is_written_reads_back(tmp_path: Path) -> None:
@@ -30,6 +30,7 @@ def test_what_is_written_reads_back(tmp_path: Path) -> None:
         ("quantise: 4bits", "unknown quantise '4bits'; did you mean '4bit'"),
         ("shards: 0", "shards is 0"),
         ("{quantise: 4bit, shards: 2}", "do not go together"),
+        ("{packing: true, shards: 2}", "packing and shards do not go together"),
         ("budget: {micro_batch: 32}", "micro_batch is 32 and batch_size 16"),
         ("budget: {microbatch: 4}", "did you mean 'micro_batch'"),
         ("gradient_checkpoint: true", "did you mean 'gradient_checkpointing'"),
@@ -52,14 +53,14 @@ def trial() -> Trial:
 
 def test_records_from_before_keep_their_fingerprints(trial: Trial) -> None:
     raw = json.loads(next(FOSSILS.glob("schema-2*.json")).read_text())
-    assert not {"gradient_checkpointing", "quantise", "shards"} & raw["trial"].keys()
+    assert not {"gradient_checkpointing", "quantise", "shards", "packing"} & raw["trial"].keys()
     assert trial.fingerprint == raw["fingerprint"]
 
 
 def test_what_is_asked_counts(trial: Trial) -> None:
     asked = [trial, *(replace(trial, **saving) for saving in SAVINGS)]  # type: ignore[arg-type]
     asked.append(replace(trial, budget=replace(trial.budget, micro_batch=2)))
-    assert len({one.fingerprint for one in asked}) == 5
+    assert len({one.fingerprint for one in asked}) == 6
 
 
 def test_a_folder_is_of_one_way_to_save(tmp_path: Path) -> None:

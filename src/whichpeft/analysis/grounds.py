@@ -207,6 +207,7 @@ def _shared(trial: Trial) -> tuple[Any, ...]:
         trial.gradient_checkpointing,
         trial.quantise,
         trial.shards,
+        trial.packing,
     )
 
 

@@ -19,6 +19,7 @@ _ASKED = {
     "gradient_checkpointing": "gradient checkpointing",
     "quantise": "weights kept in",
     "shards": "shards",
+    "packing": "examples packed into shared rows",
     "baseline": "baseline",
 }
 _BUDGET = {

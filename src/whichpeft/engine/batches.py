@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from whichpeft.tasks import Array
+from whichpeft.tasks import Array, Examples
 
 # So many batches are filled from one shuffled pool, sorted by size within it: large enough that
 # neighbours are of nearly equal size, small enough that batches stay a random mix over epochs.
@@ -35,13 +36,26 @@ def evaluation_batches(sizes: Array, batch_size: int) -> list[Array]:
     return [order[i : i + batch_size] for i in range(0, len(order), batch_size)]
 
 
-def padded_length(sizes: Array, batch_size: int) -> int:
-    """Return what an example is padded to in its training batch, on average."""
-    batches = training_batches(sizes, batch_size, seed=0, epoch=0)
-    return round(sum(int(sizes[batch].max()) * len(batch) for batch in batches) / len(sizes))
+def rows_of(examples: Examples) -> Callable[[Array], int]:
+    """Return what says how many rows a batch takes: one an example, unless they share some."""
+    found: Callable[[Array], int] = getattr(examples, "rows", len)
+    return found
 
 
-def spread(batches: Sequence[Array], sizes: Array, count: int) -> list[Array]:
+def shape(examples: Examples, batch: Array) -> tuple[int, int]:
+    """Return how many rows a batch takes, and how long they are."""
+    return rows_of(examples)(batch), int(examples.sizes[batch].max())
+
+
+def padded_length(examples: Examples, batch_size: int) -> int:
+    """Return what an example takes in its training batch, padding with it, on average."""
+    batches = training_batches(examples.sizes, batch_size, seed=0, epoch=0)
+    return round(sum(math.prod(shape(examples, batch)) for batch in batches) / len(examples))
+
+
+def spread(
+    batches: Sequence[Array], sizes: Array, count: int, rows: Callable[[Array], int] = len
+) -> list[Array]:
     """Pick `count` batches that stand for all: one of each of so many equal parts, by padded size.
 
     Of each part the one nearest to its mean, so that the few long ones weigh what they weigh in all.
@@ -50,7 +64,7 @@ def spread(batches: Sequence[Array], sizes: Array, count: int) -> list[Array]:
     """
 
     def cost(batch: Array) -> int:
-        return int(sizes[batch].max()) * len(batch)
+        return int(sizes[batch].max()) * rows(batch)
 
     ordered = sorted(batches, key=lambda batch: (cost(batch), int(batch[0])))
     parts = [ordered[i * len(ordered) // count : (i + 1) * len(ordered) // count] for i in range(count)]

@@ -14,6 +14,7 @@ import torch
 
 from whichpeft.backbones import Backbone
 from whichpeft.backbones.recompute import recompute_activations
+from whichpeft.engine.batches import rows_of, training_batches
 from whichpeft.engine.compute import Compute, own_memory, store_frozen_weights
 from whichpeft.engine.data import read_data
 from whichpeft.engine.dropout import use_fast_dropout
@@ -24,11 +25,13 @@ from whichpeft.engine.untouched import keep_still, untouched_layers
 from whichpeft.errors import TrialFailed
 from whichpeft.methods import Adapter, Situation
 from whichpeft.records import Measurement
-from whichpeft.tasks import Array, Batch, Examples, Interpreted, Task
+from whichpeft.study import Trial
+from whichpeft.tasks import Array, Batch, Examples, Interpreted, Packable, Task
 
 # Streams of random numbers within one seed. Each is started anew, so that what one consumes
 # (how many weights an adapter draws) does not change the next (which activations drop out).
 HEAD, ADAPTER, TRAINING = range(3)
+_AGREES = {"float32": 1e-4, "bfloat16": 1e-2}  # how far losses may be apart: other rounding, no more
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +103,9 @@ def prepare(job: Job, compute: Compute, group: Group = ALONE) -> Prepared:
         # Processes that write different numbers of tokens would wait for each other for ever.
         raise TrialFailed(f"what {task.name} asks of a model is read in one process", phase="set-up")
     examples = job.method.examples(examples)
+    plain = examples["train"]
+    if trial.packing:
+        examples = {**examples, "train": _packed(task, plain)}
     start_stream(trial.seed, HEAD)
     if job.backbone.quantise is not None:
         logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # it tells of every cast
@@ -137,7 +143,7 @@ def prepare(job: Job, compute: Compute, group: Group = ALONE) -> Prepared:
     else:
         # Not the model's own: transformers' refuses for quantised weights, which are there already.
         torch.nn.Module.to(adapter.model, compute.device)
-    return Prepared(
+    prepared = Prepared(
         task,
         examples,
         adapter,
@@ -148,6 +154,42 @@ def prepare(job: Job, compute: Compute, group: Group = ALONE) -> Prepared:
         untouched=untouched,
         backbone=job.backbone,
     )
+    if trial.packing and adapter.trains:
+        _check_apart(prepared, plain, trial)
+    return prepared
+
+
+def _packed(task: Task, train: Examples) -> Examples:
+    if not isinstance(task, Packable):
+        raise TrialFailed(f"examples of task {task.name} cannot share rows", phase="set-up")
+    return task.packed(train)
+
+
+def _check_apart(prepared: Prepared, plain: Examples, trial: Trial) -> None:
+    """Raise TrialFailed where examples that share rows have another loss than each in its own.
+
+    Looked at is the first part of a batch, of the first epoch, in which any share one.
+    """
+    train = prepared.examples["train"]
+    rows = rows_of(train)
+    batches = training_batches(train.sizes, trial.budget.batch_size, seed=trial.seed, epoch=0)
+    parts = (part for batch in batches for part, _ in prepared.cut(batch))
+    part = next((part for part in parts if rows(part) < len(part)), None)
+    if part is None:
+        return
+    prepared.model.eval()
+    with torch.no_grad(), prepared.compute.autocast():
+        shared, apart = (
+            float(prepared.task.loss(prepared.model, prepared.compute.place(split.batch(part))))
+            for split in (train, plain)
+        )
+    tolerance = _AGREES[prepared.compute.precision]
+    if not math.isclose(shared, apart, rel_tol=tolerance, abs_tol=tolerance):
+        raise TrialFailed(
+            f"packed examples are not kept apart: a loss of {shared:.6f} and not {apart:.6f}; leave out "
+            "packing",
+            phase="set-up",
+        )
 
 
 def whole_adapter(prepared: Prepared, job: Job) -> Adapter | None:

@@ -9,6 +9,7 @@ adapter; and, where seconds are left, loading what was saved and switching.
 from __future__ import annotations
 
 import dataclasses
+import math
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -16,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from whichpeft.engine.batches import evaluation_batches, spread, training_batches
+from whichpeft.engine.batches import evaluation_batches, rows_of, shape, spread, training_batches
 from whichpeft.engine.compute import Compute
 from whichpeft.engine.effort import STANDARD
 from whichpeft.engine.energy import find_counter
@@ -89,7 +90,7 @@ def profile(job: Job, compute: Compute, meter: Meter, report: Report, group: Gro
 
 
 def _memory(job: Job, prepared: Prepared, training: _Training, peak: PeakMemory) -> list[Measurement]:
-    """Read the peaks of evaluation and of training, each on the longest batch of the study's size.
+    """Read the peaks of evaluation and of training, each on the largest batch of the study's size.
 
     Evaluation's comes first, where there is no optimiser's state yet. Training's is that of a step which
     is not the first: the state is made by one on made-up inputs before.
@@ -139,9 +140,14 @@ class _Training:
         budget, train = job.trial.budget, prepared.examples["train"]
         epoch = training_batches(train.sizes, budget.batch_size, seed=job.trial.seed, epoch=0)
         full = [batch for batch in epoch if len(batch) == budget.batch_size] or epoch
-        by_size = sorted(full, key=lambda batch: int(train.sizes[batch].max()))
+
+        def most(batch: Array) -> int:
+            """Return how much goes through the model at once."""
+            return max(math.prod(shape(train, part)) for part, _ in prepared.cut(batch))
+
+        by_size = sorted(full, key=most)
         self.smallest, self.largest = by_size[0], by_size[-1]
-        self._chosen = spread(full, train.sizes, job.effort.sizes)
+        self._chosen = spread(full, train.sizes, job.effort.sizes, rows_of(train))
         self._job, self._prepared = job, prepared
         self._steps = budget.steps(len(train))
         self._taken = 0
@@ -169,16 +175,15 @@ class _Training:
 
     def blank(self, indices: Array) -> Iterator[tuple[Batch, float]]:
         """Give made-up inputs of the shapes of a batch's parts."""
-        sizes = self._prepared.examples["train"].sizes
+        train = self._prepared.examples["train"]
         for part, share in self._prepared.cut(indices):
-            length = int(sizes[part].max())
-            yield self._prepared.task.blank(self._job.backbone, len(part), length), share
+            yield self._prepared.task.blank(self._job.backbone, *shape(train, part)), share
 
     def warm_up(self) -> None:
         """Step through the shapes to come on made-up inputs: a shape takes longer the first time."""
         began = time.perf_counter()
-        sizes = self._prepared.examples["train"].sizes
-        shapes = {(len(batch), int(sizes[batch].max())): batch for batch in self._chosen}
+        train = self._prepared.examples["train"]
+        shapes = {shape(train, batch): batch for batch in self._chosen}
         for batch in shapes.values():
             before = time.perf_counter()
             self.step(self.blank(batch))

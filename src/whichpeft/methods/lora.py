@@ -56,6 +56,8 @@ class Lora(PeftMethod):
     def refuses_savings(self, study: Study) -> str | None:
         if study.quantise and isinstance(self.start, str) and self.start.startswith(_EXACT):
             return f"{self.start} starts from the weights' exact singular directions"
+        if study.packing and self.hyperparameters.get("alora_invocation_tokens"):
+            return "it begins where a row says so last, and packed examples share a row"
         return super().refuses_savings(study)
 
     def adapter(self, model: Any, apart: frozenset[str]) -> PeftAdapter:

@@ -10,7 +10,7 @@ from whichpeft.methods.placements import bare_model, layer_lists
 
 if TYPE_CHECKING:
     from whichpeft.backbones import Backbone
-    from whichpeft.study import Budget
+    from whichpeft.study import Budget, Study
     from whichpeft.tasks import Task
 
 
@@ -57,3 +57,8 @@ class LoReft(PeftMethod):
         if width is not None and rank > width:
             return f"rank {rank} is more than the width of the hidden states, {width}"
         return None
+
+    def refuses_savings(self, study: Study) -> str | None:
+        if study.packing:
+            return "LoReFT edits the first and last positions of a row, which packed examples share"
+        return super().refuses_savings(study)

@@ -187,9 +187,9 @@ class Method(ABC):
         return None
 
     def refuses_savings(self, study: Study) -> str | None:
-        """Say why this method cannot work with what makes a large model fit; None where it can.
+        """Say why this method cannot work with what the study saves by; None where it can.
 
-        The study says which: gradient checkpointing, quantised weights, shards.
+        The study says which: gradient checkpointing, quantised weights, shards, packing.
         """
         return None
 

@@ -14,7 +14,15 @@ from typing import Any
 from whichpeft.methods.adalora import AdaLora
 from whichpeft.methods.facts import PeftFacts, peft_facts, unknown_facts
 from whichpeft.methods.lora import IA3, Lora, Mica, UnitLora
-from whichpeft.methods.peft_kinds import AdaptionPrompt, NormTuning, Poly, Shadow, TrainableTokens, XLora
+from whichpeft.methods.peft_kinds import (
+    AdaptionPrompt,
+    Lily,
+    NormTuning,
+    Poly,
+    Shadow,
+    TrainableTokens,
+    XLora,
+)
 from whichpeft.methods.peft_method import PeftMethod
 from whichpeft.methods.peft_source import ConfigSource, base_options, peft_configs
 from whichpeft.methods.prompts import ContextPrompt, InputTokens, MultitaskPrompt, Prefix, PromptTuning
@@ -24,7 +32,7 @@ _KINDS: Mapping[str, type[PeftMethod]] = {
     "rslora": UnitLora, "pissa": UnitLora, "olora": UnitLora, "mica": Mica,
     "LORA": Lora, "ADALORA": AdaLora, "IA3": IA3, "ADAPTION_PROMPT": AdaptionPrompt,
     "TRAINABLE_TOKENS": TrainableTokens, "POLY": Poly, "LN_TUNING": NormTuning, "SHADOW": Shadow,
-    "XLORA": XLora, "CPT": ContextPrompt, "MULTITASK_PROMPT_TUNING": MultitaskPrompt,
+    "XLORA": XLora, "LILY": Lily, "CPT": ContextPrompt, "MULTITASK_PROMPT_TUNING": MultitaskPrompt,
     "PROMPT_TUNING": PromptTuning, "P_TUNING": InputTokens, "PREFIX_TUNING": Prefix,
     "CARTRIDGE": Prefix,
 }  # fmt: skip

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import torch
 
     from whichpeft.backbones import Backbone
-    from whichpeft.study import Budget
+    from whichpeft.study import Budget, Study
     from whichpeft.tasks import Task
 
 
@@ -185,6 +185,16 @@ class Shadow(PeftMethod):
         if not reads_last_token(backbone):
             return f"ShadowPEFT rides along a decoder's layers, and {backbone.family} is no decoder"
         return super().refuses(backbone, task, budget)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lily(PeftMethod):
+    """Lily: a router shares the factors of all layers."""
+
+    def refuses_savings(self, study: Study) -> str | None:
+        if study.packing:
+            return "its router takes the mean over all positions of a batch, and packing leaves some out"
+        return super().refuses_savings(study)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -54,6 +54,11 @@ class VirtualTokens(PeftMethod):
             )
         return None
 
+    def refuses_savings(self, study: Study) -> str | None:
+        if study.packing:
+            return "its virtual tokens stand before a row, which packed examples share"
+        return super().refuses_savings(study)
+
     def attach(self, model: torch.nn.Module, situation: Situation, *, keeps_head: bool = True) -> Any:
         adapted = super().attach(model, situation, keeps_head=keeps_head)
         if situation.task_type == "CAUSAL_LM":

@@ -10,7 +10,7 @@ from whichpeft.methods import Method
 from whichpeft.planning.sketch import probe
 from whichpeft.study import Study, Trial
 from whichpeft.study.spec import Purpose
-from whichpeft.tasks import Task
+from whichpeft.tasks import Packable, Task
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +63,7 @@ class Cell:
             gradient_checkpointing=self.study.gradient_checkpointing,
             quantise=self.study.quantise,
             shards=self.study.shards,
+            packing=self.study.packing,
         )
 
 
@@ -102,9 +103,19 @@ def make_plan(
     )
 
 
+def _unpackable(task: Task, backbone: Backbone) -> str | None:
+    if not isinstance(task, Packable):
+        return (
+            "packing puts a language model's training examples into shared rows, and this task has none"
+        )
+    return task.refuses_packing(backbone)
+
+
 def _cell(text: str, method: Method, backbone: Backbone, task: Task, study: Study) -> Cell:
     suited = method.suited_to(backbone)
     reason = suited.refuses(backbone, task, study.budget) or suited.refuses_savings(study)
+    if reason is None and study.packing:
+        reason = _unpackable(task, backbone)
     if reason is None:
         reason = probe(
             suited,

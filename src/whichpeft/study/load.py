@@ -65,6 +65,7 @@ class _Study(_Strict):
     gradient_checkpointing: bool = False
     quantise: str | None = None
     shards: int = 1
+    packing: bool = False
     baseline: str = "full"
     track: list[str] = []
 
@@ -103,6 +104,7 @@ def load_study(path: Path) -> Study:
             gradient_checkpointing=read.gradient_checkpointing,
             quantise=read.quantise,
             shards=read.shards,
+            packing=read.packing,
             baseline=read.baseline,
             track=tuple(read.track),
         )
@@ -126,6 +128,7 @@ def dump_study(study: Study) -> str:
             "gradient_checkpointing": study.gradient_checkpointing,
             "quantise": study.quantise,
             "shards": study.shards,
+            **({"packing": True} if study.packing else {}),
             "baseline": study.baseline,
             **({"track": list(study.track)} if study.track else {}),
         },

@@ -130,6 +130,7 @@ class Study:
     which takes less memory and more time.
     quantise: ``8bit`` or ``4bit`` keeps the backbone's frozen linear weights so. Needs CUDA.
     shards: devices that one trial is spread over, each holding its share of every weight.
+    packing: short training examples of a language model share the rows of a batch where that saves some.
     baseline: the method that gaps, speed-ups and savings are taken against.
     track: trackers that are told of each trial: ``tensorboard``, ``mlflow``, ``trackio``.
     """
@@ -146,6 +147,7 @@ class Study:
     gradient_checkpointing: bool = False
     quantise: str | None = None
     shards: int = 1
+    packing: bool = False
     baseline: str = "full"
     track: tuple[str, ...] = ()
     backbone: InitVar[str | None] = None
@@ -168,6 +170,7 @@ class Study:
             gradient_checkpointing: bool = False,
             quantise: str | None = None,
             shards: int = 1,
+            packing: bool = False,
             baseline: str = "full",
             track: Sequence[str] = (),
             backbone: str | None = None,
@@ -195,7 +198,7 @@ class Study:
 
     @property
     def savings(self) -> tuple[str, ...]:
-        """What makes a large model fit, in words."""
+        """What makes a large model fit or a batch smaller, in words."""
         found = []
         if self.budget.micro_batch is not None:
             found.append(f"micro-batches of {self.budget.micro_batch}")
@@ -205,6 +208,8 @@ class Study:
             found.append(f"the backbone's weights in {self.quantise}")
         if self.shards > 1:
             found.append(f"each trial over {self.shards} devices")
+        if self.packing:
+            found.append("short examples packed into shared rows")
         return tuple(found)
 
     def _check_kinds(self) -> None:
@@ -250,6 +255,11 @@ class Study:
                 raise StudyError(
                     f"study {self.name!r}: {key} is {getattr(self, key)}; it has to be 1 or more"
                 )
+        if self.packing and self.shards > 1:
+            raise StudyError(
+                f"study {self.name!r}: packing and shards do not go together: tasks of language models "
+                "take one process; keep one of the two"
+            )
         if self.quantise is not None and self.shards > 1:
             raise StudyError(
                 f"study {self.name!r}: quantise and shards do not go together: quantised weights are "
@@ -288,6 +298,7 @@ class Trial:
     gradient_checkpointing: bool = False
     quantise: str | None = None
     shards: int = 1
+    packing: bool = False
 
     @property
     def fingerprint(self) -> str:
@@ -303,6 +314,7 @@ class Trial:
             (asked, "gradient_checkpointing", False),
             (asked, "quantise", None),
             (asked, "shards", 1),
+            (asked, "packing", False),
         ):
             if fields[key] == usual:
                 del fields[key]

@@ -22,6 +22,7 @@ from whichpeft.tasks.protocol import (
     Examples,
     Interpreted,
     Metric,
+    Packable,
     Task,
     scores,
 )
@@ -39,6 +40,7 @@ __all__ = [
     "Interpreted",
     "KnownTask",
     "Metric",
+    "Packable",
     "Prompted",
     "Task",
     "TextTask",

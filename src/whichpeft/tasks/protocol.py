@@ -163,6 +163,22 @@ class Task(Protocol):
 
 
 @runtime_checkable
+class Packable(Protocol):
+    """A task whose training examples can share the rows of a batch, each read as if it stood alone."""
+
+    def refuses_packing(self, backbone: Backbone) -> str | None:
+        """Say why this backbone would not keep examples in one row apart, or None."""
+        ...
+
+    def packed(self, examples: Any) -> Examples:
+        """Return the training examples in batches of shared rows, with the same losses.
+
+        Beside what all have, they have ``rows(indices)``: how many rows these take as a batch.
+        """
+        ...
+
+
+@runtime_checkable
 class Interpreted(Protocol):
     """A task whose outputs have to be interpreted before they can be scored."""
 

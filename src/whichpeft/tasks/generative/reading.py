@@ -95,8 +95,13 @@ def written(model: Any, batch: Batch) -> torch.Tensor:
 
 
 def completion_logits(model: torch.nn.Module, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return the logits of the last positions, as many as there are labels for, and these."""
+    """Return the logits of the positions that there are labels for, and these.
+
+    They are the last ones, or the columns of rows that examples share.
+    """
     labels = batch["labels"]
+    if "columns" in batch:
+        return _packed_logits(model, batch), labels
     kept = labels.shape[1]
     options = {"logits_to_keep": kept} if _keeps_logits(model) else {}
     with _followed_by(batch.get("after")):
@@ -105,6 +110,17 @@ def completion_logits(model: torch.nn.Module, batch: Batch) -> tuple[torch.Tenso
         )
     # From the end, since virtual tokens lengthen what a model reads at its beginning.
     return output.logits[:, -kept:].float(), labels
+
+
+def _packed_logits(model: torch.nn.Module, batch: Batch) -> torch.Tensor:
+    """Return the logits at the columns of rows that examples share."""
+    options = {"logits_to_keep": batch["columns"]} if _keeps_logits(model) else {}
+    # With a mask or a cache, transformers takes a row for one text.
+    output: Any = model(
+        input_ids=batch["input_ids"], position_ids=batch["position_ids"], use_cache=False, **options
+    )
+    logits: torch.Tensor = output.logits if options else output.logits[:, batch["columns"]]
+    return logits.float()
 
 
 @contextmanager

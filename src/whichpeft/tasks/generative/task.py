@@ -105,6 +105,16 @@ class GenerativeTask:
         tokens = torch.ones((size, length), dtype=torch.int64)
         return {"input_ids": tokens, "labels": tokens}
 
+    def refuses_packing(self, backbone: Backbone) -> str | None:
+        from whichpeft.tasks.generative.packing import refuses_packing
+
+        return refuses_packing(backbone)
+
+    def packed(self, examples: GenerativeExamples) -> Examples:
+        from whichpeft.tasks.generative.packing import PackedExamples
+
+        return PackedExamples.of(examples)
+
     def head_parameters(self, model: torch.nn.Module) -> set[str]:
         """There is no new head: a language model brings its own, which counts as the backbone's."""
         return set()

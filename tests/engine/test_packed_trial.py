@@ -1,0 +1,88 @@
+"""A trial with packed examples ends where one without them does, and measures what it computes."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from whichpeft.backbones import Backbone
+from whichpeft.engine import Job
+from whichpeft.engine.batches import training_batches
+from whichpeft.engine.compute import choose_compute
+from whichpeft.engine.data import write_data
+from whichpeft.engine.prepare import prepare
+from whichpeft.engine.profile import _Training
+from whichpeft.engine.trial import carry_out
+from whichpeft.errors import TrialFailed
+from whichpeft.methods import resolve_method
+from whichpeft.planning import make_plan
+from whichpeft.study import Budget, Study
+from whichpeft.tasks import Prompted, generative_task
+
+
+@pytest.fixture
+def packed(tiny_writer: Backbone, tmp_path: Path):  # type: ignore[no-untyped-def]
+    """Make the job of a final trial on prompts of very different lengths."""
+    rng = np.random.default_rng(0)
+    words = ["three", "plus", "four", "is", "seven"]
+    examples = [
+        Prompted(
+            prompt=" ".join(rng.choice(words, 1 + i % 7 + 20 * (i % 8 == 0))), completion=words[i % 5]
+        )
+        for i in range(48)
+    ]
+    task = generative_task(
+        "t", train=examples, validation=examples[:8], test=examples, metric="log_likelihood"
+    )
+    budget = Budget(epochs=2, batch_size=16, micro_batch=8)
+    data, _ = write_data(task, tiny_writer, budget, tmp_path)
+
+    def make(method: str) -> Job:
+        study = Study(
+            backbone="w", task="t", methods=[method], budget=budget, precision="float32", packing=True
+        )
+        cell = make_plan(study, [tiny_writer], [task], {method: resolve_method(method)}).cells[0]
+        trial = cell.finals[0]
+        assert trial.packing
+        return Job(trial=trial, backbone=tiny_writer, method=cell.method, data=data, device="cpu")
+
+    return make
+
+
+def test_a_trial_ends_where_one_of_padded_batches_does(packed) -> None:  # type: ignore[no-untyped-def]
+    job = packed("lora:r=4,lora_dropout=0")
+    plain = replace(job, trial=replace(job.trial, packing=False))
+    assert job.trial.fingerprint != plain.trial.fingerprint
+    one, other = (carry_out(each, lambda progress: None) for each in (job, plain))
+    assert one.record.value("score") == pytest.approx(other.record.value("score"), rel=1e-4)
+    np.testing.assert_allclose(
+        [value for *_, value in one.curve], [value for *_, value in other.curve], rtol=1e-4
+    )
+    np.testing.assert_allclose(one.predictions["outputs"], other.predictions["outputs"], rtol=1e-3)
+
+
+def test_examples_that_are_not_kept_apart_end_the_trial_before_it_trains(packed) -> None:  # type: ignore[no-untyped-def]
+    """A prompt is refused by the plan; were it not, or were a method of a stranger alike, this tells."""
+    with pytest.raises(TrialFailed, match="packed examples are not kept apart"):
+        prepare(packed("prompt:num_virtual_tokens=3"), choose_compute("cpu", "float32"))
+
+
+def test_a_profile_takes_its_memory_where_most_is_computed(packed) -> None:  # type: ignore[no-untyped-def]
+    job = packed("full")
+    prepared = prepare(job, choose_compute("cpu", "float32"))
+    training, train = _Training(job, prepared), prepared.examples["train"]
+
+    def shapes(batch: np.ndarray) -> list[tuple[int, int]]:
+        return [tuple(part["input_ids"].shape) for part, _ in prepared.parts(batch)]
+
+    batches = training_batches(train.sizes, 16, seed=0, epoch=0)
+    assert any(rows < job.at_once for batch in batches for rows, _ in shapes(batch))
+    most = max(math.prod(shape) for batch in batches for shape in shapes(batch))
+    assert max(map(math.prod, shapes(training.largest))) == most
+    # and what warms up has the shapes to come
+    warm = [tuple(part["input_ids"].shape) for part, _ in training.blank(training.largest)]
+    assert warm == shapes(training.largest)
