@@ -12,6 +12,7 @@ import torch
 from torch.nn import functional
 
 from whichpeft.tasks.generative.examples import IGNORED
+from whichpeft.tasks.generative.writing import write
 from whichpeft.tasks.protocol import Batch
 
 # So many tokens go through the model at once in evaluation, prompts with all that may be written after
@@ -87,8 +88,7 @@ def written(model: Any, batch: Batch) -> torch.Tensor:
     length, longest = batch["input_ids"].shape[1], found.shape[1]
     start = 0
     for part in _parts(batch, ("input_ids", "attention_mask"), length + longest):
-        tokens = model.generate(**part, max_new_tokens=longest, use_cache=True)
-        new = tokens[:, length:]
+        new = write(model, part["input_ids"], part["attention_mask"], longest)
         found[start : start + len(new), : new.shape[1]] = new
         start += len(new)
     return found

@@ -1,0 +1,76 @@
+"""How a language model writes: greedily, many prompts at once, each until its text ends."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+import torch
+
+
+def write(model: Any, ids: torch.Tensor, mask: torch.Tensor, longest: int) -> torch.Tensor:
+    """Return at most `longest` tokens that follow each prompt: (batch, tokens written at most).
+
+    ids, mask: prompts of shape (batch, length), padded on the left. What follows the end of a text is
+    padding. The tokens are those of transformers' ``generate``, without what that does between two
+    tokens for sampling, beams and the like, and prompts whose text has ended are read no further.
+    """
+    if not _reads_step_by_step(model):
+        tokens: torch.Tensor = model.generate(
+            input_ids=ids, attention_mask=mask, max_new_tokens=longest, use_cache=True
+        )
+        return tokens[:, ids.shape[1] :]
+    ends, pad = _ends(model, ids.device), model.generation_config.pad_token_id
+    written = torch.full((len(ids), longest), pad, dtype=ids.dtype, device=ids.device)
+    rows = torch.arange(len(ids), device=ids.device)  # those that are read on
+    going = torch.ones_like(rows, dtype=torch.bool)  # those whose text has not ended
+    places = (mask.cumsum(dim=1) - 1).clamp(min=0)
+    cache: Any = None
+    for step in range(longest):
+        output = model(
+            input_ids=ids, attention_mask=mask, position_ids=places, past_key_values=cache,
+            use_cache=True, logits_to_keep=1,
+        )  # fmt: skip
+        cache, next_ids = output.past_key_values, output.logits[:, -1].argmax(dim=-1)
+        ids = next_ids.where(going, pad)[:, None]
+        written[rows, step] = ids[:, 0]
+        going &= ~torch.isin(next_ids, ends)
+        count = int(going.sum())
+        if count == 0:
+            return written[:, : step + 1]
+        mask = torch.cat([mask, mask.new_ones(len(mask), 1)], dim=1)
+        places = places[:, -1:] + 1
+        if 2 * count <= len(rows):  # to leave a few out costs more than to go on with them
+            kept = going.nonzero()[:, 0]
+            cache.batch_select_indices(kept)
+            ids, mask, places, rows, going = (x[kept] for x in (ids, mask, places, rows, going))
+    return written
+
+
+def _ends(model: Any, device: torch.device) -> torch.Tensor:
+    """Return the tokens that end a text."""
+    found = model.generation_config.eos_token_id
+    ends = [] if found is None else [found] if isinstance(found, int) else list(found)
+    return torch.tensor(ends, dtype=torch.int64, device=device)
+
+
+def _reads_step_by_step(model: Any) -> bool:
+    """Whether what a model has read is all in keys and values, which its next step is handed.
+
+    Not so where it has a way of its own of preparing a step, carries a state, or has virtual tokens, which
+    PEFT puts before each pass.
+    """
+    from transformers import GenerationMixin
+
+    while hasattr(model, "get_base_model"):
+        if model.active_peft_config.is_prompt_learning:
+            return False
+        model = model.get_base_model()
+    takes = inspect.signature(model.forward).parameters
+    kinds = getattr(model.config, "layer_types", None) or ()
+    return (
+        {"position_ids", "past_key_values", "logits_to_keep"} <= takes.keys()
+        and type(model).prepare_inputs_for_generation is GenerationMixin.prepare_inputs_for_generation
+        and not model._is_stateful
+        and {"full_attention", "sliding_attention"} >= set(kinds)
+    )
