@@ -57,7 +57,7 @@ def _ends(model: Any, device: torch.device) -> torch.Tensor:
 def _reads_step_by_step(model: Any) -> bool:
     """Whether what a model has read is all in keys and values, which its next step is handed.
 
-    Not so where it has a way of its own of preparing a step, carries a state, or has virtual tokens, which
+    Not so where it prepares a step in a way of its own, carries a state, or has virtual tokens, which
     PEFT puts before each pass.
     """
     from transformers import GenerationMixin
