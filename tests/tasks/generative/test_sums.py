@@ -14,7 +14,7 @@ from scipy.stats import binomtest
 from whichpeft.backbones import Backbone, resolve_backbone
 from whichpeft.backbones.seeded import one_thread_and_seed
 from whichpeft.backbones.tiny_corpus import held_out_texts, training_texts
-from whichpeft.backbones.tiny_llama import new_model
+from whichpeft.backbones.tiny_llama import make_tokenizer, new_model
 from whichpeft.engine import Job
 from whichpeft.engine.data import write_data
 from whichpeft.engine.trial import carry_out
@@ -76,35 +76,38 @@ def test_the_example_names_the_eight_methods() -> None:
 
 
 @pytest.fixture(scope="module")
-def learnt(tmp_path_factory: pytest.TempPathFactory) -> dict[str, np.ndarray]:
+def task() -> GenerativeTask:
+    return sums()
+
+
+@pytest.fixture(scope="module")
+def learnt(task: GenerativeTask, tmp_path_factory: pytest.TempPathFactory) -> dict[str, np.ndarray]:
     """Which test problems are right, by method, after fewer examples than in the example study."""
-    task, folder = sums(), tmp_path_factory.mktemp("pretrained")
+    folder = tmp_path_factory.mktemp("pretrained")
     return marks(("zero-shot", *METHODS), resolve_backbone("tiny-llama"), task, folder)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("method", METHODS)
 def test_every_method_of_the_example_learns_more_than_the_commonest_answer(
-    method: str, learnt: dict[str, np.ndarray]
+    method: str, task: GenerativeTask, learnt: dict[str, np.ndarray]
 ) -> None:
-    splits = sums().splits
-    commonest = Counter(example.right for example in splits["train"]).most_common(1)[0][0]
-    chance = np.array([example.right == commonest for example in splits["test"]])
-    assert chance.mean() == pytest.approx(sums().chance)
+    commonest = Counter(example.right for example in task.splits["train"]).most_common(1)[0][0]
+    chance = np.array([example.right == commonest for example in task.splits["test"]])
+    assert chance.mean() == pytest.approx(task.chance)
     assert better(learnt[method], chance) < 1e-4 / len(METHODS), learnt[method].mean()
     assert learnt["zero-shot"].mean() <= chance.mean()  # so that there is something to learn
 
 
 @pytest.mark.slow
-def test_lora_learns_less_on_random_weights(learnt: dict[str, np.ndarray], tmp_path: Path) -> None:
-    pretrained = resolve_backbone("tiny-llama")
+def test_lora_learns_less_on_random_weights(
+    task: GenerativeTask, learnt: dict[str, np.ndarray], tmp_path: Path
+) -> None:
     folder = tmp_path / "untrained"
-    shutil.copytree(pretrained.files, folder)
-    from transformers import AutoTokenizer
-
+    shutil.copytree(resolve_backbone("tiny-llama").files, folder)
     with one_thread_and_seed(0):
-        new_model(AutoTokenizer.from_pretrained(folder)).save_pretrained(folder)
-    drawn = marks((LORA,), resolve_backbone(str(folder)), sums(), tmp_path)[LORA]
+        new_model(make_tokenizer(training_texts())).save_pretrained(folder)
+    drawn = marks((LORA,), resolve_backbone(str(folder)), task, tmp_path)[LORA]
     assert better(learnt[LORA], drawn) < 1e-4
     assert learnt[LORA].mean() > drawn.mean() + 0.2
 
@@ -124,7 +127,7 @@ def marks(
         task=task.name,
         methods=methods,
         seeds=1,
-        budget=Budget(epochs=1, max_train=1600, batch_size=16),
+        budget=Budget(epochs=2, max_train=1600, batch_size=16),
         precision="float32",
     )
     data, _ = write_data(task, backbone, study.budget, folder)
