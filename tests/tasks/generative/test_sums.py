@@ -95,7 +95,7 @@ def test_every_method_of_the_example_learns_more_than_the_commonest_answer(
     commonest = Counter(example.right for example in task.splits["train"]).most_common(1)[0][0]
     chance = np.array([example.right == commonest for example in task.splits["test"]])
     assert chance.mean() == pytest.approx(task.chance)
-    assert better(learnt[method], chance) < 1e-4 / len(METHODS), learnt[method].mean()
+    assert better(learnt[method], chance) < 1e-3 / len(METHODS), learnt[method].mean()
     assert learnt["zero-shot"].mean() <= chance.mean()  # so that there is something to learn
 
 
