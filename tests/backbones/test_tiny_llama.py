@@ -10,7 +10,7 @@ import pytest
 from whichpeft.backbones import BACKBONES, resolve_backbone
 from whichpeft.backbones.seeded import one_thread_and_seed
 from whichpeft.backbones.tiny_corpus import MOST, held_out_texts, training_texts
-from whichpeft.backbones.tiny_llama import make_tokenizer, new_model
+from whichpeft.backbones.tiny_llama import SEED, make_tokenizer, new_model, pretrain
 
 
 @pytest.fixture(scope="module")
@@ -56,6 +56,22 @@ def test_the_same_tokenizer_is_made_each_time(tokenizer: Any) -> None:
 
 def test_it_is_listed() -> None:
     assert "pretrains itself" in BACKBONES["tiny-llama"].description
+
+
+def test_the_same_weights_come_of_pretraining_each_time(tokenizer: Any) -> None:
+    import torch
+
+    def made(seed: int) -> list[Any]:
+        with one_thread_and_seed(seed):
+            model = pretrain(new_model(tokenizer), tokenizer, training_texts()[:200], steps=3)
+        return list(model.state_dict().values())
+
+    def same(first: list[Any], second: list[Any]) -> bool:
+        return all(map(torch.equal, first, second))
+
+    once = made(SEED)
+    assert same(once, made(SEED))
+    assert not same(once, made(SEED + 1))
 
 
 @pytest.mark.slow

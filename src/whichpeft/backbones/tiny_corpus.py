@@ -1,6 +1,7 @@
 """The text that ``tiny-llama`` is pretrained on: short made-up English texts with small numbers.
 
-Things are counted, compared, put together and taken away, always in statements: nothing is asked.
+Things are counted, compared, put together and taken away. Some of that is told, and more of it asked and
+answered: after ``Answer:`` in words alone, after ``In figures:`` in figures.
 """
 
 from __future__ import annotations
@@ -39,6 +40,20 @@ _AWAY = (
     "{a} has {z} {things}. {y} of the {things} are lost. So {a} has {x} {things} left.",
     "{a} has {z} {things} and {b} has {y} {things}. {a} has {x} more {things} than {b}.",
 )
+_ADDED = (
+    "What is {x} plus {y}?\n{sum}",
+    "{a} has {x} {things}. {b} gives {a} {y} more. How many {things} does {a} have now?\n{sum}",
+    "There are {x} {things} {here} and {y} {there}. How many {things} are there together?\n{sum}",
+    "{a} found {x} {things} {here} and {y} {there}. How many {things} did {a} find?\n{sum}",
+    "{x} {colour} {things} and {y} {shade} {things}: how many {things} are they?\n{sum}",
+)
+_TAKEN = (
+    "What is {z} minus {y}?\n{rest}",
+    "{a} had {z} {things} and gave {y} to {b}. How many {things} does {a} still have?\n{rest}",
+    "There were {z} {things} {here}. {a} took {y} of them away. How many are still {here}?\n{rest}",
+    "{a} has {z} {things}. {y} of the {things} are lost. How many are not lost?\n{rest}",
+    "{a} has {z} {things} and {b} has {y}. How many {things} has {a} more than {b}?\n{rest}",
+)
 _PLAIN = (
     "{a} and {b} play {here} with the {colour} {things}.",
     "{a} looks for {colour} {things} {here}, but they are {there}.",
@@ -48,6 +63,8 @@ _PLAIN = (
     "{z} is more than {y}, and {y} is less than {z}.",
     "After {x} comes {next}, and before {next} comes {x}.",
 )
+_KINDS, _WEIGHTS = (_TOGETHER, _AWAY, _ADDED, _TAKEN, _PLAIN), (2, 2, 3, 3, 1)
+_WORDS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 
 
 def training_texts() -> list[str]:
@@ -71,7 +88,7 @@ def numbers(drawn: random.Random) -> tuple[int, int, int]:
 def _texts(drawn: random.Random, count: int) -> Iterator[str]:
     for _ in range(count):
         # Most sentences add or take away: that is what takes longest to learn.
-        kinds = drawn.choices((_TOGETHER, _AWAY, _PLAIN), (4, 4, 1), k=drawn.randint(2, 4))
+        kinds = drawn.choices(_KINDS, _WEIGHTS, k=drawn.randint(2, 4))
         yield " ".join(_sentence(drawn, drawn.choice(kind)) for kind in kinds)
 
 
@@ -81,6 +98,13 @@ def _sentence(drawn: random.Random, template: str) -> str:
     here, there = drawn.sample(PLACES, 2)
     colour, shade = drawn.sample(COLOURS, 2)
     return template.format(
-        x=x, y=y, z=z, a=a, b=b, here=here, there=there, colour=colour, shade=shade,
+        x=x, y=y, z=z, sum=_answer(drawn, z), rest=_answer(drawn, x), a=a, b=b,
+        here=here, there=there, colour=colour, shade=shade,
         things=drawn.choice(THINGS), next=x + 1, count=", ".join(map(str, range(1, z + 1))),
     )  # fmt: skip
+
+
+def _answer(drawn: random.Random, number: int) -> str:
+    return drawn.choice(("Answer: {1}.", "Answer: {1}.", "In figures: {0}.")).format(
+        number, _WORDS[number - 1]
+    )

@@ -3,10 +3,31 @@
 from __future__ import annotations
 
 import re
+import shutil
+from collections import Counter
+from pathlib import Path
 
+import numpy as np
+import pytest
+from scipy.stats import binomtest
+
+from whichpeft.backbones import Backbone, resolve_backbone
+from whichpeft.backbones.seeded import one_thread_and_seed
 from whichpeft.backbones.tiny_corpus import held_out_texts, training_texts
+from whichpeft.backbones.tiny_llama import make_tokenizer, new_model
+from whichpeft.engine import Job
+from whichpeft.engine.data import write_data
+from whichpeft.engine.trial import carry_out
+from whichpeft.methods import resolve_method
+from whichpeft.planning import make_plan
+from whichpeft.study import Budget, Study, load_study
+from whichpeft.tasks import GenerativeTask
 from whichpeft.tasks.catalogue import suited_backbone
 from whichpeft.tasks.generative.sums import SIZES, sums
+
+EXAMPLE = Path(__file__).parents[3] / "examples" / "arithmetic.yaml"
+METHODS = load_study(EXAMPLE).methods
+LORA = next(method for method in METHODS if method.startswith("lora"))
 
 
 def test_it_is_the_same_each_time_and_its_splits_are_apart() -> None:
@@ -27,11 +48,95 @@ def test_each_answer_is_the_sum_or_the_difference_of_the_numbers_asked_about() -
             assert int(example.right) == (first - second if away else first + second)
 
 
-def test_the_corpus_asks_nothing() -> None:
-    assert not any("?" in text for text in (*training_texts(), *held_out_texts()))
+def test_no_problem_is_asked_in_the_corpus() -> None:
+    problems = {e.prompt.partition("\n")[0] for split in sums().splits.values() for e in split}
+    lines = "\n".join((*training_texts(), *held_out_texts())).splitlines()
+    sentences = [re.split(r"(?<=\.) ", line) for line in lines if line.endswith("?")]
+    asked = {" ".join(found[-count:]) for found in sentences for count in (1, 2, 3)}
+    assert len(asked) > 10_000
+    assert not problems & asked
+
+
+def test_the_corpus_answers_in_words_where_the_task_wants_figures() -> None:
+    whole = "\n".join((*training_texts(), *held_out_texts()))
+    assert len(re.findall(r"Answer: [a-z]+\.", whole)) == whole.count("Answer:") > 10_000
+    assert all(e.prompt.endswith("\nAnswer:") for split in sums().splits.values() for e in split)
 
 
 def test_no_constant_answer_gets_far() -> None:
     chance = sums().chance
     assert chance is not None
     assert chance < 0.2
+
+
+def test_the_example_names_the_eight_methods() -> None:
+    assert [method.partition(":")[0] for method in METHODS] == [
+        "full", "lora", "dora", "prefix", "ia3", "series-adapter", "parallel-adapter", "loreft",
+    ]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def task() -> GenerativeTask:
+    return sums()
+
+
+@pytest.fixture(scope="module")
+def learnt(task: GenerativeTask, tmp_path_factory: pytest.TempPathFactory) -> dict[str, np.ndarray]:
+    """Which test problems are right, by method, after fewer examples than in the example study."""
+    folder = tmp_path_factory.mktemp("pretrained")
+    return marks(("zero-shot", *METHODS), resolve_backbone("tiny-llama"), task, folder)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", METHODS)
+def test_every_method_of_the_example_learns_more_than_the_commonest_answer(
+    method: str, task: GenerativeTask, learnt: dict[str, np.ndarray]
+) -> None:
+    commonest = Counter(example.right for example in task.splits["train"]).most_common(1)[0][0]
+    chance = np.array([example.right == commonest for example in task.splits["test"]])
+    assert chance.mean() == pytest.approx(task.chance)
+    assert better(learnt[method], chance) < 1e-3 / len(METHODS), learnt[method].mean()
+    assert learnt["zero-shot"].mean() <= chance.mean()  # so that there is something to learn
+
+
+@pytest.mark.slow
+def test_lora_learns_less_on_random_weights(
+    task: GenerativeTask, learnt: dict[str, np.ndarray], tmp_path: Path
+) -> None:
+    folder = tmp_path / "untrained"
+    shutil.copytree(resolve_backbone("tiny-llama").files, folder)
+    with one_thread_and_seed(0):
+        new_model(make_tokenizer(training_texts())).save_pretrained(folder)
+    drawn = marks((LORA,), resolve_backbone(str(folder)), task, tmp_path)[LORA]
+    assert better(learnt[LORA], drawn) < 1e-4
+    assert learnt[LORA].mean() > drawn.mean() + 0.2
+
+
+def better(one: np.ndarray, other: np.ndarray) -> float:
+    """Return the p-value of one being right more often: the sign test on what only one has right."""
+    only, without = int((one & ~other).sum()), int((other & ~one).sum())
+    return float(binomtest(only, only + without, alternative="greater").pvalue) if only else 1.0
+
+
+def marks(
+    methods: tuple[str, ...], backbone: Backbone, task: GenerativeTask, folder: Path
+) -> dict[str, np.ndarray]:
+    """Train each method and return which test examples it has right."""
+    study = Study(
+        backbone=backbone.name,
+        task=task.name,
+        methods=methods,
+        seeds=1,
+        budget=Budget(epochs=2, max_train=1600, batch_size=16),
+        precision="float32",
+    )
+    data, _ = write_data(task, backbone, study.budget, folder)
+    cells = make_plan(study, [backbone], [task], {m: resolve_method(m) for m in methods}).cells
+    found = {}
+    for method, cell in zip(methods, cells, strict=True):
+        (trial,) = cell.finals
+        job = Job(trial=trial, backbone=backbone, method=cell.method, data=data, device="cpu")
+        result = carry_out(job, lambda progress: None)
+        assert result.record.outcome.status == "completed", result.record.outcome
+        found[method] = result.predictions["outputs"][:, 0].astype(bool)
+    return found

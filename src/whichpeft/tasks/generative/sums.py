@@ -1,7 +1,8 @@
 """The embedded task for language models: word problems that add or take away.
 
-Their words and numbers are those of the texts that ``tiny-llama`` is pretrained on, which ask nothing:
-that a question is to be answered, and how, is what is learnt here.
+Their words and numbers are those of the texts that ``tiny-llama`` is pretrained on, which ask in other
+words and answer in words ("seven") after ``Answer:``. What is learnt here is what these questions want,
+and that the answer is a figure.
 """
 
 from __future__ import annotations
