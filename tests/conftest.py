@@ -25,8 +25,14 @@ SHARED = ROOT.parent / "shared" / "data"
 
 @pytest.fixture(scope="session", autouse=True)
 def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A cache of this session's own, so that no test meets or changes the user's."""
-    folder = tmp_path_factory.mktemp("cache")
+    """A cache of this session's own, so that no test meets or changes the user's.
+
+    Workers share it, so that a backbone is pretrained once.
+    """
+    worker = "PYTEST_XDIST_WORKER" in os.environ
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if worker else base) / "whichpeft-cache"
+    folder.mkdir(exist_ok=True)
     os.environ["WHICHPEFT_CACHE"] = str(folder)
     return folder
 
