@@ -124,7 +124,9 @@ def test_documented_study_files_can_be_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_documented_reports_of_a_finished_run(run: Run, folder: Path) -> None:
+def test_documented_reports_of_a_finished_run(run: Run, reviews: Path, tmp_path: Path) -> None:
+    folder = tmp_path  # where no other test's study is
+    shutil.copytree(reviews, folder / "my-data")
     made = run(
         "whichpeft run --task my-data --method head --seeds 2 --epochs 1 --quiet --device cpu", folder
     )

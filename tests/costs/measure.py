@@ -10,6 +10,7 @@ import os
 import sys
 import warnings
 
+import peft  # noqa: F401
 import torch
 import transformers.models.bert.modeling_bert  # noqa: F401
 
@@ -19,21 +20,16 @@ from whichpeft.engine.dropout import use_fast_dropout
 from whichpeft.engine.loop import Optimisation, take_step
 from whichpeft.engine.memory import PeakMemory, return_freed_memory
 from whichpeft.engine.prepare import Prepared
-from whichpeft.methods import Situation, resolve_method
-from whichpeft.study import TaskSource
-from whichpeft.tasks import load_task
+from whichpeft.methods import Method, Situation, resolve_method
+from whichpeft.testing.methods import small_task
 
 _STEPS = 1000
 
 
-def main(text: str, size: int, length: int, precision: str) -> None:
+def main(method: Method, size: int, length: int, precision: str) -> None:
     torch.set_num_threads(1)
     warnings.simplefilter("ignore")
-    task = load_task(TaskSource(name="stdlib-docs")).without_examples()
-    backbone = resolve_backbone("minilm")
-    method = resolve_method(text).suited_to(backbone)
-    import peft  # noqa: F401
-
+    task, backbone = small_task(), resolve_backbone("minilm")
     return_freed_memory()
     compute = choose_compute("cpu", precision)
     peak = PeakMemory(compute.device)
@@ -60,9 +56,10 @@ def main(text: str, size: int, length: int, precision: str) -> None:
 
 if __name__ == "__main__":
     text, precision, *cases = sys.argv[1:]
+    method = resolve_method(text).suited_to(resolve_backbone("minilm"))
     for case in cases:
         size, _, length = case.partition("x")
         if os.fork() == 0:
-            main(text, int(size), int(length), precision)
+            main(method, int(size), int(length), precision)
             break
         os.wait()
