@@ -18,7 +18,7 @@ import torch
 from whichpeft.backbones import Backbone, resolve_backbone
 from whichpeft.backbones.quiet import quiet_loading
 from whichpeft.costs import Costs, Question, estimate_costs, largest_batch, measure_speed
-from whichpeft.engine.batches import padded_length
+from whichpeft.engine.batches import as_trained_on, padded_length
 from whichpeft.engine.compute import DEVICES, Compute, choose_compute, find_devices
 from whichpeft.engine.setting import usable_cores
 from whichpeft.errors import BackboneError, StudyError, nearest
@@ -27,7 +27,7 @@ from whichpeft.planning import Cell, make_plan
 from whichpeft.planning.fake import quiet_fakes
 from whichpeft.request import check_distinct
 from whichpeft.study import Study
-from whichpeft.tasks import GenerativeTask, Packable, Task, load_task_to_plan
+from whichpeft.tasks import GenerativeTask, Task, load_task_to_plan
 from whichpeft.tasks.bare import BareTask
 
 if TYPE_CHECKING:
@@ -177,8 +177,7 @@ def _lengths(study: Study, backbone: Backbone, task: Task) -> tuple[int, int | N
         train = task.encode(backbone, max_train=study.budget.max_train)["train"]
     except BackboneError:  # a folder with a config.json and no tokenizer
         return usual, typical
-    if study.packing and isinstance(task, Packable):
-        train = task.packed(train)
+    train = as_trained_on(task, train, packing=study.packing)
     return int(np.max(train.sizes)), padded_length(train, study.budget.batch_size)
 
 

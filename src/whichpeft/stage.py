@@ -12,7 +12,7 @@ import psutil
 from whichpeft.backbones import resolve_backbone
 from whichpeft.costs import Question, count_flops, measure_matmul
 from whichpeft.engine import Job
-from whichpeft.engine.batches import padded_length
+from whichpeft.engine.batches import as_trained_on, padded_length
 from whichpeft.engine.compute import Compute, choose_compute, find_devices, group_devices
 from whichpeft.engine.data import read_data, write_data
 from whichpeft.engine.effort import Effort
@@ -24,13 +24,11 @@ from whichpeft.planning import Cell, Plan, make_plan
 from whichpeft.records import Record
 from whichpeft.request import Request
 from whichpeft.study import Trial
-from whichpeft.tasks import Packable
 
 # What a trial costs beside its steps, until trials have been timed: loading and evaluation.
 _SET_UP_SECONDS = 1.0
-_FORWARD_SHARE = (
-    0.35  # of a training step, that evaluating the same examples takes, where it is not timed
-)
+# Of a training step, that evaluating the same examples takes where it is not timed.
+_FORWARD_SHARE = 0.35
 # A trial's process holds more than its profile's peak: libraries, and data while it loads.
 _PROCESS_BYTES = 500_000_000
 
@@ -100,9 +98,7 @@ def profile_jobs(
             matmul_speed = _matmul_speed(compute, cell.study.threads)
         if job.data not in lengths:
             task, examples = read_data(job.data)
-            train = examples["train"]
-            if cell.study.packing and isinstance(task, Packable):
-                train = task.packed(train)
+            train = as_trained_on(task, examples["train"], packing=cell.study.packing)
             lengths[job.data] = padded_length(train, budget.batch_size)
         question = Question(
             method=cell.method,

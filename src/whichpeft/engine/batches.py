@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from whichpeft.tasks import Array, Examples
+from whichpeft.tasks import Array, Examples, Packable, Task
 
 # So many batches are filled from one shuffled pool, sorted by size within it: large enough that
 # neighbours are of nearly equal size, small enough that batches stay a random mix over epochs.
@@ -34,6 +34,11 @@ def evaluation_batches(sizes: Array, batch_size: int) -> list[Array]:
     """Return all examples as batches of similar size, the largest first."""
     order = np.argsort(-sizes, kind="stable")
     return [order[i : i + batch_size] for i in range(0, len(order), batch_size)]
+
+
+def as_trained_on(task: Task, train: Examples, *, packing: bool) -> Examples:
+    """Return training examples as batches of them are laid out: padded, or sharing rows."""
+    return task.packed(train) if packing and isinstance(task, Packable) else train
 
 
 def rows_of(examples: Examples) -> Callable[[Array], int]:

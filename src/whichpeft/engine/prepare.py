@@ -14,7 +14,7 @@ import torch
 
 from whichpeft.backbones import Backbone
 from whichpeft.backbones.recompute import recompute_activations
-from whichpeft.engine.batches import rows_of, training_batches
+from whichpeft.engine.batches import as_trained_on, rows_of, training_batches
 from whichpeft.engine.compute import Compute, own_memory, store_frozen_weights
 from whichpeft.engine.data import read_data
 from whichpeft.engine.dropout import use_fast_dropout
@@ -104,8 +104,9 @@ def prepare(job: Job, compute: Compute, group: Group = ALONE) -> Prepared:
         raise TrialFailed(f"what {task.name} asks of a model is read in one process", phase="set-up")
     examples = job.method.examples(examples)
     plain = examples["train"]
-    if trial.packing:
-        examples = {**examples, "train": _packed(task, plain)}
+    if trial.packing and not isinstance(task, Packable):
+        raise TrialFailed(f"examples of task {task.name} cannot share rows", phase="set-up")
+    examples = {**examples, "train": as_trained_on(task, plain, packing=trial.packing)}
     start_stream(trial.seed, HEAD)
     if job.backbone.quantise is not None:
         logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # it tells of every cast
@@ -157,12 +158,6 @@ def prepare(job: Job, compute: Compute, group: Group = ALONE) -> Prepared:
     if trial.packing and adapter.trains:
         _check_apart(prepared, plain, trial)
     return prepared
-
-
-def _packed(task: Task, train: Examples) -> Examples:
-    if not isinstance(task, Packable):
-        raise TrialFailed(f"examples of task {task.name} cannot share rows", phase="set-up")
-    return task.packed(train)
 
 
 def _check_apart(prepared: Prepared, plain: Examples, trial: Trial) -> None:

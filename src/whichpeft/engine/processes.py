@@ -40,13 +40,13 @@ def beginning() -> Iterator[None]:
     run decides, and gets what came meanwhile. The others inherit that it is held back, so that it finds
     none of them without a handler, while it imports.
     """
-    main = sys.modules["__main__"]
-    sys.modules["__main__"] = types.ModuleType("__main__")
-    try:
-        with _without_interrupts():
+    with _without_interrupts():
+        main = sys.modules["__main__"]
+        sys.modules["__main__"] = types.ModuleType("__main__")
+        try:
             yield
-    finally:
-        sys.modules["__main__"] = main
+        finally:
+            sys.modules["__main__"] = main
 
 
 @contextlib.contextmanager
@@ -56,18 +56,20 @@ def _without_interrupts() -> Iterator[None]:
     It is held back for the processes that are started, which inherit what this thread blocks, and kept
     for this one: where other threads run, the system gives it to one of those, and Python to this one.
     """
+    came: list[Any] = []
+    # Only the main thread may have handlers, and what is none of Python's could not be put back.
+    ours = threading.current_thread() is threading.main_thread()
+    handler = signal.getsignal(signal.SIGINT) if ours else None
+    if handler is not None:  # first of all and last of all, so that none can leave this half done
+        signal.signal(signal.SIGINT, lambda *what: came.append(what))
     masks = hasattr(signal, "pthread_sigmask")  # Windows has none
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT}) if masks else set()
-    came: list[Any] = []
-    handler = None
-    if threading.current_thread() is threading.main_thread():  # no other may have handlers
-        handler = signal.signal(signal.SIGINT, lambda *what: came.append(what))
     try:
         yield
     finally:
-        if handler is not None:
-            signal.signal(signal.SIGINT, handler)
         if masks:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        if handler is not None:
+            signal.signal(signal.SIGINT, handler)
         if came:
             signal.raise_signal(signal.SIGINT)
