@@ -188,6 +188,7 @@ def run(
                 watch=_quiet(quiet),
             )
     except KeyboardInterrupt as ended:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # it ends now; a second one would only litter
         _say_how_to_resume(place)
         sys.exit(TERMINATED if isinstance(ended, _Terminated) else INTERRUPTED)
     report.print(Console())

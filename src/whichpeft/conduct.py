@@ -245,6 +245,8 @@ def conduct(
     stage = replace(set_stage(request, scratch, device), halve=halve)
     with Claims(request.store.folder) as claims:
         with claims.alone():
+            if claims.only_one():
+                request.store.sweep()
             for line in request.store.set_aside():
                 watch.say(line)
             _check_same_data(stage, request.store)

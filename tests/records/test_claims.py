@@ -56,6 +56,17 @@ def test_what_one_has_another_cannot_take_until_it_is_released(tmp_path: Path) -
     assert not list((tmp_path / "claims").glob("*.owner"))
 
 
+def test_a_process_knows_whether_it_is_the_only_one(tmp_path: Path) -> None:
+    holding = start(HOLD, str(tmp_path), "a")
+    assert holding.stdout is not None
+    assert holding.stdout.readline() == "True\n"
+    with Claims(tmp_path) as claims:
+        assert not claims.only_one()
+        holding.kill()
+        holding.wait()
+        assert claims.only_one()
+
+
 def test_what_a_killed_process_had_is_free_at_once(tmp_path: Path) -> None:
     holding = start(HOLD, str(tmp_path), "a")
     try:

@@ -81,6 +81,18 @@ def test_nothing_half_written_is_left_where_writing_fails(tmp_path: Path) -> Non
     assert not list(tmp_path.rglob("*.part"))
 
 
+def test_what_killed_processes_left_half_written_is_swept_away(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    store.add(make_record())
+    whole = {path for path in tmp_path.rglob("*") if path.is_file()}
+    (tmp_path / ".study.part").write_text("{")
+    (tmp_path / "records" / ".x1.part").write_text("{")
+    (tmp_path / "adapters" / ".a.part").mkdir(parents=True)
+    (tmp_path / "adapters" / ".a.part" / "weights").write_text("w")
+    store.sweep()
+    assert {path for path in tmp_path.rglob("*") if path.is_file()} == whole
+
+
 def test_a_record_of_the_first_schema_still_loads() -> None:
     (path,) = FOSSILS.glob("schema-1*.json")
     record = _read(path)

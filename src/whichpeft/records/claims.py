@@ -10,6 +10,7 @@ their file system has no locks, a trial may be done twice; its record is the sam
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 import socket
@@ -52,7 +53,9 @@ class Claims:
         self._folder = folder / "claims"
         self._expires = expires
         self._host = _host()
-        self._owner = f"{socket.gethostname()[:40]}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
+        boot = hashlib.sha256(self._host.encode()).hexdigest()[:8]
+        self._ours = f"{socket.gethostname()[:40]}-{boot}-"  # how the owners of this host begin
+        self._owner = f"{self._ours}{os.getpid()}-{uuid.uuid4().hex[:8]}"
         self._life = FileLock(self._owner_file(self._owner))
         self._held: set[str] = set()
         self._stop = threading.Event()
@@ -83,7 +86,7 @@ class Claims:
                 return False
             for name in names:
                 text = json.dumps({"owner": self._owner, "host": self._host, "pid": os.getpid()})
-                written = self._folder / f"{self._owner}.part"
+                written = self._folder / f".{self._owner}.part"
                 written.write_text(text, encoding="utf-8")
                 written.replace(self._claim_file(name))  # nobody sees half of it
                 self._held.add(name)
@@ -109,6 +112,11 @@ class Claims:
         """Whether a claim is that of a process on this host."""
         return claim.host == self._host
 
+    def only_one(self) -> bool:
+        """Whether no other living process works in the folder, as far as signs and locks tell."""
+        owners = [path.stem for path in self._folder.glob("*.owner")]
+        return not any(self._lives(owner) for owner in owners if owner != self._owner)
+
     def _holder(self, name: str) -> Claim | None:
         """Return who holds a claim; what a dead process left is cleared away."""
         path = self._claim_file(name)
@@ -122,16 +130,16 @@ class Claims:
             return None
         if claim.owner == self._owner:
             return None
-        if self._lives(claim):
+        if self._lives(claim.owner):
             return claim
         path.unlink(missing_ok=True)
         return None
 
-    def _lives(self, claim: Claim) -> bool:
-        file = self._owner_file(claim.owner)
+    def _lives(self, owner: str) -> bool:
+        file = self._owner_file(owner)
         if not file.exists():
             return False
-        if claim.host == self._host:
+        if owner.startswith(self._ours):
             try:
                 with FileLock(file, timeout=0):
                     pass

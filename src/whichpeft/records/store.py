@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import shutil
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -99,6 +100,14 @@ class Store:
                 yield _read_record(path)
             except RecordError as error:
                 yield error
+
+    def sweep(self) -> None:
+        """Delete what processes that were killed left half written; only where none other works here."""
+        for path in (*self.folder.glob(".*.part"), *self.folder.glob("*/.*.part")):
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
 
     def set_aside(self) -> list[str]:
         """Move damaged records to ``set-aside/``, so that their trials are done again; say which.
