@@ -13,9 +13,9 @@ import tempfile
 from pathlib import Path
 
 import whichpeft as wp
-from whichpeft.executors import NoWatch, run_jobs
+from whichpeft.executors import LocalExecutor, NoWatch
 from whichpeft.request import check_request
-from whichpeft.stage import make_job, set_stage, side_by_side
+from whichpeft.stage import make_job, need_of, set_stage
 
 GRID = {
     "full": (3e-5, 1e-4, 3e-4, 1e-3),
@@ -66,11 +66,11 @@ def sweep(task: str, methods: list[str], epochs: int, max_train: int) -> dict[st
         budget=wp.Budget(epochs=epochs, max_train=max_train),
     )
     with tempfile.TemporaryDirectory() as scratch:
-        stage = set_stage(check_request(study, Path(scratch, "unused")), Path(scratch), "auto")
-        devices = side_by_side(stage.devices, None, study.threads, 500_000_000)
-        jobs = [make_job(cell.finals[0], cell, stage, len(devices) - 1) for cell in stage.plan.accepted]
+        stage = set_stage(check_request(study, Path(scratch, "unused")), Path(scratch), LocalExecutor())
+        need = need_of(study, memory=500_000_000)
+        jobs = [make_job(cell.finals[0], cell, stage) for cell in stage.plan.accepted]
         scores = {}
-        for job, result in run_jobs(jobs, devices, NoWatch()):
+        for job, result in stage.executor.run(jobs, need, NoWatch()):
             scores[job.trial.method] = result.record.value("validation_score") or float("nan")
             print(f"# {job.trial.method}: {scores[job.trial.method]:.3f}", flush=True)
     return scores

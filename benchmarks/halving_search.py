@@ -21,12 +21,12 @@ import numpy as np
 import whichpeft as wp
 from whichpeft.analysis.gap import paired_gap
 from whichpeft.analysis.search import best_trial
-from whichpeft.executors import NoWatch, run_jobs
+from whichpeft.executors import LocalExecutor, NoWatch
 from whichpeft.planning import make_search
 from whichpeft.planning.tuning import SEED
 from whichpeft.records import Record, Store
 from whichpeft.request import check_request
-from whichpeft.stage import make_job, set_stage, side_by_side
+from whichpeft.stage import make_job, need_of, set_stage
 
 METHODS = (
     "full", "lora:r=8,lora_dropout=0.0", "bitfit", "ia3", "prefix:num_virtual_tokens=20", "head",
@@ -70,7 +70,7 @@ def _grid(method: str, asked: argparse.Namespace, budget: wp.Budget, folder: Pat
     """Train every rate of the grid to the end, in the search's own range and with its seed."""
     study = wp.Study(backbone="minilm", task=asked.task, methods=[method], budget=budget)
     folder.mkdir(parents=True)
-    stage = set_stage(check_request(study, folder / "out"), folder, "cpu")
+    stage = set_stage(check_request(study, folder / "out"), folder, LocalExecutor("cpu", asked.jobs))
     cell = next(stage.plan.accepted)
     search = make_search(cell)
     assert search is not None
@@ -79,9 +79,8 @@ def _grid(method: str, asked: argparse.Namespace, budget: wp.Budget, folder: Pat
     for i, rate in enumerate(np.geomspace(space.low, space.high, asked.points)):
         tried = cell.typed.with_options({"learning_rate": float(rate)}).suited_to(cell.backbone)
         point = replace(cell, method=tried)
-        jobs.append(make_job(point.tuning_trial(i, SEED), point, stage, 1))
-    devices = side_by_side(stage.devices, asked.jobs, 1, 0)
-    return [result.record for _, result in run_jobs(jobs, devices, NoWatch())]
+        jobs.append(make_job(point.tuning_trial(i, SEED), point, stage))
+    return [result.record for _, result in stage.executor.run(jobs, need_of(study), NoWatch())]
 
 
 def _search(method: str, asked: argparse.Namespace, budget: wp.Budget, folder: Path) -> list[Record]:

@@ -19,6 +19,7 @@ from pathlib import Path
 from whichpeft.api import DEFAULT
 from whichpeft.engine import Job
 from whichpeft.engine.effort import QUICK
+from whichpeft.executors import LocalExecutor
 from whichpeft.request import check_request
 from whichpeft.stage import make_job, set_stage
 
@@ -31,9 +32,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         scratch = Path(folder, "scratch")
         scratch.mkdir()
-        stage = set_stage(check_request(study, Path(folder, "run")), scratch, "cpu")
+        stage = set_stage(check_request(study, Path(folder, "run")), scratch, LocalExecutor("cpu"))
         for cell in stage.plan.accepted:
-            job = dataclasses.replace(make_job(cell.profile, cell, stage, 0), effort=QUICK)
+            job = dataclasses.replace(make_job(cell.profile, cell, stage), effort=QUICK)
             told, recorded, sampled = measure(job) if cell.method.learning_rate else (None, 0, 0)
             if told is not None:
                 print(

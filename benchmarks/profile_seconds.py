@@ -17,10 +17,10 @@ import psutil
 
 from whichpeft.api import DEFAULT
 from whichpeft.engine.effort import EFFORTS, find_effort
-from whichpeft.executors import NoWatch, run_jobs
+from whichpeft.executors import LocalExecutor, NoWatch
 from whichpeft.records import Record
 from whichpeft.request import check_request
-from whichpeft.stage import profile_jobs, set_stage
+from whichpeft.stage import need_of, profile_jobs, set_stage
 
 PHASES = ("set-up", "warm-up", "fit", "save", "validate")
 
@@ -40,11 +40,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         scratch = Path(folder, "scratch")
         scratch.mkdir()
-        stage = set_stage(check_request(study, Path(folder, "run")), scratch, "auto")
+        stage = set_stage(check_request(study, Path(folder, "run")), scratch, LocalExecutor())
         jobs = profile_jobs(list(stage.plan.accepted), stage, find_effort(asked.profile), lambda cell: 0)
         began = time.perf_counter()
         psutil.cpu_percent()
-        for job, result in run_jobs(jobs, stage.devices[:1], NoWatch()):
+        for job, result in stage.executor.run(jobs, need_of(study, alone=True), NoWatch()):
             print_row(job.trial.method, result.record, time.perf_counter() - began)
             if asked.all:
                 for m in result.record.measurements:

@@ -66,6 +66,7 @@ def run(
     batch_trials: str | int = "auto",
     halve_micro_batch: bool = False,
     serve: bool = False,
+    executor: str = "local",
     watch: Watch | None = None,
 ) -> Report:
     """Run what is missing of a study in its folder and return the report.
@@ -77,7 +78,8 @@ def run(
     quartiles. batch_trials: train so many trials of a method as one model; ``off`` none, ``auto`` where
     it was measured to pay (never on a CPU). halve_micro_batch: try a trial that runs out of memory
     again with half as many examples at once, in the same batches; its record says how many. serve: show
-    the page while it fills, on 127.0.0.1 only; the watch is told its address. watch: told of the run's
+    the page while it fills, on 127.0.0.1 only; the watch is told its address. executor: ``local``, or
+    ``ray`` for the cluster at ``RAY_ADDRESS``, else one that is started here. watch: told of the run's
     progress; a live display where not given. Writes ``report.html`` into the folder, and a model
     card beside each adapter that is kept.
 
@@ -86,15 +88,18 @@ def run(
     """
     from whichpeft.conduct import conduct
     from whichpeft.engine.effort import find_effort
+    from whichpeft.executors import make_executor
     from whichpeft.progress import LiveWatch
     from whichpeft.report import Report
 
     effort = find_effort(profile)
     batch = check_batch_trials(str(batch_trials))
+    where = make_executor(executor, device=device, jobs=jobs)
     request = check_request(study, folder_of(study, out), jobs)
     with (
         tempfile.TemporaryDirectory(prefix="whichpeft-") as scratch,
         contextlib.nullcontext(watch) if watch is not None else LiveWatch() as told,
+        contextlib.closing(where),
         contextlib.ExitStack() as beside,
     ):
         if serve:
@@ -106,8 +111,7 @@ def run(
         conduct(
             request,
             Path(scratch),
-            jobs=jobs,
-            device=device,
+            executor=where,
             watch=told,
             keep_adapters=keep_adapters,
             effort=effort,
@@ -131,6 +135,7 @@ def forecast(
     device: str = "auto",
     profile: str = "standard",
     batch_trials: str | int = "auto",
+    executor: str = "local",
 ) -> Forecast:
     """Say which trials `run` would run and how long it would take, from a few timed steps.
 
@@ -138,13 +143,15 @@ def forecast(
     where the request is wrong. Writes nothing.
     """
     from whichpeft.engine.effort import find_effort
+    from whichpeft.executors import make_executor
     from whichpeft.forecast import make_forecast
 
     effort = find_effort(profile)
     check_batch_trials(str(batch_trials))
+    where = make_executor(executor, device=device, jobs=jobs)
     request = check_request(study, folder_of(study, out), jobs)
-    with tempfile.TemporaryDirectory(prefix="whichpeft-") as scratch:
-        return make_forecast(request, Path(scratch), jobs=jobs, device=device, effort=effort)
+    with tempfile.TemporaryDirectory(prefix="whichpeft-") as scratch, contextlib.closing(where):
+        return make_forecast(request, Path(scratch), where, effort=effort)
 
 
 def plan(

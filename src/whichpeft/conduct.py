@@ -11,17 +11,15 @@ from pathlib import Path
 from whichpeft.analysis.search import best_trial
 from whichpeft.batching import AUTO, OFF, join, most_together, trials_to_time
 from whichpeft.engine import Job
-from whichpeft.engine.compute import choose_compute
 from whichpeft.engine.effort import STANDARD, THOROUGH, Effort, profile_seconds
-from whichpeft.engine.setting import describe_setting
 from whichpeft.errors import FolderError
-from whichpeft.executors import Watch, run_jobs
+from whichpeft.executors import Executor, Need, Watch
 from whichpeft.planning import Cell, Search, make_search
 from whichpeft.records import Claims, Measurement, Outcome, Record, Store
 from whichpeft.request import Request, keep_whole
 from whichpeft.searching import jobs_of
 from whichpeft.sharing import left_to_do, measuring
-from whichpeft.stage import Stage, expected_costs, make_job, profile_jobs, set_stage, side_by_side
+from whichpeft.stage import Stage, expected_costs, make_job, need_of, profile_jobs, set_stage
 from whichpeft.tracking import Trackers
 
 # Of a whole trial's time that a tuning trial takes, most being stopped early.
@@ -40,7 +38,6 @@ class _Run:
     stage: Stage
     claims: Claims
     watch: Watch
-    jobs: int | None
     keep_adapters: bool
     effort: Effort
     batch: str
@@ -67,17 +64,17 @@ class _Run:
 
     def profile(self, cells: Sequence[Cell]) -> None:
         """Measure what each cell costs, one at a time, alone on the machine."""
-        devices = self.stage.devices[:1]
         kept = self.store.fingerprints()
         if not {cell.profile.fingerprint for cell in cells} <= kept:
             with measuring(self.claims, self.watch):
                 kept = self.store.fingerprints()
                 new = [cell for cell in cells if cell.profile.fingerprint not in kept]
-                expected = [make_job(cell.profile, cell, self.stage, 0) for cell in new]
+                expected = [make_job(cell.profile, cell, self.stage) for cell in new]
                 jobs = profile_jobs(new, self.stage, self.effort, self._trials_to_time)
                 each = profile_seconds(self.effort)
                 self.watch.estimate({job.trial.fingerprint: each for job in expected})
-                self._carry_out("profile", expected, jobs, devices, done=len(cells) - len(new))
+                alone = need_of(self.request.study, alone=True)
+                self._carry_out("profile", expected, jobs, alone, done=len(cells) - len(new))
         if self.effort == THOROUGH:
             self._say_what_it_gained(cells, kept)
         seconds, memory = expected_costs(cells, self.store)
@@ -86,7 +83,7 @@ class _Run:
         records = {record.trial.fingerprint: record for record in self.store}
         for cell in cells:
             name = cell.profile.fingerprint
-            self.together[name] = most_together(self.batch, records.get(name), devices[0])
+            self.together[name] = most_together(self.batch, records.get(name), self.device)
 
     def _say_what_it_gained(self, cells: Sequence[Cell], kept: Collection[str]) -> None:
         """Say how much nearer the quartiles are, and which profiles are older ones."""
@@ -103,11 +100,11 @@ class _Run:
 
     def tune(self, searches: Sequence[Search]) -> list[Cell]:
         """Run the searches; return the cells of those that found better than the default."""
-        devices = self._devices([search.cell for search in searches])
+        need = self._need([search.cell for search in searches])
         kept = self.store.fingerprints()
         every = [(trial, search) for search in searches for trial in search.trials]
         new = [
-            make_job(trial, search.cell, self.stage, 0)
+            make_job(trial, search.cell, self.stage)
             for trial, search in every
             if trial.fingerprint not in kept
         ]
@@ -122,17 +119,16 @@ class _Run:
             self.store,
             self.stage,
             self.claims,
-            beside=len(devices) - 1,
             first=self._expected,
             most=self._most,
         )
-        self._carry_out("tune", new, ready, devices, done=len(every) - len(new))
+        self._carry_out("tune", new, ready, need, done=len(every) - len(new))
         records = {record.trial.fingerprint: record for record in self.store}
         return [cell for search in searches if (cell := found_by(search, records)) is not None]
 
     def finish(self, cells: Sequence[Cell]) -> None:
         """Run every cell's final trials."""
-        devices = self._devices(cells)
+        need = self._need(cells)
         kept = self.store.fingerprints()
         every = [(trial, cell) for cell in cells for trial in cell.finals]
         # Seeds outermost, so that a run cut short leaves methods that can be compared; within a seed
@@ -141,7 +137,7 @@ class _Run:
         self.watch.estimate({trial.fingerprint: self._expected(cell) for trial, cell in every})
         jobs = [
             replace(
-                make_job(trial, cell, self.stage, len(devices) - 1),
+                make_job(trial, cell, self.stage),
                 checkpoint=self.store.checkpoint(trial.fingerprint),
                 keep=self.store.adapter_folder(trial.fingerprint) if self.keep_adapters else None,
             )
@@ -149,23 +145,25 @@ class _Run:
             if trial.fingerprint not in kept
         ]
         most = {trial.fingerprint: self._most(cell) for trial, cell in every}
-        joined = join(jobs, lambda job: most[job.trial.fingerprint], at_once=len(devices))
+        at_once = self.stage.executor.at_once(need)
+        joined = join(jobs, lambda job: most[job.trial.fingerprint], at_once=at_once)
         free = left_to_do(joined, self.store, self.claims)
-        self._carry_out("final", jobs, free, devices, done=len(every) - len(jobs))
+        self._carry_out("final", jobs, free, need, done=len(every) - len(jobs))
 
     def _carry_out(
         self,
         name: str,
         expected: Sequence[Job],
         jobs: Iterable[Job | None],
-        devices: Sequence[str],
+        need: Need,
         *,
         done: int,
     ) -> None:
         """Run jobs and keep each one's record as it ends."""
-        self.watch.stage(name, expected, done=done, at_once=len(devices))
+        executor = self.stage.executor
+        self.watch.stage(name, expected, done=done, at_once=executor.at_once(need))
         # Closed at once where ctrl-C lands here, so that no trial runs on.
-        with contextlib.closing(run_jobs(jobs, devices, self.watch)) as results:
+        with contextlib.closing(executor.run(jobs, need, self.watch)) as results:
             for _, result in results:
                 self.store.add(result.record, curve=result.curve, predictions=result.predictions)
                 self.claims.release(result.record.trial.fingerprint)
@@ -174,17 +172,20 @@ class _Run:
                     self.said.add(result.note)
                     self.watch.say(result.note)
 
-    def _devices(self, cells: Sequence[Cell]) -> list[str]:
-        study = self.request.study
-        memory = self.memory * max((self._most(cell) for cell in cells), default=1)
-        return side_by_side(self.stage.devices, self.jobs, study.threads, memory, study.shards)
+    def _need(self, cells: Sequence[Cell]) -> Need:
+        together = max((self._most(cell) for cell in cells), default=1)
+        return need_of(self.request.study, memory=self.memory * together)
+
+    @property
+    def device(self) -> str:
+        return str(self.stage.executor.compute.device)
 
     def _most(self, cell: Cell) -> int:
         return self.together.get(cell.profile.fingerprint, 1)
 
     def _trials_to_time(self, cell: Cell) -> int:
         trials = max(len(cell.finals), cell.study.budget.tuning_trials)
-        return trials_to_time(self.batch, self.stage.devices[0], trials)
+        return trials_to_time(self.batch, self.device, trials)
 
     def _expected(self, cell: Cell) -> float:
         return self.seconds.get(cell.profile.fingerprint, 0.0)
@@ -230,8 +231,7 @@ def conduct(
     request: Request,
     scratch: Path,
     *,
-    jobs: int | None,
-    device: str,
+    executor: Executor,
     watch: Watch,
     keep_adapters: bool = False,
     effort: Effort = STANDARD,
@@ -242,7 +242,7 @@ def conduct(
 
     Other processes may do the same: they share the trials.
     """
-    stage = replace(set_stage(request, scratch, device), halve=halve)
+    stage = replace(set_stage(request, scratch, executor), halve=halve)
     with Claims(request.store.folder) as claims:
         with claims.alone():
             if claims.only_one():
@@ -266,7 +266,6 @@ def conduct(
             stage=stage,
             claims=claims,
             watch=watch,
-            jobs=jobs,
             keep_adapters=keep_adapters,
             effort=effort,
             trackers=Trackers(study=request.study, folder=request.store.folder, say=watch.say),
@@ -295,6 +294,5 @@ def _keep_refusal(cell: Cell, stage: Stage, store: Store) -> None:
     """Keep a refusal as a record, so that every table shows it."""
     trial = cell.profile
     if trial.fingerprint not in store.fingerprints():
-        setting = describe_setting(choose_compute(stage.devices[0], trial.precision), 0)
         outcome = Outcome(status="refused", phase="plan", reason=cell.refusal)
-        store.add(Record(trial=trial, setting=setting, outcome=outcome))
+        store.add(Record(trial=trial, setting=stage.executor.setting(), outcome=outcome))

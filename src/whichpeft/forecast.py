@@ -8,11 +8,11 @@ from pathlib import Path
 
 from whichpeft.conduct import TUNING_SHARE, found_by
 from whichpeft.engine.effort import QUICK, STANDARD, Effort, profile_seconds
-from whichpeft.executors import NoWatch, run_jobs
+from whichpeft.executors import Executor, NoWatch
 from whichpeft.planning import Cell, make_search
 from whichpeft.records import Record
 from whichpeft.request import Request
-from whichpeft.stage import make_job, set_stage, side_by_side, trial_seconds
+from whichpeft.stage import make_job, need_of, set_stage, trial_seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,27 +59,26 @@ class Forecast:
 def make_forecast(
     request: Request,
     scratch: Path,
+    executor: Executor,
     *,
-    jobs: int | None,
-    device: str,
     effort: Effort = STANDARD,
 ) -> Forecast:
     """Time a few steps of every method that has not been profiled yet, and add up.
 
     effort: of the profiles that the run will take.
     """
-    stage = set_stage(request, scratch, device)
+    stage = set_stage(request, scratch, executor)
     kept = {record.trial.fingerprint: record for record in request.store}
     cells = {cell.profile.fingerprint: cell for cell in stage.plan.accepted}
-    new = [replace(make_job(cell.profile, cell, stage, 0), effort=QUICK)
+    new = [replace(make_job(cell.profile, cell, stage), effort=QUICK)
            for name, cell in cells.items() if name not in kept]  # fmt: skip
     profiles = {name: kept[name] for name in cells if name in kept}
-    for job, result in run_jobs(new, stage.devices[:1], NoWatch()):
+    study = request.study
+    for job, result in executor.run(new, need_of(study, alone=True), NoWatch()):
         profiles[job.trial.fingerprint] = result.record
     rows = tuple(_row(cell, profiles.get(cell.profile.fingerprint), kept) for cell in stage.plan.cells)
     memory = max((int(p.value("peak_memory_bytes") or 0) for p in profiles.values()), default=0)
-    study = request.study
-    at_once = len(side_by_side(stage.devices, jobs, study.threads, memory, study.shards))
+    at_once = executor.at_once(need_of(study, memory=memory))
     done = sum(record.trial.purpose != "profile" for record in kept.values())
     # What trains nothing is profiled in no time.
     long = sum(profiles[job.trial.fingerprint].value("train_seconds") != 0 for job in new)

@@ -20,7 +20,6 @@ def jobs_of(
     stage: Stage,
     claims: Claims,
     *,
-    beside: int,
     first: Callable[[Cell], float],
     most: Callable[[Cell], int] = lambda cell: 1,
 ) -> Iterator[Job | None]:
@@ -52,9 +51,9 @@ def jobs_of(
         following = _not_in(store.fingerprints(), left[i])  # another process may have just left it
         if following:
             search = searches[i]
-            jobs = [_job(following[0], search, store, stage, beside)]
+            jobs = [_job(following[0], search, store, stage)]
             for trial in following[1 : most(search.cell)]:
-                job = _job(trial, search, store, stage, beside)
+                job = _job(trial, search, store, stage)
                 last = jobs[-1].trial.number or 0
                 if trial.number != last + 1 or kind(job) != kind(jobs[0]):
                     break
@@ -77,7 +76,7 @@ def _not_in(done: set[str], trials: Sequence[Trial]) -> list[Trial]:
     return [trial for trial in trials if trial.fingerprint not in done]
 
 
-def _job(trial: Trial, search: Search, store: Store, stage: Stage, beside: int) -> Job:
+def _job(trial: Trial, search: Search, store: Store, stage: Stage) -> Job:
     """Put a tuning trial's job together, with what it has to reach at each rung."""
     number = trial.number or 0
     earlier = [scores_by_step(store, other) for other in search.trials[:number]]
@@ -87,7 +86,7 @@ def _job(trial: Trial, search: Search, store: Store, stage: Stage, beside: int) 
     )
     asked = tuple((step, bar(scores) if number else None) for step, scores in before)
     cell = replace(search.cell, method=search.methods[number])
-    job = make_job(trial, cell, stage, beside)
+    job = make_job(trial, cell, stage)
     return replace(
         job,
         checkpoint=store.checkpoint(trial.fingerprint),

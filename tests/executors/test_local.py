@@ -8,122 +8,15 @@ import subprocess
 import sys
 import textwrap
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from whichpeft.executors import NoWatch, local, run_jobs
-from whichpeft.study import Budget, Study, TaskSource
+from whichpeft.executors import LocalExecutor, NoWatch, processes
+from whichpeft.executors.processes import run_jobs
 
-
-def make_jobs(backbone: Path, data: Path, scratch: Path, methods: list[str], **budget: int) -> list:  # type: ignore[type-arg]
-    from whichpeft.request import check_request
-    from whichpeft.stage import make_job, set_stage
-
-    study = Study(
-        backbone=str(backbone),
-        task=TaskSource(name=str(data)),
-        methods=methods,
-        seeds=1,
-        budget=Budget(**{"epochs": 1, **budget}),
-    )
-    stage = set_stage(check_request(study, scratch / "out"), scratch, "cpu")
-    return [make_job(cell.finals[0], cell, stage, 1) for cell in stage.plan.accepted]
-
-
-def test_results_equal_those_of_this_process_bit_for_bit(
-    tiny_backbone: Path, reviews: Path, tmp_path: Path
-) -> None:
-    from whichpeft.engine.trial import carry_out
-
-    jobs = make_jobs(tiny_backbone, reviews, tmp_path, ["full", "lora:r=2"])
-    found = {job.trial.method: result for job, result in run_jobs(jobs, ["cpu", "cpu"], NoWatch())}
-    assert set(found) == {"full", "lora:r=2", "zero-shot"}
-    here = carry_out(jobs[1], lambda progress: None)
-    apart = found[jobs[1].trial.method]
-    assert (here.predictions["outputs"] == apart.predictions["outputs"]).all()
-    assert here.curve == apart.curve
-
-
-def test_a_job_that_waits_for_another_starts_when_that_has_ended(
-    tiny_backbone: Path, reviews: Path, tmp_path: Path
-) -> None:
-    first, second, other = make_jobs(tiny_backbone, reviews, tmp_path, ["full", "head"])
-    ended: list[object] = []
-
-    def in_turn():  # type: ignore[no-untyped-def]
-        yield first
-        while first not in ended:
-            yield None
-        yield second
-        yield other
-
-    for job, _ in run_jobs(in_turn(), ["cpu", "cpu"], NoWatch()):
-        ended.append(next(j for j in (first, second, other) if j.trial == job.trial))
-    assert ended[0] == first
-    assert len(ended) == 3
-
-
-def test_a_profile_in_a_process_of_its_own_measures_its_memory(
-    tiny_backbone: Path, reviews: Path, tmp_path: Path
-) -> None:
-    from whichpeft.request import check_request
-    from whichpeft.stage import make_job, set_stage
-
-    source = TaskSource(name=str(reviews))
-    study = Study(backbone=str(tiny_backbone), task=source, methods=["full"], seeds=1)
-    stage = set_stage(check_request(study, tmp_path / "out"), tmp_path, "cpu")
-    cell = next(stage.plan.accepted)
-    job = make_job(cell.profile, cell, stage, 0)
-    ((_, result),) = run_jobs([job], ["cpu"], NoWatch())
-    weights = 4 * (result.record.value("total_parameters") or 0)
-    peak = result.record.value("peak_memory_bytes")
-    assert weights > 0
-    assert peak is not None
-    # Weights, gradients and two moments, and some activations; pages are counted whole.
-    assert 3 * weights < peak < 10 * weights + 50_000_000
-
-
-@dataclass
-class Killer(NoWatch):
-    """Ends the process of the first trial as soon as it trains."""
-
-    killed: int = 0
-
-    def progressed(self, job: object, progress: object) -> None:
-        if not self.killed:
-            import psutil
-
-            server = [p for p in psutil.Process().children() if "forkserver" in " ".join(p.cmdline())]
-            child = server[-1].children()[0]
-            self.killed = child.pid
-            os.kill(child.pid, signal.SIGKILL)
-
-
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="finds the fork server's children")
-def test_a_killed_process_is_a_failed_record_and_the_others_go_on(
-    tiny_backbone: Path, reviews: Path, tmp_path: Path
-) -> None:
-    jobs = make_jobs(tiny_backbone, reviews, tmp_path, ["full", "head"], epochs=30)[:2]
-    watch = Killer()
-    found = {job.trial.method: result.record for job, result in run_jobs(jobs, ["cpu"], watch)}
-    assert watch.killed
-    assert found["full"].outcome.status == "failed"
-    assert "SIGKILL" in (found["full"].outcome.reason or "")
-    assert found["head"].outcome.status == "completed"
-
-
-def test_stopping_early_ends_the_processes(tiny_backbone: Path, reviews: Path, tmp_path: Path) -> None:
-    import psutil
-
-    jobs = make_jobs(tiny_backbone, reviews, tmp_path, ["zero-shot", "full"], epochs=500)
-    results = run_jobs(jobs, ["cpu", "cpu"], NoWatch())
-    next(results)
-    before = {p.pid for p in psutil.Process().children(recursive=True)}
-    results.close()  # type: ignore[attr-defined]
-    gone = before - {p.pid for p in psutil.Process().children(recursive=True)}
-    assert gone
+from .jobs import make_jobs
 
 
 def test_a_script_without_a_main_guard_is_not_run_again(
@@ -151,8 +44,8 @@ def test_a_script_without_a_main_guard_is_not_run_again(
 def test_ctrl_c_while_the_server_imports_shows_nothing_of_it(tmp_path: Path) -> None:
     script = tmp_path / "mine.py"
     script.write_text(
-        "import time\nfrom whichpeft.executors import warm_up\n"
-        "try:\n    warm_up()\n    print('begun', flush=True)\n    time.sleep(60)\n"
+        "import time\nfrom whichpeft.engine.processes import start_server\n"
+        "try:\n    start_server()\n    print('begun', flush=True)\n    time.sleep(60)\n"
         "except KeyboardInterrupt:\n    print('asked to end')\n"
     )
     run = subprocess.Popen(
@@ -173,13 +66,13 @@ class Outside(NoWatch):
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.began = self.wall = 0.0
-        reap = local._reap
+        reap = processes._reap
 
-        def arrived(trial: local._Running) -> None:
+        def arrived(trial: processes._Running) -> None:
             self.wall = time.perf_counter() - self.began
             reap(trial)
 
-        monkeypatch.setattr(local, "_reap", arrived)
+        monkeypatch.setattr(processes, "_reap", arrived)
 
     def started(self, job: object) -> None:
         self.began = time.perf_counter()
@@ -189,7 +82,7 @@ class Outside(NoWatch):
 def test_the_phases_of_a_trial_are_all_of_its_time(
     tiny_backbone: Path, reviews: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, purpose: str
 ) -> None:
-    job = make_jobs(tiny_backbone, reviews, tmp_path, ["full"], epochs=20)[0]
+    job = make_jobs(LocalExecutor("cpu"), tiny_backbone, reviews, tmp_path, ["full"], epochs=20)[0]
     job = replace(job, trial=replace(job.trial, purpose=purpose))
     outside = Outside(monkeypatch)
     ((_, result),) = run_jobs([job], ["cpu"], outside)
@@ -224,7 +117,8 @@ from pathlib import Path
 
 import whichpeft as wp
 from sleepy import Sleepy
-from whichpeft.executors import NoWatch, run_jobs
+from whichpeft.executors import LocalExecutor, NoWatch
+from whichpeft.executors.processes import run_jobs
 from whichpeft.records import Claims, Store
 from whichpeft.request import check_request
 from whichpeft.sharing import left_to_do
@@ -234,9 +128,9 @@ backbone, data, out, count = sys.argv[1:]
 study = wp.Study(backbone=backbone, task=data, methods=["zero-shot"], seeds=int(count))
 request = check_request(study, Path(out))
 with tempfile.TemporaryDirectory() as scratch:
-    stage = set_stage(request, Path(scratch), "cpu")
+    stage = set_stage(request, Path(scratch), LocalExecutor("cpu"))
     (cell,) = stage.plan.accepted
-    jobs = [dataclasses.replace(make_job(t, cell, stage, 1), method=Sleepy()) for t in cell.finals]
+    jobs = [dataclasses.replace(make_job(t, cell, stage), method=Sleepy()) for t in cell.finals]
     store = Store(Path(out))
     list(run_jobs(jobs[:2], ["cpu", "cpu"], NoWatch()))  # the fork server has imported
     began = time.perf_counter()

@@ -1,8 +1,8 @@
-"""The encoded task as one file, made once and read by every trial of a backbone and task.
+"""The encoded task as one folder, made once and read by every trial of a backbone and task.
 
-The file is a pickle: it lies in a private folder that lives as long as the run, and only the
-process that started the run writes it. The arrays lie beside it, or in the user's cache, and are mapped
-into memory by each trial.
+It holds a pickle: the folder is private and lives as long as the run, and only the process that started
+the run writes it. The arrays lie beside it, or in the user's cache with a link beside it, so that a
+copy of the folder is whole; they are mapped into memory by each trial.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from whichpeft.study import Budget
 from whichpeft.tasks import Examples, GenerativeTask, ImageTask, Task, TextTask
 from whichpeft.tasks.kept import can_keep, encoding_name, keep_examples, kept_examples
 
+_ARRAYS = "arrays"
 _WORTH_KEEPING = 2.0  # seconds of encoding, from which on another run should not do it again
 
 
@@ -27,10 +28,13 @@ def write_data(task: Task, backbone: Backbone, budget: Budget, folder: Path) -> 
 
     What took long to encode is kept in the user's cache, and found there by the next run.
     """
-    number = len(list(folder.glob("*.pickle")))
-    arrays = _find_or_encode(task, backbone, budget.max_train, folder / f"{number}.arrays")
+    place = folder / f"data-{len(list(folder.glob('data-*')))}"
+    place.mkdir()
+    arrays = _find_or_encode(task, backbone, budget.max_train, place / _ARRAYS)
     examples = kept_examples(arrays) if isinstance(arrays, Path) else arrays
-    path = folder / f"{number}.pickle"
+    if isinstance(arrays, Path):
+        arrays = _beside(arrays, place)
+    path = place / "task.pickle"
     with path.open("wb") as file:
         pickle.dump((task.without_examples(), arrays), file, protocol=5)
     count = sum(len(split) for split in examples.values())
@@ -41,7 +45,17 @@ def read_data(path: Path) -> tuple[Task, Mapping[str, Examples]]:
     """Read what `write_data` wrote."""
     with path.open("rb") as file:
         task, arrays = pickle.load(file)
-    return task, kept_examples(arrays) if isinstance(arrays, Path) else arrays
+    return task, kept_examples(path.parent / arrays) if isinstance(arrays, Path) else arrays
+
+
+def _beside(arrays: Path, place: Path) -> Path:
+    """Return the arrays' folder as seen from `place`, where one that lies elsewhere gets a link."""
+    if arrays.parent != place:
+        try:
+            (place / _ARRAYS).symlink_to(arrays.absolute(), target_is_directory=True)
+        except OSError:  # Windows lets not everybody make links
+            return arrays.absolute()
+    return Path(_ARRAYS)
 
 
 def _find_or_encode(

@@ -23,7 +23,8 @@ class Job:
     """A trial with all that is needed to carry it out in another process.
 
     data: file with the encoded task, written by `whichpeft.engine.data`.
-    beside: how many other trials may run at the same time.
+    device, beside: given by the executor: where it runs, and how many other trials may run on the same
+    machine at the same time.
     effort: of a profile, how long it may take. flops_per_sample: of its training, as counted, and
     matmul_speed: FLOP/s that the machine multiplies at, where known.
     rungs: of a tuning trial, the steps at which it is validated, each with the score it has to reach

@@ -1,241 +1,93 @@
-"""Trials as processes on this machine, forked from a server that has paid the imports.
-
-A trial's process gets its job through a pipe and sends back progress and a result. The server
-only imports, and starts threads in no child's way; where there is no safe fork (macOS, Windows)
-each trial's process starts afresh.
-"""
+"""Trials on this machine."""
 
 from __future__ import annotations
 
-import multiprocessing
-import multiprocessing.connection
-import signal
-import sys
-import time
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from multiprocessing.connection import Connection
-from typing import TYPE_CHECKING, Any
+from collections.abc import Generator, Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from typing import TYPE_CHECKING
 
+import psutil
+
+from whichpeft.engine import Job, Result
 from whichpeft.engine.processes import beginning, start_context, start_server
+from whichpeft.executors.executor import Need
+from whichpeft.executors.processes import run_jobs
 from whichpeft.executors.watch import Watch
-from whichpeft.records import Outcome, Record, Setting
+from whichpeft.records import Setting
+from whichpeft.study import Study
 
 if TYPE_CHECKING:
-    from multiprocessing.process import BaseProcess
-
-    from whichpeft.engine import Job, Result
-
-_TELL_EVERY = 0.2  # seconds between two reports of one trial
-_ASK_AGAIN = 0.5  # seconds until jobs are asked for again, where none was ready and none runs
-_LEAVING = 120.0  # seconds a trial may take to finish its step and leave a checkpoint
-_LEFT = 75  # exit code of a trial's process that was asked to end
-_END: Any = object()
+    from whichpeft.engine.compute import Compute
 
 
-@dataclass(slots=True)
-class _Running:
-    """A process. left: the jobs whose results have not come: one, or several that train together."""
+class LocalExecutor:
+    """Processes on this machine: one an accelerator, or a group of them; on a CPU as many as there is
+    room for.
 
-    left: list[Job]
-    process: BaseProcess
-    pipe: Connection
-    device: str
-    started: float
-    share: float  # of the process's own time, that each of its trials counts
-    phase: str | None = None
-
-
-def warm_up(families: Sequence[str] = ()) -> None:
-    """Start the fork server, which then imports in the background.
-
-    families: model types (``bert``) whose modelling code it should import too.
+    device: ``auto``, ``cpu``, ``cuda`` or ``mps``. jobs: trials side by side at most; on a CPU so many,
+    where given.
     """
-    start_server([f"transformers.models.{f}.modeling_{f}" for f in families])
 
+    def __init__(self, device: str = "auto", jobs: int | None = None) -> None:
+        self._asked, self._jobs = device, jobs
+        self._devices: list[str] = []
+        self._compute: Compute | None = None
 
-def run_jobs(
-    jobs: Iterable[Job | None], devices: Sequence[str], watch: Watch
-) -> Generator[tuple[Job, Result], None, None]:
-    """Run jobs, as many side by side as there are devices (a CPU may be listed several times).
+    @property
+    def compute(self) -> Compute:
+        assert self._compute is not None
+        return self._compute
 
-    Jobs are taken when there is room for them; None among them means that none is ready yet, because
-    one of those that run, or another process, has to end something first. Yields each job with its
-    result as it ends; jobs along with another one run in its process, and each is yielded with its own.
-    A process that dies gives failed records. Where the consumer stops early, or is interrupted, the
-    processes still running are ended.
-    """
-    source = iter(jobs)
-    free = list(devices)
-    running: list[_Running] = []
-    exhausted = False
-    try:
-        while True:
-            while free and not exhausted:
-                job = next(source, _END)
-                if job is _END:
-                    exhausted = True
-                elif job is None:
-                    break
-                else:
-                    running.append(_start(job, free.pop(0)))
-                    for member in running[-1].left:
-                        watch.started(member)
-            if not running and exhausted:
-                return
-            if not running:  # what is left waits for something outside this process
-                time.sleep(_ASK_AGAIN)
-                continue
-            for trial in _wait(running):
-                ended = _receive(trial, watch)
-                if not trial.left:
-                    running.remove(trial)
-                    free.append(trial.device)
-                for member, result in ended:
-                    watch.finished(member, result)
-                    yield member, result
-    finally:
-        _end(running)
+    def begin(self, study: Study, families: Sequence[str], like: Sequence[Setting] = ()) -> None:
+        start_server([f"transformers.models.{f}.modeling_{f}" for f in families])
+        from whichpeft.engine.compute import choose_compute, find_devices, group_devices
+        from whichpeft.engine.quantise import check_quantising
 
+        self._devices = group_devices(find_devices(self._asked), study.shards)
+        self._compute = choose_compute(self._devices[0], study.precision)
+        check_quantising(study.quantise, self._devices[0])
 
-def _start(job: Job, device: str) -> _Running:
-    along = tuple(replace(other, device=device) for other in job.along)
-    job = replace(job, device=device, along=along)
-    receiver, sender = start_context().Pipe(duplex=False)
-    # A sharded trial starts processes of its own, which a daemon may not.
-    process = start_context().Process(
-        target=_carry_out, args=(job, sender), daemon=job.trial.shards == 1
-    )
-    with beginning():
-        process.start()
-    # Now, not before: a fork server that still imports lets the first process wait to be born.
-    started = time.perf_counter()
-    sender.close()
-    return _Running(list(job.members), process, receiver, device, started, share=1 / len(job.members))
-
-
-def _wait(running: Sequence[_Running]) -> list[_Running]:
-    ready = multiprocessing.connection.wait([trial.pipe for trial in running], timeout=1.0)
-    return [trial for trial in running if trial.pipe in ready]
-
-
-def _receive(trial: _Running, watch: Watch) -> list[tuple[Job, Result]]:
-    """Take one message; return the result if that was one, or failed ones if the process died."""
-    try:
-        kind, content = trial.pipe.recv()
-    except (EOFError, OSError):
-        _reap(trial)
-        ended = [(job, _died(job, trial)) for job in trial.left]
-        trial.left.clear()
-        return ended
-    if kind == "progress":
-        trial.phase = content.phase
-        for job in trial.left:
-            watch.progressed(job, content)
+    def notes(self) -> list[str]:
         return []
-    arrived = time.perf_counter()
-    result, began, ended = content
-    name = result.record.trial.fingerprint
-    job = next(job for job in trial.left if job.trial.fingerprint == name)
-    trial.left.remove(job)
-    if not trial.left:
-        _reap(trial)
-    before, after = max(0.0, began - trial.started), max(0.0, arrived - ended)
-    return [(job, _with_all_time(result, before * trial.share, after))]
 
+    def setting(self) -> Setting:
+        from whichpeft.engine.setting import describe_setting
 
-def _with_all_time(result: Result, before: float, after: float) -> Result:
-    """Count what the trial's own meter could not see: its process's start, and the result's way here.
+        return describe_setting(self.compute, 0)
 
-    Processes of one machine share the clock of `time.perf_counter`.
-    """
-    from whichpeft.engine.meter import with_margins
+    def at_once(self, need: Need) -> int:
+        return len(self._places(need))
 
-    found = with_margins(result.record.measurements, before=before, after=after)
-    return replace(result, record=replace(result.record, measurements=found))
+    def multiply_speed(self, threads: int) -> float | None:
+        """On an accelerator in a process of its own, so that this one takes none of its memory."""
+        from whichpeft.costs import measure_matmul
 
+        if self.compute.device.type == "cpu":
+            return measure_matmul(self.compute, threads)
+        with ProcessPoolExecutor(1, mp_context=start_context()) as process:
+            try:
+                with beginning():
+                    asked = process.submit(measure_matmul, self.compute, threads)
+                return asked.result()
+            except Exception:  # a GPU that others have filled: a share of its speed is not worth the run
+                return None
 
-def _died(job: Job, trial: _Running) -> Result:
-    from whichpeft.engine import Result
-    from whichpeft.engine.ranks import how_it_ended
+    def run(
+        self, jobs: Iterable[Job | None], need: Need, watch: Watch
+    ) -> Generator[tuple[Job, Result], None, None]:
+        return run_jobs(jobs, self._places(need), watch)
 
-    code = trial.process.exitcode
-    if code == _LEFT:
-        time.sleep(1)  # whoever ended it most likely ends this process too, and then nothing failed
-        code = -signal.SIGTERM
-    reason = f"its process {how_it_ended(code)}"
-    return Result(
-        record=Record(
-            trial=job.trial,
-            setting=Setting(device=trial.device, beside=job.beside),
-            outcome=Outcome(status="failed", phase=trial.phase, reason=reason),
-        )
-    )
+    def close(self) -> None:
+        """The fork server ends with this process."""
 
+    def _places(self, need: Need) -> list[str]:
+        """Return a device for each trial that may run at the same time."""
+        if need.alone:
+            return self._devices[:1]
+        if self._devices[0] != "cpu":
+            return self._devices[: self._jobs]
+        from whichpeft.engine.setting import usable_cores
 
-def _end(running: Sequence[_Running]) -> None:
-    """End trials: each may finish its step and leave a checkpoint, unless a second ctrl-C comes."""
-    for trial in running:
-        trial.process.terminate()
-    try:
-        for trial in running:
-            _reap(trial, patience=_LEAVING)
-    except BaseException:
-        for trial in running:
-            trial.process.kill()
-        raise
-
-
-def _reap(trial: _Running, patience: float = 5) -> None:
-    """Wait for a process that has no more to say; one that hangs on its way out is killed."""
-    trial.process.join(timeout=patience)
-    if trial.process.is_alive():
-        trial.process.kill()
-        trial.process.join()
-    trial.pipe.close()
-
-
-def _carry_out(job: Job, sender: Connection) -> None:
-    """Run in the trial's own process."""
-    began = time.perf_counter()
-    # ctrl-C reaches every process of the terminal; the one that started the run decides.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, _leave)
-    told = 0.0
-
-    def report(progress: Any) -> None:
-        nonlocal told
-        now = time.monotonic()
-        if now - told >= _TELL_EVERY:
-            told = now
-            sender.send(("progress", progress))
-
-    from whichpeft.engine.checkpoint import Left
-
-    try:
-        for result in _results(job, report, began):
-            sender.send(("result", (result, began, time.perf_counter())))
-    except BrokenPipeError:
-        sys.exit(1)  # whoever started the run is gone; nobody would keep the record
-    except Left:
-        sys.exit(_LEFT)
-
-
-def _leave(number: int, frame: Any) -> None:
-    """End at the next step, with a checkpoint, where there is one to be left; else now."""
-    from whichpeft.engine.checkpoint import LEAVE
-
-    LEAVE.asked = True
-    if not LEAVE.heeded:
-        raise SystemExit(_LEFT)
-
-
-def _results(job: Job, report: Callable[[Any], None], began: float) -> Iterator[Result]:
-    """Carry out a trial, or several as one model, and give each result."""
-    from whichpeft.engine.batched import carry_out_together
-    from whichpeft.engine.trial import carry_out
-
-    if job.along:
-        yield from carry_out_together(job, report)
-    else:
-        yield carry_out(job, report, began=began)
+        by_cores = max(1, usable_cores() // need.cores)
+        by_memory = max(1, int(psutil.virtual_memory().available // need.bytes))
+        return ["cpu"] * (self._jobs or min(by_cores, by_memory))

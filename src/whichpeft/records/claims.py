@@ -52,7 +52,7 @@ class Claims:
     def __init__(self, folder: Path, *, expires: float = EXPIRES) -> None:
         self._folder = folder / "claims"
         self._expires = expires
-        self._host = _host()
+        self._host = this_host()
         boot = hashlib.sha256(self._host.encode()).hexdigest()[:8]
         self._ours = f"{socket.gethostname()[:40]}-{boot}-"  # how the owners of this host begin
         self._owner = f"{self._ours}{os.getpid()}-{uuid.uuid4().hex[:8]}"
@@ -180,7 +180,7 @@ class Claims:
         return self._folder / f"{owner}.owner"
 
 
-def _host() -> str:
+def this_host() -> str:
     """Name this host and its boot: locks tell nothing of processes from before."""
     boot = Path("/proc/sys/kernel/random/boot_id")
     try:

@@ -1,0 +1,58 @@
+"""Backbones and encoded tasks on their way to the nodes of a Ray cluster: to each of them once."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import ray
+
+from whichpeft.executors import ray_worker
+from whichpeft.executors.nodes import Node, here
+from whichpeft.executors.parcels import Parcel, pack_backbone, pack_data
+
+_PATIENCE = 10.0  # seconds that clearing away may take
+
+
+class Delivery:
+    """What was sent where. A file is put into Ray's object store once, for all nodes that need it."""
+
+    def __init__(self) -> None:
+        self._parcels: dict[Path, Parcel] = {}
+        self._contents: dict[Path, list[Any]] = {}
+
+    def to(self, node: Node, source: Path) -> Any:
+        """Return a reference to where a folder lies on a node; what the node does not see is sent there.
+
+        source: a backbone's folder, or that of an encoded task. Raises ray.exceptions.RayError where the
+        node is gone.
+        """
+        if source not in node.folders:
+            if source not in self._parcels:
+                pack = pack_data if (source / "task.pickle").is_file() else pack_backbone
+                self._parcels[source] = pack(source, str(len(self._parcels)))
+            parcel, options = self._parcels[source], {"num_cpus": 0, **here(node.name)}
+            if ray.get(ray.remote(ray_worker.lies_here).options(**options).remote(parcel)):
+                node.folders[source] = ray.put(str(parcel.source))
+            else:
+                deliver = ray.remote(ray_worker.deliver).options(**options)
+                node.folders[source] = deliver.remote(parcel, self._content(source))
+        return node.folders[source]
+
+    def clear_away(self, nodes: Iterable[Node]) -> None:
+        """Delete what was sent, on nodes that are still there."""
+        asked = ray.remote(ray_worker.clear_away)
+        tasks = [asked.options(num_cpus=0, **here(node.name)).remote() for node in nodes if node.folders]
+        with contextlib.suppress(ray.exceptions.RayError):
+            if tasks:
+                ray.wait(tasks, num_returns=len(tasks), timeout=_PATIENCE)
+
+    def _content(self, source: Path) -> list[Any]:
+        if source not in self._contents:
+            parcel = self._parcels[source]
+            self._contents[source] = [
+                ray.put((parcel.source / stamp.name).read_bytes()) for stamp in parcel.stamps
+            ]
+        return self._contents[source]

@@ -1,0 +1,222 @@
+"""The nodes of a Ray cluster: which there are, which are alike, and what runs on each."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import ray
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+from whichpeft.analysis.settings import Kind, cost_kind, differences, score_kind
+from whichpeft.errors import StudyError
+from whichpeft.executors import ray_worker
+from whichpeft.executors.executor import Need
+from whichpeft.executors.ray_worker import Found
+from whichpeft.records import Setting
+from whichpeft.study import Study
+
+_PATIENCE = 180.0  # seconds in which a node has to answer the first time
+_LOOK_EVERY = 10.0  # seconds between two looks at which nodes there are
+
+
+@dataclass(slots=True)
+class Node:
+    """A node that trials may run on.
+
+    cores, gpus and memory (bytes): what Ray may give out of it. running: how many trials of this run are
+    there. folders: where parcels lie on it, by their source, once asked for.
+    """
+
+    name: str
+    address: str
+    cores: int
+    gpus: int
+    memory: int
+    found: Found
+    running: int = 0
+    folders: dict[Path, Any] = field(default_factory=dict)
+
+    @property
+    def setting(self) -> Setting:
+        return self.found.setting
+
+    def room(self, need: Need) -> int:
+        """Return how many trials of a need fit on it while nothing else runs there."""
+        if need.alone:
+            return 1
+        if self.setting.device != "cpu":
+            return self.gpus // need.shards
+        by_memory = self.memory // need.bytes
+        return min(max(1, self.cores // need.cores), max(1, by_memory)) if self.cores else 0
+
+    def options(self, need: Need) -> dict[str, Any]:
+        """Return what a trial's task asks of Ray."""
+        gpus = 0 if self.setting.device == "cpu" else need.shards
+        if need.alone:
+            return {"num_cpus": self.cores, "num_gpus": self.gpus, **here(self.name)}
+        return {
+            "num_cpus": min(need.cores, self.cores),
+            "num_gpus": gpus,
+            "memory": min(need.bytes, self.memory),
+            **here(self.name),
+        }
+
+
+def on(name: str) -> NodeAffinitySchedulingStrategy:
+    """Return what binds a task or an actor to the node of this name."""
+    return NodeAffinitySchedulingStrategy(name, soft=False)
+
+
+def here(name: str) -> dict[str, Any]:
+    """Return the options of a task that runs on the node of this name and nowhere else, and once."""
+    # Not Ray's own retries: a trial that goes on elsewhere goes on from its last checkpoint.
+    return {"scheduling_strategy": on(name), "max_retries": 0}
+
+
+class Nodes:
+    """The nodes of the cluster that a study's trials may run on.
+
+    Scores need the same arithmetic, so nodes of another device, precision or version of the libraries
+    are left out; costs need the same machine, so they are measured on nodes of one kind, `compared`.
+
+    device: ``auto``, ``cpu`` or ``cuda``. like: settings that costs were measured in before. Raises
+    StudyError where no node can do what the study asks for.
+    """
+
+    def __init__(self, device: str, study: Study, like: Sequence[Setting]) -> None:
+        self._asked = device, study.precision, study.quantise
+        self._shards = study.shards
+        self._known: dict[str, Node] = {}
+        self._asking: dict[Any, dict[str, Any]] = {}
+        self._next_look = 0.0
+        self._ask_new()
+        found = self._answers(_PATIENCE)
+        self.compared = self._choose([cost_kind(setting) for setting in like])
+        waiting = [f"node {_address(node)} has not answered yet" for node in self._asking.values()]
+        self.notes = [note for node in found if (note := self._note(node))] + waiting
+
+    def __iter__(self) -> Iterator[Node]:
+        """Go through the nodes that trials may run on."""
+        return (node for node in self._known.values() if self._suits(node))
+
+    def measuring(self) -> list[Node]:
+        """Return the nodes that costs may be measured on: of the kind that is compared, one a host."""
+        kind = cost_kind(self.compared.setting)
+        return list({n.found.host: n for n in self if cost_kind(n.setting) == kind}.values())
+
+    def look_again(self) -> list[str]:
+        """Now and then take up nodes that came and forget those that went; say what is of interest."""
+        if time.monotonic() < self._next_look:
+            return []
+        self._ask_new()
+        return [note for node in self._answers(0) if (note := self._note(node))]
+
+    def forget(self, node: Node) -> None:
+        """Leave out a node that was lost."""
+        self._known.pop(node.name, None)
+
+    def _ask_new(self) -> None:
+        self._next_look = time.monotonic() + _LOOK_EVERY
+        alive = {node["NodeID"]: node for node in ray.nodes() if node["Alive"]}
+        for name in {*self._known} - {*alive}:
+            del self._known[name]
+        asked = {node["NodeID"] for node in self._asking.values()}
+        for name in {*alive} - {*self._known} - asked:
+            if _given(alive[name], "CPU") or _given(alive[name], "GPU"):  # a head often has neither
+                self._asking[self._ask(alive[name])] = alive[name]
+
+    def _ask(self, node: dict[str, Any]) -> Any:
+        # In a worker of its own, which gives back what the accelerator's libraries take on a first look.
+        task = ray.remote(max_calls=1)(ray_worker.look)
+        part = 0.01 if _given(node, "GPU") else 0
+        return task.options(num_cpus=0, num_gpus=part, **here(node["NodeID"])).remote(*self._asked)
+
+    def _answers(self, patience: float) -> list[Node]:
+        """Wait for nodes to say what they are, and keep those that did."""
+        refs = list(self._asking)
+        ready, _ = ray.wait(refs, num_returns=len(refs), timeout=patience) if refs else ([], [])
+        new = []
+        for ref in ready:
+            about = self._asking.pop(ref)
+            try:
+                found: Found = ray.get(ref)
+            except ray.exceptions.RayError as error:
+                reason = " ".join(str(error).split())[-300:]
+                found = Found(host="", error=f"it cannot be looked at: {reason}")
+            node = Node(
+                name=about["NodeID"],
+                address=_address(about),
+                cores=_given(about, "CPU"),
+                gpus=_given(about, "GPU"),
+                memory=_given(about, "memory"),
+                found=found,
+            )
+            self._known[node.name] = node
+            new.append(node)
+        return new
+
+    def _choose(self, before: Sequence[Kind]) -> Node:
+        """Return a node of the kind whose costs are compared: as before, else the strongest device,
+        and of that the most frequent kind.
+        """
+        able = [node for node in self._known.values() if not self._hindrance(node)]
+        if not able:
+            reasons = [f"node {n.address}: {self._hindrance(n)}" for n in self._known.values()]
+            why = "; ".join(reasons) or "no node has answered that gives out CPUs or GPUs"
+            raise StudyError(f"executor ray: no node of the cluster can run trials: {why}")
+        kinds = Counter(cost_kind(node.setting) for node in able)
+
+        def rank(node: Node) -> tuple[bool, bool, int, int]:
+            kind = cost_kind(node.setting)
+            return kind in before, node.setting.device != "cpu", kinds[kind], node.cores
+
+        return max(able, key=rank)
+
+    def _hindrance(self, node: Node) -> str | None:
+        """Say why a node can run no trial of this study, or None."""
+        if node.found.error is not None:
+            return node.found.error
+        here, there = version("whichpeft"), node.setting.versions.get("whichpeft")
+        if here != there:
+            return f"has whichpeft {there} and this machine {here}; install the same on both"
+        if node.setting.device != "cpu" and node.gpus < self._shards:
+            return f"shards is {self._shards} and it gives out {node.gpus} GPUs"
+        return None
+
+    def _suits(self, node: Node) -> bool:
+        return not self._hindrance(node) and not self._difference(node)
+
+    def _difference(self, node: Node) -> str:
+        """Name in what a node's scores could differ from those of the kind that is compared."""
+        of, own = self.compared.setting, node.setting
+        return differences(
+            (("device", of.device), *score_kind(of)), (("device", own.device), *score_kind(own))
+        )
+
+    def _note(self, node: Node) -> str | None:
+        """Say what a user should know of a node."""
+        if (why := self._hindrance(node)) or (why := self._difference(node)):
+            if not self._hindrance(node):
+                why = f"it differs in {why} from node {self.compared.address}, and scores might too"
+            return f"node {node.address} is left out: {why}"
+        if cost_kind(node.setting) != cost_kind(self.compared.setting):
+            what = differences(cost_kind(self.compared.setting), cost_kind(node.setting))
+            return (
+                f"node {node.address} is of another kind ({what}) than node {self.compared.address}: "
+                "trials run on it, costs are not measured there"
+            )
+        return None
+
+
+def _given(node: dict[str, Any], resource: str) -> int:
+    return int(node["Resources"].get(resource, 0))
+
+
+def _address(node: dict[str, Any]) -> str:
+    return str(node["NodeManagerAddress"])

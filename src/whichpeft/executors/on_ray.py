@@ -1,0 +1,295 @@
+"""Trials on a Ray cluster, whose records the process that started the run writes alone."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import ray
+
+from whichpeft.engine import Job, Result
+from whichpeft.errors import StudyError
+from whichpeft.executors import ray_worker
+from whichpeft.executors.delivery import Delivery
+from whichpeft.executors.executor import Need
+from whichpeft.executors.nodes import Node, Nodes, on
+from whichpeft.executors.ray_worker import Ended
+from whichpeft.executors.watch import Watch
+from whichpeft.records import Outcome, Record, Setting
+from whichpeft.records.files import write_whole
+from whichpeft.study import Study
+
+if TYPE_CHECKING:
+    from whichpeft.engine.compute import Compute
+
+_ASK_AGAIN = 0.5  # seconds until jobs are asked for again, where none was ready and none runs
+_LEAVING = 120.0  # seconds a trial may take to finish its step and leave a checkpoint
+_LOSSES = 3  # nodes that may be lost under one trial
+_END: Any = object()
+
+# What Ray raises where a node is gone, with what ran there or lay there.
+_LOST = (ray.exceptions.NodeDiedError, ray.exceptions.ObjectLostError)
+
+
+@dataclass(slots=True)
+class _Running:
+    """A job on a node. left: its members whose results have not come. phase: the last one heard of."""
+
+    job: Job
+    node: Node
+    task: Any
+    left: dict[str, Job]
+    phase: str | None = None
+
+
+class RayExecutor:
+    """Tasks on a Ray cluster: that at ``RAY_ADDRESS``, else one that is started on this machine.
+
+    device: ``auto``, ``cpu`` or ``cuda``. jobs: trials side by side at most.
+    """
+
+    def __init__(self, device: str = "auto", jobs: int | None = None) -> None:
+        self._asked, self._jobs = device, jobs
+        self._ours = False
+        self._delivery = Delivery()
+
+    @property
+    def compute(self) -> Compute:
+        import torch
+
+        from whichpeft.engine.compute import Compute
+
+        setting = self.setting()
+        device = "cuda:0" if setting.device == "cuda" else setting.device
+        return Compute(torch.device(device), setting.precision)
+
+    def begin(self, study: Study, families: Sequence[str], like: Sequence[Setting] = ()) -> None:
+        self._connect()
+        self._nodes = Nodes(self._asked, study, like)
+        own = ray.get_runtime_context().get_node_id()
+        desk = ray.remote(num_cpus=0, scheduling_strategy=on(own))(ray_worker.Desk)
+        self._desk = desk.remote()
+
+    def notes(self) -> list[str]:
+        return self._nodes.notes
+
+    def setting(self) -> Setting:
+        return self._nodes.compared.setting
+
+    def at_once(self, need: Need) -> int:
+        room = sum(node.room(need) for node in self._places(need))
+        return max(1, min(room, self._jobs or room))
+
+    def multiply_speed(self, threads: int) -> float | None:
+        (node, *_) = self._nodes.measuring()
+        task = ray.remote(max_calls=1)(ray_worker.multiply_speed)
+        asked = task.options(**node.options(Need(alone=True))).remote(
+            str(self.compute.device), self.compute.precision, threads
+        )
+        try:
+            return float(ray.get(asked))
+        except ray.exceptions.RayError:  # a GPU that others have filled, or a node that has just gone
+            return None
+
+    def run(
+        self, jobs: Iterable[Job | None], need: Need, watch: Watch
+    ) -> Generator[tuple[Job, Result], None, None]:
+        source = iter(jobs)
+        again: deque[Job] = deque()
+        losses: Counter[str] = Counter()
+        running: dict[Any, _Running] = {}
+        exhausted = False
+        words = self._desk.ask.remote()
+        try:
+            while True:
+                for line in self._nodes.look_again():
+                    watch.say(line)
+                while (node := self._free(need, len(running))) is not None and not exhausted:
+                    job = again.popleft() if again else next(source, _END)
+                    if job is _END:
+                        exhausted = True
+                    elif job is None:
+                        break
+                    elif (started := self._start(job, node, need)) is not None:
+                        running[started.task] = started
+                    else:  # the node has just gone
+                        again.append(job)
+                exhausted = exhausted and not again
+                if not running and exhausted:
+                    return
+                if not running:  # what is left waits for something outside this process
+                    time.sleep(_ASK_AGAIN)
+                    continue
+                ready, _ = ray.wait([words, *running], num_returns=1, timeout=1.0)
+                if words in ready:
+                    _hear(ray.get(words), running.values(), watch)
+                    words = self._desk.ask.remote()
+                for task in [task for task in ready if task in running]:
+                    trial = running.pop(task)
+                    trial.node.running -= 1
+                    for member, result in self._results(trial, again, losses, watch):
+                        watch.finished(member, result)
+                        yield member, result
+        finally:
+            self._end(running.values())
+
+    def close(self) -> None:
+        if not ray.is_initialized() or not hasattr(self, "_nodes"):
+            return
+        self._delivery.clear_away(self._nodes)
+        ray.kill(self._desk)
+        if self._ours:
+            ray.shutdown()
+
+    def _connect(self) -> None:
+        """Connect to the cluster, or start one here, where this process is not connected yet."""
+        if ray.is_initialized():
+            return
+        address = os.environ.get("RAY_ADDRESS")
+        if address and "://" in address:
+            raise StudyError(
+                f"RAY_ADDRESS is {address!r}: start the run on one of the cluster's nodes and name the "
+                "cluster by host and port (10.0.0.1:6379), or by auto"
+            )
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nobody is told what runs here
+        ray._private.worker._worker_logs_enabled = (
+            False  # its daemons' words, between lines of a display
+        )
+        options: dict[str, Any] = {}
+        if not address:
+            from whichpeft.engine.setting import usable_cores
+
+            options = {"num_cpus": usable_cores(), "include_dashboard": False}
+        in_main = threading.current_thread() is threading.main_thread()
+        handler = signal.getsignal(signal.SIGTERM) if in_main else None
+        try:
+            ray.init(address or "local", log_to_driver=False, logging_level="error", **options)
+        except (ConnectionError, ValueError, RuntimeError) as error:
+            reason = " ".join(str(error).split())[:300]
+            raise StudyError(f"executor ray: no cluster at RAY_ADDRESS={address!r}: {reason}") from None
+        finally:
+            if handler is not None:
+                signal.signal(signal.SIGTERM, handler)  # Ray has put its own in its place
+        self._ours = True
+
+    def _places(self, need: Need) -> list[Node]:
+        return self._nodes.measuring() if need.alone else list(self._nodes)
+
+    def _free(self, need: Need, running: int) -> Node | None:
+        """Return the node with most room left for one more trial, or None."""
+        if self._jobs is not None and running >= self._jobs:
+            return None
+        places = self._places(need)
+        free = max(places, key=lambda node: node.room(need) - node.running, default=None)
+        return free if free is not None and free.running < free.room(need) else None
+
+    def _start(self, job: Job, node: Node, need: Need) -> _Running | None:
+        """Begin a job on a node; None where that is gone."""
+        checkpoint = None
+        if job.checkpoint is not None and job.checkpoint.is_file():
+            checkpoint = job.checkpoint.read_bytes()
+        device, beside = str(self.compute.device), min(node.room(need), self.at_once(need)) - 1
+        first, *others = (replace(m, device=device, beside=beside, along=()) for m in job.members)
+        try:
+            folders = [self._delivery.to(node, path) for path in (job.backbone.files, job.data.parent)]
+        except _LOST:
+            self._nodes.forget(node)
+            return None
+        carry_out = ray.remote(ray_worker.carry_out).options(**node.options(need))
+        task = carry_out.remote(replace(first, along=tuple(others)), *folders, checkpoint, self._desk)
+        node.running += 1
+        return _Running(job, node, task, {member.trial.fingerprint: member for member in job.members})
+
+    def _results(
+        self, trial: _Running, again: deque[Job], losses: Counter[str], watch: Watch
+    ) -> Iterator[tuple[Job, Result]]:
+        """Give what became of a job's members; one whose node was lost is put down to be done again."""
+        name = trial.job.trial.fingerprint
+        try:
+            ended: Ended = ray.get(trial.task)
+        except _LOST:
+            self._nodes.forget(trial.node)
+            losses[name] += 1
+            if losses[name] < _LOSSES:
+                watch.say(f"node {trial.node.address} was lost; {trial.job.trial.method} is done again")
+                again.append(trial.job)
+                return
+            reason = f"the nodes it ran on were lost, {_LOSSES} times"
+        except ray.exceptions.OutOfMemoryError:
+            reason = f"out of memory: node {trial.node.address} had none left, and Ray ended the trial"
+        except ray.exceptions.WorkerCrashedError:
+            reason = f"its worker on node {trial.node.address} was killed"
+        except ray.exceptions.RayError as error:
+            reason = f"on node {trial.node.address}: {' '.join(str(error).split())[-400:]}"
+        else:
+            for result, files in ended.results:
+                member = trial.left.pop(result.record.trial.fingerprint)
+                if member.keep is not None and files:
+                    _keep_files(files, member.keep)
+                yield member, result
+            reason = "it was cancelled"
+        for member in trial.left.values():
+            setting = replace(trial.node.setting, beside=member.beside)
+            outcome = Outcome(status="failed", phase=trial.phase, reason=reason)
+            yield member, Result(record=Record(trial=member.trial, setting=setting, outcome=outcome))
+
+    def _end(self, running: Collection[_Running]) -> None:
+        """End trials: each may finish its step and leave a checkpoint, unless a second ctrl-C comes."""
+        if not running:
+            return
+        try:
+            for trial in running:
+                ray.cancel(trial.task, force=False)
+            tasks = {trial.task: trial for trial in running}
+            ready, late = ray.wait([*tasks], num_returns=len(tasks), timeout=_LEAVING)
+            for task in ready:
+                with contextlib.suppress(ray.exceptions.RayError):
+                    _keep_checkpoint(tasks[task].job, ray.get(task).checkpoint)
+        except BaseException:
+            late = [trial.task for trial in running]
+            raise
+        finally:
+            for task in late:
+                ray.cancel(task, force=True)
+
+
+def _hear(words: Iterable[tuple[str, str, Any]], running: Iterable[_Running], watch: Watch) -> None:
+    """Pass on what trials told the desk; of those that have ended nothing is wanted any more."""
+    trials = {name: trial for trial in running for name in trial.left}
+    for name, kind, content in words:
+        trial = trials.get(name)
+        if trial is None:
+            continue
+        if kind == "started":
+            watch.started(trial.left[name])
+        elif kind == "checkpoint":
+            _keep_checkpoint(trial.job, content)
+        else:
+            trial.phase = content.phase
+            watch.progressed(trial.left[name], content)
+
+
+def _keep_checkpoint(job: Job, content: bytes | None) -> None:
+    if job.checkpoint is not None and content is not None:
+        with contextlib.suppress(OSError):  # a full disk costs the checkpoint, not the trial
+            write_whole(job.checkpoint, content)
+
+
+def _keep_files(files: Mapping[str, bytes], folder: Path) -> None:
+    """Leave an adapter's files in a folder, whole or not at all."""
+    partial = folder.with_name(f".{folder.name}.part")
+    shutil.rmtree(partial, ignore_errors=True)
+    for name, content in files.items():
+        (partial / name).parent.mkdir(parents=True, exist_ok=True)
+        (partial / name).write_bytes(content)
+    shutil.rmtree(folder, ignore_errors=True)
+    partial.rename(folder)

@@ -1,0 +1,204 @@
+"""What Ray runs for whichpeft on a node: looks at it, takes folders in, carries trials out.
+
+A Ray worker itself trains nothing. It has a fork server of its own, which has paid the imports, and
+carries each trial out in a process forked from that, as a run on one machine does: what a trial costs is
+measured in the same way, nothing of one is left over for the next, and one that dies is a fact.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import shutil
+import tempfile
+import time
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import ray
+
+from whichpeft.engine import Job, Result
+from whichpeft.engine.processes import start_server
+from whichpeft.errors import StudyError
+from whichpeft.executors.parcels import Parcel, unpack
+from whichpeft.executors.processes import run_jobs
+from whichpeft.executors.watch import NoWatch
+from whichpeft.records import Setting
+from whichpeft.records.claims import this_host
+
+_TELL_EVERY = 1.0  # seconds between two reports of one trial
+_FOLDERS = "whichpeft-ray"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Found:
+    """What a node is: its host, and what trials would compute on there, or why they cannot."""
+
+    host: str
+    setting: Setting = field(default_factory=Setting)
+    error: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Ended:
+    """What became of a job on a node.
+
+    results: of its members that came to their end, each with its adapter's files where they are to be
+    kept. checkpoint: what the trial left, where it was asked to end before.
+    """
+
+    results: tuple[tuple[Result, Mapping[str, bytes]], ...] = ()
+    checkpoint: bytes | None = None
+
+
+class Desk:
+    """Where trials leave word of how far they are, until the process that started the run asks."""
+
+    def __init__(self) -> None:
+        self._words: list[tuple[str, str, Any]] = []
+        self._some = asyncio.Event()
+
+    async def tell(self, fingerprint: str, kind: str, content: Any = None) -> None:
+        """Leave word of a trial: it ``started``, its ``progress``, the bytes of its ``checkpoint``."""
+        self._words.append((fingerprint, kind, content))
+        self._some.set()
+
+    async def ask(self) -> list[tuple[str, str, Any]]:
+        """Wait until there is some word, and return all of it."""
+        await self._some.wait()
+        self._some.clear()
+        words, self._words = self._words, []
+        return words
+
+
+def look(device: str, precision: str, quantise: str | None) -> Found:
+    """Look at the node that this runs on."""
+    from whichpeft.engine.compute import choose_compute, find_devices
+    from whichpeft.engine.quantise import check_quantising
+    from whichpeft.engine.setting import describe_setting
+
+    try:
+        (first, *_) = find_devices(device)
+        compute = choose_compute(first, precision)
+        check_quantising(quantise, first)
+    except StudyError as error:
+        return Found(host=this_host(), error=str(error))
+    return Found(host=this_host(), setting=describe_setting(compute, 0))
+
+
+def multiply_speed(device: str, precision: str, threads: int) -> float:
+    """Measure this node's matrix products, in FLOP/s."""
+    import torch
+
+    from whichpeft.costs import measure_matmul
+    from whichpeft.engine.compute import Compute
+
+    return measure_matmul(Compute(torch.device(device), precision), threads)
+
+
+def lies_here(parcel: Parcel) -> bool:
+    """Whether this node sees the very files of a parcel."""
+    return parcel.lies_here()
+
+
+def deliver(parcel: Parcel, contents: Sequence[Any]) -> str:
+    """Write a parcel to this node's disk; return the folder. contents: references to its files."""
+    place = _folders() / parcel.name
+    unpack(parcel, map(ray.get, contents), place)
+    return str(place)
+
+
+def clear_away() -> None:
+    """Delete what was delivered to this node for this run."""
+    shutil.rmtree(_folders(), ignore_errors=True)
+
+
+def carry_out(job: Job, backbone: str, data: str, checkpoint: bytes | None, desk: Any) -> Ended:
+    """Carry a job out on this node.
+
+    backbone, data: folders here. checkpoint: of the trial, to go on from. Where it is cancelled, its
+    process may finish the step that it is at and leave a checkpoint.
+    """
+    with tempfile.TemporaryDirectory(prefix="whichpeft-") as scratch:
+        job = _moved(job, Path(backbone), Path(data) / job.data.name, Path(scratch))
+        if checkpoint is not None and job.checkpoint is not None:
+            job.checkpoint.write_bytes(checkpoint)
+        ended = []
+        try:
+            start_server([f"transformers.models.{f}.modeling_{f}" for f in [job.backbone.family]])
+            relay = _Relay(desk, job)
+            with contextlib.closing(_run(job, relay)) as found:
+                for member, result in found:
+                    ended.append((result, _files(member.keep)))
+        except KeyboardInterrupt:
+            return Ended(results=tuple(ended), checkpoint=_read(job.checkpoint))
+        return Ended(results=tuple(ended))
+
+
+def _run(job: Job, relay: NoWatch) -> Generator[tuple[Job, Result], None, None]:
+    return run_jobs([job], [job.device], relay, beside=job.beside, environment=_accelerators())
+
+
+class _Relay(NoWatch):
+    """Tells the desk of a trial, now and then, and of its checkpoint as soon as there is a new one."""
+
+    def __init__(self, desk: Any, job: Job) -> None:
+        self._desk, self._checkpoint = desk, job.checkpoint
+        self._told: dict[str, float] = {}
+        self._written: int | None = _written(job.checkpoint)
+
+    def started(self, job: Job) -> None:
+        self._desk.tell.remote(job.trial.fingerprint, "started")
+
+    def progressed(self, job: Job, progress: Any) -> None:
+        name = job.trial.fingerprint
+        written = _written(self._checkpoint)
+        if written != self._written:
+            self._written = written
+            self._desk.tell.remote(name, "checkpoint", _read(self._checkpoint))
+        if time.monotonic() - self._told.get(name, 0.0) >= _TELL_EVERY:
+            self._told[name] = time.monotonic()
+            self._desk.tell.remote(name, "progress", progress)
+
+
+def _moved(job: Job, backbone: Path, data: Path, scratch: Path) -> Job:
+    """Return a job with all its paths on this node."""
+    moved = replace(
+        job,
+        backbone=replace(job.backbone, folder=backbone),
+        data=data,
+        checkpoint=scratch / "checkpoint" if job.checkpoint is not None else None,
+        keep=scratch / job.trial.fingerprint if job.keep is not None else None,
+    )
+    return replace(moved, along=tuple(_moved(other, backbone, data, scratch) for other in job.along))
+
+
+def _accelerators() -> dict[str, str]:
+    """Return the variable by which Ray says which GPUs are this task's.
+
+    A fork server keeps the one that it was started with, so each trial's process is told anew.
+    """
+    given = ray.get_gpu_ids()
+    return {"CUDA_VISIBLE_DEVICES": ",".join(map(str, given))} if given else {}
+
+
+def _folders() -> Path:
+    job = ray.get_runtime_context().get_job_id()
+    node = ray.get_runtime_context().get_node_id()  # several may share a machine
+    return Path(tempfile.gettempdir(), _FOLDERS, f"{job}-{node[:12]}")
+
+
+def _files(folder: Path | None) -> dict[str, bytes]:
+    if folder is None or not folder.is_dir():
+        return {}
+    return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+def _read(file: Path | None) -> bytes | None:
+    return file.read_bytes() if file is not None and file.is_file() else None
+
+
+def _written(file: Path | None) -> int | None:
+    return file.stat().st_mtime_ns if file is not None and file.is_file() else None

@@ -1,0 +1,33 @@
+"""Jobs for an executor to carry out, put together as a run does."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from whichpeft.engine import Job
+from whichpeft.executors import Executor
+from whichpeft.study import Budget, Study, TaskSource
+
+
+def make_jobs(
+    executor: Executor,
+    backbone: Path,
+    data: Path,
+    scratch: Path,
+    methods: list[str],
+    **budget: Any,
+) -> list[Job]:
+    """Begin the executor and return the first final trial of each method."""
+    from whichpeft.request import check_request
+    from whichpeft.stage import make_job, set_stage
+
+    study = Study(
+        backbone=str(backbone),
+        task=TaskSource(name=str(data)),
+        methods=methods,
+        seeds=1,
+        budget=Budget(**{"epochs": 1, **budget}),
+    )
+    stage = set_stage(check_request(study, scratch / "out"), scratch, executor)
+    return [make_job(cell.finals[0], cell, stage) for cell in stage.plan.accepted]

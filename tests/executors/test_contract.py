@@ -1,0 +1,166 @@
+"""What every executor keeps: this machine's, and that of a Ray cluster of two nodes."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from whichpeft.engine import Job
+from whichpeft.executors import Executor, LocalExecutor, Need, NoWatch, make_executor
+
+from .conftest import Clusters
+from .jobs import make_jobs
+
+Make = Callable[..., list[Job]]
+
+
+@pytest.fixture(scope="module", params=["local", pytest.param("ray", marks=pytest.mark.slow)])
+def executor(request: pytest.FixtureRequest) -> Iterator[Executor]:
+    """An executor with room for two trials side by side."""
+    if request.param == "local":
+        yield LocalExecutor("cpu", 2)
+        return
+    clusters: Clusters = request.getfixturevalue("clusters")
+    clusters.start(2)
+    with contextlib.closing(make_executor("ray", device="cpu", jobs=None)) as begun:
+        yield begun
+
+
+@pytest.fixture(scope="module")
+def begun(
+    executor: Executor, tiny_backbone: Path, reviews: Path, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, Job]:
+    """The executor begun, and jobs for it by method."""
+    scratch = tmp_path_factory.mktemp("scratch")
+    jobs = make_jobs(executor, tiny_backbone, reviews, scratch, ["full", "lora:r=2", "head"])
+    return {job.trial.method: job for job in jobs}
+
+
+@pytest.fixture
+def make(begun: dict[str, Job]) -> Make:
+    def made(*methods: str, epochs: int = 1) -> list[Job]:
+        found = [begun[method] for method in methods]
+        return [
+            replace(j, trial=replace(j.trial, budget=replace(j.trial.budget, epochs=epochs)))
+            for j in found
+        ]
+
+    return made
+
+
+@dataclass
+class Seen(NoWatch):
+    """Writes down what it is told, by method."""
+
+    words: list[tuple[str, str]] = field(default_factory=list)
+
+    def started(self, job: Job) -> None:
+        self.words.append(("started", job.trial.method))
+
+    def progressed(self, job: Job, progress: Any) -> None:
+        self.words.append(("progressed", job.trial.method))
+
+    def finished(self, job: Job, result: Any) -> None:
+        self.words.append(("finished", job.trial.method))
+
+
+def test_results_equal_those_of_this_process_bit_for_bit(
+    executor: Executor, make: Make, tmp_path: Path
+) -> None:
+    from whichpeft.engine.trial import carry_out
+
+    kept = tmp_path / "kept"
+    jobs = [replace(job, keep=kept / job.trial.method) for job in make("full", "lora:r=2", "zero-shot")]
+    kept.mkdir()
+    found = {job.trial.method: result for job, result in executor.run(jobs, Need(), NoWatch())}
+    assert set(found) == {"full", "lora:r=2", "zero-shot"}
+    lora = next(job for job in jobs if job.trial.method == "lora:r=2")
+    here = carry_out(replace(lora, keep=tmp_path / "here"), lambda progress: None)
+    apart = found["lora:r=2"]
+    assert (here.predictions["outputs"] == apart.predictions["outputs"]).all()
+    assert here.curve == apart.curve
+    weights = kept / "lora:r=2" / "adapter_model.safetensors"
+    assert weights.read_bytes() == (tmp_path / "here" / "adapter_model.safetensors").read_bytes()
+
+
+def test_two_run_side_by_side_and_a_profile_alone(executor: Executor, begun: dict[str, Job]) -> None:
+    assert executor.at_once(Need()) == 2
+    assert executor.at_once(Need(alone=True)) == 1
+    assert executor.setting().device == executor.compute.device.type == "cpu"
+    speed = executor.multiply_speed(1)
+    assert speed is not None
+    assert 1e8 < speed < 1e13
+
+
+def test_a_job_that_waits_for_another_starts_when_that_has_ended(executor: Executor, make: Make) -> None:
+    first, second, other = make("full", "head", "zero-shot")
+    seen, ended = Seen(), []
+
+    def in_turn() -> Iterator[Job | None]:
+        yield first
+        while first.trial.method not in ended:
+            yield None
+        yield second
+        yield other
+
+    for job, _ in executor.run(in_turn(), Need(), seen):
+        ended.append(job.trial.method)
+    assert sorted(ended) == sorted(job.trial.method for job in (first, second, other))
+    name = second.trial.method
+    assert seen.words.index(("finished", first.trial.method)) < seen.words.index(("started", name))
+    for job in (first, second, other):
+        own = [kind for kind, method in seen.words if method == job.trial.method]
+        assert own[0] == "started"
+        assert own[-1] == "finished"
+
+
+def test_a_profile_measures_the_memory_of_its_own_process(executor: Executor, make: Make) -> None:
+    job = make("full")[0]
+    job = replace(job, trial=replace(job.trial, purpose="profile"))
+    ((_, result),) = executor.run([job], Need(alone=True), NoWatch())
+    assert result.record.setting.beside == 0
+    weights = 4 * (result.record.value("total_parameters") or 0)
+    peak = result.record.value("peak_memory_bytes")
+    assert weights > 0
+    assert peak is not None
+    # Weights, gradients and two moments, and some activations; pages are counted whole.
+    assert 3 * weights < peak < 10 * weights + 50_000_000
+
+
+def test_a_killed_process_is_a_failed_record_and_others_go_on(executor: Executor, make: Make) -> None:
+    from .odd_methods import Killed
+
+    first, *others = make("full", "head", "zero-shot")
+    jobs = [replace(first, method=Killed()), *others]
+    found = {job.trial.method: result.record for job, result in executor.run(jobs, Need(), NoWatch())}
+    outcome = found["full"].outcome
+    assert outcome.status == "failed"
+    assert "SIGKILL" in (outcome.reason or "")
+    assert [record.outcome.status for record in found.values()].count("completed") == 2
+
+
+def test_a_trial_that_is_ended_goes_on_where_it_was(
+    executor: Executor, make: Make, tmp_path: Path
+) -> None:
+    job, *_ = make("full", epochs=25)
+    ((_, undisturbed),) = executor.run([job], Need(), NoWatch())
+    job = replace(job, checkpoint=tmp_path / "checkpoint")
+    (tmp_path / "out").mkdir(exist_ok=True)
+
+    class Enough(Seen):
+        def progressed(self, job: Job, progress: Any) -> None:
+            if progress.epoch >= 1:
+                raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        list(executor.run([job], Need(), Enough()))
+    assert (tmp_path / "checkpoint").is_file()
+    ((_, resumed),) = executor.run([job], Need(), NoWatch())
+    assert resumed.record.value("resumed") == 1
+    assert (resumed.predictions["outputs"] == undisturbed.predictions["outputs"]).all()
+    assert resumed.curve == undisturbed.curve
