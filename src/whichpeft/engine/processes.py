@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import multiprocessing
 import signal
 import sys
@@ -13,6 +14,7 @@ from typing import Any
 
 START = "forkserver" if sys.platform.startswith("linux") else "spawn"
 PRELOAD = "whichpeft.engine.preload"
+_PR_SET_PDEATHSIG = 1  # of Linux's prctl
 
 
 def start_context() -> Any:
@@ -29,6 +31,17 @@ def start_server(modules: Sequence[str] = ()) -> None:
         resource_tracker.ensure_running()  # first, since starting it lets ctrl-C in again
         with beginning():
             forkserver.ensure_running()
+
+
+def end_with_parent() -> None:
+    """Have this process asked to end (SIGTERM) where the one it was forked from dies; on Linux.
+
+    A fork server ends with the process that started it, so that a trial whose run was killed does not
+    hold memory until it would next tell how far it is.
+    """
+    if sys.platform.startswith("linux"):
+        with contextlib.suppress(OSError, AttributeError):
+            ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 @contextlib.contextmanager

@@ -10,7 +10,7 @@ import threading
 import time
 from collections import Counter, deque
 from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -42,13 +42,23 @@ _LOST = (ray.exceptions.NodeDiedError, ray.exceptions.ObjectLostError)
 
 @dataclass(slots=True)
 class _Running:
-    """A job on a node. left: its members whose results have not come. phase: the last one heard of."""
+    """A job on a node. left: its members whose results have not come. phase: the last one heard of.
+
+    begun: the members that the watch knows of.
+    """
 
     job: Job
     node: Node
     task: Any
     left: dict[str, Job]
     phase: str | None = None
+    begun: set[str] = field(default_factory=set)
+
+    def begin(self, name: str, watch: Watch) -> None:
+        """Tell the watch that a member runs, once; words of it may overtake each other."""
+        if name not in self.begun:
+            self.begun.add(name)
+            watch.started(self.left[name])
 
 
 class RayExecutor:
@@ -136,6 +146,8 @@ class RayExecutor:
                 for task in [task for task in ready if task in running]:
                     trial = running.pop(task)
                     trial.node.running -= 1
+                    for name in trial.left:
+                        trial.begin(name, watch)
                     for member, result in self._results(trial, again, losses, watch):
                         watch.finished(member, result)
                         yield member, result
@@ -269,11 +281,10 @@ def _hear(words: Iterable[tuple[str, str, Any]], running: Iterable[_Running], wa
         trial = trials.get(name)
         if trial is None:
             continue
-        if kind == "started":
-            watch.started(trial.left[name])
-        elif kind == "checkpoint":
+        trial.begin(name, watch)
+        if kind == "checkpoint":
             _keep_checkpoint(trial.job, content)
-        else:
+        elif kind == "progress":
             trial.phase = content.phase
             watch.progressed(trial.left[name], content)
 

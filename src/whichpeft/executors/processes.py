@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any
 
-from whichpeft.engine.processes import beginning, start_context
+from whichpeft.engine.processes import beginning, end_with_parent, start_context
 from whichpeft.executors.watch import Watch
 from whichpeft.records import Outcome, Record, Setting
 
@@ -198,6 +198,7 @@ def _carry_out(job: Job, sender: Connection, environment: Mapping[str, str]) -> 
     # ctrl-C reaches every process of the terminal; the one that started the run decides.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _leave)
+    end_with_parent()
     told = 0.0
 
     def report(progress: Any) -> None:
