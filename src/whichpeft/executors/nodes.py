@@ -22,6 +22,7 @@ from whichpeft.records import Setting
 from whichpeft.study import Study
 
 _PATIENCE = 180.0  # seconds in which a node has to answer the first time
+_JOINING = 60.0  # seconds in which the first node has to join the cluster
 _LOOK_EVERY = 10.0  # seconds between two looks at which nodes there are
 
 
@@ -95,7 +96,11 @@ class Nodes:
         self._known: dict[str, Node] = {}
         self._asking: dict[Any, dict[str, Any]] = {}
         self._next_look = 0.0
+        deadline = time.monotonic() + _JOINING
         self._ask_new()
+        while not self._asking and time.monotonic() < deadline:  # a cluster of which only a head is up
+            time.sleep(1)
+            self._ask_new()
         found = self._answers(_PATIENCE)
         self.compared = self._choose([cost_kind(setting) for setting in like])
         waiting = [f"node {_address(node)} has not answered yet" for node in self._asking.values()]
@@ -132,10 +137,12 @@ class Nodes:
                 self._asking[self._ask(alive[name])] = alive[name]
 
     def _ask(self, node: dict[str, Any]) -> Any:
-        # In a worker of its own, which gives back what the accelerator's libraries take on a first look.
-        task = ray.remote(max_calls=1)(ray_worker.look)
-        part = 0.01 if _given(node, "GPU") else 0
-        return task.options(num_cpus=0, num_gpus=part, **here(node["NodeID"])).remote(*self._asked)
+        task = ray.remote(ray_worker.look).options(num_cpus=0, **here(node["NodeID"]))
+        if _given(node, "GPU"):
+            # In a worker of its own, so that what a first look takes of a GPU's memory is given back.
+            task = ray.remote(max_calls=1)(ray_worker.look)
+            task = task.options(num_cpus=0, num_gpus=0.01, **here(node["NodeID"]))
+        return task.remote(*self._asked)
 
     def _answers(self, patience: float) -> list[Node]:
         """Wait for nodes to say what they are, and keep those that did."""

@@ -6,6 +6,7 @@ import contextlib
 import os
 import shutil
 import signal
+import socket
 import threading
 import time
 from collections import Counter, deque
@@ -172,6 +173,8 @@ class RayExecutor:
                 f"RAY_ADDRESS is {address!r}: start the run on one of the cluster's nodes and name the "
                 "cluster by host and port (10.0.0.1:6379), or by auto"
             )
+        if address and address not in ("auto", "local"):
+            _check_reachable(address)
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nobody is told what runs here
         ray._private.worker._worker_logs_enabled = (
             False  # its daemons' words, between lines of a display
@@ -185,7 +188,7 @@ class RayExecutor:
         handler = signal.getsignal(signal.SIGTERM) if in_main else None
         try:
             ray.init(address or "local", log_to_driver=False, logging_level="error", **options)
-        except (ConnectionError, ValueError, RuntimeError) as error:
+        except (ConnectionError, ValueError, RuntimeError, ray.exceptions.RayError) as error:
             reason = " ".join(str(error).split())[:300]
             raise StudyError(f"executor ray: no cluster at RAY_ADDRESS={address!r}: {reason}") from None
         finally:
@@ -272,6 +275,19 @@ class RayExecutor:
         finally:
             for task in late:
                 ray.cancel(task, force=True)
+
+
+def _check_reachable(address: str) -> None:
+    """Raise StudyError where nothing listens at an address; Ray would ask there for minutes."""
+    host, _, port = address.rpartition(":")
+    try:
+        with socket.create_connection((host.strip("[]"), int(port)), timeout=10):
+            pass
+    except (OSError, ValueError) as error:
+        raise StudyError(
+            f"executor ray: no cluster at RAY_ADDRESS={address!r}: {error}; `ray start --head` prints "
+            "one's address, and without RAY_ADDRESS one is started on this machine"
+        ) from None
 
 
 def _hear(words: Iterable[tuple[str, str, Any]], running: Iterable[_Running], watch: Watch) -> None:

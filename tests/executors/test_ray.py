@@ -1,0 +1,276 @@
+"""Whole studies on Ray clusters of this machine, and what happens to clusters."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+import whichpeft as wp
+from whichpeft.engine import Job
+from whichpeft.errors import StudyError
+from whichpeft.executors import Need, NoWatch, make_executor
+from whichpeft.records import Store
+from whichpeft.study import dump_study
+
+from .conftest import Clusters
+from .jobs import make_jobs
+from .odd_methods import Hungry
+
+pytestmark = pytest.mark.slow
+
+METHODS = ("lora:r=2", "head")
+
+
+def study(
+    backbone: Path, data: Path, methods: tuple[str, ...] = METHODS, tuning_trials: int = 3
+) -> wp.Study:
+    return wp.Study(
+        backbone=str(backbone),
+        task=str(data),
+        methods=methods,
+        seeds=2,
+        budget=wp.Budget(epochs=1, tuning_trials=tuning_trials),
+    )
+
+
+def scores(folder: Path) -> dict[str, tuple[Any, ...]]:
+    """Return what trials came to, exactly, by fingerprint; profiles have no scores."""
+    return {
+        record.trial.fingerprint: (
+            record.outcome.status,
+            record.value("score", "test"),
+            record.value("validation_score"),
+        )
+        for record in Store(folder)
+    }
+
+
+@dataclass
+class Said(NoWatch):
+    lines: list[str] = field(default_factory=list)
+
+    def say(self, line: str) -> None:
+        self.lines.append(line)
+
+
+@pytest.fixture(scope="module")
+def local(tiny_backbone: Path, reviews: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The study as this machine's own executor does it."""
+    out = tmp_path_factory.mktemp("local")
+    wp.run(study(tiny_backbone, reviews), out=out, keep_adapters=True, watch=NoWatch())
+    return out
+
+
+def test_a_tuned_study_on_three_nodes_with_one_lost_midway_is_the_local_one(
+    clusters: Clusters, local: Path, tiny_backbone: Path, reviews: Path, tmp_path: Path
+) -> None:
+    cluster = clusters.start(3)
+
+    class Loses(Said):
+        lost = False
+
+        def stage(self, name: str, jobs: Any, *, done: int, at_once: int) -> None:
+            self.final = name == "final"
+
+        def started(self, job: Job) -> None:
+            if self.final and not self.lost:
+                self.lost = True
+                cluster.remove_node(cluster.nodes[-1], allow_graceful=False)
+
+    watch = Loses()
+    wp.run(study(tiny_backbone, reviews), out=tmp_path, executor="ray", keep_adapters=True, watch=watch)
+    assert watch.lost
+    assert scores(tmp_path) == scores(local)
+    kept = {path.relative_to(local): path for path in local.glob("adapters/*/*.safetensors")}
+    assert kept
+    for name, path in kept.items():
+        assert (tmp_path / name).read_bytes() == path.read_bytes()
+    assert not list(tmp_path.rglob("*.part"))
+    assert not list((tmp_path / "claims").glob("*.claim"))
+
+
+def test_a_lost_node_costs_a_trial_what_came_after_its_checkpoint(
+    clusters: Clusters, tiny_backbone: Path, reviews: Path, tmp_path: Path
+) -> None:
+    cluster = clusters.start(3, num_cpus=0)  # a head, which cannot be taken away, and two that can
+    checkpoint = tmp_path / "checkpoints" / "one"
+
+    class Loses(Said):
+        lost = False
+
+        def progressed(self, job: Job, progress: Any) -> None:
+            if checkpoint.is_file() and not self.lost:
+                self.lost = True
+                busy = where_it_trains(cluster)
+                cluster.remove_node(busy, allow_graceful=False)
+
+    def where_it_trains(cluster: Any) -> Any:
+        """The trial's process is the child of a fork server, of a worker, of the node's raylet."""
+        for node in cluster.nodes[1:]:
+            (raylet,) = node.all_processes["raylet"]
+            workers = psutil.Process(raylet.process.pid).children(recursive=True)
+            if any("carry_out" in " ".join(worker.cmdline()) for worker in workers):
+                return node
+        raise AssertionError
+
+    with contextlib.closing(make_executor("ray", device="cpu", jobs=1)) as executor:
+        job = make_jobs(executor, tiny_backbone, reviews, tmp_path, ["full"], epochs=40)[0]
+        ((_, whole),) = executor.run([job], Need(), NoWatch())
+        job = replace(job, checkpoint=checkpoint, checkpoint_every=0.5)
+        watch = Loses()
+        ((_, result),) = executor.run([job], Need(), watch)
+    assert watch.lost
+    assert any("was lost" in line for line in watch.lines)
+    assert result.record.value("resumed") == 1
+    assert result.curve == whole.curve
+    assert (result.predictions["outputs"] == whole.predictions["outputs"]).all()
+
+
+def test_ctrl_c_and_a_killed_driver_lose_nothing(
+    clusters: Clusters, local: Path, tiny_backbone: Path, reviews: Path, tmp_path: Path
+) -> None:
+    clusters.start(1)
+    out = tmp_path / "out"
+    (tmp_path / "study.yaml").write_text(dump_study(study(tiny_backbone, reviews)))
+    asked = [sys.executable, "-m", "whichpeft", "run", str(tmp_path / "study.yaml")]
+    asked += ["--executor", "ray", "--out", str(out)]
+
+    def interrupted(by: signal.Signals, records: int) -> tuple[int, str]:
+        run = subprocess.Popen(
+            asked, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+        )
+        deadline = time.monotonic() + 120
+        while len(kept(out)) < records and run.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.02)
+        os.killpg(run.pid, by)
+        _, said = run.communicate(timeout=120)
+        return run.returncode, said
+
+    code, said = interrupted(signal.SIGINT, 5)
+    assert code == 130, said
+    assert "the same command goes on from there" in said
+    assert "Traceback" not in said
+    before = kept(out)
+    code, _ = interrupted(signal.SIGKILL, len(before) + 3)
+    assert code == -signal.SIGKILL
+    assert before.items() <= kept(out).items()
+    before = kept(out)
+    done = subprocess.run(asked, capture_output=True, text=True, timeout=300, check=True)
+    assert before.items() <= kept(out).items()
+    assert scores(out) == scores(local)
+    assert "Traceback" not in done.stderr
+    assert not list(out.rglob("*.part"))
+
+
+def kept(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in (folder / "records").glob("[!.]*.json")}
+
+
+def test_a_node_out_of_memory_is_a_failed_record_and_the_others_go_on(
+    clusters: Clusters,
+    tiny_backbone: Path,
+    reviews: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    cluster = clusters.start(1, num_cpus=0)
+    memory = psutil.virtual_memory()
+    enough = (memory.total - memory.available + 2e9) / memory.total
+    monkeypatch.setenv("RAY_memory_usage_threshold", f"{enough:.4f}")
+    monkeypatch.setenv("RAY_memory_monitor_refresh_ms", "100")
+    cluster.add_node(num_cpus=1)
+    with contextlib.closing(make_executor("ray", device="cpu", jobs=None)) as executor:
+        full, *others = make_jobs(executor, tiny_backbone, reviews, tmp_path, ["full", "head"])
+        jobs = [replace(full, method=Hungry()), *others]
+        found = {
+            job.trial.method: result.record for job, result in executor.run(jobs, Need(), NoWatch())
+        }
+    outcome = found["full"].outcome
+    assert outcome.status == "failed"
+    assert "out of memory: node" in (outcome.reason or "")
+    assert found["head"].outcome.status == "completed"
+    deadline = time.monotonic() + 20
+    while hungry() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not hungry()  # its process went with the worker that Ray ended
+
+
+def hungry() -> list[psutil.Process]:
+    """Processes of this user that have taken what Hungry takes in seconds."""
+    found = []
+    for process in psutil.process_iter(["cmdline", "memory_info"]):
+        memory, words = process.info["memory_info"], process.info["cmdline"] or []
+        if memory is not None and memory.rss > 1.5e9 and any("forkserver" in word for word in words):
+            found.append(process)
+    return found
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or not sys.platform.startswith("linux"), reason="mounts over /tmp")
+def test_what_a_node_does_not_see_is_sent_there(
+    clusters: Clusters, tiny_backbone: Path, reviews: Path, tmp_path: Path
+) -> None:
+    from whichpeft.engine.trial import carry_out
+
+    cluster = clusters.start(1, num_cpus=0)
+    ray = Path(sys.executable).with_name("ray")
+    start = f"{ray} start --address={cluster.address} --num-cpus=1 --block"
+    node = subprocess.Popen(
+        ["unshare", "--mount", "sh", "-c", f"mount -t tmpfs none /tmp && exec {start}"],
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
+    )  # fmt: skip
+    try:
+        with contextlib.closing(make_executor("ray", device="cpu", jobs=None)) as executor:
+            jobs = make_jobs(executor, tiny_backbone, reviews, tmp_path, ["lora:r=2", "head"])
+            assert str(jobs[0].data).startswith("/tmp/")
+            found = {j.trial.method: result for j, result in executor.run(jobs, Need(), NoWatch())}
+    finally:
+        os.killpg(node.pid, signal.SIGTERM)
+        node.wait(30)
+    assert found["lora:r=2"].record.outcome.status == "completed", found["lora:r=2"].record.outcome
+    here = carry_out(jobs[0], lambda progress: None)
+    assert (here.predictions["outputs"] == found["lora:r=2"].predictions["outputs"]).all()
+
+
+def test_costs_are_measured_on_one_kind_of_node_and_trials_run_on_others_too(
+    clusters: Clusters, tiny_backbone: Path, reviews: Path, tmp_path: Path
+) -> None:
+    cluster = clusters.start(1, num_cpus=0)
+    cores = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(cores)})  # a machine of one core, as far as its processes know
+    try:
+        cluster.add_node(num_cpus=1)
+    finally:
+        os.sched_setaffinity(0, cores)
+    asked = study(tiny_backbone, reviews, methods=("head",), tuning_trials=0)
+    wp.run(asked, out=tmp_path, executor="ray", watch=NoWatch())
+    cluster.add_node(num_cpus=2)  # would be the one to measure on, had nothing been measured before
+    asked = study(tiny_backbone, reviews, methods=("head", "full"), tuning_trials=0)
+    watch = Said()
+    wp.run(asked, out=tmp_path, executor="ray", watch=watch)
+    assert any("is of another kind (hardware)" in line for line in watch.lines)
+    seen = [(r.trial.purpose, r.setting.hardware["cores"]) for r in Store(tmp_path)]
+    assert {count for purpose, count in seen if purpose == "profile"} == {1}
+    assert {count for purpose, count in seen if purpose == "final"} == {1, len(cores)}
+
+
+@pytest.mark.parametrize(
+    ("address", "words"),
+    [("127.0.0.1:1", "no cluster at RAY_ADDRESS='127.0.0.1:1'"), ("ray://h:10001", "by host and port")],
+)
+def test_an_address_without_a_cluster_is_one_line(
+    address: str, words: str, tiny_backbone: Path, reviews: Path, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setenv("RAY_ADDRESS", address)
+    with pytest.raises(StudyError, match=words):
+        wp.run(study(tiny_backbone, reviews), out=tmp_path, executor="ray", watch=NoWatch())
