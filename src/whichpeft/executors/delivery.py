@@ -13,6 +13,9 @@ from whichpeft.executors import ray_worker
 from whichpeft.executors.nodes import Node, here
 from whichpeft.executors.parcels import Parcel, pack_backbone, pack_data
 
+_LIES_HERE = ray.remote(ray_worker.lies_here)
+_DELIVER = ray.remote(ray_worker.deliver)
+_CLEAR_AWAY = ray.remote(ray_worker.clear_away)
 _PATIENCE = 10.0  # seconds that clearing away may take
 
 
@@ -34,17 +37,16 @@ class Delivery:
                 pack = pack_data if (source / "task.pickle").is_file() else pack_backbone
                 self._parcels[source] = pack(source, str(len(self._parcels)))
             parcel, options = self._parcels[source], {"num_cpus": 0, **here(node.name)}
-            if ray.get(ray.remote(ray_worker.lies_here).options(**options).remote(parcel)):
+            if ray.get(_LIES_HERE.options(**options).remote(parcel)):
                 node.folders[source] = ray.put(str(parcel.source))
             else:
-                deliver = ray.remote(ray_worker.deliver).options(**options)
-                node.folders[source] = deliver.remote(parcel, self._content(source))
+                node.folders[source] = _DELIVER.options(**options).remote(parcel, self._content(source))
         return node.folders[source]
 
     def clear_away(self, nodes: Iterable[Node]) -> None:
         """Delete what was sent, on nodes that are still there."""
-        asked = ray.remote(ray_worker.clear_away)
-        tasks = [asked.options(num_cpus=0, **here(node.name)).remote() for node in nodes if node.folders]
+        used = [node for node in nodes if node.folders]
+        tasks = [_CLEAR_AWAY.options(num_cpus=0, **here(node.name)).remote() for node in used]
         with contextlib.suppress(ray.exceptions.RayError):
             if tasks:
                 ray.wait(tasks, num_returns=len(tasks), timeout=_PATIENCE)

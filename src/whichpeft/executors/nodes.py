@@ -25,12 +25,17 @@ _PATIENCE = 180.0  # seconds in which a node has to answer the first time
 _JOINING = 60.0  # seconds in which the first node has to join the cluster
 _LOOK_EVERY = 10.0  # seconds between two looks at which nodes there are
 
+_LOOK = ray.remote(ray_worker.look)
+# In a worker of its own, so that what a first look takes of a GPU's memory is given back.
+_LOOK_AT_GPU = ray.remote(max_calls=1)(ray_worker.look)
+
 
 @dataclass(slots=True)
 class Node:
     """A node that trials may run on.
 
-    cores, gpus and memory (bytes): what Ray may give out of it. running: how many trials of this run are
+    cores, gpus and memory (bytes): what Ray may give out of it. suits: whether trials of this run may be
+    there; running: how many trials of this run are
     there. folders: where parcels lie on it, by their source, once asked for.
     """
 
@@ -40,6 +45,7 @@ class Node:
     gpus: int
     memory: int
     found: Found
+    suits: bool = False
     running: int = 0
     folders: dict[Path, Any] = field(default_factory=dict)
 
@@ -104,11 +110,11 @@ class Nodes:
         found = self._answers(_PATIENCE)
         self.compared = self._choose([cost_kind(setting) for setting in like])
         waiting = [f"node {_address(node)} has not answered yet" for node in self._asking.values()]
-        self.notes = [note for node in found if (note := self._note(node))] + waiting
+        self.notes = self._sort(found) + waiting
 
     def __iter__(self) -> Iterator[Node]:
         """Go through the nodes that trials may run on."""
-        return (node for node in self._known.values() if self._suits(node))
+        return (node for node in self._known.values() if node.suits)
 
     def measuring(self) -> list[Node]:
         """Return the nodes that costs may be measured on: of the kind that is compared, one a host."""
@@ -120,7 +126,7 @@ class Nodes:
         if time.monotonic() < self._next_look:
             return []
         self._ask_new()
-        return [note for node in self._answers(0) if (note := self._note(node))]
+        return self._sort(self._answers(0))
 
     def forget(self, node: Node) -> None:
         """Leave out a node that was lost."""
@@ -137,12 +143,10 @@ class Nodes:
                 self._asking[self._ask(alive[name])] = alive[name]
 
     def _ask(self, node: dict[str, Any]) -> Any:
-        task = ray.remote(ray_worker.look).options(num_cpus=0, **here(node["NodeID"]))
+        options = {"num_cpus": 0, **here(node["NodeID"])}
         if _given(node, "GPU"):
-            # In a worker of its own, so that what a first look takes of a GPU's memory is given back.
-            task = ray.remote(max_calls=1)(ray_worker.look)
-            task = task.options(num_cpus=0, num_gpus=0.01, **here(node["NodeID"]))
-        return task.remote(*self._asked)
+            return _LOOK_AT_GPU.options(num_gpus=0.01, **options).remote(*self._asked)
+        return _LOOK.options(**options).remote(*self._asked)
 
     def _answers(self, patience: float) -> list[Node]:
         """Wait for nodes to say what they are, and keep those that did."""
@@ -196,8 +200,11 @@ class Nodes:
             return f"shards is {self._shards} and it gives out {node.gpus} GPUs"
         return None
 
-    def _suits(self, node: Node) -> bool:
-        return not self._hindrance(node) and not self._difference(node)
+    def _sort(self, found: Sequence[Node]) -> list[str]:
+        """Settle of new nodes whether trials may run there, and say what a user should know of them."""
+        for node in found:
+            node.suits = not self._hindrance(node) and not self._difference(node)
+        return [note for node in found if (note := self._note(node))]
 
     def _difference(self, node: Node) -> str:
         """Name in what a node's scores could differ from those of the kind that is compared."""

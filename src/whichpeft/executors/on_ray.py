@@ -32,6 +32,9 @@ from whichpeft.study import Study
 if TYPE_CHECKING:
     from whichpeft.engine.compute import Compute
 
+_CARRY_OUT = ray.remote(ray_worker.carry_out)
+# In a worker of its own, so that what it takes of a GPU's memory is given back.
+_MULTIPLY_SPEED = ray.remote(max_calls=1)(ray_worker.multiply_speed)
 _ASK_AGAIN = 0.5  # seconds until jobs are asked for again, where none was ready and none runs
 _LEAVING = 120.0  # seconds a trial may take to finish its step and leave a checkpoint
 _LOSSES = 3  # nodes that may be lost under one trial
@@ -101,14 +104,15 @@ class RayExecutor:
         return max(1, min(room, self._jobs or room))
 
     def multiply_speed(self, threads: int) -> float | None:
-        (node, *_) = self._nodes.measuring()
-        task = ray.remote(max_calls=1)(ray_worker.multiply_speed)
-        asked = task.options(**node.options(Need(alone=True))).remote(
+        node = next(iter(self._nodes.measuring()), None)
+        if node is None:  # it has just gone
+            return None
+        asked = _MULTIPLY_SPEED.options(**node.options(Need(alone=True))).remote(
             str(self.compute.device), self.compute.precision, threads
         )
         try:
             return float(ray.get(asked))
-        except ray.exceptions.RayError:  # a GPU that others have filled, or a node that has just gone
+        except ray.exceptions.RayError:  # a GPU that others have filled
             return None
 
     def run(
@@ -118,7 +122,7 @@ class RayExecutor:
         again: deque[Job] = deque()
         losses: Counter[str] = Counter()
         running: dict[Any, _Running] = {}
-        exhausted = False
+        exhausted = told = False
         words = self._desk.ask.remote()
         try:
             while True:
@@ -138,6 +142,10 @@ class RayExecutor:
                 if not running and exhausted:
                     return
                 if not running:  # what is left waits for something outside this process
+                    if not told and not self._places(need):
+                        told = True
+                        kind = " of the kind that costs are measured on" if need.alone else ""
+                        watch.say(f"waiting: there is no node{kind} any more")
                     time.sleep(_ASK_AGAIN)
                     continue
                 ready, _ = ray.wait([words, *running], num_returns=1, timeout=1.0)
@@ -219,7 +227,7 @@ class RayExecutor:
         except _LOST:
             self._nodes.forget(node)
             return None
-        carry_out = ray.remote(ray_worker.carry_out).options(**node.options(need))
+        carry_out = _CARRY_OUT.options(**node.options(need))
         task = carry_out.remote(replace(first, along=tuple(others)), *folders, checkpoint, self._desk)
         node.running += 1
         return _Running(job, node, task, {member.trial.fingerprint: member for member in job.members})

@@ -1,0 +1,108 @@
+"""What a Ray cluster adds to many short trials, and what each costs the process that keeps the records.
+
+    python benchmarks/ray_trials.py --trials 1000 --workers 4
+
+Trials wait for 0.2 s and train nothing, on a cluster of one node with so many CPUs on this machine. The
+ideal is that of the trials' own seconds, as their records have them, on so many workers. Needs the extra
+``ray``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import os
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+import ray
+from ray.cluster_utils import Cluster
+
+import whichpeft as wp
+from whichpeft.executors import Need, NoWatch, make_executor
+from whichpeft.methods import PlainAdapter, PlainMethod
+from whichpeft.records import Claims, Store
+from whichpeft.request import check_request
+from whichpeft.sharing import left_to_do
+from whichpeft.stage import make_job, set_stage
+
+
+@dataclass(frozen=True, kw_only=True)
+class Waiting(PlainMethod):
+    """Waits."""
+
+    name = "waiting"
+    description = "does nothing for a while"
+    seconds: float = 0.2
+
+    def apply(self, model: Any, situation: Any) -> PlainAdapter:
+        time.sleep(self.seconds)
+        return PlainAdapter(model, lambda name: False, situation.head)
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--trials", type=int, default=1000)
+    options.add_argument("--workers", type=int, default=4)
+    options.add_argument("--backbone", type=Path, required=True, help="a small one, in a folder")
+    options.add_argument("--task", type=Path, required=True, help="a small one, in a folder")
+    asked = options.parse_args()
+    here = str(Path(__file__).parent)
+    os.environ["PYTHONPATH"] = os.pathsep.join([here, os.environ.get("PYTHONPATH", "")])
+    cluster = Cluster(
+        initialize_head=True, head_node_args={"num_cpus": asked.workers, "include_dashboard": False}
+    )
+    os.environ["RAY_ADDRESS"] = cluster.address
+    try:
+        measure(asked)
+    finally:
+        cluster.shutdown()
+
+
+def measure(asked: argparse.Namespace) -> None:
+    from ray_trials import Waiting as Importable  # as the nodes know it
+
+    executor = make_executor("ray", device="cpu", jobs=None)
+    with tempfile.TemporaryDirectory() as folder:
+        out, scratch = Path(folder, "out"), Path(folder, "scratch")
+        scratch.mkdir()
+        study = wp.Study(
+            backbone=str(asked.backbone),
+            task=str(asked.task),
+            methods=["zero-shot"],
+            seeds=asked.trials + asked.workers,
+        )
+        stage = set_stage(check_request(study, out), scratch, executor)
+        (cell,) = stage.plan.accepted
+        jobs = [dataclasses.replace(make_job(t, cell, stage), method=Importable()) for t in cell.finals]
+        store, own = Store(out), psutil.Process()
+        for _ in executor.run(jobs[: asked.workers], Need(), NoWatch()):
+            pass  # every worker has its fork server, and the data
+        jobs = jobs[asked.workers :]
+        began, before = time.perf_counter(), own.cpu_times()
+        waiting = 0.0
+        with Claims(out) as claims:
+            for job, result in executor.run(left_to_do(jobs, store, claims), Need(), NoWatch()):
+                arrived = time.perf_counter()
+                store.add(result.record, curve=result.curve, predictions=result.predictions)
+                claims.release(job.trial.fingerprint)
+                waiting += time.perf_counter() - arrived
+        wall, after = time.perf_counter() - began, own.cpu_times()
+        each = [record.value("total_seconds") or 0.0 for record in store]
+    executor.close()
+    ideal = sum(each) / asked.workers
+    cpu = after.user + after.system - before.user - before.system
+    mean = sum(each) / len(each)
+    print(f"{len(each)} trials of {mean:.3f} s, {asked.workers} workers, Ray {ray.__version__}")
+    print(f"wall {wall:.1f} s, ideal {ideal:.1f} s: {wall / ideal - 1:+.1%}")
+    print(f"of the process that started the run: {cpu / len(each) * 1000:.1f} ms of a core a trial,")
+    print(f"of its time {waiting / len(each) * 1000:.1f} ms a trial to write the record")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
