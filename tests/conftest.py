@@ -5,11 +5,12 @@ from __future__ import annotations
 import importlib.util
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+from filelock import FileLock
 
 from whichpeft.backbones import Backbone, resolve_backbone
 
@@ -35,6 +36,22 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder.mkdir(exist_ok=True)
     os.environ["WHICHPEFT_CACHE"] = str(folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def made_once(own_cache: Path) -> Callable[[str, Callable[[Path], object]], Path]:
+    """Give a folder that the first worker to ask for it makes, and that all of them read."""
+
+    def found(name: str, make: Callable[[Path], object]) -> Path:
+        folder = own_cache.parent / name
+        with FileLock(f"{folder}.lock"):
+            if not folder.exists():
+                beside = folder.with_suffix(".being-made")
+                make(beside)
+                beside.rename(folder)
+        return folder
+
+    return found
 
 
 @pytest.fixture(scope="session")

@@ -13,6 +13,7 @@ import atexit
 import gc
 import json
 import os
+import runpy
 import signal
 import subprocess
 import sys
@@ -22,6 +23,7 @@ import time
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import IO, Any, NoReturn
 
@@ -58,12 +60,19 @@ class Forks:
     folder: Path
     _server: subprocess.Popen[str] | None = field(default=None, init=False)
 
-    def start(self, *words: str, cwd: Path | None = None, env: dict[str, str] | None = None) -> Forked:
-        """Start ``whichpeft WORDS``. env: its whole environment."""
+    def start(
+        self,
+        *words: str,
+        cwd: Path | None = None,
+        env: dict[str, str] | None = None,
+        script: Path | None = None,
+    ) -> Forked:
+        """Start ``whichpeft WORDS``, or a script with them. env: its whole environment."""
         folder = Path(tempfile.mkdtemp(dir=self.folder))
         said = (folder / "out", folder / "err")
         asked = {
             "words": words,
+            "script": script and str(script),
             "cwd": str(cwd or Path.cwd()),
             "env": dict(env or os.environ),
             "said": [str(path) for path in said],
@@ -75,10 +84,10 @@ class Forks:
         *words: str,
         cwd: Path | None = None,
         env: dict[str, str] | None = None,
-        timeout: float = 600,
+        script: Path | None = None,
     ) -> subprocess.CompletedProcess[str]:
-        """Run ``whichpeft WORDS`` to its end, of which ten minutes are awaited."""
-        process = self.start(*words, cwd=cwd, env=env)
+        """Run ``whichpeft WORDS``, or a script with them, to its end: ten minutes are awaited."""
+        process = self.start(*words, cwd=cwd, env=env, script=script)
         try:
             out, err = process.communicate(timeout=600)
         except BaseException:
@@ -110,7 +119,7 @@ def serve(requests: IO[str], answers: IO[str]) -> None:
     import whichpeft.conduct
     import whichpeft.engine.preload
     import whichpeft.forecast
-    import whichpeft.report
+    import whichpeft.report.page
     from whichpeft.engine import processes
     from whichpeft.methods import methods
 
@@ -122,7 +131,10 @@ def serve(requests: IO[str], answers: IO[str]) -> None:
         if asked == "start":
             pid = os.fork()
             if pid == 0:
+                script = about.pop("script")
                 become(**about)
+                if script is not None:
+                    end_after(partial(runpy.run_path, script, run_name="__main__"))
                 end_after(whichpeft.cli.main)
             answer: int | None = pid
         else:

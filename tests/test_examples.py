@@ -90,18 +90,23 @@ def test_a_method_of_ones_own_is_listed_keeps_the_contract_and_runs(
     environment = {**os.environ, "PYTHONPATH": str(place), "COLUMNS": "200"}
     script = (
         "from whichpeft.backbones import resolve_backbone\n"
+        "from whichpeft.cli import main\n"
         "from whichpeft.testing import MethodContract\n"
-        f"MethodContract('selective:words=[query]', resolve_backbone({str(tiny_backbone)!r})).check()"
+        f"MethodContract('selective:words=[query]', resolve_backbone({str(tiny_backbone)!r})).check()\n"
+        "main()"
     )
-    whichpeft = [sys.executable, "-m", "whichpeft"]
     study = ["--backbone", str(tiny_backbone), "--task", str(reviews), "--epochs", "1", "--seeds", "1"]
     for command, expected in (
-        ([*whichpeft, "methods", "selective"], "a selection of the weights trains"),
-        ([sys.executable, "-c", script], ""),
-        ([*whichpeft, "run", *study, "--method", "selective", "--device", "cpu"], "selective"),
+        (["-m", "whichpeft", "methods", "selective"], "a selection of the weights trains"),
+        (["-c", script, "run", *study, "--method", "selective", "--device", "cpu"], "selective"),
     ):
         done = subprocess.run(
-            command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+            [sys.executable, *command],
+            cwd=tmp_path,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
         )
         assert done.returncode == 0, done.stderr
         assert expected in done.stdout
