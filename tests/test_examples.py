@@ -30,14 +30,16 @@ def test_the_example_study_reads_as_it_says() -> None:
 
 @pytest.mark.slow
 def test_the_tuned_example_ends_in_verdicts_and_an_answer(
-    forks: Forks, tmp_path: Path, shared_data: Path
+    forks: Forks, tmp_path: Path, shared_data: Path, tiny_backbone: Path
 ) -> None:
     study = load_study(EXAMPLES / "tuned-study.yaml")
     assert [Path(task.name).name for task in study.tasks] == ["stdlib-docs", "sst2"]
     assert len(study.methods) >= 8
     assert study.budget.tuning_trials >= 8
-    # The whole takes the better part of an hour: here two methods with a tenth of its budget.
+    # The whole takes the better part of an hour: here two methods of a tiny model with a tenth of its
+    # budget.
     small = {
+        "--backbone": tiny_backbone,
         "--task": "stdlib-docs",
         "--max-train": 96,
         "--epochs": 1,
