@@ -5,9 +5,10 @@ from __future__ import annotations
 import importlib.util
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 from filelock import FileLock
@@ -72,6 +73,20 @@ def made() -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture
+def untimed(made: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A dry run does all but the timing of steps, which takes it most of its time."""
+
+    from whichpeft.engine import Result
+
+    def profiles(jobs: Iterable[Any], devices: object, watch: object) -> Iterator[tuple[Any, Result]]:
+        for job in jobs:
+            yield job, Result(record=made.profile(job.trial.method, seconds=9))
+
+    monkeypatch.setattr("whichpeft.forecast.run_jobs", profiles)
+    monkeypatch.setattr("whichpeft.stage.warm_up", lambda families: None)
 
 
 @pytest.fixture(scope="session")

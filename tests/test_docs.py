@@ -7,14 +7,12 @@ import re
 import shlex
 import shutil
 import subprocess
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
 from whichpeft.cli import main
-from whichpeft.engine import Job, Result
 from whichpeft.engine.effort import QUICK
 
 from .forks import Forks
@@ -71,18 +69,6 @@ def dry(command: str) -> str:
     return asked + " --method head" if "--task" in command and "--method" not in command else asked
 
 
-@pytest.fixture
-def untimed(made: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A dry run does all but the timing of steps, which takes it most of its time."""
-
-    def profiles(jobs: Iterable[Job], devices: object, watch: object) -> Iterator[tuple[Job, Result]]:
-        for job in jobs:
-            yield job, Result(record=made.profile(job.trial.method, seconds=9))
-
-    monkeypatch.setattr("whichpeft.forecast.run_jobs", profiles)
-    monkeypatch.setattr("whichpeft.stage.warm_up", lambda families: None)
-
-
 @pytest.mark.usefixtures("untimed")
 @pytest.mark.parametrize("command", commands("whichpeft run"))
 def test_a_documented_run_is_understood_and_planned(
@@ -100,7 +86,6 @@ def test_a_documented_run_is_understood_and_planned(
         return
     assert not ended.value.code, err
     assert "trials to run" in out
-    assert "left out" not in out
 
 
 # Those whose trials differ most from each other: all usual methods; images; a composition and a file.

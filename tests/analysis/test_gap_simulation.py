@@ -158,7 +158,7 @@ def test_eight_equal_methods_are_seldom_told_apart():
 @pytest.mark.parametrize("seeds", [3, 5, 10])
 @pytest.mark.parametrize("world", WORLDS)
 def test_equal_methods_are_seldom_told_apart_anywhere(world, seeds):
-    one, family = called_different(world, seeds, 300, studies=STUDIES)
+    one, family = called_different(world, seeds, 300, studies=1000)
     print(f"\n{world} {seeds}: called different {one:.4f}, family-wise error {family:.4f}")
     assert one <= 0.065
     assert family <= 0.07
