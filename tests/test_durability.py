@@ -29,7 +29,7 @@ def command(
 ) -> list[str]:
     return [
         *("run", "--backbone", str(backbone)),
-        *("--task", str(data), "--seeds", "3", "--epochs", "2", "--device", "cpu"),
+        *("--task", str(data), "--seeds", "3", "--epochs", "1", "--device", "cpu"),
         *(word for method in methods for word in ("--method", method)),
         *("--out", str(out), *more),
     ]
@@ -138,7 +138,7 @@ def test_a_tuned_study_is_shared_too(
     forks: Forks, tiny_backbone: Path, reviews: Path, tmp_path: Path
 ) -> None:
     alone, shared = tmp_path / "alone", tmp_path / "shared"
-    tuned = ("--tuning-trials", "4", "--jobs", "1", "--seeds", "1", "--epochs", "1")
+    tuned = ("--tuning-trials", "4", "--jobs", "1", "--seeds", "1")
     methods = ("bitfit", "lora:r=2")
     finish(forks, command(tiny_backbone, reviews, alone, *tuned, methods=methods))
     asked = command(tiny_backbone, reviews, shared, *tuned, methods=methods)
@@ -152,7 +152,7 @@ def test_a_tuned_study_is_shared_too(
 def test_a_method_added_while_another_process_tunes_is_measured_between_its_trials(
     forks: Forks, tiny_backbone: Path, reviews: Path, tmp_path: Path
 ) -> None:
-    tuned = ("--tuning-trials", "6", "--jobs", "1", "--seeds", "1", "--epochs", "1")
+    tuned = ("--tuning-trials", "6", "--jobs", "1", "--seeds", "1")
     methods = ("bitfit", "lora:r=2")
     asked = command(tiny_backbone, reviews, tmp_path, *tuned, methods=methods)
     first = forks.start(*asked)
