@@ -5,11 +5,13 @@ from __future__ import annotations
 import importlib.util
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
+from filelock import FileLock
 
 from whichpeft.backbones import Backbone, resolve_backbone
 
@@ -38,6 +40,22 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def made_once(own_cache: Path) -> Callable[[str, Callable[[Path], object]], Path]:
+    """Give a folder that the first worker to ask for it makes, and that all of them read."""
+
+    def found(name: str, make: Callable[[Path], object]) -> Path:
+        folder = own_cache.parent / name
+        with FileLock(f"{folder}.lock"):
+            if not folder.exists():
+                beside = folder.with_suffix(".being-made")
+                make(beside)
+                beside.rename(folder)
+        return folder
+
+    return found
+
+
+@pytest.fixture(scope="session")
 def forks(own_cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Forks]:
     """Starts ``whichpeft`` in processes of their own, without the seconds of imports."""
     running = Forks(tmp_path_factory.mktemp("forks"))
@@ -55,6 +73,20 @@ def made() -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture
+def untimed(made: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A dry run does all but the timing of steps, which takes it most of its time."""
+
+    from whichpeft.engine import Result
+
+    def profiles(jobs: Iterable[Any], devices: object, watch: object) -> Iterator[tuple[Any, Result]]:
+        for job in jobs:
+            yield job, Result(record=made.profile(job.trial.method, seconds=9))
+
+    monkeypatch.setattr("whichpeft.forecast.run_jobs", profiles)
+    monkeypatch.setattr("whichpeft.stage.warm_up", lambda families: None)
 
 
 @pytest.fixture(scope="session")

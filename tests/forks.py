@@ -9,16 +9,23 @@ Tests of how a run starts and is ended by signals start it as a user does.
 
 from __future__ import annotations
 
+import atexit
+import gc
 import json
 import os
+import runpy
 import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
+import traceback
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NoReturn
 
 
 @dataclass
@@ -53,12 +60,19 @@ class Forks:
     folder: Path
     _server: subprocess.Popen[str] | None = field(default=None, init=False)
 
-    def start(self, *words: str, cwd: Path | None = None, env: dict[str, str] | None = None) -> Forked:
-        """Start ``whichpeft WORDS``. env: its whole environment."""
+    def start(
+        self,
+        *words: str,
+        cwd: Path | None = None,
+        env: dict[str, str] | None = None,
+        script: Path | None = None,
+    ) -> Forked:
+        """Start ``whichpeft WORDS``, or a script with them. env: its whole environment."""
         folder = Path(tempfile.mkdtemp(dir=self.folder))
         said = (folder / "out", folder / "err")
         asked = {
             "words": words,
+            "script": script and str(script),
             "cwd": str(cwd or Path.cwd()),
             "env": dict(env or os.environ),
             "said": [str(path) for path in said],
@@ -70,10 +84,10 @@ class Forks:
         *words: str,
         cwd: Path | None = None,
         env: dict[str, str] | None = None,
-        timeout: float = 600,
+        script: Path | None = None,
     ) -> subprocess.CompletedProcess[str]:
-        """Run ``whichpeft WORDS`` to its end, of which ten minutes are awaited."""
-        process = self.start(*words, cwd=cwd, env=env)
+        """Run ``whichpeft WORDS``, or a script with them, to its end: ten minutes are awaited."""
+        process = self.start(*words, cwd=cwd, env=env, script=script)
         try:
             out, err = process.communicate(timeout=600)
         except BaseException:
@@ -102,24 +116,52 @@ class Forks:
 def serve(requests: IO[str], answers: IO[str]) -> None:
     """Answer until the requests end."""
     import whichpeft.cli
+    import whichpeft.conduct
     import whichpeft.engine.preload
+    import whichpeft.forecast
+    import whichpeft.report.page
     from whichpeft.engine import processes
+    from whichpeft.methods import methods
 
+    methods()  # read from PEFT's source, once for all commands
     processes.START = "fork"
+    gc.freeze()  # so that no child copies what it never changes
     for line in iter(requests.readline, ""):
         ((asked, about),) = json.loads(line).items()
         if asked == "start":
             pid = os.fork()
             if pid == 0:
+                script = about.pop("script")
                 become(**about)
-                whichpeft.cli.main()
-                return
+                if script is not None:
+                    end_after(partial(runpy.run_path, script, run_name="__main__"))
+                end_after(whichpeft.cli.main)
             answer: int | None = pid
         else:
             ended, status = os.waitpid(about, os.WNOHANG)
             answer = os.waitstatus_to_exitcode(status) if ended else None
         answers.write(json.dumps(answer) + "\n")
         answers.flush()
+
+
+def end_after(work: Callable[[], object]) -> NoReturn:
+    """Do the work and end this process with its exit code.
+
+    As an interpreter ends, but for taking every imported module apart, which takes two seconds.
+    """
+    code = 0
+    try:
+        work()
+    except SystemExit as ended:
+        code = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
+    except BaseException:
+        traceback.print_exc()
+        code = 1
+    threading._shutdown()  # type: ignore[attr-defined]
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 def become(words: list[str], cwd: str, env: dict[str, str], said: list[str]) -> None:

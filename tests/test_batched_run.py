@@ -33,7 +33,7 @@ def test_a_tuned_run_has_the_same_records_either_way(
         task=str(reviews),
         methods=["full", "bitfit", "adalora:r=2"],
         seeds=2,
-        budget=Budget(epochs=4, tuning_trials=4, max_train=90),
+        budget=Budget(epochs=2, tuning_trials=3, max_train=90),
         precision="float32",
     )
     found: dict[str, dict[str, Record]] = {}

@@ -7,11 +7,13 @@ import re
 import shlex
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+from whichpeft.cli import main
+from whichpeft.engine.effort import QUICK
 
 from .forks import Forks
 
@@ -61,19 +63,48 @@ def run(forks: Forks) -> Run:
     return done
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("command", commands("whichpeft run"))
-def test_a_documented_run_would_run(run: Run, command: str, folder: Path) -> None:
+def dry(command: str) -> str:
+    """Return the command as a dry run; of the usual methods of a task, of one alone."""
     asked = command.removesuffix("--dry-run") + " --dry-run"
-    if "--task" in command and "--method" not in command:
-        asked += " --method head"  # a few steps of every usual method are timed once, by `whichpeft run`
-    done = run(asked, folder)
+    return asked + " --method head" if "--task" in command and "--method" not in command else asked
+
+
+@pytest.mark.usefixtures("untimed")
+@pytest.mark.parametrize("command", commands("whichpeft run"))
+def test_a_documented_run_is_understood_and_planned(
+    command: str, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Options, names, data and methods: what is wrong with them is found before any step is timed."""
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr("sys.argv", shlex.split(dry(command)))
+    with pytest.raises(SystemExit) as ended:
+        main()
+    out, err = capsys.readouterr()
     if "glue/" in command:  # needs the hub, and says so
-        assert done.returncode == 2
-        assert "glue" in done.stderr
+        assert ended.value.code == 2
+        assert "glue" in err
         return
+    assert not ended.value.code, err
+    assert "trials to run" in out
+
+
+# Those whose trials differ most from each other: all usual methods; images; a composition and a file.
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "command",
+    [
+        "whichpeft run",
+        "whichpeft run --task pictures --backbone digits-vit",
+        "whichpeft run --task my-data --method lora --method lora+bitfit --method vera "
+        "--method my/adapter_config.json",
+    ],
+)
+def test_a_documented_run_would_run(run: Run, command: str, folder: Path) -> None:
+    assert command in commands("whichpeft run")
+    done = run(dry(command), folder)
     assert done.returncode == 0, done.stderr
     assert "trials to run" in done.stdout
+    assert "fails:" not in done.stdout
 
 
 @pytest.mark.parametrize("name", ["study.yaml", "rte.yaml"])
@@ -86,9 +117,20 @@ def test_the_studies_behind_the_defaults_can_be_read(name: str) -> None:
     assert (study.budget.max_train, study.budget.tuning_trials) == (2000, 8)
 
 
+# Of these the others plan the same model and methods, which takes most of the time.
+REPEATED = [
+    "whichpeft plan --backbone llama-7b --method lora:r=8 --memory 24GB",
+    "whichpeft plan --backbone llama-7b --method lora:r=8 --memory 24GB --device cuda",
+    "whichpeft plan --backbone llama-7b --method full --method lora:r=8 --memory 80GB --device cuda "
+    "--shards 4",
+]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("command", commands("whichpeft plan"))
 def test_a_documented_plan_works(run: Run, command: str, folder: Path) -> None:
+    if command in REPEATED:
+        command = command.replace("llama-7b", "minilm")
     done = run(command, folder)
     assert done.returncode == 0, done.stderr
     assert "lora" in done.stdout
@@ -123,28 +165,6 @@ def test_documented_study_files_can_be_read(tmp_path: Path) -> None:
         assert load_study(path).methods
 
 
-@pytest.mark.slow
-def test_documented_reports_of_a_finished_run(run: Run, reviews: Path, tmp_path: Path) -> None:
-    folder = tmp_path  # where no other test's study is
-    shutil.copytree(reviews, folder / "my-data")
-    made = run(
-        "whichpeft run --task my-data --method head --seeds 2 --epochs 1 --quiet --device cpu", folder
-    )
-    assert made.returncode == 0, made.stderr
-    runs = folder / "whichpeft-runs"
-    shutil.copytree(runs / "my-data-minilm", runs / "my-data-longer")
-    documented = commands("whichpeft report")
-    assert len(documented) >= 2
-    for command in documented:
-        done = run(command, folder)
-        assert done.returncode == 0, done.stderr
-        assert "head" in done.stdout
-    assert list((folder / "figures").glob("*.pdf"))
-    assert (folder / "figures" / "beside-domains.pdf").exists()
-    assert (folder / "rows.parquet").exists()
-    assert (folder / "two.html").exists()
-
-
 @pytest.fixture(scope="module")
 def finished(made, reviews: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the records of a finished run, of which lora is as good as full and cheaper."""
@@ -172,6 +192,24 @@ def finished(made, reviews: Path, tmp_path_factory: pytest.TempPathFactory) -> P
     return user
 
 
+@pytest.mark.slow
+def test_documented_reports_of_a_finished_run(run: Run, finished: Path, tmp_path: Path) -> None:
+    folder = tmp_path  # where no other test's study is
+    runs = folder / "whichpeft-runs"
+    for name in ("my-data-minilm", "my-data-longer"):
+        shutil.copytree(finished / "whichpeft-runs" / "my-data-minilm", runs / name)
+    documented = commands("whichpeft report")
+    assert len(documented) >= 2
+    for command in documented:
+        done = run(command, folder)
+        assert done.returncode == 0, done.stderr
+        assert "head" in done.stdout
+    assert list((folder / "figures").glob("*.pdf"))
+    assert (folder / "figures" / "beside-domains.pdf").exists()
+    assert (folder / "rows.parquet").exists()
+    assert (folder / "two.html").exists()
+
+
 @pytest.mark.parametrize(
     "command",
     [
@@ -195,14 +233,19 @@ def test_a_documented_check_is_made(run: Run, command: str, finished: Path) -> N
 
 
 @pytest.mark.slow
-def test_the_documented_library_works_as_it_stands(run: Run, tmp_path: Path) -> None:
+def test_the_documented_library_works(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With one seed and short profiles; of a script of its own tests/executors/test_local.py tells."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("whichpeft.engine.effort.EFFORTS", {"standard": QUICK})
     (text,) = blocks("python")
-    script = tmp_path / "example.py"
-    script.write_text(text + "\nprint(report.table()[['method', 'score_mean']])\n")
-    done = subprocess.run(
-        [sys.executable, script], cwd=tmp_path, capture_output=True, text=True, timeout=300, check=True
-    )
-    assert "lora:r=8" in done.stdout
+    assert text.count("seeds=3") == 1
+    text = text.replace("seeds=3", "seeds=1")
+    names: dict[str, object] = {}
+    exec(compile(text, "example.py", "exec"), names)
+    print(names["report"].table()[["method", "score_mean"]])
+    assert "lora:r=8" in capsys.readouterr().out
     assert (tmp_path / "whichpeft-runs" / "stdlib-docs-minilm" / "report.html").exists()
 
 

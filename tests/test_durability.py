@@ -29,7 +29,7 @@ def command(
 ) -> list[str]:
     return [
         *("run", "--backbone", str(backbone)),
-        *("--task", str(data), "--seeds", "3", "--epochs", "2", "--device", "cpu"),
+        *("--task", str(data), "--seeds", "3", "--epochs", "1", "--device", "cpu"),
         *(word for method in methods for word in ("--method", method)),
         *("--out", str(out), *more),
     ]
@@ -138,7 +138,8 @@ def test_a_tuned_study_is_shared_too(
     forks: Forks, tiny_backbone: Path, reviews: Path, tmp_path: Path
 ) -> None:
     alone, shared = tmp_path / "alone", tmp_path / "shared"
-    tuned, methods = ("--tuning-trials", "4", "--jobs", "1"), ("bitfit", "lora:r=2")
+    tuned = ("--tuning-trials", "4", "--jobs", "1", "--seeds", "1")
+    methods = ("bitfit", "lora:r=2")
     finish(forks, command(tiny_backbone, reviews, alone, *tuned, methods=methods))
     asked = command(tiny_backbone, reviews, shared, *tuned, methods=methods)
     runs = [forks.start(*asked) for _ in range(2)]
@@ -151,7 +152,8 @@ def test_a_tuned_study_is_shared_too(
 def test_a_method_added_while_another_process_tunes_is_measured_between_its_trials(
     forks: Forks, tiny_backbone: Path, reviews: Path, tmp_path: Path
 ) -> None:
-    tuned, methods = ("--tuning-trials", "6", "--jobs", "1"), ("bitfit", "lora:r=2")
+    tuned = ("--tuning-trials", "6", "--jobs", "1", "--seeds", "1")
+    methods = ("bitfit", "lora:r=2")
     asked = command(tiny_backbone, reviews, tmp_path, *tuned, methods=methods)
     first = forks.start(*asked)
     wait_for_records(tmp_path, 5, first)  # three profiles, and a search is under way
@@ -175,6 +177,7 @@ def test_a_killed_process_s_trials_are_done_by_the_other(
     _, said = second.communicate(timeout=200)
     assert second.returncode == 0, said
     assert len(scores(tmp_path)) == 4 + 12
+    finish(forks, asked)  # who starts alone sweeps away what was being written when the other was killed
     nothing_is_left_behind(tmp_path)
 
 
@@ -211,18 +214,38 @@ def test_a_record_of_a_later_version_is_refused_and_stays(
     assert path.is_file()
 
 
+def test_a_run_killed_alone_leaves_nobody_at_work_and_goes_on(
+    forks: Forks, undisturbed: Path, tiny_backbone: Path, reviews: Path, tmp_path: Path
+) -> None:
+    """Killed is the run, and neither its trials nor the server that they are forked from."""
+    asked = command(tiny_backbone, reviews, tmp_path)
+    run = start(asked)
+    wait_for_records(tmp_path, 6, run)  # four profiles, and trials under way
+    os.kill(run.pid, signal.SIGKILL)
+    run.communicate(timeout=30)  # which waits until nobody holds its outputs
+    kept = contents(tmp_path)
+    assert 6 <= len(kept) < len(contents(undisturbed))
+    said = finish(forks, asked)
+    assert "done before" in said
+    assert kept.items() <= contents(tmp_path).items()
+    assert scores(tmp_path) == scores(undisturbed)
+    nothing_is_left_behind(tmp_path)
+
+
 @pytest.mark.parametrize(("ending", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_a_run_that_is_asked_to_end_leaves_checkpoints_and_goes_on_from_them(
     ending: signal.Signals, code: int, forks: Forks, tiny_backbone: Path, reviews: Path, tmp_path: Path
 ) -> None:
     more = ("--epochs", "60", "--seeds", "1", "--jobs", "1")
     asked = command(tiny_backbone, reviews, tmp_path, *more, methods=("bitfit",))
-    run = start(asked)
+    # As a terminal does it, with a server between the run and its trials; and without one.
+    run = start(asked) if ending == signal.SIGINT else forks.start(*asked)
     wait_for_records(tmp_path, 2, run)  # the profiles; then a trial of some seconds begins
     time.sleep(1)
     os.killpg(run.pid, ending)
     _, said = run.communicate(timeout=60)
     assert run.returncode == code, said
+    assert "goes on from there" in said
     assert "Traceback" not in said
     (kept,) = (tmp_path / "checkpoints").iterdir()
     assert not list((tmp_path / "claims").glob("*.claim"))

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from whichpeft.backbones import Backbone
+from whichpeft.cli import main
 from whichpeft.methods import resolve_method
 from whichpeft.study import Budget, load_study
 
@@ -30,14 +31,16 @@ def test_the_example_study_reads_as_it_says() -> None:
 
 @pytest.mark.slow
 def test_the_tuned_example_ends_in_verdicts_and_an_answer(
-    forks: Forks, tmp_path: Path, shared_data: Path
+    forks: Forks, tmp_path: Path, shared_data: Path, tiny_backbone: Path
 ) -> None:
     study = load_study(EXAMPLES / "tuned-study.yaml")
     assert [Path(task.name).name for task in study.tasks] == ["stdlib-docs", "sst2"]
     assert len(study.methods) >= 8
     assert study.budget.tuning_trials >= 8
-    # The whole takes the better part of an hour: here two methods with a tenth of its budget.
+    # The whole takes the better part of an hour: here two methods of a tiny model with a tenth of its
+    # budget.
     small = {
+        "--backbone": tiny_backbone,
         "--task": "stdlib-docs",
         "--max-train": 96,
         "--epochs": 1,
@@ -90,28 +93,39 @@ def test_a_method_of_ones_own_is_listed_keeps_the_contract_and_runs(
     environment = {**os.environ, "PYTHONPATH": str(place), "COLUMNS": "200"}
     script = (
         "from whichpeft.backbones import resolve_backbone\n"
+        "from whichpeft.cli import main\n"
         "from whichpeft.testing import MethodContract\n"
-        f"MethodContract('selective:words=[query]', resolve_backbone({str(tiny_backbone)!r})).check()"
+        f"MethodContract('selective:words=[query]', resolve_backbone({str(tiny_backbone)!r})).check()\n"
+        "main()"
     )
-    whichpeft = [sys.executable, "-m", "whichpeft"]
     study = ["--backbone", str(tiny_backbone), "--task", str(reviews), "--epochs", "1", "--seeds", "1"]
     for command, expected in (
-        ([*whichpeft, "methods", "selective"], "a selection of the weights trains"),
-        ([sys.executable, "-c", script], ""),
-        ([*whichpeft, "run", *study, "--method", "selective", "--device", "cpu"], "selective"),
+        (["-m", "whichpeft", "methods", "selective"], "a selection of the weights trains"),
+        (["-c", script, "run", *study, "--method", "selective", "--device", "cpu"], "selective"),
     ):
         done = subprocess.run(
-            command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+            [sys.executable, *command],
+            cwd=tmp_path,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
         )
         assert done.returncode == 0, done.stderr
         assert expected in done.stdout
 
 
-@pytest.mark.slow
-def test_the_example_study_would_run(forks: Forks, tmp_path: Path) -> None:
-    done = forks.run("run", str(EXAMPLES / "study.yaml"), "--dry-run", cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    assert "18 trials to run" in done.stdout
+@pytest.mark.usefixtures("untimed")
+def test_the_example_study_would_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", ["whichpeft", "run", str(EXAMPLES / "study.yaml"), "--dry-run"])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    out, err = capsys.readouterr()
+    assert not ended.value.code, err
+    assert "18 trials to run" in out
 
 
 @pytest.mark.slow
@@ -123,7 +137,7 @@ def test_the_commonsense_example_runs_on_the_real_files(
     for file in ("ARC-Easy/train", "ARC-Easy/test", "boolq/train", "boolq/test"):
         rows = json.loads((shared_data / "llm_adapters" / f"{file}.json").read_text())
         (data / file).parent.mkdir(parents=True, exist_ok=True)
-        (data / f"{file}.json").write_text(json.dumps(rows[:64]))
+        (data / f"{file}.json").write_text(json.dumps(rows[:24]))
     study = load_study(EXAMPLES / "commonsense.yaml")
     assert study.tasks[0].sets == ("arc-easy", "boolq")
     assert Path(study.tasks[0].folder or "") == EXAMPLES / "llm_adapters"

@@ -3,12 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import pandas as pd
@@ -223,47 +218,6 @@ def command(backbone: Path, data: Path, out: Path, *more: str) -> list[str]:
         *("--task", str(data), "--seeds", "2", "--epochs", "3", "--device", "cpu"),
         *("--method", "full", "--method", "lora:r=2", "--out", str(out), *more),
     ]
-
-
-def without_times(folder: Path) -> dict[str, object]:
-    """What trials asked and scored, without the clock."""
-    kept = {}
-    for record in Store(folder):
-        if record.trial.purpose == "final":
-            kept[record.trial.fingerprint] = (record.value("score"), record.value("validation_score"))
-    return kept
-
-
-def test_a_run_ended_midway_goes_on_and_loses_and_repeats_nothing(
-    forks: Forks, tiny_backbone: Path, reviews: Path, tmp_path: Path
-) -> None:
-    whole, cut = tmp_path / "whole", tmp_path / "cut"
-    assert forks.run(*command(tiny_backbone, reviews, whole)).returncode == 0
-    asked = command(tiny_backbone, reviews, cut)
-    kept: dict[str, str] = {}
-    for ending, enough in ((signal.SIGINT, 5), (signal.SIGKILL, 6)):
-        process = subprocess.Popen(
-            [sys.executable, "-m", "whichpeft", *asked],
-            stderr=subprocess.PIPE, text=True, start_new_session=True,
-        )  # fmt: skip
-        deadline = time.monotonic() + 60
-        while len(records(cut)) < enough and process.poll() is None and time.monotonic() < deadline:
-            time.sleep(0.02)
-        # To everyone, as a terminal sends ctrl-C; but killed is the run alone.
-        (os.killpg if ending == signal.SIGINT else os.kill)(process.pid, ending)
-        _, said = process.communicate(timeout=30)
-        if ending == signal.SIGINT:
-            assert process.returncode == 130
-            assert "goes on from there" in said
-            assert "Traceback" not in said
-        assert kept.items() <= records(cut).items()
-        kept = records(cut)
-        assert enough <= len(kept) < len(records(whole))
-    again = forks.run(*asked)
-    assert again.returncode == 0
-    assert "done before" in again.stderr
-    assert kept.items() <= records(cut).items()
-    assert without_times(cut) == without_times(whole)
 
 
 def test_a_dry_run_names_the_trials_and_writes_nothing(

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import http.client
 import socket
-import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -18,6 +16,8 @@ import pytest
 from whichpeft.executors import NoWatch
 from whichpeft.records import Store
 from whichpeft.serving import LivePage
+
+from .forks import Forks
 
 
 def fetch(address: str) -> str:
@@ -78,24 +78,32 @@ def test_nothing_is_shown_without_the_token_or_under_another_name(made: Any, sto
 
 
 @pytest.mark.slow
-def test_a_run_says_where_its_page_is(tiny_backbone: Path, reviews: Path, tmp_path: Path) -> None:
-    run = subprocess.Popen(
-        [
-            *(sys.executable, "-m", "whichpeft", "run", "--backbone", str(tiny_backbone), "--serve"),
-            *("--task", str(reviews), "--method", "full", "--epochs", "60", "--seeds", "2"),
-            *("--device", "cpu", "--out", str(tmp_path)),
-        ],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
+def test_a_run_says_where_its_page_is(
+    forks: Forks, tiny_backbone: Path, reviews: Path, tmp_path: Path
+) -> None:
+    run = forks.start(
+        *("run", "--backbone", str(tiny_backbone), "--task", str(reviews), "--serve"),
+        *(
+            "--method",
+            "full",
+            "--epochs",
+            "30",
+            "--seeds",
+            "1",
+            "--device",
+            "cpu",
+            "--out",
+            str(tmp_path),
+        ),
     )
     try:
-        assert run.stderr is not None
-        line = next(text for text in run.stderr if "live page" in text)
-        address = line.split()[-1]
-        deadline = time.monotonic() + 60
+        deadline, said = time.monotonic() + 60, ""
+        while "live page" not in said and time.monotonic() < deadline:
+            time.sleep(0.05)
+            said = run.said[1].read_text()
+        address = next(line for line in said.splitlines() if "live page" in line).split()[-1]
         while "being prepared" in fetch(address) and time.monotonic() < deadline:
-            time.sleep(0.2)
+            time.sleep(0.05)
         assert "full" in fetch(address)
     finally:
         run.communicate(timeout=120)

@@ -13,7 +13,7 @@ from whichpeft.records import Record, Store
 
 from .forks import Forks
 
-METHODS = ["full", "bitfit", "lora:r=2"]
+METHODS = ["full", "lora:r=2"]
 TRIALS = 5
 
 
@@ -33,10 +33,8 @@ def run(backbone: Path, data: Path, out: Path, **options: object) -> wp.Report:
 
 
 @pytest.fixture(scope="module")
-def tuned(tiny_backbone: Path, reviews: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("tuned")
-    run(tiny_backbone, reviews, folder, keep_adapters=True)
-    return folder
+def tuned(made_once, tiny_backbone: Path, reviews: Path) -> Path:  # type: ignore[no-untyped-def]
+    return made_once("tuned", lambda out: run(tiny_backbone, reviews, out, keep_adapters=True))
 
 
 def searches(folder: Path) -> dict[str, list[Record]]:

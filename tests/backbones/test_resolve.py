@@ -117,4 +117,5 @@ def test_a_model_the_hub_does_not_know_is_named(tmp_path: Path) -> None:
 def test_no_network_is_said_with_the_way_out(tmp_path: Path) -> None:
     found = resolve_apart("someone/small", tmp_path, HF_HUB_OFFLINE="1")
     assert "HF_HUB_OFFLINE is set" in found
+    assert "after several attempts" not in found  # since nobody was asked
     assert "name a local folder, or use `minilm`" in found

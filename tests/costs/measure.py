@@ -1,7 +1,8 @@
-"""Measures the peak memory of training minilm: METHOD PRECISION SIZExLENGTH..., a process each.
+"""Measures the peak memory of training minilm, a process each.
 
-Prints the bytes, a line for each size and length of a batch. The engine's own parts do the work, and as
-in a run the processes are forked from one that has imported everything.
+Reads lines of METHOD PRECISION SIZE LENGTH, of a batch, and prints the bytes, or ``failed``. The
+engine's own parts do the work, and as in a run the processes are forked from one that has imported
+everything.
 """
 
 from __future__ import annotations
@@ -55,11 +56,13 @@ def main(method: Method, size: int, length: int, precision: str) -> None:
 
 
 if __name__ == "__main__":
-    text, precision, *cases = sys.argv[1:]
-    method = resolve_method(text).suited_to(resolve_backbone("minilm"))
-    for case in cases:
-        size, _, length = case.partition("x")
+    for line in iter(sys.stdin.readline, ""):
+        text, precision, size, length = line.split()
         if os.fork() == 0:
+            method = resolve_method(text).suited_to(resolve_backbone("minilm"))
             main(method, int(size), int(length), precision)
-            break
-        os.wait()
+            sys.stdout.flush()
+            os._exit(0)  # it would take two seconds to take apart what is imported
+        _, status = os.wait()
+        if status:
+            print("failed", flush=True)

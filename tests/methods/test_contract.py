@@ -32,17 +32,27 @@ COMPOSITIONS = (
 )
 NAMES = [TYPED.get(name, name) for name in methods()] + [*VARIANTS, *COMPOSITIONS]
 
+READ = ("_task", "_examples", "_loaded", "_head", "_head_size")
+
 Contract = Callable[[str, str], MethodContract]
 
 
 @pytest.fixture(scope="module")
 def contract(families: dict[str, Backbone]) -> Contract:
-    """Give the contract of a method on a family; the last one is kept, for its models."""
+    """Give the contract of a method on a family.
+
+    What it reads from files is read once a family: the contract works on copies.
+    """
+    read: dict[str, dict[str, object]] = {}
 
     @lru_cache(maxsize=1)
     def made(text: str, family: str) -> MethodContract:
         task = small_image_task if family == "vit" else small_task
-        return MethodContract(text, families[family], task)
+        one = MethodContract(text, families[family], task)
+        if family not in read:
+            read[family] = {name: getattr(one, name) for name in READ}
+        vars(one).update(read[family])
+        return one
 
     return made
 

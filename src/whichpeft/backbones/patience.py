@@ -25,7 +25,10 @@ def patiently(fetch: Callable[[], _Fetched]) -> _Fetched:
 
 def passing(error: BaseException) -> bool:
     """Whether an error is of the kind that passes: no answer in time, or an overloaded server."""
-    for cause in _causes(error):
+    causes = list(_causes(error))
+    if any(type(cause).__name__ == "OfflineModeIsEnabled" for cause in causes):
+        return False  # though the hub's client calls it a ConnectionError: nobody was asked
+    for cause in causes:
         answer = getattr(cause, "response", None)
         if answer is not None:
             return getattr(answer, "status_code", None) in _BUSY

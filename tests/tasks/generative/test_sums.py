@@ -113,7 +113,7 @@ def marks(
         task=task.name,
         methods=methods,
         seeds=1,
-        budget=Budget(epochs=2, max_train=1600, batch_size=16),
+        budget=Budget(epochs=2, max_train=1200, batch_size=16),
         precision="float32",
     )
     data, _ = write_data(task, backbone, study.budget, folder)
