@@ -36,6 +36,10 @@ _CARRY_OUT = ray.remote(ray_worker.carry_out)
 # In a worker of its own, so that what it takes of a GPU's memory is given back.
 _MULTIPLY_SPEED = ray.remote(max_calls=1)(ray_worker.multiply_speed)
 _ASK_AGAIN = 0.5  # seconds until jobs are asked for again, where none was ready and none runs
+_TELL_EVERY = 1.0  # seconds between two words of one trial
+_WORDS = (
+    200  # a second of all trials, which an actor takes in a quarter of a core (benchmarks/README.md)
+)
 _LEAVING = 120.0  # seconds a trial may take to finish its step and leave a checkpoint
 _LOSSES = 3  # nodes that may be lost under one trial
 _END: Any = object()
@@ -220,7 +224,8 @@ class RayExecutor:
         checkpoint = None
         if job.checkpoint is not None and job.checkpoint.is_file():
             checkpoint = job.checkpoint.read_bytes()
-        device, beside = str(self.compute.device), min(node.room(need), self.at_once(need)) - 1
+        at_once = self.at_once(need)
+        device, beside = str(self.compute.device), min(node.room(need), at_once) - 1
         first, *others = (replace(m, device=device, beside=beside, along=()) for m in job.members)
         try:
             folders = [self._delivery.to(node, path) for path in (job.backbone.files, job.data.parent)]
@@ -228,7 +233,9 @@ class RayExecutor:
             self._nodes.forget(node)
             return None
         carry_out = _CARRY_OUT.options(**node.options(need))
-        task = carry_out.remote(replace(first, along=tuple(others)), *folders, checkpoint, self._desk)
+        every = max(_TELL_EVERY, at_once / _WORDS)
+        job_there = replace(first, along=tuple(others))
+        task = carry_out.remote(job_there, *folders, checkpoint, self._desk, every)
         node.running += 1
         return _Running(job, node, task, {member.trial.fingerprint: member for member in job.members})
 

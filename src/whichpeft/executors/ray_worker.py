@@ -28,7 +28,6 @@ from whichpeft.executors.watch import NoWatch
 from whichpeft.records import Setting
 from whichpeft.records.claims import this_host
 
-_TELL_EVERY = 1.0  # seconds between two reports of one trial
 _FOLDERS = "whichpeft-ray"
 
 
@@ -115,10 +114,13 @@ def clear_away() -> None:
     shutil.rmtree(_folders(), ignore_errors=True)
 
 
-def carry_out(job: Job, backbone: str, data: str, checkpoint: bytes | None, desk: Any) -> Ended:
+def carry_out(
+    job: Job, backbone: str, data: str, checkpoint: bytes | None, desk: Any, every: float
+) -> Ended:
     """Carry a job out on this node.
 
-    backbone, data: folders here. checkpoint: of the trial, to go on from. Where it is cancelled, its
+    backbone, data: folders here. checkpoint: of the trial, to go on from. every: seconds between two
+    words to the desk. Where it is cancelled, its
     process may finish the step that it is at and leave a checkpoint.
     """
     with tempfile.TemporaryDirectory(prefix="whichpeft-") as scratch:
@@ -128,7 +130,7 @@ def carry_out(job: Job, backbone: str, data: str, checkpoint: bytes | None, desk
         ended = []
         try:
             start_server([f"transformers.models.{f}.modeling_{f}" for f in [job.backbone.family]])
-            relay = _Relay(desk, job)
+            relay = _Relay(desk, job, every)
             with contextlib.closing(_run(job, relay)) as found:
                 for member, result in found:
                     ended.append((result, _files(member.keep)))
@@ -144,8 +146,8 @@ def _run(job: Job, relay: NoWatch) -> Generator[tuple[Job, Result], None, None]:
 class _Relay(NoWatch):
     """Tells the desk of a trial, now and then, and of its checkpoint as soon as there is a new one."""
 
-    def __init__(self, desk: Any, job: Job) -> None:
-        self._desk, self._checkpoint = desk, job.checkpoint
+    def __init__(self, desk: Any, job: Job, every: float) -> None:
+        self._desk, self._checkpoint, self._every = desk, job.checkpoint, every
         self._told: dict[str, float] = {}
         self._written: int | None = _written(job.checkpoint)
 
@@ -158,7 +160,7 @@ class _Relay(NoWatch):
         if written != self._written:
             self._written = written
             self._desk.tell.remote(name, "checkpoint", _read(self._checkpoint))
-        if time.monotonic() - self._told.get(name, 0.0) >= _TELL_EVERY:
+        if time.monotonic() - self._told.get(name, 0.0) >= self._every:
             self._told[name] = time.monotonic()
             self._desk.tell.remote(name, "progress", progress)
 

@@ -1,0 +1,21 @@
+"""A method that waits: in a module of its own, which a trial's process imports in no time."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from whichpeft.methods import PlainAdapter, PlainMethod
+
+
+@dataclass(frozen=True, kw_only=True)
+class Waiting(PlainMethod):
+    """Waits for a twentieth of a second; a trial's process and model take about three more."""
+
+    name = "waiting"
+    description = "does nothing for a while"
+
+    def apply(self, model: Any, situation: Any) -> PlainAdapter:
+        time.sleep(0.05)
+        return PlainAdapter(model, lambda name: False, situation.head)
