@@ -2,9 +2,9 @@
 
     python benchmarks/cluster_on_paper.py --trials 100000 --nodes 1000
 
-Event by event: nodes run a trial each; starting and ending one takes the process that started the run some
-milliseconds, one after the other, and words of progress take the desk some. The costs are those that
-ray_trials.py measured; nothing runs.
+Event by event: nodes run a trial each; starting and ending one takes the process that started the run
+some milliseconds, one after the other, and words of progress take the desk some. The costs are those
+that ray_trials.py measured; nothing runs.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
     python benchmarks/ray_trials.py --trials 1000 --workers 4
 
-Trials of a fifth of a second on an idle core, which train nothing, on a cluster of one node on this machine
-with so many CPUs. The ideal is that of the trials' own seconds, as their records have them, on so many
+Trials of a fifth of a second on an idle core, which train nothing, on a cluster of one node with so many
+CPUs on this machine. The ideal is that of the trials' own seconds, which their records have, on so many
 workers. Needs the extra ``ray``.
 """
 

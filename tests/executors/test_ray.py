@@ -22,6 +22,7 @@ from whichpeft.executors import Need, NoWatch, make_executor
 from whichpeft.records import Store
 from whichpeft.study import dump_study
 
+from ..forks import Forks
 from .conftest import Clusters
 from .jobs import make_jobs
 from .odd_methods import Hungry
@@ -274,3 +275,22 @@ def test_an_address_without_a_cluster_is_one_line(
     monkeypatch.setenv("RAY_ADDRESS", address)
     with pytest.raises(StudyError, match=words):
         wp.run(study(tiny_backbone, reviews), out=tmp_path, executor="ray", watch=NoWatch())
+
+
+def test_the_example_runs_on_a_cluster_that_it_starts_itself(
+    forks: Forks, tiny_backbone: Path, reviews: Path, tmp_path: Path
+) -> None:
+    pytest.importorskip("ray")
+    out = tmp_path / "out"
+    environment = {name: value for name, value in os.environ.items() if name != "RAY_ADDRESS"}
+    example = Path(__file__).resolve().parents[2] / "examples" / "cluster.yaml"
+    done = forks.run(
+        *("run", str(example), "--executor", "ray", "--jobs", "1", "--out", str(out)),
+        *("--backbone", str(tiny_backbone), "--task", str(reviews)),
+        *("--method", "head", "--baseline", "head", "--tuning-trials", "0", "--epochs", "1"),
+        env=environment,
+    )
+    assert done.returncode == 0, done.stderr
+    finals = [record for record in Store(out) if record.trial.purpose == "final"]
+    assert {record.trial.seed for record in finals} == {0, 1, 2, 3, 4}  # as the example asks
+    assert all(record.outcome.status == "completed" for record in finals)

@@ -37,9 +37,7 @@ _CARRY_OUT = ray.remote(ray_worker.carry_out)
 _MULTIPLY_SPEED = ray.remote(max_calls=1)(ray_worker.multiply_speed)
 _ASK_AGAIN = 0.5  # seconds until jobs are asked for again, where none was ready and none runs
 _TELL_EVERY = 1.0  # seconds between two words of one trial
-_WORDS = (
-    200  # a second of all trials, which an actor takes in a quarter of a core (benchmarks/README.md)
-)
+_WORDS = 200  # a second of all trials: a quarter of a core of the desk's (benchmarks/README.md)
 _LEAVING = 120.0  # seconds a trial may take to finish its step and leave a checkpoint
 _LOSSES = 3  # nodes that may be lost under one trial
 _END: Any = object()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import os
 import shutil
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -81,7 +82,11 @@ class Store:
 
     def fingerprints(self) -> set[str]:
         """Return the fingerprints of all records in the folder."""
-        return {path.stem for path in self._files()}
+        try:
+            names = os.listdir(self.folder / "records")  # noqa: PTH208  a tenth of the time, for 100,000
+        except FileNotFoundError:
+            return set()
+        return {n.removesuffix(".json") for n in names if n.endswith(".json") and not n.startswith(".")}
 
     def _files(self) -> list[Path]:
         return sorted((self.folder / "records").glob("[!.]*.json"))

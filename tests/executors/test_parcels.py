@@ -1,0 +1,53 @@
+"""Folders on their way to another machine."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from whichpeft.executors.parcels import Parcel, pack_backbone, pack_data, unpack
+
+
+def contents(parcel: Parcel) -> list[bytes]:
+    return [(parcel.source / stamp.name).read_bytes() for stamp in parcel.stamps]
+
+
+def test_data_arrive_whole_with_arrays_that_lie_behind_a_link(tmp_path: Path) -> None:
+    cache, data = tmp_path / "cache", tmp_path / "data"
+    cache.mkdir()
+    data.mkdir()
+    (cache / "train.npy").write_bytes(b"numbers")
+    (data / "task.pickle").write_bytes(b"task")
+    (data / "task.2.train.activations").write_bytes(b"made anew there")
+    (data / "arrays").symlink_to(cache)
+    parcel = pack_data(data, "0")
+    unpack(parcel, contents(parcel), tmp_path / "there" / "0")
+    found = {path.relative_to(tmp_path / "there"): path for path in (tmp_path / "there").rglob("*.*")}
+    assert {str(name): path.read_bytes() for name, path in found.items()} == {
+        "0/task.pickle": b"task",
+        "0/arrays/train.npy": b"numbers",
+    }
+
+
+def test_of_a_backbone_only_what_is_loaded_is_sent(tmp_path: Path) -> None:
+    for name in (
+        "config.json",
+        "model.safetensors",
+        "tokenizer.json",
+        "pytorch_model.bin",
+        "model.onnx",
+    ):
+        (tmp_path / name).write_text(name)
+    (tmp_path / "checkpoints").mkdir()
+    names = [stamp.name for stamp in pack_backbone(tmp_path, "0").stamps]
+    assert names == list(wanted)
+
+
+def test_the_very_files_are_told_from_others_at_their_place(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text("{}")
+    parcel = pack_backbone(tmp_path, "0")
+    assert parcel.lies_here()
+    os.utime(tmp_path / "config.json", ns=(1, 1))
+    assert not parcel.lies_here()
+    (tmp_path / "config.json").unlink()
+    assert not parcel.lies_here()
