@@ -85,8 +85,8 @@ def untimed(made: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
         for job in jobs:
             yield job, Result(record=made.profile(job.trial.method, seconds=9))
 
-    monkeypatch.setattr("whichpeft.forecast.run_jobs", profiles)
-    monkeypatch.setattr("whichpeft.stage.warm_up", lambda families: None)
+    monkeypatch.setattr("whichpeft.executors.local.run_jobs", profiles)
+    monkeypatch.setattr("whichpeft.executors.local.start_server", lambda families: None)
 
 
 @pytest.fixture(scope="session")

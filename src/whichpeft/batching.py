@@ -93,9 +93,11 @@ def kind(job: Job) -> Hashable:
 
 
 def _memory(device: str) -> int:
-    """Return the bytes that a device has for trials."""
+    """Return the bytes that a device has for trials; 0 where it is another machine's."""
     if device.startswith("cuda"):
         import torch
 
+        if not torch.cuda.is_available():
+            return 0
         return int(torch.cuda.get_device_properties(device).total_memory)
     return int(psutil.virtual_memory().available)

@@ -90,7 +90,7 @@ def test_activations_are_computed_once_for_all_trials(
 
 def test_a_tuning_trial_leaves_the_test_split_alone(trials: Trials) -> None:
     trials.run("head", purpose="tune")
-    kept = {path.name.split(".")[2] for path in trials.scratch.glob("*.activations")}
+    kept = {path.name.split(".")[2] for path in trials.scratch.rglob("*.activations")}
     assert kept == {"train", "validation"}
 
 

@@ -19,6 +19,7 @@ from whichpeft.executors import ray_worker
 from whichpeft.executors.executor import Need
 from whichpeft.executors.ray_worker import Found
 from whichpeft.records import Setting
+from whichpeft.records.claims import this_host
 from whichpeft.study import Study
 
 _PATIENCE = 180.0  # seconds in which a node has to answer the first time
@@ -35,8 +36,7 @@ class Node:
     """A node that trials may run on.
 
     cores, gpus and memory (bytes): what Ray may give out of it. suits: whether trials of this run may be
-    there; running: how many trials of this run are
-    there. folders: where parcels lie on it, by their source, once asked for.
+    there; running: how many are. folders: references to where parcels lie on it, by their source.
     """
 
     name: str
@@ -117,9 +117,13 @@ class Nodes:
         return (node for node in self._known.values() if node.suits)
 
     def measuring(self) -> list[Node]:
-        """Return the nodes that costs may be measured on: of the kind that is compared, one a host."""
+        """Return the nodes that costs may be measured on: of the kind that is compared, one a host.
+
+        The host of this process is among them only where there is no other: it counts meanwhile.
+        """
         kind = cost_kind(self.compared.setting)
-        return list({n.found.host: n for n in self if cost_kind(n.setting) == kind}.values())
+        hosts = {n.found.host: n for n in self if cost_kind(n.setting) == kind}
+        return [node for host, node in hosts.items() if host != this_host() or len(hosts) == 1]
 
     def look_again(self) -> list[str]:
         """Now and then take up nodes that came and forget those that went; say what is of interest."""

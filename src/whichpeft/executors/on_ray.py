@@ -76,6 +76,7 @@ class RayExecutor:
     def __init__(self, device: str = "auto", jobs: int | None = None) -> None:
         self._asked, self._jobs = device, jobs
         self._ours = False
+        self._desk: Any = None
         self._delivery = Delivery()
 
     @property
@@ -94,6 +95,7 @@ class RayExecutor:
         own = ray.get_runtime_context().get_node_id()
         desk = ray.remote(num_cpus=0, scheduling_strategy=on(own))(ray_worker.Desk)
         self._desk = desk.remote()
+        self._words = self._desk.ask.remote()
 
     def notes(self) -> list[str]:
         return self._nodes.notes
@@ -125,7 +127,6 @@ class RayExecutor:
         losses: Counter[str] = Counter()
         running: dict[Any, _Running] = {}
         exhausted = told = False
-        words = self._desk.ask.remote()
         try:
             while True:
                 for line in self._nodes.look_again():
@@ -150,10 +151,10 @@ class RayExecutor:
                         watch.say(f"waiting: there is no node{kind} any more")
                     time.sleep(_ASK_AGAIN)
                     continue
-                ready, _ = ray.wait([words, *running], num_returns=1, timeout=1.0)
-                if words in ready:
-                    _hear(ray.get(words), running.values(), watch)
-                    words = self._desk.ask.remote()
+                ready, _ = ray.wait([self._words, *running], num_returns=1, timeout=1.0)
+                if self._words in ready:
+                    _hear(ray.get(self._words), running.values(), watch)
+                    self._words = self._desk.ask.remote()
                 for task in [task for task in ready if task in running]:
                     trial = running.pop(task)
                     trial.node.running -= 1
@@ -166,10 +167,11 @@ class RayExecutor:
             self._end(running.values())
 
     def close(self) -> None:
-        if not ray.is_initialized() or not hasattr(self, "_nodes"):
+        if not ray.is_initialized():
             return
-        self._delivery.clear_away(self._nodes)
-        ray.kill(self._desk)
+        if self._desk is not None:
+            self._delivery.clear_away(self._nodes)
+            ray.kill(self._desk)
         if self._ours:
             ray.shutdown()
 
