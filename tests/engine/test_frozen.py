@@ -135,7 +135,7 @@ def test_a_full_disk_costs_the_next_trial_time_and_this_one_nothing(
     record = trials.run("head").record
     assert record.outcome.status == "completed", record.outcome
     assert record.value("replayed_layers") == 2
-    assert not list(trials.scratch.glob("*.activations*"))
+    assert not list(trials.scratch.rglob("*.activations*"))
 
 
 def test_a_layer_that_runs_several_times_gives_its_last_output(
