@@ -37,6 +37,7 @@ def folder(reviews: Path, shapes: Path, tmp_path_factory: pytest.TempPathFactory
     folder = tmp_path_factory.mktemp("user")
     shutil.copytree(reviews, folder / "my-data")
     shutil.copytree(shapes, folder / "pictures")
+    shutil.copytree(ROOT / "examples", folder / "examples")
     lines = [(f"the {i} is here", f"there is a {i}", "yes" if i % 2 else "no") for i in range(60)]
     pairs = "\n".join(",".join(line) for line in lines)
     (folder / "pairs.csv").write_text(f"premise,hypothesis,label\n{pairs}\n")
