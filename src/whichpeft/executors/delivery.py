@@ -24,24 +24,41 @@ class Delivery:
 
     def __init__(self) -> None:
         self._parcels: dict[Path, Parcel] = {}
-        self._contents: dict[Path, list[Any]] = {}
+        self._files: dict[Path, list[Any]] = {}
+        self._seen: dict[Path, dict[str, Any]] = {}
 
-    def to(self, node: Node, source: Path) -> Any:
+    def to(self, node: Node, source: Path, nodes: Iterable[Node]) -> Any:
         """Return a reference to where a folder lies on a node; what the node does not see is sent there.
 
-        source: a backbone's folder, or that of an encoded task. Raises ray.exceptions.RayError where the
-        node is gone.
+        source: a backbone's folder, or that of an encoded task. nodes: all, which are asked at the same
+        time what they see. Raises ray.exceptions.RayError where the node is gone.
         """
         if source not in node.folders:
             if source not in self._parcels:
                 pack = pack_data if (source / "task.pickle").is_file() else pack_backbone
                 self._parcels[source] = pack(source, str(len(self._parcels)))
-            parcel, options = self._parcels[source], {"num_cpus": 0, **here(node.name)}
-            if ray.get(_LIES_HERE.options(**options).remote(parcel)):
+            parcel, seen = self._parcels[source], self._seen.setdefault(source, {})
+            for other in (node, *nodes):
+                if other.name not in seen:
+                    asked = _LIES_HERE.options(num_cpus=0, **here(other.name))
+                    seen[other.name] = asked.remote(parcel)
+            if ray.get(seen[node.name]):
                 node.folders[source] = ray.put(str(parcel.source))
             else:
-                node.folders[source] = _DELIVER.options(**options).remote(parcel, self._content(source))
+                deliver = _DELIVER.options(num_cpus=0, **here(node.name))
+                node.folders[source] = deliver.remote(parcel, self._sent(source))
         return node.folders[source]
+
+    def failed(self, node: Node) -> str | None:
+        """Say why something could not be delivered to a node, or None where nothing is known of that."""
+        for folder in node.folders.values():
+            try:
+                ray.get(folder, timeout=0)
+            except ray.exceptions.GetTimeoutError:
+                continue
+            except ray.exceptions.RayError as error:
+                return " ".join(str(error).split())[-200:]
+        return None
 
     def clear_away(self, nodes: Iterable[Node]) -> None:
         """Delete what was sent, on nodes that are still there."""
@@ -51,10 +68,11 @@ class Delivery:
             if tasks:
                 ray.wait(tasks, num_returns=len(tasks), timeout=_PATIENCE)
 
-    def _content(self, source: Path) -> list[Any]:
-        if source not in self._contents:
+    def _sent(self, source: Path) -> list[Any]:
+        """Return references to the files of a folder in the object store."""
+        if source not in self._files:
             parcel = self._parcels[source]
-            self._contents[source] = [
+            self._files[source] = [
                 ray.put((parcel.source / stamp.name).read_bytes()) for stamp in parcel.stamps
             ]
-        return self._contents[source]
+        return self._files[source]

@@ -16,7 +16,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from whichpeft.analysis.settings import Kind, cost_kind, differences, score_kind
 from whichpeft.errors import StudyError
 from whichpeft.executors import ray_worker
-from whichpeft.executors.executor import Need
+from whichpeft.executors.executor import PROCESS_BYTES, Need
 from whichpeft.executors.ray_worker import Found
 from whichpeft.records import Setting
 from whichpeft.records.claims import this_host
@@ -57,10 +57,10 @@ class Node:
         """Return how many trials of a need fit on it while nothing else runs there."""
         if need.alone:
             return 1
-        if self.setting.device != "cpu":
-            return self.gpus // need.shards
-        by_memory = self.memory // need.bytes
-        return min(max(1, self.cores // need.cores), max(1, by_memory)) if self.cores else 0
+        by_cores = max(1, self.cores // need.cores)
+        by_memory = max(1, self.memory // self._host_bytes(need))
+        by_gpus = by_cores if self.setting.device == "cpu" else self.gpus // need.shards
+        return min(by_cores, by_memory, by_gpus)
 
     def options(self, need: Need) -> dict[str, Any]:
         """Return what a trial's task asks of Ray."""
@@ -70,9 +70,13 @@ class Node:
         return {
             "num_cpus": min(need.cores, self.cores),
             "num_gpus": gpus,
-            "memory": min(need.bytes, self.memory),
+            "memory": min(self._host_bytes(need), self.memory),
             **here(self.name),
         }
+
+    def _host_bytes(self, need: Need) -> int:
+        """Return what a trial takes of the node's own memory; on a GPU its peak lies there."""
+        return need.bytes if self.setting.device == "cpu" else need.shards * PROCESS_BYTES
 
 
 def on(name: str) -> NodeAffinitySchedulingStrategy:
@@ -111,6 +115,11 @@ class Nodes:
         self.compared = self._choose([cost_kind(setting) for setting in like])
         waiting = [f"node {_address(node)} has not answered yet" for node in self._asking.values()]
         self.notes = self._sort(found) + waiting
+        if like and cost_kind(self.compared.setting) not in map(cost_kind, like):
+            self.notes.append(
+                "the costs on record were measured on a kind of node that is not here; those of other "
+                "methods will not be compared with them"
+            )
 
     def __iter__(self) -> Iterator[Node]:
         """Go through the nodes that trials may run on."""
@@ -131,6 +140,10 @@ class Nodes:
             return []
         self._ask_new()
         return self._sort(self._answers(0))
+
+    def gone(self, node: Node) -> bool:
+        """Whether Ray has lost a node."""
+        return not any(found["NodeID"] == node.name and found["Alive"] for found in ray.nodes())
 
     def forget(self, node: Node) -> None:
         """Leave out a node that was lost."""
@@ -200,6 +213,8 @@ class Nodes:
         here, there = version("whichpeft"), node.setting.versions.get("whichpeft")
         if here != there:
             return f"has whichpeft {there} and this machine {here}; install the same on both"
+        if not node.cores:
+            return "it gives out no CPUs"
         if node.setting.device != "cpu" and node.gpus < self._shards:
             return f"shards is {self._shards} and it gives out {node.gpus} GPUs"
         return None

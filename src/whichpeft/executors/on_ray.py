@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import shutil
-import signal
-import socket
-import threading
 import time
 from collections import Counter, deque
 from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
@@ -18,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 import ray
 
 from whichpeft.engine import Job, Result
-from whichpeft.errors import StudyError
 from whichpeft.executors import ray_worker
+from whichpeft.executors.connection import connect, disconnect
 from whichpeft.executors.delivery import Delivery
 from whichpeft.executors.executor import Need
 from whichpeft.executors.nodes import Node, Nodes, on
@@ -38,25 +34,31 @@ _MULTIPLY_SPEED = ray.remote(max_calls=1)(ray_worker.multiply_speed)
 _ASK_AGAIN = 0.5  # seconds until jobs are asked for again, where none was ready and none runs
 _TELL_EVERY = 1.0  # seconds between two words of one trial
 _WORDS = 200  # a second of all trials: a quarter of a core of the desk's (benchmarks/README.md)
-_LEAVING = 120.0  # seconds a trial may take to finish its step and leave a checkpoint
+_LEAVING = 150.0  # seconds a trial may take to leave a checkpoint: more than its node gives it
+_GOING = 2.0  # seconds until Ray knows of a node that is going
 _LOSSES = 3  # nodes that may be lost under one trial
 _END: Any = object()
 
 # What Ray raises where a node is gone, with what ran there or lay there.
-_LOST = (ray.exceptions.NodeDiedError, ray.exceptions.ObjectLostError)
+_LOST = (
+    ray.exceptions.NodeDiedError,
+    ray.exceptions.ObjectLostError,
+    ray.exceptions.TaskUnschedulableError,  # it went before the task began
+)
 
 
 @dataclass(slots=True)
 class _Running:
     """A job on a node. left: its members whose results have not come. phase: the last one heard of.
 
-    begun: the members that the watch knows of.
+    beside: how many others may be there. begun: the members that the watch knows of.
     """
 
     job: Job
     node: Node
     task: Any
     left: dict[str, Job]
+    beside: int
     phase: str | None = None
     begun: set[str] = field(default_factory=set)
 
@@ -75,7 +77,7 @@ class RayExecutor:
 
     def __init__(self, device: str = "auto", jobs: int | None = None) -> None:
         self._asked, self._jobs = device, jobs
-        self._ours = False
+        self._connected_here = False
         self._desk: Any = None
         self._delivery = Delivery()
 
@@ -90,12 +92,11 @@ class RayExecutor:
         return Compute(torch.device(device), setting.precision)
 
     def begin(self, study: Study, families: Sequence[str], like: Sequence[Setting] = ()) -> None:
-        self._connect()
+        self._connected_here = connect() or self._connected_here
         self._nodes = Nodes(self._asked, study, like)
         own = ray.get_runtime_context().get_node_id()
-        desk = ray.remote(num_cpus=0, scheduling_strategy=on(own))(ray_worker.Desk)
-        self._desk = desk.remote()
-        self._words = self._desk.ask.remote()
+        self._desk_class = ray.remote(num_cpus=0, scheduling_strategy=on(own))(ray_worker.Desk)
+        self._open_desk()
 
     def notes(self) -> list[str]:
         return self._nodes.notes
@@ -126,17 +127,21 @@ class RayExecutor:
         again: deque[Job] = deque()
         losses: Counter[str] = Counter()
         running: dict[Any, _Running] = {}
-        exhausted = told = False
+        exhausted, told, ask_after = False, False, 0.0
         try:
             while True:
                 for line in self._nodes.look_again():
                     watch.say(line)
-                while (node := self._free(need, len(running))) is not None and not exhausted:
+                while (
+                    not exhausted
+                    and time.monotonic() >= ask_after
+                    and (node := self._free(need, len(running))) is not None
+                ):
                     job = again.popleft() if again else next(source, _END)
                     if job is _END:
                         exhausted = True
-                    elif job is None:
-                        break
+                    elif job is None:  # nor will one be at the next word of progress
+                        ask_after = time.monotonic() + _ASK_AGAIN
                     elif (started := self._start(job, node, need)) is not None:
                         running[started.task] = started
                     else:  # the node has just gone
@@ -151,11 +156,13 @@ class RayExecutor:
                         watch.say(f"waiting: there is no node{kind} any more")
                     time.sleep(_ASK_AGAIN)
                     continue
-                ready, _ = ray.wait([self._words, *running], num_returns=1, timeout=1.0)
+                awaited = [self._words, *running]
+                ray.wait(awaited, num_returns=1, timeout=1.0)
+                ready, _ = ray.wait(awaited, num_returns=len(awaited), timeout=0)
                 if self._words in ready:
-                    _hear(ray.get(self._words), running.values(), watch)
-                    self._words = self._desk.ask.remote()
+                    self._listen(running.values(), watch)
                 for task in [task for task in ready if task in running]:
+                    ask_after = 0.0
                     trial = running.pop(task)
                     trial.node.running -= 1
                     for name in trial.left:
@@ -172,41 +179,8 @@ class RayExecutor:
         if self._desk is not None:
             self._delivery.clear_away(self._nodes)
             ray.kill(self._desk)
-        if self._ours:
-            ray.shutdown()
-
-    def _connect(self) -> None:
-        """Connect to the cluster, or start one here, where this process is not connected yet."""
-        if ray.is_initialized():
-            return
-        address = os.environ.get("RAY_ADDRESS")
-        if address and "://" in address:
-            raise StudyError(
-                f"RAY_ADDRESS is {address!r}: start the run on one of the cluster's nodes and name the "
-                "cluster by host and port (10.0.0.1:6379), or by auto"
-            )
-        if address and address not in ("auto", "local"):
-            _check_reachable(address)
-        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nobody is told what runs here
-        ray._private.worker._worker_logs_enabled = (
-            False  # its daemons' words, between lines of a display
-        )
-        options: dict[str, Any] = {}
-        if not address:
-            from whichpeft.engine.setting import usable_cores
-
-            options = {"num_cpus": usable_cores(), "include_dashboard": False}
-        in_main = threading.current_thread() is threading.main_thread()
-        handler = signal.getsignal(signal.SIGTERM) if in_main else None
-        try:
-            ray.init(address or "local", log_to_driver=False, logging_level="error", **options)
-        except (ConnectionError, ValueError, RuntimeError, ray.exceptions.RayError) as error:
-            reason = " ".join(str(error).split())[:300]
-            raise StudyError(f"executor ray: no cluster at RAY_ADDRESS={address!r}: {reason}") from None
-        finally:
-            if handler is not None:
-                signal.signal(signal.SIGTERM, handler)  # Ray has put its own in its place
-        self._ours = True
+        if self._connected_here:
+            disconnect()
 
     def _places(self, need: Need) -> list[Node]:
         return self._nodes.measuring() if need.alone else list(self._nodes)
@@ -228,8 +202,11 @@ class RayExecutor:
         device, beside = str(self.compute.device), min(node.room(need), at_once) - 1
         first, *others = (replace(m, device=device, beside=beside, along=()) for m in job.members)
         try:
-            folders = [self._delivery.to(node, path) for path in (job.backbone.files, job.data.parent)]
-        except _LOST:
+            folders = [
+                self._delivery.to(node, path, self._nodes)
+                for path in (job.backbone.files, job.data.parent)
+            ]
+        except ray.exceptions.RayError:
             self._nodes.forget(node)
             return None
         carry_out = _CARRY_OUT.options(**node.options(need))
@@ -237,7 +214,7 @@ class RayExecutor:
         job_there = replace(first, along=tuple(others))
         task = carry_out.remote(job_there, *folders, checkpoint, self._desk, every)
         node.running += 1
-        return _Running(job, node, task, {member.trial.fingerprint: member for member in job.members})
+        return _Running(job, node, task, {m.trial.fingerprint: m for m in job.members}, beside)
 
     def _results(
         self, trial: _Running, again: deque[Job], losses: Counter[str], watch: Watch
@@ -246,20 +223,15 @@ class RayExecutor:
         name = trial.job.trial.fingerprint
         try:
             ended: Ended = ray.get(trial.task)
-        except _LOST:
-            self._nodes.forget(trial.node)
-            losses[name] += 1
-            if losses[name] < _LOSSES:
-                watch.say(f"node {trial.node.address} was lost; {trial.job.trial.method} is done again")
-                again.append(trial.job)
-                return
-            reason = f"the nodes it ran on were lost, {_LOSSES} times"
-        except ray.exceptions.OutOfMemoryError:
-            reason = f"out of memory: node {trial.node.address} had none left, and Ray ended the trial"
-        except ray.exceptions.WorkerCrashedError:
-            reason = f"its worker on node {trial.node.address} was killed"
         except ray.exceptions.RayError as error:
-            reason = f"on node {trial.node.address}: {' '.join(str(error).split())[-400:]}"
+            why = self._why_elsewhere(trial.node, error)
+            if why is not None:
+                losses[name] += 1
+                if losses[name] < _LOSSES:
+                    watch.say(f"node {trial.node.address} {why}; {trial.job.trial.method} is done again")
+                    again.append(trial.job)
+                    return
+            reason = f"the nodes it was on were lost, {_LOSSES} times" if why else _explain(trial, error)
         else:
             for result, files in ended.results:
                 member = trial.left.pop(result.record.trial.fingerprint)
@@ -268,9 +240,37 @@ class RayExecutor:
                 yield member, result
             reason = "it was cancelled"
         for member in trial.left.values():
-            setting = replace(trial.node.setting, beside=member.beside)
+            setting = replace(trial.node.setting, beside=trial.beside)
             outcome = Outcome(status="failed", phase=trial.phase, reason=reason)
             yield member, Result(record=Record(trial=member.trial, setting=setting, outcome=outcome))
+
+    def _why_elsewhere(self, node: Node, error: Exception) -> str | None:
+        """Say why a trial that ended in an error is to be done again on another node, or None."""
+        lost = isinstance(error, _LOST)
+        if isinstance(error, ray.exceptions.WorkerCrashedError):
+            time.sleep(_GOING)  # of a node that is shut down the workers go first
+            lost = self._nodes.gone(node)
+        if lost:
+            self._nodes.forget(node)
+            return "was lost"
+        reason = self._delivery.failed(node)
+        if reason is not None:
+            node.suits = False
+            return f"is left out, since what trials need did not arrive there ({reason})"
+        return None
+
+    def _open_desk(self) -> None:
+        self._desk = self._desk_class.remote()
+        self._words = self._desk.ask.remote()
+
+    def _listen(self, running: Iterable[_Running], watch: Watch) -> None:
+        try:
+            words = ray.get(self._words)
+        except ray.exceptions.RayError:  # what runs is heard of again when it has ended
+            self._open_desk()
+            return
+        self._words = self._desk.ask.remote()
+        _hear(words, running, watch)
 
     def _end(self, running: Collection[_Running]) -> None:
         """End trials: each may finish its step and leave a checkpoint, unless a second ctrl-C comes."""
@@ -292,19 +292,6 @@ class RayExecutor:
                 ray.cancel(task, force=True)
 
 
-def _check_reachable(address: str) -> None:
-    """Raise StudyError where nothing listens at an address; Ray would ask there for minutes."""
-    host, _, port = address.rpartition(":")
-    try:
-        with socket.create_connection((host.strip("[]"), int(port)), timeout=10):
-            pass
-    except (OSError, ValueError) as error:
-        raise StudyError(
-            f"executor ray: no cluster at RAY_ADDRESS={address!r}: {error}; `ray start --head` prints "
-            "one's address, and without RAY_ADDRESS one is started on this machine"
-        ) from None
-
-
 def _hear(words: Iterable[tuple[str, str, Any]], running: Iterable[_Running], watch: Watch) -> None:
     """Pass on what trials told the desk; of those that have ended nothing is wanted any more."""
     trials = {name: trial for trial in running for name in trial.left}
@@ -318,6 +305,16 @@ def _hear(words: Iterable[tuple[str, str, Any]], running: Iterable[_Running], wa
         elif kind == "progress":
             trial.phase = content.phase
             watch.progressed(trial.left[name], content)
+
+
+def _explain(trial: _Running, error: Exception) -> str:
+    """Say in one line why a trial failed of which nothing came back."""
+    where = f"node {trial.node.address}"
+    if isinstance(error, ray.exceptions.OutOfMemoryError):
+        return f"out of memory: {where} had none left, and Ray ended the trial"
+    if isinstance(error, ray.exceptions.WorkerCrashedError):
+        return f"its worker on {where} was killed"
+    return f"on {where}: {' '.join(str(error).split())[-400:]}"
 
 
 def _keep_checkpoint(job: Job, content: bytes | None) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import shutil
 import tempfile
 import time
@@ -27,8 +28,6 @@ from whichpeft.executors.processes import run_jobs
 from whichpeft.executors.watch import NoWatch
 from whichpeft.records import Setting
 from whichpeft.records.claims import this_host
-
-_FOLDERS = "whichpeft-ray"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -61,6 +60,8 @@ class Desk:
 
     async def tell(self, fingerprint: str, kind: str, content: Any = None) -> None:
         """Leave word of a trial: it ``started``, its ``progress``, the bytes of its ``checkpoint``."""
+        if kind == "checkpoint":  # one that has not been asked for is out of date
+            self._words = [word for word in self._words if word[:2] != (fingerprint, kind)]
         self._words.append((fingerprint, kind, content))
         self._some.set()
 
@@ -187,9 +188,15 @@ def _accelerators() -> dict[str, str]:
 
 
 def _folders() -> Path:
+    """Return where this run's folders lie on this node, which nobody else may write to."""
     job = ray.get_runtime_context().get_job_id()
     node = ray.get_runtime_context().get_node_id()  # several may share a machine
-    return Path(tempfile.gettempdir(), _FOLDERS, f"{job}-{node[:12]}")
+    user = os.getuid() if hasattr(os, "getuid") else 0
+    own = Path(tempfile.gettempdir(), f"whichpeft-ray-{user}")
+    own.mkdir(mode=0o700, exist_ok=True)
+    if own.stat().st_uid != user:
+        raise PermissionError(f"{own} belongs to another user")
+    return own / f"{job}-{node[:12]}"
 
 
 def _files(folder: Path | None) -> dict[str, bytes]:

@@ -1,0 +1,67 @@
+"""The way to a Ray cluster: that at ``RAY_ADDRESS``, else one that is started on this machine."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import threading
+from typing import Any
+
+import ray
+
+from whichpeft.errors import StudyError
+
+
+def connect() -> bool:
+    """Connect this process to its cluster; return False where it was connected before.
+
+    Raises StudyError where there is no cluster at the address.
+    """
+    if ray.is_initialized():
+        return False
+    address = os.environ.get("RAY_ADDRESS")
+    if address and "://" in address:
+        raise StudyError(
+            f"RAY_ADDRESS is {address!r}: start the run on one of the cluster's nodes and name the "
+            "cluster by host and port (10.0.0.1:6379), or by auto"
+        )
+    if address and address not in ("auto", "local"):
+        _check_reachable(address)
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nobody is told what runs here
+    ray._private.worker._worker_logs_enabled = False  # daemons' words in the middle of a display
+    options: dict[str, Any] = {}
+    if not address:
+        from whichpeft.engine.setting import usable_cores
+
+        options = {"num_cpus": usable_cores(), "include_dashboard": False}
+    in_main = threading.current_thread() is threading.main_thread()
+    handler = signal.getsignal(signal.SIGTERM) if in_main else None
+    try:
+        ray.init(address or "local", log_to_driver=False, logging_level="error", **options)
+    except (ConnectionError, ValueError, RuntimeError, ray.exceptions.RayError) as error:
+        reason = " ".join(str(error).split())[:300]
+        raise StudyError(f"executor ray: no cluster at RAY_ADDRESS={address!r}: {reason}") from None
+    finally:
+        if handler is not None:
+            signal.signal(signal.SIGTERM, handler)  # Ray has put its own in its place
+    return True
+
+
+def disconnect() -> None:
+    """Take leave of the cluster; one that was started here ends."""
+    ray.shutdown()
+    ray._private.worker._worker_logs_enabled = True
+
+
+def _check_reachable(address: str) -> None:
+    """Raise StudyError where nothing listens at an address; Ray would ask there for minutes."""
+    host, _, port = address.rpartition(":")
+    try:
+        with socket.create_connection((host.strip("[]"), int(port)), timeout=10):
+            pass
+    except (OSError, ValueError) as error:
+        raise StudyError(
+            f"executor ray: no cluster at RAY_ADDRESS={address!r}: {error}; `ray start --head` prints "
+            "one's address, and without RAY_ADDRESS one is started on this machine"
+        ) from None
