@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -216,30 +217,73 @@ def hungry() -> list[psutil.Process]:
     return found
 
 
-@pytest.mark.skipif(os.geteuid() != 0 or not sys.platform.startswith("linux"), reason="mounts over /tmp")
+@contextlib.contextmanager
+def node_with_a_tmp_of_its_own(cluster: Any, before: str = "true") -> Iterator[None]:
+    """A node that sees nothing of this machine's /tmp, where backbone, data and run folder lie."""
+    ray = Path(sys.executable).with_name("ray")
+    start = f"{ray} start --address={cluster.address} --num-cpus=1 --block"
+    node = subprocess.Popen(
+        ["unshare", "--mount", "sh", "-c", f"mount -t tmpfs none /tmp && {before} && exec {start}"],
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
+    )  # fmt: skip
+    try:
+        yield
+    finally:
+        os.killpg(node.pid, signal.SIGTERM)
+        node.wait(30)
+
+
+needs_mount = pytest.mark.skipif(
+    not sys.platform.startswith("linux") or os.geteuid() != 0, reason="mounts over /tmp"
+)
+
+
+@needs_mount
 def test_what_a_node_does_not_see_is_sent_there(
     clusters: Clusters, tiny_backbone: Path, reviews: Path, tmp_path: Path
 ) -> None:
     from whichpeft.engine.trial import carry_out
 
     cluster = clusters.start(1, num_cpus=0)
-    ray = Path(sys.executable).with_name("ray")
-    start = f"{ray} start --address={cluster.address} --num-cpus=1 --block"
-    node = subprocess.Popen(
-        ["unshare", "--mount", "sh", "-c", f"mount -t tmpfs none /tmp && exec {start}"],
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
-    )  # fmt: skip
-    try:
-        with contextlib.closing(make_executor("ray", device="cpu", jobs=None)) as executor:
-            jobs = make_jobs(executor, tiny_backbone, reviews, tmp_path, ["lora:r=2", "head"])
-            assert str(jobs[0].data).startswith("/tmp/")
-            found = {j.trial.method: result for j, result in executor.run(jobs, Need(), NoWatch())}
-    finally:
-        os.killpg(node.pid, signal.SIGTERM)
-        node.wait(30)
+    with (
+        node_with_a_tmp_of_its_own(cluster),
+        contextlib.closing(make_executor("ray", device="cpu", jobs=None)) as executor,
+    ):
+        jobs = make_jobs(executor, tiny_backbone, reviews, tmp_path, ["lora:r=2", "head"])
+        assert str(jobs[0].data).startswith("/tmp/")
+        found = {j.trial.method: result for j, result in executor.run(jobs, Need(), NoWatch())}
     assert found["lora:r=2"].record.outcome.status == "completed", found["lora:r=2"].record.outcome
     here = carry_out(jobs[0], lambda progress: None)
     assert (here.predictions["outputs"] == found["lora:r=2"].predictions["outputs"]).all()
+
+
+@needs_mount
+def test_a_node_that_nothing_can_be_sent_to_is_left_out(
+    clusters: Clusters, tiny_backbone: Path, reviews: Path, tmp_path: Path
+) -> None:
+    cluster = clusters.start(1, num_cpus=0)
+    cluster.add_node(num_cpus=1)
+    watch = Said()
+    with (
+        node_with_a_tmp_of_its_own(cluster, before=f"touch /tmp/whichpeft-ray-{os.getuid()}"),
+        contextlib.closing(make_executor("ray", device="cpu", jobs=None)) as executor,
+    ):
+        wait_for_cpus(cluster.address, 2)
+        jobs = make_jobs(executor, tiny_backbone, reviews, tmp_path, ["lora:r=2", "head"])
+        found = [result.record.outcome.status for _, result in executor.run(jobs, Need(), watch)]
+    assert found == ["completed"] * 3
+    assert any("is left out, since what trials need did not arrive" in line for line in watch.lines)
+
+
+def wait_for_cpus(address: str, count: int) -> None:
+    """Wait until so many nodes with CPUs have joined a cluster."""
+    import ray
+
+    ray.init(address, log_to_driver=False, logging_level="error")
+    deadline = time.monotonic() + 60
+    while ray.cluster_resources().get("CPU", 0) < count and time.monotonic() < deadline:
+        time.sleep(0.2)
+    ray.shutdown()
 
 
 def test_costs_are_measured_on_one_kind_of_node_and_trials_run_on_others_too(
