@@ -218,12 +218,13 @@ def hungry() -> list[psutil.Process]:
 
 
 @contextlib.contextmanager
-def node_with_a_tmp_of_its_own(cluster: Any, before: str = "true") -> Iterator[None]:
-    """A node that sees nothing of this machine's /tmp, where backbone, data and run folder lie."""
+def blind_node(cluster: Any, hidden: Path, before: str = "true") -> Iterator[None]:
+    """A node that sees nothing of a folder, in which backbone, data and run folder lie."""
     ray = Path(sys.executable).with_name("ray")
     start = f"{ray} start --address={cluster.address} --num-cpus=1 --block"
+    hide = f"mount -t tmpfs none {hidden}"
     node = subprocess.Popen(
-        ["unshare", "--mount", "sh", "-c", f"mount -t tmpfs none /tmp && {before} && exec {start}"],
+        ["unshare", "--mount", "sh", "-c", f"{hide} && {before} && exec {start}"],
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
     )  # fmt: skip
     try:
@@ -234,23 +235,28 @@ def node_with_a_tmp_of_its_own(cluster: Any, before: str = "true") -> Iterator[N
 
 
 needs_mount = pytest.mark.skipif(
-    not sys.platform.startswith("linux") or os.geteuid() != 0, reason="mounts over /tmp"
+    not sys.platform.startswith("linux") or os.geteuid() != 0, reason="mounts over a folder"
 )
 
 
 @needs_mount
 def test_what_a_node_does_not_see_is_sent_there(
-    clusters: Clusters, tiny_backbone: Path, reviews: Path, tmp_path: Path
+    clusters: Clusters,
+    tiny_backbone: Path,
+    reviews: Path,
+    tmp_path: Path,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
     from whichpeft.engine.trial import carry_out
 
-    cluster = clusters.start(1, num_cpus=0)
+    cluster, hidden = clusters.start(1, num_cpus=0), tmp_path_factory.getbasetemp()
     with (
-        node_with_a_tmp_of_its_own(cluster),
+        blind_node(cluster, hidden),
         contextlib.closing(make_executor("ray", device="cpu", jobs=None)) as executor,
     ):
         jobs = make_jobs(executor, tiny_backbone, reviews, tmp_path, ["lora:r=2", "head"])
-        assert str(jobs[0].data).startswith("/tmp/")
+        assert jobs[0].data.is_relative_to(hidden)
+        assert jobs[0].backbone.files.is_relative_to(hidden)
         found = {j.trial.method: result for j, result in executor.run(jobs, Need(), NoWatch())}
     assert found["lora:r=2"].record.outcome.status == "completed", found["lora:r=2"].record.outcome
     here = carry_out(jobs[0], lambda progress: None)
@@ -259,13 +265,19 @@ def test_what_a_node_does_not_see_is_sent_there(
 
 @needs_mount
 def test_a_node_that_nothing_can_be_sent_to_is_left_out(
-    clusters: Clusters, tiny_backbone: Path, reviews: Path, tmp_path: Path
+    clusters: Clusters,
+    tiny_backbone: Path,
+    reviews: Path,
+    tmp_path: Path,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
     cluster = clusters.start(1, num_cpus=0)
     cluster.add_node(num_cpus=1)
-    watch = Said()
+    watch, hidden = Said(), tmp_path_factory.getbasetemp()
+    # A file is where its folder should be.
+    full = f"export TMPDIR={hidden}/tmp && mkdir $TMPDIR && touch $TMPDIR/whichpeft-ray-{os.getuid()}"
     with (
-        node_with_a_tmp_of_its_own(cluster, before=f"touch /tmp/whichpeft-ray-{os.getuid()}"),
+        blind_node(cluster, hidden, before=full),
         contextlib.closing(make_executor("ray", device="cpu", jobs=None)) as executor,
     ):
         wait_for_cpus(cluster.address, 2)
