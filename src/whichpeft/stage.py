@@ -44,11 +44,11 @@ def set_stage(request: Request, scratch: Path, executor: Executor) -> Stage:
     executor.begin(
         request.study,
         [backbone.family for backbone in backbones],
-        like=[
+        like=(
             found.setting
             for found in request.store.each()
             if isinstance(found, Record) and found.trial.purpose == "profile"
-        ],
+        ),
     )
     notes = [*executor.notes(), *(f"{task.name}: {n}" for task in request.tasks for n in task.notes)]
     data = {}

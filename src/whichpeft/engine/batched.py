@@ -28,12 +28,12 @@ from whichpeft.engine.trial import (
     explain,
     failed,
     final_scores,
-    keep_adapter,
     quietly,
     result_of,
 )
 from whichpeft.errors import CannotBatch, TrialFailed
 from whichpeft.records import Measurement, Setting
+from whichpeft.records.files import write_folder
 from whichpeft.tasks import Array
 
 
@@ -95,7 +95,7 @@ def _together(
         if member.job.keep is not None and member.best is not None:
             with member.meter.phase("save"):
                 stacked.stack.put(member.best)
-                keep_adapter(stacked.prepared.adapter, member.job.keep)
+                write_folder(member.job.keep, stacked.prepared.adapter.save)
         results.append(
             result_of(
                 member.job, setting, stacked.prepared, member.fitted, predictions, scored, member.meter

@@ -22,12 +22,16 @@ def start_context() -> Any:
     return multiprocessing.get_context(START)
 
 
-def start_server(modules: Sequence[str] = ()) -> None:
-    """Start the fork server, which imports in the background what trials need and `modules`."""
+def start_server(families: Sequence[str] = ()) -> None:
+    """Start the fork server, which imports in the background what trials need.
+
+    families: model types (``bert``) whose modelling code it should import too.
+    """
     if START == "forkserver":
         from multiprocessing import forkserver, resource_tracker
 
-        start_context().set_forkserver_preload([PRELOAD, *modules])
+        models = [f"transformers.models.{family}.modeling_{family}" for family in families]
+        start_context().set_forkserver_preload([PRELOAD, *models])
         resource_tracker.ensure_running()  # first, since starting it lets ctrl-C in again
         with beginning():
             forkserver.ensure_running()

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import math
-import shutil
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -26,8 +24,8 @@ from whichpeft.engine.ranks import carry_out_in_ranks
 from whichpeft.engine.setting import describe_setting
 from whichpeft.engine.sharded import ALONE, Group
 from whichpeft.errors import TrialFailed, without_secrets
-from whichpeft.methods import Adapter
 from whichpeft.records import Measurement, Outcome, Record, Setting
+from whichpeft.records.files import write_folder
 from whichpeft.tasks import HELD_OUT, Array, Interpreted, scores
 
 _LARGEST = 700.0  # nats; the exponential of more is no number
@@ -142,7 +140,7 @@ def _train(
             with meter.phase("save"):
                 adapter = whole_adapter(prepared, job)
                 if adapter is not None:
-                    keep_adapter(adapter, job.keep)
+                    write_folder(job.keep, adapter.save)
     scored += _halved(job)
     if checkpoints.resumed:
         scored = [*scored, _fact("resumed", checkpoints.resumed, "count", "set-up")]
@@ -232,16 +230,6 @@ def remembered(prepared: Prepared) -> list[Measurement]:
         return []
     nats, tokens = evaluate(prepared, HELD_OUT)["outputs"].astype(np.float64).sum(axis=0)
     return [_fact("held_out_perplexity", math.exp(min(-nats / tokens, _LARGEST)), "perplexity", "test")]
-
-
-def keep_adapter(adapter: Adapter, folder: Path) -> None:
-    """Leave the adapter in a folder, whole or not at all."""
-    partial = folder.with_name(f".{folder.name}.part")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    adapter.save(partial)
-    shutil.rmtree(folder, ignore_errors=True)
-    partial.rename(folder)
 
 
 def _halved(job: Job) -> list[Measurement]:

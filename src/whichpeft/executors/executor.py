@@ -52,7 +52,7 @@ class Executor(Protocol):
     def compute(self) -> Compute:
         """The device and the precision of every trial."""
 
-    def begin(self, study: Study, families: Sequence[str], like: Sequence[Setting] = ()) -> None:
+    def begin(self, study: Study, families: Sequence[str], like: Iterable[Setting] = ()) -> None:
         """Find where trials can run. Raises StudyError where what the study asks for is not there.
 
         families: model types (``bert``) of its backbones, whose code can be imported meanwhile. like:

@@ -38,8 +38,8 @@ class LocalExecutor:
         assert self._compute is not None
         return self._compute
 
-    def begin(self, study: Study, families: Sequence[str], like: Sequence[Setting] = ()) -> None:
-        start_server([f"transformers.models.{f}.modeling_{f}" for f in families])
+    def begin(self, study: Study, families: Sequence[str], like: Iterable[Setting] = ()) -> None:
+        start_server(families)
         from whichpeft.engine.compute import choose_compute, find_devices, group_devices
         from whichpeft.engine.quantise import check_quantising
 

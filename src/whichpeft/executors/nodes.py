@@ -234,10 +234,13 @@ class Nodes:
 
     def _note(self, node: Node) -> str | None:
         """Say what a user should know of a node."""
-        if (why := self._hindrance(node)) or (why := self._difference(node)):
-            if not self._hindrance(node):
-                why = f"it differs in {why} from node {self.compared.address}, and scores might too"
-            return f"node {node.address} is left out: {why}"
+        if (hindrance := self._hindrance(node)) is not None:
+            return f"node {node.address} is left out: {hindrance}"
+        if difference := self._difference(node):
+            return (
+                f"node {node.address} is left out: it differs in {difference} from node "
+                f"{self.compared.address}, and scores might too"
+            )
         if cost_kind(node.setting) != cost_kind(self.compared.setting):
             what = differences(cost_kind(self.compared.setting), cost_kind(node.setting))
             return (

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import shutil
 import time
 from collections import Counter, deque
-from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import ray
@@ -22,7 +21,7 @@ from whichpeft.executors.nodes import Node, Nodes, on
 from whichpeft.executors.ray_worker import Ended
 from whichpeft.executors.watch import Watch
 from whichpeft.records import Outcome, Record, Setting
-from whichpeft.records.files import write_whole
+from whichpeft.records.files import write_files, write_folder, write_whole
 from whichpeft.study import Study
 
 if TYPE_CHECKING:
@@ -91,9 +90,9 @@ class RayExecutor:
         device = "cuda:0" if setting.device == "cuda" else setting.device
         return Compute(torch.device(device), setting.precision)
 
-    def begin(self, study: Study, families: Sequence[str], like: Sequence[Setting] = ()) -> None:
+    def begin(self, study: Study, families: Sequence[str], like: Iterable[Setting] = ()) -> None:
         self._connected_here = connect() or self._connected_here
-        self._nodes = Nodes(self._asked, study, like)
+        self._nodes = Nodes(self._asked, study, list(like))
         own = ray.get_runtime_context().get_node_id()
         self._desk_class = ray.remote(num_cpus=0, scheduling_strategy=on(own))(ray_worker.Desk)
         self._open_desk()
@@ -236,7 +235,7 @@ class RayExecutor:
             for result, files in ended.results:
                 member = trial.left.pop(result.record.trial.fingerprint)
                 if member.keep is not None and files:
-                    _keep_files(files, member.keep)
+                    write_folder(member.keep, partial(write_files, files.items()))
                 yield member, result
             reason = "it was cancelled"
         for member in trial.left.values():
@@ -321,14 +320,3 @@ def _keep_checkpoint(job: Job, content: bytes | None) -> None:
     if job.checkpoint is not None and content is not None:
         with contextlib.suppress(OSError):  # a full disk costs the checkpoint, not the trial
             write_whole(job.checkpoint, content)
-
-
-def _keep_files(files: Mapping[str, bytes], folder: Path) -> None:
-    """Leave an adapter's files in a folder, whole or not at all."""
-    partial = folder.with_name(f".{folder.name}.part")
-    shutil.rmtree(partial, ignore_errors=True)
-    for name, content in files.items():
-        (partial / name).parent.mkdir(parents=True, exist_ok=True)
-        (partial / name).write_bytes(content)
-    shutil.rmtree(folder, ignore_errors=True)
-    partial.rename(folder)

@@ -6,11 +6,12 @@ disk, nothing travels.
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+
+from whichpeft.records.files import write_files, write_folder
 
 # Weights in formats that whichpeft does not load, which often lie beside those that it does.
 _OTHER_WEIGHTS = (".bin", ".pt", ".pth", ".ckpt", ".h5", ".msgpack", ".onnx", ".gguf", ".tflite", ".ot")
@@ -56,16 +57,8 @@ def pack_data(folder: Path, name: str) -> Parcel:
 
 def unpack(parcel: Parcel, contents: Iterable[bytes], place: Path) -> None:
     """Write the files of a parcel to a folder, whole or not at all. contents: of each file."""
-    place.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".", dir=place.parent) as scratch:
-        made = Path(scratch, "made")
-        for stamp, content in zip(parcel.stamps, contents, strict=True):
-            file = made / stamp.name
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_bytes(content)
-        if place.exists():
-            shutil.rmtree(place)
-        made.rename(place)
+    files = zip((stamp.name for stamp in parcel.stamps), contents, strict=True)
+    write_folder(place, partial(write_files, files))
 
 
 def _pack(folder: Path, name: str, files: Iterator[str]) -> Parcel:

@@ -13,7 +13,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -105,14 +105,14 @@ def lies_here(parcel: Parcel) -> bool:
 
 def deliver(parcel: Parcel, contents: Sequence[Any]) -> str:
     """Write a parcel to this node's disk; return the folder. contents: references to its files."""
-    place = _folders() / parcel.name
+    place = _own_folder() / parcel.name
     unpack(parcel, map(ray.get, contents), place)
     return str(place)
 
 
 def clear_away() -> None:
     """Delete what was delivered to this node for this run."""
-    shutil.rmtree(_folders(), ignore_errors=True)
+    shutil.rmtree(_own_folder(), ignore_errors=True)
 
 
 def carry_out(
@@ -121,8 +121,8 @@ def carry_out(
     """Carry a job out on this node.
 
     backbone, data: folders here. checkpoint: of the trial, to go on from. every: seconds between two
-    words to the desk. Where it is cancelled, its
-    process may finish the step that it is at and leave a checkpoint.
+    words to the desk. Where it is cancelled, its process may finish the step that it is at and leave a
+    checkpoint.
     """
     with tempfile.TemporaryDirectory(prefix="whichpeft-") as scratch:
         job = _moved(job, Path(backbone), Path(data) / job.data.name, Path(scratch))
@@ -130,18 +130,15 @@ def carry_out(
             job.checkpoint.write_bytes(checkpoint)
         ended = []
         try:
-            start_server([f"transformers.models.{f}.modeling_{f}" for f in [job.backbone.family]])
-            relay = _Relay(desk, job, every)
-            with contextlib.closing(_run(job, relay)) as found:
+            start_server([job.backbone.family])
+            relay, given = _Relay(desk, job, every), _accelerators()
+            running = run_jobs([job], [job.device], relay, beside=job.beside, environment=given)
+            with contextlib.closing(running) as found:
                 for member, result in found:
                     ended.append((result, _files(member.keep)))
         except KeyboardInterrupt:
             return Ended(results=tuple(ended), checkpoint=_read(job.checkpoint))
         return Ended(results=tuple(ended))
-
-
-def _run(job: Job, relay: NoWatch) -> Generator[tuple[Job, Result], None, None]:
-    return run_jobs([job], [job.device], relay, beside=job.beside, environment=_accelerators())
 
 
 class _Relay(NoWatch):
@@ -187,7 +184,7 @@ def _accelerators() -> dict[str, str]:
     return {"CUDA_VISIBLE_DEVICES": ",".join(map(str, given))} if given else {}
 
 
-def _folders() -> Path:
+def _own_folder() -> Path:
     """Return where this run's folders lie on this node, which nobody else may write to."""
     job = ray.get_runtime_context().get_job_id()
     node = ray.get_runtime_context().get_node_id()  # several may share a machine
