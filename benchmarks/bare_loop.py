@@ -25,14 +25,14 @@ from whichpeft.backbones import resolve_backbone
 from whichpeft.engine import Job
 from whichpeft.engine.batches import training_batches
 from whichpeft.engine.compute import choose_compute
-from whichpeft.engine.data import write_data
 from whichpeft.engine.loop import fit
 from whichpeft.engine.memory import keep_freed_memory
 from whichpeft.engine.meter import Meter
-from whichpeft.engine.prepare import TRAINING, Prepared, prepare, start_stream
+from whichpeft.engine.model_setup import TRAINING, Prepared, prepare, start_stream
 from whichpeft.methods import resolve_method
 from whichpeft.planning import make_plan
 from whichpeft.tasks import load_task
+from whichpeft.tasks.kept import write_data
 
 HERE = Path(__file__).resolve().parent
 

@@ -22,9 +22,9 @@ def measure(side: str, asked: argparse.Namespace, count: int, folder: Path) -> t
     """Return examples per second over all trials, peak memory in bytes, and the device."""
     import torch
 
-    from whichpeft.engine.batched_speed import seconds_apart, seconds_together
     from whichpeft.engine.compute import choose_compute, find_devices
     from whichpeft.engine.memory import PeakMemory, return_freed_memory
+    from whichpeft.engine.stacked.speedup import seconds_apart, seconds_together
 
     torch.set_num_threads(asked.threads)
     device = find_devices(asked.device)[0]
@@ -41,11 +41,11 @@ def make_jobs(asked: argparse.Namespace, count: int, folder: Path, device: str) 
     """Return the jobs of one method with so many seeds."""
     from whichpeft.backbones import resolve_backbone
     from whichpeft.engine import Job
-    from whichpeft.engine.data import write_data
     from whichpeft.methods import resolve_method
     from whichpeft.planning import make_plan
     from whichpeft.study import Budget, Study, TaskSource
     from whichpeft.tasks import load_task
+    from whichpeft.tasks.kept import write_data
 
     backbone, task = resolve_backbone(asked.backbone), load_task(TaskSource(name=asked.task))
     study = Study(

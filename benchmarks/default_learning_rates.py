@@ -14,8 +14,8 @@ from pathlib import Path
 
 import whichpeft as wp
 from whichpeft.executors import LocalExecutor, NoWatch
-from whichpeft.request import check_request
-from whichpeft.stage import make_job, need_of, set_stage
+from whichpeft.running.request import check_request
+from whichpeft.running.setup import make_job, need_of, set_stage
 
 GRID = {
     "full": (3e-5, 1e-4, 3e-4, 1e-3),

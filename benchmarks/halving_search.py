@@ -19,14 +19,14 @@ from pathlib import Path
 import numpy as np
 
 import whichpeft as wp
-from whichpeft.analysis.gap import paired_gap
 from whichpeft.analysis.search import best_trial
+from whichpeft.analysis.statistics.gap import paired_gap
 from whichpeft.executors import LocalExecutor, NoWatch
 from whichpeft.planning import make_search
 from whichpeft.planning.tuning import SEED
 from whichpeft.records import Record, Store
-from whichpeft.request import check_request
-from whichpeft.stage import make_job, need_of, set_stage
+from whichpeft.running.request import check_request
+from whichpeft.running.setup import make_job, need_of, set_stage
 
 METHODS = (
     "full", "lora:r=8,lora_dropout=0.0", "bitfit", "ia3", "prefix:num_virtual_tokens=20", "head",

@@ -18,10 +18,10 @@ from pathlib import Path
 
 from whichpeft.api import DEFAULT
 from whichpeft.engine import Job
-from whichpeft.engine.effort import QUICK
+from whichpeft.engine.profile_budget import QUICK
 from whichpeft.executors import LocalExecutor
-from whichpeft.request import check_request
-from whichpeft.stage import make_job, set_stage
+from whichpeft.running.request import check_request
+from whichpeft.running.setup import make_job, set_stage
 
 METHODS = ("full", "head", "lora:r=8", "bitfit")
 

@@ -16,11 +16,11 @@ from pathlib import Path
 import psutil
 
 from whichpeft.api import DEFAULT
-from whichpeft.engine.effort import EFFORTS, find_effort
+from whichpeft.engine.profile_budget import EFFORTS, find_effort
 from whichpeft.executors import LocalExecutor, NoWatch
 from whichpeft.records import Record
-from whichpeft.request import check_request
-from whichpeft.stage import need_of, profile_jobs, set_stage
+from whichpeft.running.request import check_request
+from whichpeft.running.setup import need_of, profile_jobs, set_stage
 
 PHASES = ("set-up", "warm-up", "fit", "save", "validate")
 

@@ -25,9 +25,9 @@ from waiting_method import Waiting
 import whichpeft as wp
 from whichpeft.executors import Need, NoWatch, make_executor
 from whichpeft.records import Claims, Store
-from whichpeft.request import check_request
-from whichpeft.sharing import left_to_do
-from whichpeft.stage import make_job, set_stage
+from whichpeft.running.request import check_request
+from whichpeft.running.setup import make_job, set_stage
+from whichpeft.running.work_sharing import left_to_do
 
 
 def main() -> None:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -15,6 +13,7 @@ from filelock import FileLock
 
 from whichpeft.backbones import Backbone, resolve_backbone
 
+from . import builders
 from .forks import Forks
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -63,27 +62,15 @@ def forks(own_cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     running.close()
 
 
-@pytest.fixture(scope="session")
-def made() -> ModuleType:
-    """The module that builds synthetic studies and records."""
-    path = Path(__file__).with_name("analysis") / "synthetic.py"
-    spec = importlib.util.spec_from_file_location("synthetic_records", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 @pytest.fixture
-def untimed(made: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+def untimed(monkeypatch: pytest.MonkeyPatch) -> None:
     """A dry run does all but the timing of steps, which takes it most of its time."""
 
     from whichpeft.engine import Result
 
     def profiles(jobs: Iterable[Any], devices: object, watch: object) -> Iterator[tuple[Any, Result]]:
         for job in jobs:
-            yield job, Result(record=made.profile(job.trial.method, seconds=9))
+            yield job, Result(record=builders.profile(job.trial.method, seconds=9))
 
     monkeypatch.setattr("whichpeft.executors.local.run_jobs", profiles)
     monkeypatch.setattr("whichpeft.executors.local.start_server", lambda families: None)

@@ -115,11 +115,11 @@ class Forks:
 
 def serve(requests: IO[str], answers: IO[str]) -> None:
     """Answer until the requests end."""
-    import whichpeft.cli
-    import whichpeft.conduct
+    import whichpeft.cli.app
     import whichpeft.engine.preload
-    import whichpeft.forecast
-    import whichpeft.report.page
+    import whichpeft.report.page.page
+    import whichpeft.running.dry_run
+    import whichpeft.running.runner
     from whichpeft.engine import processes
     from whichpeft.methods import methods
 
@@ -135,7 +135,7 @@ def serve(requests: IO[str], answers: IO[str]) -> None:
                 become(**about)
                 if script is not None:
                     end_after(partial(runpy.run_path, script, run_name="__main__"))
-                end_after(whichpeft.cli.main)
+                end_after(whichpeft.cli.app.main)
             answer: int | None = pid
         else:
             ended, status = os.waitpid(about, os.WNOHANG)

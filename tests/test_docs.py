@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from whichpeft.cli import main
-from whichpeft.engine.effort import QUICK
+from whichpeft.cli.app import main
+from whichpeft.engine.profile_budget import QUICK
 
+from . import builders
 from .forks import Forks
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -167,7 +168,7 @@ def test_documented_study_files_can_be_read(tmp_path: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def finished(made, reviews: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def finished(reviews: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the records of a finished run, of which lora is as good as full and cheaper."""
     from whichpeft.backbones import resolve_backbone
     from whichpeft.methods import resolve_method
@@ -182,12 +183,12 @@ def finished(made, reviews: Path, tmp_path_factory: pytest.TempPathFactory) -> P
             "task": "my-data",
             "method_id": resolve_method(text).identity,
             "hyperparameters": method.hyperparameters,
-            "adapter": {"full": made.BASE, "head": 0}.get(text, 99_000),
+            "adapter": {"full": builders.BASE, "head": 0}.get(text, 99_000),
         }
-        records.append(made.profile(text, seconds=seconds, **shared))
-        records += [made.final(text, seed, score + seed / 1000, **shared) for seed in range(3)]
-    store, predictions = Store(user / "whichpeft-runs" / "my-data-minilm"), made.predictions(records)
-    store.keep_study(made.study(["full", "head", "lora:r=8"], task=str(user / "my-data")))
+        records.append(builders.profile(text, seconds=seconds, **shared))
+        records += [builders.final(text, seed, score + seed / 1000, **shared) for seed in range(3)]
+    store, predictions = Store(user / "whichpeft-runs" / "my-data-minilm"), builders.predictions(records)
+    store.keep_study(builders.study(["full", "head", "lora:r=8"], task=str(user / "my-data")))
     for record in records:
         store.add(record, predictions=predictions(record.trial.fingerprint))
     return user
@@ -239,7 +240,7 @@ def test_the_documented_library_works(
 ) -> None:
     """With one seed and short profiles; of a script of its own tests/executors/test_local.py tells."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("whichpeft.engine.effort.EFFORTS", {"standard": QUICK})
+    monkeypatch.setattr("whichpeft.engine.profile_budget.EFFORTS", {"standard": QUICK})
     (text,) = blocks("python")
     assert text.count("seeds=3") == 1
     text = text.replace("seeds=3", "seeds=1")

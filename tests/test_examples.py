@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from whichpeft.backbones import Backbone
-from whichpeft.cli import main
+from whichpeft.cli.app import main
 from whichpeft.methods import resolve_method
 from whichpeft.study import Budget, load_study
 
@@ -93,7 +93,7 @@ def test_a_method_of_ones_own_is_listed_keeps_the_contract_and_runs(
     environment = {**os.environ, "PYTHONPATH": str(place), "COLUMNS": "200"}
     script = (
         "from whichpeft.backbones import resolve_backbone\n"
-        "from whichpeft.cli import main\n"
+        "from whichpeft.cli.app import main\n"
         "from whichpeft.testing import MethodContract\n"
         f"MethodContract('selective:words=[query]', resolve_backbone({str(tiny_backbone)!r})).check()\n"
         "main()"

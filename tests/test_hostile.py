@@ -13,13 +13,15 @@ from typing import Any
 import pytest
 
 import whichpeft as wp
-from whichpeft.analysis.check import check
+from whichpeft.analysis.check.check import check
 from whichpeft.errors import WhichpeftError
 from whichpeft.methods import resolve_method
 from whichpeft.records import Store
-from whichpeft.report.page import page
+from whichpeft.report.page.page import page
 from whichpeft.study import TaskSource, load_study
 from whichpeft.tasks import load_task
+
+from . import builders
 
 TRICK = "<script>alert(1)</script>"
 WRONG: list[Any] = [
@@ -82,12 +84,14 @@ def gives_a_clear_error_or_works(attempt: Callable[[], object]) -> None:
 
 
 @pytest.fixture(scope="module")
-def finished(made: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("run")
-    records = [made.profile(name, seconds=9) for name in ("full", "lora:r=8")]
-    records += [made.final(n, seed, 0.8 + seed / 90) for n in ("full", "lora:r=8") for seed in (0, 1)]
-    store, predictions = Store(folder), made.predictions(records)
-    store.keep_study(made.study(["full", "lora:r=8"]))
+    records = [builders.profile(name, seconds=9) for name in ("full", "lora:r=8")]
+    records += [
+        builders.final(n, seed, 0.8 + seed / 90) for n in ("full", "lora:r=8") for seed in (0, 1)
+    ]
+    store, predictions = Store(folder), builders.predictions(records)
+    store.keep_study(builders.study(["full", "lora:r=8"]))
     for record in records:
         store.add(record, predictions=predictions(record.trial.fingerprint))
     return folder

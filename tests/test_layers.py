@@ -50,7 +50,7 @@ def test_import_loads_no_framework(module: str):
     assert done.stdout.split() == [], f"import {module} loads {done.stdout.strip()}"
 
 
-@pytest.mark.parametrize("module", ["whichpeft", "whichpeft.cli"])
+@pytest.mark.parametrize("module", ["whichpeft", "whichpeft.cli.app"])
 def test_help_comes_before_anything_slow_is_imported(module: str):
     """`whichpeft --help` takes 0.2 s: no pydantic, numpy or YAML on the way (benchmarks/startup.py)."""
     slow = ["pydantic", "numpy", "pandas", "yaml", "scipy", "optuna"]

@@ -1,6 +1,6 @@
 """Lets ``python -m whichpeft`` stand for the command."""
 
-from whichpeft.cli import main
+from whichpeft.cli.app import main
 
 if __name__ == "__main__":
     main()

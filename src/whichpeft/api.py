@@ -8,17 +8,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from whichpeft.batching import check_batch_trials
 from whichpeft.errors import StudyError
-from whichpeft.request import check_request
+from whichpeft.running.request import check_request
+from whichpeft.running.trial_batching import check_batch_trials
 from whichpeft.study import Budget, Study
 from whichpeft.tasks import holds_images, suited_backbone, writes
 
 if TYPE_CHECKING:
-    from whichpeft.estimates import Estimates
+    from whichpeft.costs.estimates import Estimates
     from whichpeft.executors import Watch
-    from whichpeft.forecast import Forecast
     from whichpeft.report import Report
+    from whichpeft.running.dry_run import Forecast
 
 DEFAULT = Study(
     name="default",
@@ -86,11 +86,11 @@ def run(
     Raises RequestError, with nothing run, where the request is wrong. A trial that fails becomes
     a failed record and does not raise.
     """
-    from whichpeft.conduct import conduct
-    from whichpeft.engine.effort import find_effort
+    from whichpeft.engine.profile_budget import find_effort
     from whichpeft.executors import make_executor
-    from whichpeft.progress import LiveWatch
     from whichpeft.report import Report
+    from whichpeft.running.live_display import LiveWatch
+    from whichpeft.running.runner import conduct
 
     effort = find_effort(profile)
     batch = check_batch_trials(str(batch_trials))
@@ -103,7 +103,7 @@ def run(
         contextlib.ExitStack() as beside,
     ):
         if serve:
-            from whichpeft.serving import LivePage
+            from whichpeft.running.live_page import LivePage
 
             live = beside.enter_context(LivePage(request.store.folder))
             told.say(f"live page: {live.address}")
@@ -142,9 +142,9 @@ def forecast(
     The time is that of trials one by one; `batch_trials` is checked as `run` does. Raises RequestError
     where the request is wrong. Writes nothing.
     """
-    from whichpeft.engine.effort import find_effort
+    from whichpeft.engine.profile_budget import find_effort
     from whichpeft.executors import make_executor
-    from whichpeft.forecast import make_forecast
+    from whichpeft.running.dry_run import make_forecast
 
     effort = find_effort(profile)
     check_batch_trials(str(batch_trials))
@@ -171,7 +171,7 @@ def plan(
 
     Raises RequestError where the request is wrong. Nothing is trained and nothing is written.
     """
-    from whichpeft.estimates import make_estimates
+    from whichpeft.costs.estimates import make_estimates
     from whichpeft.units import parse_bytes, parse_speed
 
     return make_estimates(

@@ -17,6 +17,8 @@ from whichpeft.analysis.budget_curve import (
 )
 from whichpeft.analysis.search import read_search
 
+from .. import builders
+
 SCORES = [0.61, 0.40, 0.61, 0.72, 0.55]
 
 
@@ -30,14 +32,14 @@ def test_expectation_and_quantiles_are_those_of_every_possible_draw(draws):
         assert sum(value < at for value in maxima) < share * len(maxima)
 
 
-def test_a_search_begins_with_the_default_and_what_failed_adds_nothing(made):
+def test_a_search_begins_with_the_default_and_what_failed_adds_nothing():
     search = read_search(
         "lora",
         [
-            made.tuned("lora", 0, 0.60),
-            made.tuned("lora", 1, 0.70),
-            made.tuned("lora", 2, 0.30, status="stopped"),
-            made.ended("lora", "failed", "no", purpose="tune", number=3),
+            builders.tuned("lora", 0, 0.60),
+            builders.tuned("lora", 1, 0.70),
+            builders.tuned("lora", 2, 0.30, status="stopped"),
+            builders.ended("lora", "failed", "no", purpose="tune", number=3),
         ],
     )
     curve = curve_of(search)
@@ -49,10 +51,10 @@ def test_a_search_begins_with_the_default_and_what_failed_adds_nothing(made):
     assert (curve[2].low, curve[2].high) == (0.60, 0.70)
 
 
-def test_the_curve_is_what_simulated_searches_find_on_average(made):
+def test_the_curve_is_what_simulated_searches_find_on_average():
     rng = np.random.default_rng(0)
     scores = rng.uniform(0.4, 0.8, size=12)
-    records = [made.tuned("lora", number, score) for number, score in enumerate(scores)]
+    records = [builders.tuned("lora", number, score) for number, score in enumerate(scores)]
     curve = curve_of(read_search("lora", records))
     for point in curve[1:]:
         drawn = rng.choice(scores[1:], size=(20_000, point.budget - 1)).max(axis=1)
@@ -63,19 +65,19 @@ def test_the_curve_is_what_simulated_searches_find_on_average(made):
     assert all(a.expected <= b.expected for a, b in itertools.pairwise(curve))
 
 
-def test_without_a_default_the_curve_begins_at_two_and_without_scores_there_is_none(made):
-    failed = made.ended("lora", "failed", "no", purpose="tune", number=0)
-    records = [failed, made.tuned("lora", 1, 0.5), made.tuned("lora", 2, 0.7)]
+def test_without_a_default_the_curve_begins_at_two_and_without_scores_there_is_none():
+    failed = builders.ended("lora", "failed", "no", purpose="tune", number=0)
+    records = [failed, builders.tuned("lora", 1, 0.5), builders.tuned("lora", 2, 0.7)]
     curve = curve_of(read_search("lora", records))
     assert [point.budget for point in curve] == [2, 3]
     assert [point.expected for point in curve] == pytest.approx([0.6, 0.65])
     assert curve_of(read_search("lora", [failed])) == ()
 
 
-def test_where_the_order_changes_with_the_budget(made):
+def test_where_the_order_changes_with_the_budget():
     def curve(*scores):
         return curve_of(
-            read_search("m", [made.tuned("m", number, score) for number, score in enumerate(scores)])
+            read_search("m", [builders.tuned("m", number, score) for number, score in enumerate(scores)])
         )
 
     curves = {

@@ -6,55 +6,60 @@ from dataclasses import replace
 
 import pytest
 
-from whichpeft.analysis.check import check
+from whichpeft.analysis.check.check import check
 from whichpeft.errors import RecordError
 from whichpeft.study import Budget
+
+from .. import builders
 
 METHODS = ["full", "head", "lora"]
 TUNED = Budget(epochs=3, max_train=2000, batch_size=16, tuning_trials=2)
 
 
 @pytest.fixture
-def records(made):
+def records():
     return [
-        *made.whole("full", [0.88, 0.89, 0.88], adapter=made.BASE),
-        *made.whole("head", [0.70, 0.71, 0.70], adapter=0),
-        *made.whole("lora", [0.87, 0.88, 0.88]),
+        *builders.whole("full", [0.88, 0.89, 0.88], adapter=builders.BASE),
+        *builders.whole("head", [0.70, 0.71, 0.70], adapter=0),
+        *builders.whole("lora", [0.87, 0.88, 0.88]),
     ]
 
 
-def findings(made, records, methods=METHODS, *, predictions=None, **study):
-    asked = made.study(methods, **study)
+def findings(records, methods=METHODS, *, predictions=None, **study):
+    asked = builders.study(methods, **study)
     whole = [record for record in records if not isinstance(record, RecordError)]
-    return check(asked, records, predictions=predictions or made.predictions(whole))
+    return check(asked, records, predictions=predictions or builders.predictions(whole))
 
 
 def problems(found):
     return [finding for finding in found if finding.severity == "problem"]
 
 
-def test_a_sound_folder_has_no_problem_and_says_that_nothing_was_tuned(made, records):
-    (finding,) = findings(made, records)
+def test_a_sound_folder_has_no_problem_and_says_that_nothing_was_tuned(records):
+    (finding,) = findings(records)
     assert finding.severity == "note"
     assert "nothing was tuned" in finding.what
 
 
-def test_the_order_is_problems_first(made, records):
-    found = findings(made, records[:-1])
+def test_the_order_is_problems_first(records):
+    found = findings(records[:-1])
     assert [finding.severity for finding in found] == ["problem", "note"]
     assert found[0].what == "seeds not run: 2"
     assert (found[0].backbone, found[0].task, found[0].method) == ("minilm", "glue/sst2", "lora")
 
 
-def test_one_seed_is_a_problem(made):
-    records = [*made.whole("full", [0.8], adapter=made.BASE), *made.whole("head", [0.7], adapter=0)]
-    (finding,) = problems(findings(made, records, METHODS[:2], seeds=[0]))
+def test_one_seed_is_a_problem():
+    records = [
+        *builders.whole("full", [0.8], adapter=builders.BASE),
+        *builders.whole("head", [0.7], adapter=0),
+    ]
+    (finding,) = problems(findings(records, METHODS[:2], seeds=[0]))
     assert "one seed alone" in finding.what
 
 
-def test_what_methods_are_held_against(made):
-    records = made.whole("lora", [0.8, 0.81, 0.8])
-    found = findings(made, records, ["lora"])
+def test_what_methods_are_held_against():
+    records = builders.whole("lora", [0.8, 0.81, 0.8])
+    found = findings(records, ["lora"])
     (finding,) = problems(found)
     assert "the baseline full is not among the methods" in finding.what
     assert [f.way_out for f in found[1:]] == [
@@ -64,19 +69,19 @@ def test_what_methods_are_held_against(made):
     ]
 
 
-def test_other_data_are_found(made, records):
-    other = [made.final("lora", seed, 0.8, data="d2") for seed in range(3)]
-    found = findings(made, [*records, *other])
+def test_other_data_are_found(records):
+    other = [builders.final("lora", seed, 0.8, data="d2") for seed in range(3)]
+    found = findings([*records, *other])
     assert "2 different data" in found[0].what
 
 
-def test_other_settings_are_found(made, records):
-    newer = replace(made.SETTING, versions={**made.VERSIONS, "torch": "3.0.0"})
+def test_other_settings_are_found(records):
+    newer = replace(builders.SETTING, versions={**builders.VERSIONS, "torch": "3.0.0"})
     strange = [
-        *made.whole("ia3", [0.8, 0.8, 0.81], setting=made.other_machine()),
-        *made.whole("bitfit", [0.8, 0.81, 0.8], setting=newer),
+        *builders.whole("ia3", [0.8, 0.8, 0.81], setting=builders.other_machine()),
+        *builders.whole("bitfit", [0.8, 0.81, 0.8], setting=newer),
     ]
-    found = problems(findings(made, [*records, *strange], [*METHODS, "ia3", "bitfit"]))
+    found = problems(findings([*records, *strange], [*METHODS, "ia3", "bitfit"]))
     assert [(f.method, f.what) for f in found] == [
         ("bitfit", "its scores cannot be compared: another torch than the others"),
         ("ia3", "its costs cannot be compared: another hardware than the others"),
@@ -84,97 +89,97 @@ def test_other_settings_are_found(made, records):
     ]
 
 
-def test_failures_name_their_file_and_refusals_are_notes(made, records):
-    failed = made.ended("ia3", "failed", "out of memory", seed=1, phase="fit")
-    refused = made.ended("prefix", "refused", "no attention", purpose="profile")
-    found = findings(made, [*records, failed, refused], [*METHODS, "ia3", "prefix"])
+def test_failures_name_their_file_and_refusals_are_notes(records):
+    failed = builders.ended("ia3", "failed", "out of memory", seed=1, phase="fit")
+    refused = builders.ended("prefix", "refused", "no attention", purpose="profile")
+    found = findings([*records, failed, refused], [*METHODS, "ia3", "prefix"])
     failure = next(f for f in found if "out of memory" in f.what)
     assert (failure.severity, failure.seed) == ("problem", 1)
     assert failure.file == f"records/{failed.trial.fingerprint}.json"
     assert next(f for f in found if f.method == "prefix").severity == "note"
 
 
-def test_uneven_and_unfinished_searches_are_found(made):
+def test_uneven_and_unfinished_searches_are_found():
     def whole(method, scores, trials, **changed):
-        records = made.whole(method, scores, **changed)
-        tunes = [made.tuned(method, number, 0.5) for number in range(trials)]
+        records = builders.whole(method, scores, **changed)
+        tunes = [builders.tuned(method, number, 0.5) for number in range(trials)]
         return [
             replace(record, trial=replace(record.trial, budget=TUNED)) for record in (*records, *tunes)
         ]
 
     records = [
-        *whole("full", [0.88, 0.89, 0.88], 2, adapter=made.BASE),
+        *whole("full", [0.88, 0.89, 0.88], 2, adapter=builders.BASE),
         *whole("head", [0.70, 0.71, 0.70], 2, adapter=0),
         *whole("lora", [0.87, 0.88, 0.88], 1),
         *whole("bitfit", [0.86, 0.86, 0.87], 0),
     ]
-    found = problems(findings(made, records, [*METHODS, "bitfit"], budget=TUNED))
+    found = problems(findings(records, [*METHODS, "bitfit"], budget=TUNED))
     assert [(f.method, f.what) for f in found] == [
         ("lora", "its search is not finished: 1 of 2 tuning trials"),
         ("bitfit", "it was not tuned, while the study tunes: it competes at its default"),
     ]
 
 
-def test_a_search_of_few_choices_that_was_tried_whole_is_a_note(made):
+def test_a_search_of_few_choices_that_was_tried_whole_is_a_note():
     many = Budget(epochs=3, max_train=2000, batch_size=16, tuning_trials=8)
-    size = made.measurements({"search_trials": 2}, "set-up")
+    size = builders.measurements({"search_trials": 2}, "set-up")
     records = [
         replace(record, trial=replace(record.trial, budget=many))
         for record in (
-            *made.whole("full", [0.88, 0.89, 0.88], adapter=made.BASE),
-            *made.whole("head", [0.70, 0.71, 0.70], adapter=0),
-            *(made.tuned(method, number, 0.9 - number / 10)
+            *builders.whole("full", [0.88, 0.89, 0.88], adapter=builders.BASE),
+            *builders.whole("head", [0.70, 0.71, 0.70], adapter=0),
+            *(builders.tuned(method, number, 0.9 - number / 10)
               for method in ("full", "head") for number in range(2)),
         )
     ]  # fmt: skip
     records = [replace(record, measurements=(*record.measurements, *size)) for record in records]
-    found = findings(made, records, ["full", "head"], budget=many)
+    found = findings(records, ["full", "head"], budget=many)
     assert not [f for f in problems(found) if "search" in f.what]
     whole = [f.method for f in found if "few choices: 2 tuning trials, not 8" in f.what]
     assert whole == ["full", "head"]
 
 
-def test_a_candidate_that_diverges_is_a_note_and_a_failed_default_a_problem(made):
+def test_a_candidate_that_diverges_is_a_note_and_a_failed_default_a_problem():
     budget = replace(TUNED, tuning_trials=3)
     records = [
-        *made.whole("lora", [0.8, 0.81, 0.8]),
-        made.tuned("lora", 0, 0.5),
-        made.tuned("lora", 1, 0.5, status="failed"),
-        made.tuned("lora", 2, 0.5),
+        *builders.whole("lora", [0.8, 0.81, 0.8]),
+        builders.tuned("lora", 0, 0.5),
+        builders.tuned("lora", 1, 0.5, status="failed"),
+        builders.tuned("lora", 2, 0.5),
     ]
     records = [replace(r, trial=replace(r.trial, budget=budget)) for r in records]
-    found = findings(made, records, ["lora"], budget=budget, baseline="lora")
+    found = findings(records, ["lora"], budget=budget, baseline="lora")
     assert next(f for f in found if "tuning trial 1 failed" in f.what).severity == "note"
     assert not problems(found)
 
 
-def test_costs_that_were_not_measured_or_not_alone(made, records):
-    crowded = replace(made.profile("lora"), setting=replace(made.SETTING, beside=1))
+def test_costs_that_were_not_measured_or_not_alone(records):
+    crowded = replace(builders.profile("lora"), setting=replace(builders.SETTING, beside=1))
     kept = [r for r in records if r.trial.method != "lora" or r.trial.purpose == "final"]
-    (finding,) = problems(findings(made, [*kept, crowded]))
+    (finding,) = problems(findings([*kept, crowded]))
     assert "beside 1 other trials" in finding.what
-    (finding,) = problems(findings(made, kept))
+    (finding,) = problems(findings(kept))
     assert finding.what == "its costs were not measured"
 
 
-def test_damaged_records_are_told_and_the_rest_is_checked(made, records):
+def test_damaged_records_are_told_and_the_rest_is_checked(records):
     damage = RecordError("records/x.json: not a readable record; delete it and run the study again")
-    found = findings(made, [damage, *records])
+    found = findings([damage, *records])
     assert found[0].what == "records/x.json: not a readable record"
     assert found[0].way_out == "delete it and run the study again"
     assert len(problems(found)) == 1
 
 
-def test_predictions_that_are_missing_damaged_or_of_other_examples(made, records):
-    known = made.predictions(records)
+def test_predictions_that_are_missing_damaged_or_of_other_examples(records):
+    known = builders.predictions(records)
     finals = [r.trial.fingerprint for r in records if r.trial.purpose == "final"]
 
     def without(fingerprint):
         return None if fingerprint == finals[0] else known(fingerprint)
 
-    (finding,) = problems(findings(made, records, predictions=without))
+    (finding,) = problems(findings(records, predictions=without))
     assert (finding.method, "left no predictions" in finding.what) == ("full", True)
-    none = findings(made, records, predictions=lambda fingerprint: None)
+    none = findings(records, predictions=lambda fingerprint: None)
     assert not problems(none)
     assert sum("left no predictions" in f.what for f in none) == 3
 
@@ -183,38 +188,38 @@ def test_predictions_that_are_missing_damaged_or_of_other_examples(made, records
             raise RecordError("predictions/x.npz: not readable; delete it")
         return known(fingerprint)
 
-    (finding,) = problems(findings(made, records, predictions=broken))
+    (finding,) = problems(findings(records, predictions=broken))
     assert (finding.method, finding.seed, finding.way_out) == ("head", 1, "delete it")
 
     def other(fingerprint):
         arrays = known(fingerprint)
         return {**arrays, "labels": 1 - arrays["labels"]} if fingerprint == finals[8] else arrays
 
-    (finding,) = problems(findings(made, records, predictions=other))
+    (finding,) = problems(findings(records, predictions=other))
     assert (finding.method, finding.seed) == ("lora", 2)
     assert "other test examples" in finding.what
 
 
-def test_methods_that_answer_alike_are_noted(made, records):
-    known = made.predictions(records)
+def test_methods_that_answer_alike_are_noted(records):
+    known = builders.predictions(records)
     of = {
         (r.trial.method, r.trial.seed): r.trial.fingerprint
         for r in records
         if r.trial.purpose == "final"
     }
     alike = {of["lora", seed]: known(of["head", seed]) for seed in range(3)}
-    found = findings(made, records, predictions=lambda f: alike.get(f, known(f)))
+    found = findings(records, predictions=lambda f: alike.get(f, known(f)))
     assert [f.what for f in found if f.method == "lora"] == [
         "it answers every test example as head does"
     ]
 
 
-def test_a_method_that_the_study_does_not_name_and_a_record_twice(made, records):
-    found = findings(made, [*records, *made.whole("ia3", [0.8, 0.8, 0.81]), records[0]])
+def test_a_method_that_the_study_does_not_name_and_a_record_twice(records):
+    found = findings([*records, *builders.whole("ia3", [0.8, 0.8, 0.81]), records[0]])
     assert "not named in study.yaml" in next(f for f in found if f.method == "ia3").what
     assert found[0].what.startswith("2 files hold the record")
 
 
-def test_an_empty_folder(made):
-    found = problems(findings(made, []))
+def test_an_empty_folder():
+    found = problems(findings([]))
     assert found[0].what == "there is no record that can be read"

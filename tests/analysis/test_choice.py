@@ -6,21 +6,23 @@ import numpy as np
 import pytest
 
 from whichpeft.analysis import comparisons
-from whichpeft.analysis.candidates import Candidate
-from whichpeft.analysis.changes import caveats, changes
-from whichpeft.analysis.choice import Answer, choose, choose_over_tasks, decide
-from whichpeft.analysis.evidence import OverTasks, Trials
-from whichpeft.analysis.intervals import Interval
-from whichpeft.analysis.terms import Terms, read_terms
+from whichpeft.analysis.choice.candidates import Candidate
+from whichpeft.analysis.choice.choice import Answer, choose, choose_over_tasks, decide
+from whichpeft.analysis.choice.constraints import Terms, read_terms
+from whichpeft.analysis.choice.evidence import OverTasks, Trials
+from whichpeft.analysis.choice.what_if import caveats, changes
+from whichpeft.analysis.statistics.intervals import Interval
 from whichpeft.errors import StudyError
 from whichpeft.report.choices import sentence
+
+from .. import builders
 
 METHODS = ["full", "lora", "bitfit", "zero-shot"]
 
 
-def answer_of(made, records, terms=None, *, methods=METHODS, predictions=True, **study):
-    known = made.predictions(records) if predictions else None
-    asked = made.study(methods, **study)
+def answer_of(records, terms=None, *, methods=METHODS, predictions=True, **study):
+    known = builders.predictions(records) if predictions else None
+    asked = builders.study(methods, **study)
     (comparison,) = comparisons(asked, records, predictions=known)
     return choose(comparison, terms or Terms(), rng=np.random.default_rng(0))
 
@@ -30,19 +32,19 @@ def by_name(answer):
 
 
 @pytest.fixture
-def records(made):
+def records():
     """full and lora are truly alike, bitfit is five points behind; lora takes half the time."""
     return [
-        *made.whole("full", [0.880, 0.882, 0.881], adapter=made.BASE, seconds=60, memory=8e8),
-        *made.whole("lora", [0.879, 0.881, 0.880], adapter=99_000, seconds=30, memory=4e8),
-        *made.whole("bitfit", [0.830, 0.831, 0.829], adapter=9_000, seconds=20, memory=3e8),
-        made.idle_profile(),
-        *(made.final("zero-shot", seed, 0.5, adapter=0) for seed in range(3)),
+        *builders.whole("full", [0.880, 0.882, 0.881], adapter=builders.BASE, seconds=60, memory=8e8),
+        *builders.whole("lora", [0.879, 0.881, 0.880], adapter=99_000, seconds=30, memory=4e8),
+        *builders.whole("bitfit", [0.830, 0.831, 0.829], adapter=9_000, seconds=20, memory=3e8),
+        builders.idle_profile(),
+        *(builders.final("zero-shot", seed, 0.5, adapter=0) for seed in range(3)),
     ]
 
 
-def test_the_cheapest_that_is_proved_is_chosen(made, records):
-    answer = answer_of(made, records)
+def test_the_cheapest_that_is_proved_is_chosen(records):
+    answer = answer_of(records)
     found = by_name(answer)
     assert answer.chosen is found["lora"]
     assert answer.basis == "proved"
@@ -52,7 +54,7 @@ def test_the_cheapest_that_is_proved_is_chosen(made, records):
     # bitfit would be chosen for its time from the margin on within which it is proved.
     assert 0.05 < found["bitfit"].proved_margin < 0.08
     wider = Terms(margin=found["bitfit"].proved_margin)
-    assert answer_of(made, records, wider).chosen.method == "bitfit"
+    assert answer_of(records, wider).chosen.method == "bitfit"
     (margin,) = [line for line in changes(answer) if line.startswith("With a margin")]
     assert "bitfit is chosen: training time 20 s instead of 30 s" in margin
 
@@ -62,34 +64,34 @@ def test_the_cheapest_that_is_proved_is_chosen(made, records):
     [("time", "lora"), ("memory", "dora"), ("trainable", "dora"), ("adapter-size", "dora"),
      ("latency", None)],
 )  # fmt: skip
-def test_costs_decide_between_those_that_are_proved(made, records, by, method):
-    slower = made.whole("dora", [0.879, 0.881, 0.880], adapter=5_000, seconds=40, memory=2e8)
-    answer = answer_of(made, [*records, *slower], Terms(by=by), methods=[*METHODS, "dora"])
+def test_costs_decide_between_those_that_are_proved(records, by, method):
+    slower = builders.whole("dora", [0.879, 0.881, 0.880], adapter=5_000, seconds=40, memory=2e8)
+    answer = answer_of([*records, *slower], Terms(by=by), methods=[*METHODS, "dora"])
     assert (answer.chosen and answer.chosen.method) == method
     if method is None:
         assert by_name(answer)["dora"].excluded == ("latency was not measured",)
 
 
-def test_the_cheapest_of_the_proved_is_chosen_though_a_cheaper_one_is_likely(made):
+def test_the_cheapest_of_the_proved_is_chosen_though_a_cheaper_one_is_likely():
     """bitfit's seeds scatter, so it is likely within the margin and not proved to be."""
     records = [
-        *made.whole("full", [0.880, 0.882, 0.881], adapter=made.BASE, seconds=60),
-        *made.whole("lora", [0.880, 0.881, 0.880], seconds=30),
-        *made.whole("bitfit", [0.855, 0.885, 0.870], adapter=99, seconds=5),
+        *builders.whole("full", [0.880, 0.882, 0.881], adapter=builders.BASE, seconds=60),
+        *builders.whole("lora", [0.880, 0.881, 0.880], seconds=30),
+        *builders.whole("bitfit", [0.855, 0.885, 0.870], adapter=99, seconds=5),
     ]
-    answer = answer_of(made, records, methods=METHODS[:3])
+    answer = answer_of(records, methods=METHODS[:3])
     found = by_name(answer)
     assert found["bitfit"].probability > 0.5
     assert (answer.chosen.method, answer.basis) == ("lora", "proved")
 
 
-def test_a_best_bet_where_nothing_is_proved(made):
+def test_a_best_bet_where_nothing_is_proved():
     records = [
-        *made.whole("full", [0.90, 0.80, 0.86], adapter=made.BASE, seconds=60),
-        *made.whole("lora", [0.84, 0.86, 0.85], seconds=30),
-        *made.whole("bitfit", [0.70, 0.71, 0.69], adapter=99, seconds=5),
+        *builders.whole("full", [0.90, 0.80, 0.86], adapter=builders.BASE, seconds=60),
+        *builders.whole("lora", [0.84, 0.86, 0.85], seconds=30),
+        *builders.whole("bitfit", [0.70, 0.71, 0.69], adapter=99, seconds=5),
     ]
-    answer = answer_of(made, records, methods=METHODS[:3])
+    answer = answer_of(records, methods=METHODS[:3])
     assert answer.basis == "best bet"
     assert answer.chosen.method in ("full", "lora")
     assert answer.chosen.probability == max(c.probability for c in answer.candidates)
@@ -97,42 +99,42 @@ def test_a_best_bet_where_nothing_is_proved(made):
     assert any("seeds would prove" in line for line in changes(answer))
 
 
-def test_one_seed_proves_nothing(made):
+def test_one_seed_proves_nothing():
     records = [
-        *made.whole("full", [0.900], adapter=made.BASE, seconds=60),
-        *made.whole("lora", [0.899], seconds=30),
+        *builders.whole("full", [0.900], adapter=builders.BASE, seconds=60),
+        *builders.whole("lora", [0.899], seconds=30),
     ]
-    answer = answer_of(made, records, methods=METHODS[:2], seeds=[0])
+    answer = answer_of(records, methods=METHODS[:2], seeds=[0])
     assert answer.basis == "best bet"
     assert answer.chosen.probability is not None  # over test examples
     assert any("One seed cannot tell" in line for line in caveats(answer))
-    blind = answer_of(made, records, methods=METHODS[:2], seeds=[0], predictions=False)
+    blind = answer_of(records, methods=METHODS[:2], seeds=[0], predictions=False)
     assert (blind.chosen.method, blind.chosen.probability) == ("full", None)
 
 
-def test_without_predictions_seeds_alone_decide_and_that_is_said(made):
+def test_without_predictions_seeds_alone_decide_and_that_is_said():
     records = [
-        *made.whole("full", [0.880, 0.882, 0.881], adapter=made.BASE, seconds=60),
-        *made.whole("lora", [0.879, 0.882, 0.880], seconds=30),
+        *builders.whole("full", [0.880, 0.882, 0.881], adapter=builders.BASE, seconds=60),
+        *builders.whole("lora", [0.879, 0.882, 0.880], seconds=30),
     ]
-    answer = answer_of(made, records, methods=METHODS[:2], predictions=False)
+    answer = answer_of(records, methods=METHODS[:2], predictions=False)
     assert (answer.chosen.method, answer.basis) == ("lora", "proved")
     assert any("holds for this test set" in line for line in caveats(answer))
 
 
-def test_gaps_that_agree_on_every_seed_prove_nothing_without_predictions(made):
+def test_gaps_that_agree_on_every_seed_prove_nothing_without_predictions():
     records = [
-        *made.whole("full", [0.880, 0.882, 0.884], adapter=made.BASE, seconds=60),
-        *made.whole("lora", [0.879, 0.881, 0.883], seconds=30),
+        *builders.whole("full", [0.880, 0.882, 0.884], adapter=builders.BASE, seconds=60),
+        *builders.whole("lora", [0.879, 0.881, 0.883], seconds=30),
     ]
-    answer = answer_of(made, records, methods=METHODS[:2], predictions=False)
+    answer = answer_of(records, methods=METHODS[:2], predictions=False)
     assert not answer.evidence.proves(0, 1)
     assert (answer.chosen.method, answer.basis) == ("full", "best bet")
     assert [c.probability for c in answer.candidates] == [None, None]
     assert answer.chosen.gap == (0, 0, 0)
     assert any("to lora is the same on every seed" in line for line in caveats(answer))
     assert not any("would prove" in line for line in changes(answer))
-    assert answer_of(made, records, methods=METHODS[:2]).basis == "proved"
+    assert answer_of(records, methods=METHODS[:2]).basis == "proved"
 
 
 LIMITS = [
@@ -145,8 +147,8 @@ LIMITS = [
 
 
 @pytest.mark.parametrize(("key", "text", "reason"), LIMITS)
-def test_every_limit_excludes_and_says_so(made, records, key, text, reason):
-    answer = answer_of(made, records, read_terms(**{key: text}))
+def test_every_limit_excludes_and_says_so(records, key, text, reason):
+    answer = answer_of(records, read_terms(**{key: text}))
     assert by_name(answer)["full"].excluded == (reason,)
     if key == "max_latency":
         assert answer.chosen is None
@@ -155,21 +157,21 @@ def test_every_limit_excludes_and_says_so(made, records, key, text, reason):
         assert answer.chosen.method == "lora"
 
 
-def test_a_limit_that_excludes_a_better_method_says_by_how_much(made, records):
-    answer = answer_of(made, records, read_terms(max_train_time="25s"))
+def test_a_limit_that_excludes_a_better_method_says_by_how_much(records):
+    answer = answer_of(records, read_terms(max_train_time="25s"))
     assert answer.chosen.method == "bitfit"
     lines = changes(answer)
     assert any(line.startswith("full scored 5.1 points more (") for line in lines)
     assert any("lora scored 5.0 points more" in line and "needs 30 s" in line for line in lines)
 
 
-def test_a_limit_just_missed_is_told_apart(made, records):
-    answer = answer_of(made, records, Terms(limits={"time": 59.9}))
+def test_a_limit_just_missed_is_told_apart(records):
+    answer = answer_of(records, Terms(limits={"time": 59.9}))
     assert by_name(answer)["full"].excluded == ("training time 60 s is over 60 s by 0.2%",)
 
 
-def test_nothing_fits(made, records):
-    answer = answer_of(made, records, read_terms(max_train_time="1s"))
+def test_nothing_fits(records):
+    answer = answer_of(records, read_terms(max_train_time="1s"))
     assert answer.chosen is None
     assert [c.method for c in answer.candidates] == METHODS
     assert all(c.excluded for c in answer.candidates)
@@ -177,29 +179,29 @@ def test_nothing_fits(made, records):
     assert changes(answer)[0] == "full needs 60 s of training time (1.0 s allowed)."
 
 
-def test_what_trains_nothing_is_never_chosen(made, records):
-    answer = answer_of(made, records, Terms(margin=1.0))
+def test_what_trains_nothing_is_never_chosen(records):
+    answer = answer_of(records, Terms(margin=1.0))
     assert answer.chosen.method == "bitfit"
     assert by_name(answer)["zero-shot"].excluded == (
         "it trains nothing: it is what training has to beat",
     )
 
 
-def test_a_choice_that_is_no_better_than_no_training_says_so(made):
+def test_a_choice_that_is_no_better_than_no_training_says_so():
     records = [
-        *made.whole("lora", [0.50, 0.52, 0.48]),
-        made.idle_profile(),
-        *(made.final("zero-shot", seed, 0.5, adapter=0) for seed in range(3)),
+        *builders.whole("lora", [0.50, 0.52, 0.48]),
+        builders.idle_profile(),
+        *(builders.final("zero-shot", seed, 0.5, adapter=0) for seed in range(3)),
     ]
-    answer = answer_of(made, records, methods=["lora", "zero-shot"])
+    answer = answer_of(records, methods=["lora", "zero-shot"])
     assert any("not proved better than zero-shot" in line for line in caveats(answer))
 
 
-def test_what_did_not_complete_is_listed_with_the_reason(made, records):
-    failed = made.ended("ia3", "failed", "out of memory", phase="fit", purpose="profile")
-    refused = made.ended("prefix", "refused", "no attention", purpose="profile")
+def test_what_did_not_complete_is_listed_with_the_reason(records):
+    failed = builders.ended("ia3", "failed", "out of memory", phase="fit", purpose="profile")
+    refused = builders.ended("prefix", "refused", "no attention", purpose="profile")
     methods = ["full", "lora", "bitfit", "ia3", "prefix", "dora", "zero-shot"]
-    answer = answer_of(made, [*records, failed, refused], methods=methods)
+    answer = answer_of([*records, failed, refused], methods=methods)
     found = by_name(answer)
     assert answer.chosen.method == "lora"
     assert "out of memory" in found["ia3"].excluded[0]
@@ -216,17 +218,19 @@ def test_what_did_not_complete_is_listed_with_the_reason(made, records):
     ],
 )  # fmt: skip
 def test_nothing_is_proved_while_a_method_that_may_be_better_is_open(
-    made, records, unfinished, terms, is_open
+records, unfinished, terms, is_open
 ):
     other = {
-        "seed": made.whole("ia3", [0.95, 0.95], seconds=50),
-        "failed": [made.ended("ia3", "failed", "out of memory", phase="fit", purpose="profile")],
-        "no cost": [made.final("ia3", seed, 0.95) for seed in range(3)],
-        "setting": made.whole("ia3", [0.95] * 3, adapter=made.BASE, setting=made.other_machine()),
+        "seed": builders.whole("ia3", [0.95, 0.95], seconds=50),
+        "failed": [builders.ended("ia3", "failed", "out of memory", phase="fit", purpose="profile")],
+        "no cost": [builders.final("ia3", seed, 0.95) for seed in range(3)],
+        "setting": builders.whole(
+            "ia3", [0.95] * 3, adapter=builders.BASE, setting=builders.other_machine()
+        ),
         "nothing": [],
-        "refused": [made.ended("ia3", "refused", "no attention", purpose="profile")],
+        "refused": [builders.ended("ia3", "refused", "no attention", purpose="profile")],
     }[unfinished]
-    answer = answer_of(made, [*records, *other], read_terms(**terms), methods=[*METHODS, "ia3"])
+    answer = answer_of([*records, *other], read_terms(**terms), methods=[*METHODS, "ia3"])
     assert by_name(answer)["ia3"].still_open == is_open
     assert not by_name(answer)["zero-shot"].still_open
     assert answer.chosen.method == "lora"
@@ -237,22 +241,24 @@ def test_nothing_is_proved_while_a_method_that_may_be_better_is_open(
     assert [line.startswith("ia3 is not finished") for line in told] == [True] * is_open
 
 
-def test_what_trains_nothing_may_be_unfinished(made, records):
-    answer = answer_of(made, [r for r in records if r.trial.method != "zero-shot"])
+def test_what_trains_nothing_may_be_unfinished(records):
+    answer = answer_of([r for r in records if r.trial.method != "zero-shot"])
     assert "not run yet" in by_name(answer)["zero-shot"].excluded[0]
     assert answer.basis == "proved"
 
 
-def test_over_tasks_what_is_open_on_one_is_open(made):
+def test_over_tasks_what_is_open_on_one_is_open():
     def over(seeds):
         records = []
         for task in ("a", "b"):
             for method, score in (("full", 0.90), ("lora", 0.90), ("ia3", 0.95)):
                 count = seeds if (task, method) == ("b", "ia3") else 3
-                records.append(made.profile(method, task=task, seconds=90 if method == "ia3" else 30))
-                records += [made.final(method, s, score + s / 1000, task=task) for s in range(count)]
-        study = made.study(["full", "lora", "ia3"], task=None, tasks=["a", "b"])
-        return comparisons(study, records, predictions=made.predictions(records))
+                records.append(
+                    builders.profile(method, task=task, seconds=90 if method == "ia3" else 30)
+                )
+                records += [builders.final(method, s, score + s / 1000, task=task) for s in range(count)]
+        study = builders.study(["full", "lora", "ia3"], task=None, tasks=["a", "b"])
+        return comparisons(study, records, predictions=builders.predictions(records))
 
     def answer(found, terms):
         return choose_over_tasks([choose(c, terms, rng=np.random.default_rng(0)) for c in found])
@@ -265,13 +271,13 @@ def test_over_tasks_what_is_open_on_one_is_open(made):
     assert (answer(over(3), Terms()).chosen.method, early.chosen.method) == ("ia3", "full")
 
 
-def test_the_only_one_allowed_is_not_called_proved(made, records):
-    answer = answer_of(made, records, read_terms(max_train_time="25s"))
+def test_the_only_one_allowed_is_not_called_proved(records):
+    answer = answer_of(records, read_terms(max_train_time="25s"))
     assert (answer.chosen.method, answer.basis) == ("bitfit", "only one")
     assert answer.chosen.proved_margin is None
     assert sentence(answer).endswith("It is the only one allowed.")
     terms, methods = read_terms(max_train_time="25s"), [*METHODS, "ia3", "dora"]
-    early = answer_of(made, records, terms, methods=methods)
+    early = answer_of(records, terms, methods=methods)
     assert early.basis == "best bet"
     assert "the only one allowed so far. Not finished or not measured alike: ia3 and dora." in (
         sentence(early)
@@ -279,44 +285,48 @@ def test_the_only_one_allowed_is_not_called_proved(made, records):
     assert not any("would prove" in line for line in changes(early))
 
 
-def test_a_tuned_method_stands_at_its_default_until_it_is_whole(made):
+def test_a_tuned_method_stands_at_its_default_until_it_is_whole():
     better = {"hyperparameters": {"learning_rate": 0.002}}
-    default = made.whole("lora", [0.70, 0.70, 0.70])
-    search = [made.tuned("lora", 0, 0.5), made.tuned("lora", 1, 0.6), made.profile("lora", **better)]
-    one = made.final("lora", 0, 0.9, **better)
-    early = answer_of(made, [*default, *search, one], methods=["lora"])
+    default = builders.whole("lora", [0.70, 0.70, 0.70])
+    search = [
+        builders.tuned("lora", 0, 0.5),
+        builders.tuned("lora", 1, 0.6),
+        builders.profile("lora", **better),
+    ]
+    one = builders.final("lora", 0, 0.9, **better)
+    early = answer_of([*default, *search, one], methods=["lora"])
     assert (early.chosen.variant, early.chosen.score.mean) == ("default", pytest.approx(0.7))
-    alone = answer_of(made, [*search, one], methods=["lora"])
+    alone = answer_of([*search, one], methods=["lora"])
     (candidate,) = alone.candidates
     assert (candidate.variant, candidate.score.mean) == ("tuned", pytest.approx(0.9))
     assert alone.chosen is None
 
 
-def test_scores_and_costs_of_another_setting_are_left_out(made, records):
-    elsewhere = made.whole("ia3", [0.88, 0.88, 0.88], seconds=1, setting=made.other_machine())
-    answer = answer_of(made, [*records, *elsewhere], methods=[*METHODS, "ia3"])
+def test_scores_and_costs_of_another_setting_are_left_out(records):
+    elsewhere = builders.whole("ia3", [0.88, 0.88, 0.88], seconds=1, setting=builders.other_machine())
+    answer = answer_of([*records, *elsewhere], methods=[*METHODS, "ia3"])
     assert by_name(answer)["ia3"].excluded == ("training time was measured in another setting",)
 
 
-def test_tuned_where_tuned_and_what_was_not_is_named(made):
+def test_tuned_where_tuned_and_what_was_not_is_named():
     better = {"hyperparameters": {"learning_rate": 0.002}}
     records = [
-        *made.whole("lora", [0.70, 0.70, 0.70]),
-        made.tuned("lora", 0, 0.5),
-        made.tuned("lora", 1, 0.6),
-        made.profile("lora", **better),
-        *(made.final("lora", seed, 0.9, **better) for seed in range(3)),
-        *made.whole("full", [0.85, 0.85, 0.85], adapter=made.BASE, seconds=60),
+        *builders.whole("lora", [0.70, 0.70, 0.70]),
+        builders.tuned("lora", 0, 0.5),
+        builders.tuned("lora", 1, 0.6),
+        builders.profile("lora", **better),
+        *(builders.final("lora", seed, 0.9, **better) for seed in range(3)),
+        *builders.whole("full", [0.85, 0.85, 0.85], adapter=builders.BASE, seconds=60),
     ]
-    answer = answer_of(made, records, methods=["full", "lora"])
+    answer = answer_of(records, methods=["full", "lora"])
     assert (answer.chosen.method, answer.chosen.variant) == ("lora", "tuned")
     assert answer.chosen.score.mean == pytest.approx(0.9)
     assert caveats(answer) == ["Not tuned, so held against tuned methods at their defaults: full."]
-    untuned = answer_of(made, records[-4:], methods=["full"])
+    untuned = answer_of(records[-4:], methods=["full"])
     assert "default hyperparameters only" in caveats(untuned)[0]
 
 
-def test_one_answer_over_several_tasks(made):
+def test_one_answer_over_several_tasks():
     """lora is best on one task and far behind on the other, so bitfit is chosen over both."""
     records, tasks = [], ["a", "b"]
     scores = {
@@ -326,10 +336,10 @@ def test_one_answer_over_several_tasks(made):
     for task, own in scores.items():
         for method, score in own.items():
             seconds = {"full": 60, "lora": 10, "bitfit": 20}[method]
-            records.append(made.profile(method, task=task, seconds=seconds))
-            records += [made.final(method, s, score + s / 1000, task=task) for s in range(3)]
-    study = made.study(["full", "lora", "bitfit"], task=None, tasks=tasks)
-    found = comparisons(study, records, predictions=made.predictions(records))
+            records.append(builders.profile(method, task=task, seconds=seconds))
+            records += [builders.final(method, s, score + s / 1000, task=task) for s in range(3)]
+    study = builders.study(["full", "lora", "bitfit"], task=None, tasks=tasks)
+    found = comparisons(study, records, predictions=builders.predictions(records))
     answers = [choose(c, Terms(), rng=np.random.default_rng(0)) for c in found]
     assert [a.chosen.method for a in answers] == ["lora", "bitfit"]
     whole = choose_over_tasks(answers)
@@ -342,7 +352,7 @@ def test_one_answer_over_several_tasks(made):
     assert choose_over_tasks(answers[:1]) is None
 
 
-def over_two_tasks(made, tuned):
+def over_two_tasks(tuned):
     """Return the answer over tasks a and b; tuned: the tasks on which each method was searched."""
     better = {"hyperparameters": {"learning_rate": 0.002}}
     records = []
@@ -350,26 +360,26 @@ def over_two_tasks(made, tuned):
         for method, score in (("full", 0.90), ("lora", 0.88)):
             own = {"task": task}
             if task in tuned[method]:
-                records += [made.tuned(method, i, 0.5 + i / 10, **own) for i in range(2)]
+                records += [builders.tuned(method, i, 0.5 + i / 10, **own) for i in range(2)]
                 own |= better
-            records.append(made.profile(method, **own))
-            records += [made.final(method, s, score + s / 1000, **own) for s in range(3)]
-    study = made.study(["full", "lora"], task=None, tasks=["a", "b"])
-    found = comparisons(study, records, predictions=made.predictions(records))
+            records.append(builders.profile(method, **own))
+            records += [builders.final(method, s, score + s / 1000, **own) for s in range(3)]
+    study = builders.study(["full", "lora"], task=None, tasks=["a", "b"])
+    found = comparisons(study, records, predictions=builders.predictions(records))
     return choose_over_tasks([choose(c, Terms(), rng=np.random.default_rng(0)) for c in found])
 
 
-def test_over_tasks_a_method_is_tuned_only_where_it_is_on_all(made):
-    answer = over_two_tasks(made, {"full": "ab", "lora": "a"})
+def test_over_tasks_a_method_is_tuned_only_where_it_is_on_all():
+    answer = over_two_tasks({"full": "ab", "lora": "a"})
     assert [c.variant for c in answer.candidates] == ["tuned", "tuned on a"]
     assert caveats(answer)[0] == (
         "Not tuned, so held against tuned methods at their defaults: lora (tuned on a alone)."
     )
-    later = over_two_tasks(made, {"full": "b", "lora": ""})
+    later = over_two_tasks({"full": "b", "lora": ""})
     assert [c.variant for c in later.candidates] == ["tuned on b", "default"]
     assert "full (tuned on b alone), lora." in caveats(later)[0]
     assert sentence(later).startswith("Use full (tuned on b) for minilm on a and b:")
-    assert not any("Not tuned" in c for c in caveats(over_two_tasks(made, {"full": "ab", "lora": "ab"})))
+    assert not any("Not tuned" in c for c in caveats(over_two_tasks({"full": "ab", "lora": "ab"})))
 
 
 def test_gaps_over_tasks_are_as_certain_as_the_pairs_own_scores():
@@ -442,7 +452,7 @@ def simulated(rng, true, *, seeds=5, examples=400):
 
 def test_probabilities_within_the_margin_are_about_right(monkeypatch):
     """Over simulated studies, those said to be within the margin are so about as often as said."""
-    monkeypatch.setattr("whichpeft.analysis.evidence.DRAWS", 500)
+    monkeypatch.setattr("whichpeft.analysis.choice.evidence.DRAWS", 500)
     rng = np.random.default_rng(0)
     said, true = [], []
     for _ in range(300):
@@ -458,7 +468,7 @@ def test_probabilities_within_the_margin_are_about_right(monkeypatch):
 
 def test_a_method_just_outside_the_margin_is_seldom_proved(monkeypatch):
     """The promise: one method, truly worse by a little more than the margin, in at most 5 %."""
-    monkeypatch.setattr("whichpeft.analysis.evidence.DRAWS", 50)
+    monkeypatch.setattr("whichpeft.analysis.choice.evidence.DRAWS", 50)
     rng = np.random.default_rng(1)
     wrong = sum(
         answer.basis == "proved" and answer.chosen.method == "m0"

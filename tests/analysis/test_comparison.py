@@ -10,6 +10,8 @@ import pytest
 
 from whichpeft.analysis import KEYS, compare, comparisons
 
+from .. import builders
+
 CONTRACT = """
 backbone, task, metric, chance, method, method_id, hyperparameters, variant, seeds, status, error,
 score_mean, score_low, score_high, gap_mean, gap_low, gap_high, p_value, p_adjusted, verdict,
@@ -22,10 +24,14 @@ inference_milliseconds, on_frontier
 
 
 @pytest.fixture
-def records(made):
+def records():
     return [
-        *made.whole("full", [0.80, 0.82, 0.84], adapter=made.BASE, seconds=60, memory=8e8, speed=50),
-        *made.whole("lora:r=8", [0.79, 0.83, 0.81], adapter=99_000, seconds=30, memory=4e8, speed=100),
+        *builders.whole(
+            "full", [0.80, 0.82, 0.84], adapter=builders.BASE, seconds=60, memory=8e8, speed=50
+        ),
+        *builders.whole(
+            "lora:r=8", [0.79, 0.83, 0.81], adapter=99_000, seconds=30, memory=4e8, speed=100
+        ),
     ]
 
 
@@ -33,14 +39,14 @@ def rows_of(study, records):
     return {row["method"]: row for row in compare(study, records)}
 
 
-def test_keys_are_the_contract(made, records):
+def test_keys_are_the_contract(records):
     assert list(KEYS) == re.findall(r"\w+", CONTRACT)
-    for row in compare(made.study(["full", "lora:r=8", "ia3"]), records):
+    for row in compare(builders.study(["full", "lora:r=8", "ia3"]), records):
         assert list(row) == list(KEYS)
 
 
-def test_scores_and_gaps_by_hand(made, records):
-    rows = rows_of(made.study(), records)
+def test_scores_and_gaps_by_hand(records):
+    rows = rows_of(builders.study(), records)
     full, lora = rows["full"], rows["lora:r=8"]
     assert full["score_mean"] == pytest.approx(0.82)
     assert full["score_low"] == pytest.approx(0.82 - 0.0496827, abs=1e-6)
@@ -57,8 +63,8 @@ def test_scores_and_gaps_by_hand(made, records):
     assert full["on_frontier"] is lora["on_frontier"] is True
 
 
-def test_parameters_and_costs_by_hand(made, records):
-    lora = rows_of(made.study(), records)["lora:r=8"]
+def test_parameters_and_costs_by_hand(records):
+    lora = rows_of(builders.study(), records)["lora:r=8"]
     assert lora["trainable_parameters"] == 100_000
     assert lora["trainable_percent"] == pytest.approx(100 * 100_000 / 22_100_000)
     assert lora["percent_of_full"] == pytest.approx(100 * 100_000 / 22_001_000)
@@ -72,19 +78,19 @@ def test_parameters_and_costs_by_hand(made, records):
     assert isinstance(lora["adapter_bytes"], int)
 
 
-def test_order_is_the_studys_whatever_the_order_of_records(made, records):
+def test_order_is_the_studys_whatever_the_order_of_records(records):
     random.Random(1).shuffle(records)
-    study = made.study(["lora:r=8", "full", "zero-shot"])
-    methods = [row["method"] for row in compare(study, [*records, made.idle_profile()])]
+    study = builders.study(["lora:r=8", "full", "zero-shot"])
+    methods = [row["method"] for row in compare(study, [*records, builders.idle_profile()])]
     assert methods == ["lora:r=8", "full", "zero-shot"]
 
 
-def test_order_over_backbones_and_tasks(made):
-    study = made.study(
+def test_order_over_backbones_and_tasks():
+    study = builders.study(
         ["full"], backbone=None, backbones=["b", "a"], task=None, tasks=["t2", "dir/t1.csv"]
     )
     records = [
-        made.final("full", 0, 0.5, backbone=backbone, task=task)
+        builders.final("full", 0, 0.5, backbone=backbone, task=task)
         for backbone in "ab"
         for task in ("t1", "t2")
     ]
@@ -92,59 +98,61 @@ def test_order_over_backbones_and_tasks(made):
     assert found == [("b", "t2"), ("b", "t1"), ("a", "t2"), ("a", "t1")]
 
 
-def test_another_spelling_of_a_method_finds_its_records(made):
-    study = made.study(["LoRA:alpha=16,r=8"])
-    record = made.final("lora:r=8,alpha=16", 0, 0.5, method_id="lora:alpha=16,r=8")
+def test_another_spelling_of_a_method_finds_its_records():
+    study = builders.study(["LoRA:alpha=16,r=8"])
+    record = builders.final("lora:r=8,alpha=16", 0, 0.5, method_id="lora:alpha=16,r=8")
     (row,) = compare(study, [record])
     assert (row["method"], row["method_id"]) == ("LoRA:alpha=16,r=8", "lora:alpha=16,r=8")
     assert row["score_mean"] == 0.5
 
 
-def test_what_trains_nothing_saves_all_time_but_has_no_speed(made, records):
-    row = rows_of(made.study(["full", "zero-shot"]), [*records, made.idle_profile()])["zero-shot"]
+def test_what_trains_nothing_saves_all_time_but_has_no_speed(records):
+    row = rows_of(builders.study(["full", "zero-shot"]), [*records, builders.idle_profile()])[
+        "zero-shot"
+    ]
     assert (row["train_seconds"], row["trainable_percent"], row["adapter_bytes"]) == (0, 0, 0)
     assert (row["train_seconds_reduction"], row["time_efficiency"]) == (1, 1)
     assert row["step_milliseconds"] is row["speedup"] is row["memory_reduction"] is None
 
 
-def test_without_baseline_there_are_no_gaps(made, records):
-    study = made.study(["lora:r=8"])
+def test_without_baseline_there_are_no_gaps(records):
+    study = builders.study(["lora:r=8"])
     row = rows_of(study, [r for r in records if r.trial.method == "lora:r=8"])["lora:r=8"]
     assert row["gap_mean"] is row["retention_percent"] is row["speedup"] is None
     assert row["normalised_score"] == 1
 
 
-def test_another_baseline(made, records):
-    rows = rows_of(made.study(baseline="lora:r=8"), records)
+def test_another_baseline(records):
+    rows = rows_of(builders.study(baseline="lora:r=8"), records)
     assert rows["lora:r=8"]["verdict"] == "baseline"
     assert rows["full"]["gap_mean"] == pytest.approx(0.01)
 
 
-def test_only_common_seeds_are_paired(made, records):
-    extra = [made.final("ia3", seed, 0.7) for seed in (2, 7)]
-    row = rows_of(made.study(["full", "ia3"]), [*records, *extra])["ia3"]
+def test_only_common_seeds_are_paired(records):
+    extra = [builders.final("ia3", seed, 0.7) for seed in (2, 7)]
+    row = rows_of(builders.study(["full", "ia3"]), [*records, *extra])["ia3"]
     assert row["seeds"] == [2, 7]
     assert row["gap_mean"] == pytest.approx(0.70 - 0.84)
     assert row["gap_low"] is None
 
 
-def test_negated_errors_have_gaps_but_no_share_of_the_best(made):
-    records = [made.final("full", 0, -0.2), made.final("lora:r=8", 0, -0.3)]
-    row = rows_of(made.study(), records)["lora:r=8"]
+def test_negated_errors_have_gaps_but_no_share_of_the_best():
+    records = [builders.final("full", 0, -0.2), builders.final("lora:r=8", 0, -0.3)]
+    row = rows_of(builders.study(), records)["lora:r=8"]
     assert row["gap_mean"] == pytest.approx(-0.1)
     assert row["retention_percent"] is row["normalised_score"] is None
 
 
-def test_parameters_come_from_a_final_where_the_profile_is_missing(made):
-    (row,) = compare(made.study(["ia3"], seeds=[0]), [made.final("ia3", 0, 0.5)])
+def test_parameters_come_from_a_final_where_the_profile_is_missing():
+    (row,) = compare(builders.study(["ia3"], seeds=[0]), [builders.final("ia3", 0, 0.5)])
     assert row["trainable_parameters"] == 11_000
     assert row["train_seconds"] is row["peak_memory_bytes"] is None
 
 
-def test_costs_of_another_machine_are_not_compared(made, records):
-    moved = made.whole("ia3", [0.7, 0.7, 0.7], setting=made.other_machine(), seconds=10)
+def test_costs_of_another_machine_are_not_compared(records):
+    moved = builders.whole("ia3", [0.7, 0.7, 0.7], setting=builders.other_machine(), seconds=10)
     # Scores do not depend on the machine, so those are still compared.
-    study = made.study(["full", "lora:r=8", "ia3"])
+    study = builders.study(["full", "lora:r=8", "ia3"])
     row = rows_of(study, [*records, *moved])["ia3"]
     assert row["train_seconds"] == 10
     assert row["train_seconds_reduction"] is row["speedup"] is row["time_efficiency"] is None
@@ -154,34 +162,34 @@ def test_costs_of_another_machine_are_not_compared(made, records):
     assert "hardware" in note
 
 
-def test_a_little_more_memory_is_still_the_same_machine(made, records):
-    hardware = {**made.HARDWARE, "memory_bytes": 8_000_004_096}
-    alike = made.profile("ia3", setting=replace(made.SETTING, hardware=hardware))
-    study = made.study(["full", "ia3"])
+def test_a_little_more_memory_is_still_the_same_machine(records):
+    hardware = {**builders.HARDWARE, "memory_bytes": 8_000_004_096}
+    alike = builders.profile("ia3", setting=replace(builders.SETTING, hardware=hardware))
+    study = builders.study(["full", "ia3"])
     assert rows_of(study, [*records, alike])["ia3"]["train_seconds_reduction"] == pytest.approx(0.5)
 
 
-def test_scores_in_another_precision_are_not_compared(made, records):
-    other = replace(made.SETTING, precision="float32")
-    study = made.study(["full", "ia3"])
-    found = [*records, made.final("ia3", 0, 0.9, setting=other)]
+def test_scores_in_another_precision_are_not_compared(records):
+    other = replace(builders.SETTING, precision="float32")
+    study = builders.study(["full", "ia3"])
+    found = [*records, builders.final("ia3", 0, 0.9, setting=other)]
     row = rows_of(study, found)["ia3"]
     assert row["score_mean"] == 0.9
     assert row["gap_mean"] is row["normalised_score"] is None
     assert any("ia3" in n and "precision" in n for n in comparisons(study, found)[0].notes)
 
 
-def test_other_data_is_a_comparison_of_its_own(made, records):
-    other = [made.final(method, 0, 0.1, data="d2") for method in ("full", "lora:r=8")]
-    first, second = comparisons(made.study(), [*records, *other])
+def test_other_data_is_a_comparison_of_its_own(records):
+    other = [builders.final(method, 0, 0.1, data="d2") for method in ("full", "lora:r=8")]
+    first, second = comparisons(builders.study(), [*records, *other])
     assert (first.data, second.data) == ("d1", "d2")
     assert first.rows[0]["score_mean"] == pytest.approx(0.82)
     assert second.rows[0]["score_mean"] == 0.1
     assert "not mixed" in first.notes[0]
 
 
-def test_not_a_number_is_unknown(made):
-    record = made.final("full", 0, float("nan"))
-    (row,) = compare(made.study(["full"], seeds=[0]), [record])
+def test_not_a_number_is_unknown():
+    record = builders.final("full", 0, float("nan"))
+    (row,) = compare(builders.study(["full"], seeds=[0]), [record])
     assert row["score_mean"] is None
     assert row["status"] == "failed"

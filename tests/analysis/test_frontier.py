@@ -8,6 +8,8 @@ import pytest
 from whichpeft.analysis import comparisons, draw_scores
 from whichpeft.analysis.frontier import frontier_probability, on_frontier
 
+from .. import builders
+
 
 def rows_of(study, records):
     (comparison,) = comparisons(study, records)
@@ -56,43 +58,46 @@ def test_probability_is_right_about_as_often_as_it_says():
         assert true[within].mean() == pytest.approx(said[within].mean(), abs=0.12)
 
 
-def test_rows_say_who_is_beaten(made):
+def test_rows_say_who_is_beaten():
     records = [
-        *made.whole("full", [0.80, 0.82, 0.84], adapter=made.BASE, seconds=60, memory=8e8),
-        *made.whole("lora", [0.83, 0.84, 0.85], seconds=30, memory=4e8),
-        *made.whole("bitfit", [0.70, 0.70, 0.70], adapter=99, seconds=40, memory=4e8),
-        *made.whole("ia3", [0.90, 0.90], adapter=50, seconds=1, memory=1e8),
-        made.idle_profile(),
-        *(made.final("zero-shot", seed, 0.5, adapter=0) for seed in range(3)),
+        *builders.whole("full", [0.80, 0.82, 0.84], adapter=builders.BASE, seconds=60, memory=8e8),
+        *builders.whole("lora", [0.83, 0.84, 0.85], seconds=30, memory=4e8),
+        *builders.whole("bitfit", [0.70, 0.70, 0.70], adapter=99, seconds=40, memory=4e8),
+        *builders.whole("ia3", [0.90, 0.90], adapter=50, seconds=1, memory=1e8),
+        builders.idle_profile(),
+        *(builders.final("zero-shot", seed, 0.5, adapter=0) for seed in range(3)),
     ]
-    rows = rows_of(made.study(["full", "lora", "bitfit", "ia3", "zero-shot"]), records)
+    rows = rows_of(builders.study(["full", "lora", "bitfit", "ia3", "zero-shot"]), records)
     found = {method: row["on_frontier"] for (method, _), row in rows.items()}
     # ia3 lacks a seed, so it neither competes nor beats; zero-shot takes no memory to train.
     assert found == {"full": False, "lora": True, "bitfit": True, "ia3": None, "zero-shot": True}
 
 
-def test_what_was_measured_elsewhere_does_not_compete(made):
+def test_what_was_measured_elsewhere_does_not_compete():
     records = [
-        *made.whole("full", [0.80, 0.82, 0.84], adapter=made.BASE),
-        *made.whole("lora", [0.79, 0.81, 0.83], seconds=70, memory=9e8, setting=made.other_machine()),
+        *builders.whole("full", [0.80, 0.82, 0.84], adapter=builders.BASE),
+        *builders.whole(
+            "lora", [0.79, 0.81, 0.83], seconds=70, memory=9e8, setting=builders.other_machine()
+        ),
     ]
-    rows = rows_of(made.study(["full", "lora"]), records)
+    rows = rows_of(builders.study(["full", "lora"]), records)
     assert rows["full", "default"]["on_frontier"] is True
     assert rows["lora", "default"]["on_frontier"] is None
 
 
-def test_tuned_rows_compete_with_tuned_rows_and_with_what_was_not_tuned(made):
+def test_tuned_rows_compete_with_tuned_rows_and_with_what_was_not_tuned():
     better = {"hyperparameters": {"learning_rate": 0.002}}
     records = []
     for method, default, tuned, seconds in (("full", 0.80, 0.81, 60), ("lora", 0.70, 0.90, 30)):
-        records += made.whole(method, [default] * 3, adapter=900 if method == "lora" else made.BASE,
+        adapter = 900 if method == "lora" else builders.BASE
+        records += builders.whole(method, [default] * 3, adapter=adapter,
                               seconds=seconds)  # fmt: skip
-        records += [made.tuned(method, 0, 0.5), made.tuned(method, 1, 0.6)]
-        records.append(made.profile(method, seconds=seconds, **better))
-        records += [made.final(method, seed, tuned, **better) for seed in range(3)]
-    records.append(made.idle_profile())
-    records += [made.final("zero-shot", seed, 0.5, adapter=0) for seed in range(3)]
-    rows = rows_of(made.study(["full", "lora", "zero-shot"]), records)
+        records += [builders.tuned(method, 0, 0.5), builders.tuned(method, 1, 0.6)]
+        records.append(builders.profile(method, seconds=seconds, **better))
+        records += [builders.final(method, seed, tuned, **better) for seed in range(3)]
+    records.append(builders.idle_profile())
+    records += [builders.final("zero-shot", seed, 0.5, adapter=0) for seed in range(3)]
+    rows = rows_of(builders.study(["full", "lora", "zero-shot"]), records)
     assert {key: row["on_frontier"] for key, row in rows.items()} == {
         ("full", "default"): True,  # against lora at its default
         ("full", "tuned"): False,

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from whichpeft.analysis import paired_gap
-from whichpeft.analysis.effects import seed_effects
-from whichpeft.analysis.gap import gap_of, judge
+from whichpeft.analysis.statistics.gap import gap_of, judge
+from whichpeft.analysis.statistics.random_effects import seed_effects
 from whichpeft.errors import WhichpeftError
 
 RNG = np.random.default_rng(0)

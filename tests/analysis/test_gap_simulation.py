@@ -14,7 +14,7 @@ import pytest
 from scipy.special import ndtr
 
 from whichpeft.analysis import Gap, draw_scores, holm, paired_gap
-from whichpeft.analysis.effects import random_effects
+from whichpeft.analysis.statistics.random_effects import random_effects
 
 STUDIES = 2000
 MARGIN = 0.02

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from whichpeft.analysis import mean_interval
-from whichpeft.analysis.intervals import percent, ratio, saving
+from whichpeft.analysis.statistics.intervals import percent, ratio, saving
 
 
 def test_interval_of_three_values_uses_students_t():

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from whichpeft.analysis.effects import Effects, random_effects, seed_effects
-from whichpeft.analysis.gap import gap_of
-from whichpeft.analysis.power import what_decides
+from whichpeft.analysis.statistics.gap import gap_of
+from whichpeft.analysis.statistics.power import what_decides
+from whichpeft.analysis.statistics.random_effects import Effects, random_effects, seed_effects
 
 
 def effects(gap, *, seed, example, rest, seeds=3, examples=500):

@@ -7,28 +7,33 @@ import pytest
 from whichpeft.analysis import compare, comparisons
 from whichpeft.analysis.search import best_trial
 
+from .. import builders
 
-def test_the_best_is_the_earliest_of_equals_among_those_that_ran_to_their_end(made):
+
+def test_the_best_is_the_earliest_of_equals_among_those_that_ran_to_their_end():
     search = [
-        made.tuned("lora", 0, 0.80),
-        made.tuned("lora", 1, 0.85),
-        made.tuned("lora", 2, 0.85),
-        made.tuned("lora", 3, 0.99, status="stopped"),
+        builders.tuned("lora", 0, 0.80),
+        builders.tuned("lora", 1, 0.85),
+        builders.tuned("lora", 2, 0.85),
+        builders.tuned("lora", 3, 0.99, status="stopped"),
     ]
     assert best_trial(reversed(search)) is search[1]
     assert best_trial([search[3]]) is None
 
 
-def test_a_tuned_method_has_a_row_by_default_and_a_tuned_one(made):
-    study = made.study(["full", "lora"])
+def test_a_tuned_method_has_a_row_by_default_and_a_tuned_one():
+    study = builders.study(["full", "lora"])
     better = {"hyperparameters": {"learning_rate": 0.002}}
     records = [
-        *made.whole("full", [0.80, 0.82, 0.84]),
-        *made.whole("lora", [0.70, 0.72, 0.74]),
-        *(made.final("lora", seed, score, **better) for seed, score in enumerate([0.81, 0.83, 0.85])),
-        made.profile("lora", memory=5e8, **better),
-        *(made.tuned("full", number, 0.9 - number / 10) for number in range(3)),
-        *(made.tuned("lora", number, score) for number, score in enumerate([0.7, 0.8, 0.6])),
+        *builders.whole("full", [0.80, 0.82, 0.84]),
+        *builders.whole("lora", [0.70, 0.72, 0.74]),
+        *(
+            builders.final("lora", seed, score, **better)
+            for seed, score in enumerate([0.81, 0.83, 0.85])
+        ),
+        builders.profile("lora", memory=5e8, **better),
+        *(builders.tuned("full", number, 0.9 - number / 10) for number in range(3)),
+        *(builders.tuned("lora", number, score) for number, score in enumerate([0.7, 0.8, 0.6])),
     ]
     rows = {(row["method"], row["variant"]): row for row in compare(study, records)}
     assert list(rows) == [
@@ -43,12 +48,12 @@ def test_a_tuned_method_has_a_row_by_default_and_a_tuned_one(made):
     assert rows["lora", "tuned"]["peak_memory_bytes"] == 500_000_000
 
 
-def test_a_search_under_way_or_without_a_trial_that_ended_says_so(made):
-    study = made.study(["full", "lora", "bitfit"])
+def test_a_search_under_way_or_without_a_trial_that_ended_says_so():
+    study = builders.study(["full", "lora", "bitfit"])
     records = [
-        *made.whole("lora", [0.7, 0.7, 0.7]),
-        made.tuned("lora", 0, 0.5, status="stopped"),
-        made.ended("bitfit", "failed", "out of memory", purpose="tune", number=0, phase="fit"),
+        *builders.whole("lora", [0.7, 0.7, 0.7]),
+        builders.tuned("lora", 0, 0.5, status="stopped"),
+        builders.ended("bitfit", "failed", "out of memory", purpose="tune", number=0, phase="fit"),
     ]
     rows = {(row["method"], row["variant"]): row for row in compare(study, records)}
     assert rows["lora", "tuned"]["status"] == "partial"
@@ -58,23 +63,23 @@ def test_a_search_under_way_or_without_a_trial_that_ended_says_so(made):
     assert rows["lora", "default"]["status"] == "completed"
 
 
-def test_what_was_tested_of_a_candidate_that_is_not_the_best_any_more_is_no_default(made):
+def test_what_was_tested_of_a_candidate_that_is_not_the_best_any_more_is_no_default():
     outdated = {"hyperparameters": {"learning_rate": 0.003}}
     records = [
-        *made.whole("full", [0.80, 0.82, 0.84]),
-        *(made.final("full", seed, 0.99, **outdated) for seed in range(3)),
-        *(made.tuned("full", number, score) for number, score in enumerate([0.8, 0.9, 0.7])),
+        *builders.whole("full", [0.80, 0.82, 0.84]),
+        *(builders.final("full", seed, 0.99, **outdated) for seed in range(3)),
+        *(builders.tuned("full", number, score) for number, score in enumerate([0.8, 0.9, 0.7])),
     ]
-    (comparison,) = comparisons(made.study(["full"]), records)
+    (comparison,) = comparisons(builders.study(["full"]), records)
     assert [(row["variant"], row["score_mean"]) for row in comparison.rows] == [
         ("default", pytest.approx(0.82)), ("tuned", None)
     ]  # fmt: skip
     assert any("3 records" in note for note in comparison.notes)
 
 
-def test_without_the_defaults_own_record_its_finals_are_still_the_defaults(made):
-    records = [*made.whole("full", [0.80, 0.82, 0.84]), made.tuned("full", 1, 0.9)]
-    rows = compare(made.study(["full"]), records)
+def test_without_the_defaults_own_record_its_finals_are_still_the_defaults():
+    records = [*builders.whole("full", [0.80, 0.82, 0.84]), builders.tuned("full", 1, 0.9)]
+    rows = compare(builders.study(["full"]), records)
     assert [(row["variant"], row["score_mean"]) for row in rows] == [
         ("default", pytest.approx(0.82)), ("tuned", None)
     ]  # fmt: skip

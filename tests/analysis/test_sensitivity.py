@@ -8,19 +8,21 @@ import sys
 import numpy as np
 import pytest
 
-from whichpeft.analysis.intervals import share_interval
 from whichpeft.analysis.search import read_search
 from whichpeft.analysis.sensitivity import robustness, sensitivity_of, varied_hyperparameters
+from whichpeft.analysis.statistics.intervals import share_interval
+
+from .. import builders
 
 
-def searched(made, score, *, trials=24, **fixed):
+def searched(score, *, trials=24, **fixed):
     """Return a search in which `score` says what a rate and a rank reach."""
     rng = np.random.default_rng(0)
     records = []
     for number in range(trials):
         rate, rank = float(10 ** rng.uniform(-4, -2)), int(rng.choice([2, 4, 8, 16]))
         values = {"learning_rate": rate, "r": rank, "lora_alpha": 2 * rank, "weight_decay": 0.0, **fixed}
-        records.append(made.tuned("lora", number, score(rate, rank), hyperparameters=values))
+        records.append(builders.tuned("lora", number, score(rate, rank), hyperparameters=values))
     return read_search("lora", records)
 
 
@@ -28,33 +30,33 @@ def by_name(found):
     return {one.name: one.importance for one in found.hyperparameters}
 
 
-def test_finds_the_hyperparameter_that_matters(made):
-    by_rate = sensitivity_of(searched(made, lambda rate, rank: 0.8 - 0.1 * abs(np.log10(rate) + 3)))
+def test_finds_the_hyperparameter_that_matters():
+    by_rate = sensitivity_of(searched(lambda rate, rank: 0.8 - 0.1 * abs(np.log10(rate) + 3)))
     assert by_rate.unknown is None
     assert by_name(by_rate)["learning_rate"] > 0.5
     assert by_name(by_rate)["r"] < 0.25
-    by_rank = sensitivity_of(searched(made, lambda rate, rank: 0.5 + 0.1 * np.log2(rank)))
+    by_rank = sensitivity_of(searched(lambda rate, rank: 0.5 + 0.1 * np.log2(rank)))
     assert by_name(by_rank)["r"] > 0.9
     assert [one.name for one in by_rank.hyperparameters] == ["r", "learning_rate"]
 
 
-def test_a_rate_is_weighed_on_the_scale_it_was_drawn_on(made):
+def test_a_rate_is_weighed_on_the_scale_it_was_drawn_on():
     """On a linear scale nine tenths of the space would lie above the step, and it would not show."""
-    found = sensitivity_of(searched(made, lambda rate, rank: 0.8 if rate > 1e-3 else 0.2))
+    found = sensitivity_of(searched(lambda rate, rank: 0.8 if rate > 1e-3 else 0.2))
     assert by_name(found)["learning_rate"] > 0.9
 
 
-def test_names_what_varied_and_what_follows_from_it(made):
-    search = searched(made, lambda rate, rank: 0.5, targets=["q", "v"])
+def test_names_what_varied_and_what_follows_from_it():
+    search = searched(lambda rate, rank: 0.5, targets=["q", "v"])
     rate, rank = varied_hyperparameters(search)
     assert (rate.name, rate.log, rate.alike) == ("learning_rate", True, ())
     assert (rank.name, rank.log, rank.alike) == ("r", False, ("lora_alpha",))
     assert len(rank.values) == 24
 
 
-def test_a_compositions_options_go_by_their_parts(made):
+def test_a_compositions_options_go_by_their_parts():
     records = [
-        made.tuned(
+        builders.tuned(
             "lora+bitfit", n, 0.5, hyperparameters={"learning_rate": 0.1, "bitfit": {}, "lora": {"r": n}}
         )
         for n in range(3)
@@ -63,10 +65,10 @@ def test_a_compositions_options_go_by_their_parts(made):
     assert rank.name == "lora.r"
 
 
-def test_names_of_choices_count_too(made):
+def test_names_of_choices_count_too():
     rng = np.random.default_rng(1)
     records = [
-        made.tuned(
+        builders.tuned(
             "m", n, {"a": 0.2, "b": 0.8}[kind],
             hyperparameters={"learning_rate": float(rng.uniform(0.1, 1)), "kind": kind},
         )
@@ -78,29 +80,29 @@ def test_names_of_choices_count_too(made):
 @pytest.mark.parametrize(
     ("search", "why"),
     [
-        (lambda made: searched(made, lambda rate, rank: rate, trials=19), "19 of the 20 scores"),
-        (lambda made: searched(made, lambda rate, rank: 0.5), "same score"),
+        (lambda: searched(lambda rate, rank: rate, trials=19), "19 of the 20 scores"),
+        (lambda: searched(lambda rate, rank: 0.5), "same score"),
         (
-            lambda made: read_search("head", [made.tuned("head", n, 0.5 + n / 100) for n in range(20)]),
+            lambda: read_search("head", [builders.tuned("head", n, 0.5 + n / 100) for n in range(20)]),
             "learning_rate alone",
         ),
     ],
 )
-def test_says_why_there_is_no_importance(made, search, why):
-    found = sensitivity_of(search(made))
+def test_says_why_there_is_no_importance(search, why):
+    found = sensitivity_of(search())
     assert why in found.unknown
     assert set(by_name(found).values()) == {None}
 
 
-def test_robustness_by_hand(made):
+def test_robustness_by_hand():
     records = [
-        made.tuned("lora", 0, 0.800),  # the default: the best may be it, but it samples nothing
-        made.tuned("lora", 1, 0.790),
-        made.tuned("lora", 2, 0.795),
-        made.tuned("lora", 3, 0.789),
-        made.tuned("lora", 4, 0.792, status="stopped"),
-        made.tuned("lora", 5, 0.500, status="stopped"),
-        made.ended("lora", "failed", "out of memory", purpose="tune", number=6),
+        builders.tuned("lora", 0, 0.800),  # the default: the best may be it, but it samples nothing
+        builders.tuned("lora", 1, 0.790),
+        builders.tuned("lora", 2, 0.795),
+        builders.tuned("lora", 3, 0.789),
+        builders.tuned("lora", 4, 0.792, status="stopped"),
+        builders.tuned("lora", 5, 0.500, status="stopped"),
+        builders.ended("lora", "failed", "out of memory", purpose="tune", number=6),
     ]
     found = robustness(read_search("lora", records))
     assert (found.within, found.of, found.stopped) == (3, 6, 1)

@@ -7,20 +7,22 @@ import pytest
 from whichpeft.analysis import comparisons
 from whichpeft.analysis.sweeps import sweeps
 
+from .. import builders
 
-def found(made, counts, scores=None):
+
+def found(counts, scores=None):
     """Return the sweeps of methods that train so many parameters."""
     records = [
-        made.final(method, 0, (scores or {}).get(method, 0.8), adapter=count)
+        builders.final(method, 0, (scores or {}).get(method, 0.8), adapter=count)
         for method, count in counts.items()
     ]
-    (comparison,) = comparisons(made.study(list(counts), seeds=[0]), records)
+    (comparison,) = comparisons(builders.study(list(counts), seeds=[0]), records)
     return [(one.name, one.hyperparameter, one.sizes) for one in sweeps(comparison)]
 
 
-def test_each_method_has_a_line_of_its_own(made):
+def test_each_method_has_a_line_of_its_own():
     counts = {"lora:r=16": 16, "lora:r=4": 4, "dora:r=4": 5, "dora:r=8": 10, "bitfit": 3}
-    assert found(made, counts) == [("lora", "r", (4, 16)), ("dora", "r", (4, 8))]
+    assert found(counts) == [("lora", "r", (4, 16)), ("dora", "r", (4, 8))]
 
 
 @pytest.mark.parametrize(
@@ -32,30 +34,31 @@ def test_each_method_has_a_line_of_its_own(made):
         {"lora:init=a": 4, "lora:init=b": 8},
     ],
 )
-def test_what_is_no_size(made, counts):
-    assert found(made, counts) == []
+def test_what_is_no_size(counts):
+    assert found(counts) == []
 
 
-def test_other_options_part_the_lines(made):
+def test_other_options_part_the_lines():
     counts = {
         "lora:r=4": 4, "lora:r=8": 8, "lora:r=4,target_modules=[a]": 2, "lora:r=8,target_modules=[a]": 5,
     }  # fmt: skip
-    assert found(made, counts) == [
+    assert found(counts) == [
         ("lora", "r", (4, 8)),
         ("lora:target_modules=[a]", "r", (4, 8)),
     ]
 
 
-def test_an_option_that_follows_the_size_parts_nothing(made):
+def test_an_option_that_follows_the_size_parts_nothing():
     counts = {"lora:r=4,lora_alpha=8": 4, "lora:r=8,lora_alpha=16": 8}
-    assert found(made, counts) == [("lora", "r", (4, 8))]
+    assert found(counts) == [("lora", "r", (4, 8))]
 
 
-def test_enough_is_the_smallest_within_the_margin(made):
+def test_enough_is_the_smallest_within_the_margin():
     scores = {"lora:r=2": 0.5, "lora:r=4": 0.79, "lora:r=8": 0.8}
     records = [
-        made.final(method, 0, score, adapter=i + 1) for i, (method, score) in enumerate(scores.items())
+        builders.final(method, 0, score, adapter=i + 1)
+        for i, (method, score) in enumerate(scores.items())
     ]
-    (one,) = sweeps(comparisons(made.study(list(scores), seeds=[0]), records)[0])
+    (one,) = sweeps(comparisons(builders.study(list(scores), seeds=[0]), records)[0])
     assert one.sizes[one.enough(0.02)] == 4
     assert one.sizes[one.enough(0.0)] == 8

@@ -11,26 +11,28 @@ import pytest
 from rich.console import Console
 
 from whichpeft.analysis import compare_studies, comparisons
-from whichpeft.report import two_studies as words
-from whichpeft.report import two_studies_text as text
+from whichpeft.report.tables import two_studies as words
+from whichpeft.report.tables import two_studies_text as text
 from whichpeft.study import Budget
+
+from .. import builders
 
 METHODS = ("full", "lora:r=8")
 
 
-def side(made, scores, *, predicted=False, study=None, **changed):
+def side(scores, *, predicted=False, study=None, **changed):
     """Return a study with its comparisons; scores: by method, a list of one a seed."""
-    setting = changed.pop("setting", made.SETTING)
+    setting = changed.pop("setting", builders.SETTING)
     seconds = changed.pop("seconds", 30.0)
     records = []
     for method, values in scores.items():
-        records.append(made.profile(method, seconds=seconds, setting=setting, **changed))
+        records.append(builders.profile(method, seconds=seconds, setting=setting, **changed))
         records += [
-            made.final(method, seed, value, setting=setting, **changed)
+            builders.final(method, seed, value, setting=setting, **changed)
             for seed, value in enumerate(values)
         ]
-    asked = study or made.study(tuple(scores))
-    predictions = made.predictions(records) if predicted else None
+    asked = study or builders.study(tuple(scores))
+    predictions = builders.predictions(records) if predicted else None
     return asked, comparisons(asked, records, predictions=predictions)
 
 
@@ -44,8 +46,8 @@ def printed(two, width=160):
     return console.file.getvalue()
 
 
-def test_the_same_study_twice_has_not_changed(made):
-    first = side(made, {"full": [0.9, 0.91, 0.92], "lora:r=8": [0.88, 0.9, 0.89]}, predicted=True)
+def test_the_same_study_twice_has_not_changed():
+    first = side({"full": [0.9, 0.91, 0.92], "lora:r=8": [0.88, 0.9, 0.89]}, predicted=True)
     two = compare_studies(first, first)
     assert two.changes == ()
     assert not two.flipped
@@ -56,13 +58,12 @@ def test_the_same_study_twice_has_not_changed(made):
     assert "every verdict is the same" in printed(two)
 
 
-def test_same_seeds_and_examples_are_paired_over_both(made):
-    first = side(made, {"full": [0.9, 0.91, 0.92], "lora:r=8": [0.8, 0.81, 0.8]}, predicted=True)
+def test_same_seeds_and_examples_are_paired_over_both():
+    first = side({"full": [0.9, 0.91, 0.92], "lora:r=8": [0.8, 0.81, 0.8]}, predicted=True)
     second = side(
-        made,
         {"full": [0.9, 0.91, 0.92], "lora:r=8": [0.9, 0.91, 0.9]},
         predicted=True,
-        study=made.study(METHODS, budget=Budget(epochs=9)),
+        study=builders.study(METHODS, budget=Budget(epochs=9)),
         budget=Budget(epochs=9),
     )
     two = compare_studies(first, second)
@@ -83,9 +84,9 @@ def test_same_seeds_and_examples_are_paired_over_both(made):
     assert "1 of 2 verdicts is another one in the second (lora:r=8 worse → undecided)." in shown
 
 
-def test_without_predictions_seeds_alone_are_paired(made):
-    first = side(made, {"full": [0.9, 0.91, 0.92]})
-    second = side(made, {"full": [0.93, 0.94, 0.96]})
+def test_without_predictions_seeds_alone_are_paired():
+    first = side({"full": [0.9, 0.91, 0.92]})
+    second = side({"full": [0.93, 0.94, 0.96]})
     (found,) = compare_studies(first, second).methods
     assert found.pairing == "paired over 3 seeds, this test set only"
     assert found.difference == pytest.approx(0.1 / 3)
@@ -100,14 +101,14 @@ def test_without_predictions_seeds_alone_are_paired(made):
         ({"task": "rte"}, "the task is glue/sst2, then rte"),
     ],
 )
-def test_what_cannot_be_paired_says_why(made, changed, why):
-    first = side(made, {"full": [0.9, 0.91]})
+def test_what_cannot_be_paired_says_why(changed, why):
+    first = side({"full": [0.9, 0.91]})
     shared = {key: value for key, value in changed.items() if key != "metric"}
     records = [
-        made.profile("full", **shared),
-        *(made.final("full", seed, 0.8, **changed) for seed in range(2)),
+        builders.profile("full", **shared),
+        *(builders.final("full", seed, 0.8, **changed) for seed in range(2)),
     ]
-    asked = made.study(("full",), task=changed.get("task", "glue/sst2"))
+    asked = builders.study(("full",), task=changed.get("task", "glue/sst2"))
     two = compare_studies(first, (asked, comparisons(asked, records)))
     (found,) = two.methods
     assert found.pairing == f"not paired: {why}"
@@ -119,20 +120,22 @@ def test_what_cannot_be_paired_says_why(made, changed, why):
         assert [str(c) for c in two.changes] == ["data of glue/sst2: d1 in the first, d2 in the second"]
 
 
-def test_another_backbone_is_set_against_the_first(made):
-    first = side(made, {"full": [0.9, 0.91]})
+def test_another_backbone_is_set_against_the_first():
+    first = side({"full": [0.9, 0.91]})
     second = side(
-        made, {"full": [0.95, 0.96]}, study=made.study(("full",), backbone="large"), backbone="large"
+        {"full": [0.95, 0.96]}, study=builders.study(("full",), backbone="large"), backbone="large"
     )
     (found,) = compare_studies(first, second).methods
     assert found.backbone == "large"
     assert found.difference == pytest.approx(0.05)
 
 
-def test_costs_of_other_hardware_are_marked_and_methods_of_one_study_are_named(made):
-    first = side(made, {"full": [0.9, 0.91], "head": [0.7, 0.71]})
+def test_costs_of_other_hardware_are_marked_and_methods_of_one_study_are_named():
+    first = side({"full": [0.9, 0.91], "head": [0.7, 0.71]})
     second = side(
-        made, {"full": [0.9, 0.91], "bitfit": [0.8, 0.81]}, setting=made.other_machine(), seconds=11.0
+        {"full": [0.9, 0.91], "bitfit": [0.8, 0.81]},
+        setting=builders.other_machine(),
+        seconds=11.0,
     )
     two = compare_studies(first, second)
     assert [method.method for method in two.methods] == ["full", "head", "bitfit"]
@@ -148,10 +151,10 @@ def test_costs_of_other_hardware_are_marked_and_methods_of_one_study_are_named(m
     assert changes["methods"] == ("also head", "also bitfit")
 
 
-def test_other_versions_and_hyperparameters_are_told(made):
-    first = side(made, {"full": [0.9, 0.91]})
-    newer = replace(made.SETTING, versions={**made.VERSIONS, "peft": "0.22.0"})
-    second = side(made, {"full": [0.9, 0.91]}, setting=newer, hyperparameters={"learning_rate": 0.01})
+def test_other_versions_and_hyperparameters_are_told():
+    first = side({"full": [0.9, 0.91]})
+    newer = replace(builders.SETTING, versions={**builders.VERSIONS, "peft": "0.22.0"})
+    second = side({"full": [0.9, 0.91]}, setting=newer, hyperparameters={"learning_rate": 0.01})
     two = compare_studies(first, second)
     assert [str(change) for change in two.changes] == [
         "version of peft: 0.21.0 in the first, 0.22.0 in the second"
@@ -160,9 +163,9 @@ def test_other_versions_and_hyperparameters_are_told(made):
     assert "other hyperparameters (learning_rate): full" in printed(two)
 
 
-def test_every_format_holds_both_studies(made):
-    first = side(made, {"full": [0.9, 0.91], "lora:r=8": [0.8, 0.81]})
-    second = side(made, {"full": [0.9, 0.91], "lora:r=8": [0.9, 0.9]}, seconds=11.0)
+def test_every_format_holds_both_studies():
+    first = side({"full": [0.9, 0.91], "lora:r=8": [0.8, 0.81]})
+    second = side({"full": [0.9, 0.91], "lora:r=8": [0.9, 0.9]}, seconds=11.0)
     second = (replace(second[0], name="<b>later</b>"), second[1])
     two = compare_studies(first, second)
     object_ = json.loads(words.as_json(two))

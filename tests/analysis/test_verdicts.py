@@ -11,22 +11,24 @@ import pytest
 from whichpeft.analysis import compare, comparisons, mean_interval, paired_gap
 from whichpeft.records import Store
 
+from .. import builders
+
 METHODS = ["full", "lora:r=8", "bitfit", "ia3"]
 
 
 @pytest.fixture
-def records(made):
+def records():
     return [
-        *made.whole("full", [0.880, 0.885, 0.879], adapter=made.BASE),
-        *made.whole("lora:r=8", [0.879, 0.884, 0.880]),
-        *made.whole("bitfit", [0.850, 0.890, 0.860]),
-        *made.whole("ia3", [0.800, 0.805, 0.800]),
+        *builders.whole("full", [0.880, 0.885, 0.879], adapter=builders.BASE),
+        *builders.whole("lora:r=8", [0.879, 0.884, 0.880]),
+        *builders.whole("bitfit", [0.850, 0.890, 0.860]),
+        *builders.whole("ia3", [0.800, 0.805, 0.800]),
     ]
 
 
 @pytest.fixture
-def rows(made, records):
-    found = compare(made.study(METHODS), records, predictions=made.predictions(records))
+def rows(records):
+    found = compare(builders.study(METHODS), records, predictions=builders.predictions(records))
     return {row["method"]: row for row in found}
 
 
@@ -40,8 +42,8 @@ def test_verdicts_by_method(rows):
     assert (full["gap_mean"], full["gap_low"], full["gap_high"]) == (0, 0, 0)
 
 
-def test_gaps_are_those_of_paired_gap(made, records, rows):
-    predictions = made.predictions(records)
+def test_gaps_are_those_of_paired_gap(records, rows):
+    predictions = builders.predictions(records)
 
     def right(method):
         arrays = [
@@ -72,29 +74,29 @@ def test_p_values_are_adjusted_for_all_methods_of_the_table(rows):
     assert rows["ia3"]["p_adjusted"] == pytest.approx(3 * raw[0])
 
 
-def test_a_verdict_rests_on_the_adjusted_p_value(made):
+def test_a_verdict_rests_on_the_adjusted_p_value():
     names = [f"lora:r={rank}" for rank in range(2, 9)]
     records = [
-        *made.whole("full", [0.80, 0.80, 0.80]),
-        *made.whole("ia3", [0.75, 0.755, 0.77]),
-        *(record for name in names for record in made.whole(name, [0.7, 0.8, 0.9])),
+        *builders.whole("full", [0.80, 0.80, 0.80]),
+        *builders.whole("ia3", [0.75, 0.755, 0.77]),
+        *(record for name in names for record in builders.whole(name, [0.7, 0.8, 0.9])),
     ]
-    alone = compare(made.study(["full", "ia3"]), records[:8])[1]
-    among = compare(made.study(["full", "ia3", *names]), records)[1]
+    alone = compare(builders.study(["full", "ia3"]), records[:8])[1]
+    among = compare(builders.study(["full", "ia3", *names]), records)[1]
     assert alone["p_value"] == among["p_value"] < 0.05 < among["p_adjusted"]
     assert (alone["verdict"], among["verdict"]) == ("worse", "undecided")
 
 
-def test_what_would_decide_is_said(made, records):
-    (found,) = comparisons(made.study(METHODS), records, predictions=made.predictions(records))
+def test_what_would_decide_is_said(records):
+    (found,) = comparisons(builders.study(METHODS), records, predictions=builders.predictions(records))
     assert list(found.decides) == [("bitfit", "default")]
     assert "would decide" in found.decides["bitfit", "default"]
 
 
-def test_the_margin_is_the_callers(made, records):
-    predictions = made.predictions(records)
+def test_the_margin_is_the_callers(records):
+    predictions = builders.predictions(records)
     found = {
-        margin: compare(made.study(METHODS), records, predictions=predictions, margin=margin)[1]
+        margin: compare(builders.study(METHODS), records, predictions=predictions, margin=margin)[1]
         for margin in (0.02, 0.001)
     }
     assert found[0.02]["verdict"] == "equivalent"
@@ -102,8 +104,8 @@ def test_the_margin_is_the_callers(made, records):
     assert found[0.02]["proved_margin"] == found[0.001]["proved_margin"] < 0.02
 
 
-def test_without_predictions_intervals_are_over_seeds(made, records):
-    (found,) = comparisons(made.study(METHODS), records)
+def test_without_predictions_intervals_are_over_seeds(records):
+    (found,) = comparisons(builders.study(METHODS), records)
     assert found.over_examples == frozenset()
     row = found.rows[2]
     by_hand = mean_interval([-0.030, 0.005, -0.019])
@@ -112,10 +114,13 @@ def test_without_predictions_intervals_are_over_seeds(made, records):
     assert found.rows[3]["verdict"] == "worse"
 
 
-def test_without_predictions_equal_gaps_are_undecided_but_of_the_baseline_to_itself(made):
-    search = [made.tuned("full", 0, 0.9), made.tuned("full", 1, 0.8)]  # the default stays the best
-    records = [*made.whole("full", [0.8, 0.82]), *search, *made.whole("ia3", [0.7, 0.72])]
-    rows = compare(made.study(["full", "ia3"], seeds=[0, 1]), records)
+def test_without_predictions_equal_gaps_are_undecided_but_of_the_baseline_to_itself():
+    search = [
+        builders.tuned("full", 0, 0.9),
+        builders.tuned("full", 1, 0.8),
+    ]  # the default stays the best
+    records = [*builders.whole("full", [0.8, 0.82]), *search, *builders.whole("ia3", [0.7, 0.72])]
+    rows = compare(builders.study(["full", "ia3"], seeds=[0, 1]), records)
     default, tuned, ia3 = rows
     for row in (default, tuned):
         assert row["verdict"] == "baseline"
@@ -125,14 +130,14 @@ def test_without_predictions_equal_gaps_are_undecided_but_of_the_baseline_to_its
     assert ia3["verdict"] == "undecided"
 
 
-def test_a_method_that_lacks_predictions_of_one_seed_is_taken_by_seeds(made, records):
-    whole = made.predictions(records)
+def test_a_method_that_lacks_predictions_of_one_seed_is_taken_by_seeds(records):
+    whole = builders.predictions(records)
     lacking = next(r for r in records if r.trial.method == "ia3" and r.trial.purpose == "final")
 
     def predictions(fingerprint):
         return None if fingerprint == lacking.trial.fingerprint else whole(fingerprint)
 
-    (found,) = comparisons(made.study(METHODS), records, predictions=predictions)
+    (found,) = comparisons(builders.study(METHODS), records, predictions=predictions)
     assert ("ia3", "default") not in found.over_examples
     assert ("bitfit", "default") in found.over_examples
     by_hand = mean_interval([0.800 - 0.880, 0.805 - 0.885, 0.800 - 0.879])
@@ -140,8 +145,8 @@ def test_a_method_that_lacks_predictions_of_one_seed_is_taken_by_seeds(made, rec
 
 
 @pytest.mark.parametrize("spoil", ["metric", "score", "labels", "empty"])
-def test_predictions_that_do_not_give_the_score_are_left_aside(made, records, spoil):
-    whole = made.predictions(records)
+def test_predictions_that_do_not_give_the_score_are_left_aside(records, spoil):
+    whole = builders.predictions(records)
     spoiled = {r.trial.fingerprint for r in records if r.trial.method == "ia3"}
 
     def predictions(fingerprint):
@@ -166,17 +171,17 @@ def test_predictions_that_do_not_give_the_score_are_left_aside(made, records, sp
             else record
             for record in records
         ]
-    (found,) = comparisons(made.study(METHODS), records, predictions=predictions)
+    (found,) = comparisons(builders.study(METHODS), records, predictions=predictions)
     assert ("ia3", "default") not in found.over_examples
     by_hand = mean_interval([0.800, 0.805, 0.800])
     assert found.rows[3]["score_low"] == pytest.approx(by_hand.low)
     assert ("lora:r=8", "default") in found.over_examples
 
 
-def test_one_seed_has_intervals_over_examples_and_no_verdict(made):
-    records = [made.final("full", 0, 0.88), made.final("ia3", 0, 0.60)]
+def test_one_seed_has_intervals_over_examples_and_no_verdict():
+    records = [builders.final("full", 0, 0.88), builders.final("ia3", 0, 0.60)]
     (found,) = comparisons(
-        made.study(["full", "ia3"], seeds=[0]), records, predictions=made.predictions(records)
+        builders.study(["full", "ia3"], seeds=[0]), records, predictions=builders.predictions(records)
     )
     row = found.rows[1]
     assert row["gap_low"] < -0.28 < row["gap_high"] < -0.2
@@ -184,17 +189,22 @@ def test_one_seed_has_intervals_over_examples_and_no_verdict(made):
     assert "one seed" in found.decides["ia3", "default"]
 
 
-def test_variants_are_families_of_their_own(made):
+def test_variants_are_families_of_their_own():
     better = {"hyperparameters": {"learning_rate": 0.002}}
     records = [
-        *made.whole("full", [0.80, 0.81, 0.80]),
-        *made.whole("lora", [0.70, 0.72, 0.71]),
-        *made.whole("ia3", [0.60, 0.61, 0.61]),
-        *(made.final("lora", seed, score, **better) for seed, score in enumerate([0.80, 0.81, 0.81])),
-        *(made.tuned("full", number, 0.9 - number / 10) for number in range(2)),
-        *(made.tuned("lora", number, 0.7 + number / 10) for number in range(2)),
+        *builders.whole("full", [0.80, 0.81, 0.80]),
+        *builders.whole("lora", [0.70, 0.72, 0.71]),
+        *builders.whole("ia3", [0.60, 0.61, 0.61]),
+        *(
+            builders.final("lora", seed, score, **better)
+            for seed, score in enumerate([0.80, 0.81, 0.81])
+        ),
+        *(builders.tuned("full", number, 0.9 - number / 10) for number in range(2)),
+        *(builders.tuned("lora", number, 0.7 + number / 10) for number in range(2)),
     ]
-    found = compare(made.study(["full", "lora", "ia3"]), records, predictions=made.predictions(records))
+    found = compare(
+        builders.study(["full", "lora", "ia3"]), records, predictions=builders.predictions(records)
+    )
     rows = {(row["method"], row["variant"]): row for row in found}
     assert rows["lora", "default"]["verdict"] == "worse"
     assert rows["lora", "tuned"]["verdict"] == "equivalent"
@@ -202,28 +212,28 @@ def test_variants_are_families_of_their_own(made):
     assert rows["ia3", "default"]["p_adjusted"] == pytest.approx(2 * rows["ia3", "default"]["p_value"])
 
 
-def test_numbers_do_not_depend_on_the_order_of_records(made, records):
-    predictions = made.predictions(records)
-    first = compare(made.study(METHODS), records, predictions=predictions)
+def test_numbers_do_not_depend_on_the_order_of_records(records):
+    predictions = builders.predictions(records)
+    first = compare(builders.study(METHODS), records, predictions=predictions)
     random.Random(3).shuffle(records)
-    assert compare(made.study(METHODS), records, predictions=predictions) == first
+    assert compare(builders.study(METHODS), records, predictions=predictions) == first
 
 
-def test_each_trial_is_read_once(made, records):
-    whole, read = made.predictions(records), []
+def test_each_trial_is_read_once(records):
+    whole, read = builders.predictions(records), []
 
     def predictions(fingerprint):
         read.append(fingerprint)
         return whole(fingerprint)
 
-    compare(made.study(METHODS), records, predictions=predictions)
+    compare(builders.study(METHODS), records, predictions=predictions)
     assert len(read) == len(set(read)) == 12
 
 
-def test_a_store_gives_its_predictions(made, records, tmp_path):
-    store, predictions = Store(tmp_path), made.predictions(records)
+def test_a_store_gives_its_predictions(records, tmp_path):
+    store, predictions = Store(tmp_path), builders.predictions(records)
     for record in records:
         store.add(record, predictions=predictions(record.trial.fingerprint))
-    study = made.study(METHODS)
+    study = builders.study(METHODS)
     found = compare(study, store, predictions=store.predictions)
     assert found == compare(study, records, predictions=predictions)

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from whichpeft.backbones import BACKBONES, digits_vit, resolve_backbone
-from whichpeft.cache import cache_folder, cached
 from whichpeft.errors import FolderError
+from whichpeft.storage.cache import cache_folder, cached
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from whichpeft.engine.compute import choose_compute, own_memory, store_frozen_we
 from whichpeft.engine.dropout import use_fast_dropout
 from whichpeft.engine.loop import Optimisation, take_step
 from whichpeft.engine.memory import PeakMemory, return_freed_memory
-from whichpeft.engine.prepare import Prepared
+from whichpeft.engine.model_setup import Prepared
 from whichpeft.methods import Method, Situation, resolve_method
 from whichpeft.testing.methods import small_task
 

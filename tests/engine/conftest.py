@@ -11,12 +11,12 @@ import pytest
 
 from whichpeft.backbones import Backbone, resolve_backbone
 from whichpeft.engine import Job, Result
-from whichpeft.engine.data import write_data
-from whichpeft.engine.trial import carry_out
+from whichpeft.engine.carry_out import carry_out
 from whichpeft.methods import resolve_method
 from whichpeft.planning import make_plan
 from whichpeft.study import Budget, Study, TaskSource
 from whichpeft.tasks import load_task
+from whichpeft.tasks.kept import write_data
 
 Make = Callable[..., Job]
 

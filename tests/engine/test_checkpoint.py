@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from whichpeft.engine import Job, Result
+from whichpeft.engine.carry_out import carry_out
 from whichpeft.engine.checkpoint import LEAVE, Left
-from whichpeft.engine.trial import carry_out
 from whichpeft.methods import methods
 
 TYPED = ("trainable-tokens:token_indices=[101,102]", "adalora+ia3", "prefix+lora")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from whichpeft.engine.energy import RaplCounter, find_counter
+from whichpeft.engine.profiling.energy import RaplCounter, find_counter
 
 
 def zone(folder: Path, number: str, name: str, microjoules: int, span: int = 1_000_000) -> Path:
@@ -48,5 +48,7 @@ def test_without_a_counter_there_is_no_reading(tmp_path: Path) -> None:
 def test_a_counter_that_may_not_be_read_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = zone(tmp_path, "0", "package-0", 5)
     path.unlink()  # to root, which tests may run as, nothing is forbidden
-    monkeypatch.setattr("whichpeft.engine.energy.RaplCounter.__init__.__defaults__", (tmp_path,))
+    monkeypatch.setattr(
+        "whichpeft.engine.profiling.energy.RaplCounter.__init__.__defaults__", (tmp_path,)
+    )
     assert find_counter(torch.device("cpu")) is None

@@ -11,10 +11,10 @@ import pytest
 import torch
 from transformers import PreTrainedModel
 
+from whichpeft.engine.carry_out import carry_out
 from whichpeft.engine.compute import Compute
 from whichpeft.engine.loop import Optimisation, take_step
-from whichpeft.engine.prepare import Prepared, prepare
-from whichpeft.engine.trial import carry_out
+from whichpeft.engine.model_setup import Prepared, prepare
 from whichpeft.errors import StudyError
 from whichpeft.study import Budget
 

@@ -12,16 +12,16 @@ import pytest
 from whichpeft.backbones import Backbone
 from whichpeft.engine import Job
 from whichpeft.engine.batches import training_batches
+from whichpeft.engine.carry_out import carry_out
 from whichpeft.engine.compute import choose_compute
-from whichpeft.engine.data import write_data
-from whichpeft.engine.prepare import prepare
-from whichpeft.engine.profile import _Training
-from whichpeft.engine.trial import carry_out
+from whichpeft.engine.model_setup import prepare
+from whichpeft.engine.profiling.profile import _Training
 from whichpeft.errors import TrialFailed
 from whichpeft.methods import resolve_method
 from whichpeft.planning import make_plan
 from whichpeft.study import Budget, Study
 from whichpeft.tasks import Prompted, generative_task
+from whichpeft.tasks.kept import write_data
 
 
 @pytest.fixture

@@ -11,15 +11,15 @@ import pytest
 
 from whichpeft.backbones import resolve_backbone
 from whichpeft.engine import Job
-from whichpeft.engine.data import write_data
-from whichpeft.engine.effort import QUICK, STANDARD, THOROUGH, Effort, find_effort
-from whichpeft.engine.trial import carry_out
+from whichpeft.engine.carry_out import carry_out
+from whichpeft.engine.profile_budget import QUICK, STANDARD, THOROUGH, Effort, find_effort
 from whichpeft.errors import StudyError
 from whichpeft.methods import resolve_method
 from whichpeft.planning import make_plan
 from whichpeft.records import Record
 from whichpeft.study import Budget, Study, TaskSource
 from whichpeft.tasks import load_task
+from whichpeft.tasks.kept import write_data
 
 SLEEP = 100.0  # seconds an evaluation takes longer
 BRIEF = dataclasses.replace(THOROUGH, step_seconds=0.2, latency_seconds=0.1, rounds=3)

@@ -9,9 +9,9 @@ import torch
 from whichpeft.backbones import resolve_backbone
 from whichpeft.costs import estimate_costs
 from whichpeft.costs.estimate import Question
+from whichpeft.engine.carry_out import carry_out
 from whichpeft.engine.compute import Compute
-from whichpeft.engine.prepare import prepare
-from whichpeft.engine.trial import carry_out
+from whichpeft.engine.model_setup import prepare
 from whichpeft.methods import resolve_method
 from whichpeft.planning import make_plan
 from whichpeft.study import Study

@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from whichpeft.engine import Progress
-from whichpeft.engine.trial import carry_out
+from whichpeft.engine.carry_out import carry_out
 
 linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks at the fork server")
 
@@ -86,7 +86,7 @@ def test_parameters_are_shares(make_job) -> None:  # type: ignore[no-untyped-def
     import torch
     from torch.distributed.tensor import DTensor
 
-    from whichpeft.engine.sharded import joined, shard
+    from whichpeft.engine.process_group import joined, shard
 
     model = torch.nn.Sequential(torch.nn.Linear(4, 4), torch.nn.Linear(4, 2))
     model[1].requires_grad_(False)

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from whichpeft.engine import Progress, Result
-from whichpeft.engine.data import read_data
-from whichpeft.engine.trial import carry_out
+from whichpeft.engine.carry_out import carry_out
+from whichpeft.tasks.kept import read_data
 
 
 def test_full_fine_tuning_learns_and_keeps_its_best_epoch(trials: Any) -> None:
@@ -168,7 +168,7 @@ def test_frozen_linear_weights_are_stored_as_they_are_multiplied(trials: Any) ->
     import torch
 
     from whichpeft.engine.compute import Compute
-    from whichpeft.engine.prepare import prepare
+    from whichpeft.engine.model_setup import prepare
 
     compute = Compute(torch.device("cpu"), "bfloat16")
     model = prepare(trials.job("lora:r=2"), compute).model

@@ -10,14 +10,14 @@ import pytest
 from whichpeft.backbones import Backbone
 from whichpeft.engine import Job
 from whichpeft.engine.compute import choose_compute
-from whichpeft.engine.data import write_data
-from whichpeft.engine.prepare import prepare
-from whichpeft.engine.sharded import ALONE
+from whichpeft.engine.model_setup import prepare
+from whichpeft.engine.process_group import ALONE
 from whichpeft.errors import TrialFailed
 from whichpeft.methods import resolve_method
 from whichpeft.planning import make_plan
 from whichpeft.study import Study
 from whichpeft.tasks import Prompted, generative_task
+from whichpeft.tasks.kept import write_data
 
 
 def test_a_shard_of_a_language_task_is_refused(tiny_writer: Backbone, tmp_path: Path) -> None:

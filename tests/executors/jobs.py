@@ -19,8 +19,8 @@ def make_jobs(
     **budget: Any,
 ) -> list[Job]:
     """Begin the executor and return the first final trial of each method."""
-    from whichpeft.request import check_request
-    from whichpeft.stage import make_job, set_stage
+    from whichpeft.running.request import check_request
+    from whichpeft.running.setup import make_job, set_stage
 
     study = Study(
         backbone=str(backbone),

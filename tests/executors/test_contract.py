@@ -72,7 +72,7 @@ class Seen(NoWatch):
 def test_results_equal_those_of_this_process_bit_for_bit(
     executor: Executor, make: Make, tmp_path: Path
 ) -> None:
-    from whichpeft.engine.trial import carry_out
+    from whichpeft.engine.carry_out import carry_out
 
     kept = tmp_path / "kept"
     jobs = [replace(job, keep=kept / job.trial.method) for job in make("full", "lora:r=2", "zero-shot")]

@@ -120,9 +120,9 @@ from sleepy import Sleepy
 from whichpeft.executors import LocalExecutor, NoWatch
 from whichpeft.executors.processes import run_jobs
 from whichpeft.records import Claims, Store
-from whichpeft.request import check_request
-from whichpeft.sharing import left_to_do
-from whichpeft.stage import make_job, set_stage
+from whichpeft.running.request import check_request
+from whichpeft.running.work_sharing import left_to_do
+from whichpeft.running.setup import make_job, set_stage
 
 backbone, data, out, count = sys.argv[1:]
 study = wp.Study(backbone=backbone, task=data, methods=["zero-shot"], seeds=int(count))

@@ -247,7 +247,7 @@ def test_what_a_node_does_not_see_is_sent_there(
     tmp_path: Path,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
-    from whichpeft.engine.trial import carry_out
+    from whichpeft.engine.carry_out import carry_out
 
     cluster, hidden = clusters.start(1, num_cpus=0), tmp_path_factory.getbasetemp()
     with (

@@ -9,8 +9,8 @@ import pytest
 
 from whichpeft.errors import FolderError, RecordError
 from whichpeft.records import Measurement, Outcome, Record, Setting, Store
-from whichpeft.records.files import write_whole
 from whichpeft.records.record import record_from_json
+from whichpeft.storage.atomic import write_whole
 from whichpeft.study import Budget, Study, Trial
 
 FOSSILS = Path(__file__).parent / "fossils"

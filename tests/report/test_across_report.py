@@ -9,21 +9,23 @@ import pytest
 from rich.console import Console
 
 from whichpeft.report import Report
-from whichpeft.report.across_figures import across_figures
-from whichpeft.report.figure import PRINT, SCREEN
+from whichpeft.report.figures.across_tasks import across_figures
+from whichpeft.report.figures.figure import PRINT, SCREEN
+
+from .. import builders
 
 METHODS = ("full", "lora:r=8", "bitfit", "head")
 
 
-def made_report(made, tasks, methods=METHODS):
+def made_report(tasks, methods=METHODS):
     rng = np.random.default_rng(0)
     names = [f"task-{i}" for i in range(tasks)]
     records = [
-        made.final(method, 0, 0.9 - 0.1 * i + 0.02 * rng.random(), task=task)
+        builders.final(method, 0, 0.9 - 0.1 * i + 0.02 * rng.random(), task=task)
         for task in names
         for i, method in enumerate(methods)
     ]
-    return Report(made.study(methods, task=None, tasks=names, seeds=[0]), records)
+    return Report(builders.study(methods, task=None, tasks=names, seeds=[0]), records)
 
 
 def printed(report, width):
@@ -32,8 +34,8 @@ def printed(report, width):
     return " ".join(console.file.getvalue().split())
 
 
-def test_the_terminal_ranks_methods_beneath_the_tables(made):
-    report = made_report(made, 5)
+def test_the_terminal_ranks_methods_beneath_the_tables():
+    report = made_report(5)
     text = printed(report, 160)
     told = text.split("minilm over 5 tasks")[1]
     assert told.index("full") < told.index("lora:r=8") < told.index("bitfit") < told.index("head")
@@ -44,31 +46,31 @@ def test_the_terminal_ranks_methods_beneath_the_tables(made):
     assert "task-4" not in narrow
 
 
-def test_one_task_is_not_put_together(made):
-    report = made_report(made, 1)
+def test_one_task_is_not_put_together():
+    report = made_report(1)
     assert report.across == []
     assert "over" not in printed(report, 160).split("paired by seed")[-1]
 
 
-def test_two_tasks_are_ranked_and_not_tested(made):
-    text = printed(made_report(made, 2), 160)
+def test_two_tasks_are_ranked_and_not_tested():
+    text = printed(made_report(2), 160)
     assert "not tested: 2 tasks cannot tell an order from chance" in text
 
 
-def test_the_same_records_give_the_same_probabilities(made):
-    assert made_report(made, 5).across == made_report(made, 5).across
+def test_the_same_records_give_the_same_probabilities():
+    assert made_report(5).across == made_report(5).across
 
 
 @pytest.mark.parametrize("size", [PRINT, *SCREEN])
 @pytest.mark.parametrize("tasks", [2, 5])
-def test_the_figure_is_drawn_at_every_size(made, size, tasks):
-    (across,) = made_report(made, tasks).across
+def test_the_figure_is_drawn_at_every_size(size, tasks):
+    (across,) = made_report(tasks).across
     for figure in across_figures(across, size).values():
         assert figure.chart.to_dict(validate=True)
 
 
-def test_bars_join_methods_that_do_not_differ(made):
-    (across,) = made_report(made, 5).across
+def test_bars_join_methods_that_do_not_differ():
+    (across,) = made_report(5).across
     assert across.order.groups == (("full", "lora:r=8", "bitfit"), ("lora:r=8", "bitfit", "head"))
     figure = across_figures(across, PRINT)["ranks"]
     bars = figure.chart.to_dict()["hconcat"][1]["data"]["values"]
@@ -77,8 +79,8 @@ def test_bars_join_methods_that_do_not_differ(made):
     assert "Bars at the right" in figure.caption
 
 
-def test_the_page_holds_it_before_the_comparisons(made, tmp_path):
-    made_report(made, 2, methods=("full", "<b>x")).write_html(tmp_path / "report.html")
+def test_the_page_holds_it_before_the_comparisons(tmp_path):
+    made_report(2, methods=("full", "<b>x")).write_html(tmp_path / "report.html")
     page = (tmp_path / "report.html").read_text()
     heading = '{}-heading">minilm {}</h2>'
     whole = page.index(heading.format("across-0", "over 2 tasks"))
@@ -88,9 +90,9 @@ def test_the_page_holds_it_before_the_comparisons(made, tmp_path):
     assert "<b>x" not in page
 
 
-def test_the_figure_has_files_of_its_own(made, tmp_path, monkeypatch):
-    monkeypatch.setattr("whichpeft.report.figures.figures", lambda comparison, size, beside: {})
-    written = made_report(made, 3).write_figures(tmp_path)
+def test_the_figure_has_files_of_its_own(tmp_path, monkeypatch):
+    monkeypatch.setattr("whichpeft.report.figure_set.figures", lambda comparison, size, beside: {})
+    written = made_report(3).write_figures(tmp_path)
     assert {path.name for path in written} == {
         f"minilm-all-tasks-{name}.{suffix}"
         for name in ("scores", "ranks")

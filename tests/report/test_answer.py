@@ -9,25 +9,27 @@ from rich.console import Console
 
 from whichpeft.report import Report
 
+from .. import builders
 
-def answer(made, records, methods=("full", "lora:r=8"), predictions=None, **changed):
-    found = Report(made.study(list(methods), **changed), records, predictions=predictions).answers
+
+def answer(records, methods=("full", "lora:r=8"), predictions=None, **changed):
+    found = Report(builders.study(list(methods), **changed), records, predictions=predictions).answers
     assert len(found) == 1
     return found[0]
 
 
-def scored(made, scores, **costs):
+def scored(scores, **costs):
     """Return the records of methods by their scores, with a cheaper cost for all but `full`."""
     records = []
     for method, values in scores.items():
-        shared = {"adapter": made.BASE, "seconds": 60, "memory": 8e8} if method == "full" else costs
-        records += made.whole(method, values, **shared)
+        shared = {"adapter": builders.BASE, "seconds": 60, "memory": 8e8} if method == "full" else costs
+        records += builders.whole(method, values, **shared)
     return records
 
 
-def test_an_equivalent_method_is_told_with_its_margin_and_its_costs(made):
-    records = scored(made, {"full": [0.8, 0.801, 0.802], "lora:r=8": [0.801, 0.801, 0.801]}, seconds=30)
-    found = answer(made, records, predictions=made.predictions(records))
+def test_an_equivalent_method_is_told_with_its_margin_and_its_costs():
+    records = scored({"full": [0.8, 0.801, 0.802], "lora:r=8": [0.801, 0.801, 0.801]}, seconds=30)
+    found = answer(records, predictions=builders.predictions(records))
     assert found.method == "lora:r=8"
     assert found.basis == "proved"
     assert found.text.startswith("Use lora:r=8: it is equivalent to full within ")
@@ -44,15 +46,15 @@ def test_an_equivalent_method_is_told_with_its_margin_and_its_costs(made):
     )
 
 
-def test_a_better_method_is_told_by_how_much(made):
-    records = scored(made, {"full": [0.7, 0.701, 0.702], "lora:r=8": [0.8, 0.802, 0.801]})
-    found = answer(made, records)
+def test_a_better_method_is_told_by_how_much():
+    records = scored({"full": [0.7, 0.701, 0.702], "lora:r=8": [0.8, 0.802, 0.801]})
+    found = answer(records)
     assert "it is better than full by 10.0 points (" in found.text
 
 
-def test_what_is_undecided_says_what_would_decide(made):
-    records = scored(made, {"full": [0.80, 0.82, 0.84], "lora:r=8": [0.86, 0.80, 0.88]})
-    found = answer(made, records)
+def test_what_is_undecided_says_what_would_decide():
+    records = scored({"full": [0.80, 0.82, 0.84], "lora:r=8": [0.86, 0.80, 0.88]})
+    found = answer(records)
     assert "not decided" in found.text
     assert "A best bet, not proved" in found.text
     assert any(
@@ -61,75 +63,75 @@ def test_what_is_undecided_says_what_would_decide(made):
     )
 
 
-def test_gaps_that_agree_on_every_seed_tell_nothing_of_chance(made):
-    records = scored(made, {"full": [0.7, 0.701, 0.702], "lora:r=8": [0.8, 0.801, 0.802]})
-    found = answer(made, records)
+def test_gaps_that_agree_on_every_seed_tell_nothing_of_chance():
+    records = scored({"full": [0.7, 0.701, 0.702], "lora:r=8": [0.8, 0.801, 0.802]})
+    found = answer(records)
     assert "A best bet, the highest score: how sure that is cannot be told." in found.text
 
 
-def test_the_baseline_can_be_the_answer(made):
-    records = scored(made, {"full": [0.9, 0.901, 0.902], "lora:r=8": [0.7, 0.701, 0.702]})
-    found = answer(made, records)
+def test_the_baseline_can_be_the_answer():
+    records = scored({"full": [0.9, 0.901, 0.902], "lora:r=8": [0.7, 0.701, 0.702]})
+    found = answer(records)
     assert found.text.startswith("Use full: 90.1 points. Nothing with less training time is proved")
 
 
-def test_without_a_profile_what_is_cheap_is_told_by_what_trains(made):
+def test_without_a_profile_what_is_cheap_is_told_by_what_trains():
     records = [
-        made.final(method, seed, score + seed / 1000, adapter=adapter)
-        for method, score, adapter in (("full", 0.8, made.BASE), ("lora:r=8", 0.85, 10_000))
+        builders.final(method, seed, score + seed / 1000, adapter=adapter)
+        for method, score, adapter in (("full", 0.8, builders.BASE), ("lora:r=8", 0.85, 10_000))
         for seed in range(3)
     ]
-    found = answer(made, records)
+    found = answer(records)
     assert found.method == "lora:r=8"
     assert "training time was not measured: what is cheap is told by trainable" in found.beside[0]
 
 
-def test_one_seed_proves_nothing(made):
-    found = answer(made, scored(made, {"full": [0.8], "lora:r=8": [0.9]}), seeds=[0])
+def test_one_seed_proves_nothing():
+    found = answer(scored({"full": [0.8], "lora:r=8": [0.9]}), seeds=[0])
     assert found.method == "lora:r=8"
     assert "A best bet from one seed, which proves nothing: run at least 3." in found.text
     assert "not decided" not in found.text
 
 
-def test_without_a_baseline_it_says_that_the_loss_is_unknown(made):
-    records = scored(made, {"lora:r=8": [0.8, 0.81, 0.82], "bitfit": [0.7, 0.71, 0.72]})
-    found = answer(made, records, methods=["lora:r=8", "bitfit"])
+def test_without_a_baseline_it_says_that_the_loss_is_unknown():
+    records = scored({"lora:r=8": [0.8, 0.81, 0.82], "bitfit": [0.7, 0.71, 0.72]})
+    found = answer(records, methods=["lora:r=8", "bitfit"])
     assert found.text.startswith("Use lora:r=8: 81.0 points, 0.050 % of the parameters trained and 30 s")
     assert "The baseline full is not in the study" in found.text
     assert not any("Cannot be told" in line for line in found.beside)
 
 
-def test_what_is_not_finished_may_change_it(made):
-    records = scored(made, {"full": [0.8, 0.81, 0.82], "lora:r=8": [0.8]})
-    found = answer(made, records)
+def test_what_is_not_finished_may_change_it():
+    records = scored({"full": [0.8, 0.81, 0.82], "lora:r=8": [0.8]})
+    found = answer(records)
     assert found.method == "full"
     assert "That is of what is finished and measured alike; lora:r=8 may change it" in found.text
 
 
-def test_a_method_that_is_no_better_than_no_training_is_not_praised(made):
-    records = scored(made, {"full": [0.50, 0.52, 0.48], "lora:r=8": [0.49, 0.51, 0.50]})
-    records += [made.final("zero-shot", seed, 0.5 + seed / 100, adapter=0) for seed in range(3)]
-    records.append(made.idle_profile())
-    found = answer(made, records, methods=["full", "lora:r=8", "zero-shot"])
+def test_a_method_that_is_no_better_than_no_training_is_not_praised():
+    records = scored({"full": [0.50, 0.52, 0.48], "lora:r=8": [0.49, 0.51, 0.50]})
+    records += [builders.final("zero-shot", seed, 0.5 + seed / 100, adapter=0) for seed in range(3)]
+    records.append(builders.idle_profile())
+    found = answer(records, methods=["full", "lora:r=8", "zero-shot"])
     assert "is not proved better than zero-shot, no training at all." in found.text
 
 
-def test_where_all_failed_each_reason_is_given_once(made):
+def test_where_all_failed_each_reason_is_given_once():
     records = [
-        made.ended(method, "failed", "out of memory", phase="fit", purpose=purpose)
+        builders.ended(method, "failed", "out of memory", phase="fit", purpose=purpose)
         for method in ("full", "lora:r=8")
         for purpose in ("profile", "final")
     ]
-    records.append(made.ended("prefix", "refused", "it has no attention"))
-    found = answer(made, records, methods=["full", "lora:r=8", "prefix"])
+    records.append(builders.ended("prefix", "refused", "it has no attention"))
+    found = answer(records, methods=["full", "lora:r=8", "prefix"])
     assert found.method is None
     assert found.text.startswith("Nothing can be recommended yet. full and lora:r=8: ")
     assert found.text.count("the profile failed in fit: out of memory") == 1
     assert "prefix: refused: it has no attention." in found.text
 
 
-def test_where_nothing_is_finished_it_says_so(made):
-    found = answer(made, [])
+def test_where_nothing_is_finished_it_says_so():
+    found = answer([])
     assert found.method is None
     assert found.text == (
         "Nothing can be recommended yet. full and lora:r=8: partial: the final trials were not run yet."
@@ -137,15 +139,15 @@ def test_where_nothing_is_finished_it_says_so(made):
     assert found.conditions[0] == "no score yet"
 
 
-def test_several_tasks_are_answered_each_and_together(made):
-    study = made.study(["full", "lora:r=8"], task=None, tasks=["a", "b"])
+def test_several_tasks_are_answered_each_and_together():
+    study = builders.study(["full", "lora:r=8"], task=None, tasks=["a", "b"])
     records = [
         record
         for task in ("a", "b")
         for method, score in (("full", 0.8), ("lora:r=8", 0.83))
         for record in (
-            made.profile(method, task=task, seconds=60 if method == "full" else 30),
-            *(made.final(method, seed, score + seed / 1000, task=task) for seed in range(3)),
+            builders.profile(method, task=task, seconds=60 if method == "full" else 30),
+            *(builders.final(method, seed, score + seed / 1000, task=task) for seed in range(3)),
         )
     ]
     found = Report(study, records).answers
@@ -153,10 +155,10 @@ def test_several_tasks_are_answered_each_and_together(made):
     assert found[2].text.startswith("Use lora:r=8: 83.1 points on average, 3.0 more than full")
 
 
-def test_the_terminal_ends_with_it_and_no_reason_can_steer_the_terminal(made):
-    records = scored(made, {"full": [0.8, 0.81, 0.82]})
-    records.append(made.ended("lora:r=8", "failed", "\x1b[2Jgone", phase="fit"))
-    report = Report(made.study(["full", "lora:r=8"]), records)
+def test_the_terminal_ends_with_it_and_no_reason_can_steer_the_terminal():
+    records = scored({"full": [0.8, 0.81, 0.82]})
+    records.append(builders.ended("lora:r=8", "failed", "\x1b[2Jgone", phase="fit"))
+    report = Report(builders.study(["full", "lora:r=8"]), records)
     written = io.StringIO()
     report.print(Console(file=written, width=100))
     assert "minilm on glue/sst2 Use full: 81.0 points." in " ".join(written.getvalue().split())
@@ -164,8 +166,8 @@ def test_the_terminal_ends_with_it_and_no_reason_can_steer_the_terminal(made):
 
 
 @pytest.mark.parametrize("method", ["<script>alert(1)</script>", "a\nb\tc"])
-def test_a_name_stays_text_on_one_line(made, method):
-    records = scored(made, {"full": [0.7, 0.71, 0.72], method: [0.8, 0.81, 0.82]})
-    found = answer(made, records, methods=["full", method])
+def test_a_name_stays_text_on_one_line(method):
+    records = scored({"full": [0.7, 0.71, 0.72], method: [0.8, 0.81, 0.82]})
+    found = answer(records, methods=["full", method])
     assert f"Use {' '.join(method.split())}: " in found.text
     assert "\n" not in found.text

@@ -7,29 +7,31 @@ from pathlib import Path
 import pytest
 
 from whichpeft.report import Report
-from whichpeft.report.figure import PRINT, SCREEN
-from whichpeft.report.figures import figures
-from whichpeft.report.labels import Box, Spot, place
-from whichpeft.report.published import published_figures
-from whichpeft.report.render import save, slugs
-from whichpeft.report.scales import Axes, Point, log_ticks, sizes_to_explain
-from whichpeft.report.scatter import scatter
-from whichpeft.report.style import PALETTE, colours, looks
+from whichpeft.report.figure_set import figures
+from whichpeft.report.figures.figure import PRINT, SCREEN
+from whichpeft.report.figures.label_placement import Box, Spot, place
+from whichpeft.report.figures.render import save, slugs
+from whichpeft.report.figures.scales import Axes, Point, log_ticks, sizes_to_explain
+from whichpeft.report.figures.scatter import scatter
+from whichpeft.report.figures.style import PALETTE, colours, looks
+from whichpeft.report.published.write import published_figures
+
+from .. import builders
 
 MAGIC = {".png": b"\x89PNG\r\n\x1a\n", ".pdf": b"%PDF-", ".svg": b"<svg"}
 
 
 @pytest.fixture
-def report(made):
+def report():
     records = [
-        *made.whole("full", [0.80, 0.82, 0.84], adapter=made.BASE, seconds=60),
-        *made.whole("lora:r=8", [0.79, 0.83, 0.81]),
-        made.final("bitfit", 0, 0.7),
-        made.idle_profile(),
-        *(made.final("zero-shot", seed, 0.5, adapter=0) for seed in range(3)),
-        made.ended("ia3", "failed", "out of memory", phase="fit", purpose="profile"),
+        *builders.whole("full", [0.80, 0.82, 0.84], adapter=builders.BASE, seconds=60),
+        *builders.whole("lora:r=8", [0.79, 0.83, 0.81]),
+        builders.final("bitfit", 0, 0.7),
+        builders.idle_profile(),
+        *(builders.final("zero-shot", seed, 0.5, adapter=0) for seed in range(3)),
+        builders.ended("ia3", "failed", "out of memory", phase="fit", purpose="profile"),
     ]
-    return Report(made.study(["full", "lora:r=8", "bitfit", "ia3", "zero-shot"]), records)
+    return Report(builders.study(["full", "lora:r=8", "bitfit", "ia3", "zero-shot"]), records)
 
 
 def names_drawn(chart):
@@ -83,7 +85,7 @@ def test_time_draws_what_has_a_time(report):
     assert "no measurement: bitfit 70.0, ia3" in figure.caption
 
 
-def test_frontier_says_how_likely_each_place_is(made, report):
+def test_frontier_says_how_likely_each_place_is(report):
     figure = figures(report.comparisons[0], PRINT)["frontier"]
     assert names_drawn(figure.chart) == {"full", "lora:r=8"}
     assert "not completed or without a comparable training time: bitfit, ia3." in figure.caption
@@ -95,9 +97,12 @@ def test_frontier_says_how_likely_each_place_is(made, report):
     assert drawn["full"]["opacity"] < drawn["lora:r=8"]["opacity"]
 
 
-def test_frontier_of_one_seed_gives_no_probability(made):
-    records = [made.profile("full", adapter=made.BASE), made.final("full", 0, 0.8, adapter=made.BASE)]
-    report = Report(made.study(["full"], seeds=[0]), records)
+def test_frontier_of_one_seed_gives_no_probability():
+    records = [
+        builders.profile("full", adapter=builders.BASE),
+        builders.final("full", 0, 0.8, adapter=builders.BASE),
+    ]
+    report = Report(builders.study(["full"], seeds=[0]), records)
     figure = figures(report.comparisons[0], PRINT)["frontier"]
     assert names_drawn(figure.chart) == {"full"}
     assert "probability" not in figure.caption
@@ -117,24 +122,26 @@ def test_efficiency_keeps_every_method_in_the_studys_order(report):
 
 @pytest.mark.parametrize("size", [PRINT, *SCREEN])
 @pytest.mark.parametrize("scores", [[0.8], [0.8, 0.9], []])
-def test_one_method_alone(made, size, scores):
-    records = made.whole("lora:r=8", scores) if scores else []
-    report = Report(made.study(["lora:r=8"], seeds=[0]), records)
+def test_one_method_alone(size, scores):
+    records = builders.whole("lora:r=8", scores) if scores else []
+    report = Report(builders.study(["lora:r=8"], seeds=[0]), records)
     for figure in figures(report.comparisons[0], size).values():
         assert figure.chart.to_dict(validate=True)
 
 
-def test_one_method_renders(made, tmp_path):
-    report = Report(made.study(["full"], seeds=[0]), [made.final("full", 0, 0.8, adapter=made.BASE)])
+def test_one_method_renders(tmp_path):
+    report = Report(
+        builders.study(["full"], seeds=[0]), [builders.final("full", 0, 0.8, adapter=builders.BASE)]
+    )
     written = report.write_figures(tmp_path)
     assert {path.stem for path in written} == {
         "frontier", "score-against-share", "score-against-time", "efficiency"
     }  # fmt: skip
 
 
-def test_several_tasks_have_files_of_their_own(made, tmp_path):
-    study = made.study(["full"], seeds=[0], task=None, tasks=["a", "../b"])
-    records = [made.final("full", 0, 0.5, task=task) for task in ("a", "b")]
+def test_several_tasks_have_files_of_their_own(tmp_path):
+    study = builders.study(["full"], seeds=[0], task=None, tasks=["a", "../b"])
+    records = [builders.final("full", 0, 0.5, task=task) for task in ("a", "b")]
     written = Report(study, records).write_figures(tmp_path)
     assert {path.stem for path in written if "efficiency" in path.stem} == {
         "minilm-a-efficiency",

@@ -15,20 +15,22 @@ from whichpeft.errors import FolderError
 from whichpeft.records import Store
 from whichpeft.report import Report
 
+from .. import builders
+
 HOSTILE = "50% of a_b & $x {y} #1 \\ <script>alert(1)</script> | `c` [d](e) \x1b[31m"
 
 
 @pytest.fixture
-def report(made):
+def report():
     records = [
-        *made.whole("full", [0.80, 0.82, 0.84], adapter=made.BASE, seconds=60),
-        *made.whole("lora:r=8", [0.79, 0.83, 0.81]),
-        made.idle_profile(),
-        *(made.final("zero-shot", seed, 0.5, adapter=0) for seed in range(3)),
-        made.ended("ia3", "failed", HOSTILE, phase="fit", purpose="profile"),
-        made.ended("oft", "refused", "the block size does not divide 384", purpose="profile"),
+        *builders.whole("full", [0.80, 0.82, 0.84], adapter=builders.BASE, seconds=60),
+        *builders.whole("lora:r=8", [0.79, 0.83, 0.81]),
+        builders.idle_profile(),
+        *(builders.final("zero-shot", seed, 0.5, adapter=0) for seed in range(3)),
+        builders.ended("ia3", "failed", HOSTILE, phase="fit", purpose="profile"),
+        builders.ended("oft", "refused", "the block size does not divide 384", purpose="profile"),
     ]
-    return Report(made.study(["full", "lora:r=8", "ia3", "oft", "zero-shot"]), records)
+    return Report(builders.study(["full", "lora:r=8", "ia3", "oft", "zero-shot"]), records)
 
 
 def printed(report, width):
@@ -37,14 +39,14 @@ def printed(report, width):
     return console.file.getvalue()
 
 
-def test_reads_a_run_folder(made, tmp_path):
+def test_reads_a_run_folder(tmp_path):
     store = Store(tmp_path)
-    store.keep_study(made.study(["full"]))
-    for record in made.whole("full", [0.8, 0.82, 0.84]):
+    store.keep_study(builders.study(["full"]))
+    for record in builders.whole("full", [0.8, 0.82, 0.84]):
         store.add(record)
     report = Report.read(tmp_path)
     assert report.rows[0]["score_mean"] == pytest.approx(0.82)
-    assert report.study == made.study(["full"])
+    assert report.study == builders.study(["full"])
     assert "max_train: 2000" in report.study_text
 
 
@@ -107,9 +109,9 @@ def test_latex_is_escaped(report):
     assert {line.replace(r"\&", "").count("&") for line in body.splitlines()[1:] if line} == {11}
 
 
-def test_latex_needs_no_package_but_booktabs_for_unusual_names(made):
+def test_latex_needs_no_package_but_booktabs_for_unusual_names():
     name = 'a"b--c`d≥e~f^g'
-    text = Report(made.study([name], seeds=[0]), [made.final(name, 0, 0.5)]).to_latex()
+    text = Report(builders.study([name], seeds=[0]), [builders.final(name, 0, 0.5)]).to_latex()
     escaped = r"a''b-{}-c\textasciigrave{}d$\geq$e\textasciitilde{}f\textasciicircum{}g &"
     assert escaped in text
     assert r"\textquotedbl" not in text
@@ -134,24 +136,24 @@ def test_terminal_shows_more_where_there_is_room(report):
     assert "refused  oft: the block size does not divide 384" in wide
 
 
-def test_terminal_takes_brackets_in_a_method_as_text(made):
+def test_terminal_takes_brackets_in_a_method_as_text():
     method = "lora:target_modules=[q,v]"
-    report = Report(made.study([method], seeds=[0]), [made.final(method, 0, 0.5)])
+    report = Report(builders.study([method], seeds=[0]), [builders.final(method, 0, 0.5)])
     text = printed(report, 120)
     assert method in text
     assert "one seed: no interval can be given" in text
 
 
-def test_a_long_name_is_folded_and_leaves_room_for_the_measurements(made):
+def test_a_long_name_is_folded_and_leaves_room_for_the_measurements():
     method = "series-adapter:bottleneck=256,target_modules=[up_proj,down_proj]"
-    text = printed(Report(made.study([method]), made.whole(method, [0.7, 0.72, 0.74])), 100)
+    text = printed(Report(builders.study([method]), builders.whole(method, [0.7, 0.72, 0.74])), 100)
     assert max(map(len, text.splitlines())) <= 100
     assert "completed" in text
     assert "no gap: the baseline full is not in the study" in " ".join(text.split())
 
 
-def test_nothing_on_record_still_prints(made):
-    report = Report(made.study(), [])
+def test_nothing_on_record_still_prints():
+    report = Report(builders.study(), [])
     assert "were not run yet" in printed(report, 100)
     assert len(report.table()) == 2
     assert report.to_markdown()

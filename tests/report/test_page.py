@@ -12,6 +12,8 @@ import pytest
 
 from whichpeft.report import Report
 
+from .. import builders
+
 ATTACK = "</script><script>alert(1)</script><img src=x onerror=alert(2)>"
 VOID = {"meta", "link", "img", "br", "hr", "input"}
 
@@ -40,15 +42,15 @@ class Elements(HTMLParser):
 
 
 @pytest.fixture
-def report(made):
+def report():
     records = [
-        *made.whole("full", [0.80, 0.82, 0.84], adapter=made.BASE, seconds=60),
-        *made.whole("lora:r=8", [0.79, 0.83, 0.81]),
-        made.idle_profile(),
-        *(made.final("zero-shot", seed, 0.5, adapter=0) for seed in range(3)),
-        made.ended("ia3", "failed", "out of memory", phase="fit", purpose="profile"),
+        *builders.whole("full", [0.80, 0.82, 0.84], adapter=builders.BASE, seconds=60),
+        *builders.whole("lora:r=8", [0.79, 0.83, 0.81]),
+        builders.idle_profile(),
+        *(builders.final("zero-shot", seed, 0.5, adapter=0) for seed in range(3)),
+        builders.ended("ia3", "failed", "out of memory", phase="fit", purpose="profile"),
     ]
-    return Report(made.study(["full", "lora:r=8", "ia3", "zero-shot"]), records)
+    return Report(builders.study(["full", "lora:r=8", "ia3", "zero-shot"]), records)
 
 
 @pytest.fixture
@@ -95,16 +97,18 @@ def test_page_loads_nothing(page):
     assert "default-src 'none'" in policy[0]["content"]
 
 
-def test_no_name_or_reason_can_inject(made, tmp_path):
-    study = made.study(["full", ATTACK], name=ATTACK, task=ATTACK, backbone=ATTACK, seeds=[0])
+def test_no_name_or_reason_can_inject(tmp_path):
+    study = builders.study(["full", ATTACK], name=ATTACK, task=ATTACK, backbone=ATTACK, seeds=[0])
     where = {"task": ATTACK, "backbone": ATTACK}
-    attacked = replace(made.SETTING, hardware={ATTACK: ATTACK}, versions={ATTACK: ATTACK})
+    attacked = replace(builders.SETTING, hardware={ATTACK: ATTACK}, versions={ATTACK: ATTACK})
     records = [
-        made.final("full", 0, 0.5, metric=ATTACK, setting=attacked, **where),
-        made.profile("full", **where),
-        made.profile(ATTACK, hyperparameters={ATTACK: ATTACK}, **where),
-        made.ended(ATTACK, "failed", ATTACK, phase=ATTACK, hyperparameters={ATTACK: ATTACK}, **where),
-        made.final(ATTACK, 1, 0.4, hyperparameters={ATTACK: ATTACK}, **where),
+        builders.final("full", 0, 0.5, metric=ATTACK, setting=attacked, **where),
+        builders.profile("full", **where),
+        builders.profile(ATTACK, hyperparameters={ATTACK: ATTACK}, **where),
+        builders.ended(
+            ATTACK, "failed", ATTACK, phase=ATTACK, hyperparameters={ATTACK: ATTACK}, **where
+        ),
+        builders.final(ATTACK, 1, 0.4, hyperparameters={ATTACK: ATTACK}, **where),
     ]
     report = Report(study, records)
     path = tmp_path / "report.html"
@@ -125,8 +129,8 @@ def test_notebook_fragment_holds_the_table_alone(report):
     assert "81.0 ± 5.0" in fragment
 
 
-def test_nothing_on_record_still_gives_a_page(made, tmp_path):
-    Report(made.study(), []).write_html(tmp_path / "deep" / "report.html")
+def test_nothing_on_record_still_gives_a_page(tmp_path):
+    Report(builders.study(), []).write_html(tmp_path / "deep" / "report.html")
     assert "no method has both" in (tmp_path / "deep" / "report.html").read_text()
 
 
@@ -139,12 +143,12 @@ def test_importing_reports_loads_neither_torch_nor_altair():
     assert done.stdout.strip() == "[]"
 
 
-def test_the_page_shows_the_parts_of_a_step_and_leaves_out_what_nobody_measured(made, tmp_path):
-    profile = made.profile("full", adapter=made.BASE)
-    more = made.measurements({"forward_milliseconds": 30.0, "peak_share": 0.4}, "profile")
+def test_the_page_shows_the_parts_of_a_step_and_leaves_out_what_nobody_measured(tmp_path):
+    profile = builders.profile("full", adapter=builders.BASE)
+    more = builders.measurements({"forward_milliseconds": 30.0, "peak_share": 0.4}, "profile")
     profile = replace(profile, measurements=(*profile.measurements, *more))
-    records = [profile, made.final("full", 0, 0.8), made.idle_profile()]
-    Report(made.study(["full", "zero-shot"]), records).write_html(tmp_path / "report.html")
+    records = [profile, builders.final("full", 0, 0.8), builders.idle_profile()]
+    Report(builders.study(["full", "zero-shot"]), records).write_html(tmp_path / "report.html")
     page = (tmp_path / "report.html").read_text()
     text = " ".join(Elements(page).text.split())
     assert "80 [75, 90]" in text

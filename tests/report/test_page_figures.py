@@ -7,19 +7,21 @@ from dataclasses import replace
 import pytest
 
 from whichpeft.report import Report
-from whichpeft.report.figure import PRINT
-from whichpeft.report.figures import figures
-from whichpeft.report.page_figures import data_of, shown
+from whichpeft.report.figure_set import figures
+from whichpeft.report.figures.figure import PRINT
+from whichpeft.report.page.figures import data_of, shown
+
+from .. import builders
 
 
 @pytest.fixture
-def comparison(made):
+def comparison():
     records = [
-        *made.whole("full", [0.80, 0.82, 0.84], adapter=made.BASE, seconds=60),
-        *made.whole("lora:r=8", [0.79, 0.83, 0.81]),
-        *(made.tuned("full", n, 0.7 - n / 100) for n in range(3)),
+        *builders.whole("full", [0.80, 0.82, 0.84], adapter=builders.BASE, seconds=60),
+        *builders.whole("lora:r=8", [0.79, 0.83, 0.81]),
+        *(builders.tuned("full", n, 0.7 - n / 100) for n in range(3)),
     ]
-    return Report(made.study(["full", "lora:r=8"]), records).comparisons[0]
+    return Report(builders.study(["full", "lora:r=8"]), records).comparisons[0]
 
 
 def test_data_say_what_the_marks_say(comparison):

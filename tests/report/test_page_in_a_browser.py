@@ -9,7 +9,9 @@ from dataclasses import replace
 import pytest
 
 from whichpeft.report import Report
-from whichpeft.report import page as page_module
+from whichpeft.report.page import page as page_module
+
+from .. import builders
 
 ATTACK = "<script>alert(1)</script>"
 TABLE = "comparison-0-table"
@@ -19,26 +21,26 @@ TIME = "Score against training time"
 
 
 @pytest.fixture(scope="module")
-def written(made, tmp_path_factory):
+def written(tmp_path_factory):
     """A page on two tasks with a search, a failure, a refusal and a method with a name that attacks."""
     methods = ["full", "lora:r=8", "bitfit", "ia3", "prefix", ATTACK]
-    study = made.study(methods, task=None, tasks=["a", "b"])
+    study = builders.study(methods, task=None, tasks=["a", "b"])
     records = []
     for task in ("a", "b"):
         for place, (method, memory) in enumerate(
             (("full", 9e8), ("lora:r=8", 4e8), ("bitfit", 11e8), (ATTACK, 2e8))
         ):
-            adapter = made.BASE if method == "full" else 10_000 * (place + 1)
+            adapter = builders.BASE if method == "full" else 10_000 * (place + 1)
             cost = {"adapter": adapter, "seconds": 60 - 12 * place, "memory": memory}
-            records.append(made.profile(method, task=task, **cost))
+            records.append(builders.profile(method, task=task, **cost))
             records += [
-                made.final(method, seed, 0.8 + 0.01 * seed * place, task=task, adapter=adapter)
+                builders.final(method, seed, 0.8 + 0.01 * seed * place, task=task, adapter=adapter)
                 for seed in range(3)
             ]
-        records.append(made.ended("ia3", "failed", ATTACK, phase="fit", task=task))
-        records.append(made.ended("prefix", "refused", "it has no attention", task=task))
-    records += [made.tuned("full", n, 0.7 - n / 100, task="a") for n in range(3)]
-    records.append(made.tuned("full", 3, 0.5, task="a", status="stopped"))
+        records.append(builders.ended("ia3", "failed", ATTACK, phase="fit", task=task))
+        records.append(builders.ended("prefix", "refused", "it has no attention", task=task))
+    records += [builders.tuned("full", n, 0.7 - n / 100, task="a") for n in range(3)]
+    records.append(builders.tuned("full", 3, 0.5, task="a", status="stopped"))
     path = tmp_path_factory.mktemp("page") / "report.html"
     Report(study, records).write_html(path)
     return path
@@ -161,7 +163,7 @@ def test_pointing_at_a_mark_says_what_it_is(opened):
     assert tip.locator("td.key").all_inner_texts() == ["method", "score", "trainable", "train time"]
 
 
-def test_views_of_one_thing_are_shown_one_at_a_time(made, tmp_path, open_page, monkeypatch):
+def test_views_of_one_thing_are_shown_one_at_a_time(tmp_path, open_page, monkeypatch):
     drawn = page_module.figures
 
     def grouped(comparison, size, beside):
@@ -174,10 +176,10 @@ def test_views_of_one_thing_are_shown_one_at_a_time(made, tmp_path, open_page, m
         return found
 
     monkeypatch.setattr(page_module, "figures", grouped)
-    study = made.study(["full", "lora:r=8"])
+    study = builders.study(["full", "lora:r=8"])
     records = [
-        *made.whole("full", [0.8, 0.82, 0.83], adapter=made.BASE),
-        *made.whole("lora:r=8", [0.7, 0.8, 0.75]),
+        *builders.whole("full", [0.8, 0.82, 0.83], adapter=builders.BASE),
+        *builders.whole("lora:r=8", [0.7, 0.8, 0.75]),
     ]
     path = tmp_path / "report.html"
     Report(study, records).write_html(path)
@@ -259,17 +261,20 @@ def test_paper_shows_what_was_folded_and_no_controls(opened):
     assert len(page.pdf(format="A4")) > 20_000
 
 
-def test_two_thousand_records_are_there_in_three_seconds(made, tmp_path, open_page):
+def test_two_thousand_records_are_there_in_three_seconds(tmp_path, open_page):
     methods = ["full", *(f"lora:r={rank}" for rank in range(1, 25))]
-    study = made.study(methods, task=None, tasks=["a", "b"], seeds=list(range(5)))
+    study = builders.study(methods, task=None, tasks=["a", "b"], seeds=list(range(5)))
     records = []
     for task in ("a", "b"):
         for place, method in enumerate(methods):
-            shares = {"adapter": made.BASE if method == "full" else 9_000 * place}
-            records.append(made.profile(method, task=task, seconds=90 - place, **shares))
-            records += [made.final(method, s, 0.8 + place / 500, task=task, **shares) for s in range(5)]
+            shares = {"adapter": builders.BASE if method == "full" else 9_000 * place}
+            records.append(builders.profile(method, task=task, seconds=90 - place, **shares))
             records += [
-                made.tuned(method, n, 0.6 + ((n * 7 + place) % 34) / 100, task=task) for n in range(34)
+                builders.final(method, s, 0.8 + place / 500, task=task, **shares) for s in range(5)
+            ]
+            records += [
+                builders.tuned(method, n, 0.6 + ((n * 7 + place) % 34) / 100, task=task)
+                for n in range(34)
             ]
     assert len(records) == 2000
     path = tmp_path / "report.html"

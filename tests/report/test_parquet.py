@@ -11,14 +11,16 @@ import pyarrow.parquet as pq
 from whichpeft.analysis import KEYS
 from whichpeft.report import Report
 
+from .. import builders
 
-def test_rows_come_back_with_their_types(made, tmp_path):
+
+def test_rows_come_back_with_their_types(tmp_path):
     records = [
-        *made.whole("full", [0.9, 0.91], adapter=made.BASE),
-        *made.whole("lora:r=8", [0.8, 0.82]),
-        made.ended("ia3", "failed", "no memory", phase="fit"),
+        *builders.whole("full", [0.9, 0.91], adapter=builders.BASE),
+        *builders.whole("lora:r=8", [0.8, 0.82]),
+        builders.ended("ia3", "failed", "no memory", phase="fit"),
     ]
-    report = Report(made.study(["full", "lora:r=8", "ia3"], seeds=(0, 1)), records)
+    report = Report(builders.study(["full", "lora:r=8", "ia3"], seeds=(0, 1)), records)
     path = tmp_path / "new" / "rows.parquet"
     report.write_parquet(path)
     schema = pq.read_schema(path)
@@ -39,7 +41,7 @@ def test_rows_come_back_with_their_types(made, tmp_path):
     assert pq.read_schema(path).names == [*KEYS, "pscp_low", "pscp_high"]
 
 
-def test_a_report_without_scores_is_written_too(made, tmp_path):
-    report = Report(made.study(["full"]), [])
+def test_a_report_without_scores_is_written_too(tmp_path):
+    report = Report(builders.study(["full"]), [])
     report.write_parquet(tmp_path / "rows.parquet")
     assert len(pd.read_parquet(tmp_path / "rows.parquet")) == len(report.rows)

@@ -12,10 +12,13 @@ from rich.console import Console
 from whichpeft import reference
 from whichpeft.analysis import comparisons, pscp, with_pscp
 from whichpeft.errors import RequestError
-from whichpeft.report import Report, published_table
-from whichpeft.report.beside_published import beside_published, check_published
-from whichpeft.report.figure import PRINT
-from whichpeft.report.published import published_figures, write_published
+from whichpeft.report import Report
+from whichpeft.report.figures.figure import PRINT
+from whichpeft.report.published import tables as published_table
+from whichpeft.report.published.overlay import beside_published, check_published
+from whichpeft.report.published.write import published_figures, write_published
+
+from .. import builders
 
 ROWS = {
     "commonsense": 17,
@@ -92,13 +95,13 @@ def test_pscp_is_the_published_one():
 
 
 @pytest.fixture
-def own(made):
+def own():
     records = []
     for method, score, seconds in (("full", 0.9, 60), ("head", 0.6, 5), ("lora:r=8", 0.85, 30)):
-        adapter = {"full": made.BASE, "head": 0}.get(method, 99_000)
-        records.append(made.profile(method, seconds=seconds, adapter=adapter))
-        records += [made.final(method, seed, score, adapter=adapter) for seed in range(2)]
-    return Report(made.study(["full", "head", "lora:r=8"]), records)
+        adapter = {"full": builders.BASE, "head": 0}.get(method, 99_000)
+        records.append(builders.profile(method, seconds=seconds, adapter=adapter))
+        records += [builders.final(method, seed, score, adapter=adapter) for seed in range(2)]
+    return Report(builders.study(["full", "head", "lora:r=8"]), records)
 
 
 def test_pscp_of_own_results_is_a_bound_where_inference_is_not_known(own):
@@ -170,8 +173,8 @@ def test_a_table_without_full_fine_tuning_is_refused():
         check_published("commonsense")
 
 
-def test_a_study_without_scores_has_a_figure_that_says_so(made):
-    (comparison,) = comparisons(made.study(["full", "head"]), [])
+def test_a_study_without_scores_has_a_figure_that_says_so():
+    (comparison,) = comparisons(builders.study(["full", "head"]), [])
     figure = beside_published(comparison, "domains", PRINT)
     assert "no method of this study" in json.dumps(figure.chart.to_dict())
 

@@ -8,12 +8,14 @@ from dataclasses import replace
 import pytest
 
 from whichpeft.report import Report
-from whichpeft.report.across_figures import across_figures
-from whichpeft.report.backbone_figure import backbone_figures
-from whichpeft.report.figure import PRINT, SCREEN
-from whichpeft.report.figures import figures
-from whichpeft.report.page import page
-from whichpeft.report.render import save
+from whichpeft.report.figure_set import figures
+from whichpeft.report.figures.across_backbones import backbone_figures
+from whichpeft.report.figures.across_tasks import across_figures
+from whichpeft.report.figures.figure import PRINT, SCREEN
+from whichpeft.report.figures.render import save
+from whichpeft.report.page.page import page
+
+from .. import builders
 
 STEP = {"forward_milliseconds": 30.0, "backward_milliseconds": 45.0, "optimizer_milliseconds": 5.0}
 
@@ -27,14 +29,14 @@ def values(figure):
 
 
 @pytest.fixture
-def report(made):
+def report():
     records = [
-        *made.whole("full", [0.80, 0.82, 0.84], adapter=made.BASE, seconds=60, memory=9e8),
-        *made.whole("lora:r=8", [0.79, 0.83, 0.81]),
-        *made.whole("bitfit", [0.60, 0.61, 0.62], adapter=500),
-        made.ended("ia3", "failed", "out of memory", phase="fit"),
+        *builders.whole("full", [0.80, 0.82, 0.84], adapter=builders.BASE, seconds=60, memory=9e8),
+        *builders.whole("lora:r=8", [0.79, 0.83, 0.81]),
+        *builders.whole("bitfit", [0.60, 0.61, 0.62], adapter=500),
+        builders.ended("ia3", "failed", "out of memory", phase="fit"),
     ]
-    return Report(made.study(["full", "lora:r=8", "bitfit", "ia3"]), records)
+    return Report(builders.study(["full", "lora:r=8", "bitfit", "ia3"]), records)
 
 
 def test_one_frontier_a_cost_that_was_measured(report):
@@ -66,9 +68,9 @@ def test_gaps_are_in_order_with_their_verdicts_in_words(report):
     assert "Shaded: within 2 points" in figure.caption
 
 
-def test_a_gap_whose_interval_is_wider_than_all_gaps_ends_in_an_arrow(made):
-    records = [*made.whole("full", [0.9, 0.8]), *made.whole("bitfit", [0.7, 0.9])]
-    figure = drawn(Report(made.study(["full", "bitfit"], seeds=2), records), "gaps")
+def test_a_gap_whose_interval_is_wider_than_all_gaps_ends_in_an_arrow():
+    records = [*builders.whole("full", [0.9, 0.8]), *builders.whole("bitfit", [0.7, 0.9])]
+    figure = drawn(Report(builders.study(["full", "bitfit"], seeds=2), records), "gaps")
     (mark,) = values(figure)
     assert mark["beyond_left"]
     assert mark["beyond_right"]
@@ -77,9 +79,9 @@ def test_a_gap_whose_interval_is_wider_than_all_gaps_ends_in_an_arrow(made):
     assert "An arrow" in figure.caption
 
 
-def test_without_a_baseline_the_figure_of_gaps_says_why_it_is_empty(made):
-    records = [*made.whole("lora:r=8", [0.8, 0.8]), *made.whole("bitfit", [0.7, 0.7])]
-    report = Report(made.study(["lora:r=8", "bitfit"], seeds=2), records)
+def test_without_a_baseline_the_figure_of_gaps_says_why_it_is_empty():
+    records = [*builders.whole("lora:r=8", [0.8, 0.8]), *builders.whole("bitfit", [0.7, 0.7])]
+    report = Report(builders.study(["lora:r=8", "bitfit"], seeds=2), records)
     figure = drawn(report, "gaps")
     assert figure.undrawn == "the baseline full is not in the study"
     assert figure.undrawn in str(figure.chart.to_dict())
@@ -89,35 +91,38 @@ def test_without_a_baseline_the_figure_of_gaps_says_why_it_is_empty(made):
     assert "<h3>Gap to full</h3>" not in written
 
 
-def test_the_page_of_a_study_without_a_score_has_no_empty_figures(made):
-    written = page(Report(made.study(["full", "bitfit"]), [made.ended("full", "failed", "no memory")]))
+def test_the_page_of_a_study_without_a_score_has_no_empty_figures():
+    written = page(
+        Report(builders.study(["full", "bitfit"]), [builders.ended("full", "failed", "no memory")])
+    )
     assert "<figure>" not in written
     assert written.count("Not drawn: ") == 5
 
 
-def test_what_trains_nothing_does_not_press_the_other_gaps_together(made):
+def test_what_trains_nothing_does_not_press_the_other_gaps_together():
     idle = [
         replace(record, measurements=tuple(m for m in record.measurements if "param" not in m.name))
-        for record in (made.final("zero-shot", seed, 0.5, adapter=0) for seed in range(2))
+        for record in (builders.final("zero-shot", seed, 0.5, adapter=0) for seed in range(2))
     ]
     records = [
-        *made.whole("full", [0.8, 0.82]),
-        *made.whole("bitfit", [0.7, 0.75]),
-        made.idle_profile(),
+        *builders.whole("full", [0.8, 0.82]),
+        *builders.whole("bitfit", [0.7, 0.75]),
+        builders.idle_profile(),
         *idle,
     ]
-    report = Report(made.study(["full", "bitfit", "zero-shot"], seeds=2), records)
+    report = Report(builders.study(["full", "bitfit", "zero-shot"], seeds=2), records)
     figure = drawn(report, "gaps")
     assert [mark["name"] for mark in values(figure)] == ["bitfit"]
     assert "Trains nothing, so not drawn: zero-shot -31.0 [" in figure.caption
     alone = Report(
-        made.study(["full", "zero-shot"], seeds=2), [r for r in records if r.trial.method != "bitfit"]
+        builders.study(["full", "zero-shot"], seeds=2),
+        [r for r in records if r.trial.method != "bitfit"],
     )
     assert [mark["name"] for mark in values(drawn(alone, "gaps"))] == ["zero-shot"]
 
 
-def test_learning_is_the_mean_of_the_seeds_up_to_where_the_first_ended(made):
-    records = [r for m in ("full", "bitfit") for r in made.whole(m, [0.8, 0.9, 0.7])]
+def test_learning_is_the_mean_of_the_seeds_up_to_where_the_first_ended():
+    records = [r for m in ("full", "bitfit") for r in builders.whole(m, [0.8, 0.9, 0.7])]
     ends = {0: 3, 1: 4, 2: 4}
     curves = {
         r.trial.fingerprint: [
@@ -131,7 +136,7 @@ def test_learning_is_the_mean_of_the_seeds_up_to_where_the_first_ended(made):
         for r in records
         if r.trial.method == "full" and r.trial.purpose == "final"
     }
-    report = Report(made.study(["full", "bitfit"]), records, curves=curves.get)
+    report = Report(builders.study(["full", "bitfit"]), records, curves=curves.get)
     figure = drawn(report, "learning")
     scores, losses = figure.chart.to_dict(validate=True)["hconcat"]
     assert [v["step"] for v in losses["data"]["values"]] == [10, 20, 30]
@@ -143,15 +148,15 @@ def test_learning_is_the_mean_of_the_seeds_up_to_where_the_first_ended(made):
     assert "learning" not in figures(Report(report.study, records).comparisons[0], PRINT)
 
 
-def test_a_step_is_stacked_by_phase_and_memory_told_by_peak(made):
-    base = made.profile("full", memory=4e8)
+def test_a_step_is_stacked_by_phase_and_memory_told_by_peak():
+    base = builders.profile("full", memory=4e8)
     timed = replace(
         base,
         measurements=base.measurements
-        + made.measurements(STEP | {"evaluation_memory_bytes": 1.5e8}, "profile"),
+        + builders.measurements(STEP | {"evaluation_memory_bytes": 1.5e8}, "profile"),
     )
-    records = [timed, made.final("full", 0, 0.8), *made.whole("bitfit", [0.7])]
-    report = Report(made.study(["full", "bitfit"], seeds=1), records)
+    records = [timed, builders.final("full", 0, 0.8), *builders.whole("bitfit", [0.7])]
+    report = Report(builders.study(["full", "bitfit"], seeds=1), records)
     figure = drawn(report, "step-time")
     bars = [(v["part"], v["from"], v["to"]) for v in values(figure)]
     assert bars == [("forward", 0, 30), ("backward", 30, 75), ("optimiser", 75, 80)]
@@ -162,14 +167,14 @@ def test_a_step_is_stacked_by_phase_and_memory_told_by_peak(made):
     assert figure.group == memory.group
 
 
-def test_sizes_of_one_method_are_a_line_and_one_size_is_none(made, report):
+def test_sizes_of_one_method_are_a_line_and_one_size_is_none(report):
     assert "size-sweep" not in figures(report.comparisons[0], PRINT)
     sizes = {4: 0.70, 8: 0.78, 64: 0.79}
-    records = made.whole("full", [0.9, 0.9])
+    records = builders.whole("full", [0.9, 0.9])
     for rank, score in sizes.items():
         name = f"lora:r={rank}"
-        records += made.whole(name, [score, score], adapter=1000 * rank)
-    swept = Report(made.study(["full", *(f"lora:r={rank}" for rank in sizes)], seeds=2), records)
+        records += builders.whole(name, [score, score], adapter=1000 * rank)
+    swept = Report(builders.study(["full", *(f"lora:r={rank}" for rank in sizes)], seeds=2), records)
     figure = drawn(swept, "size-sweep")
     assert [(row["size"], row["adapter_parameters"]) for row in figure.rows] == [
         (4, 4000), (8, 8000), (64, 64000)
@@ -179,19 +184,19 @@ def test_sizes_of_one_method_are_a_line_and_one_size_is_none(made, report):
     assert [v["label"] for v in values(figure)] == ["4", "8", "lora r=64"]
 
 
-def test_the_gap_by_the_size_of_the_backbone(made):
+def test_the_gap_by_the_size_of_the_backbone():
     counts = {"small": 1_000_000, "large": 50_000_000, "middle": 9_000_000}
     gaps = {"small": 0.10, "middle": 0.04, "large": 0.01}
     records = []
     for name, count in counts.items():
         for method, score in (("full", 0.9), ("lora:r=8", 0.9 - gaps[name])):
-            for record in (made.final(method, seed, score, backbone=name) for seed in range(2)):
+            for record in (builders.final(method, seed, score, backbone=name) for seed in range(2)):
                 counted = [
-                    replace(m, value=count + made.HEAD) if m.name == "full_parameters" else m
+                    replace(m, value=count + builders.HEAD) if m.name == "full_parameters" else m
                     for m in record.measurements
                 ]
                 records.append(replace(record, measurements=tuple(counted)))
-    study = made.study(["full", "lora:r=8"], backbone=None, backbones=list(counts), seeds=2)
+    study = builders.study(["full", "lora:r=8"], backbone=None, backbones=list(counts), seeds=2)
     report = Report(study, records)
     (over,) = report.backbones
     assert over.backbones == (("small", 1_000_000), ("middle", 9_000_000), ("large", 50_000_000))
@@ -215,18 +220,18 @@ def test_the_gap_by_the_size_of_the_backbone(made):
     written = page(report)
     assert "by size of the backbone" in written
     assert figure.title in written
-    assert Report(made.study(["full"]), made.whole("full", [0.8])).backbones == []
+    assert Report(builders.study(["full"]), builders.whole("full", [0.8])).backbones == []
 
 
 @pytest.mark.parametrize("with_baseline", [True, False])
-def test_the_heat_map_holds_every_score_and_its_gap(made, with_baseline):
+def test_the_heat_map_holds_every_score_and_its_gap(with_baseline):
     names = ("full" if with_baseline else "head", "bitfit")
     records = [
-        made.final(method, 0, score, task=task)
+        builders.final(method, 0, score, task=task)
         for task, scores in (("a", (0.9, 0.8)), ("b", (0.6, 0.7)))
         for method, score in zip(names, scores, strict=True)
     ]
-    report = Report(made.study(names, task=None, tasks=["a", "b"], seeds=[0]), records)
+    report = Report(builders.study(names, task=None, tasks=["a", "b"], seeds=[0]), records)
     figure = across_figures(report.across[0], PRINT)["scores"]
     cells = {(v["method"], v["task"]): v for v in values(figure)}
     assert cells["bitfit", "a"]["score"] == pytest.approx(80)
@@ -236,10 +241,10 @@ def test_the_heat_map_holds_every_score_and_its_gap(made, with_baseline):
 
 
 @pytest.mark.parametrize("size", [PRINT, *SCREEN])
-def test_names_stay_text_in_every_drawing(made, size, tmp_path):
+def test_names_stay_text_in_every_drawing(size, tmp_path):
     bad = '<script>alert("x")</script>'
-    records = [*made.whole("full", [0.8, 0.8]), *made.whole(bad, [0.7, 0.7])]
-    report = Report(made.study(["full", bad], seeds=2), records)
+    records = [*builders.whole("full", [0.8, 0.8]), *builders.whole(bad, [0.7, 0.7])]
+    report = Report(builders.study(["full", bad], seeds=2), records)
     for name in ("frontier", "gaps", "memory"):
         written = save(drawn(report, name, size), tmp_path, name)
         svg = next(path for path in written if path.suffix == ".svg").read_text()

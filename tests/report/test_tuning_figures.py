@@ -7,39 +7,41 @@ import itertools
 import pytest
 
 from whichpeft.report import Report
-from whichpeft.report.figure import PRINT, SCREEN
-from whichpeft.report.figures import figures
-from whichpeft.report.labels import LINE, distinct, shortened, spread
-from whichpeft.report.render import save
+from whichpeft.report.figure_set import figures
+from whichpeft.report.figures.figure import PRINT, SCREEN
+from whichpeft.report.figures.label_placement import LINE, distinct, shortened, spread
+from whichpeft.report.figures.render import save
+
+from .. import builders
 
 
-def searched(made, method, scores, **statuses):
+def searched(method, scores, **statuses):
     """Return tuning records; `statuses` says how trials ended that did not complete: t3="stopped"."""
     return [
-        made.ended(
+        builders.ended(
             method, "failed", "no", purpose="tune", number=n,
             hyperparameters={"learning_rate": 0.001 * (1 + n)},
         )
         if statuses.get(f"t{n}") == "failed"
-        else made.tuned(method, n, score, status=statuses.get(f"t{n}", "completed"))
+        else builders.tuned(method, n, score, status=statuses.get(f"t{n}", "completed"))
         for n, score in enumerate(scores)
     ]  # fmt: skip
 
 
 @pytest.fixture
-def report(made):
+def report():
     better = {"hyperparameters": {"learning_rate": 0.002}}
     records = [
-        *made.whole("full", [0.80, 0.82, 0.84], adapter=made.BASE, seconds=60),
-        *made.whole("lora:r=8", [0.70, 0.71, 0.72]),
-        *(made.final("lora:r=8", seed, 0.82, **better) for seed in range(3)),
-        made.profile("lora:r=8", **better),
-        made.idle_profile(),
-        *(made.final("zero-shot", seed, 0.5, adapter=0) for seed in range(3)),
-        *searched(made, "full", [0.83, 0.80, 0.70, 0.60, 0.50], t3="stopped", t4="failed"),
-        *searched(made, "lora:r=8", [0.70, 0.85, 0.84, 0.40, 0.30], t4="stopped"),
+        *builders.whole("full", [0.80, 0.82, 0.84], adapter=builders.BASE, seconds=60),
+        *builders.whole("lora:r=8", [0.70, 0.71, 0.72]),
+        *(builders.final("lora:r=8", seed, 0.82, **better) for seed in range(3)),
+        builders.profile("lora:r=8", **better),
+        builders.idle_profile(),
+        *(builders.final("zero-shot", seed, 0.5, adapter=0) for seed in range(3)),
+        *searched("full", [0.83, 0.80, 0.70, 0.60, 0.50], t3="stopped", t4="failed"),
+        *searched("lora:r=8", [0.70, 0.85, 0.84, 0.40, 0.30], t4="stopped"),
     ]
-    return Report(made.study(["full", "lora:r=8", "zero-shot"]), records)
+    return Report(builders.study(["full", "lora:r=8", "zero-shot"]), records)
 
 
 def values(figure):
@@ -47,8 +49,8 @@ def values(figure):
     return figure.chart.to_dict(validate=True)["data"]["values"]
 
 
-def test_there_are_none_where_nothing_was_tuned(made):
-    untuned = Report(made.study(["full"]), made.whole("full", [0.8, 0.8, 0.8]))
+def test_there_are_none_where_nothing_was_tuned():
+    untuned = Report(builders.study(["full"]), builders.whole("full", [0.8, 0.8, 0.8]))
     assert not {"tuning", "sensitivity"} & set(figures(untuned.comparisons[0], PRINT))
 
 
@@ -87,10 +89,10 @@ def test_lines_rise_from_the_default_and_bear_names(report):
     assert "2 of 10 trials were stopped early" in figure.caption
 
 
-def test_many_lines_have_no_shades_and_say_nothing_of_them(made):
+def test_many_lines_have_no_shades_and_say_nothing_of_them():
     methods = [f"lora:r={rank}" for rank in range(1, 10)]
-    records = [record for method in methods for record in searched(made, method, [0.5, 0.6, 0.7])]
-    figure = figures(Report(made.study(methods), records).comparisons[0], PRINT)["tuning"]
+    records = [record for method in methods for record in searched(method, [0.5, 0.6, 0.7])]
+    figure = figures(Report(builders.study(methods), records).comparisons[0], PRINT)["tuning"]
     marks = [layer["mark"]["type"] for layer in figure.chart.to_dict()["layer"]]
     assert "area" not in marks
     assert "Shaded" not in figure.caption
@@ -121,29 +123,29 @@ def test_every_trial_is_there_with_how_it_ended(report):
     assert "From 20 trials on" in figure.caption
 
 
-def test_importances_are_told_where_there_are_enough_trials(made):
+def test_importances_are_told_where_there_are_enough_trials():
     records = [
-        made.tuned(
+        builders.tuned(
             "lora", n, 0.5 + 0.01 * n, hyperparameters={"learning_rate": 1e-3 * (n + 1), "r": n % 3}
         )
         for n in range(20)
     ]
-    figure = figures(Report(made.study(["lora"]), records).comparisons[0], PRINT)["sensitivity"]
+    figure = figures(Report(builders.study(["lora"]), records).comparisons[0], PRINT)["sensitivity"]
     (head,) = [value["head"] for value in values(figure) if value["kind"] == "panel"]
     assert "rate\N{NO-BREAK SPACE}0.9" in head
     assert "variance" in figure.caption
 
 
-def test_what_has_no_rate_to_draw_is_drawn_by_what_varied(made):
+def test_what_has_no_rate_to_draw_is_drawn_by_what_varied():
     ranks = [8, 16, 2, 16]
     given = [
-        made.tuned("lora", n, 0.5 + n / 10, hyperparameters={"learning_rate": 1e-3, "r": rank})
+        builders.tuned("lora", n, 0.5 + n / 10, hyperparameters={"learning_rate": 1e-3, "r": rank})
         for n, rank in enumerate(ranks)
     ]
     same = [
-        made.tuned("head", n, 0.5, hyperparameters={"learning_rate": 1e-3}, seed=n) for n in range(2)
+        builders.tuned("head", n, 0.5, hyperparameters={"learning_rate": 1e-3}, seed=n) for n in range(2)
     ]
-    report = Report(made.study(["lora", "head"]), [*given, *same])
+    report = Report(builders.study(["lora", "head"]), [*given, *same])
     drawn = values(figures(report.comparisons[0], PRINT)["sensitivity"])
     axes = [value["axis"] for value in drawn if value["kind"] == "panel"]
     assert axes == ["r", "nothing varied"]

@@ -11,24 +11,26 @@ from rich.console import Console
 from whichpeft.records import Store
 from whichpeft.report import Report
 
+from .. import builders
+
 METHODS = ["full", "lora:r=8", "bitfit", "ia3", "zero-shot"]
 
 
 @pytest.fixture
-def records(made):
+def records():
     return [
-        *made.whole("full", [0.880, 0.885, 0.879], adapter=made.BASE),
-        *made.whole("lora:r=8", [0.879, 0.884, 0.880]),
-        *made.whole("bitfit", [0.850, 0.890, 0.860]),
-        *made.whole("ia3", [0.800, 0.805, 0.800]),
-        made.idle_profile(),
-        *(made.final("zero-shot", seed, 0.5, adapter=0) for seed in range(3)),
+        *builders.whole("full", [0.880, 0.885, 0.879], adapter=builders.BASE),
+        *builders.whole("lora:r=8", [0.879, 0.884, 0.880]),
+        *builders.whole("bitfit", [0.850, 0.890, 0.860]),
+        *builders.whole("ia3", [0.800, 0.805, 0.800]),
+        builders.idle_profile(),
+        *(builders.final("zero-shot", seed, 0.5, adapter=0) for seed in range(3)),
     ]
 
 
 @pytest.fixture
-def report(made, records):
-    return Report(made.study(METHODS), records, predictions=made.predictions(records))
+def report(records):
+    return Report(builders.study(METHODS), records, predictions=builders.predictions(records))
 
 
 def printed(report, width=200):
@@ -55,27 +57,27 @@ def test_verdicts_say_that_nothing_was_tuned(report):
     ]  # fmt: skip
 
 
-def test_points_of_a_likelihood_are_said_to_be_nats(made, report):
+def test_points_of_a_likelihood_are_said_to_be_nats(report):
     assert "hundredths of a nat" not in printed(report)
-    records = [made.final("full", seed, -1.2, metric="log_likelihood") for seed in range(2)]
-    assert "in points, hundredths of a nat a token" in printed(Report(made.study(["full"]), records))
+    records = [builders.final("full", seed, -1.2, metric="log_likelihood") for seed in range(2)]
+    assert "in points, hundredths of a nat a token" in printed(Report(builders.study(["full"]), records))
 
 
-def test_tuned_rows_are_not_called_untuned(made, records):
+def test_tuned_rows_are_not_called_untuned(records):
     better = {"hyperparameters": {"learning_rate": 0.002}}
     tuned = [
-        *(made.tuned("full", number, 0.9 - number / 10) for number in range(2)),
-        *(made.tuned("lora:r=8", number, 0.7 + number / 10) for number in range(2)),
-        *(made.final("lora:r=8", s, x, **better) for s, x in enumerate([0.880, 0.884, 0.880])),
+        *(builders.tuned("full", number, 0.9 - number / 10) for number in range(2)),
+        *(builders.tuned("lora:r=8", number, 0.7 + number / 10) for number in range(2)),
+        *(builders.final("lora:r=8", s, x, **better) for s, x in enumerate([0.880, 0.884, 0.880])),
     ]
     whole = [*records, *tuned]
-    found = printed(Report(made.study(METHODS), whole, predictions=made.predictions(whole)))
+    found = printed(Report(builders.study(METHODS), whole, predictions=builders.predictions(whole)))
     assert "equivalent, untuned" in line(found, "lora:r=8  ")
     assert "equivalent  " in line(found, "lora:r=8 (tuned)  ")
     assert "every method ran at its default" not in found
 
 
-def test_proved_margins_are_never_rounded_down(made, records, report):
+def test_proved_margins_are_never_rounded_down(records, report):
     row = report.rows[1]
     shown = float(line(printed(report), "lora:r=8").split("within")[1].split()[0])
     assert 0 <= shown - 100 * row["proved_margin"] <= 0.1
@@ -93,19 +95,19 @@ def test_what_would_decide_is_said_in_every_format(report, tmp_path):
     assert needed in report._repr_html_()
 
 
-def test_intervals_say_what_they_are_over(made, records, report):
+def test_intervals_say_what_they_are_over(records, report):
     assert "95 % over 3 seeds and 872 test examples; gap" in printed(report)
-    alone = Report(made.study(METHODS), records)
+    alone = Report(builders.study(METHODS), records)
     assert "95 % over 3 seeds, for this test set only" in printed(alone)
 
 
-def test_intervals_of_several_kinds_are_told_apart(made, records):
-    whole = made.predictions(records)
+def test_intervals_of_several_kinds_are_told_apart(records):
+    whole = builders.predictions(records)
     lacking = {r.trial.fingerprint for r in records if r.trial.method in ("ia3", "full")}
     for names, said in (("ia3", "of ia3 over"), ("full ia3", "of full, ia3 and of all gaps over")):
         lacking = {r.trial.fingerprint for r in records if r.trial.method in names.split()}
         report = Report(
-            made.study(METHODS),
+            builders.study(METHODS),
             records,
             predictions=lambda name, lacking=lacking: None if name in lacking else whole(name),
         )
@@ -113,18 +115,18 @@ def test_intervals_of_several_kinds_are_told_apart(made, records):
         assert text in printed(report, 300)
 
 
-def test_one_seed_with_predictions_has_intervals_over_its_examples(made):
-    records = [made.final("full", 0, 0.88), made.final("ia3", 0, 0.60)]
-    study = made.study(["full", "ia3"], seeds=[0])
-    text = printed(Report(study, records, predictions=made.predictions(records)))
+def test_one_seed_with_predictions_has_intervals_over_its_examples():
+    records = [builders.final("full", 0, 0.88), builders.final("ia3", 0, 0.60)]
+    study = builders.study(["full", "ia3"], seeds=[0])
+    text = printed(Report(study, records, predictions=builders.predictions(records)))
     assert "95 % over 872 test examples of one seed" in text
     assert "undecided  ia3: one seed cannot tell how much seeds differ" in text
     assert "untuned" not in text
 
 
-def test_a_folder_is_read_with_its_predictions(made, records, report, tmp_path):
-    store, predictions = Store(tmp_path), made.predictions(records)
-    store.keep_study(made.study(METHODS))
+def test_a_folder_is_read_with_its_predictions(records, report, tmp_path):
+    store, predictions = Store(tmp_path), builders.predictions(records)
+    store.keep_study(builders.study(METHODS))
     for record in records:
         store.add(record, predictions=predictions(record.trial.fingerprint))
     assert Report.read(tmp_path).rows == report.rows

@@ -65,7 +65,7 @@ def test_what_is_asked_counts(trial: Trial) -> None:
 
 def test_a_folder_is_of_one_way_to_save(tmp_path: Path) -> None:
     from whichpeft.errors import FolderError
-    from whichpeft.request import check_request
+    from whichpeft.running.request import check_request
 
     study = Study(backbone="minilm", task="stdlib-docs", methods=["head"], seeds=1)
     check_request(study, tmp_path).store.keep_study(study)
@@ -75,7 +75,7 @@ def test_a_folder_is_of_one_way_to_save(tmp_path: Path) -> None:
 
 
 def test_options_say_so_too() -> None:
-    from whichpeft.asking import override
+    from whichpeft.cli.study_options import override
 
     study = Study(backbone="minilm", task="t", methods=["head"], seeds=1)
     nothing = {"backbone": None, "task": None, "method": None, "columns": {}}

@@ -1,19 +1,19 @@
 """Plain functions over records: what they say together. Reads facts, runs nothing."""
 
-from whichpeft.analysis.across import Across, across_tasks, signed_rank
+from whichpeft.analysis.across_tasks import Across, across_tasks, signed_rank
 from whichpeft.analysis.budget_curve import curve_of
 from whichpeft.analysis.comparison import Comparison, compare, comparisons
-from whichpeft.analysis.effects import draw_scores
 from whichpeft.analysis.example_scores import Predictions
-from whichpeft.analysis.gap import MARGIN, Gap, paired_gap
-from whichpeft.analysis.intervals import CONFIDENCE, Interval, mean_interval
-from whichpeft.analysis.multiplicity import holm
-from whichpeft.analysis.per_example import per_example
 from whichpeft.analysis.pscp import pscp, with_pscp
 from whichpeft.analysis.rows import KEYS, Row
 from whichpeft.analysis.search import Search
 from whichpeft.analysis.sensitivity import sensitivity_of
+from whichpeft.analysis.statistics.gap import MARGIN, Gap, paired_gap
+from whichpeft.analysis.statistics.holm import holm
+from whichpeft.analysis.statistics.intervals import CONFIDENCE, Interval, mean_interval
+from whichpeft.analysis.statistics.random_effects import draw_scores
 from whichpeft.analysis.two_studies import InBoth, TwoStudies, compare_studies
+from whichpeft.metrics.per_example import per_example
 
 __all__ = [
     "CONFIDENCE",

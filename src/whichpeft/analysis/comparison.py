@@ -6,19 +6,25 @@ import statistics
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from whichpeft.analysis.effects import Effects
+from whichpeft.analysis.comparable_groups import (
+    Ground,
+    MethodRecords,
+    Variant,
+    same_method,
+    sort_records,
+)
 from whichpeft.analysis.example_scores import Predictions, ScoresByExample
-from whichpeft.analysis.facts import own_facts
 from whichpeft.analysis.frontier import mark_frontier
-from whichpeft.analysis.gap import MARGIN
-from whichpeft.analysis.grounds import Ground, MethodRecords, Variant, same_method, sort_records
-from whichpeft.analysis.intervals import ratio, saving
 from whichpeft.analysis.learning import Curves
+from whichpeft.analysis.method_facts import own_facts
 from whichpeft.analysis.rows import Row, unknown_row
 from whichpeft.analysis.search import Search, read_search
-from whichpeft.analysis.settings import Kind, cost_kind, differences, kinds_of, reference_kind
+from whichpeft.analysis.statistics.gap import MARGIN
+from whichpeft.analysis.statistics.intervals import ratio, saving
+from whichpeft.analysis.statistics.random_effects import Effects
 from whichpeft.analysis.verdicts import by_seed, gap_effects, give_verdicts, own_effects
 from whichpeft.records import Measurement, Record
+from whichpeft.records.comparability import Kind, cost_kind, differences, kinds_of, reference_kind
 from whichpeft.study import Study
 
 

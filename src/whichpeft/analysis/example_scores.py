@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from whichpeft.analysis.per_example import per_example, per_example_in_sets
 from whichpeft.errors import RecordError
+from whichpeft.metrics.per_example import per_example, per_example_in_sets
 from whichpeft.records import Record
 
 Array = NDArray[np.float64]

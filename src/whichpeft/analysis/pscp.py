@@ -5,8 +5,8 @@ from __future__ import annotations
 import dataclasses
 import math
 
+from whichpeft.analysis.comparable_groups import MethodRecords
 from whichpeft.analysis.comparison import Comparison
-from whichpeft.analysis.grounds import MethodRecords
 from whichpeft.analysis.rows import Row
 
 # What halves the score (arXiv 2511.21285v1): trainable parameters, TFLOP that inference takes more than

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from whichpeft.analysis.intervals import finite
 from whichpeft.records import Record
+from whichpeft.records.selection import best_trial, validation_score
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -55,29 +55,6 @@ def read_search(method: str, tunes: Iterable[Record]) -> Search:
     chosen = best_trial(records)
     best = next((t for t, record in zip(tried, records, strict=True) if record is chosen), None)
     return Search(method=method, tried=tuple(tried), best=best)
-
-
-def best_trial(tunes: Iterable[Record]) -> Record | None:
-    """Return the tuning trial with the best validation score; the earlier of equals.
-
-    Only trials that ran to their end count: what was stopped or failed has no score to compare.
-    None where there is none. Since the default is number 0, it is kept unless another is better.
-    """
-    done = [
-        record
-        for record in tunes
-        if record.outcome.status == "completed" and validation_score(record) is not None
-    ]
-    return min(
-        done,
-        key=lambda record: (-(validation_score(record) or 0.0), record.trial.number or 0),
-        default=None,
-    )
-
-
-def validation_score(record: Record) -> float | None:
-    """Return the best validation score that a trial reached, as a fraction."""
-    return finite(record.value("validation_score", "validate"))
 
 
 def _tried(record: Record) -> Tried:

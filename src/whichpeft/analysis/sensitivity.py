@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, TypeGuard
 
-from whichpeft.analysis.intervals import share_interval
 from whichpeft.analysis.search import Search, Tried
+from whichpeft.analysis.statistics.intervals import share_interval
 
 LEAST_TRIALS = 20
 """Fewer scores say too little: with as many, what changes nothing still gets up to 0.2 by chance."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from whichpeft.analysis.grounds import MethodRecords
-from whichpeft.analysis.search import best_trial
+from whichpeft.analysis.comparable_groups import MethodRecords
 from whichpeft.records import Record
+from whichpeft.records.selection import best_trial
 
 
 def status_of(kept: MethodRecords, seeds: Sequence[int]) -> tuple[str, str | None]:

@@ -6,16 +6,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from whichpeft.analysis.comparable_groups import MethodRecords
 from whichpeft.analysis.comparison import Comparison
-from whichpeft.analysis.effects import Effects, random_effects, seed_effects
-from whichpeft.analysis.gap import MARGIN, gap_of, judge
-from whichpeft.analysis.grounds import MethodRecords
-from whichpeft.analysis.multiplicity import holm
 from whichpeft.analysis.rows import Row
-from whichpeft.analysis.settings import cost_kind, differences
+from whichpeft.analysis.statistics.gap import MARGIN, gap_of, judge
+from whichpeft.analysis.statistics.holm import holm
+from whichpeft.analysis.statistics.random_effects import Effects, random_effects, seed_effects
 from whichpeft.analysis.study_changes import Change, study_changes
 from whichpeft.analysis.verdicts import by_seed
 from whichpeft.records import Record
+from whichpeft.records.comparability import cost_kind, differences
 from whichpeft.study import Study
 
 Side = tuple[Comparison, Row, MethodRecords]

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from whichpeft.analysis.effects import Effects, random_effects, seed_effects
+from whichpeft.analysis.comparable_groups import MethodRecords
 from whichpeft.analysis.example_scores import ScoresByExample
-from whichpeft.analysis.gap import LEVEL, gap_of, judge
-from whichpeft.analysis.grounds import MethodRecords
-from whichpeft.analysis.intervals import finite
-from whichpeft.analysis.multiplicity import holm
-from whichpeft.analysis.power import what_decides
 from whichpeft.analysis.rows import Row
+from whichpeft.analysis.statistics.gap import LEVEL, gap_of, judge
+from whichpeft.analysis.statistics.holm import holm
+from whichpeft.analysis.statistics.power import what_decides
+from whichpeft.analysis.statistics.random_effects import Effects, random_effects, seed_effects
+from whichpeft.records.record import finite
 
 
 def own_effects(kept: MethodRecords, scores: ScoresByExample) -> Effects | None:

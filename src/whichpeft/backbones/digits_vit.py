@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from whichpeft.backbones.digits import PRETRAINED_CLASSES, digit_images
 from whichpeft.backbones.quiet import quiet_loading
 from whichpeft.backbones.seeded import made_with, one_thread_and_seed
-from whichpeft.cache import cached
+from whichpeft.storage.cache import cached
 
 if TYPE_CHECKING:
     import torch

@@ -19,8 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from whichpeft.backbones.quiet import quiet_loading
-from whichpeft.cache import cached
 from whichpeft.errors import BackboneError
+from whichpeft.storage.cache import cached
 
 RECIPE = 1  # another number for every change of what is made of a file
 _HEADER = struct.Struct("<7i")

@@ -14,7 +14,7 @@ from typing import Any
 from whichpeft.backbones.quiet import quiet_loading
 from whichpeft.backbones.seeded import made_with, one_thread_and_seed
 from whichpeft.backbones.tiny_corpus import training_texts
-from whichpeft.cache import cached
+from whichpeft.storage.cache import cached
 
 # Another number for every change below or of the corpus, so that nobody meets an earlier recipe.
 RECIPE = 2

@@ -14,7 +14,7 @@ from whichpeft.backbones import Backbone
 from whichpeft.costs.memory import LIBRARY_BYTES, Footprint, Unalike, at_depth, peak
 from whichpeft.costs.step import FakeBench, Trace
 from whichpeft.engine.compute import Compute
-from whichpeft.engine.prepare import count_parameters
+from whichpeft.engine.model_setup import count_parameters
 from whichpeft.methods import Method
 from whichpeft.planning import Sketch, make_sketch, treats_layers_alike
 from whichpeft.planning.fake import quiet_fakes

@@ -23,7 +23,7 @@ from whichpeft.costs.quantised import quantise_frozen
 from whichpeft.engine.compute import Compute, store_frozen_weights
 from whichpeft.engine.dropout import use_fast_dropout
 from whichpeft.engine.loop import Optimisation, take_step
-from whichpeft.engine.prepare import Prepared
+from whichpeft.engine.model_setup import Prepared
 from whichpeft.methods import Adapter, Method
 from whichpeft.methods.placements import all_layers
 from whichpeft.methods.targets import new_modules

@@ -21,10 +21,10 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
 from whichpeft.engine.compute import Compute
+from whichpeft.engine.environment import describe_setting
 from whichpeft.engine.job import Job
 from whichpeft.engine.meter import Meter
-from whichpeft.engine.setting import describe_setting
-from whichpeft.records.files import write_whole
+from whichpeft.storage.atomic import write_whole
 
 if TYPE_CHECKING:
     from whichpeft.engine.loop import Underway

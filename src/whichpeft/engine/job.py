@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from whichpeft.backbones import Backbone
-from whichpeft.engine.effort import STANDARD, Effort
+from whichpeft.engine.profile_budget import STANDARD, Effort
 from whichpeft.methods import Method
 from whichpeft.records import Record
 from whichpeft.records.store import Curve
@@ -22,7 +22,7 @@ CHECKPOINT_EVERY = 60.0
 class Job:
     """A trial with all that is needed to carry it out in another process.
 
-    data: file with the encoded task, written by `whichpeft.engine.data`.
+    data: file with the encoded task, written by `whichpeft.tasks.kept`.
     device, beside: given by the executor: where it runs, and how many other trials may run on the same
     machine at the same time.
     effort: of a profile, how long it may take. flops_per_sample: of its training, as counted, and
@@ -77,6 +77,10 @@ class Progress:
     epoch: float = 0.0
     loss: float | None = None
     speed: float | None = None
+
+
+ReportProgress = Callable[[Progress], None]
+"""Called with each `Progress` of a running trial."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -13,16 +13,15 @@ import numpy as np
 import torch
 
 from whichpeft.engine.batches import evaluation_batches, training_batches
-from whichpeft.engine.job import Job, Progress
+from whichpeft.engine.job import Job, Progress, ReportProgress
 from whichpeft.engine.meter import Meter
-from whichpeft.engine.prepare import Prepared
+from whichpeft.engine.model_setup import Prepared
 from whichpeft.errors import TrialFailed
 from whichpeft.methods import Method
 from whichpeft.study import Budget
 from whichpeft.tasks import Array, Batch, Examples, Interpreted, scores
 
 _Batch = TypeVar("_Batch")  # a batch, or its place in the epoch
-Report = Callable[[Progress], None]
 
 MAX_GRADIENT_NORM = 1.0
 EVALUATION_BATCH = 64
@@ -187,7 +186,7 @@ class Keeper(Protocol):
 
 
 def fit(
-    prepared: Prepared, job: Job, meter: Meter, report: Report, keeper: Keeper | None = None
+    prepared: Prepared, job: Job, meter: Meter, report: ReportProgress, keeper: Keeper | None = None
 ) -> Fitted:
     """Train, validate after each epoch, and leave the model at its best validation score.
 
@@ -285,7 +284,7 @@ def behind(step: int, score: float, rungs: Sequence[tuple[int, float | None]]) -
 
 
 def _train_on(
-    underway: Underway, batches: Sequence[Array], report: Report, keeper: Keeper | None
+    underway: Underway, batches: Sequence[Array], report: ReportProgress, keeper: Keeper | None
 ) -> None:
     prepared, fitted = underway.prepared, underway.fitted
     train = prepared.examples["train"]

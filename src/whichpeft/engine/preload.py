@@ -13,7 +13,7 @@ import sklearn.metrics  # noqa: F401
 import torch
 import transformers.models.auto.modeling_auto  # noqa: F401
 
-import whichpeft.engine.trial
+import whichpeft.engine.carry_out
 import whichpeft.methods.tuners  # noqa: F401
 
 # The libraries work these out when they are first asked for, half a second in each trial: how names in

@@ -11,38 +11,29 @@ from dataclasses import replace
 import numpy as np
 import torch
 
+from whichpeft.engine.activation_cache import replay_frozen
 from whichpeft.engine.checkpoint import Checkpoints
 from whichpeft.engine.compute import Compute, choose_compute
-from whichpeft.engine.frozen import replay_frozen
-from whichpeft.engine.job import Job, Progress, Result
-from whichpeft.engine.loop import Fitted, Report, evaluate, fit
+from whichpeft.engine.environment import describe_setting
+from whichpeft.engine.job import Job, Progress, ReportProgress, Result
+from whichpeft.engine.loop import Fitted, evaluate, fit
 from whichpeft.engine.memory import keep_freed_memory
 from whichpeft.engine.meter import Meter
-from whichpeft.engine.prepare import TRAINING, Prepared, prepare, start_stream, whole_adapter
-from whichpeft.engine.profile import profile
-from whichpeft.engine.ranks import carry_out_in_ranks
-from whichpeft.engine.setting import describe_setting
-from whichpeft.engine.sharded import ALONE, Group
+from whichpeft.engine.model_setup import TRAINING, Prepared, prepare, start_stream, whole_adapter
+from whichpeft.engine.process_group import Group
+from whichpeft.engine.profiling.profile import profile
 from whichpeft.errors import TrialFailed, without_secrets
 from whichpeft.records import Measurement, Outcome, Record, Setting
-from whichpeft.records.files import write_folder
+from whichpeft.storage.atomic import write_folder
 from whichpeft.tasks import HELD_OUT, Array, Interpreted, scores
 
 _LARGEST = 700.0  # nats; the exponential of more is no number
 _COMPLETED = Outcome(status="completed")
 
 
-def carry_out(job: Job, report: Report, *, began: float | None = None) -> Result:
-    """Carry out one trial in this process, or in as many as it has shards, and say how far it is.
-
-    began: when this process's work for it began, by `time.perf_counter`; now where not given.
-    """
-    if job.trial.shards > 1:
-        return carry_out_in_ranks(job, report)
-    return carry_out_alone(job, report, ALONE, began=began)
-
-
-def carry_out_alone(job: Job, report: Report, group: Group, *, began: float | None = None) -> Result:
+def carry_out_alone(
+    job: Job, report: ReportProgress, group: Group, *, began: float | None = None
+) -> Result:
     """Carry out one trial, or this process's part of what a group of them does."""
     meter = Meter(began)
     setting = Setting(device=job.device, beside=job.beside)
@@ -99,21 +90,15 @@ def ran_out_of_memory(error: BaseException) -> bool:
 
 
 def _profile(
-    job: Job, compute: Compute, setting: Setting, meter: Meter, report: Report, group: Group
+    job: Job, compute: Compute, setting: Setting, meter: Meter, report: ReportProgress, group: Group
 ) -> Result:
-    """Measure what a method costs and, where that is asked, what its trials gain as one model."""
+    """Measure what a method costs."""
     measurements = [*profile(job, compute, meter, report, group), *_halved(job)]
-    record = _record(job, setting, measurements)
-    if not job.together or not record.value("trainable_parameters"):
-        return Result(record=record)
-    from whichpeft.engine.batched_speed import time_together
-
-    found, note = time_together(job, compute, record.value("peak_memory_bytes"))
-    return Result(record=replace(record, measurements=(*measurements, *found)), note=note)
+    return Result(record=_record(job, setting, measurements))
 
 
 def _train(
-    job: Job, compute: Compute, setting: Setting, meter: Meter, report: Report, group: Group
+    job: Job, compute: Compute, setting: Setting, meter: Meter, report: ReportProgress, group: Group
 ) -> Result:
     """Train, and test where the trial is a final one: tuning sees validation data only."""
     keep_freed_memory()

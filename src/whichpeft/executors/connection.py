@@ -32,7 +32,7 @@ def connect() -> bool:
     ray._private.worker._worker_logs_enabled = False  # daemons' words in the middle of a display
     options: dict[str, Any] = {}
     if not address:
-        from whichpeft.engine.setting import usable_cores
+        from whichpeft.engine.environment import usable_cores
 
         options = {"num_cpus": usable_cores(), "include_dashboard": False}
     in_main = threading.current_thread() is threading.main_thread()

@@ -51,7 +51,7 @@ class LocalExecutor:
         return []
 
     def setting(self) -> Setting:
-        from whichpeft.engine.setting import describe_setting
+        from whichpeft.engine.environment import describe_setting
 
         return describe_setting(self.compute, 0)
 
@@ -86,7 +86,7 @@ class LocalExecutor:
             return self._devices[:1]
         if self._devices[0] != "cpu":
             return self._devices[: self._jobs]
-        from whichpeft.engine.setting import usable_cores
+        from whichpeft.engine.environment import usable_cores
 
         by_cores = max(1, usable_cores() // need.cores)
         by_memory = max(1, int(psutil.virtual_memory().available // need.bytes))

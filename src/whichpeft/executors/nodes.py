@@ -13,13 +13,13 @@ from typing import Any
 import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from whichpeft.analysis.settings import Kind, cost_kind, differences, score_kind
 from whichpeft.errors import StudyError
 from whichpeft.executors import ray_worker
 from whichpeft.executors.executor import PROCESS_BYTES, Need
 from whichpeft.executors.ray_worker import Found
 from whichpeft.records import Setting
 from whichpeft.records.claims import this_host
+from whichpeft.records.comparability import Kind, cost_kind, differences, score_kind
 from whichpeft.study import Study
 
 _PATIENCE = 180.0  # seconds in which a node has to answer the first time

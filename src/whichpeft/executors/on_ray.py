@@ -21,7 +21,7 @@ from whichpeft.executors.nodes import Node, Nodes, on
 from whichpeft.executors.ray_worker import Ended
 from whichpeft.executors.watch import Watch
 from whichpeft.records import Outcome, Record, Setting
-from whichpeft.records.files import write_files, write_folder, write_whole
+from whichpeft.storage.atomic import write_files, write_folder, write_whole
 from whichpeft.study import Study
 
 if TYPE_CHECKING:

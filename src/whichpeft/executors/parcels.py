@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from whichpeft.records.files import write_files, write_folder
+from whichpeft.storage.atomic import write_files, write_folder
 
 # Weights in formats that whichpeft does not load, which often lie beside those that it does.
 _OTHER_WEIGHTS = (".bin", ".pt", ".pth", ".ckpt", ".h5", ".msgpack", ".onnx", ".gguf", ".tflite", ".ot")

@@ -13,7 +13,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any
@@ -153,7 +153,7 @@ def _with_all_time(result: Result, before: float, after: float) -> Result:
 
 def _died(job: Job, trial: _Running) -> Result:
     from whichpeft.engine import Result
-    from whichpeft.engine.ranks import how_it_ended
+    from whichpeft.engine.sharded_trial import how_it_ended
 
     code = trial.process.exitcode
     if code == _LEFT:
@@ -208,10 +208,11 @@ def _carry_out(job: Job, sender: Connection, environment: Mapping[str, str]) -> 
             told = now
             sender.send(("progress", progress))
 
+    from whichpeft.engine.carry_out import carry_out_all
     from whichpeft.engine.checkpoint import Left
 
     try:
-        for result in _results(job, report, began):
+        for result in carry_out_all(job, report, began=began):
             sender.send(("result", (result, began, time.perf_counter())))
     except BrokenPipeError:
         sys.exit(1)  # whoever started the run is gone; nobody would keep the record
@@ -226,14 +227,3 @@ def _leave(number: int, frame: Any) -> None:
     LEAVE.asked = True
     if not LEAVE.heeded:
         raise SystemExit(_LEFT)
-
-
-def _results(job: Job, report: Callable[[Any], None], began: float) -> Iterator[Result]:
-    """Carry out a trial, or several as one model, and give each result."""
-    from whichpeft.engine.batched import carry_out_together
-    from whichpeft.engine.trial import carry_out
-
-    if job.along:
-        yield from carry_out_together(job, report)
-    else:
-        yield carry_out(job, report, began=began)

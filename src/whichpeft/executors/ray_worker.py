@@ -76,8 +76,8 @@ class Desk:
 def look(device: str, precision: str, quantise: str | None) -> Found:
     """Look at the node that this runs on."""
     from whichpeft.engine.compute import choose_compute, find_devices
+    from whichpeft.engine.environment import describe_setting
     from whichpeft.engine.quantise import check_quantising
-    from whichpeft.engine.setting import describe_setting
 
     try:
         (first, *_) = find_devices(device)

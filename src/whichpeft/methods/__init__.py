@@ -1,7 +1,7 @@
 """What is compared: the baselines, the methods of HF PEFT, and our own tuners."""
 
 from whichpeft.methods.baselines import PlainAdapter, PlainMethod, ZeroShot
-from whichpeft.methods.catalogue import methods, resolve_method
+from whichpeft.methods.catalogue import methods, resolve_method, resolve_methods
 from whichpeft.methods.method import Adapter, LogRange, Method, Situation
 from whichpeft.methods.peft_method import PeftMethod
 
@@ -19,4 +19,5 @@ __all__ = [
     "Situation",
     "methods",
     "resolve_method",
+    "resolve_methods",
 ]

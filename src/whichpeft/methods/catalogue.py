@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib.metadata import entry_points
 from typing import Any, get_type_hints
@@ -111,3 +111,19 @@ def _check_recipe(made: Method, text: str) -> None:
         value = getattr(made, key) or 0.0
         if not 0 <= value < math.inf:
             raise StudyError(f"method {text!r}: {key} is {value}; it has to be 0 or more, and finite")
+
+
+def resolve_methods(texts: Iterable[str]) -> dict[str, Method]:
+    """Return the methods by their spelling, in order.
+
+    Raises StudyError if a name is unknown or two spellings name the same method.
+    """
+    found: dict[str, Method] = {}
+    spelled: dict[str, str] = {}
+    for text in texts:
+        method = resolve_method(text)
+        other = spelled.setdefault(method.identity, text)
+        if other != text:
+            raise StudyError(f"methods {other!r} and {text!r} are the same method; keep one")
+        found[text] = method
+    return found

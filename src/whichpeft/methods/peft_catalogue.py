@@ -14,7 +14,9 @@ from typing import Any
 from whichpeft.methods.adalora import AdaLora
 from whichpeft.methods.facts import PeftFacts, peft_facts, unknown_facts
 from whichpeft.methods.lora import IA3, Lora, Mica, UnitLora
-from whichpeft.methods.peft_kinds import (
+from whichpeft.methods.peft_method import PeftMethod
+from whichpeft.methods.peft_source import ConfigSource, base_options, peft_configs
+from whichpeft.methods.peft_special_cases import (
     AdaptionPrompt,
     Lily,
     NormTuning,
@@ -23,8 +25,6 @@ from whichpeft.methods.peft_kinds import (
     TrainableTokens,
     XLora,
 )
-from whichpeft.methods.peft_method import PeftMethod
-from whichpeft.methods.peft_source import ConfigSource, base_options, peft_configs
 from whichpeft.methods.prompts import ContextPrompt, InputTokens, MultitaskPrompt, Prefix, PromptTuning
 
 # By method, else by PEFT's type: what behaves in ways of its own.

@@ -128,3 +128,8 @@ def record_from_json(raw: object, source: str) -> Record:
     if fingerprint != record.trial.fingerprint:
         raise RecordError(f"{source}: the fingerprint does not match the trial; the file was edited")
     return record
+
+
+def finite(value: float | None) -> float | None:
+    """Return a number, or None for one that is missing, infinite or not a number."""
+    return value if value is not None and math.isfinite(value) else None

@@ -15,8 +15,8 @@ import numpy as np
 import pandas as pd
 
 from whichpeft.errors import FolderError, NewerRecord, RecordError
-from whichpeft.records.files import write_whole
 from whichpeft.records.record import Record, record_from_json
+from whichpeft.storage.atomic import write_whole
 from whichpeft.study import Study, dump_study, load_study
 
 Curve = Sequence[tuple[int, str, float]]

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from whichpeft.analysis import Comparison, Row
-from whichpeft.analysis.candidates import Candidate
-from whichpeft.analysis.changes import caveat_nothing, changes, open_names
-from whichpeft.analysis.choice import Answer, Basis
-from whichpeft.analysis.intervals import Interval
-from whichpeft.analysis.terms import Terms
-from whichpeft.report.columns import interval_over
+from whichpeft.analysis.choice.candidates import Candidate
+from whichpeft.analysis.choice.choice import Answer, Basis
+from whichpeft.analysis.choice.constraints import Terms
+from whichpeft.analysis.choice.what_if import caveat_nothing, changes, open_names
+from whichpeft.analysis.statistics.intervals import Interval
+from whichpeft.report.tables.columns import interval_over
 from whichpeft.report.text import named, plain
-from whichpeft.report.verdicts import proves, undecided
+from whichpeft.report.verdict_text import proves, undecided
 from whichpeft.units import points, show_chance, show_count, show_percent, show_seconds
 
 if TYPE_CHECKING:

@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from whichpeft.analysis.candidates import Candidate
-from whichpeft.analysis.changes import caveats, changes, open_names
-from whichpeft.analysis.choice import Answer
-from whichpeft.analysis.intervals import Interval
-from whichpeft.analysis.terms import COSTS
+from whichpeft.analysis.choice.candidates import Candidate
+from whichpeft.analysis.choice.choice import Answer
+from whichpeft.analysis.choice.constraints import COSTS
+from whichpeft.analysis.choice.what_if import caveats, changes, open_names
+from whichpeft.analysis.statistics.intervals import Interval
 from whichpeft.report.text import UNKNOWN, plain
 from whichpeft.units import points, show_chance
 

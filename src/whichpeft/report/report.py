@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable
-from functools import cached_property
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
 import pandas as pd
 
 from whichpeft.analysis import (
@@ -17,16 +16,16 @@ from whichpeft.analysis import (
     Comparison,
     Predictions,
     Row,
-    across_tasks,
     comparisons,
     with_pscp,
 )
-from whichpeft.analysis.backbones import OverBackbones, over_backbones
+from whichpeft.analysis.across_backbones import OverBackbones
 from whichpeft.analysis.learning import Curves
 from whichpeft.analysis.rows import COUNTS, IDENTITY
 from whichpeft.errors import NewerRecord, RecordError
 from whichpeft.records import Record, Store
-from whichpeft.report import formats
+from whichpeft.report.contents import ReportContents
+from whichpeft.report.tables import export as formats
 from whichpeft.study import Study, dump_study
 
 if TYPE_CHECKING:
@@ -34,7 +33,7 @@ if TYPE_CHECKING:
 
     from whichpeft.report.answer import ShortAnswer
     from whichpeft.report.choices import Choices
-    from whichpeft.report.figure import Figure, Size
+    from whichpeft.report.figures.figure import Figure, Size
 
 
 class Report:
@@ -56,13 +55,15 @@ class Report:
         curves: Curves | None = None,
         damaged: Iterable[str] = (),
     ) -> None:
-        self.study = study
-        self.records = tuple(records)
-        self.damaged = tuple(damaged)
-        self.study_text = dump_study(study) if study_text is None else study_text
-        self.comparisons: list[Comparison] = comparisons(
-            study, self.records, predictions=predictions, curves=curves
+        records = tuple(records)
+        found = comparisons(study, records, predictions=predictions, curves=curves)
+        self.contents = ReportContents(
+            study=study,
+            study_text=dump_study(study) if study_text is None else study_text,
+            records=records,
+            comparisons=tuple(found),
         )
+        self.damaged = tuple(damaged)
 
     @classmethod
     def read(cls, folder: Path) -> Report:
@@ -87,6 +88,41 @@ class Report:
         )
 
     @property
+    def study(self) -> Study:
+        """Return the question."""
+        return self.contents.study
+
+    @property
+    def study_text(self) -> str:
+        """Return the study as its file has it."""
+        return self.contents.study_text
+
+    @property
+    def records(self) -> tuple[Record, ...]:
+        """Return the facts, in any order."""
+        return self.contents.records
+
+    @property
+    def comparisons(self) -> tuple[Comparison, ...]:
+        """Return one comparison for each backbone and task."""
+        return self.contents.comparisons
+
+    @property
+    def across(self) -> list[Across]:
+        """Return how methods compare over all tasks, for each backbone that has several."""
+        return self.contents.across
+
+    @property
+    def backbones(self) -> list[OverBackbones]:
+        """Return how gaps change with the size of the backbone, for each task that has several."""
+        return self.contents.backbones
+
+    @property
+    def answers(self) -> list[ShortAnswer]:
+        """Return what to use in a few words: for each backbone and task, then over its tasks."""
+        return self.contents.answers
+
+    @property
     def rows(self) -> list[Row]:
         """Return one dict for each backbone, task and method, with the keys of `table`."""
         return [row for comparison in self.comparisons for row in comparison.rows]
@@ -95,30 +131,6 @@ class Report:
     def notes(self) -> list[str]:
         """Return sentences about records that could not be read, or not be compared."""
         return [*self.damaged, *(note for c in self.comparisons for note in c.notes)]
-
-    @cached_property
-    def across(self) -> list[Across]:
-        """Return how methods compare over all tasks, for each backbone that has several."""
-        return across_tasks(self.comparisons, rng=np.random.default_rng(0))
-
-    @cached_property
-    def backbones(self) -> list[OverBackbones]:
-        """Return how gaps change with the size of the backbone, for each task that has several."""
-        return over_backbones(self.comparisons)
-
-    @cached_property
-    def answers(self) -> list[ShortAnswer]:
-        """Return what to use in a few words: for each backbone and task, then over its tasks."""
-        from whichpeft.report.answer import short_answers
-
-        answers = list(self.choose())
-        if any(answer.chosen is None for answer in answers):
-            # Times need a profile; how much a method trains is known of every trial.
-            others = self.choose(by="trainable")
-            answers = [
-                a if a.chosen or not o.chosen else o for a, o in zip(answers, others, strict=True)
-            ]
-        return short_answers(self.study, self.comparisons, answers)
 
     def table(self) -> pd.DataFrame:
         """Return the rows as a DataFrame: scores and gaps as fractions, unknown as missing."""
@@ -133,7 +145,8 @@ class Report:
     def with_pscp(self) -> Report:
         """Return the same report whose tables have PEFT-Bench's composite of score and costs too."""
         found = copy.copy(self)
-        found.comparisons = [with_pscp(comparison) for comparison in self.comparisons]
+        scored = tuple(with_pscp(comparison) for comparison in self.comparisons)
+        found.contents = replace(self.contents, comparisons=scored)
         return found
 
     def choose(
@@ -156,11 +169,7 @@ class Report:
 
         Raises StudyError where a limit cannot be read.
         """
-        from whichpeft.analysis.choice import choose, choose_over_tasks
-        from whichpeft.analysis.terms import read_terms
-        from whichpeft.report.choices import Choices
-
-        terms = read_terms(
+        return self.contents.choose(
             max_memory=max_memory,
             max_trainable=max_trainable,
             max_adapter_size=max_adapter_size,
@@ -169,13 +178,6 @@ class Report:
             by=by,
             margin=margin,
         )
-        rng = np.random.default_rng(0)
-        answers = [choose(comparison, terms, rng=rng) for comparison in self.comparisons]
-        for backbone in dict.fromkeys(answer.backbone for answer in answers):
-            whole = choose_over_tasks([a for a in answers if a.backbone == backbone])
-            if whole is not None:
-                answers.append(whole)
-        return Choices(tuple(answers))
 
     def to_json(self) -> str:
         """Write the rows as a JSON list of objects; unknown is null."""
@@ -195,8 +197,8 @@ class Report:
 
     def write_parquet(self, path: Path) -> None:
         """Write the rows as Parquet, with a type for each column and the study in its metadata."""
-        from whichpeft.records.files import write_whole
-        from whichpeft.report.parquet import as_parquet
+        from whichpeft.report.tables.parquet import as_parquet
+        from whichpeft.storage.atomic import write_whole
 
         write_whole(Path(path), as_parquet(self.rows, study=self.study_text))
 
@@ -204,9 +206,9 @@ class Report:
         """Print the tables with failures and notes, then all tasks at once, then the answer."""
         from rich.console import Console
 
-        from whichpeft.report.across_table import print_across
         from whichpeft.report.answer import print_answers
-        from whichpeft.report.terminal import print_comparisons
+        from whichpeft.report.tables.across_tasks import print_across
+        from whichpeft.report.tables.terminal import print_comparisons
 
         console = console or Console()
         print_comparisons(self.comparisons, console)
@@ -218,12 +220,12 @@ class Report:
 
         published: as for `write_figures`.
         """
-        from whichpeft.records.files import write_whole
-        from whichpeft.report.beside_published import check_published
-        from whichpeft.report.page import page
+        from whichpeft.report.page.page import page
+        from whichpeft.report.published.overlay import check_published
+        from whichpeft.storage.atomic import write_whole
 
         beside = None if published is None else check_published(published)
-        write_whole(Path(path), page(self, beside).encode())
+        write_whole(Path(path), page(self.contents, beside).encode())
 
     def write_figures(self, folder: Path, *, published: str | None = None) -> list[Path]:
         """Write every figure as PNG, SVG and PDF, and its data as CSV, into a folder; return the files.
@@ -232,9 +234,9 @@ class Report:
         published: a published table, which one more figure draws beside this study's results. Raises
         RequestError where the table does not tell what a method retains of full fine-tuning.
         """
-        from whichpeft.report.beside_published import check_published
-        from whichpeft.report.figure import COLUMN, PRINT
-        from whichpeft.report.render import save
+        from whichpeft.report.figures.figure import COLUMN, PRINT
+        from whichpeft.report.figures.render import save
+        from whichpeft.report.published.overlay import check_published
 
         beside = None if published is None else check_published(published)
         written = []
@@ -248,10 +250,10 @@ class Report:
 
         beside: a published table that one more figure of each comparison draws beside its results.
         """
-        from whichpeft.report.across_figures import across_figures
-        from whichpeft.report.backbone_figure import backbone_figures
-        from whichpeft.report.figures import figures
-        from whichpeft.report.render import slugs
+        from whichpeft.report.figure_set import figures
+        from whichpeft.report.figures.across_backbones import backbone_figures
+        from whichpeft.report.figures.across_tasks import across_figures
+        from whichpeft.report.figures.render import slugs
 
         several = len(self.comparisons) > 1
         parts = [
@@ -277,6 +279,6 @@ class Report:
         }
 
     def _repr_html_(self) -> str:
-        from whichpeft.report.page import tables
+        from whichpeft.report.page.page import tables
 
-        return tables(self)
+        return tables(self.contents)

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 from whichpeft.analysis import Comparison, Row
 from whichpeft.methods import PeftMethod, methods
 from whichpeft.records import Record, Store
-from whichpeft.records.files import write_whole
-from whichpeft.report.columns import with_bounds
-from whichpeft.report.render import slugs
+from whichpeft.report.figures.render import slugs
+from whichpeft.report.tables.columns import with_bounds
 from whichpeft.report.text import named, plain
-from whichpeft.report.verdicts import verdict
+from whichpeft.report.verdict_text import verdict
+from whichpeft.storage.atomic import write_whole
 from whichpeft.study import TaskSource
 from whichpeft.takeaway.settled import backbone_source, source_of
 from whichpeft.takeaway.templates import template
@@ -22,7 +22,7 @@ from whichpeft.tasks import TASKS
 from whichpeft.units import points, show_bytes, show_count, show_milliseconds, show_percent, show_seconds
 
 if TYPE_CHECKING:
-    from whichpeft.analysis.grounds import MethodRecords
+    from whichpeft.analysis.comparable_groups import MethodRecords
     from whichpeft.report import Report
 
 CARD = "README.md"

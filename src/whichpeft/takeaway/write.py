@@ -15,9 +15,9 @@ from whichpeft.methods.peft_adapter import PeftAdapter
 from whichpeft.methods.peft_method import PeftMethod
 from whichpeft.planning.sketch import make_sketch
 from whichpeft.records import Record, Store
-from whichpeft.records.files import write_whole
 from whichpeft.report.choices import sentence
-from whichpeft.report.render import slugs
+from whichpeft.report.figures.render import slugs
+from whichpeft.storage.atomic import write_whole
 from whichpeft.takeaway.cards import CARD, card
 from whichpeft.takeaway.data import ScriptData, script_data
 from whichpeft.takeaway.script import training_script, writing_script
@@ -26,9 +26,9 @@ from whichpeft.takeaway.templates import template
 from whichpeft.tasks import GenerativeTask, ImageTask
 
 if TYPE_CHECKING:
-    from whichpeft.analysis.candidates import Candidate
-    from whichpeft.analysis.choice import Answer
-    from whichpeft.analysis.grounds import MethodRecords
+    from whichpeft.analysis.choice.candidates import Candidate
+    from whichpeft.analysis.choice.choice import Answer
+    from whichpeft.analysis.comparable_groups import MethodRecords
     from whichpeft.report import Report
     from whichpeft.report.choices import Choices
 
@@ -195,7 +195,7 @@ def _readme(
     configs: Mapping[str, Any],
     best: Record | None,
 ) -> str:
-    from whichpeft.analysis.changes import caveats
+    from whichpeft.analysis.choice.what_if import caveats
 
     return str(
         template("README.md.j2").render(

@@ -1,5 +1,6 @@
 """What methods are compared on."""
 
+from whichpeft.metrics.metric import Array, Metric, scores
 from whichpeft.tasks.build import image_task, text_task
 from whichpeft.tasks.catalogue import (
     TASKS,
@@ -14,18 +15,7 @@ from whichpeft.tasks.catalogue import (
 )
 from whichpeft.tasks.generative import GenerativeTask, Prompted, generative_task
 from whichpeft.tasks.images import ImageTask
-from whichpeft.tasks.protocol import (
-    HELD_OUT,
-    SPLITS,
-    Array,
-    Batch,
-    Examples,
-    Interpreted,
-    Metric,
-    Packable,
-    Task,
-    scores,
-)
+from whichpeft.tasks.protocol import HELD_OUT, SPLITS, Batch, Examples, Interpreted, Packable, Task
 from whichpeft.tasks.text import TextTask
 
 __all__ = [

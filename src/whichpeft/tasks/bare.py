@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from whichpeft.errors import BackboneError, DataError
-from whichpeft.tasks.protocol import Array, Batch, Examples, Metric
+from whichpeft.metrics.metric import Array, Metric
+from whichpeft.tasks.protocol import Batch, Examples
 
 if TYPE_CHECKING:
     import torch

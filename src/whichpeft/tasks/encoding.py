@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from whichpeft.errors import BackboneError
-from whichpeft.tasks.protocol import Array, Batch
+from whichpeft.metrics.metric import Array
+from whichpeft.tasks.protocol import Batch
 
 if TYPE_CHECKING:
     from whichpeft.backbones import Backbone

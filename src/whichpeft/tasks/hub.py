@@ -12,13 +12,13 @@ from urllib.request import getproxies
 
 from whichpeft.backbones.patience import patiently
 from whichpeft.errors import DataError
+from whichpeft.metrics.labelled import ACCURACY, F1, MATTHEWS, PEARSON, SPEARMAN
+from whichpeft.metrics.metric import Metric
 from whichpeft.study import TaskSource
 from whichpeft.tasks.extract import ROLES, task_from_tables
 from whichpeft.tasks.generative import GenerativeTask
 from whichpeft.tasks.images import ImageTask
 from whichpeft.tasks.local import role_of
-from whichpeft.tasks.metrics import ACCURACY, F1, MATTHEWS, PEARSON, SPEARMAN
-from whichpeft.tasks.protocol import Metric
 from whichpeft.tasks.read import class_of
 from whichpeft.tasks.table import Found, Table
 from whichpeft.tasks.text import TextTask

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 
 from whichpeft.errors import DataError
-from whichpeft.tasks.protocol import Array, Batch, Metric
+from whichpeft.metrics.metric import Array, Metric
+from whichpeft.tasks.protocol import Batch
 from whichpeft.tasks.splits import Input, subset
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from whichpeft.errors import DataError
-from whichpeft.tasks.protocol import Array
+from whichpeft.metrics.metric import Array
 from whichpeft.tasks.splits import Label, Split
 
 # More distinct numbers than this are quantities, not names of classes.

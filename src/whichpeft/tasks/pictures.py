@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from whichpeft.errors import DataError
-from whichpeft.tasks.protocol import Array
+from whichpeft.metrics.metric import Array
 from whichpeft.tasks.splits import Input
 
 if TYPE_CHECKING:

@@ -6,35 +6,20 @@ and scores outputs. Nothing outside a task module knows what an example is made 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
-import numpy as np
+from whichpeft.metrics.metric import Array, Metric
 
 if TYPE_CHECKING:
     import torch
 
     from whichpeft.backbones import Backbone
 
-Array = np.ndarray[Any, np.dtype[Any]]
 Batch = dict[str, Any]
 SPLITS = ("train", "validation", "test")
 HELD_OUT = "held-out"
 """A further split that a task may have: text of the kind that the backbone was pretrained on."""
-
-
-@dataclass(frozen=True, slots=True)
-class Metric:
-    """How well outputs meet labels; higher is better (errors are negated).
-
-    compute(labels, outputs): labels of shape (n,), outputs of shape (n, classes) for
-    classification and (n, 1) for regression, in the labels' own units. Importable by name, since
-    trials run in processes of their own.
-    """
-
-    name: str
-    compute: Callable[[Array, Array], float]
 
 
 class Examples(Protocol):
@@ -196,16 +181,3 @@ class Interpreted(Protocol):
         the mean over the sets.
         """
         ...
-
-
-def scores(
-    metrics: tuple[Metric, ...], labels: Array, outputs: Array, groups: Array | None = None
-) -> dict[str, float]:
-    """Score outputs by every metric, the first being the task's score.
-
-    groups: numbers of the sets that examples are from, over which a score is the mean.
-    """
-    if groups is None:
-        return {metric.name: float(metric.compute(labels, outputs)) for metric in metrics}
-    by_set = [scores(metrics, labels[groups == g], outputs[groups == g]) for g in np.unique(groups)]
-    return {m.name: float(np.mean([found[m.name] for found in by_set])) for m in metrics}

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from whichpeft.errors import DataError, nearest
+from whichpeft.metrics.metric import Metric
 from whichpeft.study import TaskSource
-from whichpeft.tasks.protocol import Metric
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,8 @@ import pytest
 
 pytest.importorskip("sacrebleu")
 
-from whichpeft import text_scores
-from whichpeft.analysis.per_example import per_example
+from whichpeft.metrics import text as text_scores
+from whichpeft.metrics.per_example import per_example
 from whichpeft.tasks.generative.free_text import rouge_l, text_counts
 from whichpeft.tasks.generative.scoring import metrics_by
 

@@ -13,16 +13,16 @@ import pytest
 import torch
 import yaml
 
-from whichpeft.analysis.per_example import per_example
 from whichpeft.backbones import Backbone
 from whichpeft.engine import Job
-from whichpeft.engine.data import write_data
-from whichpeft.engine.trial import carry_out
+from whichpeft.engine.carry_out import carry_out
 from whichpeft.errors import DataError
 from whichpeft.methods import Situation, resolve_method
+from whichpeft.metrics.per_example import per_example
 from whichpeft.planning import make_plan
 from whichpeft.study import Budget, Study, TaskSource
 from whichpeft.tasks import GenerativeTask, generative_task, load_task
+from whichpeft.tasks.kept import write_data
 from whichpeft.testing import TaskContract
 
 WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")

@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 
 from whichpeft.analysis import paired_gap
-from whichpeft.analysis.per_example import per_example
 from whichpeft.backbones import Backbone, resolve_backbone
 from whichpeft.engine import Job
-from whichpeft.engine.data import write_data
-from whichpeft.engine.trial import carry_out
+from whichpeft.engine.carry_out import carry_out
 from whichpeft.methods import resolve_method
+from whichpeft.metrics.per_example import per_example
 from whichpeft.planning import make_plan
 from whichpeft.study import Budget, Study
 from whichpeft.tasks import GenerativeTask, Prompted, generative_task
+from whichpeft.tasks.kept import write_data
 
 STORIES = Path(__file__).parents[4] / "shared" / "data" / "weights" / "stories260K"
 METHODS = (

@@ -16,14 +16,14 @@ from whichpeft.backbones.seeded import one_thread_and_seed
 from whichpeft.backbones.tiny_corpus import held_out_texts, training_texts
 from whichpeft.backbones.tiny_llama import make_tokenizer, new_model
 from whichpeft.engine import Job
-from whichpeft.engine.data import write_data
-from whichpeft.engine.trial import carry_out
+from whichpeft.engine.carry_out import carry_out
 from whichpeft.methods import resolve_method
 from whichpeft.planning import make_plan
 from whichpeft.study import Budget, Study, load_study
 from whichpeft.tasks import GenerativeTask
 from whichpeft.tasks.catalogue import suited_backbone
 from whichpeft.tasks.generative.sums import SIZES, sums
+from whichpeft.tasks.kept import write_data
 
 EXAMPLE = Path(__file__).parents[3] / "examples" / "arithmetic.yaml"
 METHODS = load_study(EXAMPLE).methods

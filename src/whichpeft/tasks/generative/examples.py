@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from whichpeft.metrics.metric import Array
 from whichpeft.tasks.generative.scoring import ABSENT, Evaluation
-from whichpeft.tasks.protocol import Array, Batch
+from whichpeft.tasks.protocol import Batch
 
 IGNORED = -100
 """The target of a position whose next token is not learnt."""

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from whichpeft import text_scores
 from whichpeft.errors import DataError
-from whichpeft.tasks.protocol import Array
+from whichpeft.metrics import text as text_scores
+from whichpeft.metrics.metric import Array
 
 _WORD = re.compile(r"[a-z0-9]+")
 

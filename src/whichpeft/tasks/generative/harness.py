@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from whichpeft.errors import DataError, nearest
-from whichpeft.tasks.protocol import Array
+from whichpeft.metrics.metric import Array
 
 PREFIX = "lm-eval:"
 ORIGINS = ("training", "validation", "test")

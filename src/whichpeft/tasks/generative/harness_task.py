@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from whichpeft.errors import DataError, nearest
+from whichpeft.metrics.metric import Array, Metric
 from whichpeft.study import TaskSource
 from whichpeft.tasks.generative.build import generative_task
 from whichpeft.tasks.generative.encoding import LONGEST
@@ -19,7 +20,7 @@ from whichpeft.tasks.generative.harness import ORIGINS, PREFIX, Harness, find_ha
 from whichpeft.tasks.generative.prompted import Prompted
 from whichpeft.tasks.generative.rows import prompted_rows, texts_of
 from whichpeft.tasks.generative.task import GenerativeTask
-from whichpeft.tasks.protocol import Array, Batch, Examples, Metric
+from whichpeft.tasks.protocol import Batch, Examples
 from whichpeft.tasks.read import read_table
 
 if TYPE_CHECKING:

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from whichpeft.metrics.metric import Array
 from whichpeft.tasks.generative.examples import IGNORED, GenerativeExamples
-from whichpeft.tasks.protocol import Array, Batch
+from whichpeft.tasks.protocol import Batch
 
 if TYPE_CHECKING:
     from whichpeft.backbones import Backbone

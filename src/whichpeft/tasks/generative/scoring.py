@@ -5,7 +5,7 @@ A task's evaluation says what the outputs are:
 - ``choices``: shape (n, choices, 2), the log-likelihood of each choice in nats, and the same for a
   character of it; `ABSENT` where an example has fewer choices. Labels are numbers of choices.
 - ``generation``: shape (n, 2), whether the answer is right, and whether one was found at all.
-  For free text there are more columns, counts of which scores are made: see `whichpeft.text_scores`.
+  For free text there are more columns, counts of which scores are made: see `whichpeft.metrics.text`.
 - ``likelihood``: shape (n, 2), the log-likelihood of the completion in nats, and its tokens.
 """
 
@@ -15,9 +15,9 @@ from typing import Literal
 
 import numpy as np
 
-from whichpeft import text_scores
 from whichpeft.errors import DataError, nearest
-from whichpeft.tasks.protocol import Array, Metric
+from whichpeft.metrics import text as text_scores
+from whichpeft.metrics.metric import Array, Metric
 
 Evaluation = Literal["choices", "generation", "likelihood"]
 ABSENT = float(np.finfo(np.float32).min)

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from whichpeft.errors import DataError
+from whichpeft.metrics.metric import Array, Metric
 from whichpeft.tasks.generative.answers import chosen, final_number, is_number, same_number
 from whichpeft.tasks.generative.examples import GenerativeExamples
 from whichpeft.tasks.generative.prompted import Prompted
 from whichpeft.tasks.generative.scoring import TEXT_METRICS, Evaluation
-from whichpeft.tasks.protocol import HELD_OUT, SPLITS, Array, Batch, Examples, Metric
+from whichpeft.tasks.protocol import HELD_OUT, SPLITS, Batch, Examples
 from whichpeft.tasks.splits import subset
 
 if TYPE_CHECKING:

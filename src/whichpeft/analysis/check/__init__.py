@@ -1,0 +1,1 @@
+"""Checks whether records can be trusted and a comparison is fair."""

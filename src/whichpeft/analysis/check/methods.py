@@ -1,0 +1,159 @@
+"""What a check looks at method by method: settings, searches, seeds, costs, failures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from whichpeft.analysis.check.findings import AGAIN, RETRY, Finding, file_of
+from whichpeft.analysis.comparable_groups import MethodRecords, same_method
+from whichpeft.analysis.comparison import Comparison
+from whichpeft.analysis.rows import Row
+from whichpeft.records import Record
+from whichpeft.records.comparability import differences, kinds_of
+from whichpeft.records.selection import best_trial
+from whichpeft.study import Study
+
+
+def pairs(comparison: Comparison) -> Iterator[tuple[MethodRecords, Row]]:
+    return zip(comparison.records, comparison.rows, strict=True)
+
+
+def settings_findings(comparison: Comparison) -> Iterator[Finding]:
+    """Look for scores and costs that were taken in another setting than the rest."""
+    for scores, alike, what in (
+        (True, comparison.scores_alike, "scores"),
+        (False, comparison.costs_alike, "costs"),
+    ):
+        kinds = [
+            kinds_of(kept.completed if scores else [kept.cost] if kept.cost else [], scores=scores)
+            for kept in comparison.records
+        ]
+        reference = next((own[0] for own, fits in zip(kinds, alike, strict=True) if own and fits), None)
+        for kept, own, fits in zip(comparison.records, kinds, alike, strict=True):
+            if not own or fits:
+                continue
+            if len(own) > 1 or reference is None:
+                differing = f"its seeds differ in {differences(own[0], own[-1])}"
+            else:
+                differing = f"another {differences(own[0], reference)} than the others"
+            yield Finding(
+                severity="problem",
+                what=f"its {what} cannot be compared: {differing}",
+                way_out="run all methods in one setting, with another --out",
+                method=kept.method,
+            )
+
+
+def search_findings(study: Study, comparison: Comparison) -> Iterator[Finding]:
+    """Look for methods that were tuned with less effort than the study asks for."""
+    asked = study.budget.tuning_trials
+    seen = set()
+    for kept, row in pairs(comparison):
+        trains = row["trainable_parameters"] != 0 and row["status"] != "refused"
+        if not asked or not trains or kept.trial is None or kept.method in seen:
+            continue
+        seen.add(kept.method)
+        count = len(kept.search)
+        sizes = [size for record in kept.search if (size := record.value("search_trials"))]
+        held = round(max(sizes, default=asked))
+        if held < asked:
+            yield Finding(
+                severity="note",
+                what=f"what it leaves open has few choices: {held} tuning trials, not {asked}",
+                way_out="nothing has to be done: it was tried whole",
+                method=kept.method,
+            )
+        if count == 0:
+            yield Finding(
+                severity="problem",
+                what="it was not tuned, while the study tunes: it competes at its default",
+                way_out=f"{AGAIN}; where what was typed leaves nothing to tune, type less",
+                method=kept.method,
+            )
+        elif count < held:
+            yield Finding(
+                severity="problem",
+                what=f"its search is not finished: {count} of {held} tuning trials",
+                way_out=AGAIN,
+                method=kept.method,
+            )
+        elif best_trial(kept.search) is None:
+            yield Finding(
+                severity="problem",
+                what="no tuning trial came to an end, so there is nothing tuned to compare",
+                way_out=RETRY,
+                method=kept.method,
+            )
+
+
+def method_findings(study: Study, kept: MethodRecords, row: Row) -> Iterator[Finding]:
+    """Look at the records of one method."""
+    variant = " as tuned" if kept.variant == "tuned" else ""
+    if row["status"] == "refused":
+        yield Finding(
+            severity="note",
+            what=f"it was refused: {row['error']}",
+            way_out="nothing has to be done",
+            method=kept.method,
+        )
+        return
+    if kept.variant == "tuned" and best_trial(kept.search) is None:
+        return
+    missing = [seed for seed in study.seeds if seed not in kept.finals]
+    if missing:
+        yield Finding(
+            severity="problem",
+            what=f"seeds not run{variant}: {', '.join(map(str, missing))}",
+            way_out=AGAIN,
+            method=kept.method,
+        )
+    for seed, record in sorted(kept.finals.items()):
+        if record.outcome.status == "completed" and record not in kept.completed:
+            yield Finding(
+                severity="problem",
+                what="the score is missing or not finite",
+                way_out=RETRY,
+                method=kept.method,
+                seed=seed,
+                file=file_of(record),
+            )
+    if kept.finals and kept.profile is None:
+        yield Finding(
+            severity="problem",
+            what=f"its costs were not measured{variant}",
+            way_out=AGAIN,
+            method=kept.method,
+        )
+    if kept.cost is not None and kept.cost.setting.beside:
+        yield Finding(
+            severity="problem",
+            what=f"its profile ran beside {kept.cost.setting.beside} other trials: no clock to trust",
+            way_out=RETRY,
+            method=kept.method,
+            file=file_of(kept.cost),
+        )
+    if kept.trial is not None and not any(same_method(text, kept.trial) for text in study.methods):
+        yield Finding(
+            severity="note",
+            what="it is on record and not named in study.yaml",
+            way_out="nothing has to be done; tables show it last",
+            method=kept.method,
+        )
+
+
+def failure(record: Record) -> Finding:
+    trial, outcome = record.trial, record.outcome
+    # That a candidate of a search diverges says where the search's borders are.
+    tried = trial.purpose == "tune" and bool(trial.number)
+    kind = f"tuning trial {trial.number}" if trial.purpose == "tune" else f"{trial.purpose} trial"
+    phase = f" in {outcome.phase}" if outcome.phase else ""
+    return Finding(
+        severity="note" if tried else "problem",
+        what=f"its {kind} failed{phase}: {outcome.reason or 'no reason was given'}",
+        way_out="nothing has to be done: another candidate is taken" if tried else RETRY,
+        backbone=trial.backbone,
+        task=trial.task,
+        method=trial.method,
+        seed=trial.seed if trial.purpose == "final" else None,
+        file=file_of(record),
+    )

@@ -1,0 +1,97 @@
+"""What predictions say against a comparison: not there, of other examples, or of one and the same."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from whichpeft.analysis.check.findings import Finding
+from whichpeft.analysis.comparable_groups import MethodRecords
+from whichpeft.analysis.example_scores import Predictions
+from whichpeft.errors import RecordError
+from whichpeft.records import Record
+
+_RETRY = "delete the records and run the study again"
+
+
+def prediction_findings(methods: Sequence[MethodRecords], predictions: Predictions) -> Iterator[Finding]:
+    """Go through what is doubtful of the predictions of methods that are compared with each other."""
+    done = {
+        record.trial.fingerprint: (kept.method, record) for kept in methods for record in kept.completed
+    }
+    answers: dict[str, NDArray[Any]] = {}
+    labels: NDArray[Any] | None = None
+    missing: list[tuple[str, Record]] = []
+    for fingerprint, (method, record) in done.items():
+        try:
+            arrays = predictions(fingerprint)
+        except RecordError as error:
+            what, _, way_out = str(error).partition("; ")
+            yield Finding(
+                severity="problem", what=what, way_out=way_out, method=method, **_place(record)
+            )
+            continue
+        if arrays is None or not {"outputs", "labels"} <= set(arrays):
+            missing.append((method, record))
+            continue
+        labels = arrays["labels"] if labels is None else labels
+        if not np.array_equal(labels, arrays["labels"]):
+            yield Finding(
+                severity="problem",
+                what="its predictions are of other test examples than the first method's",
+                way_out=_RETRY,
+                method=method,
+                **_place(record),
+            )
+        outputs = arrays["outputs"]
+        answers[fingerprint] = np.argmax(outputs, axis=1) if outputs.shape[1] > 1 else outputs[:, 0]
+    # Where no trial left any, someone took them out, and all are held to the same.
+    everywhere = len(missing) == len(done)
+    for method in dict.fromkeys(method for method, _ in missing):
+        yield Finding(
+            severity="note" if everywhere else "problem",
+            what="it left no predictions, so how much other test examples would differ is unknown",
+            way_out=_RETRY,
+            method=method,
+        )
+    yield from _twins(methods, answers)
+
+
+def _place(record: Record) -> dict[str, Any]:
+    trial = record.trial
+    return {"seed": trial.seed, "file": f"predictions/{trial.fingerprint}.npz"}
+
+
+def _twins(methods: Sequence[MethodRecords], answers: dict[str, NDArray[Any]]) -> Iterator[Finding]:
+    """Find methods that answer every test example as an earlier one does, on every seed."""
+    # What trains nothing first, so that what has learned nothing is held against it.
+    order = sorted(methods, key=lambda kept: kept.value("trainable_parameters") != 0)
+    for place, kept in enumerate(order):
+        earlier = (other for other in order[:place] if other.method != kept.method)
+        twin = next((other for other in earlier if _same(kept, other, answers)), None)
+        if twin is None:
+            continue
+        what = f"it answers every test example as {twin.method} does"
+        if twin.value("trainable_parameters") == 0:
+            what += ", which trains nothing: it has learned nothing that shows"
+        yield Finding(
+            severity="note",
+            what=what,
+            way_out="look at its learning rate and at its options",
+            method=kept.method,
+        )
+
+
+def _same(one: MethodRecords, other: MethodRecords, answers: dict[str, NDArray[Any]]) -> bool:
+    seeds = {record.trial.seed: record.trial.fingerprint for record in one.completed}
+    pairs = [
+        (answers.get(seeds[record.trial.seed]), answers.get(record.trial.fingerprint))
+        for record in other.completed
+        if record.trial.seed in seeds
+    ]
+    return bool(pairs) and all(
+        a is not None and b is not None and np.array_equal(a, b) for a, b in pairs
+    )

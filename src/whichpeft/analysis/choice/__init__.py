@@ -1,0 +1,1 @@
+"""Choosing a method under limits, and what would change the choice."""

@@ -1,0 +1,143 @@
+"""Candidates: the methods that might be chosen, what each costs, and why some may not be."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from whichpeft.analysis.choice.constraints import COSTS, Terms
+from whichpeft.analysis.comparison import Comparison
+from whichpeft.analysis.rows import Row
+from whichpeft.analysis.statistics.intervals import Interval
+
+UNKNOWN = Interval(None, None, None)
+_TRAINS_NOTHING = "zero-shot"  # told by its name where no record says so yet
+
+
+@dataclass(frozen=True, kw_only=True)
+class Candidate:
+    """A method that might be chosen, as tuned where it was tuned.
+
+    variant: ``default`` or ``tuned``; over several tasks ``tuned on a, b`` where not on all of them.
+    score: mean and 95 % interval, a fraction. costs: by the names of `COSTS`, in the unit of the row's
+    key; None where unknown. limited: the same as limits are held against. excluded: why it may not be
+    chosen, a reason each; over: the limits that it exceeds. still_open: whether it is left out only for
+    what is not known: it did not complete, or a score or a cost was not measured, or in another
+    setting. It may turn out to be the better choice. place: among the evidence, None where its
+    score cannot be compared. gap: its score minus the chosen one's. probability: of its true score
+    being within the margin of the best allowed method's. proved_margin: the smallest margin that it
+    is proved to be within. frontier: the probability that no method beats it in score and in the cost
+    that is chosen by.
+    """
+
+    method: str
+    method_id: str | None
+    variant: str
+    trains: bool
+    score: Interval
+    costs: Mapping[str, float | None]
+    limited: Mapping[str, float | None]
+    excluded: tuple[str, ...] = ()
+    over: tuple[str, ...] = ()
+    still_open: bool = False
+    place: int | None = None
+    gap: Interval = UNKNOWN
+    probability: float | None = None
+    proved_margin: float | None = None
+    frontier: float | None = None
+
+    @property
+    def allowed(self) -> bool:
+        return not self.excluded
+
+
+def entrants(comparison: Comparison, terms: Terms) -> list[tuple[Candidate, int]]:
+    """Return a candidate for each answer of a comparison, with the place of its row."""
+    found = []
+    answers = comparison.answers
+    for place, row in enumerate(comparison.rows):
+        if not any(row is answer for answer in answers):
+            continue
+        alike = comparison.costs_alike[place]
+        compared = row["status"] == "completed" and comparison.scores_alike[place]
+        candidate = Candidate(
+            method=row["method"],
+            method_id=row["method_id"],
+            variant=row["variant"],
+            trains=row["trainable_parameters"] != 0 and row["method"] != _TRAINS_NOTHING,
+            score=Interval(row["score_mean"], row["score_low"], row["score_high"]),
+            costs={name: cost.value(row, alike=alike) for name, cost in COSTS.items()},
+            limited={name: cost.limited(row, alike=alike) for name, cost in COSTS.items()},
+            place=place if compared else None,
+        )
+        found.append((_judged(candidate, row, terms, compared=compared, alike=alike), place))
+    return found
+
+
+def _judged(candidate: Candidate, row: Row, terms: Terms, *, compared: bool, alike: bool) -> Candidate:
+    """Return a candidate with the reasons why it may not be chosen."""
+    reasons: list[str] = []
+    done = row["status"] == "completed"
+    if not done:
+        reasons.append(f"{row['status']}: {row['error'] or 'no reason was given'}")
+    elif not compared:
+        reasons.append("its scores were taken in another setting")
+    elif not candidate.trains:
+        reasons.append("it trains nothing: it is what training has to beat")
+    over = []
+    for name, limit in terms.limits.items():
+        cost, value = COSTS[name], candidate.limited[name]
+        if value is None and done:
+            reasons.append(f"{cost.words} {_unmeasured(row, cost.key, alike)}")
+        elif value is not None and value > limit:
+            over.append(name)
+            needs, allows = cost.shown_limit(value), cost.shown_limit(limit)
+            barely = f" by {value / limit - 1:.1%}" if needs == allows else ""
+            reasons.append(f"{cost.words} {needs} is over {allows}{barely}")
+    if done and terms.by not in terms.limits and candidate.costs[terms.by] is None:
+        reasons.append(f"{terms.cost.words} {_unmeasured(row, terms.cost.key, alike)}")
+    # What is over a limit is out of the question, whatever else is not known of it.
+    settled = not reasons or over or not candidate.trains or row["status"] == "refused"
+    return replace(candidate, excluded=tuple(reasons), over=tuple(over), still_open=not settled)
+
+
+def _unmeasured(row: Row, key: str, alike: bool) -> str:
+    if row[key] is not None and not alike:
+        return "was measured in another setting"
+    return "was not measured"
+
+
+def over_tasks(
+    own: Sequence[Candidate], tasks: Sequence[str], *, place: int | None, score: Interval
+) -> Candidate:
+    """Return a method's candidate over tasks, from its candidates on each.
+
+    Costs are means over the tasks; limits are held against the largest.
+    """
+    tuned = [task for task, c in zip(tasks, own, strict=True) if c.variant == "tuned"]
+    some = f"tuned on {', '.join(tuned)}" if tuned else "default"
+    open_or_allowed = all(c.still_open or c.allowed for c in own)
+    reasons = [f"{task}: {why}" for task, c in zip(tasks, own, strict=True) for why in c.excluded]
+    return replace(
+        own[0],
+        variant="tuned" if len(tuned) == len(own) else some,
+        score=score,
+        costs={name: _mean([c.costs[name] for c in own]) for name in COSTS},
+        limited={name: _largest([c.limited[name] for c in own]) for name in COSTS},
+        excluded=tuple(reasons),
+        over=tuple(dict.fromkeys(name for c in own for name in c.over)),
+        still_open=open_or_allowed and any(c.still_open for c in own),
+        place=place,
+        gap=UNKNOWN,
+    )
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return math.fsum(known) / len(values) if len(known) == len(values) else None
+
+
+def _largest(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return max(known) if len(known) == len(values) else None

@@ -1,0 +1,222 @@
+"""Evidence: what the final trials of several methods say of their true scores, together.
+
+Methods are held against each other on the seeds that all of them ran, and on the test examples,
+so that whatever makes a seed or an example easy for all drops out of their differences.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import combinations
+from typing import Protocol
+
+import numpy as np
+
+from whichpeft.analysis.comparable_groups import MethodRecords
+from whichpeft.analysis.example_scores import Array, ScoresByExample
+from whichpeft.analysis.statistics.intervals import CONFIDENCE, Interval
+from whichpeft.analysis.statistics.random_effects import (
+    Effects,
+    draw_scores,
+    random_effects,
+    seed_effects,
+)
+from whichpeft.analysis.verdicts import by_seed
+
+NO_GAP = Interval(0.0, 0.0, 0.0)  # of a method to itself
+DRAWS = 20_000  # so that a probability is known to within half a point
+
+
+class Evidence(Protocol):
+    """What is known of several methods' true scores; methods are told by their place."""
+
+    @property
+    def means(self) -> Array:
+        """Observed mean scores, shape (methods,)."""
+        ...
+
+    @property
+    def draws(self) -> Array | None:
+        """Draws of the true scores, shape (draws, methods); None where chance cannot be told of all."""
+        ...
+
+    @property
+    def fewest_seeds(self) -> int:
+        """How many seeds there are at the least."""
+        ...
+
+    def proves(self, method: int, other: int) -> bool:
+        """Whether anything can be proved of a pair; see `Effects.tells_chance`."""
+        ...
+
+    def gap(self, method: int, other: int, confidence: float = CONFIDENCE) -> Interval:
+        """Return how much higher `method` scores than `other`, with its two-sided interval."""
+        ...
+
+
+@dataclass(frozen=True)
+class Trials:
+    """Evidence from the trials of one backbone on one task.
+
+    scores: shape (methods, seeds, examples); examples is 1 where only one score a seed is known, and
+    what is said then holds for this test set. seeds: those that all methods share.
+    """
+
+    scores: Array
+    seeds: tuple[int, ...]
+    rng: np.random.Generator
+
+    @cached_property
+    def means(self) -> Array:
+        found: Array = self.scores.mean(axis=(1, 2))
+        return found
+
+    @cached_property
+    def draws(self) -> Array | None:
+        if self.examples is None:
+            pairs = combinations(range(len(self.scores)), 2)
+            if len(self.seeds) < 2 or not all(self.proves(*pair) for pair in pairs):
+                return None
+            # Two equal examples differ in nothing, which leaves the seeds' part of the draws alone.
+            return draw_scores(np.repeat(self.scores, 2, axis=2), rng=self.rng, draws=DRAWS)
+        return draw_scores(self.scores, rng=self.rng, draws=DRAWS)
+
+    @property
+    def fewest_seeds(self) -> int:
+        return len(self.seeds)
+
+    def proves(self, method: int, other: int) -> bool:
+        return self.effects(method, other).tells_chance
+
+    @property
+    def examples(self) -> int | None:
+        """Return the number of test examples; None where scores are not known by example."""
+        count = self.scores.shape[2]
+        return count if count > 1 else None
+
+    def effects(self, method: int, other: int) -> Effects:
+        """Return the differences of two methods' scores, taken apart."""
+        if (method, other) not in self._known:
+            differences = self.scores[method] - self.scores[other]
+            self._known[method, other] = (
+                seed_effects(list(differences[:, 0]))
+                if self.examples is None
+                else random_effects(differences)
+            )
+        return self._known[method, other]
+
+    @cached_property
+    def _known(self) -> dict[tuple[int, int], Effects]:
+        return {}
+
+    def gap(self, method: int, other: int, confidence: float = CONFIDENCE) -> Interval:
+        if method == other:
+            return NO_GAP
+        return self.effects(method, other).interval(confidence)
+
+
+@dataclass(frozen=True)
+class OverTasks:
+    """Evidence on the mean score over tasks: what is drawn for each adds up.
+
+    places: of the methods in each task's evidence, in one order. Gaps rest on each task's own
+    differences of the two methods, as those on one task do, and not on `draws` of all methods.
+    """
+
+    tasks: tuple[Trials, ...]
+    places: Sequence[Sequence[int]]
+    rng: np.random.Generator
+
+    @cached_property
+    def means(self) -> Array:
+        own = [task.means[list(p)] for task, p in zip(self.tasks, self.places, strict=True)]
+        found: Array = np.mean(own, axis=0)
+        return found
+
+    @cached_property
+    def draws(self) -> Array | None:
+        drawn = [
+            task.draws[:, list(p)]
+            for task, p in zip(self.tasks, self.places, strict=True)
+            if task.draws is not None
+        ]
+        if len(drawn) < len(self.tasks):
+            return None
+        found: Array = np.mean(drawn, axis=0)
+        return found
+
+    @property
+    def fewest_seeds(self) -> int:
+        return min(task.fewest_seeds for task in self.tasks)
+
+    def proves(self, method: int, other: int) -> bool:
+        return all(effects.tells_chance for effects in self.effects(method, other))
+
+    def effects(self, method: int, other: int) -> list[Effects]:
+        """Return the differences of two methods' scores on each task, taken apart."""
+        return [
+            task.effects(places[method], places[other])
+            for task, places in zip(self.tasks, self.places, strict=True)
+        ]
+
+    def gap(self, method: int, other: int, confidence: float = CONFIDENCE) -> Interval:
+        if method == other:
+            return NO_GAP
+        mean = float(self.means[method] - self.means[other])
+        half = self._half_width(min(method, other), max(method, other), confidence)
+        return Interval(mean, None, None) if half is None else Interval(mean, mean - half, mean + half)
+
+    def score(self, method: int) -> Interval:
+        """Return a method's mean score over the tasks with its 95 % interval."""
+        mean = float(self.means[method])
+        if self.draws is None:
+            return Interval(mean, None, None)
+        low, high = np.quantile(self.draws[:, method], [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
+        return Interval(mean, float(low), float(high))
+
+    def _half_width(self, method: int, other: int, confidence: float) -> float | None:
+        """Return how far a gap may be off; None where chance cannot be told on a task."""
+        asked = method, other, confidence
+        if asked not in self._half_widths:
+            own = self.effects(method, other)
+            half = None
+            if all(effects.interval().low is not None for effects in own):
+                drawn = [e.errors(draws) for e, draws in zip(own, self._standard, strict=True)]
+                half = float(np.quantile(np.abs(np.mean(drawn, axis=0)), confidence))
+            self._half_widths[asked] = half
+        return self._half_widths[asked]
+
+    @cached_property
+    def _half_widths(self) -> dict[tuple[int, int, float], float | None]:
+        return {}
+
+    @cached_property
+    def _standard(self) -> list[tuple[Array, Array]]:
+        """Draw each task's two noises in units of their size, once for all pairs: they differ in it."""
+        degrees = [task.effects(0, 1).degrees for task in self.tasks]
+        return [
+            (self.rng.standard_t(seeds, DRAWS), self.rng.standard_t(examples, DRAWS))
+            for seeds, examples in degrees
+        ]
+
+
+def gather(
+    methods: Sequence[MethodRecords], scores: ScoresByExample, *, rng: np.random.Generator
+) -> Trials | None:
+    """Gather the final trials of methods, at least one, on the seeds that all of them completed.
+
+    Scores are known by example where every trial left its predictions; else one a seed is. None
+    where no seed is shared.
+    """
+    own = [{record.trial.seed: record for record in kept.completed} for kept in methods]
+    seeds = tuple(sorted(set.intersection(*(set(found) for found in own))))
+    if not seeds:
+        return None
+    found = [scores.of([records[seed] for seed in seeds]) for records in own]
+    known = [values for values in found if values is not None]
+    if len(known) < len(found):
+        whole = [by_seed(kept) for kept in methods]
+        return Trials(np.array([[[own[seed]] for seed in seeds] for own in whole]), seeds, rng)
+    return Trials(np.stack(known), seeds, rng)

@@ -1,0 +1,203 @@
+"""What would change a choice: another margin, another limit, more data. Sentences for a reader."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+from whichpeft.analysis.choice.candidates import Candidate
+from whichpeft.analysis.choice.choice import Answer, pick
+from whichpeft.analysis.choice.constraints import COSTS
+from whichpeft.analysis.choice.evidence import Trials
+from whichpeft.analysis.statistics.gap import LEVEL
+from whichpeft.analysis.statistics.power import what_proves
+from whichpeft.units import points
+
+_MOST_EXCLUDED = 3
+_MOST_NAMED = 3
+_WIDEST = 0.10  # a margin beyond that is no advice
+
+
+def changes(answer: Answer) -> list[str]:
+    """Return what would change an answer, a sentence each."""
+    found = [_still_open(answer), _wider_margin(answer), *_limits(answer), _more_data(answer)]
+    return [sentence for sentence in found if sentence is not None]
+
+
+def caveats(answer: Answer) -> list[str]:
+    """Return what a reader has to know of an answer, a sentence each."""
+    if answer.chosen is None:
+        return []
+    found = [_untuned(answer), _seeds(answer), _no_examples(answer), caveat_nothing(answer)]
+    return [sentence for sentence in found if sentence is not None]
+
+
+def open_names(answer: Answer) -> str:
+    """Name the methods of which too little is known to choose or to rule them out."""
+    names = [candidate.method for candidate in answer.still_open]
+    more = len(names) - _MOST_NAMED
+    if more > 1:
+        return f"{', '.join(names[:_MOST_NAMED])} and {more} more"
+    return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))
+
+
+def _still_open(answer: Answer) -> str | None:
+    if not answer.still_open:
+        return None
+    are = "is" if len(answer.still_open) == 1 else "are"
+    return (
+        f"{open_names(answer)} {are} not finished or not measured alike and may be the better choice: "
+        "`whichpeft run` goes on with the study, `whichpeft check` says what is in the way."
+    )
+
+
+def _wider_margin(answer: Answer) -> str | None:
+    """Say at which margin a cheaper method would be chosen, or any would be proved."""
+    chosen, terms = answer.chosen, answer.terms
+    if chosen is None:
+        return None
+    known = [(c, c.proved_margin) for c in answer.allowed if c.proved_margin is not None]
+    wider = [margin for c, margin in known if margin > terms.margin and _cheaper(c, answer)]
+    if not wider or min(wider) > _WIDEST:
+        return None
+    # Up to the next tenth of a point, so that the margin shown is one that does it.
+    margin = math.ceil(1000 * min(wider) - 1e-9) / 1000
+    other = pick(answer.allowed, replace(terms, margin=margin))
+    others = "those that are finished" if answer.still_open else "every other allowed method"
+    then = f"is proved to be within that of {others}"
+    if answer.within_margin:
+        then = f"is chosen: {_saves(other, answer)}"
+    return f"With a margin of {points(margin):.1f} points, {other.method} {then}."
+
+
+def _cheaper(candidate: Candidate, answer: Answer) -> bool:
+    """Whether a candidate would be preferred to a proved one; where none is, any would."""
+    by = answer.terms.by
+    if not answer.within_margin or answer.chosen is None:
+        return True
+    return (candidate.costs[by] or 0.0) < (answer.chosen.costs[by] or 0.0)
+
+
+def _saves(other: Candidate, answer: Answer) -> str:
+    cost = answer.terms.cost
+    assert answer.chosen is not None
+    now, then = answer.chosen.costs[answer.terms.by] or 0.0, other.costs[answer.terms.by] or 0.0
+    return f"{cost.words} {cost.show(then)} instead of {cost.show(now)}"
+
+
+def _limits(answer: Answer) -> list[str]:
+    """Name the methods that a limit alone excludes and that scored higher than the chosen one."""
+    found = []
+    for candidate in answer.candidates:
+        if candidate.over and len(candidate.over) == len(candidate.excluded):
+            ahead = candidate.gap.mean
+            if answer.chosen is None or (ahead is not None and ahead > 0):
+                found.append((-(ahead or candidate.score.mean or 0.0), candidate))
+    found.sort(key=lambda pair: pair[0])
+    return [_limit(candidate, answer) for _, candidate in found[:_MOST_EXCLUDED]]
+
+
+def _limit(candidate: Candidate, answer: Answer) -> str:
+    needs = " and ".join(
+        f"{COSTS[name].shown_limit(candidate.limited[name] or 0.0)} of {COSTS[name].words} "
+        f"({COSTS[name].shown_limit(answer.terms.limits[name])} allowed)"
+        for name in candidate.over
+    )
+    mean, low, high = candidate.gap
+    if mean is None:
+        return f"{candidate.method} needs {needs}."
+    between = "" if low is None or high is None else f" ({points(low):+.1f} to {points(high):+.1f})"
+    return f"{candidate.method} scored {points(mean):.1f} points more{between} and needs {needs}."
+
+
+def _more_data(answer: Answer) -> str | None:
+    """Say what would prove a best bet, by the method that is hardest to tell it from."""
+    chosen, evidence, margin = answer.chosen, answer.evidence, answer.terms.margin
+    if chosen is None or chosen.place is None or answer.within_margin or len(answer.allowed) == 1:
+        return None
+    if not isinstance(evidence, Trials) or _untold(answer):
+        return None
+    goal = f"prove {chosen.method} within {points(margin):.1f} points of every other allowed method"
+    found = []
+    for other in answer.allowed:
+        assert other.place is not None
+        low = evidence.gap(chosen.place, other.place, 1 - 2 * LEVEL).low
+        if low is None or low < -margin:
+            found.append(what_proves(evidence.effects(chosen.place, other.place), margin=margin))
+    if any(needed.seeds is None and needed.examples is None for needed in found):
+        return f"No number of seeds or test examples within reach would {goal}."
+    seeds = max((needed.seeds or needed.seeds_beside or 0 for needed in found), default=0)
+    examples = max((needed.examples or 0 for needed in found), default=0)
+    if examples:
+        return (
+            f"About {examples:,} test examples with {seeds:,} seeds would {goal}; more seeds would not."
+        )
+    return f"About {seeds:,} seeds would {goal}, if the scores stay as they are."
+
+
+def _untuned(answer: Answer) -> str | None:
+    trained = [c for c in answer.candidates if c.trains and c.place is not None]
+    if all(c.variant == "default" for c in trained):
+        return (
+            "This holds for each method's default hyperparameters only: none was tuned "
+            "(`whichpeft run --tuning-trials 8` tunes all alike)."
+        )
+    untuned = [
+        c.method if c.variant == "default" else f"{c.method} ({c.variant} alone)"
+        for c in trained
+        if c.variant != "tuned"
+    ]
+    if untuned:
+        return f"Not tuned, so held against tuned methods at their defaults: {', '.join(untuned)}."
+    return None
+
+
+def _seeds(answer: Answer) -> str | None:
+    """Say where seeds cannot tell how much another seed would differ."""
+    untold = _untold(answer)
+    if answer.evidence is not None and answer.evidence.fewest_seeds < 2:
+        return (
+            "One seed cannot tell how much another seed would differ, so nothing is proved: "
+            "run at least 3."
+        )
+    if untold and answer.chosen is not None:
+        return (
+            f"The gap of {answer.chosen.method} to {', '.join(untold)} is the same on every seed and "
+            "not known by example, so nothing can be told of it: keep predictions or run more seeds."
+        )
+    return None
+
+
+def _untold(answer: Answer) -> list[str]:
+    """Return the allowed methods of whose gap to the chosen one nothing can be proved."""
+    chosen, evidence = answer.chosen, answer.evidence
+    if evidence is None or chosen is None or chosen.place is None:
+        return []
+    return [
+        other.method
+        for other in answer.allowed
+        if other.place is not None
+        and other.place != chosen.place
+        and not evidence.proves(chosen.place, other.place)
+    ]
+
+
+def _no_examples(answer: Answer) -> str | None:
+    evidence = answer.evidence
+    if not isinstance(evidence, Trials) or evidence.examples is not None:
+        return None
+    return (
+        "Scores are known by seed and not by example, so what is said holds for this test set, "
+        "not for another."
+    )
+
+
+def caveat_nothing(answer: Answer) -> str | None:
+    """Say where the chosen method is not proved better than what trains nothing."""
+    for candidate in answer.candidates:
+        if candidate.trains or candidate.place is None:
+            continue
+        if candidate.gap.high is None or candidate.gap.high >= 0:
+            name = answer.chosen.method if answer.chosen is not None else ""
+            return f"{name} is not proved better than {candidate.method}, no training at all."
+    return None

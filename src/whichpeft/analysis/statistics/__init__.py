@@ -1,0 +1,1 @@
+"""The statistics of a comparison: intervals, gaps, corrections, power."""

@@ -1,0 +1,69 @@
+"""The command that checks a run folder: parse and print, nothing else."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from whichpeft.cli.output import check_format
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from whichpeft.analysis.check.findings import Finding
+
+PROBLEMS = 1
+
+
+def check(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A run folder.")],
+    format: Annotated[str, typer.Option(help="text or json.")] = "text",
+) -> None:
+    """Say whether a run folder's records are complete and can be compared.
+
+    Exit code 1 where there are problems.
+    """
+    from whichpeft.analysis.check.check import check as check_records
+    from whichpeft.records import Store
+
+    check_format(format, ["text", "json"])
+    store = Store(folder)
+    study = store.study()
+    findings = check_records(study, store.each(), predictions=store.predictions)
+    if format == "json":
+        print(json.dumps([asdict(finding) for finding in findings], indent=1))
+    else:
+        _print(findings, len(store.fingerprints()), Console())
+    if any(finding.severity == "problem" for finding in findings):
+        sys.exit(PROBLEMS)
+
+
+def _print(findings: Sequence[Finding], records: int, console: Console) -> None:
+    from whichpeft.report.text import plain
+
+    styles = {"problem": "red", "note": "yellow"}
+    for finding in findings:
+        place = f"{finding.backbone} on {finding.task}" if finding.backbone else None
+        seed = None if finding.seed is None else f"seed {finding.seed}"
+        where = ", ".join(str(part) for part in (place, finding.method, seed) if part is not None)
+        text = f"{where}: {finding.what}" if where else finding.what
+        file = f" ({finding.file})" if finding.file else ""
+        console.print(
+            Text.assemble(
+                (f"{finding.severity:7}  ", styles[finding.severity]),
+                plain(f"{text}{file}. Way out: {finding.way_out}."),
+            )
+        )
+    counted = [_count(sum(f.severity == kind for f in findings), kind) for kind in styles]
+    console.print(Text(f"{_count(records, 'record')}: {', '.join(counted)}", style="bold"))
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"

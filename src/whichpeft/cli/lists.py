@@ -1,0 +1,193 @@
+"""The commands that list what there is: methods, tasks, backbones, published results."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from whichpeft.cli.output import check_format
+from whichpeft.errors import StudyError, nearest
+
+if TYPE_CHECKING:
+    from whichpeft.methods import Method
+
+_Name = Annotated[str | None, typer.Argument(metavar="[NAME]", help="Show this one only.")]
+_ListFormat = Annotated[str, typer.Option(help="table or json.")]
+
+
+def methods(name: _Name = None, format: _ListFormat = "table") -> None:
+    """List the methods and what each supports, or all that is known of one.
+
+    merges: it can be folded into the weights; several: a model can hold several of its adapters.
+    learning_rate, weight_decay and warmup_ratio are options of every method.
+    """
+    from whichpeft.methods import methods as known
+
+    if name is not None and name in known():
+        _print_method(known()[name](), format)
+        return
+    rows: list[dict[str, Any]] = [
+        {
+            "method": key,
+            "what it does": kind.description,
+            "for": kind.supports,
+            "merges": "yes" if kind.merges else "no",
+            "several": "yes" if kind.several else "no",
+        }
+        for key, kind in known().items()
+    ]
+    if format == "json":
+        rows = [{**row, "options": _options(known()[row["method"]]())} for row in rows]
+    _print(rows, name, format)
+
+
+def _print_method(method: Method, format: str) -> None:
+    """Print all that is known of one method, a line each."""
+    check_format(format, ["table", "json"])
+    space = {key: _show_choices(values) for key, values in method.search_space.items()}
+    facts: dict[str, Any] = {
+        "method": method.name,
+        "what it does": method.description,
+        "paper": method.paper,
+        "for": method.supports,
+        "merges into the weights": method.merges,
+        "several adapters in a model": method.several,
+        "learning rate": method.usual_learning_rate,
+        "its source": method.learning_rate_source,
+        "falls with the width": method.scales_with_width,
+        "options": _options(method),
+        "further options": sorted(method.further_options),
+        "tuning tries": space,
+    }
+    if format == "json":
+        print(json.dumps([facts], indent=1))
+        return
+    shown = {
+        **facts,
+        "options": _show_options(facts["options"]),
+        "further options": ", ".join(facts["further options"]),
+        "tuning tries": "; ".join(f"{key}: {values}" for key, values in space.items()),
+    }
+    table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    for key, value in shown.items():
+        text = (
+            {True: "yes", False: "no"}.get(value, str(value)) if isinstance(value, bool) else str(value)
+        )
+        table.add_row(Text(key, style="bold"), Text(text))
+    Console().print(table)
+
+
+def _show_options(options: Mapping[str, Any]) -> str:
+    from whichpeft.study.names import format_value
+
+    return ", ".join(f"{option}={format_value(value)}" for option, value in options.items())
+
+
+def _show_choices(values: Any) -> str:
+    from whichpeft.methods import LogRange
+
+    if isinstance(values, LogRange):
+        return f"{values.low:g} to {values.high:g}"
+    return ", ".join(map(str, values))
+
+
+def tasks(name: _Name = None, format: _ListFormat = "table") -> None:
+    """List the tasks known by name; files, folders and hub data sets are tasks too."""
+    from whichpeft.tasks import list_tasks
+
+    rows = [
+        {"task": key, "what it is": known.description, "metric": known.metric or "its own"}
+        for key, known in list_tasks().items()
+        if known.listed or key == name
+    ]
+    _print(rows, name, format)
+
+
+def backbones(name: _Name = None, format: _ListFormat = "table") -> None:
+    """List the backbones known by name; hub ids and folders are backbones too."""
+    from whichpeft.backbones import BACKBONES, architectures
+
+    rows = [
+        {"backbone": key, "what it is": known.description, "for": "run and plan"}
+        for key, known in BACKBONES.items()
+    ]
+    rows += [
+        {"backbone": key, "what it is": known.description, "for": f"plan; to run: {known.hub}"}
+        for key, known in architectures().items()
+    ]
+    _print(rows, name, format)
+
+
+def reference(
+    name: _Name = None,
+    format: Annotated[
+        str, typer.Option(help="table or json; of one also csv, markdown or latex.")
+    ] = "table",
+    figures: Annotated[
+        Path | None, typer.Option(help="Write the figures of what is shown into this folder.")
+    ] = None,
+) -> None:
+    """List the published results that come with whichpeft, or show one with its source.
+
+    What makes a table less than sure is printed with it, on standard error where the table is for
+    machines.
+    """
+    from whichpeft import reference as published
+    from whichpeft.report.published import tables
+
+    writers = {
+        "json": tables.as_json,
+        "csv": tables.as_csv,
+        "markdown": tables.as_markdown,
+        "latex": tables.as_latex,
+    }
+    check_format(format, ["table", "json"] if name is None else ["table", *writers])
+    if name is not None:
+        name = published.canonical(name)
+    if figures is not None:
+        from whichpeft.report.published.write import write_published
+
+        write_published(figures, name)
+    if name is None:
+        rows = [{"reference": key, "source": str(published.source(key))} for key in published.NAMES]
+        _print(rows, None, format)
+    elif format == "table":
+        tables.print_published(name, Console())
+    else:
+        print(writers[format](name).rstrip("\n"))
+        if format in ("json", "csv"):
+            Console(stderr=True).print(Text(str(published.source(name))), soft_wrap=True)
+
+
+def _options(method: Method) -> dict[str, Any]:
+    """Return a method's own hyperparameters; every method has the recipe's three besides."""
+    every = {"learning_rate", "weight_decay", "warmup_ratio"}
+    return {key: value for key, value in method.hyperparameters.items() if key not in every}
+
+
+def _print(rows: Sequence[dict[str, Any]], name: str | None, format: str) -> None:
+    """Print all rows, or the one whose first column is `name`."""
+    check_format(format, ["table", "json"])
+    if name is not None:
+        names = [next(iter(row.values())) for row in rows]
+        if name not in names:
+            raise StudyError(f"{name!r} is not listed{nearest(name, names)}")
+        rows = [rows[names.index(name)]]
+    if format == "json":
+        print(json.dumps(list(rows), indent=1))
+        return
+    table = Table(box=None, pad_edge=False)
+    for heading in rows[0]:
+        table.add_column(heading, overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(str(value)) for value in row.values()))
+    Console().print(table)

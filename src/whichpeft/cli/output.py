@@ -1,0 +1,15 @@
+"""What the commands share when they print."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from whichpeft.errors import StudyError, nearest
+
+
+def check_format(format: str, known: Sequence[str]) -> None:
+    if format not in known:
+        raise StudyError(
+            f"--format: unknown format {format!r}{nearest(format, known)} "
+            f"It is one of {', '.join(known)}"
+        )

@@ -1,0 +1,253 @@
+"""The command that runs a study: parse and print, nothing else."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from whichpeft.cli.study_options import named, override, study_to_run
+
+if TYPE_CHECKING:
+    from whichpeft.study import Study
+
+SOME_FAILED, INTERRUPTED, TERMINATED = 1, 130, 143
+
+
+def run(
+    study: Annotated[
+        Path | None, typer.Argument(metavar="[STUDY.yaml]", help="A study file; options override it.")
+    ] = None,
+    backbone: Annotated[
+        list[str] | None,
+        typer.Option(help="minilm, tiny-llama, a hub id, a folder. May be repeated."),
+    ] = None,
+    task: Annotated[
+        list[str] | None,
+        typer.Option(help="A task's name, a hub data set, or a file or folder. May be repeated."),
+    ] = None,
+    method: Annotated[
+        list[str] | None, typer.Option(help="A method, e.g. lora:r=8. May be repeated.")
+    ] = None,
+    seeds: Annotated[int | None, typer.Option(help="Number of seeds.")] = None,
+    tuning_trials: Annotated[
+        int | None, typer.Option(help="Tuning trials per method, its default the first of them.")
+    ] = None,
+    epochs: Annotated[int | None, typer.Option(help="Passes over the training examples.")] = None,
+    max_train: Annotated[int | None, typer.Option(help="At most so many training examples.")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Examples per optimiser step.")] = None,
+    micro_batch: Annotated[
+        int | None, typer.Option(help="Examples at once; gradients add up to a whole batch.")
+    ] = None,
+    gradient_checkpointing: Annotated[
+        bool, typer.Option("--gradient-checkpointing", help="Less memory, more time.")
+    ] = False,
+    quantise: Annotated[str | None, typer.Option(help="The backbone's weights: 8bit or 4bit.")] = None,
+    shards: Annotated[int | None, typer.Option(help="Devices that each trial is spread over.")] = None,
+    text_column: Annotated[
+        list[str] | None, typer.Option(help="Name or 0-based index; twice for a pair.")
+    ] = None,
+    label_column: Annotated[str | None, typer.Option(help="Name or 0-based index.")] = None,
+    problem: Annotated[
+        str | None, typer.Option(help="classification, regression or generation.")
+    ] = None,
+    metric: Annotated[str | None, typer.Option(help="The score, e.g. matthews.")] = None,
+    train: Annotated[str | None, typer.Option(help="File with the training examples.")] = None,
+    validation: Annotated[str | None, typer.Option(help="File with the validation examples.")] = None,
+    test: Annotated[str | None, typer.Option(help="File with the test examples.")] = None,
+    folder: Annotated[
+        str | None,
+        typer.Option(help="Where the sets of commonsense and arithmetic, or lm-eval:NAME, lie."),
+    ] = None,
+    baseline: Annotated[str | None, typer.Option(help="Method that others are held against.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Run folder.")] = None,
+    jobs: Annotated[int | None, typer.Option(help="Trials side by side.")] = None,
+    executor: Annotated[
+        str, typer.Option(help="Where trials run: local, or ray for the cluster at RAY_ADDRESS.")
+    ] = "local",
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    keep_adapters: Annotated[
+        bool, typer.Option(help="Keep what every final trial trained, under adapters/.")
+    ] = False,
+    profile: Annotated[
+        str, typer.Option(help="How costs are measured: standard, or thorough and longer.")
+    ] = "standard",
+    batch_trials: Annotated[
+        str, typer.Option(help="Trials of a method that train as one model: auto, off, or how many.")
+    ] = "auto",
+    halve_micro_batch: Annotated[
+        bool, typer.Option(help="Out of memory: try again with half the examples at once.")
+    ] = False,
+    serve: Annotated[
+        bool, typer.Option("--serve", help="Show the page while it fills, on 127.0.0.1 only.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option(help="Print the trials and an estimate; run none.")] = False,
+    quiet: Annotated[bool, typer.Option(help="Print the table only.")] = False,
+) -> None:
+    """Run a comparison, or what is missing of it, and print its table."""
+    from whichpeft.api import folder_of
+    from whichpeft.api import run as run_study
+
+    columns = {
+        "text_columns": tuple(text_column or ()),
+        "label_column": label_column,
+        "problem": problem,
+        "metric": metric,
+        "train": train,
+        "validation": validation,
+        "test": test,
+        "folder": folder,
+    }
+    budget = {
+        "tuning_trials": tuning_trials,
+        "epochs": epochs,
+        "max_train": max_train,
+        "batch_size": batch_size,
+        "micro_batch": micro_batch,
+    }
+    asked = override(
+        study_to_run(study, task=task, backbone=backbone),
+        backbone=backbone,
+        task=task,
+        method=method,
+        seeds=seeds,
+        baseline=baseline,
+        budget=budget,
+        columns=columns,
+        gradient_checkpointing=gradient_checkpointing,
+        quantise=quantise,
+        shards=shards,
+    )
+    if study is None and (task or backbone or any(columns.values())):
+        asked = named(asked)
+    place = folder_of(asked, out)
+    if dry_run:
+        _print_forecast(
+            asked,
+            place,
+            jobs=jobs,
+            device=device,
+            profile=profile,
+            batch_trials=batch_trials,
+            executor=executor,
+        )
+        return
+    try:
+        with _ended_by_terminate():
+            report = run_study(
+                asked,
+                out=place,
+                jobs=jobs,
+                executor=executor,
+                device=device,
+                keep_adapters=keep_adapters,
+                profile=profile,
+                batch_trials=batch_trials,
+                halve_micro_batch=halve_micro_batch,
+                serve=serve,
+                watch=_quiet(quiet),
+            )
+    except KeyboardInterrupt as ended:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # it ends now; a second one would only litter
+        _say_how_to_resume(place)
+        sys.exit(TERMINATED if isinstance(ended, _Terminated) else INTERRUPTED)
+    report.print(Console())
+    if not quiet:
+        Console(stderr=True).print(Text(f"Report: {place / 'report.html'}"), soft_wrap=True)
+    _exit_by_failures(asked, place)
+
+
+class _Terminated(KeyboardInterrupt):
+    """A scheduler asked the run to end."""
+
+
+@contextlib.contextmanager
+def _ended_by_terminate() -> Iterator[None]:
+    """Treat SIGTERM as ctrl-C, so that trials leave checkpoints and records stay whole."""
+
+    def end(number: int, frame: Any) -> None:
+        raise _Terminated
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _quiet(quiet: bool) -> Any:
+    if not quiet:
+        return None
+    from whichpeft.executors import NoWatch
+
+    return NoWatch()
+
+
+def _print_forecast(study: Study, folder: Path, **how: Any) -> None:
+    from whichpeft.api import forecast
+    from whichpeft.units import show_seconds
+
+    console = Console()
+    foreseen = forecast(study, out=folder, **how)
+    table = Table(title=f"{study.name}: trials to run", title_justify="left", box=None)
+    for heading in ("backbone", "task", "method", "tuning", "seeds", "each", "note"):
+        table.add_column(heading)
+    for row in foreseen.rows:
+        each = "" if row.seconds is None else f"about {show_seconds(row.seconds)}"
+        seeds = ",".join(map(str, row.seeds))
+        tuning = str(row.tuning or "")
+        table.add_row(*map(Text, (row.backbone, row.task, row.method, tuning, seeds, each, row.note)))
+    console.print(table)
+    console.print(
+        Text(
+            f"{foreseen.trials} trials to run, {foreseen.done} done before; {foreseen.at_once} side by "
+            f"side: about {show_seconds(foreseen.seconds)}. Folder: {folder}"
+        )
+    )
+
+
+def _say_how_to_resume(folder: Path) -> None:
+    kept = len(list((folder / "records").glob("*.json")))
+    Console(stderr=True).print(
+        Text(
+            f"Interrupted. {kept} records are kept in {folder}; the same command goes on from there, "
+            f"and `whichpeft report {folder}` shows what there is."
+        ),
+        soft_wrap=True,
+    )
+
+
+def _exit_by_failures(study: Study, folder: Path) -> None:
+    """Exit with code 1 where trials of this request failed, now or in an earlier run."""
+    from whichpeft.methods import resolve_method
+    from whichpeft.records import Store
+
+    asked = {resolve_method(text).identity for text in study.methods}
+    failed = [
+        record
+        for record in Store(folder)
+        if record.outcome.status == "failed"
+        and record.trial.method_id in asked
+        # A candidate that diverges is what a search is for; the table says where none came to an end.
+        and (record.trial.number or 0) == 0
+        and (record.trial.purpose != "final" or record.trial.seed in study.seeds)
+    ]
+    if failed:
+        names = ", ".join(f"{record.trial.fingerprint}.json" for record in failed[:3])
+        more = ", ..." if len(failed) > 3 else ""
+        Console(stderr=True).print(
+            Text(
+                f"Trials that failed: {len(failed)}. Their records are kept; to try one again, delete "
+                f"it from {folder / 'records'} ({names}{more}) and run again."
+            ),
+            soft_wrap=True,
+        )
+        sys.exit(SOME_FAILED)

@@ -1,0 +1,52 @@
+"""The door into the engine: runs a job alone, in shards, or with others as one model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from whichpeft.engine.compute import choose_compute
+from whichpeft.engine.job import Job, ReportProgress, Result
+from whichpeft.engine.process_group import ALONE
+from whichpeft.engine.sharded_trial import carry_out_in_ranks
+from whichpeft.engine.stacked.speedup import time_together
+from whichpeft.engine.stacked.trials import carry_out_together
+from whichpeft.engine.trial import carry_out_alone, quietly
+
+
+def carry_out_all(job: Job, report: ReportProgress, *, began: float | None = None) -> Iterator[Result]:
+    """Run a job and the trials stacked with it; yield one result per trial.
+
+    began: as for `carry_out`.
+    """
+    if job.along:
+        yield from carry_out_together(job, report)
+    else:
+        yield carry_out(job, report, began=began)
+
+
+def carry_out(job: Job, report: ReportProgress, *, began: float | None = None) -> Result:
+    """Run one trial, in this process or in one process per shard. A failure becomes a record too.
+
+    began: when this process started to work on the trial, by `time.perf_counter`; now if not given.
+    """
+    if job.trial.shards > 1:
+        return carry_out_in_ranks(job, report)
+    result = carry_out_alone(job, report, ALONE, began=began)
+    return _with_speedup(job, result) if job.together else result
+
+
+def _with_speedup(job: Job, result: Result) -> Result:
+    """Add to a profile how much faster its trials train as one model."""
+    record = result.record
+    if record.outcome.status != "completed" or not record.value("trainable_parameters"):
+        return result
+    micro_batch = record.value("micro_batch")
+    if micro_batch is not None:
+        job = replace(job, micro_batch=int(micro_batch))
+    compute = choose_compute(job.device, job.trial.precision)
+    with quietly():
+        found, note = time_together(job, compute, record.value("peak_memory_bytes"))
+    return replace(
+        result, record=replace(record, measurements=(*record.measurements, *found)), note=note
+    )

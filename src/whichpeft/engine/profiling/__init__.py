@@ -1,0 +1,1 @@
+"""Measures what one method costs: time, memory, inference, energy."""

@@ -1,0 +1,149 @@
+"""What using a method costs once it is trained: latency, folded in or not, loading, switching."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from whichpeft.engine.batches import evaluation_batches, spread
+from whichpeft.engine.compute import Compute, store_frozen_weights
+from whichpeft.engine.job import Job
+from whichpeft.engine.loop import predict
+from whichpeft.engine.model_setup import Prepared
+from whichpeft.engine.profiling.timing_rounds import fact, quartiles, read_in_rounds
+from whichpeft.methods.peft_adapter import quiet
+from whichpeft.records import Measurement
+from whichpeft.tasks import Array, Task
+
+_SWITCHES = ("other", "default") * 3
+
+
+def ready_for_use(prepared: Prepared) -> None:
+    """End training: nothing has a gradient, and linear weights are as they are multiplied.
+
+    Autocast would cast those that trained anew for every example, which nobody deploys.
+    """
+    prepared.model.requires_grad_(False)
+    prepared.model.eval()
+    store_frozen_weights(prepared.model, prepared.compute.precision)
+
+
+def measure_latency(
+    job: Job, prepared: Prepared, model: torch.nn.Module | None = None, *, prefix: str = ""
+) -> list[Measurement]:
+    """Time the outputs of one example, from encoded inputs on the host to outputs on the host.
+
+    Examples of the validation split stand for all lengths; each is read once unseen, since a first
+    meeting of a shape takes longer. model: another form of the prepared one, folded in.
+    """
+    sizes = prepared.examples["validation"].sizes
+    singles = evaluation_batches(sizes, 1)
+    return _measure(job, prepared, model, spread(singles, sizes, job.effort.examples),
+                    f"{prefix}inference_milliseconds")  # fmt: skip
+
+
+def measure_batch_latency(job: Job, prepared: Prepared) -> list[Measurement]:
+    """Time the outputs of a batch of the study's size, examples of like length together."""
+    sizes, size = prepared.examples["validation"].sizes, job.trial.budget.batch_size
+    batches = evaluation_batches(sizes, size)
+    whole = [batch for batch in batches if len(batch) == size] or batches
+    return _measure(job, prepared, None, spread(whole, sizes, job.effort.batches),
+                    "batch_inference_milliseconds")  # fmt: skip
+
+
+def _measure(
+    job: Job, prepared: Prepared, model: torch.nn.Module | None, inputs: Sequence[Array], name: str
+) -> list[Measurement]:
+    effort, examples = job.effort, prepared.examples["validation"]
+
+    def read(indices: Array) -> tuple[float, ...]:
+        batch = examples.batch(indices)
+        prepared.compute.synchronise()
+        began = time.perf_counter()
+        predict(prepared, batch, model)
+        return (time.perf_counter() - began,)
+
+    began, took = time.perf_counter(), 0.0
+    for indices in inputs:
+        spent = time.perf_counter() - began
+        if spent > effort.latency_seconds or took > effort.latency_seconds / 4:
+            break  # what a first meeting adds is little beside so long a reading
+        (took,) = read(indices)
+    readings = read_in_rounds(
+        inputs, read, seconds=effort.latency_seconds, rounds=effort.rounds - 1, stable=effort.stable
+    )
+    times = readings.times()
+    return [
+        quartiles(name, times),
+        fact(f"{name}_p95", float(np.percentile(times, 95)) * 1000, "ms"),
+    ]
+
+
+def measure_merged(job: Job, prepared: Prepared) -> list[Measurement]:
+    """Fold the adapter in, where that can be, and time one example again; this ends the adapter.
+
+    Where there is nothing to fold in, the model is the same and nothing is measured.
+    """
+    if not job.method.merges:
+        return []
+    before = _module_names(prepared.model)
+    try:
+        merged = prepared.adapter.merge()
+    except ValueError:  # it depends on its options, so a method that merges may refuse to
+        return []
+    if _module_names(merged) == before:
+        return []
+    merged.eval()
+    return measure_latency(job, prepared, merged, prefix="merged_")
+
+
+def _module_names(model: torch.nn.Module) -> list[str]:
+    return [name for name, _ in model.named_modules()]
+
+
+def measure_loading(job: Job, task: Task, compute: Compute, folder: Path) -> list[Measurement]:
+    """Time putting the adapter saved in a folder on a backbone in memory, and switching between two.
+
+    Switching is PEFT's ``set_adapter``, where the method has it.
+    """
+    model = task.build(job.backbone).to(compute.device)
+    seconds, loaded = _timed(lambda: job.method.load(model, folder).to(compute.device), compute)
+    found = [fact("load_milliseconds", seconds * 1000, "ms")]
+    switch = _switcher(job, loaded, folder)
+    if switch is None:
+        return found
+    times = [_timed(partial(switch, name), compute)[0] for name in _SWITCHES]
+    return [*found, quartiles("switch_milliseconds", np.array(times))]
+
+
+def _switcher(job: Job, model: Any, folder: Path) -> Callable[[str], None] | None:
+    """Load the adapter a second time beside itself; return what switches between the two, or None."""
+    import peft
+
+    if not (job.method.several and isinstance(model, peft.PeftModel)):
+        return None
+    if not (folder / "adapter_config.json").is_file():
+        return None
+    try:
+        with quiet():
+            model.load_adapter(str(folder), adapter_name="other")
+        model.set_adapter("other")
+        model.set_adapter("default")
+    except Exception:  # of many kinds, where a tuner holds one adapter only: then there is no switching
+        return None
+    switch: Callable[[str], None] = model.set_adapter
+    return switch
+
+
+def _timed(work: Callable[[], Any], compute: Compute) -> tuple[float, Any]:
+    compute.synchronise()
+    began = time.perf_counter()
+    result = work()
+    compute.synchronise()
+    return time.perf_counter() - began, result

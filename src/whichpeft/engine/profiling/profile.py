@@ -1,0 +1,264 @@
+"""Profile: what a method costs, measured alone on the machine before its quality is.
+
+Readings are taken in the order of their worth, each within its share of the seconds (see `Effort`):
+memory, with an allocator that returns what is freed; the steps of training, with one that keeps it, as
+the final trials use; what is saved; inference; the model with the adapter folded in, which ends the
+adapter; and, where seconds are left, loading what was saved and switching.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+
+from whichpeft.engine.batches import evaluation_batches, rows_of, shape, spread, training_batches
+from whichpeft.engine.compute import Compute
+from whichpeft.engine.job import Job, Progress, ReportProgress
+from whichpeft.engine.loop import Optimisation, predict, take_step
+from whichpeft.engine.memory import PeakMemory, keep_freed_memory, return_freed_memory
+from whichpeft.engine.meter import Meter
+from whichpeft.engine.model_setup import (
+    TRAINING,
+    Prepared,
+    prepare,
+    saved_bytes,
+    start_stream,
+    whole_adapter,
+)
+from whichpeft.engine.process_group import Group
+from whichpeft.engine.profile_budget import STANDARD
+from whichpeft.engine.profiling.energy import find_counter
+from whichpeft.engine.profiling.inference import (
+    measure_batch_latency,
+    measure_latency,
+    measure_loading,
+    measure_merged,
+    ready_for_use,
+)
+from whichpeft.engine.profiling.stopwatch import Stopwatch
+from whichpeft.engine.profiling.timing_rounds import Readings, fact, quartiles, read_in_rounds
+from whichpeft.records import Measurement
+from whichpeft.tasks import Array, Batch
+
+# A step this long is not warmed up for each shape: what meeting a shape for the first time takes is
+# some milliseconds.
+_LONG_STEP = 0.5
+_SMALL = 2  # examples that make the optimiser's state; some layers do not train on one
+_PARTS = ("forward", "backward", "optimizer")
+
+
+def profile(
+    job: Job, compute: Compute, meter: Meter, report: ReportProgress, group: Group
+) -> list[Measurement]:
+    """Measure parameters, memory, step time, adapter size and inference of one method.
+
+    Where several processes share a trial, the slowest's time and the fullest's memory count, and
+    inference is left out.
+    """
+    report(Progress(phase="set-up"))
+    return_freed_memory()
+    peak = PeakMemory(compute.device)
+    prepared = prepare(job, compute, group)
+    peak.restart()  # what loading took beside the model is not training
+    found = list(prepared.counts)
+    start_stream(job.trial.seed, TRAINING, group.rank)
+    if not prepared.adapter.trains:
+        found += [fact("train_seconds", 0, "s"), fact("adapter_bytes", 0, "B")]
+        return [*found, *meter.measurements("profile")]
+    training = _Training(job, prepared)
+    with meter.phase("warm-up"):
+        found += _memory(job, prepared, training, peak)
+        keep_freed_memory()
+        training.warm_up()
+    with meter.phase("fit"):
+        report(Progress(phase="fit"))
+        found += training.measure()
+    training.end()
+    with tempfile.TemporaryDirectory(prefix="whichpeft-") as kept:
+        with meter.phase("save"):
+            adapter = whole_adapter(prepared, job)
+            if adapter is not None:
+                adapter.save(Path(kept))
+                found.append(fact("adapter_bytes", saved_bytes(Path(kept)), "B"))
+        if job.effort.examples and group.size == 1:
+            found += _use(job, prepared, Path(kept), meter, report)
+    return [*found, *meter.measurements("profile")]
+
+
+def _memory(job: Job, prepared: Prepared, training: _Training, peak: PeakMemory) -> list[Measurement]:
+    """Read the peaks of evaluation and of training, each on the largest batch of the study's size.
+
+    Evaluation's comes first, where there is no optimiser's state yet. Training's is that of a step which
+    is not the first: the state is made by one on made-up inputs before.
+    """
+    found = []
+    if job.effort.examples:
+        prepared.model.eval()
+        validation = prepared.examples["validation"]
+        longest = evaluation_batches(validation.sizes, job.trial.budget.batch_size)[0]
+        predict(prepared, validation.batch(longest))
+        found = _peaks(peak, prepared, "evaluation_memory_bytes")
+        peak.restart()
+    training.begin()
+    training.step(training.blank(training.smallest[:_SMALL]))
+    training.step(prepared.parts(training.largest))
+    return [*found, *_peaks(peak, prepared, "peak_memory_bytes", "reserved_memory_bytes")]
+
+
+def _peaks(
+    peak: PeakMemory, prepared: Prepared, name: str, reserved: str | None = None
+) -> list[Measurement]:
+    prepared.compute.synchronise()
+    values = {name: peak.measure()} | ({reserved: peak.reserved()} if reserved else {})
+    largest = prepared.group.largest  # the fullest device is the one that may be too small
+    return [fact(key, largest(value), "B") for key, value in values.items() if value is not None]
+
+
+def _use(
+    job: Job, prepared: Prepared, kept: Path, meter: Meter, report: ReportProgress
+) -> list[Measurement]:
+    """Measure inference, then the model with the adapter folded in, then loading while seconds last."""
+    with meter.phase("validate"):
+        report(Progress(phase="validate"))
+        ready_for_use(prepared)
+        found = measure_latency(job, prepared)
+        found += measure_batch_latency(job, prepared)
+        found += measure_merged(job, prepared)
+    # Building the model anew to load onto takes about as long as it did at the start.
+    if meter.elapsed + meter.seconds("set-up") < job.effort.seconds:
+        with meter.phase("save"):
+            found += measure_loading(job, prepared.task, prepared.compute, kept)
+    return found
+
+
+class _Training:
+    """Steps of training at one place of the schedule, on batches that stand for all sizes."""
+
+    def __init__(self, job: Job, prepared: Prepared) -> None:
+        budget, train = job.trial.budget, prepared.examples["train"]
+        epoch = training_batches(train.sizes, budget.batch_size, seed=job.trial.seed, epoch=0)
+        full = [batch for batch in epoch if len(batch) == budget.batch_size] or epoch
+
+        def most(batch: Array) -> int:
+            """Return how much goes through the model at once."""
+            return max(math.prod(shape(train, part)) for part, _ in prepared.cut(batch))
+
+        by_size = sorted(full, key=most)
+        self.smallest, self.largest = by_size[0], by_size[-1]
+        self._chosen = spread(full, train.sizes, job.effort.sizes, rows_of(train))
+        self._job, self._prepared = job, prepared
+        self._steps = budget.steps(len(train))
+        self._taken = 0
+        self._optimisation: Optimisation | None = None
+        self._spent = 0.0
+        # Processes of a group have to take the same steps: they go by the slowest's time.
+        self._agreed = prepared.group.largest
+
+    def begin(self) -> None:
+        """Start with a new optimiser."""
+        self._prepared.model.train()
+        self._optimisation = Optimisation(self._prepared, self._job.method, self._steps)
+
+    def end(self) -> None:
+        """Let the optimiser's state go."""
+        self._optimisation = None
+
+    def step(self, parts: Iterator[tuple[Batch, float]], mark: Callable[[], None] | None = None) -> None:
+        assert self._optimisation is not None
+        # Well into training, where a method that changes its shape on the way has nearly its final
+        # one, and never beyond, however many steps are taken.
+        place = self._steps * 6 // 10 + self._taken % max(1, self._steps // 10)
+        take_step(self._prepared, self._optimisation, parts, place, mark)
+        self._taken += 1
+
+    def blank(self, indices: Array) -> Iterator[tuple[Batch, float]]:
+        """Give made-up inputs of the shapes of a batch's parts."""
+        train = self._prepared.examples["train"]
+        for part, share in self._prepared.cut(indices):
+            yield self._prepared.task.blank(self._job.backbone, *shape(train, part)), share
+
+    def warm_up(self) -> None:
+        """Step through the shapes to come on made-up inputs: a shape takes longer the first time."""
+        began = time.perf_counter()
+        train = self._prepared.examples["train"]
+        shapes = {shape(train, batch): batch for batch in self._chosen}
+        for batch in shapes.values():
+            before = time.perf_counter()
+            self.step(self.blank(batch))
+            self._prepared.compute.synchronise()
+            if self._agreed(time.perf_counter() - before) > _LONG_STEP:
+                break
+        self._spent = self._agreed(time.perf_counter() - began)
+
+    def measure(self) -> list[Measurement]:
+        """Time steps by the rule of `read_in_rounds`, and count the energy that they take."""
+        effort = self._job.effort
+        watch = Stopwatch(self._prepared.compute)
+
+        def read(indices: Array) -> tuple[float, ...]:
+            watch.start()
+            self.step(self._prepared.parts(indices), watch.mark)
+            whole, *parts, optimizer = watch.stop()
+            return self._agreed(whole), sum(parts[::2]), sum(parts[1::2]), optimizer
+
+        counter = find_counter(self._prepared.compute.device)
+        readings = read_in_rounds(
+            self._chosen,
+            read,
+            seconds=effort.step_seconds - self._spent,
+            rounds=effort.rounds,
+            stable=effort.stable,
+            agreed=self._agreed,
+        )
+        found = self._rates(readings)
+        if counter is not None:
+            used = counter.joules()
+            if counter.source == "NVML":  # which counts one device
+                used = sum(self._prepared.group.gathered(used))
+            joules = used / readings.count * self._steps
+            found.append(fact("energy_joules", joules, "J", counter.source))
+        return found
+
+    def _rates(self, readings: Readings) -> list[Measurement]:
+        """Return the step and its parts, and the rates that follow from it."""
+        job, train = self._job, self._prepared.examples["train"]
+        batches = [self._chosen[place] for place in readings.inputs]
+        times = readings.times()
+        found = [quartiles("step_milliseconds", times)]
+        found += [
+            quartiles(f"{name}_milliseconds", readings.times(part))
+            for part, name in enumerate(_PARTS, start=1)
+        ]
+        if job.effort.rounds > STANDARD.rounds:  # to tell what the further rounds were worth
+            first = quartiles("step_milliseconds", readings.times(rounds=1))
+            found.append(dataclasses.replace(first, name="first_round_step_milliseconds"))
+        total = float(np.sum(times))
+        samples = sum(map(len, batches)) / total
+        # The mean, not the median: batches differ in size, and a trial meets all of them.
+        found += [
+            fact("train_seconds", float(np.mean(times)) * self._steps, "s"),
+            fact("samples_per_second", samples, "1/s"),
+        ]
+        if train.tokens is not None:
+            read = sum(int(train.tokens[batch].sum()) for batch in batches)
+            found.append(fact("tokens_per_second", read / total, "1/s"))
+        return [*found, *_peak_share(job, samples)]
+
+
+def _peak_share(job: Job, samples: float) -> list[Measurement]:
+    """Set what a step computes in a second beside what the machine multiplies in one."""
+    found = []
+    if job.flops_per_sample is not None:
+        found.append(fact("flops_per_sample", job.flops_per_sample, "FLOP", "counted"))
+    if job.matmul_speed is not None:
+        found.append(fact("matmul_flops_per_second", job.matmul_speed, "FLOP/s", "matmul"))
+    if job.flops_per_sample is not None and job.matmul_speed is not None:
+        share = job.flops_per_sample * samples / (job.matmul_speed * job.trial.shards)
+        found.append(fact("peak_share", share, "fraction"))
+    return found

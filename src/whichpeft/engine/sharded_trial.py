@@ -1,0 +1,176 @@
+"""The processes of one sharded trial: started, listened to, and ended together."""
+
+from __future__ import annotations
+
+import multiprocessing
+import multiprocessing.connection
+import os
+import signal
+import tempfile
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from whichpeft.engine.job import Job, Progress, ReportProgress, Result
+from whichpeft.engine.meter import Meter
+from whichpeft.engine.process_group import Group, joined
+from whichpeft.engine.processes import beginning, start_context, start_server
+from whichpeft.engine.trial import carry_out_alone, failed
+from whichpeft.records import Outcome, Record, Setting
+
+if TYPE_CHECKING:
+    from multiprocessing.process import BaseProcess
+
+
+@dataclass(slots=True)
+class _Rank:
+    process: BaseProcess
+    pipe: Connection
+    result: Result | None = None
+
+
+def carry_out_in_ranks(job: Job, report: ReportProgress) -> Result:
+    """Carry out a trial in as many processes as it has shards; the first one's result is the trial's.
+
+    What one of them fails of is what the trial fails of, its death too; no process is left behind.
+    """
+    phase: str | None = None
+
+    def follow(progress: Progress) -> None:
+        nonlocal phase
+        phase = progress.phase
+        report(progress)
+
+    with tempfile.TemporaryDirectory(prefix="whichpeft-") as folder, _ended_by_terminate():
+        ranks = _start(job, Path(folder) / "meeting")
+        try:
+            while ranks[0].result is None:
+                for rank in _heard(ranks):
+                    failed = _listen(ranks, rank, follow)
+                    if failed is not None:
+                        return _failed(job, phase, failed) if isinstance(failed, str) else failed
+            return ranks[0].result
+        finally:
+            _end(ranks)
+
+
+def _start(job: Job, meeting: Path) -> list[_Rank]:
+    start_server([job.backbone.family])
+    context = start_context()
+    ranks = []
+    for rank in range(job.trial.shards):
+        receiver, sender = context.Pipe(duplex=False)
+        process = context.Process(target=_be_rank, args=(job, rank, meeting, sender), daemon=True)
+        with beginning():
+            process.start()
+        sender.close()
+        ranks.append(_Rank(process, receiver))
+    return ranks
+
+
+def _heard(ranks: Sequence[_Rank]) -> list[_Rank]:
+    waiting = [rank for rank in ranks if rank.result is None]
+    ready = multiprocessing.connection.wait([rank.pipe for rank in waiting])
+    return [rank for rank in waiting if rank.pipe in ready]
+
+
+def _listen(ranks: Sequence[_Rank], rank: _Rank, follow: ReportProgress) -> Result | str | None:
+    """Take one message; return what the trial fails of, if that was it."""
+    try:
+        content = rank.pipe.recv()
+    except (EOFError, OSError):
+        rank.process.join(timeout=5)
+        return _how_one_ended(ranks, rank)
+    if isinstance(content, Progress):
+        follow(content)
+        return None
+    rank.result = content
+    if content.record.outcome.status != "failed":
+        return None
+    # Of two that fail together, one that was ended is the cause, and lost connections follow from it.
+    for other in ranks:
+        other.process.join(timeout=0 if other is rank else 1)
+        if (other.process.exitcode or 0) < 0:
+            return _how_one_ended(ranks, other)
+    return rank.result
+
+
+def _how_one_ended(ranks: Sequence[_Rank], rank: _Rank) -> str:
+    return f"process {ranks.index(rank)} of {len(ranks)} {how_it_ended(rank.process.exitcode)}"
+
+
+def how_it_ended(code: int | None) -> str:
+    """Say how a process ended that gave no result."""
+    if code is None or code >= 0:
+        return f"ended with exit code {code}"
+    name = signal.Signals(-code).name
+    hint = "; the system ends processes so when memory runs out" if name == "SIGKILL" else ""
+    return f"was ended by {name}{hint}"
+
+
+def _failed(job: Job, phase: str | None, reason: str) -> Result:
+    outcome = Outcome(status="failed", phase=phase, reason=reason)
+    setting = Setting(device=job.device, beside=job.beside)
+    return Result(record=Record(trial=job.trial, setting=setting, outcome=outcome))
+
+
+def _end(ranks: Sequence[_Rank]) -> None:
+    """End what still runs: one that waits for a dead one would wait for ever."""
+    for rank in ranks:
+        if rank.result is not None:
+            rank.process.join(timeout=5)
+        rank.process.kill()
+    for rank in ranks:
+        rank.process.join()
+        rank.pipe.close()
+
+
+@contextmanager
+def _ended_by_terminate() -> Iterator[None]:
+    """Leave in order where this process is asked to end, so that the ranks are ended too."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, _leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _leave(number: int, frame: Any) -> None:
+    raise SystemExit(1)
+
+
+def _be_rank(job: Job, rank: int, meeting: Path, sender: Connection) -> None:
+    """Run in a rank's own process."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_die_with_parent, daemon=True).start()
+
+    def report(progress: Progress) -> None:
+        if rank == 0:
+            sender.send(progress)
+
+    torch.set_num_threads(job.trial.threads)
+    device = Group(rank, job.trial.shards).device(job.device)
+    try:
+        with joined(rank, job.trial.shards, torch.device(device), meeting) as group:
+            result = carry_out_alone(job, report, group)
+            sender.send(result)
+            if result.record.outcome.status == "failed":
+                os._exit(0)  # the others may wait for this one, and leaving in order waits for them
+    except Exception as error:  # the processes did not find each other
+        sender.send(failed(job, Setting(device=job.device, beside=job.beside), error, Meter()))
+        os._exit(0)
+
+
+def _die_with_parent() -> None:
+    parent: Any = multiprocessing.parent_process()
+    parent.join()
+    os._exit(1)

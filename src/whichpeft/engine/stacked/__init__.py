@@ -1,0 +1,1 @@
+"""Trains several trials of one method as one model."""

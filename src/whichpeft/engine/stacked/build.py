@@ -1,0 +1,208 @@
+"""From jobs to one stack: each trial's model is made as it is alone, and what differs is kept.
+
+Before a stack is used, a step of each trial is taken twice, alone and in the stack, without dropout:
+where the two do not agree, or the method cannot be mapped at all, the trials run one by one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+
+from whichpeft.engine.batches import training_batches
+from whichpeft.engine.compute import Compute
+from whichpeft.engine.job import Job
+from whichpeft.engine.model_setup import Prepared, prepare
+from whichpeft.engine.stacked.attention import fold_attention
+from whichpeft.engine.stacked.vmap import Layout, Own, Stack, batch_of, tensors_of
+from whichpeft.errors import CannotBatch
+from whichpeft.tasks import Array, Batch, Interpreted
+
+# How far losses, and gradients by their norms, may be apart: sums of another order, and no more.
+_AGREES = {"float32": 1e-3, "bfloat16": 0.1}
+_PROBED = 8  # examples of a step that is taken twice
+
+
+@dataclass(frozen=True, slots=True)
+class Stacked:
+    """Trials as one model. prepared: of the first trial, whose model the others share."""
+
+    prepared: Prepared
+    layout: Layout
+    stack: Stack
+
+
+@dataclass(frozen=True, slots=True)
+class _Alone:
+    """A step that a trial took alone: on which examples, with what loss and gradient."""
+
+    indices: Array
+    loss: float
+    gradient: torch.Tensor
+
+
+def why_not(jobs: Sequence[Job], compute: Compute) -> str | None:
+    """Say why the trials of some jobs cannot train as one model; None where they can."""
+    try:
+        stack_up(jobs, compute)
+    except CannotBatch as error:
+        return str(error)
+    return None
+
+
+def stack_up(jobs: Sequence[Job], compute: Compute) -> Stacked:
+    """Make the stack of some trials of one method. Raises CannotBatch, with the reason."""
+    try:
+        return _stack_up(jobs, compute)
+    except (CannotBatch, torch.OutOfMemoryError, MemoryError):
+        raise
+    except Exception as error:  # whatever vmap or a method's own code stumbles over
+        text = " ".join(str(error).split())
+        raise CannotBatch(f"{type(error).__name__}: {text[:160]}") from error
+
+
+def _stack_up(jobs: Sequence[Job], compute: Compute) -> Stacked:
+    first = prepare(jobs[0], compute)
+    if isinstance(first.task, Interpreted):
+        raise CannotBatch(f"what {first.task.name} asks of a model is read one model at a time")
+    if first.untouched:
+        raise CannotBatch("its frozen layers are computed once for all trials, which is quicker")
+    _check_steps(first)
+    changing = _changed_by_training(first, jobs[0])
+    if changing:  # by the look just taken
+        first = prepare(jobs[0], compute)
+    shared = tensors_of(first.model)
+    layout: Layout | None = None
+    trained: list[torch.Tensor] = []
+    others: list[dict[str, torch.Tensor]] = []
+    alone: list[_Alone] = []
+    for job in jobs:
+        prepared = first if job is jobs[0] else prepare(job, compute)
+        indices, loss = _step_alone(prepared, job)
+        tensors = tensors_of(prepared.model)
+        layout = layout or Layout(prepared.model)
+        _check_alike(tensors, shared, layout)
+        trained.append(layout.flat(tensors))
+        gradient = layout.flat({name: tensors[name].grad for name in layout.shapes})
+        alone.append(_Alone(indices, loss, gradient))
+        others.append(
+            {
+                name: tensor
+                for name, tensor in tensors.items()
+                if name not in layout.shapes and not torch.equal(tensor, shared[name])
+            }
+        )
+        prepared.model.zero_grad(set_to_none=True)
+        del prepared, tensors  # one model beside the first, and no more
+    assert layout is not None
+    differing = changing.union(*others)
+    rows = [
+        Own(own, {name: other.get(name, shared[name]) for name in sorted(differing)})
+        for own, other in zip(trained, others, strict=True)
+    ]
+    fold_attention(first.model)
+    stack = Stack(first.model, layout, rows)
+    _check_agrees(first, stack, alone)
+    _check_modes(first, stack, alone)
+    return Stacked(first, layout, stack)
+
+
+def _check_steps(prepared: Prepared) -> None:
+    """Raise CannotBatch where a step is more than following the gradients of the task's loss."""
+    adapter = prepared.adapter
+    if not adapter.trains:
+        raise CannotBatch("nothing trains")
+    # What a stranger's adapter does after a step nobody knows, unless it says that it is nothing.
+    if getattr(adapter, "steps_alone", True):
+        raise CannotBatch("its own part of a step looks at the gradients of one model")
+    for name, parameter in prepared.model.named_parameters():
+        if parameter._backward_hooks or parameter._post_accumulate_grad_hooks:
+            raise CannotBatch(f"it has a hook on the gradient of {name}, which is one model's")
+
+
+def _changed_by_training(prepared: Prepared, job: Job) -> set[str]:
+    """Return the buffers that a forward pass in training changes, such as running means."""
+    # Copies, because batch norm's kernels change its means without a trace in the tensor's version.
+    before = {name: (buffer, buffer.clone()) for name, buffer in prepared.model.named_buffers()}
+    prepared.model.train()
+    with torch.no_grad(), prepared.compute.autocast():
+        prepared.task.loss(prepared.model, _probe_batch(prepared, _indices(prepared, job)))
+    now = dict(prepared.model.named_buffers())
+    for name, (buffer, _) in before.items():
+        if now.get(name) is not buffer:
+            raise CannotBatch(f"training puts another tensor in the place of {name}")
+    return {name for name, (buffer, old) in before.items() if not torch.equal(buffer, old)}
+
+
+def _step_alone(prepared: Prepared, job: Job) -> tuple[Array, float]:
+    """Leave the gradients of a few of a trial's examples in its model; return them and the loss."""
+    indices = _indices(prepared, job)
+    prepared.model.eval()
+    with prepared.compute.autocast():
+        loss = prepared.task.loss(prepared.model, _probe_batch(prepared, indices))
+    loss.backward()
+    return indices, float(loss.detach())
+
+
+def _check_agrees(prepared: Prepared, stack: Stack, alone: Sequence[_Alone]) -> None:
+    """Raise CannotBatch where a step of the stack is not what its trials did alone."""
+    prepared.model.eval()
+    batch = batch_of(prepared.examples["train"], [one.indices for one in alone])
+    with prepared.compute.autocast():
+        losses = stack.losses(prepared.task, prepared.compute.place(batch))
+    losses.sum().backward()
+    gradients = stack.trained.grad
+    if gradients is None:
+        raise CannotBatch("no gradient reaches the stacked weights")
+    tolerance = _AGREES[prepared.compute.precision]
+    for loss, gradient, one in zip(losses.tolist(), gradients, alone, strict=True):
+        apart = float((gradient - one.gradient).norm())
+        if abs(loss - one.loss) > tolerance * max(1.0, abs(one.loss)) or apart > tolerance * float(
+            one.gradient.norm()
+        ):
+            raise CannotBatch(
+                f"a step together is not a step alone: a loss of {loss:.6f} and not {one.loss:.6f}, "
+                f"gradients {apart:.2g} apart"
+            )
+    stack.trained.grad = None
+
+
+def _check_modes(prepared: Prepared, stack: Stack, alone: Sequence[_Alone]) -> None:
+    """Go through what else a trial does, with dropout and on shared examples; raises what that does."""
+    kept = {name: tensor.clone() for name, tensor in stack.others.items()}
+    examples = prepared.examples["train"]
+    with torch.no_grad(), prepared.compute.autocast():
+        prepared.model.train()
+        batch = batch_of(examples, [one.indices for one in alone])
+        stack.losses(prepared.task, prepared.compute.place(batch))
+        prepared.model.eval()
+        stack.outputs(prepared.task, _probe_batch(prepared, alone[0].indices))
+    stack.others = kept
+
+
+def _check_alike(
+    tensors: Mapping[str, torch.Tensor], shared: Mapping[str, torch.Tensor], layout: Layout
+) -> None:
+    """Raise CannotBatch where another seed makes a model of another shape."""
+    if tensors.keys() != shared.keys():
+        name = min(tensors.keys() ^ shared.keys())
+        raise CannotBatch(f"not every seed's model has {name}")
+    for name, tensor in tensors.items():
+        if (tensor.shape, tensor.dtype) != (shared[name].shape, shared[name].dtype):
+            raise CannotBatch(f"{name} has another shape with another seed")
+    kinds = {tensors[name].dtype for name in layout.shapes}
+    if len(kinds) > 1:
+        raise CannotBatch(f"what trains is stored in several precisions: {sorted(map(str, kinds))}")
+
+
+def _indices(prepared: Prepared, job: Job) -> Array:
+    """Return a few examples of the first full batch that a trial meets."""
+    trial, train = job.trial, prepared.examples["train"]
+    batches = training_batches(train.sizes, trial.budget.batch_size, seed=trial.seed, epoch=0)
+    return max(batches, key=len)[:_PROBED]
+
+
+def _probe_batch(prepared: Prepared, indices: Array) -> Batch:
+    return prepared.compute.place(prepared.examples["train"].batch(indices))

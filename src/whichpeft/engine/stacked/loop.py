@@ -1,0 +1,230 @@
+"""The training loop over a stack of trials: what `whichpeft.engine.loop` does, for several at once."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+
+from whichpeft.engine.batches import evaluation_batches, training_batches
+from whichpeft.engine.job import Job, Progress, ReportProgress
+from whichpeft.engine.loop import (
+    EVALUATION_BATCH,
+    READ_LOSS_EVERY,
+    Fitted,
+    behind,
+    in_order,
+    note_loss,
+    until_rungs,
+    validation_score,
+)
+from whichpeft.engine.meter import Meter
+from whichpeft.engine.model_setup import Prepared
+from whichpeft.engine.stacked.build import Stacked
+from whichpeft.engine.stacked.vmap import MappedOptimisation, Own, Stack, batch_of
+from whichpeft.errors import TrialFailed
+from whichpeft.planning import bar
+from whichpeft.tasks import Array
+
+
+@dataclass(slots=True, eq=False)
+class Member:
+    """A trial in a stack: where it stands. best: what it had of its own at its best epoch."""
+
+    job: Job
+    meter: Meter = field(default_factory=Meter)
+    fitted: Fitted = field(default_factory=Fitted)
+    batches: list[Array] = field(default_factory=list)
+    best: Own | None = None
+    failure: TrialFailed | None = None
+
+
+class Earlier:
+    """The scores at each rung of a search's trials so far, which say what the next one has to reach."""
+
+    def __init__(self, job: Job) -> None:
+        self._scores = {step: list(scores) for step, scores in job.earlier}
+
+    def needed(self, job: Job, step: int) -> float | None:
+        return bar(self._scores[step]) if job.trial.number and step in self._scores else None
+
+    def note(self, step: int, score: float) -> None:
+        if step in self._scores:
+            self._scores[step].append(score)
+
+
+class _Fitting:
+    """A stack in training: the trials still in it, each a row, in the order of their rows."""
+
+    def __init__(self, stacked: Stacked, members: Sequence[Member], report: ReportProgress) -> None:
+        self.active = list(members)
+        self.prepared, self.stack = stacked.prepared, stacked.stack
+        self.train_examples = stacked.prepared.examples["train"]
+        self._report = report
+        first = members[0].job.trial
+        self._optimisation = MappedOptimisation(
+            self.stack,
+            stacked.layout,
+            [member.job.method for member in members],
+            first.budget.steps(len(self.train_examples)),
+        )
+
+    @property
+    def epochs(self) -> float:
+        return self.active[0].fitted.examples / len(self.train_examples)
+
+    def phase(self, name: str) -> ExitStack:
+        """Return the context in which the active trials' time belongs to a phase."""
+        stack = ExitStack()
+        for member in self.active:
+            stack.enter_context(member.meter.phase(name))
+        return stack
+
+    def train(self, places: Sequence[int]) -> None:
+        """Take the steps with these places in the epoch. A trial whose loss is not finite leaves."""
+        self.prepared.model.train()
+        pending: list[torch.Tensor] = []
+        seen = 0
+        began = time.perf_counter()
+        for place in places:
+            batches = [member.batches[place] for member in self.active]
+            pending.append(self._step(batches))
+            for member, batch in zip(self.active, batches, strict=True):
+                member.fitted.steps += 1
+                member.fitted.examples += len(batch)
+            seen += len(batches[0])
+            if len(pending) == READ_LOSS_EVERY or place == places[-1]:
+                losses = torch.stack(pending).mean(dim=0).tolist()
+                pending.clear()
+                speed = seen / (time.perf_counter() - began)
+                mean = sum(losses) / len(losses)
+                self._report(Progress(phase="fit", epoch=self.epochs, loss=mean, speed=speed))
+                self._note_losses(losses)
+                if not self.active:
+                    return
+
+    def _step(self, batches: Sequence[Array]) -> torch.Tensor:
+        """Take one step, each trial on its own batch; return their losses, (trials,)."""
+        losses = step_together(self.prepared, self.stack, batches)
+        self._optimisation.step(self.active[0].fitted.steps)
+        return losses
+
+    def _note_losses(self, losses: Sequence[float]) -> None:
+        for member, loss in zip(self.active, losses, strict=True):
+            try:
+                note_loss(loss, member.fitted)
+            except TrialFailed as error:
+                member.failure = error
+        self.leave([member for member in self.active if member.failure is not None])
+
+    def validate(self) -> list[float]:
+        """Return the validation score of each trial that stays; what cannot be scored leaves."""
+        self._report(Progress(phase="validate", epoch=self.epochs))
+        scores = []
+        outputs = evaluate_together(self.prepared, self.stack, "validation")
+        for member, rows in zip(self.active, outputs, strict=True):
+            try:
+                scores.append(validation_score(self.prepared, {"outputs": rows}))
+            except TrialFailed as error:
+                member.failure = TrialFailed(error.reason, phase="validate")
+        self.leave([member for member in self.active if member.failure is not None])
+        return scores
+
+    def leave(self, members: Sequence[Member]) -> None:
+        """Let trials go; those that stay share the time from here on."""
+        if not members:
+            return
+        rows = [row for row, member in enumerate(self.active) if member not in members]
+        self.active = [self.active[row] for row in rows]
+        for member in members:
+            member.meter.take_share(0.0)
+        for member in self.active:
+            member.meter.take_share(1 / len(rows))
+        if rows:
+            self.stack.keep(rows)
+            self._optimisation.keep(rows)
+
+
+def fit_together(stacked: Stacked, members: Sequence[Member], report: ReportProgress) -> None:
+    """Train the stack, validate after each epoch and at rungs; see `whichpeft.engine.loop.fit`."""
+    first = members[0].job
+    budget, earlier = first.trial.budget, Earlier(first)
+    fitting = _Fitting(stacked, members, report)
+    sizes = fitting.train_examples.sizes
+    for epoch in range(budget.epochs):
+        for member in fitting.active:
+            seed = member.job.trial.seed
+            member.batches = training_batches(sizes, budget.batch_size, seed=seed, epoch=epoch)
+        done = fitting.active[0].fitted.steps
+        places = list(range(len(fitting.active[0].batches)))
+        for part in until_rungs(places, done, [step for step, _ in first.rungs]):
+            with fitting.phase("fit"):
+                fitting.train(part)
+            if not fitting.active:
+                return
+            with fitting.phase("validate"):
+                scores = fitting.validate()
+            _note_scores(fitting, scores, earlier)
+            if not fitting.active:
+                return
+        _end_epoch(fitting, epoch, last=epoch == budget.epochs - 1)
+        if not fitting.active:
+            return
+
+
+def _note_scores(fitting: _Fitting, scores: Sequence[float], earlier: Earlier) -> None:
+    """Keep the scores in the curves; trials that fall behind those before them in the search leave."""
+    for member, score in zip(fitting.active, scores, strict=True):
+        fitted = member.fitted
+        fitted.curve.append((fitted.steps, "validation_score", score))
+        rung = (fitted.steps, earlier.needed(member.job, fitted.steps))
+        earlier.note(fitted.steps, score)
+        fitted.behind = behind(fitted.steps, score, (rung,))
+        if fitted.behind is not None:
+            fitted.best_score = max(fitted.best_score, score)
+    fitting.leave([member for member in fitting.active if member.fitted.behind is not None])
+
+
+def _end_epoch(fitting: _Fitting, epoch: int, *, last: bool) -> None:
+    """Keep what is the best so far; trials that have not been better for long leave."""
+    gone = []
+    for row, member in enumerate(fitting.active):
+        _, _, score = member.fitted.curve[-1]
+        if member.fitted.end_epoch(epoch, score):
+            if member.job.trial.purpose == "final":
+                member.best = fitting.stack.own(row)
+        elif member.fitted.gives_up(member.job.trial.budget):
+            gone.append(member)
+    fitting.leave([] if last else gone)
+
+
+def step_together(prepared: Prepared, stack: Stack, batches: Sequence[Array]) -> torch.Tensor:
+    """Leave the gradients of a step in a stack, one batch a trial; return the losses, (trials,)."""
+    examples, losses = prepared.examples["train"], stack.trained.new_zeros(len(batches))
+    sizes = [len(batch) for batch in batches]
+    for size in sorted(set(sizes)):  # an epoch's last batch is smaller, and not at one place for all
+        rows = [row for row, own in enumerate(sizes) if own == size]
+        batch = prepared.compute.place(batch_of(examples, [batches[row] for row in rows]))
+        with prepared.compute.autocast():
+            some = stack.losses(prepared.task, batch, None if len(rows) == len(batches) else rows)
+        some.sum().backward()
+        losses[rows] = some.detach().to(losses.dtype)
+    return losses
+
+
+def evaluate_together(prepared: Prepared, stack: Stack, split: str) -> Array:
+    """Return every trial's outputs on a split, in the split's own order: (trials, examples, width)."""
+    examples = prepared.examples[split]
+    batches = evaluation_batches(examples.sizes, EVALUATION_BATCH)
+    prepared.model.eval()
+    rows: list[Array] = []
+    with torch.no_grad(), prepared.compute.autocast():
+        for batch in batches:
+            inputs = prepared.compute.place(examples.batch(batch))
+            outputs = stack.outputs(prepared.task, inputs)
+            rows.append(outputs.float().cpu().numpy().swapaxes(0, 1))
+    return np.ascontiguousarray(in_order(rows, batches).swapaxes(0, 1))

@@ -1,0 +1,131 @@
+"""Several trials of one method at once: seeds and learning rates, trained as one model.
+
+Each keeps its own order of the data, schedule, clipping, early stop, rungs, best checkpoint and test
+predictions, so that each gives the result that it would have given alone. With dropout it draws other
+numbers than alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+
+import torch
+
+from whichpeft.engine.compute import Compute, choose_compute
+from whichpeft.engine.environment import describe_setting
+from whichpeft.engine.job import Job, Progress, ReportProgress, Result
+from whichpeft.engine.memory import keep_freed_memory
+from whichpeft.engine.model_setup import TRAINING, start_stream
+from whichpeft.engine.process_group import ALONE
+from whichpeft.engine.stacked.build import Stacked, stack_up
+from whichpeft.engine.stacked.loop import Earlier, Member, evaluate_together, fit_together
+from whichpeft.engine.stacked.vmap import Stack
+from whichpeft.engine.trial import (
+    carry_out_alone,
+    checked_predictions,
+    explain,
+    failed,
+    final_scores,
+    quietly,
+    result_of,
+)
+from whichpeft.errors import CannotBatch, TrialFailed
+from whichpeft.records import Measurement, Setting
+from whichpeft.storage.atomic import write_folder
+from whichpeft.tasks import Array
+
+
+def carry_out_together(job: Job, report: ReportProgress) -> Iterator[Result]:
+    """Carry out a job and those along with it as one model, and give a result for each.
+
+    Where they cannot be, they are carried out one by one, and the first result's note says why.
+    """
+    found = _try_together(job, report)
+    if not isinstance(found, str):
+        yield from found
+        return
+    note: str | None = f"{job.trial.method} is trained trial by trial: {found}"
+    earlier = Earlier(job)
+    for member in job.members:
+        rungs = tuple((step, earlier.needed(member, step)) for step, _ in member.rungs)
+        result = carry_out_alone(replace(member, rungs=rungs, along=()), report, ALONE)
+        for step, name, value in result.curve:
+            if name == "validation_score":
+                earlier.note(step, value)
+        yield replace(result, note=note)
+        note = None
+
+
+def _try_together(job: Job, report: ReportProgress) -> list[Result] | str:
+    """Return the results, or why the trials cannot be carried out together."""
+    members = [Member(member) for member in job.members]
+    torch.set_num_threads(job.trial.threads)
+    try:
+        compute = choose_compute(job.device, job.trial.precision)
+        setting = replace(describe_setting(compute, job.beside), together=len(members))
+        with quietly():
+            return _together(members, compute, setting, report)
+    except CannotBatch as error:
+        reason = str(error)
+    except Exception as error:  # the trials may well do alone what they could not together
+        reason = explain(error)
+    if job.device.startswith("cuda"):
+        torch.cuda.empty_cache()
+    return reason
+
+
+def _together(
+    members: Sequence[Member], compute: Compute, setting: Setting, report: ReportProgress
+) -> list[Result]:
+    keep_freed_memory()
+    report(Progress(phase="set-up"))
+    for member in members:
+        member.meter.take_share(1 / len(members))
+    stacked = stack_up([member.job for member in members], compute)
+    start_stream(members[0].job.trial.seed, TRAINING)
+    fit_together(stacked, members, report)
+    tested = _test(stacked, members, report)
+    results = []
+    for member, (predictions, scored) in zip(members, tested, strict=True):
+        if member.failure is not None:
+            results.append(failed(member.job, setting, member.failure, member.meter))
+            continue
+        if member.job.keep is not None and member.best is not None:
+            with member.meter.phase("save"):
+                stacked.stack.put(member.best)
+                write_folder(member.job.keep, stacked.prepared.adapter.save)
+        results.append(
+            result_of(
+                member.job, setting, stacked.prepared, member.fitted, predictions, scored, member.meter
+            )
+        )
+    return results
+
+
+Tested = tuple[dict[str, Array], list[Measurement]]
+
+
+def _test(stacked: Stacked, members: Sequence[Member], report: ReportProgress) -> list[Tested]:
+    """Test all final trials at once, each at its best epoch; predictions and scores, one a member."""
+    prepared = stacked.prepared
+    tested: dict[int, Tested] = {}
+    final = [member for member in members if member.best is not None and member.failure is None]
+    for member in members:
+        member.meter.take_share(1 / len(final) if member in final else 0.0)
+    with ExitStack() as phases:
+        for member in final:
+            phases.enter_context(member.meter.phase("test"))
+        if final:
+            report(Progress(phase="test", epoch=final[0].job.trial.budget.epochs))
+            own = [member.best for member in final if member.best is not None]
+            stack = Stack(prepared.model, stacked.layout, own)
+            outputs = evaluate_together(prepared, stack, "test")
+            for member, rows in zip(final, outputs, strict=True):
+                try:
+                    predictions = checked_predictions(prepared, {"outputs": rows})
+                    tested[id(member)] = predictions, final_scores(prepared, predictions)
+                except TrialFailed as error:
+                    member.failure = error
+    return [tested.get(id(member), ({}, [])) for member in members]

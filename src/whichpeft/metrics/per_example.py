@@ -1,0 +1,261 @@
+"""Scores example by example, also where a metric is no mean over examples.
+
+Accuracy is the mean of what each example scores. F1, Matthews and correlations are not, so each
+example gets its jackknife pseudo-value, ``n * metric(all) - (n - 1) * metric(all but it)`` (Tukey 1958;
+Efron 1982, *The Jackknife*): what the example contributes, to first order. Pseudo-values are shifted
+by one constant so that their mean is the metric itself and not its bias-corrected form. What is
+shown is then what the metric says, and only its uncertainty comes from the jackknife.
+
+Definitions are those of the tasks' metrics: higher is better, a correlation of something constant
+counts as 0.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from whichpeft.metrics import text as text_scores
+
+_HARNESS = "lm-eval:"  # metrics of lm-evaluation-harness that are means; the score's column is the first
+
+Array = NDArray[np.float64]
+AnyArray = NDArray[Any]
+
+
+def per_example(metric: str, labels: AnyArray, outputs: AnyArray) -> Array | None:
+    """Return values of shape (examples,) whose mean is the metric, or None for an unknown metric.
+
+    labels: shape (examples,); outputs as a task gives them: shape (examples, classes), or
+    (examples, 1) in the labels' unit for regression; of language models
+    as `tasks.generative.scoring` says.
+    """
+    if metric.startswith(_HARNESS):
+        return outputs[:, 0].astype(np.float64)
+    if metric in OF_ANSWERS:
+        return OF_ANSWERS[metric](labels, outputs)
+    if metric not in PSEUDO_VALUES:
+        return None
+    predictions = np.argmax(outputs, axis=1) if metric in OF_CLASSES else outputs[:, 0]
+    return PSEUDO_VALUES[metric](labels, predictions)
+
+
+def per_example_in_sets(
+    metric: str, labels: AnyArray, outputs: AnyArray, groups: AnyArray
+) -> Array | None:
+    """Return values whose mean is the mean of the metric over the sets that examples are from."""
+    numbers, counts = np.unique(groups, return_counts=True)
+    found: Array = np.zeros(len(labels))
+    for number, count in zip(numbers, counts, strict=True):
+        own = groups == number
+        values = per_example(metric, labels[own], outputs[own])
+        if values is None:
+            return None
+        found[own] = values * (len(labels) / (len(numbers) * count))
+    return found
+
+
+def accuracy(labels: AnyArray, predictions: AnyArray) -> Array:
+    """Return 1 for each example whose class was found and 0 for each other."""
+    return np.asarray(labels == predictions, dtype=np.float64)
+
+
+def binary_f1(labels: AnyArray, predictions: AnyArray) -> Array:
+    """Return pseudo-values of the F1 score of class 1."""
+    true, found = labels == 1, predictions == 1
+    hits, marked = float(np.sum(true & found)), float(np.sum(true) + np.sum(found))
+    without = _over(2 * (hits - (true & found)), marked - true - found)
+    return as_pseudo_values(2 * hits / marked if marked else 0.0, without)
+
+
+def macro_f1(labels: AnyArray, predictions: AnyArray) -> Array:
+    """Return pseudo-values of the mean F1 score over the classes that occur."""
+    table = _Table(labels, predictions)
+    hits, marked = table.hits, table.true + table.found
+    scores = _over(2 * hits, marked)
+    total, classes = scores.sum(), np.count_nonzero(marked)
+
+    def change(places: AnyArray, hit: AnyArray, marks: AnyArray) -> tuple[Array, AnyArray]:
+        left = marked[places] - marks
+        return _over(2 * (hits[places] - hit), left) - scores[places], left == 0
+
+    # Only the example's class and the class found for it change their scores.
+    hit = table.cell_true == table.cell_found
+    first, gone = change(table.cell_true, hit, 1 + hit)
+    second, also_gone = change(table.cell_found, hit, 1 + hit)
+    total_without = total + first + np.where(hit, 0.0, second)
+    classes_without = classes - gone - np.where(hit, 0, also_gone)
+    return as_pseudo_values(float(total / classes), _over(total_without, classes_without)[table.cell])
+
+
+def matthews(labels: AnyArray, predictions: AnyArray) -> Array:
+    """Return pseudo-values of the Matthews correlation of any number of classes."""
+    table = _Table(labels, predictions)
+    count = float(len(labels))
+    right, product = table.hits.sum(), table.true @ table.found
+    true_square, found_square = table.true @ table.true, table.found @ table.found
+
+    def correlation(n: Any, c: Any, p: Any, t2: Any, f2: Any) -> Array:
+        return _over(c * n - p, np.sqrt(np.maximum((n**2 - t2) * (n**2 - f2), 0)))
+
+    true, found = table.cell_true, table.cell_found
+    hit = true == found
+    without = correlation(
+        count - 1,
+        right - hit,
+        product - table.found[true] - table.true[found] + hit,
+        true_square - 2 * table.true[true] + 1,
+        found_square - 2 * table.found[found] + 1,
+    )
+    whole = correlation(count, right, product, true_square, found_square)
+    return as_pseudo_values(float(whole), without[table.cell])
+
+
+def pearson(labels: AnyArray, predictions: AnyArray) -> Array:
+    """Return pseudo-values of the linear correlation."""
+    x, y = _centred(labels), _centred(predictions)
+    n = len(x)
+    # Leaving out one value takes this share of its square from the sum of squares about the mean.
+    share = n / max(n - 1, 1)
+    xx, yy, xy = x @ x, y @ y, x @ y
+    without = _correlation(xx - share * x**2, yy - share * y**2, xy - share * x * y, xx, yy)
+    return as_pseudo_values(float(_correlation(xx, yy, xy, xx, yy)), without)
+
+
+def spearman(labels: AnyArray, predictions: AnyArray) -> Array:
+    """Return pseudo-values of the correlation of ranks.
+
+    Leaving out an example moves the ranks of all above it. The products of two such moves change
+    a pseudo-value by the order of 1/n and are taken at their mean, which saves a sort in
+    two dimensions.
+    """
+    x, y = _Ranks(labels), _Ranks(predictions)
+    n = len(labels)
+    left = max(n - 1, 1)
+    centre = left * (n / 2) ** 2
+    xx = x.ranks @ x.ranks - x.ranks**2 - 2 * x.moved(x.ranks) + x.moves_squared - centre
+    yy = y.ranks @ y.ranks - y.ranks**2 - 2 * y.moved(y.ranks) + y.moves_squared - centre
+    xy = x.ranks @ y.ranks - x.ranks * y.ranks - x.moved(y.ranks) - y.moved(x.ranks)
+    xy = xy + x.moves * y.moves / left - centre
+    a, b = _centred(x.ranks), _centred(y.ranks)
+    whole = _correlation(a @ a, b @ b, a @ b, a @ a, b @ b)
+    return as_pseudo_values(float(whole), _correlation(xx, yy, xy, a @ a, b @ b))
+
+
+def neg_rmse(labels: AnyArray, predictions: AnyArray) -> Array:
+    """Return pseudo-values of the negated root of the mean squared error."""
+    squares = (predictions.astype(np.float64) - labels) ** 2
+    n = len(squares)
+    without = -np.sqrt(np.maximum(squares.sum() - squares, 0) / max(n - 1, 1))
+    return as_pseudo_values(-math.sqrt(squares.mean()), without)
+
+
+def likeliest(labels: AnyArray, outputs: AnyArray, kind: int) -> Array:
+    """Return 1 for each example whose likeliest choice is right; kind: 0 as a whole, 1 a character."""
+    return np.asarray(np.argmax(outputs[:, :, kind], axis=1) == labels, dtype=np.float64)
+
+
+def log_likelihood(labels: AnyArray, outputs: AnyArray) -> Array:
+    """Return pseudo-values of the mean log-likelihood of a token."""
+    nats, tokens = outputs[:, 0].astype(np.float64), outputs[:, 1].astype(np.float64)
+    whole = float(nats.sum() / tokens.sum())
+    return as_pseudo_values(whole, _over(nats.sum() - nats, tokens.sum() - tokens))
+
+
+def of_counts(score: Callable[[AnyArray], Array], counts: AnyArray) -> Array:
+    """Return pseudo-values of a score of counts that add up over the examples."""
+    counts = counts.astype(np.float64)
+    whole = counts.sum(axis=0)
+    return as_pseudo_values(float(score(whole)), score(whole - counts))
+
+
+# Metrics of language models, whose outputs are no classes and no values.
+OF_ANSWERS: dict[str, Callable[[AnyArray, AnyArray], Array]] = {
+    "acc": lambda labels, outputs: likeliest(labels, outputs, 0),
+    "acc_norm": lambda labels, outputs: likeliest(labels, outputs, 1),
+    "exact_match": lambda labels, outputs: outputs[:, 0].astype(np.float64),
+    "rouge_l": lambda labels, outputs: outputs[:, text_scores.ROUGE_L].astype(np.float64),
+    "bleu": lambda labels, outputs: of_counts(text_scores.bleu, outputs[:, text_scores.BLEU]),
+    "chrf": lambda labels, outputs: of_counts(text_scores.chrf, outputs[:, text_scores.CHRF]),
+    "log_likelihood": log_likelihood,
+}
+# What each metric is worked out from; the names are those that tasks give their metrics.
+OF_CLASSES = ("accuracy", "f1", "macro_f1", "matthews")
+PSEUDO_VALUES: dict[str, Callable[[AnyArray, AnyArray], Array]] = {
+    "accuracy": accuracy,
+    "f1": binary_f1,
+    "macro_f1": macro_f1,
+    "matthews": matthews,
+    "pearson": pearson,
+    "spearman": spearman,
+    "neg_rmse": neg_rmse,
+}
+
+
+class _Table:
+    """A confusion matrix: its margins, its diagonal, its filled cells and each example's cell.
+
+    Examples of one label and one prediction leave the same matrix behind, so what is worked out
+    for a cell serves them all.
+    """
+
+    def __init__(self, labels: AnyArray, predictions: AnyArray) -> None:
+        classes, codes = np.unique(np.concatenate([labels, predictions]), return_inverse=True)
+        true, found = codes[: len(labels)], codes[len(labels) :]
+        size = len(classes)
+        self.true = np.bincount(true, minlength=size).astype(np.float64)
+        self.found = np.bincount(found, minlength=size).astype(np.float64)
+        self.hits = np.bincount(true[true == found], minlength=size).astype(np.float64)
+        cells, self.cell = np.unique(true * size + found, return_inverse=True)
+        self.cell_true, self.cell_found = np.divmod(cells, size)
+
+
+class _Ranks:
+    """Ranks, equal values sharing their mean, and how they move when one example is left out.
+
+    Leaving out an example lowers every higher rank by 1 and every equal one by a half.
+    """
+
+    def __init__(self, values: AnyArray) -> None:
+        _, self._at, counts = np.unique(values, return_inverse=True, return_counts=True)
+        self.ranks = (np.cumsum(counts) - (counts - 1) / 2)[self._at]
+        higher, equal = (len(values) - np.cumsum(counts))[self._at], counts[self._at] - 1
+        self.moves = higher + equal / 2
+        self.moves_squared = higher + equal / 4
+
+    def moved(self, weights: Array) -> Array:
+        """Return, for each example left out, the moves of all others times their weights."""
+        by_value = np.bincount(self._at, weights)
+        above = by_value.sum() - np.cumsum(by_value)
+        result: Array = above[self._at] + (by_value[self._at] - weights) / 2
+        return result
+
+
+def as_pseudo_values(whole: float, without: Array) -> Array:
+    """Return pseudo-values, shape (n,), from the metric of all and that without each."""
+    values = -(len(without) - 1) * without
+    shifted: Array = values - values.mean() + whole
+    return shifted
+
+
+def _over(numerator: Any, denominator: Any) -> Array:
+    """Divide; what is undefined counts as 0."""
+    numerator, denominator = np.broadcast_arrays(np.asarray(numerator, np.float64), denominator)
+    share: Array = np.zeros(numerator.shape)
+    np.divide(numerator, denominator, out=share, where=denominator != 0)
+    return share
+
+
+def _correlation(xx: Any, yy: Any, xy: Any, xx_all: Any, yy_all: Any) -> Array:
+    """Return a correlation from sums about the mean; 0 where one is nothing but rounding."""
+    varies = (xx > 1e-12 * xx_all) & (yy > 1e-12 * yy_all)
+    return _over(xy, np.where(varies, np.sqrt(np.abs(xx * yy)), 0.0))
+
+
+def _centred(values: AnyArray) -> Array:
+    numbers = values.astype(np.float64)
+    return np.zeros(len(numbers)) if np.ptp(numbers) == 0 else numbers - numbers.mean()

@@ -1,0 +1,30 @@
+"""Which tuning trial is the best, by its validation score."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from whichpeft.records.record import Record, finite
+
+
+def best_trial(tunes: Iterable[Record]) -> Record | None:
+    """Return the tuning trial with the best validation score; the earlier of equals.
+
+    Only trials that ran to their end count: what was stopped or failed has no score to compare.
+    None where there is none. Since the default is number 0, it is kept unless another is better.
+    """
+    done = [
+        record
+        for record in tunes
+        if record.outcome.status == "completed" and validation_score(record) is not None
+    ]
+    return min(
+        done,
+        key=lambda record: (-(validation_score(record) or 0.0), record.trial.number or 0),
+        default=None,
+    )
+
+
+def validation_score(record: Record) -> float | None:
+    """Return the best validation score that a trial reached, as a fraction."""
+    return finite(record.value("validation_score", "validate"))

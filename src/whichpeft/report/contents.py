@@ -1,0 +1,92 @@
+"""What a report says, before it is printed, drawn or written: comparisons, answers, choices."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from whichpeft.analysis import Across, Comparison, across_tasks
+from whichpeft.analysis.across_backbones import OverBackbones, over_backbones
+from whichpeft.records import Record
+from whichpeft.study import Study
+
+if TYPE_CHECKING:
+    from whichpeft.report.answer import ShortAnswer
+    from whichpeft.report.choices import Choices
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportContents:
+    """The study, its records, and what they say together."""
+
+    study: Study
+    """The question."""
+
+    study_text: str
+    """The study as its file has it."""
+
+    records: tuple[Record, ...]
+    """The facts, in any order."""
+
+    comparisons: tuple[Comparison, ...]
+    """One for each backbone and task."""
+
+    @cached_property
+    def across(self) -> list[Across]:
+        """Return how methods compare over all tasks, for each backbone that has several."""
+        return across_tasks(self.comparisons, rng=np.random.default_rng(0))
+
+    @cached_property
+    def backbones(self) -> list[OverBackbones]:
+        """Return how gaps change with the size of the backbone, for each task that has several."""
+        return over_backbones(self.comparisons)
+
+    @cached_property
+    def answers(self) -> list[ShortAnswer]:
+        """Return what to use in a few words: for each backbone and task, then over its tasks."""
+        from whichpeft.report.answer import short_answers
+
+        answers = list(self.choose())
+        if any(answer.chosen is None for answer in answers):
+            # Times need a profile; how much a method trains is known of every trial.
+            others = self.choose(by="trainable")
+            answers = [
+                a if a.chosen or not o.chosen else o for a, o in zip(answers, others, strict=True)
+            ]
+        return short_answers(self.study, self.comparisons, answers)
+
+    def choose(
+        self,
+        *,
+        max_memory: str | None = None,
+        max_trainable: str | None = None,
+        max_adapter_size: str | None = None,
+        max_latency: str | None = None,
+        max_train_time: str | None = None,
+        by: str = "time",
+        margin: float = 2.0,
+    ) -> Choices:
+        """Choose as `Report.choose` says. Raises StudyError if a limit cannot be read."""
+        from whichpeft.analysis.choice.choice import choose, choose_over_tasks
+        from whichpeft.analysis.choice.constraints import read_terms
+        from whichpeft.report.choices import Choices
+
+        terms = read_terms(
+            max_memory=max_memory,
+            max_trainable=max_trainable,
+            max_adapter_size=max_adapter_size,
+            max_latency=max_latency,
+            max_train_time=max_train_time,
+            by=by,
+            margin=margin,
+        )
+        rng = np.random.default_rng(0)
+        answers = [choose(comparison, terms, rng=rng) for comparison in self.comparisons]
+        for backbone in dict.fromkeys(answer.backbone for answer in answers):
+            whole = choose_over_tasks([a for a in answers if a.backbone == backbone])
+            if whole is not None:
+                answers.append(whole)
+        return Choices(tuple(answers))

@@ -1,0 +1,169 @@
+"""The figure of several backbones on one task: the gap to the baseline against their size."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from whichpeft.analysis.across_backbones import OverBackbones
+from whichpeft.report.figures.figure import Drawn, Figure, Size, titled
+from whichpeft.report.figures.figure_data import interval_columns, named_columns
+from whichpeft.report.figures.label_placement import CHAR, LINE, distinct, shortened, spread
+from whichpeft.report.figures.scales import Axes, log_ticks, x_domain
+from whichpeft.report.figures.style import looks
+from whichpeft.report.figures.vega import (
+    Spec,
+    as_is,
+    chart,
+    fixed,
+    linear,
+    logarithmic,
+    mark,
+    number,
+    tooltip,
+    word,
+)
+from whichpeft.report.tables.columns import with_bounds
+from whichpeft.report.text import plain
+from whichpeft.units import points
+
+_LEAD = 16  # pixels from the end of a line to its name
+_ABOVE = 18  # pixels above the plot for the backbones' names
+
+
+def backbone_figures(over: OverBackbones, size: Size) -> dict[str, Figure]:
+    """Return the figure of one task's backbones by the name of its file."""
+    caption = (
+        f"Score minus that of {plain(over.baseline)} on the same backbone, paired by seed; bars: 95 % "
+        "intervals. Above: the backbones, by their parameters without the head."
+    )
+    if over.left_out:
+        caption += f" Left out, without a gap or a size: {', '.join(map(plain, over.left_out))}."
+    figure = titled(
+        _lines(over, size),
+        size,
+        title=f"Gap to {plain(over.baseline)} by size of the backbone",
+        about=f"{plain(over.task)} on {len(over.backbones)} backbones",
+        caption=caption,
+        rows=_table(over),
+    )
+    return {"gap-by-backbone": figure}
+
+
+def _lines(over: OverBackbones, size: Size) -> Spec:
+    room = size.width * 0.38
+    names = dict(
+        zip(over.methods, distinct([shortened(plain(m), room) for m in over.methods]), strict=True)
+    )
+    width = size.width - round(CHAR * max(map(len, names.values()))) - _LEAD
+    gaps = [row for rows in over.rows.values() for row in rows if row is not None]
+    low, high = (
+        min([0.0, *(points(row["gap_mean"]) for row in gaps)]),
+        max([0.0, *(points(row["gap_mean"]) for row in gaps)]),
+    )
+    # An interval over two seeds can be wider than all gaps together; the lines must stay apart.
+    room_for = max(0.5 * (high - low), 3.0)
+    low = max(min([low, *_bounds(gaps, "gap_low")]), low - room_for)
+    high = min(max([high, *_bounds(gaps, "gap_high")]), high + room_for)
+    margin = 0.05 * (high - low)
+    domain = low - margin, high + margin
+    counts = [count for _, count in over.backbones]
+    axes = Axes(x_title="", y_title="", width=width, height=size.height, log_x=True)
+    ends = x_domain([float(count) for count in counts], axes)
+    x = number(
+        "parameters",
+        title="parameters of the backbone",
+        scale=logarithmic(*ends),
+        axis={"values": log_ticks(*ends), "format": "~s", "labelOverlap": True},
+    )
+    y = number("gap", title="gap, points", scale=linear(*domain), axis={"tickCount": 6})
+    shared = {"x": x, "y": y, "color": as_is("colour")}
+    line = mark("line", {**shared, "detail": word("name"), "strokeDash": as_is("dash")}, strokeWidth=2)
+    above = _names_above(over, ends, width)
+    tips = {"name": "method", "backbone": "backbone", "shown": "gap"}
+    return chart(
+        [
+            mark("rule", {"y": y | {"field": "zero"}}, values=[{"zero": 0}], strokeDash=[5, 4],
+                 strokeWidth=1.3),
+            mark("rule", {"x": x, "y": y | {"field": "low"}, "y2": {"field": "high"},
+                          "color": as_is("colour")}, where="datum.low != null", strokeWidth=1.5,
+                 opacity=0.5, clip=True),
+            line,
+            mark("point", {**shared, "shape": as_is("shape"), "tooltip": tooltip(tips)}, filled=True,
+                 size=60, opacity=1),
+            mark("rule", {"x": x, "x2": fixed(width + _LEAD - 4), "y": y, "y2": {"field": "at"}},
+                 where="datum.label != null", strokeWidth=0.7),
+            mark("text", {"x": fixed(width + _LEAD), "y": y | {"field": "at"}, "text": word("label"),
+                          "color": as_is("colour")}, where="datum.label != null", align="left",
+                 baseline="middle", fontWeight="bold"),
+            *(mark("text", {"x": x, "y": fixed(-_ABOVE / 2 - row * LINE), "text": word("backbone")},
+                   values=named, fontSize=10, baseline="middle") for row, named in enumerate(above)),
+        ],
+        values=_values(over, names, domain, size.height), width=width, height=size.height,
+    )  # fmt: skip
+
+
+def _names_above(
+    over: OverBackbones, ends: tuple[float, float], width: int
+) -> list[list[dict[str, Any]]]:
+    """Return the backbones' names in rows, from the lowest up, so that none covers another."""
+    rows: list[list[dict[str, Any]]] = []
+    edges: list[float] = []
+    for name, count in over.backbones:  # from the smallest up
+        shown = shortened(plain(name), max(60.0, width / len(over.backbones)))
+        centre = width * math.log(count / ends[0]) / math.log(ends[1] / ends[0])
+        half = CHAR * len(shown) / 2
+        row = next((i for i, edge in enumerate(edges) if edge <= centre - half), len(rows))
+        if row == len(rows):
+            rows.append([])
+            edges.append(0.0)
+        rows[row].append({"parameters": count, "backbone": shown})
+        edges[row] = centre + half
+    return rows
+
+
+def _bounds(gaps: list[dict[str, Any]], key: str) -> list[float]:
+    return [points(row[key]) for row in gaps if row[key] is not None]
+
+
+def _values(
+    over: OverBackbones, names: dict[str, str], domain: tuple[float, float], height: int
+) -> list[dict[str, Any]]:
+    """Return the points of all lines; the last of each bears its name, at a height of its own."""
+    look = looks(over.methods)
+    low, high = domain
+    lasts = [next(row for row in reversed(rows) if row is not None) for rows in over.rows.values()]
+    ends = [height * (high - points(row["gap_mean"])) / (high - low) for row in lasts]
+    values: list[dict[str, Any]] = []
+    for (method, rows), at in zip(
+        over.rows.items(), spread(ends, LINE / 2, height - LINE / 2), strict=True
+    ):
+        for (backbone, count), row in zip(over.backbones, rows, strict=True):
+            if row is not None:
+                values.append(
+                    {
+                        "name": plain(method),
+                        "backbone": plain(backbone),
+                        "parameters": count,
+                        "gap": points(row["gap_mean"]),
+                        "low": None if row["gap_low"] is None else points(row["gap_low"]),
+                        "high": None if row["gap_high"] is None else points(row["gap_high"]),
+                        "shown": with_bounds(row, "gap", sign=True),
+                        "colour": look[method].colour,
+                        "shape": look[method].shape,
+                        "dash": list(look[method].dash),
+                    }
+                )
+        values[-1] |= {"label": names[method], "at": high - (high - low) * at / height}
+    return values
+
+
+def _table(over: OverBackbones) -> list[Drawn]:
+    return [
+        {"task": plain(over.task), "backbone": plain(backbone), "backbone_parameters": count}
+        | named_columns(row)
+        | interval_columns(row, "gap")
+        for rows in over.rows.values()
+        for (backbone, count), row in zip(over.backbones, rows, strict=True)
+        if row is not None
+    ]

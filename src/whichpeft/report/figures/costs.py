@@ -1,0 +1,175 @@
+"""What a step is made of: its time by phase, and the memory of training and of evaluation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from whichpeft.analysis import Comparison, Row
+from whichpeft.records import Record
+from whichpeft.records.record import finite
+from whichpeft.report.figures.figure import Drawn, Figure, Size, titled
+from whichpeft.report.figures.figure_data import named_columns
+from whichpeft.report.figures.label_placement import CHAR, distinct, shortened
+from whichpeft.report.figures.style import colours
+from whichpeft.report.figures.vega import (
+    Spec,
+    amount,
+    as_is,
+    chart,
+    linear,
+    mark,
+    names_axis,
+    number,
+    tooltip,
+    word,
+)
+from whichpeft.report.tables.columns import about
+from whichpeft.report.text import plain, tuned_note
+from whichpeft.units import show_bytes, show_milliseconds, size_unit
+
+# What a bar is made of, from its foot on, by the measurement; and how strongly each part is inked.
+_TIMES = {
+    "forward": "forward_milliseconds",
+    "backward": "backward_milliseconds",
+    "optimiser": "optimizer_milliseconds",
+}
+_PEAKS = {"training": "peak_memory_bytes", "evaluation": "evaluation_memory_bytes"}
+_INK = (0.38, 0.66, 0.95)
+_STEP = 26  # pixels from one method to the next
+
+Profiled = tuple[Row, Record]
+
+
+def cost_figures(comparison: Comparison, size: Size) -> dict[str, Figure]:
+    """Return the figures of a step's time and memory, of what was measured of them."""
+    profiled = [
+        (row, kept.cost)
+        for place, (row, kept) in enumerate(zip(comparison.rows, comparison.records, strict=True))
+        if kept.cost is not None
+        and comparison.costs_alike[place]
+        and any(row is answer for answer in comparison.answers)
+    ]
+    timed = [
+        pair for pair in profiled if all(_value(pair, name) is not None for name in _TIMES.values())
+    ]
+    held = [pair for pair in profiled if _value(pair, _PEAKS["training"])]
+    found = {}
+    if timed:
+        found["step-time"] = _times(comparison, timed, size)
+    if held:
+        found["memory"] = _memory(comparison, held, size)
+    return found
+
+
+def _times(comparison: Comparison, timed: Sequence[Profiled], size: Size) -> Figure:
+    """Draw the time of an optimiser step as a bar a method, its phases one after the other."""
+    bars = []
+    for pair in timed:
+        start = 0.0
+        for ink, (part, name) in zip(_INK, _TIMES.items(), strict=True):
+            took = _value(pair, name) or 0.0
+            bars.append(
+                {"place": pair, "part": part, "from": start, "to": start + took, "ink": ink,
+                 "shown": show_milliseconds(took), "total": ""}
+            )  # fmt: skip
+            start += took
+        bars[-1]["total"] = show_milliseconds(start)
+    return titled(
+        _bars(comparison, bars, size, title="time of an optimiser step, ms", rows=1),
+        size,
+        title="What a step spends its time on",
+        about=about(comparison),
+        caption="From faint to full: forward, backward, optimiser. Medians of each part, from the "
+        "profile; number: their sum."
+        f"{_left_out(comparison, timed)}{tuned_note(comparison)}",
+        rows=_table(timed, _TIMES),
+        group="step",
+        label="time",
+    )
+
+
+def _memory(comparison: Comparison, held: Sequence[Profiled], size: Size) -> Figure:
+    """Draw the peaks of training and of evaluation as two bars a method."""
+    bars = []
+    evaluated = False
+    unit, factor = size_unit(max(_value(pair, _PEAKS["training"]) or 0.0 for pair in held))
+    for pair in held:
+        for lane, (part, name) in enumerate(_PEAKS.items()):
+            peak = _value(pair, name)
+            if peak is None:
+                continue
+            evaluated = evaluated or lane == 1
+            bars.append(
+                {"place": pair, "part": part, "from": 0.0, "to": peak / factor, "lane": lane,
+                 "ink": _INK[-1] if lane == 0 else _INK[0], "shown": show_bytes(peak),
+                 "total": show_bytes(peak)}
+            )  # fmt: skip
+    lanes = 2 if evaluated else 1
+    below = " Full: training; faint: evaluation, without gradients and optimiser." if evaluated else ""
+    return titled(
+        _bars(comparison, bars, size, title=f"peak memory, {unit}", rows=lanes),
+        size,
+        title="Peak memory",
+        about=about(comparison),
+        caption=f"Peaks on the longest batch, from the profile.{below}"
+        f"{_left_out(comparison, held)}{tuned_note(comparison)}",
+        rows=_table(held, _PEAKS),
+        group="step",
+        label="memory",
+    )
+
+
+def _bars(
+    comparison: Comparison, bars: Sequence[dict[str, Any]], size: Size, *, title: str, rows: int
+) -> Spec:
+    methods = list(dict.fromkeys(bar["place"][0]["method"] for bar in bars))
+    room = 100 if size.stacked else 170
+    names = dict(zip(methods, distinct([shortened(plain(m), room) for m in methods]), strict=True))
+    colour = colours([row["method"] for row in comparison.rows])
+    label = round(CHAR * max(map(len, names.values()))) + 8
+    width = size.whole_width - label - 12
+    values = [
+        {key: value for key, value in bar.items() if key != "place"}
+        | {
+            "name": names[bar["place"][0]["method"]],
+            "colour": colour[bar["place"][0]["method"]],
+            "lane": bar.get("lane", 0),
+        }
+        for bar in bars
+    ]
+    longest = max(bar["to"] for bar in bars) or 1.0
+    ends = round(CHAR * max(len(bar["total"]) for bar in bars)) + 8
+    scale = linear(0, longest * width / max(width - ends, 1))
+    x = number("from", title=title, scale=scale, axis={"tickCount": max(3, width // 80)})
+    y = word("name", sort=list(names.values()), axis=names_axis(label, labelFontSize=11))
+    lanes = {"yOffset": {"field": "lane", "type": "ordinal"}} if rows > 1 else {}
+    shown = tooltip({"name": "method", "part": "part", "shown": "value"})
+    return chart(
+        [
+            mark("bar", {"x": x, "x2": {"field": "to"}, "y": y, "color": as_is("colour"),
+                         "opacity": amount("ink"), "tooltip": shown, **lanes},
+                 height={"band": 0.9 if rows > 1 else 0.66}),
+            mark("text", {"x": x | {"field": "to"}, "y": y, "text": word("total"), **lanes},
+                 where="datum.total != ''", align="left", baseline="middle", dx=4,
+                 fontSize=10 if rows > 1 else 11),
+        ],
+        values=values, width=width, height=_STEP * len(names) + (rows - 1) * 6 * len(names),
+    )  # fmt: skip
+
+
+def _value(pair: Profiled, name: str) -> float | None:
+    return finite(pair[1].value(name))
+
+
+def _table(pairs: Sequence[Profiled], parts: dict[str, str]) -> list[Drawn]:
+    return [
+        named_columns(pair[0]) | {name: _value(pair, name) for name in parts.values()} for pair in pairs
+    ]
+
+
+def _left_out(comparison: Comparison, drawn: Sequence[Profiled]) -> str:
+    left = [
+        plain(row["method"]) for row in comparison.answers if not any(row is other for other, _ in drawn)
+    ]
+    return f" Not measured: {', '.join(left)}." if left else ""

@@ -1,0 +1,106 @@
+"""The figure of efficiency in three views: parameters, score and time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from whichpeft.analysis import Comparison
+from whichpeft.report.figures.figure import Drawn, Figure, Size, titled, undrawn
+from whichpeft.report.figures.figure_data import named_columns
+from whichpeft.report.figures.label_placement import CHAR, distinct
+from whichpeft.report.figures.style import colours
+from whichpeft.report.figures.vega import (
+    Spec,
+    as_is,
+    beside,
+    chart,
+    linear,
+    mark,
+    names_axis,
+    number,
+    tooltip,
+    word,
+)
+from whichpeft.report.tables.columns import about
+from whichpeft.report.text import plain, tuned_note
+
+_STEP = 21  # pixels from one bar to the next
+
+
+def efficiency(comparison: Comparison, size: Size) -> Figure:
+    """Draw parameter efficiency, normalised score and time efficiency side by side, in per cent."""
+    rows = comparison.answers
+    names = distinct([plain(row["method"]) for row in rows])
+    colour = colours([row["method"] for row in rows])
+    table: list[Drawn] = [
+        named_columns(row)
+        | {
+            "parameter_efficiency_percent": _rest(row["percent_of_full"]),
+            "normalised_score_percent": _hundredfold(row["normalised_score"]),
+            "time_efficiency_percent": _hundredfold(row["time_efficiency"]),
+        }
+        for row in rows
+    ]
+    title = "Efficiency in three views"
+    if not any(value is not None for line in table for value in list(line.values())[2:]):
+        why = "of no method is a score, a size or a training time known"
+        return undrawn(why, size, title=title, about=about(comparison))
+    label = min(150, round(CHAR * max(map(len, names), default=1)) + 8)
+    room = size.whole_width - label
+    width = room - 12 if size.stacked else (room - 2 * 22) // 3
+    panels = []
+    for i, key in enumerate(list(table[0])[2:] if table else []):
+        values = [
+            {
+                "method": name,
+                "value": drawn[key],
+                "text": "not measured" if drawn[key] is None else f"{drawn[key]:.1f}",
+                "end": drawn[key] or 0,
+                "colour": colour[row["method"]],
+            }
+            for name, row, drawn in zip(names, rows, table, strict=True)
+        ]
+        what = key.removesuffix("_percent").replace("_", " ") + ", %"
+        panels.append(
+            _bars(what, values, names, width=width, label=label if size.stacked or i == 0 else None)
+        )
+    spec = beside(panels, stacked=size.stacked, spacing=26 if size.stacked else 22)
+    return titled(
+        spec,
+        size,
+        title=title,
+        about=about(comparison),
+        caption="Higher is better. Parameter efficiency: 100 - trainable share of full fine-tuning. "
+        "Normalised score: of the best method's. Time efficiency: 1 - train time / the slowest's."
+        f"{tuned_note(comparison)}",
+        rows=table,
+    )
+
+
+def _bars(
+    title: str, values: Sequence[Drawn], names: Sequence[str], *, width: int, label: int | None
+) -> Spec:
+    low = min([0.0, *(value["end"] for value in values)])
+    y = word("method", sort=list(names), axis=names_axis(label))
+    # Room beyond 100 for the number at the end of the longest bar.
+    ends = linear(low, 100 + 46 * 100 / width)
+    x = number("end", title=title, scale=ends, axis={"values": [0, 25, 50, 75, 100]})
+    shown = tooltip({"method": "method", "text": title})
+    return chart(
+        [
+            mark("bar", {"x": x, "y": y, "color": as_is("colour"), "tooltip": shown},
+                 height={"band": 0.72}),
+            mark("text", {"x": x, "y": y, "text": word("text")}, align="left", baseline="middle", dx=4),
+        ],
+        values=values,
+        width=width,
+        height={"step": _STEP},
+    )  # fmt: skip
+
+
+def _rest(percent: float | None) -> float | None:
+    return None if percent is None else 100 - percent
+
+
+def _hundredfold(share: float | None) -> float | None:
+    return None if share is None else 100 * share

@@ -1,0 +1,215 @@
+"""The forest plot: each method's gap to the baseline, with its interval, the margin and the verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from whichpeft.analysis import Comparison, Row
+from whichpeft.report.figures.figure import Drawn, Figure, Size, titled, undrawn
+from whichpeft.report.figures.figure_data import interval_columns, named_columns
+from whichpeft.report.figures.label_placement import CHAR, distinct, shortened
+from whichpeft.report.figures.style import looks
+from whichpeft.report.figures.vega import (
+    Spec,
+    as_is,
+    chart,
+    fixed,
+    linear,
+    mark,
+    names_axis,
+    number,
+    tooltip,
+    word,
+)
+from whichpeft.report.tables.columns import about, interval_over, with_bounds
+from whichpeft.report.text import UNKNOWN, plain, tuned_note
+from whichpeft.report.verdict_text import proves, verdict
+from whichpeft.units import points
+
+_STEP = 30  # pixels from one method to the next
+_BETWEEN = 12
+
+
+def gap_figures(comparison: Comparison, size: Size) -> dict[str, Figure]:
+    """Return the forest plot by the name of its file; none where there is no gap to draw."""
+    title = f"Gap to {plain(comparison.baseline)}"
+    rows = [
+        row for row in comparison.answers if row["gap_mean"] is not None and row["verdict"] != "baseline"
+    ]
+    rows.sort(key=lambda row: -row["gap_mean"])
+    others = [row for row in comparison.answers if row["verdict"] != "baseline"]
+    if not others:
+        return {}
+    # What trains nothing is so far below all that trains that these would be pressed together.
+    rows = [row for row in rows if row["trainable_parameters"] != 0] or rows
+    if not rows:
+        why = (
+            f"the baseline {plain(comparison.baseline)} has no score yet"
+            if comparison.baseline_row is not None
+            else f"the baseline {plain(comparison.baseline)} is not in the study"
+        )
+        return {"gaps": undrawn(why, size, title=title, about=about(comparison))}
+    figure = titled(
+        _forest(comparison, rows, size),
+        size,
+        title=title,
+        about=about(comparison),
+        caption=_caption(comparison, rows, others),
+        rows=[_columns(row) for row in rows],
+    )
+    return {"gaps": figure}
+
+
+def _forest(comparison: Comparison, rows: Sequence[Row], size: Size) -> Spec:
+    words = [_words(row, brief=size.stacked) for row in rows]
+    beside = round(CHAR * max(len(line) for two in words for line in two)) + _BETWEEN
+    room = max(86.0, 0.22 * size.whole_width)
+    names = distinct([shortened(plain(row["method"]), room) for row in rows])
+    label = round(CHAR * max(map(len, names))) + 8
+    width = size.whole_width - label - beside
+    low, high = _domain(comparison, rows)
+    values = _values(comparison, rows, names, words, (low, high))
+    y = word("name", sort=names, axis=names_axis(label, labelFontSize=11))
+    x = number(
+        "gap", title="gap, points", scale=linear(low, high), axis={"tickCount": max(3, width // 60)}
+    )
+    height = _STEP * len(rows)
+    margin = points(comparison.margin)
+    band = [{"from": -margin, "to": margin}]
+    facts = {"name": "method", "shown": "gap", "verdict": "verdict", "proves": "proves"}
+    coloured = {"color": as_is("colour")}
+    ends = [
+        mark("point", {"x": number("at"), "y": y, **coloured}, where=f"datum.beyond_{side}",
+             shape=f"triangle-{side}", filled=True, size=34)
+        for side in ("left", "right")
+    ]  # fmt: skip
+    ends = [_at(end, field) for end, field in zip(ends, ("low", "high"), strict=True)]
+    return chart(
+        [
+            mark("rect", {"x": x | {"field": "from"}, "x2": {"field": "to"}, "y": fixed(0),
+                          "y2": fixed(height)}, values=band, color="#868c96", opacity=0.17),
+            mark("rule", {"x": x | {"field": "zero"}, "y": fixed(0), "y2": fixed(height)},
+                 values=[{"zero": 0}], strokeDash=[5, 4], strokeWidth=1.3),
+            mark("rule", {"x": x | {"field": "low"}, "x2": {"field": "high"}, "y": y, **coloured},
+                 where="datum.low != null", strokeWidth=2.2),
+            *ends,
+            mark("point", {"x": x, "y": y, **coloured, "shape": as_is("shape"),
+                           "tooltip": tooltip(facts)}, filled=True, size=90, opacity=1),
+            mark("text", {"x": fixed(width + _BETWEEN), "y": y, "text": word("verdict")}, align="left",
+                 baseline="bottom", fontWeight="bold", dy=0),
+            mark("text", {"x": fixed(width + _BETWEEN), "y": y, "text": word("proved")}, align="left",
+                 baseline="top", dy=2, fontSize=10, opacity=0.8),
+        ],
+        values=values, width=width, height=height,
+    )  # fmt: skip
+
+
+def _at(end: Spec, field: str) -> Spec:
+    return {**end, "encoding": {**end["encoding"], "x": number(field)}}
+
+
+def _domain(comparison: Comparison, rows: Sequence[Row]) -> tuple[float, float]:
+    """Return bounds that hold all gaps and the margin, and intervals where they are not too wide."""
+    margin = points(comparison.margin)
+    gaps = [points(row["gap_mean"]) for row in rows]
+    low, high = min([*gaps, -margin]), max([*gaps, margin])
+    # Two seeds can give an interval of hundreds of points, which would press all gaps together.
+    room = max(0.6 * (high - low), 8.0)
+    low, high = (
+        max(min([low, *_ends(rows, "gap_low")]), low - room),
+        min(max([high, *_ends(rows, "gap_high")]), high + room),
+    )
+    edge = 0.04 * (high - low)
+    return low - edge, high + edge
+
+
+def _ends(rows: Sequence[Row], key: str) -> list[float]:
+    return [points(row[key]) for row in rows if row[key] is not None]
+
+
+def _values(
+    comparison: Comparison,
+    rows: Sequence[Row],
+    names: Sequence[str],
+    words: Sequence[tuple[str, str]],
+    domain: tuple[float, float],
+) -> list[dict[str, Any]]:
+    look = looks([row["method"] for row in comparison.rows])
+    values = []
+    for row, name, (first, second) in zip(rows, names, words, strict=True):
+        low, high = row["gap_low"], row["gap_high"]
+        low = None if low is None else points(low)
+        high = None if high is None else points(high)
+        values.append(
+            {
+                "name": name,
+                "gap": points(row["gap_mean"]),
+                # An interval that goes on ends in an arrow at the edge.
+                "low": None if low is None else max(low, domain[0]),
+                "high": None if high is None else min(high, domain[1]),
+                "beyond_left": low is not None and low < domain[0],
+                "beyond_right": high is not None and high > domain[1],
+                "colour": look[row["method"]].colour,
+                "shape": look[row["method"]].shape,
+                "verdict": first,
+                "proved": second,
+                "proves": proves(row),
+                "shown": with_bounds(row, "gap", sign=True),
+            }
+        )
+    return values
+
+
+def _words(row: Row, *, brief: bool) -> tuple[str, str]:
+    """Return what stands beside a line: the verdict, and under it the gap and what is proved."""
+    proved = proves(row)
+    if brief:
+        told = str(row["verdict"] or UNKNOWN)
+        return told, "" if proved == UNKNOWN else proved
+    parts = [with_bounds(row, "gap", sign=True), *([] if proved == UNKNOWN else [f"proved {proved}"])]
+    return verdict(row), "; ".join(parts)
+
+
+def _columns(row: Row) -> Drawn:
+    proved = row["proved_margin"]
+    return (
+        named_columns(row)
+        | interval_columns(row, "gap")
+        | {
+            "verdict": row["verdict"],
+            "proved_margin_points": None if proved is None else points(proved),
+            "p_adjusted": row["p_adjusted"],
+        }
+    )
+
+
+def _caption(comparison: Comparison, rows: Sequence[Row], others: Sequence[Row]) -> str:
+    base = plain(comparison.baseline)
+    parts = [
+        f"Score minus that of {base}, paired by seed; right of the dashed line is better. Shaded: "
+        f"within {points(comparison.margin):.3g} points, where a method counts as equivalent."
+    ]
+    if any(row["gap_low"] is not None for row in rows):
+        parts.append(f"Bars: 95 % interval over {interval_over(comparison)}.")
+        low, high = _domain(comparison, rows)
+        if any(bound < low for bound in _ends(rows, "gap_low")) or any(
+            bound > high for bound in _ends(rows, "gap_high")
+        ):
+            parts.append("An arrow: the bar goes on.")
+        parts.append(
+            "Verdicts are adjusted for the number of methods (Holm), so that an interval may leave out "
+            "0 and the verdict be undecided."
+        )
+    left = [row for row in others if not any(row is drawn for drawn in rows)]
+    idle = [
+        f"{plain(row['method'])} {with_bounds(row, 'gap', sign=True)}, {verdict(row)}"
+        for row in left
+        if row["gap_mean"] is not None
+    ]
+    if idle:
+        parts.append(f"Trains nothing, so not drawn: {'; '.join(idle)}.")
+    unknown = [plain(row["method"]) for row in left if row["gap_mean"] is None]
+    if unknown:
+        parts.append(f"Not drawn, no gap: {', '.join(unknown)}.")
+    return " ".join(parts) + tuned_note(comparison)

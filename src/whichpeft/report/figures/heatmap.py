@@ -1,0 +1,112 @@
+"""The heat map of several tasks: each method's score on each, coloured by its gap."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from whichpeft.analysis import Across
+from whichpeft.report.figures.figure import Figure, Size, titled
+from whichpeft.report.figures.label_placement import CHAR, distinct, shortened
+from whichpeft.report.figures.vega import Spec, as_is, chart, mark, names_axis, tooltip, word
+from whichpeft.report.tables.across_tasks import heading
+from whichpeft.report.text import plain
+from whichpeft.units import points
+
+_STEP = 26  # pixels from one method to the next
+_NARROW = 34  # pixels of a cell in which a number still has room
+_FULL = 10.0  # points of gap at which a colour is at its strongest
+# From far below to far above, by way of no difference; told apart with any colour blindness.
+_BELOW, _EVEN, _ABOVE = (213, 94, 0), (244, 244, 246), (0, 114, 178)
+
+
+def heat_figure(across: Across, size: Size) -> Figure:
+    """Draw a cell for each method and task: the score as a number, the gap as a colour."""
+    base = across.baseline if across.baseline in across.scores else None
+    cells = _cells(across, base)
+    named = base is not None
+    against = f"that of {plain(across.baseline)}" if named else "the mean of all methods on that task"
+    left = ", ".join(map(plain, across.left_out))
+    return titled(
+        _map(across, cells, size),
+        size,
+        title="Scores by task",
+        about=heading(across),
+        caption=f"Number: score in points. Colour: score minus {against}, from {_FULL:g} points below "
+        f"(orange) to {_FULL:g} above (blue). The best average rank first."
+        f"{f' Left out, since not on every task: {left}.' if left else ''}",
+        rows=[
+            {
+                "method": cell["method"],
+                "task": cell["task"],
+                "score_points": cell["score"],
+                "gap_points": cell["gap"],
+                "gap_to": plain(across.baseline) if named else "mean",
+            }
+            for cell in cells
+        ],
+    )
+
+
+def _cells(across: Across, base: str | None) -> list[dict[str, Any]]:
+    found = []
+    for i, task in enumerate(across.tasks):
+        own = [across.scores[method][i] for method in across.methods]
+        zero = sum(own) / len(own) if base is None else across.scores[base][i]
+        for method, score in zip(across.methods, own, strict=True):
+            gap = points(score - zero)
+            fill, ink = _colours(gap)
+            found.append(
+                {
+                    "method": plain(method),
+                    "task": plain(task),
+                    "score": points(score),
+                    "gap": gap,
+                    "text": f"{points(score):.1f}",
+                    "shown": f"{gap:+.1f}",
+                    "place": across.methods.index(method),
+                    "column": i,
+                    "fill": fill,
+                    "ink": ink,
+                }
+            )
+    return found
+
+
+def _map(across: Across, cells: list[dict[str, Any]], size: Size) -> Spec:
+    room = 90 if size.stacked else 170
+    names = distinct([shortened(plain(method), room) for method in across.methods])
+    label = round(CHAR * max(map(len, names))) + 8
+    width = size.whole_width - label
+    cell = min(110.0, width / len(across.tasks))
+    told = cell >= _NARROW
+    tasks = distinct(
+        [shortened(plain(task), max(cell - 4, 60) if told else 80) for task in across.tasks]
+    )
+    values = [value | {"name": names[value["place"]], "at": tasks[value["column"]]} for value in cells]
+    level = told and all(CHAR * len(task) <= cell for task in tasks)
+    x = word(
+        "at",
+        sort=tasks,
+        axis={"title": None, "ticks": False, "domain": False, "orient": "top",
+              "labelAngle": 0 if level else -40, "labelLimit": 100},
+    )  # fmt: skip
+    y = word("name", sort=names, axis=names_axis(label, labelFontSize=11))
+    tips = {"method": "method", "task": "task", "text": "score", "shown": "gap"}
+    layers = [
+        mark("rect", {"x": x, "y": y, "color": as_is("fill"), "tooltip": tooltip(tips)},
+             stroke="#868c96", strokeWidth=0.4),
+    ]  # fmt: skip
+    if told:
+        layers.append(
+            mark("text", {"x": x, "y": y, "text": word("text"), "color": as_is("ink")}, fontSize=11)
+        )
+    return chart(layers, values=values, width=round(cell * len(tasks)), height=_STEP * len(names))
+
+
+def _colours(gap: float) -> tuple[str, str]:
+    """Return the colour of a cell and that of a number that is legible on it."""
+    share = min(abs(gap) / _FULL, 1.0)
+    end = _ABOVE if gap > 0 else _BELOW
+    mixed = [round(even + (full - even) * share) for even, full in zip(_EVEN, end, strict=True)]
+    light = (0.299 * mixed[0] + 0.587 * mixed[1] + 0.114 * mixed[2]) > 140
+    return "#" + "".join(f"{part:02x}" for part in mixed), "#1c2230" if light else "#ffffff"

@@ -1,0 +1,89 @@
+"""From a figure to files: PNG, SVG and PDF without a browser."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from whichpeft.errors import FolderError
+from whichpeft.report.figures.figure import Figure
+from whichpeft.report.figures.figure_data import as_csv
+from whichpeft.report.figures.style import theme
+from whichpeft.report.figures.vega import VERSION
+from whichpeft.storage.atomic import write_whole
+from whichpeft.storage.cache import cached
+
+_PNG_SCALE = 2.0
+
+
+def save(figure: Figure, folder: Path, stem: str) -> list[Path]:
+    """Write a figure as `stem`.png (twice the size), .svg and .pdf, and its data as .csv.
+
+    Returns the files.
+    """
+    import vl_convert
+
+    spec = {**figure.chart.to_dict(), "config": theme(background="white")}
+    # The drawing is laid out once; the other two files are made of it.
+    svg = vl_convert.vegalite_to_svg(spec, vl_version=vega_lite_version())
+    contents = {
+        "png": vl_convert.svg_to_png(svg, scale=_PNG_SCALE),
+        "svg": svg.encode(),
+        "pdf": vl_convert.svg_to_pdf(svg),
+    }
+    if figure.rows:
+        contents["csv"] = as_csv(figure.rows).encode()
+    written = []
+    for suffix, content in contents.items():
+        path = folder / f"{stem}.{suffix}"
+        write_whole(path, content)
+        written.append(path)
+    return written
+
+
+@cache
+def vega_lite_version() -> str:
+    """Return the Vega-Lite version that the charts are drawn by: theirs, or the newest there is."""
+    import vl_convert
+
+    known: list[str] = vl_convert.get_vegalite_versions()
+    return VERSION if VERSION in known else known[-1]
+
+
+@cache
+def vega_bundle() -> str:
+    """Return the JavaScript that draws charts on a page: Vega, Vega-Lite and Vega-Embed.
+
+    Bundling takes seconds and always gives the same, so the user's cache keeps it.
+    """
+    name = f"vega-bundle-{metadata.version('vl-convert-python')}-{vega_lite_version()}"
+    try:
+        folder = cached(name, lambda made: write_whole(made / "bundle.js", _bundle().encode()))
+    except FolderError:  # a cache that cannot be written to costs seconds, not the page
+        return _bundle()
+    return (folder / "bundle.js").read_text(encoding="utf-8")
+
+
+def _bundle() -> str:
+    import vl_convert
+
+    # With a snippet, an empty one too, the bundle keeps only what the snippet uses.
+    bundle: Any = vl_convert.javascript_bundle
+    return str(bundle(vl_version=vega_lite_version()))
+
+
+def slugs(names: Sequence[str]) -> list[str]:
+    """Turn names into distinct ones that are safe as file names."""
+    found: list[str] = []
+    for name in names:
+        slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:60] or "figure"
+        count = 2
+        unique = slug
+        while unique in found:
+            unique, count = f"{slug}-{count}", count + 1
+        found.append(unique)
+    return found

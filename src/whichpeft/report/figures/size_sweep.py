@@ -1,0 +1,99 @@
+"""The figure of sizes: score against trained parameters, a line for each method run at several."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from whichpeft.analysis import Comparison
+from whichpeft.analysis.sweeps import Sweep, sweeps
+from whichpeft.report.figures.figure import Figure, Size, titled
+from whichpeft.report.figures.figure_data import score_columns
+from whichpeft.report.figures.scales import Axes, Point, Trail
+from whichpeft.report.figures.scatter import scatter
+from whichpeft.report.figures.style import looks
+from whichpeft.report.tables.columns import about, interval_over, with_bounds
+from whichpeft.report.text import plain, tuned_note
+from whichpeft.units import points, show_count
+
+_WIDE = 4.0  # counts that differ by more are drawn on a log axis
+
+
+def sweep_figures(comparison: Comparison, size: Size) -> dict[str, Figure]:
+    """Return the figure of sizes by the name of its file; none where no method has two."""
+    found = sweeps(comparison)
+    if not found:
+        return {}
+    # A line is one method, whatever its sizes: it takes the look of a method of that name.
+    look = looks([sweep.name for sweep in found])
+    dots, trails = [], []
+    for sweep in found:
+        own = _dots(sweep, look[sweep.name].colour, look[sweep.name].shape)
+        dots += own
+        corners = [(dot.x, dot.y) for dot in own]
+        trails.append(Trail(corners=corners, colour=look[sweep.name].colour, dash=look[sweep.name].dash))
+    counts = [dot.x for dot in dots]
+    axes = Axes(
+        x_title="trained parameters, without the head",
+        y_title=f"{plain(comparison.metric or 'score')}, points",
+        width=size.width,
+        height=size.height,
+        log_x=max(counts) > _WIDE * min(counts),
+        x_format="~s",
+    )
+    base = comparison.baseline_row
+    line = None
+    if base is not None and base["score_mean"] is not None:
+        line = points(base["score_mean"]), f"{plain(base['method'])} {points(base['score_mean']):.1f}"
+    figure = titled(
+        scatter(dots, axes, line=line, trails=trails),
+        size,
+        title="Score against size",
+        about=about(comparison),
+        caption=_caption(comparison, found, dots),
+        rows=[
+            {"sweep": plain(sweep.name), "hyperparameter": sweep.hyperparameter, "size": value}
+            | score_columns(row)
+            | {"adapter_parameters": row["adapter_parameters"]}
+            for sweep in found
+            for value, row in zip(sweep.sizes, sweep.rows, strict=True)
+        ],
+    )
+    return {"size-sweep": figure}
+
+
+def _dots(sweep: Sweep, colour: str, shape: str) -> list[Point]:
+    return [
+        Point(
+            # The line is named once, at its largest, and its points by their size.
+            name=_named(sweep, value, whole=i == len(sweep.rows) - 1),
+            x=row["adapter_parameters"],
+            y=points(row["score_mean"]),
+            low=None if row["score_low"] is None else points(row["score_low"]),
+            high=None if row["score_high"] is None else points(row["score_high"]),
+            colour=colour,
+            shape=shape,
+            facts=(
+                ("score", with_bounds(row, "score")),
+                ("trained", show_count(row["adapter_parameters"])),
+            ),
+        )
+        for i, (value, row) in enumerate(zip(sweep.sizes, sweep.rows, strict=True))
+    ]
+
+
+def _named(sweep: Sweep, value: float, *, whole: bool) -> str:
+    size = f"{sweep.hyperparameter}={value:g}" if whole else f"{value:g}"
+    return plain(f"{sweep.name} {size}" if whole else size)
+
+
+def _caption(comparison: Comparison, found: Sequence[Sweep], dots: Sequence[Point]) -> str:
+    parts = ["Beside each point: the size, named in full at the largest."]
+    if any(dot.low is not None for dot in dots):
+        parts.append(f"Bars: 95 % interval over {interval_over(comparison)}.")
+    margin = f"{points(comparison.margin):.3g} points"
+    enough = "; ".join(
+        f"{sweep.name} from {sweep.hyperparameter}={sweep.sizes[sweep.enough(comparison.margin)]:g} on"
+        for sweep in found
+    )
+    parts.append(f"Within {margin} of its best observed score: {plain(enough)}.")
+    return " ".join(parts) + tuned_note(comparison)

@@ -1,0 +1,168 @@
+"""The HTML page: one file with the answer, figures, table and provenance, for use without a network."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+from whichpeft.analysis import Across, Comparison
+from whichpeft.analysis.across_backbones import OverBackbones
+from whichpeft.report.figure_set import figures
+from whichpeft.report.figures.across_backbones import backbone_figures
+from whichpeft.report.figures.across_tasks import across_figures
+from whichpeft.report.figures.render import vega_bundle
+from whichpeft.report.figures.style import colours, theme
+from whichpeft.report.page.figures import shown
+from whichpeft.report.page.provenance import examples, origin
+from whichpeft.report.page.table import brief, measurements
+from whichpeft.report.tables import across_tasks as across_table
+from whichpeft.report.tables.columns import METHOD, about, details, interval_note, problems, pscp_note
+from whichpeft.report.text import plain
+from whichpeft.report.verdict_text import undecided, verdict_notes
+
+if TYPE_CHECKING:
+    from jinja2 import Environment, Template
+
+    from whichpeft.report.contents import ReportContents
+
+
+def page(report: ReportContents, beside: str | None = None) -> str:
+    """Return the whole page as HTML. Nothing in it is loaded from anywhere else.
+
+    beside: a published table that one more figure of each comparison draws beside its results.
+    """
+    sections = [
+        _section(comparison, place, beside) for place, comparison in enumerate(report.comparisons)
+    ]
+    across = [_across(one, place) for place, one in enumerate(report.across)]
+    backbones = [_backbones(over, place) for place, over in enumerate(report.backbones)]
+    specs = {
+        view.id: view.specs
+        for section in (*across, *backbones, *sections)
+        for one in section["figures"]
+        for view in one.views
+    }
+    return _template("page.html.j2").render(
+        title=plain(report.study.name) or "whichpeft",
+        # What holds for several tasks is the answer to the whole study.
+        answers=sorted(report.answers, key=lambda answer: len(answer.tasks) == 1),
+        sections=sections,
+        across=across,
+        backbones=backbones,
+        origin=origin(report),
+        style=_text("page.css"),
+        specs=_script_json(specs),
+        theme=_script_json(theme(page=True)),
+        bundle=vega_bundle() if specs else "",
+        scripts=[_text("page.js"), _text("page_table.js"), _text("page_figures.js")],
+    )
+
+
+def tables(report: ReportContents) -> str:
+    """Return the tables alone as an HTML fragment, for notebooks."""
+    sections = [_words(comparison) | brief(comparison) for comparison in report.comparisons]
+    return _template("tables.html.j2").render(sections=sections)
+
+
+def _section(comparison: Comparison, place: int, beside: str | None) -> dict[str, Any]:
+    return _words(comparison) | {
+        "id": f"comparison-{place}",
+        "examples": examples(comparison),
+        **shown(lambda size: figures(comparison, size, beside), str(place)),
+        "legend": _legend([row["method"] for row in comparison.answers]),
+        "table": measurements(comparison),
+        "hyperparameters": _hyperparameters(comparison),
+    }
+
+
+def _across(across: Across, place: int) -> dict[str, Any]:
+    """Return what the template needs of several tasks at once."""
+    colour = colours(across.methods)
+    return {
+        "id": f"across-{place}",
+        "heading": across_table.heading(across),
+        "columns": across_table.columns(across),
+        "rows": [
+            {"cells": cells, "name": plain(method), "colour": colour[method]}
+            for method, cells in zip(across.methods, across_table.cells(across), strict=True)
+        ],
+        "words": [across_table.order_words(across), across_table.probability_words(across)],
+        "notes": across_table.remarks(across),
+        **shown(lambda size: across_figures(across, size), f"across-{place}"),
+        "legend": _legend(across.methods),
+    }
+
+
+def _backbones(over: OverBackbones, place: int) -> dict[str, Any]:
+    """Return what the template needs of several backbones on one task."""
+    return {
+        "id": f"backbones-{place}",
+        "heading": f"{plain(over.task)} by size of the backbone",
+        **shown(lambda size: backbone_figures(over, size), f"backbones-{place}"),
+        "legend": _legend(list(over.methods)),
+    }
+
+
+def _legend(methods: list[str]) -> list[tuple[str, str]]:
+    """Return each method's name and colour."""
+    colour = colours(methods)
+    return [(plain(method), colour[method]) for method in dict.fromkeys(methods)]
+
+
+def _words(comparison: Comparison) -> dict[str, Any]:
+    """Return what stands around a comparison's table: text, no numbers left to format."""
+    return {
+        "heading": f"{plain(comparison.backbone)} on {plain(comparison.task)}",
+        "about": about(comparison),
+        "details": details(comparison),
+        "intervals": [
+            interval_note(comparison),
+            *verdict_notes(comparison),
+            *pscp_note(comparison),
+        ],
+        "undecided": undecided(comparison),
+        "problems": problems(comparison),
+        "notes": [plain(note) for note in comparison.notes],
+    }
+
+
+def _hyperparameters(comparison: Comparison) -> list[tuple[str, str]]:
+    return [
+        (
+            METHOD.show(row),
+            plain(", ".join(f"{key}={value}" for key, value in row["hyperparameters"].items())),
+        )
+        for row in comparison.rows
+        if row["hyperparameters"]
+    ]
+
+
+def _script_json(value: Any) -> str:
+    """Write JSON that can stand inside a script element: no text in it can end the element."""
+    text = json.dumps(value, allow_nan=False, separators=(",", ":"))
+    for char in "<>&\u2028\u2029":
+        text = text.replace(char, f"\\u{ord(char):04x}")
+    return text
+
+
+def _text(name: str) -> str:
+    return files("whichpeft.report.page").joinpath(name).read_text(encoding="utf-8")
+
+
+def _template(name: str) -> Template:
+    return _environment().get_template(name)
+
+
+@cache
+def _environment() -> Environment:
+    from jinja2 import Environment, FunctionLoader, StrictUndefined
+
+    return Environment(
+        loader=FunctionLoader(_text),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )

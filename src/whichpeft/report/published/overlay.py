@@ -1,0 +1,131 @@
+"""Own results and published ones in one figure, marked apart."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from whichpeft import reference
+from whichpeft.analysis import Comparison
+from whichpeft.errors import RequestError, nearest
+from whichpeft.report.figures.figure import Figure, Size, titled, undrawn
+from whichpeft.report.figures.scales import Axes, Point
+from whichpeft.report.figures.scatter import scatter
+from whichpeft.report.figures.style import colours
+from whichpeft.report.tables.columns import about
+from whichpeft.report.text import named, plain
+
+_GREY = "#868c96"
+_LEAST = 60  # per cent retained; what lies below would press all else together
+
+
+def check_published(name: str) -> str:
+    """Return the name of a published table that tells retention.
+
+    Raises RequestError for one that cannot: it has no full fine-tuning to be held against.
+    """
+    known = reference.canonical(name)
+    if known not in _TABLES:
+        raise RequestError(
+            f"--published {name!r}: it has no full fine-tuning that methods could be held against"
+            f"{nearest(known, _TABLES)}; these have: {', '.join(_TABLES)}"
+        )
+    return known
+
+
+def beside_published(comparison: Comparison, name: str, size: Size) -> Figure:
+    """Draw retention against trainable share: own methods filled, published ones hollow."""
+    title = "Performance retained against trainable share, beside published results"
+    colour = colours([row["method"] for row in comparison.rows])
+    own = [
+        Point(
+            name=named(row),
+            x=row["trainable_percent"],
+            y=row["retention_percent"],
+            colour=colour[row["method"]],
+            facts=(("from", "this study"), ("backbone", plain(comparison.backbone))),
+        )
+        for row in comparison.answers
+        if row["retention_percent"] is not None
+        and row["trainable_percent"]
+        and row["verdict"] != "baseline"
+    ]
+    if not own:
+        why = "no method of this study has a score beside the baseline's"
+        return undrawn(why, size, title=title, about=about(comparison))
+    theirs = _TABLES[check_published(name)]()
+    shown = [point for point in theirs if point.y >= _LEAST]
+    kept = [point for point in own if point.y >= _LEAST]
+    left_out = [point.name for point in own if point.y < _LEAST]
+    caption = (
+        f"Filled: this study, retention of {plain(comparison.baseline)}. Hollow: published, "
+        "other models, data and hardware, tuned and counted in other ways: the two are not comparable "
+        "as experiments."
+    )
+    if left_out:
+        caption += f" Own below {_LEAST} %, left out: {', '.join(left_out)}."
+    if len(shown) < len(theirs):
+        caption += f" Published below {_LEAST} %, left out: {len(theirs) - len(shown)}."
+    caption = f"{caption} {reference.source(name)}"
+    axes = Axes(
+        x_title="trainable parameters, %",
+        y_title="performance retained, %",
+        width=size.width,
+        height=size.height,
+        log_x=True,
+    )
+    chart = scatter([*shown, *kept], axes, line=(100, "as full fine-tuning"))
+    rows = [
+        {
+            "from": dict(point.facts)["from"],
+            "name": point.name,
+            "backbone": dict(point.facts)["backbone"],
+            "trainable_percent": point.x,
+            "retention_percent": point.y,
+        }
+        for point in [*own, *theirs]
+    ]
+    return titled(chart, size, title=title, about=about(comparison), caption=caption, rows=rows)
+
+
+def _domains() -> list[Point]:
+    return [
+        _hollow(
+            str(row["application"]),
+            float(row["params_percent"]),
+            float(row["performance_retention_percent"]),
+            str(row["backbone"]),
+            named=True,
+        )
+        for row in reference.load("domains").to_dict(orient="records")
+    ]
+
+
+def _metamathqa() -> list[Point]:
+    frame = reference.load("hf-metamathqa")
+    full = float(frame.loc[frame["peft_type"] == "FULL", "test_accuracy"].iloc[0])
+    return [
+        _hollow(
+            str(row["experiment"]),
+            100 * row["trainable_parameters"] / row["total_parameters"],
+            100 * row["test_accuracy"] / full,
+            "Llama-3.2-3B",
+            named=False,
+        )
+        for row in frame[frame["peft_type"] != "FULL"].to_dict(orient="records")
+    ]
+
+
+def _hollow(name: str, share: float, retained: float, backbone: str, *, named: bool) -> Point:
+    return Point(
+        name=name,
+        x=share,
+        y=retained,
+        colour=_GREY,
+        facts=(("from", "published"), ("backbone", backbone)),
+        named=named,
+        hollow=True,
+        opacity=0.9 if named else 0.6,
+    )
+
+
+_TABLES: dict[str, Callable[[], list[Point]]] = {"domains": _domains, "hf-metamathqa": _metamathqa}

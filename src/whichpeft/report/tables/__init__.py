@@ -1,0 +1,1 @@
+"""Tables for the terminal and as JSON, CSV, Markdown, LaTeX and Parquet."""

@@ -1,0 +1,167 @@
+"""The table for machines and for papers: JSON, CSV, Markdown, LaTeX."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from whichpeft.analysis import KEYS, Comparison, Row
+from whichpeft.analysis.pscp import PSCP_KEYS
+from whichpeft.report.tables.columns import about, brief, interval_note, problems, pscp_note
+from whichpeft.report.tables.language import beside_lines
+from whichpeft.report.text import UNKNOWN, plain
+from whichpeft.report.verdict_text import undecided, verdict_notes
+
+
+def as_json(rows: Sequence[Row]) -> str:
+    """Write rows as a JSON list of objects, unknown values as null; never NaN."""
+    return json.dumps([{key: strict(row[key]) for key in keys(rows)} for row in rows], indent=1)
+
+
+def as_csv(rows: Sequence[Row]) -> str:
+    """Write rows as CSV, unknown values empty, lists and mappings as JSON."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(keys(rows))
+    for row in rows:
+        writer.writerow([cell(row[key]) for key in keys(rows)])
+    return buffer.getvalue()
+
+
+def keys(rows: Sequence[Row]) -> tuple[str, ...]:
+    """Return the documented keys, and those of PSCP where it was asked for."""
+    return (*KEYS, *(key for key in PSCP_KEYS if rows and key in rows[0]))
+
+
+def as_markdown(comparisons: Sequence[Comparison]) -> str:
+    """Write one Markdown table for each backbone and task, failures and notes beneath."""
+    blocks = []
+    for comparison in comparisons:
+        lines = [
+            f"**{markdown(about(comparison))}**",
+            "",
+            pipes([column.title for column in brief(comparison)]),
+            pipes([":--" if column.words else "--:" for column in brief(comparison)]),
+            *(
+                pipes([markdown(column.show(row)) for column in brief(comparison)])
+                for row in comparison.rows
+            ),
+            "",
+            *(f"{markdown(note)}." for note in _notes(comparison)),
+        ]
+        beneath = [
+            *(f"- {markdown(line)}" for line in beside_lines(comparison)),
+            *(f"- {markdown(m)}, undecided: {needed}" for m, needed in undecided(comparison)),
+            *(f"- {markdown(m)}, {status}: {markdown(why)}" for m, status, why in problems(comparison)),
+            *(f"- {markdown(note)}" for note in comparison.notes),
+        ]
+        blocks.append("\n".join([*lines, *([""] if beneath else []), *beneath]))
+    return "\n\n".join(blocks) + "\n"
+
+
+def as_latex(comparisons: Sequence[Comparison]) -> str:
+    """Write one booktabs table for each backbone and task (``\\usepackage{booktabs}``)."""
+    return "\n".join(_latex_table(comparison) for comparison in comparisons)
+
+
+def _latex_table(comparison: Comparison) -> str:
+    spec = "".join("l" if column.words else "r" for column in brief(comparison))
+    beneath = _notes(comparison)
+    beneath += [f"undecided {m}: {needed}" for m, needed in undecided(comparison)]
+    beneath += [f"{status} {m}: {why}" for m, status, why in problems(comparison)]
+    beneath += [plain(note) for note in comparison.notes]
+    lines = [
+        r"\begin{table}",
+        r"\centering",
+        rf"\caption{{{latex(about(comparison))}. {latex('. '.join(map(_sentence, beneath)))}.}}",
+        rf"\begin{{tabular}}{{{spec}}}",
+        r"\toprule",
+        " & ".join(latex(column.title) for column in brief(comparison)) + r" \\",
+        r"\midrule",
+        *(
+            " & ".join(latex_cell(column.show(row)) for column in brief(comparison)) + r" \\"
+            for row in comparison.rows
+        ),
+        r"\bottomrule",
+        r"\end{tabular}",
+        r"\end{table}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _notes(comparison: Comparison) -> list[str]:
+    return [interval_note(comparison), *verdict_notes(comparison), *pscp_note(comparison)]
+
+
+_LATEX = {
+    "\\": r"\textbackslash{}",
+    "&": r"\&",
+    "%": r"\%",
+    "$": r"\$",
+    "#": r"\#",
+    "_": r"\_",
+    "{": r"\{",
+    "}": r"\}",
+    # A bracket right after a row's end would be read as its optional argument.
+    "[": "{[}",
+    "]": "{]}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    "`": r"\textasciigrave{}",
+    '"': "''",  # the straight one is missing from the fonts that a document has unless it asks
+    "±": r"$\pm$",
+    "≥": r"$\geq$",
+    "≤": r"$\leq$",
+    "→": r"$\to$",
+    UNKNOWN: r"\textendash{}",
+}
+
+
+def latex(text: str) -> str:
+    # Two hyphens would come out as a dash.
+    return "".join(_LATEX.get(char, char) for char in text).replace("--", "-{}-")
+
+
+def latex_cell(text: str) -> str:
+    """Escape a cell; the hyphen before a number becomes a minus."""
+    negative = len(text) > 1 and text[0] == "-" and text[1].isdigit()
+    return rf"$-${latex(text[1:])}" if negative else latex(text)
+
+
+def markdown(text: str) -> str:
+    """Escape what Markdown or HTML inside it would read as markup."""
+    text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return "".join("\\" + char if char in "\\`*_[]|~#!" else char for char in text)
+
+
+def pipes(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def strict(value: Any) -> Any:
+    """Return a value that strict JSON can hold: numbers that are none become null."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {str(key): strict(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [strict(inner) for inner in value]
+    return value if value is None or isinstance(value, (bool, int, str)) else str(value)
+
+
+def cell(value: Any) -> str:
+    value = strict(value)
+    if value is None:
+        return ""
+    return json.dumps(value) if isinstance(value, (dict, list, bool)) else str(value)

@@ -1,0 +1,92 @@
+"""The table on a terminal, with as many columns as its width holds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich import box
+from rich.cells import cell_len
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from whichpeft.analysis import Comparison
+from whichpeft.report.tables.columns import (
+    METHOD,
+    Column,
+    about,
+    brief,
+    interval_note,
+    problems,
+    pscp_note,
+)
+from whichpeft.report.tables.language import beside_lines
+from whichpeft.report.text import plain
+from whichpeft.report.verdict_text import undecided, verdict_notes
+
+_STYLES = {"failed": "red", "refused": "yellow", "partial": "yellow", "completed": "green"}
+_BETWEEN = 3  # blank cells between two columns, one of them the box's divider
+
+
+def print_comparisons(comparisons: Sequence[Comparison], console: Console) -> None:
+    """Print one table for each backbone and task, and beneath it what has to be said."""
+    for i, comparison in enumerate(comparisons):
+        if i:
+            console.print()
+        _print(comparison, console)
+
+
+def fitting(comparison: Comparison, width: int) -> list[Column]:
+    """Return the columns that fit in so many cells, the less important ones dropped first."""
+    kept = list(brief(comparison))
+    while _needed(comparison, kept, width) > width and len(kept) > 2:
+        kept.remove(max(kept, key=lambda column: column.keep or 0))
+    return kept
+
+
+def _print(comparison: Comparison, console: Console) -> None:
+    columns = fitting(comparison, console.width)
+    console.print(Text(about(comparison), style="bold"))
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, _BETWEEN - 1, 0, 0), show_edge=False)
+    for column in columns:
+        table.add_column(
+            Text(column.title),
+            justify="left" if column.words else "right",
+            no_wrap=column is not METHOD,
+            overflow="fold",
+            max_width=_longest(column, console.width),
+        )
+    for row in comparison.rows:
+        style = "" if row["status"] == "completed" else _STYLES.get(row["status"], "")
+        table.add_row(*(Text(column.show(row), style=style) for column in columns))
+    console.print(table)
+    for line in (interval_note(comparison), *verdict_notes(comparison), *pscp_note(comparison)):
+        console.print(Text(line, style="dim"))
+    for line in beside_lines(comparison):
+        console.print(Text(line))
+    dropped = [column.title for column in brief(comparison) if column not in columns]
+    if dropped:
+        hidden = f"not shown, for want of width: {', '.join(dropped)}"
+        console.print(Text(hidden, style="dim"))
+    for method, needed in undecided(comparison):
+        console.print(Text(f"undecided  {method}: {needed}"))
+    for method, status, reason in problems(comparison):
+        console.print(
+            Text.assemble((status, _STYLES.get(status, "")), f"  {method}: {reason}"), soft_wrap=False
+        )
+    for note in comparison.notes:
+        console.print(Text(f"note  {plain(note)}", style="yellow"))
+
+
+def _needed(comparison: Comparison, columns: Sequence[Column], width: int) -> int:
+    """Return how many cells the columns need on a terminal of so many."""
+    needed = 0
+    for column in columns:
+        cells = (column.title, *(column.show(row) for row in comparison.rows))
+        needed += min(max(map(cell_len, cells)), _longest(column, width) or width) + _BETWEEN
+    return needed
+
+
+def _longest(column: Column, width: int) -> int | None:
+    """Return where a method's name is folded, so that it does not push the measurements out."""
+    return max(16, width * 3 // 10) if column is METHOD else None

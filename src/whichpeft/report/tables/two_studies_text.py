@@ -1,0 +1,123 @@
+"""Two studies side by side on a terminal, in Markdown and LaTeX, and as a page of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib.resources import files
+from typing import TYPE_CHECKING
+
+from whichpeft.analysis import InBoth, TwoStudies
+from whichpeft.report.tables.export import latex, latex_cell, markdown, pipes
+from whichpeft.report.tables.two_studies import COLUMNS, Column, grounds, headline, notes
+from whichpeft.report.text import plain
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+_BETWEEN = 2  # blank cells between two columns, beside the one that divides them
+
+
+def print_two(two: TwoStudies, console: Console) -> None:
+    """Print what changed, then a table for each backbone and task, then what has to be said."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    console.print(Text(headline(two), style="bold"))
+    for change in two.changes:
+        console.print(Text.assemble(("changed  ", "cyan"), plain(str(change))))
+    if not two.changes:
+        console.print(Text("nothing that was asked or where it ran has changed"))
+    for name, methods in grounds(two).items():
+        kept = list(COLUMNS)
+        while sum(_width(column, methods) for column in kept) > console.width and len(kept) > 2:
+            kept.remove(max(kept, key=lambda column: column.keep))
+        console.print()
+        console.print(Text(name, style="bold"))
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, _BETWEEN, 0, 0), show_edge=False)
+        for column in kept:
+            table.add_column(
+                column.title,
+                justify="left" if column.words else "right",
+                no_wrap=column.title != "method",
+                overflow="fold",
+            )
+        for method in methods:
+            style = "bold" if method.flipped else ""
+            table.add_row(*(Text(column.show(method), style=style) for column in kept))
+        console.print(table)
+        dropped = ", ".join(column.title for column in COLUMNS if column not in kept)
+        if dropped:
+            console.print(Text(f"not shown, for want of width: {dropped}", style="dim"))
+    for line in notes(two):
+        console.print(Text.assemble(("note  ", "yellow"), line))
+
+
+def _width(column: Column, methods: Sequence[InBoth]) -> int:
+    return max(len(column.title), *(len(column.show(method)) for method in methods)) + _BETWEEN + 1
+
+
+def as_markdown(two: TwoStudies) -> str:
+    """Write what changed and a Markdown table for each backbone and task."""
+    lines = [f"**{markdown(headline(two))}**", ""]
+    lines += [f"- {markdown(plain(str(change)))}" for change in two.changes]
+    for name, methods in grounds(two).items():
+        lines += [
+            "",
+            f"**{markdown(name)}**",
+            "",
+            pipes([column.title for column in COLUMNS]),
+            pipes([":--" if column.words else "--:" for column in COLUMNS]),
+            *(pipes([markdown(column.show(method)) for column in COLUMNS]) for method in methods),
+        ]
+    lines += ["", *(f"- {markdown(note)}" for note in notes(two))]
+    return "\n".join(lines) + "\n"
+
+
+def as_latex(two: TwoStudies) -> str:
+    """Write a booktabs table for each backbone and task (``\\usepackage{booktabs}``)."""
+    beneath = " ".join(f"{line}." for line in [*map(str, two.changes), *notes(two)])
+    tables = []
+    for name, methods in grounds(two).items():
+        lines = [
+            r"\begin{table}",
+            r"\centering",
+            rf"\caption{{{latex(plain(f'{name}. {headline(two)} {beneath}'))}}}",
+            rf"\begin{{tabular}}{{{''.join('l' if column.words else 'r' for column in COLUMNS)}}}",
+            r"\toprule",
+            " & ".join(latex(column.title) for column in COLUMNS) + r" \\",
+            r"\midrule",
+            *(
+                " & ".join(latex_cell(column.show(method)) for column in COLUMNS) + r" \\"
+                for method in methods
+            ),
+            r"\bottomrule",
+            r"\end{tabular}",
+            r"\end{table}",
+        ]
+        tables.append("\n".join(lines) + "\n")
+    return "\n".join(tables)
+
+
+def as_html(two: TwoStudies) -> str:
+    """Return a page of its own that opens without a network and needs no script."""
+    from jinja2 import Environment, StrictUndefined
+
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    room = files("whichpeft.report.page")
+    template = environment.from_string(room.joinpath("two_studies.html.j2").read_text("utf-8"))
+    return template.render(
+        title=" and ".join(map(plain, two.names)),
+        headline=headline(two),
+        names=[plain(name) for name in two.names],
+        changes=[[plain(text) for text in (c.what, c.first, c.second)] for c in two.changes],
+        columns=COLUMNS,
+        sections=[
+            (name, [(method.flipped, [column.show(method) for column in COLUMNS]) for method in methods])
+            for name, methods in grounds(two).items()
+        ],
+        notes=notes(two),
+        style=room.joinpath("page.css").read_text("utf-8"),
+    )

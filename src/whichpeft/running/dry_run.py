@@ -1,0 +1,105 @@
+"""Forecast: what a run would do and how long it would take; runs no trial and keeps nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from whichpeft.engine.profile_budget import QUICK, STANDARD, Effort, profile_seconds
+from whichpeft.executors import Executor, NoWatch
+from whichpeft.planning import Cell, make_search
+from whichpeft.records import Record
+from whichpeft.running.request import Request
+from whichpeft.running.runner import TUNING_SHARE, found_by
+from whichpeft.running.setup import make_job, need_of, set_stage, trial_seconds
+
+
+@dataclass(frozen=True, slots=True)
+class ForecastRow:
+    """One cell: what is still to run, and a note.
+
+    tuning: tuning trials; seeds: of the final trials by default; tuned: final trials of what its search
+    finds, for which all seeds are counted until that is known. seconds: of one final trial; a tuning
+    trial takes less, most being stopped early.
+    """
+
+    backbone: str
+    task: str
+    method: str
+    tuning: int
+    seeds: tuple[int, ...]
+    tuned: int
+    seconds: float | None
+    note: str
+
+    @property
+    def trials(self) -> int:
+        """Trials to run."""
+        return self.tuning + len(self.seeds) + self.tuned
+
+    @property
+    def whole_seconds(self) -> float:
+        """Seconds that this cell should take, one trial after the other."""
+        finals = len(self.seeds) + self.tuned
+        return (self.seconds or 0.0) * (finals + TUNING_SHARE * self.tuning)
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """All cells, and the whole: trials to run, trials done before, seconds with so many at once."""
+
+    rows: tuple[ForecastRow, ...]
+    trials: int
+    done: int
+    at_once: int
+    seconds: float
+
+
+def make_forecast(
+    request: Request,
+    scratch: Path,
+    executor: Executor,
+    *,
+    effort: Effort = STANDARD,
+) -> Forecast:
+    """Time a few steps of every method that has not been profiled yet, and add up.
+
+    effort: of the profiles that the run will take.
+    """
+    stage = set_stage(request, scratch, executor)
+    kept = {record.trial.fingerprint: record for record in request.store}
+    cells = {cell.profile.fingerprint: cell for cell in stage.plan.accepted}
+    new = [replace(make_job(cell.profile, cell, stage), effort=QUICK)
+           for name, cell in cells.items() if name not in kept]  # fmt: skip
+    profiles = {name: kept[name] for name in cells if name in kept}
+    study = request.study
+    for job, result in executor.run(new, need_of(study, alone=True), NoWatch()):
+        profiles[job.trial.fingerprint] = result.record
+    rows = tuple(_row(cell, profiles.get(cell.profile.fingerprint), kept) for cell in stage.plan.cells)
+    memory = max((int(p.value("peak_memory_bytes") or 0) for p in profiles.values()), default=0)
+    at_once = executor.at_once(need_of(study, memory=memory))
+    done = sum(record.trial.purpose != "profile" for record in kept.values())
+    # What trains nothing is profiled in no time.
+    long = sum(profiles[job.trial.fingerprint].value("train_seconds") != 0 for job in new)
+    seconds = sum(row.whole_seconds for row in rows) / at_once + profile_seconds(effort) * long
+    return Forecast(rows, sum(row.trials for row in rows), done, at_once, seconds)
+
+
+def _row(cell: Cell, profile: Record | None, kept: Mapping[str, Record]) -> ForecastRow:
+    names = cell.backbone.name, cell.task.name, cell.text
+    if cell.refusal is not None:
+        return ForecastRow(*names, 0, (), 0, None, f"left out: {cell.refusal}")
+    seeds = tuple(trial.seed for trial in cell.finals if trial.fingerprint not in kept)
+    search = make_search(cell)
+    tuning = sum(trial.fingerprint not in kept for trial in search.trials) if search else 0
+    tuned = 0
+    if search is not None and tuning:
+        tuned = len(cell.finals)
+    elif search is not None:
+        found = found_by(search, kept)
+        tuned = sum(trial.fingerprint not in kept for trial in found.finals) if found else 0
+    if profile is not None and profile.outcome.status == "failed":
+        return ForecastRow(*names, tuning, seeds, tuned, None, f"fails: {profile.outcome.reason}")
+    seconds = None if profile is None else trial_seconds(profile, cell)
+    return ForecastRow(*names, tuning, seeds, tuned, seconds, "")

@@ -1,0 +1,174 @@
+"""The page of a run while it fills, for this machine's own browser."""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+import threading
+from html import escape
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from whichpeft.errors import WhichpeftError
+from whichpeft.records import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from whichpeft.engine import Job
+    from whichpeft.executors import Watch
+
+_ASK_EVERY = 2000  # milliseconds between two looks of the page for something new
+_POLICY = "default-src 'none'"
+# The page is drawn anew where there is more to show; the browser keeps its place on it. Who has chosen
+# something on it would lose that, and is asked.
+_FOLLOW = """<script>
+(() => {
+  const shown = %r;
+  let used = false;
+  for (const kind of ["pointerdown", "keydown"])
+    addEventListener(kind, () => { used = true; }, { once: true });
+  const tell = () => {
+    if (document.getElementById("news")) return;
+    document.body.insertAdjacentHTML("beforeend", `<p id="news" role="status"
+      style="position:fixed;right:16px;bottom:16px;z-index:4;margin:0">
+      <button type="button">There are new results: show them</button></p>`);
+    document.querySelector("#news button").addEventListener("click", () => location.reload());
+  };
+  const look = async () => {
+    try {
+      const now = await (await fetch("version", { cache: "no-store" })).text();
+      if (now === shown) return;
+      if (used) tell(); else location.reload();
+    } catch { document.title = "ended · " + document.title; clearInterval(timer); }
+  };
+  const timer = setInterval(look, %d);
+})();
+</script>
+"""
+_WAIT = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>whichpeft</title>
+<meta http-equiv="refresh" content="2"></head><body><p>The study is being prepared.</p></body></html>"""
+
+
+class LivePage:
+    """Serves a run folder's page on loopback, at an address that cannot be guessed. A context manager.
+
+    While costs are measured, alone on the machine, no page is made anew: what was made last is shown.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._store = Store(folder)
+        self._token = secrets.token_urlsafe(24)
+        self._making = threading.Lock()
+        self._made = ("", "")
+        self.measuring = False
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
+        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+
+    @property
+    def address(self) -> str:
+        """Return the page's address, with the token that opens it."""
+        return f"http://127.0.0.1:{self._server.server_port}/{self._token}/"
+
+    def __enter__(self) -> LivePage:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+    def followed_by(self, watch: Watch) -> Watch:
+        """Return a watch that tells this page when costs are measured, and the given one everything."""
+        return _Following(watch, self)
+
+    def answer(self, path: str, host: str) -> tuple[HTTPStatus, str, str]:
+        """Return status, kind and content for a request; nothing without the token, or by another name.
+
+        A page elsewhere could lead the browser here under a name of its own: host has to be loopback's.
+        """
+        port = self._server.server_port
+        if host not in (f"127.0.0.1:{port}", f"localhost:{port}"):
+            return HTTPStatus.FORBIDDEN, "text/plain", "this page is for 127.0.0.1"
+        parts = path.partition("?")[0].split("/")
+        if len(parts) != 3 or not secrets.compare_digest(parts[1].encode(), self._token.encode()):
+            return HTTPStatus.NOT_FOUND, "text/plain", "nothing here"
+        if parts[2] == "version":
+            return HTTPStatus.OK, "text/plain", self._version()
+        if parts[2]:
+            return HTTPStatus.NOT_FOUND, "text/plain", "nothing here"
+        return HTTPStatus.OK, "text/html", self._page()
+
+    def _version(self) -> str:
+        """Say which state of the folder is to be shown."""
+        return self._made[0] if self.measuring and self._made[0] else _state(self._store)
+
+    def _page(self) -> str:
+        from whichpeft.report import Report
+        from whichpeft.report.page.page import page
+
+        with self._making:
+            version = self._version()
+            if not version:
+                return _WAIT
+            if version != self._made[0]:
+                try:
+                    html = page(Report.read(self._store.folder).contents)
+                except WhichpeftError as error:
+                    return _WAIT.replace("The study is being prepared.", escape(str(error)))
+                html = html.replace(_POLICY, f"{_POLICY}; connect-src 'self'", 1)
+                # The drawing code has the same words in its text: the last are those of the page.
+                start, end, rest = html.rpartition("</body>")
+                html = f"{start}{_FOLLOW % (version, _ASK_EVERY)}{end}{rest}"
+                self._made = (version, html)
+            return self._made[1]
+
+
+class _Following:
+    """Passes everything on to a watch, and tells a page whether costs are being measured."""
+
+    def __init__(self, watch: Watch, page: LivePage) -> None:
+        self._watch, self._page = watch, page
+
+    def stage(self, name: str, jobs: Sequence[Job], *, done: int, at_once: int) -> None:
+        self._page.measuring = name == "profile"
+        self._watch.stage(name, jobs, done=done, at_once=at_once)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._watch, name)
+
+
+def _state(store: Store) -> str:
+    """Name the state of a folder by its newest record and their number; empty before the first."""
+    times = [path.stat().st_mtime_ns for path in (store.folder / "records").glob("*.json")]
+    return f"{len(times)}-{max(times)}" if times and store.study_file.is_file() else ""
+
+
+def _handler(live: LivePage) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            status, kind, text = live.answer(self.path, self.headers.get("Host", ""))
+            content = text.encode()
+            self.send_response(status)
+            self.send_header("Content-Type", f"{kind}; charset=utf-8")
+            self.send_header("Content-Length", str(len(content)))
+            for name, value in (
+                ("Cache-Control", "no-store"),
+                ("X-Content-Type-Options", "nosniff"),
+                ("X-Frame-Options", "DENY"),
+                ("Referrer-Policy", "no-referrer"),
+            ):
+                self.send_header(name, value)
+            self.end_headers()
+            with contextlib.suppress(ConnectionError):  # the browser has gone on
+                self.wfile.write(content)
+
+        def log_message(self, format: str, *args: Any) -> None:
+            """The terminal belongs to the run."""
+
+    return Handler

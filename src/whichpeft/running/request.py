@@ -1,0 +1,84 @@
+"""Checks a request before anything heavy is loaded or run."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from whichpeft.backbones import BACKBONES
+from whichpeft.errors import StudyError
+from whichpeft.methods import UNTRAINED, Method, resolve_methods
+from whichpeft.records import Store
+from whichpeft.running.study_folder import check_writable, extend_study
+from whichpeft.study import Study
+from whichpeft.study.names import with_paths
+from whichpeft.study.spec import short_name
+from whichpeft.tasks import TASKS, Task, load_task
+from whichpeft.tracking import check_trackers
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A study whose names, data and folder are in order.
+
+    whole: the study with the methods and seeds that its folder held before.
+    methods: the study's methods by how they were typed, in order.
+    """
+
+    study: Study
+    whole: Study
+    store: Store
+    methods: Mapping[str, Method]
+    tasks: tuple[Task, ...]
+
+
+def check_request(study: Study, folder: Path, jobs: int | None = None) -> Request:
+    """Check names, data and folder. Raises RequestError, naming the way out."""
+    if jobs is not None and jobs < 1:
+        raise StudyError(f"--jobs is {jobs}; it has to be 1 or more")
+    if not study.tasks:
+        raise StudyError(f"study {study.name!r}: tasks is empty; name at least one")
+    check_trackers(study.track)
+    study = _absolute(study)
+    if UNTRAINED not in study.methods:
+        study = dataclasses.replace(study, methods=(*study.methods, UNTRAINED))
+    resolve_methods(study.methods)
+    store = Store(folder)
+    study, whole = extend_study(store, study)
+    methods = resolve_methods(study.methods)
+    tasks = tuple(load_task(source) for source in study.tasks)
+    for kind, names in (
+        ("tasks", [task.name for task in tasks]),
+        ("backbones", [short_name(name) for name in study.backbones]),
+    ):
+        for name in names:
+            if names.count(name) > 1:
+                raise StudyError(
+                    f"study {study.name!r}: two {kind} are called {name!r}, so their records would mix; "
+                    "give them studies of their own"
+                )
+    check_writable(folder)
+    return Request(study, whole, store, methods, tasks)
+
+
+def _absolute(study: Study) -> Study:
+    """Make existing paths absolute, so that the study kept in the folder works from anywhere."""
+
+    def settle(name: str) -> str:
+        path = Path(name).expanduser()
+        return str(path.resolve()) if path.exists() and name not in {*TASKS, *BACKBONES} else name
+
+    tasks = []
+    for source in study.tasks:
+        changes: dict[str, Any] = {
+            key: settle(value)
+            for key in ("name", "train", "validation", "test", "held_out", "folder")
+            if (value := getattr(source, key))
+        }
+        tasks.append(dataclasses.replace(source, **changes))
+    backbones = tuple(settle(name) for name in study.backbones)
+    methods = tuple(with_paths(text, settle) for text in study.methods)
+    return dataclasses.replace(study, tasks=tuple(tasks), backbones=backbones, methods=methods)

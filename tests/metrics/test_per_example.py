@@ -1,0 +1,85 @@
+"""Pseudo-values against the tasks' metrics and against leaving examples out one by one."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from whichpeft.metrics import labelled as metrics
+from whichpeft.metrics.per_example import per_example
+from whichpeft.metrics.per_example import OF_CLASSES, PSEUDO_VALUES
+
+KNOWN = {
+    metric.name: metric.compute
+    for metric in (
+        metrics.ACCURACY,
+        metrics.MACRO_F1,
+        metrics.F1,
+        metrics.MATTHEWS,
+        metrics.PEARSON,
+        metrics.SPEARMAN,
+        metrics.NEG_RMSE,
+    )
+}
+
+
+def test_all_metrics_of_the_tasks_are_known():
+    assert set(PSEUDO_VALUES) == set(KNOWN)
+
+
+def drawn(name, examples, rng, classes=4):
+    """Draw labels and outputs that have something to do with each other, with ties."""
+    if name not in OF_CLASSES:
+        labels = np.round(2 * rng.standard_normal(examples)) / 2
+        return labels, (labels + 0.5 * rng.standard_normal(examples)).reshape(-1, 1).astype(np.float32)
+    classes = 2 if name == "f1" else classes
+    labels = rng.integers(0, classes, examples)
+    outputs = rng.standard_normal((examples, classes)).astype(np.float32)
+    outputs[np.arange(examples), labels] += 1
+    return labels, outputs
+
+
+def brute(metric, labels, outputs):
+    """Leave out one example after the other."""
+    n = len(labels)
+    without = [metric(np.delete(labels, i), np.delete(outputs, i, axis=0)) for i in range(n)]
+    values = -(n - 1) * np.array(without)
+    return values - values.mean() + metric(labels, outputs)
+
+
+@pytest.mark.parametrize("name", list(KNOWN))
+@pytest.mark.parametrize("examples", [6, 40])
+def test_values_are_the_jackknifes(name, examples):
+    labels, outputs = drawn(name, examples, np.random.default_rng(examples))
+    found = per_example(name, labels, outputs)
+    assert found.shape == (examples,)
+    assert found.mean() == pytest.approx(KNOWN[name](labels, outputs))
+    # Of Spearman's, terms of the order of 1/n are left out.
+    tolerance = 2 / examples if name == "spearman" else 1e-6
+    assert found == pytest.approx(brute(KNOWN[name], labels, outputs), abs=tolerance)
+
+
+def test_accuracy_is_right_or_wrong():
+    outputs = np.array([[0.1, 0.9], [0.5, 0.5], [0.2, 0.8]])
+    assert list(per_example("accuracy", np.array([1, 0, 0]), outputs)) == [1, 1, 0]
+
+
+@pytest.mark.parametrize("name", list(KNOWN))
+@pytest.mark.parametrize("labels", [[0, 0, 0, 0], [0, 1, 1, 0], [0, 0, 0, 1]])
+def test_constant_predictions_and_labels_are_defined(name, labels):
+    labels = np.array(labels)
+    outputs = np.zeros((4, 1)) if name not in OF_CLASSES else np.tile([1.0, 0.0], (4, 1))
+    found = per_example(name, labels, outputs)
+    assert np.isfinite(found).all()
+    assert found == pytest.approx(brute(KNOWN[name], labels, outputs), abs=1e-6)
+
+
+def test_a_class_that_nobody_has_but_one_example():
+    labels = np.array([0, 0, 1, 1, 2])
+    outputs = np.eye(3)[[0, 1, 1, 1, 0]]
+    expected = brute(KNOWN["macro_f1"], labels, outputs)
+    assert per_example("macro_f1", labels, outputs) == pytest.approx(expected)
+
+
+def test_an_unknown_metric_has_no_values():
+    assert per_example("meteor", np.zeros(3), np.zeros((3, 1))) is None

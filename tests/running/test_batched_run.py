@@ -1,0 +1,140 @@
+"""A run whose trials train together gives the records of one whose trials do not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import whichpeft as wp
+from whichpeft.engine import Job
+from whichpeft.errors import StudyError
+from whichpeft.executors import NoWatch
+from whichpeft.methods import resolve_method
+from whichpeft.records import Measurement, Outcome, Record, Setting, Store
+from whichpeft.running.trial_batching import check_batch_trials, join, most_together, trials_to_time
+from whichpeft.study import Budget, Trial
+
+
+class Heard(NoWatch):
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def say(self, line: str) -> None:
+        self.lines.append(line)
+
+
+@pytest.mark.slow
+def test_a_tuned_run_has_the_same_records_either_way(
+    still_backbone: Path, reviews: Path, tmp_path: Path
+) -> None:
+    study = wp.Study(
+        backbone=str(still_backbone),
+        task=str(reviews),
+        methods=["full", "bitfit", "adalora:r=2"],
+        seeds=2,
+        budget=Budget(epochs=2, tuning_trials=3, max_train=90),
+        precision="float32",
+    )
+    found: dict[str, dict[str, Record]] = {}
+    heard = Heard()
+    for way in ("off", "4"):
+        out = tmp_path / way
+        wp.run(study, out=out, device="cpu", batch_trials=way, watch=heard)
+        found[way] = {record.trial.fingerprint: record for record in Store(out)}
+    assert set(found["off"]) == set(found["4"])
+    for name, apart in found["off"].items():
+        joined = found["4"][name]
+        assert apart.outcome == joined.outcome
+        for measured in ("validation_score", "score", "best_epoch", "steps", "trainable_parameters"):
+            expected = apart.value(measured)
+            if expected is None:
+                assert joined.value(measured) is None
+            else:
+                assert joined.value(measured) == pytest.approx(expected, rel=1e-4), measured
+        assert apart.setting.together == 1
+        several = apart.trial.purpose != "profile" and apart.trial.method in ("full", "bitfit")
+        assert (joined.setting.together > 1) == several
+    (said,) = [line for line in heard.lines if "trial by trial" in line]
+    assert said.startswith("adalora:r=2 is trained trial by trial: its own part of a step looks at")
+
+
+def test_a_way_that_does_not_exist_is_refused(tmp_path: Path) -> None:
+    for asked in ("auto", "off", "2", "16"):
+        assert check_batch_trials(asked) == asked
+    for asked in ("0", "1", "-3", "all", "2.5"):
+        with pytest.raises(StudyError, match="--batch-trials"):
+            check_batch_trials(asked)
+    with pytest.raises(StudyError, match="auto, off"):
+        wp.run(out=tmp_path, batch_trials="some")
+    assert not list(tmp_path.iterdir())
+
+
+def trial(seed: int, method: str = "lora:r=2") -> Trial:
+    return Trial(
+        purpose="final",
+        backbone="b",
+        backbone_revision="1",
+        task="t",
+        data="d",
+        method=method,
+        method_id=method,
+        hyperparameters=resolve_method(method).hyperparameters,
+        seed=seed,
+        budget=Budget(),
+        precision="float32",
+        threads=1,
+        same_targets=True,
+    )
+
+
+def profile(**values: float) -> Record:
+    measurements = [
+        Measurement(name=name, value=value, unit="count", phase="profile", source="profile")
+        for name, value in ({"trainable_parameters": 10} | values).items()
+    ]
+    return Record(
+        trial=trial(0),
+        setting=Setting(),
+        outcome=Outcome(status="completed"),
+        measurements=tuple(measurements),
+    )
+
+
+def test_auto_takes_what_was_measured_to_pay_and_a_number_what_memory_holds() -> None:
+    assert trials_to_time("auto", "cpu", 5) == trials_to_time("4", "cuda:0", 5) == 0
+    assert trials_to_time("auto", "cuda:0", 5) == 5
+    assert trials_to_time("auto", "cuda:0", 1) == 0
+    assert most_together("auto", profile(batched_trials=5, batched_speedup=1.3), "cuda:0") == 5
+    assert most_together("auto", profile(batched_trials=5, batched_speedup=1.1), "cuda:0") == 1
+    assert most_together("auto", profile(), "cpu") == 1
+    assert most_together("4", profile(peak_memory_bytes=1000), "cpu") == 4
+    assert most_together("4", profile(peak_memory_bytes=1e15), "cpu") == 1
+    assert most_together("4", profile(), "mps") == 1  # whose memory cannot be foreseen
+    assert most_together("4", profile(peak_memory_bytes=1000, trainable_parameters=0), "cpu") == 1
+    assert most_together("off", profile(peak_memory_bytes=1000), "cpu") == 1
+
+
+def test_jobs_of_one_kind_are_joined_and_no_device_is_without_work(tmp_path: Path) -> None:
+    def job(seed: int, method: str) -> Job:
+        return Job(
+            trial=trial(seed, method),
+            backbone=None,  # type: ignore[arg-type]
+            method=resolve_method(method),
+            data=tmp_path,
+            device="cpu",
+        )
+
+    rates = ("lora:r=2", "lora:r=2,learning_rate=1e-2")
+    jobs = [job(seed, method) for seed in range(3) for method in (*rates, "lora:r=4")]
+
+    def sizes(most: int, at_once: int) -> list[int]:
+        return [len(one.members) for one in join(jobs, lambda job: most, at_once=at_once)]
+
+    assert sizes(1, 1) == [1] * 9
+    assert sizes(8, 1) == [6, 3]
+    assert sizes(4, 1) == [3, 3, 3]
+    assert sizes(8, 4) == [3, 3, 3]
+    first = join(jobs, lambda job: 8, at_once=1)[0]
+    assert {member.method.hyperparameters["r"] for member in first.members} == {2}
+    assert [member.trial.seed for member in first.members] == [0, 0, 1, 1, 2, 2]

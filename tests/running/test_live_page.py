@@ -1,0 +1,112 @@
+"""The live page: for this machine's browser alone, filling as the folder does."""
+
+from __future__ import annotations
+
+import http.client
+import socket
+import time
+from pathlib import Path
+from urllib.error import HTTPError, URLError
+from urllib.parse import urlsplit
+from urllib.request import urlopen
+
+import pytest
+
+from whichpeft.executors import NoWatch
+from whichpeft.records import Store
+from whichpeft.running.live_page import LivePage
+
+from .. import builders
+from ..forks import Forks
+
+
+def fetch(address: str) -> str:
+    with urlopen(address, timeout=30) as answer:
+        assert answer.headers["Cache-Control"] == "no-store"
+        text: str = answer.read().decode()
+    return text
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    store = Store(tmp_path / "run")
+    store.keep_study(builders.study(["full", "lora:r=8"]))
+    return store
+
+
+def test_it_fills_as_records_come_and_rests_while_costs_are_measured(store: Store) -> None:
+    with LivePage(store.folder) as live:
+        assert "being prepared" in fetch(live.address)
+        store.add(builders.profile("full", seconds=9))
+        store.add(builders.final("full", 0, 0.81))
+        first = fetch(live.address)
+        assert "81.0" in first
+        assert "connect-src 'self'" in first
+        version = fetch(f"{live.address}version")
+        assert version in first
+        watch = live.followed_by(NoWatch())
+        watch.stage("profile", [], done=0, at_once=1)
+        store.add(builders.final("full", 1, 0.85))
+        assert fetch(f"{live.address}version") == version
+        watch.stage("final", [], done=0, at_once=1)
+        assert fetch(f"{live.address}version") != version
+        assert "83.0" in fetch(live.address)
+
+
+def test_nothing_is_shown_without_the_token_or_under_another_name(store: Store) -> None:
+    store.add(builders.final("full", 0, 0.81))
+    with LivePage(store.folder) as live:
+        parts = urlsplit(live.address)
+        for path in ("/", "/guess/", f"{parts.path}../study.yaml", f"{parts.path}x", "/%2e%2e/"):
+            with pytest.raises(HTTPError) as refused:
+                urlopen(f"http://{parts.netloc}{path}", timeout=10)
+            assert refused.value.code == 404
+        asked = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=10)
+        asked.putrequest("GET", parts.path, skip_host=True)
+        asked.putheader("Host", "evil.example")
+        asked.endheaders()
+        assert asked.getresponse().status == 403
+        asked.close()
+        others = [info[4][0] for info in socket.getaddrinfo(socket.gethostname(), None, socket.AF_INET)]
+        for address in {str(other) for other in others} - {"127.0.0.1"}:
+            with pytest.raises((ConnectionError, TimeoutError)):
+                socket.create_connection((address, parts.port or 0), timeout=2).close()
+        first, second = live.address, None
+    with LivePage(store.folder) as live:
+        second = live.address
+    assert urlsplit(first).path != urlsplit(second).path
+
+
+@pytest.mark.slow
+def test_a_run_says_where_its_page_is(
+    forks: Forks, tiny_backbone: Path, reviews: Path, tmp_path: Path
+) -> None:
+    run = forks.start(
+        *("run", "--backbone", str(tiny_backbone), "--task", str(reviews), "--serve"),
+        *(
+            "--method",
+            "full",
+            "--epochs",
+            "30",
+            "--seeds",
+            "1",
+            "--device",
+            "cpu",
+            "--out",
+            str(tmp_path),
+        ),
+    )
+    try:
+        deadline, said = time.monotonic() + 60, ""
+        while "live page" not in said and time.monotonic() < deadline:
+            time.sleep(0.05)
+            said = run.said[1].read_text()
+        address = next(line for line in said.splitlines() if "live page" in line).split()[-1]
+        while "being prepared" in fetch(address) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert "full" in fetch(address)
+    finally:
+        run.communicate(timeout=120)
+    assert run.returncode == 0
+    with pytest.raises(URLError):
+        urlopen(address, timeout=5)

@@ -1,0 +1,44 @@
+"""What a run foresees of a trial's time."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from whichpeft.records import Measurement
+from whichpeft.running.setup import trial_seconds
+from whichpeft.study import Budget
+
+from .. import builders
+
+CELL: Any = SimpleNamespace(
+    study=SimpleNamespace(budget=Budget(epochs=2, batch_size=10)),
+    task=SimpleNamespace(counts={"train": 1000, "validation": 100, "test": 300}),
+)
+
+
+def test_answers_that_are_written_take_what_writing_took_in_the_profile() -> None:
+    profile = builders.profile(
+        "full", seconds=20.0, speed=100.0
+    )  # 500 examples are read after its steps
+    assert trial_seconds(profile, CELL) == pytest.approx(1 + 20 + 0.35 * 500 / 100)
+    written = Measurement(
+        name="batch_inference_milliseconds", value=4000.0, unit="ms", phase="profile", source="profile"
+    )
+    profile = replace(profile, measurements=(*profile.measurements, written))
+    assert trial_seconds(profile, CELL) == pytest.approx(1 + 20 + 0.4 * 500)
+
+
+def test_what_does_not_train_is_evaluated_once() -> None:
+    idle = {"train_seconds": 0.0, "batch_inference_milliseconds": 1000.0}
+    profile = builders.profile("zero-shot")
+    kept = [m for m in profile.measurements if m.name not in (*idle, "samples_per_second")]
+    told = [
+        Measurement(name=name, value=value, unit="", phase="profile", source="profile")
+        for name, value in idle.items()
+    ]
+    profile = replace(profile, measurements=(*kept, *told))
+    assert trial_seconds(profile, CELL) == pytest.approx(1 + 0.1 * 400)

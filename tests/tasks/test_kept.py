@@ -1,0 +1,151 @@
+"""Encoded data: made once, kept where it took long, mapped into memory by every trial."""
+
+from __future__ import annotations
+
+import dataclasses
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from whichpeft.backbones import Backbone, resolve_backbone
+from whichpeft.study import Budget, TaskSource
+from whichpeft.tasks import Examples, Task, kept, load_task
+from whichpeft.tasks.kept import read_data, write_data
+from whichpeft.tasks.text import TextTask
+
+
+@pytest.fixture
+def backbone(tiny_backbone: Path) -> Backbone:
+    return resolve_backbone(str(tiny_backbone))
+
+
+@pytest.fixture
+def task(reviews: Path) -> Task:
+    return load_task(TaskSource(name=str(reviews)))
+
+
+@pytest.fixture
+def encodings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[int | None]:
+    """Keeps every encoding in a cache of this test; lists those that are made, by their cut."""
+    made: list[int | None] = []
+    encode = TextTask.encode
+
+    def count(self: TextTask, backbone: Backbone, *, max_train: int | None) -> object:
+        made.append(max_train)
+        return encode(self, backbone, max_train=max_train)
+
+    monkeypatch.setattr(TextTask, "encode", count)
+    monkeypatch.setattr(kept, "_WORTH_KEEPING", -1.0)
+    monkeypatch.setenv("WHICHPEFT_CACHE", str(tmp_path / "cache"))
+    return made
+
+
+def scratch(tmp_path: Path, name: str) -> Path:
+    folder = tmp_path / name
+    folder.mkdir()
+    return folder
+
+
+def same(one: Examples, other: Examples) -> bool:
+    indices = np.arange(len(one))
+    first, second = one.batch(indices), other.batch(indices)
+    return first.keys() == second.keys() and all((first[k] == second[k]).all() for k in first)
+
+
+def test_what_is_read_is_what_was_encoded(task: Task, backbone: Backbone, tmp_path: Path) -> None:
+    path, cut = write_data(task, backbone, Budget(max_train=20), tmp_path)
+    _, found = read_data(path)
+    encoded = task.encode(backbone, max_train=20)
+    assert list(found) == ["train", "validation", "test"]
+    assert all(same(found[name], encoded[name]) for name in found)
+    assert isinstance(found["train"].ids, np.memmap), "trials share its pages"  # type: ignore[attr-defined]
+    assert cut == 0.0
+
+
+def test_images_are_mapped_too(tmp_path: Path) -> None:
+    task, vit = load_task(TaskSource(name="digits")), resolve_backbone("digits-vit")
+    path, _ = write_data(task, vit, Budget(), tmp_path)
+    found, encoded = read_data(path)[1], task.encode(vit, max_train=None)
+    assert same(found["validation"], encoded["validation"])
+    assert isinstance(found["train"].pixels, np.memmap)  # type: ignore[attr-defined]
+
+
+def test_another_run_does_not_encode_again(
+    task: Task, backbone: Backbone, tmp_path: Path, encodings: list[int | None]
+) -> None:
+    first, _ = write_data(task, backbone, Budget(max_train=20), scratch(tmp_path, "a"))
+    again, _ = write_data(task, backbone, Budget(max_train=20), scratch(tmp_path, "b"))
+    assert encodings == [20]
+    assert same(read_data(first)[1]["train"], read_data(again)[1]["train"])
+    write_data(task, backbone, Budget(max_train=21), scratch(tmp_path, "c"))
+    assert encodings == [20, 21], "another cut is another encoding"
+
+
+def test_another_tokenizer_is_another_encoding(
+    task: Task, backbone: Backbone, tmp_path: Path, encodings: list[int | None]
+) -> None:
+    other = scratch(tmp_path, "other")
+    for path in backbone.files.iterdir():
+        (other / path.name).write_bytes(path.read_bytes())
+    config = other / "tokenizer_config.json"
+    config.write_text(config.read_text().replace("{", '{"a_change": 1, ', 1))
+    for i, folder in enumerate((backbone.files, other)):
+        write_data(task, resolve_backbone(str(folder)), Budget(), scratch(tmp_path, str(i)))
+    assert len(encodings) == 2
+
+
+def test_classes_in_another_order_are_another_encoding(
+    task: TextTask, backbone: Backbone, tmp_path: Path, encodings: list[int | None]
+) -> None:
+    for i, classes in enumerate((task.classes, task.classes[::-1])):
+        write_data(
+            dataclasses.replace(task, classes=classes), backbone, Budget(), scratch(tmp_path, str(i))
+        )
+    assert len(encodings) == 2
+
+
+def test_a_strangers_task_is_encoded_in_its_own_way(
+    task: TextTask, backbone: Backbone, tmp_path: Path, encodings: list[int | None]
+) -> None:
+    class Lower(TextTask):
+        __slots__ = ()
+
+    write_data(task, backbone, Budget(), scratch(tmp_path, "a"))
+    own = Lower(**{f.name: getattr(task, f.name) for f in dataclasses.fields(task)})
+    with pytest.raises((AttributeError, pickle.PicklingError)):  # of a test, so it cannot be pickled
+        write_data(own, backbone, Budget(), scratch(tmp_path, "b"))
+    assert len(encodings) == 2
+
+
+def test_a_damaged_encoding_is_made_again(
+    task: Task, backbone: Backbone, tmp_path: Path, encodings: list[int | None]
+) -> None:
+    write_data(task, backbone, Budget(), scratch(tmp_path, "a"))
+    (file,) = (tmp_path / "cache").glob("encoded-*/train.ids.npy")
+    file.write_bytes(file.read_bytes()[:-10])
+    path, _ = write_data(task, backbone, Budget(), scratch(tmp_path, "b"))
+    assert len(encodings) == 2
+    assert same(read_data(path)[1]["train"], task.encode(backbone, max_train=None)["train"])
+
+
+def test_a_cache_that_cannot_be_written_to_is_done_without(
+    task: Task,
+    backbone: Backbone,
+    tmp_path: Path,
+    encodings: list[int | None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (tmp_path / "file").write_text("no folder")
+    monkeypatch.setenv("WHICHPEFT_CACHE", str(tmp_path / "file"))
+    path, _ = write_data(task, backbone, Budget(), scratch(tmp_path, "a"))
+    assert len(read_data(path)[1]["train"]) > 0
+
+
+def test_what_is_quick_to_encode_is_not_kept(
+    task: Task, backbone: Backbone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WHICHPEFT_CACHE", str(tmp_path / "cache"))
+    write_data(task, backbone, Budget(), scratch(tmp_path, "a"))
+    assert not (tmp_path / "cache").exists()
