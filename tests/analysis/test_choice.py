@@ -218,7 +218,7 @@ def test_what_did_not_complete_is_listed_with_the_reason(records):
     ],
 )  # fmt: skip
 def test_nothing_is_proved_while_a_method_that_may_be_better_is_open(
-records, unfinished, terms, is_open
+    records, unfinished, terms, is_open
 ):
     other = {
         "seed": builders.whole("ia3", [0.95, 0.95], seconds=50),
