@@ -89,8 +89,8 @@ def test_results_equal_those_of_this_process_bit_for_bit(
 
 
 def test_two_run_side_by_side_and_a_profile_alone(executor: Executor, begun: dict[str, Job]) -> None:
-    assert executor.at_once(Need()) == 2
-    assert executor.at_once(Need(alone=True)) == 1
+    assert executor.concurrency(Need()) == 2
+    assert executor.concurrency(Need(alone=True)) == 1
     assert executor.setting().device == executor.compute.device.type == "cpu"
     speed = executor.multiply_speed(1)
     assert speed is not None

@@ -81,7 +81,7 @@ def test_a_tuned_study_on_three_nodes_with_one_lost_midway_is_the_local_one(
     class Loses(Said):
         lost = False
 
-        def stage(self, name: str, jobs: Any, *, done: int, at_once: int) -> None:
+        def stage(self, name: str, jobs: Any, *, done: int, concurrency: int) -> None:
             self.final = name == "final"
 
         def started(self, job: Job) -> None:

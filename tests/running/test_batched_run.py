@@ -128,13 +128,13 @@ def test_jobs_of_one_kind_are_joined_and_no_device_is_without_work(tmp_path: Pat
     rates = ("lora:r=2", "lora:r=2,learning_rate=1e-2")
     jobs = [job(seed, method) for seed in range(3) for method in (*rates, "lora:r=4")]
 
-    def sizes(most: int, at_once: int) -> list[int]:
-        return [len(one.members) for one in join(jobs, lambda job: most, at_once=at_once)]
+    def sizes(most: int, concurrency: int) -> list[int]:
+        return [len(one.members) for one in join(jobs, lambda job: most, concurrency=concurrency)]
 
     assert sizes(1, 1) == [1] * 9
     assert sizes(8, 1) == [6, 3]
     assert sizes(4, 1) == [3, 3, 3]
     assert sizes(8, 4) == [3, 3, 3]
-    first = join(jobs, lambda job: 8, at_once=1)[0]
+    first = join(jobs, lambda job: 8, concurrency=1)[0]
     assert {member.method.hyperparameters["r"] for member in first.members} == {2}
     assert [member.trial.seed for member in first.members] == [0, 0, 1, 1, 2, 2]

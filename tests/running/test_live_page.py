@@ -45,10 +45,10 @@ def test_it_fills_as_records_come_and_rests_while_costs_are_measured(store: Stor
         version = fetch(f"{live.address}version")
         assert version in first
         watch = live.followed_by(NoWatch())
-        watch.stage("profile", [], done=0, at_once=1)
+        watch.stage("profile", [], done=0, concurrency=1)
         store.add(builders.final("full", 1, 0.85))
         assert fetch(f"{live.address}version") == version
-        watch.stage("final", [], done=0, at_once=1)
+        watch.stage("final", [], done=0, concurrency=1)
         assert fetch(f"{live.address}version") != version
         assert "83.0" in fetch(live.address)
 

@@ -208,8 +208,8 @@ def _print_forecast(study: Study, folder: Path, **how: Any) -> None:
     console.print(table)
     console.print(
         Text(
-            f"{foreseen.trials} trials to run, {foreseen.done} done before; {foreseen.at_once} side by "
-            f"side: about {show_seconds(foreseen.seconds)}. Folder: {folder}"
+            f"{foreseen.trials} trials to run, {foreseen.done} done before; {foreseen.concurrency} side "
+            f"by side: about {show_seconds(foreseen.seconds)}. Folder: {folder}"
         )
     )
 

@@ -66,7 +66,7 @@ class Executor(Protocol):
     def setting(self) -> Setting:
         """Describe the hardware and the versions of the trials."""
 
-    def at_once(self, need: Need) -> int:
+    def concurrency(self, need: Need) -> int:
         """Return how many trials of such a need run side by side, at least one."""
 
     def multiply_speed(self, threads: int) -> float | None:

@@ -55,7 +55,7 @@ class LocalExecutor:
 
         return describe_setting(self.compute, 0)
 
-    def at_once(self, need: Need) -> int:
+    def concurrency(self, need: Need) -> int:
         return len(self._places(need))
 
     def multiply_speed(self, threads: int) -> float | None:

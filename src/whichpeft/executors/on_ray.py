@@ -103,7 +103,7 @@ class RayExecutor:
     def setting(self) -> Setting:
         return self._nodes.compared.setting
 
-    def at_once(self, need: Need) -> int:
+    def concurrency(self, need: Need) -> int:
         room = sum(node.room(need) for node in self._places(need))
         return max(1, min(room, self._jobs or room))
 
@@ -197,8 +197,8 @@ class RayExecutor:
         checkpoint = None
         if job.checkpoint is not None and job.checkpoint.is_file():
             checkpoint = job.checkpoint.read_bytes()
-        at_once = self.at_once(need)
-        device, beside = str(self.compute.device), min(node.room(need), at_once) - 1
+        concurrency = self.concurrency(need)
+        device, beside = str(self.compute.device), min(node.room(need), concurrency) - 1
         first, *others = (replace(m, device=device, beside=beside, along=()) for m in job.members)
         try:
             folders = [
@@ -209,7 +209,7 @@ class RayExecutor:
             self._nodes.forget(node)
             return None
         carry_out = _CARRY_OUT.options(**node.options(need))
-        every = max(_TELL_EVERY, at_once / _WORDS)
+        every = max(_TELL_EVERY, concurrency / _WORDS)
         job_there = replace(first, along=tuple(others))
         task = carry_out.remote(job_there, *folders, checkpoint, self._desk, every)
         node.running += 1

@@ -11,7 +11,7 @@ from whichpeft.engine import Job, Progress, Result
 class Watch(Protocol):
     """Told of a run's stages and of each trial's progress."""
 
-    def stage(self, name: str, jobs: Sequence[Job], *, done: int, at_once: int) -> None:
+    def stage(self, name: str, jobs: Sequence[Job], *, done: int, concurrency: int) -> None:
         """A stage begins: `jobs` are to run, `done` more were done in an earlier run."""
 
     def estimate(self, seconds: dict[str, float]) -> None:
@@ -30,7 +30,7 @@ class Watch(Protocol):
 class NoWatch:
     """Watches nothing."""
 
-    def stage(self, name: str, jobs: Sequence[Job], *, done: int, at_once: int) -> None: ...
+    def stage(self, name: str, jobs: Sequence[Job], *, done: int, concurrency: int) -> None: ...
 
     def estimate(self, seconds: dict[str, float]) -> None: ...
 

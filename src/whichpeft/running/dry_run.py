@@ -52,7 +52,7 @@ class Forecast:
     rows: tuple[ForecastRow, ...]
     trials: int
     done: int
-    at_once: int
+    concurrency: int
     seconds: float
 
 
@@ -78,12 +78,12 @@ def make_forecast(
         profiles[job.trial.fingerprint] = result.record
     rows = tuple(_row(cell, profiles.get(cell.profile.fingerprint), kept) for cell in stage.plan.cells)
     memory = max((int(p.value("peak_memory_bytes") or 0) for p in profiles.values()), default=0)
-    at_once = executor.at_once(need_of(study, memory=memory))
+    concurrency = executor.concurrency(need_of(study, memory=memory))
     done = sum(record.trial.purpose != "profile" for record in kept.values())
     # What trains nothing is profiled in no time.
     long = sum(profiles[job.trial.fingerprint].value("train_seconds") != 0 for job in new)
-    seconds = sum(row.whole_seconds for row in rows) / at_once + profile_seconds(effort) * long
-    return Forecast(rows, sum(row.trials for row in rows), done, at_once, seconds)
+    seconds = sum(row.whole_seconds for row in rows) / concurrency + profile_seconds(effort) * long
+    return Forecast(rows, sum(row.trials for row in rows), done, concurrency, seconds)
 
 
 def _row(cell: Cell, profile: Record | None, kept: Mapping[str, Record]) -> ForecastRow:

@@ -52,9 +52,9 @@ class LiveWatch:
         if not self._plain:
             self._live.stop()
 
-    def stage(self, name: str, jobs: Sequence[Job], *, done: int, at_once: int) -> None:
+    def stage(self, name: str, jobs: Sequence[Job], *, done: int, concurrency: int) -> None:
         self._running.clear()
-        self._stage = _Stage(name, len(jobs), done, at_once)
+        self._stage = _Stage(name, len(jobs), done, concurrency)
         self._stage.expected = sum(self._estimates.get(j.trial.fingerprint, 0.0) for j in jobs)
         if jobs:
             self.say(f"{_TITLES.get(name, name)}: {self._stage.heading(self._left())}")
@@ -103,7 +103,7 @@ class LiveWatch:
             for name, (job, progress) in self._running.items()
             if progress is not None
         )
-        return max(0.0, (stage.expected - stage.foreseen - under_way) * drift / stage.at_once)
+        return max(0.0, (stage.expected - stage.foreseen - under_way) * drift / stage.concurrency)
 
     def _draw(self) -> RenderableType:
         stage = self._stage
@@ -124,8 +124,8 @@ class LiveWatch:
 class _Stage:
     """What is known of the stage under way."""
 
-    def __init__(self, name: str, count: int, done: int, at_once: int) -> None:
-        self.name, self.count, self.done, self.at_once = name, count, done, at_once
+    def __init__(self, name: str, count: int, done: int, concurrency: int) -> None:
+        self.name, self.count, self.done, self.concurrency = name, count, done, concurrency
         self.ended = 0
         self.expected = self.spent = self.foreseen = 0.0
 
@@ -133,8 +133,8 @@ class _Stage:
         parts = [f"{self.ended} of {self.count} trials"]
         if self.done:
             parts.append(f"{self.done} done before")
-        if self.at_once > 1:
-            parts.append(f"{self.at_once} side by side")
+        if self.concurrency > 1:
+            parts.append(f"{self.concurrency} side by side")
         if left is not None:
             parts.append(f"about {show_seconds(left)} left")
         return ", ".join(parts)

@@ -135,9 +135,9 @@ class _Following:
     def __init__(self, watch: Watch, page: LivePage) -> None:
         self._watch, self._page = watch, page
 
-    def stage(self, name: str, jobs: Sequence[Job], *, done: int, at_once: int) -> None:
+    def stage(self, name: str, jobs: Sequence[Job], *, done: int, concurrency: int) -> None:
         self._page.measuring = name == "profile"
-        self._watch.stage(name, jobs, done=done, at_once=at_once)
+        self._watch.stage(name, jobs, done=done, concurrency=concurrency)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._watch, name)

@@ -145,8 +145,8 @@ class _Run:
             if trial.fingerprint not in kept
         ]
         most = {trial.fingerprint: self._most(cell) for trial, cell in every}
-        at_once = self.stage.executor.at_once(need)
-        joined = join(jobs, lambda job: most[job.trial.fingerprint], at_once=at_once)
+        concurrency = self.stage.executor.concurrency(need)
+        joined = join(jobs, lambda job: most[job.trial.fingerprint], concurrency=concurrency)
         free = left_to_do(joined, self.store, self.claims)
         self._carry_out("final", jobs, free, need, done=len(every) - len(jobs))
 
@@ -161,7 +161,7 @@ class _Run:
     ) -> None:
         """Run jobs and keep each one's record as it ends."""
         executor = self.stage.executor
-        self.watch.stage(name, expected, done=done, at_once=executor.at_once(need))
+        self.watch.stage(name, expected, done=done, concurrency=executor.concurrency(need))
         # Closed at once where ctrl-C lands here, so that no trial runs on.
         with contextlib.closing(executor.run(jobs, need, self.watch)) as results:
             for _, result in results:

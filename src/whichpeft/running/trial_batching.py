@@ -54,16 +54,16 @@ def most_together(asked: str, profile: Record | None, device: str) -> int:
     return max(1, min(int(asked), int(_USABLE * _memory(device) // (_ROOM * max(1.0, peak)))))
 
 
-def join(jobs: Sequence[Job], most: Callable[[Job], int], *, at_once: int) -> list[Job]:
+def join(jobs: Sequence[Job], most: Callable[[Job], int], *, concurrency: int) -> list[Job]:
     """Put jobs that can train as one model together, each group where its first job was.
 
-    most: how many of a job's kind may be together. at_once: how many jobs run side by side, none of
+    most: how many of a job's kind may be together. concurrency: how many jobs run side by side, none of
     which is to be without work.
     """
     groups: dict[Hashable, list[Job]] = {}
     for job in jobs:
         groups.setdefault(kind(job), []).append(job)
-    share = math.ceil(len(jobs) / at_once) if at_once else 1
+    share = math.ceil(len(jobs) / concurrency) if concurrency else 1
     joined: list[Job] = []
     for group in groups.values():
         parts = math.ceil(len(group) / max(1, min(most(group[0]), share)))
