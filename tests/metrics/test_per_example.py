@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from whichpeft.metrics import labelled as metrics
-from whichpeft.metrics.per_example import per_example
-from whichpeft.metrics.per_example import OF_CLASSES, PSEUDO_VALUES
+from whichpeft.metrics.per_example import OF_CLASSES, PSEUDO_VALUES, per_example
 
 KNOWN = {
     metric.name: metric.compute

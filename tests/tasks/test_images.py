@@ -247,7 +247,7 @@ def test_a_sketch_has_the_shapes_of_the_model(shapes: Path, colour_vit: Backbone
     task = load(shapes)
     with torch.device("meta"):
         sketch = task.sketch(colour_vit)
-        batch = task.blank(colour_vit, 4, 7)
+        batch = task.dummy_batch(colour_vit, 4, 7)
         assert task.outputs(sketch, batch).shape == (4, 2)
     built = task.build(colour_vit)
     assert {n: p.shape for n, p in sketch.named_parameters()} == {

@@ -239,7 +239,7 @@ def _count(sketch: Sketch) -> dict[str, int]:
 
 def _batch(question: Question, depth: int, size: int, length: int) -> dict[str, Any]:
     with torch.device("meta"):
-        return question.task.blank(question.at(depth), size, length)
+        return question.task.dummy_batch(question.at(depth), size, length)
 
 
 def _layers_are_alike(backbone: Backbone, task: Task) -> bool:

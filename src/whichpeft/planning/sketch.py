@@ -174,7 +174,7 @@ def _left_out(task: Task, backbone: Backbone, model: torch.nn.Module) -> str | N
 
     device = torch.device("cpu")
     with torch.device("meta"):
-        shapes = task.blank(backbone, _SIZE, _LENGTH)
+        shapes = task.dummy_batch(backbone, _SIZE, _LENGTH)
     # The random state is of no matter here, and it has content.
     if not recompute_activations(model, preserve_rng_state=False):
         return f"transformers has no gradient checkpointing for {backbone.family}"
@@ -210,7 +210,7 @@ def _fault(task: Task, backbone: Backbone, model: torch.nn.Module) -> Exception 
     try:
         with torch.device("meta"), warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            task.loss(model.train(), task.blank(backbone, _SIZE, _LENGTH))
+            task.loss(model.train(), task.dummy_batch(backbone, _SIZE, _LENGTH))
     except Exception as error:
         return error
     return None

@@ -83,7 +83,7 @@ class BareTask:
             raise BackboneError(f"backbone {backbone.name!r}: cannot be made: {reason}") from None
         return made
 
-    def blank(self, backbone: Backbone, size: int, length: int) -> Batch:
+    def dummy_batch(self, backbone: Backbone, size: int, length: int) -> Batch:
         """Return a batch of no content.
 
         length: tokens of a text; samples of raw speech, 16,000 a second, half a second at least, since

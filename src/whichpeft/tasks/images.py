@@ -67,7 +67,7 @@ class ImageTask(LabelledTask):
 
         return sketch_classifier(backbone, reads="images", classes=self.classes)
 
-    def blank(self, backbone: Backbone, size: int, length: int) -> Batch:
+    def dummy_batch(self, backbone: Backbone, size: int, length: int) -> Batch:
         """Return images of zeros; `length` means nothing here."""
         import torch
 

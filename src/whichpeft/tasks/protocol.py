@@ -119,7 +119,7 @@ class Task(Protocol):
         """
         ...
 
-    def blank(self, backbone: Backbone, size: int, length: int) -> Batch:
+    def dummy_batch(self, backbone: Backbone, size: int, length: int) -> Batch:
         """Return a batch of `size` examples of the shapes that the backbone reads, of no content.
 
         length: tokens an example; without meaning where the backbone's inputs have one shape.

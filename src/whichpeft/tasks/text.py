@@ -51,7 +51,7 @@ class TextTask(LabelledTask):
 
         return sketch_classifier(backbone, reads="text", classes=self.classes)
 
-    def blank(self, backbone: Backbone, size: int, length: int) -> Batch:
+    def dummy_batch(self, backbone: Backbone, size: int, length: int) -> Batch:
         import torch
 
         # No mask, which is what a model makes of one that masks nothing, and its content is not read.

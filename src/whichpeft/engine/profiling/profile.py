@@ -181,7 +181,7 @@ class _Training:
         """Give made-up inputs of the shapes of a batch's parts."""
         train = self._prepared.examples["train"]
         for part, share in self._prepared.cut(indices):
-            yield self._prepared.task.blank(self._job.backbone, *shape(train, part)), share
+            yield self._prepared.task.dummy_batch(self._job.backbone, *shape(train, part)), share
 
     def warm_up(self) -> None:
         """Step through the shapes to come on made-up inputs: a shape takes longer the first time."""

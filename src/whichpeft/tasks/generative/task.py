@@ -99,7 +99,7 @@ class GenerativeTask:
 
         return sketch_causal(backbone)
 
-    def blank(self, backbone: Backbone, size: int, length: int) -> Batch:
+    def dummy_batch(self, backbone: Backbone, size: int, length: int) -> Batch:
         import torch
 
         # Every token is learnt: a completion may be nearly all of an example, and that takes the most.
