@@ -15,7 +15,7 @@ from pathlib import Path
 import whichpeft as wp
 from whichpeft.executors import LocalExecutor, NoWatch
 from whichpeft.running.request import check_request
-from whichpeft.running.setup import make_job, need_of, set_stage
+from whichpeft.running.setup import make_job, resources_for, set_stage
 
 GRID = {
     "full": (3e-5, 1e-4, 3e-4, 1e-3),
@@ -67,10 +67,10 @@ def sweep(task: str, methods: list[str], epochs: int, max_train: int) -> dict[st
     )
     with tempfile.TemporaryDirectory() as scratch:
         stage = set_stage(check_request(study, Path(scratch, "unused")), Path(scratch), LocalExecutor())
-        need = need_of(study, memory=500_000_000)
+        resources = resources_for(study, memory=500_000_000)
         jobs = [make_job(cell.finals[0], cell, stage) for cell in stage.plan.accepted]
         scores = {}
-        for job, result in stage.executor.run(jobs, need, NoWatch()):
+        for job, result in stage.executor.run(jobs, resources, NoWatch()):
             scores[job.trial.method] = result.record.value("validation_score") or float("nan")
             print(f"# {job.trial.method}: {scores[job.trial.method]:.3f}", flush=True)
     return scores

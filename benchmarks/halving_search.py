@@ -26,7 +26,7 @@ from whichpeft.planning import make_search
 from whichpeft.planning.tuning import SEED
 from whichpeft.records import Record, Store
 from whichpeft.running.request import check_request
-from whichpeft.running.setup import make_job, need_of, set_stage
+from whichpeft.running.setup import make_job, resources_for, set_stage
 
 METHODS = (
     "full", "lora:r=8,lora_dropout=0.0", "bitfit", "ia3", "prefix:num_virtual_tokens=20", "head",
@@ -80,7 +80,7 @@ def _grid(method: str, asked: argparse.Namespace, budget: wp.Budget, folder: Pat
         tried = cell.typed.with_options({"learning_rate": float(rate)}).suited_to(cell.backbone)
         point = replace(cell, method=tried)
         jobs.append(make_job(point.tuning_trial(i, SEED), point, stage))
-    return [result.record for _, result in stage.executor.run(jobs, need_of(study), NoWatch())]
+    return [result.record for _, result in stage.executor.run(jobs, resources_for(study), NoWatch())]
 
 
 def _search(method: str, asked: argparse.Namespace, budget: wp.Budget, folder: Path) -> list[Record]:

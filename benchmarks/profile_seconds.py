@@ -20,7 +20,7 @@ from whichpeft.engine.profile_budget import EFFORTS, find_effort
 from whichpeft.executors import LocalExecutor, NoWatch
 from whichpeft.records import Record
 from whichpeft.running.request import check_request
-from whichpeft.running.setup import need_of, profile_jobs, set_stage
+from whichpeft.running.setup import profile_jobs, resources_for, set_stage
 
 PHASES = ("set-up", "warm-up", "fit", "save", "validate")
 
@@ -44,7 +44,7 @@ def main() -> None:
         jobs = profile_jobs(list(stage.plan.accepted), stage, find_effort(asked.profile), lambda cell: 0)
         began = time.perf_counter()
         psutil.cpu_percent()
-        for job, result in stage.executor.run(jobs, need_of(study, alone=True), NoWatch()):
+        for job, result in stage.executor.run(jobs, resources_for(study, alone=True), NoWatch()):
             print_row(job.trial.method, result.record, time.perf_counter() - began)
             if asked.all:
                 for m in result.record.measurements:

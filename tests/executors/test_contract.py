@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from whichpeft.engine import Job
-from whichpeft.executors import Executor, LocalExecutor, Need, NoWatch, make_executor
+from whichpeft.executors import Executor, LocalExecutor, NoWatch, Resources, make_executor
 
 from .conftest import Clusters
 from .jobs import make_jobs
@@ -77,7 +77,7 @@ def test_results_equal_those_of_this_process_bit_for_bit(
     kept = tmp_path / "kept"
     jobs = [replace(job, keep=kept / job.trial.method) for job in make("full", "lora:r=2", "zero-shot")]
     kept.mkdir()
-    found = {job.trial.method: result for job, result in executor.run(jobs, Need(), NoWatch())}
+    found = {job.trial.method: result for job, result in executor.run(jobs, Resources(), NoWatch())}
     assert set(found) == {"full", "lora:r=2", "zero-shot"}
     lora = next(job for job in jobs if job.trial.method == "lora:r=2")
     here = carry_out(replace(lora, keep=tmp_path / "here"), lambda progress: None)
@@ -89,8 +89,8 @@ def test_results_equal_those_of_this_process_bit_for_bit(
 
 
 def test_two_run_side_by_side_and_a_profile_alone(executor: Executor, begun: dict[str, Job]) -> None:
-    assert executor.concurrency(Need()) == 2
-    assert executor.concurrency(Need(alone=True)) == 1
+    assert executor.concurrency(Resources()) == 2
+    assert executor.concurrency(Resources(alone=True)) == 1
     assert executor.setting().device == executor.compute.device.type == "cpu"
     speed = executor.multiply_speed(1)
     assert speed is not None
@@ -108,7 +108,7 @@ def test_a_job_that_waits_for_another_starts_when_that_has_ended(executor: Execu
         yield second
         yield other
 
-    for job, _ in executor.run(in_turn(), Need(), seen):
+    for job, _ in executor.run(in_turn(), Resources(), seen):
         ended.append(job.trial.method)
     assert sorted(ended) == sorted(job.trial.method for job in (first, second, other))
     name = second.trial.method
@@ -122,7 +122,7 @@ def test_a_job_that_waits_for_another_starts_when_that_has_ended(executor: Execu
 def test_a_profile_measures_the_memory_of_its_own_process(executor: Executor, make: Make) -> None:
     job = make("full")[0]
     job = replace(job, trial=replace(job.trial, purpose="profile"))
-    ((_, result),) = executor.run([job], Need(alone=True), NoWatch())
+    ((_, result),) = executor.run([job], Resources(alone=True), NoWatch())
     assert result.record.setting.beside == 0
     weights = 4 * (result.record.value("total_parameters") or 0)
     peak = result.record.value("peak_memory_bytes")
@@ -137,7 +137,9 @@ def test_a_killed_process_is_a_failed_record_and_others_go_on(executor: Executor
 
     first, *others = make("full", "head", "zero-shot")
     jobs = [replace(first, method=Killed()), *others]
-    found = {job.trial.method: result.record for job, result in executor.run(jobs, Need(), NoWatch())}
+    found = {
+        job.trial.method: result.record for job, result in executor.run(jobs, Resources(), NoWatch())
+    }
     outcome = found["full"].outcome
     assert outcome.status == "failed"
     assert "SIGKILL" in (outcome.reason or "")
@@ -148,7 +150,7 @@ def test_a_trial_that_is_ended_goes_on_where_it_was(
     executor: Executor, make: Make, tmp_path: Path
 ) -> None:
     job, *_ = make("full", epochs=25)
-    ((_, undisturbed),) = executor.run([job], Need(), NoWatch())
+    ((_, undisturbed),) = executor.run([job], Resources(), NoWatch())
     job = replace(job, checkpoint=tmp_path / "checkpoint")
     (tmp_path / "out").mkdir(exist_ok=True)
 
@@ -158,9 +160,9 @@ def test_a_trial_that_is_ended_goes_on_where_it_was(
                 raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        list(executor.run([job], Need(), Enough()))
+        list(executor.run([job], Resources(), Enough()))
     assert (tmp_path / "checkpoint").is_file()
-    ((_, resumed),) = executor.run([job], Need(), NoWatch())
+    ((_, resumed),) = executor.run([job], Resources(), NoWatch())
     assert resumed.record.value("resumed") == 1
     assert (resumed.predictions["outputs"] == undisturbed.predictions["outputs"]).all()
     assert resumed.curve == undisturbed.curve

@@ -19,7 +19,7 @@ import pytest
 import whichpeft as wp
 from whichpeft.engine import Job
 from whichpeft.errors import StudyError
-from whichpeft.executors import Need, NoWatch, make_executor
+from whichpeft.executors import NoWatch, Resources, make_executor
 from whichpeft.records import Store
 from whichpeft.study import dump_study
 
@@ -127,10 +127,10 @@ def test_a_lost_node_costs_a_trial_what_came_after_its_checkpoint(
 
     with contextlib.closing(make_executor("ray", device="cpu", jobs=1)) as executor:
         job = make_jobs(executor, tiny_backbone, reviews, tmp_path, ["full"], epochs=40)[0]
-        ((_, whole),) = executor.run([job], Need(), NoWatch())
+        ((_, whole),) = executor.run([job], Resources(), NoWatch())
         job = replace(job, checkpoint=checkpoint, checkpoint_every=0.5)
         watch = Loses()
-        ((_, result),) = executor.run([job], Need(), watch)
+        ((_, result),) = executor.run([job], Resources(), watch)
     assert watch.lost
     assert any("was lost" in line for line in watch.lines)
     assert result.record.value("resumed") == 1
@@ -195,7 +195,7 @@ def test_a_node_out_of_memory_is_a_failed_record_and_the_others_go_on(
         full, *others = make_jobs(executor, tiny_backbone, reviews, tmp_path, ["full", "head"])
         jobs = [replace(full, method=Hungry()), *others]
         found = {
-            job.trial.method: result.record for job, result in executor.run(jobs, Need(), NoWatch())
+            job.trial.method: result.record for job, result in executor.run(jobs, Resources(), NoWatch())
         }
     outcome = found["full"].outcome
     assert outcome.status == "failed"
@@ -257,7 +257,7 @@ def test_what_a_node_does_not_see_is_sent_there(
         jobs = make_jobs(executor, tiny_backbone, reviews, tmp_path, ["lora:r=2", "head"])
         assert jobs[0].data.is_relative_to(hidden)
         assert jobs[0].backbone.files.is_relative_to(hidden)
-        found = {j.trial.method: result for j, result in executor.run(jobs, Need(), NoWatch())}
+        found = {j.trial.method: result for j, result in executor.run(jobs, Resources(), NoWatch())}
     assert found["lora:r=2"].record.outcome.status == "completed", found["lora:r=2"].record.outcome
     here = carry_out(jobs[0], lambda progress: None)
     assert (here.predictions["outputs"] == found["lora:r=2"].predictions["outputs"]).all()
@@ -282,7 +282,7 @@ def test_a_node_that_nothing_can_be_sent_to_is_left_out(
     ):
         wait_for_cpus(cluster.address, 2)
         jobs = make_jobs(executor, tiny_backbone, reviews, tmp_path, ["lora:r=2", "head"])
-        found = [result.record.outcome.status for _, result in executor.run(jobs, Need(), watch)]
+        found = [result.record.outcome.status for _, result in executor.run(jobs, Resources(), watch)]
     assert found == ["completed"] * 3
     assert any("is left out, since what trials need did not arrive" in line for line in watch.lines)
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from whichpeft.errors import StudyError
-from whichpeft.executors.executor import Executor, Need
+from whichpeft.executors.executor import Executor, Resources
 from whichpeft.executors.local import LocalExecutor
 from whichpeft.executors.watch import NoWatch, Watch
 
-__all__ = ["Executor", "LocalExecutor", "Need", "NoWatch", "Watch", "make_executor"]
+__all__ = ["Executor", "LocalExecutor", "NoWatch", "Resources", "Watch", "make_executor"]
 
 EXECUTORS = ("local", "ray")
 

@@ -19,7 +19,7 @@ PROCESS_BYTES = 500_000_000
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Need:
+class Resources:
     """What a trial takes for as long as it runs.
 
     threads: on a CPU, of each of its `shards`, which are processes. memory: bytes that its profile saw
@@ -66,14 +66,14 @@ class Executor(Protocol):
     def setting(self) -> Setting:
         """Describe the hardware and the versions of the trials."""
 
-    def concurrency(self, need: Need) -> int:
-        """Return how many trials of such a need run side by side, at least one."""
+    def concurrency(self, resources: Resources) -> int:
+        """Return how many trials of such resources run side by side, at least one."""
 
     def multiply_speed(self, threads: int) -> float | None:
         """Measure the FLOP/s of matrix products with nothing beside; None where they cannot be known."""
 
     def run(
-        self, jobs: Iterable[Job | None], need: Need, watch: Watch
+        self, jobs: Iterable[Job | None], resources: Resources, watch: Watch
     ) -> Generator[tuple[Job, Result], None, None]:
         """Carry out jobs, as many side by side as there is room for.
 

@@ -10,7 +10,7 @@ import psutil
 
 from whichpeft.engine import Job, Result
 from whichpeft.engine.processes import beginning, start_context, start_server
-from whichpeft.executors.executor import Need
+from whichpeft.executors.executor import Resources
 from whichpeft.executors.processes import run_jobs
 from whichpeft.executors.watch import Watch
 from whichpeft.records import Setting
@@ -55,8 +55,8 @@ class LocalExecutor:
 
         return describe_setting(self.compute, 0)
 
-    def concurrency(self, need: Need) -> int:
-        return len(self._places(need))
+    def concurrency(self, resources: Resources) -> int:
+        return len(self._places(resources))
 
     def multiply_speed(self, threads: int) -> float | None:
         """On an accelerator in a process of its own, so that this one takes none of its memory."""
@@ -73,21 +73,21 @@ class LocalExecutor:
                 return None
 
     def run(
-        self, jobs: Iterable[Job | None], need: Need, watch: Watch
+        self, jobs: Iterable[Job | None], resources: Resources, watch: Watch
     ) -> Generator[tuple[Job, Result], None, None]:
-        return run_jobs(jobs, self._places(need), watch)
+        return run_jobs(jobs, self._places(resources), watch)
 
     def close(self) -> None:
         """The fork server ends with this process."""
 
-    def _places(self, need: Need) -> list[str]:
+    def _places(self, resources: Resources) -> list[str]:
         """Return a device for each trial that may run at the same time."""
-        if need.alone:
+        if resources.alone:
             return self._devices[:1]
         if self._devices[0] != "cpu":
             return self._devices[: self._jobs]
         from whichpeft.engine.environment import usable_cores
 
-        by_cores = max(1, usable_cores() // need.cores)
-        by_memory = max(1, int(psutil.virtual_memory().available // need.bytes))
+        by_cores = max(1, usable_cores() // resources.cores)
+        by_memory = max(1, int(psutil.virtual_memory().available // resources.bytes))
         return ["cpu"] * (self._jobs or min(by_cores, by_memory))

@@ -15,7 +15,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from whichpeft.errors import StudyError
 from whichpeft.executors import ray_worker
-from whichpeft.executors.executor import PROCESS_BYTES, Need
+from whichpeft.executors.executor import PROCESS_BYTES, Resources
 from whichpeft.executors.ray_worker import Found
 from whichpeft.records import Setting
 from whichpeft.records.claims import this_host
@@ -53,30 +53,30 @@ class Node:
     def setting(self) -> Setting:
         return self.found.setting
 
-    def room(self, need: Need) -> int:
-        """Return how many trials of a need fit on it while nothing else runs there."""
-        if need.alone:
+    def room(self, resources: Resources) -> int:
+        """Return how many trials with these resources fit on it while nothing else runs there."""
+        if resources.alone:
             return 1
-        by_cores = max(1, self.cores // need.cores)
-        by_memory = max(1, self.memory // self._host_bytes(need))
-        by_gpus = by_cores if self.setting.device == "cpu" else self.gpus // need.shards
+        by_cores = max(1, self.cores // resources.cores)
+        by_memory = max(1, self.memory // self._host_bytes(resources))
+        by_gpus = by_cores if self.setting.device == "cpu" else self.gpus // resources.shards
         return min(by_cores, by_memory, by_gpus)
 
-    def options(self, need: Need) -> dict[str, Any]:
+    def options(self, resources: Resources) -> dict[str, Any]:
         """Return what a trial's task asks of Ray."""
-        gpus = 0 if self.setting.device == "cpu" else need.shards
-        if need.alone:
+        gpus = 0 if self.setting.device == "cpu" else resources.shards
+        if resources.alone:
             return {"num_cpus": self.cores, "num_gpus": self.gpus, **here(self.name)}
         return {
-            "num_cpus": min(need.cores, self.cores),
+            "num_cpus": min(resources.cores, self.cores),
             "num_gpus": gpus,
-            "memory": min(self._host_bytes(need), self.memory),
+            "memory": min(self._host_bytes(resources), self.memory),
             **here(self.name),
         }
 
-    def _host_bytes(self, need: Need) -> int:
+    def _host_bytes(self, resources: Resources) -> int:
         """Return what a trial takes of the node's own memory; on a GPU its peak lies there."""
-        return need.bytes if self.setting.device == "cpu" else need.shards * PROCESS_BYTES
+        return resources.bytes if self.setting.device == "cpu" else resources.shards * PROCESS_BYTES
 
 
 def on(name: str) -> NodeAffinitySchedulingStrategy:

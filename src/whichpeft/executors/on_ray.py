@@ -16,7 +16,7 @@ from whichpeft.engine import Job, Result
 from whichpeft.executors import ray_worker
 from whichpeft.executors.connection import connect, disconnect
 from whichpeft.executors.delivery import Delivery
-from whichpeft.executors.executor import Need
+from whichpeft.executors.executor import Resources
 from whichpeft.executors.nodes import Node, Nodes, on
 from whichpeft.executors.ray_worker import Ended
 from whichpeft.executors.watch import Watch
@@ -103,15 +103,15 @@ class RayExecutor:
     def setting(self) -> Setting:
         return self._nodes.compared.setting
 
-    def concurrency(self, need: Need) -> int:
-        room = sum(node.room(need) for node in self._places(need))
+    def concurrency(self, resources: Resources) -> int:
+        room = sum(node.room(resources) for node in self._places(resources))
         return max(1, min(room, self._jobs or room))
 
     def multiply_speed(self, threads: int) -> float | None:
         node = next(iter(self._nodes.measuring()), None)
         if node is None:  # it has just gone
             return None
-        asked = _MULTIPLY_SPEED.options(**node.options(Need(alone=True))).remote(
+        asked = _MULTIPLY_SPEED.options(**node.options(Resources(alone=True))).remote(
             str(self.compute.device), self.compute.precision, threads
         )
         try:
@@ -120,7 +120,7 @@ class RayExecutor:
             return None
 
     def run(
-        self, jobs: Iterable[Job | None], need: Need, watch: Watch
+        self, jobs: Iterable[Job | None], resources: Resources, watch: Watch
     ) -> Generator[tuple[Job, Result], None, None]:
         source = iter(jobs)
         again: deque[Job] = deque()
@@ -134,14 +134,14 @@ class RayExecutor:
                 while (
                     not exhausted
                     and time.monotonic() >= ask_after
-                    and (node := self._free(need, len(running))) is not None
+                    and (node := self._free(resources, len(running))) is not None
                 ):
                     job = again.popleft() if again else next(source, _END)
                     if job is _END:
                         exhausted = True
                     elif job is None:  # nor will one be at the next word of progress
                         ask_after = time.monotonic() + _ASK_AGAIN
-                    elif (started := self._start(job, node, need)) is not None:
+                    elif (started := self._start(job, node, resources)) is not None:
                         running[started.task] = started
                     else:  # the node has just gone
                         again.append(job)
@@ -149,9 +149,9 @@ class RayExecutor:
                 if not running and exhausted:
                     return
                 if not running:  # what is left waits for something outside this process
-                    if not told and not self._places(need):
+                    if not told and not self._places(resources):
                         told = True
-                        kind = " of the kind that costs are measured on" if need.alone else ""
+                        kind = " of the kind that costs are measured on" if resources.alone else ""
                         watch.say(f"waiting: there is no node{kind} any more")
                     time.sleep(_ASK_AGAIN)
                     continue
@@ -181,24 +181,24 @@ class RayExecutor:
         if self._connected_here:
             disconnect()
 
-    def _places(self, need: Need) -> list[Node]:
-        return self._nodes.measuring() if need.alone else list(self._nodes)
+    def _places(self, resources: Resources) -> list[Node]:
+        return self._nodes.measuring() if resources.alone else list(self._nodes)
 
-    def _free(self, need: Need, running: int) -> Node | None:
+    def _free(self, resources: Resources, running: int) -> Node | None:
         """Return the node with most room left for one more trial, or None."""
         if self._jobs is not None and running >= self._jobs:
             return None
-        places = self._places(need)
-        free = max(places, key=lambda node: node.room(need) - node.running, default=None)
-        return free if free is not None and free.running < free.room(need) else None
+        places = self._places(resources)
+        free = max(places, key=lambda node: node.room(resources) - node.running, default=None)
+        return free if free is not None and free.running < free.room(resources) else None
 
-    def _start(self, job: Job, node: Node, need: Need) -> _Running | None:
+    def _start(self, job: Job, node: Node, resources: Resources) -> _Running | None:
         """Begin a job on a node; None where that is gone."""
         checkpoint = None
         if job.checkpoint is not None and job.checkpoint.is_file():
             checkpoint = job.checkpoint.read_bytes()
-        concurrency = self.concurrency(need)
-        device, beside = str(self.compute.device), min(node.room(need), concurrency) - 1
+        concurrency = self.concurrency(resources)
+        device, beside = str(self.compute.device), min(node.room(resources), concurrency) - 1
         first, *others = (replace(m, device=device, beside=beside, along=()) for m in job.members)
         try:
             folders = [
@@ -208,7 +208,7 @@ class RayExecutor:
         except ray.exceptions.RayError:
             self._nodes.forget(node)
             return None
-        carry_out = _CARRY_OUT.options(**node.options(need))
+        carry_out = _CARRY_OUT.options(**node.options(resources))
         every = max(_TELL_EVERY, concurrency / _WORDS)
         job_there = replace(first, along=tuple(others))
         task = carry_out.remote(job_there, *folders, checkpoint, self._desk, every)

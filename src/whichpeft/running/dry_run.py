@@ -12,7 +12,7 @@ from whichpeft.planning import Cell, make_search
 from whichpeft.records import Record
 from whichpeft.running.request import Request
 from whichpeft.running.runner import TUNING_SHARE, found_by
-from whichpeft.running.setup import make_job, need_of, set_stage, trial_seconds
+from whichpeft.running.setup import make_job, resources_for, set_stage, trial_seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +74,11 @@ def make_forecast(
            for name, cell in cells.items() if name not in kept]  # fmt: skip
     profiles = {name: kept[name] for name in cells if name in kept}
     study = request.study
-    for job, result in executor.run(new, need_of(study, alone=True), NoWatch()):
+    for job, result in executor.run(new, resources_for(study, alone=True), NoWatch()):
         profiles[job.trial.fingerprint] = result.record
     rows = tuple(_row(cell, profiles.get(cell.profile.fingerprint), kept) for cell in stage.plan.cells)
     memory = max((int(p.value("peak_memory_bytes") or 0) for p in profiles.values()), default=0)
-    concurrency = executor.concurrency(need_of(study, memory=memory))
+    concurrency = executor.concurrency(resources_for(study, memory=memory))
     done = sum(record.trial.purpose != "profile" for record in kept.values())
     # What trains nothing is profiled in no time.
     long = sum(profiles[job.trial.fingerprint].value("train_seconds") != 0 for job in new)

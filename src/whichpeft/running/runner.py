@@ -10,12 +10,19 @@ from pathlib import Path
 
 from whichpeft.engine import Job
 from whichpeft.engine.profile_budget import STANDARD, THOROUGH, Effort, profile_seconds
-from whichpeft.executors import Executor, Need, Watch
+from whichpeft.executors import Executor, Resources, Watch
 from whichpeft.planning import Cell, Search, make_search
 from whichpeft.records import Claims, Measurement, Outcome, Record, Store
 from whichpeft.records.selection import best_trial
 from whichpeft.running.request import Request
-from whichpeft.running.setup import Stage, expected_costs, make_job, need_of, profile_jobs, set_stage
+from whichpeft.running.setup import (
+    Stage,
+    expected_costs,
+    make_job,
+    profile_jobs,
+    resources_for,
+    set_stage,
+)
 from whichpeft.running.study_folder import check_same_data, keep_study
 from whichpeft.running.trial_batching import AUTO, OFF, join, most_together, trials_to_time
 from whichpeft.running.tuning_queue import jobs_of
@@ -73,7 +80,7 @@ class _Run:
                 jobs = profile_jobs(new, self.stage, self.effort, self._trials_to_time)
                 each = profile_seconds(self.effort)
                 self.watch.estimate({job.trial.fingerprint: each for job in expected})
-                alone = need_of(self.request.study, alone=True)
+                alone = resources_for(self.request.study, alone=True)
                 self._carry_out("profile", expected, jobs, alone, done=len(cells) - len(new))
         if self.effort == THOROUGH:
             self._say_what_it_gained(cells, kept)
@@ -100,7 +107,7 @@ class _Run:
 
     def tune(self, searches: Sequence[Search]) -> list[Cell]:
         """Run the searches; return the cells of those that found better than the default."""
-        need = self._need([search.cell for search in searches])
+        resources = self._resources([search.cell for search in searches])
         kept = self.store.fingerprints()
         every = [(trial, search) for search in searches for trial in search.trials]
         new = [
@@ -122,13 +129,13 @@ class _Run:
             first=self._expected,
             most=self._most,
         )
-        self._carry_out("tune", new, ready, need, done=len(every) - len(new))
+        self._carry_out("tune", new, ready, resources, done=len(every) - len(new))
         records = {record.trial.fingerprint: record for record in self.store}
         return [cell for search in searches if (cell := found_by(search, records)) is not None]
 
     def finish(self, cells: Sequence[Cell]) -> None:
         """Run every cell's final trials."""
-        need = self._need(cells)
+        resources = self._resources(cells)
         kept = self.store.fingerprints()
         every = [(trial, cell) for cell in cells for trial in cell.finals]
         # Seeds outermost, so that a run cut short leaves methods that can be compared; within a seed
@@ -145,25 +152,25 @@ class _Run:
             if trial.fingerprint not in kept
         ]
         most = {trial.fingerprint: self._most(cell) for trial, cell in every}
-        concurrency = self.stage.executor.concurrency(need)
+        concurrency = self.stage.executor.concurrency(resources)
         joined = join(jobs, lambda job: most[job.trial.fingerprint], concurrency=concurrency)
         free = left_to_do(joined, self.store, self.claims)
-        self._carry_out("final", jobs, free, need, done=len(every) - len(jobs))
+        self._carry_out("final", jobs, free, resources, done=len(every) - len(jobs))
 
     def _carry_out(
         self,
         name: str,
         expected: Sequence[Job],
         jobs: Iterable[Job | None],
-        need: Need,
+        resources: Resources,
         *,
         done: int,
     ) -> None:
         """Run jobs and keep each one's record as it ends."""
         executor = self.stage.executor
-        self.watch.stage(name, expected, done=done, concurrency=executor.concurrency(need))
+        self.watch.stage(name, expected, done=done, concurrency=executor.concurrency(resources))
         # Closed at once where ctrl-C lands here, so that no trial runs on.
-        with contextlib.closing(executor.run(jobs, need, self.watch)) as results:
+        with contextlib.closing(executor.run(jobs, resources, self.watch)) as results:
             for _, result in results:
                 self.store.add(result.record, curve=result.curve, predictions=result.predictions)
                 self.claims.release(result.record.trial.fingerprint)
@@ -172,9 +179,9 @@ class _Run:
                     self.said.add(result.note)
                     self.watch.say(result.note)
 
-    def _need(self, cells: Sequence[Cell]) -> Need:
+    def _resources(self, cells: Sequence[Cell]) -> Resources:
         together = max((self._most(cell) for cell in cells), default=1)
-        return need_of(self.request.study, memory=self.memory * together)
+        return resources_for(self.request.study, memory=self.memory * together)
 
     @property
     def device(self) -> str:

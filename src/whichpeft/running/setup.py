@@ -11,7 +11,7 @@ from whichpeft.costs import Question, count_flops
 from whichpeft.engine import Job
 from whichpeft.engine.batches import as_trained_on, padded_length
 from whichpeft.engine.profile_budget import Effort
-from whichpeft.executors import Executor, Need
+from whichpeft.executors import Executor, Resources
 from whichpeft.planning import Cell, Plan, make_plan
 from whichpeft.records import Record
 from whichpeft.running.request import Request
@@ -74,9 +74,9 @@ def make_job(trial: Trial, cell: Cell, stage: Stage) -> Job:
     )
 
 
-def need_of(study: Study, *, memory: int = 0, alone: bool = False) -> Need:
+def resources_for(study: Study, *, memory: int = 0, alone: bool = False) -> Resources:
     """Return what a trial of a study takes. memory: bytes of its process, by what was profiled."""
-    return Need(threads=study.threads, shards=study.shards, memory=memory, alone=alone)
+    return Resources(threads=study.threads, shards=study.shards, memory=memory, alone=alone)
 
 
 def profile_jobs(
