@@ -67,7 +67,7 @@ def compare(method: str, task: Any, backbone: Any, train: Any, size: int, asked:
     import torch
 
     from whichpeft.engine.batches import shape, spread, training_batches
-    from whichpeft.methods import Situation, resolve_method
+    from whichpeft.methods import MethodContext, resolve_method
 
     if asked.lengths == "alike":
         batches = training_batches(train.sizes, size, seed=0, epoch=0)
@@ -79,8 +79,8 @@ def compare(method: str, task: Any, backbone: Any, train: Any, size: int, asked:
     chosen = spread(batches, train.sizes, asked.steps)
     torch.manual_seed(0)
     model = task.build(backbone)
-    situation = Situation(task_type=task.task_type, head=frozenset(), steps=100)
-    model = resolve_method(method).suited_to(backbone).apply(model, situation).model.eval()
+    context = MethodContext(task_type=task.task_type, head=frozenset(), steps=100)
+    model = resolve_method(method).suited_to(backbone).apply(model, context).model.eval()
 
     def step(examples: Any, batch: Any) -> tuple[float, float]:
         began = time.process_time()

@@ -16,6 +16,6 @@ class Waiting(PlainMethod):
     name = "waiting"
     description = "does nothing for a while"
 
-    def apply(self, model: Any, situation: Any) -> PlainAdapter:
+    def apply(self, model: Any, context: Any) -> PlainAdapter:
         time.sleep(0.05)
-        return PlainAdapter(model, lambda name: False, situation.head)
+        return PlainAdapter(model, lambda name: False, context.head)

@@ -27,8 +27,8 @@ class Selective(PlainMethod):
             return f"no weight of {backbone.name} has {' or '.join(self.words)} in its name"
         return None
 
-    def apply(self, model, situation):
+    def apply(self, model, context):
         def trains(name):
-            return name in situation.head or any(word in name for word in self.words)
+            return name in context.head or any(word in name for word in self.words)
 
-        return PlainAdapter(model, trains, situation.head)
+        return PlainAdapter(model, trains, context.head)

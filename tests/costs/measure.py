@@ -21,7 +21,7 @@ from whichpeft.engine.dropout import use_fast_dropout
 from whichpeft.engine.loop import Optimisation, take_step
 from whichpeft.engine.memory import PeakMemory, return_freed_memory
 from whichpeft.engine.model_setup import Prepared
-from whichpeft.methods import Method, Situation, resolve_method
+from whichpeft.methods import Method, MethodContext, resolve_method
 from whichpeft.testing.methods import small_task
 
 _STEPS = 1000
@@ -36,7 +36,7 @@ def main(method: Method, size: int, length: int, precision: str) -> None:
     peak = PeakMemory(compute.device)
     model = task.build(backbone)
     head = frozenset(task.head_parameters(model))
-    adapter = method.apply(model, Situation(task_type=task.task_type, head=head, steps=_STEPS))
+    adapter = method.apply(model, MethodContext(task_type=task.task_type, head=head, steps=_STEPS))
     store_frozen_weights(adapter.model, compute.precision)
     own_memory(adapter.model)
     use_fast_dropout(adapter.model)

@@ -12,7 +12,7 @@ from whichpeft.backbones import resolve_backbone
 from whichpeft.costs import estimate_costs, largest_batch
 from whichpeft.costs.estimate import Costs, Question
 from whichpeft.engine.compute import Compute
-from whichpeft.methods import Situation, resolve_method
+from whichpeft.methods import MethodContext, resolve_method
 from whichpeft.tasks.bare import BareTask
 
 
@@ -93,8 +93,8 @@ def test_the_largest_batch_fits_and_the_next_does_not() -> None:
 def test_the_adapters_file_weighs_what_is_foreseen(method: str, tmp_path: Path) -> None:
     asked = question(method)
     model = asked.task.sketch(asked.backbone)
-    situation = Situation(task_type=asked.task.task_type, head=frozenset(), steps=1000)
-    asked.method.apply(model, situation).save(tmp_path)
+    context = MethodContext(task_type=asked.task.task_type, head=frozenset(), steps=1000)
+    asked.method.apply(model, context).save(tmp_path)
     saved = sum(p.stat().st_size for p in tmp_path.rglob("*") if p.is_file() and p.suffix != ".md")
     costs: Costs = estimate_costs(asked)
     assert costs.adapter_bytes == pytest.approx(saved, rel=0.02)

@@ -18,7 +18,7 @@ class Killed(PlainMethod):
     name = "killed"
     description = "dies"
 
-    def apply(self, model: Any, situation: Any) -> PlainAdapter:
+    def apply(self, model: Any, context: Any) -> PlainAdapter:
         os.kill(os.getpid(), signal.SIGKILL)
         raise AssertionError
 
@@ -30,7 +30,7 @@ class Hungry(PlainMethod):
     name = "hungry"
     description = "takes all there is"
 
-    def apply(self, model: Any, situation: Any) -> PlainAdapter:
+    def apply(self, model: Any, context: Any) -> PlainAdapter:
         taken = []
         for _ in range(200):
             taken.append(bytearray(os.urandom(1 << 20) * 64))

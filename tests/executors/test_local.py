@@ -107,9 +107,9 @@ class Sleepy(PlainMethod):
     name = "sleepy"
     description = "does nothing for a while"
 
-    def apply(self, model, situation):
+    def apply(self, model, context):
         time.sleep(0.05)  # and about 0.15 s for its process and its model
-        return PlainAdapter(model, lambda name: False, situation.head)
+        return PlainAdapter(model, lambda name: False, context.head)
 """
 MANY = """
 import dataclasses, sys, tempfile, time

@@ -18,7 +18,7 @@ from transformers import (
 )
 
 from whichpeft.backbones import Backbone, resolve_backbone
-from whichpeft.methods import Situation, resolve_method
+from whichpeft.methods import MethodContext, resolve_method
 from whichpeft.study import Budget
 from whichpeft.testing.methods import small_task
 
@@ -31,8 +31,8 @@ def backbone(tiny_backbone: Path) -> Backbone:
 def trains(typed: str, model: torch.nn.Module, head: str) -> set[str]:
     """Names of the parameters that train; `head` is what their names begin with in the head."""
     names = frozenset(name for name, _ in model.named_parameters() if name.startswith(head))
-    situation = Situation(task_type="SEQ_CLS", head=names, steps=1)
-    adapted = resolve_method(typed).apply(model, situation).model
+    context = MethodContext(task_type="SEQ_CLS", head=names, steps=1)
+    adapted = resolve_method(typed).apply(model, context).model
     return {name for name, p in adapted.named_parameters() if p.requires_grad}
 
 
@@ -68,7 +68,7 @@ def test_what_trained_is_kept_and_loads_equal(backbone: Backbone, tmp_path: Path
     task, method = small_task(), resolve_method("top-layers:k=1")
     model = task.build(backbone)
     head = frozenset(task.head_parameters(model))
-    adapter = method.apply(model, Situation(task_type="SEQ_CLS", head=head, steps=1))
+    adapter = method.apply(model, MethodContext(task_type="SEQ_CLS", head=head, steps=1))
     with torch.no_grad():
         for parameter in adapter.model.parameters():
             if parameter.requires_grad:

@@ -23,7 +23,7 @@ from transformers import (
 )
 
 from whichpeft.backbones import resolve_backbone
-from whichpeft.methods import Situation, resolve_method
+from whichpeft.methods import MethodContext, resolve_method
 from whichpeft.methods.placements import attention_ends, feed_forward_ends, feed_forward_modules
 from whichpeft.methods.tuners.bottleneck import (
     BottleneckConfig,
@@ -155,8 +155,8 @@ def test_counts_at_the_width_of_llama_7b(typed: str, published: int) -> None:
     )
     with torch.device("meta"):
         model = LlamaModel(config)
-    situation = Situation(task_type=None, head=frozenset(), steps=1, weightless=True)
-    adapted = resolve_method(typed).apply(model, situation).model
+    context = MethodContext(task_type=None, head=frozenset(), steps=1, weightless=True)
+    adapted = resolve_method(typed).apply(model, context).model
     training = [p for p in adapted.parameters() if p.requires_grad]
     assert sum(p.numel() for p in training) * 16 == published  # 32 layers
     tokens = torch.zeros(1, 4, dtype=torch.long, device="meta")
@@ -212,7 +212,7 @@ def weight_of(model: torch.nn.Module, name: str) -> torch.Tensor:
 
 
 def test_placements(model: torch.nn.Module) -> None:
-    situation = Situation(task_type="SEQ_CLS", head=frozenset({"classifier.weight"}), steps=1)
+    context = MethodContext(task_type="SEQ_CLS", head=frozenset({"classifier.weight"}), steps=1)
     expected = {
         "series-adapter": {"attention.output.dense", "output.dense"},
         "series-adapter:placement=pfeiffer": {"output.dense"},
@@ -222,10 +222,10 @@ def test_placements(model: torch.nn.Module) -> None:
     }
     for typed, endings in expected.items():
         method: Any = resolve_method(typed)
-        names = method.choose_targets(model, situation)
+        names = method.choose_targets(model, context)
         assert {e for e in endings for name in names if name.endswith(e)} == endings
         assert all(name.endswith(tuple(endings)) for name in names)
-    assert len(method.choose_targets(model, replace(situation, same_targets=False))) == 4
+    assert len(method.choose_targets(model, replace(context, same_targets=False))) == 4
 
 
 def test_target_modules_mean_the_placement_modules() -> None:
@@ -263,10 +263,10 @@ def test_they_train_on_other_families(typed: str, family: str) -> None:
         inputs = {"pixel_values": torch.randn(1, 3, 16, 16)}
     else:
         base = GPT2Model(GPT2Config(vocab_size=50, **small))  # Conv1D, not Linear
-    situation = Situation(task_type=None, head=frozenset(), steps=1)
+    context = MethodContext(task_type=None, head=frozenset(), steps=1)
     base.eval()
     before = base(**inputs)[0].detach()
-    adapted = resolve_method(typed).apply(base, situation).model.eval()
+    adapted = resolve_method(typed).apply(base, context).model.eval()
     torch.testing.assert_close(adapted(**inputs)[0], before)
     adapted(**inputs)[0].sum().backward()
     assert all(p.grad is not None for p in adapted.parameters() if p.requires_grad)

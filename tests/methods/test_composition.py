@@ -11,7 +11,7 @@ import torch
 
 from whichpeft.backbones import Backbone, resolve_backbone
 from whichpeft.errors import StudyError
-from whichpeft.methods import Situation, resolve_method
+from whichpeft.methods import MethodContext, resolve_method
 from whichpeft.tasks import Task
 from whichpeft.testing.methods import small_task
 
@@ -26,11 +26,11 @@ def backbone(tiny_backbone: Path) -> Backbone:
     return resolve_backbone(str(tiny_backbone))
 
 
-def build(task: Task, backbone: Backbone) -> tuple[torch.nn.Module, Situation]:
+def build(task: Task, backbone: Backbone) -> tuple[torch.nn.Module, MethodContext]:
     torch.manual_seed(0)
     model = task.build(backbone)
     head = frozenset(task.head_parameters(model))
-    return model, Situation(task_type="SEQ_CLS", head=head, steps=100)
+    return model, MethodContext(task_type="SEQ_CLS", head=head, steps=100)
 
 
 def trainable(text: str, task: Task, backbone: Backbone) -> int:

@@ -11,7 +11,7 @@ import torch
 
 from whichpeft.backbones import resolve_backbone
 from whichpeft.errors import StudyError
-from whichpeft.methods import Situation, resolve_method
+from whichpeft.methods import MethodContext, resolve_method
 from whichpeft.study import Budget
 from whichpeft.study.names import with_paths
 from whichpeft.testing import MethodContract
@@ -34,8 +34,8 @@ def test_a_file_is_the_method_that_it_configures(config: Path, tiny_backbone: Pa
     task = small_task()
     torch.manual_seed(0)
     model = task.build(resolve_backbone(str(tiny_backbone)))
-    situation = Situation(task_type="SEQ_CLS", head=frozenset(task.head_parameters(model)), steps=100)
-    adapted = method.apply(model, situation).model
+    context = MethodContext(task_type="SEQ_CLS", head=frozenset(task.head_parameters(model)), steps=100)
+    adapted = method.apply(model, context).model
     ranks = {n: p.shape[0] for n, p in adapted.named_parameters() if "lora_A" in n}
     assert sorted(ranks.values()) == [2, 4]
     made = adapted.peft_config["default"]

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from whichpeft.backbones import Backbone, resolve_backbone
-from whichpeft.methods import Situation, resolve_method
+from whichpeft.methods import MethodContext, resolve_method
 from whichpeft.tasks import Prompted, generative_task
 from whichpeft.tasks.encoding import load_tokenizer
 from whichpeft.testing.methods import small_task
@@ -35,8 +35,8 @@ def test_they_start_as_the_texts_own_tokens(
     ids = load_tokenizer(backbone)(TEXT)["input_ids"]
     assert 3 < len(ids) < 100
     wanted = model.get_input_embeddings()(torch.tensor((ids * count)[:count])).detach().clone()
-    situation = Situation(task_type=task.task_type, head=head, steps=3)
-    adapter = method.apply(model, situation)
+    context = MethodContext(task_type=task.task_type, head=head, steps=3)
+    adapter = method.apply(model, context)
     tokens = adapter.model.prompt_encoder["default"].embedding.weight
     assert torch.equal(tokens, wanted)
     assert tokens.requires_grad
@@ -56,8 +56,8 @@ def test_a_context_is_read_by_the_backbones_tokenizer(tiny_writer: Backbone) -> 
     task = generative_task("sum", train=SUM, validation=SUM, test=SUM)
     model = task.build(tiny_writer)
     wanted = model.get_input_embeddings()(torch.tensor(ids)).detach().clone()
-    situation = Situation(task_type="CAUSAL_LM", head=frozenset(), steps=3)
-    prompts = suited.apply(model, situation).model.prompt_encoder["default"]
+    context = MethodContext(task_type="CAUSAL_LM", head=frozenset(), steps=3)
+    prompts = suited.apply(model, context).model.prompt_encoder["default"]
     every = torch.arange(len(ids))
     assert torch.equal(prompts(every), wanted)
     with torch.no_grad():

@@ -33,7 +33,7 @@ from transformers import (
 )
 
 from whichpeft.backbones import resolve_backbone
-from whichpeft.methods import Situation, resolve_method
+from whichpeft.methods import MethodContext, resolve_method
 from whichpeft.methods.tuners.reft import Intervention, LoReftConfig, LoReftLayer, layer_names
 from whichpeft.study import Budget
 from whichpeft.testing.methods import small_task
@@ -112,9 +112,9 @@ def test_counts_at_the_width_of_llama_7b(share: str, published: int) -> None:
                 hidden_size=4096, intermediate_size=11008, num_hidden_layers=2, num_attention_heads=32
             )
         )
-    situation = Situation(task_type=None, head=frozenset(), steps=1, weightless=True)
+    context = MethodContext(task_type=None, head=frozenset(), steps=1, weightless=True)
     method = resolve_method(f"loreft:rank=8,share_weights={share}")
-    adapted = method.apply(base, situation).model
+    adapted = method.apply(base, context).model
     training = [p for p in adapted.parameters() if p.requires_grad]
     assert sum(p.numel() for p in training) * 16 == published  # 32 layers
     tokens = torch.zeros(1, 4, dtype=torch.long, device="meta")
@@ -308,8 +308,8 @@ def test_it_trains_on_other_families(family: str) -> None:
     base, inputs, layers = families()[family]
     base.eval()
     before = base(**inputs)[0].detach()
-    situation = Situation(task_type=None, head=frozenset(), steps=1)
-    adapted = resolve_method("loreft:rank=2,positions=1").apply(base, situation).model.eval()
+    context = MethodContext(task_type=None, head=frozenset(), steps=1)
+    adapted = resolve_method("loreft:rank=2,positions=1").apply(base, context).model.eval()
     assert len(layer_names(base)) == layers
     torch.testing.assert_close(adapted(**inputs)[0], before, atol=1e-5, rtol=1e-4)
     adapted(**inputs)[0].pow(2).sum().backward()

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from whichpeft.backbones import Backbone, resolve_backbone
-from whichpeft.methods import Situation, resolve_method
+from whichpeft.methods import MethodContext, resolve_method
 from whichpeft.study import Budget
 from whichpeft.tasks import Task
 from whichpeft.testing.methods import small_task
@@ -25,19 +25,19 @@ def backbone(tiny_backbone: Path) -> Backbone:
     return resolve_backbone(str(tiny_backbone))
 
 
-def build(task: Task, backbone: Backbone) -> tuple[torch.nn.Module, Situation]:
+def build(task: Task, backbone: Backbone) -> tuple[torch.nn.Module, MethodContext]:
     torch.manual_seed(0)
     model = task.build(backbone)
     head = frozenset(task.head_parameters(model))
-    return model, Situation(task_type="SEQ_CLS", head=head, steps=100)
+    return model, MethodContext(task_type="SEQ_CLS", head=head, steps=100)
 
 
 @pytest.mark.parametrize("name", ["prompt", "p-tuning"])
 def test_the_pooler_reads_the_first_token_and_not_a_virtual_one(
     name: str, task: Task, backbone: Backbone
 ) -> None:
-    model, situation = build(task, backbone)
-    adapted = resolve_method(name).apply(model, situation).model.eval()
+    model, context = build(task, backbone)
+    adapted = resolve_method(name).apply(model, context).model.eval()
     seen: list[torch.Tensor] = []
     bert = model.bert
     bert.embeddings.register_forward_pre_hook(
@@ -51,8 +51,8 @@ def test_the_pooler_reads_the_first_token_and_not_a_virtual_one(
 
 
 def test_padding_does_not_change_what_virtual_tokens_give(task: Task, backbone: Backbone) -> None:
-    model, situation = build(task, backbone)
-    adapted = resolve_method("prompt").apply(model, situation).model.eval()
+    model, context = build(task, backbone)
+    adapted = resolve_method("prompt").apply(model, context).model.eval()
     examples = task.encode(backbone, max_train=None)["train"]
     together = task.outputs(adapted, examples.batch(torch.arange(6).numpy()))
     alone = [task.outputs(adapted, examples.batch(torch.tensor([i]).numpy())) for i in range(6)]
@@ -87,8 +87,8 @@ def test_input_tokens_are_refused_where_the_last_token_is_read(
 
 
 def test_adalora_prunes_and_its_penalty_stays_out_of_the_loss(task: Task, backbone: Backbone) -> None:
-    model, situation = build(task, backbone)
-    adapter = resolve_method("adalora:r=2,init_r=4").apply(model, replace(situation, steps=20))
+    model, context = build(task, backbone)
+    adapter = resolve_method("adalora:r=2,init_r=4").apply(model, replace(context, steps=20))
     batch = task.encode(backbone, max_train=None)["train"].batch(torch.arange(6).numpy())
     optimizer = torch.optim.SGD([p for p in adapter.model.parameters() if p.requires_grad], lr=0.5)
     for step in range(20):
@@ -111,19 +111,19 @@ def test_adalora_with_too_few_steps_is_refused(task: Task, backbone: Backbone) -
 def test_methods_that_target_modules_share_them(task: Task, backbone: Backbone) -> None:
     targeted = {}
     for name in ("lora", "dora", "adalora", "ia3"):
-        model, situation = build(task, backbone)
-        adapted = resolve_method(name).apply(model, situation).model
+        model, context = build(task, backbone)
+        adapted = resolve_method(name).apply(model, context).model
         targeted[name] = sorted(adapted.base_model.targeted_module_names)
     assert len({tuple(names) for names in targeted.values()}) == 1
     assert {name.rpartition(".")[2] for name in targeted["lora"]} == {"query", "key", "value"}
 
 
 def test_own_targets_and_unshared_ones(task: Task, backbone: Backbone) -> None:
-    model, situation = build(task, backbone)
-    own = resolve_method("lora:target_modules=[dense]").apply(model, situation).model
+    model, context = build(task, backbone)
+    own = resolve_method("lora:target_modules=[dense]").apply(model, context).model
     assert all(name.endswith("dense") for name in own.base_model.targeted_module_names)
-    model, situation = build(task, backbone)
-    customary = resolve_method("lora").apply(model, replace(situation, same_targets=False)).model
+    model, context = build(task, backbone)
+    customary = resolve_method("lora").apply(model, replace(context, same_targets=False)).model
     leaves = {name.rpartition(".")[2] for name in customary.base_model.targeted_module_names}
     assert leaves == {"query", "value"}  # what PEFT targets on BERT
 
@@ -174,11 +174,11 @@ def test_the_whole_new_head_trains_and_is_counted_apart(
     name: str, family: str, task: Task, other_backbones: dict[str, Path]
 ) -> None:
     backbone = resolve_backbone(str(other_backbones[family]))
-    model, situation = build(task, backbone)
+    model, context = build(task, backbone)
     sizes = {n: p.numel() for n, p in model.named_parameters()}
-    head = sum(sizes[n] for n in situation.head)
-    assert len(situation.head) == 4  # the classifier and what pools before it, both new
-    adapted = resolve_method(name).apply(model, situation).model
+    head = sum(sizes[n] for n in context.head)
+    assert len(context.head) == 4  # the classifier and what pools before it, both new
+    adapted = resolve_method(name).apply(model, context).model
     training = {n: p.numel() for n, p in adapted.named_parameters() if p.requires_grad}
     of_head = {n: size for n, size in training.items() if "modules_to_save" in n}
     assert sum(of_head.values()) == head

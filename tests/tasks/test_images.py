@@ -15,7 +15,7 @@ from PIL import Image
 from whichpeft.backbones import Backbone, resolve_backbone
 from whichpeft.backbones.digits import PRETRAINED_CLASSES, digit_images
 from whichpeft.errors import BackboneError, DataError
-from whichpeft.methods import Situation, resolve_method
+from whichpeft.methods import MethodContext, resolve_method
 from whichpeft.study import Budget, TaskSource
 from whichpeft.tasks import ImageTask, TextTask, holds_images, image_task, load_task, suited_backbone
 from whichpeft.tasks.digits import CLASSES, digits
@@ -270,7 +270,7 @@ def test_methods_train_the_head_and_come_back_from_disk(
     torch.manual_seed(0)
     model = task.build(grey_vit)
     head = frozenset(task.head_parameters(model))
-    adapter = method.apply(model, Situation(task_type=task.task_type, head=head, steps=10))
+    adapter = method.apply(model, MethodContext(task_type=task.task_type, head=head, steps=10))
     trained = [p for p in adapter.model.parameters() if p.requires_grad]
     before = [p.detach().clone() for p in trained]
     optimiser = torch.optim.SGD(trained, lr=1.0)

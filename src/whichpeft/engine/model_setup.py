@@ -22,7 +22,7 @@ from whichpeft.engine.job import Job
 from whichpeft.engine.process_group import ALONE, Group, shard, whole_tensors
 from whichpeft.engine.quantise import parameter_size
 from whichpeft.errors import TrialFailed
-from whichpeft.methods import Adapter, Situation
+from whichpeft.methods import Adapter, MethodContext
 from whichpeft.records import Measurement
 from whichpeft.study import Trial
 from whichpeft.tasks import Array, Batch, Examples, Interpreted, Packable, Task
@@ -120,7 +120,7 @@ def prepare(job: Job, compute: Compute, group: Group = ALONE) -> Prepared:
     start_stream(trial.seed, ADAPTER)
     adapter = job.method.apply(
         model,
-        Situation(
+        MethodContext(
             task_type=task.task_type,
             head=head,
             steps=trial.budget.steps(len(examples["train"])),

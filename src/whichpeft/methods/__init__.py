@@ -2,7 +2,7 @@
 
 from whichpeft.methods.baselines import PlainAdapter, PlainMethod, ZeroShot
 from whichpeft.methods.catalogue import methods, resolve_method, resolve_methods
-from whichpeft.methods.method import Adapter, LogRange, Method, Situation
+from whichpeft.methods.method import Adapter, LogRange, Method, MethodContext
 from whichpeft.methods.peft_method import PeftMethod
 
 UNTRAINED = ZeroShot.name
@@ -13,10 +13,10 @@ __all__ = [
     "Adapter",
     "LogRange",
     "Method",
+    "MethodContext",
     "PeftMethod",
     "PlainAdapter",
     "PlainMethod",
-    "Situation",
     "methods",
     "resolve_method",
     "resolve_methods",

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from whichpeft.methods.lora import Lora
-from whichpeft.methods.method import Situation
+from whichpeft.methods.method import MethodContext
 from whichpeft.methods.peft_adapter import PeftAdapter
 
 if TYPE_CHECKING:
@@ -106,10 +106,10 @@ class AdaLora(Lora):
             return own
         return own | {"init_r": self.r + max(1, self.r // 2) if self.init_r is None else self.init_r}
 
-    def config_fields(self, model: torch.nn.Module, situation: Situation) -> dict[str, Any]:
-        fields = super().config_fields(model, situation)
+    def config_fields(self, model: torch.nn.Module, context: MethodContext) -> dict[str, Any]:
+        fields = super().config_fields(model, context)
         fields["target_r"] = fields.pop("r")
-        steps = situation.steps
+        steps = context.steps
         return fields | {
             "total_step": steps,
             "tinit": steps // 10,
@@ -117,11 +117,11 @@ class AdaLora(Lora):
             "deltaT": 1,
         }
 
-    def make_config(self, model: torch.nn.Module, situation: Situation) -> Any:
+    def make_config(self, model: torch.nn.Module, context: MethodContext) -> Any:
         if self.from_file is None:
-            return super().make_config(model, situation)
+            return super().make_config(model, context)
         # The length of the training is the trial's, not that of the training the file was written in.
-        return self.config_class()(**{**json.loads(self.from_file), "total_step": situation.steps})
+        return self.config_class()(**{**json.loads(self.from_file), "total_step": context.steps})
 
     def refuses(self, backbone: Backbone, task: Task, budget: Budget) -> str | None:
         if self.init_r is not None and self.init_r <= self.r:
@@ -143,21 +143,21 @@ class AdaLora(Lora):
             )
         return super().refuses_savings(study)
 
-    def attach(self, model: torch.nn.Module, situation: Situation, *, keeps_head: bool = True) -> Any:
-        adapted = super().attach(model, situation, keeps_head=keeps_head)
+    def attach(self, model: torch.nn.Module, context: MethodContext, *, keeps_head: bool = True) -> Any:
+        adapted = super().attach(model, context, keeps_head=keeps_head)
         for name, parameter in adapted.named_parameters():
             if "ranknum" in name:  # a count, which PEFT forgets where there are no weights
                 parameter.requires_grad_(False)
         return adapted
 
-    def resume(self, model: torch.nn.Module, situation: Situation, folder: Path) -> PeftAdapter:
+    def resume(self, model: torch.nn.Module, context: MethodContext, folder: Path) -> PeftAdapter:
         saved = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))
         alive = [rank for ranks in (saved.get("rank_pattern") or {}).values() for rank in ranks]
         if not all(alive):
             raise ValueError(
                 "AdaLoRA saves the directions that are alive, so pruning cannot go on from there"
             )
-        return super().resume(model, situation, folder)
+        return super().resume(model, context, folder)
 
     def adapter(self, model: Any, apart: frozenset[str]) -> PeftAdapter:
         return AdaLoraAdapter(model, apart, model.peft_config["default"].orth_reg_weight)

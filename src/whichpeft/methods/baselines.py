@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from whichpeft.methods.method import Method, Situation
+from whichpeft.methods.method import Method, MethodContext
 from whichpeft.methods.placements import bare_model, layer_lists
 
 if TYPE_CHECKING:
@@ -109,8 +109,8 @@ class Full(PlainMethod):
     def refuses_savings(self, study: Study) -> str | None:
         return _trains_weights(study)
 
-    def apply(self, model: torch.nn.Module, situation: Situation) -> PlainAdapter:
-        return PlainAdapter(model, lambda name: True, situation.head)
+    def apply(self, model: torch.nn.Module, context: MethodContext) -> PlainAdapter:
+        return PlainAdapter(model, lambda name: True, context.head)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,14 +144,14 @@ class TopLayers(PlainMethod):
     def refuses_savings(self, study: Study) -> str | None:
         return _trains_weights(study)
 
-    def apply(self, model: torch.nn.Module, situation: Situation) -> PlainAdapter:
+    def apply(self, model: torch.nn.Module, context: MethodContext) -> PlainAdapter:
         name, layers = layer_lists(model)[-1]
         top = tuple(f"{name}.{index}." for index in range(len(layers) - self.k, len(layers)))
 
         def trains(name: str) -> bool:
-            return name in situation.head or name.startswith(top)
+            return name in context.head or name.startswith(top)
 
-        return PlainAdapter(model, trains, situation.head)
+        return PlainAdapter(model, trains, context.head)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -170,8 +170,8 @@ class Head(PlainMethod):
             return "a language model has no new head that could be trained alone"
         return None
 
-    def apply(self, model: torch.nn.Module, situation: Situation) -> PlainAdapter:
-        return PlainAdapter(model, lambda name: name in situation.head, situation.head)
+    def apply(self, model: torch.nn.Module, context: MethodContext) -> PlainAdapter:
+        return PlainAdapter(model, lambda name: name in context.head, context.head)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -187,8 +187,8 @@ class ZeroShot(PlainMethod):
     learning_rate_source = "none: nothing trains"
     warmup_ratio: float = 0.0
 
-    def apply(self, model: torch.nn.Module, situation: Situation) -> PlainAdapter:
-        return PlainAdapter(model, lambda name: False, situation.head)
+    def apply(self, model: torch.nn.Module, context: MethodContext) -> PlainAdapter:
+        return PlainAdapter(model, lambda name: False, context.head)
 
 
 @dataclass(frozen=True, kw_only=True)

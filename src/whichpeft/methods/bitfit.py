@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from whichpeft.methods.method import Situation
+from whichpeft.methods.method import MethodContext
 from whichpeft.methods.peft_method import PeftMethod
 from whichpeft.methods.placements import bare_model
 from whichpeft.methods.targets import new_modules
@@ -39,10 +39,10 @@ class BitFit(PeftMethod):
 
         return BitFitConfig
 
-    def choose_targets(self, model: torch.nn.Module, situation: Situation) -> list[str]:
+    def choose_targets(self, model: torch.nn.Module, context: MethodContext) -> list[str]:
         from whichpeft.methods.tuners.bitfit import biased_modules
 
-        outside = new_modules(situation.head)
+        outside = new_modules(context.head)
         return [name for name in biased_modules(model) if name not in outside]
 
     def refuses(self, backbone: Backbone, task: Task, budget: Budget) -> str | None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from whichpeft.methods.method import Situation
+from whichpeft.methods.method import MethodContext
 from whichpeft.methods.peft_method import PeftMethod
 from whichpeft.methods.placements import (
     attention_ends,
@@ -91,17 +91,17 @@ class SeriesAdapter(_Adapter):
 
         return SeriesAdapterConfig
 
-    def config_fields(self, model: torch.nn.Module, situation: Situation) -> dict[str, Any]:
-        fields = super().config_fields(model, situation)
+    def config_fields(self, model: torch.nn.Module, context: MethodContext) -> dict[str, Any]:
+        fields = super().config_fields(model, context)
         del fields["placement"]  # said by the target modules
         return fields
 
-    def choose_targets(self, model: torch.nn.Module, situation: Situation) -> list[str] | str | None:
+    def choose_targets(self, model: torch.nn.Module, context: MethodContext) -> list[str] | str | None:
         if self.target_modules:
-            return super().choose_targets(model, situation)
+            return super().choose_targets(model, context)
         if self.placement == "modules":
-            return shared_targets(model, situation.head)
-        return _outside_head(_ENDS[self.placement](model), model, situation)
+            return shared_targets(model, context.head)
+        return _outside_head(_ENDS[self.placement](model), model, context)
 
     def refuses(self, backbone: Backbone, task: Task, budget: Budget) -> str | None:
         if self.from_file is not None or self.hyperparameters["placement"] == "modules":
@@ -135,11 +135,11 @@ class ParallelAdapter(_Adapter):
 
         return ParallelAdapterConfig
 
-    def choose_targets(self, model: torch.nn.Module, situation: Situation) -> list[str] | str | None:
-        chosen = super().choose_targets(model, situation)
+    def choose_targets(self, model: torch.nn.Module, context: MethodContext) -> list[str] | str | None:
+        chosen = super().choose_targets(model, context)
         if chosen is not None:
             return chosen
-        return _outside_head(feed_forward_modules(model), model, situation)
+        return _outside_head(feed_forward_modules(model), model, context)
 
 
 def _all_ends(model: torch.nn.Module) -> list[str]:
@@ -153,9 +153,9 @@ _ENDS: dict[str, Callable[[torch.nn.Module], list[str]]] = {
 }
 
 
-def _outside_head(names: list[str], model: torch.nn.Module, situation: Situation) -> list[str]:
+def _outside_head(names: list[str], model: torch.nn.Module, context: MethodContext) -> list[str]:
     """Leave the head's modules out. Raises ValueError where nothing is left."""
-    outside = new_modules(situation.head)
+    outside = new_modules(context.head)
     left = [name for name in names if name not in outside]
     if not left:
         raise ValueError(f"{_PLACED_BY_NAME.format(type(model).__name__)}; {_WAY_OUT}")

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from whichpeft.errors import StudyError
-from whichpeft.methods.method import Method, Situation
+from whichpeft.methods.method import Method, MethodContext
 from whichpeft.methods.peft_adapter import PeftAdapter, quiet, set_state
 from whichpeft.methods.peft_method import RECIPE, PeftMethod
 from whichpeft.methods.prompts import VirtualTokens
@@ -205,13 +205,13 @@ class Composition(Method):
         found = ((part.name, part.refuses_savings(study)) for part in self.parts)
         return next((f"{name}: {reason}" for name, reason in found if reason is not None), None)
 
-    def apply(self, model: torch.nn.Module, situation: Situation) -> StackedAdapter:
+    def apply(self, model: torch.nn.Module, context: MethodContext) -> StackedAdapter:
         adapter = StackedAdapter(model)
         *inner, last = self.parts
         for part in inner:
-            attached = part.attach(model, situation, keeps_head=False)
+            attached = part.attach(model, context, keeps_head=False)
             adapter.add(part.name, part.adapter(attached, frozenset()))
-        adapter.add(last.name, last.apply(model, situation))
+        adapter.add(last.name, last.apply(model, context))
         return adapter
 
     def load(self, model: torch.nn.Module, folder: Path) -> torch.nn.Module:
@@ -222,14 +222,14 @@ class Composition(Method):
         loaded = last.load(model, folder / last.name)
         return loaded if isinstance(last, VirtualTokens) else model
 
-    def resume(self, model: torch.nn.Module, situation: Situation, folder: Path) -> StackedAdapter:
+    def resume(self, model: torch.nn.Module, context: MethodContext, folder: Path) -> StackedAdapter:
         adapter = StackedAdapter(model)
         *inner, last = self.parts
         for part in inner:
-            attached = part.attach(model, situation, keeps_head=False)
+            attached = part.attach(model, context, keeps_head=False)
             set_state(attached, folder / part.name)
             adapter.add(part.name, part.adapter(attached, frozenset()))
-        adapter.add(last.name, last.resume(model, situation, folder / last.name))
+        adapter.add(last.name, last.resume(model, context, folder / last.name))
         return adapter
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from whichpeft.methods.method import Situation
+from whichpeft.methods.method import MethodContext
 from whichpeft.methods.peft_adapter import PeftAdapter
 from whichpeft.methods.peft_method import PeftMethod
 
@@ -93,9 +93,9 @@ class UnitLora(Lora):
 class Mica(UnitLora):
     """MiCA: the factor that spans the smallest singular directions stays as it starts."""
 
-    def attach(self, model: torch.nn.Module, situation: Situation, *, keeps_head: bool = True) -> Any:
-        adapted = super().attach(model, situation, keeps_head=keeps_head)
-        if situation.weightless:  # PEFT freezes it when it takes the weights apart
+    def attach(self, model: torch.nn.Module, context: MethodContext, *, keeps_head: bool = True) -> Any:
+        adapted = super().attach(model, context, keeps_head=keeps_head)
+        if context.weightless:  # PEFT freezes it when it takes the weights apart
             for name, parameter in adapted.named_parameters():
                 if "lora_B" in name:
                     parameter.requires_grad_(False)
@@ -106,9 +106,9 @@ class Mica(UnitLora):
 class IA3(PeftMethod):
     """IA3: one learned factor for each output of the target modules."""
 
-    def config_fields(self, model: torch.nn.Module, situation: Situation) -> dict[str, Any]:
-        fields = super().config_fields(model, situation)
-        if getattr(self, "target_modules", None) is not None or situation.same_targets:
+    def config_fields(self, model: torch.nn.Module, context: MethodContext) -> dict[str, Any]:
+        fields = super().config_fields(model, context)
+        if getattr(self, "target_modules", None) is not None or context.same_targets:
             # PEFT wants to know which targets are rescaled at their input: none of the shared ones.
             fields.setdefault("feedforward_modules", [])
         return fields

@@ -25,7 +25,7 @@ _WIDTH = 384  # of minilm, on which the usual learning rates were found
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Situation:
+class MethodContext:
     """What a method is told when it is applied.
 
     task_type: PEFT's name for the kind of task (``SEQ_CLS``), or None.
@@ -198,19 +198,19 @@ class Method(ABC):
         return splits
 
     @abstractmethod
-    def apply(self, model: torch.nn.Module, situation: Situation) -> Adapter:
+    def apply(self, model: torch.nn.Module, context: MethodContext) -> Adapter:
         """Adapt a model that a task built, in place, freezing what stays fixed."""
 
     @abstractmethod
     def load(self, model: torch.nn.Module, folder: Path) -> torch.nn.Module:
         """Give a model that a task built anew what `Adapter.save` wrote, for use, not training."""
 
-    def resume(self, model: torch.nn.Module, situation: Situation, folder: Path) -> Adapter:
+    def resume(self, model: torch.nn.Module, context: MethodContext, folder: Path) -> Adapter:
         """Adapt a model that a task built anew, and go on from what `Adapter.save` wrote.
 
         Raises ValueError where that does not hold all that trains.
         """
-        return self.apply(self.load(model, folder), situation)
+        return self.apply(self.load(model, folder), context)
 
 
 def _as_json(value: Any) -> Any:

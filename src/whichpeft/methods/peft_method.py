@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from whichpeft.methods.method import Method, Situation
+from whichpeft.methods.method import Method, MethodContext
 from whichpeft.methods.peft_adapter import PeftAdapter, load_head, quiet, set_state, train_head
 from whichpeft.methods.peft_source import quantised_types
 from whichpeft.methods.targets import check_targets, fit, new_modules, shared_targets
@@ -94,13 +94,13 @@ class PeftMethod(Method):
         found: type[Any] = getattr(peft, self.config)
         return found
 
-    def config_fields(self, model: torch.nn.Module, situation: Situation) -> dict[str, Any]:
+    def config_fields(self, model: torch.nn.Module, context: MethodContext) -> dict[str, Any]:
         """Return what the PEFT config is made with, beside task type and target modules."""
         fields = {f.name for f in dataclasses.fields(self)} - RECIPE - {"target_modules"}
         given = {name: _as_peft(v) for name, v in self.hyperparameters.items() if name in fields}
-        return given | dict(self.constant) | (dict(self.weightless) if situation.weightless else {})
+        return given | dict(self.constant) | (dict(self.weightless) if context.weightless else {})
 
-    def choose_targets(self, model: torch.nn.Module, situation: Situation) -> list[str] | str | None:
+    def choose_targets(self, model: torch.nn.Module, context: MethodContext) -> list[str] | str | None:
         """Return the modules to target, or None for those that PEFT targets on this family."""
         given: tuple[str, ...] | str | None = getattr(self, "target_modules", None)
         if isinstance(given, str):
@@ -108,21 +108,21 @@ class PeftMethod(Method):
             return [given] if re.fullmatch(r"[\w.]+", given) else given
         if given is not None:
             return list(given)
-        return shared_targets(model, situation.head) if situation.same_targets else None
+        return shared_targets(model, context.head) if context.same_targets else None
 
-    def make_config(self, model: torch.nn.Module, situation: Situation) -> Any:
+    def make_config(self, model: torch.nn.Module, context: MethodContext) -> Any:
         """Return the PEFT config for a model, without what belongs to the task."""
         if self.from_file is not None:
             return self.config_class()(**json.loads(self.from_file))
-        fields = self.config_fields(model, situation)
+        fields = self.config_fields(model, context)
         if self.targets:
-            fields["target_modules"] = self.choose_targets(model, situation)
+            fields["target_modules"] = self.choose_targets(model, context)
         unsized = {name: rule for name, rule in self.sized.items() if fields.get(name) is None}
         if unsized:
             fields |= fit(unsized, model, fields.get("target_modules"))
         return self.config_class()(**fields)
 
-    def attach(self, model: torch.nn.Module, situation: Situation, *, keeps_head: bool = True) -> Any:
+    def attach(self, model: torch.nn.Module, context: MethodContext, *, keeps_head: bool = True) -> Any:
         """Put the method on a model as PEFT does, and return the PEFT model.
 
         Where it `keeps_head`, the head trains and is saved with it, if the config has a place for
@@ -130,13 +130,13 @@ class PeftMethod(Method):
         """
         import peft
 
-        config = self.make_config(model, situation)
+        config = self.make_config(model, context)
         named = getattr(config, "target_modules", None)
         if named is not None and not isinstance(named, str):
             check_targets(model, named)
         config.inference_mode = False
-        config.task_type = situation.task_type if keeps_head else None
-        new = new_modules(situation.head)
+        config.task_type = context.task_type if keeps_head else None
+        new = new_modules(context.head)
         if hasattr(config, "modules_to_save"):
             # PEFT names a classifier by itself, and would train it twice; a pooler it does not know.
             asked = config.task_type in ("SEQ_CLS", "TOKEN_CLS")
@@ -151,10 +151,10 @@ class PeftMethod(Method):
         """Return the adapter around a PEFT model; `apart` is the head where PEFT does not keep it."""
         return PeftAdapter(model, apart)
 
-    def apply(self, model: torch.nn.Module, situation: Situation) -> PeftAdapter:
-        adapted = self.attach(model, situation)
+    def apply(self, model: torch.nn.Module, context: MethodContext) -> PeftAdapter:
+        adapted = self.attach(model, context)
         kept = getattr(adapted.peft_config["default"], "modules_to_save", None)
-        apart = situation.head if kept is None else frozenset()
+        apart = context.head if kept is None else frozenset()
         train_head(adapted.get_base_model(), apart)
         return self.adapter(adapted, apart)
 
@@ -167,8 +167,8 @@ class PeftMethod(Method):
             loaded: torch.nn.Module = peft.PeftModel.from_pretrained(model, str(folder))
         return loaded
 
-    def resume(self, model: torch.nn.Module, situation: Situation, folder: Path) -> PeftAdapter:
-        adapter = self.apply(model, situation)
+    def resume(self, model: torch.nn.Module, context: MethodContext, folder: Path) -> PeftAdapter:
+        adapter = self.apply(model, context)
         load_head(adapter.model.get_base_model(), folder)
         set_state(adapter.model, folder)
         return adapter

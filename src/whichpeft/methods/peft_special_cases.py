@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from whichpeft.errors import BackboneError
-from whichpeft.methods.method import Situation
+from whichpeft.methods.method import MethodContext
 from whichpeft.methods.peft_adapter import PeftAdapter
 from whichpeft.methods.peft_method import PeftMethod
 from whichpeft.methods.prompts import name_the_task, reads_last_token
@@ -57,8 +57,8 @@ class AdaptionPrompt(PeftMethod):
             return f"adapter_layers is {self.adapter_layers}, and the model has {depth} layers"
         return super().refuses(backbone, task, budget)
 
-    def config_fields(self, model: torch.nn.Module, situation: Situation) -> dict[str, Any]:
-        fields = super().config_fields(model, situation)
+    def config_fields(self, model: torch.nn.Module, context: MethodContext) -> dict[str, Any]:
+        fields = super().config_fields(model, context)
         size: Any = model.config
         if fields["adapter_layers"] is None:
             fields["adapter_layers"] = size.get_text_config().num_hidden_layers
@@ -101,8 +101,8 @@ class TrainableTokens(PeftMethod):
             return suited
         return dataclasses.replace(suited, token_indices=tuple(_usual_tokens(backbone)) or None)
 
-    def config_fields(self, model: torch.nn.Module, situation: Situation) -> dict[str, Any]:
-        fields = super().config_fields(model, situation)
+    def config_fields(self, model: torch.nn.Module, context: MethodContext) -> dict[str, Any]:
+        fields = super().config_fields(model, context)
         config: Any = model.config
         fields["token_indices"] = fields["token_indices"] or _ends(config.get_text_config())
         return fields
@@ -129,8 +129,8 @@ class Poly(PeftMethod):
 
     combines: ClassVar[bool] = False
 
-    def attach(self, model: torch.nn.Module, situation: Situation, *, keeps_head: bool = True) -> Any:
-        adapted: Any = super().attach(model, situation, keeps_head=keeps_head)
+    def attach(self, model: torch.nn.Module, context: MethodContext, *, keeps_head: bool = True) -> Any:
+        adapted: Any = super().attach(model, context, keeps_head=keeps_head)
         _name_the_task_to_layers(adapted)
         return adapted
 
@@ -165,9 +165,9 @@ class NormTuning(PeftMethod):
     def reads_quantised(self, quantise: str) -> bool:
         return True  # norms are not quantised
 
-    def choose_targets(self, model: torch.nn.Module, situation: Situation) -> list[str] | str | None:
+    def choose_targets(self, model: torch.nn.Module, context: MethodContext) -> list[str] | str | None:
         if self.target_modules is not None:
-            return super().choose_targets(model, situation)
+            return super().choose_targets(model, context)
         return [
             name
             for name, module in model.named_modules()

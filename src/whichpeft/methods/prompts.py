@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from whichpeft.methods.method import Situation
+from whichpeft.methods.method import MethodContext
 from whichpeft.methods.peft_adapter import PeftAdapter, load_head, set_state
 from whichpeft.methods.peft_method import PeftMethod
 
@@ -59,9 +59,9 @@ class VirtualTokens(PeftMethod):
             return "its virtual tokens stand before a row, which packed examples share"
         return super().refuses_savings(study)
 
-    def attach(self, model: torch.nn.Module, situation: Situation, *, keeps_head: bool = True) -> Any:
-        adapted = super().attach(model, situation, keeps_head=keeps_head)
-        if situation.task_type == "CAUSAL_LM":
+    def attach(self, model: torch.nn.Module, context: MethodContext, *, keeps_head: bool = True) -> Any:
+        adapted = super().attach(model, context, keeps_head=keeps_head)
+        if context.task_type == "CAUSAL_LM":
             _skip_padding(adapted)
         return adapted
 
@@ -71,8 +71,8 @@ class VirtualTokens(PeftMethod):
             _skip_padding(loaded)
         return loaded
 
-    def resume(self, model: torch.nn.Module, situation: Situation, folder: Path) -> PeftAdapter:
-        adapter = self.apply(model, situation)
+    def resume(self, model: torch.nn.Module, context: MethodContext, folder: Path) -> PeftAdapter:
+        adapter = self.apply(model, context)
         if any(p.requires_grad for p in _network(adapter.model)):
             raise ValueError(
                 f"{self.name} saves the virtual tokens that its network made and not the network, so "
@@ -123,18 +123,18 @@ class InputTokens(VirtualTokens):
             )
         return super().refuses(backbone, task, budget)
 
-    def config_fields(self, model: torch.nn.Module, situation: Situation) -> dict[str, Any]:
+    def config_fields(self, model: torch.nn.Module, context: MethodContext) -> dict[str, Any]:
         # PEFT reads these under the names that most families use, which is not all of them.
         size: Any = model.config
-        return super().config_fields(model, situation) | {
+        return super().config_fields(model, context) | {
             "token_dim": size.hidden_size,
             "num_layers": size.num_hidden_layers,
             "num_attention_heads": size.num_attention_heads,
         }
 
-    def attach(self, model: torch.nn.Module, situation: Situation, *, keeps_head: bool = True) -> Any:
-        adapted = super().attach(model, situation, keeps_head=keeps_head)
-        if situation.task_type != "CAUSAL_LM":  # a decoder reads from left to right, tokens first
+    def attach(self, model: torch.nn.Module, context: MethodContext, *, keeps_head: bool = True) -> Any:
+        adapted = super().attach(model, context, keeps_head=keeps_head)
+        if context.task_type != "CAUSAL_LM":  # a decoder reads from left to right, tokens first
             _keep_first_token_first(adapted, self.virtual_tokens)
         return adapted
 
@@ -164,8 +164,8 @@ class PromptTuning(InputTokens):
         own = super().hyperparameters
         return own | {"prompt_tuning_init": "TEXT"} if own.get("prompt_tuning_init_text") else own
 
-    def config_fields(self, model: torch.nn.Module, situation: Situation) -> dict[str, Any]:
-        fields = super().config_fields(model, situation)
+    def config_fields(self, model: torch.nn.Module, context: MethodContext) -> dict[str, Any]:
+        fields = super().config_fields(model, context)
         if fields.get("prompt_tuning_init_text"):
             config: Any = model.config
             fields.setdefault("tokenizer_name_or_path", config.name_or_path)
@@ -178,8 +178,8 @@ class MultitaskPrompt(InputTokens):
 
     combines: ClassVar[bool] = False
 
-    def attach(self, model: torch.nn.Module, situation: Situation, *, keeps_head: bool = True) -> Any:
-        adapted: Any = super().attach(model, situation, keeps_head=keeps_head)
+    def attach(self, model: torch.nn.Module, context: MethodContext, *, keeps_head: bool = True) -> Any:
+        adapted: Any = super().attach(model, context, keeps_head=keeps_head)
         name_the_task(adapted)
         return adapted
 
@@ -234,8 +234,8 @@ class ContextPrompt(InputTokens):
             return "context-aware prompt tuning trains the context of a causal language model"
         return super().refuses(backbone, task, budget)
 
-    def config_fields(self, model: torch.nn.Module, situation: Situation) -> dict[str, Any]:
-        fields = super().config_fields(model, situation)
+    def config_fields(self, model: torch.nn.Module, context: MethodContext) -> dict[str, Any]:
+        fields = super().config_fields(model, context)
         fields.pop("init_text", None)
         size: Any = model.config
         count = self.virtual_tokens

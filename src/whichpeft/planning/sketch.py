@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from whichpeft.backbones import Backbone
 from whichpeft.backbones.recompute import recompute_activations, stop_recomputing
 from whichpeft.errors import RequestError
-from whichpeft.methods import Adapter, Method, Situation
+from whichpeft.methods import Adapter, Method, MethodContext
 from whichpeft.methods.placements import all_layers
 from whichpeft.tasks import Task
 
@@ -76,7 +76,7 @@ def _make_sketch(
             model = task.sketch(backbone)
         head = frozenset(task.head_parameters(model))
         sizes = {name: parameter.numel() for name, parameter in model.named_parameters()}
-        situation = Situation(
+        context = MethodContext(
             task_type=task.task_type,
             head=head,
             steps=steps,
@@ -84,7 +84,7 @@ def _make_sketch(
             weightless=True,
         )
         with place:
-            return Sketch(method.apply(model, situation), sizes, head, backbone.quantise)
+            return Sketch(method.apply(model, context), sizes, head, backbone.quantise)
 
 
 def treats_layers_alike(method: Method, backbone: Backbone) -> bool:

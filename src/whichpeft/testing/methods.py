@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from whichpeft.backbones import Backbone, resolve_backbone
-from whichpeft.methods import Adapter, Method, Situation, resolve_method
+from whichpeft.methods import Adapter, Method, MethodContext, resolve_method
 from whichpeft.study import Budget
 from whichpeft.tasks import Array, Batch, Examples, Task, image_task, text_task
 
@@ -163,7 +163,7 @@ class MethodContract:
         try:
             with torch.device("meta"):
                 model = self._task.sketch(self._backbone)
-            sketched = self.method.apply(model, self._situation(model, weightless=True))
+            sketched = self.method.apply(model, self._context(model, weightless=True))
         except NotImplementedError as error:
             raise unittest.SkipTest(f"{self.text} looks at the weights to begin with: {error}") from None
         expected, found = (
@@ -212,7 +212,7 @@ class MethodContract:
         with tempfile.TemporaryDirectory() as folder:
             adapter.save(Path(folder))
             try:
-                resumed = self.method.resume(model, self._situation(model), Path(folder))
+                resumed = self.method.resume(model, self._context(model), Path(folder))
             except ValueError as error:
                 raise unittest.SkipTest(str(error)) from None
         for one in (adapter, resumed):
@@ -268,8 +268,8 @@ class MethodContract:
         torch.manual_seed(seed)
         return copy.deepcopy(self._loaded[seed])
 
-    def _situation(self, model: torch.nn.Module, *, weightless: bool = False) -> Situation:
-        return Situation(
+    def _context(self, model: torch.nn.Module, *, weightless: bool = False) -> MethodContext:
+        return MethodContext(
             task_type=self._task.task_type,
             head=frozenset(self._task.head_parameters(model)),
             steps=_PLANNED_STEPS,
@@ -278,7 +278,7 @@ class MethodContract:
 
     def _apply(self, seed: int) -> Adapter:
         model = self._build(seed)
-        return self.method.apply(model, self._situation(model))
+        return self.method.apply(model, self._context(model))
 
     def _batch(self) -> Batch:
         return self._examples.batch(np.arange(6))

@@ -17,7 +17,7 @@ from whichpeft.backbones import Backbone
 from whichpeft.engine import Job
 from whichpeft.engine.carry_out import carry_out
 from whichpeft.errors import DataError
-from whichpeft.methods import Situation, resolve_method
+from whichpeft.methods import MethodContext, resolve_method
 from whichpeft.metrics.per_example import per_example
 from whichpeft.planning import make_plan
 from whichpeft.study import Budget, Study, TaskSource
@@ -92,10 +92,8 @@ def harness_scores(name: str, folder: Path, model: Any, backbone: Backbone) -> l
 def adapted(method: str, task: GenerativeTask, backbone: Backbone) -> torch.nn.Module:
     """Return a model whose every trained parameter does something."""
     torch.manual_seed(1)
-    situation = Situation(task_type="CAUSAL_LM", head=frozenset(), steps=9)
-    model = (
-        resolve_method(method).suited_to(backbone).apply(task.build(backbone), situation).model.eval()
-    )
+    context = MethodContext(task_type="CAUSAL_LM", head=frozenset(), steps=9)
+    model = resolve_method(method).suited_to(backbone).apply(task.build(backbone), context).model.eval()
     with torch.no_grad():
         for parameter in model.parameters():
             if parameter.requires_grad:

@@ -12,7 +12,7 @@ import torch
 
 from whichpeft.backbones import Backbone, resolve_backbone
 from whichpeft.engine.batches import padded_length
-from whichpeft.methods import Situation, resolve_method
+from whichpeft.methods import MethodContext, resolve_method
 from whichpeft.planning import make_plan
 from whichpeft.study import Study
 from whichpeft.tasks import GenerativeTask, Prompted, Task, generative_task, text_task
@@ -75,7 +75,7 @@ def test_loss_and_gradients_are_those_of_the_padded_batch(
     assert packed.rows(EVERY) < len(EVERY)
     chosen = resolve_method(method).suited_to(backbone)
     model = asked.build(backbone)
-    chosen.apply(model, Situation(task_type=asked.task_type, head=frozenset(), steps=10))
+    chosen.apply(model, MethodContext(task_type=asked.task_type, head=frozenset(), steps=10))
     trained = [p for p in model.parameters() if p.requires_grad]
     with torch.no_grad():
         for parameter in trained:

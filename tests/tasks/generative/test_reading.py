@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from whichpeft.backbones import Backbone
-from whichpeft.methods import Situation, resolve_method
+from whichpeft.methods import MethodContext, resolve_method
 from whichpeft.study import Budget
 from whichpeft.tasks import Batch, GenerativeTask, Prompted, generative_task
 from whichpeft.tasks.encoding import load_tokenizer
@@ -60,7 +60,7 @@ def adapted(method: str, asked: GenerativeTask, backbone: Backbone) -> torch.nn.
     model = asked.build(backbone)
     chosen = resolve_method(method).suited_to(backbone)
     assert chosen.refuses(backbone, asked, Budget()) is None
-    adapter = chosen.apply(model, Situation(task_type=asked.task_type, head=frozenset(), steps=10))
+    adapter = chosen.apply(model, MethodContext(task_type=asked.task_type, head=frozenset(), steps=10))
     with torch.no_grad():
         for parameter in adapter.model.parameters():
             if parameter.requires_grad:
