@@ -26,7 +26,7 @@ _IMPORTANCE = ("ipt", "exp_avg_ipt", "exp_avg_unc")  # what PEFT's rank allocato
 class AdaLoraAdapter(PeftAdapter):
     """Keeps the updates' factors close to orthogonal and moves the rank budget after each step."""
 
-    steps_alone = True
+    needs_own_step = True
 
     def __init__(self, model: Any, apart: frozenset[str], weight: float) -> None:
         super().__init__(model, apart)

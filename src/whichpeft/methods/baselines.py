@@ -23,7 +23,7 @@ WEIGHTS = "model.safetensors"
 class PlainAdapter:
     """A model without added parts; the parameters that train are kept as safetensors."""
 
-    steps_alone = False
+    needs_own_step = False
 
     def __init__(
         self, model: torch.nn.Module, trained: Callable[[str], bool], head: Collection[str]

@@ -63,8 +63,8 @@ class StackedAdapter:
         return {part.name: part.adapter for part in self._parts}
 
     @property
-    def steps_alone(self) -> bool:
-        return any(part.adapter.steps_alone for part in self._parts)
+    def needs_own_step(self) -> bool:
+        return any(part.adapter.needs_own_step for part in self._parts)
 
     def penalty(self) -> torch.Tensor | None:
         found = [p for part in self._parts if (p := part.adapter.penalty()) is not None]

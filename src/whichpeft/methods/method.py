@@ -54,8 +54,8 @@ class Adapter(Protocol):
         ...
 
     @property
-    def steps_alone(self) -> bool:
-        """False where `penalty` and `after_step` do nothing, so that trials can step as one model."""
+    def needs_own_step(self) -> bool:
+        """Whether each optimiser step needs `penalty` or `after_step`, so that trials cannot be stacked."""
         ...
 
     def penalty(self) -> torch.Tensor | None:

@@ -22,7 +22,7 @@ class PeftAdapter:
     """
 
     trains = True
-    steps_alone = False
+    needs_own_step = False
 
     def __init__(self, model: Any, apart: Collection[str] = ()) -> None:
         self.model = model

@@ -115,7 +115,7 @@ def _check_steps(prepared: Prepared) -> None:
     if not adapter.trains:
         raise CannotBatch("nothing trains")
     # What a stranger's adapter does after a step nobody knows, unless it says that it is nothing.
-    if getattr(adapter, "steps_alone", True):
+    if getattr(adapter, "needs_own_step", True):
         raise CannotBatch("its own part of a step looks at the gradients of one model")
     for name, parameter in prepared.model.named_parameters():
         if parameter._backward_hooks or parameter._post_accumulate_grad_hooks:
