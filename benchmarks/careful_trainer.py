@@ -150,7 +150,7 @@ def _trainer(asked: argparse.Namespace) -> dict[str, Any]:
     methods: dict[str, Any] = {}
     began = time.perf_counter()
     for method in METHODS:
-        usual = resolve_method(method).suited_to(minilm)
+        usual = resolve_method(method).resolved_for(minilm)
         first, scores = time.perf_counter(), []
         for seed in range(asked.seeds):
             set_seed(seed)

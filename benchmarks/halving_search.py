@@ -77,7 +77,7 @@ def _grid(method: str, asked: argparse.Namespace, budget: wp.Budget, folder: Pat
     space = cell.method.search_space["learning_rate"]
     jobs = []
     for i, rate in enumerate(np.geomspace(space.low, space.high, asked.points)):
-        tried = cell.typed.with_options({"learning_rate": float(rate)}).suited_to(cell.backbone)
+        tried = cell.typed.with_options({"learning_rate": float(rate)}).resolved_for(cell.backbone)
         point = replace(cell, method=tried)
         jobs.append(make_job(point.tuning_trial(i, SEED), point, stage))
     return [result.record for _, result in stage.executor.run(jobs, resources_for(study), NoWatch())]

@@ -80,7 +80,7 @@ def compare(method: str, task: Any, backbone: Any, train: Any, size: int, asked:
     torch.manual_seed(0)
     model = task.build(backbone)
     context = MethodContext(task_type=task.task_type, head=frozenset(), steps=100)
-    model = resolve_method(method).suited_to(backbone).apply(model, context).model.eval()
+    model = resolve_method(method).resolved_for(backbone).apply(model, context).model.eval()
 
     def step(examples: Any, batch: Any) -> tuple[float, float]:
         began = time.process_time()

@@ -178,7 +178,7 @@ def finished(reviews: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copytree(reviews, user / "my-data")
     records = []
     for text, score, seconds in (("full", 0.9, 60), ("head", 0.7, 5), ("lora:r=8", 0.9, 30)):
-        method = resolve_method(text).suited_to(resolve_backbone("minilm"))
+        method = resolve_method(text).resolved_for(resolve_backbone("minilm"))
         shared = {
             "task": "my-data",
             "method_id": resolve_method(text).identity,

@@ -59,7 +59,7 @@ if __name__ == "__main__":
     for line in iter(sys.stdin.readline, ""):
         text, precision, size, length = line.split()
         if os.fork() == 0:
-            method = resolve_method(text).suited_to(resolve_backbone("minilm"))
+            method = resolve_method(text).resolved_for(resolve_backbone("minilm"))
             main(method, int(size), int(length), precision)
             sys.stdout.flush()
             os._exit(0)  # it would take two seconds to take apart what is imported

@@ -51,7 +51,7 @@ def measured() -> Iterator[Measure]:
 def estimated(method: str, size: int, length: int, precision: str) -> int:
     backbone = resolve_backbone("minilm")
     question = Question(
-        method=resolve_method(method).suited_to(backbone),
+        method=resolve_method(method).resolved_for(backbone),
         backbone=backbone,
         task=small_task(),
         compute=Compute(torch.device("cpu"), precision),

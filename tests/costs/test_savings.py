@@ -19,7 +19,7 @@ def costs(method: str, quantise: str | None = None, **changes: object) -> Costs:
     backbone = replace(resolve_backbone("bert-base", weights=False), quantise=quantise)
     return estimate_costs(
         Question(
-            method=resolve_method(method).suited_to(backbone),
+            method=resolve_method(method).resolved_for(backbone),
             backbone=backbone,
             task=BareTask(backbone),
             compute=Compute(torch.device("cpu"), "bfloat16"),

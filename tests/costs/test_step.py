@@ -19,7 +19,7 @@ from whichpeft.tasks.bare import BareTask
 def question(method: str, name: str = "minilm", **changes: object) -> Question:
     backbone = resolve_backbone(name, weights=False)
     asked = Question(
-        method=resolve_method(method).suited_to(backbone),
+        method=resolve_method(method).resolved_for(backbone),
         backbone=backbone,
         task=BareTask(backbone),
         compute=Compute(torch.device("cpu"), "bfloat16"),

@@ -78,7 +78,7 @@ def test_a_backbone_without_checkpointing_is_refused(monkeypatch: pytest.MonkeyP
 def question(method: str, **changes: object) -> Question:
     backbone = resolve_backbone("bert-base", weights=False)
     return Question(
-        method=resolve_method(method).suited_to(backbone),
+        method=resolve_method(method).resolved_for(backbone),
         backbone=backbone,
         task=BareTask(backbone),
         compute=HERE,

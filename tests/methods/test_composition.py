@@ -50,8 +50,8 @@ def test_the_recipe_is_one_for_all_parts(backbone: Backbone) -> None:
     assert method.learning_rate == 3e-3
     assert method.identity == "bitfit:learning_rate=0.003+lora"
     assert resolve_method(method.identity) == method
-    rates = [resolve_method(text).suited_to(backbone).learning_rate for text in ("lora", "bitfit")]
-    assert resolve_method("lora+bitfit").suited_to(backbone).learning_rate == min(rates)
+    rates = [resolve_method(text).resolved_for(backbone).learning_rate for text in ("lora", "bitfit")]
+    assert resolve_method("lora+bitfit").resolved_for(backbone).learning_rate == min(rates)
 
 
 @pytest.mark.parametrize(
@@ -127,5 +127,5 @@ def test_merging_folds_in_all_parts(task: Task, backbone: Backbone) -> None:
 
 def test_what_suits_the_backbone_reaches_the_parts(backbone: Backbone) -> None:
     """The tokens that a backbone's tokenizer adds are settled with the learning rate."""
-    suited = resolve_method("trainable-tokens+lora").suited_to(backbone)
-    assert suited.hyperparameters["trainable-tokens"]["token_indices"] == [101, 102]
+    resolved = resolve_method("trainable-tokens+lora").resolved_for(backbone)
+    assert resolved.hyperparameters["trainable-tokens"]["token_indices"] == [101, 102]

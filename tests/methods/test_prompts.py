@@ -50,14 +50,14 @@ def test_they_start_as_the_texts_own_tokens(
 def test_a_context_is_read_by_the_backbones_tokenizer(tiny_writer: Backbone) -> None:
     """Its tokens start where the text's are, and move no farther than the method allows."""
     method = resolve_method("cpt:init_text='three plus four is seven',opt_projection_format_epsilon=0.5")
-    suited: Any = method.suited_to(tiny_writer)
+    resolved: Any = method.resolved_for(tiny_writer)
     ids = load_tokenizer(tiny_writer)("three plus four is seven")["input_ids"]
-    assert suited.virtual_tokens == len(ids)
+    assert resolved.virtual_tokens == len(ids)
     task = generative_task("sum", train=SUM, validation=SUM, test=SUM)
     model = task.build(tiny_writer)
     wanted = model.get_input_embeddings()(torch.tensor(ids)).detach().clone()
     context = MethodContext(task_type="CAUSAL_LM", head=frozenset(), steps=3)
-    prompts = suited.apply(model, context).model.prompt_encoder["default"]
+    prompts = resolved.apply(model, context).model.prompt_encoder["default"]
     every = torch.arange(len(ids))
     assert torch.equal(prompts(every), wanted)
     with torch.no_grad():

@@ -199,12 +199,12 @@ def test_learning_rates_fall_with_the_width_where_matrices_train(backbone: Backb
     narrow, wide = backbone, replace(backbone, config={**backbone.config, "hidden_size": 320})
     for name, ratio in (("full", 10), ("lora", 10), ("bitfit", 1), ("prompt", 1)):
         method = resolve_method(name)
-        first, second = (method.suited_to(b).learning_rate for b in (narrow, wide))
+        first, second = (method.resolved_for(b).learning_rate for b in (narrow, wide))
         assert first is not None
         assert second is not None
         assert first / second == pytest.approx(ratio)
     given = resolve_method("lora:learning_rate=0.5")
-    assert given.suited_to(wide).learning_rate == 0.5
+    assert given.resolved_for(wide).learning_rate == 0.5
 
 
 def test_adalora_prunes_to_less_than_it_starts_with(task: Task, backbone: Backbone) -> None:

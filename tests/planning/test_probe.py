@@ -89,5 +89,5 @@ def test_tokens_that_the_model_does_not_know_are_refused() -> None:
     for token in (99_999_999, -5):
         method = resolve_method(f"trainable-tokens:token_indices=[{token}]")
         assert str(token) in (method.refuses(backbone, BareTask(backbone), Budget()) or "")
-    usual = resolve_method("trainable-tokens").suited_to(backbone)
+    usual = resolve_method("trainable-tokens").resolved_for(backbone)
     assert usual.hyperparameters["token_indices"] == [101, 102]  # [CLS] and [SEP]

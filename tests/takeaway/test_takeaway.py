@@ -37,7 +37,7 @@ def run_folder(
     """Return a folder with synthetic records of one real method on a backbone and some data."""
     source = data if isinstance(data, TaskSource) else TaskSource(name=str(data))
     typed = resolve_method(method)
-    settled = typed.with_options(tuned or {}).suited_to(resolve_backbone(backbone))
+    settled = typed.with_options(tuned or {}).resolved_for(resolve_backbone(backbone))
     budget = builders.Budget(**{"epochs": 2, "batch_size": 16} | limits)
     shared = {
         "backbone": short_name(backbone),

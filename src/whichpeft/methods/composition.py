@@ -180,8 +180,8 @@ class Composition(Method):
         first = dataclasses.replace(self.parts[0], **said) if said else self.parts[0]
         return "+".join([first.identity, *(part.identity for part in self.parts[1:])])
 
-    def suited_to(self, backbone: Backbone) -> Self:
-        parts = tuple(part.suited_to(backbone) for part in self.parts)
+    def resolved_for(self, backbone: Backbone) -> Self:
+        parts = tuple(part.resolved_for(backbone) for part in self.parts)
         rate = self.learning_rate
         if rate is None:
             rate = min(part.learning_rate or 0.0 for part in parts)

@@ -55,7 +55,7 @@ class Adapter(Protocol):
 
     @property
     def needs_own_step(self) -> bool:
-        """Whether each optimiser step needs `penalty` or `after_step`, so that trials cannot be stacked."""
+        """Whether `penalty` or `after_step` does anything, so that trials cannot step as one model."""
         ...
 
     def penalty(self) -> torch.Tensor | None:
@@ -108,7 +108,7 @@ class Method(ABC):
     A subclass adds its hyperparameters as fields with defaults; all fields together are its
     identity.
 
-    learning_rate: the peak; where not given, `usual_learning_rate`, suited to the backbone.
+    learning_rate: the peak; where not given, `usual_learning_rate`, scaled for the backbone.
     usual_learning_rate: at a width of 384; `learning_rate_source` says where it comes from.
     merges: whether it can be folded into the weights, so that inference costs nothing more.
     several: whether a model can hold several of its adapters. choices: what tuning may try for the
@@ -157,8 +157,8 @@ class Method(ABC):
             self.name, tuple((key, value) for key, value, default in options if value != default)
         )
 
-    def suited_to(self, backbone: Backbone) -> Self:
-        """Return the method with its learning rate settled for a backbone."""
+    def resolved_for(self, backbone: Backbone) -> Self:
+        """Return the method with every value that depends on the backbone filled in."""
         if self.learning_rate is not None:
             return self
         factor = _WIDTH / backbone.width if self.scales_with_width and backbone.width else 1.0

@@ -95,11 +95,11 @@ class TrainableTokens(PeftMethod):
             return f"token {strange[0]} is none of the {size} that {backbone.family} knows"
         return super().refuses(backbone, task, budget)
 
-    def suited_to(self, backbone: Backbone) -> Self:
-        suited = super().suited_to(backbone)
+    def resolved_for(self, backbone: Backbone) -> Self:
+        resolved = super().resolved_for(backbone)
         if self.from_file is not None or self.token_indices:
-            return suited
-        return dataclasses.replace(suited, token_indices=tuple(_usual_tokens(backbone)) or None)
+            return resolved
+        return dataclasses.replace(resolved, token_indices=tuple(_usual_tokens(backbone)) or None)
 
     def config_fields(self, model: torch.nn.Module, context: MethodContext) -> dict[str, Any]:
         fields = super().config_fields(model, context)

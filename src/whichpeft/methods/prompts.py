@@ -215,14 +215,14 @@ class ContextPrompt(InputTokens):
         own = super().hyperparameters
         return own if self.init_text else {key: own[key] for key in own if key != "init_text"}
 
-    def suited_to(self, backbone: Backbone) -> Self:
-        suited = super().suited_to(backbone)
+    def resolved_for(self, backbone: Backbone) -> Self:
+        resolved = super().resolved_for(backbone)
         if self.init_text is None or backbone.folder is None:
-            return suited
+            return resolved
         from whichpeft.tasks.encoding import load_tokenizer
 
         tokens = load_tokenizer(backbone)(self.init_text)["input_ids"]
-        return dataclasses.replace(suited, cpt_token_ids=tuple(tokens))
+        return dataclasses.replace(resolved, cpt_token_ids=tuple(tokens))
 
     @property
     def virtual_tokens(self) -> int:

@@ -18,7 +18,7 @@ class Cell:
     """A backbone, a task and a method; `refusal` says why it cannot run.
 
     text, identity: the method as typed, and its canonical spelling. typed: the method as it was
-    named; `method` is suited to the backbone, its learning rate settled.
+    named; `method` is resolved for the backbone: its learning rate is set.
     """
 
     study: Study
@@ -112,13 +112,13 @@ def _unpackable(task: Task, backbone: Backbone) -> str | None:
 
 
 def _cell(text: str, method: Method, backbone: Backbone, task: Task, study: Study) -> Cell:
-    suited = method.suited_to(backbone)
-    reason = suited.refuses(backbone, task, study.budget) or suited.refuses_savings(study)
+    resolved = method.resolved_for(backbone)
+    reason = resolved.refuses(backbone, task, study.budget) or resolved.refuses_savings(study)
     if reason is None and study.packing:
         reason = _unpackable(task, backbone)
     if reason is None:
         reason = probe(
-            suited,
+            resolved,
             backbone,
             task,
             same_targets=study.same_targets,
@@ -132,6 +132,6 @@ def _cell(text: str, method: Method, backbone: Backbone, task: Task, study: Stud
         text=text,
         identity=method.identity,
         typed=method,
-        method=suited,
+        method=resolved,
         refusal=reason,
     )

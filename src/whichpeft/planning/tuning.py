@@ -63,7 +63,7 @@ def make_search(cell: Cell) -> Search | None:
     for values in itertools.islice(spread(space), _MOST_DRAWS * count):
         if len(trials) == count:
             break
-        method = cell.typed.with_options(values).suited_to(cell.backbone)
+        method = cell.typed.with_options(values).resolved_for(cell.backbone)
         trial = replace(cell, method=method).tuning_trial(len(trials), SEED)
         if trial.fingerprint not in met:
             met.add(trial.fingerprint)
@@ -165,5 +165,5 @@ def _from_file(text: str) -> bool:
 
 
 def _works(cell: Cell, key: str, value: Any) -> bool:
-    method = cell.typed.with_options({key: value}).suited_to(cell.backbone)
+    method = cell.typed.with_options({key: value}).resolved_for(cell.backbone)
     return method.refuses(cell.backbone, cell.task, cell.study.budget) is None

@@ -64,10 +64,10 @@ def _named(shown: str, names: tuple[str, ...]) -> str:
 def _method(trial: Trial, backbone: Backbone) -> Method:
     """Return the trial's method with its hyperparameters, which a search may have chosen."""
     method = resolve_method(trial.method)
-    usual = method.suited_to(backbone)
+    usual = method.resolved_for(backbone)
     chosen = dict(_differing(usual.hyperparameters, trial.hyperparameters))
     try:
-        settled = method.with_options(chosen).suited_to(backbone)
+        settled = method.with_options(chosen).resolved_for(backbone)
     except TypeError:
         settled = usual
     if dict(_differing(settled.hyperparameters, trial.hyperparameters)):

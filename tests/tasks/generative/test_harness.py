@@ -93,7 +93,9 @@ def adapted(method: str, task: GenerativeTask, backbone: Backbone) -> torch.nn.M
     """Return a model whose every trained parameter does something."""
     torch.manual_seed(1)
     context = MethodContext(task_type="CAUSAL_LM", head=frozenset(), steps=9)
-    model = resolve_method(method).suited_to(backbone).apply(task.build(backbone), context).model.eval()
+    model = (
+        resolve_method(method).resolved_for(backbone).apply(task.build(backbone), context).model.eval()
+    )
     with torch.no_grad():
         for parameter in model.parameters():
             if parameter.requires_grad:

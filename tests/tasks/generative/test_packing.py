@@ -73,7 +73,7 @@ def test_loss_and_gradients_are_those_of_the_padded_batch(
     asked, backbone = words_task(), writers[family]
     packed, train = packed_and_not(backbone)
     assert packed.rows(EVERY) < len(EVERY)
-    chosen = resolve_method(method).suited_to(backbone)
+    chosen = resolve_method(method).resolved_for(backbone)
     model = asked.build(backbone)
     chosen.apply(model, MethodContext(task_type=asked.task_type, head=frozenset(), steps=10))
     trained = [p for p in model.parameters() if p.requires_grad]

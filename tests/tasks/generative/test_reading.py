@@ -58,7 +58,7 @@ def adapted(method: str, asked: GenerativeTask, backbone: Backbone) -> torch.nn.
     """Return a model whose every trained parameter does something."""
     torch.manual_seed(1)
     model = asked.build(backbone)
-    chosen = resolve_method(method).suited_to(backbone)
+    chosen = resolve_method(method).resolved_for(backbone)
     assert chosen.refuses(backbone, asked, Budget()) is None
     adapter = chosen.apply(model, MethodContext(task_type=asked.task_type, head=frozenset(), steps=10))
     with torch.no_grad():
