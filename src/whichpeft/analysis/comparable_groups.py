@@ -1,7 +1,7 @@
-"""Sorting records: onto the ground they share, and there by method.
+"""Sorting records: onto the group they share, and there by method.
 
 Two methods are compared only where backbone, task, data and budget are the same. Records that
-share names but not the data they stand for land on different grounds.
+share names but not the data they stand for land on different groups.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Variant = Literal["default", "tuned"]
 
 @dataclass(kw_only=True)
 class MethodRecords:
-    """What is on record about one method on one ground, as it comes by default or tuned.
+    """What is on record about one method on one group, as it comes by default or tuned.
 
     method: as typed; profile: the cost measurement, where there is one; finals: by seed.
     search: the method's tuning trials by number, whichever variant this is. outdated: how many
@@ -54,7 +54,7 @@ class MethodRecords:
 
     @property
     def trial(self) -> Trial | None:
-        """Return one of the trials: they share method, hyperparameters and ground."""
+        """Return one of the trials: they share method, hyperparameters and group."""
         found = best_trial(self.search) if self.variant == "tuned" else next(iter(self.search), None)
         return next((record.trial for record in (*self, *([found] if found else []))), None)
 
@@ -85,7 +85,7 @@ class MethodRecords:
 
 
 @dataclass(kw_only=True)
-class Ground:
+class ComparableGroup:
     """What the methods of one comparison share, and their records in the study's order."""
 
     backbone: str
@@ -94,35 +94,35 @@ class Ground:
     methods: list[MethodRecords] = field(default_factory=list)
 
 
-def sort_records(study: Study, records: Iterable[Record]) -> list[Ground]:
-    """Sort records onto grounds, in the order of the study's backbones, tasks and methods.
+def group_records(study: Study, records: Iterable[Record]) -> list[ComparableGroup]:
+    """Sort records onto groups, in the order of the study's backbones, tasks and methods.
 
-    A method of the study without any record still gets an (empty) place on every ground, and a
-    backbone and task without any record still get a ground. Methods on record that the study
+    A method of the study without any record still gets an (empty) place on every group, and a
+    backbone and task without any record still get a group. Methods on record that the study
     does not name come after those it names.
     """
     found: dict[tuple[Any, ...], list[Record]] = {}
     for record in records:
         found.setdefault(_shared(record.trial), []).append(record)
-    grounds = [_ground(study, together) for together in found.values()]
-    # Every ground that the study does not name stands for one that it names under another name.
+    groups = [_group(study, together) for together in found.values()]
+    # Every group that the study does not name stands for one that it names under another name.
     unnamed = sum(
         _place(g.backbone, study.backbones) == len(study.backbones)
         or _place(g.task, [t.name for t in study.tasks]) == len(study.tasks)
-        for g in grounds
+        for g in groups
     )
     if not unnamed:
-        seen = {(g.backbone, g.task) for g in grounds}
+        seen = {(g.backbone, g.task) for g in groups}
         for backbone in map(short_name, study.backbones):
             for task in study.tasks:
                 if not {(backbone, task.name), (backbone, short_name(task.name))} & seen:
                     methods = [MethodRecords(method=method) for method in study.methods]
-                    grounds.append(
-                        Ground(backbone=backbone, task=short_name(task.name), methods=methods)
+                    groups.append(
+                        ComparableGroup(backbone=backbone, task=short_name(task.name), methods=methods)
                     )
     tasks = [task.name for task in study.tasks]
     return sorted(
-        grounds,
+        groups,
         key=lambda g: (
             _place(g.backbone, study.backbones),
             _place(g.task, tasks),
@@ -140,7 +140,7 @@ def same_method(typed: str, trial: Trial) -> bool:
     return _spelling(typed) in (_spelling(trial.method), _spelling(trial.method_id))
 
 
-def _ground(study: Study, records: list[Record]) -> Ground:
+def _group(study: Study, records: list[Record]) -> ComparableGroup:
     first = records[0].trial
     methods: dict[str, list[Record]] = {}
     for record in records:
@@ -155,7 +155,9 @@ def _ground(study: Study, records: list[Record]) -> Ground:
         for kept in own:
             kept.method = typed
         ordered += own or [MethodRecords(method=typed)]
-    return Ground(backbone=first.backbone, task=first.task, data=first.data, methods=[*ordered, *left])
+    return ComparableGroup(
+        backbone=first.backbone, task=first.task, data=first.data, methods=[*ordered, *left]
+    )
 
 
 def _variants(records: list[Record]) -> list[MethodRecords]:

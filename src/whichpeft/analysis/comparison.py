@@ -7,11 +7,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from whichpeft.analysis.comparable_groups import (
-    Ground,
+    ComparableGroup,
     MethodRecords,
     Variant,
+    group_records,
     same_method,
-    sort_records,
 )
 from whichpeft.analysis.example_scores import Predictions, ScoresByExample
 from whichpeft.analysis.frontier import mark_frontier
@@ -127,34 +127,33 @@ def comparisons(
     records of the same names belong to different data, revisions or budgets, each of those gets a
     comparison of its own, and a note says so.
     """
-    grounds = sort_records(study, records)
-    names = [(ground.backbone, ground.task) for ground in grounds]
+    groups = group_records(study, records)
+    names = [(group.backbone, group.task) for group in groups]
     return [
         _compare(
             study,
-            ground,
+            group,
             ScoresByExample(predictions),
             curves,
             margin=margin,
-            apart=names.count((ground.backbone, ground.task)) > 1,
+            apart=names.count((group.backbone, group.task)) > 1,
         )
-        for ground in grounds
+        for group in groups
     ]
 
 
 def _compare(
     study: Study,
-    ground: Ground,
+    group: ComparableGroup,
     scores: ScoresByExample,
     curves: Curves | None,
     *,
     margin: float,
     apart: bool,
 ) -> Comparison:
-    own = [own_effects(kept, scores) for kept in ground.methods]
+    own = [own_effects(kept, scores) for kept in group.methods]
     rows = [
-        own_facts(study, ground, kept, effects)
-        for kept, effects in zip(ground.methods, own, strict=True)
+        own_facts(study, group, kept, effects) for kept, effects in zip(group.methods, own, strict=True)
     ]
     chance = next((row["chance"] for row in rows if row["chance"] is not None), None)
     metric = next((row["metric"] for row in rows if row["metric"] is not None), None)
@@ -163,43 +162,43 @@ def _compare(
     notes = []
     if apart:
         notes.append(
-            f"records of {ground.backbone} on {ground.task} belong to different data, revisions or "
-            f"budgets and are not mixed; this part has data {ground.data}"
+            f"records of {group.backbone} on {group.task} belong to different data, revisions or "
+            f"budgets and are not mixed; this part has data {group.data}"
         )
     notes += [
         f"{kept.method}: {kept.outdated} records are left out, of hyperparameters that its search no "
         "longer finds best"
-        for kept in ground.methods
+        for kept in group.methods
         if kept.outdated
     ]
-    at = _baseline_places(study, ground)
+    at = _baseline_places(study, group)
     for place in at.values():
         rows[place]["verdict"] = "baseline"
-    alike, gaps, unlike = _relate_scores(ground.methods, rows, at, scores)
+    alike, gaps, unlike = _relate_scores(group.methods, rows, at, scores)
     decides = give_verdicts(rows, gaps, margin=margin)
-    costs_alike, costs_unlike = _relate_costs(ground.methods, rows, at)
+    costs_alike, costs_unlike = _relate_costs(group.methods, rows, at)
     notes += [*unlike, *costs_unlike]
     mark_frontier(rows, [a and b for a, b in zip(alike, costs_alike, strict=True)])
     names = [(row["method"], row["variant"]) for row in rows]
     return Comparison(
-        backbone=ground.backbone,
-        task=ground.task,
+        backbone=group.backbone,
+        task=group.task,
         metric=metric,
         chance=chance,
         baseline=study.baseline,
-        data=ground.data,
+        data=group.data,
         rows=rows,
         margin=margin,
         notes=notes,
-        examples=_examples(ground),
-        step_quartiles=_quartiles(ground),
-        records=ground.methods,
+        examples=_examples(group),
+        step_quartiles=_quartiles(group),
+        records=group.methods,
         scores=scores,
         curves=curves,
         scores_alike=alike,
         costs_alike=costs_alike,
         searches={
-            kept.method: read_search(kept.method, kept.search) for kept in ground.methods if kept.search
+            kept.method: read_search(kept.method, kept.search) for kept in group.methods if kept.search
         },
         over_examples=frozenset(
             name for name, effects in zip(names, own, strict=True) if effects and effects.examples
@@ -297,10 +296,10 @@ def _differing(kinds: list[Kind], reference: Kind) -> str:
     return f"another {differences(kinds[0], reference)}"
 
 
-def _baseline_places(study: Study, ground: Ground) -> dict[Variant, int]:
+def _baseline_places(study: Study, group: ComparableGroup) -> dict[Variant, int]:
     """Return where the baseline stands, by variant."""
     found: dict[Variant, int] = {}
-    for i, kept in enumerate(ground.methods):
+    for i, kept in enumerate(group.methods):
         trial = kept.trial
         if kept.method == study.baseline or (trial is not None and same_method(study.baseline, trial)):
             found.setdefault(kept.variant, i)
@@ -312,19 +311,19 @@ def _opposite(variant: Variant, at: Mapping[Variant, int]) -> int | None:
     return at.get(variant, at.get("default"))
 
 
-def _examples(ground: Ground) -> dict[str, int]:
+def _examples(group: ComparableGroup) -> dict[str, int]:
     found = {}
     for split in ("train", "validation", "test"):
-        values = (kept.value(f"{split}_examples") for kept in ground.methods)
+        values = (kept.value(f"{split}_examples") for kept in group.methods)
         count = next((value for value in values if value is not None), None)
         if count is not None:
             found[split] = round(count)
     return found
 
 
-def _quartiles(ground: Ground) -> dict[str, tuple[float, float]]:
+def _quartiles(group: ComparableGroup) -> dict[str, tuple[float, float]]:
     found = {}
-    for kept in ground.methods:
+    for kept in group.methods:
         step: Measurement | None = kept.cost.measurement("step_milliseconds") if kept.cost else None
         if step is not None and step.low is not None and step.high is not None:
             found[kept.method] = (step.low, step.high)

@@ -21,7 +21,7 @@ _SAME_SCORE = 1e-4
 
 
 class ScoresByExample:
-    """What the trials of one ground scored on each test example; reads each one's predictions once."""
+    """What the trials of one group scored on each test example; reads each one's predictions once."""
 
     def __init__(self, predictions: Predictions | None) -> None:
         self._predictions = predictions
@@ -42,7 +42,7 @@ class ScoresByExample:
             return None
 
     def same_examples(self, other: ScoresByExample) -> bool:
-        """Tell whether two grounds were tested on as many examples, with the same labels in order.
+        """Tell whether two groups were tested on as many examples, with the same labels in order.
 
         On data of one fingerprint these are the same examples. False where labels were not read yet.
         """

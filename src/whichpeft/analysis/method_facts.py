@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 
-from whichpeft.analysis.comparable_groups import Ground, MethodRecords
+from whichpeft.analysis.comparable_groups import ComparableGroup, MethodRecords
 from whichpeft.analysis.rows import Row, unknown_row
 from whichpeft.analysis.statistics.intervals import percent, ratio, saving
 from whichpeft.analysis.statistics.random_effects import Effects
@@ -24,7 +24,7 @@ _COSTS = (
 )
 
 
-def own_facts(study: Study, ground: Ground, kept: MethodRecords, effects: Effects | None) -> Row:
+def own_facts(study: Study, group: ComparableGroup, kept: MethodRecords, effects: Effects | None) -> Row:
     """Return a row with what a method's own records say, without looking at any other method.
 
     effects: what its scores are made of; None where it has none.
@@ -33,8 +33,8 @@ def own_facts(study: Study, ground: Ground, kept: MethodRecords, effects: Effect
     trial, done = kept.trial, kept.completed
     row["status"], row["error"] = status_of(kept, study.seeds)
     row |= {
-        "backbone": ground.backbone,
-        "task": ground.task,
+        "backbone": group.backbone,
+        "task": group.task,
         "method": kept.method,
         "variant": kept.variant,
         "seeds": [record.trial.seed for record in done],

@@ -136,7 +136,7 @@ def headline(two: TwoStudies) -> str:
     flipped = two.flipped
     if not flipped:
         return f"{first}, then {second}: every verdict is the same in the second."
-    several = len(grounds(two)) > 1
+    several = len(groups(two)) > 1
     where = [
         f"{COLUMNS[0].show(method)}{f' on {plain(method.task)}' if several else ''} {_verdicts(method)}"
         for method in flipped[:_MOST_NAMED]
@@ -176,11 +176,11 @@ def _which(two: TwoStudies, methods: list[InBoth]) -> str:
     if len(methods) == len(two.methods):
         return "all"
     named = []
-    for ground, every in grounds(two).items():
+    for group, every in groups(two).items():
         here = [method for method in every if method in methods]
         if here:
             all_of = len(here) == len(every)
-            named.append(f"all of {ground}" if all_of else ", ".join(map(COLUMNS[0].show, here)))
+            named.append(f"all of {group}" if all_of else ", ".join(map(COLUMNS[0].show, here)))
     return ", ".join(dict.fromkeys(named))
 
 
@@ -193,7 +193,7 @@ def _gathered(two: TwoStudies, key: Callable[[InBoth], str | None]) -> dict[str,
     return found
 
 
-def grounds(two: TwoStudies) -> dict[str, list[InBoth]]:
+def groups(two: TwoStudies) -> dict[str, list[InBoth]]:
     """Return the methods by backbone and task: ``minilm on sst2``."""
     found: dict[str, list[InBoth]] = {}
     for method in two.methods:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from whichpeft.analysis import InBoth, TwoStudies
 from whichpeft.report.tables.export import latex, latex_cell, markdown, pipes
-from whichpeft.report.tables.two_studies import COLUMNS, Column, grounds, headline, notes
+from whichpeft.report.tables.two_studies import COLUMNS, Column, groups, headline, notes
 from whichpeft.report.text import plain
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def print_two(two: TwoStudies, console: Console) -> None:
         console.print(Text.assemble(("changed  ", "cyan"), plain(str(change))))
     if not two.changes:
         console.print(Text("nothing that was asked or where it ran has changed"))
-    for name, methods in grounds(two).items():
+    for name, methods in groups(two).items():
         kept = list(COLUMNS)
         while sum(_width(column, methods) for column in kept) > console.width and len(kept) > 2:
             kept.remove(max(kept, key=lambda column: column.keep))
@@ -61,7 +61,7 @@ def as_markdown(two: TwoStudies) -> str:
     """Write what changed and a Markdown table for each backbone and task."""
     lines = [f"**{markdown(headline(two))}**", ""]
     lines += [f"- {markdown(plain(str(change)))}" for change in two.changes]
-    for name, methods in grounds(two).items():
+    for name, methods in groups(two).items():
         lines += [
             "",
             f"**{markdown(name)}**",
@@ -78,7 +78,7 @@ def as_latex(two: TwoStudies) -> str:
     """Write a booktabs table for each backbone and task (``\\usepackage{booktabs}``)."""
     beneath = " ".join(f"{line}." for line in [*map(str, two.changes), *notes(two)])
     tables = []
-    for name, methods in grounds(two).items():
+    for name, methods in groups(two).items():
         lines = [
             r"\begin{table}",
             r"\centering",
@@ -116,7 +116,7 @@ def as_html(two: TwoStudies) -> str:
         columns=COLUMNS,
         sections=[
             (name, [(method.flipped, [column.show(method) for column in COLUMNS]) for method in methods])
-            for name, methods in grounds(two).items()
+            for name, methods in groups(two).items()
         ],
         notes=notes(two),
         style=room.joinpath("page.css").read_text("utf-8"),
