@@ -34,7 +34,7 @@ def main() -> None:
         scratch.mkdir()
         stage = set_stage(check_request(study, Path(folder, "run")), scratch, LocalExecutor("cpu"))
         for cell in stage.plan.accepted:
-            job = dataclasses.replace(make_job(cell.profile, cell, stage), effort=QUICK)
+            job = dataclasses.replace(make_job(cell.profile, cell, stage), profile_budget=QUICK)
             told, recorded, sampled = measure(job) if cell.method.learning_rate else (None, 0, 0)
             if told is not None:
                 print(

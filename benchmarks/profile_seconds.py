@@ -16,7 +16,7 @@ from pathlib import Path
 import psutil
 
 from whichpeft.api import DEFAULT
-from whichpeft.engine.profile_budget import EFFORTS, find_effort
+from whichpeft.engine.profile_budget import PROFILE_BUDGETS, find_profile_budget
 from whichpeft.executors import LocalExecutor, NoWatch
 from whichpeft.records import Record
 from whichpeft.running.request import check_request
@@ -28,7 +28,7 @@ PHASES = ("set-up", "warm-up", "fit", "save", "validate")
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("methods", nargs="*", default=DEFAULT.methods)
-    options.add_argument("--profile", choices=EFFORTS, default="standard")
+    options.add_argument("--profile", choices=PROFILE_BUDGETS, default="standard")
     options.add_argument("--task", default="stdlib-docs")
     options.add_argument("--backbone", default="minilm")
     options.add_argument("--all", action="store_true", help="print every measurement")
@@ -41,7 +41,9 @@ def main() -> None:
         scratch = Path(folder, "scratch")
         scratch.mkdir()
         stage = set_stage(check_request(study, Path(folder, "run")), scratch, LocalExecutor())
-        jobs = profile_jobs(list(stage.plan.accepted), stage, find_effort(asked.profile), lambda cell: 0)
+        jobs = profile_jobs(
+            list(stage.plan.accepted), stage, find_profile_budget(asked.profile), lambda cell: 0
+        )
         began = time.perf_counter()
         psutil.cpu_percent()
         for job, result in stage.executor.run(jobs, resources_for(study, alone=True), NoWatch()):

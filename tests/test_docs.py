@@ -240,7 +240,7 @@ def test_the_documented_library_works(
 ) -> None:
     """With one seed and short profiles; of a script of its own tests/executors/test_local.py tells."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("whichpeft.engine.profile_budget.EFFORTS", {"standard": QUICK})
+    monkeypatch.setattr("whichpeft.engine.profile_budget.PROFILE_BUDGETS", {"standard": QUICK})
     (text,) = blocks("python")
     assert text.count("seeds=3") == 1
     text = text.replace("seeds=3", "seeds=1")

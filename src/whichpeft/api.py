@@ -86,13 +86,13 @@ def run(
     Raises RequestError, with nothing run, where the request is wrong. A trial that fails becomes
     a failed record and does not raise.
     """
-    from whichpeft.engine.profile_budget import find_effort
+    from whichpeft.engine.profile_budget import find_profile_budget
     from whichpeft.executors import make_executor
     from whichpeft.report import Report
     from whichpeft.running.live_display import LiveWatch
     from whichpeft.running.runner import conduct
 
-    effort = find_effort(profile)
+    profile_budget = find_profile_budget(profile)
     batch = check_batch_trials(str(batch_trials))
     where = make_executor(executor, device=device, jobs=jobs)
     request = check_request(study, folder_of(study, out), jobs)
@@ -114,7 +114,7 @@ def run(
             executor=where,
             watch=told,
             keep_adapters=keep_adapters,
-            effort=effort,
+            profile_budget=profile_budget,
             batch_trials=batch,
             halve=halve_micro_batch,
         )
@@ -142,16 +142,16 @@ def forecast(
     The time is that of trials one by one; `batch_trials` is checked as `run` does. Raises RequestError
     where the request is wrong. Writes nothing.
     """
-    from whichpeft.engine.profile_budget import find_effort
+    from whichpeft.engine.profile_budget import find_profile_budget
     from whichpeft.executors import make_executor
     from whichpeft.running.dry_run import make_forecast
 
-    effort = find_effort(profile)
+    profile_budget = find_profile_budget(profile)
     check_batch_trials(str(batch_trials))
     where = make_executor(executor, device=device, jobs=jobs)
     request = check_request(study, folder_of(study, out), jobs)
     with tempfile.TemporaryDirectory(prefix="whichpeft-") as scratch, contextlib.closing(where):
-        return make_forecast(request, Path(scratch), where, effort=effort)
+        return make_forecast(request, Path(scratch), where, profile_budget=profile_budget)
 
 
 def plan(

@@ -12,7 +12,7 @@ import pytest
 from whichpeft.backbones import resolve_backbone
 from whichpeft.engine import Job
 from whichpeft.engine.carry_out import carry_out
-from whichpeft.engine.profile_budget import QUICK, STANDARD, THOROUGH, Effort, find_effort
+from whichpeft.engine.profile_budget import QUICK, STANDARD, THOROUGH, ProfileBudget, find_profile_budget
 from whichpeft.errors import StudyError
 from whichpeft.methods import resolve_method
 from whichpeft.planning import make_plan
@@ -27,9 +27,9 @@ BRIEF = dataclasses.replace(THOROUGH, step_seconds=0.2, latency_seconds=0.1, rou
 
 @pytest.fixture
 def profiled(tiny_backbone: Path, reviews: Path, tmp_path: Path):  # type: ignore[no-untyped-def]
-    def profile(method: str, effort: Effort = BRIEF, **changes: object) -> Record:
+    def profile(method: str, profile_budget: ProfileBudget = BRIEF, **changes: object) -> Record:
         job = make_job(tiny_backbone, reviews, tmp_path, method, "profile")
-        job = dataclasses.replace(job, effort=effort, **changes)  # type: ignore[arg-type]
+        job = dataclasses.replace(job, profile_budget=profile_budget, **changes)  # type: ignore[arg-type]
         record = carry_out(job, lambda progress: None).record
         assert record.outcome.status == "completed", record.outcome
         return record
@@ -107,9 +107,9 @@ def test_nothing_trained_costs_nothing(profiled) -> None:
 
 
 def test_an_unknown_effort_names_the_way_out() -> None:
-    assert find_effort("standard") is STANDARD
+    assert find_profile_budget("standard") is STANDARD
     with pytest.raises(StudyError, match="did you mean 'thorough'"):
-        find_effort("thorogh")
+        find_profile_budget("thorogh")
 
 
 slept: list[float] = []
@@ -143,7 +143,7 @@ def test_a_slow_evaluation_is_not_training_time(
     clock = time.perf_counter
     monkeypatch.setattr(time, "perf_counter", lambda: clock() + sum(slept))
     job = make_job(tiny_backbone, reviews, tmp_path, "lora:r=2", purpose)
-    job = dataclasses.replace(job, effort=dataclasses.replace(STANDARD, examples=1, batches=1))
+    job = dataclasses.replace(job, profile_budget=dataclasses.replace(STANDARD, examples=1, batches=1))
     plain = carry_out(job, lambda progress: None).record
     task, examples = pickle.loads(job.data.read_bytes())
     job.data.write_bytes(pickle.dumps((Sleepy(task, SLEEP), examples)))

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from whichpeft.backbones import Backbone
-from whichpeft.engine.profile_budget import STANDARD, Effort
+from whichpeft.engine.profile_budget import STANDARD, ProfileBudget
 from whichpeft.methods import Method
 from whichpeft.records import Record
 from whichpeft.records.store import Curve
@@ -25,8 +25,8 @@ class Job:
     data: file with the encoded task, written by `whichpeft.tasks.kept`.
     device, beside: given by the executor: where it runs, and how many other trials may run on the same
     machine at the same time.
-    effort: of a profile, how long it may take. flops_per_sample: of its training, as counted, and
-    matmul_speed: FLOP/s that the machine multiplies at, where known.
+    profile_budget: of a profile, how long it may take. flops_per_sample: of its training, as counted,
+    and matmul_speed: FLOP/s that the machine multiplies at, where known.
     rungs: of a tuning trial, the steps at which it is validated, each with the score it has to reach
     there to go on; None where it goes on with any. search_trials: how many trials its search has.
     halve: where it runs out of memory, try again with half the examples at once; micro_batch: so many
@@ -44,7 +44,7 @@ class Job:
     data: Path
     device: str
     beside: int = 0
-    effort: Effort = STANDARD
+    profile_budget: ProfileBudget = STANDARD
     flops_per_sample: float | None = None
     matmul_speed: float | None = None
     rungs: tuple[tuple[int, float | None], ...] = ()

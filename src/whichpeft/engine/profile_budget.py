@@ -1,4 +1,4 @@
-"""Effort: how long a profile may take, and how it shares its seconds out among its readings."""
+"""ProfileBudget: how long a profile may take, and how it shares its seconds out among its readings."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from whichpeft.errors import StudyError, nearest
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Effort:
+class ProfileBudget:
     """What a profile may spend. Facts that need one reading only (memory, sizes) are read in any case.
 
     seconds: of the whole profile; when they are used up, what is least worth is left out.
@@ -29,13 +29,15 @@ class Effort:
     stable: float = 0.01
 
 
-QUICK = Effort(seconds=2.0, step_seconds=0.6, sizes=2, rounds=1)
+QUICK = ProfileBudget(seconds=2.0, step_seconds=0.6, sizes=2, rounds=1)
 """For a forecast: memory and a few steps."""
 
-STANDARD = Effort(seconds=2.4, step_seconds=0.8, sizes=3, latency_seconds=0.12, examples=8, batches=2)
+STANDARD = ProfileBudget(
+    seconds=2.4, step_seconds=0.8, sizes=3, latency_seconds=0.12, examples=8, batches=2
+)
 """At most about 4 seconds a method on a small model, since the reading under way is ended."""
 
-THOROUGH = Effort(
+THOROUGH = ProfileBudget(
     seconds=20.0,
     step_seconds=9.0,
     sizes=8,
@@ -46,23 +48,23 @@ THOROUGH = Effort(
     stable=0.002,
 )
 
-EFFORTS = {"standard": STANDARD, "thorough": THOROUGH}
+PROFILE_BUDGETS = {"standard": STANDARD, "thorough": THOROUGH}
 """What a user may ask for."""
 
 # What a profile takes beside its own seconds: the last reading's excess, and counting its FLOPs.
 _EXCESS_SECONDS = 0.8
 
 
-def find_effort(name: str) -> Effort:
-    """Return the effort of that name. Raises StudyError where there is none."""
-    if name not in EFFORTS:
+def find_profile_budget(name: str) -> ProfileBudget:
+    """Return the profile budget of that name. Raises StudyError where there is none."""
+    if name not in PROFILE_BUDGETS:
         raise StudyError(
-            f"--profile: unknown profile {name!r}{nearest(name, EFFORTS) or '.'} "
-            f"It is one of {', '.join(EFFORTS)}"
+            f"--profile: unknown profile {name!r}{nearest(name, PROFILE_BUDGETS) or '.'} "
+            f"It is one of {', '.join(PROFILE_BUDGETS)}"
         )
-    return EFFORTS[name]
+    return PROFILE_BUDGETS[name]
 
 
-def profile_seconds(effort: Effort) -> float:
+def profile_seconds(budget: ProfileBudget) -> float:
     """Return the seconds that a method's profile should take."""
-    return effort.seconds + _EXCESS_SECONDS
+    return budget.seconds + _EXCESS_SECONDS

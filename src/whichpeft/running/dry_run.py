@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from whichpeft.engine.profile_budget import QUICK, STANDARD, Effort, profile_seconds
+from whichpeft.engine.profile_budget import QUICK, STANDARD, ProfileBudget, profile_seconds
 from whichpeft.executors import Executor, NoWatch
 from whichpeft.planning import Cell, make_search
 from whichpeft.records import Record
@@ -61,16 +61,16 @@ def make_forecast(
     scratch: Path,
     executor: Executor,
     *,
-    effort: Effort = STANDARD,
+    profile_budget: ProfileBudget = STANDARD,
 ) -> Forecast:
     """Time a few steps of every method that has not been profiled yet, and add up.
 
-    effort: of the profiles that the run will take.
+    profile_budget: of the profiles that the run will take.
     """
     stage = set_stage(request, scratch, executor)
     kept = {record.trial.fingerprint: record for record in request.store}
     cells = {cell.profile.fingerprint: cell for cell in stage.plan.accepted}
-    new = [replace(make_job(cell.profile, cell, stage), effort=QUICK)
+    new = [replace(make_job(cell.profile, cell, stage), profile_budget=QUICK)
            for name, cell in cells.items() if name not in kept]  # fmt: skip
     profiles = {name: kept[name] for name in cells if name in kept}
     study = request.study
@@ -82,7 +82,9 @@ def make_forecast(
     done = sum(record.trial.purpose != "profile" for record in kept.values())
     # What trains nothing is profiled in no time.
     long = sum(profiles[job.trial.fingerprint].value("train_seconds") != 0 for job in new)
-    seconds = sum(row.whole_seconds for row in rows) / concurrency + profile_seconds(effort) * long
+    seconds = (
+        sum(row.whole_seconds for row in rows) / concurrency + profile_seconds(profile_budget) * long
+    )
     return Forecast(rows, sum(row.trials for row in rows), done, concurrency, seconds)
 
 

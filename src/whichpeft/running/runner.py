@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from whichpeft.engine import Job
-from whichpeft.engine.profile_budget import STANDARD, THOROUGH, Effort, profile_seconds
+from whichpeft.engine.profile_budget import STANDARD, THOROUGH, ProfileBudget, profile_seconds
 from whichpeft.executors import Executor, Resources, Watch
 from whichpeft.planning import Cell, Search, make_search
 from whichpeft.records import Claims, Measurement, Outcome, Record, Store
@@ -46,7 +46,7 @@ class _Run:
     claims: Claims
     watch: Watch
     keep_adapters: bool
-    effort: Effort
+    profile_budget: ProfileBudget
     batch: str
     seconds: dict[str, float] = field(default_factory=dict)
     memory: int = 0
@@ -77,12 +77,12 @@ class _Run:
                 kept = self.store.fingerprints()
                 new = [cell for cell in cells if cell.profile.fingerprint not in kept]
                 expected = [make_job(cell.profile, cell, self.stage) for cell in new]
-                jobs = profile_jobs(new, self.stage, self.effort, self._trials_to_time)
-                each = profile_seconds(self.effort)
+                jobs = profile_jobs(new, self.stage, self.profile_budget, self._trials_to_time)
+                each = profile_seconds(self.profile_budget)
                 self.watch.estimate({job.trial.fingerprint: each for job in expected})
                 alone = resources_for(self.request.study, alone=True)
                 self._carry_out("profile", expected, jobs, alone, done=len(cells) - len(new))
-        if self.effort == THOROUGH:
+        if self.profile_budget == THOROUGH:
             self._say_what_it_gained(cells, kept)
         seconds, memory = expected_costs(cells, self.store)
         self.seconds |= seconds
@@ -241,7 +241,7 @@ def conduct(
     executor: Executor,
     watch: Watch,
     keep_adapters: bool = False,
-    effort: Effort = STANDARD,
+    profile_budget: ProfileBudget = STANDARD,
     batch_trials: str = AUTO,
     halve: bool = False,
 ) -> None:
@@ -274,7 +274,7 @@ def conduct(
             claims=claims,
             watch=watch,
             keep_adapters=keep_adapters,
-            effort=effort,
+            profile_budget=profile_budget,
             trackers=Trackers(study=request.study, folder=request.store.folder, say=watch.say),
             batch=OFF if request.study.savings else batch_trials,
         ).go()

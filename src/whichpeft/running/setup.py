@@ -10,7 +10,7 @@ from whichpeft.backbones import resolve_backbone
 from whichpeft.costs import Question, count_flops
 from whichpeft.engine import Job
 from whichpeft.engine.batches import as_trained_on, padded_length
-from whichpeft.engine.profile_budget import Effort
+from whichpeft.engine.profile_budget import ProfileBudget
 from whichpeft.executors import Executor, Resources
 from whichpeft.planning import Cell, Plan, make_plan
 from whichpeft.records import Record
@@ -80,7 +80,7 @@ def resources_for(study: Study, *, memory: int = 0, alone: bool = False) -> Reso
 
 
 def profile_jobs(
-    cells: Sequence[Cell], stage: Stage, effort: Effort, together: Callable[[Cell], int]
+    cells: Sequence[Cell], stage: Stage, profile_budget: ProfileBudget, together: Callable[[Cell], int]
 ) -> Iterator[Job]:
     """Yield the jobs that measure what cells cost, to be run alone on the machine.
 
@@ -110,7 +110,7 @@ def profile_jobs(
         )
         yield replace(
             job,
-            effort=effort,
+            profile_budget=profile_budget,
             flops_per_sample=count_flops(question),
             matmul_speed=matmul_speed,
             together=together(cell),

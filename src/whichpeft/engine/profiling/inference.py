@@ -44,7 +44,7 @@ def measure_latency(
     """
     sizes = prepared.examples["validation"].sizes
     singles = evaluation_batches(sizes, 1)
-    return _measure(job, prepared, model, spread(singles, sizes, job.effort.examples),
+    return _measure(job, prepared, model, spread(singles, sizes, job.profile_budget.examples),
                     f"{prefix}inference_milliseconds")  # fmt: skip
 
 
@@ -53,14 +53,14 @@ def measure_batch_latency(job: Job, prepared: Prepared) -> list[Measurement]:
     sizes, size = prepared.examples["validation"].sizes, job.trial.budget.batch_size
     batches = evaluation_batches(sizes, size)
     whole = [batch for batch in batches if len(batch) == size] or batches
-    return _measure(job, prepared, None, spread(whole, sizes, job.effort.batches),
+    return _measure(job, prepared, None, spread(whole, sizes, job.profile_budget.batches),
                     "batch_inference_milliseconds")  # fmt: skip
 
 
 def _measure(
     job: Job, prepared: Prepared, model: torch.nn.Module | None, inputs: Sequence[Array], name: str
 ) -> list[Measurement]:
-    effort, examples = job.effort, prepared.examples["validation"]
+    budget, examples = job.profile_budget, prepared.examples["validation"]
 
     def read(indices: Array) -> tuple[float, ...]:
         batch = examples.batch(indices)
@@ -72,11 +72,11 @@ def _measure(
     began, took = time.perf_counter(), 0.0
     for indices in inputs:
         spent = time.perf_counter() - began
-        if spent > effort.latency_seconds or took > effort.latency_seconds / 4:
+        if spent > budget.latency_seconds or took > budget.latency_seconds / 4:
             break  # what a first meeting adds is little beside so long a reading
         (took,) = read(indices)
     readings = read_in_rounds(
-        inputs, read, seconds=effort.latency_seconds, rounds=effort.rounds - 1, stable=effort.stable
+        inputs, read, seconds=budget.latency_seconds, rounds=budget.rounds - 1, stable=budget.stable
     )
     times = readings.times()
     return [

@@ -1,9 +1,9 @@
-"""Profile: what a method costs, measured alone on the machine before its quality is.
+"""Measures what a method costs, with nothing else running, before its quality is measured.
 
-Readings are taken in the order of their worth, each within its share of the seconds (see `Effort`):
-memory, with an allocator that returns what is freed; the steps of training, with one that keeps it, as
-the final trials use; what is saved; inference; the model with the adapter folded in, which ends the
-adapter; and, where seconds are left, loading what was saved and switching.
+Readings are taken in order of importance, each within its share of the seconds of a `ProfileBudget`:
+memory, with an allocator that returns freed memory; training steps, with one that keeps it, as the
+final trials use; the size on disk; inference; the model with the adapter merged, which ends the
+adapter; and, if seconds are left, loading the saved adapter and switching between two.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ def profile(
             if adapter is not None:
                 adapter.save(Path(kept))
                 found.append(fact("adapter_bytes", saved_bytes(Path(kept)), "B"))
-        if job.effort.examples and group.size == 1:
+        if job.profile_budget.examples and group.size == 1:
             found += _use(job, prepared, Path(kept), meter, report)
     return [*found, *meter.measurements("profile")]
 
@@ -98,7 +98,7 @@ def _memory(job: Job, prepared: Prepared, training: _Training, peak: PeakMemory)
     is not the first: the state is made by one on made-up inputs before.
     """
     found = []
-    if job.effort.examples:
+    if job.profile_budget.examples:
         prepared.model.eval()
         validation = prepared.examples["validation"]
         longest = evaluation_batches(validation.sizes, job.trial.budget.batch_size)[0]
@@ -131,7 +131,7 @@ def _use(
         found += measure_batch_latency(job, prepared)
         found += measure_merged(job, prepared)
     # Building the model anew to load onto takes about as long as it did at the start.
-    if meter.elapsed + meter.seconds("set-up") < job.effort.seconds:
+    if meter.elapsed + meter.seconds("set-up") < job.profile_budget.seconds:
         with meter.phase("save"):
             found += measure_loading(job, prepared.task, prepared.compute, kept)
     return found
@@ -151,7 +151,7 @@ class _Training:
 
         by_size = sorted(full, key=most)
         self.smallest, self.largest = by_size[0], by_size[-1]
-        self._chosen = spread(full, train.sizes, job.effort.sizes, rows_of(train))
+        self._chosen = spread(full, train.sizes, job.profile_budget.sizes, rows_of(train))
         self._job, self._prepared = job, prepared
         self._steps = budget.steps(len(train))
         self._taken = 0
@@ -198,7 +198,7 @@ class _Training:
 
     def measure(self) -> list[Measurement]:
         """Time steps by the rule of `read_in_rounds`, and count the energy that they take."""
-        effort = self._job.effort
+        budget = self._job.profile_budget
         watch = Stopwatch(self._prepared.compute)
 
         def read(indices: Array) -> tuple[float, ...]:
@@ -211,9 +211,9 @@ class _Training:
         readings = read_in_rounds(
             self._chosen,
             read,
-            seconds=effort.step_seconds - self._spent,
-            rounds=effort.rounds,
-            stable=effort.stable,
+            seconds=budget.step_seconds - self._spent,
+            rounds=budget.rounds,
+            stable=budget.stable,
             agreed=self._agreed,
         )
         found = self._rates(readings)
@@ -235,7 +235,7 @@ class _Training:
             quartiles(f"{name}_milliseconds", readings.times(part))
             for part, name in enumerate(_PARTS, start=1)
         ]
-        if job.effort.rounds > STANDARD.rounds:  # to tell what the further rounds were worth
+        if job.profile_budget.rounds > STANDARD.rounds:  # to tell what the further rounds were worth
             first = quartiles("step_milliseconds", readings.times(rounds=1))
             found.append(dataclasses.replace(first, name="first_round_step_milliseconds"))
         total = float(np.sum(times))
