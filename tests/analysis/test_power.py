@@ -7,12 +7,12 @@ import pytest
 
 from whichpeft.analysis.statistics.gap import gap_of
 from whichpeft.analysis.statistics.power import what_decides
-from whichpeft.analysis.statistics.random_effects import Effects, random_effects, seed_effects
+from whichpeft.analysis.statistics.random_effects import VarianceComponents, random_effects, seed_effects
 
 
 def effects(gap, *, seed, example, rest, seeds=3, examples=500):
     """Return the effects whose estimates are exactly these deviations."""
-    return Effects(
+    return VarianceComponents(
         mean=gap,
         seeds=seeds,
         examples=examples,

@@ -20,14 +20,14 @@ def test_mean_squares_by_hand():
     assert found.seed_square == pytest.approx(3 * 2 / 1)
     assert found.example_square == pytest.approx(2 * 8 / 2)
     assert found.rest_square == pytest.approx(4 / 2)
-    assert found.components == pytest.approx(((6 - 2) / 3, (8 - 2) / 2, 2))
+    assert found.variances == pytest.approx(((6 - 2) / 3, (8 - 2) / 2, 2))
     assert found.standard_error == pytest.approx(math.sqrt(6 / 6 + (8 - 2) / 6))
 
 
 def test_components_are_never_negative():
     # Seeds and examples differ only by what is left.
     found = random_effects(np.array([[0.0, 1.0], [1.0, 0.0]]))
-    assert found.components == (0, 0, 1)
+    assert found.variances == (0, 0, 1)
 
 
 def test_seeds_that_agree_by_chance_do_not_make_the_mean_certain():

@@ -21,8 +21,8 @@ from whichpeft.analysis.rows import Row, unknown_row
 from whichpeft.analysis.search import Search, read_search
 from whichpeft.analysis.statistics.gap import MARGIN
 from whichpeft.analysis.statistics.intervals import ratio, saving
-from whichpeft.analysis.statistics.random_effects import Effects
-from whichpeft.analysis.verdicts import by_seed, gap_effects, give_verdicts, own_effects
+from whichpeft.analysis.statistics.random_effects import VarianceComponents
+from whichpeft.analysis.verdicts import by_seed, gap_effects, give_verdicts, method_effects
 from whichpeft.records import Measurement, Record
 from whichpeft.records.comparability import Kind, cost_kind, differences, kinds_of, reference_kind
 from whichpeft.study import Study
@@ -151,7 +151,7 @@ def _compare(
     margin: float,
     apart: bool,
 ) -> Comparison:
-    own = [own_effects(kept, scores) for kept in group.methods]
+    own = [method_effects(kept, scores) for kept in group.methods]
     rows = [
         own_facts(study, group, kept, effects) for kept, effects in zip(group.methods, own, strict=True)
     ]
@@ -212,7 +212,7 @@ def _relate_scores(
     rows: list[Row],
     at: Mapping[Variant, int],
     scores: ScoresByExample,
-) -> tuple[list[bool], list[Effects | None], list[str]]:
+) -> tuple[list[bool], list[VarianceComponents | None], list[str]]:
     """Fill in gap, retention and normalised score.
 
     Returns which rows could be related, what each one's gap is made of, and notes on those that
@@ -221,7 +221,7 @@ def _relate_scores(
     kinds = [kinds_of(kept.completed, scores=True) for kept in methods]
     own = [kind for place in at.values() for kind in kinds[place]]
     reference = reference_kind(own, [kind for found in kinds for kind in found])
-    gaps: list[Effects | None] = [None] * len(methods)
+    gaps: list[VarianceComponents | None] = [None] * len(methods)
     if reference is None:
         return [False] * len(methods), gaps, []
     alike = [found == [reference] for found in kinds]
@@ -248,7 +248,9 @@ def _relate_scores(
     return alike, gaps, unlike
 
 
-def _relate(row: Row, gap: Effects | None, own: Mapping[int, float], base: Mapping[int, float]) -> None:
+def _relate(
+    row: Row, gap: VarianceComponents | None, own: Mapping[int, float], base: Mapping[int, float]
+) -> None:
     """Fill in gap and retention, from scores by seed."""
     if gap is not None:
         row["gap_mean"], row["gap_low"], row["gap_high"] = gap.interval()

@@ -7,7 +7,7 @@ import statistics
 from whichpeft.analysis.comparable_groups import ComparableGroup, MethodRecords
 from whichpeft.analysis.rows import Row, unknown_row
 from whichpeft.analysis.statistics.intervals import percent, ratio, saving
-from whichpeft.analysis.statistics.random_effects import Effects
+from whichpeft.analysis.statistics.random_effects import VarianceComponents
 from whichpeft.analysis.status import status_of
 from whichpeft.records.record import finite
 from whichpeft.study import Study
@@ -24,7 +24,9 @@ _COSTS = (
 )
 
 
-def own_facts(study: Study, group: ComparableGroup, kept: MethodRecords, effects: Effects | None) -> Row:
+def own_facts(
+    study: Study, group: ComparableGroup, kept: MethodRecords, effects: VarianceComponents | None
+) -> Row:
     """Return a row with what a method's own records say, without looking at any other method.
 
     effects: what its scores are made of; None where it has none.

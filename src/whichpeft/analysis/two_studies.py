@@ -11,7 +11,7 @@ from whichpeft.analysis.comparison import Comparison
 from whichpeft.analysis.rows import Row
 from whichpeft.analysis.statistics.gap import MARGIN, gap_of, judge
 from whichpeft.analysis.statistics.holm import holm
-from whichpeft.analysis.statistics.random_effects import Effects, random_effects, seed_effects
+from whichpeft.analysis.statistics.random_effects import VarianceComponents, random_effects, seed_effects
 from whichpeft.analysis.study_changes import Change, study_changes
 from whichpeft.analysis.verdicts import by_seed
 from whichpeft.records import Record
@@ -144,7 +144,9 @@ def _key(comparison: Comparison, row: Row, kept: MethodRecords) -> tuple[str, st
     return comparison.backbone, comparison.task, row["method_id"] or row["method"], row["variant"]
 
 
-def _in_both(first: Side | None, second: Side | None, margin: float) -> tuple[InBoth, Effects | None]:
+def _in_both(
+    first: Side | None, second: Side | None, margin: float
+) -> tuple[InBoth, VarianceComponents | None]:
     known = second or first
     assert known is not None  # a key comes from one of the two
     comparison, row, _ = known
@@ -209,7 +211,7 @@ def _task(side: Side) -> str:
     return side[1]["task"] or side[0].task
 
 
-def _paired(first: Side, second: Side) -> Effects:
+def _paired(first: Side, second: Side) -> VarianceComponents:
     """Take apart the differences of two rows on their common seeds, by example where known."""
     by = [{record.trial.seed: record for record in side[2].completed} for side in (first, second)]
     seeds = [seed for seed in by[0] if seed in by[1]]

@@ -10,11 +10,11 @@ from whichpeft.analysis.rows import Row
 from whichpeft.analysis.statistics.gap import LEVEL, gap_of, judge
 from whichpeft.analysis.statistics.holm import holm
 from whichpeft.analysis.statistics.power import what_decides
-from whichpeft.analysis.statistics.random_effects import Effects, random_effects, seed_effects
+from whichpeft.analysis.statistics.random_effects import VarianceComponents, random_effects, seed_effects
 from whichpeft.records.record import finite
 
 
-def own_effects(kept: MethodRecords, scores: ScoresByExample) -> Effects | None:
+def method_effects(kept: MethodRecords, scores: ScoresByExample) -> VarianceComponents | None:
     """Take apart a method's own scores; by seed alone where they are not known by example."""
     records = kept.completed
     if not records:
@@ -23,7 +23,9 @@ def own_effects(kept: MethodRecords, scores: ScoresByExample) -> Effects | None:
     return seed_effects(list(by_seed(kept).values())) if values is None else random_effects(values)
 
 
-def gap_effects(kept: MethodRecords, base: MethodRecords, scores: ScoresByExample) -> Effects | None:
+def gap_effects(
+    kept: MethodRecords, base: MethodRecords, scores: ScoresByExample
+) -> VarianceComponents | None:
     """Take apart how much better a method scored than another on the seeds that both completed."""
     ours = {record.trial.seed: record for record in kept.completed}
     theirs = {record.trial.seed: record for record in base.completed}
@@ -47,7 +49,7 @@ def by_seed(kept: MethodRecords) -> dict[int, float]:
 
 
 def give_verdicts(
-    rows: Sequence[Row], gaps: Sequence[Effects | None], *, margin: float
+    rows: Sequence[Row], gaps: Sequence[VarianceComponents | None], *, margin: float
 ) -> list[str | None]:
     """Fill in p-values, verdicts and proved margins; return what would decide, row by row.
 

@@ -18,7 +18,7 @@ from whichpeft.analysis.comparable_groups import MethodRecords
 from whichpeft.analysis.example_scores import Array, ScoresByExample
 from whichpeft.analysis.statistics.intervals import CONFIDENCE, Interval
 from whichpeft.analysis.statistics.random_effects import (
-    Effects,
+    VarianceComponents,
     draw_scores,
     random_effects,
     seed_effects,
@@ -48,7 +48,7 @@ class Evidence(Protocol):
         ...
 
     def proves(self, method: int, other: int) -> bool:
-        """Whether anything can be proved of a pair; see `Effects.tells_chance`."""
+        """Whether anything can be proved of a pair; see `VarianceComponents.has_error_estimate`."""
         ...
 
     def gap(self, method: int, other: int, confidence: float = CONFIDENCE) -> Interval:
@@ -88,7 +88,7 @@ class Trials:
         return len(self.seeds)
 
     def proves(self, method: int, other: int) -> bool:
-        return self.effects(method, other).tells_chance
+        return self.effects(method, other).has_error_estimate
 
     @property
     def examples(self) -> int | None:
@@ -96,7 +96,7 @@ class Trials:
         count = self.scores.shape[2]
         return count if count > 1 else None
 
-    def effects(self, method: int, other: int) -> Effects:
+    def effects(self, method: int, other: int) -> VarianceComponents:
         """Return the differences of two methods' scores, taken apart."""
         if (method, other) not in self._known:
             differences = self.scores[method] - self.scores[other]
@@ -108,7 +108,7 @@ class Trials:
         return self._known[method, other]
 
     @cached_property
-    def _known(self) -> dict[tuple[int, int], Effects]:
+    def _known(self) -> dict[tuple[int, int], VarianceComponents]:
         return {}
 
     def gap(self, method: int, other: int, confidence: float = CONFIDENCE) -> Interval:
@@ -152,9 +152,9 @@ class OverTasks:
         return min(task.fewest_seeds for task in self.tasks)
 
     def proves(self, method: int, other: int) -> bool:
-        return all(effects.tells_chance for effects in self.effects(method, other))
+        return all(effects.has_error_estimate for effects in self.effects(method, other))
 
-    def effects(self, method: int, other: int) -> list[Effects]:
+    def effects(self, method: int, other: int) -> list[VarianceComponents]:
         """Return the differences of two methods' scores on each task, taken apart."""
         return [
             task.effects(places[method], places[other])

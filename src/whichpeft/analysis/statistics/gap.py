@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from whichpeft.analysis.statistics.intervals import CONFIDENCE
 from whichpeft.analysis.statistics.power import Needed, what_decides
-from whichpeft.analysis.statistics.random_effects import Effects, random_effects
+from whichpeft.analysis.statistics.random_effects import VarianceComponents, random_effects
 from whichpeft.errors import ScoresError, nearest
 from whichpeft.metrics.per_example import OF_CLASSES, PSEUDO_VALUES, as_pseudo_values
 
@@ -44,7 +44,7 @@ class Gap:
     verdict: Verdict
     proved_margin: float | None
     margin: float
-    effects: Effects
+    effects: VarianceComponents
     examples: int | None
 
     @property
@@ -112,14 +112,14 @@ def paired_gap(
     return gap_of(random_effects(differences), margin=margin, examples=examples)
 
 
-def gap_of(effects: Effects, *, margin: float = MARGIN, examples: int | None = None) -> Gap:
+def gap_of(effects: VarianceComponents, *, margin: float = MARGIN, examples: int | None = None) -> Gap:
     """Return the gap that differences taken apart amount to.
 
     examples: how many there are where `effects` was taken from groups of them.
     """
     _, low, high = effects.interval(CONFIDENCE)
-    p_value = effects.p_value if effects.tells_chance else None
-    proved = _proved(effects) if effects.tells_chance else None
+    p_value = effects.p_value if effects.has_error_estimate else None
+    proved = _proved(effects) if effects.has_error_estimate else None
     return Gap(
         mean=effects.mean,
         low=low,
@@ -148,7 +148,7 @@ def judge(
     return "undecided"
 
 
-def _proved(effects: Effects) -> float:
+def _proved(effects: VarianceComponents) -> float:
     """Return how far from zero the 90 % interval reaches."""
     _, low, high = effects.interval(1 - 2 * LEVEL)
     assert low is not None

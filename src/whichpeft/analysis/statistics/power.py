@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from whichpeft.analysis.statistics.behrens_fisher import near_half_width
-from whichpeft.analysis.statistics.random_effects import Effects
+from whichpeft.analysis.statistics.random_effects import VarianceComponents
 
 POWER = 0.80
 MOST_SEEDS = 1000
@@ -35,7 +35,7 @@ class Needed:
 
 
 def what_decides(
-    effects: Effects, *, margin: float, level: float = 0.05, examples: int | None = None
+    effects: VarianceComponents, *, margin: float, level: float = 0.05, examples: int | None = None
 ) -> Needed:
     """Return what would decide between two methods.
 
@@ -45,7 +45,7 @@ def what_decides(
     """
     if effects.seeds < 2:
         return Needed(sentence="one seed cannot tell how much seeds differ: run at least 3")
-    if not effects.tells_chance:
+    if not effects.has_error_estimate:
         return Needed(
             sentence="seeds agree exactly and scores are not known by example, so nothing can be told: "
             "keep predictions or run more seeds"
@@ -57,7 +57,7 @@ def what_decides(
     return _needed(power, effects, examples)
 
 
-def what_proves(effects: Effects, *, margin: float) -> Needed:
+def what_proves(effects: VarianceComponents, *, margin: float) -> Needed:
     """Return what would prove a method not worse than another by more than the margin.
 
     effects: of the method's scores minus the other's; margin in the same unit.
@@ -69,7 +69,9 @@ def what_proves(effects: Effects, *, margin: float) -> Needed:
     return _needed(power, effects, None)
 
 
-def _needed(power: Callable[[int, int | None], float], effects: Effects, examples: int | None) -> Needed:
+def _needed(
+    power: Callable[[int, int | None], float], effects: VarianceComponents, examples: int | None
+) -> Needed:
     """Look for the study that decides, given how probable that is with so many seeds and examples."""
     found = _fewest(lambda seeds: power(seeds, effects.examples), effects.seeds + 1, MOST_SEEDS)
     if found is not None:
@@ -95,7 +97,7 @@ def _needed(power: Callable[[int, int | None], float], effects: Effects, example
 
 
 def decided(
-    effects: Effects, seeds: int, examples: int | None, *, margin: float, level: float = 0.05
+    effects: VarianceComponents, seeds: int, examples: int | None, *, margin: float, level: float = 0.05
 ) -> float:
     """Return how probable a verdict is with so many seeds and examples, if the estimates are true."""
     from scipy.special import ndtr
@@ -115,7 +117,7 @@ def decided(
     return chance
 
 
-def proved(effects: Effects, seeds: int, examples: int | None, *, margin: float) -> float:
+def proved(effects: VarianceComponents, seeds: int, examples: int | None, *, margin: float) -> float:
     """Return how probable it is to prove the mean above minus the margin, if the estimates are true."""
     from scipy.special import ndtr
 
@@ -125,9 +127,11 @@ def proved(effects: Effects, seeds: int, examples: int | None, *, margin: float)
     return float(ndtr(above / error)) if error else float(above >= 0)
 
 
-def _parts(effects: Effects, seeds: int, examples: int | None) -> tuple[float, float, tuple[int, int]]:
+def _parts(
+    effects: VarianceComponents, seeds: int, examples: int | None
+) -> tuple[float, float, tuple[int, int]]:
     """Return a mean's variance by seeds and by examples in a study of that size, and their df."""
-    seed, example, rest = effects.components
+    seed, example, rest = effects.variances
     seed_part = (seed + rest / (examples or 1)) / seeds
     example_part = example / examples if examples else 0.0
     return seed_part, example_part, (seeds - 1, max((examples or 1) - 1, 1))

@@ -4,7 +4,7 @@ A score of seed s on test example i is ``mu + a_s + b_i + e_si``: another seed w
 another ``a``, another test set another ``b``. A mean over both is uncertain by both, and an
 interval over seeds alone, or over examples alone, is too narrow (Bouthillier et al. 2021,
 arXiv:2103.03098, on the several noises of a benchmark; Searle, Casella and McCulloch 1992,
-*Variance Components*, on the mean squares).
+*Variance Variances*, on the mean squares).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ Array = NDArray[np.float64]
 _NOTHING = 1e-9  # a deviation of scores, fractions mostly, that is rounding alone
 
 
-class Components(NamedTuple):
+class Variances(NamedTuple):
     """Variances of one seed's effect, one example's effect and the rest; none is negative."""
 
     seed: float
@@ -34,7 +34,7 @@ class Components(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Effects:
+class VarianceComponents:
     """A mean over seeds and examples with what its uncertainty is made of.
 
     seeds, examples: how many (S, E); examples is None where only one score a seed is known.
@@ -51,16 +51,16 @@ class Effects:
     rest_square: float
 
     @property
-    def components(self) -> Components:
+    def variances(self) -> Variances:
         """Return the variance components; an estimate below zero stands for none."""
-        return Components(
+        return Variances(
             seed=max(0.0, self.seed_square - self.rest_square) / (self.examples or 1),
             example=max(0.0, self.example_square - self.rest_square) / self.seeds,
             rest=self.rest_square,
         )
 
     @property
-    def tells_chance(self) -> bool:
+    def has_error_estimate(self) -> bool:
         """Whether there is anything to tell by how far another seed would lead.
 
         One seed cannot. Nor can seeds that agree exactly, where examples are not known: a few scores
@@ -111,7 +111,7 @@ class Effects:
 
         With one seed it is over examples alone. Without examples, seeds have to differ.
         """
-        if self.examples is None and not self.tells_chance:
+        if self.examples is None and not self.has_error_estimate:
             return Interval(self.mean, None, None)
         half = half_width(1 - confidence, seeds=self.seed_part, examples=self.example_part, df=self._df)
         return Interval(self.mean, self.mean - half, self.mean + half)
@@ -135,7 +135,7 @@ class Effects:
         return max(self.seeds - 1, 1), max((self.examples or 1) - 1, 1)
 
 
-def random_effects(scores: Array) -> Effects:
+def random_effects(scores: Array) -> VarianceComponents:
     """Take apart scores, or differences of two methods' scores, of shape (seeds, examples).
 
     One seed leaves the examples alone, with no seed variance. Needs two examples or more.
@@ -146,7 +146,7 @@ def random_effects(scores: Array) -> Effects:
     # What is left is summed from residuals, not as a difference of large sums, so that it is
     # never negative and is exactly zero for identical arrays.
     rest = scores - by_example - (by_seed - mean)[:, None]
-    return Effects(
+    return VarianceComponents(
         mean=mean,
         seeds=seeds,
         examples=examples,
@@ -156,11 +156,11 @@ def random_effects(scores: Array) -> Effects:
     )
 
 
-def seed_effects(values: Sequence[float]) -> Effects:
+def seed_effects(values: Sequence[float]) -> VarianceComponents:
     """Take apart one value a seed: how examples differ is not known, the mean is for this test set."""
     array = np.asarray(values, dtype=np.float64)
     mean = float(array.mean())
-    return Effects(
+    return VarianceComponents(
         mean=mean,
         seeds=len(array),
         examples=None,
@@ -177,14 +177,14 @@ def draw_scores(scores: Array, *, rng: np.random.Generator, draws: int = 4000) -
     shape (draws, methods). The draws surround the observed means; methods that do well on the
     same seeds and examples move together, so that a difference of two columns is about as certain
     as the paired data make it. With more methods than seeds it is less so, its spread by up to a
-    tenth wider: what is projected below only grows by it. For one pair, `Effects` of its
+    tenth wider: what is projected below only grows by it. For one pair, `VarianceComponents` of its
     differences is sharper.
 
     With matrices of mean squares, the means' covariance is ``MSA / SE`` by seeds, ``(MSB - MSE) / SE``
     by examples. The first is drawn as multivariate t with S - 1 degrees of freedom, so that every
     difference of methods has those tails; the second with E - 1, projected to a positive
     semidefinite matrix, and so is ``(MSE - MSA) / SE``, what the seeds hide. For one method this is
-    the distribution that `Effects.interval` rests on. With one seed there is no telling how seeds
+    the distribution that `VarianceComponents.interval` rests on. With one seed there is no telling how seeds
     differ: the draws then hold for this seed, over examples alone. Raises ScoresError for another
     shape.
     """
