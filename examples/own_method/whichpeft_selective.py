@@ -22,7 +22,7 @@ class Selective(PlainMethod):
     words: tuple[str, ...] = ("value", "v_proj")
 
     def refuses(self, backbone, task, budget):
-        names = [name for name, _ in task.sketch(backbone).named_parameters()]
+        names = [name for name, _ in task.build_on_meta(backbone).named_parameters()]
         if not any(word in name for name in names for word in self.words):
             return f"no weight of {backbone.name} has {' or '.join(self.words)} in its name"
         return None

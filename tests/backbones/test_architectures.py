@@ -38,7 +38,7 @@ def test_an_architecture_has_its_models_parameters(name: str) -> None:
 
     backbone = resolve_backbone(name, weights=False)
     with torch.device("meta"):
-        model = BareTask(backbone).sketch(backbone)
+        model = BareTask(backbone).build_on_meta(backbone)
     assert sum(parameter.numel() for parameter in model.parameters()) == TOTALS[name]
     assert not backbone.weights
     assert backbone.depth is not None

@@ -92,7 +92,7 @@ def test_the_largest_batch_fits_and_the_next_does_not() -> None:
 @pytest.mark.parametrize("method", ["full", "lora:r=8", "bitfit", "prefix", "prompt", "p-tuning"])
 def test_the_adapters_file_weighs_what_is_foreseen(method: str, tmp_path: Path) -> None:
     asked = question(method)
-    model = asked.task.sketch(asked.backbone)
+    model = asked.task.build_on_meta(asked.backbone)
     context = MethodContext(task_type=asked.task.task_type, head=frozenset(), steps=1000)
     asked.method.apply(model, context).save(tmp_path)
     saved = sum(p.stat().st_size for p in tmp_path.rglob("*") if p.is_file() and p.suffix != ".md")

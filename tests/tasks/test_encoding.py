@@ -197,6 +197,6 @@ def test_regression_speaks_the_labels_units(minilm: Backbone) -> None:
     assert (outputs - 115).abs().max() < 30
     expected = (((outputs - batch["labels"]) / task.deviation) ** 2).mean()
     assert loss.item() == pytest.approx(expected.item(), rel=1e-3)
-    assert task.constant(2)[:, 0].tolist() == pytest.approx([task.mean] * 2)
+    assert task.constant_baseline(2)[:, 0].tolist() == pytest.approx([task.mean] * 2)
     with pytest.raises(DataError, match="load it again"):
         task.without_examples().encode(minilm, max_train=None)

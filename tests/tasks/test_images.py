@@ -216,7 +216,7 @@ def test_backbones_of_the_other_modality_are_refused(
     bert = resolve_backbone(str(tiny_backbone))
     texts = load_task(TaskSource(name="stdlib-docs"))
     for task, backbone in ((load(shapes), bert), (texts, colour_vit)):
-        for work in (partial(task.encode, max_train=None), task.build, task.sketch):
+        for work in (partial(task.encode, max_train=None), task.build, task.build_on_meta):
             with pytest.raises(BackboneError, match=r"does not classify .* with --backbone, such as"):
                 work(backbone)
 
@@ -241,19 +241,19 @@ def test_images_that_do_not_come_out_alike_are_refused(colour_vit: Backbone, tmp
         image_task("own", train=rows).encode(resolve_backbone(str(folder)), max_train=None)
 
 
-def test_a_sketch_has_the_shapes_of_the_model(shapes: Path, colour_vit: Backbone) -> None:
+def test_a_model_on_meta_has_the_shapes_of_the_built_one(shapes: Path, colour_vit: Backbone) -> None:
     import torch
 
     task = load(shapes)
     with torch.device("meta"):
-        sketch = task.sketch(colour_vit)
+        meta_model = task.build_on_meta(colour_vit)
         batch = task.dummy_batch(colour_vit, 4, 7)
-        assert task.outputs(sketch, batch).shape == (4, 2)
+        assert task.outputs(meta_model, batch).shape == (4, 2)
     built = task.build(colour_vit)
-    assert {n: p.shape for n, p in sketch.named_parameters()} == {
+    assert {n: p.shape for n, p in meta_model.named_parameters()} == {
         n: p.shape for n, p in built.named_parameters()
     }
-    assert task.head_parameters(sketch) == task.head_parameters(built)
+    assert task.head_parameters(meta_model) == task.head_parameters(built)
     assert task.head_parameters(built) == {"classifier.weight", "classifier.bias"}
 
 

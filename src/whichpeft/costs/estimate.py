@@ -16,7 +16,7 @@ from whichpeft.costs.step import FakeBench, Trace
 from whichpeft.engine.compute import Compute
 from whichpeft.engine.model_setup import count_parameters
 from whichpeft.methods import Method
-from whichpeft.planning import Sketch, make_sketch, treats_layers_alike
+from whichpeft.planning import MetaModel, build_meta_model, treats_layers_alike
 from whichpeft.planning.fake import quiet_fakes
 from whichpeft.tasks import Task
 
@@ -73,12 +73,12 @@ class Question:
     def at(self, depth: int) -> Backbone:
         return self.backbone if depth in (0, self.backbone.depth) else self.backbone.with_depth(depth)
 
-    def sketch(self, depth: int) -> Sketch:
-        return make_sketch(self.method, self.at(depth), self.task, same_targets=self.same_targets)
+    def meta_model(self, depth: int) -> MetaModel:
+        return build_meta_model(self.method, self.at(depth), self.task, same_targets=self.same_targets)
 
-    def bench(self, sketch: Sketch) -> FakeBench:
-        """Lay a sketch out for steps as asked for."""
-        bench = FakeBench(sketch, self.method, self.task, self.compute)
+    def bench(self, meta_model: MetaModel) -> FakeBench:
+        """Prepare a meta model for steps under these conditions."""
+        bench = FakeBench(meta_model, self.method, self.task, self.compute)
         if self.gradient_checkpointing:
             bench.checkpoint()
         return bench
@@ -109,9 +109,9 @@ def _estimate(question: Question, depths: tuple[int, ...], typical_length: int |
     trains = True
     for depth in depths:
         batch = _batch(question, depth, question.batch_size, question.length)
-        sketch = question.sketch(depth)
-        counts[depth], trains = _count(sketch), sketch.adapter.trains
-        bench = question.bench(sketch)
+        meta_model = question.meta_model(depth)
+        counts[depth], trains = _count(meta_model), meta_model.adapter.trains
+        bench = question.bench(meta_model)
         sizes[depth] = bench.saved_bytes()
         step = _step(bench, batch) if trains else None
         if step is None:
@@ -150,7 +150,7 @@ def _estimate(question: Question, depths: tuple[int, ...], typical_length: int |
 def count_at_depth(question: Question) -> dict[str, int]:
     """Return the counts of parameters alone, which takes no step."""
     depths, whole = question.depths(), question.backbone.depth or 0
-    return _lead_counts({depth: _count(question.sketch(depth)) for depth in depths}, whole)
+    return _lead_counts({depth: _count(question.meta_model(depth)) for depth in depths}, whole)
 
 
 def count_flops(question: Question) -> float | None:
@@ -170,10 +170,10 @@ def count_flops(question: Question) -> float | None:
 def _flops(question: Question, depths: tuple[int, ...]) -> float:
     traces = {}
     for depth in depths:
-        sketch = question.sketch(depth)
-        if not sketch.adapter.trains:
+        meta_model = question.meta_model(depth)
+        if not meta_model.adapter.trains:
             return 0.0
-        bench = FakeBench(sketch, question.method, question.task, question.compute)
+        bench = FakeBench(meta_model, question.method, question.task, question.compute)
         batch = _batch(question, depth, question.batch_size, question.length)
         traces[depth] = bench.step(batch)
     return at_depth(traces, question.backbone.depth or 0).flops / question.batch_size
@@ -218,7 +218,7 @@ def _line(known: dict[int, int], spare: int) -> int:
 def _peak_at(question: Question, costs: Costs, size: int) -> int:
     traces = {}
     for depth in costs.depths:
-        bench = question.bench(question.sketch(depth))
+        bench = question.bench(question.meta_model(depth))
         traces[depth] = bench.step(_batch(question, depth, size, question.length))
     return question.peak(at_depth(traces, question.backbone.depth or 0)).total
 
@@ -231,9 +231,9 @@ def _step(bench: FakeBench, batch: dict[str, Any]) -> Trace | None:
         return None
 
 
-def _count(sketch: Sketch) -> dict[str, int]:
-    base = sum(size for name, size in sketch.sizes.items() if name not in sketch.head)
-    counts = count_parameters(sketch.adapter, sketch.sizes, sketch.head)
+def _count(meta_model: MetaModel) -> dict[str, int]:
+    base = sum(size for name, size in meta_model.sizes.items() if name not in meta_model.head)
+    counts = count_parameters(meta_model.adapter, meta_model.sizes, meta_model.head)
     return counts | {"base_parameters": base}
 
 
@@ -253,7 +253,7 @@ def _layers_are_alike(backbone: Backbone, task: Task) -> bool:
 def _lead_on(backbone: Backbone, task: Task) -> bool:
     def parameters(of: Backbone) -> int:
         with torch.device("meta"):
-            return sum(parameter.numel() for parameter in task.sketch(of).parameters())
+            return sum(parameter.numel() for parameter in task.build_on_meta(of).parameters())
 
     low, high = (parameters(backbone.with_depth(depth)) for depth in _DEPTHS)
     whole = backbone.depth or 0

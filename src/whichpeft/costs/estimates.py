@@ -102,7 +102,7 @@ def _cells(
     study: Study, backbone: Backbone, task: Task, methods: Mapping[str, Method]
 ) -> tuple[Cell, ...]:
     with torch.device("meta"):
-        task.sketch(backbone)  # where this cannot be, no method is to blame
+        task.build_on_meta(backbone)  # where this cannot be, no method is to blame
     return make_plan(study, [backbone], [task], methods).cells
 
 

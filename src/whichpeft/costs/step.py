@@ -27,7 +27,7 @@ from whichpeft.engine.model_setup import Prepared
 from whichpeft.methods import Adapter, Method
 from whichpeft.methods.placements import all_layers
 from whichpeft.methods.targets import new_modules
-from whichpeft.planning import Sketch
+from whichpeft.planning import MetaModel
 from whichpeft.planning.fake import make_fake
 from whichpeft.tasks import Array, Batch, Task
 
@@ -57,20 +57,20 @@ class Trace:
 
 
 class FakeBench:
-    """A sketch laid out on a device as the engine lays out a model, to take steps with."""
+    """A meta model prepared on a device as the engine prepares a model, to take steps with."""
 
-    def __init__(self, sketch: Sketch, method: Method, task: Task, compute: Compute) -> None:
-        self.sketch = sketch
+    def __init__(self, meta_model: MetaModel, method: Method, task: Task, compute: Compute) -> None:
+        self.meta_model = meta_model
         self._method = method
-        model = sketch.adapter.model
-        if sketch.quantise is not None:
-            quantise_frozen(model, sketch.quantise, new_modules(sketch.head))
+        model = meta_model.adapter.model
+        if meta_model.quantise is not None:
+            quantise_frozen(model, meta_model.quantise, new_modules(meta_model.head))
         store_frozen_weights(model, compute.precision)
         if compute.device.type == "cpu":
             use_fast_dropout(model)
         self._mode = make_fake(model, compute.device)
         model.train()
-        self._prepared = Prepared(task, {}, _WithoutPenalty(sketch.adapter), compute, ())
+        self._prepared = Prepared(task, {}, _WithoutPenalty(meta_model.adapter), compute, ())
 
     def checkpoint(self) -> bool:
         """Turn gradient checkpointing on; False where the model has none."""

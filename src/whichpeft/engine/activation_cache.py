@@ -23,7 +23,7 @@ from whichpeft.engine.batches import evaluation_batches
 from whichpeft.engine.compute import Compute
 from whichpeft.engine.meter import Meter
 from whichpeft.engine.model_setup import Prepared
-from whichpeft.tasks import Array, Batch, Examples, Interpreted
+from whichpeft.tasks import Array, Batch, DecodedTask, Examples
 
 _AT_ONCE = 64
 _MEMORY_SHARE = 0.06  # of what is free, for one split's activations, which are there twice for a moment
@@ -140,7 +140,7 @@ def replay_frozen(
     activations count to. beside: how many other trials may run at the same time.
     """
     layers = prepared.untouched
-    if not layers or prepared.group.size > 1 or isinstance(prepared.task, Interpreted):
+    if not layers or prepared.group.size > 1 or isinstance(prepared.task, DecodedTask):
         return prepared
     replay = _Replay(layers, beside)
     replayed: dict[str, Examples] = dict(prepared.examples)

@@ -19,7 +19,7 @@ from whichpeft.engine.model_setup import Prepared
 from whichpeft.errors import TrialFailed
 from whichpeft.methods import Method
 from whichpeft.study import Budget
-from whichpeft.tasks import Array, Batch, Examples, Interpreted, scores
+from whichpeft.tasks import Array, Batch, DecodedTask, Examples, scores
 
 _Batch = TypeVar("_Batch")  # a batch, or its place in the epoch
 
@@ -231,9 +231,9 @@ def evaluate(prepared: Prepared, split: str) -> dict[str, Array]:
     Beside them stands what else the task keeps of its predictions.
     """
     examples: Examples = prepared.examples[split]
-    constant = None if prepared.adapter.trains else prepared.task.constant(len(examples))
+    constant = None if prepared.adapter.trains else prepared.task.constant_baseline(len(examples))
     outputs = _outputs(prepared, examples) if constant is None else constant
-    if isinstance(prepared.task, Interpreted):
+    if isinstance(prepared.task, DecodedTask):
         return dict(prepared.task.predictions(outputs, examples, prepared.backbone))
     return {"outputs": outputs}
 

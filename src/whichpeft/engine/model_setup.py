@@ -25,7 +25,7 @@ from whichpeft.errors import TrialFailed
 from whichpeft.methods import Adapter, MethodContext
 from whichpeft.records import Measurement
 from whichpeft.study import Trial
-from whichpeft.tasks import Array, Batch, Examples, Interpreted, Packable, Task
+from whichpeft.tasks import Array, Batch, DecodedTask, Examples, Packable, Task
 from whichpeft.tasks.kept import read_data
 
 # Streams of random numbers within one seed. Each is started anew, so that what one consumes
@@ -99,7 +99,7 @@ def prepare(job: Job, compute: Compute, group: Group = ALONE) -> Prepared:
     """Load the data and the backbone, draw the head, apply the method, and share it within a group."""
     trial = job.trial
     task, examples = read_data(job.data)
-    if group.size > 1 and isinstance(task, Interpreted):
+    if group.size > 1 and isinstance(task, DecodedTask):
         # Processes that write different numbers of tokens would wait for each other for ever.
         raise TrialFailed(f"what {task.name} asks of a model is read in one process", phase="set-up")
     examples = job.method.examples(examples)

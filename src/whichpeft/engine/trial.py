@@ -25,7 +25,7 @@ from whichpeft.engine.profiling.profile import profile
 from whichpeft.errors import TrialFailed, without_secrets
 from whichpeft.records import Measurement, Outcome, Record, Setting
 from whichpeft.storage.atomic import write_folder
-from whichpeft.tasks import HELD_OUT, Array, Interpreted, scores
+from whichpeft.tasks import HELD_OUT, Array, DecodedTask, scores
 
 _LARGEST = 700.0  # nats; the exponential of more is no number
 _COMPLETED = Outcome(status="completed")
@@ -189,7 +189,7 @@ def final_scores(prepared: Prepared, predictions: Mapping[str, Array]) -> list[M
     assert outputs is not None
     found = scores(metrics, labels, outputs, groups)
     by_set = []
-    if groups is not None and isinstance(prepared.task, Interpreted):
+    if groups is not None and isinstance(prepared.task, DecodedTask):
         for number in np.unique(groups).tolist():
             own = groups == number
             score = scores(metrics[:1], labels[own], outputs[own])[metrics[0].name]

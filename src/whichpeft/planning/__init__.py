@@ -1,18 +1,19 @@
 """From a study to trials, refusals and searches."""
 
+from whichpeft.planning.meta_model import MetaModel, build_meta_model, treats_layers_alike
 from whichpeft.planning.plan import Cell, Plan, make_plan
-from whichpeft.planning.sketch import Sketch, make_sketch, probe, treats_layers_alike
+from whichpeft.planning.probing import probe
 from whichpeft.planning.tuning import Search, bar, make_search, rungs
 
 __all__ = [
     "Cell",
+    "MetaModel",
     "Plan",
     "Search",
-    "Sketch",
     "bar",
+    "build_meta_model",
     "make_plan",
     "make_search",
-    "make_sketch",
     "probe",
     "rungs",
     "treats_layers_alike",

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from whichpeft.backbones import Backbone
 from whichpeft.methods import Method
-from whichpeft.planning.sketch import probe
+from whichpeft.planning.probing import probe
 from whichpeft.study import Study, Trial
 from whichpeft.study.spec import Purpose
 from whichpeft.tasks import Packable, Task

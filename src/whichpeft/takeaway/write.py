@@ -13,7 +13,7 @@ from whichpeft.methods import Adapter, Method
 from whichpeft.methods.composition import Composition, StackedAdapter
 from whichpeft.methods.peft_adapter import PeftAdapter
 from whichpeft.methods.peft_method import PeftMethod
-from whichpeft.planning.sketch import make_sketch
+from whichpeft.planning.meta_model import build_meta_model
 from whichpeft.records import Record, Store
 from whichpeft.report.choices import sentence
 from whichpeft.report.figures.render import slugs
@@ -79,7 +79,7 @@ def _write(
 ) -> Record | None:
     """Write one answer's folder; return the record of the adapter in it, where the run kept one."""
     trial, method = settled.trial, settled.method
-    adapter = make_sketch(
+    adapter = build_meta_model(
         method,
         settled.backbone,
         settled.task,
@@ -124,7 +124,7 @@ def _config(adapter: PeftAdapter, method: PeftMethod, backbone: str) -> dict[str
         setattr(config, key, given[key])
     written: dict[str, Any] = config.to_dict()
     written |= {"base_model_name_or_path": backbone, "inference_mode": False}
-    if written.get("tokenizer_name_or_path") == "":  # the backbone's, which a sketch does not know
+    if written.get("tokenizer_name_or_path") == "":  # unknown without the backbone's files
         written["tokenizer_name_or_path"] = backbone
     return {key: _as_json(value) for key, value in sorted(written.items())}
 

@@ -15,7 +15,7 @@ from whichpeft.tasks.catalogue import (
 )
 from whichpeft.tasks.generative import GenerativeTask, Prompted, generative_task
 from whichpeft.tasks.images import ImageTask
-from whichpeft.tasks.protocol import HELD_OUT, SPLITS, Batch, Examples, Interpreted, Packable, Task
+from whichpeft.tasks.protocol import HELD_OUT, SPLITS, Batch, DecodedTask, Examples, Packable, Task
 from whichpeft.tasks.text import TextTask
 
 __all__ = [
@@ -24,10 +24,10 @@ __all__ = [
     "TASKS",
     "Array",
     "Batch",
+    "DecodedTask",
     "Examples",
     "GenerativeTask",
     "ImageTask",
-    "Interpreted",
     "KnownTask",
     "Metric",
     "Packable",

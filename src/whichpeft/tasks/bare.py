@@ -60,7 +60,7 @@ class BareTask:
             return SECOND
         return min(128, self.backbone.input_positions or 128)
 
-    def sketch(self, backbone: Backbone) -> torch.nn.Module:
+    def build_on_meta(self, backbone: Backbone) -> torch.nn.Module:
         import torch
         import transformers
 
@@ -137,7 +137,7 @@ class BareTask:
     def outputs(self, model: torch.nn.Module, batch: Batch) -> torch.Tensor:
         raise DataError("no task is given, so there are no outputs; name one with --task")
 
-    def constant(self, count: int) -> Array:
+    def constant_baseline(self, count: int) -> Array:
         raise DataError("no task is given, so there is nothing to predict; name one with --task")
 
 

@@ -159,7 +159,7 @@ def assemble(
         splits=splits,
     )
     test_labels = splits["test"].labels
-    chance = float(chosen[0].compute(test_labels, task.constant(len(test_labels))))
+    chance = float(chosen[0].compute(test_labels, task.constant_baseline(len(test_labels))))
     return task.with_chance(chance if np.isfinite(chance) else 0.0)
 
 

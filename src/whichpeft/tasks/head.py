@@ -121,11 +121,13 @@ def _head_modules(backbone: Backbone, reads: Reads, classes: Sequence[str]) -> l
     import torch
 
     with torch.device("meta"):
-        sketch = sketch_classifier(backbone, reads=reads, classes=classes)
-    return sorted({name.rpartition(".")[0] for name in head_parameters(sketch)})
+        meta_model = build_classifier_on_meta(backbone, reads=reads, classes=classes)
+    return sorted({name.rpartition(".")[0] for name in head_parameters(meta_model)})
 
 
-def sketch_classifier(backbone: Backbone, *, reads: Reads, classes: Sequence[str]) -> torch.nn.Module:
+def build_classifier_on_meta(
+    backbone: Backbone, *, reads: Reads, classes: Sequence[str]
+) -> torch.nn.Module:
     """Make the model of `build_classifier` without weights, on the device of the caller's context.
 
     Its head is all that lies outside the body, as in a checkpoint of the body alone. Raises

@@ -62,10 +62,10 @@ class ImageTask(LabelledTask):
 
         return build_classifier(backbone, reads="images", classes=self.classes)
 
-    def sketch(self, backbone: Backbone) -> torch.nn.Module:
-        from whichpeft.tasks.head import sketch_classifier
+    def build_on_meta(self, backbone: Backbone) -> torch.nn.Module:
+        from whichpeft.tasks.head import build_classifier_on_meta
 
-        return sketch_classifier(backbone, reads="images", classes=self.classes)
+        return build_classifier_on_meta(backbone, reads="images", classes=self.classes)
 
     def dummy_batch(self, backbone: Backbone, size: int, length: int) -> Batch:
         """Return images of zeros; `length` means nothing here."""

@@ -99,7 +99,7 @@ class LabelledTask:
         logits = _logits(model, batch)
         return logits if self.classes else logits * self.deviation + self.mean
 
-    def constant(self, count: int) -> Array:
+    def constant_baseline(self, count: int) -> Array:
         rows = np.zeros((count, self.output_size), dtype=np.float32)
         if self.classes:
             rows[:, self.majority] = 1

@@ -83,7 +83,7 @@ class Task(Protocol):
 
     @property
     def chance(self) -> float | None:
-        """The test score of the constant prediction (see `constant`), where that can be told."""
+        """Test score of the constant baseline (see `constant_baseline`), or None if it has none."""
         ...
 
     @property
@@ -111,7 +111,7 @@ class Task(Protocol):
         """
         ...
 
-    def sketch(self, backbone: Backbone) -> torch.nn.Module:
+    def build_on_meta(self, backbone: Backbone) -> torch.nn.Module:
         """Make the model of `build` from the backbone's configuration alone, weights undefined.
 
         It lies on the device of the caller's context (``with torch.device("meta")``), where it
@@ -139,7 +139,7 @@ class Task(Protocol):
         """Return one row of outputs per example, in the labels' own units."""
         ...
 
-    def constant(self, count: int) -> Array | None:
+    def constant_baseline(self, count: int) -> Array | None:
         """Return `count` rows of the constant prediction: the majority class, or the mean.
 
         None where a model answers without a new head, so that one that was not trained is asked too.
@@ -164,7 +164,7 @@ class Packable(Protocol):
 
 
 @runtime_checkable
-class Interpreted(Protocol):
+class DecodedTask(Protocol):
     """A task whose outputs have to be interpreted before they can be scored."""
 
     @property

@@ -46,10 +46,10 @@ class TextTask(LabelledTask):
 
         return build_classifier(backbone, reads="text", classes=self.classes)
 
-    def sketch(self, backbone: Backbone) -> torch.nn.Module:
-        from whichpeft.tasks.head import sketch_classifier
+    def build_on_meta(self, backbone: Backbone) -> torch.nn.Module:
+        from whichpeft.tasks.head import build_classifier_on_meta
 
-        return sketch_classifier(backbone, reads="text", classes=self.classes)
+        return build_classifier_on_meta(backbone, reads="text", classes=self.classes)
 
     def dummy_batch(self, backbone: Backbone, size: int, length: int) -> Batch:
         import torch

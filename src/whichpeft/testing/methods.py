@@ -162,8 +162,8 @@ class MethodContract:
         real = self._apply(seed=0)
         try:
             with torch.device("meta"):
-                model = self._task.sketch(self._backbone)
-            sketched = self.method.apply(model, self._context(model, weightless=True))
+                model = self._task.build_on_meta(self._backbone)
+            on_meta = self.method.apply(model, self._context(model, weightless=True))
         except NotImplementedError as error:
             raise unittest.SkipTest(f"{self.text} looks at the weights to begin with: {error}") from None
         expected, found = (
@@ -171,7 +171,7 @@ class MethodContract:
                 "trainable": sum(p.numel() for p in adapter.model.parameters() if p.requires_grad),
                 "all": sum(p.numel() for p in adapter.model.parameters()),
             }
-            for adapter in (real, sketched)
+            for adapter in (real, on_meta)
         )
         assert found == expected, f"counted without weights {found}, with weights {expected}"
 

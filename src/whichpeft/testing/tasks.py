@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from whichpeft.backbones import Backbone, resolve_backbone
-from whichpeft.tasks import SPLITS, Examples, Interpreted, Task, scores
+from whichpeft.tasks import SPLITS, DecodedTask, Examples, Task, scores
 
 if TYPE_CHECKING:
     import torch
@@ -169,7 +169,7 @@ class TaskContract:
         with torch.no_grad():
             rows = self._task.outputs(self._model, tested.batch(np.arange(count)))
         _expect(rows.dim() >= 2 and len(rows) == count, f"{count} rows, not {tuple(rows.shape)}")
-        constant = self._task.constant(count)
+        constant = self._task.constant_baseline(count)
         if constant is None:
             return
         _expect(
@@ -182,7 +182,7 @@ class TaskContract:
     def scores_are_finite(self) -> None:
         task = self._task
         labels = self._examples["test"].labels
-        constant = task.constant(len(labels))
+        constant = task.constant_baseline(len(labels))
         if constant is None:
             found = self._predictions
             for metric, score in scores(
@@ -205,7 +205,7 @@ class TaskContract:
     def chance_is_the_score_of_the_constant(self) -> None:
         task = self._task
         labels = self._examples["test"].labels
-        constant = task.constant(len(labels))
+        constant = task.constant_baseline(len(labels))
         if constant is None:
             _expect(
                 task.chance is None or 0 <= task.chance <= 1, f"a chance from 0 to 1, not {task.chance}"
@@ -229,7 +229,7 @@ class TaskContract:
         for name in ("name", "problem", "fingerprint", "chance", "task_type"):
             _expect(getattr(small, name) == getattr(task, name), f"the same {name} without examples")
         _expect(dict(small.counts) == dict(task.counts), "the same counts without examples")
-        first, second = small.constant(2), task.constant(2)
+        first, second = small.constant_baseline(2), task.constant_baseline(2)
         same = first is second if first is None or second is None else np.array_equal(first, second)
         _expect(same, "the same constant prediction")
         loss = small.loss(self._model, self._batch)
@@ -242,7 +242,7 @@ class TaskContract:
     @property
     def _answers_untrained(self) -> bool:
         """Whether a model answers without a new head, so that there is no constant prediction."""
-        return self._task.constant(1) is None
+        return self._task.constant_baseline(1) is None
 
     @cached_property
     def _predictions(self) -> Mapping[str, Any]:
@@ -256,7 +256,7 @@ class TaskContract:
                 for i in range(0, len(tested), 16)
             ]
         outputs = np.concatenate([part.float().numpy() for part in parts])
-        if isinstance(self._task, Interpreted):
+        if isinstance(self._task, DecodedTask):
             return self._task.predictions(outputs, tested, self._backbone)
         return {"outputs": outputs}
 

@@ -18,7 +18,7 @@ from whichpeft.engine.model_setup import Prepared, prepare
 from whichpeft.engine.stacked.attention import fold_attention
 from whichpeft.engine.stacked.vmap import Layout, Own, Stack, batch_of, tensors_of
 from whichpeft.errors import CannotBatch
-from whichpeft.tasks import Array, Batch, Interpreted
+from whichpeft.tasks import Array, Batch, DecodedTask
 
 # How far losses, and gradients by their norms, may be apart: sums of another order, and no more.
 _AGREES = {"float32": 1e-3, "bfloat16": 0.1}
@@ -65,7 +65,7 @@ def stack_up(jobs: Sequence[Job], compute: Compute) -> Stacked:
 
 def _stack_up(jobs: Sequence[Job], compute: Compute) -> Stacked:
     first = prepare(jobs[0], compute)
-    if isinstance(first.task, Interpreted):
+    if isinstance(first.task, DecodedTask):
         raise CannotBatch(f"what {first.task.name} asks of a model is read one model at a time")
     if first.untouched:
         raise CannotBatch("its frozen layers are computed once for all trials, which is quicker")

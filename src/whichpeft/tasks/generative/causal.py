@@ -71,7 +71,7 @@ def build_causal(backbone: Backbone) -> torch.nn.Module:
     return model
 
 
-def sketch_causal(backbone: Backbone) -> torch.nn.Module:
+def build_causal_on_meta(backbone: Backbone) -> torch.nn.Module:
     """Make the model of `build_causal` without weights, on the device of the caller's context."""
     import torch
     import transformers

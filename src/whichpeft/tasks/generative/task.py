@@ -94,10 +94,10 @@ class GenerativeTask:
 
         return build_causal(backbone)
 
-    def sketch(self, backbone: Backbone) -> torch.nn.Module:
-        from whichpeft.tasks.generative.causal import sketch_causal
+    def build_on_meta(self, backbone: Backbone) -> torch.nn.Module:
+        from whichpeft.tasks.generative.causal import build_causal_on_meta
 
-        return sketch_causal(backbone)
+        return build_causal_on_meta(backbone)
 
     def dummy_batch(self, backbone: Backbone, size: int, length: int) -> Batch:
         import torch
@@ -134,7 +134,7 @@ class GenerativeTask:
             return reading.written(model, batch)
         return (reading.choice_likelihoods if "found" in batch else reading.likelihoods)(model, batch)
 
-    def constant(self, count: int) -> None:
+    def constant_baseline(self, count: int) -> None:
         """There is no constant prediction: a model that was not trained answers as it can."""
 
     def predictions(

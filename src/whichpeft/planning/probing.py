@@ -1,19 +1,17 @@
-"""A method applied to a backbone of which there are shapes and no weights, and whether that works."""
+"""Whether a method works on a backbone: tried on a model without weights, before a run."""
 
 from __future__ import annotations
 
-import json
-import re
 import warnings
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from whichpeft.backbones import Backbone
 from whichpeft.backbones.recompute import recompute_activations, stop_recomputing
 from whichpeft.errors import RequestError
-from whichpeft.methods import Adapter, Method, MethodContext
+from whichpeft.methods import Method
 from whichpeft.methods.placements import all_layers
+from whichpeft.planning.meta_model import build_meta_model, needs_weights, treats_layers_alike
 from whichpeft.tasks import Task
 
 if TYPE_CHECKING:
@@ -21,82 +19,7 @@ if TYPE_CHECKING:
 
 _FEW_LAYERS = 2
 _SIZE, _LENGTH = 2, 8
-_STEPS = 1000  # of the trial that a sketch stands for
-# Names of modules with layer numbers in them (layer.0.query), lists of numbers ([0, 1], [0-9]), and
-# PEFT's option that numbers layers.
-_NUMBERED = re.compile(r"[A-Za-z_]\.\d|\[\d|layers_to_transform\": [^n]")
 _LONGEST_REASON = 300
-
-
-@dataclass(frozen=True, slots=True)
-class Sketch:
-    """An adapted model on the meta device.
-
-    sizes: of its parameters before; head: the task's. quantise: how the backbone's weights are to be
-    loaded, which on the meta device they are not.
-    """
-
-    adapter: Adapter
-    sizes: Mapping[str, int]
-    head: frozenset[str]
-    quantise: str | None = None
-
-
-def make_sketch(
-    method: Method, backbone: Backbone, task: Task, *, same_targets: bool, steps: int = _STEPS
-) -> Sketch:
-    """Apply a method to the task's model without weights. Raises whatever the method raises.
-
-    What the method adds has no weights either, unless it has to look at what it adds, such as an
-    order that it draws: then that alone is made. steps: of the trial that the sketch stands for.
-    """
-    import torch
-
-    try:
-        return _make_sketch(method, backbone, task, same_targets, steps, torch.device("meta"))
-    except (NotImplementedError, RuntimeError) as error:
-        if not _wants_weights(error):
-            raise
-        return _make_sketch(method, backbone, task, same_targets, steps, torch.device("cpu"))
-
-
-def _make_sketch(
-    method: Method,
-    backbone: Backbone,
-    task: Task,
-    same_targets: bool,
-    steps: int,
-    place: torch.device,
-) -> Sketch:
-    import torch
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        with torch.device("meta"):
-            model = task.sketch(backbone)
-        head = frozenset(task.head_parameters(model))
-        sizes = {name: parameter.numel() for name, parameter in model.named_parameters()}
-        context = MethodContext(
-            task_type=task.task_type,
-            head=head,
-            steps=steps,
-            same_targets=same_targets,
-            weightless=True,
-        )
-        with place:
-            return Sketch(method.apply(model, context), sizes, head, backbone.quantise)
-
-
-def treats_layers_alike(method: Method, backbone: Backbone) -> bool:
-    """Whether a few layers show what the method does to all of them.
-
-    Not where it names layers by their number; a method says so by ``by_layer = False``.
-    """
-    chosen = method.hyperparameters
-    patterns = (chosen.get(key) for key in ("target_modules", "exclude_modules", "layers_pattern"))
-    if any(isinstance(pattern, str) and re.search(r"\d", pattern) for pattern in patterns):
-        return False
-    return method.by_layer and backbone.depth is not None and not _NUMBERED.search(json.dumps(chosen))
 
 
 def probe(
@@ -118,11 +41,11 @@ def probe(
     if treats_layers_alike(method, backbone) and (backbone.depth or 0) > _FEW_LAYERS:
         backbone = backbone.with_depth(_FEW_LAYERS)
     try:
-        adapter = make_sketch(method, backbone, task, same_targets=same_targets).adapter
+        adapter = build_meta_model(method, backbone, task, same_targets=same_targets).adapter
     except RequestError:
         raise
     except Exception as error:  # whatever a library raises, the method does not work there
-        return None if _wants_weights(error) else _reason(error)
+        return None if needs_weights(error) else _reason(error)
     if not adapter.trains:
         return None
     indivisible = _indivisible(adapter.model) if shards > 1 else None
@@ -131,10 +54,10 @@ def probe(
     fault = _fault(task, backbone, adapter.model)
     if fault is None and gradient_checkpointing:
         return _left_out(task, backbone, adapter.model)
-    if fault is None or _wants_weights(fault):
+    if fault is None or needs_weights(fault):
         return None
     with torch.device("meta"):
-        bare = task.sketch(backbone)
+        bare = task.build_on_meta(backbone)
     # A model that does not run without weights either says nothing of the method.
     return None if _fault(task, backbone, bare) is not None else _reason(fault)
 
@@ -218,7 +141,3 @@ def _fault(task: Task, backbone: Backbone, model: torch.nn.Module) -> Exception 
 
 def _reason(error: Exception) -> str:
     return (" ".join(str(error).split()) or type(error).__name__)[:_LONGEST_REASON]
-
-
-def _wants_weights(error: Exception) -> bool:
-    return "meta" in str(error).casefold() or "no data" in str(error).casefold()

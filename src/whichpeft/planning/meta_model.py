@@ -1,0 +1,98 @@
+"""A method applied to a backbone that has shapes but no weights, on the meta device."""
+
+from __future__ import annotations
+
+import json
+import re
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from whichpeft.backbones import Backbone
+from whichpeft.methods import Adapter, Method, MethodContext
+from whichpeft.tasks import Task
+
+if TYPE_CHECKING:
+    import torch
+
+_STEPS = 1000  # of the trial that a meta model stands for
+# Names of modules with layer numbers in them (layer.0.query), lists of numbers ([0, 1], [0-9]), and
+# PEFT's option that numbers layers.
+_NUMBERED = re.compile(r"[A-Za-z_]\.\d|\[\d|layers_to_transform\": [^n]")
+
+
+@dataclass(frozen=True, slots=True)
+class MetaModel:
+    """An adapted model on the meta device.
+
+    sizes: of its parameters before; head: the task's. quantise: how the backbone's weights are to be
+    loaded, which on the meta device they are not.
+    """
+
+    adapter: Adapter
+    sizes: Mapping[str, int]
+    head: frozenset[str]
+    quantise: str | None = None
+
+
+def build_meta_model(
+    method: Method, backbone: Backbone, task: Task, *, same_targets: bool, steps: int = _STEPS
+) -> MetaModel:
+    """Apply a method to the task's model without weights. Raises whatever the method raises.
+
+    What the method adds has no weights either, unless it has to look at what it adds, such as an
+    order that it draws: then that alone is made. steps: of the trial that the meta model stands for.
+    """
+    import torch
+
+    try:
+        return _build(method, backbone, task, same_targets, steps, torch.device("meta"))
+    except (NotImplementedError, RuntimeError) as error:
+        if not needs_weights(error):
+            raise
+        return _build(method, backbone, task, same_targets, steps, torch.device("cpu"))
+
+
+def _build(
+    method: Method,
+    backbone: Backbone,
+    task: Task,
+    same_targets: bool,
+    steps: int,
+    place: torch.device,
+) -> MetaModel:
+    import torch
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with torch.device("meta"):
+            model = task.build_on_meta(backbone)
+        head = frozenset(task.head_parameters(model))
+        sizes = {name: parameter.numel() for name, parameter in model.named_parameters()}
+        context = MethodContext(
+            task_type=task.task_type,
+            head=head,
+            steps=steps,
+            same_targets=same_targets,
+            weightless=True,
+        )
+        with place:
+            return MetaModel(method.apply(model, context), sizes, head, backbone.quantise)
+
+
+def treats_layers_alike(method: Method, backbone: Backbone) -> bool:
+    """Whether a few layers show what the method does to all of them.
+
+    Not where it names layers by their number; a method says so by ``by_layer = False``.
+    """
+    chosen = method.hyperparameters
+    patterns = (chosen.get(key) for key in ("target_modules", "exclude_modules", "layers_pattern"))
+    if any(isinstance(pattern, str) and re.search(r"\d", pattern) for pattern in patterns):
+        return False
+    return method.by_layer and backbone.depth is not None and not _NUMBERED.search(json.dumps(chosen))
+
+
+def needs_weights(error: Exception) -> bool:
+    """Whether an error says only that the model has no weights."""
+    return "meta" in str(error).casefold() or "no data" in str(error).casefold()
