@@ -110,7 +110,7 @@ def test_a_tuned_lora_is_a_config_that_peft_reads(reviews: Path, tmp_path: Path)
     ],
 )
 def test_every_kind_of_method(
-    made, reviews: Path, tmp_path: Path, method: str, files: list[str], in_script: str
+    reviews: Path, tmp_path: Path, method: str, files: list[str], in_script: str
 ) -> None:
     out = take(run_folder(reviews, tmp_path / "run", method), tmp_path / "away")
     found = sorted(str(path.relative_to(out)) for path in out.rglob("adapter_config.json"))
@@ -339,7 +339,7 @@ def parity(tiny_writer: Backbone, tmp_path: Path) -> TaskSource:
     ],
 )
 def test_a_language_models_script_names_its_data(
-    made, parity: TaskSource, tiny_writer: Backbone, tmp_path: Path, method: str, in_script: str
+    parity: TaskSource, tiny_writer: Backbone, tmp_path: Path, method: str, in_script: str
 ) -> None:
     backbone = str(tiny_writer.files)
     out = take(run_folder(parity, tmp_path / "run", method, backbone=backbone), tmp_path / "away")
@@ -356,11 +356,9 @@ def test_a_language_models_script_names_its_data(
 @pytest.mark.slow
 @pytest.mark.parametrize("method", ["lora:r=4", "prompt:init_text='even or odd?'"])
 def test_a_language_models_script_trains(
-    made, forks: Forks, parity: TaskSource, tiny_writer: Backbone, tmp_path: Path, method: str
+    forks: Forks, parity: TaskSource, tiny_writer: Backbone, tmp_path: Path, method: str
 ) -> None:
-    run = run_folder(
-        made, parity, tmp_path / "run", method, backbone=str(tiny_writer.files), max_train=40
-    )
+    run = run_folder(parity, tmp_path / "run", method, backbone=str(tiny_writer.files), max_train=40)
     out = take(run, tmp_path / "away")
     printed = train(None if "prompt" in method else forks, out, tmp_path)
     assert "train: 40 examples, validation: 8 examples, test: 8 examples" in printed

@@ -61,7 +61,7 @@ def test_tracking_is_part_of_a_study_and_decides_nothing(tmp_path: Path, reviews
 
 
 def test_an_absent_library_is_refused_before_any_work(
-    made, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, reviews: Path
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, reviews: Path
 ) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     study = Study(backbone="minilm", task=str(reviews), methods=["head"], track=["trackio"])
@@ -78,7 +78,7 @@ def test_mlflow_has_to_know_its_server(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_tracker_that_fails_is_said_once_and_left_alone(
-    made, record: Record, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    record: Record, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("tensorboard")
     (tmp_path / "tensorboard").write_text("in the way of the folder")
@@ -175,7 +175,7 @@ def check_mlflow(record: Record, folder: Path) -> None:
 
 @pytest.mark.slow
 def test_mlflow_keeps_what_was_sent_without_a_server(
-    made, record: Record, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    record: Record, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     mlflow = pytest.importorskip("mlflow")
     uri = f"sqlite:///{tmp_path / 'own.db'}"
@@ -186,7 +186,7 @@ def test_mlflow_keeps_what_was_sent_without_a_server(
 
 @pytest.mark.slow
 def test_an_mlflow_server_gets_what_was_sent(
-    made, record: Record, server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    record: Record, server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     mlflow = pytest.importorskip("mlflow")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", server)
@@ -195,7 +195,7 @@ def test_an_mlflow_server_gets_what_was_sent(
 
 
 def test_a_server_that_is_not_there_is_said_soon(
-    made, record: Record, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    record: Record, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     mlflow = pytest.importorskip("mlflow")
     with socket.socket() as free:
