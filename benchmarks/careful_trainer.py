@@ -94,10 +94,10 @@ def _in_its_own_process(side: str, asked: argparse.Namespace, data: str) -> dict
 def _whichpeft(asked: argparse.Namespace) -> dict[str, Any]:
     """Run the study; a method's seconds are its trials' own, shared by those that ran beside them."""
     import whichpeft as wp
-    from whichpeft.executors import NoWatch
+    from whichpeft.executors import SilentObserver
     from whichpeft.records import Store
 
-    class Clock(NoWatch):
+    class Clock(SilentObserver):
         """Knows when the final trials began and ended."""
 
         began = ended = 0.0
@@ -114,7 +114,7 @@ def _whichpeft(asked: argparse.Namespace) -> dict[str, Any]:
         name="careful", backbone="minilm", task=str(asked.data), methods=METHODS, seeds=asked.seeds,
         budget=wp.Budget(epochs=asked.epochs, batch_size=BATCH),
     )  # fmt: skip
-    wp.run(study, out=Path(scratch, "run"), watch=clock)
+    wp.run(study, out=Path(scratch, "run"), observer=clock)
     records = list(Store(Path(scratch, "run")))
     finals = [r for r in records if r.trial.purpose == "final" and r.trial.method in METHODS]
     methods = {}

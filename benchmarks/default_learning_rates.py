@@ -13,7 +13,7 @@ import tempfile
 from pathlib import Path
 
 import whichpeft as wp
-from whichpeft.executors import LocalExecutor, NoWatch
+from whichpeft.executors import LocalExecutor, SilentObserver
 from whichpeft.running.request import check_request
 from whichpeft.running.setup import make_job, resources_for, set_stage
 
@@ -70,7 +70,7 @@ def sweep(task: str, methods: list[str], epochs: int, max_train: int) -> dict[st
         resources = resources_for(study, memory=500_000_000)
         jobs = [make_job(cell.finals[0], cell, stage) for cell in stage.plan.accepted]
         scores = {}
-        for job, result in stage.executor.run(jobs, resources, NoWatch()):
+        for job, result in stage.executor.run(jobs, resources, SilentObserver()):
             scores[job.trial.method] = result.record.value("validation_score") or float("nan")
             print(f"# {job.trial.method}: {scores[job.trial.method]:.3f}", flush=True)
     return scores

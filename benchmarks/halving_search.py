@@ -21,7 +21,7 @@ import numpy as np
 import whichpeft as wp
 from whichpeft.analysis.search import best_trial
 from whichpeft.analysis.statistics.gap import paired_gap
-from whichpeft.executors import LocalExecutor, NoWatch
+from whichpeft.executors import LocalExecutor, SilentObserver
 from whichpeft.planning import make_search
 from whichpeft.planning.tuning import SEED
 from whichpeft.records import Record, Store
@@ -80,13 +80,15 @@ def _grid(method: str, asked: argparse.Namespace, budget: wp.Budget, folder: Pat
         tried = cell.typed.with_options({"learning_rate": float(rate)}).resolved_for(cell.backbone)
         point = replace(cell, method=tried)
         jobs.append(make_job(point.tuning_trial(i, SEED), point, stage))
-    return [result.record for _, result in stage.executor.run(jobs, resources_for(study), NoWatch())]
+    return [
+        result.record for _, result in stage.executor.run(jobs, resources_for(study), SilentObserver())
+    ]
 
 
 def _search(method: str, asked: argparse.Namespace, budget: wp.Budget, folder: Path) -> list[Record]:
     """Run whichpeft's own search, as a user would, and return its tuning trials."""
     study = wp.Study(backbone="minilm", task=asked.task, methods=[method], seeds=1, budget=budget)
-    wp.run(study, out=folder, device="cpu", jobs=asked.jobs, watch=NoWatch())
+    wp.run(study, out=folder, device="cpu", jobs=asked.jobs, observer=SilentObserver())
     return [record for record in Store(folder) if record.trial.purpose == "tune"]
 
 
@@ -104,7 +106,7 @@ def _gap(method: str, rates: list[float], asked: argparse.Namespace, folder: Pat
         budget=wp.Budget(epochs=asked.epochs),
         baseline=names[0],
     )
-    wp.run(study, out=folder, device="cpu", jobs=asked.jobs, watch=NoWatch())
+    wp.run(study, out=folder, device="cpu", jobs=asked.jobs, observer=SilentObserver())
     right: dict[str, list[np.ndarray]] = {name: [] for name in names}
     store = Store(folder)
     finals = [r for r in store if r.trial.purpose == "final" and r.trial.method in right]

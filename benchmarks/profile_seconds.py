@@ -17,7 +17,7 @@ import psutil
 
 from whichpeft.api import DEFAULT
 from whichpeft.engine.profile_budget import PROFILE_BUDGETS, find_profile_budget
-from whichpeft.executors import LocalExecutor, NoWatch
+from whichpeft.executors import LocalExecutor, SilentObserver
 from whichpeft.records import Record
 from whichpeft.running.request import check_request
 from whichpeft.running.setup import profile_jobs, resources_for, set_stage
@@ -46,7 +46,7 @@ def main() -> None:
         )
         began = time.perf_counter()
         psutil.cpu_percent()
-        for job, result in stage.executor.run(jobs, resources_for(study, alone=True), NoWatch()):
+        for job, result in stage.executor.run(jobs, resources_for(study, alone=True), SilentObserver()):
             print_row(job.trial.method, result.record, time.perf_counter() - began)
             if asked.all:
                 for m in result.record.measurements:

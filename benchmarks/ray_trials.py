@@ -23,7 +23,7 @@ from ray.cluster_utils import Cluster
 from waiting_method import Waiting
 
 import whichpeft as wp
-from whichpeft.executors import NoWatch, Resources, make_executor
+from whichpeft.executors import Resources, SilentObserver, make_executor
 from whichpeft.records import Claims, Store
 from whichpeft.running.request import check_request
 from whichpeft.running.setup import make_job, set_stage
@@ -64,13 +64,15 @@ def measure(asked: argparse.Namespace) -> None:
         (cell,) = stage.plan.accepted
         jobs = [dataclasses.replace(make_job(t, cell, stage), method=Waiting()) for t in cell.finals]
         store, own = Store(out), psutil.Process()
-        for _ in executor.run(jobs[: asked.workers], Resources(), NoWatch()):
+        for _ in executor.run(jobs[: asked.workers], Resources(), SilentObserver()):
             pass  # every worker has its fork server, and the data
         jobs = jobs[asked.workers :]
         began, before = time.perf_counter(), own.cpu_times()
         waiting = 0.0
         with Claims(out) as claims:
-            for job, result in executor.run(left_to_do(jobs, store, claims), Resources(), NoWatch()):
+            for job, result in executor.run(
+                left_to_do(jobs, store, claims), Resources(), SilentObserver()
+            ):
                 arrived = time.perf_counter()
                 store.add(result.record, curve=result.curve, predictions=result.predictions)
                 claims.release(job.trial.fingerprint)

@@ -16,7 +16,7 @@ from whichpeft.tasks import holds_images, suited_backbone, writes
 
 if TYPE_CHECKING:
     from whichpeft.costs.estimates import Estimates
-    from whichpeft.executors import Watch
+    from whichpeft.executors import RunObserver
     from whichpeft.report import Report
     from whichpeft.running.dry_run import Forecast
 
@@ -67,7 +67,7 @@ def run(
     halve_micro_batch: bool = False,
     serve: bool = False,
     executor: str = "local",
-    watch: Watch | None = None,
+    observer: RunObserver | None = None,
 ) -> Report:
     """Run what is missing of a study in its folder and return the report.
 
@@ -78,8 +78,8 @@ def run(
     quartiles. batch_trials: train so many trials of a method as one model; ``off`` none, ``auto`` where
     it was measured to pay (never on a CPU). halve_micro_batch: try a trial that runs out of memory
     again with half as many examples at once, in the same batches; its record says how many. serve: show
-    the page while it fills, on 127.0.0.1 only; the watch is told its address. executor: ``local``, or
-    ``ray`` for the cluster at ``RAY_ADDRESS``, else one that is started here. watch: told of the run's
+    the page while it fills, on 127.0.0.1 only; the observer gets its address. executor: ``local``, or
+    ``ray`` for the cluster at ``RAY_ADDRESS``, else one that is started here. observer: of the run's
     progress; a live display where not given. Writes ``report.html`` into the folder, and a model
     card beside each adapter that is kept.
 
@@ -89,7 +89,7 @@ def run(
     from whichpeft.engine.profile_budget import find_profile_budget
     from whichpeft.executors import make_executor
     from whichpeft.report import Report
-    from whichpeft.running.live_display import LiveWatch
+    from whichpeft.running.live_display import LiveDisplay
     from whichpeft.running.runner import conduct
 
     profile_budget = find_profile_budget(profile)
@@ -98,7 +98,7 @@ def run(
     request = check_request(study, folder_of(study, out), jobs)
     with (
         tempfile.TemporaryDirectory(prefix="whichpeft-") as scratch,
-        contextlib.nullcontext(watch) if watch is not None else LiveWatch() as told,
+        contextlib.nullcontext(observer) if observer is not None else LiveDisplay() as told,
         contextlib.closing(where),
         contextlib.ExitStack() as beside,
     ):
@@ -106,13 +106,13 @@ def run(
             from whichpeft.running.live_page import LivePage
 
             live = beside.enter_context(LivePage(request.store.folder))
-            told.say(f"live page: {live.address}")
+            told.notify(f"live page: {live.address}")
             told = live.followed_by(told)
         conduct(
             request,
             Path(scratch),
             executor=where,
-            watch=told,
+            observer=told,
             keep_adapters=keep_adapters,
             profile_budget=profile_budget,
             batch_trials=batch,

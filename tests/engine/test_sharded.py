@@ -133,10 +133,10 @@ def test_what_one_rank_raises_is_what_the_trial_fails_of(make_job, tmp_path: Pat
 @linux
 @pytest.mark.slow
 def test_ending_a_sharded_trial_ends_its_ranks(make_job) -> None:  # type: ignore[no-untyped-def]
-    from whichpeft.executors import NoWatch
+    from whichpeft.executors import SilentObserver
     from whichpeft.executors.processes import run_jobs
 
-    class Stop(NoWatch):
+    class Stop(SilentObserver):
         def progressed(self, job: object, progress: Progress) -> None:
             if progress.phase == "fit":
                 raise KeyboardInterrupt

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from whichpeft.engine import Job
-from whichpeft.executors import Executor, LocalExecutor, NoWatch, Resources, make_executor
+from whichpeft.executors import Executor, LocalExecutor, Resources, SilentObserver, make_executor
 
 from .conftest import Clusters
 from .jobs import make_jobs
@@ -54,7 +54,7 @@ def make(begun: dict[str, Job]) -> Make:
 
 
 @dataclass
-class Seen(NoWatch):
+class Seen(SilentObserver):
     """Writes down what it is told, by method."""
 
     words: list[tuple[str, str]] = field(default_factory=list)
@@ -77,7 +77,9 @@ def test_results_equal_those_of_this_process_bit_for_bit(
     kept = tmp_path / "kept"
     jobs = [replace(job, keep=kept / job.trial.method) for job in make("full", "lora:r=2", "zero-shot")]
     kept.mkdir()
-    found = {job.trial.method: result for job, result in executor.run(jobs, Resources(), NoWatch())}
+    found = {
+        job.trial.method: result for job, result in executor.run(jobs, Resources(), SilentObserver())
+    }
     assert set(found) == {"full", "lora:r=2", "zero-shot"}
     lora = next(job for job in jobs if job.trial.method == "lora:r=2")
     here = carry_out(replace(lora, keep=tmp_path / "here"), lambda progress: None)
@@ -122,7 +124,7 @@ def test_a_job_that_waits_for_another_starts_when_that_has_ended(executor: Execu
 def test_a_profile_measures_the_memory_of_its_own_process(executor: Executor, make: Make) -> None:
     job = make("full")[0]
     job = replace(job, trial=replace(job.trial, purpose="profile"))
-    ((_, result),) = executor.run([job], Resources(alone=True), NoWatch())
+    ((_, result),) = executor.run([job], Resources(alone=True), SilentObserver())
     assert result.record.setting.beside == 0
     weights = 4 * (result.record.value("total_parameters") or 0)
     peak = result.record.value("peak_memory_bytes")
@@ -138,7 +140,8 @@ def test_a_killed_process_is_a_failed_record_and_others_go_on(executor: Executor
     first, *others = make("full", "head", "zero-shot")
     jobs = [replace(first, method=Killed()), *others]
     found = {
-        job.trial.method: result.record for job, result in executor.run(jobs, Resources(), NoWatch())
+        job.trial.method: result.record
+        for job, result in executor.run(jobs, Resources(), SilentObserver())
     }
     outcome = found["full"].outcome
     assert outcome.status == "failed"
@@ -150,7 +153,7 @@ def test_a_trial_that_is_ended_goes_on_where_it_was(
     executor: Executor, make: Make, tmp_path: Path
 ) -> None:
     job, *_ = make("full", epochs=25)
-    ((_, undisturbed),) = executor.run([job], Resources(), NoWatch())
+    ((_, undisturbed),) = executor.run([job], Resources(), SilentObserver())
     job = replace(job, checkpoint=tmp_path / "checkpoint")
     (tmp_path / "out").mkdir(exist_ok=True)
 
@@ -162,7 +165,7 @@ def test_a_trial_that_is_ended_goes_on_where_it_was(
     with pytest.raises(KeyboardInterrupt):
         list(executor.run([job], Resources(), Enough()))
     assert (tmp_path / "checkpoint").is_file()
-    ((_, resumed),) = executor.run([job], Resources(), NoWatch())
+    ((_, resumed),) = executor.run([job], Resources(), SilentObserver())
     assert resumed.record.value("resumed") == 1
     assert (resumed.predictions["outputs"] == undisturbed.predictions["outputs"]).all()
     assert resumed.curve == undisturbed.curve

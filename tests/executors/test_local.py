@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from whichpeft.executors import LocalExecutor, NoWatch, processes
+from whichpeft.executors import LocalExecutor, SilentObserver, processes
 from whichpeft.executors.processes import run_jobs
 
 from .jobs import make_jobs
@@ -61,7 +61,7 @@ def test_ctrl_c_while_the_server_imports_shows_nothing_of_it(tmp_path: Path) -> 
     assert complaint == ""
 
 
-class Outside(NoWatch):
+class Outside(SilentObserver):
     """A clock outside the trial's process: from its start until its result is here."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -117,7 +117,7 @@ from pathlib import Path
 
 import whichpeft as wp
 from sleepy import Sleepy
-from whichpeft.executors import LocalExecutor, NoWatch
+from whichpeft.executors import LocalExecutor, SilentObserver
 from whichpeft.executors.processes import run_jobs
 from whichpeft.records import Claims, Store
 from whichpeft.running.request import check_request
@@ -132,10 +132,10 @@ with tempfile.TemporaryDirectory() as scratch:
     (cell,) = stage.plan.accepted
     jobs = [dataclasses.replace(make_job(t, cell, stage), method=Sleepy()) for t in cell.finals]
     store = Store(Path(out))
-    list(run_jobs(jobs[:2], ["cpu", "cpu"], NoWatch()))  # the fork server has imported
+    list(run_jobs(jobs[:2], ["cpu", "cpu"], SilentObserver()))  # the fork server has imported
     began = time.perf_counter()
     with Claims(Path(out)) as claims:
-        for job, result in run_jobs(left_to_do(jobs, store, claims), ["cpu", "cpu"], NoWatch()):
+        for job, result in run_jobs(left_to_do(jobs, store, claims), ["cpu", "cpu"], SilentObserver()):
             store.add(result.record, curve=result.curve, predictions=result.predictions)
             claims.release(job.trial.fingerprint)
 wall = time.perf_counter() - began

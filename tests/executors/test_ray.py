@@ -19,7 +19,7 @@ import pytest
 import whichpeft as wp
 from whichpeft.engine import Job
 from whichpeft.errors import StudyError
-from whichpeft.executors import NoWatch, Resources, make_executor
+from whichpeft.executors import Resources, SilentObserver, make_executor
 from whichpeft.records import Store
 from whichpeft.study import dump_study
 
@@ -58,10 +58,10 @@ def scores(folder: Path) -> dict[str, tuple[Any, ...]]:
 
 
 @dataclass
-class Said(NoWatch):
+class Said(SilentObserver):
     lines: list[str] = field(default_factory=list)
 
-    def say(self, line: str) -> None:
+    def notify(self, line: str) -> None:
         self.lines.append(line)
 
 
@@ -69,7 +69,7 @@ class Said(NoWatch):
 def local(tiny_backbone: Path, reviews: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The study as this machine's own executor does it."""
     out = tmp_path_factory.mktemp("local")
-    wp.run(study(tiny_backbone, reviews), out=out, keep_adapters=True, watch=NoWatch())
+    wp.run(study(tiny_backbone, reviews), out=out, keep_adapters=True, observer=SilentObserver())
     return out
 
 
@@ -81,7 +81,7 @@ def test_a_tuned_study_on_three_nodes_with_one_lost_midway_is_the_local_one(
     class Loses(Said):
         lost = False
 
-        def stage(self, name: str, jobs: Any, *, done: int, concurrency: int) -> None:
+        def start_stage(self, name: str, jobs: Any, *, done: int, concurrency: int) -> None:
             self.final = name == "final"
 
         def started(self, job: Job) -> None:
@@ -89,9 +89,15 @@ def test_a_tuned_study_on_three_nodes_with_one_lost_midway_is_the_local_one(
                 self.lost = True
                 cluster.remove_node(cluster.nodes[-1], allow_graceful=False)
 
-    watch = Loses()
-    wp.run(study(tiny_backbone, reviews), out=tmp_path, executor="ray", keep_adapters=True, watch=watch)
-    assert watch.lost
+    observer = Loses()
+    wp.run(
+        study(tiny_backbone, reviews),
+        out=tmp_path,
+        executor="ray",
+        keep_adapters=True,
+        observer=observer,
+    )
+    assert observer.lost
     assert scores(tmp_path) == scores(local)
     kept = {path.relative_to(local): path for path in local.glob("adapters/*/*.safetensors")}
     assert kept
@@ -127,12 +133,12 @@ def test_a_lost_node_costs_a_trial_what_came_after_its_checkpoint(
 
     with contextlib.closing(make_executor("ray", device="cpu", jobs=1)) as executor:
         job = make_jobs(executor, tiny_backbone, reviews, tmp_path, ["full"], epochs=40)[0]
-        ((_, whole),) = executor.run([job], Resources(), NoWatch())
+        ((_, whole),) = executor.run([job], Resources(), SilentObserver())
         job = replace(job, checkpoint=checkpoint, checkpoint_every=0.5)
-        watch = Loses()
-        ((_, result),) = executor.run([job], Resources(), watch)
-    assert watch.lost
-    assert any("was lost" in line for line in watch.lines)
+        observer = Loses()
+        ((_, result),) = executor.run([job], Resources(), observer)
+    assert observer.lost
+    assert any("was lost" in line for line in observer.lines)
     assert result.record.value("resumed") == 1
     assert result.curve == whole.curve
     assert (result.predictions["outputs"] == whole.predictions["outputs"]).all()
@@ -195,7 +201,8 @@ def test_a_node_out_of_memory_is_a_failed_record_and_the_others_go_on(
         full, *others = make_jobs(executor, tiny_backbone, reviews, tmp_path, ["full", "head"])
         jobs = [replace(full, method=Hungry()), *others]
         found = {
-            job.trial.method: result.record for job, result in executor.run(jobs, Resources(), NoWatch())
+            job.trial.method: result.record
+            for job, result in executor.run(jobs, Resources(), SilentObserver())
         }
     outcome = found["full"].outcome
     assert outcome.status == "failed"
@@ -257,7 +264,9 @@ def test_what_a_node_does_not_see_is_sent_there(
         jobs = make_jobs(executor, tiny_backbone, reviews, tmp_path, ["lora:r=2", "head"])
         assert jobs[0].data.is_relative_to(hidden)
         assert jobs[0].backbone.files.is_relative_to(hidden)
-        found = {j.trial.method: result for j, result in executor.run(jobs, Resources(), NoWatch())}
+        found = {
+            j.trial.method: result for j, result in executor.run(jobs, Resources(), SilentObserver())
+        }
     assert found["lora:r=2"].record.outcome.status == "completed", found["lora:r=2"].record.outcome
     here = carry_out(jobs[0], lambda progress: None)
     assert (here.predictions["outputs"] == found["lora:r=2"].predictions["outputs"]).all()
@@ -273,7 +282,7 @@ def test_a_node_that_nothing_can_be_sent_to_is_left_out(
 ) -> None:
     cluster = clusters.start(1, num_cpus=0)
     cluster.add_node(num_cpus=1)
-    watch, hidden = Said(), tmp_path_factory.getbasetemp()
+    observer, hidden = Said(), tmp_path_factory.getbasetemp()
     # A file is where its folder should be.
     full = f"export TMPDIR={hidden}/tmp && mkdir $TMPDIR && touch $TMPDIR/whichpeft-ray-{os.getuid()}"
     with (
@@ -282,9 +291,9 @@ def test_a_node_that_nothing_can_be_sent_to_is_left_out(
     ):
         wait_for_cpus(cluster.address, 2)
         jobs = make_jobs(executor, tiny_backbone, reviews, tmp_path, ["lora:r=2", "head"])
-        found = [result.record.outcome.status for _, result in executor.run(jobs, Resources(), watch)]
+        found = [result.record.outcome.status for _, result in executor.run(jobs, Resources(), observer)]
     assert found == ["completed"] * 3
-    assert any("is left out, since what trials need did not arrive" in line for line in watch.lines)
+    assert any("is left out, since what trials need did not arrive" in line for line in observer.lines)
 
 
 def wait_for_cpus(address: str, count: int) -> None:
@@ -309,12 +318,12 @@ def test_costs_are_measured_on_one_kind_of_node_and_trials_run_on_others_too(
     finally:
         os.sched_setaffinity(0, cores)
     asked = study(tiny_backbone, reviews, methods=("head",), tuning_trials=0)
-    wp.run(asked, out=tmp_path, executor="ray", watch=NoWatch())
+    wp.run(asked, out=tmp_path, executor="ray", observer=SilentObserver())
     cluster.add_node(num_cpus=2)  # would be the one to measure on, had nothing been measured before
     asked = study(tiny_backbone, reviews, methods=("head", "full"), tuning_trials=0)
-    watch = Said()
-    wp.run(asked, out=tmp_path, executor="ray", watch=watch)
-    assert any("is of another kind (hardware)" in line for line in watch.lines)
+    observer = Said()
+    wp.run(asked, out=tmp_path, executor="ray", observer=observer)
+    assert any("is of another kind (hardware)" in line for line in observer.lines)
     seen = [(r.trial.purpose, r.setting.hardware["cores"]) for r in Store(tmp_path)]
     assert {count for purpose, count in seen if purpose == "profile"} == {1}
     assert {count for purpose, count in seen if purpose == "final"} == {1, len(cores)}
@@ -330,7 +339,7 @@ def test_an_address_without_a_cluster_is_one_line(
 ) -> None:  # fmt: skip
     monkeypatch.setenv("RAY_ADDRESS", address)
     with pytest.raises(StudyError, match=words):
-        wp.run(study(tiny_backbone, reviews), out=tmp_path, executor="ray", watch=NoWatch())
+        wp.run(study(tiny_backbone, reviews), out=tmp_path, executor="ray", observer=SilentObserver())
 
 
 def test_the_example_runs_on_a_cluster_that_it_starts_itself(

@@ -9,18 +9,18 @@ import pytest
 import whichpeft as wp
 from whichpeft.engine import Job
 from whichpeft.errors import StudyError
-from whichpeft.executors import NoWatch
+from whichpeft.executors import SilentObserver
 from whichpeft.methods import resolve_method
 from whichpeft.records import Measurement, Outcome, Record, Setting, Store
 from whichpeft.running.trial_batching import check_batch_trials, join, most_together, trials_to_time
 from whichpeft.study import Budget, Trial
 
 
-class Heard(NoWatch):
+class Heard(SilentObserver):
     def __init__(self) -> None:
         self.lines: list[str] = []
 
-    def say(self, line: str) -> None:
+    def notify(self, line: str) -> None:
         self.lines.append(line)
 
 
@@ -40,7 +40,7 @@ def test_a_tuned_run_has_the_same_records_either_way(
     heard = Heard()
     for way in ("off", "4"):
         out = tmp_path / way
-        wp.run(study, out=out, device="cpu", batch_trials=way, watch=heard)
+        wp.run(study, out=out, device="cpu", batch_trials=way, observer=heard)
         found[way] = {record.trial.fingerprint: record for record in Store(out)}
     assert set(found["off"]) == set(found["4"])
     for name, apart in found["off"].items():

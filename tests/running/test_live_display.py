@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 import whichpeft as wp
-from whichpeft.running.live_display import LiveWatch
+from whichpeft.running.live_display import LiveDisplay
 
 
 @pytest.mark.parametrize("terminal", [True, False])
@@ -25,8 +25,8 @@ def test_a_run_tells_its_trials_and_the_time_left(
         seeds=1,
         budget=wp.Budget(epochs=2),
     )
-    with LiveWatch(console) as watch:
-        wp.run(asked, out=tmp_path, device="cpu", watch=watch)
+    with LiveDisplay(console) as observer:
+        wp.run(asked, out=tmp_path, device="cpu", observer=observer)
     said = written.getvalue()
     assert "measuring costs, one method at a time: 0 of 3 trials" in said
     assert "training and testing: 0 of 3 trials" in said

@@ -12,7 +12,7 @@ from urllib.request import urlopen
 
 import pytest
 
-from whichpeft.executors import NoWatch
+from whichpeft.executors import SilentObserver
 from whichpeft.records import Store
 from whichpeft.running.live_page import LivePage
 
@@ -44,11 +44,11 @@ def test_it_fills_as_records_come_and_rests_while_costs_are_measured(store: Stor
         assert "connect-src 'self'" in first
         version = fetch(f"{live.address}version")
         assert version in first
-        watch = live.followed_by(NoWatch())
-        watch.stage("profile", [], done=0, concurrency=1)
+        observer = live.followed_by(SilentObserver())
+        observer.start_stage("profile", [], done=0, concurrency=1)
         store.add(builders.final("full", 1, 0.85))
         assert fetch(f"{live.address}version") == version
-        watch.stage("final", [], done=0, concurrency=1)
+        observer.start_stage("final", [], done=0, concurrency=1)
         assert fetch(f"{live.address}version") != version
         assert "83.0" in fetch(live.address)
 

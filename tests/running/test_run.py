@@ -11,7 +11,7 @@ import pytest
 
 import whichpeft as wp
 from whichpeft.errors import FolderError, StudyError
-from whichpeft.executors import NoWatch
+from whichpeft.executors import SilentObserver
 from whichpeft.records import Store
 from whichpeft.study import load_study
 
@@ -33,7 +33,7 @@ def study(backbone: Path, data: Path, **changes: object) -> wp.Study:
 
 
 def run(asked: wp.Study, out: Path) -> wp.Report:
-    return wp.run(asked, out=out, device="cpu", watch=NoWatch())
+    return wp.run(asked, out=out, device="cpu", observer=SilentObserver())
 
 
 def records(folder: Path) -> dict[str, str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import whichpeft as wp
-from whichpeft.executors import NoWatch
+from whichpeft.executors import SilentObserver
 from whichpeft.records import Record, Store
 
 from ..forks import Forks
@@ -29,7 +29,7 @@ def study(backbone: Path, data: Path, seeds: int = 2) -> wp.Study:
 
 def run(backbone: Path, data: Path, out: Path, **options: object) -> wp.Report:
     asked = study(backbone, data)
-    return wp.run(asked, out=out, device="cpu", watch=NoWatch(), **options)  # type: ignore[arg-type]
+    return wp.run(asked, out=out, device="cpu", observer=SilentObserver(), **options)  # type: ignore[arg-type]
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ import pytest
 from huggingface_hub import ModelCard
 
 from whichpeft import Budget, Study, run
-from whichpeft.executors import NoWatch
+from whichpeft.executors import SilentObserver
 from whichpeft.methods import PeftMethod, methods
 from whichpeft.records import Record, Store
 
@@ -33,7 +33,7 @@ def kept(tiny_backbone: Path, reviews: Path, tmp_path_factory: pytest.TempPathFa
         budget=Budget(epochs=1, max_train=64),
         precision="float32",
     )
-    run(study, out=folder, keep_adapters=True, device="cpu", watch=NoWatch())
+    run(study, out=folder, keep_adapters=True, device="cpu", observer=SilentObserver())
     return Store(folder)
 
 

@@ -30,7 +30,7 @@ CURVE = [(10, "train_loss", 0.7), (20, "train_loss", 0.5), (20, "validation_scor
 def trackers(folder: Path, *names: str) -> tuple[Trackers, list[str]]:
     said: list[str] = []
     return Trackers(
-        study=builders.study(track=names, name="my study"), folder=folder, say=said.append
+        study=builders.study(track=names, name="my study"), folder=folder, notify=said.append
     ), said
 
 
@@ -220,7 +220,7 @@ from whichpeft.records import Store
 from whichpeft.tracking import Trackers
 (record,) = Store(Path({str(tmp_path)!r}))
 study = Store(Path({str(tmp_path)!r})).study()
-Trackers(study=study, folder=Path({str(tmp_path)!r}), say=print).send(record, {CURVE!r})
+Trackers(study=study, folder=Path({str(tmp_path)!r}), notify=print).send(record, {CURVE!r})
 import trackio
 (run,) = trackio.Api().runs("my-study")
 print(run.name, run.config["lora.r"])
@@ -254,7 +254,7 @@ def test_a_run_tells_its_trackers_of_every_trial(
 ) -> None:
     pytest.importorskip("tensorboard")
     from whichpeft import Budget, run
-    from whichpeft.executors import NoWatch
+    from whichpeft.executors import SilentObserver
     from whichpeft.records import Store
 
     study = Study(
@@ -266,7 +266,7 @@ def test_a_run_tells_its_trackers_of_every_trial(
         budget=Budget(epochs=1, max_train=32),
         track=["tensorboard"],
     )
-    run(study, out=tmp_path, device="cpu", watch=NoWatch())
+    run(study, out=tmp_path, device="cpu", observer=SilentObserver())
     records = list(Store(tmp_path))
     assert len(records) >= 5
     names = {folder.name for folder in (tmp_path / "tensorboard").iterdir()}

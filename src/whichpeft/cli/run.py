@@ -153,7 +153,7 @@ def run(
                 batch_trials=batch_trials,
                 halve_micro_batch=halve_micro_batch,
                 serve=serve,
-                watch=_quiet(quiet),
+                observer=_quiet(quiet),
             )
     except KeyboardInterrupt as ended:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # it ends now; a second one would only litter
@@ -186,9 +186,9 @@ def _ended_by_terminate() -> Iterator[None]:
 def _quiet(quiet: bool) -> Any:
     if not quiet:
         return None
-    from whichpeft.executors import NoWatch
+    from whichpeft.executors import SilentObserver
 
-    return NoWatch()
+    return SilentObserver()
 
 
 def _print_forecast(study: Study, folder: Path, **how: Any) -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from whichpeft.errors import StudyError
 from whichpeft.executors.executor import Executor, Resources
 from whichpeft.executors.local import LocalExecutor
-from whichpeft.executors.watch import NoWatch, Watch
+from whichpeft.executors.observer import RunObserver, SilentObserver
 
-__all__ = ["Executor", "LocalExecutor", "NoWatch", "Resources", "Watch", "make_executor"]
+__all__ = ["Executor", "LocalExecutor", "Resources", "RunObserver", "SilentObserver", "make_executor"]
 
 EXECUTORS = ("local", "ray")
 

@@ -10,12 +10,12 @@ from typing import Any
 import ray
 
 from whichpeft.executors import ray_worker
+from whichpeft.executors.file_bundles import FileBundle, pack_backbone, pack_data
 from whichpeft.executors.nodes import Node, here
-from whichpeft.executors.parcels import Parcel, pack_backbone, pack_data
 
-_LIES_HERE = ray.remote(ray_worker.lies_here)
+_IS_HERE = ray.remote(ray_worker.is_here)
 _DELIVER = ray.remote(ray_worker.deliver)
-_CLEAR_AWAY = ray.remote(ray_worker.clear_away)
+_CLEAR_AWAY = ray.remote(ray_worker.delete_delivered)
 _PATIENCE = 10.0  # seconds that clearing away may take
 
 
@@ -23,7 +23,7 @@ class Delivery:
     """What was sent where. A file is put into Ray's object store once, for all nodes that need it."""
 
     def __init__(self) -> None:
-        self._parcels: dict[Path, Parcel] = {}
+        self._bundles: dict[Path, FileBundle] = {}
         self._files: dict[Path, list[Any]] = {}
         self._seen: dict[Path, dict[str, Any]] = {}
 
@@ -34,19 +34,19 @@ class Delivery:
         time what they see. Raises ray.exceptions.RayError where the node is gone.
         """
         if source not in node.folders:
-            if source not in self._parcels:
+            if source not in self._bundles:
                 pack = pack_data if (source / "task.pickle").is_file() else pack_backbone
-                self._parcels[source] = pack(source, str(len(self._parcels)))
-            parcel, seen = self._parcels[source], self._seen.setdefault(source, {})
+                self._bundles[source] = pack(source, str(len(self._bundles)))
+            bundle, seen = self._bundles[source], self._seen.setdefault(source, {})
             for other in (node, *nodes):
                 if other.name not in seen:
-                    asked = _LIES_HERE.options(num_cpus=0, **here(other.name))
-                    seen[other.name] = asked.remote(parcel)
+                    asked = _IS_HERE.options(num_cpus=0, **here(other.name))
+                    seen[other.name] = asked.remote(bundle)
             if ray.get(seen[node.name]):
-                node.folders[source] = ray.put(str(parcel.source))
+                node.folders[source] = ray.put(str(bundle.source))
             else:
                 deliver = _DELIVER.options(num_cpus=0, **here(node.name))
-                node.folders[source] = deliver.remote(parcel, self._sent(source))
+                node.folders[source] = deliver.remote(bundle, self._sent(source))
         return node.folders[source]
 
     def failed(self, node: Node) -> str | None:
@@ -71,8 +71,8 @@ class Delivery:
     def _sent(self, source: Path) -> list[Any]:
         """Return references to the files of a folder in the object store."""
         if source not in self._files:
-            parcel = self._parcels[source]
+            bundle = self._bundles[source]
             self._files[source] = [
-                ray.put((parcel.source / stamp.name).read_bytes()) for stamp in parcel.stamps
+                ray.put((bundle.source / stamp.name).read_bytes()) for stamp in bundle.stamps
             ]
         return self._files[source]

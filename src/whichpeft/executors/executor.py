@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from whichpeft.engine import Job, Result
-from whichpeft.executors.watch import Watch
+from whichpeft.executors.observer import RunObserver
 from whichpeft.records import Setting
 from whichpeft.study import Study
 
@@ -73,7 +73,7 @@ class Executor(Protocol):
         """Measure the FLOP/s of matrix products with nothing beside; None where they cannot be known."""
 
     def run(
-        self, jobs: Iterable[Job | None], resources: Resources, watch: Watch
+        self, jobs: Iterable[Job | None], resources: Resources, observer: RunObserver
     ) -> Generator[tuple[Job, Result], None, None]:
         """Carry out jobs, as many side by side as there is room for.
 

@@ -11,8 +11,8 @@ import psutil
 from whichpeft.engine import Job, Result
 from whichpeft.engine.processes import beginning, start_context, start_server
 from whichpeft.executors.executor import Resources
+from whichpeft.executors.observer import RunObserver
 from whichpeft.executors.processes import run_jobs
-from whichpeft.executors.watch import Watch
 from whichpeft.records import Setting
 from whichpeft.study import Study
 
@@ -73,9 +73,9 @@ class LocalExecutor:
                 return None
 
     def run(
-        self, jobs: Iterable[Job | None], resources: Resources, watch: Watch
+        self, jobs: Iterable[Job | None], resources: Resources, observer: RunObserver
     ) -> Generator[tuple[Job, Result], None, None]:
-        return run_jobs(jobs, self._places(resources), watch)
+        return run_jobs(jobs, self._places(resources), observer)
 
     def close(self) -> None:
         """The fork server ends with this process."""

@@ -16,7 +16,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from whichpeft.errors import StudyError
 from whichpeft.executors import ray_worker
 from whichpeft.executors.executor import PROCESS_BYTES, Resources
-from whichpeft.executors.ray_worker import Found
+from whichpeft.executors.ray_worker import NodeInfo
 from whichpeft.records import Setting
 from whichpeft.records.claims import this_host
 from whichpeft.records.comparability import Kind, cost_kind, differences, score_kind
@@ -26,9 +26,9 @@ _PATIENCE = 180.0  # seconds in which a node has to answer the first time
 _JOINING = 60.0  # seconds in which the first node has to join the cluster
 _LOOK_EVERY = 10.0  # seconds between two looks at which nodes there are
 
-_LOOK = ray.remote(ray_worker.look)
+_LOOK = ray.remote(ray_worker.describe_node)
 # In a worker of its own, so that what a first look takes of a GPU's memory is given back.
-_LOOK_AT_GPU = ray.remote(max_calls=1)(ray_worker.look)
+_LOOK_AT_GPU = ray.remote(max_calls=1)(ray_worker.describe_node)
 
 
 @dataclass(slots=True)
@@ -36,7 +36,7 @@ class Node:
     """A node that trials may run on.
 
     cores, gpus and memory (bytes): what Ray may give out of it. suits: whether trials of this run may be
-    there; running: how many are. folders: references to where parcels lie on it, by their source.
+    there; running: how many are. folders: references to where bundles lie on it, by their source.
     """
 
     name: str
@@ -44,14 +44,14 @@ class Node:
     cores: int
     gpus: int
     memory: int
-    found: Found
+    info: NodeInfo
     suits: bool = False
     running: int = 0
     folders: dict[Path, Any] = field(default_factory=dict)
 
     @property
     def setting(self) -> Setting:
-        return self.found.setting
+        return self.info.setting
 
     def room(self, resources: Resources) -> int:
         """Return how many trials with these resources fit on it while nothing else runs there."""
@@ -131,7 +131,7 @@ class Nodes:
         The host of this process is among them only where there is no other: it counts meanwhile.
         """
         kind = cost_kind(self.compared.setting)
-        hosts = {n.found.host: n for n in self if cost_kind(n.setting) == kind}
+        hosts = {n.info.host: n for n in self if cost_kind(n.setting) == kind}
         return [node for host, node in hosts.items() if host != this_host() or len(hosts) == 1]
 
     def look_again(self) -> list[str]:
@@ -173,17 +173,17 @@ class Nodes:
         for ref in ready:
             about = self._asking.pop(ref)
             try:
-                found: Found = ray.get(ref)
+                info: NodeInfo = ray.get(ref)
             except ray.exceptions.RayError as error:
                 reason = " ".join(str(error).split())[-300:]
-                found = Found(host="", error=f"it cannot be looked at: {reason}")
+                info = NodeInfo(host="", error=f"it cannot be looked at: {reason}")
             node = Node(
                 name=about["NodeID"],
                 address=_address(about),
                 cores=_given(about, "CPU"),
                 gpus=_given(about, "GPU"),
                 memory=_given(about, "memory"),
-                found=found,
+                info=info,
             )
             self._known[node.name] = node
             new.append(node)
@@ -208,8 +208,8 @@ class Nodes:
 
     def _hindrance(self, node: Node) -> str | None:
         """Say why a node can run no trial of this study, or None."""
-        if node.found.error is not None:
-            return node.found.error
+        if node.info.error is not None:
+            return node.info.error
         here, there = version("whichpeft"), node.setting.versions.get("whichpeft")
         if here != there:
             return f"has whichpeft {there} and this machine {here}; install the same on both"

@@ -18,8 +18,8 @@ from whichpeft.executors.connection import connect, disconnect
 from whichpeft.executors.delivery import Delivery
 from whichpeft.executors.executor import Resources
 from whichpeft.executors.nodes import Node, Nodes, on
-from whichpeft.executors.ray_worker import Ended
-from whichpeft.executors.watch import Watch
+from whichpeft.executors.observer import RunObserver
+from whichpeft.executors.ray_worker import FinishedJob
 from whichpeft.records import Outcome, Record, Setting
 from whichpeft.storage.atomic import write_files, write_folder, write_whole
 from whichpeft.study import Study
@@ -32,7 +32,7 @@ _CARRY_OUT = ray.remote(ray_worker.carry_out)
 _MULTIPLY_SPEED = ray.remote(max_calls=1)(ray_worker.multiply_speed)
 _ASK_AGAIN = 0.5  # seconds until jobs are asked for again, where none was ready and none runs
 _TELL_EVERY = 1.0  # seconds between two words of one trial
-_WORDS = 200  # a second of all trials: a quarter of a core of the desk's (benchmarks/README.md)
+_WORDS = 200  # a second of all trials: a quarter of a core of the actor's (benchmarks/README.md)
 _LEAVING = 150.0  # seconds a trial may take to leave a checkpoint: more than its node gives it
 _GOING = 2.0  # seconds until Ray knows of a node that is going
 _LOSSES = 3  # nodes that may be lost under one trial
@@ -50,7 +50,7 @@ _LOST = (
 class _Running:
     """A job on a node. left: its members whose results have not come. phase: the last one heard of.
 
-    beside: how many others may be there. begun: the members that the watch knows of.
+    beside: how many others may be there. begun: the members that the observer knows of.
     """
 
     job: Job
@@ -61,11 +61,11 @@ class _Running:
     phase: str | None = None
     begun: set[str] = field(default_factory=set)
 
-    def begin(self, name: str, watch: Watch) -> None:
-        """Tell the watch that a member runs, once; words of it may overtake each other."""
+    def begin(self, name: str, observer: RunObserver) -> None:
+        """Tell the observer that a member runs, once; words of it may overtake each other."""
         if name not in self.begun:
             self.begun.add(name)
-            watch.started(self.left[name])
+            observer.started(self.left[name])
 
 
 class RayExecutor:
@@ -77,7 +77,7 @@ class RayExecutor:
     def __init__(self, device: str = "auto", jobs: int | None = None) -> None:
         self._asked, self._jobs = device, jobs
         self._connected_here = False
-        self._desk: Any = None
+        self._actor: Any = None
         self._delivery = Delivery()
 
     @property
@@ -94,8 +94,8 @@ class RayExecutor:
         self._connected_here = connect() or self._connected_here
         self._nodes = Nodes(self._asked, study, list(like))
         own = ray.get_runtime_context().get_node_id()
-        self._desk_class = ray.remote(num_cpus=0, scheduling_strategy=on(own))(ray_worker.Desk)
-        self._open_desk()
+        self._actor_class = ray.remote(num_cpus=0, scheduling_strategy=on(own))(ray_worker.ProgressActor)
+        self._start_actor()
 
     def notes(self) -> list[str]:
         return self._nodes.notes
@@ -120,7 +120,7 @@ class RayExecutor:
             return None
 
     def run(
-        self, jobs: Iterable[Job | None], resources: Resources, watch: Watch
+        self, jobs: Iterable[Job | None], resources: Resources, observer: RunObserver
     ) -> Generator[tuple[Job, Result], None, None]:
         source = iter(jobs)
         again: deque[Job] = deque()
@@ -130,7 +130,7 @@ class RayExecutor:
         try:
             while True:
                 for line in self._nodes.look_again():
-                    watch.say(line)
+                    observer.notify(line)
                 while (
                     not exhausted
                     and time.monotonic() >= ask_after
@@ -152,22 +152,22 @@ class RayExecutor:
                     if not told and not self._places(resources):
                         told = True
                         kind = " of the kind that costs are measured on" if resources.alone else ""
-                        watch.say(f"waiting: there is no node{kind} any more")
+                        observer.notify(f"waiting: there is no node{kind} any more")
                     time.sleep(_ASK_AGAIN)
                     continue
                 awaited = [self._words, *running]
                 ray.wait(awaited, num_returns=1, timeout=1.0)
                 ready, _ = ray.wait(awaited, num_returns=len(awaited), timeout=0)
                 if self._words in ready:
-                    self._listen(running.values(), watch)
+                    self._listen(running.values(), observer)
                 for task in [task for task in ready if task in running]:
                     ask_after = 0.0
                     trial = running.pop(task)
                     trial.node.running -= 1
                     for name in trial.left:
-                        trial.begin(name, watch)
-                    for member, result in self._results(trial, again, losses, watch):
-                        watch.finished(member, result)
+                        trial.begin(name, observer)
+                    for member, result in self._results(trial, again, losses, observer):
+                        observer.finished(member, result)
                         yield member, result
         finally:
             self._end(running.values())
@@ -175,9 +175,9 @@ class RayExecutor:
     def close(self) -> None:
         if not ray.is_initialized():
             return
-        if self._desk is not None:
+        if self._actor is not None:
             self._delivery.clear_away(self._nodes)
-            ray.kill(self._desk)
+            ray.kill(self._actor)
         if self._connected_here:
             disconnect()
 
@@ -211,23 +211,25 @@ class RayExecutor:
         carry_out = _CARRY_OUT.options(**node.options(resources))
         every = max(_TELL_EVERY, concurrency / _WORDS)
         job_there = replace(first, along=tuple(others))
-        task = carry_out.remote(job_there, *folders, checkpoint, self._desk, every)
+        task = carry_out.remote(job_there, *folders, checkpoint, self._actor, every)
         node.running += 1
         return _Running(job, node, task, {m.trial.fingerprint: m for m in job.members}, beside)
 
     def _results(
-        self, trial: _Running, again: deque[Job], losses: Counter[str], watch: Watch
+        self, trial: _Running, again: deque[Job], losses: Counter[str], observer: RunObserver
     ) -> Iterator[tuple[Job, Result]]:
         """Give what became of a job's members; one whose node was lost is put down to be done again."""
         name = trial.job.trial.fingerprint
         try:
-            ended: Ended = ray.get(trial.task)
+            ended: FinishedJob = ray.get(trial.task)
         except ray.exceptions.RayError as error:
             why = self._why_elsewhere(trial.node, error)
             if why is not None:
                 losses[name] += 1
                 if losses[name] < _LOSSES:
-                    watch.say(f"node {trial.node.address} {why}; {trial.job.trial.method} is done again")
+                    observer.notify(
+                        f"node {trial.node.address} {why}; {trial.job.trial.method} is done again"
+                    )
                     again.append(trial.job)
                     return
             reason = f"the nodes it was on were lost, {_LOSSES} times" if why else _explain(trial, error)
@@ -258,18 +260,18 @@ class RayExecutor:
             return f"is left out, since what trials need did not arrive there ({reason})"
         return None
 
-    def _open_desk(self) -> None:
-        self._desk = self._desk_class.remote()
-        self._words = self._desk.ask.remote()
+    def _start_actor(self) -> None:
+        self._actor = self._actor_class.remote()
+        self._words = self._actor.take.remote()
 
-    def _listen(self, running: Iterable[_Running], watch: Watch) -> None:
+    def _listen(self, running: Iterable[_Running], observer: RunObserver) -> None:
         try:
             words = ray.get(self._words)
         except ray.exceptions.RayError:  # what runs is heard of again when it has ended
-            self._open_desk()
+            self._start_actor()
             return
-        self._words = self._desk.ask.remote()
-        _hear(words, running, watch)
+        self._words = self._actor.take.remote()
+        _hear(words, running, observer)
 
     def _end(self, running: Collection[_Running]) -> None:
         """End trials: each may finish its step and leave a checkpoint, unless a second ctrl-C comes."""
@@ -291,19 +293,21 @@ class RayExecutor:
                 ray.cancel(task, force=True)
 
 
-def _hear(words: Iterable[tuple[str, str, Any]], running: Iterable[_Running], watch: Watch) -> None:
-    """Pass on what trials told the desk; of those that have ended nothing is wanted any more."""
+def _hear(
+    words: Iterable[tuple[str, str, Any]], running: Iterable[_Running], observer: RunObserver
+) -> None:
+    """Pass on what trials told the actor; of those that have ended nothing is wanted any more."""
     trials = {name: trial for trial in running for name in trial.left}
     for name, kind, content in words:
         trial = trials.get(name)
         if trial is None:
             continue
-        trial.begin(name, watch)
+        trial.begin(name, observer)
         if kind == "checkpoint":
             _keep_checkpoint(trial.job, content)
         elif kind == "progress":
             trial.phase = content.phase
-            watch.progressed(trial.left[name], content)
+            observer.progressed(trial.left[name], content)
 
 
 def _explain(trial: _Running, error: Exception) -> str:

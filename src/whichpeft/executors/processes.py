@@ -19,7 +19,7 @@ from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any
 
 from whichpeft.engine.processes import beginning, end_with_parent, start_context
-from whichpeft.executors.watch import Watch
+from whichpeft.executors.observer import RunObserver
 from whichpeft.records import Outcome, Record, Setting
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class _Running:
 def run_jobs(
     jobs: Iterable[Job | None],
     devices: Sequence[str],
-    watch: Watch,
+    observer: RunObserver,
     *,
     beside: int | None = None,
     environment: Mapping[str, str] | None = None,
@@ -76,19 +76,19 @@ def run_jobs(
                 else:
                     running.append(_start(job, free.pop(0), beside, environment or {}))
                     for member in running[-1].left:
-                        watch.started(member)
+                        observer.started(member)
             if not running and exhausted:
                 return
             if not running:  # what is left waits for something outside this process
                 time.sleep(_ASK_AGAIN)
                 continue
             for trial in _wait(running):
-                ended = _receive(trial, watch)
+                ended = _receive(trial, observer)
                 if not trial.left:
                     running.remove(trial)
                     free.append(trial.device)
                 for member, result in ended:
-                    watch.finished(member, result)
+                    observer.finished(member, result)
                     yield member, result
     finally:
         _end(running)
@@ -115,7 +115,7 @@ def _wait(running: Sequence[_Running]) -> list[_Running]:
     return [trial for trial in running if trial.pipe in ready]
 
 
-def _receive(trial: _Running, watch: Watch) -> list[tuple[Job, Result]]:
+def _receive(trial: _Running, observer: RunObserver) -> list[tuple[Job, Result]]:
     """Take one message; return the result if that was one, or failed ones if the process died."""
     try:
         kind, content = trial.pipe.recv()
@@ -127,7 +127,7 @@ def _receive(trial: _Running, watch: Watch) -> list[tuple[Job, Result]]:
     if kind == "progress":
         trial.phase = content.phase
         for job in trial.left:
-            watch.progressed(job, content)
+            observer.progressed(job, content)
         return []
     arrived = time.perf_counter()
     result, began, ended = content

@@ -23,15 +23,15 @@ import ray
 from whichpeft.engine import Job, Result
 from whichpeft.engine.processes import start_server
 from whichpeft.errors import StudyError
-from whichpeft.executors.parcels import Parcel, unpack
+from whichpeft.executors.file_bundles import FileBundle, unpack
+from whichpeft.executors.observer import SilentObserver
 from whichpeft.executors.processes import run_jobs
-from whichpeft.executors.watch import NoWatch
 from whichpeft.records import Setting
 from whichpeft.records.claims import this_host
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Found:
+class NodeInfo:
     """What a node is: its host, and what trials would compute on there, or why they cannot."""
 
     host: str
@@ -40,7 +40,7 @@ class Found:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Ended:
+class FinishedJob:
     """What became of a job on a node.
 
     results: of its members that came to their end, each with its adapter's files where they are to be
@@ -51,21 +51,21 @@ class Ended:
     checkpoint: bytes | None = None
 
 
-class Desk:
+class ProgressActor:
     """Where trials leave word of how far they are, until the process that started the run asks."""
 
     def __init__(self) -> None:
         self._words: list[tuple[str, str, Any]] = []
         self._some = asyncio.Event()
 
-    async def tell(self, fingerprint: str, kind: str, content: Any = None) -> None:
+    async def post(self, fingerprint: str, kind: str, content: Any = None) -> None:
         """Leave word of a trial: it ``started``, its ``progress``, the bytes of its ``checkpoint``."""
         if kind == "checkpoint":  # one that has not been asked for is out of date
             self._words = [word for word in self._words if word[:2] != (fingerprint, kind)]
         self._words.append((fingerprint, kind, content))
         self._some.set()
 
-    async def ask(self) -> list[tuple[str, str, Any]]:
+    async def take(self) -> list[tuple[str, str, Any]]:
         """Wait until there is some word, and return all of it."""
         await self._some.wait()
         self._some.clear()
@@ -73,7 +73,7 @@ class Desk:
         return words
 
 
-def look(device: str, precision: str, quantise: str | None) -> Found:
+def describe_node(device: str, precision: str, quantise: str | None) -> NodeInfo:
     """Look at the node that this runs on."""
     from whichpeft.engine.compute import choose_compute, find_devices
     from whichpeft.engine.environment import describe_setting
@@ -84,8 +84,8 @@ def look(device: str, precision: str, quantise: str | None) -> Found:
         compute = choose_compute(first, precision)
         check_quantising(quantise, first)
     except StudyError as error:
-        return Found(host=this_host(), error=str(error))
-    return Found(host=this_host(), setting=describe_setting(compute, 0))
+        return NodeInfo(host=this_host(), error=str(error))
+    return NodeInfo(host=this_host(), setting=describe_setting(compute, 0))
 
 
 def multiply_speed(device: str, precision: str, threads: int) -> float:
@@ -98,30 +98,30 @@ def multiply_speed(device: str, precision: str, threads: int) -> float:
     return measure_matmul(Compute(torch.device(device), precision), threads)
 
 
-def lies_here(parcel: Parcel) -> bool:
-    """Whether this node sees the very files of a parcel."""
-    return parcel.lies_here()
+def is_here(bundle: FileBundle) -> bool:
+    """Whether this node sees the very files of a bundle."""
+    return bundle.is_here()
 
 
-def deliver(parcel: Parcel, contents: Sequence[Any]) -> str:
-    """Write a parcel to this node's disk; return the folder. contents: references to its files."""
-    place = _own_folder() / parcel.name
-    unpack(parcel, map(ray.get, contents), place)
+def deliver(bundle: FileBundle, contents: Sequence[Any]) -> str:
+    """Write a bundle to this node's disk; return the folder. contents: references to its files."""
+    place = _own_folder() / bundle.name
+    unpack(bundle, map(ray.get, contents), place)
     return str(place)
 
 
-def clear_away() -> None:
+def delete_delivered() -> None:
     """Delete what was delivered to this node for this run."""
     shutil.rmtree(_own_folder(), ignore_errors=True)
 
 
 def carry_out(
-    job: Job, backbone: str, data: str, checkpoint: bytes | None, desk: Any, every: float
-) -> Ended:
+    job: Job, backbone: str, data: str, checkpoint: bytes | None, actor: Any, every: float
+) -> FinishedJob:
     """Carry a job out on this node.
 
     backbone, data: folders here. checkpoint: of the trial, to go on from. every: seconds between two
-    words to the desk. Where it is cancelled, its process may finish the step that it is at and leave a
+    words to the actor. Where it is cancelled, its process may finish the step that it is at and leave a
     checkpoint.
     """
     with tempfile.TemporaryDirectory(prefix="whichpeft-") as scratch:
@@ -131,36 +131,36 @@ def carry_out(
         ended = []
         try:
             start_server([job.backbone.family])
-            relay, given = _Relay(desk, job, every), _accelerators()
+            relay, given = _Relay(actor, job, every), _accelerators()
             running = run_jobs([job], [job.device], relay, beside=job.beside, environment=given)
             with contextlib.closing(running) as found:
                 for member, result in found:
                     ended.append((result, _files(member.keep)))
         except KeyboardInterrupt:
-            return Ended(results=tuple(ended), checkpoint=_read(job.checkpoint))
-        return Ended(results=tuple(ended))
+            return FinishedJob(results=tuple(ended), checkpoint=_read(job.checkpoint))
+        return FinishedJob(results=tuple(ended))
 
 
-class _Relay(NoWatch):
-    """Tells the desk of a trial, now and then, and of its checkpoint as soon as there is a new one."""
+class _Relay(SilentObserver):
+    """Tells the actor of a trial, now and then, and of its checkpoint as soon as there is a new one."""
 
-    def __init__(self, desk: Any, job: Job, every: float) -> None:
-        self._desk, self._checkpoint, self._every = desk, job.checkpoint, every
+    def __init__(self, actor: Any, job: Job, every: float) -> None:
+        self._actor, self._checkpoint, self._every = actor, job.checkpoint, every
         self._told: dict[str, float] = {}
         self._written: int | None = _written(job.checkpoint)
 
     def started(self, job: Job) -> None:
-        self._desk.tell.remote(job.trial.fingerprint, "started")
+        self._actor.post.remote(job.trial.fingerprint, "started")
 
     def progressed(self, job: Job, progress: Any) -> None:
         name = job.trial.fingerprint
         written = _written(self._checkpoint)
         if written != self._written:
             self._written = written
-            self._desk.tell.remote(name, "checkpoint", _read(self._checkpoint))
+            self._actor.post.remote(name, "checkpoint", _read(self._checkpoint))
         if time.monotonic() - self._told.get(name, 0.0) >= self._every:
             self._told[name] = time.monotonic()
-            self._desk.tell.remote(name, "progress", progress)
+            self._actor.post.remote(name, "progress", progress)
 
 
 def _moved(job: Job, backbone: Path, data: Path, scratch: Path) -> Job:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from whichpeft.engine.profile_budget import QUICK, STANDARD, ProfileBudget, profile_seconds
-from whichpeft.executors import Executor, NoWatch
+from whichpeft.executors import Executor, SilentObserver
 from whichpeft.planning import Cell, make_search
 from whichpeft.records import Record
 from whichpeft.running.request import Request
@@ -74,7 +74,7 @@ def make_forecast(
            for name, cell in cells.items() if name not in kept]  # fmt: skip
     profiles = {name: kept[name] for name in cells if name in kept}
     study = request.study
-    for job, result in executor.run(new, resources_for(study, alone=True), NoWatch()):
+    for job, result in executor.run(new, resources_for(study, alone=True), SilentObserver()):
         profiles[job.trial.fingerprint] = result.record
     rows = tuple(_row(cell, profiles.get(cell.profile.fingerprint), kept) for cell in stage.plan.cells)
     memory = max((int(p.value("peak_memory_bytes") or 0) for p in profiles.values()), default=0)

@@ -25,7 +25,7 @@ _TITLES = {
 }
 
 
-class LiveWatch:
+class LiveDisplay:
     """Shows trials done, running and left, with a time estimate. Use as a context manager."""
 
     def __init__(self, console: Console | None = None) -> None:
@@ -38,7 +38,7 @@ class LiveWatch:
             console=self.console, get_renderable=self._draw, refresh_per_second=4, transient=True
         )
 
-    def __enter__(self) -> LiveWatch:
+    def __enter__(self) -> LiveDisplay:
         if not self._plain:
             self._live.start()
         return self
@@ -52,12 +52,12 @@ class LiveWatch:
         if not self._plain:
             self._live.stop()
 
-    def stage(self, name: str, jobs: Sequence[Job], *, done: int, concurrency: int) -> None:
+    def start_stage(self, name: str, jobs: Sequence[Job], *, done: int, concurrency: int) -> None:
         self._running.clear()
         self._stage = _Stage(name, len(jobs), done, concurrency)
         self._stage.expected = sum(self._estimates.get(j.trial.fingerprint, 0.0) for j in jobs)
         if jobs:
-            self.say(f"{_TITLES.get(name, name)}: {self._stage.heading(self._left())}")
+            self.notify(f"{_TITLES.get(name, name)}: {self._stage.heading(self._left())}")
 
     def estimate(self, seconds: dict[str, float]) -> None:
         self._estimates = dict(seconds)
@@ -78,13 +78,13 @@ class LiveWatch:
         failed = record.outcome.status == "failed"
         if failed:
             where = f" in {record.outcome.phase}" if record.outcome.phase else ""
-            self.say(f"failed{where}: {describe(job)}: {record.outcome.reason}")
+            self.notify(f"failed{where}: {describe(job)}: {record.outcome.reason}")
         elif self._plain:
             left = self._left()
             rest = f", about {show_seconds(left)} left" if left is not None else ""
-            self.say(f"[{stage.ended}/{stage.count}] {describe(job)}: {_outcome(record)}{rest}")
+            self.notify(f"[{stage.ended}/{stage.count}] {describe(job)}: {_outcome(record)}{rest}")
 
-    def say(self, line: str) -> None:
+    def notify(self, line: str) -> None:
         self.console.print(Text(line), soft_wrap=self._plain)
 
     def _left(self) -> float | None:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from whichpeft.engine import Job
-    from whichpeft.executors import Watch
+    from whichpeft.executors import RunObserver
 
 _ASK_EVERY = 2000  # milliseconds between two looks of the page for something new
 _POLICY = "default-src 'none'"
@@ -83,9 +83,9 @@ class LivePage:
         self._server.shutdown()
         self._server.server_close()
 
-    def followed_by(self, watch: Watch) -> Watch:
-        """Return a watch that tells this page when costs are measured, and the given one everything."""
-        return _Following(watch, self)
+    def followed_by(self, observer: RunObserver) -> RunObserver:
+        """Return an observer that passes on all it hears and tells this page when costs are measured."""
+        return _Following(observer, self)
 
     def answer(self, path: str, host: str) -> tuple[HTTPStatus, str, str]:
         """Return status, kind and content for a request; nothing without the token, or by another name.
@@ -130,17 +130,17 @@ class LivePage:
 
 
 class _Following:
-    """Passes everything on to a watch, and tells a page whether costs are being measured."""
+    """Passes everything on to an observer, and tells a page whether costs are being measured."""
 
-    def __init__(self, watch: Watch, page: LivePage) -> None:
-        self._watch, self._page = watch, page
+    def __init__(self, observer: RunObserver, page: LivePage) -> None:
+        self._observer, self._page = observer, page
 
-    def stage(self, name: str, jobs: Sequence[Job], *, done: int, concurrency: int) -> None:
+    def start_stage(self, name: str, jobs: Sequence[Job], *, done: int, concurrency: int) -> None:
         self._page.measuring = name == "profile"
-        self._watch.stage(name, jobs, done=done, concurrency=concurrency)
+        self._observer.start_stage(name, jobs, done=done, concurrency=concurrency)
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._watch, name)
+        return getattr(self._observer, name)
 
 
 def _state(store: Store) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from whichpeft.engine import Job
 from whichpeft.engine.profile_budget import STANDARD, THOROUGH, ProfileBudget, profile_seconds
-from whichpeft.executors import Executor, Resources, Watch
+from whichpeft.executors import Executor, Resources, RunObserver
 from whichpeft.planning import Cell, Search, make_search
 from whichpeft.records import Claims, Measurement, Outcome, Record, Store
 from whichpeft.records.selection import best_trial
@@ -44,7 +44,7 @@ class _Run:
     request: Request
     stage: Stage
     claims: Claims
-    watch: Watch
+    observer: RunObserver
     keep_adapters: bool
     profile_budget: ProfileBudget
     batch: str
@@ -73,13 +73,13 @@ class _Run:
         """Measure what each cell costs, one at a time, alone on the machine."""
         kept = self.store.fingerprints()
         if not {cell.profile.fingerprint for cell in cells} <= kept:
-            with measuring(self.claims, self.watch):
+            with measuring(self.claims, self.observer):
                 kept = self.store.fingerprints()
                 new = [cell for cell in cells if cell.profile.fingerprint not in kept]
                 expected = [make_job(cell.profile, cell, self.stage) for cell in new]
                 jobs = profile_jobs(new, self.stage, self.profile_budget, self._trials_to_time)
                 each = profile_seconds(self.profile_budget)
-                self.watch.estimate({job.trial.fingerprint: each for job in expected})
+                self.observer.estimate({job.trial.fingerprint: each for job in expected})
                 alone = resources_for(self.request.study, alone=True)
                 self._carry_out("profile", expected, jobs, alone, done=len(cells) - len(new))
         if self.profile_budget == THOROUGH:
@@ -97,10 +97,10 @@ class _Run:
         names = {cell.profile.fingerprint for cell in cells}
         line = gain([record for record in self.store if record.trial.fingerprint in names - set(kept)])
         if line is not None:
-            self.watch.say(line)
+            self.observer.notify(line)
         old = len(names & set(kept))
         if old:
-            self.watch.say(
+            self.observer.notify(
                 f"{old} of the profiles were there before and stay as they are; delete a record to have "
                 "its method measured again"
             )
@@ -115,7 +115,7 @@ class _Run:
             for trial, search in every
             if trial.fingerprint not in kept
         ]
-        self.watch.estimate(
+        self.observer.estimate(
             {
                 trial.fingerprint: self._expected(search.cell) * (TUNING_SHARE if trial.number else 1)
                 for trial, search in every
@@ -141,7 +141,7 @@ class _Run:
         # Seeds outermost, so that a run cut short leaves methods that can be compared; within a seed
         # the longest first, so that the last to end is short.
         every.sort(key=lambda pair: (pair[0].seed, -self._expected(pair[1])))
-        self.watch.estimate({trial.fingerprint: self._expected(cell) for trial, cell in every})
+        self.observer.estimate({trial.fingerprint: self._expected(cell) for trial, cell in every})
         jobs = [
             replace(
                 make_job(trial, cell, self.stage),
@@ -168,16 +168,16 @@ class _Run:
     ) -> None:
         """Run jobs and keep each one's record as it ends."""
         executor = self.stage.executor
-        self.watch.stage(name, expected, done=done, concurrency=executor.concurrency(resources))
+        self.observer.start_stage(name, expected, done=done, concurrency=executor.concurrency(resources))
         # Closed at once where ctrl-C lands here, so that no trial runs on.
-        with contextlib.closing(executor.run(jobs, resources, self.watch)) as results:
+        with contextlib.closing(executor.run(jobs, resources, self.observer)) as results:
             for _, result in results:
                 self.store.add(result.record, curve=result.curve, predictions=result.predictions)
                 self.claims.release(result.record.trial.fingerprint)
                 self.trackers.send(result.record, result.curve)
                 if result.note is not None and result.note not in self.said:
                     self.said.add(result.note)
-                    self.watch.say(result.note)
+                    self.observer.notify(result.note)
 
     def _resources(self, cells: Sequence[Cell]) -> Resources:
         together = max((self._most(cell) for cell in cells), default=1)
@@ -239,7 +239,7 @@ def conduct(
     scratch: Path,
     *,
     executor: Executor,
-    watch: Watch,
+    observer: RunObserver,
     keep_adapters: bool = False,
     profile_budget: ProfileBudget = STANDARD,
     batch_trials: str = AUTO,
@@ -255,16 +255,16 @@ def conduct(
             if claims.only_one():
                 request.store.sweep()
             for line in request.store.set_aside():
-                watch.say(line)
+                observer.notify(line)
             check_same_data(request.store, stage.plan.cells)
             keep_study(request.store, request.whole)
         for line in stage.notes:
-            watch.say(line)
+            observer.notify(line)
         for cell in stage.plan.refused:
             _keep_refusal(cell, stage, request.store)
-            watch.say(f"{cell.text} is left out: {cell.refusal}")
+            observer.notify(f"{cell.text} is left out: {cell.refusal}")
         if request.study.savings and batch_trials not in (AUTO, OFF):
-            watch.say(
+            observer.notify(
                 f"trials train one by one: {request.study.savings[0]} and one model for several exclude "
                 "each other"
             )
@@ -272,10 +272,10 @@ def conduct(
             request=request,
             stage=stage,
             claims=claims,
-            watch=watch,
+            observer=observer,
             keep_adapters=keep_adapters,
             profile_budget=profile_budget,
-            trackers=Trackers(study=request.study, folder=request.store.folder, say=watch.say),
+            trackers=Trackers(study=request.study, folder=request.store.folder, notify=observer.notify),
             batch=OFF if request.study.savings else batch_trials,
         ).go()
 

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 
 from whichpeft.engine import Job
-from whichpeft.executors import Watch
+from whichpeft.executors import RunObserver
 from whichpeft.records import Claim, Claims, Store
 
 _PROFILES = "profiles"  # claimed by the one process that measures costs
@@ -61,7 +61,7 @@ def may_start(claims: Claims) -> bool:
 
 
 @contextlib.contextmanager
-def measuring(claims: Claims, watch: Watch) -> Iterator[None]:
+def measuring(claims: Claims, observer: RunObserver) -> Iterator[None]:
     """Be the one process of the folder that measures costs, with no trial of others on this host."""
 
     def takes_turn() -> Claim | None:
@@ -74,9 +74,9 @@ def measuring(claims: Claims, watch: Watch) -> Iterator[None]:
         at_work = (c for c in claims.others() if claims.here(c) and not c.name.startswith(SEARCH))
         return next(at_work, None)
 
-    _wait(takes_turn, watch, "measures costs, which one process does at a time")
+    _wait(takes_turn, observer, "measures costs, which one process does at a time")
     try:
-        _wait(at_work, watch, "trains, and costs are measured alone on the machine")
+        _wait(at_work, observer, "trains, and costs are measured alone on the machine")
         yield
     finally:
         claims.release(_PROFILES)
@@ -86,11 +86,11 @@ def _done(job: Job, store: Store) -> bool:
     return all(map(store.holds, names(job)))
 
 
-def _wait(hindered: Callable[[], Claim | None], watch: Watch, why: str) -> None:
+def _wait(hindered: Callable[[], Claim | None], observer: RunObserver, why: str) -> None:
     """Wait until nobody hinders; say once who does."""
     told = False
     while (holder := hindered()) is not None:
         if not told:
-            watch.say(f"waiting: {holder.words} {why}")
+            observer.notify(f"waiting: {holder.words} {why}")
             told = True
         time.sleep(_ASK_EVERY)

@@ -34,7 +34,7 @@ def check_trackers(names: Sequence[str]) -> None:
 
 @dataclass(kw_only=True)
 class Trackers:
-    """A study's trackers. say: told once of each that fails, which then gets no more of this run.
+    """A study's trackers. notify: told once of each that fails, which then gets no more of this run.
 
     Trials are told of by the process that started the run, when they have ended and before the next
     profile begins, so that no measurement is disturbed.
@@ -42,7 +42,7 @@ class Trackers:
 
     study: Study
     folder: Path
-    say: Callable[[str], None]
+    notify: Callable[[str], None]
     _open: dict[str, Tracker] = field(default_factory=dict)
     _failed: set[str] = field(default_factory=set)
 
@@ -58,7 +58,7 @@ class Trackers:
                 self._open[name].send(sent_of(record, curve))
             except Exception as error:
                 self._failed.add(name)
-                self.say(
+                self.notify(
                     f"{name} failed and gets no more of this run; records are kept all the same: "
                     f"{type(error).__name__}: {error}"
                 )

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from whichpeft.executors.parcels import Parcel, pack_backbone, pack_data, unpack
+from whichpeft.executors.file_bundles import FileBundle, pack_backbone, pack_data, unpack
 
 
-def contents(parcel: Parcel) -> list[bytes]:
-    return [(parcel.source / stamp.name).read_bytes() for stamp in parcel.stamps]
+def contents(bundle: FileBundle) -> list[bytes]:
+    return [(bundle.source / stamp.name).read_bytes() for stamp in bundle.stamps]
 
 
 def test_data_arrive_whole_with_arrays_that_lie_behind_a_link(tmp_path: Path) -> None:
@@ -20,8 +20,8 @@ def test_data_arrive_whole_with_arrays_that_lie_behind_a_link(tmp_path: Path) ->
     (data / "task.pickle").write_bytes(b"task")
     (data / "task.2.train.activations").write_bytes(b"made anew there")
     (data / "arrays").symlink_to(cache)
-    parcel = pack_data(data, "0")
-    unpack(parcel, contents(parcel), tmp_path / "there" / "0")
+    bundle = pack_data(data, "0")
+    unpack(bundle, contents(bundle), tmp_path / "there" / "0")
     found = {path.relative_to(tmp_path / "there"): path for path in (tmp_path / "there").rglob("*.*")}
     assert {str(name): path.read_bytes() for name, path in found.items()} == {
         "0/task.pickle": b"task",
@@ -40,9 +40,9 @@ def test_of_a_backbone_only_what_is_loaded_is_sent(tmp_path: Path) -> None:
 
 def test_the_very_files_are_told_from_others_at_their_place(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text("{}")
-    parcel = pack_backbone(tmp_path, "0")
-    assert parcel.lies_here()
+    bundle = pack_backbone(tmp_path, "0")
+    assert bundle.is_here()
     os.utime(tmp_path / "config.json", ns=(1, 1))
-    assert not parcel.lies_here()
+    assert not bundle.is_here()
     (tmp_path / "config.json").unlink()
-    assert not parcel.lies_here()
+    assert not bundle.is_here()

@@ -8,10 +8,10 @@ from typing import Protocol
 from whichpeft.engine import Job, Progress, Result
 
 
-class Watch(Protocol):
+class RunObserver(Protocol):
     """Told of a run's stages and of each trial's progress."""
 
-    def stage(self, name: str, jobs: Sequence[Job], *, done: int, concurrency: int) -> None:
+    def start_stage(self, name: str, jobs: Sequence[Job], *, done: int, concurrency: int) -> None:
         """A stage begins: `jobs` are to run, `done` more were done in an earlier run."""
 
     def estimate(self, seconds: dict[str, float]) -> None:
@@ -23,14 +23,14 @@ class Watch(Protocol):
 
     def finished(self, job: Job, result: Result) -> None: ...
 
-    def say(self, line: str) -> None:
+    def notify(self, line: str) -> None:
         """Something the user should know."""
 
 
-class NoWatch:
+class SilentObserver:
     """Watches nothing."""
 
-    def stage(self, name: str, jobs: Sequence[Job], *, done: int, concurrency: int) -> None: ...
+    def start_stage(self, name: str, jobs: Sequence[Job], *, done: int, concurrency: int) -> None: ...
 
     def estimate(self, seconds: dict[str, float]) -> None: ...
 
@@ -40,4 +40,4 @@ class NoWatch:
 
     def finished(self, job: Job, result: Result) -> None: ...
 
-    def say(self, line: str) -> None: ...
+    def notify(self, line: str) -> None: ...

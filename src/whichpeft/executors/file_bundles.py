@@ -27,14 +27,14 @@ class Stamp:
 
 
 @dataclass(frozen=True, slots=True)
-class Parcel:
+class FileBundle:
     """A folder to be delivered. name: of the copy; source: the folder on the machine of the run."""
 
     name: str
     source: Path
     stamps: tuple[Stamp, ...]
 
-    def lies_here(self) -> bool:
+    def is_here(self) -> bool:
         """Whether this machine sees the very files, so that nothing has to be delivered."""
         try:
             return all(_stamp(self.source, stamp.name) == stamp for stamp in self.stamps)
@@ -42,27 +42,27 @@ class Parcel:
             return False
 
 
-def pack_backbone(folder: Path, name: str) -> Parcel:
-    """Return a parcel of the files of a backbone that lie in its folder, without sub-folders."""
+def pack_backbone(folder: Path, name: str) -> FileBundle:
+    """Return a bundle of the files of a backbone that lie in its folder, without sub-folders."""
     files = (path.name for path in folder.iterdir() if path.is_file())
     return _pack(folder, name, (file for file in files if Path(file).suffix not in _OTHER_WEIGHTS))
 
 
-def pack_data(folder: Path, name: str) -> Parcel:
-    """Return a parcel of the folder of an encoded task, arrays behind a link among them."""
+def pack_data(folder: Path, name: str) -> FileBundle:
+    """Return a bundle of the folder of an encoded task, arrays behind a link among them."""
     beside = (path for path in folder.iterdir() if path.is_file() and path.suffix != ".activations")
     arrays = (path for under in folder.iterdir() if under.is_dir() for path in under.iterdir())
     return _pack(folder, name, (str(path.relative_to(folder)) for path in (*beside, *arrays)))
 
 
-def unpack(parcel: Parcel, contents: Iterable[bytes], place: Path) -> None:
-    """Write the files of a parcel to a folder, whole or not at all. contents: of each file."""
-    files = zip((stamp.name for stamp in parcel.stamps), contents, strict=True)
+def unpack(bundle: FileBundle, contents: Iterable[bytes], place: Path) -> None:
+    """Write the files of a bundle to a folder, whole or not at all. contents: of each file."""
+    files = zip((stamp.name for stamp in bundle.stamps), contents, strict=True)
     write_folder(place, partial(write_files, files))
 
 
-def _pack(folder: Path, name: str, files: Iterator[str]) -> Parcel:
-    return Parcel(name, folder.absolute(), tuple(_stamp(folder, file) for file in sorted(files)))
+def _pack(folder: Path, name: str, files: Iterator[str]) -> FileBundle:
+    return FileBundle(name, folder.absolute(), tuple(_stamp(folder, file) for file in sorted(files)))
 
 
 def _stamp(folder: Path, name: str) -> Stamp:
