@@ -8,7 +8,7 @@ import pytest
 from whichpeft.analysis import comparisons
 from whichpeft.analysis.choice.candidates import Candidate
 from whichpeft.analysis.choice.choice import Answer, choose, choose_over_tasks, decide
-from whichpeft.analysis.choice.constraints import Terms, read_terms
+from whichpeft.analysis.choice.constraints import Constraints, read_constraints
 from whichpeft.analysis.choice.evidence import OverTasks, Trials
 from whichpeft.analysis.choice.what_if import caveats, changes
 from whichpeft.analysis.statistics.intervals import Interval
@@ -20,11 +20,11 @@ from .. import builders
 METHODS = ["full", "lora", "bitfit", "zero-shot"]
 
 
-def answer_of(records, terms=None, *, methods=METHODS, predictions=True, **study):
+def answer_of(records, constraints=None, *, methods=METHODS, predictions=True, **study):
     known = builders.predictions(records) if predictions else None
     asked = builders.study(methods, **study)
     (comparison,) = comparisons(asked, records, predictions=known)
-    return choose(comparison, terms or Terms(), rng=np.random.default_rng(0))
+    return choose(comparison, constraints or Constraints(), rng=np.random.default_rng(0))
 
 
 def by_name(answer):
@@ -53,7 +53,7 @@ def test_the_cheapest_that_is_proved_is_chosen(records):
     assert found["bitfit"].probability < 0.01
     # bitfit would be chosen for its time from the margin on within which it is proved.
     assert 0.05 < found["bitfit"].proved_margin < 0.08
-    wider = Terms(margin=found["bitfit"].proved_margin)
+    wider = Constraints(margin=found["bitfit"].proved_margin)
     assert answer_of(records, wider).chosen.method == "bitfit"
     (margin,) = [line for line in changes(answer) if line.startswith("With a margin")]
     assert "bitfit is chosen: training time 20 s instead of 30 s" in margin
@@ -66,7 +66,7 @@ def test_the_cheapest_that_is_proved_is_chosen(records):
 )  # fmt: skip
 def test_costs_decide_between_those_that_are_proved(records, by, method):
     slower = builders.whole("dora", [0.879, 0.881, 0.880], adapter=5_000, seconds=40, memory=2e8)
-    answer = answer_of([*records, *slower], Terms(by=by), methods=[*METHODS, "dora"])
+    answer = answer_of([*records, *slower], Constraints(by=by), methods=[*METHODS, "dora"])
     assert (answer.chosen and answer.chosen.method) == method
     if method is None:
         assert by_name(answer)["dora"].excluded == ("latency was not measured",)
@@ -148,7 +148,7 @@ LIMITS = [
 
 @pytest.mark.parametrize(("key", "text", "reason"), LIMITS)
 def test_every_limit_excludes_and_says_so(records, key, text, reason):
-    answer = answer_of(records, read_terms(**{key: text}))
+    answer = answer_of(records, read_constraints(**{key: text}))
     assert by_name(answer)["full"].excluded == (reason,)
     if key == "max_latency":
         assert answer.chosen is None
@@ -158,7 +158,7 @@ def test_every_limit_excludes_and_says_so(records, key, text, reason):
 
 
 def test_a_limit_that_excludes_a_better_method_says_by_how_much(records):
-    answer = answer_of(records, read_terms(max_train_time="25s"))
+    answer = answer_of(records, read_constraints(max_train_time="25s"))
     assert answer.chosen.method == "bitfit"
     lines = changes(answer)
     assert any(line.startswith("full scored 5.1 points more (") for line in lines)
@@ -166,12 +166,12 @@ def test_a_limit_that_excludes_a_better_method_says_by_how_much(records):
 
 
 def test_a_limit_just_missed_is_told_apart(records):
-    answer = answer_of(records, Terms(limits={"time": 59.9}))
+    answer = answer_of(records, Constraints(limits={"time": 59.9}))
     assert by_name(answer)["full"].excluded == ("training time 60 s is over 60 s by 0.2%",)
 
 
 def test_nothing_fits(records):
-    answer = answer_of(records, read_terms(max_train_time="1s"))
+    answer = answer_of(records, read_constraints(max_train_time="1s"))
     assert answer.chosen is None
     assert [c.method for c in answer.candidates] == METHODS
     assert all(c.excluded for c in answer.candidates)
@@ -180,7 +180,7 @@ def test_nothing_fits(records):
 
 
 def test_what_trains_nothing_is_never_chosen(records):
-    answer = answer_of(records, Terms(margin=1.0))
+    answer = answer_of(records, Constraints(margin=1.0))
     assert answer.chosen.method == "bitfit"
     assert by_name(answer)["zero-shot"].excluded == (
         "it trains nothing: it is what training has to beat",
@@ -210,7 +210,7 @@ def test_what_did_not_complete_is_listed_with_the_reason(records):
 
 
 @pytest.mark.parametrize(
-    ("unfinished", "terms", "is_open"),
+    ("unfinished", "constraints", "is_open"),
     [
         ("seed", {}, True), ("failed", {}, True), ("no cost", {}, True), ("setting", {}, True),
         ("nothing", {}, True), ("refused", {}, False),
@@ -218,7 +218,7 @@ def test_what_did_not_complete_is_listed_with_the_reason(records):
     ],
 )  # fmt: skip
 def test_nothing_is_proved_while_a_method_that_may_be_better_is_open(
-    records, unfinished, terms, is_open
+    records, unfinished, constraints, is_open
 ):
     other = {
         "seed": builders.whole("ia3", [0.95, 0.95], seconds=50),
@@ -230,7 +230,7 @@ def test_nothing_is_proved_while_a_method_that_may_be_better_is_open(
         "nothing": [],
         "refused": [builders.ended("ia3", "refused", "no attention", purpose="profile")],
     }[unfinished]
-    answer = answer_of([*records, *other], read_terms(**terms), methods=[*METHODS, "ia3"])
+    answer = answer_of([*records, *other], read_constraints(**constraints), methods=[*METHODS, "ia3"])
     assert by_name(answer)["ia3"].still_open == is_open
     assert not by_name(answer)["zero-shot"].still_open
     assert answer.chosen.method == "lora"
@@ -260,24 +260,24 @@ def test_over_tasks_what_is_open_on_one_is_open():
         study = builders.study(["full", "lora", "ia3"], task=None, tasks=["a", "b"])
         return comparisons(study, records, predictions=builders.predictions(records))
 
-    def answer(found, terms):
-        return choose_over_tasks([choose(c, terms, rng=np.random.default_rng(0)) for c in found])
+    def answer(found, constraints):
+        return choose_over_tasks([choose(c, constraints, rng=np.random.default_rng(0)) for c in found])
 
-    early = answer(over(2), Terms())
+    early = answer(over(2), Constraints())
     assert [c.method for c in early.still_open] == ["ia3"]
     assert early.basis == "best bet"
-    limited = answer(over(2), Terms(limits={"time": 60}))
+    limited = answer(over(2), Constraints(limits={"time": 60}))
     assert (limited.still_open, limited.basis) == ([], "proved")
-    assert (answer(over(3), Terms()).chosen.method, early.chosen.method) == ("ia3", "full")
+    assert (answer(over(3), Constraints()).chosen.method, early.chosen.method) == ("ia3", "full")
 
 
 def test_the_only_one_allowed_is_not_called_proved(records):
-    answer = answer_of(records, read_terms(max_train_time="25s"))
+    answer = answer_of(records, read_constraints(max_train_time="25s"))
     assert (answer.chosen.method, answer.basis) == ("bitfit", "only one")
     assert answer.chosen.proved_margin is None
     assert sentence(answer).endswith("It is the only one allowed.")
-    terms, methods = read_terms(max_train_time="25s"), [*METHODS, "ia3", "dora"]
-    early = answer_of(records, terms, methods=methods)
+    constraints, methods = read_constraints(max_train_time="25s"), [*METHODS, "ia3", "dora"]
+    early = answer_of(records, constraints, methods=methods)
     assert early.basis == "best bet"
     assert "the only one allowed so far. Not finished or not measured alike: ia3 and dora." in (
         sentence(early)
@@ -340,14 +340,14 @@ def test_one_answer_over_several_tasks():
             records += [builders.final(method, s, score + s / 1000, task=task) for s in range(3)]
     study = builders.study(["full", "lora", "bitfit"], task=None, tasks=tasks)
     found = comparisons(study, records, predictions=builders.predictions(records))
-    answers = [choose(c, Terms(), rng=np.random.default_rng(0)) for c in found]
+    answers = [choose(c, Constraints(), rng=np.random.default_rng(0)) for c in found]
     assert [a.chosen.method for a in answers] == ["lora", "bitfit"]
     whole = choose_over_tasks(answers)
     assert whole.tasks == ("a", "b")
     assert (whole.chosen.method, whole.basis) == ("bitfit", "proved")
     assert whole.chosen.score.mean == pytest.approx(0.846)
     assert by_name(whole)["full"].gap.mean == pytest.approx(0.005)
-    limited = [choose(c, Terms(limits={"time": 15}), rng=np.random.default_rng(0)) for c in found]
+    limited = [choose(c, Constraints(limits={"time": 15}), rng=np.random.default_rng(0)) for c in found]
     assert choose_over_tasks(limited).chosen.method == "lora"
     assert choose_over_tasks(answers[:1]) is None
 
@@ -366,7 +366,7 @@ def over_two_tasks(tuned):
             records += [builders.final(method, s, score + s / 1000, **own) for s in range(3)]
     study = builders.study(["full", "lora"], task=None, tasks=["a", "b"])
     found = comparisons(study, records, predictions=builders.predictions(records))
-    return choose_over_tasks([choose(c, Terms(), rng=np.random.default_rng(0)) for c in found])
+    return choose_over_tasks([choose(c, Constraints(), rng=np.random.default_rng(0)) for c in found])
 
 
 def test_over_tasks_a_method_is_tuned_only_where_it_is_on_all():
@@ -414,14 +414,16 @@ def test_gaps_over_tasks_are_as_certain_as_the_pairs_own_scores():
 )
 def test_terms_that_cannot_be_read_are_named(asked, complaint):
     with pytest.raises(StudyError) as caught:
-        read_terms(**asked)
+        read_constraints(**asked)
     assert complaint in str(caught.value)
 
 
 def test_terms_have_the_units_of_rows():
-    terms = read_terms(max_memory="6GB", max_latency="20ms", max_train_time="10m", margin=1.5)
-    assert terms.limits == {"memory": 6_000_000_000, "latency": 20.0, "time": 600.0}
-    assert terms.margin == pytest.approx(0.015)
+    constraints = read_constraints(
+        max_memory="6GB", max_latency="20ms", max_train_time="10m", margin=1.5
+    )
+    assert constraints.limits == {"memory": 6_000_000_000, "latency": 20.0, "time": 600.0}
+    assert constraints.margin == pytest.approx(0.015)
 
 
 def simulated(rng, true, *, seeds=5, examples=400):
@@ -443,7 +445,7 @@ def simulated(rng, true, *, seeds=5, examples=400):
             backbone="b",
             tasks=("t",),
             metric="accuracy",
-            terms=Terms(),
+            constraints=Constraints(),
             candidates=tuple(candidates),
             evidence=evidence,
         )

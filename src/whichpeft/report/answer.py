@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from whichpeft.analysis import Comparison, Row
 from whichpeft.analysis.choice.candidates import Candidate
 from whichpeft.analysis.choice.choice import Answer, Basis
-from whichpeft.analysis.choice.constraints import Terms
+from whichpeft.analysis.choice.constraints import Constraints
 from whichpeft.analysis.choice.what_if import caveat_nothing, changes, open_names
 from whichpeft.analysis.statistics.intervals import Interval
 from whichpeft.report.tables.columns import interval_over
@@ -128,13 +128,13 @@ def _advice(answer: Answer, comparison: Comparison | None, baseline: str) -> str
             f"{comparison.baseline} is not in the study, so what that gives up is not known."
         )
     if base is row:
-        margin = f"{points(answer.terms.margin):.1f}"
-        less = "fewer" if answer.terms.by == "trainable" else "less"
+        margin = f"{points(answer.constraints.margin):.1f}"
+        less = "fewer" if answer.constraints.by == "trainable" else "less"
         if len(answer.allowed) == 1:
             return f"Use {named(row)}: {score}."
         return (
-            f"Use {named(row)}: {score}. Nothing with {less} {answer.terms.cost.words} is proved to "
-            f"come within {margin} points of the best."
+            f"Use {named(row)}: {score}. Nothing with {less} {answer.constraints.cost.words} "
+            f"is proved to come within {margin} points of the best."
         )
     if base["score_mean"] is None:
         return f"Use {named(row)}: {score}. Of {named(base)}, the baseline, no score is known."
@@ -225,7 +225,7 @@ def _certainty(answer: Answer) -> str:
     """Say how sure the recommendation is."""
     chosen = answer.chosen
     assert chosen is not None
-    margin = f"{points(answer.terms.margin):.1f} points"
+    margin = f"{points(answer.constraints.margin):.1f} points"
     if answer.still_open:
         lead = f"That is of what is finished and measured alike; {open_names(answer)} may change it"
     elif answer.basis == "only one":
@@ -244,10 +244,10 @@ def _certainty(answer: Answer) -> str:
 
 
 def _by_another_cost(answer: Answer) -> list[str]:
-    if answer.terms.by == Terms().by:
+    if answer.constraints.by == Constraints().by:
         return []
-    words = Terms().cost.words
-    return [f"The {words} was not measured: what is cheap is told by {answer.terms.cost.words}."]
+    words = Constraints().cost.words
+    return [f"The {words} was not measured: what is cheap is told by {answer.constraints.cost.words}."]
 
 
 def _undecided(comparison: Comparison | None) -> list[str]:

@@ -75,12 +75,12 @@ class Choices(Sequence[Answer]):
 def sentence(answer: Answer) -> str:
     """Say in words what to use, what that rests on, or that nothing fits."""
     where = f"{answer.backbone} on {' and '.join(answer.tasks)}"
-    chosen, terms = answer.chosen, answer.terms
+    chosen, constraints = answer.chosen, answer.constraints
     if chosen is None:
         return plain(_nothing(answer, where))
-    margin = f"{points(terms.margin):.1f} points"
-    cost = chosen.costs[terms.by]
-    paid = "" if cost is None else f", {terms.cost.words} {terms.cost.show(cost)}"
+    margin = f"{points(constraints.margin):.1f} points"
+    cost = chosen.costs[constraints.by]
+    paid = "" if cost is None else f", {constraints.cost.words} {constraints.cost.show(cost)}"
     tuned = "" if chosen.variant == "default" else f" ({chosen.variant})"
     score = f"{points(chosen.score.mean or 0.0):.1f} points{paid}"
     if answer.basis == "only one":
@@ -113,10 +113,12 @@ def _nothing(answer: Answer, where: str) -> str:
         )
     limits = ", ".join(
         f"{COSTS[name].words} {COSTS[name].shown_limit(limit)}"
-        for name, limit in answer.terms.limits.items()
+        for name, limit in answer.constraints.limits.items()
     )
     if not limits:
-        return f"Nothing can be chosen for {where}: {answer.terms.cost.words} is known of no method."
+        return (
+            f"Nothing can be chosen for {where}: {answer.constraints.cost.words} is known of no method."
+        )
     return f"Nothing fits for {where}: no method is within {limits}."
 
 
@@ -124,7 +126,7 @@ def _print(answer: Answer, console: Console) -> None:
     from rich.text import Text
 
     console.print(Text(sentence(answer), style="bold"))
-    shown = sorted(answer.allowed, key=lambda c: c.costs[answer.terms.by] or 0.0)
+    shown = sorted(answer.allowed, key=lambda c: c.costs[answer.constraints.by] or 0.0)
     if shown:
         table = _table(answer, shown, console.width)
         console.print(table)
@@ -152,7 +154,7 @@ def _table(answer: Answer, shown: Sequence[Candidate], width: int) -> Table:
     cells = {title: [title, *map(show, shown)] for title, show in columns.items()}
     wide = {title: max(map(len, texts)) + _BETWEEN + 1 for title, texts in cells.items()}
     wide["method"] = min(wide["method"], longest)
-    limited = [COSTS[name].title for name in answer.terms.limits if name != answer.terms.by]
+    limited = [COSTS[name].title for name in answer.constraints.limits if name != answer.constraints.by]
     for title in ("frontier", "proved", *limited, "likely"):  # what is least needed goes first
         if sum(wide.values()) > width:
             del wide[title]
@@ -174,7 +176,7 @@ def _table(answer: Answer, shown: Sequence[Candidate], width: int) -> Table:
 
 def _columns(answer: Answer) -> dict[str, Callable[[Candidate], str]]:
     """Return what is shown of each candidate, by the heading."""
-    costs = dict.fromkeys([answer.terms.by, *answer.terms.limits])
+    costs = dict.fromkeys([answer.constraints.by, *answer.constraints.limits])
     some_tuned = len({candidate.variant for candidate in answer.allowed}) > 1
 
     def name(candidate: Candidate) -> str:
@@ -201,7 +203,7 @@ def _cost(name: str) -> Callable[[Candidate], str]:
 
 def _legend(answer: Answer, table: Table) -> str:
     """Say what the columns of a table mean, and which it has no room for."""
-    margin, cost = f"{points(answer.terms.margin):.1f} points", answer.terms.cost.words
+    margin, cost = f"{points(answer.constraints.margin):.1f} points", answer.constraints.cost.words
     meanings = {
         "gap": "score, gap to the chosen method: points, 95 % intervals",
         "likely": f"likely: probability of being within {margin} of the best allowed",
@@ -230,7 +232,7 @@ def _margin(value: float) -> str:
 
 def as_object(answer: Answer) -> dict[str, Any]:
     """Return an answer as JSON values: scores, gaps and margins as fractions, unknown as None."""
-    chosen, terms = answer.chosen, answer.terms
+    chosen, constraints = answer.chosen, answer.constraints
     return {
         "backbone": answer.backbone,
         "task": answer.tasks[0] if len(answer.tasks) == 1 else None,
@@ -242,9 +244,9 @@ def as_object(answer: Answer) -> dict[str, Any]:
         "basis": answer.basis,
         "probability": None if chosen is None else chosen.probability,
         "sentence": sentence(answer),
-        "by": terms.by,
-        "margin": terms.margin,
-        "limits": dict(terms.limits),
+        "by": constraints.by,
+        "margin": constraints.margin,
+        "limits": dict(constraints.limits),
         "candidates": [_candidate(candidate, answer) for candidate in answer.candidates],
         "changes": changes(answer),
         "notes": [*caveats(answer), *answer.notes],

@@ -71,10 +71,10 @@ class ReportContents:
     ) -> Choices:
         """Choose as `Report.choose` says. Raises StudyError if a limit cannot be read."""
         from whichpeft.analysis.choice.choice import choose, choose_over_tasks
-        from whichpeft.analysis.choice.constraints import read_terms
+        from whichpeft.analysis.choice.constraints import read_constraints
         from whichpeft.report.choices import Choices
 
-        terms = read_terms(
+        constraints = read_constraints(
             max_memory=max_memory,
             max_trainable=max_trainable,
             max_adapter_size=max_adapter_size,
@@ -84,7 +84,7 @@ class ReportContents:
             margin=margin,
         )
         rng = np.random.default_rng(0)
-        answers = [choose(comparison, terms, rng=rng) for comparison in self.comparisons]
+        answers = [choose(comparison, constraints, rng=rng) for comparison in self.comparisons]
         for backbone in dict.fromkeys(answer.backbone for answer in answers):
             whole = choose_over_tasks([a for a in answers if a.backbone == backbone])
             if whole is not None:

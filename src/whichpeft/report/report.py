@@ -165,7 +165,8 @@ class Report:
         max_memory: of training, as ``6GB``; max_trainable: of the model's parameters, as ``1%``;
         max_adapter_size: on disk, as ``5MB``; max_latency: of an example, as ``20ms``;
         max_train_time: of one trial, as ``10m``. by: what is to be cheap: time, trainable, memory,
-        adapter-size or latency. margin: in points. The same records and terms give the same answer.
+        adapter-size or latency. margin: in points. The same records and constraints give the
+        same answer.
 
         Raises StudyError where a limit cannot be read.
         """

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from whichpeft.analysis.choice.constraints import COSTS, Terms
+from whichpeft.analysis.choice.constraints import COSTS, Constraints
 from whichpeft.analysis.comparison import Comparison
 from whichpeft.analysis.rows import Row
 from whichpeft.analysis.statistics.intervals import Interval
@@ -52,7 +52,7 @@ class Candidate:
         return not self.excluded
 
 
-def entrants(comparison: Comparison, terms: Terms) -> list[tuple[Candidate, int]]:
+def entrants(comparison: Comparison, constraints: Constraints) -> list[tuple[Candidate, int]]:
     """Return a candidate for each answer of a comparison, with the place of its row."""
     found = []
     answers = comparison.answers
@@ -71,11 +71,13 @@ def entrants(comparison: Comparison, terms: Terms) -> list[tuple[Candidate, int]
             limited={name: cost.limited(row, alike=alike) for name, cost in COSTS.items()},
             place=place if compared else None,
         )
-        found.append((_judged(candidate, row, terms, compared=compared, alike=alike), place))
+        found.append((_judged(candidate, row, constraints, compared=compared, alike=alike), place))
     return found
 
 
-def _judged(candidate: Candidate, row: Row, terms: Terms, *, compared: bool, alike: bool) -> Candidate:
+def _judged(
+    candidate: Candidate, row: Row, constraints: Constraints, *, compared: bool, alike: bool
+) -> Candidate:
     """Return a candidate with the reasons why it may not be chosen."""
     reasons: list[str] = []
     done = row["status"] == "completed"
@@ -86,7 +88,7 @@ def _judged(candidate: Candidate, row: Row, terms: Terms, *, compared: bool, ali
     elif not candidate.trains:
         reasons.append("it trains nothing: it is what training has to beat")
     over = []
-    for name, limit in terms.limits.items():
+    for name, limit in constraints.limits.items():
         cost, value = COSTS[name], candidate.limited[name]
         if value is None and done:
             reasons.append(f"{cost.words} {_unmeasured(row, cost.key, alike)}")
@@ -95,8 +97,8 @@ def _judged(candidate: Candidate, row: Row, terms: Terms, *, compared: bool, ali
             needs, allows = cost.shown_limit(value), cost.shown_limit(limit)
             barely = f" by {value / limit - 1:.1%}" if needs == allows else ""
             reasons.append(f"{cost.words} {needs} is over {allows}{barely}")
-    if done and terms.by not in terms.limits and candidate.costs[terms.by] is None:
-        reasons.append(f"{terms.cost.words} {_unmeasured(row, terms.cost.key, alike)}")
+    if done and constraints.by not in constraints.limits and candidate.costs[constraints.by] is None:
+        reasons.append(f"{constraints.cost.words} {_unmeasured(row, constraints.cost.key, alike)}")
     # What is over a limit is out of the question, whatever else is not known of it.
     settled = not reasons or over or not candidate.trains or row["status"] == "refused"
     return replace(candidate, excluded=tuple(reasons), over=tuple(over), still_open=not settled)

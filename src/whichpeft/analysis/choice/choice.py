@@ -24,7 +24,7 @@ from typing import Literal
 import numpy as np
 
 from whichpeft.analysis.choice.candidates import UNKNOWN, Candidate, entrants, over_tasks
-from whichpeft.analysis.choice.constraints import Terms
+from whichpeft.analysis.choice.constraints import Constraints
 from whichpeft.analysis.choice.evidence import Evidence, OverTasks, Trials, gather
 from whichpeft.analysis.comparable_groups import MethodRecords
 from whichpeft.analysis.comparison import Comparison
@@ -47,7 +47,7 @@ class Answer:
     backbone: str
     tasks: tuple[str, ...]
     metric: str | None
-    terms: Terms
+    constraints: Constraints
     candidates: tuple[Candidate, ...]
     chosen: Candidate | None = None
     basis: Basis | None = None
@@ -67,17 +67,17 @@ class Answer:
     def within_margin(self) -> bool:
         """Whether the chosen method is proved not worse than the others that are allowed."""
         margin = None if self.chosen is None else self.chosen.proved_margin
-        return margin is not None and margin <= self.terms.margin
+        return margin is not None and margin <= self.constraints.margin
 
 
-def choose(comparison: Comparison, terms: Terms, *, rng: np.random.Generator) -> Answer:
-    """Choose a method of a comparison under some terms.
+def choose(comparison: Comparison, constraints: Constraints, *, rng: np.random.Generator) -> Answer:
+    """Choose a method of a comparison under some constraints.
 
     What trains nothing is shown and never chosen: it is what training has to beat.
     """
     candidates: list[Candidate] = []
     kept: list[MethodRecords] = []
-    for candidate, place in entrants(comparison, terms):
+    for candidate, place in entrants(comparison, constraints):
         if candidate.place is not None:
             candidate = replace(candidate, place=len(kept))
             kept.append(comparison.records[place])
@@ -88,7 +88,7 @@ def choose(comparison: Comparison, terms: Terms, *, rng: np.random.Generator) ->
             backbone=comparison.backbone,
             tasks=(comparison.task,),
             metric=comparison.metric,
-            terms=terms,
+            constraints=constraints,
             candidates=tuple(candidates),
             evidence=evidence,
             notes=tuple(comparison.notes),
@@ -126,7 +126,7 @@ def choose_over_tasks(answers: Sequence[Answer]) -> Answer | None:
             backbone=answers[0].backbone,
             tasks=tasks,
             metric=metrics.pop() if len(metrics) == 1 else "mean score",
-            terms=answers[0].terms,
+            constraints=answers[0].constraints,
             candidates=tuple(candidates),
             evidence=evidence,
         )
@@ -135,11 +135,11 @@ def choose_over_tasks(answers: Sequence[Answer]) -> Answer | None:
 
 def decide(answer: Answer) -> Answer:
     """Return an answer with what its evidence says of each candidate, and the one that is chosen."""
-    evidence, terms = answer.evidence, answer.terms
+    evidence, constraints = answer.evidence, answer.constraints
     allowed = [c.place for c in answer.candidates if c.allowed and c.place is not None]
     if evidence is None or not allowed:
         return answer
-    probability = within(evidence.draws, allowed, terms.margin)
+    probability = within(evidence.draws, allowed, constraints.margin)
     frontier = _on_frontier(answer)
     known = [
         replace(
@@ -152,7 +152,7 @@ def decide(answer: Answer) -> Answer:
         )
         for candidate in answer.candidates
     ]
-    chosen = pick([c for c in known if c.allowed], terms)
+    chosen = pick([c for c in known if c.allowed], constraints)
     assert chosen.place is not None
     told = [
         replace(candidate, gap=evidence.gap(candidate.place, chosen.place))
@@ -174,16 +174,18 @@ def _basis(answer: Answer) -> Basis:
     return "proved" if answer.within_margin else "best bet"
 
 
-def pick(allowed: Sequence[Candidate], terms: Terms) -> Candidate:
+def pick(allowed: Sequence[Candidate], constraints: Constraints) -> Candidate:
     """Return the cheapest allowed method that is proved to be within the margin, else the likeliest.
 
     Of equally likely ones the cheapest; where chance cannot be told, the highest score.
     """
 
     def cost(candidate: Candidate) -> tuple[float, float]:
-        return candidate.costs[terms.by] or 0.0, -(candidate.score.mean or 0.0)
+        return candidate.costs[constraints.by] or 0.0, -(candidate.score.mean or 0.0)
 
-    proved = [c for c in allowed if c.proved_margin is not None and c.proved_margin <= terms.margin]
+    proved = [
+        c for c in allowed if c.proved_margin is not None and c.proved_margin <= constraints.margin
+    ]
     if proved:
         return min(proved, key=cost)
     return min(
@@ -224,7 +226,7 @@ def _proved_margin(evidence: Evidence, place: int, allowed: Sequence[int]) -> fl
 def _on_frontier(answer: Answer) -> dict[str, float]:
     """Return how probable each compared candidate of known cost is to be on the frontier."""
     draws = answer.evidence.draws if answer.evidence is not None else None
-    by = answer.terms.by
+    by = answer.constraints.by
     known = [(c, c.place, c.costs[by]) for c in answer.candidates if c.place is not None]
     priced = [(c, place, cost) for c, place, cost in known if cost is not None]
     if draws is None or not priced:

@@ -1,4 +1,4 @@
-"""Terms: what a reader can afford, what is to be cheap, and how much score may be given up for it."""
+"""What a reader can afford: limits, the cost to minimise, and the score they accept to lose."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ COSTS: Mapping[str, Cost] = {
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Terms:
+class Constraints:
     """Under which a method is chosen.
 
     by: the cost, one of `COSTS`, that is to be small. margin: the score, as a fraction, that may be
@@ -92,7 +92,7 @@ class Terms:
         return COSTS[self.by]
 
 
-def read_terms(
+def read_constraints(
     *,
     max_memory: str | None = None,
     max_trainable: str | None = None,
@@ -101,8 +101,8 @@ def read_terms(
     max_train_time: str | None = None,
     by: str = "time",
     margin: float = points(MARGIN),
-) -> Terms:
-    """Read terms as people write them: ``6GB``, ``1%``, ``5MB``, ``20ms``, ``10m``; margin in points.
+) -> Constraints:
+    """Read constraints as people write them: ``6GB``, ``1%``, ``5MB``, ``20ms``, ``10m``.
 
     Raises StudyError, which names the option and how to write it.
     """
@@ -124,7 +124,7 @@ def read_terms(
         for name, (option, text, parse) in given.items()
         if text is not None
     }
-    return Terms(by=by, margin=margin / 100, limits=limits)
+    return Constraints(by=by, margin=margin / 100, limits=limits)
 
 
 def _read(option: str, text: str, parse: Callable[[str], float]) -> float:

@@ -53,16 +53,16 @@ def _still_open(answer: Answer) -> str | None:
 
 def _wider_margin(answer: Answer) -> str | None:
     """Say at which margin a cheaper method would be chosen, or any would be proved."""
-    chosen, terms = answer.chosen, answer.terms
+    chosen, constraints = answer.chosen, answer.constraints
     if chosen is None:
         return None
     known = [(c, c.proved_margin) for c in answer.allowed if c.proved_margin is not None]
-    wider = [margin for c, margin in known if margin > terms.margin and _cheaper(c, answer)]
+    wider = [margin for c, margin in known if margin > constraints.margin and _cheaper(c, answer)]
     if not wider or min(wider) > _WIDEST:
         return None
     # Up to the next tenth of a point, so that the margin shown is one that does it.
     margin = math.ceil(1000 * min(wider) - 1e-9) / 1000
-    other = pick(answer.allowed, replace(terms, margin=margin))
+    other = pick(answer.allowed, replace(constraints, margin=margin))
     others = "those that are finished" if answer.still_open else "every other allowed method"
     then = f"is proved to be within that of {others}"
     if answer.within_margin:
@@ -72,16 +72,19 @@ def _wider_margin(answer: Answer) -> str | None:
 
 def _cheaper(candidate: Candidate, answer: Answer) -> bool:
     """Whether a candidate would be preferred to a proved one; where none is, any would."""
-    by = answer.terms.by
+    by = answer.constraints.by
     if not answer.within_margin or answer.chosen is None:
         return True
     return (candidate.costs[by] or 0.0) < (answer.chosen.costs[by] or 0.0)
 
 
 def _saves(other: Candidate, answer: Answer) -> str:
-    cost = answer.terms.cost
+    cost = answer.constraints.cost
     assert answer.chosen is not None
-    now, then = answer.chosen.costs[answer.terms.by] or 0.0, other.costs[answer.terms.by] or 0.0
+    now, then = (
+        answer.chosen.costs[answer.constraints.by] or 0.0,
+        other.costs[answer.constraints.by] or 0.0,
+    )
     return f"{cost.words} {cost.show(then)} instead of {cost.show(now)}"
 
 
@@ -100,7 +103,7 @@ def _limits(answer: Answer) -> list[str]:
 def _limit(candidate: Candidate, answer: Answer) -> str:
     needs = " and ".join(
         f"{COSTS[name].shown_limit(candidate.limited[name] or 0.0)} of {COSTS[name].words} "
-        f"({COSTS[name].shown_limit(answer.terms.limits[name])} allowed)"
+        f"({COSTS[name].shown_limit(answer.constraints.limits[name])} allowed)"
         for name in candidate.over
     )
     mean, low, high = candidate.gap
@@ -112,7 +115,7 @@ def _limit(candidate: Candidate, answer: Answer) -> str:
 
 def _more_data(answer: Answer) -> str | None:
     """Say what would prove a best bet, by the method that is hardest to tell it from."""
-    chosen, evidence, margin = answer.chosen, answer.evidence, answer.terms.margin
+    chosen, evidence, margin = answer.chosen, answer.evidence, answer.constraints.margin
     if chosen is None or chosen.place is None or answer.within_margin or len(answer.allowed) == 1:
         return None
     if not isinstance(evidence, Trials) or _untold(answer):

@@ -184,8 +184,8 @@ def draw_scores(scores: Array, *, rng: np.random.Generator, draws: int = 4000) -
     by examples. The first is drawn as multivariate t with S - 1 degrees of freedom, so that every
     difference of methods has those tails; the second with E - 1, projected to a positive
     semidefinite matrix, and so is ``(MSE - MSA) / SE``, what the seeds hide. For one method this is
-    the distribution that `VarianceComponents.interval` rests on. With one seed there is no telling how seeds
-    differ: the draws then hold for this seed, over examples alone. Raises ScoresError for another
+    the distribution that `VarianceComponents.interval` rests on. With one seed there is no telling how
+    seeds differ: the draws then hold for this seed, over examples alone. Raises ScoresError for another
     shape.
     """
     scores = np.asarray(scores, dtype=np.float64)
