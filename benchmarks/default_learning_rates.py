@@ -15,7 +15,7 @@ from pathlib import Path
 import whichpeft as wp
 from whichpeft.executors import LocalExecutor, SilentObserver
 from whichpeft.running.request import check_request
-from whichpeft.running.setup import make_job, resources_for, set_stage
+from whichpeft.running.setup import make_job, resources_for, set_up
 
 GRID = {
     "full": (3e-5, 1e-4, 3e-4, 1e-3),
@@ -66,11 +66,11 @@ def sweep(task: str, methods: list[str], epochs: int, max_train: int) -> dict[st
         budget=wp.Budget(epochs=epochs, max_train=max_train),
     )
     with tempfile.TemporaryDirectory() as scratch:
-        stage = set_stage(check_request(study, Path(scratch, "unused")), Path(scratch), LocalExecutor())
+        setup = set_up(check_request(study, Path(scratch, "unused")), Path(scratch), LocalExecutor())
         resources = resources_for(study, memory=500_000_000)
-        jobs = [make_job(cell.finals[0], cell, stage) for cell in stage.plan.accepted]
+        jobs = [make_job(cell.finals[0], cell, setup) for cell in setup.plan.accepted]
         scores = {}
-        for job, result in stage.executor.run(jobs, resources, SilentObserver()):
+        for job, result in setup.executor.run(jobs, resources, SilentObserver()):
             scores[job.trial.method] = result.record.value("validation_score") or float("nan")
             print(f"# {job.trial.method}: {scores[job.trial.method]:.3f}", flush=True)
     return scores

@@ -26,7 +26,7 @@ from whichpeft.planning import make_search
 from whichpeft.planning.tuning import SEED
 from whichpeft.records import Record, Store
 from whichpeft.running.request import check_request
-from whichpeft.running.setup import make_job, resources_for, set_stage
+from whichpeft.running.setup import make_job, resources_for, set_up
 
 METHODS = (
     "full", "lora:r=8,lora_dropout=0.0", "bitfit", "ia3", "prefix:num_virtual_tokens=20", "head",
@@ -70,8 +70,8 @@ def _grid(method: str, asked: argparse.Namespace, budget: wp.Budget, folder: Pat
     """Train every rate of the grid to the end, in the search's own range and with its seed."""
     study = wp.Study(backbone="minilm", task=asked.task, methods=[method], budget=budget)
     folder.mkdir(parents=True)
-    stage = set_stage(check_request(study, folder / "out"), folder, LocalExecutor("cpu", asked.jobs))
-    cell = next(stage.plan.accepted)
+    setup = set_up(check_request(study, folder / "out"), folder, LocalExecutor("cpu", asked.jobs))
+    cell = next(setup.plan.accepted)
     search = make_search(cell)
     assert search is not None
     space = cell.method.search_space["learning_rate"]
@@ -79,9 +79,9 @@ def _grid(method: str, asked: argparse.Namespace, budget: wp.Budget, folder: Pat
     for i, rate in enumerate(np.geomspace(space.low, space.high, asked.points)):
         tried = cell.typed.with_options({"learning_rate": float(rate)}).resolved_for(cell.backbone)
         point = replace(cell, method=tried)
-        jobs.append(make_job(point.tuning_trial(i, SEED), point, stage))
+        jobs.append(make_job(point.tuning_trial(i, SEED), point, setup))
     return [
-        result.record for _, result in stage.executor.run(jobs, resources_for(study), SilentObserver())
+        result.record for _, result in setup.executor.run(jobs, resources_for(study), SilentObserver())
     ]
 
 

@@ -21,7 +21,7 @@ from whichpeft.engine import Job
 from whichpeft.engine.profile_budget import QUICK
 from whichpeft.executors import LocalExecutor
 from whichpeft.running.request import check_request
-from whichpeft.running.setup import make_job, set_stage
+from whichpeft.running.setup import make_job, set_up
 
 METHODS = ("full", "head", "lora:r=8", "bitfit")
 
@@ -32,9 +32,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         scratch = Path(folder, "scratch")
         scratch.mkdir()
-        stage = set_stage(check_request(study, Path(folder, "run")), scratch, LocalExecutor("cpu"))
-        for cell in stage.plan.accepted:
-            job = dataclasses.replace(make_job(cell.profile, cell, stage), profile_budget=QUICK)
+        setup = set_up(check_request(study, Path(folder, "run")), scratch, LocalExecutor("cpu"))
+        for cell in setup.plan.accepted:
+            job = dataclasses.replace(make_job(cell.profile, cell, setup), profile_budget=QUICK)
             told, recorded, sampled = measure(job) if cell.method.learning_rate else (None, 0, 0)
             if told is not None:
                 print(

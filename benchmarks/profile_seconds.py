@@ -20,7 +20,7 @@ from whichpeft.engine.profile_budget import PROFILE_BUDGETS, find_profile_budget
 from whichpeft.executors import LocalExecutor, SilentObserver
 from whichpeft.records import Record
 from whichpeft.running.request import check_request
-from whichpeft.running.setup import profile_jobs, resources_for, set_stage
+from whichpeft.running.setup import profile_jobs, resources_for, set_up
 
 PHASES = ("set-up", "warm-up", "fit", "save", "validate")
 
@@ -40,13 +40,13 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         scratch = Path(folder, "scratch")
         scratch.mkdir()
-        stage = set_stage(check_request(study, Path(folder, "run")), scratch, LocalExecutor())
+        setup = set_up(check_request(study, Path(folder, "run")), scratch, LocalExecutor())
         jobs = profile_jobs(
-            list(stage.plan.accepted), stage, find_profile_budget(asked.profile), lambda cell: 0
+            list(setup.plan.accepted), setup, find_profile_budget(asked.profile), lambda cell: 0
         )
         began = time.perf_counter()
         psutil.cpu_percent()
-        for job, result in stage.executor.run(jobs, resources_for(study, alone=True), SilentObserver()):
+        for job, result in setup.executor.run(jobs, resources_for(study, alone=True), SilentObserver()):
             print_row(job.trial.method, result.record, time.perf_counter() - began)
             if asked.all:
                 for m in result.record.measurements:

@@ -26,7 +26,7 @@ import whichpeft as wp
 from whichpeft.executors import Resources, SilentObserver, make_executor
 from whichpeft.records import Claims, Store
 from whichpeft.running.request import check_request
-from whichpeft.running.setup import make_job, set_stage
+from whichpeft.running.setup import make_job, set_up
 from whichpeft.running.work_sharing import left_to_do
 
 
@@ -60,9 +60,9 @@ def measure(asked: argparse.Namespace) -> None:
             methods=["zero-shot"],
             seeds=asked.trials + asked.workers,
         )
-        stage = set_stage(check_request(study, out), scratch, executor)
-        (cell,) = stage.plan.accepted
-        jobs = [dataclasses.replace(make_job(t, cell, stage), method=Waiting()) for t in cell.finals]
+        setup = set_up(check_request(study, out), scratch, executor)
+        (cell,) = setup.plan.accepted
+        jobs = [dataclasses.replace(make_job(t, cell, setup), method=Waiting()) for t in cell.finals]
         store, own = Store(out), psutil.Process()
         for _ in executor.run(jobs[: asked.workers], Resources(), SilentObserver()):
             pass  # every worker has its fork server, and the data

@@ -20,7 +20,7 @@ def make_jobs(
 ) -> list[Job]:
     """Begin the executor and return the first final trial of each method."""
     from whichpeft.running.request import check_request
-    from whichpeft.running.setup import make_job, set_stage
+    from whichpeft.running.setup import make_job, set_up
 
     study = Study(
         backbone=str(backbone),
@@ -29,5 +29,5 @@ def make_jobs(
         seeds=1,
         budget=Budget(**{"epochs": 1, **budget}),
     )
-    stage = set_stage(check_request(study, scratch / "out"), scratch, executor)
-    return [make_job(cell.finals[0], cell, stage) for cell in stage.plan.accepted]
+    setup = set_up(check_request(study, scratch / "out"), scratch, executor)
+    return [make_job(cell.finals[0], cell, setup) for cell in setup.plan.accepted]

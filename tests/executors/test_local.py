@@ -122,15 +122,15 @@ from whichpeft.executors.processes import run_jobs
 from whichpeft.records import Claims, Store
 from whichpeft.running.request import check_request
 from whichpeft.running.work_sharing import left_to_do
-from whichpeft.running.setup import make_job, set_stage
+from whichpeft.running.setup import make_job, set_up
 
 backbone, data, out, count = sys.argv[1:]
 study = wp.Study(backbone=backbone, task=data, methods=["zero-shot"], seeds=int(count))
 request = check_request(study, Path(out))
 with tempfile.TemporaryDirectory() as scratch:
-    stage = set_stage(request, Path(scratch), LocalExecutor("cpu"))
-    (cell,) = stage.plan.accepted
-    jobs = [dataclasses.replace(make_job(t, cell, stage), method=Sleepy()) for t in cell.finals]
+    setup = set_up(request, Path(scratch), LocalExecutor("cpu"))
+    (cell,) = setup.plan.accepted
+    jobs = [dataclasses.replace(make_job(t, cell, setup), method=Sleepy()) for t in cell.finals]
     store = Store(Path(out))
     list(run_jobs(jobs[:2], ["cpu", "cpu"], SilentObserver()))  # the fork server has imported
     began = time.perf_counter()

@@ -12,7 +12,7 @@ from whichpeft.planning import Cell, make_search
 from whichpeft.records import Record
 from whichpeft.running.request import Request
 from whichpeft.running.runner import TUNING_SHARE, found_by
-from whichpeft.running.setup import make_job, resources_for, set_stage, trial_seconds
+from whichpeft.running.setup import make_job, resources_for, set_up, trial_seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,16 +67,16 @@ def make_forecast(
 
     profile_budget: of the profiles that the run will take.
     """
-    stage = set_stage(request, scratch, executor)
+    setup = set_up(request, scratch, executor)
     kept = {record.trial.fingerprint: record for record in request.store}
-    cells = {cell.profile.fingerprint: cell for cell in stage.plan.accepted}
-    new = [replace(make_job(cell.profile, cell, stage), profile_budget=QUICK)
+    cells = {cell.profile.fingerprint: cell for cell in setup.plan.accepted}
+    new = [replace(make_job(cell.profile, cell, setup), profile_budget=QUICK)
            for name, cell in cells.items() if name not in kept]  # fmt: skip
     profiles = {name: kept[name] for name in cells if name in kept}
     study = request.study
     for job, result in executor.run(new, resources_for(study, alone=True), SilentObserver()):
         profiles[job.trial.fingerprint] = result.record
-    rows = tuple(_row(cell, profiles.get(cell.profile.fingerprint), kept) for cell in stage.plan.cells)
+    rows = tuple(_row(cell, profiles.get(cell.profile.fingerprint), kept) for cell in setup.plan.cells)
     memory = max((int(p.value("peak_memory_bytes") or 0) for p in profiles.values()), default=0)
     concurrency = executor.concurrency(resources_for(study, memory=memory))
     done = sum(record.trial.purpose != "profile" for record in kept.values())

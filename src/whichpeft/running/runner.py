@@ -16,12 +16,12 @@ from whichpeft.records import Claims, Measurement, Outcome, Record, Store
 from whichpeft.records.selection import best_trial
 from whichpeft.running.request import Request
 from whichpeft.running.setup import (
-    Stage,
+    RunSetup,
     expected_costs,
     make_job,
     profile_jobs,
     resources_for,
-    set_stage,
+    set_up,
 )
 from whichpeft.running.study_folder import check_same_data, keep_study
 from whichpeft.running.trial_batching import AUTO, OFF, join, most_together, trials_to_time
@@ -42,7 +42,7 @@ class _Run:
     """
 
     request: Request
-    stage: Stage
+    setup: RunSetup
     claims: Claims
     observer: RunObserver
     keep_adapters: bool
@@ -60,7 +60,7 @@ class _Run:
 
     def go(self) -> None:
         """Profile, tune and test, in this order, what there are no records of."""
-        cells = list(self.stage.plan.accepted)
+        cells = list(self.setup.plan.accepted)
         self.profile(cells)
         searches = [search for cell in cells if (search := make_search(cell)) is not None]
         if searches:
@@ -76,8 +76,8 @@ class _Run:
             with measuring(self.claims, self.observer):
                 kept = self.store.fingerprints()
                 new = [cell for cell in cells if cell.profile.fingerprint not in kept]
-                expected = [make_job(cell.profile, cell, self.stage) for cell in new]
-                jobs = profile_jobs(new, self.stage, self.profile_budget, self._trials_to_time)
+                expected = [make_job(cell.profile, cell, self.setup) for cell in new]
+                jobs = profile_jobs(new, self.setup, self.profile_budget, self._trials_to_time)
                 each = profile_seconds(self.profile_budget)
                 self.observer.estimate({job.trial.fingerprint: each for job in expected})
                 alone = resources_for(self.request.study, alone=True)
@@ -111,7 +111,7 @@ class _Run:
         kept = self.store.fingerprints()
         every = [(trial, search) for search in searches for trial in search.trials]
         new = [
-            make_job(trial, search.cell, self.stage)
+            make_job(trial, search.cell, self.setup)
             for trial, search in every
             if trial.fingerprint not in kept
         ]
@@ -124,7 +124,7 @@ class _Run:
         ready = jobs_of(
             searches,
             self.store,
-            self.stage,
+            self.setup,
             self.claims,
             first=self._expected,
             most=self._most,
@@ -144,7 +144,7 @@ class _Run:
         self.observer.estimate({trial.fingerprint: self._expected(cell) for trial, cell in every})
         jobs = [
             replace(
-                make_job(trial, cell, self.stage),
+                make_job(trial, cell, self.setup),
                 checkpoint=self.store.checkpoint(trial.fingerprint),
                 keep=self.store.adapter_folder(trial.fingerprint) if self.keep_adapters else None,
             )
@@ -152,7 +152,7 @@ class _Run:
             if trial.fingerprint not in kept
         ]
         most = {trial.fingerprint: self._most(cell) for trial, cell in every}
-        concurrency = self.stage.executor.concurrency(resources)
+        concurrency = self.setup.executor.concurrency(resources)
         joined = join(jobs, lambda job: most[job.trial.fingerprint], concurrency=concurrency)
         free = left_to_do(joined, self.store, self.claims)
         self._carry_out("final", jobs, free, resources, done=len(every) - len(jobs))
@@ -167,7 +167,7 @@ class _Run:
         done: int,
     ) -> None:
         """Run jobs and keep each one's record as it ends."""
-        executor = self.stage.executor
+        executor = self.setup.executor
         self.observer.start_stage(name, expected, done=done, concurrency=executor.concurrency(resources))
         # Closed at once where ctrl-C lands here, so that no trial runs on.
         with contextlib.closing(executor.run(jobs, resources, self.observer)) as results:
@@ -185,7 +185,7 @@ class _Run:
 
     @property
     def device(self) -> str:
-        return str(self.stage.executor.compute.device)
+        return str(self.setup.executor.compute.device)
 
     def _most(self, cell: Cell) -> int:
         return self.together.get(cell.profile.fingerprint, 1)
@@ -249,19 +249,19 @@ def conduct(
 
     Other processes may do the same: they share the trials.
     """
-    stage = replace(set_stage(request, scratch, executor), halve=halve)
+    setup = replace(set_up(request, scratch, executor), halve=halve)
     with Claims(request.store.folder) as claims:
         with claims.alone():
             if claims.only_one():
                 request.store.sweep()
             for line in request.store.set_aside():
                 observer.notify(line)
-            check_same_data(request.store, stage.plan.cells)
+            check_same_data(request.store, setup.plan.cells)
             keep_study(request.store, request.whole)
-        for line in stage.notes:
+        for line in setup.notes:
             observer.notify(line)
-        for cell in stage.plan.refused:
-            _keep_refusal(cell, stage, request.store)
+        for cell in setup.plan.refused:
+            _keep_refusal(cell, setup, request.store)
             observer.notify(f"{cell.text} is left out: {cell.refusal}")
         if request.study.savings and batch_trials not in (AUTO, OFF):
             observer.notify(
@@ -270,7 +270,7 @@ def conduct(
             )
         _Run(
             request=request,
-            stage=stage,
+            setup=setup,
             claims=claims,
             observer=observer,
             keep_adapters=keep_adapters,
@@ -280,9 +280,9 @@ def conduct(
         ).go()
 
 
-def _keep_refusal(cell: Cell, stage: Stage, store: Store) -> None:
+def _keep_refusal(cell: Cell, setup: RunSetup, store: Store) -> None:
     """Keep a refusal as a record, so that every table shows it."""
     trial = cell.profile
     if trial.fingerprint not in store.fingerprints():
         outcome = Outcome(status="refused", phase="plan", reason=cell.refusal)
-        store.add(Record(trial=trial, setting=stage.executor.setting(), outcome=outcome))
+        store.add(Record(trial=trial, setting=setup.executor.setting(), outcome=outcome))

@@ -1,4 +1,4 @@
-"""The stage of a run: backbones found, data encoded, everything planned, and what it should cost."""
+"""The setup of a run: backbones found, data encoded, everything planned, and what it should cost."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _FORWARD_SHARE = 0.35
 
 
 @dataclass(frozen=True, slots=True)
-class Stage:
+class RunSetup:
     """What is to run: the plan, each cell's encoded data, where it runs, and notes to show.
 
     halve: try a trial that ran out of memory again with half as many examples at once.
@@ -38,7 +38,7 @@ class Stage:
     halve: bool = False
 
 
-def set_stage(request: Request, scratch: Path, executor: Executor) -> Stage:
+def set_up(request: Request, scratch: Path, executor: Executor) -> RunSetup:
     """Find the backbones, encode the data and plan; begins the executor. Raises RequestError."""
     backbones = [resolve_backbone(name) for name in request.study.backbones]
     executor.begin(
@@ -59,18 +59,18 @@ def set_stage(request: Request, scratch: Path, executor: Executor) -> Stage:
             if cut:
                 notes.append(f"{task.name}: {cut:.1%} of the examples are cut to what {key[0]} can read")
     plan = make_plan(request.study, backbones, request.tasks, request.methods)
-    return Stage(plan, data, executor, notes)
+    return RunSetup(plan, data, executor, notes)
 
 
-def make_job(trial: Trial, cell: Cell, stage: Stage) -> Job:
+def make_job(trial: Trial, cell: Cell, setup: RunSetup) -> Job:
     """Put together what carries a trial out."""
     return Job(
         trial=trial,
         backbone=cell.backbone,
         method=cell.method,
-        data=stage.data[cell.backbone.name, cell.backbone.revision, cell.task.name],
-        device=str(stage.executor.compute.device),
-        halve=stage.halve,
+        data=setup.data[cell.backbone.name, cell.backbone.revision, cell.task.name],
+        device=str(setup.executor.compute.device),
+        halve=setup.halve,
     )
 
 
@@ -80,7 +80,10 @@ def resources_for(study: Study, *, memory: int = 0, alone: bool = False) -> Reso
 
 
 def profile_jobs(
-    cells: Sequence[Cell], stage: Stage, profile_budget: ProfileBudget, together: Callable[[Cell], int]
+    cells: Sequence[Cell],
+    setup: RunSetup,
+    profile_budget: ProfileBudget,
+    together: Callable[[Cell], int],
 ) -> Iterator[Job]:
     """Yield the jobs that measure what cells cost, to be run alone on the machine.
 
@@ -91,10 +94,10 @@ def profile_jobs(
     matmul_speed: float | None = None
     lengths: dict[Path, int] = {}
     for cell in cells:
-        job = make_job(cell.profile, cell, stage)
+        job = make_job(cell.profile, cell, setup)
         budget = cell.study.budget
         if matmul_speed is None:
-            matmul_speed = stage.executor.multiply_speed(cell.study.threads)
+            matmul_speed = setup.executor.multiply_speed(cell.study.threads)
         if job.data not in lengths:
             task, examples = read_data(job.data)
             train = as_trained_on(task, examples["train"], packing=cell.study.packing)
@@ -103,7 +106,7 @@ def profile_jobs(
             method=cell.method,
             backbone=cell.backbone,
             task=cell.task,
-            compute=stage.executor.compute,
+            compute=setup.executor.compute,
             batch_size=budget.batch_size,
             length=lengths[job.data],
             same_targets=cell.study.same_targets,

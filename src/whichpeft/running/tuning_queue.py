@@ -8,7 +8,7 @@ from dataclasses import replace
 from whichpeft.engine import Job
 from whichpeft.planning import Cell, Search, bar, rungs
 from whichpeft.records import Claims, Store
-from whichpeft.running.setup import Stage, make_job
+from whichpeft.running.setup import RunSetup, make_job
 from whichpeft.running.trial_batching import along, kind
 from whichpeft.running.work_sharing import SEARCH, may_start, names
 from whichpeft.study import Trial
@@ -17,7 +17,7 @@ from whichpeft.study import Trial
 def jobs_of(
     searches: Sequence[Search],
     store: Store,
-    stage: Stage,
+    setup: RunSetup,
     claims: Claims,
     *,
     first: Callable[[Cell], float],
@@ -51,9 +51,9 @@ def jobs_of(
         following = _not_in(store.fingerprints(), left[i])  # another process may have just left it
         if following:
             search = searches[i]
-            jobs = [_job(following[0], search, store, stage)]
+            jobs = [_job(following[0], search, store, setup)]
             for trial in following[1 : most(search.cell)]:
-                job = _job(trial, search, store, stage)
+                job = _job(trial, search, store, setup)
                 last = jobs[-1].trial.number or 0
                 if trial.number != last + 1 or kind(job) != kind(jobs[0]):
                     break
@@ -76,7 +76,7 @@ def _not_in(done: set[str], trials: Sequence[Trial]) -> list[Trial]:
     return [trial for trial in trials if trial.fingerprint not in done]
 
 
-def _job(trial: Trial, search: Search, store: Store, stage: Stage) -> Job:
+def _job(trial: Trial, search: Search, store: Store, setup: RunSetup) -> Job:
     """Put a tuning trial's job together, with what it has to reach at each rung."""
     number = trial.number or 0
     earlier = [scores_by_step(store, other) for other in search.trials[:number]]
@@ -86,7 +86,7 @@ def _job(trial: Trial, search: Search, store: Store, stage: Stage) -> Job:
     )
     asked = tuple((step, bar(scores) if number else None) for step, scores in before)
     cell = replace(search.cell, method=search.methods[number])
-    job = make_job(trial, cell, stage)
+    job = make_job(trial, cell, setup)
     return replace(
         job,
         checkpoint=store.checkpoint(trial.fingerprint),
