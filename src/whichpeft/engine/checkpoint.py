@@ -27,7 +27,7 @@ from whichpeft.engine.meter import Meter
 from whichpeft.storage.atomic import write_whole
 
 if TYPE_CHECKING:
-    from whichpeft.engine.loop import Underway
+    from whichpeft.engine.loop import TrainState
 
 _ADAPTER = "adapter/"
 _SHARE = 0.02  # of the time, that writing checkpoints may take
@@ -79,25 +79,25 @@ class Checkpoints:
     def __exit__(self, *_: object) -> None:
         LEAVE.heeded = False
 
-    def keep(self, underway: Underway) -> None:
+    def keep(self, state: TrainState) -> None:
         """Write a checkpoint where it is time; raise Left where the process was asked to end."""
         if self._path is None or (not LEAVE.asked and time.monotonic() < self._due):
             return
         with self._meter.phase("save"):
             began = time.monotonic()
-            underway.prepared.compute.synchronise()
-            adapter = underway.prepared.adapter.state()
+            state.prepared.compute.synchronise()
+            adapter = state.prepared.adapter.state()
             tensors = {
-                **_numbered("weights", underway.changing()),
-                **_numbered("best", underway.best or ()),
-                **_numbered("pending", underway.pending),
-                **underway.optimisation.state(),
+                **_numbered("weights", state.changing()),
+                **_numbered("best", state.best or ()),
+                **_numbered("pending", state.pending),
+                **state.optimisation.state(),
                 **{f"{_ADAPTER}{name}": tensor for name, tensor in adapter.items()},
                 **_generators(self._device),
             }
             said = {
                 "identity": self._identity,
-                "fitted": json.dumps(dataclasses.asdict(underway.fitted)),
+                "fitted": json.dumps(dataclasses.asdict(state.fitted)),
                 "random": json.dumps(random.getstate()),
                 "seconds": json.dumps(self._meter.by_phase()),
                 "resumed": str(self.resumed),
@@ -114,25 +114,26 @@ class Checkpoints:
         if LEAVE.asked:
             raise Left
 
-    def restore(self, underway: Underway) -> None:
+    def restore(self, state: TrainState) -> None:
         """Take up what was left, if it is this trial's under the same versions; else change nothing."""
         found = self._read()
         if found is None:
             return
         said, tensors = found
         with torch.no_grad():
-            for tensor, kept in zip(underway.changing(), _of("weights", tensors), strict=True):
+            for tensor, kept in zip(state.changing(), _of("weights", tensors), strict=True):
                 tensor.copy_(kept)
-        underway.optimisation.restore(tensors)
+        state.optimisation.restore(tensors)
         placed = {name: tensor.to(self._device) for name, tensor in tensors.items()}
-        underway.prepared.adapter.restore(
+        state.prepared.adapter.restore(
             {name.removeprefix(_ADAPTER): t for name, t in placed.items() if name.startswith(_ADAPTER)}
         )
-        underway.best = _of("best", placed) or None
-        underway.pending = _of("pending", placed)
+        state.best = _of("best", placed) or None
+        state.pending = _of("pending", placed)
         for name, value in json.loads(said["fitted"]).items():
-            setattr(underway.fitted, name, value)
-        underway.fitted.curve = [(step, name, value) for step, name, value in underway.fitted.curve]
+            if hasattr(state.fitted, name):  # an earlier version may have kept other fields
+                setattr(state.fitted, name, value)
+        state.fitted.curve = [(step, name, value) for step, name, value in state.fitted.curve]
         version, words, gauss = json.loads(said["random"])
         random.setstate((version, tuple(words), gauss))
         _set_generators(tensors, self._device)

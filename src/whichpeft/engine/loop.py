@@ -29,10 +29,10 @@ READ_LOSS_EVERY = 10  # steps; reading it makes an accelerator wait for the host
 
 
 @dataclass(slots=True)
-class Fitted:
+class FitResult:
     """What training gave: the best validation score, its epoch (from 1), and the curve.
 
-    behind: of a trial that was stopped at a rung, why.
+    pruned_because: of a trial that was stopped at a rung, why.
     """
 
     best_score: float = -math.inf
@@ -41,7 +41,7 @@ class Fitted:
     steps: int = 0
     examples: int = 0
     curve: list[tuple[int, str, float]] = field(default_factory=list)
-    behind: str | None = None
+    pruned_because: str | None = None
 
     def end_epoch(self, epoch: int, score: float) -> bool:
         """Note the validation score of an epoch (from 0), and say whether it is the best so far."""
@@ -51,7 +51,7 @@ class Fitted:
             return True
         return False
 
-    def gives_up(self, budget: Budget) -> bool:
+    def should_stop(self, budget: Budget) -> bool:
         """Whether there were as many epochs without a better score as the budget allows."""
         patience = budget.early_stopping
         return patience is not None and self.epochs_run - self.best_epoch >= patience
@@ -148,7 +148,7 @@ def _unmarked() -> None:
 
 
 @dataclass(slots=True)
-class Underway:
+class TrainState:
     """A training under way: all that changes in it.
 
     best: the weights with the best validation score so far, where they are not the last. pending: losses
@@ -157,7 +157,7 @@ class Underway:
 
     prepared: Prepared
     optimisation: Optimisation
-    fitted: Fitted = field(default_factory=Fitted)
+    fitted: FitResult = field(default_factory=FitResult)
     best: list[torch.Tensor] | None = None
     pending: list[torch.Tensor] = field(default_factory=list)
 
@@ -177,51 +177,55 @@ class Underway:
                     tensor.copy_(old)
 
 
-class Keeper(Protocol):
+class Checkpointer(Protocol):
     """Takes up what was left of a training, and leaves it on the way."""
 
-    def restore(self, underway: Underway) -> None: ...
+    def restore(self, state: TrainState) -> None: ...
 
-    def keep(self, underway: Underway) -> None: ...
+    def keep(self, state: TrainState) -> None: ...
 
 
 def fit(
-    prepared: Prepared, job: Job, meter: Meter, report: ReportProgress, keeper: Keeper | None = None
-) -> Fitted:
+    prepared: Prepared,
+    job: Job,
+    meter: Meter,
+    report: ReportProgress,
+    checkpointer: Checkpointer | None = None,
+) -> FitResult:
     """Train, validate after each epoch, and leave the model at its best validation score.
 
-    Goes on from what the keeper restores, and lets it look after each step. Stops at a rung of the job
-    where the score falls short. Validating changes nothing, so a trial with rungs is, as far as it goes,
-    the same trial without. Raises TrialFailed where the loss is not finite.
+    Resumes from what the checkpointer restores, and gives it a chance to save after each step. Stops at
+    a rung of the job if the score falls short. Validating changes nothing, so a trial with rungs is, as
+    far as it gets, the same trial as one without. Raises TrialFailed if the loss is not finite.
     """
     budget, seed = job.trial.budget, job.trial.seed
     train = prepared.examples["train"]
     in_epoch = math.ceil(len(train) / budget.batch_size)
-    underway = Underway(prepared, Optimisation(prepared, job.method, budget.epochs * in_epoch))
-    if keeper is not None:
-        keeper.restore(underway)
-    fitted = underway.fitted
+    state = TrainState(prepared, Optimisation(prepared, job.method, budget.epochs * in_epoch))
+    if checkpointer is not None:
+        checkpointer.restore(state)
+    fitted = state.fitted
     for epoch in range(fitted.steps // in_epoch, budget.epochs):
         batches = training_batches(train.sizes, budget.batch_size, seed=seed, epoch=epoch)
         left = batches[fitted.steps - epoch * in_epoch :]
         for part in until_rungs(left, fitted.steps, [step for step, _ in job.rungs]):
             with meter.phase("fit"):
-                _train_on(underway, part, report, keeper)
+                _train_on(state, part, report, checkpointer)
             with meter.phase("validate"):
                 report(Progress(phase="validate", epoch=fitted.examples / len(train)))
                 score = validation_score(prepared, evaluate(prepared, "validation"))
             fitted.curve.append((fitted.steps, "validation_score", score))
-            fitted.behind = behind(fitted.steps, score, job.rungs)
-            if fitted.behind is not None:
+            fitted.pruned_because = why_pruned(fitted.steps, score, job.rungs)
+            if fitted.pruned_because is not None:
                 fitted.best_score = max(fitted.best_score, score)
                 return fitted
         if fitted.end_epoch(epoch, score):
-            underway.best = None
+            state.best = None
             if epoch < budget.epochs - 1:
-                underway.remember()
-        elif fitted.gives_up(budget):
+                state.remember()
+        elif fitted.should_stop(budget):
             break
-    underway.go_back()
+    state.go_back()
     return fitted
 
 
@@ -275,7 +279,7 @@ def until_rungs(batches: list[_Batch], done: int, rungs: Sequence[int]) -> list[
     return [batches[i:j] for i, j in itertools.pairwise([0, *cuts, len(batches)])]
 
 
-def behind(step: int, score: float, rungs: Sequence[tuple[int, float | None]]) -> str | None:
+def why_pruned(step: int, score: float, rungs: Sequence[tuple[int, float | None]]) -> str | None:
     """Say by how much a score falls short of what the rung at this step asks, or None."""
     needed = dict(rungs).get(step)
     if needed is None or score >= needed:
@@ -284,39 +288,42 @@ def behind(step: int, score: float, rungs: Sequence[tuple[int, float | None]]) -
 
 
 def _train_on(
-    underway: Underway, batches: Sequence[Array], report: ReportProgress, keeper: Keeper | None
+    state: TrainState,
+    batches: Sequence[Array],
+    report: ReportProgress,
+    checkpointer: Checkpointer | None,
 ) -> None:
-    prepared, fitted = underway.prepared, underway.fitted
+    prepared, fitted = state.prepared, state.fitted
     train = prepared.examples["train"]
     prepared.model.train()
     seen = 0
     began = time.perf_counter()
     for batch in batches:
-        step = take_step(prepared, underway.optimisation, prepared.parts(batch), fitted.steps)
-        underway.pending.append(step)
+        step = take_step(prepared, state.optimisation, prepared.parts(batch), fitted.steps)
+        state.pending.append(step)
         fitted.steps += 1
         fitted.examples += len(batch)
         seen += len(batch)
         last = batch is batches[-1]
-        if len(underway.pending) == READ_LOSS_EVERY or last:
-            loss = _read_loss(prepared.group.mean(torch.stack(underway.pending)), fitted)
+        if len(state.pending) == READ_LOSS_EVERY or last:
+            loss = _read_loss(prepared.group.mean(torch.stack(state.pending)), fitted)
             speed = seen / (time.perf_counter() - began)
             epoch = fitted.examples / len(train)
             report(Progress(phase="fit", epoch=epoch, loss=loss, speed=speed))
-            underway.pending.clear()
+            state.pending.clear()
         # After the last one comes a validation, which a checkpoint before it would leave out.
-        if keeper is not None and not last:
-            keeper.keep(underway)
+        if checkpointer is not None and not last:
+            checkpointer.keep(state)
     prepared.compute.synchronise()  # the last update belongs to this phase, not to the next
 
 
-def _read_loss(losses: torch.Tensor, fitted: Fitted) -> float:
+def _read_loss(losses: torch.Tensor, fitted: FitResult) -> float:
     loss = float(losses.mean())
     note_loss(loss, fitted)
     return loss
 
 
-def note_loss(loss: float, fitted: Fitted) -> None:
+def note_loss(loss: float, fitted: FitResult) -> None:
     """Keep a mean training loss in the curve. Raises TrialFailed where it is not finite."""
     if not math.isfinite(loss):
         raise TrialFailed(f"the loss is not finite ({loss}) at step {fitted.steps}", phase="fit")

@@ -16,7 +16,7 @@ from whichpeft.engine.checkpoint import Checkpoints
 from whichpeft.engine.compute import Compute, choose_compute
 from whichpeft.engine.environment import describe_setting
 from whichpeft.engine.job import Job, Progress, ReportProgress, Result
-from whichpeft.engine.loop import Fitted, evaluate, fit
+from whichpeft.engine.loop import FitResult, evaluate, fit
 from whichpeft.engine.memory import keep_freed_memory
 from whichpeft.engine.meter import Meter
 from whichpeft.engine.model_setup import TRAINING, Prepared, prepare, start_stream, whole_adapter
@@ -110,7 +110,7 @@ def _train(
         del phases["test"]
     prepared = replay_frozen(prepared, job.data, phases, meter, beside=job.beside)
     start_stream(trial.seed, TRAINING, group.rank)
-    fitted = Fitted()
+    fitted = FitResult()
     with Checkpoints(job, compute, meter) as checkpoints:
         if prepared.adapter.trains:
             fitted = fit(prepared, job, meter, report, checkpoints)
@@ -136,7 +136,7 @@ def result_of(
     job: Job,
     setting: Setting,
     prepared: Prepared,
-    fitted: Fitted,
+    fitted: FitResult,
     predictions: Mapping[str, Array],
     scored: Sequence[Measurement],
     meter: Meter,
@@ -164,8 +164,8 @@ def result_of(
         *meter.measurements("trial"),
     ]
     outcome = _COMPLETED
-    if fitted.behind is not None:
-        outcome = Outcome(status="stopped", phase="validate", reason=fitted.behind)
+    if fitted.pruned_because is not None:
+        outcome = Outcome(status="stopped", phase="validate", reason=fitted.pruned_because)
     record = _record(job, setting, measurements, outcome)
     return Result(record=record, curve=fitted.curve, predictions=predictions)
 

@@ -15,12 +15,12 @@ from whichpeft.engine.job import Job, Progress, ReportProgress
 from whichpeft.engine.loop import (
     EVALUATION_BATCH,
     READ_LOSS_EVERY,
-    Fitted,
-    behind,
+    FitResult,
     in_order,
     note_loss,
     until_rungs,
     validation_score,
+    why_pruned,
 )
 from whichpeft.engine.meter import Meter
 from whichpeft.engine.model_setup import Prepared
@@ -37,7 +37,7 @@ class Member:
 
     job: Job
     meter: Meter = field(default_factory=Meter)
-    fitted: Fitted = field(default_factory=Fitted)
+    fitted: FitResult = field(default_factory=FitResult)
     batches: list[Array] = field(default_factory=list)
     best: Own | None = None
     failure: TrialFailed | None = None
@@ -183,10 +183,10 @@ def _note_scores(fitting: _Fitting, scores: Sequence[float], earlier: Earlier) -
         fitted.curve.append((fitted.steps, "validation_score", score))
         rung = (fitted.steps, earlier.needed(member.job, fitted.steps))
         earlier.note(fitted.steps, score)
-        fitted.behind = behind(fitted.steps, score, (rung,))
-        if fitted.behind is not None:
+        fitted.pruned_because = why_pruned(fitted.steps, score, (rung,))
+        if fitted.pruned_because is not None:
             fitted.best_score = max(fitted.best_score, score)
-    fitting.leave([member for member in fitting.active if member.fitted.behind is not None])
+    fitting.leave([member for member in fitting.active if member.fitted.pruned_because is not None])
 
 
 def _end_epoch(fitting: _Fitting, epoch: int, *, last: bool) -> None:
@@ -197,7 +197,7 @@ def _end_epoch(fitting: _Fitting, epoch: int, *, last: bool) -> None:
         if member.fitted.end_epoch(epoch, score):
             if member.job.trial.purpose == "final":
                 member.best = fitting.stack.own(row)
-        elif member.fitted.gives_up(member.job.trial.budget):
+        elif member.fitted.should_stop(member.job.trial.budget):
             gone.append(member)
     fitting.leave([] if last else gone)
 
