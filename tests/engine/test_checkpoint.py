@@ -11,7 +11,7 @@ import pytest
 
 from whichpeft.engine import Job, Result
 from whichpeft.engine.carry_out import carry_out
-from whichpeft.engine.checkpoint import LEAVE, Left
+from whichpeft.engine.checkpoint import PREEMPTION, Preempted
 from whichpeft.methods import methods
 
 TYPED = ("trainable-tokens:token_indices=[101,102]", "adalora+ia3", "prefix+lora")
@@ -20,16 +20,16 @@ TYPED = ("trainable-tokens:token_indices=[101,102]", "adalora+ia3", "prefix+lora
 @pytest.fixture(autouse=True)
 def nobody_asks() -> Any:
     yield
-    LEAVE.asked = LEAVE.heeded = False
+    PREEMPTION.requested = PREEMPTION.polled = False
 
 
 def ended_at_every_step(job: Job) -> tuple[Result, int]:
     """Run a trial in as many parts as it has steps: each ends at the first place where it can."""
     for parts in range(100):
-        LEAVE.asked = True
+        PREEMPTION.requested = True
         try:
             return carry_out(job, lambda progress: None), parts
-        except Left:
+        except Preempted:
             assert job.checkpoint is not None
             assert job.checkpoint.is_file()
     raise AssertionError("it never comes to its end")

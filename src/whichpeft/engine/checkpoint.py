@@ -35,21 +35,21 @@ _SHARE = 0.02  # of the time, that writing checkpoints may take
 _VERSIONS = ("whichpeft", "torch", "transformers", "peft", "numpy")
 
 
-class Left(BaseException):
+class Preempted(BaseException):
     """A trial was asked to end, and has left a checkpoint."""
 
 
-class Leave:
+class Preemption:
     """Whether this process was asked to end, by a signal that a trial heeds at its next step.
 
-    heeded: there is a trial under way that looks at `asked`; else the process may end at once.
+    polled: there is a trial under way that looks at `requested`; else the process may end at once.
     """
 
-    asked = False
-    heeded = False
+    requested = False
+    polled = False
 
 
-LEAVE = Leave()
+PREEMPTION = Preemption()
 """This process's own."""
 
 
@@ -73,15 +73,15 @@ class Checkpoints:
         self.resumed = 0
 
     def __enter__(self) -> Checkpoints:
-        LEAVE.heeded = self._path is not None
+        PREEMPTION.polled = self._path is not None
         return self
 
     def __exit__(self, *_: object) -> None:
-        LEAVE.heeded = False
+        PREEMPTION.polled = False
 
     def keep(self, state: TrainState) -> None:
-        """Write a checkpoint where it is time; raise Left where the process was asked to end."""
-        if self._path is None or (not LEAVE.asked and time.monotonic() < self._due):
+        """Write a checkpoint where it is time; raise Preempted where the process was asked to end."""
+        if self._path is None or (not PREEMPTION.requested and time.monotonic() < self._due):
             return
         with self._meter.phase("save"):
             began = time.monotonic()
@@ -111,8 +111,8 @@ class Checkpoints:
                 write_whole(self._path, save(whole, metadata=said))
             now = time.monotonic()
             self._due = now + max(self._every, (now - began) / _SHARE)
-        if LEAVE.asked:
-            raise Left
+        if PREEMPTION.requested:
+            raise Preempted
 
     def restore(self, state: TrainState) -> None:
         """Take up what was left, if it is this trial's under the same versions; else change nothing."""

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 _TELL_EVERY = 0.2  # seconds between two reports of one trial
 _ASK_AGAIN = 0.5  # seconds until jobs are asked for again, where none was ready and none runs
 _LEAVING = 120.0  # seconds a trial may take to finish its step and leave a checkpoint
-_LEFT = 75  # exit code of a trial's process that was asked to end
+_PREEMPTED = 75  # exit code of a trial's process that was asked to end
 _END: Any = object()
 
 
@@ -156,7 +156,7 @@ def _died(job: Job, trial: _Running) -> Result:
     from whichpeft.engine.sharded_trial import how_it_ended
 
     code = trial.process.exitcode
-    if code == _LEFT:
+    if code == _PREEMPTED:
         time.sleep(1)  # whoever ended it most likely ends this process too, and then nothing failed
         code = -signal.SIGTERM
     reason = f"its process {how_it_ended(code)}"
@@ -197,7 +197,7 @@ def _carry_out(job: Job, sender: Connection, environment: Mapping[str, str]) -> 
     os.environ.update(environment)  # before a library looks for accelerators
     # ctrl-C reaches every process of the terminal; the one that started the run decides.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, _leave)
+    signal.signal(signal.SIGTERM, _preempt)
     end_with_parent()
     told = 0.0
 
@@ -209,21 +209,21 @@ def _carry_out(job: Job, sender: Connection, environment: Mapping[str, str]) -> 
             sender.send(("progress", progress))
 
     from whichpeft.engine.carry_out import carry_out_all
-    from whichpeft.engine.checkpoint import Left
+    from whichpeft.engine.checkpoint import Preempted
 
     try:
         for result in carry_out_all(job, report, began=began):
             sender.send(("result", (result, began, time.perf_counter())))
     except BrokenPipeError:
         sys.exit(1)  # whoever started the run is gone; nobody would keep the record
-    except Left:
-        sys.exit(_LEFT)
+    except Preempted:
+        sys.exit(_PREEMPTED)
 
 
-def _leave(number: int, frame: Any) -> None:
+def _preempt(number: int, frame: Any) -> None:
     """End at the next step, with a checkpoint, where there is one to be left; else now."""
-    from whichpeft.engine.checkpoint import LEAVE
+    from whichpeft.engine.checkpoint import PREEMPTION
 
-    LEAVE.asked = True
-    if not LEAVE.heeded:
-        raise SystemExit(_LEFT)
+    PREEMPTION.requested = True
+    if not PREEMPTION.polled:
+        raise SystemExit(_PREEMPTED)
