@@ -6,10 +6,13 @@ import pytest
 
 from whichpeft.errors import StudyError
 from whichpeft.units import (
+    counted,
+    join_words,
     parse_bytes,
     parse_duration,
     parse_percent,
     parse_speed,
+    plural,
     show_milliseconds,
 )
 
@@ -66,3 +69,25 @@ def test_what_is_no_percentage_is_named(text: str) -> None:
 
 def test_milliseconds_are_shown_short() -> None:
     assert [show_milliseconds(v) for v in (0.42, 4.2, 1234.5)] == ["0.42 ms", "4.2 ms", "1,234 ms"]
+
+
+def test_nouns_agree_with_their_count() -> None:
+    assert [plural("seed", count) for count in (0, 1, 2)] == ["seeds", "seed", "seeds"]
+    assert counted(1, "step") == "1 step"
+    assert counted(2000, "step") == "2,000 steps"
+
+
+@pytest.mark.parametrize(
+    ("count", "shown"),
+    [
+        (0, ""),
+        (1, "a"),
+        (2, "a and b"),
+        (3, "a, b and c"),
+        (4, "a, b, c and d"),
+        (5, "a, b, c and 2 more"),
+    ],
+)
+def test_long_lists_end_with_a_count(count: int, shown: str) -> None:
+    assert join_words("abcde"[:count], most=3) == shown
+    assert join_words("abcde") == "a, b, c, d and e"

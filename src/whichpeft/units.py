@@ -1,8 +1,9 @@
-"""Units of measurement and how they are shown to people."""
+"""Numbers, units and lists as people read and write them."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from whichpeft.errors import StudyError
 
@@ -59,6 +60,27 @@ def show_chance(probability: float) -> str:
     """Show a probability in per cent; one estimated as 0 or 1 is near it, not at it: ``> 99 %``."""
     percent = round(100 * probability)
     return "> 99 %" if percent >= 100 else "< 1 %" if percent <= 0 else f"{percent} %"
+
+
+def plural(noun: str, count: int) -> str:
+    """Return a noun in the form that its count asks for: ``seed``, ``seeds``."""
+    return noun if count == 1 else f"{noun}s"
+
+
+def counted(count: int, noun: str) -> str:
+    """Show how many there are of something: ``1 seed``, ``2,000 steps``."""
+    return f"{show_count(count)} {plural(noun, count)}"
+
+
+def join_words(words: Iterable[str], *, most: int | None = None) -> str:
+    """Write a list as in a sentence: ``lora, ia3 and prefix``.
+
+    With `most`, a list that is longer by two or more ends with a count: ``lora, ia3 and 7 more``.
+    """
+    shown = list(words)
+    if most is not None and len(shown) > most + 1:
+        shown[most:] = [f"{len(shown) - most} more"]
+    return " and ".join(filter(None, [", ".join(shown[:-1]), *shown[-1:]]))
 
 
 def points(fraction: float) -> float:

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.text import Text
 
 from whichpeft.cli.output import check_format
+from whichpeft.units import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -61,9 +62,5 @@ def _print(findings: Sequence[Finding], records: int, console: Console) -> None:
                 plain(f"{text}{file}. Way out: {finding.way_out}."),
             )
         )
-    counted = [_count(sum(f.severity == kind for f in findings), kind) for kind in styles]
-    console.print(Text(f"{_count(records, 'record')}: {', '.join(counted)}", style="bold"))
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
+    by_kind = [counted(sum(f.severity == kind for f in findings), kind) for kind in styles]
+    console.print(Text(f"{counted(records, 'record')}: {', '.join(by_kind)}", style="bold"))

@@ -15,7 +15,14 @@ from whichpeft.analysis.statistics.intervals import Interval
 from whichpeft.report.tables.columns import interval_over
 from whichpeft.report.text import named, plain
 from whichpeft.report.verdict_text import proves, undecided
-from whichpeft.units import points, show_chance, show_count, show_percent, show_seconds
+from whichpeft.units import (
+    counted,
+    join_words,
+    points,
+    show_chance,
+    show_percent,
+    show_seconds,
+)
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -47,7 +54,7 @@ class ShortAnswer:
         """Name what it is about: ``minilm on sst2``."""
         if len(self.tasks) > _MOST_NAMED:
             return plain(f"{self.backbone} over {len(self.tasks)} tasks")
-        return plain(f"{self.backbone} on {_listed(self.tasks)}")
+        return plain(f"{self.backbone} on {join_words(self.tasks)}")
 
     def __str__(self) -> str:
         return f"{self.heading}: {self.text}"
@@ -102,9 +109,9 @@ def _nothing(answer: Answer, comparison: Comparison | None) -> str:
     for candidate in trained:
         reason = "; ".join(candidate.excluded).rstrip(".")
         by_reason.setdefault(reason, []).append(candidate.method)
-    told = [f"{_named_few(names)}: {reason}" for reason, names in by_reason.items()]
+    told = [f"{join_words(names, most=_MOST_NAMED)}: {reason}" for reason, names in by_reason.items()]
     more = len(told) - _MOST_NAMED
-    rest = [f"{more} other reason{'' if more == 1 else 's'} in the table"] if more > 0 else []
+    rest = [f"{counted(more, 'other reason')} in the table"] if more > 0 else []
     return ". ".join(["Nothing can be recommended yet", *told[:_MOST_NAMED], *rest]) + "."
 
 
@@ -205,7 +212,7 @@ def _relative(row: Row, base: Row) -> str:
     for key, words in (("train_seconds_reduction", "training time"), ("memory_reduction", "memory")):
         if row[key] is not None:
             parts.append(f"{100 * (1 - row[key]):.0f} % of its {words}")
-    return f"at {_listed(parts)}" if parts else ""
+    return f"at {join_words(parts)}" if parts else ""
 
 
 def _absolute(row: Row) -> str:
@@ -214,11 +221,7 @@ def _absolute(row: Row) -> str:
         parts.append(f"{show_percent(row['trainable_percent'])} of the parameters trained")
     if row["train_seconds"] is not None:
         parts.append(f"{show_seconds(row['train_seconds'])} of training")
-    return _listed(parts)
-
-
-def _listed(parts: Sequence[str]) -> str:
-    return " and ".join(filter(None, [", ".join(parts[:-1]), *parts[-1:]]))
+    return join_words(parts)
 
 
 def _certainty(answer: Answer) -> str:
@@ -260,13 +263,10 @@ def _undecided(comparison: Comparison | None) -> list[str]:
         return []
     lead = f"Cannot be told from {comparison.baseline} yet: "
     if len({needed for _, needed in found}) == 1:
-        return [f"{lead}{_named_few([method for method, _ in found])}: {found[0][1]}."]
-    return [f"{lead}{_named_few([f'{method} ({needed})' for method, needed in found])}."]
-
-
-def _named_few(names: Sequence[str]) -> str:
-    more = len(names) - _MOST_NAMED
-    return _listed(names) if more < 2 else _listed([*names[:_MOST_NAMED], f"{more} more"])
+        names = join_words((method for method, _ in found), most=_MOST_NAMED)
+        return [f"{lead}{names}: {found[0][1]}."]
+    each = join_words((f"{method} ({needed})" for method, needed in found), most=_MOST_NAMED)
+    return [f"{lead}{each}."]
 
 
 def _conditions(study: Study, answer: Answer, comparison: Comparison | None) -> list[str]:
@@ -280,8 +280,8 @@ def _conditions(study: Study, answer: Answer, comparison: Comparison | None) -> 
             parts.append(interval_over(comparison))
         count = comparison.examples.get("train")
         if count is not None:
-            parts.append(f"{show_count(count)} training examples")
-    parts.append(f"{budget.epochs} epoch{'' if budget.epochs == 1 else 's'}")
+            parts.append(counted(count, "training example"))
+    parts.append(counted(budget.epochs, "epoch"))
     if budget.tuning_trials:
         parts.append(f"every method tuned with {budget.tuning_trials} trials")
     else:

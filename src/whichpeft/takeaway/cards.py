@@ -19,7 +19,15 @@ from whichpeft.study import TaskSource
 from whichpeft.takeaway.settled import backbone_source, source_of
 from whichpeft.takeaway.templates import template
 from whichpeft.tasks import TASKS
-from whichpeft.units import points, show_bytes, show_count, show_milliseconds, show_percent, show_seconds
+from whichpeft.units import (
+    counted,
+    points,
+    show_bytes,
+    show_count,
+    show_milliseconds,
+    show_percent,
+    show_seconds,
+)
 
 if TYPE_CHECKING:
     from whichpeft.analysis.comparable_groups import MethodRecords
@@ -127,7 +135,7 @@ def _text(
             metric=plain(row["metric"] or "score"),
             score=f"{points(score):.1f}",
             mean=f"{mean} points, 95 % interval" if mean else "",
-            seeds=len(row["seeds"]),
+            seeds=counted(len(row["seeds"]), "seed"),
             verdict="" if row["verdict"] in (None, "baseline") else verdict(row),
             baseline=plain(comparison.baseline),
             costs=[(what, show(row[key])) for key, what, show in _COSTS if row[key] is not None],
