@@ -34,7 +34,7 @@ def prepared(job: Job) -> Prepared:
     [("head", 2), ("top-layers:k=1", 1), ("top-layers:k=2", 0), ("full", 0), ("bitfit", 0), ("lora", 0)],
 )
 def test_what_lies_below_all_training(trials: Trials, method: str, layers: int) -> None:
-    assert len(prepared(trials.job(method)).untouched) == layers
+    assert len(prepared(trials.job(method)).frozen_prefix) == layers
 
 
 def test_what_lies_below_runs_as_in_use(trials: Trials) -> None:
@@ -51,7 +51,9 @@ def test_replaying_gives_what_the_layers_give(
 ) -> None:
     method += ",learning_rate=1e-2" if ":" in method else ":learning_rate=1e-2"
     kept = trials.run(method, epochs=3)
-    monkeypatch.setattr("whichpeft.engine.trial.replay_frozen", lambda prepared, *_, **__: prepared)
+    monkeypatch.setattr(
+        "whichpeft.engine.trial.use_cached_activations", lambda prepared, *_, **__: prepared
+    )
     anew = trials.run(method, epochs=3)
     assert kept.record.value("replayed_layers") == (2 if method.startswith("head") else 1)
     assert anew.record.value("replayed_layers") is None
@@ -97,7 +99,7 @@ def test_a_tuning_trial_leaves_the_test_split_alone(trials: Trials) -> None:
 def test_a_model_that_also_reads_the_layers_otherwise_is_not_replayed(trials: Trials) -> None:
     job = trials.job("head")
     ready = prepared(job)
-    layer = ready.untouched[0]
+    layer = ready.frozen_prefix[0]
     outputs = type(ready.task).outputs
 
     class Peeks(type(ready.task)):  # type: ignore[misc]
@@ -114,7 +116,7 @@ def test_a_model_that_also_reads_the_layers_otherwise_is_not_replayed(trials: Tr
 
     object.__setattr__(ready, "task", _as(Peeks, ready.task))
     splits = {"train": "fit", "validation": "validate", "test": "test"}
-    assert activation_cache.replay_frozen(ready, job.data, splits, Meter()) is ready
+    assert activation_cache.use_cached_activations(ready, job.data, splits, Meter()) is ready
 
 
 def _as(kind: type, task: object) -> object:

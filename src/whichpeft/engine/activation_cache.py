@@ -30,13 +30,13 @@ _MEMORY_SHARE = 0.06  # of what is free, for one split's activations, which are 
 _TOLERANCE = {"float32": 1e-3, "bfloat16": 0.05}  # of the largest output; other padding, other rounding
 
 
-class _CannotReplay(Exception):
+class _CannotCache(Exception):
     """The activations do not fit into memory, or are of no kind that can be replayed."""
 
 
 @dataclass(slots=True)
 class _Replay:
-    """Stands in for the untouched layers, each of which then returns what is in `now`.
+    """Stands in for the frozen layers, each of which then returns what is in `now`.
 
     width: of the tuple that a layer returns, 0 where it returns a tensor; known once recorded.
     beside: how many other trials may be keeping activations at the same time.
@@ -49,14 +49,14 @@ class _Replay:
 
     @contextmanager
     def recorded(self) -> Iterator[list[torch.Tensor]]:
-        """Give a list that gets the highest untouched layer's activations of each forward pass."""
+        """Give a list that gets the highest frozen layer's activations of each forward pass."""
         seen: list[torch.Tensor] = []
 
         def see(_: object, __: object, output: Any) -> None:
             parts = output if isinstance(output, tuple) else (output,)
             self.width = len(output) if isinstance(output, tuple) else 0
             if not isinstance(parts[0], torch.Tensor) or any(part is not None for part in parts[1:]):
-                raise _CannotReplay
+                raise _CannotCache
             seen.append(parts[0])
 
         hook = self.layers[-1].register_forward_hook(see)
@@ -77,7 +77,7 @@ class _Replay:
         return (self.now, *[None] * (self.width - 1)) if self.width else self.now
 
 
-class Replayed:
+class CachedActivations:
     """A split whose batches carry the activations at the boundary to the model's replay."""
 
     def __init__(self, examples: Examples, kept: _Kept, replay: _Replay, compute: Compute) -> None:
@@ -128,10 +128,10 @@ class _Kept:
         return padded
 
 
-def replay_frozen(
+def use_cached_activations(
     prepared: Prepared, data: Path, splits: Mapping[str, str], meter: Meter, *, beside: int = 0
 ) -> Prepared:
-    """Return the model with its untouched layers replayed from activations that are kept.
+    """Return the model with its frozen layers replayed from activations that are kept.
 
     That is the same model where there are none, where several processes share it, where a batch is
     not one pass through the model, or where replaying does not give what the model gives. data: the file
@@ -139,7 +139,7 @@ def replay_frozen(
     it, for all trials that read it. splits: those that will be read, each with the phase that its
     activations count to. beside: how many other trials may run at the same time.
     """
-    layers = prepared.untouched
+    layers = prepared.frozen_prefix
     if not layers or prepared.group.size > 1 or isinstance(prepared.task, DecodedTask):
         return prepared
     replay = _Replay(layers, beside)
@@ -150,11 +150,11 @@ def replay_frozen(
             with meter.phase(phase):
                 path = data.with_name(f"{data.stem}.{len(layers)}.{split}.activations")
                 kept = _read(path) or _compute(prepared, prepared.examples[split], replay, path)
-            replayed[split] = Replayed(prepared.examples[split], kept, replay, prepared.compute)
+            replayed[split] = CachedActivations(prepared.examples[split], kept, replay, prepared.compute)
         agrees = _agree(prepared, replayed, replay, next(iter(splits)))
-    except _CannotReplay:
+    except _CannotCache:
         return prepared
-    return replace(prepared, examples=replayed, replayed=len(layers)) if agrees else prepared
+    return replace(prepared, examples=replayed, cached_layers=len(layers)) if agrees else prepared
 
 
 def _compute(prepared: Prepared, examples: Examples, replay: _Replay, path: Path) -> _Kept:
@@ -167,13 +167,13 @@ def _compute(prepared: Prepared, examples: Examples, replay: _Replay, path: Path
             out = seen[-1]  # of a layer that runs several times, as ALBERT's, the last
             seen.clear()
             if out[0].nbytes * len(examples) > free:  # the largest batch comes first
-                raise _CannotReplay
+                raise _CannotCache
             sizes = _lengths(out, examples.sizes[batch])
             for row, index, size in zip(out.cpu(), batch.tolist(), sizes, strict=True):
                 parts[index] = row[:size].clone()
     ordered = [parts[i] for i in range(len(examples))]
     if len({part.shape[1:] for part in ordered}) > 1:
-        raise _CannotReplay
+        raise _CannotCache
     offsets = np.concatenate([[0], np.cumsum([len(part) for part in ordered])])
     kept = _Kept(torch.cat(ordered), offsets)
     partial = path.with_name(f"{path.name}.{os.getpid()}")

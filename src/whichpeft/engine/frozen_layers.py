@@ -10,7 +10,7 @@ from whichpeft.methods import Adapter
 from whichpeft.methods.placements import layer_lists
 
 
-def untouched_layers(
+def find_frozen_prefix(
     adapter: Adapter, before: Collection[str], head: Collection[str]
 ) -> tuple[torch.nn.Module, ...]:
     """Return the lowest layers of a model that a method neither trains nor adds anything to.
@@ -35,7 +35,7 @@ def untouched_layers(
 
 
 def keep_still(model: torch.nn.Module, layers: Sequence[torch.nn.Module]) -> None:
-    """Let untouched layers, and what comes before them, run as in use for good: without dropout.
+    """Let frozen layers, and what comes before them, run as in use for good: without dropout.
 
     What comes before is what a model defines before them; models define their parts in the order
     in which these run.

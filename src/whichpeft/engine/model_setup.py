@@ -17,7 +17,7 @@ from whichpeft.backbones.recompute import recompute_activations
 from whichpeft.engine.batches import as_trained_on, rows_of, training_batches
 from whichpeft.engine.compute import Compute, own_memory, store_frozen_weights
 from whichpeft.engine.dropout import use_fast_dropout
-from whichpeft.engine.frozen_layers import keep_still, untouched_layers
+from whichpeft.engine.frozen_layers import find_frozen_prefix, keep_still
 from whichpeft.engine.job import Job
 from whichpeft.engine.process_group import ALONE, Group, shard, whole_tensors
 from whichpeft.engine.quantise import parameter_size
@@ -39,8 +39,8 @@ class Prepared:
     """A model on its device with what belongs to it.
 
     at_once: examples that go through the model at once. group: the processes that share it.
-    untouched: its lowest layers, where nothing trains or is added in them or below them. replayed: how
-    many of these are read from what is kept.
+    frozen_prefix: its lowest layers, where nothing trains or is added in them or below them.
+    cached_layers: how many of these are read from what is kept.
     """
 
     task: Task
@@ -50,8 +50,8 @@ class Prepared:
     counts: tuple[Measurement, ...]
     at_once: int = 1
     group: Group = ALONE
-    untouched: tuple[torch.nn.Module, ...] = ()
-    replayed: int = 0
+    frozen_prefix: tuple[torch.nn.Module, ...] = ()
+    cached_layers: int = 0
     backbone: Backbone | None = None
 
     @property
@@ -137,8 +137,8 @@ def prepare(job: Job, compute: Compute, group: Group = ALONE) -> Prepared:
     if compute.device.type == "cpu":
         own_memory(adapter.model)
         use_fast_dropout(adapter.model)
-    untouched = untouched_layers(adapter, sizes, head)
-    keep_still(adapter.model, untouched)
+    frozen_prefix = find_frozen_prefix(adapter, sizes, head)
+    keep_still(adapter.model, frozen_prefix)
     if group.size > 1 and adapter.trains:
         shard(adapter.model, group, compute.device)
     else:
@@ -152,7 +152,7 @@ def prepare(job: Job, compute: Compute, group: Group = ALONE) -> Prepared:
         counts,
         at_once=job.at_once,
         group=group,
-        untouched=untouched,
+        frozen_prefix=frozen_prefix,
         backbone=job.backbone,
     )
     if trial.packing and adapter.trains:

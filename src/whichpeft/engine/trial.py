@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from whichpeft.engine.activation_cache import replay_frozen
+from whichpeft.engine.activation_cache import use_cached_activations
 from whichpeft.engine.checkpoint import Checkpoints
 from whichpeft.engine.compute import Compute, choose_compute
 from whichpeft.engine.environment import describe_setting
@@ -108,7 +108,7 @@ def _train(
     phases = {"train": "fit", "validation": "validate", "test": "test"}
     if trial.purpose != "final":
         del phases["test"]
-    prepared = replay_frozen(prepared, job.data, phases, meter, beside=job.beside)
+    prepared = use_cached_activations(prepared, job.data, phases, meter, beside=job.beside)
     start_stream(trial.seed, TRAINING, group.rank)
     fitted = FitResult()
     with Checkpoints(job, compute, meter) as checkpoints:
@@ -143,8 +143,8 @@ def result_of(
 ) -> Result:
     """Put together the result of a trial that came to its end, or was stopped."""
     measurements = list(prepared.counts)
-    if prepared.replayed:
-        measurements.append(_fact("replayed_layers", prepared.replayed, "count", "set-up"))
+    if prepared.cached_layers:
+        measurements.append(_fact("replayed_layers", prepared.cached_layers, "count", "set-up"))
     if prepared.adapter.trains:
         measurements += [
             _fact("validation_score", fitted.best_score, "fraction", "validate"),

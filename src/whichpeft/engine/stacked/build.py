@@ -67,7 +67,7 @@ def _stack_up(jobs: Sequence[Job], compute: Compute) -> Stacked:
     first = prepare(jobs[0], compute)
     if isinstance(first.task, DecodedTask):
         raise CannotBatch(f"what {first.task.name} asks of a model is read one model at a time")
-    if first.untouched:
+    if first.frozen_prefix:
         raise CannotBatch("its frozen layers are computed once for all trials, which is quicker")
     _check_steps(first)
     changing = _changed_by_training(first, jobs[0])
