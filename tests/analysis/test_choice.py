@@ -7,9 +7,9 @@ import pytest
 
 from whichpeft.analysis import comparisons
 from whichpeft.analysis.choice.candidates import Candidate
-from whichpeft.analysis.choice.choice import Answer, choose, choose_over_tasks, decide
+from whichpeft.analysis.choice.choice import Answer, choose, choose_across_tasks, decide
 from whichpeft.analysis.choice.constraints import Constraints, read_constraints
-from whichpeft.analysis.choice.evidence import OverTasks, Trials
+from whichpeft.analysis.choice.evidence import EvidenceAcrossTasks, TrialEvidence
 from whichpeft.analysis.choice.what_if import caveats, changes
 from whichpeft.analysis.statistics.intervals import Interval
 from whichpeft.errors import StudyError
@@ -261,7 +261,7 @@ def test_over_tasks_what_is_open_on_one_is_open():
         return comparisons(study, records, predictions=builders.predictions(records))
 
     def answer(found, constraints):
-        return choose_over_tasks([choose(c, constraints, rng=np.random.default_rng(0)) for c in found])
+        return choose_across_tasks([choose(c, constraints, rng=np.random.default_rng(0)) for c in found])
 
     early = answer(over(2), Constraints())
     assert [c.method for c in early.still_open] == ["ia3"]
@@ -342,14 +342,14 @@ def test_one_answer_over_several_tasks():
     found = comparisons(study, records, predictions=builders.predictions(records))
     answers = [choose(c, Constraints(), rng=np.random.default_rng(0)) for c in found]
     assert [a.chosen.method for a in answers] == ["lora", "bitfit"]
-    whole = choose_over_tasks(answers)
+    whole = choose_across_tasks(answers)
     assert whole.tasks == ("a", "b")
     assert (whole.chosen.method, whole.basis) == ("bitfit", "proved")
     assert whole.chosen.score.mean == pytest.approx(0.846)
     assert by_name(whole)["full"].gap.mean == pytest.approx(0.005)
     limited = [choose(c, Constraints(limits={"time": 15}), rng=np.random.default_rng(0)) for c in found]
-    assert choose_over_tasks(limited).chosen.method == "lora"
-    assert choose_over_tasks(answers[:1]) is None
+    assert choose_across_tasks(limited).chosen.method == "lora"
+    assert choose_across_tasks(answers[:1]) is None
 
 
 def over_two_tasks(tuned):
@@ -366,7 +366,7 @@ def over_two_tasks(tuned):
             records += [builders.final(method, s, score + s / 1000, **own) for s in range(3)]
     study = builders.study(["full", "lora"], task=None, tasks=["a", "b"])
     found = comparisons(study, records, predictions=builders.predictions(records))
-    return choose_over_tasks([choose(c, Constraints(), rng=np.random.default_rng(0)) for c in found])
+    return choose_across_tasks([choose(c, Constraints(), rng=np.random.default_rng(0)) for c in found])
 
 
 def test_over_tasks_a_method_is_tuned_only_where_it_is_on_all():
@@ -388,15 +388,17 @@ def test_gaps_over_tasks_are_as_certain_as_the_pairs_own_scores():
     tasks = []
     for _ in range(2):
         scores = rng.normal(0.8, 0.3, size=(11, 3, 200)) + rng.normal(0, 0.01, size=(11, 3, 1))
-        tasks.append(Trials(scores, (0, 1, 2), rng))
+        tasks.append(TrialEvidence(scores, (0, 1, 2), rng))
     places = [range(11), range(11)]
-    gap = OverTasks(tuple(tasks), places, rng).gap(1, 0)
-    pair = OverTasks(tuple(Trials(t.scores[:2], t.seeds, rng) for t in tasks), [[0, 1]] * 2, rng)
+    gap = EvidenceAcrossTasks(tuple(tasks), places, rng).gap(1, 0)
+    pair = EvidenceAcrossTasks(
+        tuple(TrialEvidence(t.scores[:2], t.seeds, rng) for t in tasks), [[0, 1]] * 2, rng
+    )
     assert gap.high - gap.low == pytest.approx(pair.gap(1, 0).high - pair.gap(1, 0).low, rel=0.03)
     assert pair.gap(0, 1) == pytest.approx((-gap.mean, *pair.gap(0, 1)[1:]))
     assert pair.gap(0, 1).high == pytest.approx(-pair.gap(1, 0).low)
     # One task alone is what the interval of its differences says.
-    alone = OverTasks((tasks[0],), [range(11)], rng)
+    alone = EvidenceAcrossTasks((tasks[0],), [range(11)], rng)
     assert alone.gap(1, 0) == pytest.approx(tasks[0].gap(1, 0), abs=0.001)
     assert alone.gap(0, 0) == (0, 0, 0)
 
@@ -432,7 +434,7 @@ def simulated(rng, true, *, seeds=5, examples=400):
     easy = rng.normal(0, 0.25, size=(1, 1, examples))
     scores = np.asarray(true)[:, None, None] + easy + rng.normal(0, 0.3, size=shape)
     scores = scores + rng.normal(0, 0.006, size=(len(true), seeds, 1))
-    evidence = Trials(scores, tuple(range(seeds)), rng)
+    evidence = TrialEvidence(scores, tuple(range(seeds)), rng)
     candidates = [
         Candidate(
             method=f"m{i}", method_id=None, variant="default", trains=True,

@@ -45,7 +45,7 @@ def test_so_many_examples_decide_where_no_number_of_seeds_does():
     parts = {"seed": 0.0, "example": 0.4, "rest": 0.2}
     needed = what_decides(effects(0.03, **parts), margin=0.02)
     assert needed.seeds is None
-    assert needed.seeds_beside == 3
+    assert needed.seeds_for_examples == 3
     assert (
         needed.sentence == f"no number of seeds decides: about {needed.examples:,} test examples would"
     )
@@ -55,8 +55,8 @@ def test_so_many_examples_decide_where_no_number_of_seeds_does():
 def test_where_neither_alone_decides_both_are_named():
     needed = what_decides(effects(0.0, seed=0.05, example=0.6, rest=0.2), margin=0.02)
     assert needed.seeds is None
-    assert needed.seeds_beside > 3
-    assert f"test examples with {needed.seeds_beside} seeds would" in needed.sentence
+    assert needed.seeds_for_examples > 3
+    assert f"test examples with {needed.seeds_for_examples} seeds would" in needed.sentence
 
 
 def test_a_gap_at_the_margin_is_not_promised_what_equivalence_needs():

@@ -1,6 +1,6 @@
 """Plain functions over records: what they say together. Reads facts, runs nothing."""
 
-from whichpeft.analysis.across_tasks import Across, across_tasks, signed_rank
+from whichpeft.analysis.across_tasks import AcrossTasks, across_tasks, signed_rank
 from whichpeft.analysis.budget_curve import curve_of
 from whichpeft.analysis.comparison import Comparison, compare, comparisons
 from whichpeft.analysis.example_scores import Predictions
@@ -12,18 +12,18 @@ from whichpeft.analysis.statistics.gap import MARGIN, Gap, paired_gap
 from whichpeft.analysis.statistics.holm import holm
 from whichpeft.analysis.statistics.intervals import CONFIDENCE, Interval, mean_interval
 from whichpeft.analysis.statistics.random_effects import draw_scores
-from whichpeft.analysis.two_studies import InBoth, TwoStudies, compare_studies
+from whichpeft.analysis.two_studies import MethodChange, TwoStudies, compare_studies
 from whichpeft.metrics.per_example import per_example
 
 __all__ = [
     "CONFIDENCE",
     "KEYS",
     "MARGIN",
-    "Across",
+    "AcrossTasks",
     "Comparison",
     "Gap",
-    "InBoth",
     "Interval",
+    "MethodChange",
     "Predictions",
     "Row",
     "Search",

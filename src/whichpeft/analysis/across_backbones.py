@@ -11,7 +11,7 @@ from whichpeft.analysis.rows import Row
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class OverBackbones:
+class AcrossBackbones:
     """One task on several backbones, the smallest first.
 
     backbones: name and number of parameters, without the head; rows: by method, as typed, its row on
@@ -29,7 +29,7 @@ class OverBackbones:
         return list(self.rows)
 
 
-def over_backbones(comparisons: Sequence[Comparison]) -> list[OverBackbones]:
+def across_backbones(comparisons: Sequence[Comparison]) -> list[AcrossBackbones]:
     """Put together the backbones of each task that has gaps on two of them or more.
 
     Methods are those with a gap on two backbones at least, in the order of the study; as tuned where
@@ -51,7 +51,7 @@ def backbone_parameters(methods: Sequence[MethodRecords]) -> int | None:
     return None
 
 
-def _put_together(task: str, comparisons: Sequence[Comparison]) -> OverBackbones | None:
+def _put_together(task: str, comparisons: Sequence[Comparison]) -> AcrossBackbones | None:
     names = [comparison.backbone for comparison in comparisons]
     sized: list[tuple[int, str, dict[str, Row]]] = []
     left = []
@@ -72,7 +72,7 @@ def _put_together(task: str, comparisons: Sequence[Comparison]) -> OverBackbones
     rows = {method: own for method, own in rows.items() if len(own) - own.count(None) > 1}
     if len(sized) < 2 or not rows:
         return None
-    return OverBackbones(
+    return AcrossBackbones(
         task=task,
         baseline=comparisons[0].baseline,
         backbones=tuple((name, size) for size, name, _ in sized),

@@ -58,7 +58,7 @@ class SignedRank:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Across:
+class AcrossTasks:
     """One backbone on several tasks: methods ranked, the best average rank first.
 
     ranks: by method, its rank on each task, 1 the best, ties at their mean; scores: what it scored
@@ -87,7 +87,7 @@ class Across:
 
 def across_tasks(
     comparisons: Sequence[Comparison], *, margin: float = MARGIN, rng: np.random.Generator
-) -> list[Across]:
+) -> list[AcrossTasks]:
     """Compare methods over all tasks of each backbone that has two tasks or more with scores.
 
     A method counts as tuned where it was tuned, and only where it completed on every task and its
@@ -96,7 +96,7 @@ def across_tasks(
     by_backbone: dict[str, list[Comparison]] = {}
     for comparison in comparisons:
         by_backbone.setdefault(comparison.backbone, []).append(comparison)
-    found = [_across(backbone, own, margin, rng) for backbone, own in by_backbone.items()]
+    found = [_across_tasks(backbone, own, margin, rng) for backbone, own in by_backbone.items()]
     return [one for one in found if one is not None]
 
 
@@ -146,9 +146,9 @@ def signed_rank(differences: Sequence[float], *, margin: float, rng: np.random.G
     )
 
 
-def _across(
+def _across_tasks(
     backbone: str, comparisons: Sequence[Comparison], margin: float, rng: np.random.Generator
-) -> Across | None:
+) -> AcrossTasks | None:
     names = [comparison.task for comparison in comparisons]
     twice = sorted({name for name in names if names.count(name) > 1})
     notes = tuple(
@@ -173,7 +173,7 @@ def _across(
     best_first = [int(i) for i in np.argsort(averages, kind="stable")]
     too_few = _too_few(len(usable), len(methods))
     baseline = comparisons[0].baseline
-    return Across(
+    return AcrossTasks(
         backbone=backbone,
         baseline=baseline,
         margin=margin,

@@ -16,7 +16,7 @@ from whichpeft.analysis.comparable_groups import (
 from whichpeft.analysis.example_scores import Predictions, ScoresByExample
 from whichpeft.analysis.frontier import mark_frontier
 from whichpeft.analysis.learning import Curves
-from whichpeft.analysis.method_facts import own_facts
+from whichpeft.analysis.method_facts import method_facts
 from whichpeft.analysis.rows import Row, unknown_row
 from whichpeft.analysis.search import Search, read_search
 from whichpeft.analysis.statistics.gap import MARGIN
@@ -153,7 +153,8 @@ def _compare(
 ) -> Comparison:
     own = [method_effects(kept, scores) for kept in group.methods]
     rows = [
-        own_facts(study, group, kept, effects) for kept, effects in zip(group.methods, own, strict=True)
+        method_facts(study, group, kept, effects)
+        for kept, effects in zip(group.methods, own, strict=True)
     ]
     chance = next((row["chance"] for row in rows if row["chance"] is not None), None)
     metric = next((row["metric"] for row in rows if row["metric"] is not None), None)

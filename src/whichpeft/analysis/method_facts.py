@@ -24,7 +24,7 @@ _COSTS = (
 )
 
 
-def own_facts(
+def method_facts(
     study: Study, group: ComparableGroup, kept: MethodRecords, effects: VarianceComponents | None
 ) -> Row:
     """Return a row with what a method's own records say, without looking at any other method.

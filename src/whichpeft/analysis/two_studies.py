@@ -23,7 +23,7 @@ Verdict = Literal["equivalent", "better", "worse", "undecided"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class InBoth:
+class MethodChange:
     """One method on one backbone and task, in the first study and in the second.
 
     first, second: its rows; None where a study lacks it. backbone, task: as the second names them, or
@@ -67,11 +67,11 @@ class TwoStudies:
 
     names: tuple[str, str]
     changes: tuple[Change, ...]
-    methods: tuple[InBoth, ...]
+    methods: tuple[MethodChange, ...]
     margin: float = MARGIN
 
     @property
-    def flipped(self) -> list[InBoth]:
+    def flipped(self) -> list[MethodChange]:
         """Return the methods whose verdict against the baseline is another one in the second study."""
         return [method for method in self.methods if method.flipped]
 
@@ -93,7 +93,7 @@ def compare_studies(
         for comparisons in (_renamed(first[1], second[1]), second[1])
     ]
     found = [
-        _in_both(sides[0].get(key), sides[1].get(key), margin)
+        _method_change(sides[0].get(key), sides[1].get(key), margin)
         for key in dict.fromkeys([*sides[0], *sides[1]])
     ]
     adjusted = holm([method.p_value for method, _ in found])
@@ -144,13 +144,13 @@ def _key(comparison: Comparison, row: Row, kept: MethodRecords) -> tuple[str, st
     return comparison.backbone, comparison.task, row["method_id"] or row["method"], row["variant"]
 
 
-def _in_both(
+def _method_change(
     first: Side | None, second: Side | None, margin: float
-) -> tuple[InBoth, VarianceComponents | None]:
+) -> tuple[MethodChange, VarianceComponents | None]:
     known = second or first
     assert known is not None  # a key comes from one of the two
     comparison, row, _ = known
-    method = InBoth(
+    method = MethodChange(
         backbone=comparison.backbone,
         task=comparison.task,
         method=row["method"],

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from whichpeft.analysis import Across, Comparison, across_tasks
-from whichpeft.analysis.across_backbones import OverBackbones, over_backbones
+from whichpeft.analysis import AcrossTasks, Comparison, across_tasks
+from whichpeft.analysis.across_backbones import AcrossBackbones, across_backbones
 from whichpeft.records import Record
 from whichpeft.study import Study
 
@@ -35,14 +35,14 @@ class ReportContents:
     """One for each backbone and task."""
 
     @cached_property
-    def across(self) -> list[Across]:
+    def across(self) -> list[AcrossTasks]:
         """Return how methods compare over all tasks, for each backbone that has several."""
         return across_tasks(self.comparisons, rng=np.random.default_rng(0))
 
     @cached_property
-    def backbones(self) -> list[OverBackbones]:
+    def backbones(self) -> list[AcrossBackbones]:
         """Return how gaps change with the size of the backbone, for each task that has several."""
-        return over_backbones(self.comparisons)
+        return across_backbones(self.comparisons)
 
     @cached_property
     def answers(self) -> list[ShortAnswer]:
@@ -70,7 +70,7 @@ class ReportContents:
         margin: float = 2.0,
     ) -> Choices:
         """Choose as `Report.choose` says. Raises StudyError if a limit cannot be read."""
-        from whichpeft.analysis.choice.choice import choose, choose_over_tasks
+        from whichpeft.analysis.choice.choice import choose, choose_across_tasks
         from whichpeft.analysis.choice.constraints import read_constraints
         from whichpeft.report.choices import Choices
 
@@ -86,7 +86,7 @@ class ReportContents:
         rng = np.random.default_rng(0)
         answers = [choose(comparison, constraints, rng=rng) for comparison in self.comparisons]
         for backbone in dict.fromkeys(answer.backbone for answer in answers):
-            whole = choose_over_tasks([a for a in answers if a.backbone == backbone])
+            whole = choose_across_tasks([a for a in answers if a.backbone == backbone])
             if whole is not None:
                 answers.append(whole)
         return Choices(tuple(answers))

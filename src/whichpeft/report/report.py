@@ -12,14 +12,14 @@ import pandas as pd
 
 from whichpeft.analysis import (
     KEYS,
-    Across,
+    AcrossTasks,
     Comparison,
     Predictions,
     Row,
     comparisons,
     with_pscp,
 )
-from whichpeft.analysis.across_backbones import OverBackbones
+from whichpeft.analysis.across_backbones import AcrossBackbones
 from whichpeft.analysis.learning import Curves
 from whichpeft.analysis.rows import COUNTS, IDENTITY
 from whichpeft.errors import NewerRecord, RecordError
@@ -108,12 +108,12 @@ class Report:
         return self.contents.comparisons
 
     @property
-    def across(self) -> list[Across]:
+    def across(self) -> list[AcrossTasks]:
         """Return how methods compare over all tasks, for each backbone that has several."""
         return self.contents.across
 
     @property
-    def backbones(self) -> list[OverBackbones]:
+    def backbones(self) -> list[AcrossBackbones]:
         """Return how gaps change with the size of the backbone, for each task that has several."""
         return self.contents.backbones
 

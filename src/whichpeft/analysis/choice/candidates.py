@@ -52,7 +52,7 @@ class Candidate:
         return not self.excluded
 
 
-def entrants(comparison: Comparison, constraints: Constraints) -> list[tuple[Candidate, int]]:
+def candidates_of(comparison: Comparison, constraints: Constraints) -> list[tuple[Candidate, int]]:
     """Return a candidate for each answer of a comparison, with the place of its row."""
     found = []
     answers = comparison.answers
@@ -110,7 +110,7 @@ def _unmeasured(row: Row, key: str, alike: bool) -> str:
     return "was not measured"
 
 
-def over_tasks(
+def candidate_across_tasks(
     own: Sequence[Candidate], tasks: Sequence[str], *, place: int | None, score: Interval
 ) -> Candidate:
     """Return a method's candidate over tasks, from its candidates on each.

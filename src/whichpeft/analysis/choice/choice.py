@@ -23,9 +23,14 @@ from typing import Literal
 
 import numpy as np
 
-from whichpeft.analysis.choice.candidates import UNKNOWN, Candidate, entrants, over_tasks
+from whichpeft.analysis.choice.candidates import (
+    UNKNOWN,
+    Candidate,
+    candidate_across_tasks,
+    candidates_of,
+)
 from whichpeft.analysis.choice.constraints import Constraints
-from whichpeft.analysis.choice.evidence import Evidence, OverTasks, Trials, gather
+from whichpeft.analysis.choice.evidence import Evidence, EvidenceAcrossTasks, TrialEvidence, gather
 from whichpeft.analysis.comparable_groups import MethodRecords
 from whichpeft.analysis.comparison import Comparison
 from whichpeft.analysis.example_scores import Array
@@ -77,7 +82,7 @@ def choose(comparison: Comparison, constraints: Constraints, *, rng: np.random.G
     """
     candidates: list[Candidate] = []
     kept: list[MethodRecords] = []
-    for candidate, place in entrants(comparison, constraints):
+    for candidate, place in candidates_of(comparison, constraints):
         if candidate.place is not None:
             candidate = replace(candidate, place=len(kept))
             kept.append(comparison.records[place])
@@ -96,14 +101,14 @@ def choose(comparison: Comparison, constraints: Constraints, *, rng: np.random.G
     )
 
 
-def choose_over_tasks(answers: Sequence[Answer]) -> Answer | None:
+def choose_across_tasks(answers: Sequence[Answer]) -> Answer | None:
     """Choose one method for all tasks of a backbone, by its mean score over them.
 
     Limits have to hold on each task; costs are means over the tasks. None where the answers are not
     of several tasks, each once, or nothing was compared on one of them.
     """
     tasks = tuple(task for answer in answers for task in answer.tasks)
-    parts = [answer.evidence for answer in answers if isinstance(answer.evidence, Trials)]
+    parts = [answer.evidence for answer in answers if isinstance(answer.evidence, TrialEvidence)]
     if len(set(tasks)) < len(answers) or len(answers) < 2 or len(parts) < len(answers):
         return None
     by_method = [{c.method: c for c in answer.candidates} for answer in answers]
@@ -114,12 +119,12 @@ def choose_over_tasks(answers: Sequence[Answer]) -> Answer | None:
     ]
     compared = [own for own in shared if all(c.place is not None for c in own)]
     places = [[own[i].place or 0 for own in compared] for i in range(len(parts))]
-    evidence = OverTasks(tuple(parts), places, parts[0].rng) if compared else None
+    evidence = EvidenceAcrossTasks(tuple(parts), places, parts[0].rng) if compared else None
     candidates = []
     for own in shared:
         place = compared.index(own) if own in compared else None
         score = evidence.score(place) if evidence is not None and place is not None else UNKNOWN
-        candidates.append(over_tasks(own, tasks, place=place, score=score))
+        candidates.append(candidate_across_tasks(own, tasks, place=place, score=score))
     metrics = {answer.metric for answer in answers}
     return decide(
         Answer(

@@ -57,7 +57,7 @@ class Evidence(Protocol):
 
 
 @dataclass(frozen=True)
-class Trials:
+class TrialEvidence:
     """Evidence from the trials of one backbone on one task.
 
     scores: shape (methods, seeds, examples); examples is 1 where only one score a seed is known, and
@@ -118,14 +118,14 @@ class Trials:
 
 
 @dataclass(frozen=True)
-class OverTasks:
+class EvidenceAcrossTasks:
     """Evidence on the mean score over tasks: what is drawn for each adds up.
 
     places: of the methods in each task's evidence, in one order. Gaps rest on each task's own
     differences of the two methods, as those on one task do, and not on `draws` of all methods.
     """
 
-    tasks: tuple[Trials, ...]
+    tasks: tuple[TrialEvidence, ...]
     places: Sequence[Sequence[int]]
     rng: np.random.Generator
 
@@ -204,7 +204,7 @@ class OverTasks:
 
 def gather(
     methods: Sequence[MethodRecords], scores: ScoresByExample, *, rng: np.random.Generator
-) -> Trials | None:
+) -> TrialEvidence | None:
     """Gather the final trials of methods, at least one, on the seeds that all of them completed.
 
     Scores are known by example where every trial left its predictions; else one a seed is. None
@@ -218,5 +218,5 @@ def gather(
     known = [values for values in found if values is not None]
     if len(known) < len(found):
         whole = [by_seed(kept) for kept in methods]
-        return Trials(np.array([[[own[seed]] for seed in seeds] for own in whole]), seeds, rng)
-    return Trials(np.stack(known), seeds, rng)
+        return TrialEvidence(np.array([[[own[seed]] for seed in seeds] for own in whole]), seeds, rng)
+    return TrialEvidence(np.stack(known), seeds, rng)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from whichpeft.analysis.choice.candidates import Candidate
 from whichpeft.analysis.choice.choice import Answer, pick
 from whichpeft.analysis.choice.constraints import COSTS
-from whichpeft.analysis.choice.evidence import Trials
+from whichpeft.analysis.choice.evidence import TrialEvidence
 from whichpeft.analysis.statistics.gap import LEVEL
 from whichpeft.analysis.statistics.power import what_proves
 from whichpeft.units import points
@@ -118,7 +118,7 @@ def _more_data(answer: Answer) -> str | None:
     chosen, evidence, margin = answer.chosen, answer.evidence, answer.constraints.margin
     if chosen is None or chosen.place is None or answer.within_margin or len(answer.allowed) == 1:
         return None
-    if not isinstance(evidence, Trials) or _untold(answer):
+    if not isinstance(evidence, TrialEvidence) or _untold(answer):
         return None
     goal = f"prove {chosen.method} within {points(margin):.1f} points of every other allowed method"
     found = []
@@ -129,7 +129,7 @@ def _more_data(answer: Answer) -> str | None:
             found.append(what_proves(evidence.effects(chosen.place, other.place), margin=margin))
     if any(needed.seeds is None and needed.examples is None for needed in found):
         return f"No number of seeds or test examples within reach would {goal}."
-    seeds = max((needed.seeds or needed.seeds_beside or 0 for needed in found), default=0)
+    seeds = max((needed.seeds or needed.seeds_for_examples or 0 for needed in found), default=0)
     examples = max((needed.examples or 0 for needed in found), default=0)
     if examples:
         return (
@@ -187,7 +187,7 @@ def _untold(answer: Answer) -> list[str]:
 
 def _no_examples(answer: Answer) -> str | None:
     evidence = answer.evidence
-    if not isinstance(evidence, Trials) or evidence.examples is not None:
+    if not isinstance(evidence, TrialEvidence) or evidence.examples is not None:
         return None
     return (
         "Scores are known by seed and not by example, so what is said holds for this test set, "

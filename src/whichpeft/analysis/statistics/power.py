@@ -24,13 +24,13 @@ class Needed:
     """What would decide with 80 % probability.
 
     seeds: that many decide on these test examples, or None where no number up to 1,000 does.
-    examples: then that many test examples, with `seeds_beside` seeds, or None where a million
+    examples: then that many test examples, with `seeds_for_examples` seeds, or None where a million
     would not do either. sentence: the same in words, without a full stop.
     """
 
     seeds: int | None = None
     examples: int | None = None
-    seeds_beside: int | None = None
+    seeds_for_examples: int | None = None
     sentence: str
 
 
@@ -87,7 +87,7 @@ def _needed(
             more = "" if beside == effects.seeds else f" with {beside:,} seeds"
             return Needed(
                 examples=count,
-                seeds_beside=beside,
+                seeds_for_examples=beside,
                 sentence=f"no number of seeds decides: about {count:,} test examples{more} would",
             )
         beside *= 2

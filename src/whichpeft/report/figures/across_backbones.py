@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from whichpeft.analysis.across_backbones import OverBackbones
-from whichpeft.report.figures.figure import Drawn, Figure, Size, titled
+from whichpeft.analysis.across_backbones import AcrossBackbones
+from whichpeft.report.figures.figure import Figure, FigureRow, Size, titled
 from whichpeft.report.figures.figure_data import interval_columns, named_columns
 from whichpeft.report.figures.label_placement import CHAR, LINE, distinct, shortened, spread
 from whichpeft.report.figures.scales import Axes, log_ticks, x_domain
@@ -31,7 +31,7 @@ _LEAD = 16  # pixels from the end of a line to its name
 _ABOVE = 18  # pixels above the plot for the backbones' names
 
 
-def backbone_figures(over: OverBackbones, size: Size) -> dict[str, Figure]:
+def backbone_figures(over: AcrossBackbones, size: Size) -> dict[str, Figure]:
     """Return the figure of one task's backbones by the name of its file."""
     caption = (
         f"Score minus that of {plain(over.baseline)} on the same backbone, paired by seed; bars: 95 % "
@@ -50,7 +50,7 @@ def backbone_figures(over: OverBackbones, size: Size) -> dict[str, Figure]:
     return {"gap-by-backbone": figure}
 
 
-def _lines(over: OverBackbones, size: Size) -> Spec:
+def _lines(over: AcrossBackbones, size: Size) -> Spec:
     room = size.width * 0.38
     names = dict(
         zip(over.methods, distinct([shortened(plain(m), room) for m in over.methods]), strict=True)
@@ -104,7 +104,7 @@ def _lines(over: OverBackbones, size: Size) -> Spec:
 
 
 def _names_above(
-    over: OverBackbones, ends: tuple[float, float], width: int
+    over: AcrossBackbones, ends: tuple[float, float], width: int
 ) -> list[list[dict[str, Any]]]:
     """Return the backbones' names in rows, from the lowest up, so that none covers another."""
     rows: list[list[dict[str, Any]]] = []
@@ -127,7 +127,7 @@ def _bounds(gaps: list[dict[str, Any]], key: str) -> list[float]:
 
 
 def _values(
-    over: OverBackbones, names: dict[str, str], domain: tuple[float, float], height: int
+    over: AcrossBackbones, names: dict[str, str], domain: tuple[float, float], height: int
 ) -> list[dict[str, Any]]:
     """Return the points of all lines; the last of each bears its name, at a height of its own."""
     look = looks(over.methods)
@@ -158,7 +158,7 @@ def _values(
     return values
 
 
-def _table(over: OverBackbones) -> list[Drawn]:
+def _table(over: AcrossBackbones) -> list[FigureRow]:
     return [
         {"task": plain(over.task), "backbone": plain(backbone), "backbone_parameters": count}
         | named_columns(row)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from whichpeft.analysis import Across
+from whichpeft.analysis import AcrossTasks
 from whichpeft.report.figures.figure import Figure, Size, titled
 from whichpeft.report.figures.heatmap import heat_figure
 from whichpeft.report.figures.label_placement import CHAR, distinct, shortened
@@ -27,12 +27,12 @@ _STEP = 24  # pixels from one method to the next
 _BAR = 9  # pixels from one group's bar to the next
 
 
-def across_figures(across: Across, size: Size) -> dict[str, Figure]:
+def across_figures(across: AcrossTasks, size: Size) -> dict[str, Figure]:
     """Return the figures of one backbone's tasks by the name of their files."""
     return {"scores": heat_figure(across, size), "ranks": ranks_figure(across, size)}
 
 
-def ranks_figure(across: Across, size: Size) -> Figure:
+def ranks_figure(across: AcrossTasks, size: Size) -> Figure:
     """Draw a critical-difference diagram: average ranks, and bars beside methods that do not differ.
 
     Methods have a line each, the best first, so that names have room however many there are; small
@@ -70,7 +70,7 @@ def ranks_figure(across: Across, size: Size) -> Figure:
     )  # fmt: skip
 
 
-def _ranks(across: Across, names: dict[str, str], width: int, height: int, label: int) -> Spec:
+def _ranks(across: AcrossTasks, names: dict[str, str], width: int, height: int, label: int) -> Spec:
     count = len(names)
     colour = colours(across.methods)
     every = max(1, -(-count // max(2, width // 26)))
@@ -114,7 +114,7 @@ def _ruler(difference: float, x: Spec) -> list[Spec]:
     ]  # fmt: skip
 
 
-def _bars(across: Across, groups: list[tuple[str, ...]], height: int) -> Spec:
+def _bars(across: AcrossTasks, groups: list[tuple[str, ...]], height: int) -> Spec:
     """Draw a bar for each group of methods that do not differ, level with their lines."""
     place = {method: i for i, method in enumerate(across.methods)}
     values = [

@@ -8,7 +8,7 @@ from typing import Any
 from whichpeft.analysis import Comparison, Row
 from whichpeft.records import Record
 from whichpeft.records.record import finite
-from whichpeft.report.figures.figure import Drawn, Figure, Size, titled
+from whichpeft.report.figures.figure import Figure, FigureRow, Size, titled
 from whichpeft.report.figures.figure_data import named_columns
 from whichpeft.report.figures.label_placement import CHAR, distinct, shortened
 from whichpeft.report.figures.style import colours
@@ -162,7 +162,7 @@ def _value(pair: Profiled, name: str) -> float | None:
     return finite(pair[1].value(name))
 
 
-def _table(pairs: Sequence[Profiled], parts: dict[str, str]) -> list[Drawn]:
+def _table(pairs: Sequence[Profiled], parts: dict[str, str]) -> list[FigureRow]:
     return [
         named_columns(pair[0]) | {name: _value(pair, name) for name in parts.values()} for pair in pairs
     ]

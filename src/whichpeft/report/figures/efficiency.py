@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from whichpeft.analysis import Comparison
-from whichpeft.report.figures.figure import Drawn, Figure, Size, titled, undrawn
+from whichpeft.report.figures.figure import Figure, FigureRow, Size, titled, undrawn
 from whichpeft.report.figures.figure_data import named_columns
 from whichpeft.report.figures.label_placement import CHAR, distinct
 from whichpeft.report.figures.style import colours
@@ -32,7 +32,7 @@ def efficiency(comparison: Comparison, size: Size) -> Figure:
     rows = comparison.answers
     names = distinct([plain(row["method"]) for row in rows])
     colour = colours([row["method"] for row in rows])
-    table: list[Drawn] = [
+    table: list[FigureRow] = [
         named_columns(row)
         | {
             "parameter_efficiency_percent": _rest(row["percent_of_full"]),
@@ -78,7 +78,7 @@ def efficiency(comparison: Comparison, size: Size) -> Figure:
 
 
 def _bars(
-    title: str, values: Sequence[Drawn], names: Sequence[str], *, width: int, label: int | None
+    title: str, values: Sequence[FigureRow], names: Sequence[str], *, width: int, label: int | None
 ) -> Spec:
     low = min([0.0, *(value["end"] for value in values)])
     y = word("method", sort=list(names), axis=names_axis(label))

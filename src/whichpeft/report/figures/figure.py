@@ -9,7 +9,7 @@ from typing import Any
 
 from whichpeft.report.figures.vega import Chart, Spec, mark, word
 
-Drawn = dict[str, Any]
+FigureRow = dict[str, Any]
 """A row of what a figure draws, by column; the names of columns carry units."""
 
 
@@ -54,7 +54,7 @@ class Figure:
     chart: Chart
     group: str = ""
     label: str = ""
-    rows: Sequence[Drawn] = ()
+    rows: Sequence[FigureRow] = ()
     undrawn: str = ""
 
 
@@ -65,7 +65,7 @@ def titled(
     title: str,
     about: str,
     caption: str,
-    rows: Sequence[Drawn] = (),
+    rows: Sequence[FigureRow] = (),
     group: str = "",
     label: str = "",
 ) -> Figure:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from whichpeft.analysis import Comparison, Row
-from whichpeft.report.figures.figure import Drawn, Figure, Size, titled, undrawn
+from whichpeft.report.figures.figure import Figure, FigureRow, Size, titled, undrawn
 from whichpeft.report.figures.figure_data import interval_columns, named_columns
 from whichpeft.report.figures.label_placement import CHAR, distinct, shortened
 from whichpeft.report.figures.style import looks
@@ -171,7 +171,7 @@ def _words(row: Row, *, brief: bool) -> tuple[str, str]:
     return verdict(row), "; ".join(parts)
 
 
-def _columns(row: Row) -> Drawn:
+def _columns(row: Row) -> FigureRow:
     proved = row["proved_margin"]
     return (
         named_columns(row)

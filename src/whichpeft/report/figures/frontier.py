@@ -12,7 +12,7 @@ from whichpeft.analysis.choice.constraints import COSTS, Cost
 from whichpeft.analysis.choice.evidence import gather
 from whichpeft.analysis.example_scores import Array
 from whichpeft.analysis.frontier import frontier_probability, on_frontier
-from whichpeft.report.figures.figure import Drawn, Figure, Size, titled, undrawn
+from whichpeft.report.figures.figure import Figure, FigureRow, Size, titled, undrawn
 from whichpeft.report.figures.figure_data import score_columns
 from whichpeft.report.figures.scales import Axes, Point
 from whichpeft.report.figures.scatter import scatter
@@ -166,7 +166,7 @@ def _table(
     costs: Sequence[float],
     likely: Sequence[float | None],
     places: Sequence[bool],
-) -> list[Drawn]:
+) -> list[FigureRow]:
     return [
         score_columns(row)
         | {column: value, "on_observed_frontier": place, "frontier_probability": chance}

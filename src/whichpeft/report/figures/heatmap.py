@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from whichpeft.analysis import Across
+from whichpeft.analysis import AcrossTasks
 from whichpeft.report.figures.figure import Figure, Size, titled
 from whichpeft.report.figures.label_placement import CHAR, distinct, shortened
 from whichpeft.report.figures.vega import Spec, as_is, chart, mark, names_axis, tooltip, word
@@ -19,7 +19,7 @@ _FULL = 10.0  # points of gap at which a colour is at its strongest
 _BELOW, _EVEN, _ABOVE = (213, 94, 0), (244, 244, 246), (0, 114, 178)
 
 
-def heat_figure(across: Across, size: Size) -> Figure:
+def heat_figure(across: AcrossTasks, size: Size) -> Figure:
     """Draw a cell for each method and task: the score as a number, the gap as a colour."""
     base = across.baseline if across.baseline in across.scores else None
     cells = _cells(across, base)
@@ -47,7 +47,7 @@ def heat_figure(across: Across, size: Size) -> Figure:
     )
 
 
-def _cells(across: Across, base: str | None) -> list[dict[str, Any]]:
+def _cells(across: AcrossTasks, base: str | None) -> list[dict[str, Any]]:
     found = []
     for i, task in enumerate(across.tasks):
         own = [across.scores[method][i] for method in across.methods]
@@ -72,7 +72,7 @@ def _cells(across: Across, base: str | None) -> list[dict[str, Any]]:
     return found
 
 
-def _map(across: Across, cells: list[dict[str, Any]], size: Size) -> Spec:
+def _map(across: AcrossTasks, cells: list[dict[str, Any]], size: Size) -> Spec:
     room = 90 if size.stacked else 170
     names = distinct([shortened(plain(method), room) for method in across.methods])
     label = round(CHAR * max(map(len, names))) + 8

@@ -8,7 +8,7 @@ from typing import Any
 
 from whichpeft.analysis import Comparison
 from whichpeft.analysis.learning import LOSS, SCORE, Step, learning_curve
-from whichpeft.report.figures.figure import Drawn, Figure, Size, titled
+from whichpeft.report.figures.figure import Figure, FigureRow, Size, titled
 from whichpeft.report.figures.label_placement import CHAR, LINE, distinct, shortened, spread
 from whichpeft.report.figures.style import looks
 from whichpeft.report.figures.vega import (
@@ -166,8 +166,8 @@ def _values(
     return values
 
 
-def _table(scores: Lines, losses: Lines) -> list[Drawn]:
-    rows: list[Drawn] = []
+def _table(scores: Lines, losses: Lines) -> list[FigureRow]:
+    rows: list[FigureRow] = []
     for lines, key, scale in ((scores, "validation_score_points", 100.0), (losses, "train_loss", 1.0)):
         rows += [
             {"method": plain(method), "step": step.step, "measure": key, "mean": scale * step.mean,

@@ -7,8 +7,8 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
-from whichpeft.analysis import Across, Comparison
-from whichpeft.analysis.across_backbones import OverBackbones
+from whichpeft.analysis import AcrossTasks, Comparison
+from whichpeft.analysis.across_backbones import AcrossBackbones
 from whichpeft.report.figure_set import figures
 from whichpeft.report.figures.across_backbones import backbone_figures
 from whichpeft.report.figures.across_tasks import across_figures
@@ -77,7 +77,7 @@ def _section(comparison: Comparison, place: int, beside: str | None) -> dict[str
     }
 
 
-def _across(across: Across, place: int) -> dict[str, Any]:
+def _across(across: AcrossTasks, place: int) -> dict[str, Any]:
     """Return what the template needs of several tasks at once."""
     colour = colours(across.methods)
     return {
@@ -95,7 +95,7 @@ def _across(across: Across, place: int) -> dict[str, Any]:
     }
 
 
-def _backbones(over: OverBackbones, place: int) -> dict[str, Any]:
+def _backbones(over: AcrossBackbones, place: int) -> dict[str, Any]:
     """Return what the template needs of several backbones on one task."""
     return {
         "id": f"backbones-{place}",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from whichpeft.analysis import Across
+from whichpeft.analysis import AcrossTasks
 from whichpeft.report.text import UNKNOWN, plain
 from whichpeft.units import points
 
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 _BETWEEN = 3  # cells between two columns: padding and what the box draws
 
 
-def heading(across: Across) -> str:
+def heading(across: AcrossTasks) -> str:
     """Name what is put together: ``minilm over 5 tasks``."""
     return f"{plain(across.backbone)} over {len(across.tasks)} tasks"
 
 
-def columns(across: Across) -> list[tuple[str, str]]:
+def columns(across: AcrossTasks) -> list[tuple[str, str]]:
     """Return the title and the meaning of each column."""
     found = [
         ("method", "as typed in the study"),
@@ -37,7 +37,7 @@ def columns(across: Across) -> list[tuple[str, str]]:
     return [*found, *((plain(task), "its rank on this task") for task in across.tasks)]
 
 
-def cells(across: Across) -> list[list[str]]:
+def cells(across: AcrossTasks) -> list[list[str]]:
     """Return a row of text for each method, the best average rank first."""
     rows = []
     for method in across.methods:
@@ -56,7 +56,7 @@ def cells(across: Across) -> list[list[str]]:
     return rows
 
 
-def order_words(across: Across) -> str:
+def order_words(across: AcrossTasks) -> str:
     """Say whether the order of the methods is more than chance."""
     if across.order is None:
         return f"not tested: {across.too_few}"
@@ -71,7 +71,7 @@ def order_words(across: Across) -> str:
     )
 
 
-def probability_words(across: Across) -> str | None:
+def probability_words(across: AcrossTasks) -> str | None:
     """Say what the probabilities are of, where there are any."""
     if not across.against:
         return None
@@ -81,13 +81,13 @@ def probability_words(across: Across) -> str | None:
     )
 
 
-def remarks(across: Across) -> list[str]:
+def remarks(across: AcrossTasks) -> list[str]:
     """Name what was left out, and why."""
     left = [f"{plain(method)} is left out: {plain(why)}" for method, why in across.left_out.items()]
     return [*left, *map(plain, across.notes)]
 
 
-def print_across(found: Sequence[Across], console: Console) -> None:
+def print_across(found: Sequence[AcrossTasks], console: Console) -> None:
     """Print one table for each backbone, without the ranks on single tasks where they do not fit."""
     from rich import box
     from rich.table import Table
@@ -111,7 +111,7 @@ def print_across(found: Sequence[Across], console: Console) -> None:
             console.print(Text(f"note  {remark}", style="yellow"))
 
 
-def _fitting(across: Across, width: int) -> list[int]:
+def _fitting(across: AcrossTasks, width: int) -> list[int]:
     """Return the places of the columns to print."""
     titles = [title for title, _ in columns(across)]
     rows = [titles, *cells(across)]

@@ -9,7 +9,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from whichpeft.analysis import InBoth, Row, TwoStudies
+from whichpeft.analysis import MethodChange, Row, TwoStudies
 from whichpeft.report.tables.columns import with_interval
 from whichpeft.report.tables.export import cell, strict
 from whichpeft.report.text import UNKNOWN, plain
@@ -59,13 +59,13 @@ class Column:
 
     title: str
     meaning: str
-    show: Callable[[InBoth], str]
+    show: Callable[[MethodChange], str]
     keep: int
     words: bool = False
 
 
-def _both(show: Callable[[Row], str], *, cost: bool = False) -> Callable[[InBoth], str]:
-    def shown(method: InBoth) -> str:
+def _both(show: Callable[[Row], str], *, cost: bool = False) -> Callable[[MethodChange], str]:
+    def shown(method: MethodChange) -> str:
         texts = [UNKNOWN if row is None else show(row) for row in (method.first, method.second)]
         if texts == [UNKNOWN, UNKNOWN]:
             return UNKNOWN
@@ -83,7 +83,7 @@ def _gap(row: Row) -> str:
     return "baseline" if row["verdict"] == "baseline" else with_interval(row, "gap", sign=True)
 
 
-def _difference(method: InBoth) -> str:
+def _difference(method: MethodChange) -> str:
     if method.difference is None:
         return UNKNOWN
     text = f"{points(method.difference):+.1f}"
@@ -92,7 +92,7 @@ def _difference(method: InBoth) -> str:
     return f"{text} ± {points(method.high - method.difference):.1f}"
 
 
-def _verdicts(method: InBoth) -> str:
+def _verdicts(method: MethodChange) -> str:
     found = [row["verdict"] or UNKNOWN if row else UNKNOWN for row in (method.first, method.second)]
     return found[0] if found[0] == found[1] else " → ".join(found)
 
@@ -171,7 +171,7 @@ def notes(two: TwoStudies) -> list[str]:
     return list(dict.fromkeys(lines))
 
 
-def _which(two: TwoStudies, methods: list[InBoth]) -> str:
+def _which(two: TwoStudies, methods: list[MethodChange]) -> str:
     """Name methods: all, all of a backbone and task, or one by one."""
     if len(methods) == len(two.methods):
         return "all"
@@ -184,8 +184,10 @@ def _which(two: TwoStudies, methods: list[InBoth]) -> str:
     return ", ".join(dict.fromkeys(named))
 
 
-def _gathered(two: TwoStudies, key: Callable[[InBoth], str | None]) -> dict[str, list[InBoth]]:
-    found: dict[str, list[InBoth]] = {}
+def _gathered(
+    two: TwoStudies, key: Callable[[MethodChange], str | None]
+) -> dict[str, list[MethodChange]]:
+    found: dict[str, list[MethodChange]] = {}
     for method in two.methods:
         text = key(method)
         if text:
@@ -193,9 +195,9 @@ def _gathered(two: TwoStudies, key: Callable[[InBoth], str | None]) -> dict[str,
     return found
 
 
-def groups(two: TwoStudies) -> dict[str, list[InBoth]]:
+def groups(two: TwoStudies) -> dict[str, list[MethodChange]]:
     """Return the methods by backbone and task: ``minilm on sst2``."""
-    found: dict[str, list[InBoth]] = {}
+    found: dict[str, list[MethodChange]] = {}
     for method in two.methods:
         found.setdefault(plain(f"{method.backbone} on {method.task}"), []).append(method)
     return found

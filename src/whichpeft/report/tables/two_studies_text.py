@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
-from whichpeft.analysis import InBoth, TwoStudies
+from whichpeft.analysis import MethodChange, TwoStudies
 from whichpeft.report.tables.export import latex, latex_cell, markdown, pipes
 from whichpeft.report.tables.two_studies import COLUMNS, Column, groups, headline, notes
 from whichpeft.report.text import plain
@@ -53,7 +53,7 @@ def print_two(two: TwoStudies, console: Console) -> None:
         console.print(Text.assemble(("note  ", "yellow"), line))
 
 
-def _width(column: Column, methods: Sequence[InBoth]) -> int:
+def _width(column: Column, methods: Sequence[MethodChange]) -> int:
     return max(len(column.title), *(len(column.show(method)) for method in methods)) + _BETWEEN + 1
 
 
