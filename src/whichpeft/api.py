@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from whichpeft.costs.estimates import Estimates
     from whichpeft.executors import RunObserver
     from whichpeft.report import Report
-    from whichpeft.running.dry_run import Forecast
+    from whichpeft.running.dry_run import DryRun
 
 DEFAULT = Study(
     name="default",
@@ -90,7 +90,7 @@ def run(
     from whichpeft.executors import make_executor
     from whichpeft.report import Report
     from whichpeft.running.live_display import LiveDisplay
-    from whichpeft.running.runner import conduct
+    from whichpeft.running.runner import run_study
 
     profile_budget = find_profile_budget(profile)
     batch = check_batch_trials(str(batch_trials))
@@ -108,7 +108,7 @@ def run(
             live = beside.enter_context(LivePage(request.store.folder))
             told.notify(f"live page: {live.address}")
             told = live.followed_by(told)
-        conduct(
+        run_study(
             request,
             Path(scratch),
             executor=where,
@@ -116,7 +116,7 @@ def run(
             keep_adapters=keep_adapters,
             profile_budget=profile_budget,
             batch_trials=batch,
-            halve=halve_micro_batch,
+            halve_micro_batch=halve_micro_batch,
         )
     report = Report.read(request.store.folder)
     report.write_html(request.store.folder / "report.html")
@@ -127,7 +127,7 @@ def run(
     return report
 
 
-def forecast(
+def dry_run(
     study: Study,
     *,
     out: Path | str | None = None,
@@ -136,7 +136,7 @@ def forecast(
     profile: str = "standard",
     batch_trials: str | int = "auto",
     executor: str = "local",
-) -> Forecast:
+) -> DryRun:
     """Say which trials `run` would run and how long it would take, from a few timed steps.
 
     The time is that of trials one by one; `batch_trials` is checked as `run` does. Raises RequestError
@@ -144,14 +144,14 @@ def forecast(
     """
     from whichpeft.engine.profile_budget import find_profile_budget
     from whichpeft.executors import make_executor
-    from whichpeft.running.dry_run import make_forecast
+    from whichpeft.running.dry_run import make_dry_run
 
     profile_budget = find_profile_budget(profile)
     check_batch_trials(str(batch_trials))
     where = make_executor(executor, device=device, jobs=jobs)
     request = check_request(study, folder_of(study, out), jobs)
     with tempfile.TemporaryDirectory(prefix="whichpeft-") as scratch, contextlib.closing(where):
-        return make_forecast(request, Path(scratch), where, profile_budget=profile_budget)
+        return make_dry_run(request, Path(scratch), where, profile_budget=profile_budget)
 
 
 def plan(

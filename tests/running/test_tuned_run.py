@@ -126,18 +126,18 @@ def test_adapters_of_final_trials_are_kept_where_that_is_asked(tuned: Path) -> N
     assert config["r"] == 2
 
 
-def test_a_forecast_counts_what_a_finished_search_found_on_further_seeds(
+def test_a_dry_run_counts_what_a_finished_search_found_on_further_seeds(
     tuned: Path, tiny_backbone: Path, reviews: Path
 ) -> None:
-    from whichpeft.api import forecast
+    from whichpeft.api import dry_run
 
-    done = forecast(study(tiny_backbone, reviews), out=tuned, device="cpu")
+    done = dry_run(study(tiny_backbone, reviews), out=tuned, device="cpu")
     assert (done.trials, done.seconds) == (0, 0)
     rows = {
         (row["method"], row["variant"]): row["hyperparameters"] for row in wp.Report.read(tuned).rows
     }
     better = sum(rows[method, "tuned"] != rows[method, "default"] for method in METHODS)
-    more = forecast(study(tiny_backbone, reviews, seeds=3), out=tuned, device="cpu")
+    more = dry_run(study(tiny_backbone, reviews, seeds=3), out=tuned, device="cpu")
     assert more.trials == len(METHODS) + 1 + better
 
 

@@ -130,7 +130,7 @@ def run(
         asked = named(asked)
     place = folder_of(asked, out)
     if dry_run:
-        _print_forecast(
+        _print_dry_run(
             asked,
             place,
             jobs=jobs,
@@ -191,16 +191,16 @@ def _quiet(quiet: bool) -> Any:
     return SilentObserver()
 
 
-def _print_forecast(study: Study, folder: Path, **how: Any) -> None:
-    from whichpeft.api import forecast
+def _print_dry_run(study: Study, folder: Path, **how: Any) -> None:
+    from whichpeft.api import dry_run
     from whichpeft.units import show_seconds
 
     console = Console()
-    foreseen = forecast(study, out=folder, **how)
+    planned = dry_run(study, out=folder, **how)
     table = Table(title=f"{study.name}: trials to run", title_justify="left", box=None)
     for heading in ("backbone", "task", "method", "tuning", "seeds", "each", "note"):
         table.add_column(heading)
-    for row in foreseen.rows:
+    for row in planned.rows:
         each = "" if row.seconds is None else f"about {show_seconds(row.seconds)}"
         seeds = ",".join(map(str, row.seeds))
         tuning = str(row.tuning or "")
@@ -208,8 +208,8 @@ def _print_forecast(study: Study, folder: Path, **how: Any) -> None:
     console.print(table)
     console.print(
         Text(
-            f"{foreseen.trials} trials to run, {foreseen.done} done before; {foreseen.concurrency} side "
-            f"by side: about {show_seconds(foreseen.seconds)}. Folder: {folder}"
+            f"{planned.trials} trials to run, {planned.done} done before; {planned.concurrency} side "
+            f"by side: about {show_seconds(planned.seconds)}. Folder: {folder}"
         )
     )
 

@@ -30,7 +30,7 @@ class ProfileBudget:
 
 
 QUICK = ProfileBudget(seconds=2.0, step_seconds=0.6, sizes=2, rounds=1)
-"""For a forecast: memory and a few steps."""
+"""For a dry run: memory and a few steps."""
 
 STANDARD = ProfileBudget(
     seconds=2.4, step_seconds=0.8, sizes=3, latency_seconds=0.12, examples=8, batches=2

@@ -1,4 +1,4 @@
-"""Forecast: what a run would do and how long it would take; runs no trial and keeps nothing."""
+"""The dry run: what a run would do and how long it would take; runs no trial and keeps nothing."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from whichpeft.running.setup import make_job, resources_for, set_up, trial_secon
 
 
 @dataclass(frozen=True, slots=True)
-class ForecastRow:
+class DryRunRow:
     """One cell: what is still to run, and a note.
 
     tuning: tuning trials; seeds: of the final trials by default; tuned: final trials of what its search
@@ -46,23 +46,23 @@ class ForecastRow:
 
 
 @dataclass(frozen=True, slots=True)
-class Forecast:
+class DryRun:
     """All cells, and the whole: trials to run, trials done before, seconds with so many at once."""
 
-    rows: tuple[ForecastRow, ...]
+    rows: tuple[DryRunRow, ...]
     trials: int
     done: int
     concurrency: int
     seconds: float
 
 
-def make_forecast(
+def make_dry_run(
     request: Request,
     scratch: Path,
     executor: Executor,
     *,
     profile_budget: ProfileBudget = STANDARD,
-) -> Forecast:
+) -> DryRun:
     """Time a few steps of every method that has not been profiled yet, and add up.
 
     profile_budget: of the profiles that the run will take.
@@ -85,13 +85,13 @@ def make_forecast(
     seconds = (
         sum(row.whole_seconds for row in rows) / concurrency + profile_seconds(profile_budget) * long
     )
-    return Forecast(rows, sum(row.trials for row in rows), done, concurrency, seconds)
+    return DryRun(rows, sum(row.trials for row in rows), done, concurrency, seconds)
 
 
-def _row(cell: Cell, profile: Record | None, kept: Mapping[str, Record]) -> ForecastRow:
+def _row(cell: Cell, profile: Record | None, kept: Mapping[str, Record]) -> DryRunRow:
     names = cell.backbone.name, cell.task.name, cell.text
     if cell.refusal is not None:
-        return ForecastRow(*names, 0, (), 0, None, f"left out: {cell.refusal}")
+        return DryRunRow(*names, 0, (), 0, None, f"left out: {cell.refusal}")
     seeds = tuple(trial.seed for trial in cell.finals if trial.fingerprint not in kept)
     search = make_search(cell)
     tuning = sum(trial.fingerprint not in kept for trial in search.trials) if search else 0
@@ -102,6 +102,6 @@ def _row(cell: Cell, profile: Record | None, kept: Mapping[str, Record]) -> Fore
         found = found_by(search, kept)
         tuned = sum(trial.fingerprint not in kept for trial in found.finals) if found else 0
     if profile is not None and profile.outcome.status == "failed":
-        return ForecastRow(*names, tuning, seeds, tuned, None, f"fails: {profile.outcome.reason}")
+        return DryRunRow(*names, tuning, seeds, tuned, None, f"fails: {profile.outcome.reason}")
     seconds = None if profile is None else trial_seconds(profile, cell)
-    return ForecastRow(*names, tuning, seeds, tuned, seconds, "")
+    return DryRunRow(*names, tuning, seeds, tuned, seconds, "")

@@ -234,7 +234,7 @@ def found_by(search: Search, records: Mapping[str, Record]) -> Cell | None:
     return search.tuned(best.trial.fingerprint)
 
 
-def conduct(
+def run_study(
     request: Request,
     scratch: Path,
     *,
@@ -243,13 +243,13 @@ def conduct(
     keep_adapters: bool = False,
     profile_budget: ProfileBudget = STANDARD,
     batch_trials: str = AUTO,
-    halve: bool = False,
+    halve_micro_batch: bool = False,
 ) -> None:
     """Run what the request's folder lacks. Raises RequestError before the first trial only.
 
     Other processes may do the same: they share the trials.
     """
-    setup = replace(set_up(request, scratch, executor), halve=halve)
+    setup = replace(set_up(request, scratch, executor), halve_micro_batch=halve_micro_batch)
     with Claims(request.store.folder) as claims:
         with claims.alone():
             if claims.only_one():

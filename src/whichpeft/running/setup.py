@@ -28,14 +28,14 @@ _FORWARD_SHARE = 0.35
 class RunSetup:
     """What is to run: the plan, each cell's encoded data, where it runs, and notes to show.
 
-    halve: try a trial that ran out of memory again with half as many examples at once.
+    halve_micro_batch: try a trial that ran out of memory again with half as many examples at once.
     """
 
     plan: Plan
     data: dict[tuple[str, str, str], Path]
     executor: Executor
     notes: list[str]
-    halve: bool = False
+    halve_micro_batch: bool = False
 
 
 def set_up(request: Request, scratch: Path, executor: Executor) -> RunSetup:
@@ -70,7 +70,7 @@ def make_job(trial: Trial, cell: Cell, setup: RunSetup) -> Job:
         method=cell.method,
         data=setup.data[cell.backbone.name, cell.backbone.revision, cell.task.name],
         device=str(setup.executor.compute.device),
-        halve=setup.halve,
+        halve=setup.halve_micro_batch,
     )
 
 
