@@ -27,7 +27,7 @@ from whichpeft.executors import Resources, SilentObserver, make_executor
 from whichpeft.records import Claims, Store
 from whichpeft.running.request import check_request
 from whichpeft.running.setup import make_job, set_up
-from whichpeft.running.work_sharing import left_to_do
+from whichpeft.running.work_sharing import unclaimed_jobs
 
 
 def main() -> None:
@@ -71,7 +71,7 @@ def measure(asked: argparse.Namespace) -> None:
         waiting = 0.0
         with Claims(out) as claims:
             for job, result in executor.run(
-                left_to_do(jobs, store, claims), Resources(), SilentObserver()
+                unclaimed_jobs(jobs, store, claims), Resources(), SilentObserver()
             ):
                 arrived = time.perf_counter()
                 store.add(result.record, curve=result.curve, predictions=result.predictions)

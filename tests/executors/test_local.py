@@ -121,7 +121,7 @@ from whichpeft.executors import LocalExecutor, SilentObserver
 from whichpeft.executors.processes import run_jobs
 from whichpeft.records import Claims, Store
 from whichpeft.running.request import check_request
-from whichpeft.running.work_sharing import left_to_do
+from whichpeft.running.work_sharing import unclaimed_jobs
 from whichpeft.running.setup import make_job, set_up
 
 backbone, data, out, count = sys.argv[1:]
@@ -135,7 +135,8 @@ with tempfile.TemporaryDirectory() as scratch:
     list(run_jobs(jobs[:2], ["cpu", "cpu"], SilentObserver()))  # the fork server has imported
     began = time.perf_counter()
     with Claims(Path(out)) as claims:
-        for job, result in run_jobs(left_to_do(jobs, store, claims), ["cpu", "cpu"], SilentObserver()):
+        unclaimed = unclaimed_jobs(jobs, store, claims)
+        for job, result in run_jobs(unclaimed, ["cpu", "cpu"], SilentObserver()):
             store.add(result.record, curve=result.curve, predictions=result.predictions)
             claims.release(job.trial.fingerprint)
 wall = time.perf_counter() - began

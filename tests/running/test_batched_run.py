@@ -12,7 +12,7 @@ from whichpeft.errors import StudyError
 from whichpeft.executors import SilentObserver
 from whichpeft.methods import resolve_method
 from whichpeft.records import Measurement, Outcome, Record, Setting, Store
-from whichpeft.running.trial_batching import check_batch_trials, join, most_together, trials_to_time
+from whichpeft.running.trial_batching import check_batch_trials, max_stacked, stack_jobs, trials_to_time
 from whichpeft.study import Budget, Trial
 
 
@@ -105,14 +105,14 @@ def test_auto_takes_what_was_measured_to_pay_and_a_number_what_memory_holds() ->
     assert trials_to_time("auto", "cpu", 5) == trials_to_time("4", "cuda:0", 5) == 0
     assert trials_to_time("auto", "cuda:0", 5) == 5
     assert trials_to_time("auto", "cuda:0", 1) == 0
-    assert most_together("auto", profile(batched_trials=5, batched_speedup=1.3), "cuda:0") == 5
-    assert most_together("auto", profile(batched_trials=5, batched_speedup=1.1), "cuda:0") == 1
-    assert most_together("auto", profile(), "cpu") == 1
-    assert most_together("4", profile(peak_memory_bytes=1000), "cpu") == 4
-    assert most_together("4", profile(peak_memory_bytes=1e15), "cpu") == 1
-    assert most_together("4", profile(), "mps") == 1  # whose memory cannot be foreseen
-    assert most_together("4", profile(peak_memory_bytes=1000, trainable_parameters=0), "cpu") == 1
-    assert most_together("off", profile(peak_memory_bytes=1000), "cpu") == 1
+    assert max_stacked("auto", profile(batched_trials=5, batched_speedup=1.3), "cuda:0") == 5
+    assert max_stacked("auto", profile(batched_trials=5, batched_speedup=1.1), "cuda:0") == 1
+    assert max_stacked("auto", profile(), "cpu") == 1
+    assert max_stacked("4", profile(peak_memory_bytes=1000), "cpu") == 4
+    assert max_stacked("4", profile(peak_memory_bytes=1e15), "cpu") == 1
+    assert max_stacked("4", profile(), "mps") == 1  # whose memory cannot be foreseen
+    assert max_stacked("4", profile(peak_memory_bytes=1000, trainable_parameters=0), "cpu") == 1
+    assert max_stacked("off", profile(peak_memory_bytes=1000), "cpu") == 1
 
 
 def test_jobs_of_one_kind_are_joined_and_no_device_is_without_work(tmp_path: Path) -> None:
@@ -129,12 +129,12 @@ def test_jobs_of_one_kind_are_joined_and_no_device_is_without_work(tmp_path: Pat
     jobs = [job(seed, method) for seed in range(3) for method in (*rates, "lora:r=4")]
 
     def sizes(most: int, concurrency: int) -> list[int]:
-        return [len(one.members) for one in join(jobs, lambda job: most, concurrency=concurrency)]
+        return [len(one.members) for one in stack_jobs(jobs, lambda job: most, concurrency=concurrency)]
 
     assert sizes(1, 1) == [1] * 9
     assert sizes(8, 1) == [6, 3]
     assert sizes(4, 1) == [3, 3, 3]
     assert sizes(8, 4) == [3, 3, 3]
-    first = join(jobs, lambda job: 8, concurrency=1)[0]
+    first = stack_jobs(jobs, lambda job: 8, concurrency=1)[0]
     assert {member.method.hyperparameters["r"] for member in first.members} == {2}
     assert [member.trial.seed for member in first.members] == [0, 0, 1, 1, 2, 2]

@@ -125,7 +125,7 @@ class Nodes:
         """Go through the nodes that trials may run on."""
         return (node for node in self._known.values() if node.suits)
 
-    def measuring(self) -> list[Node]:
+    def profiling_nodes(self) -> list[Node]:
         """Return the nodes that costs may be measured on: of the kind that is compared, one a host.
 
         The host of this process is among them only where there is no other: it counts meanwhile.

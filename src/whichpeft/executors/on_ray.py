@@ -108,7 +108,7 @@ class RayExecutor:
         return max(1, min(room, self._jobs or room))
 
     def multiply_speed(self, threads: int) -> float | None:
-        node = next(iter(self._nodes.measuring()), None)
+        node = next(iter(self._nodes.profiling_nodes()), None)
         if node is None:  # it has just gone
             return None
         asked = _MULTIPLY_SPEED.options(**node.options(Resources(alone=True))).remote(
@@ -182,7 +182,7 @@ class RayExecutor:
             disconnect()
 
     def _places(self, resources: Resources) -> list[Node]:
-        return self._nodes.measuring() if resources.alone else list(self._nodes)
+        return self._nodes.profiling_nodes() if resources.alone else list(self._nodes)
 
     def _free(self, resources: Resources, running: int) -> Node | None:
         """Return the node with most room left for one more trial, or None."""

@@ -64,7 +64,7 @@ class LivePage:
         self._token = secrets.token_urlsafe(24)
         self._making = threading.Lock()
         self._made = ("", "")
-        self.measuring = False
+        self.profiling = False
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
 
@@ -106,7 +106,7 @@ class LivePage:
 
     def _version(self) -> str:
         """Say which state of the folder is to be shown."""
-        return self._made[0] if self.measuring and self._made[0] else _state(self._store)
+        return self._made[0] if self.profiling and self._made[0] else _state(self._store)
 
     def _page(self) -> str:
         from whichpeft.report import Report
@@ -136,7 +136,7 @@ class _Following:
         self._observer, self._page = observer, page
 
     def start_stage(self, name: str, jobs: Sequence[Job], *, done: int, concurrency: int) -> None:
-        self._page.measuring = name == "profile"
+        self._page.profiling = name == "profile"
         self._observer.start_stage(name, jobs, done=done, concurrency=concurrency)
 
     def __getattr__(self, name: str) -> Any:

@@ -24,9 +24,9 @@ from whichpeft.running.setup import (
     set_up,
 )
 from whichpeft.running.study_folder import check_same_data, keep_study
-from whichpeft.running.trial_batching import AUTO, OFF, join, most_together, trials_to_time
+from whichpeft.running.trial_batching import AUTO, OFF, max_stacked, stack_jobs, trials_to_time
 from whichpeft.running.tuning_queue import jobs_of
-from whichpeft.running.work_sharing import left_to_do, measuring
+from whichpeft.running.work_sharing import profiling_lock, unclaimed_jobs
 from whichpeft.tracking import Trackers
 
 # Of a whole trial's time that a tuning trial takes, most being stopped early.
@@ -58,7 +58,7 @@ class _Run:
     def store(self) -> Store:
         return self.request.store
 
-    def go(self) -> None:
+    def run(self) -> None:
         """Profile, tune and test, in this order, what there are no records of."""
         cells = list(self.setup.plan.accepted)
         self.profile(cells)
@@ -67,13 +67,13 @@ class _Run:
             tuned = self.tune(searches)
             self.profile(tuned)
             cells += tuned
-        self.finish(cells)
+        self.test(cells)
 
     def profile(self, cells: Sequence[Cell]) -> None:
         """Measure what each cell costs, one at a time, alone on the machine."""
         kept = self.store.fingerprints()
         if not {cell.profile.fingerprint for cell in cells} <= kept:
-            with measuring(self.claims, self.observer):
+            with profiling_lock(self.claims, self.observer):
                 kept = self.store.fingerprints()
                 new = [cell for cell in cells if cell.profile.fingerprint not in kept]
                 expected = [make_job(cell.profile, cell, self.setup) for cell in new]
@@ -90,7 +90,7 @@ class _Run:
         records = {record.trial.fingerprint: record for record in self.store}
         for cell in cells:
             name = cell.profile.fingerprint
-            self.together[name] = most_together(self.batch, records.get(name), self.device)
+            self.together[name] = max_stacked(self.batch, records.get(name), self.device)
 
     def _say_what_it_gained(self, cells: Sequence[Cell], kept: Collection[str]) -> None:
         """Say how much nearer the quartiles are, and which profiles are older ones."""
@@ -133,7 +133,7 @@ class _Run:
         records = {record.trial.fingerprint: record for record in self.store}
         return [cell for search in searches if (cell := found_by(search, records)) is not None]
 
-    def finish(self, cells: Sequence[Cell]) -> None:
+    def test(self, cells: Sequence[Cell]) -> None:
         """Run every cell's final trials."""
         resources = self._resources(cells)
         kept = self.store.fingerprints()
@@ -153,8 +153,8 @@ class _Run:
         ]
         most = {trial.fingerprint: self._most(cell) for trial, cell in every}
         concurrency = self.setup.executor.concurrency(resources)
-        joined = join(jobs, lambda job: most[job.trial.fingerprint], concurrency=concurrency)
-        free = left_to_do(joined, self.store, self.claims)
+        joined = stack_jobs(jobs, lambda job: most[job.trial.fingerprint], concurrency=concurrency)
+        free = unclaimed_jobs(joined, self.store, self.claims)
         self._carry_out("final", jobs, free, resources, done=len(every) - len(jobs))
 
     def _carry_out(
@@ -277,7 +277,7 @@ def run_study(
             profile_budget=profile_budget,
             trackers=Trackers(study=request.study, folder=request.store.folder, notify=observer.notify),
             batch=OFF if request.study.savings else batch_trials,
-        ).go()
+        ).run()
 
 
 def _keep_refusal(cell: Cell, setup: RunSetup, store: Store) -> None:

@@ -41,7 +41,7 @@ def trials_to_time(asked: str, device: str, trials: int) -> int:
     return min(trials, _TIMED) if asked == AUTO and device != "cpu" and trials > 1 else 0
 
 
-def most_together(asked: str, profile: Record | None, device: str) -> int:
+def max_stacked(asked: str, profile: Record | None, device: str) -> int:
     """Return how many trials of a profiled method may train as one model: 1 where none beside it."""
     if profile is None or asked == OFF or not profile.value("trainable_parameters"):
         return 1
@@ -54,7 +54,7 @@ def most_together(asked: str, profile: Record | None, device: str) -> int:
     return max(1, min(int(asked), int(_USABLE * _memory(device) // (_ROOM * max(1.0, peak)))))
 
 
-def join(jobs: Sequence[Job], most: Callable[[Job], int], *, concurrency: int) -> list[Job]:
+def stack_jobs(jobs: Sequence[Job], most: Callable[[Job], int], *, concurrency: int) -> list[Job]:
     """Put jobs that can train as one model together, each group where its first job was.
 
     most: how many of a job's kind may be together. concurrency: how many jobs run side by side, none of
@@ -67,12 +67,12 @@ def join(jobs: Sequence[Job], most: Callable[[Job], int], *, concurrency: int) -
     joined: list[Job] = []
     for group in groups.values():
         parts = math.ceil(len(group) / max(1, min(most(group[0]), share)))
-        joined += [along(group[i::parts]) for i in range(parts)]
+        joined += [stacked_job(group[i::parts]) for i in range(parts)]
     order = {job.trial.fingerprint: place for place, job in enumerate(jobs)}
     return sorted(joined, key=lambda job: order[job.trial.fingerprint])
 
 
-def along(jobs: Sequence[Job]) -> Job:
+def stacked_job(jobs: Sequence[Job]) -> Job:
     """Return the first of some jobs with the others along."""
     first, *others = jobs
     return replace(first, along=tuple(others))

@@ -9,7 +9,7 @@ from whichpeft.engine import Job
 from whichpeft.planning import Cell, Search, bar, rungs
 from whichpeft.records import Claims, Store
 from whichpeft.running.setup import RunSetup, make_job
-from whichpeft.running.trial_batching import along, kind
+from whichpeft.running.trial_batching import kind, stacked_job
 from whichpeft.running.work_sharing import SEARCH, may_start, names
 from whichpeft.study import Trial
 
@@ -58,7 +58,7 @@ def jobs_of(
                 if trial.number != last + 1 or kind(job) != kind(jobs[0]):
                     break
                 jobs.append(job)
-            job = along(jobs)
+            job = stacked_job(jobs)
             running[i] = set(names(job))
             claims.take(*running[i])  # so that who measures costs waits for these, not for the search
             if may_start(claims):

@@ -15,7 +15,7 @@ SEARCH = "search-"  # how the claim on a search begins: held between its trials 
 _ASK_EVERY = 0.5  # seconds
 
 
-def left_to_do(jobs: Sequence[Job], store: Store, claims: Claims) -> Iterator[Job | None]:
+def unclaimed_jobs(jobs: Sequence[Job], store: Store, claims: Claims) -> Iterator[Job | None]:
     """Yield the jobs that no other process has taken; None while those that are left are others'.
 
     Ends when every trial has its record: what another process took and did not end is yielded after all.
@@ -61,7 +61,7 @@ def may_start(claims: Claims) -> bool:
 
 
 @contextlib.contextmanager
-def measuring(claims: Claims, observer: RunObserver) -> Iterator[None]:
+def profiling_lock(claims: Claims, observer: RunObserver) -> Iterator[None]:
     """Be the one process of the folder that measures costs, with no trial of others on this host."""
 
     def takes_turn() -> Claim | None:
