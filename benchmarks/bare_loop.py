@@ -32,7 +32,7 @@ from whichpeft.engine.model_setup import TRAINING, Prepared, prepare, start_stre
 from whichpeft.methods import resolve_method
 from whichpeft.planning import make_plan
 from whichpeft.tasks import load_task
-from whichpeft.tasks.kept import write_data
+from whichpeft.tasks.encoded_data import write_data
 
 HERE = Path(__file__).resolve().parent
 

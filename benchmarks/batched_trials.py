@@ -45,7 +45,7 @@ def make_jobs(asked: argparse.Namespace, count: int, folder: Path, device: str) 
     from whichpeft.planning import make_plan
     from whichpeft.study import Budget, Study, TaskSource
     from whichpeft.tasks import load_task
-    from whichpeft.tasks.kept import write_data
+    from whichpeft.tasks.encoded_data import write_data
 
     backbone, task = resolve_backbone(asked.backbone), load_task(TaskSource(name=asked.task))
     study = Study(

@@ -37,7 +37,7 @@ def main() -> None:
     from whichpeft.engine.batches import evaluation_batches
     from whichpeft.study import TaskSource
     from whichpeft.tasks import load_task
-    from whichpeft.tasks.encoding import load_tokenizer
+    from whichpeft.tasks.text_encoding import load_tokenizer
 
     torch.set_num_threads(asked.threads)
     backbone = resolve_backbone(asked.backbone)

@@ -9,7 +9,7 @@ import pytest
 
 from whichpeft.backbones import architectures, resolve_backbone
 from whichpeft.errors import BackboneError
-from whichpeft.tasks.bare import BareTask
+from whichpeft.tasks.no_task import BareTask
 
 TOTALS = {
     "bert-base": 109_482_240,

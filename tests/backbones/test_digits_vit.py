@@ -128,7 +128,7 @@ def test_its_features_are_of_use_on_digits_it_never_saw() -> None:
     import torch
     from transformers import ViTConfig, ViTModel
 
-    from whichpeft.tasks.digits import digits
+    from whichpeft.tasks.images.digits import digits
 
     backbone = resolve_backbone("digits-vit")
     examples = digits().encode(backbone, max_train=None)

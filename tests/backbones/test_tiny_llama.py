@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from whichpeft.backbones import BACKBONES, resolve_backbone
-from whichpeft.backbones.seeded import one_thread_and_seed
+from whichpeft.backbones.reproducible import one_thread_and_seed
 from whichpeft.backbones.tiny_corpus import MOST, held_out_texts, training_texts
 from whichpeft.backbones.tiny_llama import SEED, make_tokenizer, new_model, pretrain
 

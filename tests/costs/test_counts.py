@@ -14,7 +14,7 @@ from whichpeft.engine.compute import Compute
 from whichpeft.methods import resolve_method
 from whichpeft.methods.catalogue import methods
 from whichpeft.study import parse_method
-from whichpeft.tasks.bare import BareTask
+from whichpeft.tasks.no_task import BareTask
 
 REFERENCE = Path(__file__).resolve().parents[3] / "shared" / "reference"
 _TARGETS = "target_modules=[q_proj,k_proj,v_proj,up_proj,down_proj]"

@@ -10,7 +10,7 @@ from whichpeft.costs import Costs, Question, estimate_costs
 from whichpeft.costs.quantised import quantised_bytes
 from whichpeft.engine.compute import Compute
 from whichpeft.methods import resolve_method
-from whichpeft.tasks.bare import BareTask
+from whichpeft.tasks.no_task import BareTask
 
 
 def costs(method: str, quantise: str | None = None, **changes: object) -> Costs:

@@ -13,7 +13,7 @@ from whichpeft.costs import estimate_costs, largest_batch
 from whichpeft.costs.estimate import Costs, Question
 from whichpeft.engine.compute import Compute
 from whichpeft.methods import MethodContext, resolve_method
-from whichpeft.tasks.bare import BareTask
+from whichpeft.tasks.no_task import BareTask
 
 
 def question(method: str, name: str = "minilm", **changes: object) -> Question:

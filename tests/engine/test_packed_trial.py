@@ -21,7 +21,7 @@ from whichpeft.methods import resolve_method
 from whichpeft.planning import make_plan
 from whichpeft.study import Budget, Study
 from whichpeft.tasks import Prompted, generative_task
-from whichpeft.tasks.kept import write_data
+from whichpeft.tasks.encoded_data import write_data
 
 
 @pytest.fixture

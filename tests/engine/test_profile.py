@@ -19,7 +19,7 @@ from whichpeft.planning import make_plan
 from whichpeft.records import Record
 from whichpeft.study import Budget, Study, TaskSource
 from whichpeft.tasks import load_task
-from whichpeft.tasks.kept import write_data
+from whichpeft.tasks.encoded_data import write_data
 
 SLEEP = 100.0  # seconds an evaluation takes longer
 BRIEF = dataclasses.replace(THOROUGH, step_seconds=0.2, latency_seconds=0.1, rounds=3)

@@ -15,7 +15,7 @@ from whichpeft.engine.model_setup import prepare
 from whichpeft.methods import resolve_method
 from whichpeft.planning import make_plan
 from whichpeft.study import Study
-from whichpeft.tasks.bare import BareTask
+from whichpeft.tasks.no_task import BareTask
 
 HERE = Compute(torch.device("cpu"), "float32")
 

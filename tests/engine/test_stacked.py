@@ -22,7 +22,7 @@ from whichpeft.methods import resolve_method
 from whichpeft.planning import make_plan
 from whichpeft.study import Budget, Study, TaskSource
 from whichpeft.tasks import load_task
-from whichpeft.tasks.kept import write_data
+from whichpeft.tasks.encoded_data import write_data
 
 METHODS = [
     "lora:r=2,lora_dropout=0",

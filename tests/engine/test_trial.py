@@ -11,7 +11,7 @@ import pytest
 
 from whichpeft.engine import Progress, Result
 from whichpeft.engine.carry_out import carry_out
-from whichpeft.tasks.kept import read_data
+from whichpeft.tasks.encoded_data import read_data
 
 
 def test_full_fine_tuning_learns_and_keeps_its_best_epoch(trials: Any) -> None:

@@ -17,7 +17,7 @@ from whichpeft.methods import resolve_method
 from whichpeft.planning import make_plan
 from whichpeft.study import Study
 from whichpeft.tasks import Prompted, generative_task
-from whichpeft.tasks.kept import write_data
+from whichpeft.tasks.encoded_data import write_data
 
 
 def test_a_shard_of_a_language_task_is_refused(tiny_writer: Backbone, tmp_path: Path) -> None:

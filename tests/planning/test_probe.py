@@ -11,7 +11,7 @@ from whichpeft.backbones import resolve_backbone
 from whichpeft.methods import resolve_method
 from whichpeft.planning import probe, treats_layers_alike
 from whichpeft.study import Budget
-from whichpeft.tasks.bare import BareTask
+from whichpeft.tasks.no_task import BareTask
 
 
 def reason(method: str, name: str = "minilm") -> str | None:

@@ -13,7 +13,7 @@ from whichpeft.methods import LogRange, resolve_method
 from whichpeft.planning import bar, make_plan, make_search, rungs
 from whichpeft.planning.tuning import open_space, spread
 from whichpeft.study import Budget, Study
-from whichpeft.tasks.bare import BareTask
+from whichpeft.tasks.no_task import BareTask
 
 
 def cell(method, trials=8):

@@ -176,7 +176,7 @@ def on_the_hub(monkeypatch: pytest.MonkeyPatch, splits: dict[str, list[int]], na
         }, features=datasets.Features(kinds))
         for split, labels in splits.items()
     })  # fmt: skip
-    monkeypatch.setattr("whichpeft.tasks.hub.download", lambda *_: held)
+    monkeypatch.setattr("whichpeft.tasks.tables.hub.download", lambda *_: held)
     monkeypatch.setattr(datasets, "load_dataset", lambda *_: held)
 
 

@@ -13,7 +13,7 @@ import torch
 from whichpeft.backbones import Backbone
 from whichpeft.errors import BackboneError, DataError
 from whichpeft.tasks import TextTask, text_task
-from whichpeft.tasks.encoding import length_cap, load_tokenizer
+from whichpeft.tasks.text_encoding import length_cap, load_tokenizer
 
 
 def sentences(count: int = 60) -> TextTask:

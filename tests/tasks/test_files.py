@@ -13,8 +13,8 @@ import pytest
 from whichpeft.errors import DataError
 from whichpeft.study import TaskSource
 from whichpeft.tasks import TextTask, load_task
-from whichpeft.tasks.local import role_of
-from whichpeft.tasks.read import read_table
+from whichpeft.tasks.tables.files import read_table
+from whichpeft.tasks.tables.local import role_of
 
 Row = tuple[str, str]
 

@@ -13,14 +13,14 @@ import pytest
 from PIL import Image
 
 from whichpeft.backbones import Backbone, resolve_backbone
-from whichpeft.backbones.digits import PRETRAINED_CLASSES, digit_images
+from whichpeft.backbones.digit_images import PRETRAINED_CLASSES, digit_images
 from whichpeft.errors import BackboneError, DataError
 from whichpeft.methods import MethodContext, resolve_method
 from whichpeft.study import Budget, TaskSource
 from whichpeft.tasks import ImageTask, TextTask, holds_images, image_task, load_task, suited_backbone
-from whichpeft.tasks.digits import CLASSES, digits
-from whichpeft.tasks.image_encoding import load_processor
-from whichpeft.tasks.pictures import Picture
+from whichpeft.tasks.images.digits import CLASSES, digits
+from whichpeft.tasks.images.encoding import load_processor
+from whichpeft.tasks.images.raw import Picture
 from whichpeft.testing import TaskContract
 
 from ..hub_stub import parquet

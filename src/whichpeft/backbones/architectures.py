@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from whichpeft.backbones.spec import Backbone
+from whichpeft.backbones.backbone import Backbone
 
 
 @dataclass(frozen=True, slots=True)

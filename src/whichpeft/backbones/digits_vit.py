@@ -10,9 +10,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from whichpeft.backbones.digits import PRETRAINED_CLASSES, digit_images
-from whichpeft.backbones.quiet import quiet_loading
-from whichpeft.backbones.seeded import made_with, one_thread_and_seed
+from whichpeft.backbones.digit_images import PRETRAINED_CLASSES, digit_images
+from whichpeft.backbones.quiet_loading import quiet_loading
+from whichpeft.backbones.reproducible import made_with, one_thread_and_seed
 from whichpeft.storage.cache import cached
 
 if TYPE_CHECKING:

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from whichpeft.backbones.architectures import architectures
+from whichpeft.backbones.backbone import Backbone
 from whichpeft.backbones.digits_vit import digits_vit_folder
 from whichpeft.backbones.llama2c import is_llama2c, llama2c_folder
-from whichpeft.backbones.patience import passing, patiently
-from whichpeft.backbones.spec import Backbone
+from whichpeft.backbones.retry import passing, patiently
 from whichpeft.backbones.tiny_llama import tiny_llama_folder
 from whichpeft.errors import BackboneError, nearest
 

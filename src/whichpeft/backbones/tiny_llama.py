@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from whichpeft.backbones.quiet import quiet_loading
-from whichpeft.backbones.seeded import made_with, one_thread_and_seed
+from whichpeft.backbones.quiet_loading import quiet_loading
+from whichpeft.backbones.reproducible import made_with, one_thread_and_seed
 from whichpeft.backbones.tiny_corpus import training_texts
 from whichpeft.storage.cache import cached
 

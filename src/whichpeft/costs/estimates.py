@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from whichpeft.backbones import Backbone, resolve_backbone
-from whichpeft.backbones.quiet import quiet_loading
+from whichpeft.backbones.quiet_loading import quiet_loading
 from whichpeft.costs import Costs, Question, estimate_costs, largest_batch, measure_speed
 from whichpeft.engine.batches import as_trained_on, padded_length
 from whichpeft.engine.compute import DEVICES, Compute, choose_compute, find_devices
@@ -27,7 +27,7 @@ from whichpeft.planning import Cell, make_plan
 from whichpeft.planning.fake import quiet_fakes
 from whichpeft.study import Study
 from whichpeft.tasks import GenerativeTask, Task, load_task_to_plan
-from whichpeft.tasks.bare import BareTask
+from whichpeft.tasks.no_task import BareTask
 
 if TYPE_CHECKING:
     import pandas as pd

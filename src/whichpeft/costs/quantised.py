@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from whichpeft.backbones.quantised import BITS
+from whichpeft.backbones.quantisation import BITS
 
 _BLOCK = 64  # weights that share a scale in 4 bits
 _SCALES = 256  # scales that share a scale of their own

@@ -17,7 +17,7 @@ from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import flop_registry, sdpa_backward_flop_count, sdpa_flop_count
 from torch.utils.weak import WeakIdKeyDictionary
 
-from whichpeft.backbones.recompute import recompute_activations
+from whichpeft.backbones.gradient_checkpointing import recompute_activations
 from whichpeft.costs.adapter_size import saved_bytes
 from whichpeft.costs.quantised import quantise_frozen
 from whichpeft.engine.compute import Compute, store_frozen_weights

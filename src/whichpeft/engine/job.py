@@ -22,7 +22,7 @@ CHECKPOINT_EVERY = 60.0
 class Job:
     """A trial with all that is needed to carry it out in another process.
 
-    data: file with the encoded task, written by `whichpeft.tasks.kept`.
+    data: file with the encoded task, written by `whichpeft.tasks.encoded_data`.
     device, beside: given by the executor: where it runs, and how many other trials may run on the same
     machine at the same time.
     profile_budget: of a profile, how long it may take. flops_per_sample: of its training, as counted,

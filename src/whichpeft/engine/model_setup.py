@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from whichpeft.backbones import Backbone
-from whichpeft.backbones.recompute import recompute_activations
+from whichpeft.backbones.gradient_checkpointing import recompute_activations
 from whichpeft.engine.batches import as_trained_on, rows_of, training_batches
 from whichpeft.engine.compute import Compute, own_memory, store_frozen_weights
 from whichpeft.engine.dropout import use_fast_dropout
@@ -26,7 +26,7 @@ from whichpeft.methods import Adapter, MethodContext
 from whichpeft.records import Measurement
 from whichpeft.study import Trial
 from whichpeft.tasks import Array, Batch, DecodedTask, Examples, Packable, Task
-from whichpeft.tasks.kept import read_data
+from whichpeft.tasks.encoded_data import read_data
 
 # Streams of random numbers within one seed. Each is started anew, so that what one consumes
 # (how many weights an adapter draws) does not change the next (which activations drop out).

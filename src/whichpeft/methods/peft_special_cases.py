@@ -110,7 +110,7 @@ class TrainableTokens(PeftMethod):
 
 def _usual_tokens(backbone: Backbone) -> list[int]:
     """Return the tokens that are in every text, as far as tokenizer or configuration tell."""
-    from whichpeft.tasks.encoding import load_tokenizer
+    from whichpeft.tasks.text_encoding import load_tokenizer
 
     if backbone.folder is not None:
         with contextlib.suppress(BackboneError):

@@ -219,7 +219,7 @@ class ContextPrompt(InputTokens):
         resolved = super().resolved_for(backbone)
         if self.init_text is None or backbone.folder is None:
             return resolved
-        from whichpeft.tasks.encoding import load_tokenizer
+        from whichpeft.tasks.text_encoding import load_tokenizer
 
         tokens = load_tokenizer(backbone)(self.init_text)["input_ids"]
         return dataclasses.replace(resolved, cpt_token_ids=tuple(tokens))

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 from whichpeft.backbones import Backbone
-from whichpeft.backbones.recompute import recompute_activations, stop_recomputing
+from whichpeft.backbones.gradient_checkpointing import recompute_activations, stop_recomputing
 from whichpeft.errors import RequestError
 from whichpeft.methods import Method
 from whichpeft.methods.placements import all_layers

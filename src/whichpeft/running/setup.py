@@ -16,7 +16,7 @@ from whichpeft.planning import Cell, Plan, make_plan
 from whichpeft.records import Record
 from whichpeft.running.request import Request
 from whichpeft.study import Study, Trial
-from whichpeft.tasks.kept import read_data, write_data
+from whichpeft.tasks.encoded_data import read_data, write_data
 
 # What a trial costs beside its steps, until trials have been timed: loading and evaluation.
 _SET_UP_SECONDS = 1.0

@@ -10,10 +10,10 @@ from typing import Any
 
 from whichpeft.study import TaskSource
 from whichpeft.tasks import find_data
-from whichpeft.tasks.columns import Columns
-from whichpeft.tasks.extract import columns_by_role
 from whichpeft.tasks.splits import serve
-from whichpeft.tasks.table import Found, Table
+from whichpeft.tasks.tables.columns import Columns
+from whichpeft.tasks.tables.table import Found, Table
+from whichpeft.tasks.tables.to_task import columns_by_role
 
 
 @dataclass(frozen=True, slots=True)

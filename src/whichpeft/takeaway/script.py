@@ -14,7 +14,7 @@ from whichpeft.methods.peft_adapter import PeftAdapter
 from whichpeft.methods.peft_method import PeftMethod
 from whichpeft.takeaway.data import ScriptData
 from whichpeft.takeaway.settled import Settled
-from whichpeft.tasks.images import ImageTask
+from whichpeft.tasks.images.task import ImageTask
 
 _CLASSES = "found.argmax(1)"
 _VALUES = "found[:, 0]"

@@ -1,7 +1,6 @@
 """What methods are compared on."""
 
 from whichpeft.metrics.metric import Array, Metric, scores
-from whichpeft.tasks.build import image_task, text_task
 from whichpeft.tasks.catalogue import (
     TASKS,
     KnownTask,
@@ -13,8 +12,9 @@ from whichpeft.tasks.catalogue import (
     suited_backbone,
     writes,
 )
+from whichpeft.tasks.from_examples import image_task, text_task
 from whichpeft.tasks.generative import GenerativeTask, Prompted, generative_task
-from whichpeft.tasks.images import ImageTask
+from whichpeft.tasks.images.task import ImageTask
 from whichpeft.tasks.protocol import HELD_OUT, SPLITS, Batch, DecodedTask, Examples, Packable, Task
 from whichpeft.tasks.text import TextTask
 

@@ -10,18 +10,18 @@ from typing import TYPE_CHECKING, Any
 
 from whichpeft.errors import DataError, WhichpeftError, nearest
 from whichpeft.study import TaskSource
-from whichpeft.tasks.digits import digits
-from whichpeft.tasks.extract import task_from_tables
-from whichpeft.tasks.generative import presets
+from whichpeft.tasks.generative import mixtures
 from whichpeft.tasks.generative.harness import PREFIX
 from whichpeft.tasks.generative.harness_task import load_harness_task
-from whichpeft.tasks.generative.sets import MIXTURES
+from whichpeft.tasks.generative.reasoning_sets import MIXTURES
 from whichpeft.tasks.generative.sums import sums
-from whichpeft.tasks.hub import GLUE, find_glue, find_hub, load_glue
-from whichpeft.tasks.local import find_local, is_local
-from whichpeft.tasks.local import holds_images as is_image_folder
+from whichpeft.tasks.images.digits import digits
 from whichpeft.tasks.stdlib_docs import PACKAGES, stdlib_docs
-from whichpeft.tasks.table import Found
+from whichpeft.tasks.tables.hub import GLUE, find_glue, find_hub, load_glue
+from whichpeft.tasks.tables.local import find_local, is_local
+from whichpeft.tasks.tables.local import holds_images as is_image_folder
+from whichpeft.tasks.tables.table import Found
+from whichpeft.tasks.tables.to_task import task_from_tables
 
 if TYPE_CHECKING:
     from whichpeft.tasks.protocol import Task
@@ -55,12 +55,12 @@ def _preset(name: str, description: str, *, listed: bool = True) -> KnownTask:
     return KnownTask(
         f"{description}; from the hub or a --folder. Needs a causal language model: name one with "
         "--backbone",
-        presets.METRIC,
-        partial(presets.load_preset, TaskSource(name=name)),
+        mixtures.METRIC,
+        partial(mixtures.load_preset, TaskSource(name=name)),
         writes=True,
         listed=listed,
-        asked=presets.load_preset,
-        to_plan=presets.preset_to_plan,
+        asked=mixtures.load_preset,
+        to_plan=mixtures.preset_to_plan,
     )
 
 

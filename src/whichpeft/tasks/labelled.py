@@ -80,7 +80,7 @@ class LabelledTask:
         return splits
 
     def head_parameters(self, model: torch.nn.Module) -> set[str]:
-        from whichpeft.tasks.head import head_parameters
+        from whichpeft.tasks.classifier import head_parameters
 
         return head_parameters(model)
 

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from whichpeft.errors import DataError
-from whichpeft.tasks.build import Example, text_task
+from whichpeft.tasks.from_examples import Example, text_task
 from whichpeft.tasks.protocol import SPLITS
 from whichpeft.tasks.splits import content_hash
 from whichpeft.tasks.text import TextTask

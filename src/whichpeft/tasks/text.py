@@ -30,8 +30,8 @@ class TextTask(LabelledTask):
         DataError where a class would be left without one, BackboneError where the backbone reads
         no text or has no tokenizer that can be read.
         """
-        from whichpeft.tasks.encoding import encode_texts, load_tokenizer
-        from whichpeft.tasks.head import check_reads
+        from whichpeft.tasks.classifier import check_reads
+        from whichpeft.tasks.text_encoding import encode_texts, load_tokenizer
 
         splits = self.cut_splits(max_train)
         check_reads(backbone, "text")
@@ -42,12 +42,12 @@ class TextTask(LabelledTask):
         }
 
     def build(self, backbone: Backbone) -> torch.nn.Module:
-        from whichpeft.tasks.head import build_classifier
+        from whichpeft.tasks.classifier import build_classifier
 
         return build_classifier(backbone, reads="text", classes=self.classes)
 
     def build_on_meta(self, backbone: Backbone) -> torch.nn.Module:
-        from whichpeft.tasks.head import build_classifier_on_meta
+        from whichpeft.tasks.classifier import build_classifier_on_meta
 
         return build_classifier_on_meta(backbone, reads="text", classes=self.classes)
 

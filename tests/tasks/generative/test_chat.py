@@ -11,7 +11,7 @@ import pytest
 
 from whichpeft.backbones import Backbone, resolve_backbone
 from whichpeft.tasks import Prompted, generative_task
-from whichpeft.tasks.encoding import load_tokenizer
+from whichpeft.tasks.text_encoding import load_tokenizer
 
 TEMPLATE = (
     "{% for turn in messages %}<s>{{ turn.role }}: {{ turn.content }}</s>{% endfor %}"

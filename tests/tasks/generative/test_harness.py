@@ -22,7 +22,7 @@ from whichpeft.metrics.per_example import per_example
 from whichpeft.planning import make_plan
 from whichpeft.study import Budget, Study, TaskSource
 from whichpeft.tasks import GenerativeTask, generative_task, load_task
-from whichpeft.tasks.kept import write_data
+from whichpeft.tasks.encoded_data import write_data
 from whichpeft.testing import TaskContract
 
 WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")

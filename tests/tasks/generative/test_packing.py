@@ -16,8 +16,8 @@ from whichpeft.methods import MethodContext, resolve_method
 from whichpeft.planning import make_plan
 from whichpeft.study import Study
 from whichpeft.tasks import GenerativeTask, Prompted, Task, generative_task, text_task
+from whichpeft.tasks.generative.model_outputs import completion_logits
 from whichpeft.tasks.generative.packing import PackedExamples, first_fit
-from whichpeft.tasks.generative.reading import completion_logits
 
 LENGTHS = (30, 3, 1, 9, 2, 17, 5, 8, 1, 12)
 EVERY = np.arange(len(LENGTHS))

@@ -17,7 +17,7 @@ from whichpeft.metrics.per_example import per_example
 from whichpeft.planning import make_plan
 from whichpeft.study import Budget, Study
 from whichpeft.tasks import GenerativeTask, Prompted, generative_task
-from whichpeft.tasks.kept import write_data
+from whichpeft.tasks.encoded_data import write_data
 
 STORIES = Path(__file__).parents[4] / "shared" / "data" / "weights" / "stories260K"
 METHODS = (

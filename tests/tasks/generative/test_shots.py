@@ -7,7 +7,7 @@ import numpy as np
 from whichpeft.backbones import Backbone
 from whichpeft.methods import resolve_method
 from whichpeft.tasks import Examples, Prompted, generative_task
-from whichpeft.tasks.encoding import load_tokenizer
+from whichpeft.tasks.text_encoding import load_tokenizer
 
 
 def shown(method: str, backbone: Backbone, *, words: int = 3) -> list[str]:

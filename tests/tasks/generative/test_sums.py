@@ -12,7 +12,7 @@ import pytest
 from scipy.stats import binomtest
 
 from whichpeft.backbones import Backbone, resolve_backbone
-from whichpeft.backbones.seeded import one_thread_and_seed
+from whichpeft.backbones.reproducible import one_thread_and_seed
 from whichpeft.backbones.tiny_corpus import held_out_texts, training_texts
 from whichpeft.backbones.tiny_llama import make_tokenizer, new_model
 from whichpeft.engine import Job
@@ -22,8 +22,8 @@ from whichpeft.planning import make_plan
 from whichpeft.study import Budget, Study, load_study
 from whichpeft.tasks import GenerativeTask
 from whichpeft.tasks.catalogue import suited_backbone
+from whichpeft.tasks.encoded_data import write_data
 from whichpeft.tasks.generative.sums import SIZES, sums
-from whichpeft.tasks.kept import write_data
 
 EXAMPLE = Path(__file__).parents[3] / "examples" / "arithmetic.yaml"
 METHODS = load_study(EXAMPLE).methods

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from whichpeft.tasks.generative.reading import positions_after_prompts
+from whichpeft.tasks.generative.model_outputs import positions_after_prompts
 
 
 class PromptReader:

@@ -1,6 +1,6 @@
 """Tasks for language models: a prompt, and what is to be written after it."""
 
-from whichpeft.tasks.generative.build import generative_task
+from whichpeft.tasks.generative.from_examples import generative_task
 from whichpeft.tasks.generative.prompted import Prompted
 from whichpeft.tasks.generative.task import GenerativeTask
 

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from whichpeft.metrics.metric import Array
-from whichpeft.tasks.encoding import load_tokenizer, pad_id
 from whichpeft.tasks.generative.examples import GenerativeExamples
 from whichpeft.tasks.generative.prompted import Prompted
 from whichpeft.tasks.generative.scoring import Evaluation
+from whichpeft.tasks.text_encoding import load_tokenizer, pad_id
 
 if TYPE_CHECKING:
     from whichpeft.backbones import Backbone

@@ -11,7 +11,7 @@ from lm_eval.models.huggingface import HFLM
 
 from whichpeft.tasks.generative.encoding import MOST_WRITTEN
 from whichpeft.tasks.generative.examples import right_padded
-from whichpeft.tasks.generative.reading import continuations
+from whichpeft.tasks.generative.model_outputs import continuations
 
 _ROWS_AT_ONCE = 64
 

@@ -14,14 +14,14 @@ import numpy as np
 from whichpeft.errors import DataError, nearest
 from whichpeft.metrics.metric import Array, Metric
 from whichpeft.study import TaskSource
-from whichpeft.tasks.generative.build import generative_task
 from whichpeft.tasks.generative.encoding import LONGEST
+from whichpeft.tasks.generative.from_examples import generative_task
+from whichpeft.tasks.generative.from_tables import prompted_rows, texts_of
 from whichpeft.tasks.generative.harness import ORIGINS, PREFIX, Harness, find_harness, open_harness
 from whichpeft.tasks.generative.prompted import Prompted
-from whichpeft.tasks.generative.rows import prompted_rows, texts_of
 from whichpeft.tasks.generative.task import GenerativeTask
 from whichpeft.tasks.protocol import Batch, Examples
-from whichpeft.tasks.read import read_table
+from whichpeft.tasks.tables.files import read_table
 
 if TYPE_CHECKING:
     import torch

@@ -10,7 +10,7 @@ from __future__ import annotations
 import random
 
 from whichpeft.backbones.tiny_corpus import COLOURS, NAMES, PLACES, THINGS, held_out_texts, numbers
-from whichpeft.tasks.generative.build import generative_task
+from whichpeft.tasks.generative.from_examples import generative_task
 from whichpeft.tasks.generative.prompted import Prompted
 from whichpeft.tasks.generative.task import GenerativeTask
 

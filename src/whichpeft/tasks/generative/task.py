@@ -59,7 +59,7 @@ class GenerativeTask:
 
         Raises BackboneError where the backbone is no causal language model.
         """
-        from whichpeft.tasks.generative.causal import check_writes
+        from whichpeft.tasks.generative.causal_lm import check_writes
         from whichpeft.tasks.generative.encoding import PromptEncoder
 
         if not self.splits:
@@ -90,12 +90,12 @@ class GenerativeTask:
         return found
 
     def build(self, backbone: Backbone) -> torch.nn.Module:
-        from whichpeft.tasks.generative.causal import build_causal
+        from whichpeft.tasks.generative.causal_lm import build_causal
 
         return build_causal(backbone)
 
     def build_on_meta(self, backbone: Backbone) -> torch.nn.Module:
-        from whichpeft.tasks.generative.causal import build_causal_on_meta
+        from whichpeft.tasks.generative.causal_lm import build_causal_on_meta
 
         return build_causal_on_meta(backbone)
 
@@ -122,17 +122,19 @@ class GenerativeTask:
 
     def loss(self, model: torch.nn.Module, batch: Batch) -> torch.Tensor:
         """Return the mean cross entropy of the completions' tokens, in float32."""
-        from whichpeft.tasks.generative.reading import completion_loss
+        from whichpeft.tasks.generative.model_outputs import completion_loss
 
         return completion_loss(model, batch)
 
     def outputs(self, model: torch.nn.Module, batch: Batch) -> torch.Tensor:
         """Return likelihoods as `scoring` says, or the tokens that were written."""
-        from whichpeft.tasks.generative import reading
+        from whichpeft.tasks.generative import model_outputs
 
         if "written" in batch:
-            return reading.written(model, batch)
-        return (reading.choice_likelihoods if "found" in batch else reading.likelihoods)(model, batch)
+            return model_outputs.written(model, batch)
+        return (model_outputs.choice_likelihoods if "found" in batch else model_outputs.likelihoods)(
+            model, batch
+        )
 
     def constant_baseline(self, count: int) -> None:
         """There is no constant prediction: a model that was not trained answers as it can."""
@@ -146,7 +148,7 @@ class GenerativeTask:
         """
         found: dict[str, Array] = {"outputs": outputs}
         if examples.evaluation == "generation":
-            from whichpeft.tasks.encoding import load_tokenizer
+            from whichpeft.tasks.text_encoding import load_tokenizer
 
             assert backbone is not None
             texts = load_tokenizer(backbone).batch_decode(

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from whichpeft.errors import DataError
+from whichpeft.tasks.images.raw import is_picture
 from whichpeft.tasks.labels import MOST_NUMERIC_CLASSES, is_missing, number
-from whichpeft.tasks.pictures import is_picture
-from whichpeft.tasks.table import Table
+from whichpeft.tasks.tables.table import Table
 
 # Names that data sets customarily give their columns; of the labels the first that is there.
 LABEL_NAMES = (

@@ -10,17 +10,17 @@ from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import getproxies
 
-from whichpeft.backbones.patience import patiently
+from whichpeft.backbones.retry import patiently
 from whichpeft.errors import DataError
 from whichpeft.metrics.labelled import ACCURACY, F1, MATTHEWS, PEARSON, SPEARMAN
 from whichpeft.metrics.metric import Metric
 from whichpeft.study import TaskSource
-from whichpeft.tasks.extract import ROLES, task_from_tables
 from whichpeft.tasks.generative import GenerativeTask
-from whichpeft.tasks.images import ImageTask
-from whichpeft.tasks.local import role_of
-from whichpeft.tasks.read import class_of
-from whichpeft.tasks.table import Found, Table
+from whichpeft.tasks.images.task import ImageTask
+from whichpeft.tasks.tables.files import class_of
+from whichpeft.tasks.tables.local import role_of
+from whichpeft.tasks.tables.table import Found, Table
+from whichpeft.tasks.tables.to_task import ROLES, task_from_tables
 from whichpeft.tasks.text import TextTask
 
 GLUE_ID = "nyu-mll/glue"

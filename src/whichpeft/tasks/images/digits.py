@@ -6,10 +6,10 @@ what the backbone ``digits-vit`` is pretrained on.
 
 from __future__ import annotations
 
-from whichpeft.backbones.digits import PRETRAINED_CLASSES, digit_images
-from whichpeft.tasks.build import ImageExample, image_task
-from whichpeft.tasks.images import ImageTask
-from whichpeft.tasks.pictures import Picture
+from whichpeft.backbones.digit_images import PRETRAINED_CLASSES, digit_images
+from whichpeft.tasks.from_examples import ImageExample, image_task
+from whichpeft.tasks.images.raw import Picture
+from whichpeft.tasks.images.task import ImageTask
 from whichpeft.tasks.protocol import SPLITS
 from whichpeft.tasks.splits import content_hash
 

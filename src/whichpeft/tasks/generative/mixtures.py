@@ -8,14 +8,14 @@ from pathlib import Path
 
 from whichpeft.errors import DataError, nearest
 from whichpeft.study import TaskSource
-from whichpeft.tasks.generative.build import generative_task
+from whichpeft.tasks.generative.from_examples import generative_task
+from whichpeft.tasks.generative.from_tables import instruction_prompt, prompted_rows
 from whichpeft.tasks.generative.prompted import Prompted
-from whichpeft.tasks.generative.rows import instruction_prompt, prompted_rows
+from whichpeft.tasks.generative.reasoning_sets import MIXTURES, Mixture, ReasoningSet, worked_out
 from whichpeft.tasks.generative.scoring import metrics_by
-from whichpeft.tasks.generative.sets import MIXTURES, Mixture, ReasoningSet, worked_out
 from whichpeft.tasks.generative.task import GenerativeTask
-from whichpeft.tasks.hub import download
-from whichpeft.tasks.read import read_table
+from whichpeft.tasks.tables.files import read_table
+from whichpeft.tasks.tables.hub import download
 
 METRIC = "exact_match"
 """What the literature reports: the answer is read from what the model writes."""

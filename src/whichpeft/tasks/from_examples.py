@@ -14,10 +14,10 @@ from whichpeft.errors import DataError, nearest
 from whichpeft.metrics.labelled import CUSTOMARY, metrics_by
 from whichpeft.metrics.metric import Array, Metric
 from whichpeft.study.spec import PROBLEMS
-from whichpeft.tasks.images import ImageTask
+from whichpeft.tasks.images.raw import Picture, keep
+from whichpeft.tasks.images.task import ImageTask
 from whichpeft.tasks.labelled import Labelled, LabelledTask
 from whichpeft.tasks.labels import class_names, class_numbers, find_problem, is_missing, quantities
-from whichpeft.tasks.pictures import Picture, keep
 from whichpeft.tasks.protocol import SPLITS
 from whichpeft.tasks.splits import Arranged, Input, Label, Split, arrange
 from whichpeft.tasks.text import TextTask

@@ -10,10 +10,10 @@ from pathlib import Path
 from whichpeft.errors import DataError, nearest
 from whichpeft.study import TaskSource
 from whichpeft.study.spec import short_name
-from whichpeft.tasks.extract import ROLES
-from whichpeft.tasks.image_folder import image_tables, is_image_folder
-from whichpeft.tasks.read import SUFFIXES, read_table
-from whichpeft.tasks.table import Found, Table
+from whichpeft.tasks.images.folder import image_tables, is_image_folder
+from whichpeft.tasks.tables.files import SUFFIXES, read_table
+from whichpeft.tasks.tables.table import Found, Table
+from whichpeft.tasks.tables.to_task import ROLES
 
 # A file's role by the words of its name: `SICK_test_annotated.txt` is a test set.
 _WORDS = {

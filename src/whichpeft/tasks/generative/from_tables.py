@@ -10,12 +10,12 @@ from typing import Any
 from whichpeft.errors import DataError
 from whichpeft.study import TaskSource
 from whichpeft.tasks.generative.answers import GSM8K_MARK
-from whichpeft.tasks.generative.build import generative_task
+from whichpeft.tasks.generative.from_examples import generative_task
 from whichpeft.tasks.generative.prompted import Prompted
 from whichpeft.tasks.generative.task import GenerativeTask
 from whichpeft.tasks.labels import class_name, is_missing
 from whichpeft.tasks.splits import serve
-from whichpeft.tasks.table import Found, Table
+from whichpeft.tasks.tables.table import Found, Table
 
 Row = Mapping[str, str]
 # What instruction data call what is asked, what is to be written, and what is right of it.

@@ -7,15 +7,15 @@ import math
 from typing import Any
 
 from whichpeft.errors import DataError
-from whichpeft.tasks.build import assemble
-from whichpeft.tasks.columns import Columns, find_columns, holds_images
+from whichpeft.tasks.from_examples import assemble
 from whichpeft.tasks.generative import GenerativeTask
-from whichpeft.tasks.generative.rows import asks_to_write, generative_from_tables
-from whichpeft.tasks.images import ImageTask
+from whichpeft.tasks.generative.from_tables import asks_to_write, generative_from_tables
+from whichpeft.tasks.images.raw import Picture, keep, picture_of
+from whichpeft.tasks.images.task import ImageTask
 from whichpeft.tasks.labels import class_name, is_missing, number
-from whichpeft.tasks.pictures import Picture, keep, picture_of
 from whichpeft.tasks.splits import Input, Label, Split
-from whichpeft.tasks.table import Found, Table
+from whichpeft.tasks.tables.columns import Columns, find_columns, holds_images
+from whichpeft.tasks.tables.table import Found, Table
 from whichpeft.tasks.text import TextTask
 
 # What a table may be in a data set. `dev` is validation or test, as the others leave it.

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from whichpeft.errors import DataError
-from whichpeft.tasks.pictures import SUFFIXES
-from whichpeft.tasks.table import Table
+from whichpeft.tasks.images.raw import SUFFIXES
+from whichpeft.tasks.tables.table import Table
 
 
 def is_image_folder(folder: Path) -> bool:

@@ -10,7 +10,7 @@ import numpy as np
 
 from whichpeft.errors import BackboneError
 from whichpeft.metrics.metric import Array
-from whichpeft.tasks.pictures import Picture
+from whichpeft.tasks.images.raw import Picture
 from whichpeft.tasks.protocol import Batch
 
 if TYPE_CHECKING:

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from whichpeft.errors import DataError
-from whichpeft.tasks.columns import LABEL_NAMES, PAIR_NAMES, TEXT_NAMES
 from whichpeft.tasks.labels import number
-from whichpeft.tasks.table import Table
+from whichpeft.tasks.tables.columns import LABEL_NAMES, PAIR_NAMES, TEXT_NAMES
+from whichpeft.tasks.tables.table import Table
 
 Rows = list[list[str]]
 

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
 
+from whichpeft.tasks.images.raw import Picture
 from whichpeft.tasks.labelled import LabelledTask
-from whichpeft.tasks.pictures import Picture
 from whichpeft.tasks.protocol import Batch, Examples
 
 if TYPE_CHECKING:
@@ -41,8 +41,8 @@ class ImageTask(LabelledTask):
         DataError where a class would be left without one or a file is no image, BackboneError
         where the backbone reads no images or does not say how.
         """
-        from whichpeft.tasks.head import check_reads
-        from whichpeft.tasks.image_encoding import encode_images, load_processor
+        from whichpeft.tasks.classifier import check_reads
+        from whichpeft.tasks.images.encoding import encode_images, load_processor
 
         splits = self.cut_splits(max_train)
         check_reads(backbone, "images")
@@ -58,12 +58,12 @@ class ImageTask(LabelledTask):
         }
 
     def build(self, backbone: Backbone) -> torch.nn.Module:
-        from whichpeft.tasks.head import build_classifier
+        from whichpeft.tasks.classifier import build_classifier
 
         return build_classifier(backbone, reads="images", classes=self.classes)
 
     def build_on_meta(self, backbone: Backbone) -> torch.nn.Module:
-        from whichpeft.tasks.head import build_classifier_on_meta
+        from whichpeft.tasks.classifier import build_classifier_on_meta
 
         return build_classifier_on_meta(backbone, reads="images", classes=self.classes)
 
@@ -71,7 +71,7 @@ class ImageTask(LabelledTask):
         """Return images of zeros; `length` means nothing here."""
         import torch
 
-        from whichpeft.tasks.image_encoding import input_shape
+        from whichpeft.tasks.images.encoding import input_shape
 
         return {
             "pixel_values": torch.zeros((size, *input_shape(backbone))),

@@ -13,9 +13,9 @@ from whichpeft.backbones import Backbone
 from whichpeft.methods import MethodContext, resolve_method
 from whichpeft.study import Budget
 from whichpeft.tasks import Batch, GenerativeTask, Prompted, generative_task
-from whichpeft.tasks.encoding import load_tokenizer
 from whichpeft.tasks.generative.examples import IGNORED, GenerativeExamples
-from whichpeft.tasks.generative.reading import completion_logits
+from whichpeft.tasks.generative.model_outputs import completion_logits
+from whichpeft.tasks.text_encoding import load_tokenizer
 
 METHODS = (
     "zero-shot",

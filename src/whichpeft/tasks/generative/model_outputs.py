@@ -12,7 +12,7 @@ import torch
 from torch.nn import functional
 
 from whichpeft.tasks.generative.examples import IGNORED
-from whichpeft.tasks.generative.writing import write
+from whichpeft.tasks.generative.greedy_decoding import write
 from whichpeft.tasks.protocol import Batch
 
 # So many tokens go through the model at once in evaluation, prompts with all that may be written after

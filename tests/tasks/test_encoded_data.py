@@ -11,8 +11,8 @@ import pytest
 
 from whichpeft.backbones import Backbone, resolve_backbone
 from whichpeft.study import Budget, TaskSource
-from whichpeft.tasks import Examples, Task, kept, load_task
-from whichpeft.tasks.kept import read_data, write_data
+from whichpeft.tasks import Examples, Task, encoded_data, load_task
+from whichpeft.tasks.encoded_data import read_data, write_data
 from whichpeft.tasks.text import TextTask
 
 
@@ -37,7 +37,7 @@ def encodings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[int | Non
         return encode(self, backbone, max_train=max_train)
 
     monkeypatch.setattr(TextTask, "encode", count)
-    monkeypatch.setattr(kept, "_WORTH_KEEPING", -1.0)
+    monkeypatch.setattr(encoded_data, "_WORTH_KEEPING", -1.0)
     monkeypatch.setenv("WHICHPEFT_CACHE", str(tmp_path / "cache"))
     return made
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from whichpeft.tasks.generative.answers import GSM8K_MARK
+from whichpeft.tasks.generative.from_tables import instruction_prompt
 from whichpeft.tasks.generative.prompted import Prompted
-from whichpeft.tasks.generative.rows import instruction_prompt
 
 Row = Mapping[str, Any]
 

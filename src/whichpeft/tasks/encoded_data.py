@@ -21,13 +21,13 @@ import numpy as np
 
 from whichpeft.errors import FolderError
 from whichpeft.storage.cache import cached, find_cached
-from whichpeft.tasks.encoding import TextExamples
 from whichpeft.tasks.generative.examples import GenerativeExamples
 from whichpeft.tasks.generative.task import GenerativeTask
-from whichpeft.tasks.image_encoding import ImageExamples
-from whichpeft.tasks.images import ImageTask
+from whichpeft.tasks.images.encoding import ImageExamples
+from whichpeft.tasks.images.task import ImageTask
 from whichpeft.tasks.protocol import HELD_OUT, SPLITS, Examples
 from whichpeft.tasks.text import TextTask
+from whichpeft.tasks.text_encoding import TextExamples
 
 if TYPE_CHECKING:
     from whichpeft.backbones import Backbone

@@ -1,0 +1,1 @@
+"""Image tasks: images with a class each."""
