@@ -76,14 +76,14 @@ def curve_of(search: Search) -> Curve:
     what failed counts as the lowest score; without any score it is empty.
     """
     floor = None if search.default is None else search.default.score
-    known = [tried.score for tried in search.sample if tried.score is not None]
+    known = [trial.score for trial in search.sample if trial.score is not None]
     points = []
     if floor is not None:
         points.append(BudgetPoint(budget=1, expected=floor, low=floor, high=floor))
     elif not known:
         return ()
     least = min(known) if floor is None else floor
-    pool = tuple(max(least, least if tried.score is None else tried.score) for tried in search.sample)
+    pool = tuple(max(least, least if trial.score is None else trial.score) for trial in search.sample)
     return (*points, *_drawn_from(pool))
 
 

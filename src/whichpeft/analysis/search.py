@@ -11,7 +11,7 @@ from whichpeft.records.selection import best_trial, validation_score
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Tried:
+class SearchTrial:
     """A tuning trial: its place in the search, what was tried and what came of it.
 
     values: the hyperparameters by name, those of a composition's parts as ``lora.r``.
@@ -34,36 +34,36 @@ class Search:
     """
 
     method: str
-    tried: tuple[Tried, ...]
-    best: Tried | None
+    trials: tuple[SearchTrial, ...]
+    best: SearchTrial | None
 
     @property
-    def default(self) -> Tried | None:
+    def default(self) -> SearchTrial | None:
         """Return the trial of the method as it comes, where it was run."""
-        return next((tried for tried in self.tried if tried.number == 0), None)
+        return next((trial for trial in self.trials if trial.number == 0), None)
 
     @property
-    def sample(self) -> tuple[Tried, ...]:
+    def sample(self) -> tuple[SearchTrial, ...]:
         """Return the trials that sample the search space evenly: all but the default."""
-        return tuple(tried for tried in self.tried if tried.number > 0)
+        return tuple(trial for trial in self.trials if trial.number > 0)
 
 
 def read_search(method: str, tunes: Iterable[Record]) -> Search:
     """Read the tuning records of one method, as typed."""
     records = sorted(tunes, key=lambda record: record.trial.number or 0)
-    tried = [_tried(record) for record in records]
+    trials = [_read_trial(record) for record in records]
     chosen = best_trial(records)
-    best = next((t for t, record in zip(tried, records, strict=True) if record is chosen), None)
-    return Search(method=method, tried=tuple(tried), best=best)
+    best = next((t for t, record in zip(trials, records, strict=True) if record is chosen), None)
+    return Search(method=method, trials=tuple(trials), best=best)
 
 
-def _tried(record: Record) -> Tried:
+def _read_trial(record: Record) -> SearchTrial:
     score = validation_score(record)
     if score is None or record.outcome.status not in ("completed", "stopped"):
         score, status = None, "failed"
     else:
         status = record.outcome.status
-    return Tried(
+    return SearchTrial(
         number=record.trial.number or 0,
         values=dict(_flat(record.trial.hyperparameters)),
         score=score,

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, TypeGuard
 
-from whichpeft.analysis.search import Search, Tried
+from whichpeft.analysis.search import Search, SearchTrial
 from whichpeft.analysis.statistics.intervals import share_interval
 
 LEAST_TRIALS = 20
@@ -77,13 +77,13 @@ def sensitivity_of(search: Search) -> Sensitivity:
     A stopped trial counts with the score it had reached, a failed one has none.
     """
     varied = varied_hyperparameters(search)
-    scored = sum(tried.score is not None for tried in search.tried)
+    scored = sum(trial.score is not None for trial in search.trials)
     unknown = None
     if scored < LEAST_TRIALS:
         unknown = f"{scored} of the {LEAST_TRIALS} scores that it takes"
     elif len(varied) < 2:
         unknown = f"{varied[0].name} alone varied" if varied else "nothing varied"
-    elif len({tried.score for tried in search.tried if tried.score is not None}) == 1:
+    elif len({trial.score for trial in search.trials if trial.score is not None}) == 1:
         unknown = "every trial reached the same score"
     else:
         varied = _with_importances(search, varied)
@@ -103,10 +103,10 @@ def robustness(search: Search) -> Robustness | None:
         return None
     # Scores are counts over examples: a difference of exactly the margin is within it.
     needed: float = best - WITHIN - 1e-9
-    near = [tried.score is not None and tried.score >= needed for tried in search.sample]
+    near = [trial.score is not None and trial.score >= needed for trial in search.sample]
     low, high = share_interval(sum(near), len(near))
     stopped = sum(
-        tried.status == "stopped" and not fits for tried, fits in zip(search.sample, near, strict=True)
+        trial.status == "stopped" and not fits for trial, fits in zip(search.sample, near, strict=True)
     )
     return Robustness(within=sum(near), of=len(near), low=low, high=high, stopped=stopped)
 
@@ -116,22 +116,22 @@ def varied_hyperparameters(search: Search) -> tuple[Hyperparameter, ...]:
 
     Those that always change together are one: the first, with the others named beside it.
     """
-    names = dict.fromkeys(name for tried in search.tried for name in tried.values)
+    names = dict.fromkeys(name for trial in search.trials for name in trial.values)
     # By which trials have equal values: the same for two that follow from each other. A learning rate
     # differs in every trial, as something else may by chance, so it stays apart.
     groups: dict[tuple[bool, tuple[int, ...]], list[str]] = {}
     for name in names:
-        texts = [_text(tried.values.get(name)) for tried in search.tried]
+        texts = [_text(trial.values.get(name)) for trial in search.trials]
         pattern = tuple(texts.index(text) for text in texts)
         if any(pattern):
             groups.setdefault((_is_rate(name), pattern), []).append(name)
-    return tuple(_hyperparameter(search.tried, *alike) for alike in groups.values())
+    return tuple(_hyperparameter(search.trials, *alike) for alike in groups.values())
 
 
-def _hyperparameter(tried: Sequence[Tried], *alike: str) -> Hyperparameter:
+def _hyperparameter(trials: Sequence[SearchTrial], *alike: str) -> Hyperparameter:
     # The shortest name is the one that people type: r, where lora_alpha and init_r follow from it.
     name = min(alike, key=len)
-    values = tuple(trial.values.get(name) for trial in tried)
+    values = tuple(trial.values.get(name) for trial in trials)
     return Hyperparameter(
         name=name,
         values=values,
@@ -148,9 +148,9 @@ def _with_importances(search: Search, varied: tuple[Hyperparameter, ...]) -> tup
     """
     places = [_places(one) for one in varied]
     points = tuple(
-        (*(own[i] for own in places), tried.score)
-        for i, tried in enumerate(search.tried)
-        if tried.score is not None
+        (*(own[i] for own in places), trial.score)
+        for i, trial in enumerate(search.trials)
+        if trial.score is not None
     )
     explained = [
         replace(one, importance=share) for one, share in zip(varied, _importances(points), strict=True)

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from whichpeft.analysis import Comparison, Search, sensitivity_of
-from whichpeft.analysis.search import Tried
+from whichpeft.analysis.search import SearchTrial
 from whichpeft.analysis.sensitivity import LEAST_TRIALS, WITHIN, Hyperparameter, Sensitivity
 from whichpeft.report.figures.figure import Figure, Size, titled
 from whichpeft.report.figures.label_placement import CHAR, shortened
@@ -49,7 +49,7 @@ def sensitivity_figure(
     found = {method: sensitivity_of(search) for method, search in searches.items()}
     columns = min(len(found), 2 if size.stacked else 4 if size.whole_width > 800 else 3)
     width = (size.whole_width - _AXIS - (columns - 1) * _BETWEEN) // columns
-    scores = [t.score for search in searches.values() for t in search.tried if t.score is not None]
+    scores = [t.score for search in searches.values() for t in search.trials if t.score is not None]
     margin = 0.08 * (max(scores) - min(scores)) or 0.01
     low, high = points(min(scores) - margin), points(max(scores) + margin)
     heads = {method: _heading(one, width) for method, one in found.items()}
@@ -85,21 +85,21 @@ def sensitivity_figure(
         rows=[
             {
                 "method": method,
-                "trial": tried.number,
-                "status": tried.status,
-                "validation_score_points": None if tried.score is None else points(tried.score),
-                **tried.values,
+                "trial": trial.number,
+                "status": trial.status,
+                "validation_score_points": None if trial.score is None else points(trial.score),
+                **trial.values,
             }
             for method, search in searches.items()
-            for tried in search.tried
+            for trial in search.trials
         ],
     )
 
 
-def count_tried(searches: Mapping[str, Search], status: str | None = None) -> int:
+def count_read_trial(searches: Mapping[str, Search], status: str | None = None) -> int:
     """Return how many tuning trials ended with a status, or all."""
-    tried = [tried for search in searches.values() for tried in search.tried]
-    return sum(status in (None, one.status) for one in tried)
+    trials = [trial for search in searches.values() for trial in search.trials]
+    return sum(status in (None, one.status) for one in trials)
 
 
 def _layers(domain: tuple[float, float], width: int, above: int) -> list[Spec]:
@@ -144,30 +144,30 @@ def _marks(
 ) -> list[dict[str, Any]]:
     """Return what is drawn of one search; x is a share of the panel's width."""
     shown = _shown(found)
-    places, ticks = _across(shown, len(search.tried), width)
+    places, ticks = _across(shown, len(search.trials), width)
     names = [] if shown is None else [shown.name, *shown.alike]
     marks: list[dict[str, Any]] = [{"kind": "tick", "x": x, "text": text} for x, text in ticks]
     best = None if search.best is None else search.best.score
     if best is not None:
         marks.append({"kind": "band", "y": points(best - WITHIN), "top": points(best)})
-    for tried, place in zip(search.tried, places, strict=True):
-        if tried.number == 0:
+    for trial, place in zip(search.trials, places, strict=True):
+        if trial.number == 0:
             marks.append({"kind": "default", "x": place})
         one = {
             "kind": "trial",
             "x": place,
             # What failed has no score: it lies at the floor.
-            "y": floor if tried.score is None else points(tried.score),
+            "y": floor if trial.score is None else points(trial.score),
             "fill": colour,
-            "shape": _SLOPE if tried.score is None else "circle",
+            "shape": _SLOPE if trial.score is None else "circle",
             "size": 40,
-            "number": tried.number,
-            "status": tried.status,
-            "text": "none" if tried.score is None else f"{points(tried.score):.1f}",
-            "values": _with(tried, names),
+            "number": trial.number,
+            "status": trial.status,
+            "text": "none" if trial.score is None else f"{points(trial.score):.1f}",
+            "values": _with(trial, names),
         }
-        marks.append(one | {"fill": "transparent"} if tried.status != "completed" else one)
-        if tried is search.best:
+        marks.append(one | {"fill": "transparent"} if trial.status != "completed" else one)
+        if trial is search.best:
             marks.append(one | {"fill": "transparent", "size": 130})
     return marks
 
@@ -237,9 +237,9 @@ def _brief(name: str) -> str:
     return plain(name).replace("learning_rate", "rate")
 
 
-def _with(tried: Tried, first: Sequence[str]) -> str:
-    names = [*first, *(name for name in tried.values if name not in first)]
-    return plain(", ".join(f"{name}={tried.values.get(name)}" for name in names))
+def _with(trial: SearchTrial, first: Sequence[str]) -> str:
+    names = [*first, *(name for name in trial.values if name not in first)]
+    return plain(", ".join(f"{name}={trial.values.get(name)}" for name in names))
 
 
 def _power(value: float) -> str:
@@ -258,9 +258,9 @@ def _by_number(text: str) -> tuple[float, str]:
 def _caption(searches: Mapping[str, Search], found: Mapping[str, Sensitivity]) -> str:
     near = f"{points(WITHIN):g} point"
     parts = ["Validation score in points of every tuning trial."]
-    if count_tried(searches, "stopped"):
+    if count_read_trial(searches, "stopped"):
         parts.append("Hollow: stopped early, at the score reached by then.")
-    if count_tried(searches, "failed"):
+    if count_read_trial(searches, "failed"):
         parts.append("Cross: failed.")
     parts.append(
         f"Ringed: the best. Dotted: the default. Shaded: within {near} of the best. Above each panel: "
@@ -269,6 +269,6 @@ def _caption(searches: Mapping[str, Search], found: Mapping[str, Sensitivity]) -
     )
     if any(one.importance is not None for each in found.values() for one in each.hyperparameters):
         parts.append("Beneath: the share of the scores' variance that each hyperparameter explains.")
-    elif max(len(search.tried) for search in searches.values()) < LEAST_TRIALS:
+    elif max(len(search.trials) for search in searches.values()) < LEAST_TRIALS:
         parts.append(f"From {LEAST_TRIALS} trials on, how much each hyperparameter matters is told too.")
     return " ".join(parts)
