@@ -24,7 +24,7 @@ def measure(side: str, asked: argparse.Namespace, count: int, folder: Path) -> t
 
     from whichpeft.engine.compute import choose_compute, find_devices
     from whichpeft.engine.memory import PeakMemory, return_freed_memory
-    from whichpeft.engine.stacked.speedup import seconds_apart, seconds_together
+    from whichpeft.engine.stacked.speedup import seconds_apart, seconds_stacked
 
     torch.set_num_threads(asked.threads)
     device = find_devices(asked.device)[0]
@@ -32,7 +32,7 @@ def measure(side: str, asked: argparse.Namespace, count: int, folder: Path) -> t
     jobs = make_jobs(asked, count, folder, device)
     return_freed_memory()
     peak = PeakMemory(compute.device)
-    seconds = (seconds_together if side == "together" else seconds_apart)(jobs, compute)
+    seconds = (seconds_stacked if side == "together" else seconds_apart)(jobs, compute)
     name = torch.cuda.get_device_name(device) if device.startswith("cuda") else device
     return count * asked.batch_size / seconds, peak.measure() or 0, f"{name}, {compute.precision}"
 

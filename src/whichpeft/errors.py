@@ -7,7 +7,7 @@ WhichpeftError
 │   ├── BackboneError    a pretrained model that cannot be had or does not fit
 │   └── FolderError      a run folder that holds another study, or none
 ├── TrialFailed          a trial ended without a score; becomes a failed record
-├── CannotBatch          trials that cannot train as one model; they train one by one
+├── CannotStack          trials that cannot train as one model; they train one by one
 ├── RecordError          a record that cannot be read
 │   └── NewerRecord      a record that a later version wrote
 └── ScoresError          arrays of scores or predictions that cannot be compared; a ValueError too
@@ -59,7 +59,7 @@ class TrialFailed(WhichpeftError):
         self.phase = phase
 
 
-class CannotBatch(WhichpeftError):
+class CannotStack(WhichpeftError):
     """Trials that cannot train as one model, for a reason that the user is told."""
 
 

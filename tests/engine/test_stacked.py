@@ -17,7 +17,7 @@ from whichpeft.engine import Job, Result
 from whichpeft.engine.carry_out import carry_out
 from whichpeft.engine.compute import Compute
 from whichpeft.engine.stacked.build import why_not
-from whichpeft.engine.stacked.trials import carry_out_together
+from whichpeft.engine.stacked.trials import carry_out_stacked
 from whichpeft.methods import resolve_method
 from whichpeft.planning import make_plan
 from whichpeft.study import Budget, Study, TaskSource
@@ -75,7 +75,7 @@ def make_jobs(
 
 
 def together(jobs: Sequence[Job]) -> list[Result]:
-    return list(carry_out_together(replace(jobs[0], along=tuple(jobs[1:])), lambda progress: None))
+    return list(carry_out_stacked(replace(jobs[0], along=tuple(jobs[1:])), lambda progress: None))
 
 
 def alone(jobs: Sequence[Job]) -> list[Result]:
@@ -234,13 +234,13 @@ def test_each_trial_keeps_the_running_means_of_its_own_data(
 def test_steps_are_timed_both_ways_where_memory_is_known(
     tiny_backbone: Path, reviews: Path, tmp_path: Path
 ) -> None:
-    from whichpeft.engine.stacked.speedup import seconds_apart, seconds_together, time_together
+    from whichpeft.engine.stacked.speedup import seconds_apart, seconds_stacked, time_stacked
 
     jobs = make_jobs(tiny_backbone, reviews, tmp_path, ["lora:r=2"], seeds=(0, 1))
     compute = Compute(torch.device("cpu"), "float32")
     assert seconds_apart(jobs, compute) > 0
-    assert seconds_together(jobs, compute) > 0
-    assert time_together(replace(jobs[0], together=2), compute, None) == ([], None)
+    assert seconds_stacked(jobs, compute) > 0
+    assert time_stacked(replace(jobs[0], together=2), compute, None) == ([], None)
 
 
 def test_what_cannot_be_timed_together_fails_no_profile(
@@ -251,7 +251,7 @@ def test_what_cannot_be_timed_together_fails_no_profile(
     monkeypatch.setattr(batched_speed, "_that_fit", lambda compute, peak: 8)
     # 20 examples are a batch of 16 and one of 4, which 8 seeds do not meet in the same order.
     jobs = make_jobs(tiny_backbone, reviews, tmp_path, ["lora:r=2"], max_train=20)
-    found, note = batched_speed.time_together(
+    found, note = batched_speed.time_stacked(
         replace(jobs[0], together=8), Compute(torch.device("cpu"), "float32"), 1.0
     )
     assert found == []

@@ -8,9 +8,9 @@ from dataclasses import replace
 from whichpeft.engine.compute import choose_compute
 from whichpeft.engine.job import Job, ReportProgress, Result
 from whichpeft.engine.process_group import ALONE
-from whichpeft.engine.sharded_trial import carry_out_in_ranks
-from whichpeft.engine.stacked.speedup import time_together
-from whichpeft.engine.stacked.trials import carry_out_together
+from whichpeft.engine.sharded_trial import carry_out_sharded
+from whichpeft.engine.stacked.speedup import time_stacked
+from whichpeft.engine.stacked.trials import carry_out_stacked
 from whichpeft.engine.trial import carry_out_alone, quietly
 
 
@@ -20,7 +20,7 @@ def carry_out_all(job: Job, report: ReportProgress, *, began: float | None = Non
     began: as for `carry_out`.
     """
     if job.along:
-        yield from carry_out_together(job, report)
+        yield from carry_out_stacked(job, report)
     else:
         yield carry_out(job, report, began=began)
 
@@ -31,7 +31,7 @@ def carry_out(job: Job, report: ReportProgress, *, began: float | None = None) -
     began: when this process started to work on the trial, by `time.perf_counter`; now if not given.
     """
     if job.trial.shards > 1:
-        return carry_out_in_ranks(job, report)
+        return carry_out_sharded(job, report)
     result = carry_out_alone(job, report, ALONE, began=began)
     return _with_speedup(job, result) if job.together else result
 
@@ -46,7 +46,7 @@ def _with_speedup(job: Job, result: Result) -> Result:
         job = replace(job, micro_batch=int(micro_batch))
     compute = choose_compute(job.device, job.trial.precision)
     with quietly():
-        found, note = time_together(job, compute, record.value("peak_memory_bytes"))
+        found, note = time_stacked(job, compute, record.value("peak_memory_bytes"))
     return replace(
         result, record=replace(record, measurements=(*record.measurements, *found)), note=note
     )

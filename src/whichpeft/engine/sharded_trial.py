@@ -35,7 +35,7 @@ class _Rank:
     result: Result | None = None
 
 
-def carry_out_in_ranks(job: Job, report: ReportProgress) -> Result:
+def carry_out_sharded(job: Job, report: ReportProgress) -> Result:
     """Carry out a trial in as many processes as it has shards; the first one's result is the trial's.
 
     What one of them fails of is what the trial fails of, its death too; no process is left behind.

@@ -17,7 +17,7 @@ from whichpeft.engine.job import Job
 from whichpeft.engine.model_setup import Prepared, prepare
 from whichpeft.engine.stacked.attention import fold_attention
 from whichpeft.engine.stacked.vmap import Layout, Own, Stack, batch_of, tensors_of
-from whichpeft.errors import CannotBatch
+from whichpeft.errors import CannotStack
 from whichpeft.tasks import Array, Batch, DecodedTask
 
 # How far losses, and gradients by their norms, may be apart: sums of another order, and no more.
@@ -47,28 +47,28 @@ def why_not(jobs: Sequence[Job], compute: Compute) -> str | None:
     """Say why the trials of some jobs cannot train as one model; None where they can."""
     try:
         stack_up(jobs, compute)
-    except CannotBatch as error:
+    except CannotStack as error:
         return str(error)
     return None
 
 
 def stack_up(jobs: Sequence[Job], compute: Compute) -> Stacked:
-    """Make the stack of some trials of one method. Raises CannotBatch, with the reason."""
+    """Make the stack of some trials of one method. Raises CannotStack, with the reason."""
     try:
         return _stack_up(jobs, compute)
-    except (CannotBatch, torch.OutOfMemoryError, MemoryError):
+    except (CannotStack, torch.OutOfMemoryError, MemoryError):
         raise
     except Exception as error:  # whatever vmap or a method's own code stumbles over
         text = " ".join(str(error).split())
-        raise CannotBatch(f"{type(error).__name__}: {text[:160]}") from error
+        raise CannotStack(f"{type(error).__name__}: {text[:160]}") from error
 
 
 def _stack_up(jobs: Sequence[Job], compute: Compute) -> Stacked:
     first = prepare(jobs[0], compute)
     if isinstance(first.task, DecodedTask):
-        raise CannotBatch(f"what {first.task.name} asks of a model is read one model at a time")
+        raise CannotStack(f"what {first.task.name} asks of a model is read one model at a time")
     if first.frozen_prefix:
-        raise CannotBatch("its frozen layers are computed once for all trials, which is quicker")
+        raise CannotStack("its frozen layers are computed once for all trials, which is quicker")
     _check_steps(first)
     changing = _changed_by_training(first, jobs[0])
     if changing:  # by the look just taken
@@ -110,16 +110,16 @@ def _stack_up(jobs: Sequence[Job], compute: Compute) -> Stacked:
 
 
 def _check_steps(prepared: Prepared) -> None:
-    """Raise CannotBatch where a step is more than following the gradients of the task's loss."""
+    """Raise CannotStack where a step is more than following the gradients of the task's loss."""
     adapter = prepared.adapter
     if not adapter.trains:
-        raise CannotBatch("nothing trains")
+        raise CannotStack("nothing trains")
     # What a stranger's adapter does after a step nobody knows, unless it says that it is nothing.
     if getattr(adapter, "needs_own_step", True):
-        raise CannotBatch("its own part of a step looks at the gradients of one model")
+        raise CannotStack("its own part of a step looks at the gradients of one model")
     for name, parameter in prepared.model.named_parameters():
         if parameter._backward_hooks or parameter._post_accumulate_grad_hooks:
-            raise CannotBatch(f"it has a hook on the gradient of {name}, which is one model's")
+            raise CannotStack(f"it has a hook on the gradient of {name}, which is one model's")
 
 
 def _changed_by_training(prepared: Prepared, job: Job) -> set[str]:
@@ -132,7 +132,7 @@ def _changed_by_training(prepared: Prepared, job: Job) -> set[str]:
     now = dict(prepared.model.named_buffers())
     for name, (buffer, _) in before.items():
         if now.get(name) is not buffer:
-            raise CannotBatch(f"training puts another tensor in the place of {name}")
+            raise CannotStack(f"training puts another tensor in the place of {name}")
     return {name for name, (buffer, old) in before.items() if not torch.equal(buffer, old)}
 
 
@@ -147,7 +147,7 @@ def _step_alone(prepared: Prepared, job: Job) -> tuple[Array, float]:
 
 
 def _check_agrees(prepared: Prepared, stack: Stack, alone: Sequence[_Alone]) -> None:
-    """Raise CannotBatch where a step of the stack is not what its trials did alone."""
+    """Raise CannotStack where a step of the stack is not what its trials did alone."""
     prepared.model.eval()
     batch = batch_of(prepared.examples["train"], [one.indices for one in alone])
     with prepared.compute.autocast():
@@ -155,14 +155,14 @@ def _check_agrees(prepared: Prepared, stack: Stack, alone: Sequence[_Alone]) -> 
     losses.sum().backward()
     gradients = stack.trained.grad
     if gradients is None:
-        raise CannotBatch("no gradient reaches the stacked weights")
+        raise CannotStack("no gradient reaches the stacked weights")
     tolerance = _AGREES[prepared.compute.precision]
     for loss, gradient, one in zip(losses.tolist(), gradients, alone, strict=True):
         apart = float((gradient - one.gradient).norm())
         if abs(loss - one.loss) > tolerance * max(1.0, abs(one.loss)) or apart > tolerance * float(
             one.gradient.norm()
         ):
-            raise CannotBatch(
+            raise CannotStack(
                 f"a step together is not a step alone: a loss of {loss:.6f} and not {one.loss:.6f}, "
                 f"gradients {apart:.2g} apart"
             )
@@ -185,16 +185,16 @@ def _check_modes(prepared: Prepared, stack: Stack, alone: Sequence[_Alone]) -> N
 def _check_alike(
     tensors: Mapping[str, torch.Tensor], shared: Mapping[str, torch.Tensor], layout: Layout
 ) -> None:
-    """Raise CannotBatch where another seed makes a model of another shape."""
+    """Raise CannotStack where another seed makes a model of another shape."""
     if tensors.keys() != shared.keys():
         name = min(tensors.keys() ^ shared.keys())
-        raise CannotBatch(f"not every seed's model has {name}")
+        raise CannotStack(f"not every seed's model has {name}")
     for name, tensor in tensors.items():
         if (tensor.shape, tensor.dtype) != (shared[name].shape, shared[name].dtype):
-            raise CannotBatch(f"{name} has another shape with another seed")
+            raise CannotStack(f"{name} has another shape with another seed")
     kinds = {tensors[name].dtype for name in layout.shapes}
     if len(kinds) > 1:
-        raise CannotBatch(f"what trains is stored in several precisions: {sorted(map(str, kinds))}")
+        raise CannotStack(f"what trains is stored in several precisions: {sorted(map(str, kinds))}")
 
 
 def _indices(prepared: Prepared, job: Job) -> Array:

@@ -43,7 +43,7 @@ class Member:
     failure: TrialFailed | None = None
 
 
-class Earlier:
+class SearchScores:
     """The scores at each rung of a search's trials so far, which say what the next one has to reach."""
 
     def __init__(self, job: Job) -> None:
@@ -109,7 +109,7 @@ class _Fitting:
 
     def _step(self, batches: Sequence[Array]) -> torch.Tensor:
         """Take one step, each trial on its own batch; return their losses, (trials,)."""
-        losses = step_together(self.prepared, self.stack, batches)
+        losses = take_stacked_step(self.prepared, self.stack, batches)
         self._optimisation.step(self.active[0].fitted.steps)
         return losses
 
@@ -125,7 +125,7 @@ class _Fitting:
         """Return the validation score of each trial that stays; what cannot be scored leaves."""
         self._report(Progress(phase="validate", epoch=self.epochs))
         scores = []
-        outputs = evaluate_together(self.prepared, self.stack, "validation")
+        outputs = evaluate_stacked(self.prepared, self.stack, "validation")
         for member, rows in zip(self.active, outputs, strict=True):
             try:
                 scores.append(validation_score(self.prepared, {"outputs": rows}))
@@ -149,10 +149,10 @@ class _Fitting:
             self._optimisation.keep(rows)
 
 
-def fit_together(stacked: Stacked, members: Sequence[Member], report: ReportProgress) -> None:
+def fit_stacked(stacked: Stacked, members: Sequence[Member], report: ReportProgress) -> None:
     """Train the stack, validate after each epoch and at rungs; see `whichpeft.engine.loop.fit`."""
     first = members[0].job
-    budget, earlier = first.trial.budget, Earlier(first)
+    budget, search_scores = first.trial.budget, SearchScores(first)
     fitting = _Fitting(stacked, members, report)
     sizes = fitting.train_examples.sizes
     for epoch in range(budget.epochs):
@@ -168,7 +168,7 @@ def fit_together(stacked: Stacked, members: Sequence[Member], report: ReportProg
                 return
             with fitting.phase("validate"):
                 scores = fitting.validate()
-            _note_scores(fitting, scores, earlier)
+            _note_scores(fitting, scores, search_scores)
             if not fitting.active:
                 return
         _end_epoch(fitting, epoch, last=epoch == budget.epochs - 1)
@@ -176,13 +176,13 @@ def fit_together(stacked: Stacked, members: Sequence[Member], report: ReportProg
             return
 
 
-def _note_scores(fitting: _Fitting, scores: Sequence[float], earlier: Earlier) -> None:
+def _note_scores(fitting: _Fitting, scores: Sequence[float], search_scores: SearchScores) -> None:
     """Keep the scores in the curves; trials that fall behind those before them in the search leave."""
     for member, score in zip(fitting.active, scores, strict=True):
         fitted = member.fitted
         fitted.curve.append((fitted.steps, "validation_score", score))
-        rung = (fitted.steps, earlier.needed(member.job, fitted.steps))
-        earlier.note(fitted.steps, score)
+        rung = (fitted.steps, search_scores.needed(member.job, fitted.steps))
+        search_scores.note(fitted.steps, score)
         fitted.pruned_because = why_pruned(fitted.steps, score, (rung,))
         if fitted.pruned_because is not None:
             fitted.best_score = max(fitted.best_score, score)
@@ -202,7 +202,7 @@ def _end_epoch(fitting: _Fitting, epoch: int, *, last: bool) -> None:
     fitting.leave([] if last else gone)
 
 
-def step_together(prepared: Prepared, stack: Stack, batches: Sequence[Array]) -> torch.Tensor:
+def take_stacked_step(prepared: Prepared, stack: Stack, batches: Sequence[Array]) -> torch.Tensor:
     """Leave the gradients of a step in a stack, one batch a trial; return the losses, (trials,)."""
     examples, losses = prepared.examples["train"], stack.trained.new_zeros(len(batches))
     sizes = [len(batch) for batch in batches]
@@ -216,7 +216,7 @@ def step_together(prepared: Prepared, stack: Stack, batches: Sequence[Array]) ->
     return losses
 
 
-def evaluate_together(prepared: Prepared, stack: Stack, split: str) -> Array:
+def evaluate_stacked(prepared: Prepared, stack: Stack, split: str) -> Array:
     """Return every trial's outputs on a split, in the split's own order: (trials, examples, width)."""
     examples = prepared.examples[split]
     batches = evaluation_batches(examples.sizes, EVALUATION_BATCH)

@@ -15,9 +15,9 @@ from whichpeft.engine.job import Job
 from whichpeft.engine.loop import Optimisation, take_step
 from whichpeft.engine.model_setup import Prepared, prepare
 from whichpeft.engine.stacked.build import stack_up
-from whichpeft.engine.stacked.loop import step_together
+from whichpeft.engine.stacked.loop import take_stacked_step
 from whichpeft.engine.stacked.vmap import MappedOptimisation
-from whichpeft.errors import CannotBatch
+from whichpeft.errors import CannotStack
 from whichpeft.records import Measurement
 from whichpeft.tasks import Array
 
@@ -27,7 +27,7 @@ _WARM_UP_STEPS = 2
 _USABLE, _ROOM = 0.9, 1.2
 
 
-def time_together(
+def time_stacked(
     job: Job, compute: Compute, peak_bytes: float | None
 ) -> tuple[list[Measurement], str | None]:
     """Time a profiled method's trials as one model against one by one.
@@ -41,7 +41,7 @@ def time_together(
     jobs = [replace(job, trial=replace(job.trial, seed=seed)) for seed in range(count)]
     try:
         apart = seconds_apart(jobs, compute)
-        together = seconds_together(jobs, compute)
+        together = seconds_stacked(jobs, compute)
     except Exception as error:  # a reading that can be done without does not fail a profile
         reason = " ".join(str(error).split())[:300]
         return [], f"{job.trial.method} is trained trial by trial: {reason}"
@@ -51,8 +51,8 @@ def time_together(
     ], None
 
 
-def seconds_together(jobs: Sequence[Job], compute: Compute) -> float:
-    """Return the seconds of a step of all trials as one model. Raises CannotBatch."""
+def seconds_stacked(jobs: Sequence[Job], compute: Compute) -> float:
+    """Return the seconds of a step of all trials as one model. Raises CannotStack."""
     stacked = stack_up(jobs, compute)
     prepared, stack = stacked.prepared, stacked.stack
     steps = jobs[0].trial.budget.steps(len(prepared.examples["train"]))
@@ -61,7 +61,7 @@ def seconds_together(jobs: Sequence[Job], compute: Compute) -> float:
     prepared.model.train()
 
     def take(step: int, batches: Sequence[Array]) -> None:
-        step_together(prepared, stack, batches)
+        take_stacked_step(prepared, stack, batches)
         optimisation.step(step)
 
     return _seconds_a_step(prepared, jobs, take)
@@ -89,7 +89,7 @@ def _seconds_a_step(
     orders = [training_batches(sizes, batch_size, seed=job.trial.seed, epoch=0) for job in jobs]
     in_step = [batches for batches in zip(*orders, strict=True) if len(set(map(len, batches))) == 1]
     if not in_step:
-        raise CannotBatch("an epoch has too few batches to time them together")
+        raise CannotStack("an epoch has too few batches to time them together")
     seconds = []
     for step in range(_WARM_UP_STEPS + _STEPS):
         prepared.compute.synchronise()

@@ -20,7 +20,7 @@ from whichpeft.engine.memory import keep_freed_memory
 from whichpeft.engine.model_setup import TRAINING, start_stream
 from whichpeft.engine.process_group import ALONE
 from whichpeft.engine.stacked.build import Stacked, stack_up
-from whichpeft.engine.stacked.loop import Earlier, Member, evaluate_together, fit_together
+from whichpeft.engine.stacked.loop import Member, SearchScores, evaluate_stacked, fit_stacked
 from whichpeft.engine.stacked.vmap import Stack
 from whichpeft.engine.trial import (
     carry_out_alone,
@@ -31,34 +31,34 @@ from whichpeft.engine.trial import (
     quietly,
     result_of,
 )
-from whichpeft.errors import CannotBatch, TrialFailed
+from whichpeft.errors import CannotStack, TrialFailed
 from whichpeft.records import Measurement, Setting
 from whichpeft.storage.atomic import write_folder
 from whichpeft.tasks import Array
 
 
-def carry_out_together(job: Job, report: ReportProgress) -> Iterator[Result]:
+def carry_out_stacked(job: Job, report: ReportProgress) -> Iterator[Result]:
     """Carry out a job and those along with it as one model, and give a result for each.
 
     Where they cannot be, they are carried out one by one, and the first result's note says why.
     """
-    found = _try_together(job, report)
+    found = _try_stacked(job, report)
     if not isinstance(found, str):
         yield from found
         return
     note: str | None = f"{job.trial.method} is trained trial by trial: {found}"
-    earlier = Earlier(job)
+    search_scores = SearchScores(job)
     for member in job.members:
-        rungs = tuple((step, earlier.needed(member, step)) for step, _ in member.rungs)
+        rungs = tuple((step, search_scores.needed(member, step)) for step, _ in member.rungs)
         result = carry_out_alone(replace(member, rungs=rungs, along=()), report, ALONE)
         for step, name, value in result.curve:
             if name == "validation_score":
-                earlier.note(step, value)
+                search_scores.note(step, value)
         yield replace(result, note=note)
         note = None
 
 
-def _try_together(job: Job, report: ReportProgress) -> list[Result] | str:
+def _try_stacked(job: Job, report: ReportProgress) -> list[Result] | str:
     """Return the results, or why the trials cannot be carried out together."""
     members = [Member(member) for member in job.members]
     torch.set_num_threads(job.trial.threads)
@@ -66,8 +66,8 @@ def _try_together(job: Job, report: ReportProgress) -> list[Result] | str:
         compute = choose_compute(job.device, job.trial.precision)
         setting = replace(describe_setting(compute, job.beside), together=len(members))
         with quietly():
-            return _together(members, compute, setting, report)
-    except CannotBatch as error:
+            return _carry_out(members, compute, setting, report)
+    except CannotStack as error:
         reason = str(error)
     except Exception as error:  # the trials may well do alone what they could not together
         reason = explain(error)
@@ -76,7 +76,7 @@ def _try_together(job: Job, report: ReportProgress) -> list[Result] | str:
     return reason
 
 
-def _together(
+def _carry_out(
     members: Sequence[Member], compute: Compute, setting: Setting, report: ReportProgress
 ) -> list[Result]:
     keep_freed_memory()
@@ -85,7 +85,7 @@ def _together(
         member.meter.take_share(1 / len(members))
     stacked = stack_up([member.job for member in members], compute)
     start_stream(members[0].job.trial.seed, TRAINING)
-    fit_together(stacked, members, report)
+    fit_stacked(stacked, members, report)
     tested = _test(stacked, members, report)
     results = []
     for member, (predictions, scored) in zip(members, tested, strict=True):
@@ -121,7 +121,7 @@ def _test(stacked: Stacked, members: Sequence[Member], report: ReportProgress) -
             report(Progress(phase="test", epoch=final[0].job.trial.budget.epochs))
             own = [member.best for member in final if member.best is not None]
             stack = Stack(prepared.model, stacked.layout, own)
-            outputs = evaluate_together(prepared, stack, "test")
+            outputs = evaluate_stacked(prepared, stack, "test")
             for member, rows in zip(final, outputs, strict=True):
                 try:
                     predictions = checked_predictions(prepared, {"outputs": rows})
