@@ -80,7 +80,7 @@ def test_a_profile_takes_its_memory_where_most_is_computed(packed) -> None:  # t
         return [tuple(part["input_ids"].shape) for part, _ in prepared.parts(batch)]
 
     batches = training_batches(train.sizes, 16, seed=0, epoch=0)
-    assert any(rows < job.at_once for batch in batches for rows, _ in shapes(batch))
+    assert any(rows < job.micro_batch_size for batch in batches for rows, _ in shapes(batch))
     most = max(math.prod(shape) for batch in batches for shape in shapes(batch))
     assert max(map(math.prod, shapes(training.largest))) == most
     # and what warms up has the shapes to come

@@ -222,16 +222,16 @@ def _row(cell: Cell, terms: _Terms) -> dict[str, Any]:
     study, budget = cell.study, cell.study.budget
     # Of a model that several processes share, what one of them takes.
     share = -(-budget.batch_size // study.shards)
-    at_once = min(budget.at_once, share)
+    micro_batch_size = min(budget.micro_batch_size, share)
     question = Question(
         method=cell.method,
         backbone=cell.backbone,
         task=cell.task,
         compute=terms.compute,
-        batch_size=at_once,
+        batch_size=micro_batch_size,
         length=terms.length,
         same_targets=study.same_targets,
-        in_parts=at_once < share,
+        in_parts=micro_batch_size < share,
         gradient_checkpointing=study.gradient_checkpointing,
         shards=study.shards,
     )
@@ -310,7 +310,7 @@ def _note(study: Study, backbone: Backbone, task: Task, terms: _Terms) -> str:
         f"{backbone.name}, {about}: batches of {study.budget.batch_size}, length {terms.length}, "
         f"{terms.compute.precision} on {terms.device}"
     )
-    line += "".join(f", {saving}" for saving in study.savings)
+    line += "".join(f", {option}" for option in study.memory_options)
     if study.shards > 1:
         line += "; memory of one of them"
     if terms.typical_length is not None:

@@ -68,7 +68,7 @@ class Checkpoints:
         setting = describe_setting(compute, 0)
         versions = {name: setting.versions.get(name) for name in _VERSIONS}
         self._identity = json.dumps(
-            [job.trial.fingerprint, job.at_once, setting.device, setting.precision, versions]
+            [job.trial.fingerprint, job.micro_batch_size, setting.device, setting.precision, versions]
         )
         self.resumed = 0
 

@@ -59,9 +59,9 @@ class Job:
     together: int = 0
 
     @property
-    def at_once(self) -> int:
+    def micro_batch_size(self) -> int:
         """How many examples go through the model at once."""
-        return self.micro_batch or self.trial.budget.at_once
+        return self.micro_batch or self.trial.budget.micro_batch_size
 
     @property
     def members(self) -> tuple[Job, ...]:

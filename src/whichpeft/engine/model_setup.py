@@ -38,7 +38,7 @@ _AGREES = {"float32": 1e-4, "bfloat16": 1e-2}  # how far losses may be apart: ot
 class Prepared:
     """A model on its device with what belongs to it.
 
-    at_once: examples that go through the model at once. group: the processes that share it.
+    micro_batch_size: examples that go through the model at once. group: the processes that share it.
     frozen_prefix: its lowest layers, where nothing trains or is added in them or below them.
     cached_layers: how many of these are read from what is kept.
     """
@@ -48,7 +48,7 @@ class Prepared:
     adapter: Adapter
     compute: Compute
     counts: tuple[Measurement, ...]
-    at_once: int = 1
+    micro_batch_size: int = 1
     group: Group = ALONE
     frozen_prefix: tuple[torch.nn.Module, ...] = ()
     cached_layers: int = 0
@@ -78,8 +78,8 @@ class Prepared:
         own = self.group.own(batch)
         most = math.ceil(len(batch) / self.group.size)
         weights = getattr(self.examples["train"], "weights", None)
-        for i in range(0, most, self.at_once):
-            part = own[i : i + self.at_once]
+        for i in range(0, most, self.micro_batch_size):
+            part = own[i : i + self.micro_batch_size]
             counted = len(part) / len(batch)
             if weights is not None:
                 counted = float(weights[part].sum() / weights[batch].sum())
@@ -150,7 +150,7 @@ def prepare(job: Job, compute: Compute, group: Group = ALONE) -> Prepared:
         adapter,
         compute,
         counts,
-        at_once=job.at_once,
+        micro_batch_size=job.micro_batch_size,
         group=group,
         frozen_prefix=frozen_prefix,
         backbone=job.backbone,

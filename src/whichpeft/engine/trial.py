@@ -47,7 +47,7 @@ def carry_out_alone(
                 try:
                     return carry(job, compute, setting, meter, report, group)
                 except Exception as error:
-                    half = job.at_once // 2
+                    half = job.micro_batch_size // 2
                     if not (job.halve and half and ran_out_of_memory(error)):
                         raise
                 # Outside the handler, where nothing of the attempt is held on to any more.

@@ -135,13 +135,13 @@ class AdaLora(Lora):
             return f"AdaLoRA moves its rank budget over the steps of training, and {steps} are too few"
         return super().refuses(backbone, task, budget)
 
-    def refuses_savings(self, study: Study) -> str | None:
+    def refuses_options(self, study: Study) -> str | None:
         if study.shards > 1:
             return (
                 "AdaLoRA moves its rank budget by looking at whole factors and their gradients, of "
                 "which each process holds a share"
             )
-        return super().refuses_savings(study)
+        return super().refuses_options(study)
 
     def attach(self, model: torch.nn.Module, context: MethodContext, *, keeps_head: bool = True) -> Any:
         adapted = super().attach(model, context, keeps_head=keeps_head)

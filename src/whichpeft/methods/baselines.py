@@ -106,7 +106,7 @@ class Full(PlainMethod):
     scales_with_width = True
     weight_decay: float = 0.01
 
-    def refuses_savings(self, study: Study) -> str | None:
+    def refuses_options(self, study: Study) -> str | None:
         return _trains_weights(study)
 
     def apply(self, model: torch.nn.Module, context: MethodContext) -> PlainAdapter:
@@ -141,7 +141,7 @@ class TopLayers(PlainMethod):
             return f"the last {self.k} layers were asked for, and {backbone.family} has {count}"
         return None
 
-    def refuses_savings(self, study: Study) -> str | None:
+    def refuses_options(self, study: Study) -> str | None:
         return _trains_weights(study)
 
     def apply(self, model: torch.nn.Module, context: MethodContext) -> PlainAdapter:

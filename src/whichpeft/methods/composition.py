@@ -201,8 +201,8 @@ class Composition(Method):
         found = ((part.name, part.refuses(backbone, task, budget)) for part in self.parts)
         return next((f"{name}: {reason}" for name, reason in found if reason is not None), None)
 
-    def refuses_savings(self, study: Study) -> str | None:
-        found = ((part.name, part.refuses_savings(study)) for part in self.parts)
+    def refuses_options(self, study: Study) -> str | None:
+        found = ((part.name, part.refuses_options(study)) for part in self.parts)
         return next((f"{name}: {reason}" for name, reason in found if reason is not None), None)
 
     def apply(self, model: torch.nn.Module, context: MethodContext) -> StackedAdapter:

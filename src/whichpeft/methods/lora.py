@@ -53,12 +53,12 @@ class Lora(PeftMethod):
         """How its factors are drawn."""
         return (self.hyperparameters | dict(self.constant)).get("init_lora_weights")
 
-    def refuses_savings(self, study: Study) -> str | None:
+    def refuses_options(self, study: Study) -> str | None:
         if study.quantise and isinstance(self.start, str) and self.start.startswith(_EXACT):
             return f"{self.start} starts from the weights' exact singular directions"
         if study.packing and self.hyperparameters.get("alora_invocation_tokens"):
             return "it begins where a row says so last, and packed examples share a row"
-        return super().refuses_savings(study)
+        return super().refuses_options(study)
 
     def adapter(self, model: Any, apart: frozenset[str]) -> PeftAdapter:
         return LoraAdapter(model, apart)

@@ -58,7 +58,7 @@ class LoReft(PeftMethod):
             return f"rank {rank} is more than the width of the hidden states, {width}"
         return None
 
-    def refuses_savings(self, study: Study) -> str | None:
+    def refuses_options(self, study: Study) -> str | None:
         if study.packing:
             return "LoReFT edits the first and last positions of a row, which packed examples share"
-        return super().refuses_savings(study)
+        return super().refuses_options(study)

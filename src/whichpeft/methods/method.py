@@ -186,7 +186,7 @@ class Method(ABC):
         """Say why this method cannot work there, before any work; None where it can."""
         return None
 
-    def refuses_savings(self, study: Study) -> str | None:
+    def refuses_options(self, study: Study) -> str | None:
         """Say why this method cannot work with what the study saves by; None where it can.
 
         The study says which: gradient checkpointing, quantised weights, shards, packing.

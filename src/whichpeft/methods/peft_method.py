@@ -78,7 +78,7 @@ class PeftMethod(Method):
         said = {key: getattr(self, key) for key in RECIPE if getattr(self, key) != usual[key]}
         return format_part(name, tuple(said.items()))
 
-    def refuses_savings(self, study: Study) -> str | None:
+    def refuses_options(self, study: Study) -> str | None:
         if study.quantise is None or self.reads_quantised(study.quantise):
             return None
         return f"PEFT has no layer for {self.name} on weights of {study.quantise}"

@@ -191,10 +191,10 @@ class Shadow(PeftMethod):
 class Lily(PeftMethod):
     """Lily: a router shares the factors of all layers."""
 
-    def refuses_savings(self, study: Study) -> str | None:
+    def refuses_options(self, study: Study) -> str | None:
         if study.packing:
             return "its router takes the mean over all positions of a batch, and packing leaves some out"
-        return super().refuses_savings(study)
+        return super().refuses_options(study)
 
 
 @dataclass(frozen=True, kw_only=True)

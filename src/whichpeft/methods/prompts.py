@@ -54,10 +54,10 @@ class VirtualTokens(PeftMethod):
             )
         return None
 
-    def refuses_savings(self, study: Study) -> str | None:
+    def refuses_options(self, study: Study) -> str | None:
         if study.packing:
             return "its virtual tokens stand before a row, which packed examples share"
-        return super().refuses_savings(study)
+        return super().refuses_options(study)
 
     def attach(self, model: torch.nn.Module, context: MethodContext, *, keeps_head: bool = True) -> Any:
         adapted = super().attach(model, context, keeps_head=keeps_head)
@@ -100,13 +100,13 @@ class Prefix(VirtualTokens):
             return f"{self.name} prepends keys and values, and {backbone.family}'s attention takes none"
         return super().refuses(backbone, task, budget)
 
-    def refuses_savings(self, study: Study) -> str | None:
+    def refuses_options(self, study: Study) -> str | None:
         if study.gradient_checkpointing:
             return (
                 "its keys and values are handed to the layers as past ones, which gradient "
                 "checkpointing leaves out"
             )
-        return super().refuses_savings(study)
+        return super().refuses_options(study)
 
 
 @dataclass(frozen=True, kw_only=True)

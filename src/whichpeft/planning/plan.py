@@ -1,4 +1,4 @@
-"""Plan: every cell of a study, with its trials, or with the reason why it is refused."""
+"""StudyPlan: every cell of a study, with its trials, or with the reason why it is refused."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class Cell:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class StudyPlan:
     """All cells of a study: backbones by tasks by methods, in the order asked."""
 
     cells: tuple[Cell, ...]
@@ -87,13 +87,13 @@ def make_plan(
     backbones: Sequence[Backbone],
     tasks: Sequence[Task],
     methods: Mapping[str, Method],
-) -> Plan:
+) -> StudyPlan:
     """Cross backbones, tasks and methods (by how they were typed), asking each for a refusal.
 
     A method that does not refuse is tried on a model without weights, so that what cannot work is
     known before anything runs.
     """
-    return Plan(
+    return StudyPlan(
         tuple(
             _cell(text, method, replace(backbone, quantise=study.quantise), task, study)
             for backbone in backbones
@@ -113,7 +113,7 @@ def _unpackable(task: Task, backbone: Backbone) -> str | None:
 
 def _cell(text: str, method: Method, backbone: Backbone, task: Task, study: Study) -> Cell:
     resolved = method.resolved_for(backbone)
-    reason = resolved.refuses(backbone, task, study.budget) or resolved.refuses_savings(study)
+    reason = resolved.refuses(backbone, task, study.budget) or resolved.refuses_options(study)
     if reason is None and study.packing:
         reason = _unpackable(task, backbone)
     if reason is None:

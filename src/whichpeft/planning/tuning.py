@@ -31,7 +31,7 @@ Space = Mapping[str, LogRange | tuple[Any, ...]]
 
 
 @dataclass(frozen=True, slots=True)
-class Search:
+class SearchPlan:
     """A method's search in one cell. methods, trials: by number; `trials[0]` is the default.
 
     No two are alike; a small space of choices holds fewer than the study asks for.
@@ -47,7 +47,7 @@ class Search:
         return replace(self.cell, method=self.methods[number])
 
 
-def make_search(cell: Cell) -> Search | None:
+def make_search(cell: Cell) -> SearchPlan | None:
     """Lay out a cell's search over what its method leaves open.
 
     None where the study does not tune, or where nothing is left to be chosen.
@@ -69,7 +69,7 @@ def make_search(cell: Cell) -> Search | None:
             met.add(trial.fingerprint)
             methods.append(method)
             trials.append(trial)
-    return Search(cell, tuple(methods), tuple(trials))
+    return SearchPlan(cell, tuple(methods), tuple(trials))
 
 
 def open_space(cell: Cell) -> dict[str, LogRange | tuple[Any, ...]]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from whichpeft.engine import Job
 from whichpeft.engine.profile_budget import STANDARD, THOROUGH, ProfileBudget, profile_seconds
 from whichpeft.executors import Executor, Resources, RunObserver
-from whichpeft.planning import Cell, Search, make_search
+from whichpeft.planning import Cell, SearchPlan, make_search
 from whichpeft.records import Claims, Measurement, Outcome, Record, Store
 from whichpeft.records.selection import best_trial
 from whichpeft.running.request import Request
@@ -105,7 +105,7 @@ class _Run:
                 "its method measured again"
             )
 
-    def tune(self, searches: Sequence[Search]) -> list[Cell]:
+    def tune(self, searches: Sequence[SearchPlan]) -> list[Cell]:
         """Run the searches; return the cells of those that found better than the default."""
         resources = self._resources([search.cell for search in searches])
         kept = self.store.fingerprints()
@@ -221,7 +221,7 @@ def _spread(measured: Measurement) -> float:
     return (measured.high - measured.low) / measured.value
 
 
-def found_by(search: Search, records: Mapping[str, Record]) -> Cell | None:
+def found_by(search: SearchPlan, records: Mapping[str, Record]) -> Cell | None:
     """Return the cell with the best hyperparameters on record, or None where that is the default.
 
     records: by fingerprint.
@@ -263,10 +263,10 @@ def run_study(
         for cell in setup.plan.refused:
             _keep_refusal(cell, setup, request.store)
             observer.notify(f"{cell.text} is left out: {cell.refusal}")
-        if request.study.savings and batch_trials not in (AUTO, OFF):
+        if request.study.memory_options and batch_trials not in (AUTO, OFF):
             observer.notify(
-                f"trials train one by one: {request.study.savings[0]} and one model for several exclude "
-                "each other"
+                f"trials train one by one: {request.study.memory_options[0]} and one model for several "
+                "exclude each other"
             )
         _Run(
             request=request,
@@ -276,7 +276,7 @@ def run_study(
             keep_adapters=keep_adapters,
             profile_budget=profile_budget,
             trackers=Trackers(study=request.study, folder=request.store.folder, notify=observer.notify),
-            batch=OFF if request.study.savings else batch_trials,
+            batch=OFF if request.study.memory_options else batch_trials,
         ).run()
 
 

@@ -12,7 +12,7 @@ from whichpeft.engine import Job
 from whichpeft.engine.batches import as_trained_on, padded_length
 from whichpeft.engine.profile_budget import ProfileBudget
 from whichpeft.executors import Executor, Resources
-from whichpeft.planning import Cell, Plan, make_plan
+from whichpeft.planning import Cell, StudyPlan, make_plan
 from whichpeft.records import Record
 from whichpeft.running.request import Request
 from whichpeft.study import Study, Trial
@@ -31,7 +31,7 @@ class RunSetup:
     halve_micro_batch: try a trial that ran out of memory again with half as many examples at once.
     """
 
-    plan: Plan
+    plan: StudyPlan
     data: dict[tuple[str, str, str], Path]
     executor: Executor
     notes: list[str]

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 from whichpeft.engine import Job
-from whichpeft.planning import Cell, Search, bar, rungs
+from whichpeft.planning import Cell, SearchPlan, bar, rungs
 from whichpeft.records import Claims, Store
 from whichpeft.running.setup import RunSetup, make_job
 from whichpeft.running.trial_batching import kind, stacked_job
@@ -15,7 +15,7 @@ from whichpeft.study import Trial
 
 
 def jobs_of(
-    searches: Sequence[Search],
+    searches: Sequence[SearchPlan],
     store: Store,
     setup: RunSetup,
     claims: Claims,
@@ -68,7 +68,7 @@ def jobs_of(
                 yield None
 
 
-def _claim(search: Search) -> str:
+def _claim(search: SearchPlan) -> str:
     return f"{SEARCH}{search.trials[0].fingerprint}"
 
 
@@ -76,7 +76,7 @@ def _not_in(done: set[str], trials: Sequence[Trial]) -> list[Trial]:
     return [trial for trial in trials if trial.fingerprint not in done]
 
 
-def _job(trial: Trial, search: Search, store: Store, setup: RunSetup) -> Job:
+def _job(trial: Trial, search: SearchPlan, store: Store, setup: RunSetup) -> Job:
     """Put a tuning trial's job together, with what it has to reach at each rung."""
     number = trial.number or 0
     earlier = [scores_by_step(store, other) for other in search.trials[:number]]
@@ -105,5 +105,5 @@ def scores_by_step(store: Store, trial: Trial) -> dict[int, float]:
     return dict(zip(scores["step"].tolist(), scores["value"].tolist(), strict=True))
 
 
-def _steps(search: Search) -> int:
+def _steps(search: SearchPlan) -> int:
     return search.cell.study.budget.steps(search.cell.task.counts["train"])

@@ -54,7 +54,7 @@ class Budget:
             )
 
     @property
-    def at_once(self) -> int:
+    def micro_batch_size(self) -> int:
         """Examples that go through the model at once."""
         return self.micro_batch or self.batch_size
 
@@ -197,7 +197,7 @@ class Study:
         self._check()
 
     @property
-    def savings(self) -> tuple[str, ...]:
+    def memory_options(self) -> tuple[str, ...]:
         """What makes a large model fit or a batch smaller, in words."""
         found = []
         if self.budget.micro_batch is not None:

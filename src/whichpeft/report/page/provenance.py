@@ -44,7 +44,7 @@ def _summary(report: ReportContents) -> str:
         f"one with the same budget: {budget.epochs} epoch{_s(budget.epochs)} in batches of "
         f"{budget.batch_size}"
     ]
-    parts += study.savings
+    parts += study.memory_options
     if budget.max_train is not None:
         parts.append(f"at most {show_count(budget.max_train)} training examples")
     if budget.early_stopping is not None:

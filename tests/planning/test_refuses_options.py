@@ -17,9 +17,9 @@ from whichpeft.tasks import text_task
 EXAMPLES = [(f"text {i}", i % 2) for i in range(600)]
 
 
-def refusals(methods: list[str], **savings: object) -> dict[str, str | None]:
+def refusals(methods: list[str], **options: object) -> dict[str, str | None]:
     task = text_task("t", train=EXAMPLES, validation=EXAMPLES[:20], test=EXAMPLES[:20])
-    study = Study(backbone="minilm", task="t", methods=methods, seeds=1, **savings)  # type: ignore[arg-type]
+    study = Study(backbone="minilm", task="t", methods=methods, seeds=1, **options)  # type: ignore[arg-type]
     resolved = {text: resolve_method(text) for text in methods}
     plan = make_plan(study, [resolve_backbone("minilm")], [task.without_examples()], resolved)
     return {cell.text: cell.refusal for cell in plan.cells}

@@ -13,13 +13,13 @@ from whichpeft.records.record import record_from_json
 from whichpeft.study import Budget, Study, Trial, dump_study, load_study
 
 FOSSILS = Path(__file__).parents[1] / "records" / "fossils"
-SAVINGS = [{"gradient_checkpointing": True}, {"quantise": "4bit"}, {"shards": 2}, {"packing": True}]
+OPTIONS = [{"gradient_checkpointing": True}, {"quantise": "4bit"}, {"shards": 2}, {"packing": True}]
 
 
 def test_what_is_written_reads_back(tmp_path: Path) -> None:
     path = tmp_path / "study.yaml"
-    for number, saving in enumerate([*SAVINGS, {"budget": Budget(micro_batch=4)}]):
-        study = Study(name="mine", backbone="minilm", task="t", methods=["head"], seeds=1, **saving)  # type: ignore[arg-type]
+    for number, option in enumerate([*OPTIONS, {"budget": Budget(micro_batch=4)}]):
+        study = Study(name="mine", backbone="minilm", task="t", methods=["head"], seeds=1, **option)  # type: ignore[arg-type]
         path.write_text(dump_study(study))
         assert load_study(path) == study, number
 
@@ -58,7 +58,7 @@ def test_records_from_before_keep_their_fingerprints(trial: Trial) -> None:
 
 
 def test_what_is_asked_counts(trial: Trial) -> None:
-    asked = [trial, *(replace(trial, **saving) for saving in SAVINGS)]  # type: ignore[arg-type]
+    asked = [trial, *(replace(trial, **option) for option in OPTIONS)]  # type: ignore[arg-type]
     asked.append(replace(trial, budget=replace(trial.budget, micro_batch=2)))
     assert len({one.fingerprint for one in asked}) == 6
 
@@ -69,9 +69,9 @@ def test_a_folder_is_of_one_way_to_save(tmp_path: Path) -> None:
 
     study = Study(backbone="minilm", task="stdlib-docs", methods=["head"], seeds=1)
     check_request(study, tmp_path).store.keep_study(study)
-    for saving in [*SAVINGS, {"budget": Budget(micro_batch=4)}]:
-        with pytest.raises(FolderError, match=next(iter(saving))):
-            check_request(replace(study, **saving), tmp_path)  # type: ignore[arg-type]
+    for option in [*OPTIONS, {"budget": Budget(micro_batch=4)}]:
+        with pytest.raises(FolderError, match=next(iter(option))):
+            check_request(replace(study, **option), tmp_path)  # type: ignore[arg-type]
 
 
 def test_options_say_so_too() -> None:
@@ -86,9 +86,9 @@ def test_options_say_so_too() -> None:
         gradient_checkpointing=True,
         shards=2,  # type: ignore[arg-type]
     )
-    assert asked.savings == (
+    assert asked.memory_options == (
         "micro-batches of 4",
         "gradient checkpointing",
         "each trial over 2 devices",
     )
-    assert override(study, **nothing, budget={}).savings == ()  # type: ignore[arg-type]
+    assert override(study, **nothing, budget={}).memory_options == ()  # type: ignore[arg-type]
