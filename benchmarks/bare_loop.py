@@ -28,7 +28,7 @@ from whichpeft.engine.compute import choose_compute
 from whichpeft.engine.loop import fit
 from whichpeft.engine.memory import keep_freed_memory
 from whichpeft.engine.meter import Meter
-from whichpeft.engine.model_setup import TRAINING, Prepared, prepare, start_stream
+from whichpeft.engine.model_setup import TRAINING, PreparedTrial, prepare, start_stream
 from whichpeft.methods import resolve_method
 from whichpeft.planning import make_plan
 from whichpeft.tasks import load_task
@@ -77,13 +77,13 @@ class ProcessorClock(Meter):
         self.seconds[name] = self.seconds.get(name, 0.0) + time.process_time() - began
 
 
-def _whichpeft(job: Job) -> tuple[float, Prepared]:
+def _whichpeft(job: Job) -> tuple[float, PreparedTrial]:
     ready, clock = _ready(job), ProcessorClock()
     fit(ready, job, clock, lambda progress: None)
     return clock.seconds["fit"], ready
 
 
-def _bare(job: Job) -> tuple[float, Prepared]:
+def _bare(job: Job) -> tuple[float, PreparedTrial]:
     ready = _ready(job)
     model, task, train = ready.model, ready.task, ready.examples["train"]
     trained = [p for p in model.parameters() if p.requires_grad]
@@ -114,7 +114,7 @@ def _bare(job: Job) -> tuple[float, Prepared]:
     return time.process_time() - began, ready
 
 
-def _ready(job: Job) -> Prepared:
+def _ready(job: Job) -> PreparedTrial:
     ready = prepare(job, choose_compute("cpu", job.trial.precision))
     start_stream(job.trial.seed, TRAINING)
     return ready

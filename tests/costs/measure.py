@@ -20,7 +20,7 @@ from whichpeft.engine.compute import choose_compute, own_memory, store_frozen_we
 from whichpeft.engine.dropout import use_fast_dropout
 from whichpeft.engine.loop import Optimisation, take_step
 from whichpeft.engine.memory import PeakMemory, return_freed_memory
-from whichpeft.engine.model_setup import Prepared
+from whichpeft.engine.model_setup import PreparedTrial
 from whichpeft.methods import Method, MethodContext, resolve_method
 from whichpeft.testing.methods import small_task
 
@@ -40,7 +40,7 @@ def main(method: Method, size: int, length: int, precision: str) -> None:
     store_frozen_weights(adapter.model, compute.precision)
     own_memory(adapter.model)
     use_fast_dropout(adapter.model)
-    prepared = Prepared(task, {}, adapter, compute, ())
+    prepared = PreparedTrial(task, {}, adapter, compute, ())
     optimisation = Optimisation(prepared, method, _STEPS)
     adapter.model.train()
     peak.restart()

@@ -15,7 +15,7 @@ from whichpeft.engine import Job, activation_cache
 from whichpeft.engine.carry_out import carry_out
 from whichpeft.engine.compute import choose_compute
 from whichpeft.engine.meter import Meter
-from whichpeft.engine.model_setup import Prepared, prepare
+from whichpeft.engine.model_setup import PreparedTrial, prepare
 
 from .conftest import Trials
 
@@ -25,7 +25,7 @@ def trials(tiny_backbone: Path, reviews: Path, tmp_path: Path) -> Trials:
     return Trials(tiny_backbone, reviews, tmp_path)
 
 
-def prepared(job: Job) -> Prepared:
+def prepared(job: Job) -> PreparedTrial:
     return prepare(job, choose_compute("cpu", "float32"))
 
 
@@ -78,7 +78,7 @@ def test_activations_are_computed_once_for_all_trials(
     computed: list[str] = []
     compute: Callable[..., object] = activation_cache._compute
 
-    def count(prepared: Prepared, examples: object, replay: object, path: Path) -> object:
+    def count(prepared: PreparedTrial, examples: object, replay: object, path: Path) -> object:
         computed.append(path.name)
         return compute(prepared, examples, replay, path)
 

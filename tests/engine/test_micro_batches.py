@@ -14,7 +14,7 @@ from transformers import PreTrainedModel
 from whichpeft.engine.carry_out import carry_out
 from whichpeft.engine.compute import Compute
 from whichpeft.engine.loop import Optimisation, take_step
-from whichpeft.engine.model_setup import Prepared, prepare
+from whichpeft.engine.model_setup import PreparedTrial, prepare
 from whichpeft.errors import StudyError
 from whichpeft.study import Budget
 
@@ -22,7 +22,7 @@ HERE = Compute(torch.device("cpu"), "float32")
 BATCH = np.arange(18)  # in parts of 4 the last one has 2
 
 
-def steps(prepared: Prepared, job, count: int = 3) -> list[float]:  # type: ignore[no-untyped-def]
+def steps(prepared: PreparedTrial, job, count: int = 3) -> list[float]:  # type: ignore[no-untyped-def]
     optimisation = Optimisation(prepared, job.method, 10)
     prepared.model.train()
     return [float(take_step(prepared, optimisation, prepared.parts(BATCH), i)) for i in range(count)]

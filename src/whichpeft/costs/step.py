@@ -23,7 +23,7 @@ from whichpeft.costs.quantised import quantise_frozen
 from whichpeft.engine.compute import Compute, store_frozen_weights
 from whichpeft.engine.dropout import use_fast_dropout
 from whichpeft.engine.loop import Optimisation, take_step
-from whichpeft.engine.model_setup import Prepared
+from whichpeft.engine.model_setup import PreparedTrial
 from whichpeft.methods import Adapter, Method
 from whichpeft.methods.placements import all_layers
 from whichpeft.methods.targets import new_modules
@@ -70,7 +70,7 @@ class FakeBench:
             use_fast_dropout(model)
         self._mode = make_fake(model, compute.device)
         model.train()
-        self._prepared = Prepared(task, {}, _WithoutPenalty(meta_model.adapter), compute, ())
+        self._prepared = PreparedTrial(task, {}, _WithoutPenalty(meta_model.adapter), compute, ())
 
     def checkpoint(self) -> bool:
         """Turn gradient checkpointing on; False where the model has none."""

@@ -22,7 +22,7 @@ import torch
 from whichpeft.engine.batches import evaluation_batches
 from whichpeft.engine.compute import Compute
 from whichpeft.engine.meter import Meter
-from whichpeft.engine.model_setup import Prepared
+from whichpeft.engine.model_setup import PreparedTrial
 from whichpeft.tasks import Array, Batch, DecodedTask, Examples
 
 _AT_ONCE = 64
@@ -129,8 +129,8 @@ class _Kept:
 
 
 def use_cached_activations(
-    prepared: Prepared, data: Path, splits: Mapping[str, str], meter: Meter, *, beside: int = 0
-) -> Prepared:
+    prepared: PreparedTrial, data: Path, splits: Mapping[str, str], meter: Meter, *, beside: int = 0
+) -> PreparedTrial:
     """Return the model with its frozen layers replayed from activations that are kept.
 
     That is the same model where there are none, where several processes share it, where a batch is
@@ -157,7 +157,7 @@ def use_cached_activations(
     return replace(prepared, examples=replayed, cached_layers=len(layers)) if agrees else prepared
 
 
-def _compute(prepared: Prepared, examples: Examples, replay: _Replay, path: Path) -> _Kept:
+def _compute(prepared: PreparedTrial, examples: Examples, replay: _Replay, path: Path) -> _Kept:
     """Run the model on a split up to the boundary, and keep what comes out there."""
     free = _MEMORY_SHARE * psutil.virtual_memory().available / (replay.beside + 1)
     parts: dict[int, torch.Tensor] = {}
@@ -199,7 +199,9 @@ def _read(path: Path) -> _Kept | None:
     return _Kept(kept["values"], kept["offsets"].numpy())
 
 
-def _agree(prepared: Prepared, replayed: Mapping[str, Examples], replay: _Replay, split: str) -> bool:
+def _agree(
+    prepared: PreparedTrial, replayed: Mapping[str, Examples], replay: _Replay, split: str
+) -> bool:
     """Whether a batch gives the same outputs replayed; if so the replay stays in place."""
     batch = np.arange(min(8, len(prepared.examples[split])))
     outputs = []

@@ -15,7 +15,7 @@ import torch
 from whichpeft.engine.batches import evaluation_batches, training_batches
 from whichpeft.engine.job import Job, Progress, ReportProgress
 from whichpeft.engine.meter import Meter
-from whichpeft.engine.model_setup import Prepared
+from whichpeft.engine.model_setup import PreparedTrial
 from whichpeft.errors import TrialFailed
 from whichpeft.methods import Method
 from whichpeft.study import Budget
@@ -60,7 +60,7 @@ class FitResult:
 class Optimisation:
     """AdamW with warm-up, linear decay and clipping, stepping through a known number of steps."""
 
-    def __init__(self, prepared: Prepared, method: Method, steps: int) -> None:
+    def __init__(self, prepared: PreparedTrial, method: Method, steps: int) -> None:
         self._parameters = prepared.trained()
         self._method = method
         self._steps = steps
@@ -113,7 +113,7 @@ def learning_rate(method: Method, step: int, steps: int) -> float:
 
 
 def take_step(
-    prepared: Prepared,
+    prepared: PreparedTrial,
     optimisation: Optimisation,
     parts: Iterable[tuple[Batch, float]],
     step: int,
@@ -155,7 +155,7 @@ class TrainState:
     that are not in the curve yet.
     """
 
-    prepared: Prepared
+    prepared: PreparedTrial
     optimisation: Optimisation
     fitted: FitResult = field(default_factory=FitResult)
     best: list[torch.Tensor] | None = None
@@ -186,7 +186,7 @@ class Checkpointer(Protocol):
 
 
 def fit(
-    prepared: Prepared,
+    prepared: PreparedTrial,
     job: Job,
     meter: Meter,
     report: ReportProgress,
@@ -229,7 +229,7 @@ def fit(
     return fitted
 
 
-def evaluate(prepared: Prepared, split: str) -> dict[str, Array]:
+def evaluate(prepared: PreparedTrial, split: str) -> dict[str, Array]:
     """Return ``outputs`` on a split, one row per example, in the split's own order.
 
     Beside them stands what else the task keeps of its predictions.
@@ -242,7 +242,7 @@ def evaluate(prepared: Prepared, split: str) -> dict[str, Array]:
     return {"outputs": outputs}
 
 
-def _outputs(prepared: Prepared, examples: Examples) -> Array:
+def _outputs(prepared: PreparedTrial, examples: Examples) -> Array:
     rows: list[Array] = []
     batches = evaluation_batches(examples.sizes, EVALUATION_BATCH)
     prepared.model.eval()
@@ -256,7 +256,7 @@ def _outputs(prepared: Prepared, examples: Examples) -> Array:
     return in_order(list(itertools.chain(*by_rank)), list(itertools.chain(*shares)))
 
 
-def predict(prepared: Prepared, batch: Batch, model: torch.nn.Module | None = None) -> Array:
+def predict(prepared: PreparedTrial, batch: Batch, model: torch.nn.Module | None = None) -> Array:
     """Return the outputs on one batch, by the prepared model or another form of it, in `eval` mode."""
     # What is gathered of other processes' shares has to serve for training again.
     without_graph = torch.inference_mode if prepared.group.size == 1 else torch.no_grad
@@ -330,7 +330,7 @@ def note_loss(loss: float, fitted: FitResult) -> None:
     fitted.curve.append((fitted.steps, "train_loss", loss))
 
 
-def validation_score(prepared: Prepared, found: Mapping[str, Array]) -> float:
+def validation_score(prepared: PreparedTrial, found: Mapping[str, Array]) -> float:
     """Score what `evaluate` found on the validation split.
 
     Raises TrialFailed where outputs or the score are not finite.

@@ -35,7 +35,7 @@ _AGREES = {"float32": 1e-4, "bfloat16": 1e-2}  # how far losses may be apart: ot
 
 
 @dataclass(frozen=True, slots=True)
-class Prepared:
+class PreparedTrial:
     """A model on its device with what belongs to it.
 
     micro_batch_size: examples that go through the model at once. group: the processes that share it.
@@ -95,7 +95,7 @@ def start_stream(seed: int, stream: int, rank: int = 0) -> None:
     torch.manual_seed(state)
 
 
-def prepare(job: Job, compute: Compute, group: Group = ALONE) -> Prepared:
+def prepare(job: Job, compute: Compute, group: Group = ALONE) -> PreparedTrial:
     """Load the data and the backbone, draw the head, apply the method, and share it within a group."""
     trial = job.trial
     task, examples = read_data(job.data)
@@ -144,7 +144,7 @@ def prepare(job: Job, compute: Compute, group: Group = ALONE) -> Prepared:
     else:
         # Not the model's own: transformers' refuses for quantised weights, which are there already.
         torch.nn.Module.to(adapter.model, compute.device)
-    prepared = Prepared(
+    prepared = PreparedTrial(
         task,
         examples,
         adapter,
@@ -160,7 +160,7 @@ def prepare(job: Job, compute: Compute, group: Group = ALONE) -> Prepared:
     return prepared
 
 
-def _check_apart(prepared: Prepared, plain: Examples, trial: Trial) -> None:
+def _check_apart(prepared: PreparedTrial, plain: Examples, trial: Trial) -> None:
     """Raise TrialFailed where examples that share rows have another loss than each in its own.
 
     Looked at is the first part of a batch, of the first epoch, in which any share one.
@@ -187,7 +187,7 @@ def _check_apart(prepared: Prepared, plain: Examples, trial: Trial) -> None:
         )
 
 
-def whole_adapter(prepared: Prepared, job: Job) -> Adapter | None:
+def whole_adapter(prepared: PreparedTrial, job: Job) -> Adapter | None:
     """Return the adapter as one process would hold it, to be saved; None where another process does.
 
     Of a group the first process makes the same anew, whole and on the CPU, and gives it what they hold

@@ -19,7 +19,7 @@ from whichpeft.engine.job import Job, Progress, ReportProgress, Result
 from whichpeft.engine.loop import FitResult, evaluate, fit
 from whichpeft.engine.memory import keep_freed_memory
 from whichpeft.engine.meter import Meter
-from whichpeft.engine.model_setup import TRAINING, Prepared, prepare, start_stream, whole_adapter
+from whichpeft.engine.model_setup import TRAINING, PreparedTrial, prepare, start_stream, whole_adapter
 from whichpeft.engine.process_group import Group
 from whichpeft.engine.profiling.profile import profile
 from whichpeft.errors import TrialFailed, without_secrets
@@ -135,7 +135,7 @@ def _train(
 def result_of(
     job: Job,
     setting: Setting,
-    prepared: Prepared,
+    prepared: PreparedTrial,
     fitted: FitResult,
     predictions: Mapping[str, Array],
     scored: Sequence[Measurement],
@@ -170,7 +170,7 @@ def result_of(
     return Result(record=record, curve=fitted.curve, predictions=predictions)
 
 
-def checked_predictions(prepared: Prepared, found: Mapping[str, Array]) -> dict[str, Array]:
+def checked_predictions(prepared: PreparedTrial, found: Mapping[str, Array]) -> dict[str, Array]:
     """Return what `evaluate` found on the test split, and its labels.
 
     Raises TrialFailed where it is not finite.
@@ -181,7 +181,7 @@ def checked_predictions(prepared: Prepared, found: Mapping[str, Array]) -> dict[
     return {**found, "outputs": outputs, "labels": prepared.examples["test"].labels}
 
 
-def final_scores(prepared: Prepared, predictions: Mapping[str, Array]) -> list[Measurement]:
+def final_scores(prepared: PreparedTrial, predictions: Mapping[str, Array]) -> list[Measurement]:
     """Score the test predictions. Raises TrialFailed where the score is not finite."""
     metrics = prepared.task.metrics
     labels, outputs, groups = (predictions.get(key) for key in ("labels", "outputs", "groups"))
@@ -209,7 +209,7 @@ def final_scores(prepared: Prepared, predictions: Mapping[str, Array]) -> list[M
     ]
 
 
-def remembered(prepared: Prepared) -> list[Measurement]:
+def remembered(prepared: PreparedTrial) -> list[Measurement]:
     """Measure the perplexity of text such as the backbone was pretrained on, if some was held out."""
     if HELD_OUT not in prepared.examples:
         return []

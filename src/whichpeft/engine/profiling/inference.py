@@ -15,7 +15,7 @@ from whichpeft.engine.batches import evaluation_batches, spread
 from whichpeft.engine.compute import Compute, store_frozen_weights
 from whichpeft.engine.job import Job
 from whichpeft.engine.loop import predict
-from whichpeft.engine.model_setup import Prepared
+from whichpeft.engine.model_setup import PreparedTrial
 from whichpeft.engine.profiling.timing_rounds import fact, quartiles, read_in_rounds
 from whichpeft.methods.peft_adapter import quiet
 from whichpeft.records import Measurement
@@ -24,7 +24,7 @@ from whichpeft.tasks import Array, Task
 _SWITCHES = ("other", "default") * 3
 
 
-def ready_for_use(prepared: Prepared) -> None:
+def ready_for_use(prepared: PreparedTrial) -> None:
     """End training: nothing has a gradient, and linear weights are as they are multiplied.
 
     Autocast would cast those that trained anew for every example, which nobody deploys.
@@ -35,7 +35,7 @@ def ready_for_use(prepared: Prepared) -> None:
 
 
 def measure_latency(
-    job: Job, prepared: Prepared, model: torch.nn.Module | None = None, *, prefix: str = ""
+    job: Job, prepared: PreparedTrial, model: torch.nn.Module | None = None, *, prefix: str = ""
 ) -> list[Measurement]:
     """Time the outputs of one example, from encoded inputs on the host to outputs on the host.
 
@@ -48,7 +48,7 @@ def measure_latency(
                     f"{prefix}inference_milliseconds")  # fmt: skip
 
 
-def measure_batch_latency(job: Job, prepared: Prepared) -> list[Measurement]:
+def measure_batch_latency(job: Job, prepared: PreparedTrial) -> list[Measurement]:
     """Time the outputs of a batch of the study's size, examples of like length together."""
     sizes, size = prepared.examples["validation"].sizes, job.trial.budget.batch_size
     batches = evaluation_batches(sizes, size)
@@ -58,7 +58,7 @@ def measure_batch_latency(job: Job, prepared: Prepared) -> list[Measurement]:
 
 
 def _measure(
-    job: Job, prepared: Prepared, model: torch.nn.Module | None, inputs: Sequence[Array], name: str
+    job: Job, prepared: PreparedTrial, model: torch.nn.Module | None, inputs: Sequence[Array], name: str
 ) -> list[Measurement]:
     budget, examples = job.profile_budget, prepared.examples["validation"]
 
@@ -85,7 +85,7 @@ def _measure(
     ]
 
 
-def measure_merged(job: Job, prepared: Prepared) -> list[Measurement]:
+def measure_merged(job: Job, prepared: PreparedTrial) -> list[Measurement]:
     """Fold the adapter in, where that can be, and time one example again; this ends the adapter.
 
     Where there is nothing to fold in, the model is the same and nothing is measured.

@@ -25,7 +25,7 @@ from whichpeft.engine.memory import PeakMemory, keep_freed_memory, return_freed_
 from whichpeft.engine.meter import Meter
 from whichpeft.engine.model_setup import (
     TRAINING,
-    Prepared,
+    PreparedTrial,
     prepare,
     saved_bytes,
     start_stream,
@@ -91,7 +91,9 @@ def profile(
     return [*found, *meter.measurements("profile")]
 
 
-def _memory(job: Job, prepared: Prepared, training: _Training, peak: PeakMemory) -> list[Measurement]:
+def _memory(
+    job: Job, prepared: PreparedTrial, training: _Training, peak: PeakMemory
+) -> list[Measurement]:
     """Read the peaks of evaluation and of training, each on the largest batch of the study's size.
 
     Evaluation's comes first, where there is no optimiser's state yet. Training's is that of a step which
@@ -112,7 +114,7 @@ def _memory(job: Job, prepared: Prepared, training: _Training, peak: PeakMemory)
 
 
 def _peaks(
-    peak: PeakMemory, prepared: Prepared, name: str, reserved: str | None = None
+    peak: PeakMemory, prepared: PreparedTrial, name: str, reserved: str | None = None
 ) -> list[Measurement]:
     prepared.compute.synchronise()
     values = {name: peak.measure()} | ({reserved: peak.reserved()} if reserved else {})
@@ -121,7 +123,7 @@ def _peaks(
 
 
 def _use(
-    job: Job, prepared: Prepared, kept: Path, meter: Meter, report: ReportProgress
+    job: Job, prepared: PreparedTrial, kept: Path, meter: Meter, report: ReportProgress
 ) -> list[Measurement]:
     """Measure inference, then the model with the adapter folded in, then loading while seconds last."""
     with meter.phase("validate"):
@@ -140,7 +142,7 @@ def _use(
 class _Training:
     """Steps of training at one place of the schedule, on batches that stand for all sizes."""
 
-    def __init__(self, job: Job, prepared: Prepared) -> None:
+    def __init__(self, job: Job, prepared: PreparedTrial) -> None:
         budget, train = job.trial.budget, prepared.examples["train"]
         epoch = training_batches(train.sizes, budget.batch_size, seed=job.trial.seed, epoch=0)
         full = [batch for batch in epoch if len(batch) == budget.batch_size] or epoch

@@ -14,7 +14,7 @@ import torch
 from whichpeft.engine.batches import training_batches
 from whichpeft.engine.compute import Compute
 from whichpeft.engine.job import Job
-from whichpeft.engine.model_setup import Prepared, prepare
+from whichpeft.engine.model_setup import PreparedTrial, prepare
 from whichpeft.engine.stacked.attention import fold_attention
 from whichpeft.engine.stacked.vmap import Layout, Own, Stack, batch_of, tensors_of
 from whichpeft.errors import CannotStack
@@ -29,7 +29,7 @@ _PROBED = 8  # examples of a step that is taken twice
 class Stacked:
     """Trials as one model. prepared: of the first trial, whose model the others share."""
 
-    prepared: Prepared
+    prepared: PreparedTrial
     layout: Layout
     stack: Stack
 
@@ -109,7 +109,7 @@ def _stack_up(jobs: Sequence[Job], compute: Compute) -> Stacked:
     return Stacked(first, layout, stack)
 
 
-def _check_steps(prepared: Prepared) -> None:
+def _check_steps(prepared: PreparedTrial) -> None:
     """Raise CannotStack where a step is more than following the gradients of the task's loss."""
     adapter = prepared.adapter
     if not adapter.trains:
@@ -122,7 +122,7 @@ def _check_steps(prepared: Prepared) -> None:
             raise CannotStack(f"it has a hook on the gradient of {name}, which is one model's")
 
 
-def _changed_by_training(prepared: Prepared, job: Job) -> set[str]:
+def _changed_by_training(prepared: PreparedTrial, job: Job) -> set[str]:
     """Return the buffers that a forward pass in training changes, such as running means."""
     # Copies, because batch norm's kernels change its means without a trace in the tensor's version.
     before = {name: (buffer, buffer.clone()) for name, buffer in prepared.model.named_buffers()}
@@ -136,7 +136,7 @@ def _changed_by_training(prepared: Prepared, job: Job) -> set[str]:
     return {name for name, (buffer, old) in before.items() if not torch.equal(buffer, old)}
 
 
-def _step_alone(prepared: Prepared, job: Job) -> tuple[Array, float]:
+def _step_alone(prepared: PreparedTrial, job: Job) -> tuple[Array, float]:
     """Leave the gradients of a few of a trial's examples in its model; return them and the loss."""
     indices = _indices(prepared, job)
     prepared.model.eval()
@@ -146,7 +146,7 @@ def _step_alone(prepared: Prepared, job: Job) -> tuple[Array, float]:
     return indices, float(loss.detach())
 
 
-def _check_agrees(prepared: Prepared, stack: Stack, alone: Sequence[_Alone]) -> None:
+def _check_agrees(prepared: PreparedTrial, stack: Stack, alone: Sequence[_Alone]) -> None:
     """Raise CannotStack where a step of the stack is not what its trials did alone."""
     prepared.model.eval()
     batch = batch_of(prepared.examples["train"], [one.indices for one in alone])
@@ -169,7 +169,7 @@ def _check_agrees(prepared: Prepared, stack: Stack, alone: Sequence[_Alone]) -> 
     stack.trained.grad = None
 
 
-def _check_modes(prepared: Prepared, stack: Stack, alone: Sequence[_Alone]) -> None:
+def _check_modes(prepared: PreparedTrial, stack: Stack, alone: Sequence[_Alone]) -> None:
     """Go through what else a trial does, with dropout and on shared examples; raises what that does."""
     kept = {name: tensor.clone() for name, tensor in stack.others.items()}
     examples = prepared.examples["train"]
@@ -197,12 +197,12 @@ def _check_alike(
         raise CannotStack(f"what trains is stored in several precisions: {sorted(map(str, kinds))}")
 
 
-def _indices(prepared: Prepared, job: Job) -> Array:
+def _indices(prepared: PreparedTrial, job: Job) -> Array:
     """Return a few examples of the first full batch that a trial meets."""
     trial, train = job.trial, prepared.examples["train"]
     batches = training_batches(train.sizes, trial.budget.batch_size, seed=trial.seed, epoch=0)
     return max(batches, key=len)[:_PROBED]
 
 
-def _probe_batch(prepared: Prepared, indices: Array) -> Batch:
+def _probe_batch(prepared: PreparedTrial, indices: Array) -> Batch:
     return prepared.compute.place(prepared.examples["train"].batch(indices))

@@ -23,7 +23,7 @@ from whichpeft.engine.loop import (
     why_pruned,
 )
 from whichpeft.engine.meter import Meter
-from whichpeft.engine.model_setup import Prepared
+from whichpeft.engine.model_setup import PreparedTrial
 from whichpeft.engine.stacked.build import Stacked
 from whichpeft.engine.stacked.vmap import MappedOptimisation, Own, Stack, batch_of
 from whichpeft.errors import TrialFailed
@@ -202,7 +202,7 @@ def _end_epoch(fitting: _Fitting, epoch: int, *, last: bool) -> None:
     fitting.leave([] if last else gone)
 
 
-def take_stacked_step(prepared: Prepared, stack: Stack, batches: Sequence[Array]) -> torch.Tensor:
+def take_stacked_step(prepared: PreparedTrial, stack: Stack, batches: Sequence[Array]) -> torch.Tensor:
     """Leave the gradients of a step in a stack, one batch a trial; return the losses, (trials,)."""
     examples, losses = prepared.examples["train"], stack.trained.new_zeros(len(batches))
     sizes = [len(batch) for batch in batches]
@@ -216,7 +216,7 @@ def take_stacked_step(prepared: Prepared, stack: Stack, batches: Sequence[Array]
     return losses
 
 
-def evaluate_stacked(prepared: Prepared, stack: Stack, split: str) -> Array:
+def evaluate_stacked(prepared: PreparedTrial, stack: Stack, split: str) -> Array:
     """Return every trial's outputs on a split, in the split's own order: (trials, examples, width)."""
     examples = prepared.examples[split]
     batches = evaluation_batches(examples.sizes, EVALUATION_BATCH)

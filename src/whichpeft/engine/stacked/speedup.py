@@ -13,7 +13,7 @@ from whichpeft.engine.batches import training_batches
 from whichpeft.engine.compute import Compute
 from whichpeft.engine.job import Job
 from whichpeft.engine.loop import Optimisation, take_step
-from whichpeft.engine.model_setup import Prepared, prepare
+from whichpeft.engine.model_setup import PreparedTrial, prepare
 from whichpeft.engine.stacked.build import stack_up
 from whichpeft.engine.stacked.loop import take_stacked_step
 from whichpeft.engine.stacked.vmap import MappedOptimisation
@@ -82,7 +82,7 @@ def seconds_apart(jobs: Sequence[Job], compute: Compute) -> float:
 
 
 def _seconds_a_step(
-    prepared: Prepared, jobs: Sequence[Job], take: Callable[[int, Sequence[Array]], None]
+    prepared: PreparedTrial, jobs: Sequence[Job], take: Callable[[int, Sequence[Array]], None]
 ) -> float:
     """Take the first steps that the trials would take together; return their median seconds."""
     sizes, batch_size = prepared.examples["train"].sizes, jobs[0].trial.budget.batch_size
