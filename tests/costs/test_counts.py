@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from whichpeft.backbones import resolve_backbone
-from whichpeft.costs.estimate import Question, count_at_depth
+from whichpeft.costs.estimate import CostQuery, count_at_depth
 from whichpeft.engine.compute import Compute
 from whichpeft.methods import resolve_method
 from whichpeft.methods.catalogue import methods
@@ -35,7 +35,7 @@ PUBLISHED = [
 def counts(name: str, method: str) -> dict[str, int]:
     backbone = resolve_backbone(name, weights=False)
     return count_at_depth(
-        Question(
+        CostQuery(
             method=resolve_method(method),
             backbone=backbone,
             task=BareTask(backbone),

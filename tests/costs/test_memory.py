@@ -13,7 +13,7 @@ import torch
 
 from whichpeft.backbones import resolve_backbone
 from whichpeft.costs import estimate_costs
-from whichpeft.costs.estimate import Question
+from whichpeft.costs.estimate import CostQuery
 from whichpeft.engine.compute import Compute, choose_compute
 from whichpeft.methods import resolve_method
 from whichpeft.testing.methods import small_task
@@ -50,7 +50,7 @@ def measured() -> Iterator[Measure]:
 
 def estimated(method: str, size: int, length: int, precision: str) -> int:
     backbone = resolve_backbone("minilm")
-    question = Question(
+    query = CostQuery(
         method=resolve_method(method).resolved_for(backbone),
         backbone=backbone,
         task=small_task(),
@@ -58,7 +58,7 @@ def estimated(method: str, size: int, length: int, precision: str) -> int:
         batch_size=size,
         length=length,
     )
-    found = estimate_costs(question).memory
+    found = estimate_costs(query).memory
     assert found is not None
     return found.total
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from whichpeft.backbones import resolve_backbone
-from whichpeft.costs import Costs, Question, estimate_costs
+from whichpeft.costs import CostQuery, Costs, estimate_costs
 from whichpeft.costs.quantised import quantised_bytes
 from whichpeft.engine.compute import Compute
 from whichpeft.methods import resolve_method
@@ -18,7 +18,7 @@ def costs(method: str, quantise: str | None = None, **changes: object) -> Costs:
 
     backbone = replace(resolve_backbone("bert-base", weights=False), quantise=quantise)
     return estimate_costs(
-        Question(
+        CostQuery(
             method=resolve_method(method).resolved_for(backbone),
             backbone=backbone,
             task=BareTask(backbone),

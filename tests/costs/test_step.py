@@ -10,15 +10,15 @@ import torch
 
 from whichpeft.backbones import resolve_backbone
 from whichpeft.costs import estimate_costs, largest_batch
-from whichpeft.costs.estimate import Costs, Question
+from whichpeft.costs.estimate import CostQuery, Costs
 from whichpeft.engine.compute import Compute
 from whichpeft.methods import MethodContext, resolve_method
 from whichpeft.tasks.no_task import BareTask
 
 
-def question(method: str, name: str = "minilm", **changes: object) -> Question:
+def query(method: str, name: str = "minilm", **changes: object) -> CostQuery:
     backbone = resolve_backbone(name, weights=False)
-    asked = Question(
+    asked = CostQuery(
         method=resolve_method(method).resolved_for(backbone),
         backbone=backbone,
         task=BareTask(backbone),
@@ -32,7 +32,7 @@ def question(method: str, name: str = "minilm", **changes: object) -> Question:
 @pytest.mark.slow
 @pytest.mark.parametrize("method", ["full", "lora:r=8", "dora", "adalora", "prefix", "bitfit", "prompt"])
 def test_two_depths_lead_on_to_the_whole_model(method: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = question(method)
+    asked = query(method)
     few = estimate_costs(asked)
     monkeypatch.setattr("whichpeft.costs.estimate._SHALLOW", 100)
     whole = estimate_costs(asked)
@@ -50,9 +50,9 @@ def test_two_depths_lead_on_to_the_whole_model(method: str, monkeypatch: pytest.
 
 
 def test_parts_and_precisions_are_those_of_the_method() -> None:
-    costs = estimate_costs(question("lora:r=8"))
+    costs = estimate_costs(query("lora:r=8"))
     single = Compute(torch.device("cpu"), "float32")
-    plain, exact = costs.memory, estimate_costs(question("lora:r=8", compute=single)).memory
+    plain, exact = costs.memory, estimate_costs(query("lora:r=8", compute=single)).memory
     assert plain is not None
     assert exact is not None
     assert costs.checkpointed_memory is not None
@@ -64,18 +64,18 @@ def test_parts_and_precisions_are_those_of_the_method() -> None:
 
 
 def test_flops_are_those_of_the_matrix_products() -> None:
-    costs = estimate_costs(question("full", batch_size=1, length=64))
+    costs = estimate_costs(query("full", batch_size=1, length=64))
     body = 6 * 64 * 2 * (4 * 384**2 + 2 * 384 * 1536)  # forward, of six layers on 64 tokens
     attention = 6 * 2 * 2 * 64**2 * 384
     assert costs.flops_per_sample == pytest.approx(3 * (body + attention), rel=0.01)
 
 
 def test_checkpointing_that_drops_the_method_is_not_estimated() -> None:
-    assert estimate_costs(question("prefix")).checkpointed_memory is None
+    assert estimate_costs(query("prefix")).checkpointed_memory is None
 
 
 def test_the_largest_batch_fits_and_the_next_does_not() -> None:
-    asked = question("lora:r=8")
+    asked = query("lora:r=8")
     limit = 400_000_000
     size = largest_batch(asked, estimate_costs(asked), limit)
 
@@ -91,7 +91,7 @@ def test_the_largest_batch_fits_and_the_next_does_not() -> None:
 
 @pytest.mark.parametrize("method", ["full", "lora:r=8", "bitfit", "prefix", "prompt", "p-tuning"])
 def test_the_adapters_file_weighs_what_is_foreseen(method: str, tmp_path: Path) -> None:
-    asked = question(method)
+    asked = query(method)
     model = asked.task.build_on_meta(asked.backbone)
     context = MethodContext(task_type=asked.task.task_type, head=frozenset(), steps=1000)
     asked.method.apply(model, context).save(tmp_path)

@@ -8,7 +8,7 @@ import torch
 
 from whichpeft.backbones import resolve_backbone
 from whichpeft.costs import estimate_costs
-from whichpeft.costs.estimate import Question
+from whichpeft.costs.estimate import CostQuery
 from whichpeft.engine.carry_out import carry_out
 from whichpeft.engine.compute import Compute
 from whichpeft.engine.model_setup import prepare
@@ -75,9 +75,9 @@ def test_a_backbone_without_checkpointing_is_refused(monkeypatch: pytest.MonkeyP
     assert cell.refusal == "transformers has no gradient checkpointing for bert"
 
 
-def question(method: str, **changes: object) -> Question:
+def query(method: str, **changes: object) -> CostQuery:
     backbone = resolve_backbone("bert-base", weights=False)
-    return Question(
+    return CostQuery(
         method=resolve_method(method).resolved_for(backbone),
         backbone=backbone,
         task=BareTask(backbone),
@@ -87,8 +87,8 @@ def question(method: str, **changes: object) -> Question:
 
 
 def test_a_plan_foresees_less_memory_and_more_work() -> None:
-    plain = estimate_costs(question("lora"))
-    saving = estimate_costs(question("lora", gradient_checkpointing=True))
+    plain = estimate_costs(query("lora"))
+    saving = estimate_costs(query("lora", gradient_checkpointing=True))
     assert plain.memory is not None
     assert plain.checkpointed_memory is not None
     assert saving.memory is not None
@@ -100,9 +100,9 @@ def test_a_plan_foresees_less_memory_and_more_work() -> None:
 
 
 def test_a_plan_foresees_what_parts_of_a_batch_take() -> None:
-    whole = estimate_costs(question("full"))
-    part = estimate_costs(question("full", batch_size=4))
-    parts = estimate_costs(question("full", batch_size=4, in_parts=True))
+    whole = estimate_costs(query("full"))
+    part = estimate_costs(query("full", batch_size=4))
+    parts = estimate_costs(query("full", batch_size=4, in_parts=True))
     assert whole.memory is not None
     assert part.memory is not None
     assert parts.memory is not None

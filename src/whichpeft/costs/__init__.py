@@ -1,13 +1,13 @@
 """What training would cost, from shapes alone: parameters, memory, FLOPs, file sizes, time."""
 
-from whichpeft.costs.estimate import Costs, Question, count_flops, estimate_costs, largest_batch
+from whichpeft.costs.estimate import CostQuery, Costs, count_flops, estimate_costs, largest_batch
 from whichpeft.costs.memory import Footprint
 from whichpeft.costs.speed import measure_matmul, measure_speed
 
 __all__ = [
+    "CostQuery",
     "Costs",
     "Footprint",
-    "Question",
     "count_flops",
     "estimate_costs",
     "largest_batch",

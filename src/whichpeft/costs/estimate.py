@@ -46,7 +46,7 @@ class Costs:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Question:
+class CostQuery:
     """Whose costs are asked for, on which device and with which batches.
 
     batch_size: examples that go through the model at once; `in_parts`: they are a part of a batch.
@@ -87,20 +87,20 @@ class Question:
         return peak(trace, in_parts=self.in_parts, shards=self.shards)
 
 
-def estimate_costs(question: Question, *, typical_length: int | None = None) -> Costs:
+def estimate_costs(query: CostQuery, *, typical_length: int | None = None) -> Costs:
     """Estimate counts, adapter size, memory and FLOPs.
 
     typical_length: of examples, to count FLOPs at, where it is not the length that memory is asked at.
     """
     try:
-        return _estimate(question, question.depths(), typical_length)
+        return _estimate(query, query.depths(), typical_length)
     except Unalike:
-        return _estimate(question, (question.backbone.depth or 0,), typical_length)
+        return _estimate(query, (query.backbone.depth or 0,), typical_length)
 
 
-def _estimate(question: Question, depths: tuple[int, ...], typical_length: int | None) -> Costs:
-    whole = question.backbone.depth or 0
-    compute = question.compute
+def _estimate(query: CostQuery, depths: tuple[int, ...], typical_length: int | None) -> Costs:
+    whole = query.backbone.depth or 0
+    compute = query.compute
     counts: dict[int, dict[str, int]] = {}
     sizes: dict[int, int | None] = {}
     plain: dict[int, Trace] = {}
@@ -108,17 +108,17 @@ def _estimate(question: Question, depths: tuple[int, ...], typical_length: int |
     typical: dict[int, Trace] = {}
     trains = True
     for depth in depths:
-        batch = _batch(question, depth, question.batch_size, question.length)
-        meta_model = question.meta_model(depth)
+        batch = _batch(query, depth, query.batch_size, query.length)
+        meta_model = query.meta_model(depth)
         counts[depth], trains = _count(meta_model), meta_model.adapter.trains
-        bench = question.bench(meta_model)
+        bench = query.bench(meta_model)
         sizes[depth] = bench.saved_bytes()
         step = _step(bench, batch) if trains else None
         if step is None:
             continue
         plain[depth] = step
         if typical_length is not None:
-            other = _batch(question, depth, question.batch_size, typical_length)
+            other = _batch(query, depth, query.batch_size, typical_length)
             typical[depth] = bench.step(other)
         again = _step(bench, batch) if bench.checkpoint() else None
         # Checkpointing may leave a method's parts out of the backward pass.
@@ -128,14 +128,14 @@ def _estimate(question: Question, depths: tuple[int, ...], typical_length: int |
     def footprint(found: dict[int, Trace]) -> Footprint | None:
         if len(found) < len(depths):
             return None
-        whole_step = question.peak(at_depth(found, whole))
+        whole_step = query.peak(at_depth(found, whole))
         if compute.device.type != "cpu":
             return whole_step
         more = whole_step.activations + LIBRARY_BYTES[compute.precision]
         return dataclasses.replace(whole_step, activations=more)
 
     counted = typical or plain
-    flops = at_depth(counted, whole).flops / question.batch_size if counted else None
+    flops = at_depth(counted, whole).flops / query.batch_size if counted else None
     return Costs(
         counts=_lead_counts(counts, whole),
         adapter_bytes=_at_depth(sizes, whole),
@@ -147,39 +147,39 @@ def _estimate(question: Question, depths: tuple[int, ...], typical_length: int |
     )
 
 
-def count_at_depth(question: Question) -> dict[str, int]:
+def count_at_depth(query: CostQuery) -> dict[str, int]:
     """Return the counts of parameters alone, which takes no step."""
-    depths, whole = question.depths(), question.backbone.depth or 0
-    return _lead_counts({depth: _count(question.meta_model(depth)) for depth in depths}, whole)
+    depths, whole = query.depths(), query.backbone.depth or 0
+    return _lead_counts({depth: _count(query.meta_model(depth)) for depth in depths}, whole)
 
 
-def count_flops(question: Question) -> float | None:
+def count_flops(query: CostQuery) -> float | None:
     """Return the FLOPs of training on one example, forward and backward; None where nobody can say."""
-    whole = question.backbone.depth or 0
+    whole = query.backbone.depth or 0
     try:
         with warnings.catch_warnings(), quiet_fakes():
             warnings.simplefilter("ignore")
             try:
-                return _flops(question, question.depths())
+                return _flops(query, query.depths())
             except Unalike:
-                return _flops(question, (whole,))
+                return _flops(query, (whole,))
     except Exception:  # a refusal would have said so; what is left is not known
         return None
 
 
-def _flops(question: Question, depths: tuple[int, ...]) -> float:
+def _flops(query: CostQuery, depths: tuple[int, ...]) -> float:
     traces = {}
     for depth in depths:
-        meta_model = question.meta_model(depth)
+        meta_model = query.meta_model(depth)
         if not meta_model.adapter.trains:
             return 0.0
-        bench = FakeBench(meta_model, question.method, question.task, question.compute)
-        batch = _batch(question, depth, question.batch_size, question.length)
+        bench = FakeBench(meta_model, query.method, query.task, query.compute)
+        batch = _batch(query, depth, query.batch_size, query.length)
         traces[depth] = bench.step(batch)
-    return at_depth(traces, question.backbone.depth or 0).flops / question.batch_size
+    return at_depth(traces, query.backbone.depth or 0).flops / query.batch_size
 
 
-def largest_batch(question: Question, costs: Costs, memory: int) -> int | None:
+def largest_batch(query: CostQuery, costs: Costs, memory: int) -> int | None:
     """Return the largest batch whose training fits in `memory` bytes, 0 where not even one does.
 
     Sizes are tried where a straight line through what is known leads, until the largest that fits
@@ -187,13 +187,13 @@ def largest_batch(question: Question, costs: Costs, memory: int) -> int | None:
     """
     if costs.trace is None:
         return None
-    cpu = question.compute.device.type == "cpu"
-    spare = memory - (LIBRARY_BYTES[question.compute.precision] if cpu else 0)
-    known = {question.batch_size: question.peak(costs.trace).total}
-    low, high, size = 0, _MOST, question.batch_size
+    cpu = query.compute.device.type == "cpu"
+    spare = memory - (LIBRARY_BYTES[query.compute.precision] if cpu else 0)
+    known = {query.batch_size: query.peak(costs.trace).total}
+    low, high, size = 0, _MOST, query.batch_size
     for _ in range(_TRIES):
         if size not in known:
-            known[size] = _peak_at(question, costs, size)
+            known[size] = _peak_at(query, costs, size)
         low, high = (max(low, size), high) if known[size] <= spare else (low, min(high, size))
         if high - low <= max(1, low // 50):
             break
@@ -215,12 +215,12 @@ def _line(known: dict[int, int], spare: int) -> int:
     return int(first + (spare - known[first]) / slope) if slope > 0 else first // 2
 
 
-def _peak_at(question: Question, costs: Costs, size: int) -> int:
+def _peak_at(query: CostQuery, costs: Costs, size: int) -> int:
     traces = {}
     for depth in costs.depths:
-        bench = question.bench(question.meta_model(depth))
-        traces[depth] = bench.step(_batch(question, depth, size, question.length))
-    return question.peak(at_depth(traces, question.backbone.depth or 0)).total
+        bench = query.bench(query.meta_model(depth))
+        traces[depth] = bench.step(_batch(query, depth, size, query.length))
+    return query.peak(at_depth(traces, query.backbone.depth or 0)).total
 
 
 def _step(bench: FakeBench, batch: dict[str, Any]) -> Trace | None:
@@ -237,9 +237,9 @@ def _count(meta_model: MetaModel) -> dict[str, int]:
     return counts | {"base_parameters": base}
 
 
-def _batch(question: Question, depth: int, size: int, length: int) -> dict[str, Any]:
+def _batch(query: CostQuery, depth: int, size: int, length: int) -> dict[str, Any]:
     with torch.device("meta"):
-        return question.task.dummy_batch(question.at(depth), size, length)
+        return query.task.dummy_batch(query.at(depth), size, length)
 
 
 def _layers_are_alike(backbone: Backbone, task: Task) -> bool:

@@ -17,7 +17,7 @@ import torch
 
 from whichpeft.backbones import Backbone, resolve_backbone
 from whichpeft.backbones.quiet_loading import quiet_loading
-from whichpeft.costs import Costs, Question, estimate_costs, largest_batch, measure_speed
+from whichpeft.costs import CostQuery, Costs, estimate_costs, largest_batch, measure_speed
 from whichpeft.engine.batches import as_trained_on, padded_length
 from whichpeft.engine.compute import DEVICES, Compute, choose_compute, find_devices
 from whichpeft.engine.environment import usable_cores
@@ -223,7 +223,7 @@ def _row(cell: Cell, terms: _Terms) -> dict[str, Any]:
     # Of a model that several processes share, what one of them takes.
     share = -(-budget.batch_size // study.shards)
     micro_batch_size = min(budget.micro_batch_size, share)
-    question = Question(
+    query = CostQuery(
         method=cell.method,
         backbone=cell.backbone,
         task=cell.task,
@@ -235,7 +235,7 @@ def _row(cell: Cell, terms: _Terms) -> dict[str, Any]:
         gradient_checkpointing=study.gradient_checkpointing,
         shards=study.shards,
     )
-    costs = _costs(question, terms) if cell.refusal is None else None
+    costs = _costs(query, terms) if cell.refusal is None else None
     counts = costs.counts if costs else {}
     plain = costs.memory if costs else None
     checkpointed = costs.checkpointed_memory if costs else None
@@ -278,15 +278,15 @@ def _row(cell: Cell, terms: _Terms) -> dict[str, Any]:
     }  # fmt: skip
     if terms.memory is not None:
         fits = None if plain is None else plain.total <= terms.memory
-        largest = None if costs is None else largest_batch(question, costs, terms.memory)
+        largest = None if costs is None else largest_batch(query, costs, terms.memory)
         row |= {"memory_bytes": terms.memory, "fits": fits, "largest_batch": largest}
     return row
 
 
-def _costs(question: Question, terms: _Terms) -> Costs | None:
+def _costs(query: CostQuery, terms: _Terms) -> Costs | None:
     """Estimate, or return None for a method that cannot be laid out without weights."""
     try:
-        return estimate_costs(question, typical_length=terms.typical_length)
+        return estimate_costs(query, typical_length=terms.typical_length)
     except BackboneError:
         raise
     except Exception:  # a refusal would have said so; what is left is not known

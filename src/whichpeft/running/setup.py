@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from whichpeft.backbones import resolve_backbone
-from whichpeft.costs import Question, count_flops
+from whichpeft.costs import CostQuery, count_flops
 from whichpeft.engine import Job
 from whichpeft.engine.batches import as_trained_on, padded_length
 from whichpeft.engine.profile_budget import ProfileBudget
@@ -102,7 +102,7 @@ def profile_jobs(
             task, examples = read_data(job.data)
             train = as_trained_on(task, examples["train"], packing=cell.study.packing)
             lengths[job.data] = padded_length(train, budget.batch_size)
-        question = Question(
+        query = CostQuery(
             method=cell.method,
             backbone=cell.backbone,
             task=cell.task,
@@ -114,7 +114,7 @@ def profile_jobs(
         yield replace(
             job,
             profile_budget=profile_budget,
-            flops_per_sample=count_flops(question),
+            flops_per_sample=count_flops(query),
             matmul_speed=matmul_speed,
             together=together(cell),
         )
