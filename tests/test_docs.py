@@ -19,7 +19,7 @@ from . import builders
 from .forks import Forks
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
@@ -28,8 +28,12 @@ def blocks(kind: str) -> list[str]:
 
 
 def commands(start: str) -> list[str]:
-    lines = (line.partition("  #")[0].strip() for text in blocks("sh") for line in text.splitlines())
-    return sorted({line for line in lines if line.startswith(start)})
+    """Return the documented commands: lines of ``sh`` blocks, and lines after ``$`` in ``console`` blocks."""
+    lines = [line for text in blocks("sh") for line in text.splitlines()]
+    shown = [line for text in blocks("console") for line in text.splitlines()]
+    lines += [line.removeprefix("$ ") for line in shown if line.startswith("$ ")]
+    stripped = {line.partition("  #")[0].strip() for line in lines}
+    return sorted(line for line in stripped if line.startswith(start))
 
 
 @pytest.fixture(scope="module")
@@ -125,6 +129,8 @@ REPEATED = [
     "whichpeft plan --backbone llama-7b --method lora:r=8 --memory 24GB --device cuda",
     "whichpeft plan --backbone llama-7b --method full --method lora:r=8 --memory 80GB --device cuda "
     "--shards 4",
+    "whichpeft plan --backbone llama-7b --method full --method lora:r=8 --memory 24GB --device cuda "
+    "--batch-size 4",
 ]
 
 
@@ -187,10 +193,12 @@ def finished(reviews: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         }
         records.append(builders.profile(text, seconds=seconds, **shared))
         records += [builders.final(text, seed, score + seed / 1000, **shared) for seed in range(3)]
-    store, predictions = Store(user / "whichpeft-runs" / "my-data-minilm"), builders.predictions(records)
+    folder = user / "whichpeft-runs" / "my-data-minilm"
+    store, predictions = Store(folder), builders.predictions(records)
     store.keep_study(builders.study(["full", "head", "lora:r=8"], task=str(user / "my-data")))
     for record in records:
         store.add(record, predictions=predictions(record.trial.fingerprint))
+    shutil.copytree(folder, folder.with_name("default"))
     return user
 
 
