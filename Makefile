@@ -24,7 +24,7 @@ help:
 	@echo "make demo        install, run the embedded default study, write its table and report.html"
 	@echo "make test        install, then lint and every test that takes less than ten seconds"
 	@echo "make test-slow   install, then the tests that take longer"
-	@echo "make lint        ruff, formatting and types        make format   put formatting right"
+	@echo "make lint        ruff, formatting, spelling, types  make format   put formatting right"
 	@echo "make clean       remove the virtual environment and every cache"
 
 demo: $(RUNTIME)
@@ -40,6 +40,7 @@ test-slow: $(DEV)
 lint: $(DEV)
 	$(PY) -m ruff check
 	$(PY) -m ruff format --check
+	$(PY) -m codespell_lib
 	$(PY) -m mypy
 
 format: $(DEV)
