@@ -62,7 +62,7 @@ def test_what_methods_are_held_against():
     found = findings(records, ["lora"])
     (finding,) = problems(found)
     assert "the baseline full is not among the methods" in finding.what
-    assert [f.way_out for f in found[1:]] == [
+    assert [f.fix for f in found[1:]] == [
         "--tuning-trials 8 with another --out tunes every method alike",
         "add --method full where it fits",
         "add --method head, which costs little",
@@ -166,7 +166,7 @@ def test_damaged_records_are_told_and_the_rest_is_checked(records):
     damage = RecordError("records/x.json: not a readable record; delete it and run the study again")
     found = findings([damage, *records])
     assert found[0].what == "records/x.json: not a readable record"
-    assert found[0].way_out == "delete it and run the study again"
+    assert found[0].fix == "delete it and run the study again"
     assert len(problems(found)) == 1
 
 
@@ -189,7 +189,7 @@ def test_predictions_that_are_missing_damaged_or_of_other_examples(records):
         return known(fingerprint)
 
     (finding,) = problems(findings(records, predictions=broken))
-    assert (finding.method, finding.seed, finding.way_out) == ("head", 1, "delete it")
+    assert (finding.method, finding.seed, finding.fix) == ("head", 1, "delete it")
 
     def other(fingerprint):
         arrays = known(fingerprint)

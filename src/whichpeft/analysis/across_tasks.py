@@ -13,20 +13,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 
 from whichpeft.analysis.comparison import Comparison
 from whichpeft.analysis.rows import Row
 from whichpeft.analysis.statistics.gap import MARGIN
 from whichpeft.analysis.statistics.intervals import CONFIDENCE
+from whichpeft.metrics.metric import Floats
 
 LEAST_TASKS = 3
 """On two tasks no order of methods is more than chance, not even the same one on both."""
 
 _PRIOR = 0.5  # weight of the pseudo-observation, in tasks, as its authors have it
 _SAMPLES = 20_000  # from the posterior: probabilities to within 0.7 of a point
-
-Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -100,12 +98,12 @@ def across_tasks(
     return [one for one in found if one is not None]
 
 
-def average_ranks(scores: Array) -> tuple[Array, Array]:
+def average_ranks(scores: Floats) -> tuple[Floats, Floats]:
     """Return ranks on each task and their averages, 1 the best; `scores` are (..., tasks, methods)."""
-    # scipy.stats has this too and takes a second to import.
-    rounded = np.round(scores, 9)
-    own, others = rounded[..., :, None], rounded[..., None, :]
-    ranks = (others > own).sum(axis=-1) + ((others == own).sum(axis=-1) + 1) / 2
+    from scipy.stats import rankdata
+
+    # Equal scores share a rank even if rounding errors make them differ in their last digits.
+    ranks: Floats = rankdata(-np.round(scores, 9), axis=-1)
     return ranks, ranks.mean(axis=-2)
 
 
@@ -216,7 +214,7 @@ def _too_few(tasks: int, methods: int) -> str | None:
     return None
 
 
-def _order(scores: Array, methods: Sequence[str], averages: Array) -> Order:
+def _order(scores: Floats, methods: Sequence[str], averages: Floats) -> Order:
     """Test average ranks; `methods` and `averages` are the best first."""
     from scipy.stats import friedmanchisquare
 
@@ -233,7 +231,7 @@ def _order(scores: Array, methods: Sequence[str], averages: Array) -> Order:
     )
 
 
-def _groups(methods: Sequence[str], averages: Array, difference: float) -> tuple[tuple[str, ...], ...]:
+def _groups(methods: Sequence[str], averages: Floats, difference: float) -> tuple[tuple[str, ...], ...]:
     """Return the largest runs of methods whose average ranks lie within the critical difference."""
     found: list[tuple[int, int]] = []
     for start in range(len(methods)):
@@ -244,7 +242,7 @@ def _groups(methods: Sequence[str], averages: Array, difference: float) -> tuple
 
 
 def _against(
-    scores: Array, methods: Sequence[str], baseline: str, margin: float, rng: np.random.Generator
+    scores: Floats, methods: Sequence[str], baseline: str, margin: float, rng: np.random.Generator
 ) -> dict[str, SignedRank]:
     if baseline not in methods:
         return {}

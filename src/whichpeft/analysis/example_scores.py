@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from whichpeft.errors import RecordError
+from whichpeft.metrics.metric import Array, Floats
 from whichpeft.metrics.per_example import per_example, per_example_in_sets
 from whichpeft.records import Record
 
-Array = NDArray[np.float64]
-Predictions = Callable[[str], Mapping[str, NDArray[Any]] | None]
+Predictions = Callable[[str], Mapping[str, Array] | None]
 """From a trial's fingerprint to its arrays ``outputs`` and ``labels``; None where it left none."""
 
 # Predictions are kept in single precision, which moves an error's root in the seventh digit.
@@ -25,16 +23,16 @@ class ScoresByExample:
 
     def __init__(self, predictions: Predictions | None) -> None:
         self._predictions = predictions
-        self._found: dict[int, Array | None] = {}
-        self._labels: NDArray[Any] | None = None
+        self._found: dict[int, Floats | None] = {}
+        self._labels: Array | None = None
 
-    def of(self, records: Sequence[Record]) -> Array | None:
+    def of(self, records: Sequence[Record]) -> Floats | None:
         """Return values of shape (records, examples), or None where any of them is not known."""
         found = [self._of(record) for record in records]
         known = [values for values in found if values is not None]
         return np.stack(known) if known and len(known) == len(found) else None
 
-    def arrays(self, record: Record) -> Mapping[str, NDArray[Any]] | None:
+    def arrays(self, record: Record) -> Mapping[str, Array] | None:
         """Return the arrays that a trial left; None where it left none, or they are damaged."""
         try:
             return self._predictions(record.trial.fingerprint) if self._predictions else None
@@ -50,13 +48,13 @@ class ScoresByExample:
             return False
         return np.array_equal(self._labels, other._labels)
 
-    def _of(self, record: Record) -> Array | None:
+    def _of(self, record: Record) -> Floats | None:
         # By identity: a fingerprint is a hash of the whole trial, and a record is asked for often.
         if id(record) not in self._found:
             self._found[id(record)] = self._read(record)
         return self._found[id(record)]
 
-    def _read(self, record: Record) -> Array | None:
+    def _read(self, record: Record) -> Floats | None:
         """Read one trial's values; those that do not give the score on record stay unknown.
 
         A task of a stranger's may score by a metric of its own under a name that is known here.

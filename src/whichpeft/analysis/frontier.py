@@ -12,8 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from whichpeft.analysis.rows import Row
-
-Array = NDArray[np.float64]
+from whichpeft.metrics.metric import Floats
 
 FRONTIER_COSTS = ("train_seconds", "trainable_parameters", "peak_memory_bytes")
 """What a method is not beaten in all at once where its row says that it is on the frontier."""
@@ -46,7 +45,7 @@ def on_frontier(scores: ArrayLike, costs: ArrayLike) -> NDArray[np.bool_]:
     return np.logical_not(np.atleast_1d(beats.any(axis=0)))
 
 
-def frontier_probability(draws: ArrayLike, costs: ArrayLike) -> Array:
+def frontier_probability(draws: ArrayLike, costs: ArrayLike) -> Floats:
     """Return how probable it is that each method is on the frontier of score against one cost.
 
     draws: of the true scores, shape (draws, methods); costs: shape (methods,), taken as they are,

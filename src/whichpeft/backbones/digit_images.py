@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Any
 
 import numpy as np
 
-Array = np.ndarray[Any, np.dtype[Any]]
+from whichpeft.metrics.metric import Array
 
 # The other half of the classes are the task `digits`: no image is met in both.
 PRETRAINED_CLASSES = (0, 1, 2, 3, 4)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -39,7 +38,7 @@ def check(
     study = store.study()
     findings = check_records(study, store.each(), predictions=store.predictions)
     if format == "json":
-        print(json.dumps([asdict(finding) for finding in findings], indent=1))
+        print(json.dumps([finding.as_row() for finding in findings], indent=1))
     else:
         _print(findings, len(store.fingerprints()), Console())
     if any(finding.severity == "problem" for finding in findings):
@@ -59,7 +58,7 @@ def _print(findings: Sequence[Finding], records: int, console: Console) -> None:
         console.print(
             Text.assemble(
                 (f"{finding.severity:7}  ", styles[finding.severity]),
-                plain(f"{text}{file}. Way out: {finding.way_out}."),
+                plain(f"{text}{file}. Fix: {finding.fix}."),
             )
         )
     by_kind = [counted(sum(f.severity == kind for f in findings), kind) for kind in styles]

@@ -7,8 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 Array = np.ndarray[Any, np.dtype[Any]]
+"""An array of any shape and type."""
+
+Floats = NDArray[np.float64]
+"""An array of numbers in double precision, as scores are computed with."""
 
 
 @dataclass(frozen=True, slots=True)

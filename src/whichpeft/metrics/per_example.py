@@ -17,25 +17,23 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from whichpeft.metrics import text as text_scores
+from whichpeft.metrics.metric import Array, Floats
 
-_HARNESS = "lm-eval:"  # metrics of lm-evaluation-harness that are means; the score's column is the first
-
-Array = NDArray[np.float64]
-AnyArray = NDArray[Any]
+LM_EVAL = "lm-eval:"
+"""Prefix of the names of lm-evaluation-harness's tasks and metrics."""
 
 
-def per_example(metric: str, labels: AnyArray, outputs: AnyArray) -> Array | None:
+def per_example(metric: str, labels: Array, outputs: Array) -> Floats | None:
     """Return values of shape (examples,) whose mean is the metric, or None for an unknown metric.
 
     labels: shape (examples,); outputs as a task gives them: shape (examples, classes), or
     (examples, 1) in the labels' unit for regression; of language models
     as `tasks.generative.scoring` says.
     """
-    if metric.startswith(_HARNESS):
-        return outputs[:, 0].astype(np.float64)
+    if metric.startswith(LM_EVAL):
+        return outputs[:, 0].astype(np.float64)  # the score is in the first column
     if metric in OF_ANSWERS:
         return OF_ANSWERS[metric](labels, outputs)
     if metric not in PSEUDO_VALUES:
@@ -44,12 +42,10 @@ def per_example(metric: str, labels: AnyArray, outputs: AnyArray) -> Array | Non
     return PSEUDO_VALUES[metric](labels, predictions)
 
 
-def per_example_in_sets(
-    metric: str, labels: AnyArray, outputs: AnyArray, groups: AnyArray
-) -> Array | None:
+def per_example_in_sets(metric: str, labels: Array, outputs: Array, groups: Array) -> Floats | None:
     """Return values whose mean is the mean of the metric over the sets that examples are from."""
     numbers, counts = np.unique(groups, return_counts=True)
-    found: Array = np.zeros(len(labels))
+    found: Floats = np.zeros(len(labels))
     for number, count in zip(numbers, counts, strict=True):
         own = groups == number
         values = per_example(metric, labels[own], outputs[own])
@@ -59,12 +55,12 @@ def per_example_in_sets(
     return found
 
 
-def accuracy(labels: AnyArray, predictions: AnyArray) -> Array:
+def accuracy(labels: Array, predictions: Array) -> Floats:
     """Return 1 for each example whose class was found and 0 for each other."""
     return np.asarray(labels == predictions, dtype=np.float64)
 
 
-def binary_f1(labels: AnyArray, predictions: AnyArray) -> Array:
+def binary_f1(labels: Array, predictions: Array) -> Floats:
     """Return pseudo-values of the F1 score of class 1."""
     true, found = labels == 1, predictions == 1
     hits, marked = float(np.sum(true & found)), float(np.sum(true) + np.sum(found))
@@ -72,14 +68,14 @@ def binary_f1(labels: AnyArray, predictions: AnyArray) -> Array:
     return as_pseudo_values(2 * hits / marked if marked else 0.0, without)
 
 
-def macro_f1(labels: AnyArray, predictions: AnyArray) -> Array:
+def macro_f1(labels: Array, predictions: Array) -> Floats:
     """Return pseudo-values of the mean F1 score over the classes that occur."""
     table = _Table(labels, predictions)
     hits, marked = table.hits, table.true + table.found
     scores = _over(2 * hits, marked)
     total, classes = scores.sum(), np.count_nonzero(marked)
 
-    def change(places: AnyArray, hit: AnyArray, marks: AnyArray) -> tuple[Array, AnyArray]:
+    def change(places: Array, hit: Array, marks: Array) -> tuple[Floats, Array]:
         left = marked[places] - marks
         return _over(2 * (hits[places] - hit), left) - scores[places], left == 0
 
@@ -92,14 +88,14 @@ def macro_f1(labels: AnyArray, predictions: AnyArray) -> Array:
     return as_pseudo_values(float(total / classes), _over(total_without, classes_without)[table.cell])
 
 
-def matthews(labels: AnyArray, predictions: AnyArray) -> Array:
+def matthews(labels: Array, predictions: Array) -> Floats:
     """Return pseudo-values of the Matthews correlation of any number of classes."""
     table = _Table(labels, predictions)
     count = float(len(labels))
     right, product = table.hits.sum(), table.true @ table.found
     true_square, found_square = table.true @ table.true, table.found @ table.found
 
-    def correlation(n: Any, c: Any, p: Any, t2: Any, f2: Any) -> Array:
+    def correlation(n: Any, c: Any, p: Any, t2: Any, f2: Any) -> Floats:
         return _over(c * n - p, np.sqrt(np.maximum((n**2 - t2) * (n**2 - f2), 0)))
 
     true, found = table.cell_true, table.cell_found
@@ -115,7 +111,7 @@ def matthews(labels: AnyArray, predictions: AnyArray) -> Array:
     return as_pseudo_values(float(whole), without[table.cell])
 
 
-def pearson(labels: AnyArray, predictions: AnyArray) -> Array:
+def pearson(labels: Array, predictions: Array) -> Floats:
     """Return pseudo-values of the linear correlation."""
     x, y = _centred(labels), _centred(predictions)
     n = len(x)
@@ -126,7 +122,7 @@ def pearson(labels: AnyArray, predictions: AnyArray) -> Array:
     return as_pseudo_values(float(_correlation(xx, yy, xy, xx, yy)), without)
 
 
-def spearman(labels: AnyArray, predictions: AnyArray) -> Array:
+def spearman(labels: Array, predictions: Array) -> Floats:
     """Return pseudo-values of the correlation of ranks.
 
     Leaving out an example moves the ranks of all above it. The products of two such moves change
@@ -146,7 +142,7 @@ def spearman(labels: AnyArray, predictions: AnyArray) -> Array:
     return as_pseudo_values(float(whole), _correlation(xx, yy, xy, a @ a, b @ b))
 
 
-def neg_rmse(labels: AnyArray, predictions: AnyArray) -> Array:
+def neg_rmse(labels: Array, predictions: Array) -> Floats:
     """Return pseudo-values of the negated root of the mean squared error."""
     squares = (predictions.astype(np.float64) - labels) ** 2
     n = len(squares)
@@ -154,19 +150,19 @@ def neg_rmse(labels: AnyArray, predictions: AnyArray) -> Array:
     return as_pseudo_values(-math.sqrt(squares.mean()), without)
 
 
-def likeliest(labels: AnyArray, outputs: AnyArray, kind: int) -> Array:
+def likeliest(labels: Array, outputs: Array, kind: int) -> Floats:
     """Return 1 for each example whose likeliest choice is right; kind: 0 as a whole, 1 a character."""
     return np.asarray(np.argmax(outputs[:, :, kind], axis=1) == labels, dtype=np.float64)
 
 
-def log_likelihood(labels: AnyArray, outputs: AnyArray) -> Array:
+def log_likelihood(labels: Array, outputs: Array) -> Floats:
     """Return pseudo-values of the mean log-likelihood of a token."""
     nats, tokens = outputs[:, 0].astype(np.float64), outputs[:, 1].astype(np.float64)
     whole = float(nats.sum() / tokens.sum())
     return as_pseudo_values(whole, _over(nats.sum() - nats, tokens.sum() - tokens))
 
 
-def of_counts(score: Callable[[AnyArray], Array], counts: AnyArray) -> Array:
+def of_counts(score: Callable[[Array], Floats], counts: Array) -> Floats:
     """Return pseudo-values of a score of counts that add up over the examples."""
     counts = counts.astype(np.float64)
     whole = counts.sum(axis=0)
@@ -174,7 +170,7 @@ def of_counts(score: Callable[[AnyArray], Array], counts: AnyArray) -> Array:
 
 
 # Metrics of language models, whose outputs are no classes and no values.
-OF_ANSWERS: dict[str, Callable[[AnyArray, AnyArray], Array]] = {
+OF_ANSWERS: dict[str, Callable[[Array, Array], Floats]] = {
     "acc": lambda labels, outputs: likeliest(labels, outputs, 0),
     "acc_norm": lambda labels, outputs: likeliest(labels, outputs, 1),
     "exact_match": lambda labels, outputs: outputs[:, 0].astype(np.float64),
@@ -185,7 +181,7 @@ OF_ANSWERS: dict[str, Callable[[AnyArray, AnyArray], Array]] = {
 }
 # What each metric is worked out from; the names are those that tasks give their metrics.
 OF_CLASSES = ("accuracy", "f1", "macro_f1", "matthews")
-PSEUDO_VALUES: dict[str, Callable[[AnyArray, AnyArray], Array]] = {
+PSEUDO_VALUES: dict[str, Callable[[Array, Array], Floats]] = {
     "accuracy": accuracy,
     "f1": binary_f1,
     "macro_f1": macro_f1,
@@ -203,7 +199,7 @@ class _Table:
     for a cell serves them all.
     """
 
-    def __init__(self, labels: AnyArray, predictions: AnyArray) -> None:
+    def __init__(self, labels: Array, predictions: Array) -> None:
         classes, codes = np.unique(np.concatenate([labels, predictions]), return_inverse=True)
         true, found = codes[: len(labels)], codes[len(labels) :]
         size = len(classes)
@@ -220,42 +216,42 @@ class _Ranks:
     Leaving out an example lowers every higher rank by 1 and every equal one by a half.
     """
 
-    def __init__(self, values: AnyArray) -> None:
+    def __init__(self, values: Array) -> None:
         _, self._at, counts = np.unique(values, return_inverse=True, return_counts=True)
         self.ranks = (np.cumsum(counts) - (counts - 1) / 2)[self._at]
         higher, equal = (len(values) - np.cumsum(counts))[self._at], counts[self._at] - 1
         self.moves = higher + equal / 2
         self.moves_squared = higher + equal / 4
 
-    def moved(self, weights: Array) -> Array:
+    def moved(self, weights: Floats) -> Floats:
         """Return, for each example left out, the moves of all others times their weights."""
         by_value = np.bincount(self._at, weights)
         above = by_value.sum() - np.cumsum(by_value)
-        result: Array = above[self._at] + (by_value[self._at] - weights) / 2
+        result: Floats = above[self._at] + (by_value[self._at] - weights) / 2
         return result
 
 
-def as_pseudo_values(whole: float, without: Array) -> Array:
+def as_pseudo_values(whole: float, without: Floats) -> Floats:
     """Return pseudo-values, shape (n,), from the metric of all and that without each."""
     values = -(len(without) - 1) * without
-    shifted: Array = values - values.mean() + whole
+    shifted: Floats = values - values.mean() + whole
     return shifted
 
 
-def _over(numerator: Any, denominator: Any) -> Array:
+def _over(numerator: Any, denominator: Any) -> Floats:
     """Divide; what is undefined counts as 0."""
     numerator, denominator = np.broadcast_arrays(np.asarray(numerator, np.float64), denominator)
-    share: Array = np.zeros(numerator.shape)
+    share: Floats = np.zeros(numerator.shape)
     np.divide(numerator, denominator, out=share, where=denominator != 0)
     return share
 
 
-def _correlation(xx: Any, yy: Any, xy: Any, xx_all: Any, yy_all: Any) -> Array:
+def _correlation(xx: Any, yy: Any, xy: Any, xx_all: Any, yy_all: Any) -> Floats:
     """Return a correlation from sums about the mean; 0 where one is nothing but rounding."""
     varies = (xx > 1e-12 * xx_all) & (yy > 1e-12 * yy_all)
     return _over(xy, np.where(varies, np.sqrt(np.abs(xx * yy)), 0.0))
 
 
-def _centred(values: AnyArray) -> Array:
+def _centred(values: Array) -> Floats:
     numbers = values.astype(np.float64)
     return np.zeros(len(numbers)) if np.ptp(numbers) == 0 else numbers - numbers.mean()

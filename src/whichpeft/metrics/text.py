@@ -6,12 +6,9 @@ whoever reads records needs no more than the counts.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
+from whichpeft.metrics.metric import Array, Floats
 
 RIGHT, PARSED, ROUGE_L = 0, 1, 2
 """Columns of what is kept of a text: whether it is right, is anything at all, and its ROUGE-L."""
@@ -21,7 +18,7 @@ CHRF = slice(13, 31)
 _ORDER, _CHARACTERS, _BETA = 4, 6, 2.0
 
 
-def bleu(counts: NDArray[Any]) -> Array:
+def bleu(counts: Array) -> Floats:
     """Return BLEU as a fraction, of counts (..., 10): lengths of text and reference, matches, n-grams.
 
     Papineni et al. 2002; an order without a match is smoothed as in mteval (Chen and Cherry 2014).
@@ -37,11 +34,11 @@ def bleu(counts: NDArray[Any]) -> Array:
     known = np.asarray(there.all(axis=-1) & matches.any(axis=-1))
     logs = np.log(np.where(known[..., None], precision, 1.0)).mean(axis=-1)
     brevity = np.where(length > 0, np.minimum(0.0, 1 - reference / np.maximum(length, 1)), 0.0)
-    found: Array = np.where(known, np.exp(logs + brevity), 0.0)
+    found: Floats = np.where(known, np.exp(logs + brevity), 0.0)
     return found
 
 
-def chrf(counts: NDArray[Any]) -> Array:
+def chrf(counts: Array) -> Floats:
     """Return chrF as a fraction, of counts (..., 18): of text, of reference and of both, by order.
 
     Popović 2015, with beta 2 and characters alone.
@@ -54,7 +51,7 @@ def chrf(counts: NDArray[Any]) -> Array:
     recall = np.where(there, both / np.maximum(reference, 1), 0.0).sum(axis=-1) / orders
     weight = _BETA**2
     below = weight * precision + recall
-    found: Array = np.where(
+    found: Floats = np.where(
         below > 0, (1 + weight) * precision * recall / np.where(below > 0, below, 1), 0.0
     )
     return found

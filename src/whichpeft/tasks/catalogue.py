@@ -9,9 +9,9 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, Any
 
 from whichpeft.errors import DataError, WhichpeftError, nearest
+from whichpeft.metrics.per_example import LM_EVAL
 from whichpeft.study import TaskSource
 from whichpeft.tasks.generative import mixtures
-from whichpeft.tasks.generative.harness import PREFIX
 from whichpeft.tasks.generative.harness_task import load_harness_task
 from whichpeft.tasks.generative.reasoning_sets import MIXTURES
 from whichpeft.tasks.generative.sums import sums
@@ -129,7 +129,7 @@ def holds_images(name: str) -> bool:
 def writes(name: str) -> bool:
     """Whether a language model writes the answers of a task of this name."""
     known = list_tasks().get(name)
-    return name.startswith(PREFIX) or (known is not None and known.writes)
+    return name.startswith(LM_EVAL) or (known is not None and known.writes)
 
 
 def load_task_to_plan(source: TaskSource) -> Task:
@@ -147,7 +147,7 @@ def load_task(source: TaskSource) -> Task:
     the same name; write ``./name`` for that. Raises DataError, which names the file, column or label
     and the way out.
     """
-    if source.name.startswith(PREFIX):
+    if source.name.startswith(LM_EVAL):
         return load_harness_task(source)
     known = list_tasks()
     if source.name in known:
@@ -184,7 +184,7 @@ def find_data(source: TaskSource) -> Found | None:
     glue = source.name.removeprefix("glue/")
     if source.name in TASKS and glue in GLUE:
         return find_glue(glue)
-    known = source.name in list_tasks() or source.name.startswith(PREFIX)
+    known = source.name in list_tasks() or source.name.startswith(LM_EVAL)
     return None if known else _find(source)
 
 

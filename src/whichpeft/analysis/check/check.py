@@ -74,23 +74,21 @@ def _placed(comparison: Comparison, found: Iterable[Finding]) -> Iterator[Findin
 
 
 def _damage(error: RecordError) -> Finding:
-    what, _, way_out = str(error).partition("; ")
-    return Finding(
-        severity="problem", what=what, way_out=way_out or "delete the file and run the study again"
-    )
+    what, _, fix = str(error).partition("; ")
+    return Finding(severity="problem", what=what, fix=fix or "delete the file and run the study again")
 
 
 def _files(records: Sequence[Record]) -> Iterator[Finding]:
     """Look at the files as such."""
     if not records:
-        yield Finding(severity="problem", what="there is no record that can be read", way_out=AGAIN)
+        yield Finding(severity="problem", what="there is no record that can be read", fix=AGAIN)
     counts = Counter(record.trial.fingerprint for record in records)
     for fingerprint, count in counts.items():
         if count > 1:
             yield Finding(
                 severity="problem",
                 what=f"{count} files hold the record {fingerprint}",
-                way_out=f"keep {fingerprint}.json alone",
+                fix=f"keep {fingerprint}.json alone",
             )
 
 
@@ -100,20 +98,20 @@ def _study(study: Study) -> Iterator[Finding]:
         yield Finding(
             severity="problem",
             what="one seed alone: how much another would differ is unknown, so no verdict can be given",
-            way_out="--seeds 3 adds two more",
+            fix="--seeds 3 adds two more",
         )
     if not study.budget.tuning_trials:
         yield Finding(
             severity="note",
             what="nothing was tuned: what is said holds for each method's default hyperparameters",
-            way_out="--tuning-trials 8 with another --out tunes every method alike",
+            fix="--tuning-trials 8 with another --out tunes every method alike",
         )
     if study.quantise is not None:
         yield Finding(
             severity="note",
             what=f"the backbone's weights are in {study.quantise}: scores and times are of those, and "
             "full fine-tuning is not among the methods",
-            way_out="a study without quantise, in another --out, tells what that costs",
+            fix="a study without quantise, in another --out, tells what that costs",
         )
 
 
@@ -125,7 +123,7 @@ def _apart(compared: Sequence[Comparison]) -> Iterator[Finding]:
             yield Finding(
                 severity="problem",
                 what=f"the records are of {count} different data, weights or budgets and are kept apart",
-                way_out="keep each in a folder of its own",
+                fix="keep each in a folder of its own",
                 backbone=backbone,
                 task=task,
             )
@@ -138,18 +136,18 @@ def _references(comparison: Comparison) -> Iterator[Finding]:
         yield Finding(
             severity="problem",
             what=f"the baseline {comparison.baseline} is not among the methods, so there are no gaps",
-            way_out=f"add --method {comparison.baseline}, or name another with --baseline",
+            fix=f"add --method {comparison.baseline}, or name another with --baseline",
         )
     known = [row for row in rows if row["trainable_parameters"] is not None]
     if known and not any(row["parameter_reduction"] == 0 for row in known):
         yield Finding(
             severity="note",
             what="no method trains the whole model, so it is not known what there is to reach",
-            way_out="add --method full where it fits",
+            fix="add --method full where it fits",
         )
     if known and not any(row["adapter_parameters"] == 0 and row["head_parameters"] for row in known):
         yield Finding(
             severity="note",
             what="no method trains the head alone, so it is not known what an adapter adds",
-            way_out="add --method head, which costs little",
+            fix="add --method head, which costs little",
         )

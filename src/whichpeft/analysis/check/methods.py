@@ -39,7 +39,7 @@ def settings_findings(comparison: Comparison) -> Iterator[Finding]:
             yield Finding(
                 severity="problem",
                 what=f"its {what} cannot be compared: {differing}",
-                way_out="run all methods in one setting, with another --out",
+                fix="run all methods in one setting, with another --out",
                 method=kept.method,
             )
 
@@ -60,28 +60,28 @@ def search_findings(study: Study, comparison: Comparison) -> Iterator[Finding]:
             yield Finding(
                 severity="note",
                 what=f"what it leaves open has few choices: {held} tuning trials, not {asked}",
-                way_out="nothing has to be done: it was tried whole",
+                fix="nothing has to be done: it was tried whole",
                 method=kept.method,
             )
         if count == 0:
             yield Finding(
                 severity="problem",
                 what="it was not tuned, while the study tunes: it competes at its default",
-                way_out=f"{AGAIN}; where what was typed leaves nothing to tune, type less",
+                fix=f"{AGAIN}; where what was typed leaves nothing to tune, type less",
                 method=kept.method,
             )
         elif count < held:
             yield Finding(
                 severity="problem",
                 what=f"its search is not finished: {count} of {held} tuning trials",
-                way_out=AGAIN,
+                fix=AGAIN,
                 method=kept.method,
             )
         elif best_trial(kept.search) is None:
             yield Finding(
                 severity="problem",
                 what="no tuning trial came to an end, so there is nothing tuned to compare",
-                way_out=RETRY,
+                fix=RETRY,
                 method=kept.method,
             )
 
@@ -93,7 +93,7 @@ def method_findings(study: Study, kept: MethodRecords, row: Row) -> Iterator[Fin
         yield Finding(
             severity="note",
             what=f"it was refused: {row['error']}",
-            way_out="nothing has to be done",
+            fix="nothing has to be done",
             method=kept.method,
         )
         return
@@ -104,7 +104,7 @@ def method_findings(study: Study, kept: MethodRecords, row: Row) -> Iterator[Fin
         yield Finding(
             severity="problem",
             what=f"seeds not run{variant}: {', '.join(map(str, missing))}",
-            way_out=AGAIN,
+            fix=AGAIN,
             method=kept.method,
         )
     for seed, record in sorted(kept.finals.items()):
@@ -112,7 +112,7 @@ def method_findings(study: Study, kept: MethodRecords, row: Row) -> Iterator[Fin
             yield Finding(
                 severity="problem",
                 what="the score is missing or not finite",
-                way_out=RETRY,
+                fix=RETRY,
                 method=kept.method,
                 seed=seed,
                 file=file_of(record),
@@ -121,14 +121,14 @@ def method_findings(study: Study, kept: MethodRecords, row: Row) -> Iterator[Fin
         yield Finding(
             severity="problem",
             what=f"its costs were not measured{variant}",
-            way_out=AGAIN,
+            fix=AGAIN,
             method=kept.method,
         )
     if kept.cost is not None and kept.cost.setting.beside:
         yield Finding(
             severity="problem",
             what=f"its profile ran beside {kept.cost.setting.beside} other trials: no clock to trust",
-            way_out=RETRY,
+            fix=RETRY,
             method=kept.method,
             file=file_of(kept.cost),
         )
@@ -136,7 +136,7 @@ def method_findings(study: Study, kept: MethodRecords, row: Row) -> Iterator[Fin
         yield Finding(
             severity="note",
             what="it is on record and not named in study.yaml",
-            way_out="nothing has to be done; tables show it last",
+            fix="nothing has to be done; tables show it last",
             method=kept.method,
         )
 
@@ -150,7 +150,7 @@ def failure(record: Record) -> Finding:
     return Finding(
         severity="note" if tried else "problem",
         what=f"its {kind} failed{phase}: {outcome.reason or 'no reason was given'}",
-        way_out="nothing has to be done: another candidate is taken" if tried else RETRY,
+        fix="nothing has to be done: another candidate is taken" if tried else RETRY,
         backbone=trial.backbone,
         task=trial.task,
         method=trial.method,

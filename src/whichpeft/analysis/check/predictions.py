@@ -6,12 +6,12 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from whichpeft.analysis.check.findings import Finding
 from whichpeft.analysis.comparable_groups import MethodRecords
 from whichpeft.analysis.example_scores import Predictions
 from whichpeft.errors import RecordError
+from whichpeft.metrics.metric import Array
 from whichpeft.records import Record
 
 _RETRY = "delete the records and run the study again"
@@ -22,17 +22,15 @@ def prediction_findings(methods: Sequence[MethodRecords], predictions: Predictio
     done = {
         record.trial.fingerprint: (kept.method, record) for kept in methods for record in kept.completed
     }
-    answers: dict[str, NDArray[Any]] = {}
-    labels: NDArray[Any] | None = None
+    answers: dict[str, Array] = {}
+    labels: Array | None = None
     missing: list[tuple[str, Record]] = []
     for fingerprint, (method, record) in done.items():
         try:
             arrays = predictions(fingerprint)
         except RecordError as error:
-            what, _, way_out = str(error).partition("; ")
-            yield Finding(
-                severity="problem", what=what, way_out=way_out, method=method, **_place(record)
-            )
+            what, _, fix = str(error).partition("; ")
+            yield Finding(severity="problem", what=what, fix=fix, method=method, **_place(record))
             continue
         if arrays is None or not {"outputs", "labels"} <= set(arrays):
             missing.append((method, record))
@@ -42,7 +40,7 @@ def prediction_findings(methods: Sequence[MethodRecords], predictions: Predictio
             yield Finding(
                 severity="problem",
                 what="its predictions are of other test examples than the first method's",
-                way_out=_RETRY,
+                fix=_RETRY,
                 method=method,
                 **_place(record),
             )
@@ -54,7 +52,7 @@ def prediction_findings(methods: Sequence[MethodRecords], predictions: Predictio
         yield Finding(
             severity="note" if everywhere else "problem",
             what="it left no predictions, so how much other test examples would differ is unknown",
-            way_out=_RETRY,
+            fix=_RETRY,
             method=method,
         )
     yield from _twins(methods, answers)
@@ -65,7 +63,7 @@ def _place(record: Record) -> dict[str, Any]:
     return {"seed": trial.seed, "file": f"predictions/{trial.fingerprint}.npz"}
 
 
-def _twins(methods: Sequence[MethodRecords], answers: dict[str, NDArray[Any]]) -> Iterator[Finding]:
+def _twins(methods: Sequence[MethodRecords], answers: dict[str, Array]) -> Iterator[Finding]:
     """Find methods that answer every test example as an earlier one does, on every seed."""
     # What trains nothing first, so that what has learned nothing is held against it.
     order = sorted(methods, key=lambda kept: kept.value("trainable_parameters") != 0)
@@ -80,12 +78,12 @@ def _twins(methods: Sequence[MethodRecords], answers: dict[str, NDArray[Any]]) -
         yield Finding(
             severity="note",
             what=what,
-            way_out="look at its learning rate and at its options",
+            fix="look at its learning rate and at its options",
             method=kept.method,
         )
 
 
-def _same(one: MethodRecords, other: MethodRecords, answers: dict[str, NDArray[Any]]) -> bool:
+def _same(one: MethodRecords, other: MethodRecords, answers: dict[str, Array]) -> bool:
     seeds = {record.trial.seed: record.trial.fingerprint for record in one.completed}
     pairs = [
         (answers.get(seeds[record.trial.seed]), answers.get(record.trial.fingerprint))

@@ -33,9 +33,9 @@ from whichpeft.analysis.choice.constraints import Constraints
 from whichpeft.analysis.choice.evidence import Evidence, EvidenceAcrossTasks, TrialEvidence, gather
 from whichpeft.analysis.comparable_groups import MethodRecords
 from whichpeft.analysis.comparison import Comparison
-from whichpeft.analysis.example_scores import Array
 from whichpeft.analysis.frontier import TIE, frontier_probability
 from whichpeft.analysis.statistics.gap import LEVEL
+from whichpeft.metrics.metric import Floats
 
 Basis = Literal["proved", "only one", "best bet"]
 
@@ -203,7 +203,7 @@ def pick(allowed: Sequence[Candidate], constraints: Constraints) -> Candidate:
     )
 
 
-def within(draws: Array | None, allowed: Sequence[int], margin: float) -> dict[int, float]:
+def within(draws: Floats | None, allowed: Sequence[int], margin: float) -> dict[int, float]:
     """Return how probable it is that each allowed method is within the margin of the best of them.
 
     draws: of the true scores, shape (draws, methods). Nothing where there are none.

@@ -15,7 +15,7 @@ from typing import Protocol
 import numpy as np
 
 from whichpeft.analysis.comparable_groups import MethodRecords
-from whichpeft.analysis.example_scores import Array, ScoresByExample
+from whichpeft.analysis.example_scores import ScoresByExample
 from whichpeft.analysis.statistics.intervals import CONFIDENCE, Interval
 from whichpeft.analysis.statistics.random_effects import (
     VarianceComponents,
@@ -24,6 +24,7 @@ from whichpeft.analysis.statistics.random_effects import (
     seed_effects,
 )
 from whichpeft.analysis.verdicts import by_seed
+from whichpeft.metrics.metric import Floats
 
 NO_GAP = Interval(0.0, 0.0, 0.0)  # of a method to itself
 DRAWS = 20_000  # so that a probability is known to within half a point
@@ -33,12 +34,12 @@ class Evidence(Protocol):
     """What is known of several methods' true scores; methods are told by their place."""
 
     @property
-    def means(self) -> Array:
+    def means(self) -> Floats:
         """Observed mean scores, shape (methods,)."""
         ...
 
     @property
-    def draws(self) -> Array | None:
+    def draws(self) -> Floats | None:
         """Draws of the true scores, shape (draws, methods); None where chance cannot be told of all."""
         ...
 
@@ -64,17 +65,17 @@ class TrialEvidence:
     what is said then holds for this test set. seeds: those that all methods share.
     """
 
-    scores: Array
+    scores: Floats
     seeds: tuple[int, ...]
     rng: np.random.Generator
 
     @cached_property
-    def means(self) -> Array:
-        found: Array = self.scores.mean(axis=(1, 2))
+    def means(self) -> Floats:
+        found: Floats = self.scores.mean(axis=(1, 2))
         return found
 
     @cached_property
-    def draws(self) -> Array | None:
+    def draws(self) -> Floats | None:
         if self.examples is None:
             pairs = combinations(range(len(self.scores)), 2)
             if len(self.seeds) < 2 or not all(self.proves(*pair) for pair in pairs):
@@ -130,13 +131,13 @@ class EvidenceAcrossTasks:
     rng: np.random.Generator
 
     @cached_property
-    def means(self) -> Array:
+    def means(self) -> Floats:
         own = [task.means[list(p)] for task, p in zip(self.tasks, self.places, strict=True)]
-        found: Array = np.mean(own, axis=0)
+        found: Floats = np.mean(own, axis=0)
         return found
 
     @cached_property
-    def draws(self) -> Array | None:
+    def draws(self) -> Floats | None:
         drawn = [
             task.draws[:, list(p)]
             for task, p in zip(self.tasks, self.places, strict=True)
@@ -144,7 +145,7 @@ class EvidenceAcrossTasks:
         ]
         if len(drawn) < len(self.tasks):
             return None
-        found: Array = np.mean(drawn, axis=0)
+        found: Floats = np.mean(drawn, axis=0)
         return found
 
     @property
@@ -193,7 +194,7 @@ class EvidenceAcrossTasks:
         return {}
 
     @cached_property
-    def _standard(self) -> list[tuple[Array, Array]]:
+    def _standard(self) -> list[tuple[Floats, Floats]]:
         """Draw each task's two noises in units of their size, once for all pairs: they differ in it."""
         degrees = [task.effects(0, 1).degrees for task in self.tasks]
         return [

@@ -19,7 +19,8 @@ import math
 from functools import lru_cache
 
 import numpy as np
-from numpy.typing import NDArray
+
+from whichpeft.metrics.metric import Floats
 
 _NODES = 64
 _STEPS = 50
@@ -73,15 +74,15 @@ def near_half_width(level: float, *, seeds: float, examples: float, df: tuple[in
     return math.sqrt(seeds * float(alone[0]) ** 2 + examples * float(alone[1]) ** 2)
 
 
-def _density(values: NDArray[np.float64], df: int) -> NDArray[np.float64]:
+def _density(values: Floats, df: int) -> Floats:
     """Return the density of Student's t distribution."""
     log = math.lgamma((df + 1) / 2) - math.lgamma(df / 2) - math.log(df * math.pi) / 2
-    result: NDArray[np.float64] = np.exp(log - (df + 1) / 2 * np.log1p(values**2 / df))
+    result: Floats = np.exp(log - (df + 1) / 2 * np.log1p(values**2 / df))
     return result
 
 
 @lru_cache(maxsize=64)
-def _chi(df: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _chi(df: int) -> tuple[Floats, Floats]:
     """Return points and weights that integrate over ``sqrt(chi2 / df)``.
 
     By the root of the variance and not the variance itself, in which tails are not smooth at zero.

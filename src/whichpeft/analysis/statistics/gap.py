@@ -6,19 +6,20 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from whichpeft.analysis.statistics.intervals import CONFIDENCE
 from whichpeft.analysis.statistics.power import Needed, what_decides
 from whichpeft.analysis.statistics.random_effects import VarianceComponents, random_effects
 from whichpeft.errors import ScoresError, nearest
+from whichpeft.metrics.metric import Array, Floats
 from whichpeft.metrics.per_example import OF_CLASSES, PSEUDO_VALUES, as_pseudo_values
 
 Verdict = Literal["equivalent", "better", "worse", "undecided"]
-Metric = str | Callable[[NDArray[Any], NDArray[Any]], float]
+Metric = str | Callable[[Array, Array], float]
 
 MARGIN = 0.02
 LEVEL = 0.05
@@ -157,8 +158,8 @@ def _proved(effects: VarianceComponents) -> float:
 
 
 def _pseudo_values(
-    metric: Metric, labels: NDArray[Any], examples: int, rng: np.random.Generator
-) -> Callable[[NDArray[Any], str], NDArray[np.float64]]:
+    metric: Metric, labels: Array, examples: int, rng: np.random.Generator
+) -> Callable[[Array, str], Floats]:
     """Return what gives one seed's predictions their values, shape (examples,) or (groups,)."""
     if callable(metric):
         groups = np.array_split(rng.permutation(examples), min(GROUPS, examples))
@@ -177,12 +178,12 @@ def _pseudo_values(
 
 
 def _by_groups(
-    metric: Callable[[NDArray[Any], NDArray[Any]], float],
-    labels: NDArray[Any],
-    row: NDArray[Any],
-    kept: list[NDArray[Any]],
+    metric: Callable[[Array, Array], float],
+    labels: Array,
+    row: Array,
+    kept: list[Array],
     whose: str,
-) -> NDArray[np.float64]:
+) -> Floats:
     """Return pseudo-values, one for each group left out; `kept` are the examples it leaves."""
     whole = float(metric(labels, row))
     without = np.array([float(metric(labels[rest], row[rest])) for rest in kept])
@@ -193,7 +194,7 @@ def _by_groups(
     return as_pseudo_values(whole, without)
 
 
-def _matrix(values: ArrayLike, whose: str) -> NDArray[Any]:
+def _matrix(values: ArrayLike, whose: str) -> Array:
     try:
         array = np.asarray(values)
     except ValueError:
@@ -208,7 +209,7 @@ def _matrix(values: ArrayLike, whose: str) -> NDArray[Any]:
     return array
 
 
-def _labels(values: ArrayLike, examples: int) -> NDArray[Any]:
+def _labels(values: ArrayLike, examples: int) -> Array:
     array = np.asarray(values)
     if array.shape != (examples,):
         raise ScoresError(
@@ -218,7 +219,7 @@ def _labels(values: ArrayLike, examples: int) -> NDArray[Any]:
     return array
 
 
-def _check_known(array: NDArray[Any], whose: str) -> None:
+def _check_known(array: Array, whose: str) -> None:
     if array.dtype.kind == "f" and not (fine := np.isfinite(array)).all():
         place = tuple(int(i) for i in np.argwhere(~fine)[0])
         where = f"seed {place[0]}, example {place[1]}" if len(place) == 2 else f"example {place[0]}"
@@ -227,7 +228,7 @@ def _check_known(array: NDArray[Any], whose: str) -> None:
         )
 
 
-def _numbers(array: NDArray[Any], whose: str) -> NDArray[np.float64]:
+def _numbers(array: Array, whose: str) -> Floats:
     if array.dtype.kind not in "fiub":
         raise ScoresError(f"{whose} holds {array.dtype}, not numbers")
     return array.astype(np.float64)

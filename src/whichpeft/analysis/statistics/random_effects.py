@@ -14,13 +14,11 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from whichpeft.analysis.statistics.behrens_fisher import half_width, two_sided
 from whichpeft.analysis.statistics.intervals import CONFIDENCE, Interval
 from whichpeft.errors import ScoresError
-
-Array = NDArray[np.float64]
+from whichpeft.metrics.metric import Floats
 
 _NOTHING = 1e-9  # a deviation of scores, fractions mostly, that is rounding alone
 
@@ -116,13 +114,13 @@ class VarianceComponents:
         half = half_width(1 - confidence, seeds=self.seed_part, examples=self.example_part, df=self._df)
         return Interval(self.mean, self.mean - half, self.mean + half)
 
-    def errors(self, standard: tuple[Array, Array]) -> Array:
+    def errors(self, standard: tuple[Floats, Floats]) -> Floats:
         """Return errors of the mean from the distribution that `interval` rests on, shape (draws,).
 
         standard: draws of Student's t, of each of the two `degrees`.
         """
         by_seed, by_example = standard
-        drawn: Array = np.sqrt(self.seed_part) * by_seed + np.sqrt(self.example_part) * by_example
+        drawn: Floats = np.sqrt(self.seed_part) * by_seed + np.sqrt(self.example_part) * by_example
         return drawn
 
     @property
@@ -135,7 +133,7 @@ class VarianceComponents:
         return max(self.seeds - 1, 1), max((self.examples or 1) - 1, 1)
 
 
-def random_effects(scores: Array) -> VarianceComponents:
+def random_effects(scores: Floats) -> VarianceComponents:
     """Take apart scores, or differences of two methods' scores, of shape (seeds, examples).
 
     One seed leaves the examples alone, with no seed variance. Needs two examples or more.
@@ -170,7 +168,7 @@ def seed_effects(values: Sequence[float]) -> VarianceComponents:
     )
 
 
-def draw_scores(scores: Array, *, rng: np.random.Generator, draws: int = 4000) -> Array:
+def draw_scores(scores: Floats, *, rng: np.random.Generator, draws: int = 4000) -> Floats:
     """Draw what the methods' true mean scores may be, all methods together.
 
     scores: shape (methods, seeds, examples), every method on the same seeds and examples. Returns
@@ -196,7 +194,7 @@ def draw_scores(scores: Array, *, rng: np.random.Generator, draws: int = 4000) -
         )
     methods, seeds, examples = scores.shape
     by_seed, by_example = scores.mean(axis=2), scores.mean(axis=1)
-    mean: Array = by_seed.mean(axis=1)
+    mean: Floats = by_seed.mean(axis=1)
     apart = by_seed - mean[:, None]
     seen = by_example - mean[:, None]
     between_examples = seeds * seen @ seen.T / (examples - 1)
@@ -208,30 +206,30 @@ def draw_scores(scores: Array, *, rng: np.random.Generator, draws: int = 4000) -
     noise = _positive(between_examples - rest) + _positive(rest - between_seeds)
     # Mixing the seeds' own deviations gives exactly their covariance, whatever its rank.
     mixed = rng.standard_normal((draws, seeds)) @ apart.T / np.sqrt(seeds * (seeds - 1))
-    drawn: Array = mean + _tails(seeds - 1, draws, rng) * mixed
+    drawn: Floats = mean + _tails(seeds - 1, draws, rng) * mixed
     return drawn + _drawn(noise / (seeds * examples), examples - 1, draws, rng)
 
 
-def _positive(matrix: Array) -> Array:
+def _positive(matrix: Floats) -> Floats:
     """Return the nearest positive semidefinite matrix to a symmetric one."""
     values, vectors = np.linalg.eigh(matrix)
-    nearest: Array = (vectors * np.clip(values, 0, None)) @ vectors.T
+    nearest: Floats = (vectors * np.clip(values, 0, None)) @ vectors.T
     return nearest
 
 
-def _drawn(covariance: Array, df: int, draws: int, rng: np.random.Generator) -> Array:
+def _drawn(covariance: Floats, df: int, draws: int, rng: np.random.Generator) -> Floats:
     """Draw from a multivariate t distribution about zero, shape (draws, methods)."""
     values, vectors = np.linalg.eigh(covariance)
     root = vectors * np.sqrt(np.clip(values, 0, None))
-    drawn: Array = rng.standard_normal((draws, len(values))) @ root.T
+    drawn: Floats = rng.standard_normal((draws, len(values))) @ root.T
     return _tails(df, draws, rng) * drawn
 
 
-def _tails(df: int, draws: int, rng: np.random.Generator) -> Array:
+def _tails(df: int, draws: int, rng: np.random.Generator) -> Floats:
     """Draw what turns a normal draw into one of Student's t, shape (draws, 1)."""
-    scale: Array = np.sqrt(df / rng.chisquare(df, size=(draws, 1)))
+    scale: Floats = np.sqrt(df / rng.chisquare(df, size=(draws, 1)))
     return scale
 
 
-def _square(values: Array) -> float:
+def _square(values: Floats) -> float:
     return float(values @ values)

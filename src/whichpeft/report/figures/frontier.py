@@ -10,8 +10,8 @@ import numpy as np
 from whichpeft.analysis import Comparison, Row
 from whichpeft.analysis.choice.constraints import COSTS, Cost
 from whichpeft.analysis.choice.evidence import gather
-from whichpeft.analysis.example_scores import Array
 from whichpeft.analysis.frontier import frontier_probability, on_frontier
+from whichpeft.metrics.metric import Floats
 from whichpeft.report.figures.figure import Figure, FigureRow, Size, titled, undrawn
 from whichpeft.report.figures.figure_data import score_columns
 from whichpeft.report.figures.scales import Axes, Point
@@ -111,7 +111,7 @@ def _comparable(comparison: Comparison) -> list[int]:
 
 
 @lru_cache(maxsize=2)
-def _draws(comparison: Comparison) -> tuple[list[int], Array | None]:
+def _draws(comparison: Comparison) -> tuple[list[int], Floats | None]:
     """Return the places of all rows that can be compared, and draws of their true scores."""
     places = _comparable(comparison)
     kept = [comparison.records[place] for place in places]

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
+
+from whichpeft.metrics.metric import Floats
 
 CHAR = 6.0  # width of a character at the size of names, in pixels, a little generous
 LINE = 13.0  # height of a line
 _GAP = 3.0
 
-Array = npt.NDArray[np.float64]
 Align = Literal["left", "center", "right"]
 
 
@@ -79,11 +79,11 @@ def place(spots: Sequence[Spot], frame: Box, taken: Sequence[Box] = ()) -> list[
     return [placed[i] for i in range(len(spots))]
 
 
-def _overlaps(boxes: Array, others: Array) -> Array:
+def _overlaps(boxes: Floats, others: Floats) -> Floats:
     """Return the area that each box shares with each other one, shape (boxes, others)."""
     low = np.maximum(boxes[:, None, :2], others[None, :, :2])
     high = np.minimum(boxes[:, None, 2:], others[None, :, 2:])
-    shared: Array = np.clip(high - low, 0, None).prod(axis=2)
+    shared: Floats = np.clip(high - low, 0, None).prod(axis=2)
     return shared
 
 

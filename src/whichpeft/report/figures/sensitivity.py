@@ -96,7 +96,7 @@ def sensitivity_figure(
     )
 
 
-def count_read_trial(searches: Mapping[str, Search], status: str | None = None) -> int:
+def count_trials(searches: Mapping[str, Search], status: str | None = None) -> int:
     """Return how many tuning trials ended with a status, or all."""
     trials = [trial for search in searches.values() for trial in search.trials]
     return sum(status in (None, one.status) for one in trials)
@@ -258,9 +258,9 @@ def _by_number(text: str) -> tuple[float, str]:
 def _caption(searches: Mapping[str, Search], found: Mapping[str, Sensitivity]) -> str:
     near = f"{points(WITHIN):g} point"
     parts = ["Validation score in points of every tuning trial."]
-    if count_read_trial(searches, "stopped"):
+    if count_trials(searches, "stopped"):
         parts.append("Hollow: stopped early, at the score reached by then.")
-    if count_read_trial(searches, "failed"):
+    if count_trials(searches, "failed"):
         parts.append("Cross: failed.")
     parts.append(
         f"Ringed: the best. Dotted: the default. Shaded: within {near} of the best. Above each panel: "

@@ -9,7 +9,7 @@ from whichpeft.analysis import Comparison, Search, curve_of
 from whichpeft.analysis.budget_curve import Curve, leaders, overtakings
 from whichpeft.report.figures.figure import Figure, Size, titled
 from whichpeft.report.figures.label_placement import CHAR, LINE, shortened, spread
-from whichpeft.report.figures.sensitivity import sensitivity_figure
+from whichpeft.report.figures.sensitivity import count_trials, sensitivity_figure
 from whichpeft.report.figures.style import Look, looks
 from whichpeft.report.figures.vega import Spec, as_is, chart, fixed, linear, mark, number, tooltip, word
 from whichpeft.report.tables.columns import about
@@ -172,10 +172,10 @@ def _caption(searches: Mapping[str, Search], curves: Mapping[str, Curve]) -> str
         changed = {frozenset((one.method, one.overtaken)) for one in overtakings(curves)}
         pairs = len(curves) * (len(curves) - 1) // 2
         parts.append(f"Pairs of methods whose order changes with the number: {len(changed)} of {pairs}.")
-    stopped = count_read_trial(searches, "stopped")
+    stopped = count_trials(searches, "stopped")
     if stopped:
         parts.append(
-            f"{stopped} of {count_read_trial(searches)} trials were stopped early and count with the score "
+            f"{stopped} of {count_trials(searches)} trials were stopped early and count with the score "
             "reached by then, so a line is the least to expect."
         )
     return " ".join(parts)

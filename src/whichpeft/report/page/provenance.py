@@ -166,7 +166,7 @@ def _seeds(seeds: list[int]) -> str:
 
 def _finding(found: Finding) -> str:
     where = " ".join(_where(found))
-    return plain(f"{where}{': ' if where else ''}{found.what}. Way out: {found.way_out}.")
+    return plain(f"{where}{': ' if where else ''}{found.what}. Fix: {found.fix}.")
 
 
 def _where(found: Finding) -> Iterator[str]:

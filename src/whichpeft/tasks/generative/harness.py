@@ -17,8 +17,8 @@ import numpy as np
 
 from whichpeft.errors import DataError, nearest
 from whichpeft.metrics.metric import Array
+from whichpeft.metrics.per_example import LM_EVAL
 
-PREFIX = "lm-eval:"
 ORIGINS = ("training", "validation", "test")
 """The documents that a task of the harness may have."""
 _INSTALL = "pip install 'whichpeft[lm-eval]'"
@@ -100,7 +100,7 @@ def find_harness(name: str, folder: str | None) -> str:
 
     Raises DataError where the harness is not installed, or knows no such task.
     """
-    shown = f"task {PREFIX + name!r}"
+    shown = f"task {LM_EVAL + name!r}"
     try:
         import lm_eval  # noqa: F401
     except ImportError:
@@ -124,7 +124,7 @@ def find_harness(name: str, folder: str | None) -> str:
         members = sorted(entry.tags) if entry.kind.name == "TAG" else _members(entry.cfg)
         raise DataError(
             f"{shown}: is {len(members)} tasks; name one of them: "
-            f"{', '.join(PREFIX + member for member in members[:8])}{' ...' * (len(members) > 8)}"
+            f"{', '.join(LM_EVAL + member for member in members[:8])}{' ...' * (len(members) > 8)}"
         )
     return str(entry.yaml_path.parent)
 
@@ -138,7 +138,7 @@ def open_harness(name: str, folder: str) -> Harness:
     from lm_eval.api.task import ConfigurableTask
     from lm_eval.tasks import TaskManager
 
-    shown = f"task {PREFIX + name!r}"
+    shown = f"task {LM_EVAL + name!r}"
     try:
         with _silent():
             manager = TaskManager(include_path=folder, include_defaults=False)

@@ -13,11 +13,12 @@ import numpy as np
 
 from whichpeft.errors import DataError, nearest
 from whichpeft.metrics.metric import Array, Metric
+from whichpeft.metrics.per_example import LM_EVAL
 from whichpeft.study import TaskSource
 from whichpeft.tasks.generative.encoding import LONGEST
 from whichpeft.tasks.generative.from_examples import generative_task
 from whichpeft.tasks.generative.from_tables import prompted_rows, texts_of
-from whichpeft.tasks.generative.harness import ORIGINS, PREFIX, Harness, find_harness, open_harness
+from whichpeft.tasks.generative.harness import ORIGINS, Harness, find_harness, open_harness
 from whichpeft.tasks.generative.prompted import Prompted
 from whichpeft.tasks.generative.task import GenerativeTask
 from whichpeft.tasks.protocol import Batch, Examples
@@ -154,7 +155,7 @@ def load_harness_task(source: TaskSource) -> HarnessTask:
                 f"task {source.name!r}: its YAML file says what is asked and tested, so {key} cannot be "
                 "given; folder, metric, train and held_out can"
             )
-    name = source.name.removeprefix(PREFIX)
+    name = source.name.removeprefix(LM_EVAL)
     place = name, find_harness(name, source.folder)
     harness = open_harness(*place)
     metrics = _metrics(harness, source)
@@ -226,7 +227,7 @@ def _read(harness: Harness, origin: str, count: int) -> Iterator[Document]:
             completion, choices = f"{task.config.target_delimiter}{first}", ()
         else:
             raise DataError(
-                f"task {PREFIX + harness.name!r}: measures the likelihood of whole texts; name a file "
+                f"task {LM_EVAL + harness.name!r}: measures the likelihood of whole texts; name a file "
                 "of them as the task, which is then scored by log_likelihood"
             )
         yield Document(
@@ -254,7 +255,7 @@ def _columns(harness: Harness) -> dict[str, int]:
     """Return the columns of `Harness.scores` by the names that its metrics have here."""
     filters = {name for _, name in harness.columns}
     return {
-        f"{PREFIX}{metric},{name}" if len(filters) > 1 else f"{PREFIX}{metric}": column
+        f"{LM_EVAL}{metric},{name}" if len(filters) > 1 else f"{LM_EVAL}{metric}": column
         for column, (metric, name) in enumerate(harness.columns)
     }
 
@@ -269,10 +270,10 @@ def _metrics(harness: Harness, source: TaskSource) -> tuple[Metric, ...]:
         )
     first = names[0]
     if source.metric is not None:
-        short = [name.removeprefix(PREFIX) for name in names]
+        short = [name.removeprefix(LM_EVAL) for name in names]
         # With several filters the first of them is meant, unless one is named.
-        same = [n for n in names if n.removeprefix(PREFIX).split(",")[0] == source.metric]
-        asked = [n for n in names if n in (source.metric, PREFIX + source.metric)] or same
+        same = [n for n in names if n.removeprefix(LM_EVAL).split(",")[0] == source.metric]
+        asked = [n for n in names if n in (source.metric, LM_EVAL + source.metric)] or same
         if not asked:
             raise DataError(
                 f"task {source.name!r}: unknown metric {source.metric!r}{nearest(source.metric, short)} "
