@@ -15,11 +15,11 @@ IDIOMS = {
     r"\bgo(?:es|ing)? on\b|\bgone on\b|\bwent on\b": "continue",
     r"\bfor want of\b": "because ... is missing",
     r"\bways? out\b": "fix",
-    r"\b(?:it|they|which|that|this|model|one|process) (?:has|have) not\b(?! \w+ed\b)": "does not have",
+    r"\b(?:it|they|which|that|this|model|one|process) (?:has|have) not\b(?! been\b| yet\b| \w+ed\b)": "does not have",
     r"\banew\b": "again",
     r"\bbesides\b": "also",
     r"\bno (?:clock|number) to trust\b": "unreliable",
-    r"\b(?:tells|told) (?:of|how|what|that|apart)\b|\bis told\b|\bare told\b": "report, print or distinguish",
+    r"\b(?:tells|told) (?:of|how|what|that|apart)\b|\b(?:is|are) told\b": "report or distinguish",
     r"\b(?:seconds|bytes|steps|examples|trials|row|file|line|column|result|seeds) an? "
     r"(?:method|trial|seed|step|second|row|task|epoch|layer|token|example|member|worker|node)\b": "per",
     r"\blies (?:in|on|at|beside|under|there|within|outside|above|below)\b": "is",
@@ -28,7 +28,6 @@ IDIOMS = {
     r"\bso many (?:of|examples|trials|steps|times|devices|epochs)\b": "that many, or the number",
     r"\bcame to (?:its|an) end\b|\bcomes to (?:its|an) end\b": "finish",
     r"\bwhat (?:nobody|no one) thought\b": "say what it is",
-    r"\bof which\b": "say it directly",
     r"\bthe house\b": "the project",
 }
 SELF = Path(__file__)
