@@ -50,14 +50,14 @@ _LOST = (
 class _Running:
     """A job on a node. left: its members whose results have not come. phase: the last one heard of.
 
-    beside: how many others may be there. begun: the members that the observer knows of.
+    concurrent_trials: how many others may be there. begun: the members that the observer knows of.
     """
 
     job: Job
     node: Node
     task: Any
     left: dict[str, Job]
-    beside: int
+    concurrent_trials: int
     phase: str | None = None
     begun: set[str] = field(default_factory=set)
 
@@ -198,8 +198,10 @@ class RayExecutor:
         if job.checkpoint is not None and job.checkpoint.is_file():
             checkpoint = job.checkpoint.read_bytes()
         concurrency = self.concurrency(resources)
-        device, beside = str(self.compute.device), min(node.room(resources), concurrency) - 1
-        first, *others = (replace(m, device=device, beside=beside, along=()) for m in job.members)
+        device, concurrent_trials = str(self.compute.device), min(node.room(resources), concurrency) - 1
+        first, *others = (
+            replace(m, device=device, beside=concurrent_trials, along=()) for m in job.members
+        )
         try:
             folders = [
                 self._delivery.to(node, path, self._nodes)
@@ -213,7 +215,9 @@ class RayExecutor:
         job_there = replace(first, along=tuple(others))
         task = carry_out.remote(job_there, *folders, checkpoint, self._actor, every)
         node.running += 1
-        return _Running(job, node, task, {m.trial.fingerprint: m for m in job.members}, beside)
+        return _Running(
+            job, node, task, {m.trial.fingerprint: m for m in job.members}, concurrent_trials
+        )
 
     def _results(
         self, trial: _Running, again: deque[Job], losses: Counter[str], observer: RunObserver
@@ -241,7 +245,7 @@ class RayExecutor:
                 yield member, result
             reason = "it was cancelled"
         for member in trial.left.values():
-            setting = replace(trial.node.setting, beside=trial.beside)
+            setting = replace(trial.node.setting, beside=trial.concurrent_trials)
             outcome = Outcome(status="failed", phase=trial.phase, reason=reason)
             yield member, Result(record=Record(trial=member.trial, setting=setting, outcome=outcome))
 

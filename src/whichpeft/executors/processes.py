@@ -52,18 +52,19 @@ def run_jobs(
     devices: Sequence[str],
     observer: RunObserver,
     *,
-    beside: int | None = None,
+    concurrent_trials: int | None = None,
     environment: Mapping[str, str] | None = None,
 ) -> Generator[tuple[Job, Result], None, None]:
     """Run jobs, as many side by side as there are devices (a CPU may be listed several times).
 
-    beside: how many other trials may run on the same machine, where these are not all. environment:
-    variables that the trials' processes get. Otherwise as `Executor.run`.
+    concurrent_trials: how many other trials may run on the same machine, if these are not all.
+    environment: variables that the trials' processes get. Otherwise as `Executor.run`.
     """
     source = iter(jobs)
     free = list(devices)
     running: list[_Running] = []
-    beside = len(free) - 1 if beside is None else beside
+    if concurrent_trials is None:
+        concurrent_trials = len(free) - 1
     exhausted = False
     try:
         while True:
@@ -74,7 +75,7 @@ def run_jobs(
                 elif job is None:
                     break
                 else:
-                    running.append(_start(job, free.pop(0), beside, environment or {}))
+                    running.append(_start(job, free.pop(0), concurrent_trials, environment or {}))
                     for member in running[-1].left:
                         observer.started(member)
             if not running and exhausted:
@@ -94,8 +95,8 @@ def run_jobs(
         _end(running)
 
 
-def _start(job: Job, device: str, beside: int, environment: Mapping[str, str]) -> _Running:
-    placed = [replace(m, device=device, beside=beside, along=()) for m in job.members]
+def _start(job: Job, device: str, concurrent_trials: int, environment: Mapping[str, str]) -> _Running:
+    placed = [replace(m, device=device, beside=concurrent_trials, along=()) for m in job.members]
     job = replace(placed[0], along=tuple(placed[1:]))
     receiver, sender = start_context().Pipe(duplex=False)
     # A sharded trial starts processes of its own, which a daemon may not.

@@ -132,7 +132,9 @@ def carry_out(
         try:
             start_server([job.backbone.family])
             relay, given = _Relay(actor, job, every), _accelerators()
-            running = run_jobs([job], [job.device], relay, beside=job.beside, environment=given)
+            running = run_jobs(
+                [job], [job.device], relay, concurrent_trials=job.beside, environment=given
+            )
             with contextlib.closing(running) as found:
                 for member, result in found:
                     ended.append((result, _files(member.keep)))
