@@ -12,7 +12,7 @@ from whichpeft.errors import StudyError
 from whichpeft.running.request import check_request
 from whichpeft.running.trial_batching import check_batch_trials
 from whichpeft.study import Budget, Study
-from whichpeft.tasks import holds_images, suited_backbone, writes
+from whichpeft.tasks import default_backbone, generates_text, is_image_task
 
 if TYPE_CHECKING:
     from whichpeft.costs.estimates import Estimates
@@ -38,7 +38,7 @@ IMAGE_METHODS = (
     "ln-tuning", "series-adapter", "parallel-adapter", "loreft", "zero-shot",
 )  # fmt: skip
 
-# What is compared on a language model that writes: the methods of the survey's table.
+# What is compared on a language model that generates text: the methods of the survey's table.
 WRITING_METHODS = (
     "prefix", "series-adapter", "parallel-adapter", "lora", "dora", "loreft", "full",
 )  # fmt: skip
@@ -46,10 +46,10 @@ WRITING_METHODS = (
 
 def usual_study(tasks: Sequence[str]) -> Study:
     """Return what is run where tasks are named and nothing else: it suits what they hold."""
-    images = all(holds_images(task) for task in tasks)
-    written = all(writes(task) for task in tasks)
+    images = all(is_image_task(task) for task in tasks)
+    written = all(generates_text(task) for task in tasks)
     return Study(
-        backbones=list(dict.fromkeys(suited_backbone(task) for task in tasks)),
+        backbones=list(dict.fromkeys(default_backbone(task) for task in tasks)),
         tasks=tasks,
         methods=IMAGE_METHODS if images else WRITING_METHODS if written else DEFAULT.methods,
     )

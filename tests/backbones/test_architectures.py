@@ -9,7 +9,7 @@ import pytest
 
 from whichpeft.backbones import architectures, resolve_backbone
 from whichpeft.errors import BackboneError
-from whichpeft.tasks.no_task import BareTask
+from whichpeft.tasks.no_task import NoTask
 
 TOTALS = {
     "bert-base": 109_482_240,
@@ -38,7 +38,7 @@ def test_an_architecture_has_its_models_parameters(name: str) -> None:
 
     backbone = resolve_backbone(name, weights=False)
     with torch.device("meta"):
-        model = BareTask(backbone).build_on_meta(backbone)
+        model = NoTask(backbone).build_on_meta(backbone)
     assert sum(parameter.numel() for parameter in model.parameters()) == TOTALS[name]
     assert not backbone.weights
     assert backbone.depth is not None

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from whichpeft.backbones import BACKBONES, resolve_backbone
-from whichpeft.backbones.reproducible import one_thread_and_seed
+from whichpeft.backbones.reproducible import seeded_single_thread
 from whichpeft.backbones.tiny_corpus import MOST, held_out_texts, training_texts
 from whichpeft.backbones.tiny_llama import SEED, make_tokenizer, new_model, pretrain
 
@@ -62,7 +62,7 @@ def test_the_same_weights_come_of_pretraining_each_time(tokenizer: Any) -> None:
     import torch
 
     def made(seed: int) -> list[Any]:
-        with one_thread_and_seed(seed):
+        with seeded_single_thread(seed):
             model = pretrain(new_model(tokenizer), tokenizer, training_texts()[:200], steps=3)
         return list(model.state_dict().values())
 
@@ -90,7 +90,7 @@ def test_it_knows_the_sums_of_its_corpus_and_random_weights_do_not(tokenizer: An
                 found.append(tokenizer.decode([following]) == f" {x + y}")
         return sum(found) / len(found)
 
-    with one_thread_and_seed(0):
+    with seeded_single_thread(0):
         drawn = new_model(tokenizer)
     trained = LlamaForCausalLM.from_pretrained(resolve_backbone("tiny-llama").files)
     assert right(trained) > 0.8

@@ -14,7 +14,7 @@ from whichpeft.engine.compute import Compute
 from whichpeft.methods import resolve_method
 from whichpeft.methods.catalogue import methods
 from whichpeft.study import parse_method
-from whichpeft.tasks.no_task import BareTask
+from whichpeft.tasks.no_task import NoTask
 
 REFERENCE = Path(__file__).resolve().parents[3] / "shared" / "reference"
 _TARGETS = "target_modules=[q_proj,k_proj,v_proj,up_proj,down_proj]"
@@ -38,7 +38,7 @@ def counts(name: str, method: str) -> dict[str, int]:
         CostQuery(
             method=resolve_method(method),
             backbone=backbone,
-            task=BareTask(backbone),
+            task=NoTask(backbone),
             compute=Compute(torch.device("cpu"), "float32"),
             batch_size=1,
             length=8,

@@ -10,7 +10,7 @@ from whichpeft.costs import CostQuery, Costs, estimate_costs
 from whichpeft.costs.quantised import quantised_bytes
 from whichpeft.engine.compute import Compute
 from whichpeft.methods import resolve_method
-from whichpeft.tasks.no_task import BareTask
+from whichpeft.tasks.no_task import NoTask
 
 
 def costs(method: str, quantise: str | None = None, **changes: object) -> Costs:
@@ -21,7 +21,7 @@ def costs(method: str, quantise: str | None = None, **changes: object) -> Costs:
         CostQuery(
             method=resolve_method(method).resolved_for(backbone),
             backbone=backbone,
-            task=BareTask(backbone),
+            task=NoTask(backbone),
             compute=Compute(torch.device("cpu"), "bfloat16"),
             batch_size=4,
             length=32,

@@ -13,7 +13,7 @@ from whichpeft.costs import estimate_costs, largest_batch
 from whichpeft.costs.estimate import CostQuery, Costs
 from whichpeft.engine.compute import Compute
 from whichpeft.methods import MethodContext, resolve_method
-from whichpeft.tasks.no_task import BareTask
+from whichpeft.tasks.no_task import NoTask
 
 
 def query(method: str, name: str = "minilm", **changes: object) -> CostQuery:
@@ -21,7 +21,7 @@ def query(method: str, name: str = "minilm", **changes: object) -> CostQuery:
     asked = CostQuery(
         method=resolve_method(method).resolved_for(backbone),
         backbone=backbone,
-        task=BareTask(backbone),
+        task=NoTask(backbone),
         compute=Compute(torch.device("cpu"), "bfloat16"),
         batch_size=4,
         length=32,

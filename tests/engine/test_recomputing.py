@@ -15,7 +15,7 @@ from whichpeft.engine.model_setup import prepare
 from whichpeft.methods import resolve_method
 from whichpeft.planning import make_plan
 from whichpeft.study import Study
-from whichpeft.tasks.no_task import BareTask
+from whichpeft.tasks.no_task import NoTask
 
 HERE = Compute(torch.device("cpu"), "float32")
 
@@ -71,7 +71,7 @@ def test_a_backbone_without_checkpointing_is_refused(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(BertPreTrainedModel, "supports_gradient_checkpointing", False)
     backbone = resolve_backbone("minilm")
     study = Study(backbone="minilm", methods=["full"], seeds=1, gradient_checkpointing=True)
-    (cell,) = make_plan(study, [backbone], [BareTask(backbone)], {"full": resolve_method("full")}).cells
+    (cell,) = make_plan(study, [backbone], [NoTask(backbone)], {"full": resolve_method("full")}).cells
     assert cell.refusal == "transformers has no gradient checkpointing for bert"
 
 
@@ -80,7 +80,7 @@ def query(method: str, **changes: object) -> CostQuery:
     return CostQuery(
         method=resolve_method(method).resolved_for(backbone),
         backbone=backbone,
-        task=BareTask(backbone),
+        task=NoTask(backbone),
         compute=HERE,
         **{"batch_size": 16, "length": 128, **changes},  # type: ignore[arg-type]
     )

@@ -11,12 +11,12 @@ from whichpeft.backbones import resolve_backbone
 from whichpeft.methods import resolve_method
 from whichpeft.planning import probe, treats_layers_alike
 from whichpeft.study import Budget
-from whichpeft.tasks.no_task import BareTask
+from whichpeft.tasks.no_task import NoTask
 
 
 def reason(method: str, name: str = "minilm") -> str | None:
     backbone = resolve_backbone(name, weights=False)
-    return probe(resolve_method(method), backbone, BareTask(backbone), same_targets=True)
+    return probe(resolve_method(method), backbone, NoTask(backbone), same_targets=True)
 
 
 @pytest.mark.parametrize(
@@ -81,13 +81,13 @@ def test_a_model_that_does_not_run_without_weights_is_no_fault_of_a_method(
 def test_ways_to_start_that_need_data_are_refused(start: str) -> None:
     backbone = resolve_backbone("minilm")
     method = resolve_method(f"lora:init_lora_weights={start}")
-    assert start in (method.refuses(backbone, BareTask(backbone), Budget()) or "")
+    assert start in (method.refuses(backbone, NoTask(backbone), Budget()) or "")
 
 
 def test_tokens_that_the_model_does_not_know_are_refused() -> None:
     backbone = resolve_backbone("minilm")
     for token in (99_999_999, -5):
         method = resolve_method(f"trainable-tokens:token_indices=[{token}]")
-        assert str(token) in (method.refuses(backbone, BareTask(backbone), Budget()) or "")
+        assert str(token) in (method.refuses(backbone, NoTask(backbone), Budget()) or "")
     usual = resolve_method("trainable-tokens").resolved_for(backbone)
     assert usual.hyperparameters["token_indices"] == [101, 102]  # [CLS] and [SEP]

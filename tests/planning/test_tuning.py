@@ -13,13 +13,13 @@ from whichpeft.methods import LogRange, resolve_method
 from whichpeft.planning import bar, make_plan, make_search, rungs
 from whichpeft.planning.tuning import open_space, spread
 from whichpeft.study import Budget, Study
-from whichpeft.tasks.no_task import BareTask
+from whichpeft.tasks.no_task import NoTask
 
 
 def cell(method, trials=8):
     backbone = resolve_backbone("minilm", weights=False)
     study = Study(backbone="minilm", methods=[method], budget=Budget(tuning_trials=trials))
-    (found,) = make_plan(study, [backbone], [BareTask(backbone)], {method: resolve_method(method)}).cells
+    (found,) = make_plan(study, [backbone], [NoTask(backbone)], {method: resolve_method(method)}).cells
     assert found.refusal is None
     return found
 

@@ -17,10 +17,10 @@ from whichpeft.backbones.digit_images import PRETRAINED_CLASSES, digit_images
 from whichpeft.errors import BackboneError, DataError
 from whichpeft.methods import MethodContext, resolve_method
 from whichpeft.study import Budget, TaskSource
-from whichpeft.tasks import ImageTask, TextTask, holds_images, image_task, load_task, suited_backbone
+from whichpeft.tasks import ImageTask, TextTask, default_backbone, image_task, is_image_task, load_task
 from whichpeft.tasks.images.digits import CLASSES, digits
 from whichpeft.tasks.images.encoding import load_processor
-from whichpeft.tasks.images.raw import Picture
+from whichpeft.tasks.images.raw import RawImage
 from whichpeft.testing import TaskContract
 
 from ..hub_stub import parquet
@@ -76,19 +76,19 @@ def test_digits_and_what_their_backbone_is_pretrained_on_never_mix() -> None:
     task = digits()
     assert task.classes == ("5", "6", "7", "8", "9")
     assert sum(task.counts.values()) == 896
-    seen = {Picture(pixels, "").fingerprint() for pixels in digit_images(PRETRAINED_CLASSES)[0]}
+    seen = {RawImage(pixels, "").fingerprint() for pixels in digit_images(PRETRAINED_CLASSES)[0]}
     assert len(seen) == 901
-    assert not seen & task.pictures.keys()
+    assert not seen & task.raw_images.keys()
     splits = [set(split.inputs) for split in task.splits.values()]
     assert sum(map(len, splits)) == len(set.union(*splits))
 
 
 def test_known_tasks_name_the_backbone_that_suits_them(shapes: Path, reviews: Path) -> None:
-    assert suited_backbone("digits") == "digits-vit"
-    assert suited_backbone("stdlib-docs") == suited_backbone(str(shapes)) == "minilm"
-    assert holds_images("digits")
-    assert holds_images(str(shapes))
-    assert not any(map(holds_images, ("stdlib-docs", str(reviews), "owner/name", "nowhere")))
+    assert default_backbone("digits") == "digits-vit"
+    assert default_backbone("stdlib-docs") == default_backbone(str(shapes)) == "minilm"
+    assert is_image_task("digits")
+    assert is_image_task(str(shapes))
+    assert not any(map(is_image_task, ("stdlib-docs", str(reviews), "owner/name", "nowhere")))
 
 
 def test_a_folder_of_splits_and_a_folder_of_classes(shapes: Path, by_class: Path) -> None:
@@ -124,9 +124,9 @@ def test_what_is_batched_is_what_the_backbone_s_own_processor_makes(
     assert examples.tokens is None
     assert examples.truncated == 0
     batch = examples.batch(np.arange(24))
-    pictures = [task.pictures[content] for (content,) in task.splits["test"].inputs]
+    raw_images = [task.raw_images[content] for (content,) in task.splits["test"].inputs]
     processor = load_processor(colour_vit)
-    expected = processor([picture.open(grey=False) for picture in pictures], return_tensors="pt")
+    expected = processor([picture.open(grey=False) for picture in raw_images], return_tensors="pt")
     assert batch["pixel_values"].shape == (24, 3, 16, 16)
     np.testing.assert_allclose(batch["pixel_values"], expected["pixel_values"], atol=1e-5)
 
@@ -149,11 +149,11 @@ def test_images_of_all_kinds_are_opened(tmp_path: Path) -> None:
     exif[0x0112] = 6  # taken with the camera on its side
     Image.fromarray(np.repeat(ramp, 2, axis=1)).save(turned, exif=exif)
     for image in (deep, png(ramp), ramp):
-        assert np.array_equal(Picture(image, "it").open(grey=True), ramp)
-    assert Picture(turned, "it").open(grey=False).size == (8, 16)
+        assert np.array_equal(RawImage(image, "it").open(grey=True), ramp)
+    assert RawImage(turned, "it").open(grey=False).size == (8, 16)
     palette = tmp_path / "palette.gif"
     Image.fromarray(ramp).convert("P").save(palette)
-    assert Picture(palette, "it").open(grey=False).mode == "RGB"
+    assert RawImage(palette, "it").open(grey=False).mode == "RGB"
 
 
 def test_a_file_that_is_no_image_is_named(by_class: Path, colour_vit: Backbone) -> None:

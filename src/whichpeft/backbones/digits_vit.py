@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from whichpeft.backbones.digit_images import PRETRAINED_CLASSES, digit_images
 from whichpeft.backbones.quiet_loading import quiet_loading
-from whichpeft.backbones.reproducible import made_with, one_thread_and_seed
+from whichpeft.backbones.reproducible import recipe_cache_name, seeded_single_thread
 from whichpeft.storage.cache import cached
 
 if TYPE_CHECKING:
@@ -39,12 +39,12 @@ def digits_vit_folder() -> Path:
 
     Raises BackboneError where the cache cannot be written to.
     """
-    return cached(made_with("digits-vit", RECIPE, "torch", "transformers"), _make)
+    return cached(recipe_cache_name("digits-vit", RECIPE, "torch", "transformers"), _make)
 
 
 def _make(folder: Path) -> None:
     print("digits-vit: pretraining it on the digits 0 to 4, this once", file=sys.stderr, flush=True)
-    with one_thread_and_seed(SEED):
+    with seeded_single_thread(SEED):
         model = _pretrain()
     processor = {"size": {"height": 8, "width": 8}, "image_mean": [0.5], "image_std": [0.5]}
     with quiet_loading():

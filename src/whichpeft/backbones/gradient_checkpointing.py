@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     import torch
 
 
-def recompute_activations(model: torch.nn.Module, **options: Any) -> bool:
+def enable_gradient_checkpointing(model: torch.nn.Module, **options: Any) -> bool:
     """Turn gradient checkpointing on, layer by layer; False where the model has none.
 
     options: of `torch.utils.checkpoint.checkpoint`. Call it after a method has been put on: PEFT would
@@ -34,7 +34,7 @@ def recompute_activations(model: torch.nn.Module, **options: Any) -> bool:
     return True
 
 
-def stop_recomputing(model: torch.nn.Module) -> None:
+def disable_gradient_checkpointing(model: torch.nn.Module) -> None:
     """Turn gradient checkpointing off again."""
     inner = _transformers_model(model)
     turn_off = getattr(inner, "activation_checkpointing_disable", None)

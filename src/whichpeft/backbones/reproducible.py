@@ -7,14 +7,14 @@ from collections.abc import Iterator
 from importlib.metadata import version
 
 
-def made_with(name: str, recipe: int, *libraries: str) -> str:
+def recipe_cache_name(name: str, recipe: int, *libraries: str) -> str:
     """Return a name in the cache that changes with the recipe and the libraries that follow it."""
     versions = (f"{each}{'.'.join(version(each).split('.')[:2])}" for each in libraries)
     return "-".join((name, str(recipe), *versions))
 
 
 @contextlib.contextmanager
-def one_thread_and_seed(seed: int) -> Iterator[None]:
+def seeded_single_thread(seed: int) -> Iterator[None]:
     """Seed torch and keep it to one thread, leaving both as they were."""
     import torch
 

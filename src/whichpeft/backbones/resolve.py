@@ -16,7 +16,7 @@ from whichpeft.backbones.architectures import architectures
 from whichpeft.backbones.backbone import Backbone
 from whichpeft.backbones.digits_vit import digits_vit_folder
 from whichpeft.backbones.llama2c import is_llama2c, llama2c_folder
-from whichpeft.backbones.retry import passing, patiently
+from whichpeft.backbones.retry import is_transient, with_retries
 from whichpeft.backbones.tiny_llama import tiny_llama_folder
 from whichpeft.errors import BackboneError, nearest
 
@@ -118,7 +118,7 @@ def _from_hub(hub_id: str, weights: bool, shown: str | None = None) -> Backbone:
     wanted = [*_HUB_FACTS, *(_HUB_WEIGHTS if weights else ())]
     try:
         folder = Path(
-            patiently(
+            with_retries(
                 lambda: snapshot_download(hub_id, allow_patterns=wanted, ignore_patterns=_HUB_SKIPPED)
             )
         )
@@ -129,7 +129,7 @@ def _from_hub(hub_id: str, weights: bool, shown: str | None = None) -> Backbone:
         ) from None
     except Exception as error:  # the hub's client raises many kinds for one fact: no files
         offline = " (HF_HUB_OFFLINE is set)" if os.environ.get("HF_HUB_OFFLINE") else ""
-        tried = " after several attempts" if passing(error) else ""
+        tried = " after several attempts" if is_transient(error) else ""
         raise BackboneError(
             f"backbone {hub_id!r}: not on this machine, and the hub cannot be reached{offline}: "
             f"{type(error).__name__}{tried}; name a local folder, or use `minilm`, which needs none"

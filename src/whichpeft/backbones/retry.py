@@ -11,19 +11,19 @@ _WAITS = (1.0, 4.0, 10.0)  # seconds before each further attempt
 _BUSY = (408, 425, 429, 500, 502, 503, 504)  # answers of a server that may give another one soon
 
 
-def patiently(fetch: Callable[[], _Fetched]) -> _Fetched:
+def with_retries(fetch: Callable[[], _Fetched]) -> _Fetched:
     """Fetch something from the hub, again where it was slow, busy or cut off; raises the last error."""
     for wait in _WAITS:
         try:
             return fetch()
         except Exception as error:
-            if not passing(error):
+            if not is_transient(error):
                 raise
         time.sleep(wait)
     return fetch()
 
 
-def passing(error: BaseException) -> bool:
+def is_transient(error: BaseException) -> bool:
     """Whether an error is of the kind that passes: no answer in time, or an overloaded server."""
     causes = list(_causes(error))
     if any(type(cause).__name__ == "OfflineModeIsEnabled" for cause in causes):

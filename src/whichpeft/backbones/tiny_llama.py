@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from whichpeft.backbones.quiet_loading import quiet_loading
-from whichpeft.backbones.reproducible import made_with, one_thread_and_seed
+from whichpeft.backbones.reproducible import recipe_cache_name, seeded_single_thread
 from whichpeft.backbones.tiny_corpus import training_texts
 from whichpeft.storage.cache import cached
 
@@ -38,7 +38,7 @@ def tiny_llama_folder() -> Path:
 
     Raises FolderError where the cache cannot be written to.
     """
-    name = made_with("tiny-llama", RECIPE, "torch", "transformers", "tokenizers")
+    name = recipe_cache_name("tiny-llama", RECIPE, "torch", "transformers", "tokenizers")
     return cached(name, _make)
 
 
@@ -46,7 +46,7 @@ def _make(folder: Path) -> None:
     print("tiny-llama: pretraining it on made-up texts, this once", file=sys.stderr, flush=True)
     texts = training_texts()
     tokenizer = make_tokenizer(texts)
-    with one_thread_and_seed(SEED):
+    with seeded_single_thread(SEED):
         model = pretrain(new_model(tokenizer), tokenizer, texts)
     with quiet_loading():
         model.save_pretrained(folder)

@@ -26,8 +26,8 @@ from whichpeft.methods import Method, resolve_methods
 from whichpeft.planning import Cell, make_plan
 from whichpeft.planning.fake import quiet_fakes
 from whichpeft.study import Study
-from whichpeft.tasks import GenerativeTask, Task, load_task_to_plan
-from whichpeft.tasks.no_task import BareTask
+from whichpeft.tasks import GenerativeTask, Task, load_task_for_planning
+from whichpeft.tasks.no_task import NoTask
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -76,13 +76,13 @@ def make_estimates(
     """Estimate every cell of a study. Raises RequestError where the request is wrong."""
     methods = resolve_methods(study.methods)
     compute, kind = _compute(device, study.precision)
-    loaded = [load_task_to_plan(source) for source in study.tasks]
+    loaded = [load_task_for_planning(source) for source in study.tasks]
     rows: list[Mapping[str, Any]] = []
     notes: list[str] = []
     with _quietly():
         for name in study.backbones:
             backbone = resolve_backbone(name, weights=False)
-            tasks: list[Task] = [*loaded] or [BareTask(backbone)]
+            tasks: list[Task] = [*loaded] or [NoTask(backbone)]
             for task in tasks:
                 terms = _terms(study, backbone, task, compute, kind, length, memory, speed)
                 notes.append("\n".join([*_untold(task), _note(study, backbone, task, terms)]))
@@ -137,7 +137,7 @@ def _terms(
     speed: float | None,
 ) -> _Terms:
     budget = study.budget
-    examples = task.counts["train"] if not isinstance(task, BareTask) else budget.max_train
+    examples = task.counts["train"] if not isinstance(task, NoTask) else budget.max_train
     if examples is not None and budget.max_train is not None:
         examples = min(examples, budget.max_train)
     limit = backbone.input_positions
@@ -166,7 +166,7 @@ def _terms(
 
 def _lengths(study: Study, backbone: Backbone, task: Task) -> tuple[int, int | None]:
     """Return the length of the longest training example, and what batches are padded to on average."""
-    if isinstance(task, BareTask):
+    if isinstance(task, NoTask):
         return task.usual_length, None
     usual, typical = _usual_lengths(backbone, task)
     if backbone.folder is None or (isinstance(task, GenerativeTask) and not task.splits):
@@ -245,7 +245,7 @@ def _row(cell: Cell, terms: _Terms) -> dict[str, Any]:
         seconds = flops * terms.examples * budget.epochs / (terms.speed * study.shards)
     row: dict[str, Any] = {
         "backbone": cell.backbone.name,
-        "task": None if isinstance(cell.task, BareTask) else cell.task.name,
+        "task": None if isinstance(cell.task, NoTask) else cell.task.name,
         "method": cell.text,
         "method_id": cell.identity,
         "hyperparameters": cell.method.hyperparameters,
@@ -305,7 +305,7 @@ def _untold(task: Task) -> tuple[str, ...]:
 
 def _note(study: Study, backbone: Backbone, task: Task, terms: _Terms) -> str:
     """Say in one line under which terms the rows of a backbone and task stand."""
-    about = "no task, so no head" if isinstance(task, BareTask) else f"task {task.name}"
+    about = "no task, so no head" if isinstance(task, NoTask) else f"task {task.name}"
     line = (
         f"{backbone.name}, {about}: batches of {study.budget.batch_size}, length {terms.length}, "
         f"{terms.compute.precision} on {terms.device}"

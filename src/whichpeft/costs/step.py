@@ -17,7 +17,7 @@ from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import flop_registry, sdpa_backward_flop_count, sdpa_flop_count
 from torch.utils.weak import WeakIdKeyDictionary
 
-from whichpeft.backbones.gradient_checkpointing import recompute_activations
+from whichpeft.backbones.gradient_checkpointing import enable_gradient_checkpointing
 from whichpeft.costs.adapter_size import saved_bytes
 from whichpeft.costs.quantised import quantise_frozen
 from whichpeft.engine.compute import Compute, store_frozen_weights
@@ -75,7 +75,7 @@ class FakeBench:
     def checkpoint(self) -> bool:
         """Turn gradient checkpointing on; False where the model has none."""
         # What the random state is kept for does not matter here, and it has content.
-        return recompute_activations(self._prepared.model, preserve_rng_state=False)
+        return enable_gradient_checkpointing(self._prepared.model, preserve_rng_state=False)
 
     def saved_bytes(self) -> int | None:
         """Return what the adapter would weigh on disk, or None where that cannot be known."""

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from whichpeft.backbones import Backbone
-from whichpeft.backbones.gradient_checkpointing import recompute_activations
+from whichpeft.backbones.gradient_checkpointing import enable_gradient_checkpointing
 from whichpeft.engine.batches import as_trained_on, rows_of, training_batches
 from whichpeft.engine.compute import Compute, own_memory, store_frozen_weights
 from whichpeft.engine.dropout import use_fast_dropout
@@ -132,7 +132,11 @@ def prepare(job: Job, compute: Compute, group: Group = ALONE) -> PreparedTrial:
         for name, value in count_parameters(adapter, sizes, head).items()
     )
     store_frozen_weights(adapter.model, compute.precision)
-    if trial.gradient_checkpointing and adapter.trains and not recompute_activations(adapter.model):
+    if (
+        trial.gradient_checkpointing
+        and adapter.trains
+        and not enable_gradient_checkpointing(adapter.model)
+    ):
         raise TrialFailed("the model has no gradient checkpointing", phase="set-up")
     if compute.device.type == "cpu":
         own_memory(adapter.model)

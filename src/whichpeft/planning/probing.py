@@ -7,7 +7,10 @@ from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 from whichpeft.backbones import Backbone
-from whichpeft.backbones.gradient_checkpointing import recompute_activations, stop_recomputing
+from whichpeft.backbones.gradient_checkpointing import (
+    disable_gradient_checkpointing,
+    enable_gradient_checkpointing,
+)
 from whichpeft.errors import RequestError
 from whichpeft.methods import Method
 from whichpeft.methods.placements import all_layers
@@ -99,14 +102,14 @@ def _left_out(task: Task, backbone: Backbone, model: torch.nn.Module) -> str | N
     with torch.device("meta"):
         shapes = task.dummy_batch(backbone, _SIZE, _LENGTH)
     # The random state is of no matter here, and it has content.
-    if not recompute_activations(model, preserve_rng_state=False):
+    if not enable_gradient_checkpointing(model, preserve_rng_state=False):
         return f"transformers has no gradient checkpointing for {backbone.family}"
     try:
         with make_fake(model, device), device, warnings.catch_warnings():
             warnings.simplefilter("ignore")
             batch = {key: torch.empty(value.shape, dtype=value.dtype) for key, value in shapes.items()}
             recomputed = _learning(task, model, batch)
-            stop_recomputing(model)
+            disable_gradient_checkpointing(model)
             plain = _learning(task, model, batch)
     except torch.utils.checkpoint.CheckpointError as error:
         return f"gradient checkpointing breaks it: {_reason(error)}"

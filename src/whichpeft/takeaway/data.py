@@ -10,9 +10,9 @@ from typing import Any
 
 from whichpeft.study import TaskSource
 from whichpeft.tasks import find_data
-from whichpeft.tasks.splits import serve
+from whichpeft.tasks.splits import choose_evaluation_splits
 from whichpeft.tasks.tables.columns import Columns
-from whichpeft.tasks.tables.table import Found, Table
+from whichpeft.tasks.tables.table import Table, TaskTables
 from whichpeft.tasks.tables.to_task import columns_by_role
 
 
@@ -39,7 +39,9 @@ def script_data(source: TaskSource) -> ScriptData:
     if found is None:
         return ScriptData()
     used, _ = columns_by_role(found)
-    validation, test = serve(*(role if role in used else None for role in ("validation", "dev", "test")))
+    validation, test = choose_evaluation_splits(
+        *(role if role in used else None for role in ("validation", "dev", "test"))
+    )
     roles = {"train": "train", "validation": validation, "test": test}
     origins = {role: _origins(found, own) for role, own in roles.items() if own is not None}
     train = found.tables["train"]
@@ -57,7 +59,7 @@ def script_data(source: TaskSource) -> ScriptData:
     return ScriptData(study, (titles[:-1], titles[-1]), formats)
 
 
-def _origins(found: Found, role: str) -> list[str]:
+def _origins(found: TaskTables, role: str) -> list[str]:
     origins = found.origins[role]
     return list(origins) if found.hub is not None else [str(Path(one).resolve()) for one in origins]
 

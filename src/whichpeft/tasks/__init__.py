@@ -4,13 +4,13 @@ from whichpeft.metrics.metric import Array, Metric, scores
 from whichpeft.tasks.catalogue import (
     TASKS,
     KnownTask,
+    default_backbone,
     find_data,
-    holds_images,
+    generates_text,
+    is_image_task,
     list_tasks,
     load_task,
-    load_task_to_plan,
-    suited_backbone,
-    writes,
+    load_task_for_planning,
 )
 from whichpeft.tasks.from_examples import image_task, text_task
 from whichpeft.tasks.generative import GenerativeTask, Prompted, generative_task
@@ -34,15 +34,15 @@ __all__ = [
     "Prompted",
     "Task",
     "TextTask",
+    "default_backbone",
     "find_data",
+    "generates_text",
     "generative_task",
-    "holds_images",
     "image_task",
+    "is_image_task",
     "list_tasks",
     "load_task",
-    "load_task_to_plan",
+    "load_task_for_planning",
     "scores",
-    "suited_backbone",
     "text_task",
-    "writes",
 ]

@@ -17,10 +17,9 @@ from whichpeft.tasks.generative.reasoning_sets import MIXTURES
 from whichpeft.tasks.generative.sums import sums
 from whichpeft.tasks.images.digits import digits
 from whichpeft.tasks.stdlib_docs import PACKAGES, stdlib_docs
-from whichpeft.tasks.tables.hub import GLUE, find_glue, find_hub, load_glue
-from whichpeft.tasks.tables.local import find_local, is_local
-from whichpeft.tasks.tables.local import holds_images as is_image_folder
-from whichpeft.tasks.tables.table import Found
+from whichpeft.tasks.tables.hub import GLUE, load_glue, read_glue_tables, read_hub_tables
+from whichpeft.tasks.tables.local import is_local, is_local_image_folder, read_local_tables
+from whichpeft.tasks.tables.table import TaskTables
 from whichpeft.tasks.tables.to_task import task_from_tables
 
 if TYPE_CHECKING:
@@ -35,9 +34,9 @@ class KnownTask:
 
     metric: its name, or None for a plug-in's task, which says so only once it is loaded.
     backbone: one that suits it, taken where none is named. images: whether it holds images.
-    writes: whether a language model writes the answers. listed: whether lists show it.
-    asked, to_plan: of a task that keys of its source say more of, how it is loaded by them, and for a
-    plan, where its data need not be there.
+    generates_text: whether a language model writes the answers. listed: whether lists show it.
+    load_from: loads the task from a source whose keys refine it. load_for_planning: the same for a
+    plan, which works without the data.
     """
 
     description: str
@@ -45,10 +44,10 @@ class KnownTask:
     load: Callable[[], Task]
     backbone: str = "minilm"
     images: bool = False
-    writes: bool = False
+    generates_text: bool = False
     listed: bool = True
-    asked: Callable[[TaskSource], Task] | None = None
-    to_plan: Callable[[TaskSource], Task] | None = None
+    load_from: Callable[[TaskSource], Task] | None = None
+    load_for_planning: Callable[[TaskSource], Task] | None = None
 
 
 def _preset(name: str, description: str, *, listed: bool = True) -> KnownTask:
@@ -56,11 +55,11 @@ def _preset(name: str, description: str, *, listed: bool = True) -> KnownTask:
         f"{description}; from the hub or a --folder. Needs a causal language model: name one with "
         "--backbone",
         mixtures.METRIC,
-        partial(mixtures.load_preset, TaskSource(name=name)),
-        writes=True,
+        partial(mixtures.load_mixture, TaskSource(name=name)),
+        generates_text=True,
         listed=listed,
-        asked=mixtures.load_preset,
-        to_plan=mixtures.preset_to_plan,
+        load_from=mixtures.load_mixture,
+        load_for_planning=mixtures.load_mixture_for_planning,
     )
 
 
@@ -111,32 +110,32 @@ def list_tasks() -> dict[str, KnownTask]:
     }
 
 
-def suited_backbone(name: str) -> str:
+def default_backbone(name: str) -> str:
     """Return the backbone that a task of this name runs on where none is named."""
     known = list_tasks().get(name)
     return known.backbone if known is not None else "minilm"
 
 
-def holds_images(name: str) -> bool:
+def is_image_task(name: str) -> bool:
     """Whether a task of this name is known to hold images before it is loaded.
 
     A data set of the hub, or a table in a file, says so only once it is loaded.
     """
     known = list_tasks().get(name)
-    return known.images if known is not None else is_image_folder(TaskSource(name=name))
+    return known.images if known is not None else is_local_image_folder(TaskSource(name=name))
 
 
-def writes(name: str) -> bool:
+def generates_text(name: str) -> bool:
     """Whether a language model writes the answers of a task of this name."""
     known = list_tasks().get(name)
-    return name.startswith(LM_EVAL) or (known is not None and known.writes)
+    return name.startswith(LM_EVAL) or (known is not None and known.generates_text)
 
 
-def load_task_to_plan(source: TaskSource) -> Task:
+def load_task_for_planning(source: TaskSource) -> Task:
     """Load a task as `load_task` does, or what is usual of a known one whose data cannot be had."""
     known = list_tasks().get(source.name)
-    if known is not None and known.to_plan is not None:
-        return known.to_plan(source)
+    if known is not None and known.load_for_planning is not None:
+        return known.load_for_planning(source)
     return load_task(source)
 
 
@@ -151,9 +150,9 @@ def load_task(source: TaskSource) -> Task:
         return load_harness_task(source)
     known = list_tasks()
     if source.name in known:
-        asked = known[source.name].asked
-        if asked is not None:
-            return asked(source)
+        load_from = known[source.name].load_from
+        if load_from is not None:
+            return load_from(source)
         _refuse_mixture_keys(source)
         for key in ("text_columns", "label_column", "problem", "metric", "train", "validation", "test"):
             if getattr(source, key):
@@ -176,23 +175,23 @@ def _refuse_mixture_keys(source: TaskSource) -> None:
             )
 
 
-def find_data(source: TaskSource) -> Found | None:
+def find_data(source: TaskSource) -> TaskTables | None:
     """Read the tables of a task whose data are files, or on the hub; None for other known tasks.
 
     Raises DataError as `load_task` does.
     """
     glue = source.name.removeprefix("glue/")
     if source.name in TASKS and glue in GLUE:
-        return find_glue(glue)
+        return read_glue_tables(glue)
     known = source.name in list_tasks() or source.name.startswith(LM_EVAL)
     return None if known else _find(source)
 
 
-def _find(source: TaskSource) -> Found:
+def _find(source: TaskSource) -> TaskTables:
     if not source.name.strip():
         raise DataError("task '': the name is empty; `whichpeft tasks` lists the names")
     if is_local(source) or (source.train is not None and "/" not in source.name):
-        return find_local(source)
+        return read_local_tables(source)
     if "/" not in source.name or source.name.split("/")[0] in ("glue", *MIXTURES):
         known = list_tasks()
         listed = ", ".join(name for name in known if known[name].listed)
@@ -200,7 +199,7 @@ def _find(source: TaskSource) -> Found:
             f"unknown task {source.name!r}{nearest(source.name, known) or '.'} Known are "
             f"{listed}; else give a file, a folder, or a hub data set (owner/name)"
         )
-    return find_hub(source)
+    return read_hub_tables(source)
 
 
 def _load_plugin(point: EntryPoint) -> Any:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from whichpeft.backbones import Backbone
 
-Reads = Literal["text", "images"]
+Modality = Literal["text", "images"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class _Kind:
     examples: str
 
 
-_KINDS: Mapping[Reads, _Kind] = {
+_KINDS: Mapping[Modality, _Kind] = {
     "text": _Kind(
         "AutoModelForSequenceClassification",
         "MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES",
@@ -44,26 +44,28 @@ _KINDS: Mapping[Reads, _Kind] = {
 _DRAWN = "whichpeft_drawn"
 
 
-def check_reads(backbone: Backbone, reads: Reads) -> None:
+def check_modality(backbone: Backbone, modality: Modality) -> None:
     """Raise BackboneError where transformers has no classifier of this modality for a backbone."""
     from transformers.models.auto import modeling_auto
 
-    kind = _KINDS[reads]
+    kind = _KINDS[modality]
     if backbone.family not in getattr(modeling_auto, kind.known):
         raise BackboneError(
-            f"backbone {backbone.name!r}: a {backbone.family} model does not classify {reads}, which "
+            f"backbone {backbone.name!r}: a {backbone.family} model does not classify {modality}, which "
             f"this task holds; name another with --backbone, such as {kind.examples}"
         )
 
 
-def build_classifier(backbone: Backbone, *, reads: Reads, classes: Sequence[str]) -> torch.nn.Module:
+def build_classifier(
+    backbone: Backbone, *, modality: Modality, classes: Sequence[str]
+) -> torch.nn.Module:
     """Load a backbone in float32 with a head for `classes`, or with one output for none.
 
     The head is drawn from torch's global generator; a head that the checkpoint brings along is
     drawn anew, so that every study starts from the backbone alone. Raises BackboneError where the
     files are no model that classifies such inputs.
     """
-    check_reads(backbone, reads)
+    check_modality(backbone, modality)
     names = list(classes) or ["value"]
     options: dict[str, Any] = {
         "num_labels": len(names),
@@ -71,13 +73,13 @@ def build_classifier(backbone: Backbone, *, reads: Reads, classes: Sequence[str]
         "label2id": {name: i for i, name in enumerate(names)},
         "problem_type": "single_label_classification" if classes else "regression",
     }
-    kept = _head_modules(backbone, reads, classes) if backbone.quantise else []
-    model, found = _load(backbone, reads, options, kept)
+    kept = _head_modules(backbone, modality, classes) if backbone.quantise else []
+    model, found = _load(backbone, modality, options, kept)
     drawn_in = {key.rpartition(".")[0] for key in found["missing_keys"]}
     if backbone.quantise and not drawn_in <= set(kept):
         # What the checkpoint lacks (BERT's pooler) has to train, which quantised weights cannot.
-        model, found = _load(backbone, reads, options, [*kept, *sorted(drawn_in - set(kept))])
-    if reads == "text":
+        model, found = _load(backbone, modality, options, [*kept, *sorted(drawn_in - set(kept))])
+    if modality == "text":
         model.config.get_text_config().pad_token_id = pad_id(backbone)
     drawn = set(found["missing_keys"]) | {key for key, *_ in found["mismatched_keys"]}
     parameters = dict(model.named_parameters())
@@ -90,7 +92,7 @@ def build_classifier(backbone: Backbone, *, reads: Reads, classes: Sequence[str]
 
 
 def _load(
-    backbone: Backbone, reads: Reads, options: Mapping[str, Any], kept: Sequence[str]
+    backbone: Backbone, modality: Modality, options: Mapping[str, Any], kept: Sequence[str]
 ) -> tuple[Any, Mapping[str, Any]]:
     """Load the weights; `kept` are modules that stay in float32 where the backbone is quantised."""
     import torch
@@ -99,7 +101,7 @@ def _load(
         options = {**options, "quantization_config": quantisation_config(backbone.quantise, kept)}
     try:
         with quiet_loading():
-            model, found = _auto_class(reads).from_pretrained(
+            model, found = _auto_class(modality).from_pretrained(
                 backbone.files,
                 **options,
                 dtype=torch.float32,
@@ -111,22 +113,22 @@ def _load(
     except (OSError, ValueError, KeyError) as error:
         reason = " ".join(str(error).split())[:300]
         raise BackboneError(
-            f"backbone {backbone.name!r}: cannot be loaded to classify {reads}: {reason}"
+            f"backbone {backbone.name!r}: cannot be loaded to classify {modality}: {reason}"
         ) from None
     return model, found
 
 
-def _head_modules(backbone: Backbone, reads: Reads, classes: Sequence[str]) -> list[str]:
+def _head_modules(backbone: Backbone, modality: Modality, classes: Sequence[str]) -> list[str]:
     """Return the modules of the head, which a model without weights shows."""
     import torch
 
     with torch.device("meta"):
-        meta_model = build_classifier_on_meta(backbone, reads=reads, classes=classes)
+        meta_model = build_classifier_on_meta(backbone, modality=modality, classes=classes)
     return sorted({name.rpartition(".")[0] for name in head_parameters(meta_model)})
 
 
 def build_classifier_on_meta(
-    backbone: Backbone, *, reads: Reads, classes: Sequence[str]
+    backbone: Backbone, *, modality: Modality, classes: Sequence[str]
 ) -> torch.nn.Module:
     """Make the model of `build_classifier` without weights, on the device of the caller's context.
 
@@ -135,14 +137,14 @@ def build_classifier_on_meta(
     """
     import torch
 
-    check_reads(backbone, reads)
+    check_modality(backbone, modality)
     config = backbone.architecture()
     config.num_labels = len(classes) or 1
     config.problem_type = "single_label_classification" if classes else "regression"
     text = config.get_text_config()
-    if reads == "text" and getattr(text, "pad_token_id", None) is None:
+    if modality == "text" and getattr(text, "pad_token_id", None) is None:
         text.pad_token_id = 0  # no content is read, but decoders' classifiers insist on one
-    model = _auto_class(reads).from_config(config, dtype=torch.float32)
+    model = _auto_class(modality).from_config(config, dtype=torch.float32)
     names = {name for name, _ in model.named_parameters()}
     outside = {name for name in names if not _in_body(model, name)}
     if outside == names:  # a classifier that takes a part of the body, as CLIP's does
@@ -161,10 +163,10 @@ def head_parameters(model: torch.nn.Module) -> set[str]:
     return set(drawn)
 
 
-def _auto_class(reads: Reads) -> Any:
+def _auto_class(modality: Modality) -> Any:
     import transformers
 
-    return getattr(transformers, _KINDS[reads].auto_class)
+    return getattr(transformers, _KINDS[modality].auto_class)
 
 
 def _in_body(model: Any, name: str) -> bool:

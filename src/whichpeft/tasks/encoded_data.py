@@ -53,7 +53,7 @@ def write_data(task: Task, backbone: Backbone, budget: Budget, folder: Path) -> 
     place = folder / f"data-{len(list(folder.glob('data-*')))}"
     place.mkdir()
     arrays = _find_or_encode(task, backbone, budget.max_train, place / _ARRAYS)
-    examples = kept_examples(arrays) if isinstance(arrays, Path) else arrays
+    examples = load_examples(arrays) if isinstance(arrays, Path) else arrays
     if isinstance(arrays, Path):
         arrays = _beside(arrays, place)
     path = place / "task.pickle"
@@ -67,7 +67,7 @@ def read_data(path: Path) -> tuple[Task, Mapping[str, Examples]]:
     """Read what `write_data` wrote."""
     with path.open("rb") as file:
         task, arrays = pickle.load(file)
-    return task, kept_examples(path.parent / arrays) if isinstance(arrays, Path) else arrays
+    return task, load_examples(path.parent / arrays) if isinstance(arrays, Path) else arrays
 
 
 def _beside(arrays: Path, place: Path) -> Path:
@@ -86,31 +86,31 @@ def _find_or_encode(
     """Return the folder of the arrays, or the examples themselves where they are of another kind."""
     # A task of a stranger may encode the same data in its own way, and in another way tomorrow.
     ours = type(task) in (TextTask, ImageTask, GenerativeTask)
-    name = encoding_name(task, backbone, max_train)
+    name = encoding_cache_name(task, backbone, max_train)
     found = find_cached(name) if ours else None
     if found is not None:
         return found
     began = time.perf_counter()
     examples = dict(task.encode(backbone, max_train=max_train))
     seconds = time.perf_counter() - began
-    if not can_keep(examples):
+    if not can_save(examples):
         return examples
     if ours and seconds > _WORTH_KEEPING:
         try:
-            return cached(name, lambda made: keep_examples(examples, made))
+            return cached(name, lambda made: save_examples(examples, made))
         except FolderError:
             pass  # a cache that cannot be written to costs the next run seconds, not this one
     place.mkdir()
-    keep_examples(examples, place)
+    save_examples(examples, place)
     return place
 
 
-def can_keep(examples: Mapping[str, Examples]) -> bool:
+def can_save(examples: Mapping[str, Examples]) -> bool:
     """Whether these splits are of a kind that can be kept as files; a plug-in's may not be."""
     return all(type(split).__name__ in _KINDS for split in examples.values())
 
 
-def keep_examples(examples: Mapping[str, Examples], folder: Path) -> None:
+def save_examples(examples: Mapping[str, Examples], folder: Path) -> None:
     """Write splits into a folder: an array a file, everything else in one JSON file."""
     plain: dict[str, Any] = {}
     for name, split in examples.items():
@@ -124,8 +124,8 @@ def keep_examples(examples: Mapping[str, Examples], folder: Path) -> None:
     (folder / "splits.json").write_text(json.dumps(plain), encoding="utf-8")
 
 
-def kept_examples(folder: Path) -> dict[str, Examples]:
-    """Map splits that `keep_examples` wrote into memory."""
+def load_examples(folder: Path) -> dict[str, Examples]:
+    """Map splits that `save_examples` wrote into memory."""
     plain = json.loads((folder / "splits.json").read_text(encoding="utf-8"))
     found: dict[str, Examples] = {}
     for name in sorted(plain, key=_SPLITS.index):
@@ -141,7 +141,7 @@ def kept_examples(folder: Path) -> dict[str, Examples]:
     return found
 
 
-def encoding_name(task: Task, backbone: Backbone, max_train: int | None) -> str:
+def encoding_cache_name(task: Task, backbone: Backbone, max_train: int | None) -> str:
     """Name an encoding by all that decides it: data, cut, the backbone's tokenizer or image
     processor, and the versions of what reads them."""
     digest = hashlib.sha256()

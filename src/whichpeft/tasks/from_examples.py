@@ -14,12 +14,12 @@ from whichpeft.errors import DataError, nearest
 from whichpeft.metrics.labelled import CUSTOMARY, metrics_by
 from whichpeft.metrics.metric import Array, Metric
 from whichpeft.study.spec import PROBLEMS
-from whichpeft.tasks.images.raw import Picture, keep
+from whichpeft.tasks.images.raw import RawImage, register_image
 from whichpeft.tasks.images.task import ImageTask
 from whichpeft.tasks.labelled import Labelled, LabelledTask
-from whichpeft.tasks.labels import class_names, class_numbers, find_problem, is_missing, quantities
+from whichpeft.tasks.labels import class_names, class_numbers, infer_problem, is_missing, label_values
 from whichpeft.tasks.protocol import SPLITS
-from whichpeft.tasks.splits import Arranged, Input, Label, Split, arrange
+from whichpeft.tasks.splits import FinalSplits, Input, Label, Split, make_splits
 from whichpeft.tasks.text import TextTask
 
 Example = tuple[str | tuple[str, str], Label]
@@ -76,7 +76,7 @@ def image_task(
     cannot be read or a label does not fit.
     """
     given = {"train": train, "validation": validation, "test": test}
-    pictures: dict[str, Picture] = {}
+    raw_images: dict[str, RawImage] = {}
     splits: dict[str, Split] = {}
     for key, examples in given.items():
         if examples is None:
@@ -88,7 +88,7 @@ def image_task(
             if is_missing(label):
                 raise DataError(f"{where}: example {i} has no label")
             shown = str(image) if isinstance(image, Path) else f"{where}: example {i}"
-            inputs.append(keep(Picture(image, shown), pictures))
+            inputs.append(register_image(RawImage(image, shown), raw_images))
             labels.append(label)
         splits[key] = Split(inputs=tuple(inputs), labels=tuple(labels), where=where)
     task = assemble(
@@ -100,7 +100,7 @@ def image_task(
         metrics=tuple(metrics),
         problem="classification",
     )
-    return dataclasses.replace(task, pictures=pictures)
+    return dataclasses.replace(task, raw_images=raw_images)
 
 
 def assemble(
@@ -124,15 +124,17 @@ def assemble(
     """
     if not len(train):
         raise DataError(f"{train.where}: holds no labelled examples; the split is empty")
-    problem = problem or find_problem(train.labels)
+    problem = problem or infer_problem(train.labels)
     if problem not in PROBLEMS:
         raise DataError(f"task {name!r}: unknown problem {problem!r}{nearest(problem, PROBLEMS)}")
     classification = problem == "classification"
     # Refused before any hold-out, which would otherwise meet labels it cannot use.
     classes = class_names(train, class_order) if classification else ()
-    if not classification and np.ptp(quantities(train)) == 0:
+    if not classification and np.ptp(label_values(train)) == 0:
         raise DataError(f"{train.where}: every label is {train.labels[0]}; regression needs two or more")
-    arranged = arrange(train=train, validation=validation, dev=dev, test=test, classes=classification)
+    arranged = make_splits(
+        train=train, validation=validation, dev=dev, test=test, classes=classification
+    )
     splits = {
         key: Labelled(split.inputs, _numbers(split, classes, classification))
         for key, split in _named(arranged)
@@ -180,10 +182,10 @@ def _read(examples: Iterable[Example], where: str) -> Split:
 
 
 def _numbers(split: Split, classes: Sequence[str], classification: bool) -> Array:
-    return class_numbers(split, classes) if classification else quantities(split)
+    return class_numbers(split, classes) if classification else label_values(split)
 
 
-def _named(arranged: Arranged) -> list[tuple[str, Split]]:
+def _named(arranged: FinalSplits) -> list[tuple[str, Split]]:
     return [(key, getattr(arranged, key)) for key in SPLITS]
 
 

@@ -33,7 +33,7 @@ def is_missing(value: object) -> bool:
     return isinstance(value, str) and not value.strip()
 
 
-def find_problem(labels: Sequence[Label]) -> str:
+def infer_problem(labels: Sequence[Label]) -> str:
     """Tell regression (floats, or more than 20 distinct numbers) from classification.
 
     A stray word among numbers does not hide them: it is named as an error when it is read. Two
@@ -105,7 +105,7 @@ def class_numbers(split: Split, classes: Sequence[str]) -> Array:
     return np.array([numbers[name] for name in names], dtype=np.int64)
 
 
-def quantities(split: Split) -> Array:
+def label_values(split: Split) -> Array:
     """Turn labels into numbers, shape (n,), float64.
 
     Raises DataError where a label is no finite number.

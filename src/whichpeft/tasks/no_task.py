@@ -23,7 +23,7 @@ _MANY = 1_000_000  # training examples, so that no method finds the steps too fe
 
 
 @dataclass(frozen=True, slots=True)
-class BareTask:
+class NoTask:
     """Stands in where a plan is asked for without a task.
 
     Decoders get their language model and its loss, encoder-decoders theirs; every other backbone
@@ -128,7 +128,7 @@ class BareTask:
     def encode(self, backbone: Backbone, *, max_train: int | None) -> Mapping[str, Examples]:
         raise DataError("no task is given, so there are no examples; name one with --task")
 
-    def without_examples(self) -> BareTask:
+    def without_examples(self) -> NoTask:
         return self
 
     def build(self, backbone: Backbone) -> torch.nn.Module:

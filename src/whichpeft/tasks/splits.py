@@ -47,7 +47,7 @@ class Split:
 
 
 @dataclass(frozen=True, slots=True)
-class Arranged:
+class FinalSplits:
     """Train, validation and test, apart, with notes on how they came to be."""
 
     train: Split
@@ -62,7 +62,9 @@ def content_hash(read: Input, salt: str) -> int:
     return int.from_bytes(hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest())
 
 
-def serve(validation: Set | None, dev: Set | None, test: Set | None) -> tuple[Set | None, Set | None]:
+def choose_evaluation_splits(
+    validation: Set | None, dev: Set | None, test: Set | None
+) -> tuple[Set | None, Set | None]:
     """Return what serves as validation and as test, of what there is; None for what is not there.
 
     Without a test, dev (or else validation) is the test; with one, dev stands in for validation.
@@ -72,14 +74,14 @@ def serve(validation: Set | None, dev: Set | None, test: Set | None) -> tuple[Se
     return (validation, dev) if dev is not None else (dev, validation)
 
 
-def arrange(
+def make_splits(
     *,
     train: Split,
     validation: Split | None,
     dev: Split | None,
     test: Split | None,
     classes: bool,
-) -> Arranged:
+) -> FinalSplits:
     """Make train, validation and test of what a data set has.
 
     Without a labelled test, dev (or else validation) is the test; without a validation set that is
@@ -89,7 +91,7 @@ def arrange(
     notes: list[str] = []
     unused = dev if test is not None and validation is not None else None
     lacks_test = test is None
-    validation, test = serve(validation, dev, test)
+    validation, test = choose_evaluation_splits(validation, dev, test)
     if lacks_test and test is not None:
         notes.append(f"no labelled test set: {test.where} is the test")
     if unused is not None:
@@ -103,7 +105,7 @@ def arrange(
             notes.append(f"{len(validation)} of its examples are the validation set")
     if validation is None:
         train, validation = hold_out(
-            train, held_out_count(len(train)), salt="validation", classes=classes
+            train, validation_size(len(train)), salt="validation", classes=classes
         )
         notes.append(f"{len(validation)} training examples are held out as the validation set")
     for split in (train, validation, test):
@@ -114,10 +116,10 @@ def arrange(
             )
         if not len(split):
             raise DataError(f"{split.where}: holds no labelled examples; the split is empty")
-    return Arranged(train=train, validation=validation, test=test, notes=tuple(notes))
+    return FinalSplits(train=train, validation=validation, test=test, notes=tuple(notes))
 
 
-def held_out_count(examples: int) -> int:
+def validation_size(examples: int) -> int:
     """How many of so many training examples are held out for validation."""
     least = min(HELD_OUT_LEAST, examples // 5)
     return max(1, min(HELD_OUT_MOST, max(least, round(HELD_OUT_SHARE * examples))))

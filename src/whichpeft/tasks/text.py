@@ -30,11 +30,11 @@ class TextTask(LabelledTask):
         DataError where a class would be left without one, BackboneError where the backbone reads
         no text or has no tokenizer that can be read.
         """
-        from whichpeft.tasks.classifier import check_reads
+        from whichpeft.tasks.classifier import check_modality
         from whichpeft.tasks.text_encoding import encode_texts, load_tokenizer
 
         splits = self.cut_splits(max_train)
-        check_reads(backbone, "text")
+        check_modality(backbone, "text")
         tokenizer = load_tokenizer(backbone)
         return {
             key: encode_texts(split.inputs, split.labels, tokenizer, backbone)
@@ -44,12 +44,12 @@ class TextTask(LabelledTask):
     def build(self, backbone: Backbone) -> torch.nn.Module:
         from whichpeft.tasks.classifier import build_classifier
 
-        return build_classifier(backbone, reads="text", classes=self.classes)
+        return build_classifier(backbone, modality="text", classes=self.classes)
 
     def build_on_meta(self, backbone: Backbone) -> torch.nn.Module:
         from whichpeft.tasks.classifier import build_classifier_on_meta
 
-        return build_classifier_on_meta(backbone, reads="text", classes=self.classes)
+        return build_classifier_on_meta(backbone, modality="text", classes=self.classes)
 
     def dummy_batch(self, backbone: Backbone, size: int, length: int) -> Batch:
         import torch

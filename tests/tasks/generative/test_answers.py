@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from whichpeft.tasks.generative.answers import chosen, final_number, is_number, same_number
+from whichpeft.tasks.generative.answers import final_number, find_choice, is_number, same_number
 
 Shared = Callable[[str], Path]
 
@@ -63,7 +63,7 @@ def test_the_final_number_of_a_text(text: str, number: float | None) -> None:
     ],
 )
 def test_the_choice_that_a_text_names(text: str, choice: str | None) -> None:
-    assert chosen(text, ("answer1", "answer2", "answer3")) == choice
+    assert find_choice(text, ("answer1", "answer2", "answer3")) == choice
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,7 @@ def test_the_choice_that_a_text_names(text: str, choice: str | None) -> None:
     ],
 )
 def test_a_letter_is_no_article(text: str, letter: str | None) -> None:
-    assert chosen(text, tuple("ABCDE")) == letter
+    assert find_choice(text, tuple("ABCDE")) == letter
 
 
 def test_numbers_and_nothing_else() -> None:
@@ -121,7 +121,7 @@ def test_real_worked_answers_give_a_number(
 
 def test_real_worked_answers_give_the_letter_that_they_end_in(shared: Shared) -> None:
     rows = json.loads((shared("llm_adapters") / "AQuA" / "test.json").read_text())
-    read = [(chosen(row["output"], tuple("ABCDE")), row["output"]) for row in rows]
+    read = [(find_choice(row["output"], tuple("ABCDE")), row["output"]) for row in rows]
     assert sum(letter is None for letter, _ in read) == 2  # they break off before any letter
     for letter, text in read:
         if letter is not None:

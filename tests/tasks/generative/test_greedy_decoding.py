@@ -47,7 +47,7 @@ def test_the_tokens_are_those_of_generate(kind: str, ends: list[int]) -> None:
     model.register_forward_pre_hook(
         lambda _, args, asked: read.append(len(asked["input_ids"])), with_kwargs=True
     )
-    ours = greedy_decoding.write(model, ids, mask, LONGEST)
+    ours = greedy_decoding.greedy_decode(model, ids, mask, LONGEST)
     assert torch.equal(ours, theirs)
     assert read[0] == 10
     if len(ends) > 1:
@@ -62,4 +62,4 @@ def test_what_prepares_a_step_in_its_own_way_is_left_to_it() -> None:
     model: Any = AutoModelForCausalLM.from_config(asked).eval()
     model.generation_config = GenerationConfig(eos_token_id=7, pad_token_id=PAD)
     ids, mask = prompts()
-    assert greedy_decoding.write(model, ids, mask, 5).shape[0] == 10
+    assert greedy_decoding.greedy_decode(model, ids, mask, 5).shape[0] == 10

@@ -15,7 +15,7 @@ import pytest
 from whichpeft.errors import DataError
 from whichpeft.study import TaskSource, load_study
 from whichpeft.study.load import dump_study
-from whichpeft.tasks import GenerativeTask, list_tasks, load_task, load_task_to_plan
+from whichpeft.tasks import GenerativeTask, list_tasks, load_task, load_task_for_planning
 
 from ...hub_stub import hub, parquet
 
@@ -128,12 +128,12 @@ def test_without_data_it_says_where_to_get_them_and_can_be_planned() -> None:
         load("commonsense")
     with pytest.raises(DataError, match=r"the hub has addsub, singleeq in no form .* --folder"):
         load("arithmetic")
-    plan = load_task_to_plan(TaskSource(name="commonsense", sets=("arc-easy", "boolq")))
+    plan = load_task_for_planning(TaskSource(name="commonsense", sets=("arc-easy", "boolq")))
     assert isinstance(plan, GenerativeTask)
     assert plan.counts["train"] == 2_251 + 9_427
     assert "cannot be had here" in plan.notes[0]
     with pytest.raises(DataError, match=r"folder /nowhere is not there"):
-        load_task_to_plan(TaskSource(name="commonsense", folder="/nowhere"))
+        load_task_for_planning(TaskSource(name="commonsense", folder="/nowhere"))
 
 
 def test_lists_show_the_mixtures_and_know_their_sets() -> None:

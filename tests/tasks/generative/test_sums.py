@@ -12,7 +12,7 @@ import pytest
 from scipy.stats import binomtest
 
 from whichpeft.backbones import Backbone, resolve_backbone
-from whichpeft.backbones.reproducible import one_thread_and_seed
+from whichpeft.backbones.reproducible import seeded_single_thread
 from whichpeft.backbones.tiny_corpus import held_out_texts, training_texts
 from whichpeft.backbones.tiny_llama import make_tokenizer, new_model
 from whichpeft.engine import Job
@@ -21,7 +21,7 @@ from whichpeft.methods import resolve_method
 from whichpeft.planning import make_plan
 from whichpeft.study import Budget, Study, load_study
 from whichpeft.tasks import GenerativeTask
-from whichpeft.tasks.catalogue import suited_backbone
+from whichpeft.tasks.catalogue import default_backbone
 from whichpeft.tasks.encoded_data import write_data
 from whichpeft.tasks.generative.sums import SIZES, sums
 
@@ -37,7 +37,7 @@ def test_it_is_the_same_each_time_and_its_splits_are_apart() -> None:
     prompts = [example.prompt for split in task.splits.values() for example in split]
     assert len(set(prompts)) == len(prompts)
     assert task.held_out == held_out_texts()
-    assert suited_backbone("sums") == "tiny-llama"
+    assert default_backbone("sums") == "tiny-llama"
 
 
 def test_each_answer_is_the_sum_or_the_difference_of_the_numbers_asked_about() -> None:
@@ -91,7 +91,7 @@ def test_every_method_learns_more_than_the_commonest_answer_and_less_on_random_w
 
     folder = tmp_path / "untrained"
     shutil.copytree(pretrained.files, folder)
-    with one_thread_and_seed(0):
+    with seeded_single_thread(0):
         new_model(make_tokenizer(training_texts())).save_pretrained(folder)
     drawn = marks((LORA,), resolve_backbone(str(folder)), task, tmp_path)[LORA]
     assert better(learnt[LORA], drawn) < 1e-4

@@ -52,7 +52,7 @@ def same_number(found: float, right: float) -> bool:
     return abs(found - right) < _SAME_NUMBER
 
 
-def chosen(text: str, choices: Sequence[str]) -> str | None:
+def find_choice(text: str, choices: Sequence[str]) -> str | None:
     """Return the choice that a text announces as its answer, else the first that it names.
 
     A choice of one capital letter has to be written so; others in any case. None where none is named.

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from whichpeft.backbones import Backbone
 
 
-def check_writes(backbone: Backbone) -> None:
+def check_causal_lm(backbone: Backbone) -> None:
     """Raise BackboneError where transformers has no causal language model of this family."""
     from transformers.models.auto import modeling_auto
 
@@ -28,7 +28,7 @@ def check_writes(backbone: Backbone) -> None:
         )
 
 
-def build_causal(backbone: Backbone) -> torch.nn.Module:
+def load_causal_lm(backbone: Backbone) -> torch.nn.Module:
     """Load a causal language model in float32, set to write greedily and to stop at the end of a text.
 
     Raises BackboneError where the files are no such model.
@@ -36,7 +36,7 @@ def build_causal(backbone: Backbone) -> torch.nn.Module:
     import torch
     import transformers
 
-    check_writes(backbone)
+    check_causal_lm(backbone)
     options: dict[str, Any] = {}
     if backbone.quantise is not None:
         options["quantization_config"] = quantisation_config(backbone.quantise, ["lm_head"])
@@ -71,12 +71,12 @@ def build_causal(backbone: Backbone) -> torch.nn.Module:
     return model
 
 
-def build_causal_on_meta(backbone: Backbone) -> torch.nn.Module:
-    """Make the model of `build_causal` without weights, on the device of the caller's context."""
+def build_causal_lm_on_meta(backbone: Backbone) -> torch.nn.Module:
+    """Make the model of `load_causal_lm` without weights, on the device of the caller's context."""
     import torch
     import transformers
 
-    check_writes(backbone)
+    check_causal_lm(backbone)
     model: torch.nn.Module = transformers.AutoModelForCausalLM.from_config(
         backbone.architecture(), dtype=torch.float32
     )

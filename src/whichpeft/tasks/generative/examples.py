@@ -67,7 +67,7 @@ class GenerativeExamples:
         return counts
 
     @property
-    def most(self) -> int:
+    def max_choices(self) -> int:
         """The most choices that an example has."""
         return int(self.letters.shape[1])
 
@@ -80,13 +80,13 @@ class GenerativeExamples:
             for start, stop, _ in self._places(chosen)
         )
 
-    def after(self, shown: Sequence[tuple[int, ...]]) -> GenerativeExamples:
+    def with_shots(self, shown: Sequence[tuple[int, ...]]) -> GenerativeExamples:
         """Return the split with examples shown before each prompt, the last ones where not all fit."""
         rows, prompts = [], []
         for index, (start, stop, prompt) in enumerate(self._places(np.arange(len(self)))):
             own = self.ids[start + len(self.begin) : stop].tolist()
             follows = max(
-                [stop - start - prompt, *(len(self._choice(index, c)) for c in range(self.most))]
+                [stop - start - prompt, *(len(self._choice(index, c)) for c in range(self.max_choices))]
             )
             room = self.cap - prompt - (self.longest if self.evaluation == "generation" else follows)
             before: list[int] = []
@@ -117,7 +117,7 @@ class GenerativeExamples:
         return right_padded([(self.ids[a:b], int(p)) for a, b, p in self._places(chosen)], self.pad)
 
     def _choice(self, index: int, choice: int) -> Array:
-        first = index * self.most + choice
+        first = index * self.max_choices + choice
         tokens: Array = self.choices[self.choice_offsets[first] : self.choice_offsets[first + 1]]
         return tokens
 
@@ -140,7 +140,7 @@ class GenerativeExamples:
             ids[row, length - len(tokens) :] = tokens
             mask[row, length - len(tokens) :] = 1
         written = np.full((len(rows), self.longest), self.pad, dtype=np.int64)
-        found = {"input_ids": ids, "attention_mask": mask, "written": written}
+        found = {"input_ids": ids, "attention_mask": mask, "generated": written}
         return {key: torch.from_numpy(value) for key, value in found.items()}
 
     def _choices(self, chosen: Array) -> Batch:
@@ -157,7 +157,7 @@ class GenerativeExamples:
             zip(chosen.tolist(), self._places(chosen), strict=True)
         ):
             context = self.ids[start : start + prompt]
-            for choice in range(self.most):
+            for choice in range(self.max_choices):
                 tokens = self._choice(index, choice)
                 if not len(tokens):
                     continue
@@ -167,16 +167,16 @@ class GenerativeExamples:
                     rows.append((np.concatenate([context, tokens[:-1]]), prompt))
                 ending.append(numbers[shared])
                 lasts.append(int(tokens[-1]))
-                slots.append(place * self.most + choice)
+                slots.append(place * self.max_choices + choice)
                 letters.append(self.letters[index, choice])
         batch = right_padded(rows, self.pad)
-        found = np.full((len(chosen), self.most, 2), ABSENT, dtype=np.float32)
+        found = np.full((len(chosen), self.max_choices, 2), ABSENT, dtype=np.float32)
         return batch | {
             "rows": torch.tensor(ending),
             "lasts": torch.tensor(lasts),
             "slots": torch.tensor(slots),
             "letters": torch.tensor(letters, dtype=torch.float32),
-            "found": torch.from_numpy(found),
+            "choice_scores": torch.from_numpy(found),
         }
 
 

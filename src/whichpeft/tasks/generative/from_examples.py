@@ -15,7 +15,7 @@ from whichpeft.tasks.generative.prompted import Prompted
 from whichpeft.tasks.generative.scoring import TEXT_METRICS, metrics_by
 from whichpeft.tasks.generative.task import GenerativeTask
 from whichpeft.tasks.protocol import SPLITS
-from whichpeft.tasks.splits import Split, arrange
+from whichpeft.tasks.splits import Split, make_splits
 
 
 def generative_task(
@@ -55,7 +55,7 @@ def generative_task(
             labels=tuple(range(first, len(examples))),
             where=f"task {name!r} [{split}]",
         )
-    arranged = arrange(
+    arranged = make_splits(
         train=splits["train"],
         validation=splits.get("validation"),
         dev=None,

@@ -14,8 +14,8 @@ from whichpeft.tasks.generative.from_examples import generative_task
 from whichpeft.tasks.generative.prompted import Prompted
 from whichpeft.tasks.generative.task import GenerativeTask
 from whichpeft.tasks.labels import class_name, is_missing
-from whichpeft.tasks.splits import serve
-from whichpeft.tasks.tables.table import Found, Table
+from whichpeft.tasks.splits import choose_evaluation_splits
+from whichpeft.tasks.tables.table import Table, TaskTables
 
 Row = Mapping[str, str]
 # What instruction data call what is asked, what is to be written, and what is right of it.
@@ -34,7 +34,7 @@ _FORMAT = re.compile(r"answer format:\s*([^\n]+?)\s*$", re.IGNORECASE)
 _LETTERED = re.compile(r"\(([A-Z])\)")
 
 
-def asks_to_write(found: Found) -> bool:
+def is_generative(found: TaskTables) -> bool:
     """Whether a source, or the columns of its data, ask for a text to be written."""
     source, names = found.source, _folded(found.tables["train"])
     if source.problem is not None:
@@ -47,7 +47,7 @@ def asks_to_write(found: Found) -> bool:
     )
 
 
-def generative_from_tables(found: Found) -> GenerativeTask:
+def generative_from_tables(found: TaskTables) -> GenerativeTask:
     """Build a task for language models from tables by role. Raises DataError."""
     read = {role: prompted_rows(table, found.source) for role, table in found.tables.items()}
     notes = [
@@ -56,19 +56,21 @@ def generative_from_tables(found: Found) -> GenerativeTask:
         for role, rows in read.items()
         if len(rows) < len(found.tables[role])
     ]
-    validation, test = serve(read.get("validation"), read.get("dev"), read.get("test"))
+    validation, test = choose_evaluation_splits(
+        read.get("validation"), read.get("dev"), read.get("test")
+    )
     return generative_task(
         found.name,
         train=read["train"],
         validation=validation,
         test=test,
         metric=found.source.metric,
-        held_out=texts_of(found.source.held_out),
+        held_out=read_texts(found.source.held_out),
         notes=notes,
     )
 
 
-def texts_of(file: str | None) -> tuple[str, ...]:
+def read_texts(file: str | None) -> tuple[str, ...]:
     """Read texts with blank lines between them. Raises DataError where the file holds none."""
     if file is None:
         return ()

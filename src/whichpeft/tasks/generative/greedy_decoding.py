@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 
-def write(model: Any, ids: torch.Tensor, mask: torch.Tensor, longest: int) -> torch.Tensor:
+def greedy_decode(model: Any, ids: torch.Tensor, mask: torch.Tensor, longest: int) -> torch.Tensor:
     """Return at most `longest` tokens that follow each prompt: (batch, tokens written at most).
 
     ids, mask: prompts of shape (batch, length), padded on the left. What follows the end of a text is

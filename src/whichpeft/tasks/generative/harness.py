@@ -95,7 +95,7 @@ class Harness:
         return found
 
 
-def find_harness(name: str, folder: str | None) -> str:
+def find_task_folder(name: str, folder: str | None) -> str:
     """Return the folder that a task's YAML file lies in: below `folder`, or among the harness's own.
 
     Raises DataError where the harness is not installed, or knows no such task.
@@ -130,7 +130,7 @@ def find_harness(name: str, folder: str | None) -> str:
 
 
 @cache
-def open_harness(name: str, folder: str) -> Harness:
+def open_harness_task(name: str, folder: str) -> Harness:
     """Load a task and its data from the folder of its YAML file, once in a process.
 
     Raises DataError where its data cannot be had, or where it asks for what is not done here.

@@ -17,8 +17,8 @@ from whichpeft.metrics.per_example import LM_EVAL
 from whichpeft.study import TaskSource
 from whichpeft.tasks.generative.encoding import LONGEST
 from whichpeft.tasks.generative.from_examples import generative_task
-from whichpeft.tasks.generative.from_tables import prompted_rows, texts_of
-from whichpeft.tasks.generative.harness import ORIGINS, Harness, find_harness, open_harness
+from whichpeft.tasks.generative.from_tables import prompted_rows, read_texts
+from whichpeft.tasks.generative.harness import ORIGINS, Harness, find_task_folder, open_harness_task
 from whichpeft.tasks.generative.prompted import Prompted
 from whichpeft.tasks.generative.task import GenerativeTask
 from whichpeft.tasks.protocol import Batch, Examples
@@ -68,7 +68,7 @@ class HarnessExamples:
     def __len__(self) -> int:
         return len(self.labels)
 
-    def after(self, shown: Sequence[tuple[int, ...]]) -> HarnessExamples:
+    def with_shots(self, shown: Sequence[tuple[int, ...]]) -> HarnessExamples:
         """Return the split with as many examples before each prompt, which the harness chooses."""
         return dataclasses.replace(self, shots=len(shown))
 
@@ -117,7 +117,7 @@ class HarnessTask(GenerativeTask):
             return GenerativeTask.outputs(self, model, batch)
         from whichpeft.tasks.generative.harness_model import HarnessModel
 
-        harness = open_harness(*self.harness)
+        harness = open_harness_task(*self.harness)
         places = zip(batch["origins"].tolist(), batch["documents"].tolist(), strict=True)
         asked = [(ORIGINS[origin], index) for origin, index in places]
         asks = HarnessModel(model, int(batch["longest"]))
@@ -134,7 +134,7 @@ class HarnessTask(GenerativeTask):
             if examples.evaluation is None:  # rows of a file, which the harness has no metrics for
                 found["outputs"] = np.repeat(outputs[:, :1] / outputs[:, 1:], len(self.metrics), axis=1)
             return found
-        texts = open_harness(*self.harness).texts
+        texts = open_harness_task(*self.harness).texts
         places = zip(examples.origins.tolist(), examples.indices.tolist(), strict=True)
         answers = [texts.get((ORIGINS[origin], index)) for origin, index in places]
         written = [answer for answer in answers if answer is not None]
@@ -156,8 +156,8 @@ def load_harness_task(source: TaskSource) -> HarnessTask:
                 "given; folder, metric, train and held_out can"
             )
     name = source.name.removeprefix(LM_EVAL)
-    place = name, find_harness(name, source.folder)
-    harness = open_harness(*place)
+    place = name, find_task_folder(name, source.folder)
+    harness = open_harness_task(*place)
     metrics = _metrics(harness, source)
     test = _documents(harness, "test") or _documents(harness, "validation")
     if not test:
@@ -174,7 +174,7 @@ def load_harness_task(source: TaskSource) -> HarnessTask:
         validation=left or None,
         test=test,
         metric="log_likelihood",
-        held_out=texts_of(source.held_out),
+        held_out=read_texts(source.held_out),
         notes=notes,
     )
     if source.train is not None and not left:

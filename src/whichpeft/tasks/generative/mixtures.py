@@ -27,7 +27,7 @@ Sets = Mapping[str, ReasoningSet]
 Examples = list[Prompted]
 
 
-def load_preset(source: TaskSource) -> GenerativeTask:
+def load_mixture(source: TaskSource) -> GenerativeTask:
     """Load a mixture (``commonsense``), some of its sets, or one set alone (``commonsense/arc-easy``).
 
     All that is trained on is one training set, and each set has a test of its own; the score is the mean
@@ -60,16 +60,16 @@ def load_preset(source: TaskSource) -> GenerativeTask:
     )
 
 
-def preset_to_plan(source: TaskSource) -> GenerativeTask:
+def load_mixture_for_planning(source: TaskSource) -> GenerativeTask:
     """Load a preset, or say what is usual of it where the hub's data cannot be had.
 
-    What the source names itself has to be there. Raises DataError as `load_preset` does.
+    What the source names itself has to be there. Raises DataError as `load_mixture` does.
     """
     mixture, sets = _asked(source)
     if source.folder or source.train or source.test:
-        return load_preset(source)
+        return load_mixture(source)
     try:
-        return load_preset(source)
+        return load_mixture(source)
     except DataError:
         whole = len(sets) == len(mixture.sets)
         examples = (

@@ -12,7 +12,7 @@ import torch
 from torch.nn import functional
 
 from whichpeft.tasks.generative.examples import IGNORED
-from whichpeft.tasks.generative.greedy_decoding import write
+from whichpeft.tasks.generative.greedy_decoding import greedy_decode
 from whichpeft.tasks.protocol import Batch
 
 # So many tokens go through the model at once in evaluation, prompts with all that may be written after
@@ -47,7 +47,7 @@ def likelihoods(model: torch.nn.Module, batch: Batch) -> torch.Tensor:
 def choice_likelihoods(model: torch.nn.Module, batch: Batch) -> torch.Tensor:
     """Return each choice's log-likelihood, and that for a character of it: (batch, choices, 2)."""
     by_choice = continuations(model, batch)[:, 0]
-    found: torch.Tensor = batch["found"].clone()
+    found: torch.Tensor = batch["choice_scores"].clone()
     found.view(-1, 2)[batch["slots"]] = torch.stack([by_choice, by_choice / batch["letters"]], dim=1)
     return found
 
@@ -79,16 +79,16 @@ def _likelihoods(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
     return torch.stack([-losses.view(labels.shape).sum(dim=1), counted.float()], dim=1)
 
 
-def written(model: Any, batch: Batch) -> torch.Tensor:
+def generate(model: Any, batch: Batch) -> torch.Tensor:
     """Return the tokens that the model writes after each prompt, greedily: (batch, longest).
 
     What follows the end of a text is padding.
     """
-    found: torch.Tensor = batch["written"].clone()
+    found: torch.Tensor = batch["generated"].clone()
     length, longest = batch["input_ids"].shape[1], found.shape[1]
     start = 0
     for part in _parts(batch, ("input_ids", "attention_mask"), length + longest):
-        new = write(model, part["input_ids"], part["attention_mask"], longest)
+        new = greedy_decode(model, part["input_ids"], part["attention_mask"], longest)
         found[start : start + len(new), : new.shape[1]] = new
         start += len(new)
     return found

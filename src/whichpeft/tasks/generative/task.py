@@ -11,7 +11,7 @@ import numpy as np
 
 from whichpeft.errors import DataError
 from whichpeft.metrics.metric import Array, Metric
-from whichpeft.tasks.generative.answers import chosen, final_number, is_number, same_number
+from whichpeft.tasks.generative.answers import final_number, find_choice, is_number, same_number
 from whichpeft.tasks.generative.examples import GenerativeExamples
 from whichpeft.tasks.generative.prompted import Prompted
 from whichpeft.tasks.generative.scoring import TEXT_METRICS, Evaluation
@@ -59,12 +59,12 @@ class GenerativeTask:
 
         Raises BackboneError where the backbone is no causal language model.
         """
-        from whichpeft.tasks.generative.causal_lm import check_writes
+        from whichpeft.tasks.generative.causal_lm import check_causal_lm
         from whichpeft.tasks.generative.encoding import PromptEncoder
 
         if not self.splits:
             raise DataError(f"task {self.name!r}: its examples were taken out; load it again")
-        check_writes(backbone)
+        check_causal_lm(backbone)
         encoder = PromptEncoder(backbone, chat=self.chat)
         train = self.splits["train"]
         if max_train is not None:
@@ -90,14 +90,14 @@ class GenerativeTask:
         return found
 
     def build(self, backbone: Backbone) -> torch.nn.Module:
-        from whichpeft.tasks.generative.causal_lm import build_causal
+        from whichpeft.tasks.generative.causal_lm import load_causal_lm
 
-        return build_causal(backbone)
+        return load_causal_lm(backbone)
 
     def build_on_meta(self, backbone: Backbone) -> torch.nn.Module:
-        from whichpeft.tasks.generative.causal_lm import build_causal_on_meta
+        from whichpeft.tasks.generative.causal_lm import build_causal_lm_on_meta
 
-        return build_causal_on_meta(backbone)
+        return build_causal_lm_on_meta(backbone)
 
     def dummy_batch(self, backbone: Backbone, size: int, length: int) -> Batch:
         import torch
@@ -130,11 +130,11 @@ class GenerativeTask:
         """Return likelihoods as `scoring` says, or the tokens that were written."""
         from whichpeft.tasks.generative import model_outputs
 
-        if "written" in batch:
-            return model_outputs.written(model, batch)
-        return (model_outputs.choice_likelihoods if "found" in batch else model_outputs.likelihoods)(
-            model, batch
-        )
+        if "generated" in batch:
+            return model_outputs.generate(model, batch)
+        return (
+            model_outputs.choice_likelihoods if "choice_scores" in batch else model_outputs.likelihoods
+        )(model, batch)
 
     def constant_baseline(self, count: int) -> None:
         """There is no constant prediction: a model that was not trained answers as it can."""
@@ -173,7 +173,7 @@ class GenerativeTask:
 def _marked(text: str, right: str, options: str) -> tuple[bool, bool]:
     """Return whether the answer that a text gives is right, and whether it gives one."""
     if options:
-        choice = chosen(text, options.split("\n"))
+        choice = find_choice(text, options.split("\n"))
         return choice == right, choice is not None
     if is_number(right):
         number, wanted = final_number(text), final_number(right)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from whichpeft.backbones.digit_images import PRETRAINED_CLASSES, digit_images
 from whichpeft.tasks.from_examples import ImageExample, image_task
-from whichpeft.tasks.images.raw import Picture
+from whichpeft.tasks.images.raw import RawImage
 from whichpeft.tasks.images.task import ImageTask
 from whichpeft.tasks.protocol import SPLITS
 from whichpeft.tasks.splits import content_hash
@@ -21,7 +21,7 @@ def digits() -> ImageTask:
     """Load the task ``digits``: 896 images, split by a hash of their pixels."""
     splits: dict[str, list[ImageExample]] = {key: [] for key in SPLITS}
     for pixels, digit in zip(*digit_images(CLASSES), strict=True):
-        share = content_hash((Picture(pixels, "digits").fingerprint(),), "split") / 2**64
+        share = content_hash((RawImage(pixels, "digits").fingerprint(),), "split") / 2**64
         splits[_side(share)].append((pixels, int(digit)))
     return image_task(
         "digits", train=splits["train"], validation=splits["validation"], test=splits["test"]

@@ -10,7 +10,7 @@ import numpy as np
 
 from whichpeft.errors import BackboneError
 from whichpeft.metrics.metric import Array
-from whichpeft.tasks.images.raw import Picture
+from whichpeft.tasks.images.raw import RawImage
 from whichpeft.tasks.protocol import Batch
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ class ImageExamples:
 
 
 def encode_images(
-    pictures: Sequence[Picture], labels: Array, processor: Any, backbone: Backbone
+    raw_images: Sequence[RawImage], labels: Array, processor: Any, backbone: Backbone
 ) -> ImageExamples:
     """Open images and resize and crop them the way the backbone's own image processor does.
 
@@ -72,11 +72,11 @@ def encode_images(
     """
     channels, *_ = input_shape(backbone)
     pixels = np.empty(0, dtype=np.uint8)
-    for start in range(0, len(pictures), _AT_ONCE):
-        opened = [picture.open(grey=channels == 1) for picture in pictures[start : start + _AT_ONCE]]
+    for start in range(0, len(raw_images), _AT_ONCE):
+        opened = [image.open(grey=channels == 1) for image in raw_images[start : start + _AT_ONCE]]
         some = _resize(opened, processor, backbone)
         if start == 0:
-            pixels = np.empty((len(pictures), *some.shape[1:]), dtype=np.uint8)
+            pixels = np.empty((len(raw_images), *some.shape[1:]), dtype=np.uint8)
         elif some.shape[1:] != pixels.shape[1:]:
             raise _unlike(backbone, f"{some.shape[2:]} after {pixels.shape[2:]}")
         pixels[start : start + len(some)] = some

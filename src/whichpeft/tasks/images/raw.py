@@ -22,7 +22,7 @@ SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", "
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Picture:
+class RawImage:
     """One image: a file, a file's bytes, or uint8 pixels of shape (height, width[, 3]).
 
     where: what a message calls it.
@@ -74,30 +74,30 @@ class Picture:
             raise DataError(f"{self.where}: cannot be read: {error.strerror or error}") from None
 
 
-def keep(picture: Picture, pictures: dict[str, Picture]) -> Input:
-    """Put a picture under its fingerprint, which is returned as its example's input."""
-    fingerprint = picture.fingerprint()
-    pictures.setdefault(fingerprint, picture)
+def register_image(image: RawImage, raw_images: dict[str, RawImage]) -> Input:
+    """Put an image under its fingerprint, which is returned as its example's input."""
+    fingerprint = image.fingerprint()
+    raw_images.setdefault(fingerprint, image)
     return (fingerprint,)
 
 
-def is_picture(value: Any) -> bool:
+def is_image_value(value: Any) -> bool:
     """True for a value that a table holds an image by: a path, or what `datasets` stores."""
     return isinstance(value, Path) or (isinstance(value, Mapping) and {"bytes", "path"} <= value.keys())
 
 
-def picture_of(value: Any, where: str) -> Picture:
-    """Make a picture of a table's value; `where` names its row.
+def raw_image_from(value: Any, where: str) -> RawImage:
+    """Make an image of a table's value; `where` names its row.
 
     Raises DataError where the row holds none.
     """
     if isinstance(value, Path):
-        return Picture(value, str(value))
+        return RawImage(value, str(value))
     if isinstance(value, Mapping) and value.get("bytes"):
         name = value.get("path")
-        return Picture(value["bytes"], f"{where} ({name})" if name else where)
+        return RawImage(value["bytes"], f"{where} ({name})" if name else where)
     if isinstance(value, Mapping) and value.get("path"):
-        return Picture(Path(value["path"]), f"{where} ({value['path']})")
+        return RawImage(Path(value["path"]), f"{where} ({value['path']})")
     raise DataError(f"{where}: holds no image")
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
 
-from whichpeft.tasks.images.raw import Picture
+from whichpeft.tasks.images.raw import RawImage
 from whichpeft.tasks.labelled import LabelledTask
 from whichpeft.tasks.protocol import Batch, Examples
 
@@ -21,18 +21,18 @@ if TYPE_CHECKING:
 class ImageTask(LabelledTask):
     """Images with a class each.
 
-    An example's input is the hash of its image's content, under which `pictures` holds the image
+    An example's input is the hash of its image's content, under which `raw_images` holds the image
     itself; equal images are held once.
     """
 
-    pictures: Mapping[str, Picture] = field(default_factory=dict, repr=False)
+    raw_images: Mapping[str, RawImage] = field(default_factory=dict, repr=False)
 
     @property
     def task_type(self) -> None:
         """PEFT has no kind of task for images."""
 
     def without_examples(self) -> Self:
-        return dataclasses.replace(self, splits={}, pictures={})
+        return dataclasses.replace(self, splits={}, raw_images={})
 
     def encode(self, backbone: Backbone, *, max_train: int | None) -> Mapping[str, Examples]:
         """Bring the images to the size and channels that the backbone reads, as 8-bit pixels.
@@ -41,15 +41,15 @@ class ImageTask(LabelledTask):
         DataError where a class would be left without one or a file is no image, BackboneError
         where the backbone reads no images or does not say how.
         """
-        from whichpeft.tasks.classifier import check_reads
+        from whichpeft.tasks.classifier import check_modality
         from whichpeft.tasks.images.encoding import encode_images, load_processor
 
         splits = self.cut_splits(max_train)
-        check_reads(backbone, "images")
+        check_modality(backbone, "images")
         processor = load_processor(backbone)
         return {
             key: encode_images(
-                [self.pictures[content] for (content,) in split.inputs],
+                [self.raw_images[content] for (content,) in split.inputs],
                 split.labels,
                 processor,
                 backbone,
@@ -60,12 +60,12 @@ class ImageTask(LabelledTask):
     def build(self, backbone: Backbone) -> torch.nn.Module:
         from whichpeft.tasks.classifier import build_classifier
 
-        return build_classifier(backbone, reads="images", classes=self.classes)
+        return build_classifier(backbone, modality="images", classes=self.classes)
 
     def build_on_meta(self, backbone: Backbone) -> torch.nn.Module:
         from whichpeft.tasks.classifier import build_classifier_on_meta
 
-        return build_classifier_on_meta(backbone, reads="images", classes=self.classes)
+        return build_classifier_on_meta(backbone, modality="images", classes=self.classes)
 
     def dummy_batch(self, backbone: Backbone, size: int, length: int) -> Batch:
         """Return images of zeros; `length` means nothing here."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from whichpeft.errors import DataError
-from whichpeft.tasks.images.raw import is_picture
+from whichpeft.tasks.images.raw import is_image_value
 from whichpeft.tasks.labels import MOST_NUMERIC_CLASSES, is_missing, number
 from whichpeft.tasks.tables.table import Table
 
@@ -75,7 +75,7 @@ def find_columns(
     return Columns(input=given or _find_text(table, label), label=label)
 
 
-def holds_images(table: Table, columns: Columns) -> bool:
+def input_is_image(table: Table, columns: Columns) -> bool:
     """Whether the input is one image."""
     return len(columns.input) == 1 and columns.input[0] in _image_columns(table)
 
@@ -91,7 +91,7 @@ def _find_images(table: Table) -> tuple[int, ...]:
 
 def _image_columns(table: Table) -> tuple[int, ...]:
     firsts = [next((value for value in column if value is not None), None) for column in table.columns]
-    return tuple(index for index, value in enumerate(firsts) if is_picture(value))
+    return tuple(index for index, value in enumerate(firsts) if is_image_value(value))
 
 
 def _find_label(table: Table, text: Sequence[int]) -> int:

@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import getproxies
 
-from whichpeft.backbones.retry import patiently
+from whichpeft.backbones.retry import with_retries
 from whichpeft.errors import DataError
 from whichpeft.metrics.labelled import ACCURACY, F1, MATTHEWS, PEARSON, SPEARMAN
 from whichpeft.metrics.metric import Metric
@@ -19,7 +19,7 @@ from whichpeft.tasks.generative import GenerativeTask
 from whichpeft.tasks.images.task import ImageTask
 from whichpeft.tasks.tables.files import class_of
 from whichpeft.tasks.tables.local import role_of
-from whichpeft.tasks.tables.table import Found, Table
+from whichpeft.tasks.tables.table import Table, TaskTables
 from whichpeft.tasks.tables.to_task import ROLES, task_from_tables
 from whichpeft.tasks.text import TextTask
 
@@ -64,10 +64,10 @@ GLUE: Mapping[str, GlueTask] = {
 
 def load_glue(name: str) -> TextTask | ImageTask | GenerativeTask:
     """Load a task of GLUE by its short name (``sst2``)."""
-    return task_from_tables(find_glue(name))
+    return task_from_tables(read_glue_tables(name))
 
 
-def find_glue(name: str) -> Found:
+def read_glue_tables(name: str) -> TaskTables:
     """Read the tables of a task of GLUE by its short name (``sst2``)."""
     preset = GLUE[name]
     tables = _tables(GLUE_ID, name)
@@ -78,7 +78,7 @@ def find_glue(name: str) -> Found:
     return _found(source, tables, splits, (GLUE_ID, name), metrics=preset.metrics)
 
 
-def find_hub(source: TaskSource) -> Found:
+def read_hub_tables(source: TaskSource) -> TaskTables:
     """Read the tables of ``owner/name`` or ``owner/name/config`` from the hub.
 
     `source.train`, `validation` and `test` name splits of the data set. Raises DataError where
@@ -87,14 +87,14 @@ def find_hub(source: TaskSource) -> Found:
     owner, name, *config = source.name.split("/", 2)
     hub = f"{owner}/{name}", config[0] if config else None
     tables = _tables(*hub)
-    asked = [role for role in ("train", "validation", "test") if getattr(source, role) is not None]
+    given = [role for role in ("train", "validation", "test") if getattr(source, role) is not None]
     chosen: dict[str, str] = {}
-    for role in asked:
+    for role in given:
         split = getattr(source, role)
         if split not in tables:
             raise DataError(f"task {source.name!r}: no split {split!r}; it has {', '.join(tables)}")
         chosen[role] = split
-    taken = {getattr(source, role) for role in asked}
+    taken = {getattr(source, role) for role in given}
     for role in ROLES:
         if role in chosen:
             continue
@@ -115,7 +115,7 @@ def find_hub(source: TaskSource) -> Found:
                 "choose one with --train"
             )
         chosen = {"train": next(iter(tables))}
-    return _found(source, tables, chosen, hub, asked=tuple(asked))
+    return _found(source, tables, chosen, hub, given=tuple(given))
 
 
 def _found(
@@ -124,10 +124,10 @@ def _found(
     splits: Mapping[str, str],
     hub: tuple[str, str | None],
     **others: Any,
-) -> Found:
+) -> TaskTables:
     chosen = {role: tables[split] for role, split in splits.items()}
     origins = {role: (split,) for role, split in splits.items()}
-    return Found(source.name, source, chosen, origins, hub=hub, **others)
+    return TaskTables(source.name, source, chosen, origins, hub=hub, **others)
 
 
 def _tables(hub_id: str, config: str | None) -> dict[str, Table]:
@@ -166,7 +166,7 @@ def download(hub_id: str, config: str | None) -> Any:
     if not _in_cache(hub_id) and (fault := _unreachable()):
         raise _absent(shown, fault)
     try:
-        return patiently(lambda: load_dataset(hub_id, config))
+        return with_retries(lambda: load_dataset(hub_id, config))
     except DatasetNotFoundError:
         raise DataError(
             f"task {shown!r}: there is no such file or folder, and the hub knows no such data set, or "

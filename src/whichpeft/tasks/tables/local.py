@@ -12,7 +12,7 @@ from whichpeft.study import TaskSource
 from whichpeft.study.spec import short_name
 from whichpeft.tasks.images.folder import image_tables, is_image_folder
 from whichpeft.tasks.tables.files import SUFFIXES, read_table
-from whichpeft.tasks.tables.table import Found, Table
+from whichpeft.tasks.tables.table import Table, TaskTables
 from whichpeft.tasks.tables.to_task import ROLES
 
 # A file's role by the words of its name: `SICK_test_annotated.txt` is a test set.
@@ -37,40 +37,40 @@ def is_local(source: TaskSource) -> bool:
     return looks_like_path or path.exists()
 
 
-def holds_images(source: TaskSource) -> bool:
+def is_local_image_folder(source: TaskSource) -> bool:
     """Whether a source is a folder of images, which lie in sub-folders and beside no data files."""
     path = Path(source.name).expanduser()
     return path.is_dir() and not _data_files(path) and is_image_folder(path)
 
 
-def find_local(source: TaskSource) -> Found:
+def read_local_tables(source: TaskSource) -> TaskTables:
     """Read the tables of a task from a file, or from a folder.
 
     `source.train`, `validation` and `test` override what a folder holds; with `train` given, the
     name may be any. Raises DataError where a file is missing, cannot be read or told apart.
     """
     path = Path(source.name).expanduser()
-    asked = {
+    given = {
         role: [_existing(Path(file).expanduser(), role)]
         for role in ("train", "validation", "test")
         if (file := getattr(source, role)) is not None
     }
     files: dict[str, list[Path]] = {}
-    if not asked and holds_images(source):
+    if not given and is_local_image_folder(source):
         images = image_tables(path, role_of)
         folders = {role: (table.where,) for role, table in images.items()}
-        return Found(path.resolve().name, source, images, folders)
+        return TaskTables(path.resolve().name, source, images, folders)
     if path.is_dir():
-        files = _in_folder(path, asked)
+        files = _in_folder(path, given)
         name = path.resolve().name
-    elif path.exists() or not (asked and "train" in asked):
+    elif path.exists() or not (given and "train" in given):
         files = {"train": [_existing(path)]}
         name = short_name(str(path))
     else:
         name = short_name(source.name)
-    if "dev" in files and "validation" in asked and "test" in asked:
+    if "dev" in files and "validation" in given and "test" in given:
         del files["dev"]
-    files |= asked
+    files |= given
     if "train" not in files:
         raise DataError(
             f"{path}: no training file there (its name holds 'train'), only "
@@ -82,7 +82,7 @@ def find_local(source: TaskSource) -> Found:
         if role in files:
             tables[role] = _read(files[role], [*wanted, *(tables["train"].names or ())])
     origins = {role: tuple(str(file) for file in files[role]) for role in tables}
-    return Found(name, source, tables, origins, asked=tuple(asked))
+    return TaskTables(name, source, tables, origins, given=tuple(given))
 
 
 def role_of(stem: str) -> str | None:
@@ -111,9 +111,9 @@ def _data_files(folder: Path) -> list[Path]:
     )
 
 
-def _in_folder(folder: Path, asked: Collection[str]) -> dict[str, list[Path]]:
+def _in_folder(folder: Path, given: Collection[str]) -> dict[str, list[Path]]:
     data = _data_files(folder)
-    if not data and not asked:
+    if not data and not given:
         raise DataError(
             f"{folder}: holds no data files; {', '.join(sorted(SUFFIXES))} are read, and images in a "
             "sub-folder for each class"
@@ -121,7 +121,7 @@ def _in_folder(folder: Path, asked: Collection[str]) -> dict[str, list[Path]]:
     files: dict[str, list[Path]] = {}
     for path in data:
         role = role_of(path.stem)
-        if role is not None and role not in asked:
+        if role is not None and role not in given:
             files.setdefault(role, []).append(path)
     for role, found in files.items():
         if len(found) > 1 and len({_SHARD.sub("", p.stem) + p.suffix for p in found}) > 1:
@@ -130,9 +130,9 @@ def _in_folder(folder: Path, asked: Collection[str]) -> dict[str, list[Path]]:
                 f"{folder}: {len(found)} files may be the {role} set: "
                 f"{', '.join(path.name for path in found)}; choose one with --{flag}"
             )
-    if len(data) == 1 and not files and "train" not in asked:
+    if len(data) == 1 and not files and "train" not in given:
         return {"train": data}
-    if not files and not asked:
+    if not files and not given:
         raise DataError(
             f"{folder}: no file's name says what it is: {', '.join(path.name for path in data[:8])}; "
             "name them train, validation and test, or give --train"

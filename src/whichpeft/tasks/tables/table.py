@@ -68,18 +68,18 @@ class Table:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class TaskTables:
     """The tables that a source leads to, by role, before their columns and uses are known.
 
     source: with the columns that are known beforehand. origins: by role, the files or the folder of
     images that a table was read from, or the name of the split of a hub data set. hub: its id and
-    configuration, where it is one. asked: the roles that the source gives by name.
+    configuration, where it is one. given: the roles that the source gives by name.
     """
 
     name: str
     source: TaskSource
     tables: Mapping[str, Table]
     origins: Mapping[str, tuple[str, ...]]
-    asked: tuple[str, ...] = ()
+    given: tuple[str, ...] = ()
     metrics: tuple[Metric, ...] = ()
     hub: tuple[str, str | None] | None = None

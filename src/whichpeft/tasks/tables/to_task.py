@@ -9,24 +9,24 @@ from typing import Any
 from whichpeft.errors import DataError
 from whichpeft.tasks.from_examples import assemble
 from whichpeft.tasks.generative import GenerativeTask
-from whichpeft.tasks.generative.from_tables import asks_to_write, generative_from_tables
-from whichpeft.tasks.images.raw import Picture, keep, picture_of
+from whichpeft.tasks.generative.from_tables import generative_from_tables, is_generative
+from whichpeft.tasks.images.raw import RawImage, raw_image_from, register_image
 from whichpeft.tasks.images.task import ImageTask
 from whichpeft.tasks.labels import class_name, is_missing, number
 from whichpeft.tasks.splits import Input, Label, Split
-from whichpeft.tasks.tables.columns import Columns, find_columns, holds_images
-from whichpeft.tasks.tables.table import Found, Table
+from whichpeft.tasks.tables.columns import Columns, find_columns, input_is_image
+from whichpeft.tasks.tables.table import Table, TaskTables
 from whichpeft.tasks.text import TextTask
 
 # What a table may be in a data set. `dev` is validation or test, as the others leave it.
 ROLES = ("train", "validation", "dev", "test")
 
 
-def columns_by_role(found: Found) -> tuple[dict[str, Columns], list[str]]:
+def columns_by_role(found: TaskTables) -> tuple[dict[str, Columns], list[str]]:
     """Return the columns of each table that is used, and notes on those that are not.
 
     Columns are found in train and looked up in the others, by name where both have names. A test
-    table without labels is left out, unless it is among the roles `asked` for by name.
+    table without labels is left out, unless it is among the roles `given` for by name.
     """
     tables, source = found.tables, found.source
     train = tables["train"]
@@ -40,7 +40,7 @@ def columns_by_role(found: Found) -> tuple[dict[str, Columns], list[str]]:
         own = columns if role == "train" else _same_columns(train, columns, table)
         if isinstance(own, str) or (role != "train" and _unlabelled(table, own, train, columns)):
             reason = own if isinstance(own, str) else "has no labels"
-            if role == "test" and role not in found.asked:
+            if role == "test" and role not in found.given:
                 notes.append(f"{table.where} is not used: it {reason}")
                 continue
             raise DataError(
@@ -51,24 +51,24 @@ def columns_by_role(found: Found) -> tuple[dict[str, Columns], list[str]]:
     return used, notes
 
 
-def task_from_tables(found: Found) -> TextTask | ImageTask | GenerativeTask:
+def task_from_tables(found: TaskTables) -> TextTask | ImageTask | GenerativeTask:
     """Build a task from tables by role: of images where train has a column of them, else of text.
 
     A task for language models where the source or the columns' names ask for a text to be written.
     """
-    if asks_to_write(found):
+    if is_generative(found):
         return generative_from_tables(found)
     name, train, source = found.name, found.tables["train"], found.source
     used, notes = columns_by_role(found)
     columns = used["train"]
-    images = holds_images(train, columns)
+    images = input_is_image(train, columns)
     if images and source.problem == "regression":
         raise DataError(f"task {name!r}: holds images, which are classified; leave out the regression")
-    pictures: dict[str, Picture] = {}
+    raw_images: dict[str, RawImage] = {}
     splits: dict[str, Split] = {}
     for role, own in used.items():
         table = found.tables[role]
-        splits[role] = _split_images(table, own, pictures) if images else _split(table, own)
+        splits[role] = _split_images(table, own, raw_images) if images else _split(table, own)
         dropped = len(table) - len(splits[role])
         if dropped:
             what = "image" if images else "text"
@@ -82,7 +82,7 @@ def task_from_tables(found: Found) -> TextTask | ImageTask | GenerativeTask:
         "notes": notes,
     }
     if images:
-        return dataclasses.replace(assemble(ImageTask, name, **parts), pictures=pictures)
+        return dataclasses.replace(assemble(ImageTask, name, **parts), raw_images=raw_images)
     return assemble(TextTask, name, **parts)
 
 
@@ -122,8 +122,8 @@ def _split(table: Table, columns: Columns) -> Split:
     return Split(inputs=tuple(texts), labels=tuple(labels), where=table.where)
 
 
-def _split_images(table: Table, columns: Columns, pictures: dict[str, Picture]) -> Split:
-    """Take the rows with an image and a label, putting the images among `pictures`."""
+def _split_images(table: Table, columns: Columns, raw_images: dict[str, RawImage]) -> Split:
+    """Take the rows with an image and a label, putting the images among `raw_images`."""
     inputs: list[Input] = []
     labels: list[Label] = []
     (image,) = columns.input
@@ -131,7 +131,7 @@ def _split_images(table: Table, columns: Columns, pictures: dict[str, Picture]) 
         zip(table.columns[image], table.columns[columns.label], strict=True)
     ):
         if value is not None and not is_missing(label):
-            inputs.append(keep(picture_of(value, f"{table.where} row {row}"), pictures))
+            inputs.append(register_image(raw_image_from(value, f"{table.where} row {row}"), raw_images))
             labels.append(label)
     return Split(inputs=tuple(inputs), labels=tuple(labels), where=table.where)
 
