@@ -20,7 +20,7 @@ from __future__ import annotations
 import difflib
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 _SECRETS = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HUGGINGFACE_HUB_TOKEN")
 _TOKEN = re.compile(r"\b(?:hf|api_org)_[A-Za-z0-9]{16,}|(?<=Bearer )\S+")
@@ -84,7 +84,43 @@ def without_secrets(text: str) -> str:
     return _TOKEN.sub("[secret]", text)
 
 
-def nearest(word: str, known: Iterable[str]) -> str:
-    """Return ``"; did you mean 'x'?"`` for the known word closest to `word`, or nothing."""
-    found = difflib.get_close_matches(word.lower(), list(known), n=1, cutoff=0.5)
-    return f"; did you mean {found[0]!r}?" if found else ""
+def unknown(kind: str, value: str, known: Iterable[str], *, fix: str | None = None) -> str:
+    """Write the message for a value that is not one of the known ones.
+
+    Parameters
+    ----------
+    kind : what the value names, such as ``precision``.
+    value : the value as the user wrote it.
+    known : the values that exist.
+    fix : what to do instead; ``choose`` and the known values by default.
+
+    Returns
+    -------
+    ``unknown precision 'x'; choose auto or float32``. A known value that is close comes first:
+    ``unknown precision 'float3'; did you mean 'float32'? Choose auto or float32``.
+    """
+    return f"unknown {kind} {value!r}{suggestion(value, known, fix=fix)}"
+
+
+def suggestion(value: str, known: Iterable[str], *, fix: str | None = None) -> str:
+    """Write the end of a message about an unknown value: the nearest known one, then the fix.
+
+    An empty `fix` leaves the suggestion alone, which is nothing if no known value is close.
+    """
+    known = list(known)
+    if fix is None:
+        fix = f"choose {_either(known)}"
+    close = nearest(value, known)
+    if close is None:
+        return f"; {fix}" if fix else ""
+    return f"; did you mean {close!r}?" + (f" {fix[0].upper()}{fix[1:]}" if fix else "")
+
+
+def nearest(value: str, known: Iterable[str]) -> str | None:
+    """Return the known value that is closest to `value`, or None if none is close."""
+    found = difflib.get_close_matches(value.lower(), list(known), n=1, cutoff=0.5)
+    return found[0] if found else None
+
+
+def _either(values: Sequence[str]) -> str:
+    return " or ".join(filter(None, (", ".join(values[:-1]), *values[-1:])))

@@ -169,7 +169,7 @@ def test_its_data_file_tells_the_two_apart(own, tmp_path):
 
 def test_a_table_without_full_fine_tuning_is_refused():
     assert check_published("hf_metamathqa") == "hf-metamathqa"
-    with pytest.raises(RequestError, match=r"no full fine-tuning.*domains, hf-metamathqa"):
+    with pytest.raises(RequestError, match=r"no full fine-tuning.*domains or hf-metamathqa"):
         check_published("commonsense")
 
 

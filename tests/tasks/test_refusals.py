@@ -29,7 +29,7 @@ def refusal(name: str | Path, **fields: object) -> str:
     ("content", "fields", "expected"),
     [
         (NAMED, {"label_column": "verdikt"}, "no column 'verdikt'; did you mean 'verdict'?"),
-        (NAMED, {"text_columns": ("zzz",)}, "no column 'zzz'. Its columns are sentence, verdict"),
+        (NAMED, {"text_columns": ("zzz",)}, "no column 'zzz'; its columns are sentence, verdict"),
         (GOOD, {"label_column": "7"}, "no column '7'; it has no header, so give an index from 0 to 1"),
         (NAMED, {"label_column": "1", "text_columns": ("verdict",)}, "cannot be both text and label"),
         ("one text here\tyes\nanother text\tyes\n", {}, "every label is 'yes'; at least two classes"),
@@ -67,7 +67,7 @@ def test_bad_files(tmp_path: Path, content: str, fields: dict[str, object], expe
     ("metric", "expected"),
     [
         ("mathews", "unknown metric 'mathews'; did you mean 'matthews'?"),
-        ("pearson", "A classification with 2 classes is scored by accuracy, macro_f1, matthews, f1"),
+        ("pearson", "classification with 2 classes is scored by accuracy, macro_f1, matthews, f1"),
     ],
 )
 def test_metrics_that_do_not_fit(tmp_path: Path, metric: str, expected: str) -> None:
@@ -97,7 +97,7 @@ def test_unreadable_files(tmp_path: Path, name: str, content: bytes, expected: s
 def test_missing_files_and_names(tmp_path: Path) -> None:
     (tmp_path / "reviews.csv").write_text(GOOD)
     assert "did you mean 'reviews.csv'?" in refusal(tmp_path / "review.csv")
-    assert "is not there either" in refusal(tmp_path / "nowhere" / "review.csv")
+    assert "does not exist either" in refusal(tmp_path / "nowhere" / "review.csv")
     assert "--test" in refusal(tmp_path / "reviews.csv", test=str(tmp_path / "tests.csv"))
     assert "did you mean 'stdlib-docs'?" in refusal("stdlib-doc")
     assert "did you mean 'glue/sst2'?" in refusal("glue/sst")

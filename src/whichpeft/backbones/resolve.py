@@ -18,7 +18,7 @@ from whichpeft.backbones.digits_vit import digits_vit_folder
 from whichpeft.backbones.llama2c import is_llama2c, llama2c_folder
 from whichpeft.backbones.retry import is_transient, with_retries
 from whichpeft.backbones.tiny_llama import tiny_llama_folder
-from whichpeft.errors import BackboneError, nearest
+from whichpeft.errors import BackboneError, nearest, unknown
 
 MINILM_HUB_ID = "sentence-transformers/all-MiniLM-L6-v2"
 MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
@@ -63,11 +63,12 @@ def resolve_backbone(name: str, *, weights: bool = True) -> Backbone:
     if name.count("/") > 1 or not name.strip():
         raise BackboneError(f"backbone {name!r}: no such folder, and no hub id (owner/name)")
     known = [*BACKBONES, *(() if weights else architectures())]
-    if "/" not in name and (hint := nearest(name, known)):
-        raise BackboneError(
-            f"unknown backbone {name!r}{hint} Known are {', '.join(known)}, any hub id (owner/name) "
-            f"and any folder with config.json{' and safetensors weights' if weights else ''}"
+    if "/" not in name and nearest(name, known):
+        fix = (
+            f"choose {', '.join(known)}, any hub id (owner/name) or any folder with config.json"
+            f"{' and safetensors weights' if weights else ''}"
         )
+        raise BackboneError(unknown("backbone", name, known, fix=fix))
     return _from_hub(name, weights)
 
 

@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from whichpeft.cli.output import check_format
-from whichpeft.errors import StudyError, nearest
+from whichpeft.errors import StudyError, suggestion
 
 if TYPE_CHECKING:
     from whichpeft.methods import Method
@@ -180,7 +180,7 @@ def _print(rows: Sequence[dict[str, Any]], name: str | None, format: str) -> Non
     if name is not None:
         names = [next(iter(row.values())) for row in rows]
         if name not in names:
-            raise StudyError(f"{name!r} is not listed{nearest(name, names)}")
+            raise StudyError(f"{name!r} is not listed{suggestion(name, names, fix='')}")
         rows = [rows[names.index(name)]]
     if format == "json":
         print(json.dumps(list(rows), indent=1))

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from whichpeft.errors import StudyError, nearest
+from whichpeft.errors import StudyError, unknown
 
 
 def check_format(format: str, known: Sequence[str]) -> None:
     if format not in known:
-        raise StudyError(
-            f"--format: unknown format {format!r}{nearest(format, known)} "
-            f"It is one of {', '.join(known)}"
-        )
+        raise StudyError(f"--format: {unknown('format', format, known)}")

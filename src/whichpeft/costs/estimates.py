@@ -21,7 +21,7 @@ from whichpeft.costs import CostQuery, Costs, estimate_costs, largest_batch, mea
 from whichpeft.engine.batches import as_trained_on, padded_length
 from whichpeft.engine.compute import DEVICES, Compute, choose_compute, find_devices
 from whichpeft.engine.environment import usable_cores
-from whichpeft.errors import BackboneError, StudyError, nearest
+from whichpeft.errors import BackboneError, StudyError, unknown
 from whichpeft.methods import Method, resolve_methods
 from whichpeft.planning import Cell, make_plan
 from whichpeft.planning.fake import quiet_fakes
@@ -113,9 +113,7 @@ def _compute(device: str, precision: str) -> tuple[Compute, str]:
     that is not here; it is taken to multiply bfloat16, as GPUs have for years.
     """
     if device not in DEVICES:
-        raise StudyError(
-            f"unknown device {device!r}{nearest(device, DEVICES)} It is one of {', '.join(DEVICES)}"
-        )
+        raise StudyError(unknown("device", device, DEVICES))
     try:
         found = find_devices(device)[0]
     except StudyError:

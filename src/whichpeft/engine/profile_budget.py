@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from whichpeft.errors import StudyError, nearest
+from whichpeft.errors import StudyError, unknown
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -58,10 +58,7 @@ _EXCESS_SECONDS = 0.8
 def find_profile_budget(name: str) -> ProfileBudget:
     """Return the profile budget of that name. Raises StudyError where there is none."""
     if name not in PROFILE_BUDGETS:
-        raise StudyError(
-            f"--profile: unknown profile {name!r}{nearest(name, PROFILE_BUDGETS) or '.'} "
-            f"It is one of {', '.join(PROFILE_BUDGETS)}"
-        )
+        raise StudyError(f"--profile: {unknown('profile', name, PROFILE_BUDGETS)}")
     return PROFILE_BUDGETS[name]
 
 

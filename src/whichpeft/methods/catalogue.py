@@ -9,7 +9,7 @@ from functools import cache
 from importlib.metadata import entry_points
 from typing import Any, get_type_hints
 
-from whichpeft.errors import StudyError, nearest
+from whichpeft.errors import StudyError, suggestion, unknown
 from whichpeft.methods.baselines import FewShot, Full, Head, TopLayers, ZeroShot
 from whichpeft.methods.bitfit import BitFit
 from whichpeft.methods.bottleneck import ParallelAdapter, SeriesAdapter
@@ -51,10 +51,8 @@ def _resolve_part(part: PartName, text: str) -> Method:
     if part.is_file:
         return _with_recipe(read_config(part.name, methods().values()), part, text)
     if part.name not in methods():
-        raise StudyError(
-            f"unknown method {part.name!r}{nearest(part.name, methods()) or '.'} "
-            "`whichpeft methods` lists them"
-        )
+        fix = "`whichpeft methods` lists them"
+        raise StudyError(unknown("method", part.name, methods(), fix=fix))
     return _make(methods()[part.name], part, text)
 
 
@@ -87,10 +85,9 @@ def _make(method: type[Method], part: PartName, text: str) -> Method:
         field = method.aliases.get(key, key)
         if field not in fields:
             known = [*fields, *method.aliases]
-            raise StudyError(
-                f"method {text!r}: {part.name} has no option {key!r}{nearest(key, known) or '.'} "
-                f"`whichpeft methods {part.name}` shows what it has"
-            )
+            fix = f"`whichpeft methods {part.name}` lists its options"
+            hint = suggestion(key, known, fix=fix)
+            raise StudyError(f"method {text!r}: {part.name} has no option {key!r}{hint}")
         if field in values:
             raise StudyError(f"method {text!r}: {field} is given twice")
         values[field] = check_value(fields[field], value, f"method {text!r}: {key}")

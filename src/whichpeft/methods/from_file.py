@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from whichpeft.errors import StudyError, nearest
+from whichpeft.errors import StudyError, suggestion
 from whichpeft.methods.options import check_value
 from whichpeft.methods.peft_method import PeftMethod
 from whichpeft.methods.peft_source import base_options, peft_configs
@@ -33,8 +33,8 @@ def read_config(path: str, methods: Iterable[type[Any]]) -> PeftMethod:
         raise StudyError(f"{file}: has no peft_type, so it is no PEFT config")
     if peft_type.upper() not in kinds:
         raise StudyError(
-            f"{file}: peft_type {peft_type!r} is none that the installed peft knows"
-            f"{nearest(peft_type, [kind.lower() for kind in kinds])}"
+            f"{file}: the installed peft has no peft_type {peft_type!r}"
+            f"{suggestion(peft_type, [kind.lower() for kind in kinds], fix='')}"
         )
     kept = {key: value for key, value in given.items() if key not in _BOOKKEEPING}
     method = _closest(kinds[peft_type.upper()], kept)
@@ -58,7 +58,8 @@ def _check(file: Path, given: Mapping[str, Any], peft_type: str, method: type[Pe
         known = {name: option.hint for name, option in source.options.items()}
     for key, value in given.items():
         if key not in known:
-            raise StudyError(f"{file}: {method.config} has no option {key!r}{nearest(key, known)}")
+            hint = suggestion(key, known, fix="")
+            raise StudyError(f"{file}: {method.config} has no option {key!r}{hint}")
         if known[key] is not None and value is not None and not isinstance(value, dict):
             check_value(known[key], tuple(value) if isinstance(value, list) else value, f"{file}: {key}")
 
@@ -68,7 +69,7 @@ def _read(file: Path) -> Mapping[str, Any]:
         given = json.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
         there = sorted(p.name for p in file.parent.glob("*.json")) if file.parent.is_dir() else []
-        raise StudyError(f"{file}: no such file{nearest(file.name, there)}") from None
+        raise StudyError(f"{file}: no such file{suggestion(file.name, there, fix='')}") from None
     except (OSError, UnicodeDecodeError) as error:
         raise StudyError(f"{file}: cannot be read: {error}") from None
     except (ValueError, RecursionError) as error:

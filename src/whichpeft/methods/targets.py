@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from whichpeft.errors import nearest
+from whichpeft.errors import suggestion
 
 if TYPE_CHECKING:
     import torch
@@ -53,7 +53,7 @@ def check_targets(model: torch.nn.Module, targets: Iterable[str]) -> None:
         if not any(name == target or name.endswith(f".{target}") for name in names):
             leaves = sorted({name.rpartition(".")[2] for name in names})
             known = [leaf for leaf in leaves if not leaf.isdigit()]
-            hint = nearest(target, known) or f"; it has {', '.join(known)}"
+            hint = suggestion(target, known, fix=f"it has {', '.join(known)}")
             raise ValueError(f"this backbone has no module {target!r} to target{hint}")
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from whichpeft.errors import DataError, nearest
+from whichpeft.errors import DataError, unknown
 from whichpeft.metrics.metric import Array, Metric
 
 
@@ -115,8 +115,6 @@ def metrics_by(name: str, problem: str, classes: int) -> tuple[Metric, ...]:
     if score is None:
         names = [metric.name for metric in known]
         what = f"classification with {classes} classes" if classes else problem
-        raise DataError(
-            f"unknown metric {name!r}{nearest(name, names) or '.'} "
-            f"A {what} is scored by {', '.join(names)}"
-        )
+        fix = f"{what} is scored by {', '.join(names)}"
+        raise DataError(unknown("metric", name, names, fix=fix))
     return (score, *(metric for metric in CUSTOMARY[problem] if metric is not score))

@@ -7,7 +7,7 @@ from importlib.resources import files
 
 import pandas as pd
 
-from whichpeft.errors import RequestError, nearest
+from whichpeft.errors import RequestError, suggestion
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -118,7 +118,7 @@ def canonical(name: str) -> str:
     """
     found = _ALSO.get(name, name)
     if found not in _SOURCES:
-        hint = nearest(name, (*NAMES, *_ALSO)) or f"; there are {', '.join(NAMES)}"
+        hint = suggestion(name, (*NAMES, *_ALSO), fix=f"choose {', '.join(NAMES)}")
         raise RequestError(f"no published results named {name!r}{hint}")
     return found
 

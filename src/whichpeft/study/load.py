@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from whichpeft.errors import StudyError, nearest
+from whichpeft.errors import StudyError, unknown
 from whichpeft.study.names import with_paths
 from whichpeft.study.spec import Budget, Study, TaskSource
 
@@ -183,8 +183,8 @@ def _explain(path: Path, error: ValidationError) -> str:
         model = models.get(section[0] if section else "", _Study)
         inside = f" [{'.'.join(section)}]" if section else ""
         known = list(model.model_fields)
-        hint = nearest(key, known) or f"; the keys are {', '.join(known)}"
-        return f"{path}{inside}: unknown key {key!r}{hint}"
+        fix = f"the keys are {', '.join(known)}"
+        return f"{path}{inside}: {unknown('key', key, known, fix=fix)}"
     if first["type"] == "missing":
         return f"{path}: the key {'.'.join(where)!r} is missing; it is needed"
     given = repr(first["input"])

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import InitVar, asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from whichpeft.errors import StudyError, nearest
+from whichpeft.errors import StudyError, unknown
 
 Purpose = Literal["profile", "tune", "final"]
 PROBLEMS = ("classification", "regression", "generation")
@@ -111,10 +111,7 @@ class TaskSource:
                 f"task {self.name!r}: {len(self.text_columns)} text columns; give one, or two for a pair"
             )
         if self.problem is not None and self.problem not in PROBLEMS:
-            raise StudyError(
-                f"task {self.name!r}: unknown problem {self.problem!r}{nearest(self.problem, PROBLEMS)} "
-                f"It is one of {', '.join(PROBLEMS)}"
-            )
+            raise StudyError(f"task {self.name!r}: {unknown('problem', self.problem, PROBLEMS)}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -240,16 +237,10 @@ class Study:
         if any(seed < 0 for seed in self.seeds):
             raise StudyError(f"study {self.name!r}: seeds are whole numbers from 0 on")
         if self.precision not in PRECISIONS:
-            raise StudyError(
-                f"study {self.name!r}: unknown precision {self.precision!r}"
-                f"{nearest(self.precision, PRECISIONS)} It is one of {', '.join(PRECISIONS)}"
-            )
+            raise StudyError(f"study {self.name!r}: {unknown('precision', self.precision, PRECISIONS)}")
         for name in self.track:
             if name not in TRACKERS:
-                raise StudyError(
-                    f"study {self.name!r}: track: unknown tracker {name!r}{nearest(name, TRACKERS)} "
-                    f"It is one of {', '.join(TRACKERS)}"
-                )
+                raise StudyError(f"study {self.name!r}: track: {unknown('tracker', name, TRACKERS)}")
         for key in ("threads", "shards"):
             if getattr(self, key) < 1:
                 raise StudyError(
@@ -266,10 +257,7 @@ class Study:
                 "not spread over devices; keep one of the two"
             )
         if self.quantise is not None and self.quantise not in QUANTISED:
-            raise StudyError(
-                f"study {self.name!r}: unknown quantise {self.quantise!r}"
-                f"{nearest(self.quantise, QUANTISED)} It is one of {', '.join(QUANTISED)}"
-            )
+            raise StudyError(f"study {self.name!r}: {unknown('quantise', self.quantise, QUANTISED)}")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

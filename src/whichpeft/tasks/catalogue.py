@@ -8,7 +8,7 @@ from functools import partial
 from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, Any
 
-from whichpeft.errors import DataError, WhichpeftError, nearest
+from whichpeft.errors import DataError, WhichpeftError, unknown
 from whichpeft.metrics.per_example import LM_EVAL
 from whichpeft.study import TaskSource
 from whichpeft.tasks.generative import mixtures
@@ -195,10 +195,8 @@ def _find(source: TaskSource) -> TaskTables:
     if "/" not in source.name or source.name.split("/")[0] in ("glue", *MIXTURES):
         known = list_tasks()
         listed = ", ".join(name for name in known if known[name].listed)
-        raise DataError(
-            f"unknown task {source.name!r}{nearest(source.name, known) or '.'} Known are "
-            f"{listed}; else give a file, a folder, or a hub data set (owner/name)"
-        )
+        fix = f"choose {listed}, a file, a folder or a hub data set (owner/name)"
+        raise DataError(unknown("task", source.name, known, fix=fix))
     return read_hub_tables(source)
 
 

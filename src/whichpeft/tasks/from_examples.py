@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from whichpeft.errors import DataError, nearest
+from whichpeft.errors import DataError, unknown
 from whichpeft.metrics.labelled import CUSTOMARY, metrics_by
 from whichpeft.metrics.metric import Array, Metric
 from whichpeft.study.spec import PROBLEMS
@@ -126,7 +126,7 @@ def assemble(
         raise DataError(f"{train.where}: holds no labelled examples; the split is empty")
     problem = problem or infer_problem(train.labels)
     if problem not in PROBLEMS:
-        raise DataError(f"task {name!r}: unknown problem {problem!r}{nearest(problem, PROBLEMS)}")
+        raise DataError(f"task {name!r}: {unknown('problem', problem, PROBLEMS)}")
     classification = problem == "classification"
     # Refused before any hold-out, which would otherwise meet labels it cannot use.
     classes = class_names(train, class_order) if classification else ()

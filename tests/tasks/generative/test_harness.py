@@ -217,7 +217,7 @@ def test_metrics_and_names_that_are_not_there_are_named(folder: Path) -> None:
     assert load("parity", metric="acc_norm").metrics[0].name == "lm-eval:acc_norm"
     assert load("spelling").metrics[0].name == "lm-eval:exact_match,first"
     assert load("spelling", metric="exact_match,word").metrics[0].name == "lm-eval:exact_match,word"
-    with pytest.raises(DataError, match="It is scored by acc or acc_norm"):
+    with pytest.raises(DataError, match=r"[Cc]hoose acc or acc_norm"):
         load("parity", metric="bleu")
     with pytest.raises(DataError, match="did you mean 'parity'"):
         load("party")

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from whichpeft.analysis.frontier import cost_of
 from whichpeft.analysis.rows import Row
 from whichpeft.analysis.statistics.gap import MARGIN
-from whichpeft.errors import StudyError, nearest
+from whichpeft.errors import StudyError, unknown
 from whichpeft.units import (
     parse_bytes,
     parse_duration,
@@ -107,9 +107,7 @@ def read_constraints(
     Raises StudyError, which names the option and how to write it.
     """
     if by not in COSTS:
-        raise StudyError(
-            f"--by: unknown cost {by!r}{nearest(by, COSTS) or '.'} It is one of {', '.join(COSTS)}"
-        )
+        raise StudyError(f"--by: {unknown('cost', by, COSTS)}")
     if not (math.isfinite(margin) and margin >= 0):
         raise StudyError(f"--margin is {margin}; it has to be 0 or more, in points: 2.0 or 0.5")
     given: dict[str, tuple[str, str | None, Callable[[str], float]]] = {

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 from whichpeft.analysis.statistics.intervals import CONFIDENCE
 from whichpeft.analysis.statistics.power import Needed, what_decides
 from whichpeft.analysis.statistics.random_effects import VarianceComponents, random_effects
-from whichpeft.errors import ScoresError, nearest
+from whichpeft.errors import ScoresError, unknown
 from whichpeft.metrics.metric import Array, Floats
 from whichpeft.metrics.per_example import OF_CLASSES, PSEUDO_VALUES, as_pseudo_values
 
@@ -166,10 +166,8 @@ def _pseudo_values(
         kept = [np.delete(np.arange(examples), group) for group in groups]
         return lambda row, whose: _by_groups(metric, labels, row, kept, whose)
     if metric not in PSEUDO_VALUES:
-        raise ScoresError(
-            f"unknown metric {metric!r}{nearest(metric, PSEUDO_VALUES)}; known are "
-            f"{', '.join(PSEUDO_VALUES)}, and any function of labels and predictions"
-        )
+        fix = f"choose {', '.join(PSEUDO_VALUES)} or a function of labels and predictions"
+        raise ScoresError(unknown("metric", metric, PSEUDO_VALUES, fix=fix))
     known = PSEUDO_VALUES[metric]
     if metric in OF_CLASSES:
         return lambda row, whose: known(labels, row)

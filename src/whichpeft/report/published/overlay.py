@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from whichpeft import reference
 from whichpeft.analysis import Comparison
-from whichpeft.errors import RequestError, nearest
+from whichpeft.errors import RequestError, suggestion
 from whichpeft.report.figures.figure import Figure, Size, titled, undrawn
 from whichpeft.report.figures.scales import Axes, Point
 from whichpeft.report.figures.scatter import scatter
@@ -26,8 +26,8 @@ def check_published(name: str) -> str:
     known = reference.canonical(name)
     if known not in _TABLES:
         raise RequestError(
-            f"--published {name!r}: it has no full fine-tuning that methods could be held against"
-            f"{nearest(known, _TABLES)}; these have: {', '.join(_TABLES)}"
+            f"--published {name!r}: it has no full fine-tuning to compare methods with"
+            f"{suggestion(known, _TABLES)}"
         )
     return known
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from whichpeft.errors import DataError, nearest
+from whichpeft.errors import DataError, suggestion
 from whichpeft.metrics.metric import Array
 from whichpeft.metrics.per_example import LM_EVAL
 
@@ -116,8 +116,8 @@ def find_task_folder(name: str, folder: str | None) -> str:
     if name not in index:
         where = f"in {folder}" if folder else "among those of the installed lm-evaluation-harness"
         raise DataError(
-            f"{shown}: no YAML file {where} has a task of this name{nearest(name, index) or '.'} "
-            "A folder of your own is named with --folder"
+            f"{shown}: no YAML file {where} has a task of this name"
+            f"{suggestion(name, index, fix='name a folder of your own with --folder')}"
         )
     entry = index[name]
     if entry.kind.name in ("GROUP", "TAG"):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from whichpeft.errors import DataError, nearest
+from whichpeft.errors import DataError, unknown
 from whichpeft.metrics.metric import Array, Metric
 from whichpeft.metrics.per_example import LM_EVAL
 from whichpeft.study import TaskSource
@@ -275,10 +275,7 @@ def _metrics(harness: Harness, source: TaskSource) -> tuple[Metric, ...]:
         same = [n for n in names if n.removeprefix(LM_EVAL).split(",")[0] == source.metric]
         asked = [n for n in names if n in (source.metric, LM_EVAL + source.metric)] or same
         if not asked:
-            raise DataError(
-                f"task {source.name!r}: unknown metric {source.metric!r}{nearest(source.metric, short)} "
-                f"It is scored by {' or '.join(short)}"
-            )
+            raise DataError(f"task {source.name!r}: {unknown('metric', source.metric, short)}")
         first = asked[0]
     ordered = [first, *(name for name in names if name != first)]
     return tuple(Metric(n, functools.partial(_mean, column)) for column, n in enumerate(ordered))

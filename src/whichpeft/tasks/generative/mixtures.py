@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from whichpeft.errors import DataError, nearest
+from whichpeft.errors import DataError, unknown
 from whichpeft.study import TaskSource
 from whichpeft.tasks.generative.from_examples import generative_task
 from whichpeft.tasks.generative.from_tables import instruction_prompt, prompted_rows
@@ -106,10 +106,7 @@ def _asked(source: TaskSource) -> tuple[Mixture, Sets]:
         raise DataError(f"task {source.name!r}: is one set, so sets cannot be given; name {name!r}")
     for asked in source.sets:
         if asked not in mixture.sets:
-            raise DataError(
-                f"task {source.name!r}: unknown set {asked!r}{nearest(asked, mixture.sets) or '.'} "
-                f"Its sets are {', '.join(mixture.sets)}"
-            )
+            raise DataError(f"task {source.name!r}: {unknown('set', asked, mixture.sets)}")
     names = (one,) if one else source.sets or tuple(mixture.sets)
     sets = {key: mixture.sets[key] for key in names}
     _check_metric(source, sets)

@@ -15,7 +15,7 @@ from typing import Literal
 
 import numpy as np
 
-from whichpeft.errors import DataError, nearest
+from whichpeft.errors import DataError, unknown
 from whichpeft.metrics import text as text_scores
 from whichpeft.metrics.metric import Array, Metric
 
@@ -87,7 +87,4 @@ def metrics_by(name: str) -> tuple[Evaluation, tuple[Metric, ...]]:
         for metric in metrics:
             if metric.name == name and name in _SCORES:
                 return evaluation, (metric, *(other for other in metrics if other is not metric))
-    raise DataError(
-        f"unknown metric {name!r}{nearest(name, _SCORES) or '.'} A language model is scored by "
-        f"{', '.join(_SCORES)}"
-    )
+    raise DataError(unknown("metric", name, _SCORES))

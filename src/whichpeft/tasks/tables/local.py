@@ -7,7 +7,7 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
-from whichpeft.errors import DataError, nearest
+from whichpeft.errors import DataError, suggestion
 from whichpeft.study import TaskSource
 from whichpeft.study.spec import short_name
 from whichpeft.tasks.images.folder import image_tables, is_image_folder
@@ -165,11 +165,11 @@ def _existing(path: Path, role: str | None = None) -> Path:
     beside: Mapping[str, Path] = {}
     if path.parent.is_dir():
         beside = {other.name: other for other in path.parent.iterdir()}
-        where = f"{nearest(path.name, beside) or '.'}"
-    else:
-        where = f"; the folder {path.parent} is not there either."
+    fix = "`whichpeft tasks` lists the tasks that need no file"
+    if not path.parent.is_dir():
+        fix = f"the folder {path.parent} does not exist either; {fix}"
     flag = f"--{role} " if role else ""
     raise DataError(
-        f"{flag}{path}: no such file{'' if role else ' or folder'}{where} "
-        "`whichpeft tasks` lists the tasks that need no file"
+        f"{flag}{path}: no such file{'' if role else ' or folder'}"
+        f"{suggestion(path.name, beside, fix=fix)}"
     )

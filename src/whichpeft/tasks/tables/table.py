@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from whichpeft.errors import DataError, nearest
+from whichpeft.errors import DataError, suggestion
 from whichpeft.metrics.metric import Metric
 from whichpeft.study import TaskSource
 
@@ -57,9 +57,10 @@ class Table:
                 f"{self.where}: no column {column!r}; it has no header, so give an index from 0 to "
                 f"{len(self.columns) - 1}"
             )
+        columns = ", ".join(self.names)
         raise DataError(
-            f"{self.where}: no column {column!r}{nearest(column, self.names) or '.'} "
-            f"Its columns are {', '.join(self.names)}"
+            f"{self.where}: no column {column!r}"
+            f"{suggestion(column, self.names, fix=f'its columns are {columns}')}"
         )
 
     def title(self, index: int) -> str:
