@@ -237,7 +237,7 @@ def test_nothing_is_proved_while_a_method_that_may_be_better_is_open(
     assert answer.basis == ("best bet" if is_open else "proved")
     said, told = sentence(answer), [line for line in changes(answer) if "whichpeft run" in line]
     assert ("Proved" in said, "Best bet" in said) == (not is_open, is_open)
-    assert said.endswith("Not finished or not measured alike: ia3.") == is_open
+    assert said.endswith("Not complete or not comparable: ia3.") == is_open
     assert [line.startswith("ia3 is not finished") for line in told] == [True] * is_open
 
 
@@ -275,11 +275,11 @@ def test_the_only_one_allowed_is_not_called_proved(records):
     answer = answer_of(records, read_constraints(max_train_time="25s"))
     assert (answer.chosen.method, answer.basis) == ("bitfit", "only one")
     assert answer.chosen.proved_margin is None
-    assert sentence(answer).endswith("It is the only one allowed.")
+    assert sentence(answer).endswith("It is the only method allowed.")
     constraints, methods = read_constraints(max_train_time="25s"), [*METHODS, "ia3", "dora"]
     early = answer_of(records, constraints, methods=methods)
     assert early.basis == "best bet"
-    assert "the only one allowed so far. Not finished or not measured alike: ia3 and dora." in (
+    assert "the only method allowed so far. Not complete or not comparable: ia3 and dora." in (
         sentence(early)
     )
     assert not any("would prove" in line for line in changes(early))

@@ -34,11 +34,14 @@ def folder(tmp_path: Path) -> Path:
 
 
 def run(
-    *arguments: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    *arguments: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    width: int = 100,
 ) -> tuple[int, str, str]:
     """Run a command in this process; return exit code, output and messages."""
     monkeypatch.setattr("sys.argv", ["whichpeft", *arguments])
-    monkeypatch.setenv("COLUMNS", "100")
+    monkeypatch.setenv("COLUMNS", str(width))
     with pytest.raises(SystemExit) as ended:
         cli.main()
     said = capsys.readouterr()
@@ -52,7 +55,7 @@ def test_the_answer_in_words(folder, capsys, monkeypatch):
     words = " ".join(out.split())
     assert words.startswith(
         "Use lora for minilm on glue/sst2: 88.0 points, training time 30 s. Proved: at most 2.0 points "
-        "worse than any other allowed method; > 99 % likely within that of the best."
+        "worse than any other allowed method; > 99 % likely within that margin of the best."
     )
     assert "chosen" in out
     assert "not allowed zero-shot (50.0): it trains nothing" in words
@@ -78,21 +81,18 @@ def test_the_answer_as_json_and_from_the_library(folder, capsys, monkeypatch):
     assert str(choices) == answer["sentence"]
 
 
-def test_a_narrow_terminal_drops_columns_and_says_so(folder, capsys, monkeypatch):
+def test_a_narrow_terminal_hides_columns_and_names_them(folder, capsys, monkeypatch):
     arguments = ["choose", str(folder), "--max-memory", "6GB", "--max-trainable", "100%"]
-    monkeypatch.setattr("rich.console.Console.width", 60)
-    out = run(*arguments, capsys=capsys, monkeypatch=monkeypatch)[1]
+    out = run(*arguments, capsys=capsys, monkeypatch=monkeypatch, width=60)[1]
     assert max(len(line) for line in out.splitlines()) <= 60
-    assert "not shown, for want of width:" in " ".join(out.split())
+    assert "hidden because the terminal is too narrow:" in " ".join(out.split())
 
 
 def test_nothing_fits_is_exit_code_3_and_a_sentence(folder, tmp_path, capsys, monkeypatch):
     arguments = ["choose", str(folder), "--max-train-time", "1s", "--write", str(tmp_path / "away")]
     code, out, _ = run(*arguments, capsys=capsys, monkeypatch=monkeypatch)
     assert code == 3
-    assert out.startswith(
-        "Nothing fits for minilm on glue/sst2: no method is within training time 1.0 s."
-    )
+    assert out.startswith("No method fits the limits for minilm on glue/sst2: training time 1.0 s.")
     assert not (tmp_path / "away").exists()
     code, out, _ = run(
         "choose", str(folder), "--max-latency", "20ms", "--format", "json",
@@ -108,7 +108,7 @@ def test_a_folder_without_scores_says_what_to_do(tmp_path, capsys, monkeypatch):
     Store(tmp_path).keep_study(builders.study(METHODS))
     code, out, _ = run("choose", str(tmp_path), capsys=capsys, monkeypatch=monkeypatch)
     assert code == 3
-    assert "no method was completed with a score. Run the study to its end" in " ".join(out.split())
+    assert "none is complete with a score. Finish the run" in " ".join(out.split())
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The answer in a sentence or two: what it recommends, how sure it is, and what is missing."""
+"""The answer in a sentence or two: the recommendation, its certainty, and what is missing."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def scored(scores, **costs):
     return records
 
 
-def test_an_equivalent_method_is_told_with_its_margin_and_its_costs():
+def test_an_equivalent_method_comes_with_its_margin_and_costs():
     records = scored({"full": [0.8, 0.801, 0.802], "lora:r=8": [0.801, 0.801, 0.801]}, seconds=30)
     found = answer(records, predictions=builders.predictions(records))
     assert found.method == "lora:r=8"
@@ -42,40 +42,40 @@ def test_an_equivalent_method_is_told_with_its_margin_and_its_costs():
         "3 seeds and 872 test examples",
         "2,000 training examples",
         "3 epochs",
-        "default hyperparameters, none tuned",
+        "default hyperparameters, no tuning",
     )
 
 
-def test_a_better_method_is_told_by_how_much():
+def test_a_better_method_comes_with_its_gap():
     records = scored({"full": [0.7, 0.701, 0.702], "lora:r=8": [0.8, 0.802, 0.801]})
     found = answer(records)
     assert "it is better than full by 10.0 points (" in found.text
 
 
-def test_what_is_undecided_says_what_would_decide():
+def test_an_undecided_method_comes_with_what_would_decide():
     records = scored({"full": [0.80, 0.82, 0.84], "lora:r=8": [0.86, 0.80, 0.88]})
     found = answer(records)
-    assert "not decided" in found.text
+    assert "undecided" in found.text
     assert "A best bet, not proved" in found.text
     assert any(
-        line.startswith("Cannot be told from full yet: lora:r=8") and "would decide" in line
-        for line in found.beside
+        line.startswith("Not yet distinguishable from full: lora:r=8") and "would decide" in line
+        for line in found.remarks
     )
 
 
-def test_gaps_that_agree_on_every_seed_tell_nothing_of_chance():
+def test_equal_gaps_on_every_seed_give_no_certainty():
     records = scored({"full": [0.7, 0.701, 0.702], "lora:r=8": [0.8, 0.801, 0.802]})
     found = answer(records)
-    assert "A best bet, the highest score: how sure that is cannot be told." in found.text
+    assert "A best bet: the highest score. How certain that is cannot be estimated." in found.text
 
 
 def test_the_baseline_can_be_the_answer():
     records = scored({"full": [0.9, 0.901, 0.902], "lora:r=8": [0.7, 0.701, 0.702]})
     found = answer(records)
-    assert found.text.startswith("Use full: 90.1 points. Nothing with less training time is proved")
+    assert found.text.startswith("Use full: 90.1 points. No method with less training time is proved")
 
 
-def test_without_a_profile_what_is_cheap_is_told_by_what_trains():
+def test_without_a_profile_trainable_parameters_are_the_cost():
     records = [
         builders.final(method, seed, score + seed / 1000, adapter=adapter)
         for method, score, adapter in (("full", 0.8, builders.BASE), ("lora:r=8", 0.85, 10_000))
@@ -83,32 +83,35 @@ def test_without_a_profile_what_is_cheap_is_told_by_what_trains():
     ]
     found = answer(records)
     assert found.method == "lora:r=8"
-    assert "training time was not measured: what is cheap is told by trainable" in found.beside[0]
+    assert (
+        "training time was not measured, so trainable parameters are the cost compared"
+        in found.remarks[0]
+    )
 
 
 def test_one_seed_proves_nothing():
     found = answer(scored({"full": [0.8], "lora:r=8": [0.9]}), seeds=[0])
     assert found.method == "lora:r=8"
-    assert "A best bet from one seed, which proves nothing: run at least 3." in found.text
-    assert "not decided" not in found.text
+    assert "A best bet from one seed, which proves nothing: run at least 3 seeds." in found.text
+    assert "undecided" not in found.text
 
 
-def test_without_a_baseline_it_says_that_the_loss_is_unknown():
+def test_without_a_baseline_the_loss_is_unknown():
     records = scored({"lora:r=8": [0.8, 0.81, 0.82], "bitfit": [0.7, 0.71, 0.72]})
     found = answer(records, methods=["lora:r=8", "bitfit"])
     assert found.text.startswith("Use lora:r=8: 81.0 points, 0.050 % of the parameters trained and 30 s")
     assert "The baseline full is not in the study" in found.text
-    assert not any("Cannot be told" in line for line in found.beside)
+    assert not any("distinguishable" in line for line in found.remarks)
 
 
-def test_what_is_not_finished_may_change_it():
+def test_an_unfinished_method_may_change_the_answer():
     records = scored({"full": [0.8, 0.81, 0.82], "lora:r=8": [0.8]})
     found = answer(records)
     assert found.method == "full"
-    assert "That is of what is finished and measured alike; lora:r=8 may change it" in found.text
+    assert "Based on the methods that are complete and comparable; lora:r=8 may change it" in found.text
 
 
-def test_a_method_that_is_no_better_than_no_training_is_not_praised():
+def test_a_method_no_better_than_no_training_is_flagged():
     records = scored({"full": [0.50, 0.52, 0.48], "lora:r=8": [0.49, 0.51, 0.50]})
     records += [builders.final("zero-shot", seed, 0.5 + seed / 100, adapter=0) for seed in range(3)]
     records.append(builders.idle_profile())
@@ -116,7 +119,7 @@ def test_a_method_that_is_no_better_than_no_training_is_not_praised():
     assert "is not proved better than zero-shot, no training at all." in found.text
 
 
-def test_where_all_failed_each_reason_is_given_once():
+def test_if_all_methods_failed_each_reason_appears_once():
     records = [
         builders.ended(method, "failed", "out of memory", phase="fit", purpose=purpose)
         for method in ("full", "lora:r=8")
@@ -125,21 +128,22 @@ def test_where_all_failed_each_reason_is_given_once():
     records.append(builders.ended("prefix", "refused", "it has no attention"))
     found = answer(records, methods=["full", "lora:r=8", "prefix"])
     assert found.method is None
-    assert found.text.startswith("Nothing can be recommended yet. full and lora:r=8: ")
+    assert found.text.startswith("No method can be recommended yet. full and lora:r=8: ")
     assert found.text.count("the profile failed in fit: out of memory") == 1
     assert "prefix: refused: it has no attention." in found.text
 
 
-def test_where_nothing_is_finished_it_says_so():
+def test_without_finished_methods_nothing_is_recommended():
     found = answer([])
     assert found.method is None
     assert found.text == (
-        "Nothing can be recommended yet. full and lora:r=8: partial: the final trials were not run yet."
+        "No method can be recommended yet. "
+        "full and lora:r=8: partial: the final trials were not run yet."
     )
     assert found.conditions[0] == "no score yet"
 
 
-def test_several_tasks_are_answered_each_and_together():
+def test_several_tasks_have_an_answer_each_and_one_overall():
     study = builders.study(["full", "lora:r=8"], task=None, tasks=["a", "b"])
     records = [
         record
@@ -155,7 +159,7 @@ def test_several_tasks_are_answered_each_and_together():
     assert found[2].text.startswith("Use lora:r=8: 83.1 points on average, 3.0 more than full")
 
 
-def test_the_terminal_ends_with_it_and_no_reason_can_steer_the_terminal():
+def test_the_answer_ends_the_output_without_control_characters():
     records = scored({"full": [0.8, 0.81, 0.82]})
     records.append(builders.ended("lora:r=8", "failed", "\x1b[2Jgone", phase="fit"))
     report = Report(builders.study(["full", "lora:r=8"]), records)
@@ -166,7 +170,7 @@ def test_the_terminal_ends_with_it_and_no_reason_can_steer_the_terminal():
 
 
 @pytest.mark.parametrize("method", ["<script>alert(1)</script>", "a\nb\tc"])
-def test_a_name_stays_text_on_one_line(method):
+def test_a_method_name_stays_on_one_line(method):
     records = scored({"full": [0.7, 0.71, 0.72], method: [0.8, 0.81, 0.82]})
     found = answer(records, methods=["full", method])
     assert f"Use {' '.join(method.split())}: " in found.text

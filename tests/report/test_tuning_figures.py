@@ -71,7 +71,7 @@ def test_can_be_written(report, tmp_path):
 def test_a_tuned_method_is_one_point_as_tuned(report):
     figure = figures(report.comparisons[0], PRINT)["score-against-time"]
     assert str(figure.chart.to_dict()).count("'name': 'lora:r=8'") == 1
-    assert "Methods as tuned; by default zero-shot." in figure.caption
+    assert "Hyperparameters: tuned; defaults for zero-shot." in figure.caption
     efficiency = figures(report.comparisons[0], PRINT)["efficiency"]
     assert "lora:r=8 (2)" not in str(efficiency.chart.to_dict())
 

@@ -51,7 +51,9 @@ def test_verdicts_say_that_nothing_was_tuned(report):
     # There is nothing to tune, and nothing to hold against what is undecided anyway.
     assert "worse  " in line(text, "zero-shot")
     assert "undecided  " in line(text, "bitfit")
-    assert line(text, "untuned:").startswith("untuned: every method ran at its default hyperparameters")
+    assert line(text, "untuned:").startswith(
+        "untuned: every method ran with its default hyperparameters"
+    )
     assert [row["verdict"] for row in json.loads(report.to_json())] == [
         "baseline", "equivalent", "undecided", "worse", "worse",
     ]  # fmt: skip
@@ -74,7 +76,7 @@ def test_tuned_rows_are_not_called_untuned(records):
     found = printed(Report(builders.study(METHODS), whole, predictions=builders.predictions(whole)))
     assert "equivalent, untuned" in line(found, "lora:r=8  ")
     assert "equivalent  " in line(found, "lora:r=8 (tuned)  ")
-    assert "every method ran at its default" not in found
+    assert "every method ran with its default" not in found
 
 
 def test_proved_margins_are_never_rounded_down(records, report):

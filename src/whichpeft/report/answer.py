@@ -1,4 +1,4 @@
-"""The answer to "which method?" in a few sentences, for a reader who reads nothing else."""
+"""The answer to "which method?" in a few sentences, for readers who read nothing else."""
 
 from __future__ import annotations
 
@@ -34,24 +34,32 @@ _MOST_NAMED = 3
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ShortAnswer:
-    """What the records of a backbone on one task, or over several, say of "which method?".
-
-    method: the recommended one as typed; None where nothing can be recommended. basis: what that
-    rests on. text: the recommendation and how sure it is, one to three sentences. beside: what is
-    open, and what would change it, a sentence each. conditions: what it holds for, a phrase each.
-    """
+    """The answer to "which method?" for one backbone, on one task or over several."""
 
     backbone: str
+    """The backbone's name."""
+
     tasks: tuple[str, ...]
+    """The tasks that the answer covers."""
+
     method: str | None
+    """The recommended method as written by the user; None if none can be recommended."""
+
     basis: Basis | None
+    """What the recommendation rests on."""
+
     text: str
-    beside: tuple[str, ...] = ()
+    """The recommendation and how certain it is, in one to three sentences."""
+
+    remarks: tuple[str, ...] = ()
+    """What is undecided and what would change the answer, one sentence each."""
+
     conditions: tuple[str, ...] = ()
+    """What the answer holds for, one phrase each."""
 
     @property
     def heading(self) -> str:
-        """Name what it is about: ``minilm on sst2``."""
+        """Return what the answer is about: ``minilm on sst2``."""
         if len(self.tasks) > _MOST_NAMED:
             return plain(f"{self.backbone} over {len(self.tasks)} tasks")
         return plain(f"{self.backbone} on {join_words(self.tasks)}")
@@ -63,7 +71,7 @@ class ShortAnswer:
 def short_answers(
     study: Study, comparisons: Sequence[Comparison], answers: Sequence[Answer]
 ) -> list[ShortAnswer]:
-    """Put answers into words; the first ones are those of the comparisons, in their order."""
+    """Put answers into words; the answers for single tasks come first, in the order of comparisons."""
     return [
         _short(study, answer, comparisons[i] if i < len(comparisons) else None)
         for i, answer in enumerate(answers)
@@ -71,37 +79,37 @@ def short_answers(
 
 
 def print_answers(found: Sequence[ShortAnswer], console: Console) -> None:
-    """Print the answers, what is open beneath each."""
+    """Print the answers, each followed by its remarks."""
     from rich.text import Text
 
     for answer in found:
         console.print()
         console.print(Text.assemble((f"{answer.heading}  ", "dim"), (answer.text, "bold")))
-        for line in answer.beside:
+        for line in answer.remarks:
             console.print(Text(line, style="dim"))
 
 
 def _short(study: Study, answer: Answer, comparison: Comparison | None) -> ShortAnswer:
     if answer.chosen is None:
-        sentences, beside = [_nothing(answer, comparison)], []
+        sentences, remarks = [_nothing(answer, comparison)], []
     else:
         sentences = [_advice(answer, comparison, study.baseline), _certainty(answer)]
         doubt = caveat_nothing(answer)
         sentences += [doubt] if doubt else []
-        beside = [*_by_another_cost(answer), *_undecided(comparison), *changes(answer)]
+        remarks = [*_by_another_cost(answer), *_undecided(comparison), *changes(answer)]
     return ShortAnswer(
         backbone=answer.backbone,
         tasks=answer.tasks,
         method=None if answer.chosen is None else answer.chosen.method,
         basis=answer.basis,
         text=plain(" ".join(sentences)),
-        beside=tuple(map(plain, beside)),
+        remarks=tuple(map(plain, remarks)),
         conditions=tuple(map(plain, _conditions(study, answer, comparison))),
     )
 
 
 def _nothing(answer: Answer, comparison: Comparison | None) -> str:
-    """Say why no method can be recommended, each reason once with its methods."""
+    """Explain why no method can be recommended; each reason appears once, with its methods."""
     if comparison is None:
         return "No method can be recommended for all of these tasks yet."
     trained = [c for c in answer.candidates if c.trains] or list(answer.candidates)
@@ -112,11 +120,11 @@ def _nothing(answer: Answer, comparison: Comparison | None) -> str:
     told = [f"{join_words(names, most=_MOST_NAMED)}: {reason}" for reason, names in by_reason.items()]
     more = len(told) - _MOST_NAMED
     rest = [f"{counted(more, 'other reason')} in the table"] if more > 0 else []
-    return ". ".join(["Nothing can be recommended yet", *told[:_MOST_NAMED], *rest]) + "."
+    return ". ".join(["No method can be recommended yet", *told[:_MOST_NAMED], *rest]) + "."
 
 
 def _advice(answer: Answer, comparison: Comparison | None, baseline: str) -> str:
-    """Say what to use, how it stands to the baseline, and at what cost."""
+    """Recommend a method, with its score relative to the baseline and its costs."""
     chosen = answer.chosen
     assert chosen is not None
     score = f"{points(chosen.score.mean or 0.0):.1f} points"
@@ -132,7 +140,7 @@ def _advice(answer: Answer, comparison: Comparison | None, baseline: str) -> str
         cost = _absolute(row)
         return (
             f"Use {named(row)}: {score}{f', {cost}' if cost else ''}. The baseline "
-            f"{comparison.baseline} is not in the study, so what that gives up is not known."
+            f"{comparison.baseline} is not in the study, so the loss in score is unknown."
         )
     if base is row:
         margin = f"{points(answer.constraints.margin):.1f}"
@@ -140,11 +148,11 @@ def _advice(answer: Answer, comparison: Comparison | None, baseline: str) -> str
         if len(answer.allowed) == 1:
             return f"Use {named(row)}: {score}."
         return (
-            f"Use {named(row)}: {score}. Nothing with {less} {answer.constraints.cost.words} "
-            f"is proved to come within {margin} points of the best."
+            f"Use {named(row)}: {score}. No method with {less} {answer.constraints.cost.words} "
+            f"is proved to be within {margin} points of the best."
         )
     if base["score_mean"] is None:
-        return f"Use {named(row)}: {score}. Of {named(base)}, the baseline, no score is known."
+        return f"Use {named(row)}: {score}. The baseline {named(base)} has no score."
     costs = _relative(row, base)
     verb = {
         "equivalent": f"it is equivalent to {named(base)} {proves(row)} points",
@@ -167,7 +175,7 @@ def _gap(row: Row) -> Interval:
 
 
 def _between(gap: Interval) -> str:
-    """Show the size of a gap with its interval, without a sign: ``5.2 points (3.1 to 7.3)``."""
+    """Format the size of a gap and its interval without a sign: ``5.2 points (3.1 to 7.3)``."""
     mean, low, high = (None if value is None else points(value) for value in gap)
     if mean is None:
         return "an unknown number of points"
@@ -179,18 +187,18 @@ def _between(gap: Interval) -> str:
 
 
 def _apart(gap: Interval, base: str) -> str:
-    """Say how far a score is from the baseline's where that is not decided."""
+    """Describe a gap to the baseline that is undecided."""
     if gap.mean is None:
         return f"not compared with {base}"
     more = "more" if gap.mean >= 0 else "less"
     text = f"{abs(points(gap.mean)):.1f} {more} than {base}"
     if gap.low is None or gap.high is None:
         return text
-    return f"{text} ({points(gap.low):+.1f} to {points(gap.high):+.1f}, not decided)"
+    return f"{text} ({points(gap.low):+.1f} to {points(gap.high):+.1f}, undecided)"
 
 
 def _to_baseline(answer: Answer, baseline: str) -> str:
-    """Say over several tasks how the chosen method stands to the baseline."""
+    """Compare the chosen method with the baseline over several tasks."""
     base = next((c for c in answer.candidates if c.method == baseline), None)
     if base is None or base is answer.chosen or base.gap.mean is None:
         return ""
@@ -204,7 +212,7 @@ def _to_baseline(answer: Answer, baseline: str) -> str:
 
 
 def _relative(row: Row, base: Row) -> str:
-    """Name costs as shares of the baseline's: ``at 0.5 % of its trained parameters and ...``."""
+    """Format costs as shares of the baseline's: ``with 0.5 % of its trained parameters and ...``."""
     parts = []
     if row["trainable_parameters"] is not None and base["trainable_parameters"]:
         share = 100 * row["trainable_parameters"] / base["trainable_parameters"]
@@ -212,7 +220,7 @@ def _relative(row: Row, base: Row) -> str:
     for key, words in (("train_seconds_reduction", "training time"), ("memory_reduction", "memory")):
         if row[key] is not None:
             parts.append(f"{100 * (1 - row[key]):.0f} % of its {words}")
-    return f"at {join_words(parts)}" if parts else ""
+    return f"with {join_words(parts)}" if parts else ""
 
 
 def _absolute(row: Row) -> str:
@@ -225,18 +233,20 @@ def _absolute(row: Row) -> str:
 
 
 def _certainty(answer: Answer) -> str:
-    """Say how sure the recommendation is."""
+    """State how certain the recommendation is."""
     chosen = answer.chosen
     assert chosen is not None
     margin = f"{points(answer.constraints.margin):.1f} points"
     if answer.still_open:
-        lead = f"That is of what is finished and measured alike; {open_names(answer)} may change it"
+        lead = (
+            f"Based on the methods that are complete and comparable; {open_names(answer)} may change it"
+        )
     elif answer.basis == "only one":
         return "It is the only method that can be chosen."
     elif answer.evidence is not None and answer.evidence.fewest_seeds < 2:
-        return "A best bet from one seed, which proves nothing: run at least 3."
+        return "A best bet from one seed, which proves nothing: run at least 3 seeds."
     elif chosen.probability is None and not answer.within_margin:
-        return "A best bet, the highest score: how sure that is cannot be told."
+        return "A best bet: the highest score. How certain that is cannot be estimated."
     elif answer.within_margin:
         lead = f"Proved: at most {margin} worse than any other method tried"
     else:
@@ -250,18 +260,18 @@ def _by_another_cost(answer: Answer) -> list[str]:
     if answer.constraints.by == Constraints().by:
         return []
     words = Constraints().cost.words
-    return [f"The {words} was not measured: what is cheap is told by {answer.constraints.cost.words}."]
+    return [f"The {words} was not measured, so {answer.constraints.cost.words} are the cost compared."]
 
 
 def _undecided(comparison: Comparison | None) -> list[str]:
-    """Name the methods that cannot be told from the baseline yet, with what would decide."""
+    """Name the methods that are undecided against the baseline, with what would decide."""
     if comparison is None:
         return []
     shown = {named(row) for row in comparison.answers}
     found = [(method, needed) for method, needed in undecided(comparison) if method in shown]
     if not found:
         return []
-    lead = f"Cannot be told from {comparison.baseline} yet: "
+    lead = f"Not yet distinguishable from {comparison.baseline}: "
     if len({needed for _, needed in found}) == 1:
         names = join_words((method for method, _ in found), most=_MOST_NAMED)
         return [f"{lead}{names}: {found[0][1]}."]
@@ -270,7 +280,7 @@ def _undecided(comparison: Comparison | None) -> list[str]:
 
 
 def _conditions(study: Study, answer: Answer, comparison: Comparison | None) -> list[str]:
-    """Name what an answer holds for: metric, what intervals cover, budget, tuning."""
+    """List what an answer holds for: metric, intervals, budget and tuning."""
     budget = study.budget
     parts = [answer.metric or "no score yet"]
     if comparison is not None:
@@ -285,5 +295,5 @@ def _conditions(study: Study, answer: Answer, comparison: Comparison | None) -> 
     if budget.tuning_trials:
         parts.append(f"every method tuned with {budget.tuning_trials} trials")
     else:
-        parts.append("default hyperparameters, none tuned")
+        parts.append("default hyperparameters, no tuning")
     return parts

@@ -1,4 +1,4 @@
-"""Answers to "which method?" as text and as JSON."""
+"""Answers to "which method?" as text and JSON."""
 
 from __future__ import annotations
 
@@ -20,17 +20,18 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-_BETWEEN = 2  # blank cells between two columns, beside the one that divides them
+_BETWEEN = 2  # blank cells between two columns, in addition to the divider
 
 
 @dataclass(frozen=True)
 class Choices(Sequence[Answer]):
     """The answer for each backbone and task, then for each backbone over all of its tasks.
 
-    Printing it shows the sentences; `print` the tables too.
+    ``str()`` gives the sentences alone; `print` adds the tables.
     """
 
     answers: tuple[Answer, ...]
+    """One answer per question, in that order."""
 
     def __len__(self) -> int:
         return len(self.answers)
@@ -43,13 +44,13 @@ class Choices(Sequence[Answer]):
 
     @property
     def method(self) -> str | None:
-        """Return the first answer's method as typed; None where nothing fits."""
+        """The first answer's method as written by the user; None if no method fits."""
         chosen = self.answers[0].chosen if self.answers else None
         return None if chosen is None else chosen.method
 
     @property
     def fits(self) -> bool:
-        """Whether there is a method for any of the questions."""
+        """Whether any question has a method that fits."""
         return any(answer.chosen is not None for answer in self.answers)
 
     def to_json(self) -> str:
@@ -73,53 +74,52 @@ class Choices(Sequence[Answer]):
 
 
 def sentence(answer: Answer) -> str:
-    """Say in words what to use, what that rests on, or that nothing fits."""
-    where = f"{answer.backbone} on {' and '.join(answer.tasks)}"
+    """Return the recommendation and its basis in words, or why no method fits."""
+    subject = f"{answer.backbone} on {' and '.join(answer.tasks)}"
     chosen, constraints = answer.chosen, answer.constraints
     if chosen is None:
-        return plain(_nothing(answer, where))
+        return plain(_nothing(answer, subject))
     margin = f"{points(constraints.margin):.1f} points"
     cost = chosen.costs[constraints.by]
     paid = "" if cost is None else f", {constraints.cost.words} {constraints.cost.show(cost)}"
     tuned = "" if chosen.variant == "default" else f" ({chosen.variant})"
     score = f"{points(chosen.score.mean or 0.0):.1f} points{paid}"
     if answer.basis == "only one":
-        why = "It is the only one allowed."
+        why = "It is the only method allowed."
     elif len(answer.allowed) == 1:
-        why = "Best bet: the only one allowed so far."
+        why = "Best bet: the only method allowed so far."
     elif answer.within_margin:
         proved = "Best bet" if answer.still_open else "Proved"
         why = f"{proved}: at most {margin} worse than any other allowed method{_likely(chosen)}."
     elif chosen.probability is None:
-        why = "Best bet: the highest score; how sure that is cannot be told."
+        why = "Best bet: the highest score; how certain that is cannot be estimated."
     else:
         chance = show_chance(chosen.probability)
         why = f"Best bet, not proved: {chance} likely within {margin} of the best."
-    still = f" Not finished or not measured alike: {open_names(answer)}." if answer.still_open else ""
-    return plain(f"Use {chosen.method}{tuned} for {where}: {score}. {why}{still}")
+    still = f" Not complete or not comparable: {open_names(answer)}." if answer.still_open else ""
+    return plain(f"Use {chosen.method}{tuned} for {subject}: {score}. {why}{still}")
 
 
 def _likely(chosen: Candidate) -> str:
     if chosen.probability is None:
         return ""
-    return f"; {show_chance(chosen.probability)} likely within that of the best"
+    return f"; {show_chance(chosen.probability)} likely within that margin of the best"
 
 
-def _nothing(answer: Answer, where: str) -> str:
+def _nothing(answer: Answer, subject: str) -> str:
     if not any(candidate.place is not None for candidate in answer.candidates):
         return (
-            f"Nothing can be chosen for {where}: no method was completed with a score. "
-            "Run the study to its end; `whichpeft check` says what is missing."
+            f"No method can be chosen for {subject}: none is complete with a score. "
+            "Finish the run; `whichpeft check` lists what is missing."
         )
     limits = ", ".join(
         f"{COSTS[name].words} {COSTS[name].shown_limit(limit)}"
         for name, limit in answer.constraints.limits.items()
     )
     if not limits:
-        return (
-            f"Nothing can be chosen for {where}: {answer.constraints.cost.words} is known of no method."
-        )
-    return f"Nothing fits for {where}: no method is within {limits}."
+        cost = answer.constraints.cost.words
+        return f"No method can be chosen for {subject}: none has a measured {cost}."
+    return f"No method fits the limits for {subject}: {limits}."
 
 
 def _print(answer: Answer, console: Console) -> None:
@@ -144,7 +144,7 @@ def _print(answer: Answer, console: Console) -> None:
 
 
 def _table(answer: Answer, shown: Sequence[Candidate], width: int) -> Table:
-    """Return a table of the allowed methods with as many columns as the width holds."""
+    """Return a table of the allowed methods with as many columns as fit the width."""
     from rich import box
     from rich.table import Table
     from rich.text import Text
@@ -155,7 +155,7 @@ def _table(answer: Answer, shown: Sequence[Candidate], width: int) -> Table:
     wide = {title: max(map(len, texts)) + _BETWEEN + 1 for title, texts in cells.items()}
     wide["method"] = min(wide["method"], longest)
     limited = [COSTS[name].title for name in answer.constraints.limits if name != answer.constraints.by]
-    for title in ("frontier", "proved", *limited, "likely"):  # what is least needed goes first
+    for title in ("frontier", "proved", *limited, "likely"):  # the least important goes first
         if sum(wide.values()) > width:
             del wide[title]
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, _BETWEEN, 0, 0), show_edge=False)
@@ -175,7 +175,7 @@ def _table(answer: Answer, shown: Sequence[Candidate], width: int) -> Table:
 
 
 def _columns(answer: Answer) -> dict[str, Callable[[Candidate], str]]:
-    """Return what is shown of each candidate, by the heading."""
+    """Return a formatter of candidates for each column, by its heading."""
     costs = dict.fromkeys([answer.constraints.by, *answer.constraints.limits])
     some_tuned = len({candidate.variant for candidate in answer.allowed}) > 1
 
@@ -202,19 +202,19 @@ def _cost(name: str) -> Callable[[Candidate], str]:
 
 
 def _legend(answer: Answer, table: Table) -> str:
-    """Say what the columns of a table mean, and which it has no room for."""
+    """Explain the columns of a table, and name those that did not fit."""
     margin, cost = f"{points(answer.constraints.margin):.1f} points", answer.constraints.cost.words
     meanings = {
-        "gap": "score, gap to the chosen method: points, 95 % intervals",
-        "likely": f"likely: probability of being within {margin} of the best allowed",
+        "gap": "score and gap to the chosen method: points, 95 % intervals",
+        "likely": f"likely: probability of being within {margin} of the best allowed method",
         "proved": "proved: smallest margin, in points, for which that is proved",
-        "frontier": f"frontier: probability that no method beats it in score and {cost}",
+        "frontier": f"frontier: probability that no method beats it in both score and {cost}",
     }
     shown = [str(column.header) for column in table.columns]
     dropped = [title for title in _columns(answer) if title not in shown]
     lines = [meaning for title, meaning in meanings.items() if title in shown]
     if dropped:
-        lines.append(f"not shown, for want of width: {', '.join(dropped)}")
+        lines.append(f"hidden because the terminal is too narrow: {', '.join(dropped)}")
     return "; ".join(lines)
 
 

@@ -1,4 +1,4 @@
-"""Text that is safe to show, whatever the records say."""
+"""Text that is safe to show, whatever the records contain."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ UNKNOWN = "\N{EN DASH}"
 def plain(text: object) -> str:
     """Return text on one line, without control characters that could steer a terminal."""
     text = str(text)
-    if text.isascii() and text.isprintable():  # nearly all text: nothing to look for
+    if text.isascii() and text.isprintable():  # nearly all text: nothing to remove
         return " ".join(text.split())
     kept = "".join(" " if unicodedata.category(c)[0] in "CZ" else c for c in text)
     return " ".join(kept.split())
 
 
 def named(row: Row) -> str:
-    """Return a row's method as typed, and whether it stands there as tuned."""
+    """Return a row's method as written by the user, marked if its hyperparameters are tuned."""
     return plain(row["method"]) + (" (tuned)" if row["variant"] == "tuned" else "")
 
 
 def tuned_note(comparison: Comparison) -> str:
-    """Say with which hyperparameters a method stands where it has rows for more than one."""
+    """Explain which hyperparameters a figure shows for methods that were tuned."""
     if not comparison.searches:
         return ""
     rest = [
@@ -32,4 +32,4 @@ def tuned_note(comparison: Comparison) -> str:
         for row in comparison.answers
         if row["variant"] != "tuned" and row["score_mean"] is not None
     ]
-    return f" Methods as tuned{'; by default ' if rest else ''}{', '.join(rest)}."
+    return f" Hyperparameters: tuned{'; defaults for ' if rest else ''}{', '.join(rest)}."
