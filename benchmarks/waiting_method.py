@@ -6,15 +6,14 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from whichpeft.methods import PlainAdapter, PlainMethod
+from whichpeft.methods import MethodInfo, PlainAdapter, PlainMethod
 
 
 @dataclass(frozen=True, kw_only=True)
 class Waiting(PlainMethod):
     """Waits for a twentieth of a second; a trial's process and model take about three more."""
 
-    name = "waiting"
-    description = "does nothing for a while"
+    info = MethodInfo(name="waiting", description="does nothing for a while")
 
     def apply(self, model: Any, context: Any) -> PlainAdapter:
         time.sleep(0.05)

@@ -1,25 +1,24 @@
-"""A method of one's own: only the weights train whose names hold one of a few words, and the head."""
+"""A method of your own: trains the head and the weights whose names contain one of a few words."""
 
 from dataclasses import dataclass
 
-from whichpeft.methods import PlainAdapter, PlainMethod
+from whichpeft.methods import MethodInfo, PlainAdapter, PlainMethod
 
 
 @dataclass(frozen=True, kw_only=True)
 class Selective(PlainMethod):
-    """Selective tuning.
+    """Selective tuning."""
 
-    words: what the name of a weight has to hold to train; the values' projections by default.
-    """
-
-    name = "selective"
-    description = "a selection of the weights trains, by name"
-    usual_learning_rate = 5e-4
-    learning_rate_source = "a guess between full fine-tuning and LoRA; tune it"
-    scales_with_width = True
-    choices = {"words": (("value", "v_proj"), ("query", "q_proj"))}  # noqa: RUF012
-
+    info = MethodInfo(
+        name="selective",
+        description="trains the weights whose names contain given words",
+        learning_rate=5e-4,
+        learning_rate_source="a guess between full fine-tuning and LoRA; tune it",
+        scales_with_width=True,
+        choices={"words": (("value", "v_proj"), ("query", "q_proj"))},
+    )
     words: tuple[str, ...] = ("value", "v_proj")
+    """A weight trains if its name contains one of these; by default the value projections."""
 
     def refuses(self, backbone, task, budget):
         names = [name for name, _ in task.build_on_meta(backbone).named_parameters()]

@@ -8,15 +8,14 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from whichpeft.methods import PlainAdapter, PlainMethod
+from whichpeft.methods import MethodInfo, PlainAdapter, PlainMethod
 
 
 @dataclass(frozen=True, kw_only=True)
 class Killed(PlainMethod):
     """Its process is killed as the kernel kills one for which there is no memory left."""
 
-    name = "killed"
-    description = "dies"
+    info = MethodInfo(name="killed", description="dies")
 
     def apply(self, model: Any, context: Any) -> PlainAdapter:
         os.kill(os.getpid(), signal.SIGKILL)
@@ -27,8 +26,7 @@ class Killed(PlainMethod):
 class Hungry(PlainMethod):
     """Takes memory, bit by bit, until somebody ends it."""
 
-    name = "hungry"
-    description = "takes all there is"
+    info = MethodInfo(name="hungry", description="takes all there is")
 
     def apply(self, model: Any, context: Any) -> PlainAdapter:
         taken = []

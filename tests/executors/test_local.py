@@ -99,13 +99,12 @@ SLEEPY = """
 import time
 from dataclasses import dataclass
 
-from whichpeft.methods import PlainAdapter, PlainMethod
+from whichpeft.methods import MethodInfo, PlainAdapter, PlainMethod
 
 
 @dataclass(frozen=True, kw_only=True)
 class Sleepy(PlainMethod):
-    name = "sleepy"
-    description = "does nothing for a while"
+    info = MethodInfo(name="sleepy", description="does nothing for a while")
 
     def apply(self, model, context):
         time.sleep(0.05)  # and about 0.15 s for its process and its model

@@ -24,7 +24,7 @@ from transformers import (
 
 from whichpeft.backbones import resolve_backbone
 from whichpeft.methods import MethodContext, resolve_method
-from whichpeft.methods.placements import attention_ends, feed_forward_ends, feed_forward_modules
+from whichpeft.methods.layers import attention_ends, feed_forward_ends, feed_forward_modules
 from whichpeft.methods.tuners.bottleneck import (
     BottleneckConfig,
     ParallelAdapterConfig,

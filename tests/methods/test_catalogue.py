@@ -14,14 +14,14 @@ from peft.mapping import PEFT_TYPE_TO_TUNER_MAPPING as TUNERS
 from whichpeft.errors import StudyError
 from whichpeft.methods import LogRange, methods, resolve_method
 from whichpeft.methods import peft_catalogue as catalogue
-from whichpeft.methods.facts import peft_facts
+from whichpeft.methods.peft_facts import peft_facts
 from whichpeft.methods.peft_method import PeftMethod
 from whichpeft.methods.peft_source import UNREAD, ConfigSource, OptionSource, base_options, peft_configs
 
 
 def test_every_config_of_the_installed_peft_is_read_as_it_is() -> None:
     sources = peft_configs()
-    ours = {method.peft_type for method in methods().values() if issubclass(method, PeftMethod)}
+    ours = {method.peft.peft_type for method in methods().values() if issubclass(method, PeftMethod)}
     installed = {kind.value: config for kind, config in CONFIGS.items()}
     assert sources.keys() <= installed.keys()
     assert {name for name in installed if name not in sources} <= ours - sources.keys()
@@ -39,25 +39,27 @@ def test_what_every_config_has_is_read_from_the_base_class() -> None:
 
 
 def test_every_type_of_the_installed_peft_is_a_method() -> None:
-    reached = {method.peft_type for method in methods().values() if issubclass(method, PeftMethod)}
+    reached = {method.peft.peft_type for method in methods().values() if issubclass(method, PeftMethod)}
     assert {kind.value for kind in CONFIGS} <= reached
     assert len(methods()) >= 50
 
 
 def test_the_table_names_options_that_the_configs_have() -> None:
     for name, facts in peft_facts().items():
-        options = peft_configs()[facts.type].options
-        for said in (facts.set, facts.options, facts.fit, facts.space, facts.weightless):
-            assert said.keys() <= options.keys(), name
-        assert facts.description
-        assert facts.paper
-        assert facts.targets in ("shared", "own", "none")
+        options = peft_configs()[facts.peft.peft_type].options
+        info, about_peft = facts.info, facts.peft
+        fixed = (about_peft.fixed, about_peft.fixed_weightless)
+        for named in (*fixed, facts.options, about_peft.fitted, info.choices):
+            assert named.keys() <= options.keys(), name
+        assert info.description
+        assert info.paper
+        assert isinstance(about_peft.targets_modules, bool)
 
 
 def test_what_the_table_says_of_merging_is_what_peft_says() -> None:
     for name, facts in peft_facts().items():
-        tuner = TUNERS[peft.PeftType(facts.type)]
-        if facts.merges:
+        tuner = TUNERS[peft.PeftType(facts.peft.peft_type)]
+        if facts.info.merges:
             assert hasattr(tuner, "merge_and_unload"), name
 
 
@@ -74,13 +76,13 @@ def test_listing_methods_loads_no_torch() -> None:
 def test_search_spaces_hold_the_default(name: str) -> None:
     method = resolve_method(name)
     space = method.search_space
-    if method.usual_learning_rate == 0:
+    if method.info.learning_rate == 0:
         assert space == {}
         return
     rate = space["learning_rate"]
     assert isinstance(rate, LogRange)
-    assert rate.low < method.usual_learning_rate < rate.high
-    for option, values in method.choices.items():
+    assert rate.low < method.info.learning_rate < rate.high
+    for option, values in method.info.choices.items():
         assert isinstance(values, tuple)
         for value in values:
             resolve_method(f"{name}:{option}={value}")
@@ -103,7 +105,7 @@ def test_a_method_that_a_new_release_brings_is_there_with_pefts_defaults(
     known = catalogue.peft_methods.__wrapped__()
     made = known["brand-new"](r=4)
     assert made.hyperparameters["r"] == 4
-    assert made.targets
+    assert made.peft.targets_modules
     assert made.identity == "brand-new:r=4"
 
 

@@ -79,7 +79,7 @@ def test_on_an_encoder_built_alike(text: str, rule: str, contract: Contract) -> 
     contract(text, "roberta").check_rule(rule)
 
 
-@pytest.mark.parametrize("name", [name for name, method in methods().items() if method.merges])
+@pytest.mark.parametrize("name", [name for name, method in methods().items() if method.info.merges])
 def test_what_says_that_it_merges_does(name: str, contract: Contract) -> None:
     one = contract(TYPED.get(name, name), "bert")
     one.check_rule("it_travels")  # skips where the method refuses this model

@@ -83,8 +83,8 @@ def test_the_identity_reads_back_to_the_same_method() -> None:
 def test_every_method_is_documented_and_travels(name: str) -> None:
     method = resolve_method(name)
     assert method.name == name
-    assert method.description
-    assert method.learning_rate_source
+    assert method.info.description
+    assert method.info.learning_rate_source
     json.dumps(method.hyperparameters, allow_nan=False)
     assert pickle.loads(pickle.dumps(method)) == method
 

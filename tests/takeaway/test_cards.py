@@ -113,8 +113,8 @@ def test_methods_say_whose_adapters_need_an_import() -> None:
         if config.__module__.startswith("whichpeft.")
     }
     said = {
-        method.peft_type
+        method.peft.peft_type
         for method in methods().values()
-        if issubclass(method, PeftMethod) and method.loads_with == "tuners"
+        if issubclass(method, PeftMethod) and method.peft.loads_with == "tuners"
     }
     assert ours == said

@@ -36,10 +36,10 @@ def methods(name: _Name = None, format: _ListFormat = "table") -> None:
     rows: list[dict[str, Any]] = [
         {
             "method": key,
-            "what it does": kind.description,
-            "for": kind.supports,
-            "merges": "yes" if kind.merges else "no",
-            "several": "yes" if kind.several else "no",
+            "what it does": kind.info.description,
+            "for": kind.info.supports,
+            "merges": "yes" if kind.info.merges else "no",
+            "several": "yes" if kind.info.several_adapters else "no",
         }
         for key, kind in known().items()
     ]
@@ -52,16 +52,17 @@ def _print_method(method: Method, format: str) -> None:
     """Print all that is known of one method, a line each."""
     check_format(format, ["table", "json"])
     space = {key: _show_choices(values) for key, values in method.search_space.items()}
+    info = method.info
     facts: dict[str, Any] = {
         "method": method.name,
-        "what it does": method.description,
-        "paper": method.paper,
-        "for": method.supports,
-        "merges into the weights": method.merges,
-        "several adapters in a model": method.several,
-        "learning rate": method.usual_learning_rate,
-        "its source": method.learning_rate_source,
-        "falls with the width": method.scales_with_width,
+        "what it does": info.description,
+        "paper": info.paper,
+        "for": info.supports,
+        "merges into the weights": info.merges,
+        "several adapters in a model": info.several_adapters,
+        "learning rate": info.learning_rate,
+        "its source": info.learning_rate_source,
+        "falls with the width": info.scales_with_width,
         "options": _options(method),
         "further options": sorted(method.further_options),
         "tuning tries": space,

@@ -25,7 +25,7 @@ from whichpeft.engine.dropout import use_fast_dropout
 from whichpeft.engine.loop import Optimisation, take_step
 from whichpeft.engine.model_setup import PreparedTrial
 from whichpeft.methods import Adapter, Method
-from whichpeft.methods.placements import all_layers
+from whichpeft.methods.layers import all_layers
 from whichpeft.methods.targets import new_modules
 from whichpeft.planning import MetaModel
 from whichpeft.planning.fake import make_fake

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Sequence
 import torch
 
 from whichpeft.methods import Adapter
-from whichpeft.methods.placements import layer_lists
+from whichpeft.methods.layers import layer_lists
 
 
 def find_frozen_prefix(

@@ -16,7 +16,7 @@ from typing import Any
 import torch
 
 from whichpeft.errors import TrialFailed
-from whichpeft.methods.placements import all_layers
+from whichpeft.methods.layers import all_layers
 from whichpeft.tasks import Array
 
 

@@ -95,8 +95,6 @@ class AdaLora(Lora):
     The budget shrinks from a tenth of the steps on and stands for the last three tenths.
     """
 
-    aliases = {**Lora.aliases, "target_r": "r"}  # noqa: RUF012
-
     init_r: int | None = None
 
     @property

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from whichpeft.methods.adapter import AdapterBase
+from whichpeft.methods.info import MethodInfo
+from whichpeft.methods.layers import bare_model, layer_lists
 from whichpeft.methods.method import Method, MethodContext
-from whichpeft.methods.placements import bare_model, layer_lists
 
 if TYPE_CHECKING:
     import torch
@@ -20,10 +23,8 @@ if TYPE_CHECKING:
 WEIGHTS = "model.safetensors"
 
 
-class PlainAdapter:
+class PlainAdapter(AdapterBase):
     """A model without added parts; the parameters that train are kept as safetensors."""
-
-    needs_own_step = False
 
     def __init__(
         self, model: torch.nn.Module, trained: Callable[[str], bool], head: Collection[str]
@@ -38,18 +39,6 @@ class PlainAdapter:
     @property
     def trains(self) -> bool:
         return any(parameter.requires_grad for parameter in self.model.parameters())
-
-    def penalty(self) -> torch.Tensor | None:
-        return None
-
-    def after_step(self, step: int) -> None:
-        """Nothing follows a step."""
-
-    def state(self) -> dict[str, torch.Tensor]:
-        return {}
-
-    def restore(self, state: Mapping[str, torch.Tensor]) -> None:
-        """There is nothing beside what trains."""
 
     def save(self, folder: Path) -> None:
         from safetensors.torch import save_file
@@ -75,8 +64,6 @@ class PlainAdapter:
 class PlainMethod(Method):
     """A method that adds no parts to the model."""
 
-    several = False
-
     def load(self, model: torch.nn.Module, folder: Path) -> torch.nn.Module:
         from safetensors.torch import load_file
 
@@ -98,12 +85,14 @@ def _trains_weights(study: Study) -> str | None:
 class Full(PlainMethod):
     """Full fine-tuning: every parameter trains."""
 
-    name = "full"
-    description = "every parameter trains; the usual baseline"
-    paper = "Devlin et al. 2019, arXiv 1810.04805"
-    usual_learning_rate = 2e-4
-    learning_rate_source = "docs/defaults.md: a sweep with minilm on stdlib-docs"
-    scales_with_width = True
+    info = MethodInfo(
+        name="full",
+        description="every parameter trains; the usual baseline",
+        paper="Devlin et al. 2019, arXiv 1810.04805",
+        learning_rate=2e-4,
+        learning_rate_source="docs/defaults.md: a sweep with minilm on stdlib-docs",
+        scales_with_width=True,
+    )
     weight_decay: float = 0.01
 
     def refuses_options(self, study: Study) -> str | None:
@@ -120,14 +109,16 @@ class TopLayers(PlainMethod):
     Of an encoder and a decoder the layers are the decoder's, which feed the head.
     """
 
-    name = "top-layers"
-    description = "the last k layers and the head train, the rest is frozen"
-    paper = "Lee et al. 2019, arXiv 1911.03090"
-    usual_learning_rate = 5e-4
-    learning_rate_source = "docs/defaults.md: a sweep with minilm on stdlib-docs"
-    scales_with_width = True
-    by_layer = False
-    choices = {"k": (1, 2, 4)}  # noqa: RUF012
+    info = MethodInfo(
+        name="top-layers",
+        description="the last k layers and the head train, the rest is frozen",
+        paper="Lee et al. 2019, arXiv 1911.03090",
+        learning_rate=5e-4,
+        learning_rate_source="docs/defaults.md: a sweep with minilm on stdlib-docs",
+        scales_with_width=True,
+        layers_alike=False,
+        choices={"k": (1, 2, 4)},
+    )
 
     weight_decay: float = 0.01
     k: int = 2
@@ -158,12 +149,14 @@ class TopLayers(PlainMethod):
 class Head(PlainMethod):
     """Linear probing: the new head trains on a frozen backbone."""
 
-    name = "head"
-    description = "the new head alone trains, on a frozen backbone"
-    paper = "Alain and Bengio 2016, arXiv 1610.01644"
-    usual_learning_rate = 4e-2
-    learning_rate_source = "docs/defaults.md: a sweep with minilm on stdlib-docs"
-    scales_with_width = True
+    info = MethodInfo(
+        name="head",
+        description="the new head alone trains, on a frozen backbone",
+        paper="Alain and Bengio 2016, arXiv 1610.01644",
+        learning_rate=4e-2,
+        learning_rate_source="docs/defaults.md: a sweep with minilm on stdlib-docs",
+        scales_with_width=True,
+    )
 
     def refuses(self, backbone: Backbone, task: Task, budget: Budget) -> str | None:
         if task.task_type == "CAUSAL_LM":
@@ -181,10 +174,12 @@ class ZeroShot(PlainMethod):
     A new head knows nothing, so there the constant prediction stands.
     """
 
-    name = "zero-shot"
-    description = "no training: a language model as it comes, else the constant prediction"
-    usual_learning_rate = 0.0
-    learning_rate_source = "none: nothing trains"
+    info = MethodInfo(
+        name="zero-shot",
+        description="no training: a language model as it comes, else the constant prediction",
+        learning_rate=0.0,
+        learning_rate_source="none: nothing trains",
+    )
     warmup_ratio: float = 0.0
 
     def apply(self, model: torch.nn.Module, context: MethodContext) -> PlainAdapter:
@@ -199,10 +194,13 @@ class FewShot(ZeroShot):
     would not fit before a prompt.
     """
 
-    name = "few-shot"
-    description = "no training: a language model is shown a few examples before each prompt"
-    paper = "Brown et al. 2020, arXiv 2005.14165"
-    supports = "causal language models"
+    info = dataclasses.replace(
+        ZeroShot.info,
+        name="few-shot",
+        description="no training: a language model is shown a few examples before each prompt",
+        paper="Brown et al. 2020, arXiv 2005.14165",
+        supports="causal language models",
+    )
 
     shots: int = 4
 

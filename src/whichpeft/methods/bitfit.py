@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from whichpeft.methods.info import MethodInfo, PeftInfo
+from whichpeft.methods.layers import bare_model
 from whichpeft.methods.method import MethodContext
 from whichpeft.methods.peft_method import PeftMethod
-from whichpeft.methods.placements import bare_model
 from whichpeft.methods.targets import new_modules
 
 if TYPE_CHECKING:
@@ -22,17 +23,22 @@ if TYPE_CHECKING:
 class BitFit(PeftMethod):
     """BitFit: the biases train, and nothing else."""
 
-    name = "bitfit"
-    description = "the backbone's biases train, and nothing else"
-    paper = "Ben Zaken et al. 2022, arXiv 2106.10199"
-    usual_learning_rate = 2.5e-3
-    learning_rate_source = "docs/defaults.md: searches with minilm, and eight seeds on SST-2"
-    config = "BitFitConfig"
-    peft_type = "BITFIT"
-    loads_with = "tuners"
-    targets = True
-    stacking = 0
-    claims = ("norms' biases",)
+    info = MethodInfo(
+        name="bitfit",
+        description="the backbone's biases train, and nothing else",
+        paper="Ben Zaken et al. 2022, arXiv 2106.10199",
+        learning_rate=2.5e-3,
+        learning_rate_source="docs/defaults.md: searches with minilm, and eight seeds on SST-2",
+        several_adapters=True,
+    )
+    peft = PeftInfo(
+        config="BitFitConfig",
+        peft_type="BITFIT",
+        targets_modules=True,
+        stacking_order=0,
+        claims=("norms' biases",),
+        loads_with="tuners",
+    )
 
     def config_class(self) -> type[Any]:
         from whichpeft.methods.tuners.bitfit import BitFitConfig

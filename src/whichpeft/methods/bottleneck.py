@@ -6,14 +6,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from whichpeft.methods.method import MethodContext
-from whichpeft.methods.peft_method import PeftMethod
-from whichpeft.methods.placements import (
+from whichpeft.methods.info import MethodInfo, PeftInfo
+from whichpeft.methods.layers import (
     attention_ends,
     bare_model,
     feed_forward_ends,
     feed_forward_modules,
 )
+from whichpeft.methods.method import MethodContext
+from whichpeft.methods.peft_method import PeftMethod
 from whichpeft.methods.targets import new_modules, shared_targets
 
 if TYPE_CHECKING:
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 Activation = Literal["relu", "gelu", "tanh"]
 Placement = Literal["houlsby", "pfeiffer", "modules"]
 
+_WIDTHS = (8, 16, 48, 64, 128, 256)  # that tuning tries
+_ALIASES = {"bias": "use_bias"}
+
 _PLACED_BY_NAME = "whichpeft knows no feed-forward or attention block of {} by name"
 _WAY_OUT = "name the modules with target_modules"
 
@@ -37,13 +41,6 @@ class _Adapter(PeftMethod):
     bottleneck: inner width; 48, a sixteenth of a base model's 768, is usual at that size.
     activation: ReLU as in Pfeiffer et al. and He et al.; Houlsby et al. take GELU, LLM-Adapters tanh.
     """
-
-    targets = True
-    merges = False
-    stacking = 2
-    scales_with_width = True
-    choices = {"bottleneck": (8, 16, 48, 64, 128, 256)}  # noqa: RUF012
-    aliases = {"bias": "use_bias"}  # noqa: RUF012
 
     bottleneck: int = 48
     activation: Activation = "relu"
@@ -68,14 +65,25 @@ class SeriesAdapter(_Adapter):
     arXiv 2005.00247) sits behind the layer norm.
     """
 
-    name = "series-adapter"
-    description = "a bottleneck after the attention and feed-forward of every layer"
-    paper = "Houlsby et al. 2019, arXiv 1902.00751"
-    usual_learning_rate = 3e-3
-    learning_rate_source = "docs/defaults.md: a sweep with minilm on stdlib-docs"
-    config = "SeriesAdapterConfig"
-    peft_type = "SERIES_ADAPTER"
-    loads_with = "tuners"
+    info = MethodInfo(
+        name="series-adapter",
+        description="a bottleneck after the attention and feed-forward of every layer",
+        paper="Houlsby et al. 2019, arXiv 1902.00751",
+        learning_rate=3e-3,
+        learning_rate_source="docs/defaults.md: a sweep with minilm on stdlib-docs",
+        scales_with_width=True,
+        choices={"bottleneck": _WIDTHS},
+        aliases=_ALIASES,
+        merges=False,
+        several_adapters=True,
+    )
+    peft = PeftInfo(
+        config="SeriesAdapterConfig",
+        peft_type="SERIES_ADAPTER",
+        targets_modules=True,
+        stacking_order=2,
+        loads_with="tuners",
+    )
 
     placement: Placement = "houlsby"
 
@@ -119,14 +127,25 @@ class ParallelAdapter(_Adapter):
     scaling: factor of what the bottleneck adds; 4 in He et al., 1 in LLM-Adapters.
     """
 
-    name = "parallel-adapter"
-    description = "a bottleneck beside each of the target modules"
-    paper = "He et al. 2022, arXiv 2110.04366"
-    usual_learning_rate = 2e-3
-    learning_rate_source = "docs/defaults.md: a sweep with minilm on stdlib-docs"
-    config = "ParallelAdapterConfig"
-    peft_type = "PARALLEL_ADAPTER"
-    loads_with = "tuners"
+    info = MethodInfo(
+        name="parallel-adapter",
+        description="a bottleneck beside each of the target modules",
+        paper="He et al. 2022, arXiv 2110.04366",
+        learning_rate=2e-3,
+        learning_rate_source="docs/defaults.md: a sweep with minilm on stdlib-docs",
+        scales_with_width=True,
+        choices={"bottleneck": _WIDTHS},
+        aliases=_ALIASES,
+        merges=False,
+        several_adapters=True,
+    )
+    peft = PeftInfo(
+        config="ParallelAdapterConfig",
+        peft_type="PARALLEL_ADAPTER",
+        targets_modules=True,
+        stacking_order=2,
+        loads_with="tuners",
+    )
 
     scaling: float = 4.0
 

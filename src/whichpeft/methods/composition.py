@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from whichpeft.errors import StudyError
+from whichpeft.methods.info import MethodInfo
 from whichpeft.methods.method import Method, MethodContext
 from whichpeft.methods.peft_adapter import PeftAdapter, quiet, set_state
 from whichpeft.methods.peft_method import RECIPE, PeftMethod
@@ -140,30 +141,12 @@ class Composition(Method):
     The learning rate is one for all: what a part says, else the smallest of the parts' usual ones.
     """
 
-    description = "several methods on one model"
-    learning_rate_source = "the smallest of its parts' usual rates"
-
     parts: tuple[PeftMethod, ...]
+    """The parts, the innermost first."""
 
-    @property
-    def name(self) -> str:  # type: ignore[override]  # its parts' names, which an instance knows
-        return "+".join(part.name for part in self.parts)
-
-    @property
-    def merges(self) -> bool:  # type: ignore[override]
-        return all(part.merges for part in self.parts)
-
-    @property
-    def by_layer(self) -> bool:  # type: ignore[override]
-        return all(part.by_layer for part in self.parts)
-
-    @property
-    def choices(self) -> Mapping[str, tuple[Any, ...]]:  # type: ignore[override]
-        return {
-            f"{part.name}.{option}": values
-            for part in self.parts
-            for option, values in part.choices.items()
-        }
+    def __post_init__(self) -> None:
+        # An instance has an `info` of its own, since its parts decide what holds.
+        object.__setattr__(self, "info", _combined_info(self.parts))
 
     @property
     def hyperparameters(self) -> dict[str, Any]:
@@ -233,6 +216,23 @@ class Composition(Method):
         return adapter
 
 
+def _combined_info(parts: Sequence[PeftMethod]) -> MethodInfo:
+    """Return what holds for several methods on one model."""
+    infos = [part.info for part in parts]
+    return MethodInfo(
+        name="+".join(info.name for info in infos),
+        description="several methods on one model",
+        learning_rate=min(info.learning_rate for info in infos),
+        learning_rate_source="the smallest of its parts' usual rates",
+        choices={
+            f"{info.name}.{option}": values for info in infos for option, values in info.choices.items()
+        },
+        merges=all(info.merges for info in infos),
+        several_adapters=True,
+        layers_alike=all(info.layers_alike for info in infos),
+    )
+
+
 def compose(parts: Sequence[Method], text: str) -> Composition:
     """Put methods together, in the order in which they can be stacked, whatever order was typed.
 
@@ -240,16 +240,16 @@ def compose(parts: Sequence[Method], text: str) -> Composition:
     """
     stackable: list[PeftMethod] = []
     for part in parts:
-        if not isinstance(part, PeftMethod) or not part.combines:
+        if not isinstance(part, PeftMethod) or not part.peft.combines:
             raise StudyError(f"method {text!r}: {part.name} cannot be combined with other methods")
         stackable.append(part)
     owners: dict[str, str] = {}
     for part in stackable:
-        for claim in (*part.claims, part.peft_type or part.config):
+        for claim in (*part.peft.claims, part.peft.peft_type):
             if claim in owners:
                 raise StudyError(
                     f"method {text!r}: {owners[claim]} and {part.name} conflict, since both train the "
-                    f"{claim if claim in part.claims else 'same parts'}; keep one"
+                    f"{claim if claim in part.peft.claims else 'same parts'}; keep one"
                 )
             owners[claim] = part.name
     given = {key: _agreed(key, stackable, text) for key in sorted(RECIPE)}
@@ -269,7 +269,7 @@ def _agreed(key: str, parts: Sequence[PeftMethod], text: str) -> Any:
 
 
 def _place(part: PeftMethod) -> tuple[int, str]:
-    return part.stacking, part.name
+    return part.peft.stacking_order, part.name
 
 
 def _part_from_others(model: torch.nn.Module) -> None:

@@ -28,7 +28,7 @@ def read_config(path: str, methods: Iterable[type[Any]]) -> PeftMethod:
     kinds: dict[str, list[type[PeftMethod]]] = {}
     for method in methods:
         if issubclass(method, PeftMethod):
-            kinds.setdefault(method.peft_type, []).append(method)
+            kinds.setdefault(method.peft.peft_type, []).append(method)
     if not isinstance(peft_type, str):
         raise StudyError(f"{file}: has no peft_type, so it is no PEFT config")
     if peft_type.upper() not in kinds:
@@ -44,8 +44,8 @@ def read_config(path: str, methods: Iterable[type[Any]]) -> PeftMethod:
 
 def _closest(kinds: Sequence[type[PeftMethod]], given: Mapping[str, Any]) -> type[PeftMethod]:
     """Return the variant whose fixed fields are all in the file, else the plain method, the first."""
-    agreeing = [k for k in kinds if all(given.get(key) == v for key, v in k.constant.items())]
-    return max(agreeing, key=lambda kind: len(kind.constant), default=kinds[0])
+    agreeing = [k for k in kinds if all(given.get(key) == v for key, v in k.peft.fixed.items())]
+    return max(agreeing, key=lambda kind: len(kind.peft.fixed), default=kinds[0])
 
 
 def _check(file: Path, given: Mapping[str, Any], peft_type: str, method: type[PeftMethod]) -> None:
@@ -59,7 +59,7 @@ def _check(file: Path, given: Mapping[str, Any], peft_type: str, method: type[Pe
     for key, value in given.items():
         if key not in known:
             hint = suggestion(key, known, fix="")
-            raise StudyError(f"{file}: {method.config} has no option {key!r}{hint}")
+            raise StudyError(f"{file}: {method.peft.config} has no option {key!r}{hint}")
         if known[key] is not None and value is not None and not isinstance(value, dict):
             check_value(known[key], tuple(value) if isinstance(value, list) else value, f"{file}: {key}")
 

@@ -26,8 +26,6 @@ class Lora(PeftMethod):
     """
 
     alpha_of_rank: ClassVar[int] = 2
-    claims: ClassVar[tuple[str, ...]] = ("low-rank factors",)
-    aliases = {"alpha": "lora_alpha", "dropout": "lora_dropout"}  # noqa: RUF012
 
     r: int = 8
     lora_alpha: int | None = None
@@ -51,7 +49,7 @@ class Lora(PeftMethod):
     @property
     def start(self) -> object:
         """How its factors are drawn."""
-        return (self.hyperparameters | dict(self.constant)).get("init_lora_weights")
+        return (self.hyperparameters | dict(self.peft.fixed)).get("init_lora_weights")
 
     def refuses_options(self, study: Study) -> str | None:
         if study.quantise and isinstance(self.start, str) and self.start.startswith(_EXACT):

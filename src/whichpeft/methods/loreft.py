@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from whichpeft.methods.info import MethodInfo, PeftInfo
+from whichpeft.methods.layers import bare_model, layer_lists
 from whichpeft.methods.peft_method import PeftMethod
-from whichpeft.methods.placements import bare_model, layer_lists
 
 if TYPE_CHECKING:
     from whichpeft.backbones import Backbone
@@ -24,18 +25,18 @@ class LoReft(PeftMethod):
     authors parametrise the same bases by torch's orthogonal parametrization.
     """
 
-    name = "loreft"
-    description = "edits hidden states at the first and last positions in a low-rank subspace"
-    paper = "Wu et al. 2024, arXiv 2404.03592"
-    usual_learning_rate = 5e-3
-    learning_rate_source = "docs/defaults.md: a sweep with minilm on stdlib-docs"
-    scales_with_width = True
-    merges = False
-    stacking = 3
-    choices = {"rank": (2, 4, 8, 16), "positions": (1, 3, 5, 7)}  # noqa: RUF012
-    config = "LoReftConfig"
-    peft_type = "LOREFT"
-    loads_with = "tuners"
+    info = MethodInfo(
+        name="loreft",
+        description="edits hidden states at the first and last positions in a low-rank subspace",
+        paper="Wu et al. 2024, arXiv 2404.03592",
+        learning_rate=5e-3,
+        learning_rate_source="docs/defaults.md: a sweep with minilm on stdlib-docs",
+        scales_with_width=True,
+        choices={"rank": (2, 4, 8, 16), "positions": (1, 3, 5, 7)},
+        merges=False,
+        several_adapters=True,
+    )
+    peft = PeftInfo(config="LoReftConfig", peft_type="LOREFT", stacking_order=3, loads_with="tuners")
 
     rank: int = 8
     positions: int = 7

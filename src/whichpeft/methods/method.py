@@ -10,8 +10,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
+from whichpeft.methods.adapter import Adapter
+from whichpeft.methods.info import MethodInfo
 from whichpeft.study.names import format_part
 
 if TYPE_CHECKING:
@@ -21,76 +23,27 @@ if TYPE_CHECKING:
     from whichpeft.study import Budget, Study
     from whichpeft.tasks import Examples, Task
 
-_WIDTH = 384  # of minilm, on which the usual learning rates were found
+_WIDTH = 384  # the width of minilm, on which the usual learning rates were found
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class MethodContext:
-    """What a method is told when it is applied.
-
-    task_type: PEFT's name for the kind of task (``SEQ_CLS``), or None.
-    head: names of the parameters of the task's new head.
-    steps: optimiser steps of the whole trial.
-    same_targets: target the modules that all methods share, not a method's own customary ones.
-    weightless: the model has shapes and no weights, so what would look at weights is left out.
-    """
+    """What a method is given, in addition to the model, when it is applied."""
 
     task_type: str | None
+    """PEFT's name for the kind of task, such as ``SEQ_CLS``, or None."""
+
     head: frozenset[str]
+    """Names of the parameters of the task's new head."""
+
     steps: int
+    """Optimiser steps of the whole trial."""
+
     same_targets: bool = True
+    """Whether to target the modules that all methods share instead of the method's customary ones."""
+
     weightless: bool = False
-
-
-class Adapter(Protocol):
-    """A method applied to a model: what trains, what follows each step, how it is kept."""
-
-    @property
-    def model(self) -> torch.nn.Module: ...
-
-    @property
-    def trains(self) -> bool:
-        """False where there is nothing to train and the constant prediction stands."""
-        ...
-
-    @property
-    def needs_own_step(self) -> bool:
-        """Whether `penalty` or `after_step` does anything, so that trials cannot step as one model."""
-        ...
-
-    def penalty(self) -> torch.Tensor | None:
-        """Return what the method adds to the task's loss, or None; it stays out of the curves."""
-        ...
-
-    def after_step(self, step: int) -> None:
-        """Follow an optimiser step (counted from 0) while the gradients are still there."""
-        ...
-
-    def state(self) -> dict[str, torch.Tensor]:
-        """Return what training changes beside parameters that train and buffers; most have nothing."""
-        ...
-
-    def restore(self, state: Mapping[str, torch.Tensor]) -> None:
-        """Take up what `state` returned, to go on as if training had not been interrupted."""
-        ...
-
-    def save(self, folder: Path) -> None:
-        """Write what deployment needs beside the backbone: adapter and head."""
-        ...
-
-    def merge(self) -> torch.nn.Module:
-        """Fold the adapter into the weights and return the plain model with its trained head.
-
-        Ends the adapter. Raises ValueError where it cannot be folded in.
-        """
-        ...
-
-    def detach(self) -> torch.nn.Module:
-        """Take the adapter off and return the model with the backbone as it was.
-
-        Raises ValueError where the method has changed the backbone's own weights.
-        """
-        ...
+    """Whether the model has shapes but no weights, so that the method must not look at weights."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,61 +51,56 @@ class LogRange:
     """A range that tuning searches on a logarithmic scale, both ends included."""
 
     low: float
+    """The lower end."""
+
     high: float
+    """The upper end."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Method(ABC):
     """How a backbone is adapted.
 
-    A subclass adds its hyperparameters as fields with defaults; all fields together are its
-    identity.
-
-    learning_rate: the peak; where not given, `usual_learning_rate`, scaled for the backbone.
-    usual_learning_rate: at a width of 384; `learning_rate_source` says where it comes from.
-    merges: whether it can be folded into the weights, so that inference costs nothing more.
-    several: whether a model can hold several of its adapters. choices: what tuning may try for the
-    method's own options, beside the learning rate. by_layer: whether what it adds is the same for
-    every layer, so that costs can be counted on a few.
-    scales_with_width: what trains are matrices, whose learning rate under Adam falls with the
-    width they sum over (Yang et al. 2022, arXiv 2203.03466); that of vectors does not.
+    A subclass sets `info` and adds its hyperparameters as fields with defaults. All fields together
+    are its identity.
     """
 
-    name: ClassVar[str]
-    description: ClassVar[str]
-    paper: ClassVar[str] = ""
-    usual_learning_rate: ClassVar[float] = 1e-3
-    learning_rate_source: ClassVar[str] = ""
-    scales_with_width: ClassVar[bool] = False
-    merges: ClassVar[bool] = True
-    several: ClassVar[bool] = True
-    by_layer: ClassVar[bool] = True
-    choices: ClassVar[Mapping[str, tuple[Any, ...]]] = {}
-    supports: ClassVar[str] = "any"
-    aliases: ClassVar[Mapping[str, str]] = {}
-    uncounted: ClassVar[frozenset[str]] = frozenset()
-    """Whole-numbered options that may be 0 or less."""
+    info: ClassVar[MethodInfo]
+    """The facts that hold for every instance of the method."""
 
     learning_rate: float | None = None
+    """The peak learning rate; if None, `resolved_for` sets the usual one, scaled for the backbone."""
+
     weight_decay: float = 0.0
+    """The weight decay."""
+
     warmup_ratio: float = 0.06
+    """The share of all steps over which the learning rate rises to its peak."""
+
+    @property
+    def name(self) -> str:
+        """The name in studies and on the command line."""
+        return self.info.name
 
     @property
     def hyperparameters(self) -> dict[str, Any]:
-        """Every value that decides the result, as JSON values, derived ones filled in."""
+        """Every value that decides the result, as JSON values, derived ones included."""
         return {field.name: _as_json(getattr(self, field.name)) for field in dataclasses.fields(self)}
 
     @property
     def identity(self) -> str:
-        """Canonical spelling, equal for two spellings of one method: only what has to be said."""
-        said = self
+        """The canonical spelling, equal for two spellings of one method.
+
+        It leaves out every option that can be derived.
+        """
+        shortest = self
         for field in dataclasses.fields(self):
-            # What is given may be what would be derived: lora:r=16,lora_alpha=32 is lora:r=16.
-            usual: dict[str, Any] = {field.name: field.default}
-            unsaid = dataclasses.replace(said, **usual)
-            if unsaid.hyperparameters == self.hyperparameters:
-                said = unsaid
-        options = ((f.name, getattr(said, f.name), f.default) for f in dataclasses.fields(said))
+            # A given value may equal the derived one: lora:r=16,lora_alpha=32 is lora:r=16.
+            default: dict[str, Any] = {field.name: field.default}
+            without = dataclasses.replace(shortest, **default)
+            if without.hyperparameters == self.hyperparameters:
+                shortest = without
+        options = ((f.name, getattr(shortest, f.name), f.default) for f in dataclasses.fields(shortest))
         return format_part(
             self.name, tuple((key, value) for key, value, default in options if value != default)
         )
@@ -161,54 +109,113 @@ class Method(ABC):
         """Return the method with every value that depends on the backbone filled in."""
         if self.learning_rate is not None:
             return self
-        factor = _WIDTH / backbone.width if self.scales_with_width and backbone.width else 1.0
-        return dataclasses.replace(self, learning_rate=self.usual_learning_rate * factor)
+        scales = self.info.scales_with_width
+        factor = _WIDTH / backbone.width if scales and backbone.width else 1.0
+        return dataclasses.replace(self, learning_rate=self.info.learning_rate * factor)
 
     def with_options(self, values: Mapping[str, Any]) -> Self:
-        """Return the method with some of its options changed, named as in `search_space`."""
+        """Return the method with some options changed, named as in `search_space`."""
         return dataclasses.replace(self, **values)
 
     @property
     def further_options(self) -> frozenset[str]:
-        """Options that can be given and are not worth a place in a list."""
+        """Options that can be given but are left out of short lists."""
         return frozenset()
 
     @property
     def search_space(self) -> dict[str, LogRange | tuple[Any, ...]]:
-        """What tuning may try: the learning rate around the one in place, and the method's choices.
+        """What tuning may try: learning rates around the current one, and `info.choices`.
 
-        Empty where nothing trains.
+        Empty if nothing trains.
         """
-        rate = self.learning_rate or self.usual_learning_rate
-        return {"learning_rate": LogRange(rate / 10, rate * 5), **self.choices} if rate else {}
+        rate = self.learning_rate or self.info.learning_rate
+        return {"learning_rate": LogRange(rate / 10, rate * 5), **self.info.choices} if rate else {}
 
     def refuses(self, backbone: Backbone, task: Task, budget: Budget) -> str | None:
-        """Say why this method cannot work there, before any work; None where it can."""
+        """Return why the method cannot work here, before any work starts.
+
+        Parameters
+        ----------
+        backbone
+            The backbone; its weights are not loaded yet.
+        task
+            The task.
+        budget
+            The budget of every trial.
+
+        Returns
+        -------
+        str or None
+            The reason in plain words, or None if the method can work.
+        """
         return None
 
     def refuses_options(self, study: Study) -> str | None:
-        """Say why this method cannot work with what the study saves by; None where it can.
+        """Return why the method cannot work with the study's memory options, or None if it can.
 
-        The study says which: gradient checkpointing, quantised weights, shards, packing.
+        Those are gradient checkpointing, quantised weights, shards and packing.
         """
         return None
 
     def examples(self, splits: Mapping[str, Examples]) -> Mapping[str, Examples]:
-        """Return what the method reads of a task's encoded splits; most read them as they are."""
+        """Return what the method reads of a task's encoded splits; by default, the same splits."""
         return splits
 
     @abstractmethod
     def apply(self, model: torch.nn.Module, context: MethodContext) -> Adapter:
-        """Adapt a model that a task built, in place, freezing what stays fixed."""
+        """Adapt a model in place and freeze what stays fixed.
+
+        Parameters
+        ----------
+        model
+            The model that the task built.
+        context
+            What the method may need to know about the trial.
+
+        Returns
+        -------
+        Adapter
+            The adapted model with its hooks.
+        """
 
     @abstractmethod
     def load(self, model: torch.nn.Module, folder: Path) -> torch.nn.Module:
-        """Give a model that a task built anew what `Adapter.save` wrote, for use, not training."""
+        """Load what `Adapter.save` wrote, for use and not for training.
+
+        Parameters
+        ----------
+        model
+            A model that the task has just built.
+        folder
+            The folder that `Adapter.save` wrote.
+
+        Returns
+        -------
+        torch.nn.Module
+            The model with the trained adapter and head.
+        """
 
     def resume(self, model: torch.nn.Module, context: MethodContext, folder: Path) -> Adapter:
-        """Adapt a model that a task built anew, and go on from what `Adapter.save` wrote.
+        """Adapt a model and continue from what `Adapter.save` wrote.
 
-        Raises ValueError where that does not hold all that trains.
+        Parameters
+        ----------
+        model
+            A model that the task has just built.
+        context
+            What the method may need to know about the trial.
+        folder
+            The folder that `Adapter.save` wrote.
+
+        Returns
+        -------
+        Adapter
+            The adapted model with its hooks.
+
+        Raises
+        ------
+        ValueError
+            If the folder does not hold everything that trains.
         """
         return self.apply(self.load(model, folder), context)
 

@@ -1,13 +1,71 @@
-"""Checks the value of one option, before anything heavy is loaded."""
+"""Checks the options in a method's name and fills in its fields, before anything heavy is loaded."""
 
 from __future__ import annotations
 
-from typing import Any
+import dataclasses
+import math
+from typing import Any, get_type_hints
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
-from whichpeft.errors import StudyError
-from whichpeft.study.names import format_value
+from whichpeft.errors import StudyError, suggestion
+from whichpeft.methods.method import Method
+from whichpeft.methods.peft_method import RECIPE, PeftMethod
+from whichpeft.study.names import PartName, format_value
+
+
+def with_recipe(method: PeftMethod, part: PartName, text: str) -> Method:
+    """Give a method of a file what its name says of the recipe; the rest is the file's to say."""
+    hints = get_type_hints(type(method))
+    for key, _ in part.options:
+        if key not in RECIPE:
+            raise StudyError(
+                f"method {text!r}: {key} is what {part.name} says; change it there. A file's name takes "
+                f"{', '.join(sorted(RECIPE))}"
+            )
+    values = {
+        key: check_value(hints[key], value, f"method {text!r}: {key}") for key, value in part.options
+    }
+    made = dataclasses.replace(method, **values)
+    _check_recipe(made, text)
+    return made
+
+
+def with_options(method: type[Method], part: PartName, text: str) -> Method:
+    hints = get_type_hints(method)
+    fields = {
+        field.name: hints[field.name]
+        for field in dataclasses.fields(method)
+        if field.name != "from_file"  # which a path gives
+    }
+    values: dict[str, Any] = {}
+    for key, value in part.options:
+        field = method.info.aliases.get(key, key)
+        if field not in fields:
+            known = [*fields, *method.info.aliases]
+            fix = f"`whichpeft methods {part.name}` lists its options"
+            hint = suggestion(key, known, fix=fix)
+            raise StudyError(f"method {text!r}: {part.name} has no option {key!r}{hint}")
+        if field in values:
+            raise StudyError(f"method {text!r}: {field} is given twice")
+        values[field] = check_value(fields[field], value, f"method {text!r}: {key}")
+        if values[field] == ():
+            raise StudyError(f"method {text!r}: {key} is an empty list; name something or leave it out")
+    made = method(**values)
+    _check_recipe(made, text)
+    for key, value in values.items():
+        # Most whole numbers are sizes; seeds and switches may be anything.
+        counts = fields[key] in (int, int | None) and key not in method.info.may_be_zero
+        if counts and value is not None and value < 1:
+            raise StudyError(f"method {text!r}: {key} is {value}; it has to be 1 or more")
+    return made
+
+
+def _check_recipe(made: Method, text: str) -> None:
+    for key in sorted(RECIPE):
+        value = getattr(made, key) or 0.0
+        if not 0 <= value < math.inf:
+            raise StudyError(f"method {text!r}: {key} is {value}; it has to be 0 or more, and finite")
 
 
 def check_value(hint: Any, value: Any, where: str) -> Any:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import warnings
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from whichpeft.methods.adapter import AdapterBase
 
 if TYPE_CHECKING:
     import torch
@@ -15,14 +17,13 @@ HEAD = "head.safetensors"
 """Holds the task's head where the PEFT config has no place for it."""
 
 
-class PeftAdapter:
+class PeftAdapter(AdapterBase):
     """A PEFT model; it saves itself in PEFT's format, the head included.
 
     apart: names of the head's parameters in the base model, where PEFT does not keep them itself.
     """
 
     trains = True
-    needs_own_step = False
 
     def __init__(self, model: Any, apart: Collection[str] = ()) -> None:
         self.model = model
@@ -32,18 +33,6 @@ class PeftAdapter:
     def head_apart(self) -> bool:
         """Whether the head is trained and kept beside the adapter, not with it."""
         return bool(self._apart)
-
-    def penalty(self) -> torch.Tensor | None:
-        return None
-
-    def after_step(self, step: int) -> None:
-        """Nothing follows a step."""
-
-    def state(self) -> dict[str, torch.Tensor]:
-        return {}
-
-    def restore(self, state: Mapping[str, torch.Tensor]) -> None:
-        """There is nothing beside what trains."""
 
     def save(self, folder: Path) -> None:
         with quiet():

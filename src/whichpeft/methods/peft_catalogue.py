@@ -12,8 +12,8 @@ from functools import cache
 from typing import Any
 
 from whichpeft.methods.adalora import AdaLora
-from whichpeft.methods.facts import PeftFacts, peft_facts, unknown_facts
 from whichpeft.methods.lora import IA3, Lora, Mica, UnitLora
+from whichpeft.methods.peft_facts import PeftFacts, peft_facts, unknown_facts
 from whichpeft.methods.peft_method import PeftMethod
 from whichpeft.methods.peft_source import ConfigSource, base_options, peft_configs
 from whichpeft.methods.peft_special_cases import (
@@ -28,7 +28,7 @@ from whichpeft.methods.peft_special_cases import (
 from whichpeft.methods.prompts import ContextPrompt, InputTokens, MultitaskPrompt, Prefix, PromptTuning
 
 # By method, else by PEFT's type: what behaves in ways of its own.
-_KINDS: Mapping[str, type[PeftMethod]] = {
+_BASES: Mapping[str, type[PeftMethod]] = {
     "rslora": UnitLora, "pissa": UnitLora, "olora": UnitLora, "mica": Mica,
     "LORA": Lora, "ADALORA": AdaLora, "IA3": IA3, "ADAPTION_PROMPT": AdaptionPrompt,
     "TRAINABLE_TOKENS": TrainableTokens, "POLY": Poly, "LN_TUNING": NormTuning, "SHADOW": Shadow,
@@ -52,53 +52,48 @@ def peft_methods() -> Mapping[str, type[PeftMethod]]:
     """Return every method of the installed PEFT by name: those of the table, then any others."""
     sources = peft_configs()
     made = {
-        name: _make(name, facts, sources[facts.type])
+        name: _make(facts, sources[facts.peft.peft_type])
         for name, facts in peft_facts().items()
-        if facts.type in sources
+        if facts.peft.peft_type in sources
     }
-    for peft_type in sorted(set(sources) - {facts.type for facts in peft_facts().values()}):
+    for peft_type in sorted(set(sources) - {facts.peft.peft_type for facts in peft_facts().values()}):
         name = peft_type.lower().replace("_", "-")
-        made[name] = _make(name, unknown_facts(peft_type), sources[peft_type])
+        made[name] = _make(unknown_facts(name, peft_type), sources[peft_type])
     return made
 
 
-def _make(name: str, facts: PeftFacts, source: ConfigSource) -> type[PeftMethod]:
+def _make(facts: PeftFacts, source: ConfigSource) -> type[PeftMethod]:
     """Make the class of one method; its fields are the options of its config that may be given."""
-    base = _KINDS.get(name) or _KINDS.get(facts.type) or PeftMethod
+    name = facts.info.name
+    base = _BASES.get(name) or _BASES.get(source.peft_type) or PeftMethod
     own = {field.name for field in dataclasses.fields(base)}
     offered = {
         option: source.options[option]
         for option in source.options
-        if option not in base_options() | _DECIDED | own | facts.set.keys()
+        if option not in base_options() | _DECIDED | own | facts.peft.fixed.keys()
         and source.options[option].hint is not None  # a mapping, which a file can say and a name cannot
     }
-    curated = {**facts.options, **dict.fromkeys(facts.fit)}
+    curated = {**facts.options, **dict.fromkeys(facts.peft.fitted)}
     fields: list[Any] = []
     for option in sorted(offered, key=lambda option: (option not in curated, option)):
         hint, default = offered[option].hint, curated.get(option)
         kind = hint if option in facts.options else hint | None
         fields.append((option, kind, dataclasses.field(default=default)))
-    targeted = facts.targets == "shared" and "target_modules" in source.options
+    info = dataclasses.replace(
+        facts.info,
+        may_be_zero=frozenset(key for key, o in offered.items() if _may_be_zero(key, o.default)),
+    )
+    peft = dataclasses.replace(
+        facts.peft,
+        config=source.name,
+        targets_modules=facts.peft.targets_modules and "target_modules" in source.options,
+        further_options=frozenset(offered) - curated.keys(),
+    )
     namespace: dict[str, Any] = {
-        "__doc__": f"{facts.description}.",
+        "__doc__": f"{info.description}.",
         "__module__": __name__,
-        "name": name,
-        "description": facts.description,
-        "paper": facts.paper,
-        "usual_learning_rate": facts.rate,
-        "learning_rate_source": facts.source,
-        "scales_with_width": facts.scales,
-        "merges": facts.merges,
-        "several": facts.several,
-        "choices": facts.space,
-        "config": source.name,
-        "peft_type": facts.type,
-        "targets": targeted or base.targets,
-        "sized": facts.fit,
-        "constant": facts.set,
-        "weightless": facts.weightless,
-        "uncounted": frozenset(name for name, o in offered.items() if _may_be_zero(name, o.default)),
-        "extras": frozenset(offered) - curated.keys(),
+        "info": info,
+        "peft": peft,
         "__reduce__": _reduce,
     }
     changed = {

@@ -6,11 +6,11 @@ import dataclasses
 import hashlib
 import json
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from whichpeft.methods.info import PeftInfo
 from whichpeft.methods.method import Method, MethodContext
 from whichpeft.methods.peft_adapter import PeftAdapter, load_head, quiet, set_state, train_head
 from whichpeft.methods.peft_source import quantised_types
@@ -27,33 +27,13 @@ RECIPE = frozenset({"learning_rate", "weight_decay", "warmup_ratio"})
 
 @dataclass(frozen=True, kw_only=True)
 class PeftMethod(Method):
-    """A method of HF PEFT. Its own fields are fields of the PEFT config class named `config`.
+    """A method of HF PEFT. Its own fields are fields of the PEFT config class `peft.config`."""
 
-    peft_type: PEFT's name for it, by which a saved config is known. targets: whether it names the
-    modules that it adapts. sized: options whose value is found from the width of those modules
-    where it is not given, with the rules of `targets.fit`. constant: fields of the config that are
-    the same whenever this method is used; weightless: those that replace them where there are no
-    weights to look at. combines: whether it can be part of a composition; stacking: its place
-    there, the lowest inside; claims: what it trains that no other part may train too.
-    loads_with: what finds its way back from a saved adapter: ``peft`` alone, ``tuners`` (PEFT, once
-    `whichpeft.methods.tuners` is imported), or ``whichpeft``, by this method's own `load`.
-    from_file: the text of an ``adapter_config.json``, which is taken as it is, instead of fields.
-    """
-
-    config: ClassVar[str]
-    peft_type: ClassVar[str] = ""
-    targets: ClassVar[bool] = False
-    sized: ClassVar[Mapping[str, tuple[str, int]]] = {}
-    constant: ClassVar[Mapping[str, Any]] = {}
-    weightless: ClassVar[Mapping[str, Any]] = {}
-    combines: ClassVar[bool] = True
-    stacking: ClassVar[int] = 1
-    claims: ClassVar[tuple[str, ...]] = ()
-    loads_with: ClassVar[str] = "peft"
-    extras: ClassVar[frozenset[str]] = frozenset()
-    """Fields that keep PEFT's own default where they are None."""
+    peft: ClassVar[PeftInfo]
+    """How HF PEFT carries out the method."""
 
     from_file: str | None = None
+    """The text of an ``adapter_config.json``, which is used as it is instead of the other fields."""
 
     @property
     def hyperparameters(self) -> dict[str, Any]:
@@ -62,11 +42,12 @@ class PeftMethod(Method):
         if text is not None:
             given: dict[str, Any] = json.loads(text)
             return {key: own[key] for key in sorted(RECIPE)} | given
-        return {key: value for key, value in own.items() if value is not None or key not in self.extras}
+        unset = {key for key in self.peft.further_options if own.get(key) is None}
+        return {key: value for key, value in own.items() if key not in unset}
 
     @property
     def further_options(self) -> frozenset[str]:
-        return self.extras
+        return self.peft.further_options
 
     @property
     def identity(self) -> str:
@@ -85,20 +66,21 @@ class PeftMethod(Method):
 
     def reads_quantised(self, quantise: str) -> bool:
         """Whether it works beside quantised weights: it changes none, or PEFT has a layer for it."""
-        return not self.targets or self.peft_type in quantised_types(quantise)
+        return not self.peft.targets_modules or self.peft.peft_type in quantised_types(quantise)
 
     def config_class(self) -> type[Any]:
         """Return the PEFT config class. Imports torch."""
         import peft
 
-        found: type[Any] = getattr(peft, self.config)
+        found: type[Any] = getattr(peft, self.peft.config)
         return found
 
     def config_fields(self, model: torch.nn.Module, context: MethodContext) -> dict[str, Any]:
         """Return what the PEFT config is made with, beside task type and target modules."""
         fields = {f.name for f in dataclasses.fields(self)} - RECIPE - {"target_modules"}
         given = {name: _as_peft(v) for name, v in self.hyperparameters.items() if name in fields}
-        return given | dict(self.constant) | (dict(self.weightless) if context.weightless else {})
+        fixed = {**self.peft.fixed, **(self.peft.fixed_weightless if context.weightless else {})}
+        return given | fixed
 
     def choose_targets(self, model: torch.nn.Module, context: MethodContext) -> list[str] | str | None:
         """Return the modules to target, or None for those that PEFT targets on this family."""
@@ -115,11 +97,11 @@ class PeftMethod(Method):
         if self.from_file is not None:
             return self.config_class()(**json.loads(self.from_file))
         fields = self.config_fields(model, context)
-        if self.targets:
+        if self.peft.targets_modules:
             fields["target_modules"] = self.choose_targets(model, context)
-        unsized = {name: rule for name, rule in self.sized.items() if fields.get(name) is None}
-        if unsized:
-            fields |= fit(unsized, model, fields.get("target_modules"))
+        missing = {name: rule for name, rule in self.peft.fitted.items() if fields.get(name) is None}
+        if missing:
+            fields |= fit(missing, model, fields.get("target_modules"))
         return self.config_class()(**fields)
 
     def attach(self, model: torch.nn.Module, context: MethodContext, *, keeps_head: bool = True) -> Any:

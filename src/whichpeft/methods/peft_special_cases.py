@@ -6,7 +6,7 @@ import contextlib
 import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from whichpeft.errors import BackboneError
 from whichpeft.methods.method import MethodContext
@@ -36,10 +36,6 @@ class AdaptionPrompt(PeftMethod):
 
     adapter_layers: how many layers from the top get one; all where not given.
     """
-
-    by_layer: ClassVar[bool] = False
-    supports: ClassVar[str] = "LLaMA, Mistral, GPT-2"
-    stacking: ClassVar[int] = 4
 
     adapter_len: int = 10
     adapter_layers: int | None = None
@@ -75,8 +71,6 @@ class TrainableTokens(PeftMethod):
     token_indices: their ids; those that the backbone's tokenizer adds to every text where not given,
     or that its configuration says begin and end one where there is no tokenizer.
     """
-
-    supports: ClassVar[str] = "tokens"
 
     token_indices: tuple[int, ...] | None = None
 
@@ -127,8 +121,6 @@ def _ends(config: Any) -> list[int]:
 class Poly(PeftMethod):
     """Polytropon with one task: it learns one mixture of its skills."""
 
-    combines: ClassVar[bool] = False
-
     def attach(self, model: torch.nn.Module, context: MethodContext, *, keeps_head: bool = True) -> Any:
         adapted: Any = super().attach(model, context, keeps_head=keeps_head)
         _name_the_task_to_layers(adapted)
@@ -156,10 +148,6 @@ class NormTuning(PeftMethod):
     target_modules: which; all norms of the backbone where not given.
     """
 
-    targets: ClassVar[bool] = True
-    stacking: ClassVar[int] = 0
-    claims: ClassVar[tuple[str, ...]] = ("norms' biases",)
-
     target_modules: tuple[str, ...] | str | None = None
 
     def reads_quantised(self, quantise: str) -> bool:
@@ -178,8 +166,6 @@ class NormTuning(PeftMethod):
 @dataclass(frozen=True, kw_only=True)
 class Shadow(PeftMethod):
     """ShadowPEFT: a small network beside a decoder's layers corrects their inputs."""
-
-    supports: ClassVar[str] = "decoders"
 
     def refuses(self, backbone: Backbone, task: Task, budget: Budget) -> str | None:
         if not reads_last_token(backbone):
@@ -200,9 +186,6 @@ class Lily(PeftMethod):
 @dataclass(frozen=True, kw_only=True)
 class XLora(PeftMethod):
     """X-LoRA: mixes adapters that were trained before, which a comparison does not have."""
-
-    combines: ClassVar[bool] = False
-    supports: ClassVar[str] = "nothing here"
 
     def refuses(self, backbone: Backbone, task: Task, budget: Budget) -> str | None:
         return (

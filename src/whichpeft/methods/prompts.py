@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from whichpeft.methods.method import MethodContext
 from whichpeft.methods.peft_adapter import PeftAdapter, load_head, set_state
@@ -27,12 +26,6 @@ _NO_PREFIX = frozenset({"albert", "deberta", "deberta-v2", "distilbert", "modern
 @dataclass(frozen=True, kw_only=True)
 class VirtualTokens(PeftMethod):
     """What prefix, prompt and P-tuning share: virtual tokens, whose number is limited."""
-
-    stacking: ClassVar[int] = 5
-    supports: ClassVar[str] = "tokens"
-    claims: ClassVar[tuple[str, ...]] = ("virtual tokens",)
-    # PEFT puts the tokens before all others, where an encoder's head then reads one of them.
-    loads_with: ClassVar[str] = "whichpeft"
 
     num_virtual_tokens: int = 20
 
@@ -93,8 +86,6 @@ def _network(model: Any) -> list[torch.nn.Parameter]:
 class Prefix(VirtualTokens):
     """Prefix tuning and its kin: trained keys and values before each layer's own."""
 
-    supports: ClassVar[str] = "tokens"
-
     def refuses(self, backbone: Backbone, task: Task, budget: Budget) -> str | None:
         if task.task_type is not None and backbone.family in _NO_PREFIX:
             return f"{self.name} prepends keys and values, and {backbone.family}'s attention takes none"
@@ -112,8 +103,6 @@ class Prefix(VirtualTokens):
 @dataclass(frozen=True, kw_only=True)
 class InputTokens(VirtualTokens):
     """Prompt tuning, P-tuning and their kin: virtual tokens among the input embeddings."""
-
-    supports: ClassVar[str] = "tokens"
 
     def refuses(self, backbone: Backbone, task: Task, budget: Budget) -> str | None:
         if task.task_type == "SEQ_CLS" and reads_last_token(backbone):
@@ -153,11 +142,9 @@ class PromptTuning(InputTokens):
     reads it: repeated, or cut, to as many as there are.
     """
 
-    aliases: ClassVar[Mapping[str, str]] = {"init_text": "prompt_tuning_init_text"}
-
     @property
     def further_options(self) -> frozenset[str]:
-        return super().further_options | self.aliases.keys()
+        return super().further_options | self.info.aliases.keys()
 
     @property
     def hyperparameters(self) -> dict[str, Any]:
@@ -175,8 +162,6 @@ class PromptTuning(InputTokens):
 @dataclass(frozen=True, kw_only=True)
 class MultitaskPrompt(InputTokens):
     """Multitask prompt tuning with one task: the shared prompt times that task's low-rank one."""
-
-    combines: ClassVar[bool] = False
 
     def attach(self, model: torch.nn.Module, context: MethodContext, *, keeps_head: bool = True) -> Any:
         adapted: Any = super().attach(model, context, keeps_head=keeps_head)
@@ -199,8 +184,6 @@ class ContextPrompt(InputTokens):
     The loss is the task's. PEFT's own, which can weigh the context's labels too, needs a mask that says
     of each token of the context and of the examples what it is.
     """
-
-    supports: ClassVar[str] = "causal language models"
 
     num_virtual_tokens: int = 8
     cpt_token_ids: tuple[int, ...] | None = None

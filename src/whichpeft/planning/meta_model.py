@@ -84,13 +84,14 @@ def _build(
 def treats_layers_alike(method: Method, backbone: Backbone) -> bool:
     """Whether a few layers show what the method does to all of them.
 
-    Not where it names layers by their number; a method says so by ``by_layer = False``.
+    Not where it names layers by their number; a method says so by ``layers_alike=False``.
     """
     chosen = method.hyperparameters
     patterns = (chosen.get(key) for key in ("target_modules", "exclude_modules", "layers_pattern"))
     if any(isinstance(pattern, str) and re.search(r"\d", pattern) for pattern in patterns):
         return False
-    return method.by_layer and backbone.depth is not None and not _NUMBERED.search(json.dumps(chosen))
+    alike = method.info.layers_alike and backbone.depth is not None
+    return alike and not _NUMBERED.search(json.dumps(chosen))
 
 
 def needs_weights(error: Exception) -> bool:

@@ -13,7 +13,7 @@ from whichpeft.backbones.gradient_checkpointing import (
 )
 from whichpeft.errors import RequestError
 from whichpeft.methods import Method
-from whichpeft.methods.placements import all_layers
+from whichpeft.methods.layers import all_layers
 from whichpeft.planning.meta_model import build_meta_model, needs_weights, treats_layers_alike
 from whichpeft.tasks import Task
 

@@ -144,7 +144,7 @@ def _settled(cell: Cell) -> set[str]:
     parts = parse_method(cell.text).parts
     aliases: dict[str, str] = {}
     for kind in _kinds(cell.typed):
-        aliases |= kind.aliases
+        aliases |= kind.info.aliases
     given: set[str] = set()
     for part in parts:
         for key, _ in part.options:

@@ -176,14 +176,14 @@ def _configs(adapter: Path) -> list[Mapping[str, Any]]:
 
 
 def _loads_with(peft_type: str) -> str:
-    """Return what loads an adapter of PEFT's: see `PeftMethod.loads_with`."""
+    """Return what loads an adapter of PEFT's: see `PeftInfo.loads_with`."""
     return next(
         (
-            method.loads_with
+            method.peft.loads_with
             for method in methods().values()
-            if issubclass(method, PeftMethod) and method.peft_type == peft_type
+            if issubclass(method, PeftMethod) and method.peft.peft_type == peft_type
         ),
-        PeftMethod.loads_with,
+        "peft",
     )
 
 

@@ -94,7 +94,7 @@ def _common(settled: Settled, adapter: Adapter) -> dict[str, Any]:
         "kind": "whichpeft" if reason else "peft" if _is_peft(adapter) else "plain",
         "reason": reason,
         "ours": config is not None and config().__module__.startswith("whichpeft."),
-        "peft_type": getattr(settled.method, "peft_type", ""),
+        "peft_type": settled.method.peft.peft_type if isinstance(settled.method, PeftMethod) else "",
         "configs": repr(_config_paths(adapter)),
         "task_type": repr(settled.task.task_type),
         "same_targets": settled.trial.same_targets,

@@ -119,8 +119,10 @@ def _configs(adapter: Adapter, method: Method, backbone: str) -> dict[str, dict[
 def _config(adapter: PeftAdapter, method: PeftMethod, backbone: str) -> dict[str, Any]:
     config = adapter.model.peft_config["default"]
     usual = {field.name: field.default for field in dataclasses.fields(config)}
-    given = usual | method.hyperparameters | dict(method.constant)
-    for key in method.weightless:  # what stood in for it where there were no weights to look at
+    given = usual | method.hyperparameters | dict(method.peft.fixed)
+    for (
+        key
+    ) in method.peft.fixed_weightless:  # what stood in for it where there were no weights to look at
         setattr(config, key, given[key])
     written: dict[str, Any] = config.to_dict()
     written |= {"base_model_name_or_path": backbone, "inference_mode": False}

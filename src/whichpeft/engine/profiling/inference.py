@@ -90,7 +90,7 @@ def measure_merged(job: Job, prepared: PreparedTrial) -> list[Measurement]:
 
     Where there is nothing to fold in, the model is the same and nothing is measured.
     """
-    if not job.method.merges:
+    if not job.method.info.merges:
         return []
     before = _module_names(prepared.model)
     try:
@@ -126,7 +126,7 @@ def _switcher(job: Job, model: Any, folder: Path) -> Callable[[str], None] | Non
     """Load the adapter a second time beside itself; return what switches between the two, or None."""
     import peft
 
-    if not (job.method.several and isinstance(model, peft.PeftModel)):
+    if not (job.method.info.several_adapters and isinstance(model, peft.PeftModel)):
         return None
     if not (folder / "adapter_config.json").is_file():
         return None

@@ -20,7 +20,7 @@ from peft import PeftConfig, PeftType
 from peft.tuners.tuners_utils import BaseTuner, BaseTunerLayer
 from transformers import PreTrainedModel
 
-from whichpeft.methods.placements import layer_lists
+from whichpeft.methods.layers import layer_lists
 from whichpeft.methods.tuners.precision import autocasts
 from whichpeft.methods.tuners.prompt_reader import PromptReader, reader_of
 from whichpeft.methods.tuners.registration import register
