@@ -123,9 +123,9 @@ def test_a_reader_chooses_the_columns(opened):
     assert part.locator("tbody tr").first.locator(":is(th, td):visible").count() == before + 1
     part.get_by_label("verdict").uncheck()
     assert "verdict" not in [text.strip() for text in titles.all_inner_texts()]
-    part.get_by_role("button", name="All").click()
+    part.get_by_role("button", name="All columns").click()
     assert titles.count() > before + 1
-    part.get_by_role("button", name="The main ones").click()
+    part.get_by_role("button", name="Main columns").click()
     assert titles.count() == before
 
 
@@ -187,7 +187,7 @@ def test_views_of_one_thing_are_shown_one_at_a_time(tmp_path, open_page, monkeyp
     assert opened.drawn() == 2
     titles = opened.page.locator("figure:visible h3")
     assert titles.all_inner_texts()[0] == "Score against trainable share"
-    choice = opened.page.get_by_label(f"Cost {ATTACK}, shown:")
+    choice = opened.page.get_by_label(f"Cost {ATTACK} view:")
     assert choice.locator("option").all_inner_texts() == ["share", ATTACK]
     choice.select_option(ATTACK)
     opened.page.locator("figure:visible svg").first.wait_for()

@@ -1,4 +1,4 @@
-// What needs no figure and no table: controls are shown to those who can use them, paper shows all.
+// Shows the controls, which need JavaScript, and unfolds every section while the page is printed.
 (() => {
   document.documentElement.classList.add("js");
   let opened = [];

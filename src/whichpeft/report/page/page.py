@@ -15,7 +15,7 @@ from whichpeft.report.figures.across_tasks import across_figures
 from whichpeft.report.figures.render import vega_bundle
 from whichpeft.report.figures.style import colours, theme
 from whichpeft.report.page.figures import shown
-from whichpeft.report.page.provenance import examples, origin
+from whichpeft.report.page.provenance import examples, provenance
 from whichpeft.report.page.table import brief, measurements
 from whichpeft.report.tables import across_tasks as across_table
 from whichpeft.report.tables.columns import METHOD, about, details, interval_note, problems, pscp_note
@@ -51,7 +51,7 @@ def page(report: ReportContents, beside: str | None = None) -> str:
         sections=sections,
         across=across,
         backbones=backbones,
-        origin=origin(report),
+        provenance=provenance(report),
         style=_text("page.css"),
         specs=_script_json(specs),
         theme=_script_json(theme(page=True)),

@@ -1,13 +1,13 @@
-// Draws each figure in the size that suits its place, lets a reader choose among views of one thing,
-// and highlights a method in all figures and tables of a section.
+// Draws each figure in the size that fits, switches between the views of a figure, and highlights a
+// method in all figures and tables of a section.
 (() => {
   const read = (id) => JSON.parse(document.getElementById(id).textContent);
   const specs = read("specs");
   const theme = read("theme");
   const shown = new Map();
 
-  // Sizes come from the widest down; the last is for screens narrower than all. The figure is
-  // measured, since the place of a drawn chart is as wide as the chart.
+  // Sizes are sorted from wide to narrow; the last one serves all narrower screens. This measures the
+  // figure element, because the element of a drawn chart is as wide as the chart.
   const fitting = (place, sizes) =>
     sizes.find((size) => size.width <= place.closest("figure").clientWidth) ?? sizes.at(-1);
 
@@ -21,9 +21,9 @@
     try {
       const view = await vegaEmbed(place, spec, { actions: false, renderer: "svg", config: theme });
       shown.set(id, { width, view });
-      // The place itself is the image, named and described; the marks in it have no words of their own.
+      // The element itself is the image with a name and a description; the marks in it have no text.
       place.querySelector("svg").setAttribute("aria-hidden", "true");
-      lighten(place);
+      dimOthers(place);
     } catch (error) {
       place.textContent = `This chart could not be drawn: ${error.message}`;
     }
@@ -34,12 +34,12 @@
     await rest(); // text and tables first
     for (const id of Object.keys(specs)) {
       await drawOne(id);
-      await rest(); // so that the page answers a reader between two figures
+      await rest(); // keep the page responsive between two figures
     }
     document.documentElement.dataset.drawn = String(shown.size);
   };
 
-  // One drawing at a time: a change while one is under way waits for it.
+  // One drawing at a time: a change waits until the current one is finished.
   let turn = draw();
   const again = () => {
     delete document.documentElement.dataset.drawn;
@@ -59,37 +59,37 @@
     choice.addEventListener("change", () => { choose(); again(); });
   }
 
-  // A mark knows what it was drawn of: the method, or a name that begins with it.
+  // The datum of a mark holds its method, or a name that begins with the method.
   const methodOf = (mark) => {
     const item = mark.__data__;
     const datum = item?.datum ?? item?.mark?.items?.[0]?.datum ?? item?.items?.[0]?.datum;
     return datum?.method ?? datum?.name ?? datum?.label;
   };
-  const isOf = (name, method) => name === method || String(name).startsWith(`${method} `);
+  const belongsTo = (name, method) => name === method || String(name).startsWith(`${method} `);
 
-  function lighten(place) {
+  function dimOthers(place) {
     const section = place.closest("section");
     const method = section.dataset.lit;
     for (const mark of place.querySelectorAll(".role-mark > :is(path, text, line, rect)")) {
       const name = method === undefined ? undefined : methodOf(mark);
-      // What is there to be pointed at alone stays unseen.
+      // Marks that exist only for tooltips stay invisible.
       if (name === undefined || mark.__data__?.opacity < 0.05) {
         mark.classList.remove("dimmed", "shone");
         continue;
       }
-      mark.classList.toggle("dimmed", !isOf(name, method));
-      // A point or a bar that is faint for its uncertainty is not when it is the one looked for.
-      mark.classList.toggle("shone", isOf(name, method) && mark.closest(".mark-symbol, .mark-rule") !== null);
+      mark.classList.toggle("dimmed", !belongsTo(name, method));
+      // A point or a bar that is faint because it is uncertain is drawn in full while highlighted.
+      mark.classList.toggle("shone", belongsTo(name, method) && mark.closest(".mark-symbol, .mark-rule") !== null);
     }
   }
 
   for (const legend of document.querySelectorAll(".legend")) {
     const section = legend.closest("section");
     const buttons = [...legend.querySelectorAll("button")];
-    const light = (method) => {
+    const highlight = (method) => {
       if (method === undefined) delete section.dataset.lit;
       else section.dataset.lit = method;
-      for (const place of section.querySelectorAll(".chart")) lighten(place);
+      for (const place of section.querySelectorAll(".chart")) dimOthers(place);
       for (const row of section.querySelectorAll("tr[data-method]"))
         row.classList.toggle("lit", row.dataset.method === method);
     };
@@ -99,10 +99,10 @@
       button.addEventListener("click", () => {
         const on = button.getAttribute("aria-pressed") !== "true";
         for (const other of buttons) other.setAttribute("aria-pressed", String(on && other === button));
-        light(pressed());
+        highlight(pressed());
       });
-      button.addEventListener("pointerenter", () => light(button.dataset.method));
-      button.addEventListener("pointerleave", () => light(pressed()));
+      button.addEventListener("pointerenter", () => highlight(button.dataset.method));
+      button.addEventListener("pointerleave", () => highlight(pressed()));
     }
   }
 })();

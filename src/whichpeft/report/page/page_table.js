@@ -1,4 +1,4 @@
-// Sorts and filters each table of measurements, and shows the columns that a reader chooses.
+// Sorts and filters each table of measurements, and shows the columns that the reader selects.
 (() => {
   const unknown = "\u2013";
 
@@ -14,7 +14,7 @@
     let by = -1;
     let down = false;
 
-    // A number for a column of numbers, text for one of words; undefined where nothing is known.
+    // A number in columns of numbers, text in columns of words; undefined if the value is unknown.
     const valueOf = (row, i) => {
       const cell = row.cells[i];
       if (headings[i].classList.contains("words")) {
@@ -25,7 +25,7 @@
       return Number.isNaN(value) ? undefined : value;
     };
 
-    // What is unknown stays last, whichever way the rest is sorted; equals keep the study's order.
+    // Unknown values come last in both directions; ties keep the order of the study.
     const compare = (a, b) => {
       if (a.value === undefined || b.value === undefined)
         return (a.value === undefined) - (b.value === undefined) || a.place - b.place;
@@ -35,7 +35,7 @@
       return (down ? -order : order) || a.place - b.place;
     };
 
-    const say = () => {
+    const updateCount = () => {
       const visible = rows.filter((row) => !row.hidden).length;
       const order = by < 0 ? "" :
         `, sorted by ${headings[by].textContent.trim()}, ${down ? "descending" : "ascending"}`;
@@ -50,7 +50,7 @@
         if (i === by) heading.setAttribute("aria-sort", down ? "descending" : "ascending");
         else heading.removeAttribute("aria-sort");
       });
-      say();
+      updateCount();
     };
 
     const filter = () => {
@@ -60,7 +60,7 @@
         row.hidden = !words.every((word) => text.includes(word)) ||
           !selects.every((select) => !select.value || row.dataset[select.dataset.key] === select.value);
       }
-      say();
+      updateCount();
     };
 
     const choose = () => {
@@ -84,7 +84,7 @@
       button.append(...heading.childNodes);
       heading.append(button);
       button.addEventListener("click", () => {
-        // The way that is of use comes first: words from A on, numbers from the largest.
+        // Words sort from A first, numbers from the largest.
         const first = !heading.classList.contains("words");
         if (by !== i) [by, down] = [i, first];
         else if (down === first) down = !first;
@@ -106,7 +106,7 @@
       sort();
     });
     check(isMain);
-    say();
+    updateCount();
   };
 
   for (const part of document.querySelectorAll(".measurements")) prepare(part);

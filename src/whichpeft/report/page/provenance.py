@@ -1,4 +1,4 @@
-"""How a report was made: hardware, versions, data, what failed, and how fair the comparison is."""
+"""How a report was made: hardware, versions, data, failures, and the fairness of the comparison."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from whichpeft.analysis import Comparison
 from whichpeft.analysis.check.check import fairness
 from whichpeft.analysis.comparable_groups import MethodRecords
 from whichpeft.report.text import UNKNOWN, named, plain
-from whichpeft.units import show_bytes, show_count
+from whichpeft.units import counted, show_bytes, show_count
 
 if TYPE_CHECKING:
     from whichpeft.analysis.check.findings import Finding
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from whichpeft.report.contents import ReportContents
 
 
-def origin(report: ReportContents) -> dict[str, Any]:
-    """Return what the template says of how a report was made: text, nothing left to format."""
+def provenance(report: ReportContents) -> dict[str, Any]:
+    """Return the texts of the template's section on how the report was made."""
     findings = fairness(report.study, report.comparisons)
     return {
         "study_text": report.study_text,
@@ -36,29 +36,27 @@ def origin(report: ReportContents) -> dict[str, Any]:
 
 
 def _summary(report: ReportContents) -> str:
-    """Say in one paragraph what was compared and under what budget."""
+    """Summarise in one paragraph what was compared, and with which budget."""
     study, budget = report.study, report.study.budget
-    seeds = len(study.seeds)
     parts = [
-        f"{len(study.methods)} method{_s(len(study.methods))} on {seeds} seed{_s(seeds)} each, every "
-        f"one with the same budget: {budget.epochs} epoch{_s(budget.epochs)} in batches of "
-        f"{budget.batch_size}"
+        f"{counted(len(study.methods), 'method')} on {counted(len(study.seeds), 'seed')} each, all "
+        f"with the same budget: {counted(budget.epochs, 'epoch')} in batches of {budget.batch_size}"
     ]
     parts += study.memory_options
     if budget.max_train is not None:
-        parts.append(f"at most {show_count(budget.max_train)} training examples")
+        parts.append(f"at most {counted(budget.max_train, 'training example')}")
     if budget.early_stopping is not None:
-        epochs = budget.early_stopping
-        parts.append(f"stopped after {epochs} epoch{_s(epochs)} without a better validation score")
+        epochs = counted(budget.early_stopping, "epoch")
+        parts.append(f"stopped after {epochs} without a better validation score")
     tuning = (
-        f"{budget.tuning_trials} tuning trials a method"
+        f"{counted(budget.tuning_trials, 'tuning trial')} per method"
         if budget.tuning_trials
         else "each method at its own default hyperparameters"
     )
     return plain(
         f"{', '.join([*parts, tuning])}. The checkpoint with the best validation score is tested "
-        "once. Time, memory and speed were measured apart, in a profile of each method alone on "
-        "the machine. Failed and refused methods stay in the table."
+        "once. Time, memory and speed come from a separate profile of each method, with nothing else "
+        "running on the machine. Failed and refused methods stay in the table."
     )
 
 
@@ -66,12 +64,11 @@ def _outcomes(report: ReportContents) -> str:
     """Count the records by how they ended: ``214 records: 210 completed, 4 failed``."""
     counts = Counter(record.outcome.status for record in report.records)
     ended = ", ".join(f"{show_count(count)} {status}" for status, count in counts.most_common())
-    total = len(report.records)
-    return f"{show_count(total)} record{_s(total)}{f': {ended}' if ended else ''}"
+    return f"{counted(len(report.records), 'record')}{f': {ended}' if ended else ''}"
 
 
 def _settings(report: ReportContents) -> list[dict[str, str]]:
-    """Describe every distinct setting that the records come from, and how many come from it."""
+    """Describe each distinct setting of the records; with several, count the records of each."""
     counts: Counter[str] = Counter()
     for record in report.records:
         words = _setting_words(record.setting)
@@ -102,7 +99,7 @@ def _setting_words(setting: Setting) -> dict[str, str]:
 
 
 def _data(comparison: Comparison) -> dict[str, str]:
-    """Name the data and the weights of a comparison by content."""
+    """Identify the data and the weights of a comparison by their content."""
     trial = next((kept.trial for kept in comparison.records if kept.trial is not None), None)
     return {
         "heading": _heading(comparison),
@@ -113,7 +110,7 @@ def _data(comparison: Comparison) -> dict[str, str]:
 
 
 def examples(comparison: Comparison) -> str:
-    """Count the examples of each split: ``2,000 train, 872 test``; empty where they are not known."""
+    """Count the examples of each split: ``2,000 train, 872 test``; empty if they are unknown."""
     return ", ".join(f"{show_count(count)} {split}" for split, count in comparison.examples.items())
 
 
@@ -122,23 +119,23 @@ def _heading(comparison: Comparison) -> str:
 
 
 def _failures(report: ReportContents) -> list[tuple[str, str, str, str]]:
-    """Return where, status, reason and how often, the same reason of a method once."""
+    """Return trial, status, reason and count; the same reason of a method appears once."""
     counts: Counter[tuple[str, str, str]] = Counter()
     for record in report.records:
         outcome, trial = record.outcome, record.trial
         if outcome.status not in ("failed", "refused"):
             continue
         purpose = {"tune": "tuning trial", "final": "final trial", "profile": "profile"}[trial.purpose]
-        where = f"{trial.method} ({purpose}) on {trial.task}"
+        name = f"{trial.method} ({purpose}) on {trial.task}"
         phase = f"in {outcome.phase}: " if outcome.phase else ""
         counts[
-            plain(where), outcome.status, plain(f"{phase}{outcome.reason or 'no reason was given'}")
+            plain(name), outcome.status, plain(f"{phase}{outcome.reason or 'no reason was given'}")
         ] += 1
     return [(*key, show_count(count)) for key, count in counts.items()]
 
 
 def _effort(comparison: Comparison) -> dict[str, Any]:
-    """Return how much each method was given: tuning trials, seeds, profile."""
+    """Return the effort spent on each method: tuning trials, seeds and profile."""
     rows = zip(comparison.rows, comparison.records, strict=True)
     return {
         "heading": _heading(comparison),
@@ -150,13 +147,13 @@ def _effort(comparison: Comparison) -> dict[str, Any]:
 
 
 def _tuning(kept: MethodRecords) -> str:
-    """Say how many tuning trials a method had, and how they ended: ``8, of these 3 stopped early``."""
+    """Count the tuning trials of a method by how they ended: ``8, of which 3 stopped early``."""
     if not kept.search:
         return "none"
     counts = Counter(str(record.outcome.status) for record in kept.search)
     words = {"stopped": "stopped early", "failed": "failed"}
     ended = [f"{counts[status]} {word}" for status, word in words.items() if counts[status]]
-    of_these = f", of these {' and '.join(ended)}" if ended else ""
+    of_these = f", of which {' and '.join(ended)}" if ended else ""
     return f"{len(kept.search)}{of_these}"
 
 
@@ -165,16 +162,12 @@ def _seeds(seeds: list[int]) -> str:
 
 
 def _finding(found: Finding) -> str:
-    where = " ".join(_where(found))
-    return plain(f"{where}{': ' if where else ''}{found.what}. Fix: {found.fix}.")
+    subject = " ".join(_subject(found))
+    return plain(f"{subject}{': ' if subject else ''}{found.what}. Fix: {found.fix}.")
 
 
-def _where(found: Finding) -> Iterator[str]:
+def _subject(found: Finding) -> Iterator[str]:
     if found.method is not None:
         yield found.method
     if found.backbone is not None:
         yield f"({found.backbone} on {found.task})"
-
-
-def _s(count: int) -> str:
-    return "" if count == 1 else "s"
