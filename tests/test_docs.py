@@ -28,7 +28,7 @@ def blocks(kind: str) -> list[str]:
 
 
 def commands(start: str) -> list[str]:
-    """Return the documented commands: lines of ``sh`` blocks, and lines after ``$`` in ``console`` blocks."""
+    """Return the documented commands: lines of ``sh`` blocks, and ``$`` lines of ``console`` blocks."""
     lines = [line for text in blocks("sh") for line in text.splitlines()]
     shown = [line for text in blocks("console") for line in text.splitlines()]
     lines += [line.removeprefix("$ ") for line in shown if line.startswith("$ ")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import tomllib
 from pathlib import Path
@@ -80,3 +81,73 @@ def test_relative_links_lead_somewhere(page: Path):
     local = [target for target in targets if not re.match(r"[a-z]+:|#", target)]
     missing = [t for t in local if not (ROOT / page).parent.joinpath(t.split("#")[0]).exists()]
     assert missing == []
+
+
+def found(path: str, page: Path) -> Path | None:
+    """Return the file that a page names: seen from the project, the package or the page itself."""
+    bases = (ROOT, ROOT / "src" / "whichpeft", (ROOT / page).parent)
+    return next((base / path for base in bases if (base / path).exists()), None)
+
+
+def expanded(path: str) -> list[str]:
+    """Expand one group in braces: ``a/{b,c}.py`` is ``a/b.py`` and ``a/c.py``."""
+    before, brace, rest = path.partition("{")
+    inside, _, after = rest.partition("}")
+    return [before + part + after for part in inside.split(",")] if brace else [path]
+
+
+@pytest.mark.parametrize("page", pages(), ids=str)
+def test_files_and_tests_named_in_a_page_exist(page: Path):
+    text = (ROOT / page).read_text(encoding="utf-8")
+    missing = []
+    for path, test in re.findall(r"`([\w./{},-]+/[\w{},-]+\.(?:py|toml))(?:::(\w+))?(?:\.\.\.)?`", text):
+        for each in expanded(path):
+            file = found(each, page)
+            if file is None or (test and f"def {test}" not in file.read_text(encoding="utf-8")):
+                missing.append(f"{each}::{test}" if test else each)
+    assert missing == []
+
+
+def members() -> dict[str, set[str]]:
+    """Return the attributes of every class in the package, by the name of the class."""
+    classes: dict[str, set[str]] = {}
+    for path in (ROOT / "src").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ClassDef):
+                names = {inner.name for inner in node.body if isinstance(inner, ast.FunctionDef)}
+                fields = {inner.target for inner in node.body if isinstance(inner, ast.AnnAssign)}
+                names |= {field.id for field in fields if isinstance(field, ast.Name)}
+                classes.setdefault(node.name, set()).update(names)
+    return classes
+
+
+DESIGN = [page for page in pages() if page.parts[:2] == ("docs", "design")]
+
+
+def test_classes_named_in_the_design_pages_exist():
+    known = members()
+    text = "\n".join((ROOT / page).read_text(encoding="utf-8") for page in DESIGN)
+    named = set(re.findall(r"`([A-Z][a-z]\w+)(?:\.(\w+))?`", text))
+    assert {("Adapter", "penalty"), ("Job", "")} <= named
+    missing = [
+        (name, member)
+        for name, member in named
+        if name not in known or (member and member not in known[name])
+    ]
+    assert missing == []
+
+
+def test_the_tree_in_the_design_overview_names_every_package():
+    """Each line begins with a path, each package has a line, and the layers are those of pyproject."""
+    text = (ROOT / "docs" / "design" / "overview.md").read_text(encoding="utf-8")
+    tree, layers = re.findall(r"^```text\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL)
+    package = ROOT / "src" / "whichpeft"
+    paths = [path for line in tree.splitlines()[1:] for path in expanded(line.split()[0])]
+    assert [path for path in paths if not (package / path).exists()] == []
+    packages = {f"{init.parent.relative_to(package)}/" for init in package.rglob("*/__init__.py")}
+    assert packages - set(paths) == set()
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    checked = contracts["tool"]["importlinter"]["contracts"][0]["layers"]
+    assert [line.split(maxsplit=1)[1] for line in layers.splitlines()] == [
+        layer.replace("whichpeft.", "") for layer in checked
+    ]
