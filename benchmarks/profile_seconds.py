@@ -19,8 +19,9 @@ from whichpeft.api import DEFAULT
 from whichpeft.engine.profile_budget import PROFILE_BUDGETS, find_profile_budget
 from whichpeft.executors import LocalExecutor, SilentObserver
 from whichpeft.records import Record
+from whichpeft.running.profiling import profile_jobs
 from whichpeft.running.request import check_request
-from whichpeft.running.setup import profile_jobs, resources_for, set_up
+from whichpeft.running.setup import resources_for, set_up
 
 PHASES = ("set-up", "warm-up", "fit", "save", "validate")
 

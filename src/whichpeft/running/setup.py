@@ -1,69 +1,80 @@
-"""The setup of a run: backbones found, data encoded, everything planned, and what it should cost."""
+"""What is ready before the first trial: backbones, encoded data, the plan, and the executor."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
-from whichpeft.backbones import resolve_backbone
-from whichpeft.costs import CostQuery, count_flops
+from whichpeft.backbones import Backbone, resolve_backbone
 from whichpeft.engine import Job
-from whichpeft.engine.batches import as_trained_on, padded_length
-from whichpeft.engine.profile_budget import ProfileBudget
 from whichpeft.executors import Executor, Resources
 from whichpeft.planning import Cell, StudyPlan, make_plan
-from whichpeft.records import Record
+from whichpeft.records import Record, Setting, Store
 from whichpeft.running.request import Request
 from whichpeft.study import Study, Trial
-from whichpeft.tasks.encoded_data import read_data, write_data
+from whichpeft.tasks.encoded_data import write_data
 
-# What a trial costs beside its steps, until trials have been timed: loading and evaluation.
-_SET_UP_SECONDS = 1.0
-# Of a training step, that evaluating the same examples takes where it is not timed.
-_FORWARD_SHARE = 0.35
+DataFiles = dict[tuple[str, str, str], Path]
+"""Files of encoded data, by a backbone's name, its revision, and a task's name."""
 
 
 @dataclass(frozen=True, slots=True)
 class RunSetup:
-    """What is to run: the plan, each cell's encoded data, where it runs, and notes to show.
-
-    halve_micro_batch: try a trial that ran out of memory again with half as many examples at once.
-    """
+    """What a run needs to make and carry out jobs."""
 
     plan: StudyPlan
-    data: dict[tuple[str, str, str], Path]
+    """Every cell of the study."""
+    data: DataFiles
+    """The encoded data of each backbone and task."""
     executor: Executor
+    """Where trials run."""
     notes: list[str]
+    """What the user should know of data and machines."""
     halve_micro_batch: bool = False
+    """Whether a trial that runs out of memory is tried again with half as many examples at a time."""
 
 
 def set_up(request: Request, scratch: Path, executor: Executor) -> RunSetup:
-    """Find the backbones, encode the data and plan; begins the executor. Raises RequestError."""
+    """Find the backbones, begin the executor, encode the data and plan the study.
+
+    Raises RequestError if one of them is not available.
+    """
     backbones = [resolve_backbone(name) for name in request.study.backbones]
-    executor.begin(
-        request.study,
-        [backbone.family for backbone in backbones],
-        like=(
-            found.setting
-            for found in request.store.each()
-            if isinstance(found, Record) and found.trial.purpose == "profile"
-        ),
-    )
+    families = [backbone.family for backbone in backbones]
+    executor.begin(request.study, families, like=_settings_of_profiles(request.store))
     notes = [*executor.notes(), *(f"{task.name}: {n}" for task in request.tasks for n in task.notes)]
-    data = {}
+    data, truncated = _encode(request, backbones, scratch)
+    plan = make_plan(request.study, backbones, request.tasks, request.methods)
+    return RunSetup(plan, data, executor, notes + truncated)
+
+
+def _settings_of_profiles(store: Store) -> Iterable[Setting]:
+    return (
+        found.setting
+        for found in store.each()
+        if isinstance(found, Record) and found.trial.purpose == "profile"
+    )
+
+
+def _encode(
+    request: Request, backbones: Iterable[Backbone], scratch: Path
+) -> tuple[DataFiles, list[str]]:
+    """Encode every task for every backbone; return the files, and notes on truncated examples."""
+    data: DataFiles = {}
+    notes = []
     for backbone in backbones:
         for task in request.tasks:
             key = backbone.name, backbone.revision, task.name
             data[key], cut = write_data(task, backbone, request.study.budget, scratch)
             if cut:
-                notes.append(f"{task.name}: {cut:.1%} of the examples are cut to what {key[0]} can read")
-    plan = make_plan(request.study, backbones, request.tasks, request.methods)
-    return RunSetup(plan, data, executor, notes)
+                length = f"what {backbone.name} can read"
+                notes.append(f"{task.name}: {cut:.1%} of the examples are truncated to {length}")
+    return data, notes
 
 
 def make_job(trial: Trial, cell: Cell, setup: RunSetup) -> Job:
-    """Put together what carries a trial out."""
+    """Put together what an executor needs to carry a trial out."""
     return Job(
         trial=trial,
         backbone=cell.backbone,
@@ -75,77 +86,13 @@ def make_job(trial: Trial, cell: Cell, setup: RunSetup) -> Job:
 
 
 def resources_for(study: Study, *, memory: int = 0, alone: bool = False) -> Resources:
-    """Return what a trial of a study takes. memory: bytes of its process, by what was profiled."""
+    """Return what a trial of a study takes.
+
+    Parameters
+    ----------
+    memory
+        Bytes of its process, as profiled; 0 if unknown.
+    alone
+        Whether nothing else may run on its machine.
+    """
     return Resources(threads=study.threads, shards=study.shards, memory=memory, alone=alone)
-
-
-def profile_jobs(
-    cells: Sequence[Cell],
-    setup: RunSetup,
-    profile_budget: ProfileBudget,
-    together: Callable[[Cell], int],
-) -> Iterator[Job]:
-    """Yield the jobs that measure what cells cost, to be run alone on the machine.
-
-    together: how many trials of a cell should be timed as one model.
-    What is measured once for all is measured before the first, and what is counted is counted for each
-    when its turn has come, so that nothing runs beside a profile.
-    """
-    matmul_speed: float | None = None
-    lengths: dict[Path, int] = {}
-    for cell in cells:
-        job = make_job(cell.profile, cell, setup)
-        budget = cell.study.budget
-        if matmul_speed is None:
-            matmul_speed = setup.executor.multiply_speed(cell.study.threads)
-        if job.data not in lengths:
-            task, examples = read_data(job.data)
-            train = as_trained_on(task, examples["train"], packing=cell.study.packing)
-            lengths[job.data] = padded_length(train, budget.batch_size)
-        query = CostQuery(
-            method=cell.method,
-            backbone=cell.backbone,
-            task=cell.task,
-            compute=setup.executor.compute,
-            batch_size=budget.batch_size,
-            length=lengths[job.data],
-            same_targets=cell.study.same_targets,
-        )
-        yield replace(
-            job,
-            profile_budget=profile_budget,
-            flops_per_sample=count_flops(query),
-            matmul_speed=matmul_speed,
-            together=together(cell),
-        )
-
-
-def expected_costs(cells: Iterable[Cell], records: Iterable[Record]) -> tuple[dict[str, float], int]:
-    """Return the seconds each cell's trials should take by their profile's fingerprint, and the
-    largest peak memory in bytes; only what has been profiled is known.
-    """
-    profiles = {record.trial.fingerprint: record for record in records}
-    seconds: dict[str, float] = {}
-    memory = 0
-    for cell in cells:
-        record = profiles.get(cell.profile.fingerprint)
-        if record is not None:
-            seconds[record.trial.fingerprint] = trial_seconds(record, cell)
-            memory = max(memory, int(record.value("peak_memory_bytes") or 0))
-    return seconds, memory
-
-
-def trial_seconds(profile: Record, cell: Cell) -> float:
-    """Estimate a final trial from its profile: set-up, steps, and evaluation after each epoch."""
-    budget, counts = cell.study.budget, cell.task.counts
-    steps = profile.value("train_seconds") or 0.0
-    rate = profile.value("samples_per_second")
-    batch = profile.value("batch_inference_milliseconds")
-    if batch is not None:  # of a model that writes its answers, many times that of a training step
-        each = batch / 1000 / budget.batch_size
-    elif rate is not None:
-        each = _FORWARD_SHARE / rate
-    else:
-        return _SET_UP_SECONDS
-    read = (budget.epochs if steps else 1) * counts["validation"] + counts["test"]
-    return _SET_UP_SECONDS + steps + each * read

@@ -1,4 +1,4 @@
-"""Which trials of a run train together as one model, and how many at once."""
+"""Which trials of a run train as one model, and how many of them."""
 
 from __future__ import annotations
 
@@ -15,71 +15,85 @@ from whichpeft.methods.peft_method import RECIPE
 from whichpeft.records import Record
 
 AUTO, OFF = "auto", "off"
-PAYS = 1.2  # times as quick as one by one, from which on it is worth it
-_TIMED = 8  # trials that are timed together, at most
-# Of K trials together, against K times one: what is stacked and folded is copied on the way.
-_ROOM = 1.2
-_USABLE = 0.8  # of an accelerator's memory, or of what a CPU has left: others want some too
+
+WORTHWHILE = 1.2
+"""Smallest measured speed-up, over training one by one, from which `auto` stacks trials."""
+
+_TIMED = 8  # trials that a profile times as one model, at most
+# Memory of K stacked trials, as a multiple of K single ones: stacking and folding make copies.
+_MEMORY_FACTOR = 1.2
+_USABLE = 0.8  # share of an accelerator's memory, or of a CPU's free memory; others need some too
 
 
-def check_batch_trials(asked: str) -> str:
-    """Return how trials are to be batched. Raises StudyError where it is none of the ways there are."""
-    if asked not in (AUTO, OFF) and not (asked.isdecimal() and int(asked) >= 2):
+def check_batch_trials(option: str) -> str:
+    """Return the value of ``--batch-trials``. Raises StudyError if it is not one of its values."""
+    if option not in (AUTO, OFF) and not (option.isdecimal() and int(option) >= 2):
         raise StudyError(
-            f"--batch-trials is {asked!r}; it is auto, off, or the number of trials that train as one "
-            "model, from 2"
+            f"--batch-trials is {option!r}; choose auto, off, or how many trials train as one model "
+            "(2 or more)"
         )
-    return asked
+    return option
 
 
-def trials_to_time(asked: str, device: str, trials: int) -> int:
+def trials_to_time(option: str, device: str, trials: int) -> int:
     """Return how many trials a profile should time as one model; 0 for none.
 
-    trials: how many there are that could train together. On a CPU batching hardly pays against trials
-    side by side, so that `auto` leaves it there.
+    On a CPU, `auto` times none: stacking is hardly faster there than trials side by side.
+
+    Parameters
+    ----------
+    option
+        The value of ``--batch-trials``.
+    trials
+        How many trials there are that could train together.
     """
-    return min(trials, _TIMED) if asked == AUTO and device != "cpu" and trials > 1 else 0
+    return min(trials, _TIMED) if option == AUTO and device != "cpu" and trials > 1 else 0
 
 
-def max_stacked(asked: str, profile: Record | None, device: str) -> int:
-    """Return how many trials of a profiled method may train as one model: 1 where none beside it."""
-    if profile is None or asked == OFF or not profile.value("trainable_parameters"):
+def max_stacked(option: str, profile: Record | None, device: str) -> int:
+    """Return how many trials of a profiled method may train as one model; 1 if only one by one."""
+    if profile is None or option == OFF or not profile.value("trainable_parameters"):
         return 1
-    if asked == AUTO:
-        pays = (profile.value("batched_speedup") or 0.0) >= PAYS
-        return int(profile.value("batched_trials") or 1) if pays else 1
+    if option == AUTO:
+        worthwhile = (profile.value("batched_speedup") or 0.0) >= WORTHWHILE
+        return int(profile.value("batched_trials") or 1) if worthwhile else 1
     peak = profile.value("peak_memory_bytes")
-    if peak is None:  # a device whose memory cannot be foreseen
+    if peak is None:  # a device whose memory is not known
         return 1
-    return max(1, min(int(asked), int(_USABLE * _memory(device) // (_ROOM * max(1.0, peak)))))
+    fitting = int(_USABLE * _memory(device) // (_MEMORY_FACTOR * max(1.0, peak)))
+    return max(1, min(int(option), fitting))
 
 
 def stack_jobs(jobs: Sequence[Job], most: Callable[[Job], int], *, concurrency: int) -> list[Job]:
-    """Put jobs that can train as one model together, each group where its first job was.
+    """Stack jobs that can train as one model; each stack takes the place of its first job.
 
-    most: how many of a job's kind may be together. concurrency: how many jobs run side by side, none of
-    which is to be without work.
+    Parameters
+    ----------
+    most
+        Returns how many jobs like this one may be stacked.
+    concurrency
+        How many jobs run side by side; stacks are kept small enough to give each of them work.
     """
     groups: dict[Hashable, list[Job]] = {}
     for job in jobs:
-        groups.setdefault(kind(job), []).append(job)
-    share = math.ceil(len(jobs) / concurrency) if concurrency else 1
-    joined: list[Job] = []
+        groups.setdefault(stacking_key(job), []).append(job)
+    share = math.ceil(len(jobs) / concurrency)
+    stacks: list[Job] = []
     for group in groups.values():
-        parts = math.ceil(len(group) / max(1, min(most(group[0]), share)))
-        joined += [stacked_job(group[i::parts]) for i in range(parts)]
+        count = math.ceil(len(group) / max(1, min(most(group[0]), share)))
+        stacks += [stack(group[i::count]) for i in range(count)]
     order = {job.trial.fingerprint: place for place, job in enumerate(jobs)}
-    return sorted(joined, key=lambda job: order[job.trial.fingerprint])
+    return sorted(stacks, key=lambda job: order[job.trial.fingerprint])
 
 
-def stacked_job(jobs: Sequence[Job]) -> Job:
-    """Return the first of some jobs with the others along."""
+def stack(jobs: Sequence[Job]) -> Job:
+    """Return the first of some jobs, with the others to train along with it as one model."""
     first, *others = jobs
     return replace(first, along=tuple(others))
 
 
-def kind(job: Job) -> Hashable:
-    """What has to agree for trials to train as one model: all but seed and learning rate."""
+def stacking_key(job: Job) -> Hashable:
+    """Return what trials must share to train as one model: all but seed and learning rate."""
     options = {key: v for key, v in job.method.hyperparameters.items() if key not in RECIPE}
     trial = job.trial
     return (
@@ -93,7 +107,7 @@ def kind(job: Job) -> Hashable:
 
 
 def _memory(device: str) -> int:
-    """Return the bytes that a device has for trials; 0 where it is another machine's."""
+    """Return the bytes of memory that a device has for trials; 0 if it is another machine's."""
     if device.startswith("cuda"):
         import torch
 

@@ -1,103 +1,116 @@
-"""The tuning trials of several searches, each as soon as the one before it has ended."""
+"""The tuning trials of several searches, each as soon as the trial before it has ended."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from whichpeft.engine import Job
 from whichpeft.planning import Cell, SearchPlan, bar, rungs
-from whichpeft.records import Claims, Store
+from whichpeft.records import Claims, Record, Store
+from whichpeft.records.selection import best_trial
 from whichpeft.running.setup import RunSetup, make_job
-from whichpeft.running.trial_batching import kind, stacked_job
-from whichpeft.running.work_sharing import SEARCH, may_start, names
+from whichpeft.running.trial_batching import stack, stacking_key
+from whichpeft.running.work_sharing import SEARCH_CLAIM, claim_names, may_start
 from whichpeft.study import Trial
 
 
-def jobs_of(
+def tuning_jobs(
     searches: Sequence[SearchPlan],
     store: Store,
     setup: RunSetup,
     claims: Claims,
     *,
-    first: Callable[[Cell], float],
-    most: Callable[[Cell], int] = lambda cell: 1,
+    trial_seconds: Callable[[Cell], float],
+    stack_size: Callable[[Cell], int],
 ) -> Iterator[Job | None]:
-    """Yield what the searches lack, to be run side by side; None while every search waits.
+    """Yield the tuning trials without a record, to run side by side; None while every search waits.
 
-    Within a search trials follow each other, since what one has to reach depends on those before;
-    searches run beside each other, and never depend on one another, since one method's scores say
-    nothing about another's. The search with most left goes first, by the seconds that `first` tells
-    of a trial of its cell. Trials in a row that differ in their learning rate alone train together, as
-    many as `most` tells of their cell: each is held against those before it all the same. Of several
-    processes that share a folder one at a time carries on a search.
+    Within a search, trials follow one another, since the score that a trial has to reach depends on
+    those before it. Searches run side by side and never depend on one another, since one method's
+    scores say nothing about another's. The search with the most time left goes first. Consecutive
+    trials that differ only in their learning rate train together; each is still compared with those
+    before it. If several processes share a folder, only one of them works on a search at a time.
+
+    Parameters
+    ----------
+    trial_seconds
+        Returns the expected seconds of a trial of a cell.
+    stack_size
+        Returns how many trials of a cell may train as one model.
     """
     left = {i: list(search.trials) for i, search in enumerate(searches)}  # until they have records
     running: dict[int, set[str]] = {}
     while True:
         done = store.fingerprints()
         running = {i: names for i, names in running.items() if not names <= done}
-        left = {i: rest for i, trials in left.items() if (rest := _not_in(done, trials))}
+        left = {i: rest for i, trials in left.items() if (rest := _without_record(done, trials))}
         for i in {*range(len(searches))} - {*left}:
-            claims.release(_claim(searches[i]))
+            claims.release(_search_claim(searches[i]))
         if not left:
             return
-        ready = [i for i in left if i not in running] if may_start(claims) else []
-        ready.sort(key=lambda i: -len(left[i]) * first(searches[i].cell))
-        i = next((i for i in ready if claims.take(_claim(searches[i]))), None)
+        waiting = [i for i in left if i not in running] if may_start(claims) else []
+        waiting.sort(key=lambda i: -len(left[i]) * trial_seconds(searches[i].cell))
+        i = next((i for i in waiting if claims.take(_search_claim(searches[i]))), None)
         if i is None:
             yield None
             continue
-        following = _not_in(store.fingerprints(), left[i])  # another process may have just left it
-        if following:
-            search = searches[i]
-            jobs = [_job(following[0], search, store, setup)]
-            for trial in following[1 : most(search.cell)]:
-                job = _job(trial, search, store, setup)
-                last = jobs[-1].trial.number or 0
-                if trial.number != last + 1 or kind(job) != kind(jobs[0]):
-                    break
-                jobs.append(job)
-            job = stacked_job(jobs)
-            running[i] = set(names(job))
-            claims.take(*running[i])  # so that who measures costs waits for these, not for the search
-            if may_start(claims):
-                yield job
-            else:
-                claims.release(*running.pop(i))
-                yield None
+        # Another process may have run some before it gave the search up.
+        following = _without_record(store.fingerprints(), left[i])
+        if not following:
+            continue
+        job = _next_job(following[: stack_size(searches[i].cell)], searches[i], store, setup)
+        running[i] = set(claim_names(job))
+        # Claimed too, so that a process that is to profile waits for these, not for the whole search.
+        claims.take(*running[i])
+        if may_start(claims):
+            yield job
+        else:
+            claims.release(*running.pop(i))
+            yield None
 
 
-def _claim(search: SearchPlan) -> str:
-    return f"{SEARCH}{search.trials[0].fingerprint}"
+def _search_claim(search: SearchPlan) -> str:
+    return f"{SEARCH_CLAIM}{search.trials[0].fingerprint}"
 
 
-def _not_in(done: set[str], trials: Sequence[Trial]) -> list[Trial]:
+def _without_record(done: set[str], trials: Sequence[Trial]) -> list[Trial]:
     return [trial for trial in trials if trial.fingerprint not in done]
 
 
-def _job(trial: Trial, search: SearchPlan, store: Store, setup: RunSetup) -> Job:
-    """Put a tuning trial's job together, with what it has to reach at each rung."""
+def _next_job(trials: Sequence[Trial], search: SearchPlan, store: Store, setup: RunSetup) -> Job:
+    """Return the job of the first trial, stacked with those after it that can train with it."""
+    jobs = [_tuning_job(trials[0], search, store, setup)]
+    for trial in trials[1:]:
+        job = _tuning_job(trial, search, store, setup)
+        last = jobs[-1].trial.number or 0
+        if trial.number != last + 1 or stacking_key(job) != stacking_key(jobs[0]):
+            break
+        jobs.append(job)
+    return stack(jobs)
+
+
+def _tuning_job(trial: Trial, search: SearchPlan, store: Store, setup: RunSetup) -> Job:
+    """Return a tuning trial's job, with the score that it has to reach at each rung."""
     number = trial.number or 0
     earlier = [scores_by_step(store, other) for other in search.trials[:number]]
+    budget, examples = search.cell.study.budget, search.cell.task.counts["train"]
     before = tuple(
         (step, tuple(scores[step] for scores in earlier if step in scores))
-        for step in rungs(_steps(search))
+        for step in rungs(budget.steps(examples))
     )
-    asked = tuple((step, bar(scores) if number else None) for step, scores in before)
-    cell = replace(search.cell, method=search.methods[number])
-    job = make_job(trial, cell, setup)
+    job = make_job(trial, replace(search.cell, method=search.methods[number]), setup)
     return replace(
         job,
         checkpoint=store.checkpoint(trial.fingerprint),
-        rungs=asked,
+        rungs=tuple((step, bar(scores) if number else None) for step, scores in before),
         earlier=before,
         search_trials=len(search.trials),
     )
 
 
 def scores_by_step(store: Store, trial: Trial) -> dict[int, float]:
-    """Return a trial's validation scores by the step they were taken after."""
+    """Return a trial's validation scores by the step after which each was measured."""
     curve = store.curve(trial.fingerprint)
     if curve is None:
         return {}
@@ -105,5 +118,17 @@ def scores_by_step(store: Store, trial: Trial) -> dict[int, float]:
     return dict(zip(scores["step"].tolist(), scores["value"].tolist(), strict=True))
 
 
-def _steps(search: SearchPlan) -> int:
-    return search.cell.study.budget.steps(search.cell.task.counts["train"])
+def tuned_cell(search: SearchPlan, records: Mapping[str, Record]) -> Cell | None:
+    """Return the cell with the best hyperparameters on record, or None if the default is best.
+
+    Parameters
+    ----------
+    records
+        The records of the run folder, by fingerprint.
+    """
+    best = best_trial(
+        records[trial.fingerprint] for trial in search.trials if trial.fingerprint in records
+    )
+    if best is None or best.trial.fingerprint == search.trials[0].fingerprint:
+        return None
+    return search.tuned(best.trial.fingerprint)

@@ -1,4 +1,4 @@
-"""What this process takes on of a study that others may work on at the same time, in the same folder."""
+"""Which trials this process runs of a study that other processes may run in the same folder."""
 
 from __future__ import annotations
 
@@ -10,87 +10,90 @@ from whichpeft.engine import Job
 from whichpeft.executors import RunObserver
 from whichpeft.records import Claim, Claims, Store
 
-_PROFILES = "profiles"  # claimed by the one process that measures costs
-SEARCH = "search-"  # how the claim on a search begins: held between its trials too, when nothing runs
+SEARCH_CLAIM = "search-"
+"""Prefix of the claim on a search, which is held between the search's trials too."""
+
+_PROFILES_CLAIM = "profiles"  # held by the one process that measures costs
 _ASK_EVERY = 0.5  # seconds
 
 
 def unclaimed_jobs(jobs: Sequence[Job], store: Store, claims: Claims) -> Iterator[Job | None]:
-    """Yield the jobs that no other process has taken; None while those that are left are others'.
+    """Yield the jobs that no other process has claimed; None while others hold all that are left.
 
-    Ends when every trial has its record: what another process took and did not end is yielded after all.
-    Trials that train as one model are taken together.
+    Ends when every trial has its record. A job that another process claimed and did not finish is
+    yielded in the end. Trials that train as one model are claimed together.
     """
     left = list(jobs)
     while left:
         if may_start(claims):
             for job in list(left):
-                if take(job, store, claims):
+                if claim_job(job, store, claims):
                     left.remove(job)
                     yield job
                     break
             else:
-                left = [job for job in left if not _done(job, store)]
+                left = [job for job in left if not _has_records(job, store)]
                 if left:
                     yield None
         else:
             yield None
 
 
-def take(job: Job, store: Store, claims: Claims) -> bool:
-    """Claim a job's trials, where no other process has them, none measures costs, and some are left."""
-    if not claims.take(*names(job)):
+def claim_job(job: Job, store: Store, claims: Claims) -> bool:
+    """Claim a job's trials, unless another process holds one, costs are measured, or all are done."""
+    if not claims.take(*claim_names(job)):
         return False
-    # Looked at with the claim in hand: another may have done them, or begun to measure, meanwhile. Who
-    # measures looks for claims with its own in hand, so one of the two sees the other.
-    if _done(job, store) or not may_start(claims):
-        claims.release(*names(job))
+    # Checked with the claim in hand: in the meantime another process may have run the trials, or begun
+    # to measure costs. Since that one looks for claims with its own in hand, one of the two sees the
+    # other.
+    if _has_records(job, store) or not may_start(claims):
+        claims.release(*claim_names(job))
         return False
     return True
 
 
-def names(job: Job) -> list[str]:
-    """Return what is claimed for a job: the fingerprints of its trials."""
+def claim_names(job: Job) -> list[str]:
+    """Return the names to claim for a job: the fingerprints of its trials."""
     return [member.trial.fingerprint for member in job.members]
 
 
 def may_start(claims: Claims) -> bool:
-    """Whether a trial may start: not while another process of this host measures costs, or waits to."""
-    holder = claims.holder(_PROFILES)
+    """Whether a trial may start: no other process on this host measures costs or waits to."""
+    holder = claims.holder(_PROFILES_CLAIM)
     return holder is None or not claims.here(holder)
 
 
 @contextlib.contextmanager
 def profiling_lock(claims: Claims, observer: RunObserver) -> Iterator[None]:
-    """Be the one process of the folder that measures costs, with no trial of others on this host."""
+    """Wait until this is the only process that measures costs, and no other trains on this host."""
 
-    def takes_turn() -> Claim | None:
-        while not claims.take(_PROFILES):
-            if (holder := claims.holder(_PROFILES)) is not None:
+    def other_profiler() -> Claim | None:
+        while not claims.take(_PROFILES_CLAIM):
+            if (holder := claims.holder(_PROFILES_CLAIM)) is not None:
                 return holder
         return None
 
-    def at_work() -> Claim | None:
-        at_work = (c for c in claims.others() if claims.here(c) and not c.name.startswith(SEARCH))
-        return next(at_work, None)
+    def other_trial() -> Claim | None:
+        others = (c for c in claims.others() if claims.here(c) and not c.name.startswith(SEARCH_CLAIM))
+        return next(others, None)
 
-    _wait(takes_turn, observer, "measures costs, which one process does at a time")
+    _wait(other_profiler, observer, "measures costs, and only one process may at a time")
     try:
-        _wait(at_work, observer, "trains, and costs are measured alone on the machine")
+        _wait(other_trial, observer, "runs trials, and costs are measured with nothing else running")
         yield
     finally:
-        claims.release(_PROFILES)
+        claims.release(_PROFILES_CLAIM)
 
 
-def _done(job: Job, store: Store) -> bool:
-    return all(map(store.holds, names(job)))
+def _has_records(job: Job, store: Store) -> bool:
+    return all(map(store.holds, claim_names(job)))
 
 
-def _wait(hindered: Callable[[], Claim | None], observer: RunObserver, why: str) -> None:
-    """Wait until nobody hinders; say once who does."""
-    told = False
-    while (holder := hindered()) is not None:
-        if not told:
+def _wait(hindrance: Callable[[], Claim | None], observer: RunObserver, why: str) -> None:
+    """Wait until nothing hinders; report the first hindrance once."""
+    reported = False
+    while (holder := hindrance()) is not None:
+        if not reported:
             observer.notify(f"waiting: {holder.words} {why}")
-            told = True
+            reported = True
         time.sleep(_ASK_EVERY)

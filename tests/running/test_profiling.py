@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from whichpeft.records import Measurement
-from whichpeft.running.setup import trial_seconds
+from whichpeft.running.profiling import trial_seconds
 from whichpeft.study import Budget
 
 from .. import builders

@@ -1,0 +1,142 @@
+"""A run's profiles: the jobs that measure costs, and what a trial should take by what they measured."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from whichpeft.costs import CostQuery, count_flops
+from whichpeft.engine import Job
+from whichpeft.engine.batches import as_trained_on, padded_length
+from whichpeft.engine.profile_budget import ProfileBudget
+from whichpeft.planning import Cell
+from whichpeft.records import Measurement, Record
+from whichpeft.running.setup import RunSetup, make_job
+from whichpeft.tasks.encoded_data import read_data
+
+TUNING_SHARE = 0.4
+"""Expected time of a tuning trial, as a share of a final trial's; most are stopped early."""
+
+# Overhead of a trial in addition to its steps, until trials have been timed: loading and evaluation.
+_SET_UP_SECONDS = 1.0
+# Time to evaluate an example, as a share of the time to train on it, if inference is not timed.
+_FORWARD_SHARE = 0.35
+
+
+def profile_jobs(
+    cells: Sequence[Cell],
+    setup: RunSetup,
+    profile_budget: ProfileBudget,
+    trials_to_time: Callable[[Cell], int],
+) -> Iterator[Job]:
+    """Yield the jobs that measure what cells cost; nothing else may run on the machine with them.
+
+    The machine's own speed is measured once, before the first profile. FLOPs are counted for each cell
+    only when its turn has come, so that no counting runs during a profile.
+
+    Parameters
+    ----------
+    trials_to_time
+        Returns how many trials of a cell should be timed as one model.
+    """
+    matmul_speed: float | None = None
+    lengths: dict[Path, int] = {}
+    for cell in cells:
+        job = make_job(cell.profile, cell, setup)
+        if matmul_speed is None:
+            matmul_speed = setup.executor.multiply_speed(cell.study.threads)
+        if job.data not in lengths:
+            lengths[job.data] = _training_length(job.data, cell)
+        query = CostQuery(
+            method=cell.method,
+            backbone=cell.backbone,
+            task=cell.task,
+            compute=setup.executor.compute,
+            batch_size=cell.study.budget.batch_size,
+            length=lengths[job.data],
+            same_targets=cell.study.same_targets,
+        )
+        yield replace(
+            job,
+            profile_budget=profile_budget,
+            flops_per_sample=count_flops(query),
+            matmul_speed=matmul_speed,
+            together=trials_to_time(cell),
+        )
+
+
+def _training_length(data: Path, cell: Cell) -> int:
+    """Return the padded length of a cell's training examples."""
+    task, examples = read_data(data)
+    train = as_trained_on(task, examples["train"], packing=cell.study.packing)
+    return padded_length(train, cell.study.budget.batch_size)
+
+
+def expected_costs(cells: Iterable[Cell], records: Mapping[str, Record]) -> tuple[dict[str, float], int]:
+    """Return what final trials should cost, as far as their cells have been profiled.
+
+    Parameters
+    ----------
+    records
+        The records of the run folder, by fingerprint.
+
+    Returns
+    -------
+    seconds
+        Expected seconds of a final trial, by the fingerprint of its cell's profile.
+    memory
+        The largest peak memory of these profiles, in bytes.
+    """
+    seconds: dict[str, float] = {}
+    memory = 0
+    for cell in cells:
+        profile = records.get(cell.profile.fingerprint)
+        if profile is not None:
+            seconds[profile.trial.fingerprint] = trial_seconds(profile, cell)
+            memory = max(memory, int(profile.value("peak_memory_bytes") or 0))
+    return seconds, memory
+
+
+def trial_seconds(profile: Record, cell: Cell) -> float:
+    """Estimate a final trial's time from its profile: set-up, steps, and evaluation after each epoch."""
+    budget, counts = cell.study.budget, cell.task.counts
+    steps = profile.value("train_seconds") or 0.0
+    rate = profile.value("samples_per_second")
+    batch = profile.value("batch_inference_milliseconds")
+    if batch is not None:  # a model that writes its answers takes many times longer than a training step
+        each = batch / 1000 / budget.batch_size
+    elif rate is not None:
+        each = _FORWARD_SHARE / rate
+    else:
+        return _SET_UP_SECONDS
+    evaluated = (budget.epochs if steps else 1) * counts["validation"] + counts["test"]
+    return _SET_UP_SECONDS + steps + each * evaluated
+
+
+def describe_spread(profiles: Sequence[Record]) -> str | None:
+    """Describe the spread of thorough profiles' step times, after one round and after all of them.
+
+    Returns None if no profile measured both.
+    """
+    pairs = [
+        (step, first)
+        for record in profiles
+        if (step := record.measurement("step_milliseconds")) is not None
+        and (first := record.measurement("first_round_step_milliseconds")) is not None
+    ]
+    if not pairs:
+        return None
+    after, before = (statistics.median(map(_spread, found)) for found in zip(*pairs, strict=True))
+    return (
+        f"step-time interquartile range: {after:.1%} of the median ({before:.1%} after one round); the "
+        "rest is variation between batches"
+    )
+
+
+def _spread(measured: Measurement) -> float:
+    """Return the interquartile range as a share of the median."""
+    if measured.low is None or measured.high is None or not measured.value:
+        return 0.0
+    return (measured.high - measured.low) / measured.value
