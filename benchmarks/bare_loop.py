@@ -115,7 +115,7 @@ def _bare(job: Job) -> tuple[float, PreparedTrial]:
 
 
 def _ready(job: Job) -> PreparedTrial:
-    ready = prepare(job, choose_compute("cpu", job.trial.precision))
+    ready = prepare(job, choose_compute("cpu", job.trial.conditions.precision))
     start_stream(job.trial.seed, TRAINING)
     return ready
 

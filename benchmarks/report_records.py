@@ -105,7 +105,7 @@ def trial(name: str, task: str, budget: wp.Budget, rate: float, **of: object) ->
     return Trial(
         backbone="minilm", backbone_revision="made", task=task, data=f"made-{task}", method=name,
         method_id=name, hyperparameters=options | ({"r": rank} if rank else {}), budget=budget,
-        precision="auto", threads=1, same_targets=True, **of,
+        **of,
     )  # fmt: skip
 
 

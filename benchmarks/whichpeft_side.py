@@ -51,7 +51,8 @@ def main() -> None:
     methods = {r.trial.method: row(r) for r in finals if r.trial.method in given.method}
     first = finals[0]
     note = (
-        f"{first.setting.precision} on {first.setting.device}, {first.trial.threads} thread a trial, "
+        f"{first.setting.precision} on {first.setting.device}, "
+        f"{first.trial.conditions.threads} thread per trial, "
         f"up to {max(r.setting.beside for r in finals) + 1} trials side by side"
     )
     (given.out / "result.json").write_text(json.dumps({"methods": methods, "note": note}))

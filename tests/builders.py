@@ -38,9 +38,6 @@ def trial(method: str, seed: int = 0, **changed: Any) -> Trial:
         "hyperparameters": {"learning_rate": 0.001},
         "seed": seed,
         "budget": BUDGET,
-        "precision": "auto",
-        "threads": 1,
-        "same_targets": True,
     }
     return Trial(**(fields | changed))
 

@@ -47,7 +47,7 @@ def packed(tiny_writer: Backbone, tmp_path: Path):  # type: ignore[no-untyped-de
         )
         cell = make_plan(study, [tiny_writer], [task], {method: resolve_method(method)}).cells[0]
         trial = cell.finals[0]
-        assert trial.packing
+        assert trial.conditions.packing
         return Job(trial=trial, backbone=tiny_writer, method=cell.method, data=data, device="cpu")
 
     return make
@@ -55,7 +55,8 @@ def packed(tiny_writer: Backbone, tmp_path: Path):  # type: ignore[no-untyped-de
 
 def test_a_trial_ends_where_one_of_padded_batches_does(packed) -> None:  # type: ignore[no-untyped-def]
     job = packed("lora:r=4,lora_dropout=0")
-    plain = replace(job, trial=replace(job.trial, packing=False))
+    conditions = replace(job.trial.conditions, packing=False)
+    plain = replace(job, trial=replace(job.trial, conditions=conditions))
     assert job.trial.fingerprint != plain.trial.fingerprint
     one, other = (carry_out(each, lambda progress: None) for each in (job, plain))
     assert one.record.value("score") == pytest.approx(other.record.value("score"), rel=1e-4)

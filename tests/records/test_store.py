@@ -28,9 +28,6 @@ def make_record(seed: int = 0) -> Record:
         hyperparameters={"r": 8, "target_modules": None, "learning_rate": 0.001},
         seed=seed,
         budget=Budget(max_train=100),
-        precision="auto",
-        threads=1,
-        same_targets=True,
     )
     return Record(
         trial=trial,

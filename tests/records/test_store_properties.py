@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from whichpeft.records import Measurement, Outcome, Record, Setting, Store
-from whichpeft.study import Budget, Study, TaskSource, Trial, load_study
+from whichpeft.study import Budget, Conditions, Study, TaskSource, Trial, load_study
 from whichpeft.study.load import dump_study
 
 # No lone surrogates, which no file in UTF-8 can hold.
@@ -28,6 +28,14 @@ budgets = st.builds(
     early_stopping=st.none() | counts,
     tuning_trials=st.integers(0, 100).filter(lambda count: count != 1),
 )
+conditions = st.builds(
+    Conditions,
+    precision=st.sampled_from(["auto", "float32"]),
+    threads=st.integers(1, 64),
+    same_targets=st.booleans(),
+    gradient_checkpointing=st.booleans(),
+    quantise=st.sampled_from([None, "4bit", "8bit"]),
+)
 trials = st.builds(
     Trial,
     purpose=st.sampled_from(["profile", "tune", "final"]),
@@ -40,9 +48,7 @@ trials = st.builds(
     hyperparameters=st.dictionaries(words, values | st.lists(values, max_size=3), max_size=4),
     seed=st.integers(0, 2**31),
     budget=budgets,
-    precision=st.sampled_from(["auto", "float32"]),
-    threads=st.integers(1, 64),
-    same_targets=st.booleans(),
+    conditions=conditions,
 )
 measurements = st.builds(
     Measurement,
@@ -82,7 +88,7 @@ def test_a_fingerprint_tells_what_decides_the_result_and_nothing_else(
 ) -> None:
     assert trial.fingerprint == dataclasses.replace(trial).fingerprint
     assert trial.fingerprint.isalnum()
-    deciding = ["purpose", "backbone_revision", "data", "method_id", "seed", "budget", "threads"]
+    deciding = ["purpose", "backbone_revision", "data", "method_id", "seed", "budget", "conditions"]
     name = deciding[place % len(deciding)]
     changed = dataclasses.replace(trial, **{name: getattr(other, name)})
     same = getattr(other, name) == getattr(trial, name)

@@ -13,7 +13,7 @@ from whichpeft.executors import SilentObserver
 from whichpeft.methods import resolve_method
 from whichpeft.records import Measurement, Outcome, Record, Setting, Store
 from whichpeft.running.trial_batching import check_batch_trials, max_stacked, stack_jobs, trials_to_time
-from whichpeft.study import Budget, Trial
+from whichpeft.study import Budget, Conditions, Trial
 
 
 class Heard(SilentObserver):
@@ -82,9 +82,7 @@ def trial(seed: int, method: str = "lora:r=2") -> Trial:
         hyperparameters=resolve_method(method).hyperparameters,
         seed=seed,
         budget=Budget(),
-        precision="float32",
-        threads=1,
-        same_targets=True,
+        conditions=Conditions(precision="float32"),
     )
 
 

@@ -61,7 +61,7 @@ def test_paths_are_taken_from_the_studys_own_folder(tmp_path: Path) -> None:
         ),
         (GOOD + "seed: [1]", "unknown key 'seed'; did you mean 'seeds'"),
         (GOOD + "budget: {epochs: three}", r"\[budget.epochs\].*three"),
-        (GOOD + "budget: {epochs: 0}", r"\[budget.epochs\]"),
+        (GOOD + "budget: {epochs: 0}", "budget: epochs is 0; it has to be 1 or more"),
         (GOOD + "budget: {tuning_trials: -1}", "tuning_trials is -1"),
         (
             GOOD.replace("glue/sst2", "{name: a, label_colum: b}"),
@@ -105,9 +105,6 @@ def test_a_trials_fingerprint_is_of_what_is_asked_not_how_it_is_typed() -> None:
             "hyperparameters": {"r": 8, "learning_rate": 1e-3},
             "seed": 0,
             "budget": Budget(),
-            "precision": "auto",
-            "threads": 1,
-            "same_targets": True,
         }
         return Trial(**(fields | changes))  # type: ignore[arg-type]
 

@@ -10,7 +10,7 @@ import pytest
 
 from whichpeft.errors import StudyError
 from whichpeft.records.record import record_from_json
-from whichpeft.study import Budget, Study, Trial, dump_study, load_study
+from whichpeft.study import Budget, Conditions, Study, Trial, dump_study, load_study
 
 FOSSILS = Path(__file__).parents[1] / "records" / "fossils"
 OPTIONS = [{"gradient_checkpointing": True}, {"quantise": "4bit"}, {"shards": 2}, {"packing": True}]
@@ -58,7 +58,7 @@ def test_records_from_before_keep_their_fingerprints(trial: Trial) -> None:
 
 
 def test_what_is_asked_counts(trial: Trial) -> None:
-    asked = [trial, *(replace(trial, **option) for option in OPTIONS)]  # type: ignore[arg-type]
+    asked = [trial, *(replace(trial, conditions=Conditions(**option)) for option in OPTIONS)]  # type: ignore[arg-type]
     asked.append(replace(trial, budget=replace(trial.budget, micro_batch=2)))
     assert len({one.fingerprint for one in asked}) == 6
 

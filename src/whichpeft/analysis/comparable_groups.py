@@ -203,13 +203,7 @@ def _shared(trial: Trial) -> tuple[Any, ...]:
         trial.task,
         trial.data,
         trial.budget,
-        trial.precision,
-        trial.threads,
-        trial.same_targets,
-        trial.gradient_checkpointing,
-        trial.quantise,
-        trial.shards,
-        trial.packing,
+        trial.conditions,
     )
 
 

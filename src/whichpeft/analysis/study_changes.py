@@ -10,18 +10,9 @@ from typing import Any
 from whichpeft.analysis.comparison import Comparison
 from whichpeft.records import Record
 from whichpeft.study import Study
+from whichpeft.study.conditions import condition_infos
 
 ABSENT = "none"
-_ASKED = {
-    "precision": "precision",
-    "threads": "threads",
-    "same_targets": "same target modules",
-    "gradient_checkpointing": "gradient checkpointing",
-    "quantise": "weights kept in",
-    "shards": "shards",
-    "packing": "examples packed into shared rows",
-    "baseline": "baseline",
-}
 _BUDGET = {
     "epochs": "epochs",
     "max_train": "training examples at most",
@@ -56,7 +47,10 @@ def study_changes(
         *_lists("methods", first.methods, second.methods),
         *_lists("seeds", first.seeds, second.seeds),
         *_fields(_BUDGET, first.budget, second.budget),
-        *_fields(_ASKED, first, second),
+        *_fields(
+            {name: info.label for name, info in condition_infos()}, first.conditions, second.conditions
+        ),
+        *_change("baseline", first.baseline, second.baseline),
     ]
     hardware = [_each({**r.setting.hardware, "device": r.setting.device} for r in of) for of in records]
     versions = [_each(record.setting.versions for record in of) for of in records]

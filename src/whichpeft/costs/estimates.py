@@ -75,7 +75,7 @@ def make_estimates(
 ) -> Estimates:
     """Estimate every cell of a study. Raises RequestError where the request is wrong."""
     methods = resolve_methods(study.methods)
-    compute, kind = _compute(device, study.precision)
+    compute, kind = _compute(device, study.conditions.precision)
     loaded = [load_task_for_planning(source) for source in study.tasks]
     rows: list[Mapping[str, Any]] = []
     notes: list[str] = []
@@ -173,7 +173,7 @@ def _lengths(study: Study, backbone: Backbone, task: Task) -> tuple[int, int | N
         train = task.encode(backbone, max_train=study.budget.max_train)["train"]
     except BackboneError:  # a folder with a config.json and no tokenizer
         return usual, typical
-    train = as_trained_on(task, train, packing=study.packing)
+    train = as_trained_on(task, train, packing=study.conditions.packing)
     return int(np.max(train.sizes)), padded_length(train, study.budget.batch_size)
 
 
@@ -219,7 +219,7 @@ def _row(cell: Cell, terms: _Terms) -> dict[str, Any]:
     """Return one row; what is not known is None."""
     study, budget = cell.study, cell.study.budget
     # Of a model that several processes share, what one of them takes.
-    share = -(-budget.batch_size // study.shards)
+    share = -(-budget.batch_size // study.conditions.shards)
     micro_batch_size = min(budget.micro_batch_size, share)
     query = CostQuery(
         method=cell.method,
@@ -228,10 +228,10 @@ def _row(cell: Cell, terms: _Terms) -> dict[str, Any]:
         compute=terms.compute,
         batch_size=micro_batch_size,
         length=terms.length,
-        same_targets=study.same_targets,
+        same_targets=study.conditions.same_targets,
         in_parts=micro_batch_size < share,
-        gradient_checkpointing=study.gradient_checkpointing,
-        shards=study.shards,
+        gradient_checkpointing=study.conditions.gradient_checkpointing,
+        shards=study.conditions.shards,
     )
     costs = _costs(query, terms) if cell.refusal is None else None
     counts = costs.counts if costs else {}
@@ -240,7 +240,7 @@ def _row(cell: Cell, terms: _Terms) -> dict[str, Any]:
     trainable, flops = counts.get("trainable_parameters"), costs.flops_per_sample if costs else None
     seconds = None
     if flops is not None and terms.examples is not None and terms.speed is not None:
-        seconds = flops * terms.examples * budget.epochs / (terms.speed * study.shards)
+        seconds = flops * terms.examples * budget.epochs / (terms.speed * study.conditions.shards)
     row: dict[str, Any] = {
         "backbone": cell.backbone.name,
         "task": None if isinstance(cell.task, NoTask) else cell.task.name,
@@ -270,9 +270,9 @@ def _row(cell: Cell, terms: _Terms) -> dict[str, Any]:
         "batch_size": budget.batch_size,
         "length": terms.length,
         "micro_batch": budget.micro_batch,
-        "gradient_checkpointing": study.gradient_checkpointing,
-        "quantise": study.quantise,
-        "shards": study.shards,
+        "gradient_checkpointing": study.conditions.gradient_checkpointing,
+        "quantise": study.conditions.quantise,
+        "shards": study.conditions.shards,
     }  # fmt: skip
     if terms.memory is not None:
         fits = None if plain is None else plain.total <= terms.memory
@@ -309,7 +309,7 @@ def _note(study: Study, backbone: Backbone, task: Task, terms: _Terms) -> str:
         f"{terms.compute.precision} on {terms.device}"
     )
     line += "".join(f", {option}" for option in study.memory_options)
-    if study.shards > 1:
+    if study.conditions.shards > 1:
         line += "; memory of one of them"
     if terms.typical_length is not None:
         line += f"; FLOPs at the mean padded length, {terms.typical_length}"

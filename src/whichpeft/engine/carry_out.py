@@ -30,7 +30,7 @@ def carry_out(job: Job, report: ReportProgress, *, began: float | None = None) -
 
     began: when this process started to work on the trial, by `time.perf_counter`; now if not given.
     """
-    if job.trial.shards > 1:
+    if job.trial.conditions.shards > 1:
         return carry_out_sharded(job, report)
     result = carry_out_alone(job, report, ALONE, began=began)
     return _with_speedup(job, result) if job.together else result
@@ -44,7 +44,7 @@ def _with_speedup(job: Job, result: Result) -> Result:
     micro_batch = record.value("micro_batch")
     if micro_batch is not None:
         job = replace(job, micro_batch=int(micro_batch))
-    compute = choose_compute(job.device, job.trial.precision)
+    compute = choose_compute(job.device, job.trial.conditions.precision)
     with quietly():
         found, note = time_stacked(job, compute, record.value("peak_memory_bytes"))
     return replace(

@@ -61,7 +61,7 @@ class Checkpoints:
 
     def __init__(self, job: Job, compute: Compute, meter: Meter) -> None:
         # Of a sharded trial each process holds a share, which is not kept.
-        self._path = job.checkpoint if job.trial.shards == 1 else None
+        self._path = job.checkpoint if job.trial.conditions.shards == 1 else None
         self._meter, self._device = meter, compute.device
         self._every = job.checkpoint_every
         self._due = time.monotonic() + self._every

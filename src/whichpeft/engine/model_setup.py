@@ -104,9 +104,9 @@ def prepare(job: Job, compute: Compute, group: Group = ALONE) -> PreparedTrial:
         raise TrialFailed(f"what {task.name} asks of a model is read in one process", phase="set-up")
     examples = job.method.examples(examples)
     plain = examples["train"]
-    if trial.packing and not isinstance(task, Packable):
+    if trial.conditions.packing and not isinstance(task, Packable):
         raise TrialFailed(f"examples of task {task.name} cannot share rows", phase="set-up")
-    examples = {**examples, "train": as_trained_on(task, plain, packing=trial.packing)}
+    examples = {**examples, "train": as_trained_on(task, plain, packing=trial.conditions.packing)}
     start_stream(trial.seed, HEAD)
     if job.backbone.quantise is not None:
         logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # it tells of every cast
@@ -124,7 +124,7 @@ def prepare(job: Job, compute: Compute, group: Group = ALONE) -> PreparedTrial:
             task_type=task.task_type,
             head=head,
             steps=trial.budget.steps(len(examples["train"])),
-            same_targets=trial.same_targets,
+            same_targets=trial.conditions.same_targets,
         ),
     )
     counts = tuple(
@@ -133,7 +133,7 @@ def prepare(job: Job, compute: Compute, group: Group = ALONE) -> PreparedTrial:
     )
     store_frozen_weights(adapter.model, compute.precision)
     if (
-        trial.gradient_checkpointing
+        trial.conditions.gradient_checkpointing
         and adapter.trains
         and not enable_gradient_checkpointing(adapter.model)
     ):
@@ -159,7 +159,7 @@ def prepare(job: Job, compute: Compute, group: Group = ALONE) -> PreparedTrial:
         frozen_prefix=frozen_prefix,
         backbone=job.backbone,
     )
-    if trial.packing and adapter.trains:
+    if trial.conditions.packing and adapter.trains:
         _check_apart(prepared, plain, trial)
     return prepared
 

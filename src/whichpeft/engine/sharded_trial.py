@@ -64,7 +64,7 @@ def _start(job: Job, meeting: Path) -> list[_Rank]:
     start_server([job.backbone.family])
     context = start_context()
     ranks = []
-    for rank in range(job.trial.shards):
+    for rank in range(job.trial.conditions.shards):
         receiver, sender = context.Pipe(duplex=False)
         process = context.Process(target=_be_rank, args=(job, rank, meeting, sender), daemon=True)
         with beginning():
@@ -157,10 +157,10 @@ def _be_rank(job: Job, rank: int, meeting: Path, sender: Connection) -> None:
         if rank == 0:
             sender.send(progress)
 
-    torch.set_num_threads(job.trial.threads)
-    device = Group(rank, job.trial.shards).device(job.device)
+    torch.set_num_threads(job.trial.conditions.threads)
+    device = Group(rank, job.trial.conditions.shards).device(job.device)
     try:
-        with joined(rank, job.trial.shards, torch.device(device), meeting) as group:
+        with joined(rank, job.trial.conditions.shards, torch.device(device), meeting) as group:
             result = carry_out_alone(job, report, group)
             sender.send(result)
             if result.record.outcome.status == "failed":

@@ -38,8 +38,8 @@ def carry_out_alone(
     meter = Meter(began)
     setting = Setting(device=job.device, beside=job.beside)
     try:
-        torch.set_num_threads(job.trial.threads)
-        compute = choose_compute(group.device(job.device), job.trial.precision)
+        torch.set_num_threads(job.trial.conditions.threads)
+        compute = choose_compute(group.device(job.device), job.trial.conditions.precision)
         setting = describe_setting(compute, job.beside)
         carry = _profile if job.trial.purpose == "profile" else _train
         with quietly():

@@ -43,9 +43,9 @@ class LocalExecutor:
         from whichpeft.engine.compute import choose_compute, find_devices, group_devices
         from whichpeft.engine.quantise import check_quantising
 
-        self._devices = group_devices(find_devices(self._asked), study.shards)
-        self._compute = choose_compute(self._devices[0], study.precision)
-        check_quantising(study.quantise, self._devices[0])
+        self._devices = group_devices(find_devices(self._asked), study.conditions.shards)
+        self._compute = choose_compute(self._devices[0], study.conditions.precision)
+        check_quantising(study.conditions.quantise, self._devices[0])
 
     def notes(self) -> list[str]:
         return []

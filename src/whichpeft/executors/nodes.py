@@ -101,8 +101,8 @@ class Nodes:
     """
 
     def __init__(self, device: str, study: Study, like: Sequence[Setting]) -> None:
-        self._asked = device, study.precision, study.quantise
-        self._shards = study.shards
+        self._asked = device, study.conditions.precision, study.conditions.quantise
+        self._shards = study.conditions.shards
         self._known: dict[str, Node] = {}
         self._asking: dict[Any, dict[str, Any]] = {}
         self._next_look = 0.0

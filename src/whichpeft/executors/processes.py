@@ -101,7 +101,7 @@ def _start(job: Job, device: str, concurrent_trials: int, environment: Mapping[s
     receiver, sender = start_context().Pipe(duplex=False)
     # A sharded trial starts processes of its own, which a daemon may not.
     process = start_context().Process(
-        target=_carry_out, args=(job, sender, environment), daemon=job.trial.shards == 1
+        target=_carry_out, args=(job, sender, environment), daemon=job.trial.conditions.shards == 1
     )
     with beginning():
         process.start()

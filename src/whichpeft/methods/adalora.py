@@ -134,7 +134,7 @@ class AdaLora(Lora):
         return super().refuses(backbone, task, budget)
 
     def refuses_options(self, study: Study) -> str | None:
-        if study.shards > 1:
+        if study.conditions.shards > 1:
             return (
                 "AdaLoRA moves its rank budget by looking at whole factors and their gradients, of "
                 "which each process holds a share"

@@ -76,9 +76,10 @@ class PlainMethod(Method):
 
 
 def _trains_weights(study: Study) -> str | None:
-    if study.quantise is None:
+    kept_in = study.conditions.quantise
+    if kept_in is None:
         return None
-    return f"it trains the backbone's own weights, which {study.quantise} keeps in too few steps to move"
+    return f"it trains the backbone's own weights, which {kept_in} keeps in too few steps to move"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -52,9 +52,9 @@ class Lora(PeftMethod):
         return (self.hyperparameters | dict(self.peft.fixed)).get("init_lora_weights")
 
     def refuses_options(self, study: Study) -> str | None:
-        if study.quantise and isinstance(self.start, str) and self.start.startswith(_EXACT):
+        if study.conditions.quantise and isinstance(self.start, str) and self.start.startswith(_EXACT):
             return f"{self.start} starts from the weights' exact singular directions"
-        if study.packing and self.hyperparameters.get("alora_invocation_tokens"):
+        if study.conditions.packing and self.hyperparameters.get("alora_invocation_tokens"):
             return "it begins where a row says so last, and packed examples share a row"
         return super().refuses_options(study)
 

@@ -60,6 +60,6 @@ class LoReft(PeftMethod):
         return None
 
     def refuses_options(self, study: Study) -> str | None:
-        if study.packing:
+        if study.conditions.packing:
             return "LoReFT edits the first and last positions of a row, which packed examples share"
         return super().refuses_options(study)

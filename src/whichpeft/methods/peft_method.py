@@ -60,9 +60,9 @@ class PeftMethod(Method):
         return format_part(name, tuple(said.items()))
 
     def refuses_options(self, study: Study) -> str | None:
-        if study.quantise is None or self.reads_quantised(study.quantise):
+        if study.conditions.quantise is None or self.reads_quantised(study.conditions.quantise):
             return None
-        return f"PEFT has no layer for {self.name} on weights of {study.quantise}"
+        return f"PEFT has no layer for {self.name} on weights of {study.conditions.quantise}"
 
     def reads_quantised(self, quantise: str) -> bool:
         """Whether it works beside quantised weights: it changes none, or PEFT has a layer for it."""

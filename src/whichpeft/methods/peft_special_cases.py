@@ -178,7 +178,7 @@ class Lily(PeftMethod):
     """Lily: a router shares the factors of all layers."""
 
     def refuses_options(self, study: Study) -> str | None:
-        if study.packing:
+        if study.conditions.packing:
             return "its router takes the mean over all positions of a batch, and packing leaves some out"
         return super().refuses_options(study)
 

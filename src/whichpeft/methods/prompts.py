@@ -48,7 +48,7 @@ class VirtualTokens(PeftMethod):
         return None
 
     def refuses_options(self, study: Study) -> str | None:
-        if study.packing:
+        if study.conditions.packing:
             return "its virtual tokens stand before a row, which packed examples share"
         return super().refuses_options(study)
 
@@ -92,7 +92,7 @@ class Prefix(VirtualTokens):
         return super().refuses(backbone, task, budget)
 
     def refuses_options(self, study: Study) -> str | None:
-        if study.gradient_checkpointing:
+        if study.conditions.gradient_checkpointing:
             return (
                 "its keys and values are handed to the layers as past ones, which gradient "
                 "checkpointing leaves out"

@@ -56,14 +56,8 @@ class Cell:
             hyperparameters=self.method.hyperparameters,
             seed=seed,
             budget=self.study.budget,
-            precision=self.study.precision,
-            threads=self.study.threads,
-            same_targets=self.study.same_targets,
+            conditions=self.study.conditions,
             number=number,
-            gradient_checkpointing=self.study.gradient_checkpointing,
-            quantise=self.study.quantise,
-            shards=self.study.shards,
-            packing=self.study.packing,
         )
 
 
@@ -95,7 +89,7 @@ def make_plan(
     """
     return StudyPlan(
         tuple(
-            _cell(text, method, replace(backbone, quantise=study.quantise), task, study)
+            _cell(text, method, replace(backbone, quantise=study.conditions.quantise), task, study)
             for backbone in backbones
             for task in tasks
             for text, method in methods.items()
@@ -114,16 +108,16 @@ def _unpackable(task: Task, backbone: Backbone) -> str | None:
 def _cell(text: str, method: Method, backbone: Backbone, task: Task, study: Study) -> Cell:
     resolved = method.resolved_for(backbone)
     reason = resolved.refuses(backbone, task, study.budget) or resolved.refuses_options(study)
-    if reason is None and study.packing:
+    if reason is None and study.conditions.packing:
         reason = _unpackable(task, backbone)
     if reason is None:
         reason = probe(
             resolved,
             backbone,
             task,
-            same_targets=study.same_targets,
-            gradient_checkpointing=study.gradient_checkpointing,
-            shards=study.shards,
+            same_targets=study.conditions.same_targets,
+            gradient_checkpointing=study.conditions.gradient_checkpointing,
+            shards=study.conditions.shards,
         )
     return Cell(
         study=study,

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from pydantic import TypeAdapter, ValidationError
 
 from whichpeft.errors import NewerRecord, RecordError, StudyError
+from whichpeft.study.conditions import FIRST_CONDITIONS, condition_infos
 from whichpeft.study.spec import Trial
 
 SCHEMA = 2  # 2: tuning trials, and trials that were stopped
@@ -87,7 +88,7 @@ class Record:
 
     def to_json(self) -> dict[str, Any]:
         """Return the record as JSON values, absent fields left out of the measurements."""
-        written = asdict(self)
+        written = asdict(self) | {"trial": self.trial.to_json()}
         written["measurements"] = [
             {key: value for key, value in m.items() if value is not None}
             for m in written["measurements"]
@@ -114,11 +115,13 @@ def record_from_json(raw: object, source: str) -> Record:
         raise NewerRecord(
             f"{source}: schema {schema} is newer than this version reads ({SCHEMA}); update whichpeft"
         )
+    if isinstance(fields.get("trial"), dict):
+        fields["trial"] = _with_conditions(fields["trial"], source)
     try:
         record = _ADAPTER.validate_python(fields)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
+        where = ".".join(str(part) for part in first["loc"] if part != "conditions")
         raise RecordError(f"{source} [{where}]: {first['msg']}") from None
     except StudyError as error:  # a trial that no study could ask for
         raise RecordError(f"{source} [trial]: {error}") from None
@@ -128,6 +131,16 @@ def record_from_json(raw: object, source: str) -> Record:
     if fingerprint != record.trial.fingerprint:
         raise RecordError(f"{source}: the fingerprint does not match the trial; the file was edited")
     return record
+
+
+def _with_conditions(trial: Mapping[str, Any], source: str) -> dict[str, Any]:
+    """Gather the keys of a trial that are its conditions, as `Trial` has them."""
+    names = [name for name, _ in condition_infos()]
+    for name in FIRST_CONDITIONS:
+        if name not in trial:
+            raise RecordError(f"{source} [trial.{name}]: Field required")
+    rest = {key: value for key, value in trial.items() if key not in names}
+    return {**rest, "conditions": {name: trial[name] for name in names if name in trial}}
 
 
 def finite(value: float | None) -> float | None:

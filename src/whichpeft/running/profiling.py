@@ -46,7 +46,7 @@ def profile_jobs(
     for cell in cells:
         job = make_job(cell.profile, cell, setup)
         if matmul_speed is None:
-            matmul_speed = setup.executor.multiply_speed(cell.study.threads)
+            matmul_speed = setup.executor.multiply_speed(cell.study.conditions.threads)
         if job.data not in lengths:
             lengths[job.data] = _training_length(job.data, cell)
         query = CostQuery(
@@ -56,7 +56,7 @@ def profile_jobs(
             compute=setup.executor.compute,
             batch_size=cell.study.budget.batch_size,
             length=lengths[job.data],
-            same_targets=cell.study.same_targets,
+            same_targets=cell.study.conditions.same_targets,
         )
         yield replace(
             job,
@@ -70,7 +70,7 @@ def profile_jobs(
 def _training_length(data: Path, cell: Cell) -> int:
     """Return the padded length of a cell's training examples."""
     task, examples = read_data(data)
-    train = as_trained_on(task, examples["train"], packing=cell.study.packing)
+    train = as_trained_on(task, examples["train"], packing=cell.study.conditions.packing)
     return padded_length(train, cell.study.budget.batch_size)
 
 

@@ -95,4 +95,5 @@ def resources_for(study: Study, *, memory: int = 0, alone: bool = False) -> Reso
     alone
         Whether nothing else may run on its machine.
     """
-    return Resources(threads=study.threads, shards=study.shards, memory=memory, alone=alone)
+    asked = study.conditions
+    return Resources(threads=asked.threads, shards=asked.shards, memory=memory, alone=alone)

@@ -12,13 +12,8 @@ from whichpeft.methods import UNTRAINED, resolve_method
 from whichpeft.planning import Cell
 from whichpeft.records import Store
 from whichpeft.study import Study
+from whichpeft.study.conditions import condition_infos
 from whichpeft.study.spec import short_name
-
-# What a folder's studies have to share; methods, seeds and the baseline may be added to.
-_FIXED = (
-    "backbones", "tasks", "budget", "precision", "threads", "same_targets", "gradient_checkpointing",
-    "quantise", "shards", "packing",
-)  # fmt: skip
 
 
 def extend_study(store: Store, study: Study) -> tuple[Study, Study]:
@@ -32,12 +27,13 @@ def extend_study(store: Store, study: Study) -> tuple[Study, Study]:
             raise FolderError(f"{store.folder}: holds records but no study.yaml; choose another --out")
         return study, study
     held = store.study()
-    differing = [key for key in _FIXED if _essence(held, key) != _essence(study, key)]
+    there, now = _fixed(held), _fixed(study)
+    differing = [key for key in there if there[key] != now[key]]
     if differing:
         key = differing[0]
         raise FolderError(
             f"{store.folder}: belongs to another study: its {', '.join(differing)} differ "
-            f"({key} there: {_essence(held, key)}; now: {_essence(study, key)}); "
+            f"({key} there: {there[key]}; now: {now[key]}); "
             "choose another folder with --out"
         )
     spelled = {resolve_method(text).identity: text for text in held.methods}
@@ -53,20 +49,21 @@ def extend_study(store: Store, study: Study) -> tuple[Study, Study]:
     return dataclasses.replace(study, methods=own), whole
 
 
-def _essence(study: Study, key: str) -> object:
-    """Return what has to agree: names without the folders that lead to them."""
-    value = getattr(study, key)
-    if key == "backbones":
-        return tuple(short_name(name) for name in value)
-    if key == "tasks":
-        return tuple(
-            (
-                *(short_name(t.name), t.text_columns, t.label_column, t.problem, t.metric),
-                *(t.prompt, tuple(t.verbaliser.items()), t.sets),
-            )
-            for t in value
+def _fixed(study: Study) -> dict[str, object]:
+    """Return what the studies of a folder have to share; names count without the folders before them.
+
+    Methods, seeds and the baseline may be added to.
+    """
+    tasks = tuple(
+        (
+            *(short_name(t.name), t.text_columns, t.label_column, t.problem, t.metric),
+            *(t.prompt, tuple(t.verbaliser.items()), t.sets),
         )
-    return value
+        for t in study.tasks
+    )
+    backbones = tuple(short_name(name) for name in study.backbones)
+    shared = {"backbones": backbones, "tasks": tasks, "budget": study.budget}
+    return shared | {name: getattr(study.conditions, name) for name, _ in condition_infos()}
 
 
 def keep_study(store: Store, whole: Study) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from whichpeft.study.conditions import Conditions
 from whichpeft.study.names import MethodName, PartName, parse_method
 from whichpeft.study.spec import Budget, Study, TaskSource, Trial
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Budget",
+    "Conditions",
     "MethodName",
     "PartName",
     "Study",

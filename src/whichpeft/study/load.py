@@ -3,71 +3,69 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from types import UnionType
+from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, create_model
 
 from whichpeft.errors import StudyError, unknown
+from whichpeft.study.conditions import Conditions
 from whichpeft.study.names import with_paths
-from whichpeft.study.spec import Budget, Study, TaskSource
+from whichpeft.study.spec import Budget, Column, Study, TaskSource
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-
-def _as_column(value: Any) -> Any:
+def _as_text(value: Any) -> Any:
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
-_Column = Annotated[str, BeforeValidator(_as_column)]
-_Count = Annotated[int, Field(ge=1)]
+def _reader(
+    spec: type, types: Mapping[Any, Any], parts: Mapping[str, type] | None = None
+) -> type[BaseModel]:
+    """Make a strict reader of the fields of a dataclass.
+
+    types: how types are written in a file, if not as themselves. parts: fields whose own fields are
+    written in their place.
+    """
+    hints = get_type_hints(spec, include_extras=True)
+    found: dict[str, Any] = {}
+    for field in dataclasses.fields(spec):
+        if parts and field.name in parts:
+            inner = _reader(parts[field.name], types)
+            found |= {key: (info.annotation, info) for key, info in inner.model_fields.items()}
+            continue
+        needed = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+        found[field.name] = (_as_written(hints[field.name], types), ... if needed else None)
+    return create_model(spec.__name__, __config__=ConfigDict(extra="forbid", strict=True), **found)
 
 
-class _Budget(_Strict):
-    epochs: _Count = 3
-    max_train: _Count | None = None
-    batch_size: _Count = 16
-    early_stopping: _Count | None = None
-    tuning_trials: int = 0
-    micro_batch: _Count | None = None
+def _as_written(kind: Any, types: Mapping[Any, Any]) -> Any:
+    """Return the type that a field has in a file: lists for tuples, mappings for specs."""
+    if kind in types:
+        return types[kind]
+    inner = tuple(_as_written(argument, types) for argument in get_args(kind))
+    origin = get_origin(kind)
+    if origin is tuple:
+        return list[inner[0]]  # type: ignore[valid-type]
+    if origin is Mapping:
+        return dict[inner]  # type: ignore[misc, valid-type]
+    return Union[inner] if origin in (Union, UnionType) else kind  # noqa: UP007
 
 
-class _Task(_Strict):
-    name: str
-    text_columns: list[_Column] = []
-    label_column: _Column | None = None
-    problem: Literal["classification", "regression", "generation"] | None = None
-    metric: str | None = None
-    train: str | None = None
-    validation: str | None = None
-    test: str | None = None
-    prompt: str | None = None
-    verbaliser: dict[_Column, str] = {}
-    held_out: str | None = None
-    folder: str | None = None
-    sets: list[str] = []
-
-
-class _Study(_Strict):
-    name: str = ""
-    backbones: list[str]
-    tasks: list[str | _Task] = []
-    methods: list[str]
-    seeds: list[int] = [0, 1, 2]
-    budget: _Budget = _Budget()
-    precision: str = "auto"
-    threads: int = 1
-    same_targets: bool = True
-    gradient_checkpointing: bool = False
-    quantise: str | None = None
-    shards: int = 1
-    packing: bool = False
-    baseline: str = "full"
-    track: list[str] = []
+_COLUMN = {Column: Annotated[str, BeforeValidator(_as_text)]}
+_BudgetFile = _reader(Budget, {})
+_TaskFile = _reader(TaskSource, _COLUMN)
+_StudyFile = _reader(
+    Study,
+    {
+        Budget: _BudgetFile,
+        TaskSource: Union[str, _TaskFile],  # noqa: UP007
+    },
+    {"conditions": Conditions},
+)
 
 
 def load_study(path: Path) -> Study:
@@ -87,27 +85,17 @@ def load_study(path: Path) -> Study:
     if not isinstance(raw, dict):
         raise StudyError(f"{path}: a study is a mapping with keys such as backbones, tasks, methods")
     try:
-        read = _Study.model_validate(raw)
+        read = _StudyFile.model_validate(raw).model_dump(exclude_unset=True)
     except ValidationError as error:
         raise StudyError(_explain(path, error)) from None
+    read["name"] = read.get("name") or path.stem
+    read["backbones"] = [_beside(path, name) for name in read["backbones"]]
+    read["methods"] = [with_paths(text, partial(_beside, path)) for text in read["methods"]]
     try:
-        return Study(
-            name=read.name or path.stem,
-            backbones=tuple(_beside(path, name) for name in read.backbones),
-            tasks=tuple(_source(path, task) for task in read.tasks),
-            methods=tuple(with_paths(text, partial(_beside, path)) for text in read.methods),
-            seeds=tuple(read.seeds),
-            budget=Budget(**read.budget.model_dump()),
-            precision=read.precision,
-            threads=read.threads,
-            same_targets=read.same_targets,
-            gradient_checkpointing=read.gradient_checkpointing,
-            quantise=read.quantise,
-            shards=read.shards,
-            packing=read.packing,
-            baseline=read.baseline,
-            track=tuple(read.track),
-        )
+        read["tasks"] = [_source(path, task) for task in read.get("tasks", ())]
+        if "budget" in read:
+            read["budget"] = Budget(**read["budget"])
+        return Study(**read)
     except StudyError as error:
         raise StudyError(f"{path}: {error}") from None
 
@@ -122,13 +110,7 @@ def dump_study(study: Study) -> str:
             "methods": list(study.methods),
             "seeds": list(study.seeds),
             "budget": dataclasses.asdict(study.budget),
-            "precision": study.precision,
-            "threads": study.threads,
-            "same_targets": study.same_targets,
-            "gradient_checkpointing": study.gradient_checkpointing,
-            "quantise": study.quantise,
-            "shards": study.shards,
-            **({"packing": True} if study.packing else {}),
+            **study.conditions.written("study"),
             "baseline": study.baseline,
             **({"track": list(study.track)} if study.track else {}),
         },
@@ -145,18 +127,17 @@ def _task_as_yaml(task: TaskSource) -> str | dict[str, Any]:
     return task.name if list(given) == ["name"] else given
 
 
-def _source(path: Path, task: str | _Task) -> TaskSource:
-    if isinstance(task, str):
-        return TaskSource(name=_beside(path, task))
-    fields = task.model_dump()
+def _source(path: Path, task: str | dict[str, Any]) -> TaskSource:
+    given: dict[str, Any] = {"name": task} if isinstance(task, str) else dict(task)
     for key in ("text_columns", "sets"):
-        fields[key] = tuple(fields[key])
-    if fields["folder"] is not None:  # never a name, so that it is looked for beside the study alone
-        fields["folder"] = str(Path(path.parent, Path(fields["folder"]).expanduser()).resolve())
+        if key in given:
+            given[key] = tuple(given[key])
+    if given.get("folder") is not None:  # never a name, so that it is looked for beside the study alone
+        given["folder"] = str(Path(path.parent, Path(given["folder"]).expanduser()).resolve())
     for key in ("name", "train", "validation", "test", "held_out"):
-        if fields[key] is not None:
-            fields[key] = _beside(path, fields[key])
-    return TaskSource(**fields)
+        if given.get(key) is not None:
+            given[key] = _beside(path, given[key])
+    return TaskSource(**given)
 
 
 def _beside(path: Path, name: str) -> str:
@@ -176,11 +157,11 @@ def _explain(path: Path, error: ValidationError) -> str:
     # A key that is missing has most likely been mistyped: what was typed says more.
     telling = sorted((e for e in found if e not in idle), key=lambda e: e["type"] == "missing")
     first = next(iter(telling), found[0])
-    where = [str(part) for part in first["loc"] if part != _Task.__name__]  # which pydantic puts in
+    where = [str(part) for part in first["loc"] if part != _TaskFile.__name__]  # which pydantic puts in
     if first["type"] == "extra_forbidden":
         *section, key = where
-        models: dict[str, type[BaseModel]] = {"budget": _Budget, "tasks": _Task}
-        model = models.get(section[0] if section else "", _Study)
+        models: dict[str, type[BaseModel]] = {"budget": _BudgetFile, "tasks": _TaskFile}
+        model = models.get(section[0] if section else "", _StudyFile)
         inside = f" [{'.'.join(section)}]" if section else ""
         known = list(model.model_fields)
         fix = f"the keys are {', '.join(known)}"

@@ -5,15 +5,16 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import InitVar, asdict, dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from dataclasses import asdict, dataclass, field, fields, replace
+from typing import Annotated, Any, Literal, Unpack
 
 from whichpeft.errors import StudyError, unknown
+from whichpeft.study.conditions import FIRST_CONDITIONS, ConditionOptions, Conditions
 
+Column = Annotated[str, "a name, or a number that stands for one"]
 Purpose = Literal["profile", "tune", "final"]
 PROBLEMS = ("classification", "regression", "generation")
-PRECISIONS = ("auto", "float32", "bfloat16")
-QUANTISED = ("8bit", "4bit")
+_FIRST_LIMITS = ("epochs", "max_train", "batch_size", "early_stopping", "tuning_trials")
 TRACKERS = ("tensorboard", "mlflow", "trackio")
 
 
@@ -54,6 +55,15 @@ class Budget:
             )
 
     @property
+    def fingerprinted(self) -> dict[str, Any]:
+        """The fields that a fingerprint holds: the first ones, and all that are not at their default."""
+        return {
+            f.name: value
+            for f in fields(self)
+            if (value := getattr(self, f.name)) != f.default or f.name in _FIRST_LIMITS
+        }
+
+    @property
     def micro_batch_size(self) -> int:
         """Examples that go through the model at once."""
         return self.micro_batch or self.batch_size
@@ -83,15 +93,15 @@ class TaskSource:
     """
 
     name: str
-    text_columns: tuple[str, ...] = ()
-    label_column: str | None = None
+    text_columns: tuple[Column, ...] = ()
+    label_column: Column | None = None
     problem: str | None = None
     metric: str | None = None
     train: str | None = None
     validation: str | None = None
     test: str | None = None
     prompt: str | None = None
-    verbaliser: Mapping[str, str] = field(default_factory=dict)
+    verbaliser: Mapping[Column, str] = field(default_factory=dict)
     held_out: str | None = None
     folder: str | None = None
     sets: tuple[str, ...] = ()
@@ -114,100 +124,86 @@ class TaskSource:
             raise StudyError(f"task {self.name!r}: {unknown('problem', self.problem, PROBLEMS)}")
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, init=False)
 class Study:
     """The question: methods x tasks x backbones x seeds under one budget.
 
-    `backbone` and `task` are short for a list of one; `seeds` may be a number of seeds.
+    Parameters
+    ----------
+    name : the study's name, which becomes that of its run folder; from task and backbone by default.
+    backbones : pretrained models: known names, hub ids or folders.
+    tasks : data sets, as names, hub ids, paths or `TaskSource`. Only a plan can do without.
+    methods : methods to compare, such as ``lora:r=8``.
+    seeds : the seeds of the final trials, or their number.
+    budget : what every method may spend.
+    conditions : how every trial computes. Each field of `Conditions` is accepted as a keyword too, such
+        as ``precision="float32"``.
+    baseline : the method that gaps, speed-ups and savings are measured against.
+    track : trackers that receive each trial: ``tensorboard``, ``mlflow``, ``trackio``.
+    backbone, task : short for a list of one.
 
-    precision: ``auto`` takes bfloat16 where the hardware has it, else float32.
-    threads: per trial, on a CPU; part of the question because other threads give other bits.
-    same_targets: methods that target modules all target the same ones.
-    gradient_checkpointing: activations are not kept for the backward pass and computed again there,
-    which takes less memory and more time.
-    quantise: ``8bit`` or ``4bit`` keeps the backbone's frozen linear weights so. Needs CUDA.
-    shards: devices that one trial is spread over, each holding its share of every weight.
-    packing: short training examples of a language model share the rows of a batch where that saves some.
-    baseline: the method that gaps, speed-ups and savings are taken against.
-    track: trackers that are told of each trial: ``tensorboard``, ``mlflow``, ``trackio``.
+    Raises
+    ------
+    StudyError
+        If a value is wrong.
     """
 
     name: str = ""
-    backbones: tuple[str, ...] = ()
+    backbones: tuple[str, ...]
     tasks: tuple[TaskSource, ...] = ()
-    methods: tuple[str, ...] = ()
+    methods: tuple[str, ...]
     seeds: tuple[int, ...] = (0, 1, 2)
     budget: Budget = field(default_factory=Budget)
-    precision: str = "auto"
-    threads: int = 1
-    same_targets: bool = True
-    gradient_checkpointing: bool = False
-    quantise: str | None = None
-    shards: int = 1
-    packing: bool = False
+    conditions: Conditions = field(default_factory=Conditions)
     baseline: str = "full"
     track: tuple[str, ...] = ()
-    backbone: InitVar[str | None] = None
-    task: InitVar[str | TaskSource | None] = None
 
-    if TYPE_CHECKING:  # what may be given; __post_init__ makes the fields' own types of it
-
-        def __init__(
-            self,
-            *,
-            name: str = "",
-            backbones: Sequence[str] = (),
-            tasks: Sequence[str | TaskSource] = (),
-            methods: Sequence[str] = (),
-            seeds: int | Sequence[int] = (0, 1, 2),
-            budget: Budget = ...,
-            precision: str = "auto",
-            threads: int = 1,
-            same_targets: bool = True,
-            gradient_checkpointing: bool = False,
-            quantise: str | None = None,
-            shards: int = 1,
-            packing: bool = False,
-            baseline: str = "full",
-            track: Sequence[str] = (),
-            backbone: str | None = None,
-            task: str | TaskSource | None = None,
-        ) -> None: ...
-
-    def __post_init__(self, backbone: str | None, task: str | TaskSource | None) -> None:
+    def __init__(
+        self,
+        *,
+        name: str = "",
+        backbones: Sequence[str] = (),
+        tasks: Sequence[str | TaskSource] = (),
+        methods: Sequence[str] = (),
+        seeds: int | Sequence[int] = (0, 1, 2),
+        budget: Budget | None = None,
+        conditions: Conditions | None = None,
+        baseline: str = "full",
+        track: Sequence[str] = (),
+        backbone: str | None = None,
+        task: str | TaskSource | None = None,
+        **options: Unpack[ConditionOptions],
+    ) -> None:
         def put(key: str, value: object) -> None:
             object.__setattr__(self, key, value)
 
-        for key in ("backbones", "tasks", "methods"):
-            if isinstance(getattr(self, key), str):
-                raise StudyError(f"study: {key} is a list; write {key}=[{getattr(self, key)!r}]")
-        put("backbones", (backbone,) if backbone is not None else tuple(self.backbones))
-        tasks = (task,) if task is not None else tuple(self.tasks)
-        put("tasks", tuple(TaskSource(name=t) if isinstance(t, str) else t for t in tasks))
-        put("methods", tuple(self.methods))
-        put("track", tuple(dict.fromkeys(self.track)))
-        seeds: int | Sequence[int] = self.seeds
+        for key, given in (("backbones", backbones), ("tasks", tasks), ("methods", methods)):
+            if isinstance(given, str):
+                raise StudyError(f"study: {key} is a list; write {key}=[{given!r}]")
+        put("backbones", (backbone,) if backbone is not None else tuple(backbones))
+        sources = (task,) if task is not None else tuple(tasks)
+        put("tasks", tuple(TaskSource(name=t) if isinstance(t, str) else t for t in sources))
+        put("methods", tuple(methods))
         put("seeds", tuple(range(seeds)) if isinstance(seeds, int) else tuple(seeds))
+        put("budget", Budget() if budget is None else budget)
+        put("baseline", baseline)
+        put("track", tuple(dict.fromkeys(track)))
         self._check_kinds()
-        if not self.name and self.tasks and self.backbones:
-            put("name", _default_name(self.tasks[0].name, self.backbones[0]))
+        if not name and self.tasks and self.backbones:
+            name = _default_name(self.tasks[0].name, self.backbones[0])
+        put("name", name)
         self._check()
+        try:
+            put("conditions", replace(conditions or Conditions(), **options))
+        except StudyError as error:
+            raise StudyError(f"study {name!r}: {error}") from None
 
     @property
     def memory_options(self) -> tuple[str, ...]:
-        """What makes a large model fit or a batch smaller, in words."""
-        found = []
-        if self.budget.micro_batch is not None:
-            found.append(f"micro-batches of {self.budget.micro_batch}")
-        if self.gradient_checkpointing:
-            found.append("gradient checkpointing")
-        if self.quantise is not None:
-            found.append(f"the backbone's weights in {self.quantise}")
-        if self.shards > 1:
-            found.append(f"each trial over {self.shards} devices")
-        if self.packing:
-            found.append("short examples packed into shared rows")
-        return tuple(found)
+        """What reduces the memory of a trial, in words."""
+        parts = self.budget.micro_batch
+        own = () if parts is None else (f"micro-batches of {parts}",)
+        return own + self.conditions.memory_options
 
     def _check_kinds(self) -> None:
         for key, what in (
@@ -236,78 +232,58 @@ class Study:
                 raise StudyError(f"study {self.name!r}: {key} names {twice[0]} twice; keep one")
         if any(seed < 0 for seed in self.seeds):
             raise StudyError(f"study {self.name!r}: seeds are whole numbers from 0 on")
-        if self.precision not in PRECISIONS:
-            raise StudyError(f"study {self.name!r}: {unknown('precision', self.precision, PRECISIONS)}")
         for name in self.track:
             if name not in TRACKERS:
                 raise StudyError(f"study {self.name!r}: track: {unknown('tracker', name, TRACKERS)}")
-        for key in ("threads", "shards"):
-            if getattr(self, key) < 1:
-                raise StudyError(
-                    f"study {self.name!r}: {key} is {getattr(self, key)}; it has to be 1 or more"
-                )
-        if self.packing and self.shards > 1:
-            raise StudyError(
-                f"study {self.name!r}: packing and shards do not go together: tasks of language models "
-                "take one process; keep one of the two"
-            )
-        if self.quantise is not None and self.shards > 1:
-            raise StudyError(
-                f"study {self.name!r}: quantise and shards do not go together: quantised weights are "
-                "not spread over devices; keep one of the two"
-            )
-        if self.quantise is not None and self.quantise not in QUANTISED:
-            raise StudyError(f"study {self.name!r}: {unknown('quantise', self.quantise, QUANTISED)}")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Trial:
-    """One run of one cell of a study.
-
-    backbone, task: short names to show; `backbone_revision` and `data` pin what they stand for.
-    method: as typed; `method_id` is its canonical form and `hyperparameters` all its values.
-    number: of a tuning trial, its place in the method's search; 0 is the default.
-    """
+    """One run of one cell of a study."""
 
     purpose: Purpose
     backbone: str
+    """Short name of the backbone, to show; `backbone_revision` identifies its weights."""
     backbone_revision: str
     task: str
+    """Short name of the task, to show; `data` identifies its content."""
     data: str
     method: str
+    """The method as written by the user."""
     method_id: str
+    """Canonical form of the method's name."""
     hyperparameters: Mapping[str, Any]
+    """All hyperparameters of the method, defaults included."""
     seed: int
     budget: Budget
-    precision: str
-    threads: int
-    same_targets: bool
+    conditions: Conditions = field(default_factory=Conditions)
     number: int | None = None
-    gradient_checkpointing: bool = False
-    quantise: str | None = None
-    shards: int = 1
-    packing: bool = False
+    """Place of a tuning trial in its method's search; 0 is the default."""
 
     @property
     def fingerprint(self) -> str:
         """Hash of everything that decides the result; the record's file name.
 
-        How the method was typed and the place in a search decide nothing. What came to be asked
-        after the first records counts only where it is asked, so that theirs stay what they are.
+        The spelling of the method and the place in a search decide nothing. Fields that were added
+        after the first records count only if they are not at their default, so that the fingerprints of
+        older records stay the same.
         """
         asked = asdict(self)
-        del asked["method"], asked["number"]
-        for fields, key, usual in (
-            (asked["budget"], "micro_batch", None),
-            (asked, "gradient_checkpointing", False),
-            (asked, "quantise", None),
-            (asked, "shards", 1),
-            (asked, "packing", False),
-        ):
-            if fields[key] == usual:
-                del fields[key]
+        for key in ("method", "number", "conditions"):
+            del asked[key]
+        asked |= self.conditions.written("fingerprint")
+        asked["budget"] = self.budget.fingerprinted
         text = json.dumps(asked, sort_keys=True, separators=(",", ":"), default=str)
         return hashlib.sha256(text.encode()).hexdigest()[:24]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the trial as JSON values, with its conditions as keys of its own."""
+        written = asdict(self)
+        del written["conditions"]
+        number = {"number": written.pop("number")}
+        conditions = self.conditions.written("record")
+        first = {key: conditions[key] for key in FIRST_CONDITIONS}
+        return written | first | number | conditions
 
     @property
     def cell(self) -> tuple[str, str, str]:

@@ -97,7 +97,7 @@ def _common(settled: Settled, adapter: Adapter) -> dict[str, Any]:
         "peft_type": settled.method.peft.peft_type if isinstance(settled.method, PeftMethod) else "",
         "configs": repr(_config_paths(adapter)),
         "task_type": repr(settled.task.task_type),
-        "same_targets": settled.trial.same_targets,
+        "same_targets": settled.trial.conditions.same_targets,
         "trained": None if all(p.requires_grad for p in adapter.model.parameters()) else "some",
     }
 

@@ -83,7 +83,7 @@ def _write(
         method,
         settled.backbone,
         settled.task,
-        same_targets=trial.same_targets,
+        same_targets=trial.conditions.same_targets,
         steps=trial.budget.steps(settled.task.counts["train"]),
     ).adapter
     configs = _configs(adapter, method, settled.backbone_source)
@@ -167,7 +167,7 @@ def _facts(chosen: Candidate, kept: MethodRecords, settled: Settled) -> dict[str
         "max_train": budget.max_train,
         "early_stopping": budget.early_stopping,
         "max_length": settled.backbone.input_positions,
-        "precision": kept.completed[0].setting.precision or trial.precision,
+        "precision": kept.completed[0].setting.precision or trial.conditions.precision,
         "seeds": [record.trial.seed for record in kept.completed],
         "score_mean": chosen.score.mean,
         "score_low": chosen.score.low,

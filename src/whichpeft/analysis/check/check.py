@@ -106,11 +106,11 @@ def _study(study: Study) -> Iterator[Finding]:
             what="nothing was tuned: what is said holds for each method's default hyperparameters",
             fix="--tuning-trials 8 with another --out tunes every method alike",
         )
-    if study.quantise is not None:
+    if study.conditions.quantise is not None:
         yield Finding(
             severity="note",
-            what=f"the backbone's weights are in {study.quantise}: scores and times are of those, and "
-            "full fine-tuning is not among the methods",
+            what=f"the backbone's weights are in {study.conditions.quantise}: scores and times are of "
+            "those, and full fine-tuning is not among the methods",
             fix="a study without quantise, in another --out, tells what that costs",
         )
 

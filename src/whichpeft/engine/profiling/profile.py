@@ -261,6 +261,6 @@ def _peak_share(job: Job, samples: float) -> list[Measurement]:
     if job.matmul_speed is not None:
         found.append(fact("matmul_flops_per_second", job.matmul_speed, "FLOP/s", "matmul"))
     if job.flops_per_sample is not None and job.matmul_speed is not None:
-        share = job.flops_per_sample * samples / (job.matmul_speed * job.trial.shards)
+        share = job.flops_per_sample * samples / (job.matmul_speed * job.trial.conditions.shards)
         found.append(fact("peak_share", share, "fraction"))
     return found

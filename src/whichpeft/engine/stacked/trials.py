@@ -61,9 +61,9 @@ def carry_out_stacked(job: Job, report: ReportProgress) -> Iterator[Result]:
 def _try_stacked(job: Job, report: ReportProgress) -> list[Result] | str:
     """Return the results, or why the trials cannot be carried out together."""
     members = [Member(member) for member in job.members]
-    torch.set_num_threads(job.trial.threads)
+    torch.set_num_threads(job.trial.conditions.threads)
     try:
-        compute = choose_compute(job.device, job.trial.precision)
+        compute = choose_compute(job.device, job.trial.conditions.precision)
         setting = replace(describe_setting(compute, job.beside), together=len(members))
         with quietly():
             return _carry_out(members, compute, setting, report)
