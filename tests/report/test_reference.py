@@ -1,4 +1,4 @@
-"""Published results: there, whole, with their source and what makes them less than sure."""
+"""Published results: complete, with their source and reliability."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from whichpeft.errors import RequestError
 from whichpeft.report import Report
 from whichpeft.report.figures.figure import PRINT
 from whichpeft.report.published import tables as published_table
-from whichpeft.report.published.overlay import beside_published, check_published
+from whichpeft.report.published.overlay import check_published, overlay_published
 from whichpeft.report.published.write import published_figures, write_published
 
 from .. import builders
@@ -32,14 +32,14 @@ ROWS = {
 
 
 @pytest.mark.parametrize("name", reference.NAMES)
-def test_table_source_and_reliability(name):
+def test_every_table_has_a_source_and_its_reliability(name):
     frame, source = reference.load(name), reference.source(name)
     assert len(frame) == ROWS[name]
     assert frame.attrs["source"].startswith(source.what)
     assert source.published in frame.attrs["source"]
     assert source.reliability
     assert all(line in frame.attrs["source"] for line in source.reliability)
-    assert reference.load(source.file).equals(frame)  # the name of the file works too
+    assert reference.load(source.file).equals(frame)  # the file name works too
 
 
 @pytest.mark.parametrize(
@@ -51,13 +51,13 @@ def test_averages_are_means_of_the_tasks(name, first, last, mean):
     assert (frame.loc[:, first:last].mean(axis=1) - frame[mean]).abs().max() < 0.11
 
 
-def test_unknown_name_gets_the_nearest():
+def test_an_unknown_name_suggests_the_nearest():
     with pytest.raises(RequestError, match="did you mean 'domains'"):
         reference.load("domain")
 
 
 @pytest.mark.parametrize("name", reference.NAMES)
-def test_every_format_tells_what_is_known_of_a_table(name):
+def test_every_format_includes_source_and_reliability(name):
     screen = Console(file=io.StringIO(), width=80, color_system=None)
     published_table.print_published(name, screen)
     printed = screen.file.getvalue()
@@ -73,13 +73,13 @@ def test_every_format_tells_what_is_known_of_a_table(name):
 
 
 def test_many_data_sets_become_rows():
-    columns, rows = published_table.shown("peft-bench")
+    columns, rows = published_table.as_text("peft-bench")
     assert [column.title for column in columns][:3] == ["data set", "Base", "IA3"]
     assert len(rows) == 27
     assert rows[0] == ["MNLI", "59.2", "91.1", "59.9", "48.0", "85.7", "91.1", "91.2"]
 
 
-def test_pscp_is_the_published_one():
+def test_pscp_reproduces_the_published_values():
     frame = reference.load("peft-bench-cost").dropna(subset=["published_pscp"])
     assert len(frame) == 6
     for row in frame.to_dict(orient="records"):
@@ -104,7 +104,7 @@ def own():
     return Report(builders.study(["full", "head", "lora:r=8"]), records)
 
 
-def test_pscp_of_own_results_is_a_bound_where_inference_is_not_known(own):
+def test_pscp_of_own_results_is_a_bound_if_inference_is_unknown(own):
     (comparison,) = map(with_pscp, own.comparisons)
     rows = {row["method"]: row for row in comparison.rows}
     head, lora = rows["head"], rows["lora:r=8"]
@@ -133,23 +133,23 @@ def marks(chart):
 
 
 def test_own_results_are_filled_and_published_ones_hollow(own):
-    figure = beside_published(own.comparisons[0], "domains", PRINT)
+    figure = overlay_published(own.comparisons[0], "domains", PRINT)
     points = [row for row in marks(figure.chart) if "hollow" in row]
     assert {row["name"] for row in points if not row["hollow"]} == {"head", "lora:r=8"}
     assert sum(row["hollow"] for row in points) == 7
     assert next(row for row in points if row["name"] == "head")["y"] == pytest.approx(100 * 0.6 / 0.9)
     assert "not comparable" in figure.caption
-    many = beside_published(own.comparisons[0], "hf-metamathqa", PRINT)
+    many = overlay_published(own.comparisons[0], "hf-metamathqa", PRINT)
     theirs = [row for row in marks(many.chart) if row.get("hollow")]
     assert 40 < len(theirs) < 62
-    assert f"left out: {62 - len(theirs)}" in many.caption
+    assert f"Left out of the published results, below 60 %: {62 - len(theirs)}." in many.caption
 
 
-def test_the_page_has_both_where_asked_for(own, tmp_path):
+def test_the_page_adds_pscp_and_published_results_on_request(own, tmp_path):
     path = tmp_path / "report.html"
     own.with_pscp().write_html(path, published="domains")
     written = path.read_text(encoding="utf-8")
-    title = "Performance retained against trainable share, beside published results"
+    title = "Performance retained against trainable share, with published results"
     assert f"<h3>{title}</h3>" in written
     assert "Protein Models" in written
     assert ">PSCP</th>" in written
@@ -159,7 +159,7 @@ def test_the_page_has_both_where_asked_for(own, tmp_path):
     assert ">PSCP</th>" not in path.read_text(encoding="utf-8")
 
 
-def test_its_data_file_tells_the_two_apart(own, tmp_path):
+def test_the_data_file_distinguishes_own_and_published_results(own, tmp_path):
     own.write_figures(tmp_path, published="domains")
     with (tmp_path / "beside-domains.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
@@ -173,9 +173,9 @@ def test_a_table_without_full_fine_tuning_is_refused():
         check_published("commonsense")
 
 
-def test_a_study_without_scores_has_a_figure_that_says_so():
+def test_without_scores_the_figure_explains_why_it_is_empty():
     (comparison,) = comparisons(builders.study(["full", "head"]), [])
-    figure = beside_published(comparison, "domains", PRINT)
+    figure = overlay_published(comparison, "domains", PRINT)
     assert "no method of this study" in json.dumps(figure.chart.to_dict())
 
 

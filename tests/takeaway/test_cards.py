@@ -1,4 +1,4 @@
-"""The card beside a kept adapter: the hub's reader reads it, and its code gives what was tested."""
+"""The card of a kept adapter: the hub can parse it, and its code loads the tested model."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def of_method(store: Store, method: str) -> tuple[Record, Path]:
 
 
 @pytest.mark.slow
-def test_the_hub_reads_what_a_card_says(kept: Store, reviews: Path) -> None:
+def test_the_hub_parses_a_card(kept: Store, reviews: Path) -> None:
     cards = list((kept.folder / "adapters").glob("*/README.md"))
     assert len(cards) == 2 * len(METHODS)
     record, folder = of_method(kept, "lora:r=4")
@@ -57,7 +57,7 @@ def test_the_hub_reads_what_a_card_says(kept: Store, reviews: Path) -> None:
     data = read.data.to_dict()
     assert data["library_name"] == "peft"
     assert "license" not in data
-    assert "base_model" not in data  # a folder of the user's is no model of the hub
+    assert "base_model" not in data  # a local folder is not a model on the hub
     assert {"whichpeft", "lora"} <= set(data["tags"])
     assert data["metrics"] == ["accuracy"]
     (result,) = read.data.eval_results
@@ -72,7 +72,7 @@ def test_the_hub_reads_what_a_card_says(kept: Store, reviews: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("method", METHODS)
-def test_the_code_of_a_card_loads_what_was_tested(method: str, kept: Store, reviews: Path) -> None:
+def test_the_code_of_a_card_loads_the_tested_model(method: str, kept: Store, reviews: Path) -> None:
     import torch
     from transformers import AutoTokenizer
 
@@ -80,7 +80,7 @@ def test_the_code_of_a_card_loads_what_was_tested(method: str, kept: Store, revi
     text = (folder / "README.md").read_text()
     names: dict[str, object] = {}
     blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
-    # What goes into the base model is told last and done first.
+    # The card loads the base model's head last, but it has to run first.
     lines = blocks[0].splitlines()
     place = next(i for i, line in enumerate(lines) if line.startswith("model ="))
     code = [
@@ -102,7 +102,7 @@ def test_the_code_of_a_card_loads_what_was_tested(method: str, kept: Store, revi
     np.testing.assert_allclose(found, known["outputs"], atol=1e-4)
 
 
-def test_methods_say_whose_adapters_need_an_import() -> None:
+def test_methods_declare_adapters_that_need_an_import() -> None:
     from peft.mapping import PEFT_TYPE_TO_CONFIG_MAPPING
 
     import whichpeft.methods.tuners  # noqa: F401

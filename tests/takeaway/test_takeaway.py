@@ -1,4 +1,4 @@
-"""What is left for the taking: PEFT reads the configuration, and the script trains with it."""
+"""The files of a choice: PEFT reads the configuration, and the script trains with it."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ def run_folder(
 ) -> Path:
     """Return a folder with synthetic records of one real method on a backbone and some data."""
     source = data if isinstance(data, TaskSource) else TaskSource(name=str(data))
-    typed = resolve_method(method)
-    settled = typed.with_options(tuned or {}).resolved_for(resolve_backbone(backbone))
+    default = resolve_method(method)
+    configured = default.with_options(tuned or {}).resolved_for(resolve_backbone(backbone))
     budget = builders.Budget(**{"epochs": 2, "batch_size": 16} | limits)
     shared = {
         "backbone": short_name(backbone),
         "task": short_name(source.name),
-        "method_id": typed.identity,
-        "hyperparameters": settled.hyperparameters,
+        "method_id": default.identity,
+        "hyperparameters": configured.hyperparameters,
         "budget": budget,
     }
     store = Store(folder)
@@ -70,7 +70,7 @@ def take(folder: Path, out: Path) -> Path:
     return written
 
 
-def test_a_tuned_lora_is_a_config_that_peft_reads(reviews: Path, tmp_path: Path) -> None:
+def test_peft_reads_the_config_of_a_tuned_lora(reviews: Path, tmp_path: Path) -> None:
     from peft import LoraConfig, PeftConfig
 
     tuned = {"r": 32, "learning_rate": 5e-4}
@@ -109,7 +109,7 @@ def test_a_tuned_lora_is_a_config_that_peft_reads(reviews: Path, tmp_path: Path)
         ),
     ],
 )
-def test_every_kind_of_method(
+def test_every_kind_of_method_has_its_files_and_script(
     reviews: Path, tmp_path: Path, method: str, files: list[str], in_script: str
 ) -> None:
     out = take(run_folder(reviews, tmp_path / "run", method), tmp_path / "away")
@@ -125,13 +125,13 @@ def test_every_kind_of_method(
     assert in_script in script
     if method == "head":
         assert facts["trained"] == ["classifier.weight", "classifier.bias"]
-    if method == "pissa":  # as it is trained, not what stood in for it without weights
+    if method == "pissa":  # as trained, not the replacement used without weights
         assert json.loads((out / files[0]).read_text())["init_lora_weights"] == "pissa"
     if method == "adalora":  # 160 examples in batches of 16, twice
         assert json.loads((out / files[0]).read_text())["total_step"] == 20
 
 
-def test_data_that_are_gone_are_named(reviews: Path, tmp_path: Path) -> None:
+def test_missing_data_are_named(reviews: Path, tmp_path: Path) -> None:
     folder = run_folder(reviews, tmp_path / "run", "head")
     study = (folder / "study.yaml").read_text()
     (folder / "study.yaml").write_text(study.replace(str(reviews), str(tmp_path / "reviews")))
@@ -157,7 +157,7 @@ def write_lines(folder: Path, **lines: list[str]) -> Path:
 
 
 def sentences(start: int, count: int) -> list[str]:
-    """Lines as of CoLA: no header, a source, the label, a mark and the text, some with a quote."""
+    """Return lines like those of CoLA: source, label, mark and text, without a header."""
     return [
         f'gj{i % 3}\t{i % 2}\t{"*" if i % 2 else ""}\t"we saw {i} birds'
         for i in range(start, start + count)
@@ -165,7 +165,7 @@ def sentences(start: int, count: int) -> list[str]:
 
 
 def on_the_hub(monkeypatch: pytest.MonkeyPatch, splits: dict[str, list[int]], names: list[str]) -> None:
-    """Let the hub hold one data set of pairs, with these labels."""
+    """Make the hub return one data set of pairs, with these labels."""
     label = datasets.ClassLabel(names=names)
     kinds = {"premise": datasets.Value("string"), "hypothesis": datasets.Value("string"), "label": label}
     held = datasets.DatasetDict({
@@ -180,20 +180,20 @@ def on_the_hub(monkeypatch: pytest.MonkeyPatch, splits: dict[str, list[int]], na
     monkeypatch.setattr(datasets, "load_dataset", lambda *_: held)
 
 
-def test_files_without_a_header_and_val_beside_dev(tmp_path: Path, monkeypatch) -> None:
+def test_files_without_a_header_and_both_val_and_dev(tmp_path: Path, monkeypatch) -> None:
     data = write_lines(
         tmp_path / "cola", train=sentences(0, 40), val=sentences(40, 10), dev=sentences(50, 12)
     )
     out = take(run_folder(data, tmp_path / "run", "head"), tmp_path / "away")
     names = read(out, monkeypatch)
-    assert names["asked"].text == ["3"]
-    assert names["asked"].label == "1"
+    assert names["options"].text == ["3"]
+    assert names["options"].label == "1"
     assert {split: len(part) for split, part in names["data"].items()} == {
         "train": 40, "validation": 10, "test": 12,
     }  # fmt: skip
     assert names["data"]["test"][0]["3"] == '"we saw 50 birds'
     assert names["classes"] == ["0", "1"]
-    # Files of one's own come in place of all of the study's.
+    # Your own files replace all of the study's.
     own = tmp_path / "own.csv"
     own.write_text("text,kind\n" + "".join(f"bird {i},{'ab'[i % 2]}\n" for i in range(100)))
     names = read(out, monkeypatch, "--train", str(own), "--text", "text", "--label", "kind")
@@ -202,7 +202,7 @@ def test_files_without_a_header_and_val_beside_dev(tmp_path: Path, monkeypatch) 
         read(out, monkeypatch, "--train", str(own), "--label", "kind")
 
 
-def test_splits_of_the_hub_keep_their_names(tmp_path: Path, monkeypatch) -> None:
+def test_hub_splits_keep_their_names(tmp_path: Path, monkeypatch) -> None:
     names = ["entailment", "neutral", "contradiction"]
     splits = {
         "train": [i % 3 for i in range(60)],
@@ -225,7 +225,7 @@ def test_splits_of_the_hub_keep_their_names(tmp_path: Path, monkeypatch) -> None
     assert found["INPUTS"] == ["premise", "hypothesis"]
 
 
-def test_a_test_set_without_labels_is_left_out(reviews: Path, tmp_path: Path, monkeypatch) -> None:
+def test_a_test_set_without_labels_is_ignored(reviews: Path, tmp_path: Path, monkeypatch) -> None:
     splits = {"train": [i % 2 for i in range(60)], "validation": [0, 1, 1], "test": [-1] * 6}
     on_the_hub(monkeypatch, splits, ["no", "yes"])
     out = take(run_folder(reviews, tmp_path / "run", "head"), tmp_path / "away")
@@ -236,7 +236,7 @@ def test_a_test_set_without_labels_is_left_out(reviews: Path, tmp_path: Path, mo
     }  # fmt: skip
 
 
-def test_formats_are_those_that_the_study_found(tmp_path: Path) -> None:
+def test_file_formats_are_those_detected_by_the_study(tmp_path: Path) -> None:
     folder = tmp_path / "mixed"
     folder.mkdir()
     rows = [f'"a; text of {i} words";{i % 2};{i}' for i in range(20)]
@@ -253,7 +253,7 @@ def test_formats_are_those_that_the_study_found(tmp_path: Path) -> None:
     assert {(how["sep"], how["header"]) for how in found.formats.values()} == {(";", 0)}
 
 
-def test_folders_of_images_serve_as_in_the_study(tmp_path: Path) -> None:
+def test_image_folders_have_the_same_roles_as_in_the_study(tmp_path: Path) -> None:
     from PIL import Image
 
     for place in ("train/a", "train/b", "val/a", "val/b", "dev/a", "dev/b"):
@@ -265,12 +265,12 @@ def test_folders_of_images_serve_as_in_the_study(tmp_path: Path) -> None:
     assert (found.columns, found.formats) == ((("image",), "label"), {})
 
 
-def test_how_much_the_script_trains_on_is_said(reviews: Path, tmp_path: Path) -> None:
+def test_the_readme_states_differences_from_the_study(reviews: Path, tmp_path: Path) -> None:
     folder = run_folder(reviews, tmp_path / "run", "head", max_train=60, early_stopping=2)
     out = take(folder, tmp_path / "away")
     readme = (out / "README.md").read_text()
-    assert "trains on all of the training set" in readme
-    assert "The study trained on 60 examples at most" in readme
+    assert "trains on the whole training set" in readme
+    assert "The study trained on at most 60 examples" in readme
     assert "after 2 epochs without a better validation score; the script does not" in readme
     assert "told by file names" not in readme + (out / "train.py").read_text()
 
@@ -288,9 +288,9 @@ def test_the_script_trains_on_a_few_examples_of_the_study(forks: Forks, tmp_path
 
 
 def train(forks: Forks | None, out: Path, tmp_path: Path, *options: str) -> str:
-    """Run a script to its end, and return what it prints.
+    """Run a script and return its output.
 
-    forks: what it imports is imported already; without, it has to name all of that itself.
+    forks: starts the script with everything imported; without it, the script needs its own imports.
     """
     words = [*options, "--out", str(tmp_path / "trained")]
     env = os.environ | {"HF_DATASETS_CACHE": str(tmp_path / "cache"), "HF_HUB_OFFLINE": "1"}
@@ -318,7 +318,7 @@ def test_the_script_trains(forks: Forks, reviews: Path, tmp_path: Path, method: 
 
 @pytest.fixture
 def parity(tiny_writer: Backbone, tmp_path: Path) -> TaskSource:
-    """Prompts of a template, answered by a word."""
+    """Prompts from a template, answered by a word."""
     rows = [{"text": f"{a} {b}", "label": b % 2} for a in range(9) for b in range(9)]
     (tmp_path / "parity.jsonl").write_text("\n".join(map(json.dumps, rows)))
     return TaskSource(
@@ -338,7 +338,7 @@ def parity(tiny_writer: Backbone, tmp_path: Path) -> TaskSource:
         ("prompt:init_text='even or odd?'", "resolve_method('adapter_config.json')"),
     ],
 )
-def test_a_language_models_script_names_its_data(
+def test_the_script_of_a_language_model_names_its_data(
     parity: TaskSource, tiny_writer: Backbone, tmp_path: Path, method: str, in_script: str
 ) -> None:
     backbone = str(tiny_writer.files)
@@ -355,7 +355,7 @@ def test_a_language_models_script_names_its_data(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("method", ["lora:r=4", "prompt:init_text='even or odd?'"])
-def test_a_language_models_script_trains(
+def test_the_script_of_a_language_model_trains(
     forks: Forks, parity: TaskSource, tiny_writer: Backbone, tmp_path: Path, method: str
 ) -> None:
     run = run_folder(parity, tmp_path / "run", method, backbone=str(tiny_writer.files), max_train=40)

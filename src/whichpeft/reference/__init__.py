@@ -1,4 +1,4 @@
-"""Published results, as facts to compare with; none was measured here."""
+"""Published results to compare with; none of them was measured by whichpeft."""
 
 from whichpeft.reference.published import NAMES, Source, canonical, load, source
 

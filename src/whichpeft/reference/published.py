@@ -1,4 +1,4 @@
-"""The tables that come with the package, each with who published it and what to know about it."""
+"""The bundled tables of published results, each with its source and what to know about it."""
 
 from __future__ import annotations
 
@@ -12,17 +12,19 @@ from whichpeft.errors import RequestError, suggestion
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Source:
-    """Where a table was published.
-
-    what: what its numbers are, with their unit; published: paper and table; reliability: what a
-    reader has to know before believing or comparing with it, a sentence each. file: the table's
-    name without its suffix.
-    """
+    """Where a table was published."""
 
     file: str
+    """Name of the data file, without its suffix."""
+
     what: str
+    """What the numbers are, with their unit."""
+
     published: str
+    """Paper and table."""
+
     reliability: tuple[str, ...]
+    """What to know before trusting the table or comparing with it, one sentence each."""
 
     def __str__(self) -> str:
         return " ".join([f"{self.what}. Published in {self.published}.", *self.reliability])
@@ -31,7 +33,7 @@ class Source:
 _SURVEY = "PEFT: A Comprehensive Analysis Across Applications (arXiv 2404.13506v2)"
 _LOREFT = "the LoReFT paper (arXiv 2404.03592v3)"
 _PEFT_BENCH = "PEFT-Bench (arXiv 2511.21285v1)"
-_NO_INTERVAL = "One number a cell is published, without an interval."
+_NO_INTERVAL = "Each cell is published as a single number, without an interval."
 
 _SOURCES = {
     "commonsense": Source(
@@ -41,9 +43,9 @@ _SOURCES = {
         f"papers; the averages are those of {_SURVEY}, Table 1",
         reliability=(
             "Each baseline is a single run, and no interval is published.",
-            "The authors of LoReFT corrected two shares of parameters later, those of PrefT and of "
-            "AdapterS; both are given, and only the corrected one of PrefT-7B (0.039 instead of 0.110) "
-            "follows from the stated set-up.",
+            "The authors of LoReFT later corrected two parameter shares, those of PrefT and AdapterS. "
+            "Both versions are listed; for PrefT-7B only the corrected one (0.039 instead of 0.110) "
+            "follows from the stated configuration.",
         ),
     ),
     "arithmetic": Source(
@@ -54,25 +56,25 @@ _SOURCES = {
     ),
     "domains": Source(
         file="domains",
-        what="Share of trainable parameters and of performance retained, both in percent, for one "
-        "method in each application domain",
+        what="Share of trainable parameters and share of performance retained, both in percent, for "
+        "one method in each application domain",
         published=_SURVEY,
         reliability=(
-            "This is the survey's own summary over different works, not one experiment.",
+            "This is the survey's own summary of different works, not one experiment.",
             _NO_INTERVAL,
         ),
     ),
     "hf-metamathqa": Source(
         file="hf_metamathqa",
-        what="Accuracy on GSM8K and costs of 63 experiments on Llama-3.2-3B trained on MetaMathQA, on "
+        what="Accuracy on GSM8K and costs of 63 experiments with Llama-3.2-3B trained on MetaMathQA, on "
         "one L40S",
         published="the method_comparison suite of huggingface/peft (commit 5d602fdbf)",
         reliability=(
-            "One seed each, and one learning rate: no interval over seeds can be given.",
-            "Of 1,319 test problems: for them alone an accuracy of 50 % is uncertain by 2.7 points.",
-            "The training time as published includes generating answers to the test set; step time is "
-            "the sum of the training steps alone.",
-            "Peak memory is what was reserved, not allocated, over training and test together.",
+            "Each experiment has one seed and one learning rate, so there is no interval over seeds.",
+            "With 1,319 test problems, an accuracy of 50 % is uncertain by 2.7 points from them alone.",
+            "The published training time includes generating answers to the test set; step time is the "
+            "sum of the training steps alone.",
+            "Peak memory is reserved, not allocated, memory over training and test together.",
         ),
     ),
     "peft-bench": Source(
@@ -81,8 +83,8 @@ _SOURCES = {
         published=f"{_PEFT_BENCH}, Table 1",
         reliability=(
             _NO_INTERVAL,
-            "Some scores are far below guessing (PTuning: 0 on RTE): there training, or reading the "
-            "answer, failed, which says little of the method.",
+            "Some scores are far below chance (PTuning: 0 on RTE). Training or parsing the answers "
+            "failed there, which says little about the method.",
         ),
     ),
     "peft-bench-cost": Source(
@@ -93,40 +95,56 @@ _SOURCES = {
             _NO_INTERVAL,
             "The mean scores are not uniform means of the 27 data sets.",
             "PSCP = score x 1/(1 + trainable/5e8) x 1/(1 + extra inference TFLOP/10) x 1/(1 + peak "
-            "memory in GB/94): its constants are a choice, and other constants give another order.",
+            "memory in GB/94): its constants are a choice, and other constants give a different order.",
         ),
     ),
     "parameter-counts": Source(
         file="parameter_counts",
-        what="Trainable parameters of the commonsense table's methods, as exact counts, with the "
-        "configuration that gives them",
-        published="no paper: computed from the configurations in the authors' commands",
+        what="Exact trainable parameter counts of the methods in the commonsense table, with the "
+        "configurations they result from",
+        published="no paper; computed from the configurations in the authors' commands",
         reliability=(
-            "Percentages are of base and adapter together; those of LoReFT of the base alone.",
+            "Percentages are relative to base and adapter together, for LoReFT to the base alone.",
         ),
     ),
 }
 
 NAMES = tuple(_SOURCES)
-_ALSO = {source.file: name for name, source in _SOURCES.items()}
+_BY_FILE = {source.file: name for name, source in _SOURCES.items()}
 
 
 def canonical(name: str) -> str:
-    """Return the name in `NAMES` of a table that was asked for by any of its names.
+    """Return the name that `NAMES` has for a table, given that name or the name of its file.
 
-    Raises RequestError for an unknown one.
+    Raises
+    ------
+    RequestError
+        If no table has this name.
     """
-    found = _ALSO.get(name, name)
+    found = _BY_FILE.get(name, name)
     if found not in _SOURCES:
-        hint = suggestion(name, (*NAMES, *_ALSO), fix=f"choose {', '.join(NAMES)}")
+        hint = suggestion(name, (*NAMES, *_BY_FILE), fix=f"choose {', '.join(NAMES)}")
         raise RequestError(f"no published results named {name!r}{hint}")
     return found
 
 
 def load(name: str) -> pd.DataFrame:
-    """Return a published table; its source is under ``attrs["source"]``.
+    """Return a published table.
 
-    Raises RequestError for a name that is not in `NAMES`, nor that of a table's file.
+    Parameters
+    ----------
+    name
+        One of `NAMES`, or the name of a table's file.
+
+    Returns
+    -------
+    DataFrame
+        The numbers as published; ``attrs["source"]`` has the source.
+
+    Raises
+    ------
+    RequestError
+        If no table has this name.
     """
     found = source(name)
     with files("whichpeft.reference").joinpath("data", f"{found.file}.csv").open("rb") as file:
@@ -136,5 +154,11 @@ def load(name: str) -> pd.DataFrame:
 
 
 def source(name: str) -> Source:
-    """Return where a table was published. Raises RequestError for an unknown name."""
+    """Return where a table was published.
+
+    Raises
+    ------
+    RequestError
+        If no table has this name.
+    """
     return _SOURCES[canonical(name)]

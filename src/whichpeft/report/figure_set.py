@@ -18,7 +18,7 @@ from whichpeft.report.figures.scatter import scatter
 from whichpeft.report.figures.size_sweep import sweep_figures
 from whichpeft.report.figures.style import looks
 from whichpeft.report.figures.tuning import tuning_figures
-from whichpeft.report.published.overlay import beside_published
+from whichpeft.report.published.overlay import overlay_published
 from whichpeft.report.tables.columns import about, interval_over, with_bounds
 from whichpeft.report.text import UNKNOWN, plain, tuned_note
 from whichpeft.units import points, show_percent, show_seconds
@@ -32,7 +32,7 @@ def figures(comparison: Comparison, size: Size, beside: str | None = None) -> di
     beside: a published table that one more figure draws beside the comparison's results.
     """
     published = (
-        {} if beside is None else {f"beside-{beside}": beside_published(comparison, beside, size)}
+        {} if beside is None else {f"beside-{beside}": overlay_published(comparison, beside, size)}
     )
     return {
         **frontiers(comparison, size),

@@ -1,4 +1,4 @@
-"""What a user takes away from a choice: configuration, hyperparameters, a script, the best adapter."""
+"""Files to reuse a chosen method: configuration, hyperparameters, script and the best adapter."""
 
 from whichpeft.takeaway.write import write_takeaway
 

@@ -1,4 +1,4 @@
-"""A model card beside each adapter that a run kept, as the Hugging Face hub reads it."""
+"""A model card for each adapter that a run kept, in the format of the Hugging Face hub."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from whichpeft.report.text import named, plain
 from whichpeft.report.verdict_text import verdict
 from whichpeft.storage.atomic import write_whole
 from whichpeft.study import TaskSource
-from whichpeft.takeaway.settled import backbone_source, source_of
+from whichpeft.takeaway.restore import backbone_source, source_of
 from whichpeft.takeaway.templates import template
 from whichpeft.tasks import TASKS
 from whichpeft.units import (
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from whichpeft.report import Report
 
 CARD = "README.md"
-# What the hub calls metrics that have another name here.
+# The hub's names for metrics that have a different name here.
 _METRICS = {
     "matthews": "matthews_correlation",
     "pearson": "pearsonr",
@@ -45,20 +45,20 @@ _COSTS: tuple[tuple[str, str, Any], ...] = (
     ("trainable_parameters", "trainable parameters", show_count),
     ("trainable_percent", "share of all parameters", show_percent),
     ("train_seconds", "training time", show_seconds),
-    ("peak_memory_bytes", "peak memory of training", show_bytes),
-    ("adapter_bytes", "size of what is saved", show_bytes),
-    ("inference_milliseconds", "inference of one example", show_milliseconds),
+    ("peak_memory_bytes", "peak training memory", show_bytes),
+    ("adapter_bytes", "size on disk", show_bytes),
+    ("inference_milliseconds", "inference time per example", show_milliseconds),
 )
 
 
 def write_cards(report: Report, folder: Path) -> list[Path]:
-    """Write a card into each adapter's folder of a run, over what PEFT leaves there."""
+    """Write a card into each adapter folder of a run, replacing the card that PEFT writes."""
     store, written = Store(folder), []
     for comparison in report.comparisons:
         for row, kept in zip(comparison.rows, comparison.records, strict=True):
             for record in kept.completed:
                 target = store.adapter_folder(record.trial.fingerprint)
-                # What trains nothing leaves an empty folder.
+                # A method that trains nothing leaves an empty folder.
                 filled = target.is_dir() and any(path.name != CARD for path in target.iterdir())
                 if filled and target / CARD not in written:
                     text = card(report, comparison, row, kept, record, target)
@@ -70,9 +70,21 @@ def write_cards(report: Report, folder: Path) -> list[Path]:
 def card(
     report: Report, comparison: Comparison, row: Row, kept: MethodRecords, record: Record, adapter: Path
 ) -> str:
-    """Return the card of one trial's adapter: data for the hub, how to load it, what it rests on.
+    """Return the model card of one trial's adapter.
 
-    adapter: the folder that it lies in. The licence is left to the user.
+    It has metadata for the hub, the score, code to load the adapter, and how it was trained. The
+    licence is left to the user.
+
+    Parameters
+    ----------
+    report
+        The report of the run.
+    comparison, row, kept
+        The trial's comparison, and the method's row and records in it.
+    record
+        The trial's record.
+    adapter
+        The folder with the adapter.
     """
     from huggingface_hub import EvalResult, ModelCardData
 
@@ -80,7 +92,7 @@ def card(
     base = backbone_source(trial.backbone, study)
     source = source_of(trial.task, study)
     measured = record.measurement("score", "test")
-    assert measured is not None  # it is completed
+    assert measured is not None  # the trial is completed
     metric = _METRICS.get(measured.source, measured.source)
     configs = _configs(adapter)
     tags = ["whichpeft", "parameter-efficient-fine-tuning"]
@@ -162,7 +174,7 @@ def _text(
 def _budget(budget: Any) -> dict[str, Any]:
     return {
         "epochs": budget.epochs,
-        "training examples at most": budget.max_train,
+        "maximum training examples": budget.max_train,
         "batch size": budget.batch_size,
         "early stopping": budget.early_stopping,
         "tuning trials of the method": budget.tuning_trials or None,
@@ -170,7 +182,7 @@ def _budget(budget: Any) -> dict[str, Any]:
 
 
 def _configs(adapter: Path) -> list[Mapping[str, Any]]:
-    """Return PEFT's configs in a folder and, of a composition, in those below."""
+    """Return the PEFT configs in a folder and, for a composition, in its sub-folders."""
     paths = [adapter / "adapter_config.json", *sorted(adapter.glob("*/adapter_config.json"))]
     return [json.loads(path.read_text("utf-8")) for path in paths if path.is_file()]
 
@@ -192,12 +204,12 @@ def _reads_images(kept: MethodRecords) -> bool:
 
 
 def _writes(record: Record) -> bool:
-    """Whether the task is one for language models, which alone get no new head."""
+    """Whether the task is for language models, the only ones without a new head."""
     return record.value("head_parameters") == 0
 
 
 def _outputs(comparison: Comparison, record: Record) -> int | None:
-    """Return how many outputs the head has; None where no predictions were kept."""
+    """Return the number of outputs of the head; None if no predictions were kept."""
     arrays = comparison.scores.arrays(record)
     if arrays is None or "outputs" not in arrays:
         return None
@@ -206,7 +218,7 @@ def _outputs(comparison: Comparison, record: Record) -> int | None:
 
 
 def _hub_data(source: TaskSource) -> str | None:
-    """Return the id of a hub data set; None for data that lie elsewhere."""
+    """Return the id of a hub data set; None for data from elsewhere."""
     if source.name.startswith("glue/"):
         return "nyu-mll/glue"
     if source.name in TASKS or Path(source.name).exists() or source.name.count("/") != 1:

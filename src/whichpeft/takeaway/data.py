@@ -1,4 +1,4 @@
-"""The study's data as the training script reads them: what serves as what, its columns, its format."""
+"""The study's data as the training script reads them: sets, columns and formats."""
 
 from __future__ import annotations
 
@@ -18,22 +18,28 @@ from whichpeft.tasks.tables.to_task import columns_by_role
 
 @dataclass(frozen=True, slots=True)
 class ScriptData:
-    """Defaults of the script's options, and how pandas reads the study's own files.
-
-    study: ``data`` (a hub id, with ``:config``) and by role its files, folders or splits; empty where
-    no file or hub has the data. columns: of the input, and the label's. formats: arguments of
-    `pandas.read_csv` by file.
-    """
+    """Defaults of the script's options, and how pandas reads the study's own files."""
 
     study: Mapping[str, Any] = field(default_factory=dict)
+    """``data`` (a hub id, or ``id:config``) and the files, folders or splits of each set.
+
+    Empty if the data come from neither a file nor the hub.
+    """
+
     columns: tuple[tuple[str, ...], str] | None = None
+    """The columns of the input, and the column of the label."""
+
     formats: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Arguments of `pandas.read_csv` by file."""
 
 
 def script_data(source: TaskSource) -> ScriptData:
-    """Resolve the data of a task by the rules that it was loaded by.
+    """Resolve the data of a task by the same rules as in the study.
 
-    Raises DataError where the data cannot be read any more.
+    Raises
+    ------
+    DataError
+        If the data can no longer be read.
     """
     found = find_data(source)
     if found is None:
@@ -65,7 +71,7 @@ def _origins(found: TaskTables, role: str) -> list[str]:
 
 
 def _format(table: Table, columns: Columns, titles: tuple[str, ...]) -> dict[str, Any]:
-    """Return how to read a text file so that its columns are called as train's are."""
+    """Return how to read a text file so that its columns have the names of the training set."""
     places = (*columns.input, columns.label)
     renamed = dict(zip(places, titles, strict=True))
     names = [renamed.get(i, f"other {i}" if table.title(i) in titles else table.title(i))

@@ -1,4 +1,4 @@
-"""The training script that a user takes away."""
+"""The training script of a chosen method."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from whichpeft.methods.composition import StackedAdapter
 from whichpeft.methods.peft_adapter import PeftAdapter
 from whichpeft.methods.peft_method import PeftMethod
 from whichpeft.takeaway.data import ScriptData
-from whichpeft.takeaway.settled import Settled
+from whichpeft.takeaway.restore import RestoredTrial
 from whichpeft.tasks.images.task import ImageTask
 
 _CLASSES = "found.argmax(1)"
 _VALUES = "found[:, 0]"
-# How a script scores by the metrics that tasks give: an import where it needs one, and an expression.
+# How the script computes each metric: an import if one is needed, and an expression.
 _METRICS = {
     "accuracy": ("", f"({_CLASSES} == truth).mean()"),
     "macro_f1": (
@@ -36,22 +36,34 @@ _METRICS = {
 }
 
 
-def training_script(settled: Settled, adapter: Adapter, data: ScriptData, *, metric: str | None) -> str:
-    """Return a script that trains a settled method with the transformers Trainer.
+def training_script(
+    restored: RestoredTrial, adapter: Adapter, data: ScriptData, *, metric: str | None
+) -> str:
+    """Return a script that trains a restored method with the transformers Trainer.
 
-    adapter: the method on the task's model without weights. It is put on with PEFT alone where that
-    does all the method needs, and by whichpeft where it does not.
-    data: the study's, which the script trains on where it is given no other.
+    The script applies the method with PEFT alone if that does everything the method needs, and with
+    whichpeft otherwise.
+
+    Parameters
+    ----------
+    restored
+        The chosen trial.
+    adapter
+        The method on the task's model, without weights.
+    data
+        The study's data, on which the script trains by default.
+    metric
+        The metric that the script reports; the problem's usual one if the script has no code for it.
     """
-    classification = settled.task.problem == "classification"
+    classification = restored.task.problem == "classification"
     usual = "accuracy" if classification else "pearson"
     metric = metric if metric in _METRICS else usual
     needed, code = _METRICS[metric]
-    images = isinstance(settled.task, ImageTask)
+    images = isinstance(restored.task, ImageTask)
     inputs, label = data.columns or (("image" if images else "text",), "label")
     return str(
         _template("train.py.j2").render(
-            **_common(settled, adapter),
+            **_common(restored, adapter),
             writes=False,
             images=images,
             classification=classification,
@@ -67,37 +79,38 @@ def training_script(settled: Settled, adapter: Adapter, data: ScriptData, *, met
     )
 
 
-def writing_script(settled: Settled, adapter: Adapter) -> str:
-    """Return a script that trains a settled method on a task for language models.
+def writing_script(restored: RestoredTrial, adapter: Adapter) -> str:
+    """Return a script that trains a restored method on a task for language models.
 
-    whichpeft reads the data and scores there too: to say what a text's answer is takes more than a line.
+    The script reads the data and computes the score with whichpeft, because extracting the answer from a
+    text takes more than a line.
     """
-    asked = dataclasses.asdict(settled.source)
+    source = dataclasses.asdict(restored.source)
     return str(
         _template("write.py.j2").render(
-            **_common(settled, adapter),
+            **_common(restored, adapter),
             writes=True,
-            source={key: _literal(value) for key, value in asked.items() if value},
-            metric=settled.task.metrics[0].name,
+            source={key: _literal(value) for key, value in source.items() if value},
+            metric=restored.task.metrics[0].name,
         )
     )
 
 
-def _common(settled: Settled, adapter: Adapter) -> dict[str, Any]:
-    """Return what both kinds of script are told."""
-    reason = _beyond_peft(settled, adapter)
-    config = getattr(settled.method, "config_class", None)
+def _common(restored: RestoredTrial, adapter: Adapter) -> dict[str, Any]:
+    """Return the template variables that both kinds of script share."""
+    reason = _beyond_peft(restored, adapter)
+    config = getattr(restored.method, "config_class", None)
     return {
-        "method": settled.trial.method,
-        "backbone": settled.trial.backbone,
-        "task": settled.trial.task,
+        "method": restored.trial.method,
+        "backbone": restored.trial.backbone,
+        "task": restored.trial.task,
         "kind": "whichpeft" if reason else "peft" if _is_peft(adapter) else "plain",
         "reason": reason,
         "ours": config is not None and config().__module__.startswith("whichpeft."),
-        "peft_type": settled.method.peft.peft_type if isinstance(settled.method, PeftMethod) else "",
+        "peft_type": restored.method.peft.peft_type if isinstance(restored.method, PeftMethod) else "",
         "configs": repr(_config_paths(adapter)),
-        "task_type": repr(settled.task.task_type),
-        "same_targets": settled.trial.conditions.same_targets,
+        "task_type": repr(restored.task.task_type),
+        "same_targets": restored.trial.conditions.same_targets,
         "trained": None if all(p.requires_grad for p in adapter.model.parameters()) else "some",
     }
 
@@ -106,9 +119,9 @@ def _is_peft(adapter: Adapter) -> bool:
     return isinstance(adapter, (PeftAdapter, StackedAdapter))
 
 
-def _beyond_peft(settled: Settled, adapter: Adapter) -> str | None:
-    """Say what a method needs beyond `peft.get_peft_model`, or None."""
-    method = settled.method
+def _beyond_peft(restored: RestoredTrial, adapter: Adapter) -> str | None:
+    """Return what a method needs beyond `peft.get_peft_model`, or None."""
+    method = restored.method
     if isinstance(adapter, StackedAdapter):
         return "PEFT does not stack several methods on one model"
     if not isinstance(adapter, PeftAdapter) or not isinstance(method, PeftMethod):
@@ -118,19 +131,19 @@ def _beyond_peft(settled: Settled, adapter: Adapter) -> str | None:
     if adapter.head_apart:
         return f"PEFT does not train the head with {method.name}"
     if type(method).attach is not PeftMethod.attach:
-        return f"{method.name} is put on the model in another way than PEFT does alone"
+        return f"PEFT alone does not apply {method.name} to the model in the same way"
     return None
 
 
 def _config_paths(adapter: Adapter) -> str:
-    """Return the method that the config files beside the script make, as whichpeft reads it."""
+    """Return the method defined by the config files next to the script, in whichpeft's notation."""
     if isinstance(adapter, StackedAdapter):
         return "+".join(f"{name}/adapter_config.json" for name in adapter.adapters)
     return "adapter_config.json"
 
 
 def _literal(value: Any) -> str:
-    """Write a value as the script's own code is written, with double quotes where it can be."""
+    """Return a value as Python code, with double quotes unless the text contains quotes."""
     if isinstance(value, list):
         return f"[{', '.join(map(_literal, value))}]"
     if isinstance(value, Mapping):

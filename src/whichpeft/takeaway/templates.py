@@ -1,4 +1,4 @@
-"""The templates of what is taken away."""
+"""The templates of the README and the model card."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 
 @cache
 def template(name: str) -> Any:
+    """Return a template of this package by its file name."""
     from jinja2 import Environment, StrictUndefined
 
     environment = Environment(

@@ -1,4 +1,4 @@
-"""Writes what a user takes away from a choice into a folder."""
+"""Writes the files that a user needs to reuse a chosen method."""
 
 from __future__ import annotations
 
@@ -20,10 +20,11 @@ from whichpeft.report.figures.render import slugs
 from whichpeft.storage.atomic import write_whole
 from whichpeft.takeaway.cards import CARD, card
 from whichpeft.takeaway.data import ScriptData, script_data
+from whichpeft.takeaway.restore import RestoredTrial, restore
 from whichpeft.takeaway.script import training_script, writing_script
-from whichpeft.takeaway.settled import Settled, settle
 from whichpeft.takeaway.templates import template
 from whichpeft.tasks import GenerativeTask, ImageTask
+from whichpeft.units import counted
 
 if TYPE_CHECKING:
     from whichpeft.analysis.choice.candidates import Candidate
@@ -36,14 +37,32 @@ CONFIG = "adapter_config.json"
 
 
 def write_takeaway(report: Report, choices: Choices, *, folder: Path, out: Path) -> list[Path]:
-    """Write what each answer's method needs, and return the folders.
+    """Write the files of each answer's method: configuration, script and the best adapter.
 
-    folder: of the run, which may have kept adapters. out: takes the files of the one answer, or a
-    sub-folder for each; an answer over several tasks needs none beside theirs. Writes
-    ``hyperparameters.json``, ``train.py``, ``README.md``, the ``adapter_config.json`` of a PEFT method
-    (one a part of a composition, in a folder each), and ``adapter/`` where the run kept it.
+    The files are ``hyperparameters.json``, ``train.py``, ``README.md``, the ``adapter_config.json`` of a
+    PEFT method (for a composition one per part, each in its own folder), and ``adapter/`` if the run
+    kept adapters. An answer over several tasks has no files of its own.
 
-    Raises RequestError where the backbone, the data or a method's file is not there any more.
+    Parameters
+    ----------
+    report
+        The report of the run.
+    choices
+        The answers to write.
+    folder
+        The run's folder, which may contain adapters.
+    out
+        The folder to write: one answer directly into it, several into a sub-folder each.
+
+    Returns
+    -------
+    list of Path
+        The folders that were written.
+
+    Raises
+    ------
+    RequestError
+        If the backbone, the data or a method's file no longer exists.
     """
     found = []
     for comparison, answer in zip(report.comparisons, choices.answers, strict=False):
@@ -55,12 +74,12 @@ def write_takeaway(report: Report, choices: Choices, *, folder: Path, out: Path)
                 if (row["method"], row["variant"]) == (chosen.method, chosen.variant)
             )
             assert kept.trial is not None  # it has a score
-            found.append((answer, chosen, kept, settle(kept.trial, report.study), comparison))
+            found.append((answer, chosen, kept, restore(kept.trial, report.study), comparison))
     names = slugs([f"{answer.backbone}-{' '.join(answer.tasks)}" for answer, *_ in found])
     written = []
-    for name, (answer, chosen, kept, settled, comparison) in zip(names, found, strict=True):
+    for name, (answer, chosen, kept, restored, comparison) in zip(names, found, strict=True):
         target = out if len(found) == 1 else out / name
-        best = _write(answer, chosen, kept, settled, Store(folder), target)
+        best = _write(answer, chosen, kept, restored, Store(folder), target)
         if best is not None:
             row = comparison.rows[comparison.records.index(kept)]
             text = card(report, comparison, row, kept, best, target / "adapter")
@@ -73,41 +92,41 @@ def _write(
     answer: Answer,
     chosen: Candidate,
     kept: MethodRecords,
-    settled: Settled,
+    restored: RestoredTrial,
     store: Store,
     target: Path,
 ) -> Record | None:
-    """Write one answer's folder; return the record of the adapter in it, where the run kept one."""
-    trial, method = settled.trial, settled.method
+    """Write one answer's folder; return the record of the adapter in it, or None if none was kept."""
+    trial, method = restored.trial, restored.method
     adapter = build_meta_model(
         method,
-        settled.backbone,
-        settled.task,
+        restored.backbone,
+        restored.task,
         same_targets=trial.conditions.same_targets,
-        steps=trial.budget.steps(settled.task.counts["train"]),
+        steps=trial.budget.steps(restored.task.counts["train"]),
     ).adapter
-    configs = _configs(adapter, method, settled.backbone_source)
+    configs = _configs(adapter, method, restored.backbone_source)
     best = _best_kept(kept, store)
-    facts = _facts(chosen, kept, settled)
+    facts = _facts(chosen, kept, restored)
     facts["trained"] = _trained(adapter)
     for name, config in configs.items():
         _write_json(target / name / CONFIG, config)
     _write_json(target / "hyperparameters.json", facts)
-    if isinstance(settled.task, GenerativeTask):
-        data, script = ScriptData(), writing_script(settled, adapter)
+    if isinstance(restored.task, GenerativeTask):
+        data, script = ScriptData(), writing_script(restored, adapter)
     else:
-        data = script_data(settled.source)
-        script = training_script(settled, adapter, data, metric=answer.metric)
+        data = script_data(restored.source)
+        script = training_script(restored, adapter, data, metric=answer.metric)
     write_whole(target / "train.py", script.encode())
     if best is not None:
         shutil.rmtree(target / "adapter", ignore_errors=True)
         shutil.copytree(store.adapter_folder(best.trial.fingerprint), target / "adapter")
-    write_whole(target / "README.md", _readme(answer, chosen, settled, data, configs, best).encode())
+    write_whole(target / "README.md", _readme(answer, chosen, restored, data, configs, best).encode())
     return best
 
 
 def _configs(adapter: Adapter, method: Method, backbone: str) -> dict[str, dict[str, Any]]:
-    """Return PEFT's configs by the sub-folder that `Adapter.save` puts them in."""
+    """Return the PEFT configs by the sub-folder into which `Adapter.save` writes them."""
     if isinstance(adapter, StackedAdapter) and isinstance(method, Composition):
         parts = {part.name: part for part in method.parts}
         return {name: _config(own, parts[name], backbone) for name, own in adapter.adapters.items()}
@@ -120,9 +139,7 @@ def _config(adapter: PeftAdapter, method: PeftMethod, backbone: str) -> dict[str
     config = adapter.model.peft_config["default"]
     usual = {field.name: field.default for field in dataclasses.fields(config)}
     given = usual | method.hyperparameters | dict(method.peft.fixed)
-    for (
-        key
-    ) in method.peft.fixed_weightless:  # what stood in for it where there were no weights to look at
+    for key in method.peft.fixed_weightless:  # replaced on the model without weights, which these need
         setattr(config, key, given[key])
     written: dict[str, Any] = config.to_dict()
     written |= {"base_model_name_or_path": backbone, "inference_mode": False}
@@ -140,7 +157,7 @@ def _as_json(value: Any) -> Any:
 
 
 def _trained(adapter: Adapter) -> list[str] | None:
-    """Return the names of what trains where a method adds no parts; None where all of it does."""
+    """Return the names of the parameters that train if a method adds none; None if all of them train."""
     if isinstance(adapter, (PeftAdapter, StackedAdapter)):
         return None
     parameters = dict(adapter.model.named_parameters())
@@ -148,15 +165,15 @@ def _trained(adapter: Adapter) -> list[str] | None:
     return None if len(names) == len(parameters) else names
 
 
-def _facts(chosen: Candidate, kept: MethodRecords, settled: Settled) -> dict[str, Any]:
-    """Return what a training needs to know beside the adapter's config."""
-    trial, method, budget = settled.trial, settled.method, settled.trial.budget
+def _facts(chosen: Candidate, kept: MethodRecords, restored: RestoredTrial) -> dict[str, Any]:
+    """Return what training needs in addition to the adapter's config."""
+    trial, method, budget = restored.trial, restored.method, restored.trial.budget
     return {
         "method": trial.method,
         "method_id": trial.method_id,
         "variant": chosen.variant,
         "backbone": trial.backbone,
-        "backbone_source": settled.backbone_source,
+        "backbone_source": restored.backbone_source,
         "task": trial.task,
         "hyperparameters": dict(trial.hyperparameters),
         "learning_rate": method.learning_rate,
@@ -166,7 +183,7 @@ def _facts(chosen: Candidate, kept: MethodRecords, settled: Settled) -> dict[str
         "batch_size": budget.batch_size,
         "max_train": budget.max_train,
         "early_stopping": budget.early_stopping,
-        "max_length": settled.backbone.input_positions,
+        "max_length": restored.backbone.input_positions,
         "precision": kept.completed[0].setting.precision or trial.conditions.precision,
         "seeds": [record.trial.seed for record in kept.completed],
         "score_mean": chosen.score.mean,
@@ -176,7 +193,7 @@ def _facts(chosen: Candidate, kept: MethodRecords, settled: Settled) -> dict[str
 
 
 def _best_kept(kept: MethodRecords, store: Store) -> Record | None:
-    """Return the final trial with the best validation score of those whose adapter was kept."""
+    """Return the final trial with the best validation score among those whose adapter was kept."""
     there = [
         record for record in kept.completed if store.adapter_folder(record.trial.fingerprint).is_dir()
     ]
@@ -192,7 +209,7 @@ def _write_json(path: Path, value: Any) -> None:
 def _readme(
     answer: Answer,
     chosen: Candidate,
-    settled: Settled,
+    restored: RestoredTrial,
     data: ScriptData,
     configs: Mapping[str, Any],
     best: Record | None,
@@ -208,9 +225,10 @@ def _readme(
             caveats=caveats(answer),
             configs=[str(Path(name) / CONFIG) for name in configs],
             best_seed=None if best is None else best.trial.seed,
-            images=isinstance(settled.task, ImageTask),
-            writes=isinstance(settled.task, GenerativeTask),
+            images=isinstance(restored.task, ImageTask),
+            writes=isinstance(restored.task, GenerativeTask),
             again=bool(data.study),
-            budget=settled.trial.budget,
+            budget=restored.trial.budget,
+            patience=counted(restored.trial.budget.early_stopping or 0, "epoch"),
         )
     )

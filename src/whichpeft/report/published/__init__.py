@@ -1,1 +1,1 @@
-"""Published results: their tables and figures, and a study's own results beside them."""
+"""Published results: their tables and figures, also together with a study's own results."""

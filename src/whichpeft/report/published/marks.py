@@ -1,4 +1,4 @@
-"""What figures of published results are made of: bars with a number on each, grids of numbers."""
+"""Building blocks of the figures of published results: bars with labels and grids of numbers."""
 
 from __future__ import annotations
 
@@ -13,11 +13,16 @@ from whichpeft.report.figures.vega import Spec, beside, chart, linear, mark, num
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Bar:
-    """A bar: its name, its height and the number written on it."""
+    """A labelled bar."""
 
     name: str
+    """The name on the axis."""
+
     height: float
+    """The bar's value, in units of the axis."""
+
     text: str
+    """The label above the bar."""
 
 
 def bars(
@@ -30,9 +35,24 @@ def bars(
     title: str = "",
     line: float | None = None,
 ) -> Spec:
-    """Return a bar chart in the order given. line: a height drawn dashed across.
+    """Return a bar chart in the given order.
 
-    Bars are drawn from the foot of the axis; where that is not zero, a caption has to say so.
+    Bars start at the bottom of the axis; if that is not zero, the caption has to say so.
+
+    Parameters
+    ----------
+    values
+        The bars, from left to right.
+    y_title
+        Title of the y axis.
+    domain
+        Lowest and highest value of the y axis.
+    width, height
+        Size of the plot, in pixels.
+    title
+        Title above the chart; none if empty.
+    line
+        A height at which a dashed line is drawn.
     """
     data = [{"x": bar.name, "y": bar.height, "text": bar.text} for bar in values]
     names = [bar.name for bar in values]
@@ -59,10 +79,20 @@ def grid(
     width: int,
     title: str = "",
 ) -> Spec:
-    """Return a table of numbers, each cell the darker the higher its number.
+    """Return a table of numbers in which higher numbers have darker cells.
 
-    cells: row, column and number from 0 to 100. One hue from light to dark can be read whatever
-    colours a reader sees.
+    A single hue from light to dark is readable with any colour vision deficiency.
+
+    Parameters
+    ----------
+    cells
+        Row, column and a number from 0 to 100.
+    rows, columns
+        The order of both axes.
+    width
+        Width of the plot, in pixels.
+    title
+        Title above the chart; none if empty.
     """
     data = [{"row": row, "column": column, "value": value} for row, column, value in cells]
     bare = {"ticks": False, "domain": False, "grid": False}
@@ -81,15 +111,15 @@ def grid(
 
 
 def side_by_side(panels: Sequence[Spec], size: Size) -> Spec:
-    """Lay panels beside each other, or beneath where there is no width for it."""
+    """Place panels side by side, or one below the other if the figure is narrow."""
     return beside(panels, stacked=size.stacked, spacing=20)
 
 
 def panel_width(size: Size, *, axis: int = 0) -> int:
-    """Return the width of one of two panels, each with an axis of so many pixels more than usual."""
+    """Return the width of one of two panels; `axis` is the extra width of each y axis, in pixels."""
     return size.width - axis if size.stacked else (size.whole_width - 110) // 2 - axis
 
 
 def published(title: str, caption: str, name: str, spec: Spec, size: Size) -> Figure:
-    """Make a figure of a chart of a published table; the caption ends with source and reliability."""
+    """Make a figure from a chart of a published table; its caption ends with source and reliability."""
     return titled(spec, size, title=title, about=caption, caption=str(reference.source(name)))

@@ -1,4 +1,4 @@
-"""Own results and published ones in one figure, marked apart."""
+"""A study's own results and published results in one figure, drawn differently."""
 
 from __future__ import annotations
 
@@ -15,13 +15,16 @@ from whichpeft.report.tables.columns import about
 from whichpeft.report.text import named, plain
 
 _GREY = "#868c96"
-_LEAST = 60  # per cent retained; what lies below would press all else together
+_LOWEST = 60  # per cent retained; points below would compress all the others
 
 
 def check_published(name: str) -> str:
-    """Return the name of a published table that tells retention.
+    """Return the canonical name of a published table that reports retention.
 
-    Raises RequestError for one that cannot: it has no full fine-tuning to be held against.
+    Raises
+    ------
+    RequestError
+        If the table is unknown, or has no full fine-tuning to compare with.
     """
     known = reference.canonical(name)
     if known not in _TABLES:
@@ -32,9 +35,9 @@ def check_published(name: str) -> str:
     return known
 
 
-def beside_published(comparison: Comparison, name: str, size: Size) -> Figure:
-    """Draw retention against trainable share: own methods filled, published ones hollow."""
-    title = "Performance retained against trainable share, beside published results"
+def overlay_published(comparison: Comparison, name: str, size: Size) -> Figure:
+    """Draw retention against trainable share, with own methods filled and published ones hollow."""
+    title = "Performance retained against trainable share, with published results"
     colour = colours([row["method"] for row in comparison.rows])
     own = [
         Point(
@@ -50,21 +53,21 @@ def beside_published(comparison: Comparison, name: str, size: Size) -> Figure:
         and row["verdict"] != "baseline"
     ]
     if not own:
-        why = "no method of this study has a score beside the baseline's"
+        why = "no method of this study has a score in addition to the baseline"
         return undrawn(why, size, title=title, about=about(comparison))
     theirs = _TABLES[check_published(name)]()
-    shown = [point for point in theirs if point.y >= _LEAST]
-    kept = [point for point in own if point.y >= _LEAST]
-    left_out = [point.name for point in own if point.y < _LEAST]
+    shown = [point for point in theirs if point.y >= _LOWEST]
+    kept = [point for point in own if point.y >= _LOWEST]
+    left_out = [point.name for point in own if point.y < _LOWEST]
     caption = (
-        f"Filled: this study, retention of {plain(comparison.baseline)}. Hollow: published, "
-        "other models, data and hardware, tuned and counted in other ways: the two are not comparable "
-        "as experiments."
+        f"Filled: this study, retention relative to {plain(comparison.baseline)}. Hollow: published "
+        "results with other models, data, hardware, tuning and parameter counts, so the two are not "
+        "comparable as experiments."
     )
     if left_out:
-        caption += f" Own below {_LEAST} %, left out: {', '.join(left_out)}."
+        caption += f" Left out of this study, below {_LOWEST} %: {', '.join(left_out)}."
     if len(shown) < len(theirs):
-        caption += f" Published below {_LEAST} %, left out: {len(theirs) - len(shown)}."
+        caption += f" Left out of the published results, below {_LOWEST} %: {len(theirs) - len(shown)}."
     caption = f"{caption} {reference.source(name)}"
     axes = Axes(
         x_title="trainable parameters, %",

@@ -1,4 +1,4 @@
-"""Figures of what test suites published: PEFT's method comparison and PEFT-Bench."""
+"""Figures of published benchmark suites: PEFT's method comparison and PEFT-Bench."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from whichpeft.report.figures.style import PALETTE
 from whichpeft.report.figures.vega import chart, linear, mark, number, word
 from whichpeft.report.published.marks import grid, published
 
-# Column, the axis's title, what its unit is divided by, and whether the axis is logarithmic.
+# Column, title of the axis, divisor for its unit, and whether the axis is logarithmic.
 COSTS = {
     "memory": ("peak_reserved_bytes", "peak memory reserved, GB", 1e9, False),
     "trainable": ("trainable_parameters", "trainable parameters, millions", 1e6, True),
     "time": ("step_seconds", "training steps, minutes", 60.0, True),
 }
 _FULL = "FULL"
-_SETTLED = 30  # per cent of accuracy below which a training has hardly begun
+_TRAINED = 30  # per cent of accuracy below which the model has hardly learned the task
 
 
 def metamathqa_against(cost: str, size: Size) -> Figure:
-    """Draw accuracy against a cost, a point for each experiment; those that no other beats are named."""
+    """Draw accuracy against a cost, one point per experiment, and name those on the frontier."""
     key, title, unit, log = COSTS[cost]
     frame = reference.load("hf-metamathqa")
-    rows = frame[100 * frame["test_accuracy"] >= _SETTLED].to_dict(orient="records")
+    rows = frame[100 * frame["test_accuracy"] >= _TRAINED].to_dict(orient="records")
     costs = [float(row[key]) / unit for row in rows]
     scores = [100 * float(row["test_accuracy"]) for row in rows]
     best = _frontier(costs, scores)
@@ -48,8 +48,8 @@ def metamathqa_against(cost: str, size: Size) -> Figure:
     )
     return published(
         f"Llama-3.2-3B on MetaMathQA: accuracy against {cost}",
-        "Named: what no other experiment beats in both. Red square: full fine-tuning. "
-        f"Left out: {len(frame) - len(rows)} experiments below {_SETTLED} %",
+        "Named: experiments that no other one beats in both accuracy and cost. Red square: full "
+        f"fine-tuning. Left out: {len(frame) - len(rows)} experiments below {_TRAINED} %",
         "hf-metamathqa",
         scatter(points, axes),
         size,
@@ -57,7 +57,7 @@ def metamathqa_against(cost: str, size: Size) -> Figure:
 
 
 def peft_bench_by_data_set(size: Size) -> Figure:
-    """Draw the score on each data set by method as a grid of numbers."""
+    """Draw the score by data set and method as a grid of numbers."""
     frame = reference.load("peft-bench").set_index("method").drop(columns="params")
     methods = [str(method) for method in frame.mean(axis=1).sort_values(ascending=False).index]
     sets = [str(name) for name in frame.columns]
@@ -73,7 +73,7 @@ def peft_bench_by_data_set(size: Size) -> Figure:
     )
     return published(
         "PEFT-Bench: score by data set",
-        "Score in %, the best unweighted mean at the left. Base: the model without training",
+        "Score in %, methods sorted by unweighted mean from the left. Base: the untrained model",
         "peft-bench",
         chart,
         size,
@@ -101,7 +101,7 @@ def peft_bench_against_trainable(size: Size) -> Figure:
     )
     return published(
         "PEFT-Bench: mean score against trainable parameters",
-        "One point for each method",
+        "One point per method",
         "peft-bench-cost",
         scatter(points, axes),
         size,
@@ -109,7 +109,7 @@ def peft_bench_against_trainable(size: Size) -> Figure:
 
 
 def peft_bench_pscp(size: Size) -> Figure:
-    """Draw the mean score and what PSCP makes of it, a line for each method."""
+    """Draw the mean score and the PSCP of each method."""
     frame = reference.load("peft-bench-cost").dropna(subset=["published_pscp"])
     data = [
         {"method": row["method"], "score": row["score_percent"], "pscp": row["published_pscp"]}
@@ -129,7 +129,7 @@ def peft_bench_pscp(size: Size) -> Figure:
     spec = chart(layers, values=data, width=size.width - 40, height=34 * len(data))
     return published(
         "PEFT-Bench: mean score and PSCP",
-        "Hollow circle: mean score; red square: PSCP. BitFit has no published PSCP",
+        "Hollow circle: mean score. Red square: PSCP. No PSCP is published for BitFit",
         "peft-bench-cost",
         spec,
         size,
@@ -142,7 +142,7 @@ def _experiment(name: str) -> str:
 
 
 def _frontier(costs: Sequence[float], scores: Sequence[float]) -> set[int]:
-    """Return which experiments no other one beats in score and cost at once."""
+    """Return the experiments that no other one beats in both score and cost."""
     return {
         i
         for i in range(len(costs))

@@ -1,4 +1,4 @@
-"""Figures of what the survey puts together: commonsense and arithmetic on LLaMA, retention by domain."""
+"""Figures of the survey's tables: commonsense and arithmetic on LLaMA, and retention by domain."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _MODELS = ("LLaMA-7B", "LLaMA-13B")
 
 
 def commonsense_by_method(size: Size) -> Figure:
-    """Draw accuracy by method, a panel for each model size, the share written on each bar."""
+    """Draw accuracy by method, one panel per model size, with the trainable share on each bar."""
     frame, chatgpt = _commonsense()
     panels = [
         bars(
@@ -71,7 +71,7 @@ def commonsense_against_share(size: Size) -> Figure:
     )
     return published(
         "Commonsense reasoning against trainable share",
-        "Blue circles: LLaMA-7B; red squares: LLaMA-13B. Dashed: ChatGPT. Shares as first published",
+        "Blue circles: LLaMA-7B. Red squares: LLaMA-13B. Dashed: ChatGPT. Shares as first published",
         "commonsense",
         scatter(points, axes, line=(chatgpt, f"ChatGPT {chatgpt:.1f}")),
         size,
@@ -79,7 +79,7 @@ def commonsense_against_share(size: Size) -> Figure:
 
 
 def arithmetic_by_method(size: Size) -> Figure:
-    """Draw the mean accuracy on the arithmetic tasks by method, a panel for each model size."""
+    """Draw the mean accuracy on the arithmetic tasks by method, one panel per model size."""
     frame = reference.load("arithmetic")
     panels = [
         bars(
@@ -105,7 +105,7 @@ def arithmetic_by_method(size: Size) -> Figure:
 
 
 def arithmetic_by_task(size: Size) -> Figure:
-    """Draw accuracy by task and method as a grid of numbers, a panel for each model size."""
+    """Draw accuracy by task and method as a grid of numbers, one panel per model size."""
     frame = reference.load("arithmetic")
     tasks = ("AQuA", "GSM8K", "MAWPS", "SVAMP")
     panels = [
@@ -124,7 +124,7 @@ def arithmetic_by_task(size: Size) -> Figure:
     ]
     return published(
         "Arithmetic reasoning by task",
-        "Accuracy in %, the best mean on top",
+        "Accuracy in %, best mean at the top",
         "arithmetic",
         side_by_side(panels, size),
         size,
@@ -153,7 +153,7 @@ def retention_by_domain(size: Size) -> Figure:
 
 
 def retention_against_share(size: Size) -> Figure:
-    """Draw the performance retained against the trainable share, a point for each domain."""
+    """Draw the performance retained against the trainable share, one point per domain."""
     frame = reference.load("domains")
     points = [
         Point(
@@ -173,7 +173,7 @@ def retention_against_share(size: Size) -> Figure:
     )
     return published(
         "Performance retained against trainable share",
-        "One point for each application domain",
+        "One point per application domain",
         "domains",
         scatter(points, axes, line=(_KEPT_WELL, f"{_KEPT_WELL} %")),
         size,
@@ -181,7 +181,7 @@ def retention_against_share(size: Size) -> Figure:
 
 
 def _commonsense() -> tuple[pd.DataFrame, float]:
-    """Return the methods that the survey compares, and ChatGPT's mean accuracy."""
+    """Return the methods compared by the survey, and the mean accuracy of ChatGPT."""
     frame = reference.load("commonsense")
     chatgpt = float(frame.loc[frame["model"] == "ChatGPT", "average"].iloc[0])
     methods = frame[frame[_SHARE].notna()].copy()

@@ -1,4 +1,4 @@
-"""Published tables for terminals and papers, each with its source and what makes it less than sure."""
+"""Published tables for terminals and papers, each with its source and reliability."""
 
 from __future__ import annotations
 
@@ -22,13 +22,22 @@ _PREFIX = "llama-3.2-3B-"
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column as shown. keep: it stays on a narrow terminal."""
+    """A column of a published table."""
 
     title: str
+    """The heading."""
+
     key: str
+    """The column's name in the data."""
+
     show: Callable[[Any], str] = str
+    """Formats a value."""
+
     words: bool = False
+    """Whether the column holds words, which are aligned to the left."""
+
     keep: bool = False
+    """Whether a narrow terminal shows the column too."""
 
 
 def _number(value: float) -> str:
@@ -101,12 +110,12 @@ _COLUMNS: dict[str, tuple[Column, ...]] = {
 
 
 def print_published(name: str, console: Console) -> None:
-    """Print a published table with as many columns as the terminal holds, then what is known of it."""
+    """Print a published table with as many columns as fit, then its source and reliability."""
     from rich import box
     from rich.table import Table
     from rich.text import Text
 
-    columns, rows = shown(name)
+    columns, rows = as_text(name)
     cells = {
         column: [column.title, *(row[place] for row in rows)] for place, column in enumerate(columns)
     }
@@ -128,7 +137,7 @@ def print_published(name: str, console: Console) -> None:
         table.add_row(*(Text(cells[column][place]) for column in wide))
     console.print(table)
     if left_out:
-        text = f"not shown, for want of width: {', '.join(left_out)}"
+        text = f"hidden because the terminal is too narrow: {', '.join(left_out)}"
         console.print(Text(text, style="dim"))
     source = reference.source(name)
     console.print(Text(f"{source.what}. Published in {source.published}."))
@@ -136,10 +145,10 @@ def print_published(name: str, console: Console) -> None:
         console.print(Text.assemble(("note  ", "yellow"), line))
 
 
-def shown(name: str) -> tuple[Sequence[Column], list[list[str]]]:
+def as_text(name: str) -> tuple[Sequence[Column], list[list[str]]]:
     """Return the columns of a published table and its rows as text.
 
-    Where the table has a column for each of many data sets, these become the rows.
+    If a table has one column per data set, the data sets become the rows.
     """
     name = reference.canonical(name)
     frame = reference.load(name)
@@ -164,13 +173,13 @@ def as_json(name: str) -> str:
 
 
 def as_csv(name: str) -> str:
-    """Write a published table as CSV, its numbers as they were published; unknown is empty."""
+    """Write a published table as CSV, with its numbers as published; unknown is empty."""
     return reference.load(name).to_csv(index=False, lineterminator="\n")
 
 
 def as_markdown(name: str) -> str:
-    """Write a published table as Markdown, with what is known of it beneath."""
-    columns, rows = shown(name)
+    """Write a published table as Markdown, followed by its source and reliability."""
+    columns, rows = as_text(name)
     source = reference.source(name)
     lines = [
         f"**{markdown(source.what)}**",
@@ -187,8 +196,8 @@ def as_markdown(name: str) -> str:
 
 
 def as_latex(name: str) -> str:
-    """Write a published table as LaTeX (``\\usepackage{booktabs}``), its source in the caption."""
-    columns, rows = shown(name)
+    """Write a published table as LaTeX (``\\usepackage{booktabs}``), with its source in the caption."""
+    columns, rows = as_text(name)
     lines = [
         r"\begin{table}",
         r"\centering",

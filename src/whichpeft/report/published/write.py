@@ -1,4 +1,4 @@
-"""The figures of published results, by the table that they draw."""
+"""The figures of published results, grouped by table."""
 
 from __future__ import annotations
 
@@ -39,19 +39,22 @@ _FIGURES: Mapping[str, Mapping[str, Callable[[Size], Figure]]] = {
 
 
 def published_figures(name: str | None = None, size: Size = PRINT) -> dict[str, Figure]:
-    """Return the figures of one published table, or of all, by the name of their files.
+    """Return the figures of one published table, or of all tables, by file name.
 
-    Raises RequestError for a table that has none.
+    Raises
+    ------
+    RequestError
+        If the table is unknown or has no figures.
     """
     known = name if name is None else reference.canonical(name)
     if known is not None and known not in _FIGURES:
-        raise RequestError(f"{known} has no figures; there are some of {', '.join(_FIGURES)}")
+        raise RequestError(f"{known} has no figures; these tables have some: {', '.join(_FIGURES)}")
     chosen = _FIGURES.values() if known is None else [_FIGURES[known]]
     return {stem: draw(size) for figures in chosen for stem, draw in figures.items()}
 
 
 def write_published(folder: Path, name: str | None = None) -> list[Path]:
-    """Write the figures of one published table, or of all, as PNG, SVG and PDF; return the files."""
+    """Write the figures of one published table, or of all tables, as PNG, SVG and PDF files."""
     written = []
     for stem, figure in published_figures(name).items():
         written += save(figure, folder, stem)

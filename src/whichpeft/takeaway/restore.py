@@ -1,4 +1,4 @@
-"""From a record back to what it was made with: the method as it was set, its backbone, its task."""
+"""From a record back to its configured method, its backbone and its task."""
 
 from __future__ import annotations
 
@@ -16,27 +16,42 @@ from whichpeft.tasks import Task, load_task
 
 
 @dataclass(frozen=True, slots=True)
-class Settled:
-    """What a trial was made with. source: as the study names the task."""
+class RestoredTrial:
+    """A trial with everything it was made from."""
 
     trial: Trial
+    """The trial, as recorded."""
+
     method: Method
+    """The method with the trial's hyperparameters."""
+
     backbone: Backbone
+    """The backbone, without weights."""
+
     backbone_source: str
+    """A hub id or a folder from which transformers loads the backbone."""
+
     task: Task
+    """The task with its data."""
+
     source: TaskSource
+    """The task as the study names it."""
 
 
-def settle(trial: Trial, study: Study) -> Settled:
-    """Find again what a trial was made with.
+def restore(trial: Trial, study: Study) -> RestoredTrial:
+    """Rebuild a trial's method, backbone and task.
 
-    Raises RequestError where the backbone, the data or a method's file is not there any more, and
-    FolderError where the method means something else by now.
+    Raises
+    ------
+    RequestError
+        If the backbone, the data or a method's file no longer exists.
+    FolderError
+        If the method's options have changed since the run.
     """
-    name = _named(trial.backbone, study.backbones)
+    name = _full_name(trial.backbone, study.backbones)
     source = source_of(trial.task, study)
     backbone = resolve_backbone(name, weights=False)
-    return Settled(
+    return RestoredTrial(
         trial=trial,
         method=_method(trial, backbone),
         backbone=backbone,
@@ -47,41 +62,41 @@ def settle(trial: Trial, study: Study) -> Settled:
 
 
 def source_of(task: str, study: Study) -> TaskSource:
-    """Return the task of a study that its records call by this name."""
+    """Return the study's task that has this name in its records."""
     return next(source for source in study.tasks if task in (source.name, short_name(source.name)))
 
 
 def backbone_source(backbone: str, study: Study) -> str:
-    """Return what transformers finds a backbone of a study by: a hub id or a folder."""
-    name = _named(backbone, study.backbones)
+    """Return the hub id or the folder from which transformers loads a backbone of the study."""
+    name = _full_name(backbone, study.backbones)
     return _source(name, resolve_backbone(name, weights=False))
 
 
-def _named(shown: str, names: tuple[str, ...]) -> str:
-    return next(name for name in names if shown in (name, short_name(name)))
+def _full_name(short: str, names: tuple[str, ...]) -> str:
+    return next(name for name in names if short in (name, short_name(name)))
 
 
 def _method(trial: Trial, backbone: Backbone) -> Method:
-    """Return the trial's method with its hyperparameters, which a search may have chosen."""
+    """Return the trial's method with the hyperparameters of the trial, which may be tuned."""
     method = resolve_method(trial.method)
     usual = method.resolved_for(backbone)
     chosen = dict(_differing(usual.hyperparameters, trial.hyperparameters))
     try:
-        settled = method.with_options(chosen).resolved_for(backbone)
+        restored = method.with_options(chosen).resolved_for(backbone)
     except TypeError:
-        settled = usual
-    if dict(_differing(settled.hyperparameters, trial.hyperparameters)):
+        restored = usual
+    if dict(_differing(restored.hyperparameters, trial.hyperparameters)):
         raise FolderError(
-            f"method {trial.method!r}: its options are not those it was run with any more "
-            f"({', '.join(chosen)}); run the study again with this version"
+            f"method {trial.method!r}: its options have changed since the run ({', '.join(chosen)}); "
+            "run the study again with this version"
         )
-    return settled
+    return restored
 
 
 def _differing(
     now: Mapping[str, Any], then: Mapping[str, Any], prefix: str = ""
 ) -> Iterator[tuple[str, Any]]:
-    """Go through the hyperparameters that another value is on record of; a part's by ``part.key``."""
+    """Yield the hyperparameters whose recorded value differs; those of a part as ``part.key``."""
     for key, value in then.items():
         if isinstance(value, Mapping) and isinstance(now.get(key), Mapping):
             yield from _differing(now[key], value, f"{key}.")
@@ -90,7 +105,7 @@ def _differing(
 
 
 def _source(name: str, backbone: Backbone) -> str:
-    """Return what transformers finds a backbone by: a hub id or a folder."""
+    """Return the hub id or the folder from which transformers loads a backbone."""
     if name == "minilm":
         return MINILM_HUB_ID
     return str(backbone.files) if name in BACKBONES else name
