@@ -83,9 +83,8 @@ def test_options_say_so_too() -> None:
         study,
         **nothing,
         budget={"micro_batch": 4},
-        gradient_checkpointing=True,
-        shards=2,  # type: ignore[arg-type]
-    )
+        conditions={"gradient_checkpointing": True, "shards": 2, "quantise": None},
+    )  # type: ignore[arg-type]
     assert asked.memory_options == (
         "micro-batches of 4",
         "gradient checkpointing",

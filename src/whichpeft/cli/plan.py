@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -11,6 +10,20 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
+from whichpeft.cli.options import (
+    BatchSize,
+    Epochs,
+    LabelColumn,
+    MaxTrain,
+    Methods,
+    MicroBatch,
+    Problem,
+    SetsFolder,
+    StudyFile,
+    TextColumn,
+    TrainFile,
+    with_condition_options,
+)
 from whichpeft.cli.output import check_format
 from whichpeft.cli.study_options import override, study_to_plan
 from whichpeft.units import parse_bytes, parse_speed, show_bytes, show_count, show_percent, show_seconds
@@ -27,54 +40,44 @@ _NARROWEST = 12
 _LEAST_NEEDED = ("GFLOP", "trained", "file", "check-\npointed")
 
 
+@with_condition_options
 def plan(
-    study: Annotated[
-        Path | None, typer.Argument(metavar="[STUDY.yaml]", help="A study file; options override it.")
-    ] = None,
+    study: StudyFile = None,
     backbone: Annotated[
         list[str] | None,
-        typer.Option(help="A known name (llama-7b), a hub id, or a folder. May be repeated."),
+        typer.Option(help="Backbone: a known name (llama-7b), a hub id or a folder. May be repeated."),
     ] = None,
     task: Annotated[
         list[str] | None,
-        typer.Option(help="A task's name, a hub data set, or a file or folder; without: no head."),
+        typer.Option(
+            help="Task: a known name, a hub data set, a file or a folder; without it, no head."
+        ),
     ] = None,
-    method: Annotated[
-        list[str] | None, typer.Option(help="A method, e.g. lora:r=8. May be repeated.")
+    method: Methods = None,
+    batch_size: BatchSize = None,
+    micro_batch: MicroBatch = None,
+    length: Annotated[int | None, typer.Option(help="Tokens per example (for speech, samples).")] = None,
+    epochs: Epochs = None,
+    max_train: MaxTrain = None,
+    text_column: TextColumn = None,
+    label_column: LabelColumn = None,
+    problem: Problem = None,
+    train: TrainFile = None,
+    folder: SetsFolder = None,
+    memory: Annotated[
+        str | None, typer.Option(help="Memory of the device, such as 24GB; marks the methods that fit.")
     ] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Examples per optimiser step.")] = None,
-    micro_batch: Annotated[
-        int | None, typer.Option(help="Examples at once; gradients add up to a whole batch.")
-    ] = None,
-    gradient_checkpointing: Annotated[
-        bool, typer.Option("--gradient-checkpointing", help="Less memory, more time.")
-    ] = False,
-    quantise: Annotated[str | None, typer.Option(help="The backbone's weights: 8bit or 4bit.")] = None,
-    shards: Annotated[int | None, typer.Option(help="Devices that each trial is spread over.")] = None,
-    length: Annotated[int | None, typer.Option(help="Tokens an example (speech: samples).")] = None,
-    epochs: Annotated[int | None, typer.Option(help="Passes over the training examples.")] = None,
-    max_train: Annotated[int | None, typer.Option(help="Training examples, at most.")] = None,
-    text_column: Annotated[
-        list[str] | None, typer.Option(help="Name or 0-based index; twice for a pair.")
-    ] = None,
-    label_column: Annotated[str | None, typer.Option(help="Name or 0-based index.")] = None,
-    problem: Annotated[
-        str | None, typer.Option(help="classification, regression or generation.")
-    ] = None,
-    train: Annotated[str | None, typer.Option(help="File with the training examples.")] = None,
-    folder: Annotated[
-        str | None,
-        typer.Option(help="Where the sets of commonsense and arithmetic, or lm-eval:NAME, lie."),
-    ] = None,
-    precision: Annotated[str | None, typer.Option(help="auto, float32 or bfloat16.")] = None,
-    memory: Annotated[str | None, typer.Option(help="The device's, e.g. 24GB: what fits it?")] = None,
     speed: Annotated[
-        str | None, typer.Option(help="Sustained, e.g. 80TFLOPS; else this machine's is measured.")
+        str | None,
+        typer.Option(help="Sustained speed, such as 80TFLOPS; measured on this machine by default."),
     ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps; need not be here.")] = "auto",
+    device: Annotated[
+        str, typer.Option(help="auto, cpu, cuda or mps; this machine need not have it.")
+    ] = "auto",
     format: Annotated[str, typer.Option(help="table or json.")] = "table",
+    **conditions: Any,
 ) -> None:
-    """Say what each method would cost, from the backbone's configuration alone."""
+    """Estimate what each method would cost, from the backbone's configuration alone."""
     from whichpeft import api
 
     check_format(format, ["table", "json"])
@@ -83,10 +86,7 @@ def plan(
         backbone=backbone,
         task=task,
         method=method,
-        precision=precision,
-        gradient_checkpointing=gradient_checkpointing,
-        quantise=quantise,
-        shards=shards,
+        conditions=conditions,
         budget={
             "epochs": epochs,
             "max_train": max_train,

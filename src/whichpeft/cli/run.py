@@ -14,6 +14,20 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from whichpeft.cli.options import (
+    BatchSize,
+    Epochs,
+    LabelColumn,
+    MaxTrain,
+    Methods,
+    MicroBatch,
+    Problem,
+    SetsFolder,
+    StudyFile,
+    TextColumn,
+    TrainFile,
+    with_condition_options,
+)
 from whichpeft.cli.study_options import named, override, study_to_run
 
 if TYPE_CHECKING:
@@ -22,77 +36,67 @@ if TYPE_CHECKING:
 SOME_FAILED, INTERRUPTED, TERMINATED = 1, 130, 143
 
 
+@with_condition_options
 def run(
-    study: Annotated[
-        Path | None, typer.Argument(metavar="[STUDY.yaml]", help="A study file; options override it.")
-    ] = None,
+    study: StudyFile = None,
     backbone: Annotated[
         list[str] | None,
-        typer.Option(help="minilm, tiny-llama, a hub id, a folder. May be repeated."),
+        typer.Option(help="Backbone: minilm, tiny-llama, a hub id or a folder. May be repeated."),
     ] = None,
     task: Annotated[
         list[str] | None,
-        typer.Option(help="A task's name, a hub data set, or a file or folder. May be repeated."),
+        typer.Option(help="Task: a known name, a hub data set, a file or a folder. May be repeated."),
     ] = None,
-    method: Annotated[
-        list[str] | None, typer.Option(help="A method, e.g. lora:r=8. May be repeated.")
-    ] = None,
+    method: Methods = None,
     seeds: Annotated[int | None, typer.Option(help="Number of seeds.")] = None,
     tuning_trials: Annotated[
-        int | None, typer.Option(help="Tuning trials per method, its default the first of them.")
+        int | None,
+        typer.Option(help="Tuning trials per method; the first one uses the method's defaults."),
     ] = None,
-    epochs: Annotated[int | None, typer.Option(help="Passes over the training examples.")] = None,
-    max_train: Annotated[int | None, typer.Option(help="At most so many training examples.")] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Examples per optimiser step.")] = None,
-    micro_batch: Annotated[
-        int | None, typer.Option(help="Examples at once; gradients add up to a whole batch.")
-    ] = None,
-    gradient_checkpointing: Annotated[
-        bool, typer.Option("--gradient-checkpointing", help="Less memory, more time.")
-    ] = False,
-    quantise: Annotated[str | None, typer.Option(help="The backbone's weights: 8bit or 4bit.")] = None,
-    shards: Annotated[int | None, typer.Option(help="Devices that each trial is spread over.")] = None,
-    text_column: Annotated[
-        list[str] | None, typer.Option(help="Name or 0-based index; twice for a pair.")
-    ] = None,
-    label_column: Annotated[str | None, typer.Option(help="Name or 0-based index.")] = None,
-    problem: Annotated[
-        str | None, typer.Option(help="classification, regression or generation.")
-    ] = None,
-    metric: Annotated[str | None, typer.Option(help="The score, e.g. matthews.")] = None,
-    train: Annotated[str | None, typer.Option(help="File with the training examples.")] = None,
+    epochs: Epochs = None,
+    max_train: MaxTrain = None,
+    batch_size: BatchSize = None,
+    micro_batch: MicroBatch = None,
+    text_column: TextColumn = None,
+    label_column: LabelColumn = None,
+    problem: Problem = None,
+    metric: Annotated[str | None, typer.Option(help="Metric of the score, such as matthews.")] = None,
+    train: TrainFile = None,
     validation: Annotated[str | None, typer.Option(help="File with the validation examples.")] = None,
     test: Annotated[str | None, typer.Option(help="File with the test examples.")] = None,
-    folder: Annotated[
-        str | None,
-        typer.Option(help="Where the sets of commonsense and arithmetic, or lm-eval:NAME, lie."),
+    folder: SetsFolder = None,
+    baseline: Annotated[
+        str | None, typer.Option(help="Method that the others are compared with.")
     ] = None,
-    baseline: Annotated[str | None, typer.Option(help="Method that others are held against.")] = None,
     out: Annotated[Path | None, typer.Option(help="Run folder.")] = None,
-    jobs: Annotated[int | None, typer.Option(help="Trials side by side.")] = None,
+    jobs: Annotated[int | None, typer.Option(help="Number of trials that run in parallel.")] = None,
     executor: Annotated[
         str, typer.Option(help="Where trials run: local, or ray for the cluster at RAY_ADDRESS.")
     ] = "local",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
     keep_adapters: Annotated[
-        bool, typer.Option(help="Keep what every final trial trained, under adapters/.")
+        bool, typer.Option(help="Keep the trained weights of every final trial in adapters/.")
     ] = False,
     profile: Annotated[
-        str, typer.Option(help="How costs are measured: standard, or thorough and longer.")
+        str, typer.Option(help="How costs are measured: standard, or thorough, which takes longer.")
     ] = "standard",
     batch_trials: Annotated[
-        str, typer.Option(help="Trials of a method that train as one model: auto, off, or how many.")
+        str,
+        typer.Option(help="Trials of a method that train as one model: auto, off or a number."),
     ] = "auto",
     halve_micro_batch: Annotated[
-        bool, typer.Option(help="Out of memory: try again with half the examples at once.")
+        bool, typer.Option(help="If memory runs out, try again with half the micro-batch.")
     ] = False,
     serve: Annotated[
-        bool, typer.Option("--serve", help="Show the page while it fills, on 127.0.0.1 only.")
+        bool, typer.Option("--serve", help="Serve the report on 127.0.0.1 while the study runs.")
     ] = False,
-    dry_run: Annotated[bool, typer.Option(help="Print the trials and an estimate; run none.")] = False,
-    quiet: Annotated[bool, typer.Option(help="Print the table only.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option(help="Print the trials and an estimate of their time; run none.")
+    ] = False,
+    quiet: Annotated[bool, typer.Option(help="Print only the table.")] = False,
+    **conditions: Any,
 ) -> None:
-    """Run a comparison, or what is missing of it, and print its table."""
+    """Run a comparison, or resume one, and print its table."""
     from whichpeft.api import folder_of
     from whichpeft.api import run as run_study
 
@@ -122,9 +126,7 @@ def run(
         baseline=baseline,
         budget=budget,
         columns=columns,
-        gradient_checkpointing=gradient_checkpointing,
-        quantise=quantise,
-        shards=shards,
+        conditions=conditions,
     )
     if study is None and (task or backbone or any(columns.values())):
         asked = named(asked)

@@ -44,14 +44,11 @@ def override(
     method: Sequence[str] | None,
     budget: Mapping[str, int | None],
     columns: Mapping[str, Any],
+    conditions: Mapping[str, Any] | None = None,
     seeds: int | None = None,
     baseline: str | None = None,
-    precision: str | None = None,
-    gradient_checkpointing: bool = False,
-    quantise: str | None = None,
-    shards: int | None = None,
 ) -> Study:
-    """Return the study with what the options say instead. Raises StudyError."""
+    """Return the study with the values of the options that are given. Raises StudyError."""
     changes: dict[str, Any] = {}
     if backbone:
         changes["backbones"] = tuple(backbone)
@@ -71,11 +68,7 @@ def override(
         changes["seeds"] = tuple(range(seeds))
     if baseline is not None:
         changes["baseline"] = baseline
-    if gradient_checkpointing:
-        changes["gradient_checkpointing"] = True
-    for key, value in (("precision", precision), ("quantise", quantise), ("shards", shards)):
-        if value is not None:
-            changes[key] = value
+    changes |= {key: value for key, value in (conditions or {}).items() if value is not None}
     set_budget = {key: value for key, value in budget.items() if value is not None}
     if set_budget:
         changes["budget"] = dataclasses.replace(study.budget, **set_budget)

@@ -61,7 +61,7 @@ class Conditions:
         "auto",
         label="precision",
         choices=PRECISIONS,
-        help="auto, float32 or bfloat16.",
+        help="Precision: auto, float32 or bfloat16.",
         commands=("plan",),
         always_in=("fingerprint", "record", "study"),
     )
@@ -81,7 +81,7 @@ class Conditions:
         False,
         label="gradient checkpointing",
         memory_words="gradient checkpointing",
-        help="Less memory, more time.",
+        help="Recompute activations: less memory, more time.",
         always_in=("record", "study"),
     )
     """Whether the backward pass recomputes activations: less memory, more time."""
@@ -91,7 +91,7 @@ class Conditions:
         label="weights kept in",
         choices=QUANTISED,
         memory_words="the backbone's weights in {}",
-        help="The backbone's weights: 8bit or 4bit.",
+        help="Precision of the backbone's weights: 8bit or 4bit.",
         always_in=("record", "study"),
     )
     """``8bit`` or ``4bit`` keeps the backbone's frozen linear weights in that format. Needs CUDA."""
@@ -101,7 +101,7 @@ class Conditions:
         label="shards",
         minimum=1,
         memory_words="each trial over {} devices",
-        help="Devices that each trial is spread over.",
+        help="Number of devices to spread each trial over.",
         always_in=("record", "study"),
     )
     """Devices that one trial is spread over; each holds its share of every weight."""
