@@ -108,10 +108,10 @@ def test_loading_is_quiet_and_names_what_is_wrong(
     assert captured.out == captured.err == ""
     backbone = tiny("Bert")
     (backbone.folder / "config.json").write_text(json.dumps({**backbone.config, "hidden_size": 32}))
-    with pytest.raises(BackboneError, match=r"another shape than its config.json says"):
+    with pytest.raises(BackboneError, match=r"do not have the shape that its config.json gives"):
         sentences().build(backbone)
     (backbone.folder / "model.safetensors").unlink()
-    with pytest.raises(BackboneError, match="'Bert': cannot be loaded to classify text"):
+    with pytest.raises(BackboneError, match="'Bert': cannot be loaded as a classifier of text"):
         sentences().build(backbone)
 
 
@@ -119,7 +119,7 @@ def test_no_tokenizer_is_named(tiny: Any) -> None:
     backbone = tiny("Bert")
     for name in ("tokenizer.json", "tokenizer_config.json"):
         (backbone.folder / name).unlink(missing_ok=True)
-    with pytest.raises(BackboneError, match=r"no tokenizer can be read.*save_pretrained"):
+    with pytest.raises(BackboneError, match=r"cannot load a tokenizer.*save_pretrained"):
         sentences().encode(backbone, max_train=None)
 
 
@@ -198,5 +198,5 @@ def test_regression_speaks_the_labels_units(minilm: Backbone) -> None:
     expected = (((outputs - batch["labels"]) / task.deviation) ** 2).mean()
     assert loss.item() == pytest.approx(expected.item(), rel=1e-3)
     assert task.constant_baseline(2)[:, 0].tolist() == pytest.approx([task.mean] * 2)
-    with pytest.raises(DataError, match="load it again"):
+    with pytest.raises(DataError, match="load the task again"):
         task.without_examples().encode(minilm, max_train=None)

@@ -191,7 +191,7 @@ def test_tasks_come_from_the_hub(tmp_path: Path) -> None:
     assert same["counts"] == glue["counts"]
     assert any("has no labels" in note for note in same["notes"])
     assert reviews["counts"] == {"train": 72, "validation": 18, "test": 30}
-    assert "no split 'training'; it has train, test" in no_split
+    assert "no split 'training'; choose train, test" in no_split
     assert shapes["kind"] == "ImageTask"
     assert shapes["classes"] == ["lying", "standing"]
     assert shapes["counts"] == {"train": 48, "validation": 12, "test": 20}

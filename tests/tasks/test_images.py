@@ -99,7 +99,7 @@ def test_a_folder_of_splits_and_a_folder_of_classes(shapes: Path, by_class: Path
     assert [metric.name for metric in task.metrics] == ["accuracy", "macro_f1"]
     alone = load(by_class)
     assert alone.counts == {"train": 48, "validation": 6, "test": 6}
-    assert any("one set only" in note for note in alone.notes)
+    assert any("only one set" in note for note in alone.notes)
     for one in by_class.rglob("*.png"):  # another name is no other image
         one.rename(one.with_name(f"renamed-{one.name}"))
     assert set(load(by_class).splits["test"].inputs) == set(alone.splits["test"].inputs)
@@ -159,7 +159,7 @@ def test_images_of_all_kinds_are_opened(tmp_path: Path) -> None:
 def test_a_file_that_is_no_image_is_named(by_class: Path, colour_vit: Backbone) -> None:
     broken = by_class / "lying" / "broken.png"
     broken.write_bytes((by_class / "lying" / "0.png").read_bytes()[:100])
-    with pytest.raises(DataError, match=r"lying/broken\.png: is no image that can be read"):
+    with pytest.raises(DataError, match=r"lying/broken\.png: cannot be read as an image"):
         load(by_class).encode(colour_vit, max_train=None)
 
 
@@ -169,10 +169,10 @@ def test_folders_that_cannot_be_right_are_refused(shapes: Path, tmp_path: Path) 
 
     typo = copy("typo")
     (typo / "train").rename(typo / "trian")
-    assert "no sub-folder's name says train, only test, trian, val" in refusal(typo)
+    assert "no sub-folder is named train, only test, trian, val" in refusal(typo)
     twice = copy("twice")
     shutil.copytree(twice / "val", twice / "validation")
-    assert "2 sub-folders may be the validation set: val, validation" in refusal(twice)
+    assert "2 sub-folders could be the validation set: val, validation" in refusal(twice)
     unseen = copy("unseen")
     (unseen / "test" / "lying").rename(unseen / "test" / "lieing")
     assert "label 'lieing' never occurs in the training data" in refusal(unseen)
@@ -180,11 +180,11 @@ def test_folders_that_cannot_be_right_are_refused(shapes: Path, tmp_path: Path) 
     one = copy("one")
     shutil.rmtree(one / "train" / "lying")
     assert "every label is 'standing'" in refusal(one)
-    assert "images, which are classified" in refusal(shapes, problem="regression")
+    assert "images can only be classified" in refusal(shapes, problem="regression")
     assert "no column 'text'" in refusal(shapes, text_columns=("text",))
     assert "is a folder" in refusal(shapes, test=str(shapes / "test"))
     (tmp_path / "empty").mkdir()
-    assert "images in a sub-folder for each class" in refusal(tmp_path / "empty")
+    assert "images in one sub-folder per class" in refusal(tmp_path / "empty")
 
 
 def test_a_folder_of_texts_may_hold_images_too(reviews: Path, shapes: Path, tmp_path: Path) -> None:
@@ -206,7 +206,7 @@ def test_a_parquet_file_of_images(tmp_path: Path, colour_vit: Backbone) -> None:
     assert len(task.encode(colour_vit, max_train=None)["train"]) == 32
     columns["image"][3]["bytes"] = b"no image"
     (tmp_path / "pets.parquet").write_bytes(parquet(columns))
-    with pytest.raises(DataError, match=r"pets\.parquet row 3 \(3\.png\): is no image"):
+    with pytest.raises(DataError, match=r"pets\.parquet row 3 \(3\.png\): cannot be read as an image"):
         load(tmp_path / "pets.parquet").encode(colour_vit, max_train=None)
 
 

@@ -30,23 +30,31 @@ def refusal(name: str | Path, **fields: object) -> str:
     [
         (NAMED, {"label_column": "verdikt"}, "no column 'verdikt'; did you mean 'verdict'?"),
         (NAMED, {"text_columns": ("zzz",)}, "no column 'zzz'; its columns are sentence, verdict"),
-        (GOOD, {"label_column": "7"}, "no column '7'; it has no header, so give an index from 0 to 1"),
+        (
+            GOOD,
+            {"label_column": "7"},
+            "no column '7'; the file has no header, so give an index from 0 to 1",
+        ),
         (NAMED, {"label_column": "1", "text_columns": ("verdict",)}, "cannot be both text and label"),
-        ("one text here\tyes\nanother text\tyes\n", {}, "every label is 'yes'; at least two classes"),
+        (
+            "one text here\tyes\nanother text\tyes\n",
+            {},
+            "every label is 'yes', but at least two classes",
+        ),
         ("", {}, "is empty"),
         ("sentence\tlabel\n", {}, "the split is empty"),
         (
             "a text\t1\na text and\ttab\t0\nmore text\t1\n",
             {},
-            "row 2 has 3 fields where the first has 2",
+            "row 2 has 3 fields, but the first row has 2",
         ),
         ("only texts here\nand one more\n", {}, "no column looks like a label"),
-        (GOOD, {"problem": "regression"}, "label 'no' is no number"),
-        (VALUED, {"label_column": "1"}, "label 'high' is no number"),
+        (GOOD, {"problem": "regression"}, "label 'no' is not a number"),
+        (VALUED, {"label_column": "1"}, "label 'high' is not a number"),
         (
             "".join(f"a b {i}\tc d {i}\te f {i}\t{i % 2}\n" for i in range(9)),
             {},
-            "columns 0, 1, 2 hold text",
+            "columns 0, 1, 2 contain text",
         ),
         (
             "".join(f"text is {i}\tid{i}\n" for i in range(90)),
@@ -81,10 +89,10 @@ def test_metrics_that_do_not_fit(tmp_path: Path, metric: str, expected: str) -> 
         ("a.csv", b"text,label\n\xff\xfe\xe9,1\n", "is not UTF-8 text (byte 11)"),
         ("a.csv", b'text,label\n"never closed,1\nmore text,0\n', "never closed"),
         ("a.jsonl", b'{"text": "a b"}\n{oops\n', "line 2 is not valid JSON"),
-        ("a.json", b'{"text": "a b"}', "holds no JSON array"),
-        ("a.json", b"[1, 2]", "example 1 is no JSON object"),
-        ("a.parquet", b"not parquet", "is no Parquet file"),
-        ("a.xlsx", b"", "files of type .xlsx are not read; use one of .csv"),
+        ("a.json", b'{"text": "a b"}', "is not a JSON array"),
+        ("a.json", b"[1, 2]", "example 1 is not a JSON object"),
+        ("a.parquet", b"not parquet", "cannot be read as a Parquet file"),
+        ("a.xlsx", b"", "files of type .xlsx are not supported; use one of .csv"),
     ],
 )
 def test_unreadable_files(tmp_path: Path, name: str, content: bytes, expected: str) -> None:
@@ -106,10 +114,10 @@ def test_missing_files_and_names(tmp_path: Path) -> None:
 
 
 def test_folders(tmp_path: Path) -> None:
-    assert "holds no data files" in refusal(tmp_path)
+    assert "contains no data files" in refusal(tmp_path)
     (tmp_path / "a.tsv").write_text(GOOD)
     (tmp_path / "b.tsv").write_text(GOOD)
-    assert "no file's name says what it is: a.tsv, b.tsv" in refusal(tmp_path)
+    assert "no file name gives a role: a.tsv, b.tsv" in refusal(tmp_path)
     (tmp_path / "dev.tsv").write_text(GOOD)
     assert "no training file" in refusal(tmp_path)
     (tmp_path / "train.tsv").write_text(GOOD)
@@ -124,7 +132,7 @@ def test_folders(tmp_path: Path) -> None:
     (tmp_path / "dev.tsv").write_text("this has no label\t\n")
     assert "dev.tsv: has no labels" in refusal(tmp_path)
     (tmp_path / "train_test.tsv").write_text(GOOD)
-    assert "its name says train and test" in refusal(tmp_path)
+    assert "its name contains both train and test" in refusal(tmp_path)
 
 
 def test_text_task_refuses_what_it_cannot_use() -> None:
@@ -135,7 +143,7 @@ def test_text_task_refuses_what_it_cannot_use() -> None:
         text_task("mine", train=rows, test=[])
     with pytest.raises(DataError, match=r"\[test\]: label '2' never occurs"):
         text_task("mine", train=rows, test=[("a text", 2)])
-    with pytest.raises(DataError, match="example 1 is no text"):
+    with pytest.raises(DataError, match="example 1 is neither a string nor a pair of strings"):
         text_task("mine", train=[rows[0], (3, 1)])  # type: ignore[list-item]
     with pytest.raises(DataError, match="example 1 has no label"):
         text_task("mine", train=[rows[0], ("text", "")])
@@ -162,5 +170,5 @@ def test_known_tasks_say_what_they_are() -> None:
 
 
 def test_too_few_examples_to_set_some_apart() -> None:
-    with pytest.raises(DataError, match=r"\[train\]: 2 training examples are too few to set some apart"):
+    with pytest.raises(DataError, match=r"\[train\]: 2 training examples are too few to hold some out"):
         text_task("mine", train=[("a b", "x"), ("c d", "y")])

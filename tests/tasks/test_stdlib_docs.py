@@ -74,7 +74,7 @@ def test_packages_are_capped_and_shared_texts_dropped(tmp_path: Path) -> None:
 
 
 def test_a_library_without_sources_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"asyncio is not there.*--task"):
+    with pytest.raises(DataError, match=r"asyncio does not exist.*--task"):
         first_sentences(tmp_path)
 
 

@@ -1,4 +1,4 @@
-"""What methods are compared on."""
+"""Tasks: the data, heads and metrics that methods are compared on."""
 
 from whichpeft.metrics.metric import Array, Metric, scores
 from whichpeft.tasks.catalogue import (

@@ -1,4 +1,4 @@
-"""The tasks that have names, whichever way they come: built in, by plug-in, local or on the hub."""
+"""Finds a task by name: built in, from a plug-in, from local files or from the hub."""
 
 from __future__ import annotations
 
@@ -30,29 +30,31 @@ GROUP = "whichpeft.tasks"
 
 @dataclass(frozen=True, slots=True)
 class KnownTask:
-    """A task with a name: one line of description, the metric it is scored by, how it is loaded.
-
-    metric: its name, or None for a plug-in's task, which says so only once it is loaded.
-    backbone: one that suits it, taken where none is named. images: whether it holds images.
-    generates_text: whether a language model writes the answers. listed: whether lists show it.
-    load_from: loads the task from a source whose keys refine it. load_for_planning: the same for a
-    plan, which works without the data.
-    """
+    """A task that whichpeft knows by name."""
 
     description: str
+    """One line for lists."""
     metric: str | None
+    """Name of the score's metric; None for a plug-in's task, which names it only once it is loaded."""
     load: Callable[[], Task]
+    """Loads the task."""
     backbone: str = "minilm"
+    """The backbone to use if the user names none."""
     images: bool = False
+    """Whether the task holds images."""
     generates_text: bool = False
+    """Whether a language model writes the answers."""
     listed: bool = True
+    """Whether lists show the task."""
     load_from: Callable[[TaskSource], Task] | None = None
+    """Loads the task from a source whose keys refine it."""
     load_for_planning: Callable[[TaskSource], Task] | None = None
+    """Like `load_from`, but also works if the data are not available."""
 
 
 def _preset(name: str, description: str, *, listed: bool = True) -> KnownTask:
     return KnownTask(
-        f"{description}; from the hub or a --folder. Needs a causal language model: name one with "
+        f"{description}; from the hub or a --folder. Requires a causal language model: name one with "
         "--backbone",
         mixtures.METRIC,
         partial(mixtures.load_mixture, TaskSource(name=name)),
@@ -66,19 +68,19 @@ def _preset(name: str, description: str, *, listed: bool = True) -> KnownTask:
 TASKS: Mapping[str, KnownTask] = {
     "stdlib-docs": KnownTask(
         f"which of {len(PACKAGES)} standard-library packages does a docstring document? "
-        "(embedded, needs no network)",
+        "(bundled, needs no network)",
         "accuracy",
         stdlib_docs,
     ),
     "digits": KnownTask(
-        "which digit from 5 to 9 is written there? 896 images of 8x8 (embedded, needs no network)",
+        "which digit from 5 to 9 does an image show? 896 images of 8x8 (bundled, needs no network)",
         "accuracy",
         digits,
         backbone="digits-vit",
         images=True,
     ),
     "sums": KnownTask(
-        "word problems that add or take away, answered by a language model (embedded, needs no network)",
+        "word problems that add or subtract, answered by a language model (bundled, needs no network)",
         "exact_match",
         sums,
         backbone="tiny-llama",
@@ -99,7 +101,7 @@ TASKS: Mapping[str, KnownTask] = {
 
 
 def list_tasks() -> dict[str, KnownTask]:
-    """Return every task that has a name: the built-in ones, then those of installed plug-ins."""
+    """Return all named tasks: the built-in ones, then those of installed plug-ins."""
     return {
         **TASKS,
         **{
@@ -111,28 +113,28 @@ def list_tasks() -> dict[str, KnownTask]:
 
 
 def default_backbone(name: str) -> str:
-    """Return the backbone that a task of this name runs on where none is named."""
+    """Return the backbone that a task of this name runs on if the user names none."""
     known = list_tasks().get(name)
     return known.backbone if known is not None else "minilm"
 
 
 def is_image_task(name: str) -> bool:
-    """Whether a task of this name is known to hold images before it is loaded.
+    """Whether a task is known to hold images before it is loaded.
 
-    A data set of the hub, or a table in a file, says so only once it is loaded.
+    For data sets on the hub and tables in files this is only known once they are loaded.
     """
     known = list_tasks().get(name)
     return known.images if known is not None else is_local_image_folder(TaskSource(name=name))
 
 
 def generates_text(name: str) -> bool:
-    """Whether a language model writes the answers of a task of this name."""
+    """Whether a language model writes the answers of a task."""
     known = list_tasks().get(name)
     return name.startswith(LM_EVAL) or (known is not None and known.generates_text)
 
 
 def load_task_for_planning(source: TaskSource) -> Task:
-    """Load a task as `load_task` does, or what is usual of a known one whose data cannot be had."""
+    """Load a task like `load_task`, or the usual facts of a known task whose data are not available."""
     known = list_tasks().get(source.name)
     if known is not None and known.load_for_planning is not None:
         return known.load_for_planning(source)
@@ -140,11 +142,19 @@ def load_task_for_planning(source: TaskSource) -> Task:
 
 
 def load_task(source: TaskSource) -> Task:
-    """Load the task that a source names: a known name, local files, or a data set on the hub.
+    """Load the task that a source names.
 
-    ``lm-eval:NAME`` is a task of lm-evaluation-harness. A known name comes before a file or folder of
-    the same name; write ``./name`` for that. Raises DataError, which names the file, column or label
-    and the way out.
+    Parameters
+    ----------
+    source
+        Names a known task, local files, or a data set on the hub. ``lm-eval:NAME`` is a task of
+        lm-evaluation-harness. A known name takes precedence over a file or folder of the same name;
+        write ``./name`` for the file or folder.
+
+    Raises
+    ------
+    DataError
+        If the data cannot be read. The message names the file, column or label, and the fix.
     """
     if source.name.startswith(LM_EVAL):
         return load_harness_task(source)
@@ -157,8 +167,8 @@ def load_task(source: TaskSource) -> Task:
         for key in ("text_columns", "label_column", "problem", "metric", "train", "validation", "test"):
             if getattr(source, key):
                 raise DataError(
-                    f"task {source.name!r}: it has columns, splits and a metric of its own, so {key} "
-                    "cannot be given; name a file or folder instead"
+                    f"task {source.name!r}: its columns, splits and metric are fixed, so {key} cannot be "
+                    "given; name a file or folder instead"
                 )
         return known[source.name].load()
     if source.name.split("/")[0] not in MIXTURES:
@@ -170,13 +180,13 @@ def _refuse_mixture_keys(source: TaskSource) -> None:
     for key in ("folder", "sets"):
         if getattr(source, key):
             raise DataError(
-                f"task {source.name!r}: {key} is for the mixtures {' and '.join(MIXTURES)}; a folder "
-                "with other data is named as the task itself"
+                f"task {source.name!r}: {key} is only for the mixtures {' and '.join(MIXTURES)}; to use a "
+                "folder with other data, name the folder as the task"
             )
 
 
 def find_data(source: TaskSource) -> TaskTables | None:
-    """Read the tables of a task whose data are files, or on the hub; None for other known tasks.
+    """Read the tables of a task whose data are in files or on the hub; None for other known tasks.
 
     Raises DataError as `load_task` does.
     """
@@ -189,7 +199,7 @@ def find_data(source: TaskSource) -> TaskTables | None:
 
 def _find(source: TaskSource) -> TaskTables:
     if not source.name.strip():
-        raise DataError("task '': the name is empty; `whichpeft tasks` lists the names")
+        raise DataError("task '': the name is empty; `whichpeft tasks` lists the known names")
     if is_local(source) or (source.train is not None and "/" not in source.name):
         return read_local_tables(source)
     if "/" not in source.name or source.name.split("/")[0] in ("glue", *MIXTURES):
@@ -205,7 +215,7 @@ def _load_plugin(point: EntryPoint) -> Any:
         return point.load()()
     except WhichpeftError:
         raise
-    except Exception as error:  # a stranger's code may raise anything
+    except Exception as error:  # a plug-in's code may raise anything
         raise DataError(
             f"task {point.name!r}: its plug-in {point.value} fails: {type(error).__name__}: {error}"
         ) from error

@@ -1,4 +1,4 @@
-"""A backbone with a new classification head, and which of its parameters are the head."""
+"""Puts a new classification head on a backbone and knows which parameters belong to it."""
 
 from __future__ import annotations
 
@@ -21,11 +21,14 @@ Modality = Literal["text", "images"]
 
 @dataclass(frozen=True, slots=True)
 class _Kind:
-    """How transformers calls the classifiers of one modality, and backbones that read it."""
+    """What transformers calls the classifiers of one modality."""
 
     auto_class: str
+    """Name of the auto class."""
     known: str
+    """Name of the mapping from model types to classifiers."""
     examples: str
+    """Backbones that read this modality, for messages."""
 
 
 _KINDS: Mapping[Modality, _Kind] = {
@@ -40,30 +43,30 @@ _KINDS: Mapping[Modality, _Kind] = {
         "google/vit-base-patch16-224-in21k, or digits-vit for images of 8x8",
     ),
 }
-# Where `build_classifier` leaves the names of what was drawn anew, for `head_parameters` to find.
+# Attribute in which `build_classifier` stores the names of newly drawn parameters for `head_parameters`.
 _DRAWN = "whichpeft_drawn"
 
 
 def check_modality(backbone: Backbone, modality: Modality) -> None:
-    """Raise BackboneError where transformers has no classifier of this modality for a backbone."""
+    """Raise BackboneError if transformers has no classifier of this modality for a backbone."""
     from transformers.models.auto import modeling_auto
 
     kind = _KINDS[modality]
     if backbone.family not in getattr(modeling_auto, kind.known):
         raise BackboneError(
-            f"backbone {backbone.name!r}: a {backbone.family} model does not classify {modality}, which "
-            f"this task holds; name another with --backbone, such as {kind.examples}"
+            f"backbone {backbone.name!r}: a {backbone.family} model does not classify {modality}, as this "
+            f"task requires; name another one with --backbone, such as {kind.examples}"
         )
 
 
 def build_classifier(
     backbone: Backbone, *, modality: Modality, classes: Sequence[str]
 ) -> torch.nn.Module:
-    """Load a backbone in float32 with a head for `classes`, or with one output for none.
+    """Load a backbone in float32 with a head for `classes`, or with one output if there are none.
 
-    The head is drawn from torch's global generator; a head that the checkpoint brings along is
-    drawn anew, so that every study starts from the backbone alone. Raises BackboneError where the
-    files are no model that classifies such inputs.
+    The head is drawn from torch's global generator. If the checkpoint already has a head, it is redrawn,
+    so that every study starts from the backbone alone. Raises BackboneError if the files are not a model
+    that classifies such inputs.
     """
     check_modality(backbone, modality)
     names = list(classes) or ["value"]
@@ -77,7 +80,7 @@ def build_classifier(
     model, found = _load(backbone, modality, options, kept)
     drawn_in = {key.rpartition(".")[0] for key in found["missing_keys"]}
     if backbone.quantise and not drawn_in <= set(kept):
-        # What the checkpoint lacks (BERT's pooler) has to train, which quantised weights cannot.
+        # Modules missing from the checkpoint (BERT's pooler) have to train; quantised weights cannot.
         model, found = _load(backbone, modality, options, [*kept, *sorted(drawn_in - set(kept))])
     if modality == "text":
         model.config.get_text_config().pad_token_id = pad_id(backbone)
@@ -94,7 +97,7 @@ def build_classifier(
 def _load(
     backbone: Backbone, modality: Modality, options: Mapping[str, Any], kept: Sequence[str]
 ) -> tuple[Any, Mapping[str, Any]]:
-    """Load the weights; `kept` are modules that stay in float32 where the backbone is quantised."""
+    """Load the weights; the modules in `kept` stay in float32 if the backbone is quantised."""
     import torch
 
     if backbone.quantise is not None:
@@ -113,13 +116,13 @@ def _load(
     except (OSError, ValueError, KeyError) as error:
         reason = " ".join(str(error).split())[:300]
         raise BackboneError(
-            f"backbone {backbone.name!r}: cannot be loaded to classify {modality}: {reason}"
+            f"backbone {backbone.name!r}: cannot be loaded as a classifier of {modality}: {reason}"
         ) from None
     return model, found
 
 
 def _head_modules(backbone: Backbone, modality: Modality, classes: Sequence[str]) -> list[str]:
-    """Return the modules of the head, which a model without weights shows."""
+    """Return the modules of the head, found on a model without weights."""
     import torch
 
     with torch.device("meta"):
@@ -130,10 +133,10 @@ def _head_modules(backbone: Backbone, modality: Modality, classes: Sequence[str]
 def build_classifier_on_meta(
     backbone: Backbone, *, modality: Modality, classes: Sequence[str]
 ) -> torch.nn.Module:
-    """Make the model of `build_classifier` without weights, on the device of the caller's context.
+    """Build the model of `build_classifier` without weights, on the device of the caller's context.
 
-    Its head is all that lies outside the body, as in a checkpoint of the body alone. Raises
-    BackboneError where the architecture does not classify such inputs.
+    Its head is everything outside the body, as if the checkpoint held the body alone. Raises
+    BackboneError if the architecture does not classify such inputs.
     """
     import torch
 
@@ -143,21 +146,21 @@ def build_classifier_on_meta(
     config.problem_type = "single_label_classification" if classes else "regression"
     text = config.get_text_config()
     if modality == "text" and getattr(text, "pad_token_id", None) is None:
-        text.pad_token_id = 0  # no content is read, but decoders' classifiers insist on one
+        text.pad_token_id = 0  # unused without content, but classifiers of decoders require one
     model = _auto_class(modality).from_config(config, dtype=torch.float32)
     names = {name for name, _ in model.named_parameters()}
     outside = {name for name in names if not _in_body(model, name)}
-    if outside == names:  # a classifier that takes a part of the body, as CLIP's does
+    if outside == names:  # the classifier uses only part of the body, like CLIP's
         outside = set()
     setattr(model, _DRAWN, frozenset(outside | _classifier(model, config.num_labels)))
     return model
 
 
 def head_parameters(model: torch.nn.Module) -> set[str]:
-    """Names of the parameters that are not the pretrained backbone's.
+    """Return the names of the parameters that do not come from the pretrained backbone.
 
-    They are the final classifier and whatever else the checkpoint lacked: RoBERTa's dense layer,
-    DeBERTa's pooler.
+    These are the final classifier and anything else missing from the checkpoint, such as RoBERTa's dense
+    layer or DeBERTa's pooler.
     """
     drawn: frozenset[str] = getattr(model, _DRAWN)
     return set(drawn)
@@ -174,7 +177,7 @@ def _in_body(model: Any, name: str) -> bool:
 
 
 def _classifier(model: Any, size: int) -> set[str]:
-    """Names of the parameters of the last layer that gives `size` outputs, outside the body."""
+    """Return the parameters of the last layer outside the body that has `size` outputs."""
     from torch import nn
 
     layers = [
@@ -188,23 +191,23 @@ def _classifier(model: Any, size: int) -> set[str]:
 
 
 def _check_body(model: Any, drawn: set[str], mismatched: Any, backbone: Backbone) -> None:
-    """Refuse weights of another model: a pooler may be new, but not most of the backbone."""
+    """Refuse the weights of another model: a pooler may be new, but not most of the backbone."""
     body = {name: value.numel() for name, value in model.named_parameters() if _in_body(model, name)}
     wrong = [key for key, *_ in mismatched if key in body]
     if wrong:
         raise BackboneError(
-            f"backbone {backbone.name!r}: the weights of {wrong[0]} have another shape than its "
-            "config.json says; the two belong to different models"
+            f"backbone {backbone.name!r}: the weights of {wrong[0]} do not have the shape that its "
+            "config.json gives; the two files belong to different models"
         )
     if sum(body[name] for name in drawn & set(body)) > 0.5 * sum(body.values()):
         raise BackboneError(
             f"backbone {backbone.name!r}: the weights in {backbone.folder} are not those of a "
-            f"{model.config.model_type} model; most of its parameters are missing there"
+            f"{model.config.model_type} model; most of its parameters are missing"
         )
 
 
 def _draw(parameter: torch.nn.Parameter, config: Any) -> None:
-    """Draw a classifier anew: normal weights, biases of 0, as transformers draws them."""
+    """Redraw a classifier as transformers does: normal weights, biases of 0."""
     from torch import nn
 
     if parameter.dim() > 1:

@@ -1,8 +1,8 @@
-"""The encoded task as one folder, made once per run and read by every trial of a backbone and task.
+"""The encoded task as a folder, made once per run and read by every trial of a backbone and task.
 
 The folder holds a pickle. It is private, lives as long as the run, and is written only by the process
-that started the run. The arrays are beside the pickle, or in the user's cache with a link beside it, so
-that a copy of the folder is complete. Each trial maps them into memory, so trials share their pages.
+that started the run. The arrays are next to the pickle, or in the user's cache with a link next to it,
+so that a copy of the folder is complete. Each trial maps them into memory, so trials share their pages.
 """
 
 from __future__ import annotations
@@ -39,16 +39,16 @@ _KINDS = {kind.__name__: kind for kind in (TextExamples, ImageExamples, Generati
 _WEIGHTS = frozenset(
     {".safetensors", ".bin", ".pt", ".pth", ".ckpt", ".h5", ".msgpack", ".onnx", ".gguf"}
 )
-_ENCODING = 1  # of this package: raised when what it makes of the same input changes
+_ENCODING = 1  # version of the encoding; raise it when the same input is encoded differently
 _LIBRARIES = ("tokenizers", "transformers", "pillow")
 _ARRAYS = "arrays"
-_WORTH_KEEPING = 2.0  # seconds of encoding, above which the next run should not repeat it
+_WORTH_KEEPING = 2.0  # seconds; a slower encoding is cached for the next run
 
 
 def write_data(task: Task, backbone: Backbone, budget: Budget, folder: Path) -> tuple[Path, float]:
-    """Encode a task for a backbone; return the file that holds it and the share that was cut.
+    """Encode a task for a backbone; return the file that holds it and the share of cut examples.
 
-    What took long to encode is kept in the user's cache, and found there by the next run.
+    A slow encoding is stored in the user's cache, and the next run reuses it.
     """
     place = folder / f"data-{len(list(folder.glob('data-*')))}"
     place.mkdir()
@@ -71,11 +71,11 @@ def read_data(path: Path) -> tuple[Task, Mapping[str, Examples]]:
 
 
 def _beside(arrays: Path, place: Path) -> Path:
-    """Return the arrays' folder as seen from `place`, where one that lies elsewhere gets a link."""
+    """Return the folder of the arrays as seen from `place`, with a link to it if it is elsewhere."""
     if arrays.parent != place:
         try:
             (place / _ARRAYS).symlink_to(arrays.absolute(), target_is_directory=True)
-        except OSError:  # Windows lets not everybody make links
+        except OSError:  # on Windows not every user may create links
             return arrays.absolute()
     return Path(_ARRAYS)
 
@@ -83,8 +83,8 @@ def _beside(arrays: Path, place: Path) -> Path:
 def _find_or_encode(
     task: Task, backbone: Backbone, max_train: int | None, place: Path
 ) -> Path | Mapping[str, Examples]:
-    """Return the folder of the arrays, or the examples themselves where they are of another kind."""
-    # A task of a stranger may encode the same data in its own way, and in another way tomorrow.
+    """Return the folder of the arrays, or the examples themselves if they cannot be stored as files."""
+    # A plug-in's task may encode the same data in its own way, and differently in its next version.
     ours = type(task) in (TextTask, ImageTask, GenerativeTask)
     name = encoding_cache_name(task, backbone, max_train)
     found = find_cached(name) if ours else None
@@ -99,19 +99,19 @@ def _find_or_encode(
         try:
             return cached(name, lambda made: save_examples(examples, made))
         except FolderError:
-            pass  # a cache that cannot be written to costs the next run seconds, not this one
+            pass  # without a writable cache the next run takes longer; this one is not affected
     place.mkdir()
     save_examples(examples, place)
     return place
 
 
 def can_save(examples: Mapping[str, Examples]) -> bool:
-    """Whether these splits are of a kind that can be kept as files; a plug-in's may not be."""
+    """Whether these splits can be stored as files; those of a plug-in may be of another type."""
     return all(type(split).__name__ in _KINDS for split in examples.values())
 
 
 def save_examples(examples: Mapping[str, Examples], folder: Path) -> None:
-    """Write splits into a folder: an array a file, everything else in one JSON file."""
+    """Write splits into a folder: one file per array, everything else in one JSON file."""
     plain: dict[str, Any] = {}
     for name, split in examples.items():
         plain[name] = {"kind": type(split).__name__}
@@ -142,8 +142,11 @@ def load_examples(folder: Path) -> dict[str, Examples]:
 
 
 def encoding_cache_name(task: Task, backbone: Backbone, max_train: int | None) -> str:
-    """Name an encoding by all that decides it: data, cut, the backbone's tokenizer or image
-    processor, and the versions of what reads them."""
+    """Name an encoding by everything that determines it.
+
+    That is the data, the training subset, the backbone's tokenizer or image processor, and the versions
+    of the libraries that read them.
+    """
     digest = hashlib.sha256()
     versions = [version(library) for library in _LIBRARIES]
     # Two sources may number the classes of the same examples differently.

@@ -1,4 +1,4 @@
-"""From raw splits to a task: problem, classes, fingerprint, chance."""
+"""Builds text and image tasks from examples in memory: problem, classes, fingerprint, chance."""
 
 from __future__ import annotations
 
@@ -38,11 +38,23 @@ def text_task(
 ) -> TextTask:
     """Build a text task from pairs of (text, label), or ((text, text), label) for sentence pairs.
 
-    Without `test`, validation is the test and a part of train is held out; with neither, train is
-    split 80/10/10. Metrics are by default accuracy and macro F1, or Pearson, Spearman and the
-    negated root mean squared error; the problem is found from train's labels.
+    Parameters
+    ----------
+    name
+        Name of the task in reports and records.
+    train, validation, test
+        The splits. Without `test`, validation becomes the test set and part of train is held out for
+        validation. Without both, train is split 80/10/10.
+    metrics
+        Metrics to record, the score first. The default is accuracy and macro F1 for classification;
+        Pearson, Spearman and the negated root mean squared error for regression.
+    problem
+        ``classification`` or ``regression``; inferred from train's labels by default.
 
-    Raises DataError where a split is empty or a label does not fit.
+    Raises
+    ------
+    DataError
+        If a split is empty or a label does not fit the problem.
     """
     given = {"train": train, "validation": validation, "test": test}
     splits = {
@@ -71,9 +83,20 @@ def image_task(
 ) -> ImageTask:
     """Build an image task from pairs of (image, class).
 
-    An image is a file's path, a file's bytes, or uint8 pixels of shape (height, width[, 3]).
-    Splits and metrics are as in `text_task`. Raises DataError where a split is empty, a file
-    cannot be read or a label does not fit.
+    Parameters
+    ----------
+    name
+        Name of the task in reports and records.
+    train, validation, test
+        The splits, as in `text_task`. An image is the path of a file, the bytes of a file, or uint8
+        pixels of shape (height, width[, 3]).
+    metrics
+        Metrics to record, as in `text_task`.
+
+    Raises
+    ------
+    DataError
+        If a split is empty, a file cannot be read, or a label does not fit.
     """
     given = {"train": train, "validation": validation, "test": test}
     raw_images: dict[str, RawImage] = {}
@@ -117,10 +140,11 @@ def assemble(
     class_order: Sequence[str] = (),
     notes: Sequence[str] = (),
 ) -> Built:
-    """Build a task of some kind from raw splits; `text_task` and the readers of files end here.
+    """Build a task of type `kind` from raw splits.
 
-    metric: the name of the score, where it is asked for by name.
-    class_order: names of the classes in the order that the data's own source numbers them.
+    `text_task`, `image_task` and the readers of tables all end here. `metric` is the name of the score
+    if the user chose one by name. `class_order` lists the classes in the order in which the source of
+    the data numbers them.
     """
     if not len(train):
         raise DataError(f"{train.where}: holds no labelled examples; the split is empty")
@@ -128,10 +152,12 @@ def assemble(
     if problem not in PROBLEMS:
         raise DataError(f"task {name!r}: {unknown('problem', problem, PROBLEMS)}")
     classification = problem == "classification"
-    # Refused before any hold-out, which would otherwise meet labels it cannot use.
+    # Check the classes before any hold-out, which could not use such labels.
     classes = class_names(train, class_order) if classification else ()
     if not classification and np.ptp(label_values(train)) == 0:
-        raise DataError(f"{train.where}: every label is {train.labels[0]}; regression needs two or more")
+        raise DataError(
+            f"{train.where}: every label is {train.labels[0]}; regression needs at least two values"
+        )
     arranged = make_splits(
         train=train, validation=validation, dev=dev, test=test, classes=classification
     )
@@ -171,13 +197,13 @@ def _read(examples: Iterable[Example], where: str) -> Split:
     for i, (text, label) in enumerate(examples):
         both = (text,) if isinstance(text, str) or not isinstance(text, Sequence) else tuple(text)
         if not 1 <= len(both) <= 2 or not all(isinstance(part, str) for part in both):
-            raise DataError(f"{where}: example {i} is no text and no pair of texts: {text!r}")
+            raise DataError(f"{where}: example {i} is neither a string nor a pair of strings: {text!r}")
         if is_missing(label):
             raise DataError(f"{where}: example {i} has no label")
         texts.append(both)
         labels.append(label)
     if len({len(both) for both in texts}) > 1:
-        raise DataError(f"{where}: some examples are pairs of texts and some are not")
+        raise DataError(f"{where}: some examples are pairs of texts and others are single texts")
     return Split(inputs=tuple(texts), labels=tuple(labels), where=where)
 
 
@@ -190,9 +216,11 @@ def _named(arranged: FinalSplits) -> list[tuple[str, Split]]:
 
 
 def _fingerprint(splits: dict[str, Labelled], classes: Sequence[str], metric: str | None) -> str:
-    """Hash every input and label of the three splits, in order; lengths go first, so that no two
-    different data sets write the same bytes. A score asked for by name chooses other checkpoints
-    and other options, so it counts as part of the data."""
+    """Hash every input and label of the three splits, in order.
+
+    Each value is preceded by its length, so that no two different data sets produce the same bytes. A
+    score chosen by name leads to other checkpoints and options, so it counts as part of the data.
+    """
     digest = hashlib.sha256()
 
     def put(value: Any) -> None:

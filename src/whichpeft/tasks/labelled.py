@@ -1,4 +1,4 @@
-"""What tasks of texts and of images share: labelled splits, a classification head, a loss."""
+"""The common part of text and image tasks: labelled splits, a classification head, a loss."""
 
 from __future__ import annotations
 
@@ -20,35 +20,46 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Labelled:
-    """One split: inputs, and labels of shape (n,): class numbers or values."""
+    """One split with its labels."""
 
     inputs: tuple[Input, ...]
+    """What a model reads of each example."""
     labels: Array
+    """Class numbers or values, shape (n,)."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class LabelledTask:
-    """Inputs with a class or a quantity each; what an input is, the task of a modality knows.
-
-    classes: their names, empty for regression. majority: number of train's most frequent class.
-    mean, deviation: of train's labels; regression targets are standardised by them for the loss,
-    and outputs are given back in the labels' units.
-    notes: what a reader should know about how the splits came to be.
-    splits: the examples; empty in `without_examples`.
-    """
+    """Inputs with a class or a value each. The subclass for a modality defines what an input is."""
 
     name: str
+    """Name in reports and records."""
     problem: str
+    """``classification`` or ``regression``."""
     fingerprint: str
+    """Hash of all examples and labels."""
     metrics: tuple[Metric, ...]
+    """Metrics to record; the first one is the score."""
     chance: float
+    """Test score of the constant baseline."""
     counts: Mapping[str, int]
+    """Number of examples per split."""
     classes: tuple[str, ...]
+    """Names of the classes; empty for regression."""
     majority: int
+    """Number of the most frequent class in train."""
     mean: float
+    """Mean of train's labels; 0 for classification.
+
+    Regression targets are standardised with `mean` and `deviation` for the loss, and outputs are
+    converted back to the units of the labels.
+    """
     deviation: float
+    """Standard deviation of train's labels; 1 for classification."""
     notes: tuple[str, ...] = ()
+    """What a user should know about how the splits were made."""
     splits: Mapping[str, Labelled] = field(default_factory=dict, repr=False)
+    """The examples; empty after `without_examples`."""
 
     @property
     def output_size(self) -> int:
@@ -62,12 +73,12 @@ class LabelledTask:
         return dataclasses.replace(self, splits={})
 
     def cut_splits(self, max_train: int | None) -> dict[str, Labelled]:
-        """Return the splits, train cut to the examples with the lowest hash of their content.
+        """Return the splits, with train cut to the `max_train` examples of the lowest content hash.
 
-        Raises DataError where a class would be left without one.
+        Raises DataError if a class would be left without a training example.
         """
         if not self.splits:
-            raise DataError(f"task {self.name!r}: its examples were taken out; load it again")
+            raise DataError(f"task {self.name!r}: its examples were removed; load the task again")
         splits = dict(self.splits)
         if max_train is not None:
             train = splits["train"]
@@ -85,7 +96,7 @@ class LabelledTask:
         return head_parameters(model)
 
     def loss(self, model: torch.nn.Module, batch: Batch) -> torch.Tensor:
-        """Return mean cross entropy, or mean squared error of standardised targets, in float32."""
+        """Return the mean cross entropy, or the mean squared error of standardised targets, in float32."""
         from torch.nn import functional
 
         logits = _logits(model, batch)

@@ -1,4 +1,4 @@
-"""Labels: is this classification or regression, and from labels as read to numbers."""
+"""Labels: whether they are classes or values, and their conversion to numbers."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from whichpeft.errors import DataError
 from whichpeft.metrics.metric import Array
 from whichpeft.tasks.splits import Label, Split
 
-# More distinct numbers than this are quantities, not names of classes.
+# More distinct numbers than this are values, not names of classes.
 MOST_NUMERIC_CLASSES = 20
 
 
 def number(value: object) -> float | None:
-    """Read a label as a finite number, or None where it is none."""
+    """Read a label as a finite number; None if it is not one."""
     if isinstance(value, bool) or value is None:
         return None
     try:
@@ -27,18 +27,18 @@ def number(value: object) -> float | None:
 
 
 def is_missing(value: object) -> bool:
-    """True for None, an empty text and not-a-number: no label was given."""
+    """Whether no label was given: None, an empty text or not-a-number."""
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return True
     return isinstance(value, str) and not value.strip()
 
 
 def infer_problem(labels: Sequence[Label]) -> str:
-    """Tell regression (floats, or more than 20 distinct numbers) from classification.
+    """Return ``regression`` for floats or more than 20 distinct numbers, else ``classification``.
 
-    A stray word among numbers does not hide them: it is named as an error when it is read. Two
-    distinct whole numbers are classes even when written as floats, the way data frames write a
-    column that once had gaps.
+    A few words among numbers do not make the labels classes: they are reported as errors when they are
+    read. Two distinct whole numbers are classes even if they are written as floats, as data frames
+    write a column that once had gaps.
     """
     numbers = [number(label) for label in labels]
     known = [value for value in numbers if value is not None]
@@ -64,20 +64,20 @@ def class_name(label: Label) -> str:
 
 
 def class_names(train: Split, order: Sequence[str] = ()) -> tuple[str, ...]:
-    """Return the classes that train holds, in the given order, else sorted (numbers as numbers).
+    """Return the classes in train, in the given order or else sorted (numbers by value).
 
-    Raises DataError where there is one class only, or so many that they are no classes.
+    Raises DataError if there is only one class, or if there are too many distinct labels for classes.
     """
     found = {class_name(label) for label in train.labels}
     if len(found) == 1:
         raise DataError(
-            f"{train.where}: every label is {found.pop()!r}; at least two classes are needed "
-            "(is it the right --label-column?)"
+            f"{train.where}: every label is {found.pop()!r}, but at least two classes are needed; check "
+            "--label-column"
         )
     if len(found) > max(MOST_NUMERIC_CLASSES, len(train) / 2):
         raise DataError(
-            f"{train.where}: {len(found)} distinct labels in {len(train)} examples are no classes; "
-            "name the label's column with --label-column, or say --problem regression for numbers"
+            f"{train.where}: {len(found)} distinct labels in {len(train)} examples are too many for "
+            "classes; name the label column with --label-column, or give --problem regression for numbers"
         )
     if order:
         return tuple(name for name in order if name in found)
@@ -92,7 +92,7 @@ def class_names(train: Split, order: Sequence[str] = ()) -> tuple[str, ...]:
 def class_numbers(split: Split, classes: Sequence[str]) -> Array:
     """Turn labels into class numbers, shape (n,), int64.
 
-    Raises DataError where a label is none of the classes that train holds.
+    Raises DataError if train does not contain a label's class.
     """
     numbers = {name: i for i, name in enumerate(classes)}
     names = [class_name(label) for label in split.labels]
@@ -108,14 +108,14 @@ def class_numbers(split: Split, classes: Sequence[str]) -> Array:
 def label_values(split: Split) -> Array:
     """Turn labels into numbers, shape (n,), float64.
 
-    Raises DataError where a label is no finite number.
+    Raises DataError if a label is not a finite number.
     """
     values = [number(label) for label in split.labels]
     for label, value in zip(split.labels, values, strict=True):
         if value is None:
             raise DataError(
-                f"{split.where}: label {str(label)!r} is no number, but this is regression; "
-                "correct it, or say --problem classification"
+                f"{split.where}: label {str(label)!r} is not a number, as regression requires; correct "
+                "it, or give --problem classification"
             )
     return np.array(values, dtype=np.float64)
 

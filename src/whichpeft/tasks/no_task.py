@@ -1,4 +1,4 @@
-"""A backbone as it comes, without a task: no head, and the loss of its own pretraining or none."""
+"""Stands in for the task if a plan is made for a backbone alone: no head, no examples."""
 
 from __future__ import annotations
 
@@ -15,22 +15,23 @@ if TYPE_CHECKING:
 
     from whichpeft.backbones import Backbone
 
-SECOND = 16_000  # samples of speech, at the rate that speech models are pretrained at
+SECOND = 16_000  # samples of speech, at the sampling rate that speech models are pretrained with
 _USUAL_IMAGE = 224
 _FEWEST_SAMPLES = SECOND // 2
 _LAYER_DROPS = ("layerdrop", "encoder_layerdrop", "decoder_layerdrop")
-_MANY = 1_000_000  # training examples, so that no method finds the steps too few
+_MANY = 1_000_000  # training examples, so that no method refuses because of too few steps
 
 
 @dataclass(frozen=True, slots=True)
 class NoTask:
-    """Stands in where a plan is asked for without a task.
+    """Stands in for the task if a plan is made without one.
 
-    Decoders get their language model and its loss, encoder-decoders theirs; every other backbone
-    its body alone, the mean of whose last hidden states serves as a loss.
+    Decoders and encoder-decoders get their language model and its loss. Other backbones get only their
+    body, and the mean of its last hidden states serves as the loss.
     """
 
     backbone: Backbone
+    """The backbone to plan for."""
 
     name = "none"
     problem = "none"
@@ -55,7 +56,7 @@ class NoTask:
 
     @property
     def usual_length(self) -> int:
-        """Length of an example where none is given: a second of speech, else 128 tokens or fewer."""
+        """Default length of an example: one second of speech, else at most 128 tokens."""
         if _main_input(self.backbone) == "input_values":
             return SECOND
         return min(128, self.backbone.input_positions or 128)
@@ -68,10 +69,10 @@ class NoTask:
         if hasattr(config, "vision_config") and hasattr(config, "text_config"):
             raise BackboneError(
                 f"backbone {backbone.name!r}: a {backbone.family} model reads images and text together; "
-                "name a --task to plan it for"
+                "name the task to plan for with --task"
             )
         for key in _LAYER_DROPS:
-            # Layers left out by chance: the largest step leaves out none.
+            # Layers dropped at random: the largest step drops none.
             if hasattr(config, key):
                 setattr(config, key, 0.0)
         try:
@@ -80,15 +81,15 @@ class NoTask:
             )
         except ValueError as error:
             reason = " ".join(str(error).split())[:200]
-            raise BackboneError(f"backbone {backbone.name!r}: cannot be made: {reason}") from None
+            raise BackboneError(f"backbone {backbone.name!r}: cannot be built: {reason}") from None
         return made
 
     def dummy_batch(self, backbone: Backbone, size: int, length: int) -> Batch:
-        """Return a batch of no content.
+        """Return a batch that has the right shapes, but no content.
 
-        length: tokens of a text; samples of raw speech, 16,000 a second, half a second at least, since
-        speech models mask spans of that order; tokens to be written where spectrograms of one size
-        are read; without meaning for images.
+        `length` counts the tokens of a text, or the samples of raw speech (16,000 per second; at least
+        half a second, since speech models mask spans of that order). For backbones that read
+        spectrograms of one size it counts the tokens to write; for images it is ignored.
         """
         import torch
 
@@ -111,14 +112,14 @@ class NoTask:
         return set()
 
     def loss(self, model: torch.nn.Module, batch: Batch) -> torch.Tensor:
-        """Return the loss of the next token, of the text to be written, or a mean of hidden states."""
+        """Return the loss of the next tokens or of the text to write, or a mean of hidden states."""
         from torch.nn import functional
 
         if "labels" not in batch:
             hidden: torch.Tensor = model(**batch).last_hidden_state
             return hidden.float().mean()
         if "input_ids" in batch and self.task_type == "CAUSAL_LM":
-            # Without labels to the model: some methods would add what they do to its own loss.
+            # No labels for the model: some methods would add their terms to its own loss.
             wanted = batch["labels"]
             logits = model(input_ids=batch["input_ids"]).logits[:, -wanted.shape[1] :].float()
             return functional.cross_entropy(logits[:, :-1].flatten(0, 1), wanted[:, 1:].flatten())
@@ -126,30 +127,30 @@ class NoTask:
         return loss
 
     def encode(self, backbone: Backbone, *, max_train: int | None) -> Mapping[str, Examples]:
-        raise DataError("no task is given, so there are no examples; name one with --task")
+        raise DataError("there are no examples without a task; name one with --task")
 
     def without_examples(self) -> NoTask:
         return self
 
     def build(self, backbone: Backbone) -> torch.nn.Module:
-        raise DataError("no task is given, so there is nothing to train for; name one with --task")
+        raise DataError("there is nothing to train without a task; name one with --task")
 
     def outputs(self, model: torch.nn.Module, batch: Batch) -> torch.Tensor:
-        raise DataError("no task is given, so there are no outputs; name one with --task")
+        raise DataError("there are no outputs without a task; name one with --task")
 
     def constant_baseline(self, count: int) -> Array:
-        raise DataError("no task is given, so there is nothing to predict; name one with --task")
+        raise DataError("there is nothing to predict without a task; name one with --task")
 
 
 def _kind(family: str) -> str:
-    """Name the class of transformers that makes the whole of a backbone."""
+    """Return the name of the transformers class that builds the whole backbone."""
     from transformers.models.auto import modeling_auto as auto
 
     if family in auto.MODEL_FOR_SPEECH_SEQ_2_SEQ_MAPPING_NAMES:
         return "AutoModelForSpeechSeq2Seq"
     if family in auto.MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES:
         return "AutoModelForSeq2SeqLM"
-    # Encoders are listed as causal models too, for use as decoders; masked ones are encoders first.
+    # Encoders are also listed as causal models, for use as decoders; masked models are encoders first.
     encoder = family in auto.MODEL_FOR_MASKED_LM_MAPPING_NAMES
     if family in auto.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES and not encoder:
         return "AutoModelForCausalLM"
@@ -157,13 +158,13 @@ def _kind(family: str) -> str:
 
 
 def _main_input(backbone: Backbone) -> str:
-    """Name what the model reads: input_ids, pixel_values, input_values or input_features."""
+    """Return what the model reads: input_ids, pixel_values, input_values or input_features."""
     from transformers import MODEL_MAPPING
 
     known = MODEL_MAPPING[type(backbone.architecture())]
     model = known[0] if isinstance(known, tuple) else known
     kind = _kind(backbone.family)
-    # An encoder-decoder's main input is its encoder's.
+    # The main input of an encoder-decoder is that of its encoder.
     return "input_features" if kind == "AutoModelForSpeechSeq2Seq" else str(model.main_input_name)
 
 

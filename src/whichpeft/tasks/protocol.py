@@ -1,7 +1,7 @@
-"""What a task is to the rest of the house.
+"""The interface between a task and the rest of the package.
 
-A task module turns examples into batches, puts a head on a backbone, gives a loss and outputs,
-and scores outputs. Nothing outside a task module knows what an example is made of.
+A task turns examples into batches, puts a head on a backbone, computes a loss and outputs, and names
+the metrics that score the outputs. No module outside `whichpeft.tasks` knows what an example is made of.
 """
 
 from __future__ import annotations
@@ -19,13 +19,14 @@ if TYPE_CHECKING:
 Batch = dict[str, Any]
 SPLITS = ("train", "validation", "test")
 HELD_OUT = "held-out"
-"""A further split that a task may have: text of the kind that the backbone was pretrained on."""
+"""An optional further split: text of the kind that the backbone was pretrained on."""
 
 
 class Examples(Protocol):
     """One split, ready to be batched. Every array has shape (n,).
 
-    Where examples do not all count alike in the loss of a batch, ``weights`` says what each counts for.
+    If examples do not count equally in the loss of a batch, the split has an array ``weights`` with the
+    weight of each.
     """
 
     @property
@@ -35,31 +36,33 @@ class Examples(Protocol):
 
     @property
     def sizes(self) -> Array:
-        """What an example costs relative to others: its length."""
+        """Cost of each example relative to the others: its length."""
         ...
 
     @property
     def tokens(self) -> Array | None:
-        """Tokens without padding, or None where the task has no tokens."""
+        """Tokens of each example without padding, or None if the task has no tokens."""
         ...
 
     @property
     def truncated(self) -> float:
-        """The share of examples that are cut because the backbone cannot read them whole."""
+        """Share of examples that are cut because the backbone cannot read them whole."""
         ...
 
     def __len__(self) -> int: ...
 
     def batch(self, indices: Array) -> Batch:
-        """Return the examples at `indices` as tensors, padded to their own longest; on the CPU."""
+        """Return the examples at `indices` as tensors on the CPU, padded to the longest of them."""
         ...
 
 
 class Task(Protocol):
-    """Data with its splits, a head, a metric and a chance level. Picklable once loaded."""
+    """Data with its splits, a head, metrics and a chance level. Picklable once loaded."""
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """Name in reports and records."""
+        ...
 
     @property
     def problem(self) -> str:
@@ -73,12 +76,12 @@ class Task(Protocol):
 
     @property
     def metrics(self) -> tuple[Metric, ...]:
-        """The score's metric first; the others are recorded beside it."""
+        """Metrics to record; the first one is the score."""
         ...
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What a user should know of how the data were read, a line each."""
+        """What a user should know about how the data were read, one line per fact."""
         ...
 
     @property
@@ -88,20 +91,40 @@ class Task(Protocol):
 
     @property
     def task_type(self) -> str | None:
-        """PEFT's name for the kind of task (``SEQ_CLS``), or None where PEFT has none."""
+        """PEFT's name for this type of task (``SEQ_CLS``), or None if PEFT has no name for it."""
         ...
 
     @property
     def counts(self) -> Mapping[str, int]:
-        """Examples by split."""
+        """Number of examples per split."""
         ...
 
     def encode(self, backbone: Backbone, *, max_train: int | None) -> Mapping[str, Examples]:
-        """Turn the splits into what this backbone reads, train cut to one fixed subset."""
+        """Turn the splits into what a backbone reads.
+
+        Parameters
+        ----------
+        backbone
+            The backbone whose tokenizer or image processor is used.
+        max_train
+            Number of training examples to keep, always the same subset; None keeps all.
+
+        Returns
+        -------
+        Mapping[str, Examples]
+            The encoded splits by name.
+
+        Raises
+        ------
+        DataError
+            If a class would be left without a training example, or an example cannot be read.
+        BackboneError
+            If the backbone cannot read such examples.
+        """
         ...
 
     def without_examples(self) -> Task:
-        """Return the task without its raw examples, small enough to hand to every trial."""
+        """Return the task without its raw examples, small enough to send to every trial."""
         ...
 
     def build(self, backbone: Backbone) -> torch.nn.Module:
@@ -112,23 +135,36 @@ class Task(Protocol):
         ...
 
     def build_on_meta(self, backbone: Backbone) -> torch.nn.Module:
-        """Make the model of `build` from the backbone's configuration alone, weights undefined.
+        """Build the model of `build` from the backbone's configuration alone, with undefined weights.
 
-        It lies on the device of the caller's context (``with torch.device("meta")``), where it
-        takes no memory. Raises BackboneError where the architecture cannot take this task's head.
+        The model is created on the device of the caller's context (``with torch.device("meta")``), on
+        which it takes no memory.
+
+        Raises
+        ------
+        BackboneError
+            If the architecture cannot take this task's head.
         """
         ...
 
     def dummy_batch(self, backbone: Backbone, size: int, length: int) -> Batch:
-        """Return a batch of `size` examples of the shapes that the backbone reads, of no content.
+        """Return a batch that has the shapes the backbone reads, but no content.
 
-        length: tokens an example; without meaning where the backbone's inputs have one shape.
-        Made on the device of the caller's context.
+        The tensors are created on the device of the caller's context.
+
+        Parameters
+        ----------
+        backbone
+            The backbone that reads the batch.
+        size
+            Number of examples.
+        length
+            Tokens per example; ignored if the backbone's inputs have one shape.
         """
         ...
 
     def head_parameters(self, model: torch.nn.Module) -> set[str]:
-        """Names of the parameters of the new head in a model from `build`."""
+        """Return the names of the new head's parameters in a model from `build`."""
         ...
 
     def loss(self, model: torch.nn.Module, batch: Batch) -> torch.Tensor:
@@ -136,48 +172,62 @@ class Task(Protocol):
         ...
 
     def outputs(self, model: torch.nn.Module, batch: Batch) -> torch.Tensor:
-        """Return one row of outputs per example, in the labels' own units."""
+        """Return one row of outputs per example, in the units of the labels."""
         ...
 
     def constant_baseline(self, count: int) -> Array | None:
         """Return `count` rows of the constant prediction: the majority class, or the mean.
 
-        None where a model answers without a new head, so that one that was not trained is asked too.
+        Return None if models answer without a new head: then an untrained model is evaluated instead.
         """
         ...
 
 
 @runtime_checkable
 class Packable(Protocol):
-    """A task whose training examples can share the rows of a batch, each read as if it stood alone."""
+    """A task whose training examples can share the rows of a batch, each read as if it were alone."""
 
     def refuses_packing(self, backbone: Backbone) -> str | None:
-        """Say why this backbone would not keep examples in one row apart, or None."""
+        """Return why this backbone would mix examples that share a row, or None if it would not."""
         ...
 
     def packed(self, examples: Any) -> Examples:
         """Return the training examples in batches of shared rows, with the same losses.
 
-        Beside what all have, they have ``rows(indices)``: how many rows these take as a batch.
+        In addition to the attributes of `Examples`, the result has ``rows(indices)``: the number of
+        rows that these examples take as a batch.
         """
         ...
 
 
 @runtime_checkable
 class DecodedTask(Protocol):
-    """A task whose outputs have to be interpreted before they can be scored."""
+    """A task whose outputs have to be decoded before they can be scored."""
 
     @property
     def groups(self) -> tuple[str, ...]:
-        """Names of the sets that examples are from, by number; one where they are all from one."""
+        """Names of the sets that examples come from, by number; one name if there is one set."""
         ...
 
     def predictions(
         self, outputs: Array, examples: Any, backbone: Backbone | None
     ) -> Mapping[str, Array]:
-        """Return what metrics read of a whole split as ``outputs``, and what is kept beside it.
+        """Decode the outputs of a whole split.
 
-        ``groups``, where there are any, are numbers of the sets that examples are from; a score is then
-        the mean over the sets.
+        Parameters
+        ----------
+        outputs
+            One row per example, from `Task.outputs`.
+        examples
+            The encoded split.
+        backbone
+            The backbone whose tokenizer decodes the outputs, if they are tokens.
+
+        Returns
+        -------
+        Mapping[str, Array]
+            ``outputs`` for the metrics, and other arrays to keep with the record. ``groups``, if
+            present, holds the number of the set that each example comes from; the score is then the
+            mean over the sets.
         """
         ...

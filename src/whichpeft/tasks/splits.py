@@ -1,7 +1,7 @@
-"""Splits: raw examples, fixed hashes of their content, and which examples go where.
+"""Splits of raw examples, and how examples are assigned to them.
 
-Everything that is chosen here is chosen by a hash of an example's input, so it depends neither on
-a seed nor on the order of a file, and equal inputs always stay on the same side.
+Every choice is made by a hash of an example's input. So it does not depend on a seed or on the order of
+a file, and equal inputs always end up in the same split.
 """
 
 from __future__ import annotations
@@ -19,19 +19,22 @@ Set = TypeVar("Set")
 # What a model reads of an example: one text, two for a pair, or the hash of an image's content.
 Input = tuple[str, ...]
 
-# A held-out validation set: a tenth of train; at least 100 examples where that is no more than a
-# fifth of train; at most 2,000, because it is read after every epoch.
+# Size of a held-out validation set: a tenth of train; at least 100 examples if that is at most a fifth of
+# train; at most 2,000, because it is evaluated after every epoch.
 HELD_OUT_SHARE, HELD_OUT_LEAST, HELD_OUT_MOST = 0.1, 100, 2000
 PART = " (part)"
 
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """Examples as read: inputs, labels, and where they came from."""
+    """Examples as they were read."""
 
     inputs: tuple[Input, ...]
+    """What a model reads of each example."""
     labels: tuple[Label, ...]
+    """Labels as they were read."""
     where: str
+    """The file or data set that the examples come from, for messages."""
 
     def __len__(self) -> int:
         return len(self.inputs)
@@ -48,16 +51,17 @@ class Split:
 
 @dataclass(frozen=True, slots=True)
 class FinalSplits:
-    """Train, validation and test, apart, with notes on how they came to be."""
+    """The three splits that a task uses."""
 
     train: Split
     validation: Split
     test: Split
     notes: tuple[str, ...]
+    """How the splits were made, if the data set did not come with all three."""
 
 
 def content_hash(read: Input, salt: str) -> int:
-    """Return 64 bits that depend on an example's input and the purpose `salt` alone."""
+    """Return a 64-bit hash of an example's input and the purpose `salt`."""
     text = "\x1f".join((salt, *read))
     return int.from_bytes(hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest())
 
@@ -65,9 +69,10 @@ def content_hash(read: Input, salt: str) -> int:
 def choose_evaluation_splits(
     validation: Set | None, dev: Set | None, test: Set | None
 ) -> tuple[Set | None, Set | None]:
-    """Return what serves as validation and as test, of what there is; None for what is not there.
+    """Return the sets to use as validation and as test; None for one that is missing.
 
-    Without a test, dev (or else validation) is the test; with one, dev stands in for validation.
+    Without a test set, dev (or else validation) becomes the test set. With one, dev serves as validation
+    if there is no validation set.
     """
     if test is not None:
         return (validation if validation is not None else dev), test
@@ -82,27 +87,27 @@ def make_splits(
     test: Split | None,
     classes: bool,
 ) -> FinalSplits:
-    """Make train, validation and test of what a data set has.
+    """Make train, validation and test from the splits that a data set has.
 
-    Without a labelled test, dev (or else validation) is the test; without a validation set that is
-    left over, a part of train is held out; a single set is split 80/10/10. With `classes`, the
-    last example of a class never leaves train.
+    Without a labelled test set, dev (or else validation) becomes the test set. If no validation set is
+    left, part of train is held out. A single set is split 80/10/10. With `classes`, the last example of
+    a class never leaves train.
     """
     notes: list[str] = []
     unused = dev if test is not None and validation is not None else None
     lacks_test = test is None
     validation, test = choose_evaluation_splits(validation, dev, test)
     if lacks_test and test is not None:
-        notes.append(f"no labelled test set: {test.where} is the test")
+        notes.append(f"no labelled test set; {test.where} is used as the test set")
     if unused is not None:
-        notes.append(f"{unused.where} is not used: there is a validation set beside it")
+        notes.append(f"{unused.where} is not used, because there is a separate validation set")
     if test is None:
         each = max(1, round(0.1 * len(train)))
         train, test = hold_out(train, each, salt="test", classes=classes)
-        notes.append(f"one set only: {len(test)} of its examples are the test")
+        notes.append(f"only one set; {len(test)} of its examples are held out as the test set")
         if validation is None:
             train, validation = hold_out(train, each, salt="validation", classes=classes)
-            notes.append(f"{len(validation)} of its examples are the validation set")
+            notes.append(f"{len(validation)} of its examples are held out as the validation set")
     if validation is None:
         train, validation = hold_out(
             train, validation_size(len(train)), salt="validation", classes=classes
@@ -111,8 +116,8 @@ def make_splits(
     for split in (train, validation, test):
         if not len(split) and split.where.endswith(PART):
             raise DataError(
-                f"{split.where.removesuffix(PART)}: {len(train)} training examples are too few to set "
-                "some apart for validation or test; give more, or give those splits"
+                f"{split.where.removesuffix(PART)}: {len(train)} training examples are too few to hold "
+                "some out for validation or test; give more examples, or separate splits"
             )
         if not len(split):
             raise DataError(f"{split.where}: holds no labelled examples; the split is empty")
@@ -120,13 +125,13 @@ def make_splits(
 
 
 def validation_size(examples: int) -> int:
-    """How many of so many training examples are held out for validation."""
+    """Return how many of these training examples are held out for validation."""
     least = min(HELD_OUT_LEAST, examples // 5)
     return max(1, min(HELD_OUT_MOST, max(least, round(HELD_OUT_SHARE * examples))))
 
 
 def hold_out(split: Split, count: int, *, salt: str, classes: bool) -> tuple[Split, Split]:
-    """Take about `count` examples out of a split: those of the lowest hash, equal inputs together."""
+    """Hold out about `count` examples: those with the lowest hash, keeping equal inputs together."""
     hashes = [content_hash(read, salt) for read in split.inputs]
     groups: dict[int, list[int]] = {}
     for index in sorted(range(len(split)), key=hashes.__getitem__):
@@ -148,10 +153,11 @@ def hold_out(split: Split, count: int, *, salt: str, classes: bool) -> tuple[Spl
 
 
 def subset(inputs: Sequence[Input], labels: Sequence[Hashable] | None, count: int) -> list[int]:
-    """Choose `count` examples by hash, as indices in rising order; smaller subsets lie in larger.
+    """Choose `count` examples by hash; return their indices in ascending order.
 
-    Equal inputs are told apart by their label, so that the choice is the same in any file order.
-    Where `labels` are classes, raises DataError if a class would not be seen.
+    A larger subset contains every smaller one. Equal inputs are ordered by their label, so that the
+    choice does not depend on the order of the file. Pass `labels` only for classes: a DataError is then
+    raised if the subset would miss a class.
     """
     if count >= len(inputs):
         return list(range(len(inputs)))

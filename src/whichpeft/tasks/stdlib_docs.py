@@ -1,8 +1,8 @@
-"""The embedded task: which package of the standard library does a docstring document?
+"""The bundled text task: which package of the standard library does a docstring document?
 
-Input is the first sentence of a docstring of the running Python's own standard library, label the
-top-level package it stands in. It is real English that lies on every machine, so it needs no
-download; the texts differ a little between Python versions, which the fingerprint records.
+The input is the first sentence of a docstring from the running Python's own standard library, the label
+is its top-level package. This is real English that every machine has, so it needs no download. The texts
+differ slightly between Python versions, which the fingerprint records.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from whichpeft.tasks.protocol import SPLITS
 from whichpeft.tasks.splits import content_hash
 from whichpeft.tasks.text import TextTask
 
-# Packages that every Python from 3.11 to 3.14 has, with at least 50 documented things each.
-# `encodings` would be another: most of its docstrings are one sentence with another name in it.
+# Packages in every Python from 3.11 to 3.14, each with at least 50 documented objects. `encodings` is
+# left out: most of its docstrings are the same sentence with a different name in it.
 PACKAGES = (
     "asyncio",
     "collections",
@@ -37,7 +37,7 @@ PACKAGES = (
 )
 MOST_PER_PACKAGE = 160
 FEWEST_WORDS = 3
-MOST_WORDS = 40  # a longer "sentence" is a list or a table without a full stop
+MOST_WORDS = 40  # longer "sentences" are lists or tables without a full stop
 VALIDATION_SHARE, TEST_SHARE = 0.1, 0.2
 
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+(?=[A-Z\"'`(<*])|\n[ \t]*\n")
@@ -48,7 +48,7 @@ _Documented = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 def stdlib_docs() -> TextTask:
     """Load the task ``stdlib-docs`` from the running Python's standard library.
 
-    Raises DataError where the library's sources are not there (an embedded or frozen Python).
+    Raises DataError if the library's sources are missing, as in an embedded or frozen Python.
     """
     splits: dict[str, list[Example]] = {key: [] for key in SPLITS}
     for package, sentences in first_sentences(Path(sysconfig.get_paths()["stdlib"])).items():
@@ -64,20 +64,20 @@ def stdlib_docs() -> TextTask:
 
 
 def first_sentences(library: Path) -> dict[str, list[str]]:
-    """Collect first sentences by package, sorted; a sentence of two packages belongs to neither.
+    """Collect the first sentences of each package, sorted; drop those that occur in two packages.
 
-    A package with more than 160 keeps those of the lowest hash, so that classes are of similar
-    size and another Python version changes few of them.
+    A package with more than 160 sentences keeps those with the lowest hash, so that the classes have
+    similar sizes and another Python version changes few sentences.
     """
     found: dict[str, dict[str, str]] = {}
     for package in PACKAGES:
         folder = library / package
         if not folder.is_dir():
             raise DataError(
-                f"stdlib-docs: {folder} is not there; this Python comes without the sources of its "
-                "standard library, so name a data set with --task"
+                f"stdlib-docs: {folder} does not exist; this Python has no sources of its standard "
+                "library, so name another data set with --task"
             )
-        # Capitals do not make two sentences different.
+        # Sentences that differ only in capitals are the same.
         found[package] = {text.casefold(): text for text in _package_sentences(folder)}
     seen: dict[str, int] = {}
     for texts in found.values():
@@ -92,9 +92,9 @@ def first_sentences(library: Path) -> dict[str, list[str]]:
 
 
 def first_sentence(docstring: str) -> str | None:
-    """Return a docstring's first sentence on one line, or None unless it has 3 to 40 words.
+    """Return a docstring's first sentence on one line, or None if it does not have 3 to 40 words.
 
-    A signature that some docstrings start with is left out.
+    A signature at the start of the docstring is removed.
     """
     text = _SIGNATURE.sub("", docstring.strip(), count=1)
     sentence = " ".join(_SENTENCE_END.split(text.strip(), maxsplit=1)[0].split())
@@ -109,7 +109,7 @@ def _package_sentences(folder: Path) -> Iterator[str]:
         try:
             tree = ast.parse(path.read_bytes())
         except (OSError, SyntaxError, ValueError):
-            continue  # a file that this Python cannot read documents nothing
+            continue  # skip files that this Python cannot parse
         for docstring in _docstrings(tree):
             sentence = first_sentence(docstring)
             if sentence is not None:

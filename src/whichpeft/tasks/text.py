@@ -1,4 +1,4 @@
-"""Text tasks: single sentences and pairs, classification and regression."""
+"""Text tasks: single sentences or sentence pairs, classification or regression."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class TextTask(LabelledTask):
-    """Sentences or pairs of sentences with a class or a quantity each."""
+    """Sentences or sentence pairs with a class or a value each."""
 
     @property
     def task_type(self) -> str:
@@ -26,9 +26,9 @@ class TextTask(LabelledTask):
     def encode(self, backbone: Backbone, *, max_train: int | None) -> Mapping[str, Examples]:
         """Tokenise the splits with the backbone's own tokenizer.
 
-        `max_train` keeps the training examples with the lowest hash of their content. Raises
-        DataError where a class would be left without one, BackboneError where the backbone reads
-        no text or has no tokenizer that can be read.
+        `max_train` keeps the training examples with the lowest content hash. Raises DataError if a
+        class would be left without a training example, and BackboneError if the backbone does not read
+        text or its tokenizer cannot be loaded.
         """
         from whichpeft.tasks.classifier import check_modality
         from whichpeft.tasks.text_encoding import encode_texts, load_tokenizer
@@ -54,7 +54,7 @@ class TextTask(LabelledTask):
     def dummy_batch(self, backbone: Backbone, size: int, length: int) -> Batch:
         import torch
 
-        # No mask, which is what a model makes of one that masks nothing, and its content is not read.
+        # No mask: a model treats that like a mask that hides nothing.
         return {
             "input_ids": torch.ones((size, length), dtype=torch.int64),
             "labels": torch.zeros(size, dtype=torch.int64 if self.classes else torch.float32),

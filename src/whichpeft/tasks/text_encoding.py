@@ -1,4 +1,4 @@
-"""Texts as a backbone reads them: token ids, kept flat, padded batch by batch."""
+"""Texts as a backbone reads them: token ids in one flat array, padded batch by batch."""
 
 from __future__ import annotations
 
@@ -16,26 +16,27 @@ if TYPE_CHECKING:
     from whichpeft.backbones import Backbone
 
 LONGEST = 512
-# Positions kept free for every method alike: 64 for virtual tokens that a prompt method puts
-# before the input, 2 because RoBERTa counts its positions from 2.
-_AT_ONCE = 2000
+"""Most tokens of an input."""
+_CHUNK = 2000
 _TOKENIZER_FILES = ("tokenizer.json", "vocab.*", "*.model", "*.tiktoken", "spiece.*", "bpe.*")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TextExamples:
-    """One split in tokens; example i is ``ids[offsets[i]:offsets[i + 1]]``.
-
-    types: token types along `ids` where the tokenizer tells the texts of a pair apart that way.
-    pad: id that fills a batch. truncated: share of the examples that were cut to the length cap.
-    """
+    """One split in tokens."""
 
     ids: Array
+    """Token ids of all examples; example i is ``ids[offsets[i]:offsets[i + 1]]``."""
     offsets: Array
+    """Start of each example in `ids`, and the end of the last; shape (n + 1,)."""
     types: Array | None
+    """Token types, aligned with `ids`; None if the tokenizer does not mark the texts of a pair so."""
     labels: Array
+    """Class numbers or values."""
     pad: int
+    """Token id that fills a batch."""
     truncated: float
+    """Share of the examples that were cut to the length cap."""
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -49,7 +50,7 @@ class TextExamples:
         return np.diff(self.offsets)
 
     def batch(self, indices: Array) -> Batch:
-        """Return input_ids, attention_mask, token_type_ids (where there are any) and labels."""
+        """Return input_ids, attention_mask, token_type_ids (if the tokenizer has them) and labels."""
         import torch
 
         chosen = np.asarray(indices)
@@ -78,10 +79,10 @@ class TextExamples:
 def encode_texts(
     texts: Sequence[tuple[str, ...]], labels: Array, tokenizer: Any, backbone: Backbone
 ) -> TextExamples:
-    """Tokenise texts, cutting those over the length cap (pairs from their longer text)."""
+    """Tokenise texts and cut those over the length cap; pairs lose tokens of their longer text."""
     cap = length_cap(backbone, tokenizer)
     pad = pad_id(backbone, tokenizer)
-    # Some decoders' tokenizers make nothing of an empty text; a model cannot read nothing.
+    # Some tokenizers of decoders return no token for an empty text, but a model needs at least one.
     empty = next(
         (i for i in (tokenizer.bos_token_id, tokenizer.eos_token_id, pad) if i is not None), pad
     )
@@ -89,8 +90,8 @@ def encode_texts(
     types: list[Array] = []
     lengths: list[int] = []
     cut = 0
-    for start in range(0, len(texts), _AT_ONCE):
-        some = texts[start : start + _AT_ONCE]
+    for start in range(0, len(texts), _CHUNK):
+        some = texts[start : start + _CHUNK]
         read = _tokenise(tokenizer, some)
         long = [i for i, tokens in enumerate(read["input_ids"]) if len(tokens) > cap]
         if long:
@@ -115,18 +116,19 @@ def encode_texts(
 
 
 def length_cap(backbone: Backbone, tokenizer: Any) -> int:
-    """Most tokens an input may have: the same for every method and study with this backbone.
+    """Return the most tokens that an input may have with this backbone.
 
-    A backbone of few positions keeps half of them for the input.
+    The cap is the same for every method and study. A backbone with few positions keeps half of them for
+    the input.
     """
     cap = min(LONGEST, int(min(tokenizer.model_max_length, LONGEST)))
     return cap if backbone.input_positions is None else min(cap, backbone.input_positions)
 
 
 def pad_id(backbone: Backbone, tokenizer: Any | None = None) -> int:
-    """Id that pads: the model's own, else its tokenizer's, else the end of text (GPT-2, Llama).
+    """Return the padding id: the model's, else its tokenizer's, else the end of text (GPT-2, Llama).
 
-    The model's own comes first because a decoder's classifier looks for it to find the last token.
+    The model's id comes first because a decoder's classifier uses it to find the last token.
     """
     config = backbone.architecture().get_text_config()
 
@@ -142,26 +144,23 @@ def pad_id(backbone: Backbone, tokenizer: Any | None = None) -> int:
             return int(token)
     raise BackboneError(
         f"backbone {backbone.name!r}: neither its configuration nor its tokenizer names a padding or "
-        "end token; set pad_token_id in its config.json"
+        "end-of-text token; set pad_token_id in its config.json"
     )
 
 
 def load_tokenizer(backbone: Backbone) -> Any:
-    """Load the tokenizer that lies beside the weights.
-
-    Raises BackboneError where there is none.
-    """
+    """Load the tokenizer that is stored next to the weights. Raises BackboneError if it is missing."""
     from transformers import AutoTokenizer
 
     try:
-        # Without files transformers makes a tokenizer that knows no word, and says nothing.
+        # Without files transformers silently creates a tokenizer with an empty vocabulary.
         if not any(any(backbone.files.glob(name)) for name in _TOKENIZER_FILES):
-            raise OSError("no tokenizer.json or vocabulary there")
+            raise OSError("no tokenizer.json or vocabulary found")
         return AutoTokenizer.from_pretrained(backbone.files, local_files_only=True, use_fast=True)
     except (OSError, ValueError, KeyError) as error:
         reason = " ".join(str(error).split())[:200]
         raise BackboneError(
-            f"backbone {backbone.name!r}: no tokenizer can be read from {backbone.folder} ({reason}); "
+            f"backbone {backbone.name!r}: cannot load a tokenizer from {backbone.folder} ({reason}); "
             "save one there with tokenizer.save_pretrained()"
         ) from None
 

@@ -114,7 +114,7 @@ def test_a_file_for_the_whole_mixture_comes_before_the_sets_own(layout: Path) ->
         ("commonsense", {"metric": "acuracy"}, "unknown metric"),
         ("arithmetic/gsm8k", {"metric": "acc"}, "gsm8k has none; score by exact_match"),
         ("arithmetic/gsm", {}, "did you mean 'arithmetic/gsm8k'?"),
-        ("digits", {}, "folder is for the mixtures commonsense and arithmetic"),
+        ("digits", {}, "folder is only for the mixtures commonsense and arithmetic"),
     ],
 )
 def test_what_cannot_be_is_refused(layout: Path, name: str, keys: Mapping[str, Any], words: str) -> None:

@@ -22,7 +22,7 @@ LONGEST = 1024
 """Most tokens of prompt and completion together."""
 MOST_WRITTEN = 256
 """Most tokens that a model may write for an answer, however long the completions of training are."""
-_AT_ONCE = 1000
+_CHUNK = 1000
 
 
 class PromptEncoder:
@@ -129,9 +129,9 @@ class PromptEncoder:
 
     def _read(self, texts: Sequence[str]) -> list[Tokens]:
         found: list[Tokens] = []
-        for start in range(0, len(texts), _AT_ONCE):
+        for start in range(0, len(texts), _CHUNK):
             some: Any = self._tokenizer(
-                list(texts[start : start + _AT_ONCE]), add_special_tokens=False, verbose=False
+                list(texts[start : start + _CHUNK]), add_special_tokens=False, verbose=False
             )
             found += some["input_ids"]
         return found

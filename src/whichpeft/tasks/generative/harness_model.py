@@ -13,7 +13,7 @@ from whichpeft.tasks.generative.encoding import MOST_WRITTEN
 from whichpeft.tasks.generative.examples import right_padded
 from whichpeft.tasks.generative.model_outputs import continuations
 
-_ROWS_AT_ONCE = 64
+_BATCH_SIZE = 64
 
 
 class HarnessModel(HFLM):  # type: ignore[misc]
@@ -34,7 +34,7 @@ class HarnessModel(HFLM):  # type: ignore[misc]
             backend="causal",
             tokenizer=_tokenizer(model.config.name_or_path),
             max_length=longest,
-            batch_size=_ROWS_AT_ONCE,
+            batch_size=_BATCH_SIZE,
             mixed_precision_dtype=None if cast is None else str(cast).removeprefix("torch."),
         )
 
@@ -57,8 +57,8 @@ class HarnessModel(HFLM):  # type: ignore[misc]
             rows.setdefault((prompt, *tokens[:-1]), []).append((i, tokens[-1]))
         found = [(0.0, False)] * len(requests)
         longest_first = sorted(rows, key=len, reverse=True)
-        for start in range(0, len(rows), _ROWS_AT_ONCE):
-            chosen = longest_first[start : start + _ROWS_AT_ONCE]
+        for start in range(0, len(rows), _BATCH_SIZE):
+            chosen = longest_first[start : start + _BATCH_SIZE]
             batch = right_padded(
                 [(np.array(row[1:]), row[0]) for row in chosen], self.tokenizer.pad_token_id
             )

@@ -17,7 +17,7 @@ from whichpeft.tasks.protocol import Batch
 
 # So many tokens go through the model at once in evaluation, prompts with all that may be written after
 # them; one example at least.
-_TOKENS_AT_ONCE = 16_384
+_MOST_TOKENS = 16_384
 
 _after_prompts: ContextVar[torch.Tensor | None] = ContextVar("after_prompts", default=None)
 
@@ -140,6 +140,6 @@ def _keeps_logits(model: Any) -> bool:
 
 def _parts(batch: Batch, keys: tuple[str, ...], length: int) -> Iterator[Batch]:
     """Cut the rows of a batch into parts of not too many tokens."""
-    rows = max(1, _TOKENS_AT_ONCE // length)
+    rows = max(1, _MOST_TOKENS // length)
     for start in range(0, len(batch["input_ids"]), rows):
         yield {key: batch[key][start : start + rows] for key in keys}

@@ -1,7 +1,7 @@
-"""The embedded image task: which digit from 5 to 9 is written there?
+"""The bundled image task: which digit from 5 to 9 does an image show?
 
-The images are scikit-learn's, which lie on every machine that has it. Their other half, 0 to 4, is
-what the backbone ``digits-vit`` is pretrained on.
+The images come with scikit-learn. The other half of them, 0 to 4, is used to pretrain the backbone
+``digits-vit``.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Images as a backbone reads them: 8-bit pixels of its size, kept compactly, normalised by batch."""
+"""Images as a backbone reads them: stored as 8-bit pixels of its size, normalised batch by batch."""
 
 from __future__ import annotations
 
@@ -17,38 +17,39 @@ if TYPE_CHECKING:
     from whichpeft.backbones import Backbone
 
 PROCESSOR_FILE = "preprocessor_config.json"
-# Where a configuration names no image size: convolutions read any.
+# For configurations without an image size: convolutions read any size.
 _USUAL_SIZE = 224
-_AT_ONCE = 256
+_CHUNK = 256
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ImageExamples:
-    """One split as uint8 pixels of shape (n, channels, height, width).
-
-    scale, shift: per channel, from pixels to what the backbone was pretrained on.
-    """
+    """One split in pixels."""
 
     pixels: Array
+    """uint8, shape (n, channels, height, width)."""
     labels: Array
+    """Class numbers, shape (n,)."""
     scale: Array
+    """Per channel: factor from pixels to the values that the backbone was pretrained on."""
     shift: Array
+    """Per channel: summand after the scaling."""
 
     def __len__(self) -> int:
         return len(self.labels)
 
     @property
     def sizes(self) -> Array:
-        """All alike: every image is brought to one size."""
+        """All equal: every image is resized to the same size."""
         return np.ones(len(self), dtype=np.int64)
 
     @property
     def tokens(self) -> None:
-        """Images have no tokens."""
+        """None: images have no tokens."""
 
     @property
     def truncated(self) -> float:
-        """None is cut: images are resized."""
+        """Zero: images are resized, not cut."""
         return 0.0
 
     def batch(self, indices: Array) -> Batch:
@@ -66,14 +67,14 @@ class ImageExamples:
 def encode_images(
     raw_images: Sequence[RawImage], labels: Array, processor: Any, backbone: Backbone
 ) -> ImageExamples:
-    """Open images and resize and crop them the way the backbone's own image processor does.
+    """Open images, and resize and crop them with the backbone's own image processor.
 
-    Raises DataError where one cannot be opened, BackboneError where they do not come out alike.
+    Raises DataError if an image cannot be opened, and BackboneError if the results differ in size.
     """
     channels, *_ = input_shape(backbone)
     pixels = np.empty(0, dtype=np.uint8)
-    for start in range(0, len(raw_images), _AT_ONCE):
-        opened = [image.open(grey=channels == 1) for image in raw_images[start : start + _AT_ONCE]]
+    for start in range(0, len(raw_images), _CHUNK):
+        opened = [image.open(grey=channels == 1) for image in raw_images[start : start + _CHUNK]]
         some = _resize(opened, processor, backbone)
         if start == 0:
             pixels = np.empty((len(raw_images), *some.shape[1:]), dtype=np.uint8)
@@ -94,9 +95,9 @@ def encode_images(
 
 
 def input_shape(backbone: Backbone) -> tuple[int, int, int]:
-    """Return channels, height and width of the images that a backbone reads."""
+    """Return the channels, height and width of the images that a backbone reads."""
     config = backbone.architecture()
-    # CLIP and its kin keep what concerns images apart.
+    # CLIP and similar models have a separate configuration for images.
     config = getattr(config, "vision_config", config)
     size = getattr(config, "image_size", None) or _USUAL_SIZE
     height, width = (size, size) if isinstance(size, int) else size
@@ -104,26 +105,23 @@ def input_shape(backbone: Backbone) -> tuple[int, int, int]:
 
 
 def load_processor(backbone: Backbone) -> Any:
-    """Load the image processor that lies beside the weights.
-
-    Raises BackboneError where there is none.
-    """
+    """Load the image processor stored next to the weights. Raises BackboneError if it is missing."""
     from transformers import AutoImageProcessor
 
     try:
-        # Pillow on every machine: torchvision resizes to slightly other pixels where it is there.
+        # Always Pillow: torchvision, if installed, resizes to slightly different pixels.
         return AutoImageProcessor.from_pretrained(backbone.files, local_files_only=True, backend="pil")
     except (OSError, ValueError, KeyError, ImportError) as error:
         reason = " ".join(str(error).split())[:200]
         raise BackboneError(
-            f"backbone {backbone.name!r}: no image processor can be read from {backbone.folder} "
+            f"backbone {backbone.name!r}: cannot load an image processor from {backbone.folder} "
             f"({reason}); save its {PROCESSOR_FILE} there with processor.save_pretrained()"
         ) from None
 
 
 def _resize(images: Sequence[Any], processor: Any, backbone: Backbone) -> Array:
     try:
-        # Rescaling and normalising wait for the batch; pixels take a quarter of float32's memory.
+        # Rescale and normalise only in the batch: 8-bit pixels take a quarter of the memory of float32.
         read = processor(
             images=list(images),
             do_rescale=False,
@@ -136,14 +134,14 @@ def _resize(images: Sequence[Any], processor: Any, backbone: Backbone) -> Array:
         raise _unlike(backbone, " ".join(str(error).split())[:200]) from None
     if pixels.ndim != 4 or pixels.dtype != np.uint8:
         raise BackboneError(
-            f"backbone {backbone.name!r}: its image processor makes {pixels.dtype} of shape "
-            f"{pixels.shape} of images, not pixels; choose another image backbone"
+            f"backbone {backbone.name!r}: its image processor returns {pixels.dtype} of shape "
+            f"{pixels.shape} instead of pixels; choose another image backbone"
         )
     return pixels
 
 
 def _unlike(backbone: Backbone, reason: str) -> BackboneError:
     return BackboneError(
-        f"backbone {backbone.name!r}: its image processor does not bring images to one size ({reason}); "
-        f"its {PROCESSOR_FILE} has to say height and width, or crop"
+        f"backbone {backbone.name!r}: its image processor does not resize images to one size ({reason}); "
+        f"set height and width, or crop, in its {PROCESSOR_FILE}"
     )

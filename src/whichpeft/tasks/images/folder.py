@@ -1,4 +1,4 @@
-"""Folders of images: a sub-folder a class, with or without a folder a split above them."""
+"""Folders of images: one sub-folder per class, optionally below one folder per split."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from whichpeft.tasks.tables.table import Table
 
 
 def is_image_folder(folder: Path) -> bool:
-    """Whether there are images in a folder, in its sub-folders or in theirs."""
+    """Whether a folder has images in it, in its sub-folders, or one level below those."""
     return any(_images(folder)) or any(_images(one) or _deeper(one) for one in _folders(folder))
 
 
 def image_tables(folder: Path, role_of: Callable[[str], str | None]) -> Mapping[str, Table]:
-    """Read ``class/*.png``, or ``train/class/*.png`` with validation and test beside it, by role.
+    """Read ``class/*.png``, or ``train/class/*.png`` next to validation and test, as tables by role.
 
-    role_of: tells a split's role from the name of its folder. A folder of a split without classes
-    holds images without labels. Raises DataError where folders cannot be told apart.
+    `role_of` returns a split's role from the name of its folder. A split's folder without classes holds
+    images without labels. Raises DataError if the roles of the folders are not clear.
     """
     if not any(_deeper(one) for one in _folders(folder)):
         return {"train": _labelled(folder)}
@@ -31,14 +31,14 @@ def image_tables(folder: Path, role_of: Callable[[str], str | None]) -> Mapping[
     for role, found in roles.items():
         if len(found) > 1:
             raise DataError(
-                f"{folder}: {len(found)} sub-folders may be the {role} set: "
-                f"{', '.join(one.name for one in found)}; keep one"
+                f"{folder}: {len(found)} sub-folders could be the {role} set: "
+                f"{', '.join(one.name for one in found)}; keep only one"
             )
     if "train" not in roles:
         raise DataError(
-            f"{folder}: no sub-folder's name says train, only "
+            f"{folder}: no sub-folder is named train, only "
             f"{', '.join(one.name for one in _folders(folder)[:8])}; name the folders of the splits "
-            "train, validation and test, or put a folder for each class right here"
+            "train, validation and test, or put one folder per class directly in it"
         )
     return {
         role: _labelled(found[0]) if role == "train" else _table(found[0])
@@ -50,14 +50,14 @@ def _labelled(folder: Path) -> Table:
     table = _table(folder)
     if table.columns[1][0] is None:
         raise DataError(
-            f"{folder}: holds images but no folders of classes; put the images of each class into a "
-            "sub-folder with the class's name"
+            f"{folder}: contains images but no folders of classes; put the images of each class into a "
+            "sub-folder with the name of the class"
         )
     return table
 
 
 def _table(folder: Path) -> Table:
-    """One row an image, labelled by the sub-folder it lies in; without labels where there is none."""
+    """Return one row per image, labelled with its sub-folder, or unlabelled if there are none."""
     rows: list[tuple[Path, str | None]] = [
         (image, one.name) for one in _folders(folder) for image in _images(one)
     ]
@@ -82,5 +82,5 @@ def _entries(folder: Path) -> list[Path]:
 
 
 def _deeper(folder: Path) -> bool:
-    """Whether there are images in a folder's sub-folders."""
+    """Whether a folder's sub-folders contain images."""
     return any(_images(one) for one in _folders(folder))

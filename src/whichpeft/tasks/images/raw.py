@@ -1,4 +1,4 @@
-"""Images as they are found: files, the bytes of files inside a table, or pixels; and opening them."""
+"""Images before encoding: files, the bytes of files in a table, or pixels; and how to open them."""
 
 from __future__ import annotations
 
@@ -23,18 +23,17 @@ SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", "
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RawImage:
-    """One image: a file, a file's bytes, or uint8 pixels of shape (height, width[, 3]).
-
-    where: what a message calls it.
-    """
+    """One image."""
 
     content: Path | bytes | Array
+    """A file, the bytes of a file, or uint8 pixels of shape (height, width[, 3])."""
     where: str
+    """Where the image comes from, for messages."""
 
     def fingerprint(self) -> str:
-        """Hash the file's bytes, or the pixels: equal for copies, whatever they are called.
+        """Hash the file's bytes or the pixels, so that copies under other names are equal.
 
-        Raises DataError where the file cannot be read.
+        Raises DataError if the file cannot be read.
         """
         if isinstance(self.content, np.ndarray):
             shape = "x".join(map(str, self.content.shape))
@@ -42,9 +41,9 @@ class RawImage:
         return hashlib.sha256(self._bytes()).hexdigest()
 
     def open(self, *, grey: bool) -> Image:
-        """Decode it as greyscale or RGB of 8 bits, upright, animations at their first frame.
+        """Decode the image as 8-bit greyscale or RGB, upright; animations give their first frame.
 
-        Raises DataError, which names the file, where it is no image that can be read.
+        Raises DataError, which names the file, if it cannot be read as an image.
         """
         from PIL import Image, ImageOps, UnidentifiedImageError
 
@@ -56,12 +55,12 @@ class RawImage:
                 return upright.convert("L" if grey else "RGB")
         except DataError:
             raise
-        except Exception as error:  # decoders raise many kinds for one fact: no image
+        except Exception as error:  # decoders raise many types of errors for a broken image
             reason = " ".join(str(error).split())[:120] or type(error).__name__
             if isinstance(error, UnidentifiedImageError):
-                reason = "of no format that Pillow knows"
+                reason = "Pillow does not know its format"
             raise DataError(
-                f"{self.where}: is no image that can be read ({reason}); replace it or take it out"
+                f"{self.where}: cannot be read as an image ({reason}); replace or remove it"
             ) from None
 
     def _bytes(self) -> bytes:
@@ -75,21 +74,21 @@ class RawImage:
 
 
 def register_image(image: RawImage, raw_images: dict[str, RawImage]) -> Input:
-    """Put an image under its fingerprint, which is returned as its example's input."""
+    """Store an image under its fingerprint; return the fingerprint as its example's input."""
     fingerprint = image.fingerprint()
     raw_images.setdefault(fingerprint, image)
     return (fingerprint,)
 
 
 def is_image_value(value: Any) -> bool:
-    """True for a value that a table holds an image by: a path, or what `datasets` stores."""
+    """Whether a table's value is an image: a path, or the mapping that `datasets` stores."""
     return isinstance(value, Path) or (isinstance(value, Mapping) and {"bytes", "path"} <= value.keys())
 
 
 def raw_image_from(value: Any, where: str) -> RawImage:
-    """Make an image of a table's value; `where` names its row.
+    """Return the image in a table's value; `where` names its row in messages.
 
-    Raises DataError where the row holds none.
+    Raises DataError if the value is not an image.
     """
     if isinstance(value, Path):
         return RawImage(value, str(value))
@@ -98,15 +97,15 @@ def raw_image_from(value: Any, where: str) -> RawImage:
         return RawImage(value["bytes"], f"{where} ({name})" if name else where)
     if isinstance(value, Mapping) and value.get("path"):
         return RawImage(Path(value["path"]), f"{where} ({value['path']})")
-    raise DataError(f"{where}: holds no image")
+    raise DataError(f"{where}: does not contain an image")
 
 
 def _eight_bits(image: Image, where: str) -> Image:
-    """Bring deeper greyscale to 8 bits: converting as Pillow does would cut it off at 255."""
+    """Reduce deeper greyscale to 8 bits: Pillow's conversion would clip it at 255."""
     from PIL import Image
 
     if image.mode.startswith("I;16"):
         return Image.fromarray((np.asarray(image).astype(np.uint16) >> 8).astype(np.uint8))
     if image.mode in ("I", "F"):
-        raise DataError(f"{where}: its pixels have 32 bits; convert it to 8 or 16 bits a channel")
+        raise DataError(f"{where}: its pixels have 32 bits; convert it to 8 or 16 bits per channel")
     return image

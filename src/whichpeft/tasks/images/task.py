@@ -1,4 +1,4 @@
-"""Image tasks: one image, one of several classes."""
+"""Image tasks: each image belongs to one of several classes."""
 
 from __future__ import annotations
 
@@ -19,27 +19,24 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class ImageTask(LabelledTask):
-    """Images with a class each.
-
-    An example's input is the hash of its image's content, under which `raw_images` holds the image
-    itself; equal images are held once.
-    """
+    """Images with a class each. The input of an example is the hash of its image's content."""
 
     raw_images: Mapping[str, RawImage] = field(default_factory=dict, repr=False)
+    """The images by the hash of their content; equal images are stored once."""
 
     @property
     def task_type(self) -> None:
-        """PEFT has no kind of task for images."""
+        """None: PEFT has no task type for images."""
 
     def without_examples(self) -> Self:
         return dataclasses.replace(self, splits={}, raw_images={})
 
     def encode(self, backbone: Backbone, *, max_train: int | None) -> Mapping[str, Examples]:
-        """Bring the images to the size and channels that the backbone reads, as 8-bit pixels.
+        """Convert the images to the size and channels that the backbone reads, as 8-bit pixels.
 
-        `max_train` keeps the training examples with the lowest hash of their content. Raises
-        DataError where a class would be left without one or a file is no image, BackboneError
-        where the backbone reads no images or does not say how.
+        `max_train` keeps the training examples with the lowest content hash. Raises DataError if a class
+        would be left without a training example or a file is not an image, and BackboneError if the
+        backbone does not read images or its image processor cannot be loaded.
         """
         from whichpeft.tasks.classifier import check_modality
         from whichpeft.tasks.images.encoding import encode_images, load_processor
@@ -68,7 +65,7 @@ class ImageTask(LabelledTask):
         return build_classifier_on_meta(backbone, modality="images", classes=self.classes)
 
     def dummy_batch(self, backbone: Backbone, size: int, length: int) -> Batch:
-        """Return images of zeros; `length` means nothing here."""
+        """Return images of zeros; `length` is ignored."""
         import torch
 
         from whichpeft.tasks.images.encoding import input_shape

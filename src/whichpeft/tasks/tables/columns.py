@@ -1,4 +1,4 @@
-"""Which columns of a table hold the text (or image) and the label, found where not given."""
+"""Finds the columns of a table that hold the text (or image) and the label."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from whichpeft.tasks.images.raw import is_image_value
 from whichpeft.tasks.labels import MOST_NUMERIC_CLASSES, is_missing, number
 from whichpeft.tasks.tables.table import Table
 
-# Names that data sets customarily give their columns; of the labels the first that is there.
+# Customary names of columns in data sets. The first label name that is present wins.
 LABEL_NAMES = (
     "label",
     "labels",
@@ -49,19 +49,21 @@ _LOOKED_AT = 2000
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """Indices of the input's columns (one, or two for a pair of texts) and of the label's."""
+    """Indices of the columns that a task uses."""
 
     input: tuple[int, ...]
+    """Columns of the input: one, or two for a pair of texts."""
     label: int
+    """Column of the label."""
 
 
 def find_columns(
     table: Table, text_columns: Sequence[str] = (), label_column: str | None = None
 ) -> Columns:
-    """Find the input and label columns of a table, taking those that are given.
+    """Find the input and label columns of a table; given columns take precedence.
 
-    A column of images is the input, unless text columns are given. Raises DataError where a given
-    column is missing, or none or too many would do.
+    A column of images is the input, unless text columns are given. Raises DataError if a given column is
+    missing, or if no column or too many columns are possible.
     """
     given = tuple(table.index(column) for column in text_columns) or _find_images(table)
     label = table.index(label_column) if label_column is not None else None
@@ -76,7 +78,7 @@ def find_columns(
 
 
 def input_is_image(table: Table, columns: Columns) -> bool:
-    """Whether the input is one image."""
+    """Whether the input is an image."""
     return len(columns.input) == 1 and columns.input[0] in _image_columns(table)
 
 
@@ -84,7 +86,7 @@ def _find_images(table: Table) -> tuple[int, ...]:
     found = _image_columns(table)
     if len(found) > 1:
         raise DataError(
-            f"{table.where}: columns {_listed(table, found)} hold images; name one with --text-column"
+            f"{table.where}: columns {_listed(table, found)} contain images; choose one with --text-column"
         )
     return found
 
@@ -127,7 +129,7 @@ def _find_text(table: Table, label: int) -> tuple[int, ...]:
         return (single,)
     found = tuple(index for index in _prose(table) if index != label)
     if not found:
-        # Texts of one word each: words that are no numbers and seldom repeat.
+        # Texts of one word each: words that are not numbers and seldom repeat.
         found = tuple(
             index
             for index in range(len(table.columns))
@@ -135,7 +137,9 @@ def _find_text(table: Table, label: int) -> tuple[int, ...]:
         )
     if 1 <= len(found) <= 2:
         return found
-    problem = "no column looks like text" if not found else f"columns {_listed(table, found)} hold text"
+    problem = (
+        "no column looks like text" if not found else f"columns {_listed(table, found)} contain text"
+    )
     raise DataError(
         f"{table.where}: {problem}; name one with --text-column, or two for a pair "
         f"(the columns are {_titles(table)})"
@@ -147,7 +151,7 @@ def _prose(table: Table) -> tuple[int, ...]:
 
 
 def _is_text(table: Table, index: int, *, prose: bool) -> bool:
-    """Strings, mostly of several words, that seldom repeat (a premise may stand three times)."""
+    """Whether a column holds strings, mostly of several words, that seldom repeat (a premise may occur thrice)."""
     values = [value for value in table.columns[index][:_LOOKED_AT] if not is_missing(value)]
     if not values or not all(isinstance(value, str) for value in values):
         return False
@@ -161,7 +165,7 @@ def _is_text(table: Table, index: int, *, prose: bool) -> bool:
 
 
 def _is_index(table: Table, index: int) -> bool:
-    """A column that numbers the rows: whole numbers that never repeat and always rise."""
+    """Whether a column numbers the rows: whole numbers that always increase."""
     if table.names is not None and table.names[index].casefold() in _INDEX_NAMES:
         return True
     values = table.columns[index]

@@ -1,4 +1,4 @@
-"""Reading files of examples: CSV, TSV, TXT, JSONL, JSON (an array) and Parquet."""
+"""Reads files of examples: CSV, TSV, TXT, JSONL, JSON (an array) and Parquet."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from whichpeft.tasks.tables.table import Table
 
 Rows = list[list[str]]
 
-# What may separate the fields, likeliest first.
+# Possible separators between fields, likeliest first.
 _DELIMITERS = {".csv": ",;\t|", ".tsv": "\t", ".txt": "\t,;|"}
 _CUSTOMARY = {
     *LABEL_NAMES,
@@ -32,15 +32,15 @@ _TITLE = re.compile(r"[A-Za-z_][\w ./#-]{0,40}")
 
 
 def read_table(path: Path, wanted: Collection[str] = ()) -> Table:
-    """Read a file of examples by its suffix.
+    """Read a file of examples in the format of its suffix.
 
-    `wanted` are column names that the caller knows of: where the first line holds one, it is a
-    header. Raises DataError where the file cannot be read as what its suffix says.
+    `wanted` are column names that the caller expects: a first line with one of them is a header. Raises
+    DataError if the file cannot be read in this format.
     """
     reader = _READERS.get(path.suffix.lower())
     if reader is None:
         raise DataError(
-            f"{path}: files of type {path.suffix or '(none)'} are not read; "
+            f"{path}: files of type {path.suffix or '(none)'} are not supported; "
             f"use one of {', '.join(_READERS)}"
         )
     try:
@@ -48,7 +48,7 @@ def read_table(path: Path, wanted: Collection[str] = ()) -> Table:
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror or error}") from None
     if not len(table):
-        raise DataError(f"{path}: holds no rows; the split is empty")
+        raise DataError(f"{path}: contains no rows; the split is empty")
     return table
 
 
@@ -74,9 +74,9 @@ def _read_delimited(path: Path, wanted: Collection[str]) -> Table:
 
 
 def _rows(path: Path, text: str) -> tuple[Rows, str, bool]:
-    """Take lines apart; each reading is tried until one has the same number of fields throughout.
+    """Split lines into fields, trying separators until all rows have the same number of fields.
 
-    Returns the separator that it found, and whether it heeded quotation marks, beside the rows.
+    Return the rows, the separator, and whether quotation marks were used.
     """
     delimiters = _DELIMITERS[path.suffix.lower()]
     single: tuple[Rows, str, bool] | None = None
@@ -102,8 +102,8 @@ def _rows(path: Path, text: str) -> tuple[Rows, str, bool]:
         width = len(ragged[0])
         line, row = next((i, row) for i, row in enumerate(ragged, start=1) if len(row) != width)
         raise DataError(
-            f"{path}: row {line} has {len(row)} fields where the first has {width}; "
-            "quote texts that hold the separator, or use JSONL"
+            f"{path}: row {line} has {len(row)} fields, but the first row has {width}; "
+            "quote texts that contain the separator, or use JSONL"
         )
     if fault is not None:
         raise fault
@@ -111,7 +111,7 @@ def _rows(path: Path, text: str) -> tuple[Rows, str, bool]:
 
 
 def _unquoted(text: str) -> Rows:
-    # Not splitlines(): texts may hold the rarer line separators of Unicode.
+    # Not splitlines(): texts may contain the rarer line separators of Unicode.
     lines = text.replace("\r\n", "\n").split("\n")
     return [line.split("\t") for line in lines if line.strip()]
 
@@ -126,9 +126,9 @@ def _quoted(path: Path, text: str, delimiter: str) -> Rows:
     try:
         return parse(strict=True)
     except csv.Error as error:
-        # A quote that never closes swallows the rest of the file; other slips are harmless.
+        # An unclosed quote swallows the rest of the file; other mistakes are harmless.
         if "unexpected end" in str(error):
-            raise DataError(f"{path}: a quotation mark opens a field and is never closed") from None
+            raise DataError(f"{path}: a quotation mark is opened but never closed") from None
     try:
         return parse(strict=False)
     except csv.Error as error:
@@ -136,10 +136,10 @@ def _quoted(path: Path, text: str, delimiter: str) -> Rows:
 
 
 def _has_header(rows: Rows, wanted: Collection[str]) -> bool:
-    """True where the first row names the columns rather than being an example.
+    """Whether the first row names the columns instead of being an example.
 
-    It does where it holds a name that is asked for or customary; or where all its fields look like
-    names, none of them occurs below, and a column below is all numbers or all sentences.
+    It does if it contains a wanted or customary name; or if all its fields look like names, none of them
+    occurs below, and a column below has only numbers or only sentences.
     """
     first = [field.strip() for field in rows[0]]
     folded = {field.casefold() for field in first}
@@ -177,11 +177,11 @@ def _read_json(path: Path, wanted: Collection[str]) -> Table:
     try:
         objects = json.loads(_text(path))
     except (ValueError, RecursionError) as error:
-        if getattr(error, "msg", "") == "Extra data":  # one object a line, under the other suffix
+        if getattr(error, "msg", "") == "Extra data":  # one object per line, despite the suffix
             return _read_jsonl(path, wanted)
         raise DataError(f"{path}: is not valid JSON: {error}") from None
     if not isinstance(objects, list):
-        raise DataError(f"{path}: holds no JSON array; write a list of objects, or JSONL")
+        raise DataError(f"{path}: is not a JSON array; write a list of objects, or JSONL")
     return _from_objects(path, objects)
 
 
@@ -190,7 +190,7 @@ def _from_objects(path: Path, objects: Sequence[Any]) -> Table:
     for i, row in enumerate(objects, start=1):
         if not isinstance(row, Mapping):
             raise DataError(
-                f"{path}: example {i} is no JSON object with named values: {str(row)[:60]!r}"
+                f"{path}: example {i} is not a JSON object with named values: {str(row)[:60]!r}"
             )
         names.update(dict.fromkeys(row))
     columns = tuple([row.get(name) for row in objects] for name in names)
@@ -204,7 +204,7 @@ def _read_parquet(path: Path, _wanted: Collection[str]) -> Table:
     try:
         read = pyarrow.parquet.read_table(path)
     except pyarrow.ArrowException as error:
-        raise DataError(f"{path}: is no Parquet file that can be read: {error}") from None
+        raise DataError(f"{path}: cannot be read as a Parquet file: {error}") from None
     columns = [column.to_pylist() for column in read.columns]
     orders: dict[int, tuple[str, ...]] = {}
     for index, classes in _class_labels(read.schema.metadata, read.column_names).items():
@@ -214,14 +214,14 @@ def _read_parquet(path: Path, _wanted: Collection[str]) -> Table:
 
 
 def class_of(value: int | None, classes: Sequence[str]) -> str | None:
-    """Name a class by its number; data sets on the hub number an example without label -1."""
+    """Return the name of a class number; hub data sets give unlabelled examples the number -1."""
     return None if value is None or not 0 <= value < len(classes) else classes[value]
 
 
 def _class_labels(
     metadata: Mapping[bytes, bytes] | None, names: Sequence[str]
 ) -> dict[int, tuple[str, ...]]:
-    """Names of classes that the `datasets` library writes into a Parquet file's schema."""
+    """Return the class names that the `datasets` library writes into a Parquet file's schema."""
     try:
         features = json.loads((metadata or {})[b"huggingface"])["info"]["features"]
     except (KeyError, ValueError, TypeError):

@@ -1,4 +1,4 @@
-"""Tasks from the hub, through the `datasets` library: GLUE by name, and any data set by its id."""
+"""Reads tables from the hub with the `datasets` library: GLUE by name, any data set by its id."""
 
 from __future__ import annotations
 
@@ -28,22 +28,27 @@ GLUE_ID = "nyu-mll/glue"
 
 @dataclass(frozen=True, slots=True)
 class GlueTask:
-    """One task of GLUE (Wang et al. 2018, arXiv:1804.07461): what it asks, columns and metrics.
+    """One task of GLUE (Wang et al. 2018, arXiv:1804.07461).
 
-    Labels of GLUE's test sets are not public, so its validation set is the test.
+    The labels of GLUE's test sets are not public, so the validation set becomes the test set.
     """
 
     description: str
+    """The question that the task asks."""
     text: tuple[str, ...]
+    """Names of the text columns."""
     metrics: tuple[Metric, ...] = (ACCURACY,)
+    """Metrics to record, the score first."""
     problem: str = "classification"
+    """``classification`` or ``regression``."""
     validation: str = "validation"
+    """Name of the validation split."""
 
 
 GLUE: Mapping[str, GlueTask] = {
     "cola": GlueTask("is a sentence grammatical?", ("sentence",), (MATTHEWS, ACCURACY)),
     "sst2": GlueTask("is a phrase of a film review positive?", ("sentence",)),
-    "mrpc": GlueTask("do two sentences say the same?", ("sentence1", "sentence2"), (F1, ACCURACY)),
+    "mrpc": GlueTask("do two sentences mean the same?", ("sentence1", "sentence2"), (F1, ACCURACY)),
     "qqp": GlueTask("do two questions ask the same?", ("question1", "question2"), (F1, ACCURACY)),
     "stsb": GlueTask(
         "how similar are two sentences, 0 to 5?",
@@ -81,8 +86,8 @@ def read_glue_tables(name: str) -> TaskTables:
 def read_hub_tables(source: TaskSource) -> TaskTables:
     """Read the tables of ``owner/name`` or ``owner/name/config`` from the hub.
 
-    `source.train`, `validation` and `test` name splits of the data set. Raises DataError where
-    there is no such data set, or the hub cannot be reached.
+    `source.train`, `validation` and `test` name splits of the data set. Raises DataError if the data set
+    does not exist or the hub cannot be reached.
     """
     owner, name, *config = source.name.split("/", 2)
     hub = f"{owner}/{name}", config[0] if config else None
@@ -92,7 +97,7 @@ def read_hub_tables(source: TaskSource) -> TaskTables:
     for role in given:
         split = getattr(source, role)
         if split not in tables:
-            raise DataError(f"task {source.name!r}: no split {split!r}; it has {', '.join(tables)}")
+            raise DataError(f"task {source.name!r}: no split {split!r}; choose {', '.join(tables)}")
         chosen[role] = split
     taken = {getattr(source, role) for role in given}
     for role in ROLES:
@@ -103,7 +108,7 @@ def read_hub_tables(source: TaskSource) -> TaskTables:
         if len(found) > 1:
             flag = "validation" if role == "dev" else role
             raise DataError(
-                f"task {source.name!r}: splits {', '.join(found)} may each be the {role} set; "
+                f"task {source.name!r}: splits {', '.join(found)} could each be the {role} set; "
                 f"choose one with --{flag}"
             )
         if found:
@@ -111,7 +116,7 @@ def read_hub_tables(source: TaskSource) -> TaskTables:
     if "train" not in chosen:
         if len(tables) > 1:
             raise DataError(
-                f"task {source.name!r}: no split is called train, only {', '.join(tables)}; "
+                f"task {source.name!r}: no split is named train, only {', '.join(tables)}; "
                 "choose one with --train"
             )
         chosen = {"train": next(iter(tables))}
@@ -158,7 +163,7 @@ def _table(data: Any, where: str) -> Table:
 
 
 def download(hub_id: str, config: str | None) -> Any:
-    """Return a data set of the hub by split. Raises DataError where it cannot be had."""
+    """Return a data set of the hub by split. Raises DataError if it is not available."""
     from datasets import load_dataset
     from datasets.exceptions import DatasetNotFoundError
 
@@ -169,10 +174,10 @@ def download(hub_id: str, config: str | None) -> Any:
         return with_retries(lambda: load_dataset(hub_id, config))
     except DatasetNotFoundError:
         raise DataError(
-            f"task {shown!r}: there is no such file or folder, and the hub knows no such data set, or "
-            "it is gated; check the spelling, log in with `hf auth login`, or name a local folder"
+            f"task {shown!r}: no such file or folder, and the data set does not exist on the hub or is "
+            "gated; check the spelling, log in with `hf auth login`, or name a local folder"
         ) from None
-    except Exception as error:  # the libraries raise many kinds for one fact: no data
+    except Exception as error:  # the libraries raise many types of errors for missing data
         reason = " ".join(str(error).split())
         if isinstance(error, ValueError) and "config" in reason.casefold():
             raise DataError(f"task {shown!r}: {reason}; write it as {hub_id}/CONFIG") from None
@@ -181,8 +186,8 @@ def download(hub_id: str, config: str | None) -> Any:
 
 def _absent(shown: str, reason: str) -> DataError:
     return DataError(
-        f"task {shown!r}: there is no such file or folder, and the hub's data set cannot be had: "
-        f"{reason}; check the spelling, name a local folder, or set HF_HOME to a cache that holds it "
+        f"task {shown!r}: no such file or folder, and the hub's data set is not available: {reason}; "
+        "check the spelling, name a local folder, or set HF_HOME to a cache that contains it "
         "(`stdlib-docs` needs no network)"
     )
 
@@ -196,13 +201,13 @@ def _in_cache(hub_id: str) -> bool:
 
 
 def _unreachable() -> str | None:
-    """Say why the hub cannot be reached, at once: its client tries for half a minute."""
+    """Return why the hub cannot be reached, without the half minute that its client would take."""
     from datasets import config
 
     if config.HF_HUB_OFFLINE:
         return "HF_HUB_OFFLINE is set"
     if getproxies():
-        return None  # what lies behind a proxy is for the client to find out
+        return None  # behind a proxy only the client can find out
     address = urlsplit(config.HF_ENDPOINT)
     port = address.port or (80 if address.scheme == "http" else 443)
     try:

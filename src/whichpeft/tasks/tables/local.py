@@ -1,4 +1,4 @@
-"""Tasks from files on this machine: one file, or a folder whose files are told apart by name."""
+"""Reads tables from files on this machine: one file, or a folder of files with telling names."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from whichpeft.tasks.tables.files import SUFFIXES, read_table
 from whichpeft.tasks.tables.table import Table, TaskTables
 from whichpeft.tasks.tables.to_task import ROLES
 
-# A file's role by the words of its name: `SICK_test_annotated.txt` is a test set.
+# Words in a file's name that give its role: `SICK_test_annotated.txt` is a test set.
 _WORDS = {
     "train": re.compile(r"train(ing|set|data)?\d*"),
     "validation": re.compile(r"(val|valid|validation|trial)(set|data)?\d*"),
     "dev": re.compile(r"dev(el|elopment|set|data)?\d*"),
     "test": re.compile(r"test(ing|set|data)?\d*"),
 }
-# Files about the data rather than of it.
+# Files that describe the data instead of containing them.
 _ABOUT = re.compile(
     r"(readme|source|license|licence|copying|citation|changelog|notice|authors|requirements"
     r"|dataset_?infos?|metadata|config|vocab)\b.*"
@@ -31,14 +31,14 @@ _SHARD = re.compile(r"-\d{5}-of-\d{5}$")
 
 
 def is_local(source: TaskSource) -> bool:
-    """True where a source names files: a path that is there or looks like one, or given splits."""
+    """Whether a source names files: by a path that exists or by one that looks like a path."""
     path = Path(source.name).expanduser()
     looks_like_path = source.name.startswith((".", "/", "~")) or path.suffix.lower() in SUFFIXES
     return looks_like_path or path.exists()
 
 
 def is_local_image_folder(source: TaskSource) -> bool:
-    """Whether a source is a folder of images, which lie in sub-folders and beside no data files."""
+    """Whether a source is a folder with images in sub-folders and without data files."""
     path = Path(source.name).expanduser()
     return path.is_dir() and not _data_files(path) and is_image_folder(path)
 
@@ -46,8 +46,8 @@ def is_local_image_folder(source: TaskSource) -> bool:
 def read_local_tables(source: TaskSource) -> TaskTables:
     """Read the tables of a task from a file, or from a folder.
 
-    `source.train`, `validation` and `test` override what a folder holds; with `train` given, the
-    name may be any. Raises DataError where a file is missing, cannot be read or told apart.
+    `source.train`, `validation` and `test` override the files of a folder; if `train` is given, the name
+    is arbitrary. Raises DataError if a file is missing or cannot be read, or its role is not clear.
     """
     path = Path(source.name).expanduser()
     given = {
@@ -73,7 +73,7 @@ def read_local_tables(source: TaskSource) -> TaskTables:
     files |= given
     if "train" not in files:
         raise DataError(
-            f"{path}: no training file there (its name holds 'train'), only "
+            f"{path}: no training file (one with 'train' in its name), only "
             f"{', '.join(p.name for found in files.values() for p in found)}; give one with --train"
         )
     wanted = [*source.text_columns, *([source.label_column] if source.label_column else [])]
@@ -86,16 +86,16 @@ def read_local_tables(source: TaskSource) -> TaskTables:
 
 
 def role_of(stem: str) -> str | None:
-    """Tell a file's role from the words of its name, or None where no word says.
+    """Return a file's role from the words of its name; None if no word gives one.
 
-    Raises DataError where words say different things.
+    Raises DataError if the words contradict each other.
     """
     words = [word for word in re.split(r"[^a-z0-9]+", stem.casefold()) if word]
     roles = [role for role, pattern in _WORDS.items() if any(pattern.fullmatch(word) for word in words)]
     if len(roles) > 1:
         raise DataError(
-            f"{stem}: its name says {' and '.join(roles)}; rename it, or give the files "
-            "with --train, --validation and --test"
+            f"{stem}: its name contains both {' and '.join(roles)}; rename it, or give the files with "
+            "--train, --validation and --test"
         )
     return roles[0] if roles else None
 
@@ -115,8 +115,8 @@ def _in_folder(folder: Path, given: Collection[str]) -> dict[str, list[Path]]:
     data = _data_files(folder)
     if not data and not given:
         raise DataError(
-            f"{folder}: holds no data files; {', '.join(sorted(SUFFIXES))} are read, and images in a "
-            "sub-folder for each class"
+            f"{folder}: contains no data files; supported are {', '.join(sorted(SUFFIXES))}, and images in "
+            "one sub-folder per class"
         )
     files: dict[str, list[Path]] = {}
     for path in data:
@@ -127,14 +127,14 @@ def _in_folder(folder: Path, given: Collection[str]) -> dict[str, list[Path]]:
         if len(found) > 1 and len({_SHARD.sub("", p.stem) + p.suffix for p in found}) > 1:
             flag = "validation" if role == "dev" else role
             raise DataError(
-                f"{folder}: {len(found)} files may be the {role} set: "
+                f"{folder}: {len(found)} files could be the {role} set: "
                 f"{', '.join(path.name for path in found)}; choose one with --{flag}"
             )
     if len(data) == 1 and not files and "train" not in given:
         return {"train": data}
     if not files and not given:
         raise DataError(
-            f"{folder}: no file's name says what it is: {', '.join(path.name for path in data[:8])}; "
+            f"{folder}: no file name gives a role: {', '.join(path.name for path in data[:8])}; "
             "name them train, validation and test, or give --train"
         )
     return files
@@ -145,7 +145,7 @@ def _read(paths: Sequence[Path], wanted: Collection[str]) -> Table:
     first = tables[0]
     for other in tables[1:]:
         if other.names != first.names or len(other.columns) != len(first.columns):
-            raise DataError(f"{other.where}: its columns are not those of {first.where}")
+            raise DataError(f"{other.where}: its columns differ from those of {first.where}")
     if len(tables) == 1:
         return first
     columns = tuple(
@@ -159,8 +159,8 @@ def _existing(path: Path, role: str | None = None) -> Path:
         return path
     if path.is_dir():
         raise DataError(
-            f"{path}: is a folder; give a file with --{role} (folders of images are told apart by their "
-            "names, in one folder given with --task)"
+            f"{path}: is a folder; give a file with --{role} (for images, give one folder with the splits as "
+            "sub-folders with --task)"
         )
     beside: Mapping[str, Path] = {}
     if path.parent.is_dir():

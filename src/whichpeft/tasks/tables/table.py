@@ -1,4 +1,4 @@
-"""Tables: columns as read from files or a hub data set, before anyone knows what they mean."""
+"""Tables: columns as read from files or a hub data set, before their meaning is known."""
 
 from __future__ import annotations
 
@@ -13,27 +13,26 @@ from whichpeft.study import TaskSource
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Columns of equal length.
-
-    where: file or data set, for messages. names: by column, or None without a header.
-    columns: values as the format gives them (text, numbers, None), column by column.
-    class_orders: names of the classes of a column whose source numbers them, by column.
-    separator, quoted: what stands between the fields of a text file, and whether quotation marks
-    enclose some; None where the fields need no such thing.
-    """
+    """Columns of equal length."""
 
     where: str
+    """File or data set, for messages."""
     names: tuple[str, ...] | None
+    """Names of the columns; None without a header."""
     columns: tuple[Sequence[Any], ...]
+    """Values column by column, as the format gives them (text, numbers, None)."""
     class_orders: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
+    """Names of the classes, in order, for each column whose source numbers its classes."""
     separator: str | None = None
+    """Separator between the fields of a text file; None for formats without one."""
     quoted: bool = True
+    """Whether quotation marks enclose fields of a text file."""
 
     def __len__(self) -> int:
         return len(self.columns[0]) if self.columns else 0
 
     def find(self, column: str) -> int | None:
-        """Return the index of a column given by name, or by 0-based index; None where it lacks."""
+        """Return the index of a column given by its name or 0-based index; None if it is missing."""
         if self.names is not None:
             if column in self.names:
                 return self.names.index(column)
@@ -47,14 +46,14 @@ class Table:
     def index(self, column: str) -> int:
         """Return the index of a column.
 
-        Raises DataError, which lists the columns, where there is none of that name or index.
+        Raises DataError, which lists the columns, if no column has this name or index.
         """
         found = self.find(column)
         if found is not None:
             return found
         if self.names is None:
             raise DataError(
-                f"{self.where}: no column {column!r}; it has no header, so give an index from 0 to "
+                f"{self.where}: no column {column!r}; the file has no header, so give an index from 0 to "
                 f"{len(self.columns) - 1}"
             )
         columns = ", ".join(self.names)
@@ -64,23 +63,25 @@ class Table:
         )
 
     def title(self, index: int) -> str:
-        """Name a column in a message."""
+        """Return what messages call a column."""
         return self.names[index] if self.names is not None else str(index)
 
 
 @dataclass(frozen=True, slots=True)
 class TaskTables:
-    """The tables that a source leads to, by role, before their columns and uses are known.
-
-    source: with the columns that are known beforehand. origins: by role, the files or the folder of
-    images that a table was read from, or the name of the split of a hub data set. hub: its id and
-    configuration, where it is one. given: the roles that the source gives by name.
-    """
+    """The tables of a task by role, before their columns and uses are known."""
 
     name: str
+    """Name of the task."""
     source: TaskSource
+    """The user's source, completed with columns that are known in advance."""
     tables: Mapping[str, Table]
+    """The tables by role: train, validation, dev, test."""
     origins: Mapping[str, tuple[str, ...]]
+    """By role: the files or the folder of images of a table, or the split of a hub data set."""
     given: tuple[str, ...] = ()
+    """The roles that the source gives by name."""
     metrics: tuple[Metric, ...] = ()
+    """Metrics that come with the data set, if any."""
     hub: tuple[str, str | None] | None = None
+    """Id and configuration on the hub, if the data are from there."""

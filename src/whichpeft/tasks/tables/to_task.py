@@ -1,4 +1,4 @@
-"""From tables to a task: the same steps for local files, folders of images and the hub."""
+"""Builds a task from tables: the same steps for local files, folders of images and the hub."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from whichpeft.tasks.tables.columns import Columns, find_columns, input_is_image
 from whichpeft.tasks.tables.table import Table, TaskTables
 from whichpeft.tasks.text import TextTask
 
-# What a table may be in a data set. `dev` is validation or test, as the others leave it.
+# Roles of a table in a data set. `dev` serves as validation or test, whichever is missing.
 ROLES = ("train", "validation", "dev", "test")
 
 
 def columns_by_role(found: TaskTables) -> tuple[dict[str, Columns], list[str]]:
-    """Return the columns of each table that is used, and notes on those that are not.
+    """Return the columns of each table that is used, and notes on the tables that are not.
 
-    Columns are found in train and looked up in the others, by name where both have names. A test
-    table without labels is left out, unless it is among the roles `given` for by name.
+    Columns are found in train and looked up in the other tables, by name if both have names. A test
+    table without labels is left out, unless the user gave it explicitly.
     """
     tables, source = found.tables, found.source
     train = tables["train"]
@@ -41,7 +41,7 @@ def columns_by_role(found: TaskTables) -> tuple[dict[str, Columns], list[str]]:
         if isinstance(own, str) or (role != "train" and _unlabelled(table, own, train, columns)):
             reason = own if isinstance(own, str) else "has no labels"
             if role == "test" and role not in found.given:
-                notes.append(f"{table.where} is not used: it {reason}")
+                notes.append(f"{table.where} is not used, because it {reason}")
                 continue
             raise DataError(
                 f"{table.where}: {reason}; name the columns with --text-column and --label-column, "
@@ -52,9 +52,10 @@ def columns_by_role(found: TaskTables) -> tuple[dict[str, Columns], list[str]]:
 
 
 def task_from_tables(found: TaskTables) -> TextTask | ImageTask | GenerativeTask:
-    """Build a task from tables by role: of images where train has a column of them, else of text.
+    """Build a task from tables by role.
 
-    A task for language models where the source or the columns' names ask for a text to be written.
+    The result is a task for language models if the source or the names of the columns ask for one; an
+    image task if the input column of train holds images; else a text task.
     """
     if is_generative(found):
         return generative_from_tables(found)
@@ -63,7 +64,7 @@ def task_from_tables(found: TaskTables) -> TextTask | ImageTask | GenerativeTask
     columns = used["train"]
     images = input_is_image(train, columns)
     if images and source.problem == "regression":
-        raise DataError(f"task {name!r}: holds images, which are classified; leave out the regression")
+        raise DataError(f"task {name!r}: images can only be classified, so problem cannot be regression")
     raw_images: dict[str, RawImage] = {}
     splits: dict[str, Split] = {}
     for role, own in used.items():
@@ -72,7 +73,7 @@ def task_from_tables(found: TaskTables) -> TextTask | ImageTask | GenerativeTask
         dropped = len(table) - len(splits[role])
         if dropped:
             what = "image" if images else "text"
-            notes.append(f"{table.where}: {dropped} rows without {what} or label are left out")
+            notes.append(f"{table.where}: {dropped} rows without {what} or label were skipped")
     parts: dict[str, Any] = {
         **splits,
         "metrics": found.metrics,
@@ -87,7 +88,7 @@ def task_from_tables(found: TaskTables) -> TextTask | ImageTask | GenerativeTask
 
 
 def _same_columns(train: Table, columns: Columns, table: Table) -> Columns | str:
-    """Find train's columns in another table, or say what it lacks."""
+    """Find train's columns in another table, or return what is missing there."""
     found = []
     for index in (*columns.input, columns.label):
         if train.names is not None and table.names is not None:
@@ -97,13 +98,13 @@ def _same_columns(train: Table, columns: Columns, table: Table) -> Columns | str
         elif index < len(table.columns):
             place = index
         else:
-            return f"has {len(table.columns)} columns where {train.where} has {len(train.columns)}"
+            return f"has {len(table.columns)} columns, but {train.where} has {len(train.columns)}"
         found.append(place)
     return Columns(input=tuple(found[:-1]), label=found[-1])
 
 
 def _unlabelled(table: Table, found: Columns, train: Table, columns: Columns) -> bool:
-    """True where no label is given, or all are -1 and train knows no such label."""
+    """Whether all labels are missing, or -1 while train has no such label."""
     kinds = {class_name(v) for v in table.columns[found.label] if not is_missing(v)}
     if kinds <= {"-1"}:
         return not kinds or not any(number(v) == -1 for v in train.columns[columns.label])
@@ -123,7 +124,7 @@ def _split(table: Table, columns: Columns) -> Split:
 
 
 def _split_images(table: Table, columns: Columns, raw_images: dict[str, RawImage]) -> Split:
-    """Take the rows with an image and a label, putting the images among `raw_images`."""
+    """Return the rows with an image and a label, and add the images to `raw_images`."""
     inputs: list[Input] = []
     labels: list[Label] = []
     (image,) = columns.input
