@@ -134,7 +134,7 @@ def generates_text(name: str) -> bool:
 
 
 def load_task_for_planning(source: TaskSource) -> Task:
-    """Load a task like `load_task`, or the usual facts of a known task whose data are not available."""
+    """Load a task; without its data, return what is usually true of a known task."""
     known = list_tasks().get(source.name)
     if known is not None and known.load_for_planning is not None:
         return known.load_for_planning(source)
@@ -167,8 +167,8 @@ def load_task(source: TaskSource) -> Task:
         for key in ("text_columns", "label_column", "problem", "metric", "train", "validation", "test"):
             if getattr(source, key):
                 raise DataError(
-                    f"task {source.name!r}: its columns, splits and metric are fixed, so {key} cannot be "
-                    "given; name a file or folder instead"
+                    f"task {source.name!r}: its columns, splits and metric are fixed, so {key} cannot "
+                    "be given; name a file or folder instead"
                 )
         return known[source.name].load()
     if source.name.split("/")[0] not in MIXTURES:
@@ -180,8 +180,8 @@ def _refuse_mixture_keys(source: TaskSource) -> None:
     for key in ("folder", "sets"):
         if getattr(source, key):
             raise DataError(
-                f"task {source.name!r}: {key} is only for the mixtures {' and '.join(MIXTURES)}; to use a "
-                "folder with other data, name the folder as the task"
+                f"task {source.name!r}: {key} is only for the mixtures {' and '.join(MIXTURES)}; to use "
+                "a folder with other data, name the folder as the task"
             )
 
 

@@ -54,8 +54,8 @@ def check_modality(backbone: Backbone, modality: Modality) -> None:
     kind = _KINDS[modality]
     if backbone.family not in getattr(modeling_auto, kind.known):
         raise BackboneError(
-            f"backbone {backbone.name!r}: a {backbone.family} model does not classify {modality}, as this "
-            f"task requires; name another one with --backbone, such as {kind.examples}"
+            f"backbone {backbone.name!r}: a {backbone.family} model does not classify {modality}, as "
+            f"this task requires; name another one with --backbone, such as {kind.examples}"
         )
 
 

@@ -96,7 +96,7 @@ class LabelledTask:
         return head_parameters(model)
 
     def loss(self, model: torch.nn.Module, batch: Batch) -> torch.Tensor:
-        """Return the mean cross entropy, or the mean squared error of standardised targets, in float32."""
+        """Return the mean cross entropy, or mean squared error of standardised targets, in float32."""
         from torch.nn import functional
 
         logits = _logits(model, batch)

@@ -77,7 +77,7 @@ def class_names(train: Split, order: Sequence[str] = ()) -> tuple[str, ...]:
     if len(found) > max(MOST_NUMERIC_CLASSES, len(train) / 2):
         raise DataError(
             f"{train.where}: {len(found)} distinct labels in {len(train)} examples are too many for "
-            "classes; name the label column with --label-column, or give --problem regression for numbers"
+            "classes; name the label column with --label-column, or give --problem regression"
         )
     if order:
         return tuple(name for name in order if name in found)

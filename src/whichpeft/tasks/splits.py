@@ -19,8 +19,8 @@ Set = TypeVar("Set")
 # What a model reads of an example: one text, two for a pair, or the hash of an image's content.
 Input = tuple[str, ...]
 
-# Size of a held-out validation set: a tenth of train; at least 100 examples if that is at most a fifth of
-# train; at most 2,000, because it is evaluated after every epoch.
+# Size of a held-out validation set: a tenth of train; at least 100 examples if that is at most a fifth
+# of train; at most 2,000, because it is evaluated after every epoch.
 HELD_OUT_SHARE, HELD_OUT_LEAST, HELD_OUT_MOST = 0.1, 100, 2000
 PART = " (part)"
 

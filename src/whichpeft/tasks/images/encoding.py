@@ -142,6 +142,6 @@ def _resize(images: Sequence[Any], processor: Any, backbone: Backbone) -> Array:
 
 def _unlike(backbone: Backbone, reason: str) -> BackboneError:
     return BackboneError(
-        f"backbone {backbone.name!r}: its image processor does not resize images to one size ({reason}); "
-        f"set height and width, or crop, in its {PROCESSOR_FILE}"
+        f"backbone {backbone.name!r}: its image processor does not resize images to one size "
+        f"({reason}); set height and width, or crop, in its {PROCESSOR_FILE}"
     )

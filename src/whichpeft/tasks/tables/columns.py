@@ -86,7 +86,8 @@ def _find_images(table: Table) -> tuple[int, ...]:
     found = _image_columns(table)
     if len(found) > 1:
         raise DataError(
-            f"{table.where}: columns {_listed(table, found)} contain images; choose one with --text-column"
+            f"{table.where}: columns {_listed(table, found)} contain images; "
+            "choose one with --text-column"
         )
     return found
 
@@ -151,7 +152,10 @@ def _prose(table: Table) -> tuple[int, ...]:
 
 
 def _is_text(table: Table, index: int, *, prose: bool) -> bool:
-    """Whether a column holds strings, mostly of several words, that seldom repeat (a premise may occur thrice)."""
+    """Whether a column holds strings, mostly of several words, that seldom repeat.
+
+    They may repeat a few times: a premise often occurs three times.
+    """
     values = [value for value in table.columns[index][:_LOOKED_AT] if not is_missing(value)]
     if not values or not all(isinstance(value, str) for value in values):
         return False

@@ -115,8 +115,8 @@ def _in_folder(folder: Path, given: Collection[str]) -> dict[str, list[Path]]:
     data = _data_files(folder)
     if not data and not given:
         raise DataError(
-            f"{folder}: contains no data files; supported are {', '.join(sorted(SUFFIXES))}, and images in "
-            "one sub-folder per class"
+            f"{folder}: contains no data files; supported are {', '.join(sorted(SUFFIXES))}, and images "
+            "in one sub-folder per class"
         )
     files: dict[str, list[Path]] = {}
     for path in data:
@@ -159,8 +159,8 @@ def _existing(path: Path, role: str | None = None) -> Path:
         return path
     if path.is_dir():
         raise DataError(
-            f"{path}: is a folder; give a file with --{role} (for images, give one folder with the splits as "
-            "sub-folders with --task)"
+            f"{path}: is a folder; give a file with --{role} (for images, name one folder with the "
+            "splits as sub-folders as the task)"
         )
     beside: Mapping[str, Path] = {}
     if path.parent.is_dir():

@@ -53,8 +53,8 @@ class Table:
             return found
         if self.names is None:
             raise DataError(
-                f"{self.where}: no column {column!r}; the file has no header, so give an index from 0 to "
-                f"{len(self.columns) - 1}"
+                f"{self.where}: no column {column!r}; the file has no header, so give an index from "
+                f"0 to {len(self.columns) - 1}"
             )
         columns = ", ".join(self.names)
         raise DataError(
