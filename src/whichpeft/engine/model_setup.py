@@ -6,7 +6,7 @@ import logging
 import math
 import random
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +24,7 @@ from whichpeft.engine.quantise import parameter_size
 from whichpeft.errors import TrialFailed
 from whichpeft.methods import Adapter, MethodContext
 from whichpeft.records import Measurement
-from whichpeft.study import Trial
+from whichpeft.study import Conditions, Trial
 from whichpeft.tasks import Array, Batch, DecodedTask, Examples, Packable, Task
 from whichpeft.tasks.encoded_data import read_data
 
@@ -53,6 +53,8 @@ class PreparedTrial:
     frozen_prefix: tuple[torch.nn.Module, ...] = ()
     cached_layers: int = 0
     backbone: Backbone | None = None
+    conditions: Conditions = field(default_factory=Conditions)
+    """How the trial computes."""
 
     @property
     def model(self) -> torch.nn.Module:
@@ -158,6 +160,7 @@ def prepare(job: Job, compute: Compute, group: Group = ALONE) -> PreparedTrial:
         group=group,
         frozen_prefix=frozen_prefix,
         backbone=job.backbone,
+        conditions=trial.conditions,
     )
     if trial.conditions.packing and adapter.trains:
         _check_apart(prepared, plain, trial)
