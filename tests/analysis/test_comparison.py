@@ -183,8 +183,8 @@ def test_other_data_is_a_comparison_of_its_own(records):
     other = [builders.final(method, 0, 0.1, data="d2") for method in ("full", "lora:r=8")]
     first, second = comparisons(builders.study(), [*records, *other])
     assert (first.data, second.data) == ("d1", "d2")
-    assert first.rows[0]["score_mean"] == pytest.approx(0.82)
-    assert second.rows[0]["score_mean"] == 0.1
+    assert first.results[0].score_mean == pytest.approx(0.82)
+    assert second.results[0].score_mean == 0.1
     assert "not mixed" in first.notes[0]
 
 

@@ -11,9 +11,9 @@ from whichpeft.analysis.frontier import frontier_probability, on_frontier
 from .. import builders
 
 
-def rows_of(study, records):
+def results_of(study, records):
     (comparison,) = comparisons(study, records)
-    return {(row["method"], row["variant"]): row for row in comparison.rows}
+    return {(result.method, result.variant): result for result in comparison.results}
 
 
 def test_what_is_beaten_in_all_at_once_is_not_on_the_frontier():
@@ -67,8 +67,8 @@ def test_rows_say_who_is_beaten():
         builders.idle_profile(),
         *(builders.final("zero-shot", seed, 0.5, adapter=0) for seed in range(3)),
     ]
-    rows = rows_of(builders.study(["full", "lora", "bitfit", "ia3", "zero-shot"]), records)
-    found = {method: row["on_frontier"] for (method, _), row in rows.items()}
+    results = results_of(builders.study(["full", "lora", "bitfit", "ia3", "zero-shot"]), records)
+    found = {method: result.on_frontier for (method, _), result in results.items()}
     # ia3 lacks a seed, so it neither competes nor beats; zero-shot takes no memory to train.
     assert found == {"full": False, "lora": True, "bitfit": True, "ia3": None, "zero-shot": True}
 
@@ -80,9 +80,9 @@ def test_what_was_measured_elsewhere_does_not_compete():
             "lora", [0.79, 0.81, 0.83], seconds=70, memory=9e8, setting=builders.other_machine()
         ),
     ]
-    rows = rows_of(builders.study(["full", "lora"]), records)
-    assert rows["full", "default"]["on_frontier"] is True
-    assert rows["lora", "default"]["on_frontier"] is None
+    results = results_of(builders.study(["full", "lora"]), records)
+    assert results["full", "default"].on_frontier is True
+    assert results["lora", "default"].on_frontier is None
 
 
 def test_tuned_rows_compete_with_tuned_rows_and_with_what_was_not_tuned():
@@ -97,8 +97,8 @@ def test_tuned_rows_compete_with_tuned_rows_and_with_what_was_not_tuned():
         records += [builders.final(method, seed, tuned, **better) for seed in range(3)]
     records.append(builders.idle_profile())
     records += [builders.final("zero-shot", seed, 0.5, adapter=0) for seed in range(3)]
-    rows = rows_of(builders.study(["full", "lora", "zero-shot"]), records)
-    assert {key: row["on_frontier"] for key, row in rows.items()} == {
+    results = results_of(builders.study(["full", "lora", "zero-shot"]), records)
+    assert {key: result.on_frontier for key, result in results.items()} == {
         ("full", "default"): True,  # against lora at its default
         ("full", "tuned"): False,
         ("lora", "default"): True,

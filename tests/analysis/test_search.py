@@ -71,7 +71,7 @@ def test_what_was_tested_of_a_candidate_that_is_not_the_best_any_more_is_no_defa
         *(builders.tuned("full", number, score) for number, score in enumerate([0.8, 0.9, 0.7])),
     ]
     (comparison,) = comparisons(builders.study(["full"]), records)
-    assert [(row["variant"], row["score_mean"]) for row in comparison.rows] == [
+    assert [(result.variant, result.score_mean) for result in comparison.results] == [
         ("default", pytest.approx(0.82)), ("tuned", None)
     ]  # fmt: skip
     assert any("3 records" in note for note in comparison.notes)

@@ -75,7 +75,7 @@ def test_same_seeds_and_examples_are_paired_over_both():
     assert found.verdict == "better"
     assert found.p_adjusted >= found.p_value
     assert found.flipped
-    assert (found.first["verdict"], found.second["verdict"]) == ("worse", "undecided")
+    assert (found.first.verdict, found.second.verdict) == ("worse", "undecided")
     assert [(c.what, c.first, c.second) for c in two.changes] == [
         ("epochs", "3", "9"),
         ("training examples at most", "2000", "none"),

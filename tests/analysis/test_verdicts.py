@@ -89,8 +89,9 @@ def test_a_verdict_rests_on_the_adjusted_p_value():
 
 def test_what_would_decide_is_said(records):
     (found,) = comparisons(builders.study(METHODS), records, predictions=builders.predictions(records))
-    assert list(found.decides) == [("bitfit", "default")]
-    assert "would decide" in found.decides["bitfit", "default"]
+    needed = {result.method: result.would_decide for result in found.results if result.would_decide}
+    assert list(needed) == ["bitfit"]
+    assert "would decide" in needed["bitfit"]
 
 
 def test_the_margin_is_the_callers(records):
@@ -106,12 +107,12 @@ def test_the_margin_is_the_callers(records):
 
 def test_without_predictions_intervals_are_over_seeds(records):
     (found,) = comparisons(builders.study(METHODS), records)
-    assert found.over_examples == frozenset()
-    row = found.rows[2]
+    assert not any(result.over_examples for result in found.results)
+    bitfit, ia3 = found.results[2:]
     by_hand = mean_interval([-0.030, 0.005, -0.019])
-    assert (row["gap_low"], row["gap_high"]) == pytest.approx((by_hand.low, by_hand.high))
-    assert row["verdict"] == "undecided"
-    assert found.rows[3]["verdict"] == "worse"
+    assert (bitfit.gap_low, bitfit.gap_high) == pytest.approx((by_hand.low, by_hand.high))
+    assert bitfit.verdict == "undecided"
+    assert ia3.verdict == "worse"
 
 
 def test_without_predictions_equal_gaps_are_undecided_but_of_the_baseline_to_itself():
@@ -138,10 +139,11 @@ def test_a_method_that_lacks_predictions_of_one_seed_is_taken_by_seeds(records):
         return None if fingerprint == lacking.trial.fingerprint else whole(fingerprint)
 
     (found,) = comparisons(builders.study(METHODS), records, predictions=predictions)
-    assert ("ia3", "default") not in found.over_examples
-    assert ("bitfit", "default") in found.over_examples
+    bitfit, ia3 = found.results[2:]
+    assert bitfit.over_examples
+    assert not ia3.over_examples
     by_hand = mean_interval([0.800 - 0.880, 0.805 - 0.885, 0.800 - 0.879])
-    assert found.rows[3]["gap_low"] == pytest.approx(by_hand.low)
+    assert ia3.gap_low == pytest.approx(by_hand.low)
 
 
 @pytest.mark.parametrize("spoil", ["metric", "score", "labels", "empty"])
@@ -172,10 +174,11 @@ def test_predictions_that_do_not_give_the_score_are_left_aside(records, spoil):
             for record in records
         ]
     (found,) = comparisons(builders.study(METHODS), records, predictions=predictions)
-    assert ("ia3", "default") not in found.over_examples
+    _, lora, _, ia3 = found.results
+    assert lora.over_examples
+    assert not ia3.over_examples
     by_hand = mean_interval([0.800, 0.805, 0.800])
-    assert found.rows[3]["score_low"] == pytest.approx(by_hand.low)
-    assert ("lora:r=8", "default") in found.over_examples
+    assert ia3.score_low == pytest.approx(by_hand.low)
 
 
 def test_one_seed_has_intervals_over_examples_and_no_verdict():
@@ -183,10 +186,10 @@ def test_one_seed_has_intervals_over_examples_and_no_verdict():
     (found,) = comparisons(
         builders.study(["full", "ia3"], seeds=[0]), records, predictions=builders.predictions(records)
     )
-    row = found.rows[1]
-    assert row["gap_low"] < -0.28 < row["gap_high"] < -0.2
-    assert (row["verdict"], row["p_value"], row["p_adjusted"]) == ("undecided", None, None)
-    assert "one seed" in found.decides["ia3", "default"]
+    ia3 = found.results[1]
+    assert ia3.gap_low < -0.28 < ia3.gap_high < -0.2
+    assert (ia3.verdict, ia3.p_value, ia3.p_adjusted) == ("undecided", None, None)
+    assert "one seed" in ia3.would_decide
 
 
 def test_variants_are_families_of_their_own():

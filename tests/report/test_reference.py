@@ -106,11 +106,11 @@ def own():
 
 def test_pscp_of_own_results_is_a_bound_if_inference_is_unknown(own):
     (comparison,) = map(with_pscp, own.comparisons)
-    rows = {row["method"]: row for row in comparison.rows}
-    head, lora = rows["head"], rows["lora:r=8"]
-    assert head["pscp_low"] == head["pscp_high"] < head["score_mean"]
-    assert lora["pscp_low"] is None  # no FLOPs on record
-    assert 0 < lora["pscp_high"] < lora["score_mean"]
+    results = {result.method: result for result in comparison.results}
+    head, lora = results["head"], results["lora:r=8"]
+    assert head.pscp.low == head.pscp.high < head.score_mean
+    assert lora.pscp.low is None  # no FLOPs on record
+    assert 0 < lora.pscp.high < lora.score_mean
     assert "pscp_high" not in own.rows[0]
     text = own.with_pscp().to_markdown()
     assert "PSCP" in text

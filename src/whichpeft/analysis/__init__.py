@@ -4,8 +4,8 @@ from whichpeft.analysis.across_tasks import AcrossTasks, across_tasks, signed_ra
 from whichpeft.analysis.budget_curve import curve_of
 from whichpeft.analysis.comparison import Comparison, compare, comparisons
 from whichpeft.analysis.example_scores import Predictions
+from whichpeft.analysis.method_result import KEYS, MethodResult
 from whichpeft.analysis.pscp import pscp, with_pscp
-from whichpeft.analysis.rows import KEYS, Row
 from whichpeft.analysis.search import Search
 from whichpeft.analysis.sensitivity import sensitivity_of
 from whichpeft.analysis.statistics.gap import MARGIN, Gap, paired_gap
@@ -24,8 +24,8 @@ __all__ = [
     "Gap",
     "Interval",
     "MethodChange",
+    "MethodResult",
     "Predictions",
-    "Row",
     "Search",
     "TwoStudies",
     "across_tasks",

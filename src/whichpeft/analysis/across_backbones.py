@@ -2,31 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from whichpeft.analysis.comparable_groups import MethodRecords
 from whichpeft.analysis.comparison import Comparison
-from whichpeft.analysis.rows import Row
+from whichpeft.analysis.method_result import MethodResult
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AcrossBackbones:
-    """One task on several backbones, the smallest first.
-
-    backbones: name and number of parameters, without the head; rows: by method, as typed, its row on
-    each of them where it has a gap, else None. left_out: backbones without a size or without a gap.
-    """
+    """One task on several backbones, the smallest first."""
 
     task: str
+    """Short name of the task."""
+
     baseline: str
+    """The method that gaps refer to, as written in the study."""
+
     backbones: tuple[tuple[str, int], ...]
-    rows: dict[str, tuple[Row | None, ...]]
+    """Name and number of parameters, without the head, of each backbone."""
+
+    results: Mapping[str, tuple[MethodResult | None, ...]]
+    """By method, its result on each backbone; None if it has no gap there."""
+
     left_out: tuple[str, ...] = ()
+    """Backbones without a known size or without a gap."""
 
     @property
     def methods(self) -> list[str]:
-        return list(self.rows)
+        """Return the methods, in the order of the study."""
+        return list(self.results)
 
 
 def across_backbones(comparisons: Sequence[Comparison]) -> list[AcrossBackbones]:
@@ -42,10 +47,11 @@ def across_backbones(comparisons: Sequence[Comparison]) -> list[AcrossBackbones]
     return [one for one in found if one is not None]
 
 
-def backbone_parameters(methods: Sequence[MethodRecords]) -> int | None:
-    """Return how many parameters a backbone has without the head, as its records have it."""
-    for kept in methods:
-        whole, head = kept.value("full_parameters"), kept.value("head_parameters")
+def backbone_parameters(comparison: Comparison) -> int | None:
+    """Return the number of parameters of a comparison's backbone without the head; None if unknown."""
+    for result in comparison.results:
+        whole = result.records.value("full_parameters")
+        head = result.records.value("head_parameters")
         if whole is not None and head:
             return round(whole - head)
     return None
@@ -53,29 +59,29 @@ def backbone_parameters(methods: Sequence[MethodRecords]) -> int | None:
 
 def _put_together(task: str, comparisons: Sequence[Comparison]) -> AcrossBackbones | None:
     names = [comparison.backbone for comparison in comparisons]
-    sized: list[tuple[int, str, dict[str, Row]]] = []
+    sized: list[tuple[int, str, dict[str, MethodResult]]] = []
     left = []
     for comparison in comparisons:
-        size = backbone_parameters(comparison.records)
+        size = backbone_parameters(comparison)
         gaps = {
-            row["method"]: row
-            for row in comparison.answers
-            if row["gap_mean"] is not None and row["verdict"] != "baseline"
+            result.method: result
+            for result in comparison.answers
+            if result.gap_mean is not None and result.verdict != "baseline"
         }
         if size is None or not gaps or names.count(comparison.backbone) > 1:
             left.append(comparison.backbone)
         else:
             sized.append((size, comparison.backbone, gaps))
     sized.sort(key=lambda one: one[:2])
-    asked = dict.fromkeys(row["method"] for c in comparisons for row in c.answers)
-    rows = {method: tuple(gaps.get(method) for _, _, gaps in sized) for method in asked}
-    rows = {method: own for method, own in rows.items() if len(own) - own.count(None) > 1}
-    if len(sized) < 2 or not rows:
+    methods = dict.fromkeys(result.method for c in comparisons for result in c.answers)
+    results = {method: tuple(gaps.get(method) for _, _, gaps in sized) for method in methods}
+    results = {method: own for method, own in results.items() if len(own) - own.count(None) > 1}
+    if len(sized) < 2 or not results:
         return None
     return AcrossBackbones(
         task=task,
         baseline=comparisons[0].baseline,
         backbones=tuple((name, size) for size, name, _ in sized),
-        rows=rows,
+        results=results,
         left_out=tuple(dict.fromkeys(left)),
     )

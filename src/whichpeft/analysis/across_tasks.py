@@ -15,7 +15,6 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from whichpeft.analysis.comparison import Comparison
-from whichpeft.analysis.rows import Row
 from whichpeft.analysis.statistics.gap import MARGIN
 from whichpeft.analysis.statistics.intervals import CONFIDENCE
 from whichpeft.metrics.metric import Floats
@@ -160,7 +159,7 @@ def _across_tasks(
     }
     usable = {task: rows for task, rows in usable.items() if len(rows) > 1}
     asked = list(
-        dict.fromkeys(row["method"] for comparison in comparisons for row in comparison.answers)
+        dict.fromkeys(result.method for comparison in comparisons for result in comparison.answers)
     )
     left_out = {method: _lacking(method, usable) for method in asked}
     methods = [method for method in asked if left_out[method] is None]
@@ -191,14 +190,11 @@ def _across_tasks(
 
 def _usable(comparison: Comparison) -> dict[str, float]:
     """Return the scores of what completed, by method; of what can be compared, where that is known."""
-    rows: list[Row] = [
-        row
-        for row in comparison.answers
-        if row["status"] == "completed" and row["score_mean"] is not None
-    ]
-    if any(row["gap_mean"] is not None for row in rows):
-        rows = [row for row in rows if row["gap_mean"] is not None]
-    return {row["method"]: float(row["score_mean"]) for row in rows}
+    done = [result for result in comparison.answers if result.status == "completed"]
+    related = [result for result in done if result.gap_mean is not None]
+    return {
+        result.method: result.score_mean for result in related or done if result.score_mean is not None
+    }
 
 
 def _lacking(method: str, usable: Mapping[str, Mapping[str, float]]) -> str | None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from whichpeft.analysis.comparable_groups import (
     ComparableGroup,
@@ -17,7 +17,7 @@ from whichpeft.analysis.example_scores import Predictions, ScoresByExample
 from whichpeft.analysis.frontier import mark_frontier
 from whichpeft.analysis.learning import Curves
 from whichpeft.analysis.method_facts import method_facts
-from whichpeft.analysis.rows import Row, unknown_row
+from whichpeft.analysis.method_result import MethodResult, Row
 from whichpeft.analysis.search import Search, read_search
 from whichpeft.analysis.statistics.gap import MARGIN
 from whichpeft.analysis.statistics.intervals import ratio, saving
@@ -30,68 +30,59 @@ from whichpeft.study import Study
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Comparison:
-    """One backbone on one task: a row for each method, and what a reader has to know beside.
-
-    baseline: the method that gaps and savings are taken against, as typed in the study.
-    data: fingerprint of the data; None where nothing has run.
-    margin: the gap, as a fraction, within which methods count as equivalent.
-    notes: sentences about records that were kept apart.
-    examples: number of examples by split, where known.
-    step_quartiles: by method, the quartiles of its step time in milliseconds.
-    records: what each row rests on; scores: what its trials scored on each test example; curves: reads
-    what a trial left of its way, where that is kept.
-    scores_alike, costs_alike: whether a row's scores, and its costs, were taken in the setting that
-    the comparison is made in.
-    searches: by method, as typed, what its search tried, where it was tuned.
-    over_examples: method and variant of the rows whose intervals hold for other test examples too;
-    the other intervals are over seeds alone.
-    decides: by method and variant, what would decide where the verdict is undecided.
-    """
+    """The methods of a study side by side on one backbone and task."""
 
     backbone: str
+    """Short name of the backbone."""
+
     task: str
+    """Short name of the task."""
+
     metric: str | None
+    """Name of the metric; None if nothing was scored."""
+
     chance: float | None
+    """Score that guessing reaches, a fraction; None if unknown."""
+
     baseline: str
+    """The method that gaps and savings refer to, as written in the study."""
+
     data: str | None
-    rows: list[Row]
+    """Fingerprint of the data; None if nothing has run."""
+
+    results: tuple[MethodResult, ...]
+    """One result per method and variant, in the order of the study."""
+
     margin: float = MARGIN
-    notes: list[str] = field(default_factory=list)
+    """The gap, as a fraction, within which methods count as equivalent."""
+
+    notes: tuple[str, ...] = ()
+    """Sentences about records that are not part of the comparison, and why."""
+
     examples: Mapping[str, int] = field(default_factory=dict)
+    """Number of examples by split, as far as it is known."""
+
     step_quartiles: Mapping[str, tuple[float, float]] = field(default_factory=dict)
-    records: list[MethodRecords] = field(default_factory=list)
+    """By method, the quartiles of its step time in milliseconds."""
+
     scores: ScoresByExample = field(default_factory=lambda: ScoresByExample(None))
+    """What the trials scored on each test example."""
+
     curves: Curves | None = None
-    scores_alike: list[bool] = field(default_factory=list)
-    costs_alike: list[bool] = field(default_factory=list)
+    """Reads a trial's learning curve; None if curves were not kept."""
+
     searches: Mapping[str, Search] = field(default_factory=dict)
-    over_examples: frozenset[tuple[str, str]] = frozenset()
-    decides: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    """By method, as written in the study, its search; only methods that were tuned."""
 
     @property
-    def baseline_row(self) -> Row | None:
-        """Return the baseline's row, the tuned one where it was tuned; None where there is none."""
-        return next((row for row in self.answers if row["verdict"] == "baseline"), None)
+    def baseline_result(self) -> MethodResult | None:
+        """Return the baseline's result, the tuned one if it was tuned; None if there is none."""
+        return next((result for result in self.answers if result.verdict == "baseline"), None)
 
     @property
-    def answers(self) -> list[Row]:
-        """Return one row a method: as tuned where that was tested already, else as it comes.
-
-        A tuned row with some of its seeds does not stand in for a default row with all of them.
-        """
-        whole = {
-            row["method"]
-            for row in self.rows
-            if row["variant"] == "default" and row["status"] == "completed"
-        }
-        tuned = {
-            row["method"]
-            for row in self.rows
-            if row["variant"] == "tuned"
-            and row["score_mean"] is not None
-            and (row["status"] == "completed" or row["method"] not in whole)
-        }
-        return [row for row in self.rows if (row["variant"] == "tuned") == (row["method"] in tuned)]
+    def answers(self) -> list[MethodResult]:
+        """Return one result per method: the tuned one if it was tested, else the default."""
+        return [result for result in self.results if result.is_answer]
 
 
 def compare(
@@ -101,14 +92,29 @@ def compare(
     predictions: Predictions | None = None,
     margin: float = MARGIN,
 ) -> list[Row]:
-    """Return one row for each backbone, task and method: a dict with every one of `KEYS`.
+    """Compare the methods of a study and return one row per backbone, task and method.
 
-    Rows are in the order of the study. Scores, gaps and reductions are fractions; keys that end
-    in percent, seconds, milliseconds or bytes carry that unit. Unknown is None. The rest is as in
-    `comparisons`.
+    Parameters
+    ----------
+    study
+        The study that the records belong to.
+    records
+        The records, in any order.
+    predictions
+        Returns a trial's arrays by its fingerprint, such as `Store.predictions`. Without it,
+        intervals are over seeds alone and hold for this test set only.
+    margin
+        The gap, as a fraction, within which methods count as equivalent.
+
+    Returns
+    -------
+    list of dict
+        Rows in the order of the study, each with every key of `KEYS`. Scores, gaps and reductions
+        are fractions; keys that end in percent, seconds, milliseconds or bytes carry that unit.
+        Unknown is None.
     """
     found = comparisons(study, records, predictions=predictions, margin=margin)
-    return [row for comparison in found for row in comparison.rows]
+    return [result.as_row() for comparison in found for result in comparison.results]
 
 
 def comparisons(
@@ -119,13 +125,28 @@ def comparisons(
     curves: Curves | None = None,
     margin: float = MARGIN,
 ) -> list[Comparison]:
-    """Return one comparison for each backbone and task, in the order of the study.
+    """Compare the methods of a study on each backbone and task.
 
-    predictions: gives a trial's arrays by its fingerprint, such as `Store.predictions`; without them
-    intervals are over seeds alone and hold for this test set only. curves: gives a trial's curve, such
-    as `Store.curve_rows`. margin: the gap, as a fraction, within which methods are equivalent. Where
-    records of the same names belong to different data, revisions or budgets, each of those gets a
-    comparison of its own, and a note says so.
+    Parameters
+    ----------
+    study
+        The study that the records belong to.
+    records
+        The records, in any order.
+    predictions
+        Returns a trial's arrays by its fingerprint, such as `Store.predictions`. Without it,
+        intervals are over seeds alone and hold for this test set only.
+    curves
+        Returns a trial's learning curve by its fingerprint, such as `Store.curve_rows`.
+    margin
+        The gap, as a fraction, within which methods count as equivalent.
+
+    Returns
+    -------
+    list of Comparison
+        One comparison per backbone and task, in the order of the study. If records of the same names
+        belong to different data, revisions or budgets, each of those gets its own comparison, and a
+        note says so.
     """
     groups = group_records(study, records)
     names = [(group.backbone, group.task) for group in groups]
@@ -151,36 +172,26 @@ def _compare(
     margin: float,
     apart: bool,
 ) -> Comparison:
-    own = [method_effects(kept, scores) for kept in group.methods]
-    rows = [
-        method_facts(study, group, kept, effects)
-        for kept, effects in zip(group.methods, own, strict=True)
+    """Compare the methods of one group; each pass adds what it finds to the results."""
+    results = [
+        method_facts(study, group, records, method_effects(records, scores)) for records in group.methods
     ]
-    chance = next((row["chance"] for row in rows if row["chance"] is not None), None)
-    metric = next((row["metric"] for row in rows if row["metric"] is not None), None)
-    for row in rows:
-        row["metric"], row["chance"] = metric, chance
-    notes = []
-    if apart:
-        notes.append(
-            f"records of {group.backbone} on {group.task} belong to different data, revisions or "
-            f"budgets and are not mixed; this part has data {group.data}"
-        )
-    notes += [
-        f"{kept.method}: {kept.outdated} records are left out, of hyperparameters that its search no "
-        "longer finds best"
-        for kept in group.methods
-        if kept.outdated
-    ]
+    metric = next((result.metric for result in results if result.metric is not None), None)
+    chance = next((result.chance for result in results if result.chance is not None), None)
     at = _baseline_places(study, group)
-    for place in at.values():
-        rows[place]["verdict"] = "baseline"
-    alike, gaps, unlike = _relate_scores(group.methods, rows, at, scores)
-    decides = give_verdicts(rows, gaps, margin=margin)
-    costs_alike, costs_unlike = _relate_costs(group.methods, rows, at)
-    notes += [*unlike, *costs_unlike]
-    mark_frontier(rows, [a and b for a, b in zip(alike, costs_alike, strict=True)])
-    names = [(row["method"], row["variant"]) for row in rows]
+    results = [
+        replace(
+            result,
+            metric=metric,
+            chance=chance,
+            verdict="baseline" if place in at.values() else None,
+        )
+        for place, result in enumerate(results)
+    ]
+    results, gaps, other_scores = _relate_scores(results, at, scores)
+    results = give_verdicts(results, gaps, margin=margin)
+    results, other_costs = _relate_costs(results, at)
+    results = _mark_answers(mark_frontier(results))
     return Comparison(
         backbone=group.backbone,
         task=group.task,
@@ -188,108 +199,164 @@ def _compare(
         chance=chance,
         baseline=study.baseline,
         data=group.data,
-        rows=rows,
+        results=tuple(results),
         margin=margin,
-        notes=notes,
+        notes=(*_notes(group, apart=apart), *other_scores, *other_costs),
         examples=_examples(group),
         step_quartiles=_quartiles(group),
-        records=group.methods,
         scores=scores,
         curves=curves,
-        scores_alike=alike,
-        costs_alike=costs_alike,
         searches={
-            kept.method: read_search(kept.method, kept.search) for kept in group.methods if kept.search
+            records.method: read_search(records.method, records.search)
+            for records in group.methods
+            if records.search
         },
-        over_examples=frozenset(
-            name for name, effects in zip(names, own, strict=True) if effects and effects.examples
-        ),
-        decides={name: needed for name, needed in zip(names, decides, strict=True) if needed},
     )
+
+
+def _notes(group: ComparableGroup, *, apart: bool) -> list[str]:
+    """Return sentences about records that are not part of the comparison."""
+    notes = []
+    if apart:
+        notes.append(
+            f"records of {group.backbone} on {group.task} belong to different data, revisions or "
+            f"budgets and are not mixed; this part has data {group.data}"
+        )
+    notes += [
+        f"{records.method}: {records.outdated} records are left out, of hyperparameters that its "
+        "search no longer finds best"
+        for records in group.methods
+        if records.outdated
+    ]
+    return notes
 
 
 def _relate_scores(
-    methods: list[MethodRecords],
-    rows: list[Row],
-    at: Mapping[Variant, int],
-    scores: ScoresByExample,
-) -> tuple[list[bool], list[VarianceComponents | None], list[str]]:
-    """Fill in gap, retention and normalised score.
+    results: Sequence[MethodResult], at: Mapping[Variant, int], scores: ScoresByExample
+) -> tuple[list[MethodResult], list[VarianceComponents | None], list[str]]:
+    """Add gap, retention and normalised score to the results whose scores can be compared.
 
-    Returns which rows could be related, what each one's gap is made of, and notes on those that
-    could not.
+    Returns the results, the variance components of each one's gap, and notes on those that cannot
+    be compared. `at` has the baseline's place by variant.
     """
-    kinds = [kinds_of(kept.completed, scores=True) for kept in methods]
+    kinds = [kinds_of(result.records.completed, scores=True) for result in results]
     own = [kind for place in at.values() for kind in kinds[place]]
     reference = reference_kind(own, [kind for found in kinds for kind in found])
-    gaps: list[VarianceComponents | None] = [None] * len(methods)
+    gaps: list[VarianceComponents | None] = [None] * len(results)
     if reference is None:
-        return [False] * len(methods), gaps, []
-    alike = [found == [reference] for found in kinds]
-    best = (
-        max(row["score_mean"] for row, fits in zip(rows, alike, strict=True) if fits)
-        if any(alike)
-        else None
+        return list(results), gaps, []
+    comparable = [found == [reference] for found in kinds]
+    best = max(
+        (
+            result.score_mean
+            for result, fits in zip(results, comparable, strict=True)
+            if fits and result.score_mean is not None
+        ),
+        default=None,
     )
-    for i, (kept, row, fits) in enumerate(zip(methods, rows, alike, strict=True)):
-        if not fits:
-            continue
-        row["normalised_score"] = ratio(row["score_mean"], best)
-        place = _opposite(kept.variant, at)
-        if place is not None and alike[place]:
-            gaps[i] = gap_effects(kept, methods[place], scores)
-            _relate(row, gaps[i], by_seed(kept), by_seed(methods[place]))
-            if place == i:  # against its own trials, which needs no telling of chance
-                row["gap_mean"], row["gap_low"], row["gap_high"] = 0.0, 0.0, 0.0
-    unlike = [
-        f"scores of {kept.method} are not compared with the others: {_differing(found, reference)}"
-        for kept, found, fits in zip(methods, kinds, alike, strict=True)
+    related = []
+    for i, result in enumerate(results):
+        if comparable[i]:
+            result = replace(
+                result,
+                comparable_scores=True,
+                normalised_score=ratio(result.score_mean, best),
+            )
+            place = _opposite(result.variant, at)
+            if place is not None and comparable[place]:
+                base = results[place].records
+                gaps[i] = gap_effects(result.records, base, scores)
+                result = _relate(result, gaps[i], base)
+                if place == i:  # its gap to itself is known without error
+                    result = replace(result, gap_mean=0.0, gap_low=0.0, gap_high=0.0)
+        related.append(result)
+    notes = [
+        f"scores of {result.method} are not compared with the others: {_differing(found, reference)}"
+        for result, found, fits in zip(results, kinds, comparable, strict=True)
         if found and not fits
     ]
-    return alike, gaps, unlike
+    return related, gaps, notes
 
 
 def _relate(
-    row: Row, gap: VarianceComponents | None, own: Mapping[int, float], base: Mapping[int, float]
-) -> None:
-    """Fill in gap and retention, from scores by seed."""
-    if gap is not None:
-        row["gap_mean"], row["gap_low"], row["gap_high"] = gap.interval()
+    result: MethodResult, effects: VarianceComponents | None, baseline: MethodRecords
+) -> MethodResult:
+    """Add gap and retention, from scores by seed."""
+    if effects is not None:
+        mean, low, high = effects.interval()
+        result = replace(result, gap_mean=mean, gap_low=low, gap_high=high)
+    own, base = by_seed(result.records), by_seed(baseline)
     shares = [ratio(own[seed], base[seed]) for seed in own if seed in base]
     known = [share for share in shares if share is not None]
     if known and len(known) == len(shares):
-        row["retention_percent"] = 100 * statistics.fmean(known)
+        result = replace(result, retention_percent=100 * statistics.fmean(known))
+    return result
 
 
 def _relate_costs(
-    methods: list[MethodRecords], rows: list[Row], at: Mapping[Variant, int]
-) -> tuple[list[bool], list[str]]:
-    """Fill in savings and speed-ups among profiles of one kind of setting.
+    results: Sequence[MethodResult], at: Mapping[Variant, int]
+) -> tuple[list[MethodResult], list[str]]:
+    """Add savings and speed-ups to the results whose profiles can be compared.
 
-    Returns which rows could be related, and notes on those that could not.
+    Returns the results, and notes on those that cannot be compared. `at` has the baseline's place by
+    variant.
     """
-    kinds = [None if kept.cost is None else cost_kind(kept.cost.setting) for kept in methods]
+    costs = [result.records.cost for result in results]
+    kinds = [None if cost is None else cost_kind(cost.setting) for cost in costs]
     own = [kind for place in at.values() if (kind := kinds[place]) is not None]
     reference = reference_kind(own, [kind for kind in kinds if kind is not None])
-    alike = [found is not None and found == reference for found in kinds]
+    comparable = [found is not None and found == reference for found in kinds]
     slowest = max(
-        (row["train_seconds"] or 0.0 for row, fits in zip(rows, alike, strict=True) if fits),
+        (result.train_seconds or 0.0 for result, fits in zip(results, comparable, strict=True) if fits),
         default=None,
     )
-    for kept, row, fits in zip(methods, rows, alike, strict=True):
-        if not fits:
-            continue
-        place = _opposite(kept.variant, at)
-        base = rows[place] if place is not None and alike[place] else unknown_row()
-        row["train_seconds_reduction"] = saving(row["train_seconds"], base["train_seconds"])
-        row["memory_reduction"] = saving(row["peak_memory_bytes"], base["peak_memory_bytes"])
-        row["speedup"] = ratio(row["samples_per_second"], base["samples_per_second"])
-        row["time_efficiency"] = saving(row["train_seconds"], slowest)
-    return alike, [
-        f"costs of {kept.method} were measured in another setting ({differences(kind, reference)}) "
+    related = []
+    for result, fits in zip(results, comparable, strict=True):
+        if fits:
+            place = _opposite(result.variant, at)
+            base = results[place] if place is not None and comparable[place] else None
+            result = replace(
+                result,
+                comparable_costs=True,
+                train_seconds_reduction=saving(
+                    result.train_seconds, base.train_seconds if base else None
+                ),
+                memory_reduction=saving(
+                    result.peak_memory_bytes, base.peak_memory_bytes if base else None
+                ),
+                speedup=ratio(result.samples_per_second, base.samples_per_second if base else None),
+                time_efficiency=saving(result.train_seconds, slowest),
+            )
+        related.append(result)
+    notes = [
+        f"costs of {result.method} were measured in another setting ({differences(kind, reference)}) "
         "and are not compared with the others"
-        for kept, kind in zip(methods, kinds, strict=True)
+        for result, kind in zip(results, kinds, strict=True)
         if kind is not None and reference is not None and kind != reference
+    ]
+    return related, notes
+
+
+def _mark_answers(results: Sequence[MethodResult]) -> list[MethodResult]:
+    """Mark one result per method: the tuned one if it was tested, else the default.
+
+    A tuned result with some of its seeds does not stand for a default one with all of them.
+    """
+    whole = {
+        result.method
+        for result in results
+        if result.variant == "default" and result.status == "completed"
+    }
+    tuned = {
+        result.method
+        for result in results
+        if result.variant == "tuned"
+        and result.score_mean is not None
+        and (result.status == "completed" or result.method not in whole)
+    }
+    return [
+        replace(result, is_answer=(result.variant == "tuned") == (result.method in tuned))
+        for result in results
     ]
 
 

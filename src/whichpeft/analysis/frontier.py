@@ -7,28 +7,26 @@ method's place is.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from whichpeft.analysis.rows import Row
+from whichpeft.analysis.method_result import MethodResult
 from whichpeft.metrics.metric import Floats
-
-FRONTIER_COSTS = ("train_seconds", "trainable_parameters", "peak_memory_bytes")
-"""What a method is not beaten in all at once where its row says that it is on the frontier."""
 
 TIE = 1e-9
 """Scores that differ by less are equal: those of methods that predict alike are drawn so."""
 
 
-def cost_of(row: Row, key: str) -> float | None:
-    """Return a cost of a row, None where it is not known.
+def frontier_costs(result: MethodResult) -> tuple[float | None, float | None, float | None]:
+    """Return training time, trainable parameters and peak memory, which `on_frontier` is about.
 
-    What trains nothing takes no time and no memory to train, so nothing was there to be measured.
+    A method that trains nothing takes no time and no memory to train, although neither was measured.
     """
-    if row["trainable_parameters"] == 0 and key in ("train_seconds", "peak_memory_bytes"):
-        return 0.0
-    return None if row[key] is None else float(row[key])
+    if result.trains_nothing:
+        return 0.0, 0.0, 0.0
+    return result.train_seconds, result.trainable_parameters, result.peak_memory_bytes
 
 
 def on_frontier(scores: ArrayLike, costs: ArrayLike) -> NDArray[np.bool_]:
@@ -62,27 +60,30 @@ def frontier_probability(draws: ArrayLike, costs: ArrayLike) -> Floats:
     return found
 
 
-def mark_frontier(rows: Sequence[Row], alike: Sequence[bool]) -> None:
-    """Fill in `on_frontier` of the rows of one comparison, by observed scores and `FRONTIER_COSTS`.
+def mark_frontier(results: Sequence[MethodResult]) -> list[MethodResult]:
+    """Return the results of one comparison with `on_frontier`, by observed scores and `frontier_costs`.
 
-    alike: which rows' scores and costs were taken in settings that can be compared; the others, and
-    those that are not completed or lack a cost, stay unknown. Defaults compete with each other, and
-    so do tuned rows; a method that was not tuned competes among both as it is.
+    It stays unknown for methods that are not completed, lack a cost, or whose scores or costs cannot
+    be compared. Defaults compete with each other, and so do tuned methods; a method that was not
+    tuned competes in both fields.
     """
     known = [
-        row
-        for row, fits in zip(rows, alike, strict=True)
-        if fits
-        and row["status"] == "completed"
-        and all(cost_of(row, key) is not None for key in FRONTIER_COSTS)
+        result
+        for result in results
+        if result.comparable_scores
+        and result.comparable_costs
+        and result.status == "completed"
+        and None not in frontier_costs(result)
     ]
-    tuned = {row["method"] for row in rows if row["variant"] == "tuned"}
-    defaults = [row for row in known if row["variant"] != "tuned"]
-    answers = [row for row in known if row["variant"] == "tuned" or row["method"] not in tuned]
-    # Last, so that a method that was not tuned is judged among the tuned ones.
+    tuned = {result.method for result in results if result.variant == "tuned"}
+    defaults = [result for result in known if result.variant != "tuned"]
+    answers = [result for result in known if result.variant == "tuned" or result.method not in tuned]
+    found: dict[int, bool] = {}
+    # The tuned field comes last, so that a method that was not tuned is judged among the tuned ones.
     for field in (defaults, answers):
         if field:
-            costs = [[cost_of(row, key) for key in FRONTIER_COSTS] for row in field]
-            places = on_frontier([row["score_mean"] for row in field], np.asarray(costs, np.float64))
-            for row, place in zip(field, places, strict=True):
-                row["on_frontier"] = bool(place)
+            costs = np.asarray([frontier_costs(result) for result in field], np.float64)
+            scores = np.asarray([result.score_mean for result in field], np.float64)
+            places = on_frontier(scores, costs)
+            found |= {id(result): bool(place) for result, place in zip(field, places, strict=True)}
+    return [replace(result, on_frontier=found.get(id(result))) for result in results]

@@ -3,67 +3,86 @@
 from __future__ import annotations
 
 import statistics
+from collections.abc import Sequence
 
 from whichpeft.analysis.comparable_groups import ComparableGroup, MethodRecords
-from whichpeft.analysis.rows import Row, unknown_row
-from whichpeft.analysis.statistics.intervals import percent, ratio, saving
+from whichpeft.analysis.method_result import MethodResult
+from whichpeft.analysis.statistics.intervals import Interval, percent, ratio, saving
 from whichpeft.analysis.statistics.random_effects import VarianceComponents
 from whichpeft.analysis.status import status_of
+from whichpeft.records import Record
 from whichpeft.records.record import finite
 from whichpeft.study import Study
 
-_PARAMETERS = ("trainable_parameters", "adapter_parameters", "head_parameters")
-_COSTS = (
-    "train_seconds",
-    "step_milliseconds",
-    "samples_per_second",
-    "tokens_per_second",
-    "peak_memory_bytes",
-    "adapter_bytes",
-    "inference_milliseconds",
-)
+_NO_SCORE = Interval(None, None, None)
 
 
 def method_facts(
-    study: Study, group: ComparableGroup, kept: MethodRecords, effects: VarianceComponents | None
-) -> Row:
-    """Return a row with what a method's own records say, without looking at any other method.
+    study: Study,
+    group: ComparableGroup,
+    records: MethodRecords,
+    effects: VarianceComponents | None,
+) -> MethodResult:
+    """Return what a method's own records say, without looking at any other method.
 
-    effects: what its scores are made of; None where it has none.
+    Parameters
+    ----------
+    study
+        The study, whose seeds decide whether the method is complete.
+    group
+        The backbone, task and data that the records share.
+    records
+        The records of the method.
+    effects
+        Variance components of its scores; None if it has no score.
     """
-    row = unknown_row()
-    trial, done = kept.trial, kept.completed
-    row["status"], row["error"] = status_of(kept, study.seeds)
-    row |= {
-        "backbone": group.backbone,
-        "task": group.task,
-        "method": kept.method,
-        "variant": kept.variant,
-        "seeds": [record.trial.seed for record in done],
-    }
-    if trial is not None:
-        row["method_id"] = trial.method_id
-        row["hyperparameters"] = dict(trial.hyperparameters)
-    if done:
-        first = done[0].measurement("score", "test")
-        row["metric"] = first.source if first else None
-        row["chance"] = finite(done[0].value("chance"))
-        totals = [finite(record.value("total_seconds", "all")) for record in done]
-        known = [total for total in totals if total is not None]
-        row["total_seconds"] = statistics.fmean(known) if known else None
-    if effects is not None:
-        row["score_mean"], row["score_low"], row["score_high"] = effects.interval()
-    for name in _PARAMETERS:
-        row[name] = _whole(kept.value(name))
-    trainable = kept.value("trainable_parameters")
-    row["trainable_percent"] = percent(ratio(trainable, kept.value("total_parameters")))
-    row["percent_of_full"] = percent(ratio(trainable, kept.value("full_parameters")))
-    row["parameter_reduction"] = saving(trainable, kept.value("full_parameters"))
-    if kept.cost is not None:
-        for name in _COSTS:
-            value = finite(kept.cost.value(name))
-            row[name] = _whole(value) if name.endswith("_bytes") else value
-    return row
+    trial, done = records.trial, records.completed
+    status, error = status_of(records, study.seeds)
+    first = done[0].measurement("score", "test") if done else None
+    score = _NO_SCORE if effects is None else effects.interval()
+    trainable = records.value("trainable_parameters")
+    return MethodResult(
+        backbone=group.backbone,
+        task=group.task,
+        metric=first.source if first else None,
+        chance=finite(done[0].value("chance")) if done else None,
+        method=records.method,
+        method_id=None if trial is None else trial.method_id,
+        hyperparameters=None if trial is None else dict(trial.hyperparameters),
+        variant=records.variant,
+        seeds=tuple(record.trial.seed for record in done),
+        status=status,
+        error=error,
+        score_mean=score.mean,
+        score_low=score.low,
+        score_high=score.high,
+        trainable_parameters=_whole(trainable),
+        adapter_parameters=_whole(records.value("adapter_parameters")),
+        head_parameters=_whole(records.value("head_parameters")),
+        trainable_percent=percent(ratio(trainable, records.value("total_parameters"))),
+        percent_of_full=percent(ratio(trainable, records.value("full_parameters"))),
+        parameter_reduction=saving(trainable, records.value("full_parameters")),
+        train_seconds=_profiled(records, "train_seconds"),
+        total_seconds=_total_seconds(done),
+        step_milliseconds=_profiled(records, "step_milliseconds"),
+        samples_per_second=_profiled(records, "samples_per_second"),
+        tokens_per_second=_profiled(records, "tokens_per_second"),
+        peak_memory_bytes=_whole(_profiled(records, "peak_memory_bytes")),
+        adapter_bytes=_whole(_profiled(records, "adapter_bytes")),
+        inference_milliseconds=_profiled(records, "inference_milliseconds"),
+        records=records,
+        over_examples=effects is not None and bool(effects.examples),
+    )
+
+
+def _profiled(records: MethodRecords, name: str) -> float | None:
+    return None if records.cost is None else finite(records.cost.value(name))
+
+
+def _total_seconds(done: Sequence[Record]) -> float | None:
+    totals = [finite(record.value("total_seconds", "all")) for record in done]
+    known = [total for total in totals if total is not None]
+    return statistics.fmean(known) if known else None
 
 
 def _whole(value: float | None) -> int | None:

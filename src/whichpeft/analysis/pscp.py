@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
+from dataclasses import replace
 
-from whichpeft.analysis.comparable_groups import MethodRecords
 from whichpeft.analysis.comparison import Comparison
-from whichpeft.analysis.rows import Row
+from whichpeft.analysis.method_result import MethodResult, PscpBounds
 
 # What halves the score (arXiv 2511.21285v1): trainable parameters, TFLOP that inference takes more than
 # without the method, and GB of peak memory in training.
 PARAMETERS, TFLOP, GIGABYTES = 5e8, 10.0, 94.0
-PSCP_KEYS = ("pscp_low", "pscp_high")
 
 
 def pscp(score: float, *, trainable: float, extra_tflop: float, memory_gigabytes: float) -> float:
@@ -36,31 +34,27 @@ def pscp(score: float, *, trainable: float, extra_tflop: float, memory_gigabytes
 
 
 def with_pscp(comparison: Comparison) -> Comparison:
-    """Return the comparison with `PSCP_KEYS` in each row, as fractions; None where unknown.
+    """Return the comparison with PSCP in each result, as fractions.
 
-    What inference takes more is 0 where a method folds into the weights or adds nothing to them. Of
-    the others it is known to be less than one training step takes, which bounds PSCP from below; the two
-    bounds are the same to all digits shown on small backbones.
+    The extra cost of inference is 0 if a method folds into the weights or adds nothing to them. For
+    the others it is known to be less than one training step takes, which bounds PSCP from below; on
+    small backbones the two bounds are the same to all digits shown.
     """
-    rows = []
-    for row, kept in zip(comparison.rows, comparison.records, strict=True):
-        low, high = _bounds(row, kept)
-        rows.append({**row, "pscp_low": low, "pscp_high": high})
-    return dataclasses.replace(comparison, rows=rows)
+    scored = (replace(result, pscp=_bounds(result)) for result in comparison.results)
+    return replace(comparison, results=tuple(scored))
 
 
-def _bounds(row: Row, kept: MethodRecords) -> tuple[float | None, float | None]:
-    score, trainable, memory = (
-        row[key] for key in ("score_mean", "trainable_parameters", "peak_memory_bytes")
-    )
+def _bounds(result: MethodResult) -> PscpBounds:
+    score, trainable = result.score_mean, result.trainable_parameters
+    memory = result.peak_memory_bytes
     if score is None or score < 0 or trainable is None or memory is None:
-        return None, None
+        return PscpBounds(None, None)
 
     def at(extra: float) -> float:
         return pscp(score, trainable=trainable, extra_tflop=extra, memory_gigabytes=memory / 1e9)
 
-    adds_nothing = row["adapter_parameters"] == 0 or row["percent_of_full"] == 100
-    if adds_nothing or kept.value("merged_inference_milliseconds") is not None:
-        return at(0), at(0)
-    training = kept.value("flops_per_sample")
-    return None if training is None else at(training / 1e12), at(0)
+    adds_nothing = result.adapter_parameters == 0 or result.percent_of_full == 100
+    if adds_nothing or result.records.value("merged_inference_milliseconds") is not None:
+        return PscpBounds(at(0), at(0))
+    training = result.records.value("flops_per_sample")
+    return PscpBounds(None if training is None else at(training / 1e12), at(0))

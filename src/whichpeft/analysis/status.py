@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 from whichpeft.analysis.comparable_groups import MethodRecords
 from whichpeft.records import Record
 from whichpeft.records.selection import best_trial
 
+MethodStatus = Literal["completed", "partial", "failed", "refused"]
 
-def status_of(kept: MethodRecords, seeds: Sequence[int]) -> tuple[str, str | None]:
+
+def status_of(kept: MethodRecords, seeds: Sequence[int]) -> tuple[MethodStatus, str | None]:
     """Return the status (completed, partial, failed or refused) and the reasons for it.
 
     seeds: those the study asks for.
@@ -34,7 +37,7 @@ def status_of(kept: MethodRecords, seeds: Sequence[int]) -> tuple[str, str | Non
     return "partial", error
 
 
-def _search_without_end(kept: MethodRecords) -> tuple[str, str]:
+def _search_without_end(kept: MethodRecords) -> tuple[MethodStatus, str]:
     """Say why a search has no best trial: it is under way, or its trials failed."""
     failed = [record for record in kept.search if record.outcome.status == "failed"]
     if not failed:

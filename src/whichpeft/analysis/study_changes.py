@@ -39,7 +39,9 @@ def study_changes(
     first: Study, second: Study, ran: tuple[Sequence[Comparison], Sequence[Comparison]]
 ) -> list[Change]:
     """List what two studies differ in: what was asked, what the names stood for, where it ran."""
-    records = [[record for one in side for kept in one.records for record in kept] for side in ran]
+    records = [
+        [record for one in side for result in one.results for record in result.records] for side in ran
+    ]
     found = [
         *_lists("backbones", first.backbones, second.backbones),
         *_lists("tasks", [t.name for t in first.tasks], [t.name for t in second.tasks]),

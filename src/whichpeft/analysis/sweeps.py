@@ -8,29 +8,39 @@ from itertools import pairwise
 from typing import Any
 
 from whichpeft.analysis.comparison import Comparison
-from whichpeft.analysis.rows import Row
+from whichpeft.analysis.method_result import MethodResult
 from whichpeft.errors import StudyError
 from whichpeft.study.names import format_value, parse_method
 
-Member = tuple[Row, dict[str, Any]]  # a row, and its options by name
+Member = tuple[MethodResult, dict[str, Any]]  # a result, and its options by name
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Sweep:
-    """One method at several sizes of one hyperparameter, the smallest first.
-
-    name: of the method, with the options that all share; sizes: of the hyperparameter, by row.
-    """
+    """One method at several sizes of one hyperparameter, the smallest first."""
 
     name: str
+    """The method with the options that all sizes share."""
+
     hyperparameter: str
+    """The hyperparameter that sets the size."""
+
     sizes: tuple[float, ...]
-    rows: tuple[Row, ...]
+    """Value of the hyperparameter, by result."""
+
+    results: tuple[MethodResult, ...]
+    """The method's result at each size."""
+
+    parameters: tuple[int, ...]
+    """Number of trained parameters outside the head, by result."""
+
+    scores: tuple[float, ...]
+    """Mean score, a fraction, by result."""
 
     def enough(self, margin: float) -> int:
         """Return the place of the smallest size that scored within a margin of the best one."""
-        best = max(row["score_mean"] for row in self.rows)
-        return next(i for i, row in enumerate(self.rows) if row["score_mean"] >= best - margin - 1e-9)
+        least = max(self.scores) - margin - 1e-9
+        return next(place for place, score in enumerate(self.scores) if score >= least)
 
 
 def sweeps(comparison: Comparison) -> list[Sweep]:
@@ -41,15 +51,15 @@ def sweeps(comparison: Comparison) -> list[Sweep]:
     learning rate is none, since it trains no more.
     """
     families: dict[str, list[Member]] = {}
-    for row in comparison.answers:
-        if row["score_mean"] is None or not row["adapter_parameters"]:
+    for result in comparison.answers:
+        if result.score_mean is None or not result.adapter_parameters:
             continue
         try:
-            parts = parse_method(row["method"]).parts
+            parts = parse_method(result.method).parts
         except StudyError:
             continue
         if len(parts) == 1 and not parts[0].is_file:
-            families.setdefault(parts[0].name, []).append((row, dict(parts[0].options)))
+            families.setdefault(parts[0].name, []).append((result, dict(parts[0].options)))
     found = []
     for name, members in families.items():
         found += _of_family(name, members)
@@ -66,10 +76,10 @@ def _of_family(name: str, members: Sequence[Member]) -> list[Sweep]:
     found = []
     for key in keys:
         alike: dict[str, list[Member]] = {}
-        for row, typed in members:
+        for result, typed in members:
             rest = {other: value for other, value in typed.items() if other != key}
             shared = ",".join(f"{k}={format_value(v)}" for k, v in sorted(rest.items()))
-            alike.setdefault(f"{name}:{shared}" if shared else name, []).append((row, typed))
+            alike.setdefault(f"{name}:{shared}" if shared else name, []).append((result, typed))
         found += [sweep for text, some in alike.items() if (sweep := _sweep(text, key, some))]
     return found
 
@@ -77,17 +87,24 @@ def _of_family(name: str, members: Sequence[Member]) -> list[Sweep]:
 def _sweep(name: str, key: str, members: Sequence[Member]) -> Sweep | None:
     """Return a sweep over one hyperparameter, or None where it is no size of these members."""
     sized = []
-    for row, typed in members:
-        size = typed.get(key, (row["hyperparameters"] or {}).get(key))
+    for result, typed in members:
+        size = typed.get(key, (result.hyperparameters or {}).get(key))
         if isinstance(size, bool) or not isinstance(size, (int, float)):
             return None
-        sized.append((float(size), row))
+        sized.append((float(size), result))
     sized.sort(key=lambda pair: pair[0])
-    sizes, rows = tuple(size for size, _ in sized), tuple(row for _, row in sized)
-    counts = [row["adapter_parameters"] for row in rows]
-    if len(rows) < 2 or not _rising(sizes) or not _rising(counts):
+    sizes, results = tuple(size for size, _ in sized), tuple(result for _, result in sized)
+    counts = tuple(result.adapter_parameters or 0 for result in results)
+    if len(results) < 2 or not _rising(sizes) or not _rising(counts):
         return None
-    return Sweep(name=name, hyperparameter=key, sizes=sizes, rows=rows)
+    return Sweep(
+        name=name,
+        hyperparameter=key,
+        sizes=sizes,
+        results=results,
+        parameters=counts,
+        scores=tuple(result.score_mean or 0.0 for result in results),
+    )
 
 
 def _rising(values: Sequence[float]) -> bool:

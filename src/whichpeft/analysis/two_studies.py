@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import NamedTuple
 
-from whichpeft.analysis.comparable_groups import MethodRecords
 from whichpeft.analysis.comparison import Comparison
-from whichpeft.analysis.rows import Row
-from whichpeft.analysis.statistics.gap import MARGIN, gap_of, judge
+from whichpeft.analysis.method_result import MethodResult
+from whichpeft.analysis.statistics.gap import MARGIN, Verdict, gap_of, judge
 from whichpeft.analysis.statistics.holm import holm
 from whichpeft.analysis.statistics.random_effects import VarianceComponents, random_effects, seed_effects
 from whichpeft.analysis.study_changes import Change, study_changes
@@ -18,42 +17,67 @@ from whichpeft.records import Record
 from whichpeft.records.comparability import cost_kind, differences
 from whichpeft.study import Study
 
-Side = tuple[Comparison, Row, MethodRecords]
-Verdict = Literal["equivalent", "better", "worse", "undecided"]
+
+class Side(NamedTuple):
+    """A method in one of the two studies."""
+
+    comparison: Comparison
+    result: MethodResult
 
 
 @dataclass(frozen=True, kw_only=True)
 class MethodChange:
-    """One method on one backbone and task, in the first study and in the second.
-
-    first, second: its rows; None where a study lacks it. backbone, task: as the second names them, or
-    the first where the second lacks it. difference: the second's score minus the first's, a fraction;
-    low, high: its 95 % interval and p_value, p_adjusted (Holm's over all methods) its tests, where the
-    two are paired. pairing: what it was paired over, or why it was not. verdict: on the difference.
-    cost_difference: what makes the costs of the two not comparable, in words; None where they are.
-    hyperparameters_differ: names of those.
-    """
+    """One method on one backbone and task, in the first study and in the second."""
 
     backbone: str
+    """Short name of the backbone in the second study, or in the first if the second lacks it."""
+
     task: str
+    """Short name of the task in the second study, or in the first if the second lacks it."""
+
     method: str
+    """The method as written in the study."""
+
     variant: str
-    first: Row | None
-    second: Row | None
+    """``default`` or ``tuned``."""
+
+    first: MethodResult | None
+    """Its result in the first study; None if that lacks it."""
+
+    second: MethodResult | None
+    """Its result in the second study; None if that lacks it."""
+
     difference: float | None = None
+    """The second's score minus the first's, a fraction."""
+
     low: float | None = None
+    """Lower bound of the difference's 95 % interval, a fraction; None if the scores are not paired."""
+
     high: float | None = None
+    """Upper bound of the difference's 95 % interval, a fraction; None if the scores are not paired."""
+
     p_value: float | None = None
+    """Two-sided p-value of no difference; None if the scores are not paired."""
+
     p_adjusted: float | None = None
+    """The p-value after Holm's correction for the number of methods."""
+
     verdict: Verdict | None = None
+    """Verdict on the difference, from the adjusted p-value."""
+
     pairing: str = ""
+    """What the scores were paired over, or why they were not, in words."""
+
     cost_difference: str | None = None
+    """Why the costs of the two studies cannot be compared, in words; None if they can."""
+
     hyperparameters_differ: tuple[str, ...] = ()
+    """Names of the hyperparameters that differ."""
 
     @property
     def flipped(self) -> bool:
         """Whether the verdict against the baseline is another one in the second study."""
-        found = [row["verdict"] if row else None for row in (self.first, self.second)]
+        found = [result.verdict if result else None for result in (self.first, self.second)]
         return None not in found and found[0] != found[1]
 
 
@@ -89,7 +113,7 @@ def compare_studies(
     known. Elsewhere it is told without one, and why.
     """
     sides = [
-        {_key(*side): side for one in comparisons for side in zip_rows(one)}
+        {_key(side): side for one in comparisons for side in _sides(one)}
         for comparisons in (_renamed(first[1], second[1]), second[1])
     ]
     found = [
@@ -113,11 +137,8 @@ def compare_studies(
     )
 
 
-def zip_rows(comparison: Comparison) -> list[Side]:
-    """Return each row of a comparison with what it rests on."""
-    return [
-        (comparison, row, kept) for row, kept in zip(comparison.rows, comparison.records, strict=True)
-    ]
+def _sides(comparison: Comparison) -> list[Side]:
+    return [Side(comparison, result) for result in comparison.results]
 
 
 def _renamed(first: Sequence[Comparison], second: Sequence[Comparison]) -> list[Comparison]:
@@ -140,8 +161,9 @@ def _renamed(first: Sequence[Comparison], second: Sequence[Comparison]) -> list[
     return renamed
 
 
-def _key(comparison: Comparison, row: Row, kept: MethodRecords) -> tuple[str, str, str, str]:
-    return comparison.backbone, comparison.task, row["method_id"] or row["method"], row["variant"]
+def _key(side: Side) -> tuple[str, str, str, str]:
+    comparison, result = side
+    return comparison.backbone, comparison.task, result.method_id or result.method, result.variant
 
 
 def _method_change(
@@ -149,29 +171,29 @@ def _method_change(
 ) -> tuple[MethodChange, VarianceComponents | None]:
     known = second or first
     assert known is not None  # a key comes from one of the two
-    comparison, row, _ = known
+    comparison, result = known
     method = MethodChange(
         backbone=comparison.backbone,
         task=comparison.task,
-        method=row["method"],
-        variant=row["variant"],
-        first=first[1] if first else None,
-        second=second[1] if second else None,
+        method=result.method,
+        variant=result.variant,
+        first=first.result if first else None,
+        second=second.result if second else None,
     )
     if first is None or second is None:
         return replace(method, pairing=f"only in the {'second' if first is None else 'first'}"), None
     method = replace(
         method,
-        cost_difference=_cost_difference(first[2].cost, second[2].cost),
-        hyperparameters_differ=_differing(first[1], second[1]),
+        cost_difference=_cost_difference(first.result.records.cost, second.result.records.cost),
+        hyperparameters_differ=_differing(first.result, second.result),
     )
-    scores = [side[1]["score_mean"] for side in (first, second)]
-    if None in scores:
+    before, after = first.result.score_mean, second.result.score_mean
+    if before is None or after is None:
         return replace(method, pairing="a score is missing"), None
     why = _not_alike(first, second)
     if why is not None:
-        told = scores[1] - scores[0] if _same_question(first, second) else None
-        return replace(method, difference=told, pairing=f"not paired: {why}"), None
+        difference = after - before if _same_question(first, second) else None
+        return replace(method, difference=difference, pairing=f"not paired: {why}"), None
     effects = _paired(first, second)
     gap = gap_of(effects, margin=margin)
     over = f"{effects.seeds} seed{'' if effects.seeds == 1 else 's'}"
@@ -193,36 +215,43 @@ def _not_alike(first: Side, second: Side) -> str | None:
     """Say why two scores cannot be paired, or nothing."""
     if _task(first) != _task(second):
         return f"the task is {_task(first)}, then {_task(second)}"
-    if first[1]["metric"] != second[1]["metric"]:
-        return f"the metric is {first[1]['metric']}, then {second[1]['metric']}"
-    if first[0].data != second[0].data:
+    if first.result.metric != second.result.metric:
+        return f"the metric is {first.result.metric}, then {second.result.metric}"
+    if first.comparison.data != second.comparison.data:
         return "the data differ"
-    if not set(by_seed(first[2])) & set(by_seed(second[2])):
+    if not set(by_seed(first.result.records)) & set(by_seed(second.result.records)):
         return "no seed is in both"
     return None
 
 
 def _same_question(first: Side, second: Side) -> bool:
-    return (_task(first), first[1]["metric"]) == (_task(second), second[1]["metric"])
+    return (_task(first), first.result.metric) == (_task(second), second.result.metric)
 
 
 def _task(side: Side) -> str:
     """Return the task as its records name it, whatever it was set against."""
-    return side[1]["task"] or side[0].task
+    return side.result.task or side.comparison.task
 
 
 def _paired(first: Side, second: Side) -> VarianceComponents:
     """Take apart the differences of two rows on their common seeds, by example where known."""
-    by = [{record.trial.seed: record for record in side[2].completed} for side in (first, second)]
+    by = [
+        {record.trial.seed: record for record in side.result.records.completed}
+        for side in (first, second)
+    ]
     seeds = [seed for seed in by[0] if seed in by[1]]
     values = [
-        side[0].scores.of([found[seed] for seed in seeds])
+        side.comparison.scores.of([found[seed] for seed in seeds])
         for side, found in zip((first, second), by, strict=True)
     ]
     ours, theirs = values
-    if ours is not None and theirs is not None and first[0].scores.same_examples(second[0].scores):
+    if (
+        ours is not None
+        and theirs is not None
+        and first.comparison.scores.same_examples(second.comparison.scores)
+    ):
         return random_effects(theirs - ours)
-    scores = [by_seed(side[2]) for side in (first, second)]
+    scores = [by_seed(side.result.records) for side in (first, second)]
     return seed_effects([scores[1][seed] - scores[0][seed] for seed in seeds])
 
 
@@ -233,6 +262,6 @@ def _cost_difference(first: Record | None, second: Record | None) -> str | None:
     return differences(ours, theirs) or None
 
 
-def _differing(first: Row, second: Row) -> tuple[str, ...]:
-    ours, theirs = first["hyperparameters"] or {}, second["hyperparameters"] or {}
+def _differing(first: MethodResult, second: MethodResult) -> tuple[str, ...]:
+    ours, theirs = first.hyperparameters or {}, second.hyperparameters or {}
     return tuple(key for key in dict.fromkeys([*ours, *theirs]) if ours.get(key) != theirs.get(key))

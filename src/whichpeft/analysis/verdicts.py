@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from whichpeft.analysis.comparable_groups import MethodRecords
 from whichpeft.analysis.example_scores import ScoresByExample
-from whichpeft.analysis.rows import Row
+from whichpeft.analysis.method_result import MethodResult
 from whichpeft.analysis.statistics.gap import LEVEL, gap_of, judge
 from whichpeft.analysis.statistics.holm import holm
 from whichpeft.analysis.statistics.power import what_decides
@@ -49,28 +50,44 @@ def by_seed(kept: MethodRecords) -> dict[int, float]:
 
 
 def give_verdicts(
-    rows: Sequence[Row], gaps: Sequence[VarianceComponents | None], *, margin: float
-) -> list[str | None]:
-    """Fill in p-values, verdicts and proved margins; return what would decide, row by row.
+    results: Sequence[MethodResult], gaps: Sequence[VarianceComponents | None], *, margin: float
+) -> list[MethodResult]:
+    """Return the results with p-values, verdicts, proved margins and what would decide.
 
-    The rows but the baselines' are one family a variant: of its p-values, adjusted by Holm's method, a
-    verdict takes the adjusted one. So a verdict of better or worse is wrong anywhere in the table
-    in at most 5 % of studies.
+    All methods of a variant but the baseline are one family. A verdict takes the p-value adjusted
+    by Holm's method within it, so in at most 5 % of studies any verdict of better or worse in the
+    table is wrong.
+
+    Parameters
+    ----------
+    results
+        One result per method; those of the baseline have the verdict ``baseline`` already.
+    gaps
+        Variance components of each result's gap to the baseline; None if there is no gap.
+    margin
+        The gap, as a fraction, within which methods count as equivalent.
     """
-    needed: list[str | None] = [None] * len(rows)
-    for variant in dict.fromkeys(row["variant"] for row in rows):
+    judged = list(results)
+    for variant in dict.fromkeys(result.variant for result in results):
         family = {
             place: gap_of(effects, margin=margin)
-            for place, (row, effects) in enumerate(zip(rows, gaps, strict=True))
-            if row["variant"] == variant and row["verdict"] != "baseline" and effects is not None
+            for place, (result, effects) in enumerate(zip(results, gaps, strict=True))
+            if result.variant == variant and result.verdict != "baseline" and effects is not None
         }
         adjusted = holm([gap.p_value for gap in family.values()])
         tests = sum(p is not None for p in adjusted)
         for (place, gap), p in zip(family.items(), adjusted, strict=True):
-            row = rows[place]
-            row["p_value"], row["p_adjusted"], row["proved_margin"] = gap.p_value, p, gap.proved_margin
-            row["verdict"] = judge(gap.mean, p, gap.proved_margin, margin=margin)
-            if row["verdict"] == "undecided":
+            verdict = judge(gap.mean, p, gap.proved_margin, margin=margin)
+            would_decide = None
+            if verdict == "undecided":
                 level = LEVEL / max(tests, 1)
-                needed[place] = what_decides(gap.effects, margin=margin, level=level).sentence
-    return needed
+                would_decide = what_decides(gap.effects, margin=margin, level=level).sentence
+            judged[place] = replace(
+                results[place],
+                p_value=gap.p_value,
+                p_adjusted=p,
+                proved_margin=gap.proved_margin,
+                verdict=verdict,
+                would_decide=would_decide,
+            )
+    return judged

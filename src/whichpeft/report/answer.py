@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from whichpeft.analysis import Comparison, Row
+from whichpeft.analysis import Comparison, MethodResult
 from whichpeft.analysis.choice.candidates import Candidate
 from whichpeft.analysis.choice.choice import Answer, Basis
 from whichpeft.analysis.choice.constraints import Constraints
@@ -130,36 +130,36 @@ def _advice(answer: Answer, comparison: Comparison | None, baseline: str) -> str
     score = f"{points(chosen.score.mean or 0.0):.1f} points"
     if comparison is None:
         return f"Use {_name(chosen)}: {score} on average{_to_baseline(answer, baseline)}."
-    row = next(
-        row
-        for row in comparison.answers
-        if (row["method"], row["variant"]) == (chosen.method, chosen.variant)
+    result = next(
+        result
+        for result in comparison.answers
+        if (result.method, result.variant) == (chosen.method, chosen.variant)
     )
-    base = comparison.baseline_row
+    base = comparison.baseline_result
     if base is None:
-        cost = _absolute(row)
+        cost = _absolute(result)
         return (
-            f"Use {named(row)}: {score}{f', {cost}' if cost else ''}. The baseline "
+            f"Use {named(result)}: {score}{f', {cost}' if cost else ''}. The baseline "
             f"{comparison.baseline} is not in the study, so the loss in score is unknown."
         )
-    if base is row:
+    if base is result:
         margin = f"{points(answer.constraints.margin):.1f}"
         less = "fewer" if answer.constraints.by == "trainable" else "less"
         if len(answer.allowed) == 1:
-            return f"Use {named(row)}: {score}."
+            return f"Use {named(result)}: {score}."
         return (
-            f"Use {named(row)}: {score}. No method with {less} {answer.constraints.cost.words} "
+            f"Use {named(result)}: {score}. No method with {less} {answer.constraints.cost.words} "
             f"is proved to be within {margin} points of the best."
         )
-    if base["score_mean"] is None:
-        return f"Use {named(row)}: {score}. The baseline {named(base)} has no score."
-    costs = _relative(row, base)
+    if base.score_mean is None:
+        return f"Use {named(result)}: {score}. The baseline {named(base)} has no score."
+    costs = _relative(result, base)
     verb = {
-        "equivalent": f"it is equivalent to {named(base)} {proves(row)} points",
-        "better": f"it is better than {named(base)} by {_between(_gap(row))}",
-        "worse": f"it is worse than {named(base)} by {_between(_gap(row))}",
-    }.get(row["verdict"], f"{score}, {_apart(_gap(row), named(base))}")
-    return f"Use {named(row)}: {verb}{f', {costs}' if costs else ''}."
+        "equivalent": f"it is equivalent to {named(base)} {proves(result)} points",
+        "better": f"it is better than {named(base)} by {_between(_gap(result))}",
+        "worse": f"it is worse than {named(base)} by {_between(_gap(result))}",
+    }.get(result.verdict or "", f"{score}, {_apart(_gap(result), named(base))}")
+    return f"Use {named(result)}: {verb}{f', {costs}' if costs else ''}."
 
 
 def _name(candidate: Candidate) -> str:
@@ -170,8 +170,8 @@ def _name(candidate: Candidate) -> str:
     )
 
 
-def _gap(row: Row) -> Interval:
-    return Interval(row["gap_mean"], row["gap_low"], row["gap_high"])
+def _gap(result: MethodResult) -> Interval:
+    return result.gap
 
 
 def _between(gap: Interval) -> str:
@@ -211,24 +211,27 @@ def _to_baseline(answer: Answer, baseline: str) -> str:
     return f"{text} ({points(turned.low):+.1f} to {points(turned.high):+.1f})"
 
 
-def _relative(row: Row, base: Row) -> str:
+def _relative(result: MethodResult, base: MethodResult) -> str:
     """Format costs as shares of the baseline's: ``with 0.5 % of its trained parameters and ...``."""
     parts = []
-    if row["trainable_parameters"] is not None and base["trainable_parameters"]:
-        share = 100 * row["trainable_parameters"] / base["trainable_parameters"]
+    if result.trainable_parameters is not None and base.trainable_parameters:
+        share = 100 * result.trainable_parameters / base.trainable_parameters
         parts.append(f"{show_percent(share)} of its trained parameters")
-    for key, words in (("train_seconds_reduction", "training time"), ("memory_reduction", "memory")):
-        if row[key] is not None:
-            parts.append(f"{100 * (1 - row[key]):.0f} % of its {words}")
+    for reduction, words in (
+        (result.train_seconds_reduction, "training time"),
+        (result.memory_reduction, "memory"),
+    ):
+        if reduction is not None:
+            parts.append(f"{100 * (1 - reduction):.0f} % of its {words}")
     return f"with {join_words(parts)}" if parts else ""
 
 
-def _absolute(row: Row) -> str:
+def _absolute(result: MethodResult) -> str:
     parts = []
-    if row["trainable_percent"] is not None:
-        parts.append(f"{show_percent(row['trainable_percent'])} of the parameters trained")
-    if row["train_seconds"] is not None:
-        parts.append(f"{show_seconds(row['train_seconds'])} of training")
+    if result.trainable_percent is not None:
+        parts.append(f"{show_percent(result.trainable_percent)} of the parameters trained")
+    if result.train_seconds is not None:
+        parts.append(f"{show_seconds(result.train_seconds)} of training")
     return join_words(parts)
 
 
@@ -267,7 +270,7 @@ def _undecided(comparison: Comparison | None) -> list[str]:
     """Name the methods that are undecided against the baseline, with what would decide."""
     if comparison is None:
         return []
-    shown = {named(row) for row in comparison.answers}
+    shown = {named(result) for result in comparison.answers}
     found = [(method, needed) for method, needed in undecided(comparison) if method in shown]
     if not found:
         return []
@@ -286,7 +289,7 @@ def _conditions(study: Study, answer: Answer, comparison: Comparison | None) -> 
     if comparison is not None:
         if comparison.chance is not None:
             parts[0] += f", chance {points(comparison.chance):.1f}"
-        if any(row["seeds"] for row in comparison.rows):
+        if any(result.seeds for result in comparison.results):
             parts.append(interval_over(comparison))
         count = comparison.examples.get("train")
         if count is not None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
-from whichpeft.analysis import Comparison, Row
+from whichpeft.analysis import Comparison, MethodResult
 from whichpeft.report.figures.costs import cost_figures
 from whichpeft.report.figures.efficiency import efficiency
 from whichpeft.report.figures.figure import Figure, Size, titled, undrawn
-from whichpeft.report.figures.figure_data import score_columns
+from whichpeft.report.figures.figure_data import in_points, score_columns
 from whichpeft.report.figures.forest import gap_figures
 from whichpeft.report.figures.frontier import frontiers
 from whichpeft.report.figures.learning_curves import learning_figures
@@ -23,7 +23,17 @@ from whichpeft.report.tables.columns import about, interval_over, with_bounds
 from whichpeft.report.text import UNKNOWN, plain, tuned_note
 from whichpeft.units import points, show_percent, show_seconds
 
-_WORDS = {"trainable_percent": "trainable share", "train_seconds": "training time"}
+
+class _Measure(NamedTuple):
+    """A measurement that a score is drawn against: its key in the data, its name, how it is read."""
+
+    key: str
+    words: str
+    read: Callable[[MethodResult], float | None]
+
+
+_SHARE = _Measure("trainable_percent", "trainable share", lambda result: result.trainable_percent)
+_TIME = _Measure("train_seconds", "training time", lambda result: result.train_seconds)
 
 
 def figures(comparison: Comparison, size: Size, beside: str | None = None) -> dict[str, Figure]:
@@ -54,13 +64,13 @@ def score_against_share(comparison: Comparison, size: Size) -> Figure:
     Point size is training time. What trains nothing has no place on a log axis, and a baseline
     that trains everything is the line alone: the caption gives the one and the line the other.
     """
-    base = comparison.baseline_row
+    base = comparison.baseline_result
     drawn = [
-        row
-        for row in comparison.answers
-        if row["score_mean"] is not None
-        and (row["trainable_percent"] or 0) > 0
-        and not (row is base and row["trainable_percent"] > 99)
+        result
+        for result in comparison.answers
+        if result.score_mean is not None
+        and (result.trainable_percent or 0) > 0
+        and not (result is base and (result.trainable_percent or 0) > 99)
     ]
     axes = Axes(
         x_title="trainable parameters, % of the adapted model",
@@ -71,15 +81,15 @@ def score_against_share(comparison: Comparison, size: Size) -> Figure:
         size_title="train time, s",
     )
     line = None
-    if base is not None and base["score_mean"] is not None:
-        line = points(base["score_mean"]), f"{plain(base['method'])} {points(base['score_mean']):.1f}"
+    if base is not None and base.score_mean is not None:
+        line = points(base.score_mean), f"{plain(base.method)} {points(base.score_mean):.1f}"
     return _scatter_figure(
         comparison,
         size,
         axes,
         drawn,
-        x="trainable_percent",
-        point_size="train_seconds",
+        x=_SHARE,
+        point_size=_TIME,
         line=line,
         title="Score against trainable share",
         reading=f"Point size: train time.{f' Dashed: {plain(comparison.baseline)}.' if line else ''}",
@@ -89,9 +99,9 @@ def score_against_share(comparison: Comparison, size: Size) -> Figure:
 def score_against_time(comparison: Comparison, size: Size) -> Figure:
     """Draw score against training time; point size is the trainable share."""
     drawn = [
-        row
-        for row in comparison.answers
-        if row["score_mean"] is not None and (row["train_seconds"] or 0) > 0
+        result
+        for result in comparison.answers
+        if result.score_mean is not None and (result.train_seconds or 0) > 0
     ]
     axes = Axes(
         x_title="train time of one trial, s",
@@ -108,8 +118,8 @@ def score_against_time(comparison: Comparison, size: Size) -> Figure:
         size,
         axes,
         drawn,
-        x="train_seconds",
-        point_size="trainable_percent",
+        x=_TIME,
+        point_size=_SHARE,
         line=None,
         title="Score against training time",
         reading="Point size: trainable share.",
@@ -120,35 +130,35 @@ def _scatter_figure(
     comparison: Comparison,
     size: Size,
     axes: Axes,
-    drawn: Sequence[Row],
+    drawn: Sequence[MethodResult],
     *,
-    x: str,
-    point_size: str,
+    x: _Measure,
+    point_size: _Measure,
     line: tuple[float, str] | None,
     title: str,
     reading: str,
 ) -> Figure:
-    look = looks([row["method"] for row in comparison.rows])
+    look = looks([result.method for result in comparison.results])
     dots = [
         Point(
-            name=plain(row["method"]),
-            x=row[x],
-            y=points(row["score_mean"]),
-            low=None if row["score_low"] is None else points(row["score_low"]),
-            high=None if row["score_high"] is None else points(row["score_high"]),
-            size=row[point_size],
-            colour=look[row["method"]].colour,
-            shape=look[row["method"]].shape,
+            name=plain(result.method),
+            x=x.read(result) or 0.0,
+            y=points(result.score_mean or 0.0),
+            low=in_points(result.score).low,
+            high=in_points(result.score).high,
+            size=point_size.read(result),
+            colour=look[result.method].colour,
+            shape=look[result.method].shape,
             facts=(
-                ("score", with_bounds(row, "score")),
-                ("trainable", _shown(row["trainable_percent"], show_percent)),
-                ("train time", _shown(row["train_seconds"], show_seconds)),
+                ("score", with_bounds(result.score)),
+                ("trainable", _shown(result.trainable_percent, show_percent)),
+                ("train time", _shown(result.train_seconds, show_seconds)),
             ),
         )
-        for row in drawn
+        for result in drawn
     ]
     if not dots:
-        why = f"no method that trains has both a score and its {_WORDS[x]}"
+        why = f"no method that trains has both a score and its {x.words}"
         return undrawn(why, size, title=title, about=about(comparison))
     spec = scatter(dots, axes, line=line)
     left_out = _left_out(comparison, drawn, x, line is not None)
@@ -156,21 +166,24 @@ def _scatter_figure(
     bars = f" Bars: 95 % interval over {interval_over(comparison)}." if barred else ""
     hollow = " Hollow: size not measured." if any(dot.size is None for dot in dots) else ""
     caption = f"{reading}{hollow}{bars}{tuned_note(comparison)}{left_out}"
-    table = [score_columns(row) | {key: row[key] for key in (x, point_size)} for row in drawn]
+    table = [
+        score_columns(result) | {measure.key: measure.read(result) for measure in (x, point_size)}
+        for result in drawn
+    ]
     return titled(spec, size, title=title, about=about(comparison), caption=caption, rows=table)
 
 
-def _left_out(comparison: Comparison, drawn: Sequence[Row], x: str, has_line: bool) -> str:
+def _left_out(comparison: Comparison, drawn: Sequence[MethodResult], x: _Measure, has_line: bool) -> str:
     """Say which methods are not drawn and why, with their score where there is one."""
     idle: list[str] = []
     unmeasured: list[str] = []
-    for row in comparison.answers:
-        if row in drawn or (has_line and row is comparison.baseline_row):
+    for result in comparison.answers:
+        if result in drawn or (has_line and result is comparison.baseline_result):
             continue
-        name = plain(row["method"])
-        if row["score_mean"] is not None:
-            name += f" {points(row['score_mean']):.1f}"
-        (idle if row[x] == 0 and row["score_mean"] is not None else unmeasured).append(name)
+        name = plain(result.method)
+        if result.score_mean is not None:
+            name += f" {points(result.score_mean):.1f}"
+        (idle if x.read(result) == 0 and result.score_mean is not None else unmeasured).append(name)
     text = f" Trains nothing, so has no place here: {', '.join(idle)}." if idle else ""
     return text + (f" Not drawn, no measurement: {', '.join(unmeasured)}." if unmeasured else "")
 

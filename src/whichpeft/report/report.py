@@ -15,13 +15,12 @@ from whichpeft.analysis import (
     AcrossTasks,
     Comparison,
     Predictions,
-    Row,
     comparisons,
     with_pscp,
 )
 from whichpeft.analysis.across_backbones import AcrossBackbones
 from whichpeft.analysis.learning import Curves
-from whichpeft.analysis.rows import COUNTS, IDENTITY
+from whichpeft.analysis.method_result import COUNTS, IDENTITY, Row
 from whichpeft.errors import NewerRecord, RecordError
 from whichpeft.records import Record, Store
 from whichpeft.report.contents import ReportContents
@@ -125,7 +124,7 @@ class Report:
     @property
     def rows(self) -> list[Row]:
         """Return one dict for each backbone, task and method, with the keys of `table`."""
-        return [row for comparison in self.comparisons for row in comparison.rows]
+        return [result.as_row() for comparison in self.comparisons for result in comparison.results]
 
     @property
     def notes(self) -> list[str]:

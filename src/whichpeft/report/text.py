@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 
-from whichpeft.analysis import Comparison, Row
+from whichpeft.analysis import Comparison, MethodResult
 
 UNKNOWN = "\N{EN DASH}"
 
@@ -18,9 +18,9 @@ def plain(text: object) -> str:
     return " ".join(kept.split())
 
 
-def named(row: Row) -> str:
+def named(result: MethodResult) -> str:
     """Return a row's method as written by the user, marked if its hyperparameters are tuned."""
-    return plain(row["method"]) + (" (tuned)" if row["variant"] == "tuned" else "")
+    return plain(result.method) + (" (tuned)" if result.variant == "tuned" else "")
 
 
 def tuned_note(comparison: Comparison) -> str:
@@ -28,8 +28,8 @@ def tuned_note(comparison: Comparison) -> str:
     if not comparison.searches:
         return ""
     rest = [
-        plain(row["method"])
-        for row in comparison.answers
-        if row["variant"] != "tuned" and row["score_mean"] is not None
+        plain(result.method)
+        for result in comparison.answers
+        if result.variant != "tuned" and result.score_mean is not None
     ]
     return f" Hyperparameters: tuned{'; defaults for ' if rest else ''}{', '.join(rest)}."

@@ -4,27 +4,27 @@ from __future__ import annotations
 
 import math
 
-from whichpeft.analysis import Comparison, Row
+from whichpeft.analysis import Comparison, MethodResult
 from whichpeft.report.text import UNKNOWN, named, plain
 from whichpeft.units import points
 
 
-def verdict(row: Row) -> str:
+def verdict(result: MethodResult) -> str:
     """Format a verdict, marked if its method was not tuned: ``worse, untuned``."""
-    if row["verdict"] is None:
+    if result.verdict is None:
         return UNKNOWN
-    return f"{row['verdict']}, untuned" if _untuned(row) else str(row["verdict"])
+    return f"{result.verdict}, untuned" if _untuned(result) else str(result.verdict)
 
 
-def proves(row: Row) -> str:
+def proves(result: MethodResult) -> str:
     """Format the smallest margin that is proved, in points: ``within 2.4``. Never rounded down."""
-    margin = row["proved_margin"]
+    margin = result.proved_margin
     return UNKNOWN if margin is None else f"within {math.ceil(10 * points(margin) - 1e-6) / 10:.1f}"
 
 
 def verdict_notes(comparison: Comparison) -> list[str]:
     """Explain the verdicts, and their limits if nothing was tuned."""
-    found = {row["verdict"] for row in comparison.rows} - {None, "baseline"}
+    found = {result.verdict for result in comparison.results} - {None, "baseline"}
     if not found:
         return []
     baseline, margin = plain(comparison.baseline), f"{points(comparison.margin):.3g}"
@@ -32,9 +32,11 @@ def verdict_notes(comparison: Comparison) -> list[str]:
         f"verdicts: equivalent to {baseline} within {margin} points (two one-sided tests at 5 %), "
         "otherwise better or worse (5 % for all methods together, Holm), otherwise undecided"
     )
-    notes = [f"{meant}; what would decide is computed for 80 % power" if comparison.decides else meant]
-    tuned = any(row["variant"] == "tuned" for row in comparison.rows)
-    if not tuned and any(map(_untuned, comparison.rows)):
+    notes = [
+        f"{meant}; what would decide is computed for 80 % power" if undecided(comparison) else meant
+    ]
+    tuned = any(result.variant == "tuned" for result in comparison.results)
+    if not tuned and any(map(_untuned, comparison.results)):
         notes.append(
             "untuned: every method ran with its default hyperparameters; verdicts apply to these, and "
             "tuning every method equally (--tuning-trials) may change them"
@@ -45,13 +47,13 @@ def verdict_notes(comparison: Comparison) -> list[str]:
 def undecided(comparison: Comparison) -> list[tuple[str, str]]:
     """Return each undecided method with what would decide it."""
     return [
-        (named(row), comparison.decides[key])
-        for row in comparison.rows
-        if (key := (row["method"], row["variant"])) in comparison.decides
+        (named(result), result.would_decide)
+        for result in comparison.results
+        if result.would_decide is not None
     ]
 
 
-def _untuned(row: Row) -> bool:
+def _untuned(result: MethodResult) -> bool:
     """Whether a verdict rests on default hyperparameters; a method that trains nothing has none."""
-    decided = row["verdict"] in ("equivalent", "better", "worse")
-    return decided and row["variant"] == "default" and row["trainable_parameters"] != 0
+    decided = result.verdict in ("equivalent", "better", "worse")
+    return decided and result.variant == "default" and not result.trains_nothing

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from whichpeft.analysis import Comparison, Row
+from whichpeft.analysis import Comparison, MethodResult
 from whichpeft.methods import PeftMethod, methods
 from whichpeft.records import Record, Store
 from whichpeft.report.figures.render import slugs
@@ -30,7 +30,6 @@ from whichpeft.units import (
 )
 
 if TYPE_CHECKING:
-    from whichpeft.analysis.comparable_groups import MethodRecords
     from whichpeft.report import Report
 
 CARD = "README.md"
@@ -41,34 +40,26 @@ _METRICS = {
     "spearman": "spearmanr",
     "macro_f1": "f1",
 }
-_COSTS: tuple[tuple[str, str, Any], ...] = (
-    ("trainable_parameters", "trainable parameters", show_count),
-    ("trainable_percent", "share of all parameters", show_percent),
-    ("train_seconds", "training time", show_seconds),
-    ("peak_memory_bytes", "peak training memory", show_bytes),
-    ("adapter_bytes", "size on disk", show_bytes),
-    ("inference_milliseconds", "inference time per example", show_milliseconds),
-)
 
 
 def write_cards(report: Report, folder: Path) -> list[Path]:
     """Write a card into each adapter folder of a run, replacing the card that PEFT writes."""
     store, written = Store(folder), []
     for comparison in report.comparisons:
-        for row, kept in zip(comparison.rows, comparison.records, strict=True):
-            for record in kept.completed:
+        for result in comparison.results:
+            for record in result.records.completed:
                 target = store.adapter_folder(record.trial.fingerprint)
                 # A method that trains nothing leaves an empty folder.
                 filled = target.is_dir() and any(path.name != CARD for path in target.iterdir())
                 if filled and target / CARD not in written:
-                    text = card(report, comparison, row, kept, record, target)
+                    text = card(report, comparison, result, record, target)
                     write_whole(target / CARD, text.encode())
                     written.append(target / CARD)
     return written
 
 
 def card(
-    report: Report, comparison: Comparison, row: Row, kept: MethodRecords, record: Record, adapter: Path
+    report: Report, comparison: Comparison, result: MethodResult, record: Record, adapter: Path
 ) -> str:
     """Return the model card of one trial's adapter.
 
@@ -79,8 +70,8 @@ def card(
     ----------
     report
         The report of the run.
-    comparison, row, kept
-        The trial's comparison, and the method's row and records in it.
+    comparison, result
+        The trial's comparison, and the method's result in it.
     record
         The trial's record.
     adapter
@@ -99,7 +90,7 @@ def card(
     tags += sorted({str(config.get("peft_type", "")).lower() for config in configs} - {""})
     name = slugs([f"{trial.backbone}-{trial.task}-{trial.method}"])[0]
     task_type = "text-generation" if _writes(record) else "text-classification"
-    task_type = "image-classification" if _reads_images(kept) else task_type
+    task_type = "image-classification" if _reads_images(result) else task_type
     data = ModelCardData(
         base_model=None if Path(base).is_dir() else base,
         datasets=_hub_data(source),
@@ -118,13 +109,11 @@ def card(
             )
         ],
     )
-    return (
-        f"---\n{data.to_yaml().strip()}\n---\n\n{_text(report, comparison, row, kept, record, adapter)}"
-    )
+    return f"---\n{data.to_yaml().strip()}\n---\n\n{_text(report, comparison, result, record, adapter)}"
 
 
 def _text(
-    report: Report, comparison: Comparison, row: Row, kept: MethodRecords, record: Record, adapter: Path
+    report: Report, comparison: Comparison, result: MethodResult, record: Record, adapter: Path
 ) -> str:
     trial, setting = record.trial, record.setting
     configs = _configs(adapter)
@@ -132,25 +121,25 @@ def _text(
     peft_type = str(single["peft_type"]) if single else ""
     loads_with = _loads_with(peft_type) if single else "whichpeft"
     kind = "CausalLM" if _writes(record) else "SequenceClassification"
-    kind = "ImageClassification" if _reads_images(kept) else kind
-    mean = with_bounds(row, "score") if row["score_low"] is not None else ""
+    kind = "ImageClassification" if _reads_images(result) else kind
+    mean = with_bounds(result.score) if result.score_low is not None else ""
     score = record.value("score", "test") or 0.0
     budget = {key: value for key, value in _budget(trial.budget).items() if value is not None}
     return str(
         template("card.md.j2").render(
-            method=plain(named(row)),
+            method=plain(named(result)),
             method_id=trial.method_id,
             backbone=plain(trial.backbone),
             task=plain(trial.task),
             seed=trial.seed,
             study=plain(report.study.name),
-            metric=plain(row["metric"] or "score"),
+            metric=plain(result.metric or "score"),
             score=f"{points(score):.1f}",
             mean=f"{mean} points, 95 % interval" if mean else "",
-            seeds=counted(len(row["seeds"]), "seed"),
-            verdict="" if row["verdict"] in (None, "baseline") else verdict(row),
+            seeds=counted(len(result.seeds), "seed"),
+            verdict="" if result.verdict in (None, "baseline") else verdict(result),
             baseline=plain(comparison.baseline),
-            costs=[(what, show(row[key])) for key, what, show in _COSTS if row[key] is not None],
+            costs=_costs(result),
             loads_with=loads_with,
             peft_type=peft_type,
             head=(adapter / "head.safetensors").is_file(),
@@ -199,8 +188,22 @@ def _loads_with(peft_type: str) -> str:
     )
 
 
-def _reads_images(kept: MethodRecords) -> bool:
-    return kept.cost is not None and kept.cost.value("tokens_per_second") is None
+def _costs(result: MethodResult) -> list[tuple[str, str]]:
+    """Return what was measured of a method's costs, in words and numbers."""
+    costs: tuple[tuple[str, float | None, Callable[[float], str]], ...] = (
+        ("trainable parameters", result.trainable_parameters, show_count),
+        ("share of all parameters", result.trainable_percent, show_percent),
+        ("training time", result.train_seconds, show_seconds),
+        ("peak training memory", result.peak_memory_bytes, show_bytes),
+        ("size on disk", result.adapter_bytes, show_bytes),
+        ("inference time per example", result.inference_milliseconds, show_milliseconds),
+    )
+    return [(what, show(value)) for what, value, show in costs if value is not None]
+
+
+def _reads_images(result: MethodResult) -> bool:
+    cost = result.records.cost
+    return cost is not None and cost.value("tokens_per_second") is None
 
 
 def _writes(record: Record) -> bool:

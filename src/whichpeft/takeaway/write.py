@@ -68,21 +68,21 @@ def write_takeaway(report: Report, choices: Choices, *, folder: Path, out: Path)
     for comparison, answer in zip(report.comparisons, choices.answers, strict=False):
         chosen = answer.chosen
         if chosen is not None:
-            kept = next(
-                kept
-                for kept, row in zip(comparison.records, comparison.rows, strict=True)
-                if (row["method"], row["variant"]) == (chosen.method, chosen.variant)
+            result = next(
+                result
+                for result in comparison.results
+                if (result.method, result.variant) == (chosen.method, chosen.variant)
             )
-            assert kept.trial is not None  # it has a score
-            found.append((answer, chosen, kept, restore(kept.trial, report.study), comparison))
+            trial = result.records.trial
+            assert trial is not None  # it has a score
+            found.append((answer, chosen, result, restore(trial, report.study), comparison))
     names = slugs([f"{answer.backbone}-{' '.join(answer.tasks)}" for answer, *_ in found])
     written = []
-    for name, (answer, chosen, kept, restored, comparison) in zip(names, found, strict=True):
+    for name, (answer, chosen, result, restored, comparison) in zip(names, found, strict=True):
         target = out if len(found) == 1 else out / name
-        best = _write(answer, chosen, kept, restored, Store(folder), target)
+        best = _write(answer, chosen, result.records, restored, Store(folder), target)
         if best is not None:
-            row = comparison.rows[comparison.records.index(kept)]
-            text = card(report, comparison, row, kept, best, target / "adapter")
+            text = card(report, comparison, result, best, target / "adapter")
             write_whole(target / "adapter" / CARD, text.encode())
         written.append(target)
     return written

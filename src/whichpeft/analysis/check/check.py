@@ -13,7 +13,6 @@ from whichpeft.analysis.check.findings import AGAIN, Finding
 from whichpeft.analysis.check.methods import (
     failure,
     method_findings,
-    pairs,
     search_findings,
     settings_findings,
 )
@@ -40,7 +39,7 @@ def check(
     compared = comparisons(study, records)
     findings += fairness(study, compared)
     for comparison in compared:
-        findings += _placed(comparison, prediction_findings(comparison.records, predictions))
+        findings += _placed(comparison, prediction_findings(comparison, predictions))
     findings += [failure(record) for record in records if record.outcome.status == "failed"]
     return _problems_first(findings)
 
@@ -58,7 +57,7 @@ def fairness(study: Study, compared: Sequence[Comparison]) -> list[Finding]:
                 *_references(comparison),
                 *settings_findings(comparison),
                 *search_findings(study, comparison),
-                *(found for pair in pairs(comparison) for found in method_findings(study, *pair)),
+                *(found for result in comparison.results for found in method_findings(study, result)),
             ),
         )
     return _problems_first(findings)
@@ -131,21 +130,20 @@ def _apart(compared: Sequence[Comparison]) -> Iterator[Finding]:
 
 def _references(comparison: Comparison) -> Iterator[Finding]:
     """Look for what methods are held against."""
-    rows = comparison.rows
-    if comparison.baseline_row is None:
+    if comparison.baseline_result is None:
         yield Finding(
             severity="problem",
             what=f"the baseline {comparison.baseline} is not among the methods, so there are no gaps",
             fix=f"add --method {comparison.baseline}, or name another with --baseline",
         )
-    known = [row for row in rows if row["trainable_parameters"] is not None]
-    if known and not any(row["parameter_reduction"] == 0 for row in known):
+    known = [result for result in comparison.results if result.trainable_parameters is not None]
+    if known and not any(result.parameter_reduction == 0 for result in known):
         yield Finding(
             severity="note",
             what="no method trains the whole model, so it is not known what there is to reach",
             fix="add --method full where it fits",
         )
-    if known and not any(row["adapter_parameters"] == 0 and row["head_parameters"] for row in known):
+    if known and not any(result.adapter_parameters == 0 and result.head_parameters for result in known):
         yield Finding(
             severity="note",
             what="no method trains the head alone, so it is not known what an adapter adds",

@@ -5,31 +5,27 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from whichpeft.analysis.check.findings import AGAIN, RETRY, Finding, file_of
-from whichpeft.analysis.comparable_groups import MethodRecords, same_method
+from whichpeft.analysis.comparable_groups import same_method
 from whichpeft.analysis.comparison import Comparison
-from whichpeft.analysis.rows import Row
+from whichpeft.analysis.method_result import MethodResult
 from whichpeft.records import Record
-from whichpeft.records.comparability import differences, kinds_of
+from whichpeft.records.comparability import Kind, differences, kinds_of
 from whichpeft.records.selection import best_trial
 from whichpeft.study import Study
 
 
-def pairs(comparison: Comparison) -> Iterator[tuple[MethodRecords, Row]]:
-    return zip(comparison.records, comparison.rows, strict=True)
-
-
 def settings_findings(comparison: Comparison) -> Iterator[Finding]:
     """Look for scores and costs that were taken in another setting than the rest."""
-    for scores, alike, what in (
-        (True, comparison.scores_alike, "scores"),
-        (False, comparison.costs_alike, "costs"),
-    ):
-        kinds = [
-            kinds_of(kept.completed if scores else [kept.cost] if kept.cost else [], scores=scores)
-            for kept in comparison.records
+    for scores, what in ((True, "scores"), (False, "costs")):
+        kinds = [_kinds(result, scores=scores) for result in comparison.results]
+        comparable = [
+            result.comparable_scores if scores else result.comparable_costs
+            for result in comparison.results
         ]
-        reference = next((own[0] for own, fits in zip(kinds, alike, strict=True) if own and fits), None)
-        for kept, own, fits in zip(comparison.records, kinds, alike, strict=True):
+        reference = next(
+            (own[0] for own, fits in zip(kinds, comparable, strict=True) if own and fits), None
+        )
+        for result, own, fits in zip(comparison.results, kinds, comparable, strict=True):
             if not own or fits:
                 continue
             if len(own) > 1 or reference is None:
@@ -40,16 +36,23 @@ def settings_findings(comparison: Comparison) -> Iterator[Finding]:
                 severity="problem",
                 what=f"its {what} cannot be compared: {differing}",
                 fix="run all methods in one setting, with another --out",
-                method=kept.method,
+                method=result.method,
             )
+
+
+def _kinds(result: MethodResult, *, scores: bool) -> list[Kind]:
+    """Return the settings that the scores, or the costs, were taken in."""
+    cost = result.records.cost
+    return kinds_of(result.records.completed if scores else [cost] if cost else [], scores=scores)
 
 
 def search_findings(study: Study, comparison: Comparison) -> Iterator[Finding]:
     """Look for methods that were tuned with less effort than the study asks for."""
     asked = study.budget.tuning_trials
     seen = set()
-    for kept, row in pairs(comparison):
-        trains = row["trainable_parameters"] != 0 and row["status"] != "refused"
+    for result in comparison.results:
+        kept = result.records
+        trains = not result.trains_nothing and result.status != "refused"
         if not asked or not trains or kept.trial is None or kept.method in seen:
             continue
         seen.add(kept.method)
@@ -86,13 +89,14 @@ def search_findings(study: Study, comparison: Comparison) -> Iterator[Finding]:
             )
 
 
-def method_findings(study: Study, kept: MethodRecords, row: Row) -> Iterator[Finding]:
+def method_findings(study: Study, result: MethodResult) -> Iterator[Finding]:
     """Look at the records of one method."""
+    kept = result.records
     variant = " as tuned" if kept.variant == "tuned" else ""
-    if row["status"] == "refused":
+    if result.status == "refused":
         yield Finding(
             severity="note",
-            what=f"it was refused: {row['error']}",
+            what=f"it was refused: {result.error}",
             fix="nothing has to be done",
             method=kept.method,
         )

@@ -9,6 +9,7 @@ import numpy as np
 
 from whichpeft.analysis.check.findings import Finding
 from whichpeft.analysis.comparable_groups import MethodRecords
+from whichpeft.analysis.comparison import Comparison
 from whichpeft.analysis.example_scores import Predictions
 from whichpeft.errors import RecordError
 from whichpeft.metrics.metric import Array
@@ -17,8 +18,9 @@ from whichpeft.records import Record
 _RETRY = "delete the records and run the study again"
 
 
-def prediction_findings(methods: Sequence[MethodRecords], predictions: Predictions) -> Iterator[Finding]:
+def prediction_findings(comparison: Comparison, predictions: Predictions) -> Iterator[Finding]:
     """Go through what is doubtful of the predictions of methods that are compared with each other."""
+    methods = [result.records for result in comparison.results]
     done = {
         record.trial.fingerprint: (kept.method, record) for kept in methods for record in kept.completed
     }

@@ -6,9 +6,9 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from whichpeft.analysis.choice.constraints import COSTS, Constraints
+from whichpeft.analysis.choice.constraints import COSTS, Constraints, Cost
 from whichpeft.analysis.comparison import Comparison
-from whichpeft.analysis.rows import Row
+from whichpeft.analysis.method_result import MethodResult
 from whichpeft.analysis.statistics.intervals import Interval
 
 UNKNOWN = Interval(None, None, None)
@@ -52,38 +52,39 @@ class Candidate:
         return not self.excluded
 
 
-def candidates_of(comparison: Comparison, constraints: Constraints) -> list[tuple[Candidate, int]]:
-    """Return a candidate for each answer of a comparison, with the place of its row."""
+def candidates_of(
+    comparison: Comparison, constraints: Constraints
+) -> list[tuple[Candidate, MethodResult]]:
+    """Return a candidate for each answer of a comparison, with its result.
+
+    The place of a candidate is its place among those whose scores can be compared.
+    """
     found = []
-    answers = comparison.answers
-    for place, row in enumerate(comparison.rows):
-        if not any(row is answer for answer in answers):
-            continue
-        alike = comparison.costs_alike[place]
-        compared = row["status"] == "completed" and comparison.scores_alike[place]
+    compared = 0
+    for result in comparison.answers:
         candidate = Candidate(
-            method=row["method"],
-            method_id=row["method_id"],
-            variant=row["variant"],
-            trains=row["trainable_parameters"] != 0 and row["method"] != _TRAINS_NOTHING,
-            score=Interval(row["score_mean"], row["score_low"], row["score_high"]),
-            costs={name: cost.value(row, alike=alike) for name, cost in COSTS.items()},
-            limited={name: cost.limited(row, alike=alike) for name, cost in COSTS.items()},
-            place=place if compared else None,
+            method=result.method,
+            method_id=result.method_id,
+            variant=result.variant,
+            trains=not result.trains_nothing and result.method != _TRAINS_NOTHING,
+            score=result.score,
+            costs={name: cost.value(result) for name, cost in COSTS.items()},
+            limited={name: cost.limited(result) for name, cost in COSTS.items()},
         )
-        found.append((_judged(candidate, row, constraints, compared=compared, alike=alike), place))
+        if result.status == "completed" and result.comparable_scores:
+            candidate = replace(candidate, place=compared)
+            compared += 1
+        found.append((_judged(candidate, result, constraints), result))
     return found
 
 
-def _judged(
-    candidate: Candidate, row: Row, constraints: Constraints, *, compared: bool, alike: bool
-) -> Candidate:
+def _judged(candidate: Candidate, result: MethodResult, constraints: Constraints) -> Candidate:
     """Return a candidate with the reasons why it may not be chosen."""
     reasons: list[str] = []
-    done = row["status"] == "completed"
+    done = result.status == "completed"
     if not done:
-        reasons.append(f"{row['status']}: {row['error'] or 'no reason was given'}")
-    elif not compared:
+        reasons.append(f"{result.status}: {result.error or 'no reason was given'}")
+    elif not result.comparable_scores:
         reasons.append("its scores were taken in another setting")
     elif not candidate.trains:
         reasons.append("it trains nothing: it is what training has to beat")
@@ -91,21 +92,22 @@ def _judged(
     for name, limit in constraints.limits.items():
         cost, value = COSTS[name], candidate.limited[name]
         if value is None and done:
-            reasons.append(f"{cost.words} {_unmeasured(row, cost.key, alike)}")
+            reasons.append(f"{cost.words} {_unmeasured(result, cost)}")
         elif value is not None and value > limit:
             over.append(name)
             needs, allows = cost.shown_limit(value), cost.shown_limit(limit)
             barely = f" by {value / limit - 1:.1%}" if needs == allows else ""
             reasons.append(f"{cost.words} {needs} is over {allows}{barely}")
-    if done and constraints.by not in constraints.limits and candidate.costs[constraints.by] is None:
-        reasons.append(f"{constraints.cost.words} {_unmeasured(row, constraints.cost.key, alike)}")
-    # What is over a limit is out of the question, whatever else is not known of it.
-    settled = not reasons or over or not candidate.trains or row["status"] == "refused"
+    by = constraints.by
+    if done and by not in constraints.limits and candidate.costs[by] is None:
+        reasons.append(f"{constraints.cost.words} {_unmeasured(result, constraints.cost)}")
+    # A method over a limit is ruled out, whatever else is unknown about it.
+    settled = not reasons or over or not candidate.trains or result.status == "refused"
     return replace(candidate, excluded=tuple(reasons), over=tuple(over), still_open=not settled)
 
 
-def _unmeasured(row: Row, key: str, alike: bool) -> str:
-    if row[key] is not None and not alike:
+def _unmeasured(result: MethodResult, cost: Cost) -> str:
+    if cost.read(result) is not None and not result.comparable_costs:
         return "was measured in another setting"
     return "was not measured"
 

@@ -31,7 +31,6 @@ from whichpeft.analysis.choice.candidates import (
 )
 from whichpeft.analysis.choice.constraints import Constraints
 from whichpeft.analysis.choice.evidence import Evidence, EvidenceAcrossTasks, TrialEvidence, gather
-from whichpeft.analysis.comparable_groups import MethodRecords
 from whichpeft.analysis.comparison import Comparison
 from whichpeft.analysis.frontier import TIE, frontier_probability
 from whichpeft.analysis.statistics.gap import LEVEL
@@ -80,23 +79,18 @@ def choose(comparison: Comparison, constraints: Constraints, *, rng: np.random.G
 
     What trains nothing is shown and never chosen: it is what training has to beat.
     """
-    candidates: list[Candidate] = []
-    kept: list[MethodRecords] = []
-    for candidate, place in candidates_of(comparison, constraints):
-        if candidate.place is not None:
-            candidate = replace(candidate, place=len(kept))
-            kept.append(comparison.records[place])
-        candidates.append(candidate)
-    evidence = gather(kept, comparison.scores, rng=rng) if kept else None
+    found = candidates_of(comparison, constraints)
+    compared = [result.records for candidate, result in found if candidate.place is not None]
+    evidence = gather(compared, comparison.scores, rng=rng) if compared else None
     return decide(
         Answer(
             backbone=comparison.backbone,
             tasks=(comparison.task,),
             metric=comparison.metric,
             constraints=constraints,
-            candidates=tuple(candidates),
+            candidates=tuple(candidate for candidate, _ in found),
             evidence=evidence,
-            notes=tuple(comparison.notes),
+            notes=comparison.notes,
         )
     )
 

@@ -6,8 +6,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from whichpeft.analysis.frontier import cost_of
-from whichpeft.analysis.rows import Row
+from whichpeft.analysis.method_result import MethodResult
 from whichpeft.analysis.statistics.gap import MARGIN
 from whichpeft.errors import StudyError, unknown
 from whichpeft.units import (
@@ -25,52 +24,101 @@ from whichpeft.units import (
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Cost:
-    """A cost that a method can be chosen by, and that can be limited.
-
-    key: of a row, what is compared; limit_key: what a limit is held against, where it is another.
-    words: its name in a sentence; title: in a table.
-    machine: whether it depends on the machine, so that it is compared within one setting only.
-    """
+    """A cost that a method can be chosen by, and that can be limited."""
 
     key: str
+    """Name of the cost in rows, which ends in its unit."""
+
+    read: Callable[[MethodResult], float | None]
+    """Returns the cost of a result in that unit; None if it was not measured."""
+
     words: str
+    """Name of the cost in a sentence."""
+
     title: str
+    """Name of the cost in the heading of a table."""
+
     show: Callable[[float], str]
-    limit_key: str = ""
+    """Formats a value."""
+
+    read_limited: Callable[[MethodResult], float | None] | None = None
+    """Returns what a limit applies to if that is not the cost itself."""
+
     show_limit: Callable[[float], str] | None = None
+    """Formats a limit if that is not done by `show`."""
+
     machine: bool = True
+    """Whether the cost depends on the machine, so that only one setting can be compared."""
 
-    def value(self, row: Row, *, alike: bool) -> float | None:
-        """Return what a row costs, None where it is not known in a setting that can be compared."""
-        return cost_of(row, self.key) if alike or not self.machine else None
+    of_training: bool = False
+    """Whether a method that trains nothing costs nothing, although nothing was measured."""
 
-    def limited(self, row: Row, *, alike: bool) -> float | None:
-        """Return what a limit is held against."""
-        if not self.limit_key:
-            return self.value(row, alike=alike)
-        return None if row[self.limit_key] is None else float(row[self.limit_key])
+    def value(self, result: MethodResult) -> float | None:
+        """Return the cost of a result; None if it is not known in a setting that can be compared."""
+        return self.measured(result) if result.comparable_costs or not self.machine else None
+
+    def measured(self, result: MethodResult) -> float | None:
+        """Return the cost of a result, whether or not its setting can be compared."""
+        if self.of_training and result.trains_nothing:
+            return 0.0
+        return _as_float(self.read(result))
+
+    def limited(self, result: MethodResult) -> float | None:
+        """Return what a limit applies to."""
+        if self.read_limited is None:
+            return self.value(result)
+        return _as_float(self.read_limited(result))
 
     def shown_limit(self, value: float) -> str:
+        """Format a limit."""
         return (self.show_limit or self.show)(value)
 
 
+def _as_float(value: float | None) -> float | None:
+    return None if value is None else float(value)
+
+
 COSTS: Mapping[str, Cost] = {
-    "time": Cost(key="train_seconds", words="training time", title="train time", show=show_seconds),
+    "time": Cost(
+        key="train_seconds",
+        read=lambda result: result.train_seconds,
+        words="training time",
+        title="train time",
+        show=show_seconds,
+        of_training=True,
+    ),
     "trainable": Cost(
         key="trainable_parameters",
+        read=lambda result: result.trainable_parameters,
         words="trainable parameters",
         title="trainable",
         show=show_count,
-        limit_key="trainable_percent",
+        read_limited=lambda result: result.trainable_percent,
         show_limit=show_percent,
         machine=False,
     ),
-    "memory": Cost(key="peak_memory_bytes", words="peak memory", title="peak memory", show=show_bytes),
+    "memory": Cost(
+        key="peak_memory_bytes",
+        read=lambda result: result.peak_memory_bytes,
+        words="peak memory",
+        title="peak memory",
+        show=show_bytes,
+        of_training=True,
+    ),
     "adapter-size": Cost(
-        key="adapter_bytes", words="adapter size", title="adapter", show=show_bytes, machine=False
+        key="adapter_bytes",
+        read=lambda result: result.adapter_bytes,
+        words="adapter size",
+        title="adapter",
+        show=show_bytes,
+        machine=False,
     ),
     "latency": Cost(
-        key="inference_milliseconds", words="latency", title="latency", show=show_milliseconds
+        key="inference_milliseconds",
+        read=lambda result: result.inference_milliseconds,
+        words="latency",
+        title="latency",
+        show=show_milliseconds,
     ),
 }
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from whichpeft.analysis.across_backbones import AcrossBackbones
 from whichpeft.report.figures.figure import Figure, FigureRow, Size, titled
-from whichpeft.report.figures.figure_data import interval_columns, named_columns
+from whichpeft.report.figures.figure_data import in_points, interval_columns, named_columns
 from whichpeft.report.figures.label_placement import CHAR, LINE, distinct, shortened, spread
 from whichpeft.report.figures.scales import Axes, log_ticks, x_domain
 from whichpeft.report.figures.style import looks
@@ -56,15 +56,19 @@ def _lines(over: AcrossBackbones, size: Size) -> Spec:
         zip(over.methods, distinct([shortened(plain(m), room) for m in over.methods]), strict=True)
     )
     width = size.width - round(CHAR * max(map(len, names.values()))) - _LEAD
-    gaps = [row for rows in over.rows.values() for row in rows if row is not None]
-    low, high = (
-        min([0.0, *(points(row["gap_mean"]) for row in gaps)]),
-        max([0.0, *(points(row["gap_mean"]) for row in gaps)]),
-    )
+    gaps = [result for results in over.results.values() for result in results if result is not None]
+    means = [points(result.gap_mean or 0.0) for result in gaps]
+    low, high = min([0.0, *means]), max([0.0, *means])
     # An interval over two seeds can be wider than all gaps together; the lines must stay apart.
     room_for = max(0.5 * (high - low), 3.0)
-    low = max(min([low, *_bounds(gaps, "gap_low")]), low - room_for)
-    high = min(max([high, *_bounds(gaps, "gap_high")]), high + room_for)
+    low = max(
+        min([low, *(points(result.gap_low) for result in gaps if result.gap_low is not None)]),
+        low - room_for,
+    )
+    high = min(
+        max([high, *(points(result.gap_high) for result in gaps if result.gap_high is not None)]),
+        high + room_for,
+    )
     margin = 0.05 * (high - low)
     domain = low - margin, high + margin
     counts = [count for _, count in over.backbones]
@@ -96,8 +100,8 @@ def _lines(over: AcrossBackbones, size: Size) -> Spec:
             mark("text", {"x": fixed(width + _LEAD), "y": y | {"field": "at"}, "text": word("label"),
                           "color": as_is("colour")}, where="datum.label != null", align="left",
                  baseline="middle", fontWeight="bold"),
-            *(mark("text", {"x": x, "y": fixed(-_ABOVE / 2 - row * LINE), "text": word("backbone")},
-                   values=named, fontSize=10, baseline="middle") for row, named in enumerate(above)),
+            *(mark("text", {"x": x, "y": fixed(-_ABOVE / 2 - result * LINE), "text": word("backbone")},
+                   values=named, fontSize=10, baseline="middle") for result, named in enumerate(above)),
         ],
         values=_values(over, names, domain, size.height), width=width, height=size.height,
     )  # fmt: skip
@@ -122,33 +126,33 @@ def _names_above(
     return rows
 
 
-def _bounds(gaps: list[dict[str, Any]], key: str) -> list[float]:
-    return [points(row[key]) for row in gaps if row[key] is not None]
-
-
 def _values(
     over: AcrossBackbones, names: dict[str, str], domain: tuple[float, float], height: int
 ) -> list[dict[str, Any]]:
     """Return the points of all lines; the last of each bears its name, at a height of its own."""
     look = looks(over.methods)
     low, high = domain
-    lasts = [next(row for row in reversed(rows) if row is not None) for rows in over.rows.values()]
-    ends = [height * (high - points(row["gap_mean"])) / (high - low) for row in lasts]
+    lasts = [
+        next(result for result in reversed(results) if result is not None)
+        for results in over.results.values()
+    ]
+    ends = [height * (high - points(result.gap_mean or 0.0)) / (high - low) for result in lasts]
     values: list[dict[str, Any]] = []
-    for (method, rows), at in zip(
-        over.rows.items(), spread(ends, LINE / 2, height - LINE / 2), strict=True
+    for (method, results), at in zip(
+        over.results.items(), spread(ends, LINE / 2, height - LINE / 2), strict=True
     ):
-        for (backbone, count), row in zip(over.backbones, rows, strict=True):
-            if row is not None:
+        for (backbone, count), result in zip(over.backbones, results, strict=True):
+            if result is not None:
+                gap, bottom, top = in_points(result.gap)
                 values.append(
                     {
                         "name": plain(method),
                         "backbone": plain(backbone),
                         "parameters": count,
-                        "gap": points(row["gap_mean"]),
-                        "low": None if row["gap_low"] is None else points(row["gap_low"]),
-                        "high": None if row["gap_high"] is None else points(row["gap_high"]),
-                        "shown": with_bounds(row, "gap", sign=True),
+                        "gap": gap,
+                        "low": bottom,
+                        "high": top,
+                        "shown": with_bounds(result.gap, sign=True),
                         "colour": look[method].colour,
                         "shape": look[method].shape,
                         "dash": list(look[method].dash),
@@ -161,9 +165,9 @@ def _values(
 def _table(over: AcrossBackbones) -> list[FigureRow]:
     return [
         {"task": plain(over.task), "backbone": plain(backbone), "backbone_parameters": count}
-        | named_columns(row)
-        | interval_columns(row, "gap")
-        for rows in over.rows.values()
-        for (backbone, count), row in zip(over.backbones, rows, strict=True)
-        if row is not None
+        | named_columns(result)
+        | interval_columns("gap", result.gap)
+        for results in over.results.values()
+        for (backbone, count), result in zip(over.backbones, results, strict=True)
+        if result is not None
     ]

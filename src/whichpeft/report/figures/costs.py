@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from whichpeft.analysis import Comparison, Row
+from whichpeft.analysis import Comparison, MethodResult
 from whichpeft.records import Record
 from whichpeft.records.record import finite
 from whichpeft.report.figures.figure import Figure, FigureRow, Size, titled
@@ -38,17 +38,15 @@ _PEAKS = {"training": "peak_memory_bytes", "evaluation": "evaluation_memory_byte
 _INK = (0.38, 0.66, 0.95)
 _STEP = 26  # pixels from one method to the next
 
-Profiled = tuple[Row, Record]
+Profiled = tuple[MethodResult, Record]
 
 
 def cost_figures(comparison: Comparison, size: Size) -> dict[str, Figure]:
     """Return the figures of a step's time and memory, of what was measured of them."""
     profiled = [
-        (row, kept.cost)
-        for place, (row, kept) in enumerate(zip(comparison.rows, comparison.records, strict=True))
-        if kept.cost is not None
-        and comparison.costs_alike[place]
-        and any(row is answer for answer in comparison.answers)
+        (result, result.records.cost)
+        for result in comparison.answers
+        if result.records.cost is not None and result.comparable_costs
     ]
     timed = [
         pair for pair in profiled if all(_value(pair, name) is not None for name in _TIMES.values())
@@ -123,17 +121,17 @@ def _memory(comparison: Comparison, held: Sequence[Profiled], size: Size) -> Fig
 def _bars(
     comparison: Comparison, bars: Sequence[dict[str, Any]], size: Size, *, title: str, rows: int
 ) -> Spec:
-    methods = list(dict.fromkeys(bar["place"][0]["method"] for bar in bars))
+    methods = list(dict.fromkeys(bar["place"][0].method for bar in bars))
     room = 100 if size.stacked else 170
     names = dict(zip(methods, distinct([shortened(plain(m), room) for m in methods]), strict=True))
-    colour = colours([row["method"] for row in comparison.rows])
+    colour = colours([result.method for result in comparison.results])
     label = round(CHAR * max(map(len, names.values()))) + 8
     width = size.whole_width - label - 12
     values = [
         {key: value for key, value in bar.items() if key != "place"}
         | {
-            "name": names[bar["place"][0]["method"]],
-            "colour": colour[bar["place"][0]["method"]],
+            "name": names[bar["place"][0].method],
+            "colour": colour[bar["place"][0].method],
             "lane": bar.get("lane", 0),
         }
         for bar in bars
@@ -170,6 +168,8 @@ def _table(pairs: Sequence[Profiled], parts: dict[str, str]) -> list[FigureRow]:
 
 def _left_out(comparison: Comparison, drawn: Sequence[Profiled]) -> str:
     left = [
-        plain(row["method"]) for row in comparison.answers if not any(row is other for other, _ in drawn)
+        plain(result.method)
+        for result in comparison.answers
+        if not any(result is other for other, _ in drawn)
     ]
     return f" Not measured: {', '.join(left)}." if left else ""

@@ -30,16 +30,16 @@ _STEP = 21  # pixels from one bar to the next
 def efficiency(comparison: Comparison, size: Size) -> Figure:
     """Draw parameter efficiency, normalised score and time efficiency side by side, in per cent."""
     rows = comparison.answers
-    names = distinct([plain(row["method"]) for row in rows])
-    colour = colours([row["method"] for row in rows])
+    names = distinct([plain(result.method) for result in rows])
+    colour = colours([result.method for result in rows])
     table: list[FigureRow] = [
-        named_columns(row)
+        named_columns(result)
         | {
-            "parameter_efficiency_percent": _rest(row["percent_of_full"]),
-            "normalised_score_percent": _hundredfold(row["normalised_score"]),
-            "time_efficiency_percent": _hundredfold(row["time_efficiency"]),
+            "parameter_efficiency_percent": _rest(result.percent_of_full),
+            "normalised_score_percent": _hundredfold(result.normalised_score),
+            "time_efficiency_percent": _hundredfold(result.time_efficiency),
         }
-        for row in rows
+        for result in rows
     ]
     title = "Efficiency in three views"
     if not any(value is not None for line in table for value in list(line.values())[2:]):
@@ -56,9 +56,9 @@ def efficiency(comparison: Comparison, size: Size) -> Figure:
                 "value": drawn[key],
                 "text": "not measured" if drawn[key] is None else f"{drawn[key]:.1f}",
                 "end": drawn[key] or 0,
-                "colour": colour[row["method"]],
+                "colour": colour[result.method],
             }
-            for name, row, drawn in zip(names, rows, table, strict=True)
+            for name, result, drawn in zip(names, rows, table, strict=True)
         ]
         what = key.removesuffix("_percent").replace("_", " ") + ", %"
         panels.append(

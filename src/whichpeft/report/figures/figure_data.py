@@ -6,27 +6,31 @@ import csv
 import io
 from collections.abc import Sequence
 
-from whichpeft.analysis import Row
+from whichpeft.analysis import Interval, MethodResult
 from whichpeft.report.figures.figure import FigureRow
 from whichpeft.report.text import plain
 from whichpeft.units import points
 
 
-def score_columns(row: Row) -> FigureRow:
-    """Return a row's method and score, in points, under the names of a data file."""
-    return named_columns(row) | interval_columns(row, "score")
+def score_columns(result: MethodResult) -> FigureRow:
+    """Return the method and score, in points, under the names of a data file."""
+    return named_columns(result) | interval_columns("score", result.score)
 
 
-def named_columns(row: Row) -> FigureRow:
-    return {"method": plain(row["method"]), "variant": row["variant"]}
+def named_columns(result: MethodResult) -> FigureRow:
+    return {"method": plain(result.method), "variant": result.variant}
 
 
-def interval_columns(row: Row, key: str) -> FigureRow:
+def interval_columns(key: str, interval: Interval) -> FigureRow:
     """Return a mean with its interval, in points."""
-    return {
-        f"{key}{end}_points": None if row[f"{key}_{part}"] is None else points(row[f"{key}_{part}"])
-        for end, part in (("", "mean"), ("_low", "low"), ("_high", "high"))
-    }
+    mean, low, high = in_points(interval)
+    return {f"{key}_points": mean, f"{key}_low_points": low, f"{key}_high_points": high}
+
+
+def in_points(interval: Interval) -> Interval:
+    """Return an interval in points; what is unknown stays unknown."""
+    mean, low, high = (None if value is None else points(value) for value in interval)
+    return Interval(mean, low, high)
 
 
 def as_csv(rows: Sequence[FigureRow]) -> str:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from whichpeft.analysis import Comparison, Row
+from whichpeft.analysis import Comparison, MethodResult
 from whichpeft.report.figures.figure import Figure, FigureRow, Size, titled, undrawn
-from whichpeft.report.figures.figure_data import interval_columns, named_columns
+from whichpeft.report.figures.figure_data import in_points, interval_columns, named_columns
 from whichpeft.report.figures.label_placement import CHAR, distinct, shortened
 from whichpeft.report.figures.style import looks
 from whichpeft.report.figures.vega import (
@@ -34,47 +34,49 @@ _BETWEEN = 12
 def gap_figures(comparison: Comparison, size: Size) -> dict[str, Figure]:
     """Return the forest plot by the name of its file; none where there is no gap to draw."""
     title = f"Gap to {plain(comparison.baseline)}"
-    rows = [
-        row for row in comparison.answers if row["gap_mean"] is not None and row["verdict"] != "baseline"
+    results = [
+        result
+        for result in comparison.answers
+        if result.gap_mean is not None and result.verdict != "baseline"
     ]
-    rows.sort(key=lambda row: -row["gap_mean"])
-    others = [row for row in comparison.answers if row["verdict"] != "baseline"]
+    results.sort(key=lambda result: -(result.gap_mean or 0.0))
+    others = [result for result in comparison.answers if result.verdict != "baseline"]
     if not others:
         return {}
     # What trains nothing is so far below all that trains that these would be pressed together.
-    rows = [row for row in rows if row["trainable_parameters"] != 0] or rows
-    if not rows:
+    results = [result for result in results if not result.trains_nothing] or results
+    if not results:
         why = (
             f"the baseline {plain(comparison.baseline)} has no score yet"
-            if comparison.baseline_row is not None
+            if comparison.baseline_result is not None
             else f"the baseline {plain(comparison.baseline)} is not in the study"
         )
         return {"gaps": undrawn(why, size, title=title, about=about(comparison))}
     figure = titled(
-        _forest(comparison, rows, size),
+        _forest(comparison, results, size),
         size,
         title=title,
         about=about(comparison),
-        caption=_caption(comparison, rows, others),
-        rows=[_columns(row) for row in rows],
+        caption=_caption(comparison, results, others),
+        rows=[_columns(result) for result in results],
     )
     return {"gaps": figure}
 
 
-def _forest(comparison: Comparison, rows: Sequence[Row], size: Size) -> Spec:
-    words = [_words(row, brief=size.stacked) for row in rows]
+def _forest(comparison: Comparison, results: Sequence[MethodResult], size: Size) -> Spec:
+    words = [_words(result, brief=size.stacked) for result in results]
     beside = round(CHAR * max(len(line) for two in words for line in two)) + _BETWEEN
     room = max(86.0, 0.22 * size.whole_width)
-    names = distinct([shortened(plain(row["method"]), room) for row in rows])
+    names = distinct([shortened(plain(result.method), room) for result in results])
     label = round(CHAR * max(map(len, names))) + 8
     width = size.whole_width - label - beside
-    low, high = _domain(comparison, rows)
-    values = _values(comparison, rows, names, words, (low, high))
+    low, high = _domain(comparison, results)
+    values = _values(comparison, results, names, words, (low, high))
     y = word("name", sort=names, axis=names_axis(label, labelFontSize=11))
     x = number(
         "gap", title="gap, points", scale=linear(low, high), axis={"tickCount": max(3, width // 60)}
     )
-    height = _STEP * len(rows)
+    height = _STEP * len(results)
     margin = points(comparison.margin)
     band = [{"from": -margin, "to": margin}]
     facts = {"name": "method", "shown": "gap", "verdict": "verdict", "proves": "proves"}
@@ -109,107 +111,111 @@ def _at(end: Spec, field: str) -> Spec:
     return {**end, "encoding": {**end["encoding"], "x": number(field)}}
 
 
-def _domain(comparison: Comparison, rows: Sequence[Row]) -> tuple[float, float]:
+def _domain(comparison: Comparison, results: Sequence[MethodResult]) -> tuple[float, float]:
     """Return bounds that hold all gaps and the margin, and intervals where they are not too wide."""
     margin = points(comparison.margin)
-    gaps = [points(row["gap_mean"]) for row in rows]
+    gaps = [points(result.gap_mean or 0.0) for result in results]
     low, high = min([*gaps, -margin]), max([*gaps, margin])
     # Two seeds can give an interval of hundreds of points, which would press all gaps together.
     room = max(0.6 * (high - low), 8.0)
     low, high = (
-        max(min([low, *_ends(rows, "gap_low")]), low - room),
-        min(max([high, *_ends(rows, "gap_high")]), high + room),
+        max(min([low, *_lows(results)]), low - room),
+        min(max([high, *_highs(results)]), high + room),
     )
     edge = 0.04 * (high - low)
     return low - edge, high + edge
 
 
-def _ends(rows: Sequence[Row], key: str) -> list[float]:
-    return [points(row[key]) for row in rows if row[key] is not None]
+def _lows(results: Sequence[MethodResult]) -> list[float]:
+    return [points(result.gap_low) for result in results if result.gap_low is not None]
+
+
+def _highs(results: Sequence[MethodResult]) -> list[float]:
+    return [points(result.gap_high) for result in results if result.gap_high is not None]
 
 
 def _values(
     comparison: Comparison,
-    rows: Sequence[Row],
+    results: Sequence[MethodResult],
     names: Sequence[str],
     words: Sequence[tuple[str, str]],
     domain: tuple[float, float],
 ) -> list[dict[str, Any]]:
-    look = looks([row["method"] for row in comparison.rows])
+    look = looks([result.method for result in comparison.results])
     values = []
-    for row, name, (first, second) in zip(rows, names, words, strict=True):
-        low, high = row["gap_low"], row["gap_high"]
-        low = None if low is None else points(low)
-        high = None if high is None else points(high)
+    for result, name, (first, second) in zip(results, names, words, strict=True):
+        gap, low, high = in_points(result.gap)
         values.append(
             {
                 "name": name,
-                "gap": points(row["gap_mean"]),
+                "gap": gap,
                 # An interval that goes on ends in an arrow at the edge.
                 "low": None if low is None else max(low, domain[0]),
                 "high": None if high is None else min(high, domain[1]),
                 "beyond_left": low is not None and low < domain[0],
                 "beyond_right": high is not None and high > domain[1],
-                "colour": look[row["method"]].colour,
-                "shape": look[row["method"]].shape,
+                "colour": look[result.method].colour,
+                "shape": look[result.method].shape,
                 "verdict": first,
                 "proved": second,
-                "proves": proves(row),
-                "shown": with_bounds(row, "gap", sign=True),
+                "proves": proves(result),
+                "shown": with_bounds(result.gap, sign=True),
             }
         )
     return values
 
 
-def _words(row: Row, *, brief: bool) -> tuple[str, str]:
+def _words(result: MethodResult, *, brief: bool) -> tuple[str, str]:
     """Return what stands beside a line: the verdict, and under it the gap and what is proved."""
-    proved = proves(row)
+    proved = proves(result)
     if brief:
-        told = str(row["verdict"] or UNKNOWN)
+        told = str(result.verdict or UNKNOWN)
         return told, "" if proved == UNKNOWN else proved
-    parts = [with_bounds(row, "gap", sign=True), *([] if proved == UNKNOWN else [f"proved {proved}"])]
-    return verdict(row), "; ".join(parts)
+    parts = [with_bounds(result.gap, sign=True), *([] if proved == UNKNOWN else [f"proved {proved}"])]
+    return verdict(result), "; ".join(parts)
 
 
-def _columns(row: Row) -> FigureRow:
-    proved = row["proved_margin"]
+def _columns(result: MethodResult) -> FigureRow:
+    proved = result.proved_margin
     return (
-        named_columns(row)
-        | interval_columns(row, "gap")
+        named_columns(result)
+        | interval_columns("gap", result.gap)
         | {
-            "verdict": row["verdict"],
+            "verdict": result.verdict,
             "proved_margin_points": None if proved is None else points(proved),
-            "p_adjusted": row["p_adjusted"],
+            "p_adjusted": result.p_adjusted,
         }
     )
 
 
-def _caption(comparison: Comparison, rows: Sequence[Row], others: Sequence[Row]) -> str:
+def _caption(
+    comparison: Comparison, results: Sequence[MethodResult], others: Sequence[MethodResult]
+) -> str:
     base = plain(comparison.baseline)
     parts = [
         f"Score minus that of {base}, paired by seed; right of the dashed line is better. Shaded: "
         f"within {points(comparison.margin):.3g} points, where a method counts as equivalent."
     ]
-    if any(row["gap_low"] is not None for row in rows):
+    if any(result.gap_low is not None for result in results):
         parts.append(f"Bars: 95 % interval over {interval_over(comparison)}.")
-        low, high = _domain(comparison, rows)
-        if any(bound < low for bound in _ends(rows, "gap_low")) or any(
-            bound > high for bound in _ends(rows, "gap_high")
+        low, high = _domain(comparison, results)
+        if any(bound < low for bound in _lows(results)) or any(
+            bound > high for bound in _highs(results)
         ):
             parts.append("An arrow: the bar goes on.")
         parts.append(
             "Verdicts are adjusted for the number of methods (Holm), so that an interval may leave out "
             "0 and the verdict be undecided."
         )
-    left = [row for row in others if not any(row is drawn for drawn in rows)]
+    left = [result for result in others if not any(result is drawn for drawn in results)]
     idle = [
-        f"{plain(row['method'])} {with_bounds(row, 'gap', sign=True)}, {verdict(row)}"
-        for row in left
-        if row["gap_mean"] is not None
+        f"{plain(result.method)} {with_bounds(result.gap, sign=True)}, {verdict(result)}"
+        for result in left
+        if result.gap_mean is not None
     ]
     if idle:
         parts.append(f"Trains nothing, so not drawn: {'; '.join(idle)}.")
-    unknown = [plain(row["method"]) for row in left if row["gap_mean"] is None]
+    unknown = [plain(result.method) for result in left if result.gap_mean is None]
     if unknown:
         parts.append(f"Not drawn, no gap: {', '.join(unknown)}.")
     return " ".join(parts) + tuned_note(comparison)

@@ -7,13 +7,13 @@ from functools import lru_cache
 
 import numpy as np
 
-from whichpeft.analysis import Comparison, Row
+from whichpeft.analysis import Comparison, MethodResult
 from whichpeft.analysis.choice.constraints import COSTS, Cost
 from whichpeft.analysis.choice.evidence import gather
 from whichpeft.analysis.frontier import frontier_probability, on_frontier
 from whichpeft.metrics.metric import Floats
 from whichpeft.report.figures.figure import Figure, FigureRow, Size, titled, undrawn
-from whichpeft.report.figures.figure_data import score_columns
+from whichpeft.report.figures.figure_data import in_points, score_columns
 from whichpeft.report.figures.scales import Axes, Point
 from whichpeft.report.figures.scatter import scatter
 from whichpeft.report.figures.style import looks
@@ -50,23 +50,27 @@ def frontiers(comparison: Comparison, size: Size) -> dict[str, Figure]:
 
 
 def _frontier(
-    comparison: Comparison, size: Size, name: str, cost: Cost, drawn: Sequence[tuple[int, float]]
+    comparison: Comparison,
+    size: Size,
+    name: str,
+    cost: Cost,
+    drawn: Sequence[tuple[MethodResult, float]],
 ) -> Figure:
     """Draw score against a cost with the observed frontier as a staircase.
 
     Beside each name stands the probability that no other method beats it in both; the less likely
-    that is, the fainter it is drawn. drawn: places of rows, with their cost.
+    that is, the fainter it is drawn. drawn: results with their cost.
     """
     title, label = f"Frontier of score and {cost.words}", cost.words
     if not drawn:
         why = f"no method has both a score and its {cost.words}"
         return undrawn(why, size, title=title, about=about(comparison), group="frontier", label=label)
-    rows = [comparison.rows[place] for place, _ in drawn]
+    results = [result for result, _ in drawn]
     costs = [value for _, value in drawn]
     likely = _probability(comparison, drawn)
-    places = on_frontier([row["score_mean"] for row in rows], [[value] for value in costs])
+    places = on_frontier([result.score_mean or 0.0 for result in results], [[value] for value in costs])
     unit, factor = size_unit(max(costs)) if cost.key.endswith("_bytes") else ("", 1.0)
-    dots = _dots(comparison, rows, costs, likely, cost, size, factor)
+    dots = _dots(comparison, results, costs, likely, cost, size, factor)
     axes = Axes(
         x_title=f"{_AXES[name]}{f', {unit}' if unit else ''}",
         y_title=f"{plain(comparison.metric or 'score')}, points",
@@ -83,54 +87,50 @@ def _frontier(
         size,
         title=title,
         about=about(comparison),
-        caption=_caption(comparison, rows, dots, cost, told=told),
-        rows=_table(rows, cost.key, costs, likely, [bool(place) for place in places]),
+        caption=_caption(comparison, results, dots, cost, told=told),
+        rows=_table(results, cost.key, costs, likely, [bool(place) for place in places]),
         group="frontier",
         label=label,
     )
 
 
-def _drawn(comparison: Comparison, cost: Cost) -> list[tuple[int, float]]:
-    """Return the places of the rows that can be compared in score and cost, and cost anything."""
-    found = []
-    for place in _comparable(comparison):
-        value = cost.value(comparison.rows[place], alike=comparison.costs_alike[place])
-        if value:
-            found.append((place, value))
-    return found
+def _drawn(comparison: Comparison, cost: Cost) -> list[tuple[MethodResult, float]]:
+    """Return the results that can be compared in score and cost, with their cost if it is not zero."""
+    priced = [(result, cost.value(result)) for result in _comparable(comparison)]
+    return [(result, value) for result, value in priced if value]
 
 
-def _comparable(comparison: Comparison) -> list[int]:
+def _comparable(comparison: Comparison) -> list[MethodResult]:
     return [
-        place
-        for place, row in enumerate(comparison.rows)
-        if any(row is answer for answer in comparison.answers)
-        and row["status"] == "completed"
-        and comparison.scores_alike[place]
+        result
+        for result in comparison.answers
+        if result.status == "completed" and result.comparable_scores
     ]
 
 
 @lru_cache(maxsize=2)
-def _draws(comparison: Comparison) -> tuple[list[int], Floats | None]:
-    """Return the places of all rows that can be compared, and draws of their true scores."""
-    places = _comparable(comparison)
-    kept = [comparison.records[place] for place in places]
-    evidence = gather(kept, comparison.scores, rng=np.random.default_rng(0)) if kept else None
-    return places, None if evidence is None else evidence.draws
+def _draws(comparison: Comparison) -> tuple[list[MethodResult], Floats | None]:
+    """Return all results that can be compared, and draws of their true scores."""
+    results = _comparable(comparison)
+    records = [result.records for result in results]
+    evidence = gather(records, comparison.scores, rng=np.random.default_rng(0)) if records else None
+    return results, None if evidence is None else evidence.draws
 
 
-def _probability(comparison: Comparison, drawn: Sequence[tuple[int, float]]) -> list[float | None]:
-    """Return how probable each row is to be on the frontier; None where that cannot be told."""
-    places, draws = _draws(comparison)
+def _probability(
+    comparison: Comparison, drawn: Sequence[tuple[MethodResult, float]]
+) -> list[float | None]:
+    """Return the probability that each result is on the frontier; None if it cannot be estimated."""
+    results, draws = _draws(comparison)
     if draws is None:
         return [None] * len(drawn)
-    own = draws[:, [places.index(place) for place, _ in drawn]]
+    own = draws[:, [results.index(result) for result, _ in drawn]]
     return [float(chance) for chance in frontier_probability(own, [value for _, value in drawn])]
 
 
 def _dots(
     comparison: Comparison,
-    rows: Sequence[Row],
+    results: Sequence[MethodResult],
     costs: Sequence[float],
     likely: Sequence[float | None],
     cost: Cost,
@@ -138,44 +138,44 @@ def _dots(
     factor: float,
 ) -> list[Point]:
     least = 1.0 if size.stacked else _LEAST_TOLD
-    look = looks([row["method"] for row in comparison.rows])
+    look = looks([result.method for result in comparison.results])
     return [
         Point(
-            name=plain(row["method"]),
+            name=plain(result.method),
             x=value / factor,
-            y=points(row["score_mean"]),
-            low=None if row["score_low"] is None else points(row["score_low"]),
-            high=None if row["score_high"] is None else points(row["score_high"]),
-            colour=look[row["method"]].colour,
-            shape=look[row["method"]].shape,
+            y=points(result.score_mean or 0.0),
+            low=in_points(result.score).low,
+            high=in_points(result.score).high,
+            colour=look[result.method].colour,
+            shape=look[result.method].shape,
             note=f" {show_chance(chance)}" if chance is not None and chance >= least else "",
             opacity=_FULLEST if chance is None else _FAINTEST + (_FULLEST - _FAINTEST) * chance,
             facts=(
-                ("score", with_bounds(row, "score")),
+                ("score", with_bounds(result.score)),
                 (cost.words, cost.show(value)),
                 ("on the frontier", "cannot be told" if chance is None else show_chance(chance)),
             ),
         )
-        for row, value, chance in zip(rows, costs, likely, strict=True)
+        for result, value, chance in zip(results, costs, likely, strict=True)
     ]
 
 
 def _table(
-    rows: Sequence[Row],
+    results: Sequence[MethodResult],
     column: str,
     costs: Sequence[float],
     likely: Sequence[float | None],
     places: Sequence[bool],
 ) -> list[FigureRow]:
     return [
-        score_columns(row)
+        score_columns(result)
         | {column: value, "on_observed_frontier": place, "frontier_probability": chance}
-        for row, value, place, chance in zip(rows, costs, places, likely, strict=True)
+        for result, value, place, chance in zip(results, costs, places, likely, strict=True)
     ]
 
 
 def _caption(
-    comparison: Comparison, rows: Sequence[Row], dots: list[Point], cost: Cost, *, told: bool
+    comparison: Comparison, results: Sequence[MethodResult], dots: list[Point], cost: Cost, *, told: bool
 ) -> str:
     parts = ["Dashed: the frontier of the observed scores."]
     if told:
@@ -186,10 +186,10 @@ def _caption(
         parts.append(f"Bars: 95 % interval over {interval_over(comparison)}.")
     free: list[str] = []
     missing: list[str] = []
-    for row in comparison.answers:
-        if not any(row is drawn for drawn in rows):
-            nothing_paid = row["score_mean"] is not None and cost.value(row, alike=True) == 0
-            (free if nothing_paid else missing).append(plain(row["method"]))
+    for result in comparison.answers:
+        if not any(result is drawn for drawn in results):
+            nothing_paid = result.score_mean is not None and cost.measured(result) == 0
+            (free if nothing_paid else missing).append(plain(result.method))
     if free:
         parts.append(f"Not drawn, since it costs nothing: {', '.join(free)}.")
     if missing:

@@ -75,13 +75,11 @@ def _read(comparison: Comparison) -> tuple[Lines, Lines]:
     losses: Lines = {}
     if comparison.curves is None:
         return scores, losses
-    for row, kept in zip(comparison.rows, comparison.records, strict=True):
-        if not any(row is answer for answer in comparison.answers):
-            continue
+    for result in comparison.answers:
         for name, lines in ((SCORE, scores), (LOSS, losses)):
-            found = learning_curve(kept.completed, comparison.curves, name)
+            found = learning_curve(result.records.completed, comparison.curves, name)
             if len(found) > 1:
-                lines[row["method"]] = found
+                lines[result.method] = found
     return scores, losses
 
 
@@ -142,7 +140,7 @@ def _values(
     height: int,
 ) -> list[dict[str, Any]]:
     """Return the points of all lines; the last of each bears its name, at a height of its own."""
-    look = looks([row["method"] for row in comparison.rows])
+    look = looks([result.method for result in comparison.results])
     low, high = domain
     ends = [height * (high - scale * steps[-1].mean) / (high - low) for steps in lines.values()]
     placed = spread(ends, LINE / 2, height - LINE / 2)
@@ -188,7 +186,7 @@ def _caption(comparison: Comparison, scores: Lines, losses: Lines) -> str:
             "Training loss: the task's own, with dropout and without what a method adds to it (the "
             "penalty of AdaLoRA, say), so a lower one does not make a method the better one."
         )
-    left = [plain(row["method"]) for row in comparison.answers if row["method"] not in drawn]
+    left = [plain(result.method) for result in comparison.answers if result.method not in drawn]
     if left:
         parts.append(f"No curve: {', '.join(left)}.")
     return " ".join(parts) + tuned_note(comparison)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from whichpeft.analysis import Comparison
 from whichpeft.analysis.sweeps import Sweep, sweeps
 from whichpeft.report.figures.figure import Figure, Size, titled
-from whichpeft.report.figures.figure_data import score_columns
+from whichpeft.report.figures.figure_data import in_points, score_columns
 from whichpeft.report.figures.scales import Axes, Point, Trail
 from whichpeft.report.figures.scatter import scatter
 from whichpeft.report.figures.style import looks
@@ -40,10 +40,10 @@ def sweep_figures(comparison: Comparison, size: Size) -> dict[str, Figure]:
         log_x=max(counts) > _WIDE * min(counts),
         x_format="~s",
     )
-    base = comparison.baseline_row
+    base = comparison.baseline_result
     line = None
-    if base is not None and base["score_mean"] is not None:
-        line = points(base["score_mean"]), f"{plain(base['method'])} {points(base['score_mean']):.1f}"
+    if base is not None and base.score_mean is not None:
+        line = points(base.score_mean), f"{plain(base.method)} {points(base.score_mean):.1f}"
     figure = titled(
         scatter(dots, axes, line=line, trails=trails),
         size,
@@ -52,10 +52,10 @@ def sweep_figures(comparison: Comparison, size: Size) -> dict[str, Figure]:
         caption=_caption(comparison, found, dots),
         rows=[
             {"sweep": plain(sweep.name), "hyperparameter": sweep.hyperparameter, "size": value}
-            | score_columns(row)
-            | {"adapter_parameters": row["adapter_parameters"]}
+            | score_columns(result)
+            | {"adapter_parameters": result.adapter_parameters}
             for sweep in found
-            for value, row in zip(sweep.sizes, sweep.rows, strict=True)
+            for value, result in zip(sweep.sizes, sweep.results, strict=True)
         ],
     )
     return {"size-sweep": figure}
@@ -65,19 +65,21 @@ def _dots(sweep: Sweep, colour: str, shape: str) -> list[Point]:
     return [
         Point(
             # The line is named once, at its largest, and its points by their size.
-            name=_named(sweep, value, whole=i == len(sweep.rows) - 1),
-            x=row["adapter_parameters"],
-            y=points(row["score_mean"]),
-            low=None if row["score_low"] is None else points(row["score_low"]),
-            high=None if row["score_high"] is None else points(row["score_high"]),
+            name=_named(sweep, value, whole=i == len(sweep.results) - 1),
+            x=count,
+            y=points(score),
+            low=in_points(result.score).low,
+            high=in_points(result.score).high,
             colour=colour,
             shape=shape,
             facts=(
-                ("score", with_bounds(row, "score")),
-                ("trained", show_count(row["adapter_parameters"])),
+                ("score", with_bounds(result.score)),
+                ("trained", show_count(count)),
             ),
         )
-        for i, (value, row) in enumerate(zip(sweep.sizes, sweep.rows, strict=True))
+        for i, (value, result, count, score) in enumerate(
+            zip(sweep.sizes, sweep.results, sweep.parameters, sweep.scores, strict=True)
+        )
     ]
 
 

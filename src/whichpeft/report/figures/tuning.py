@@ -30,7 +30,9 @@ def tuning_figures(comparison: Comparison, size: Size) -> dict[str, Figure]:
     if not searches:
         return {}
     # By all methods of the comparison, so that a method looks here as it does elsewhere.
-    look = {plain(m): found for m, found in looks([row["method"] for row in comparison.rows]).items()}
+    look = {
+        plain(m): found for m, found in looks([result.method for result in comparison.results]).items()
+    }
     return {
         "tuning": tuning_curves(comparison, searches, look, size),
         "sensitivity": sensitivity_figure(comparison, searches, look, size),

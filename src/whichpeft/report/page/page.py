@@ -71,7 +71,7 @@ def _section(comparison: Comparison, place: int, beside: str | None) -> dict[str
         "id": f"comparison-{place}",
         "examples": examples(comparison),
         **shown(lambda size: figures(comparison, size, beside), str(place)),
-        "legend": _legend([row["method"] for row in comparison.answers]),
+        "legend": _legend([result.method for result in comparison.answers]),
         "table": measurements(comparison),
         "hyperparameters": _hyperparameters(comparison),
     }
@@ -131,11 +131,11 @@ def _words(comparison: Comparison) -> dict[str, Any]:
 def _hyperparameters(comparison: Comparison) -> list[tuple[str, str]]:
     return [
         (
-            METHOD.show(row),
-            plain(", ".join(f"{key}={value}" for key, value in row["hyperparameters"].items())),
+            METHOD.show(result),
+            plain(", ".join(f"{key}={value}" for key, value in result.hyperparameters.items())),
         )
-        for row in comparison.rows
-        if row["hyperparameters"]
+        for result in comparison.results
+        if result.hyperparameters
     ]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from whichpeft.analysis import Comparison
@@ -100,7 +100,9 @@ def _setting_words(setting: Setting) -> dict[str, str]:
 
 def _data(comparison: Comparison) -> dict[str, str]:
     """Identify the data and the weights of a comparison by their content."""
-    trial = next((kept.trial for kept in comparison.records if kept.trial is not None), None)
+    trial = next(
+        (result.records.trial for result in comparison.results if result.records.trial is not None), None
+    )
     return {
         "heading": _heading(comparison),
         "data": plain(comparison.data or UNKNOWN),
@@ -136,12 +138,16 @@ def _failures(report: ReportContents) -> list[tuple[str, str, str, str]]:
 
 def _effort(comparison: Comparison) -> dict[str, Any]:
     """Return the effort spent on each method: tuning trials, seeds and profile."""
-    rows = zip(comparison.rows, comparison.records, strict=True)
     return {
         "heading": _heading(comparison),
         "rows": [
-            (named(row), _tuning(kept), _seeds(row["seeds"]), "yes" if kept.cost else "no")
-            for row, kept in rows
+            (
+                named(result),
+                _tuning(result.records),
+                _seeds(result.seeds),
+                "yes" if result.records.cost else "no",
+            )
+            for result in comparison.results
         ],
     }
 
@@ -157,7 +163,7 @@ def _tuning(kept: MethodRecords) -> str:
     return f"{len(kept.search)}{of_these}"
 
 
-def _seeds(seeds: list[int]) -> str:
+def _seeds(seeds: Sequence[int]) -> str:
     return f"{len(seeds)} ({', '.join(map(str, seeds))})" if seeds else "none"
 
 

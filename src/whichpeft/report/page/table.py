@@ -6,10 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from whichpeft.analysis import Comparison, Row
-from whichpeft.analysis.comparable_groups import MethodRecords
+from whichpeft.analysis import Comparison, MethodResult
 from whichpeft.report.figures.style import colours
-from whichpeft.report.tables.columns import METHOD, PSCP, STATUS, Column, full
+from whichpeft.report.tables.columns import METHOD, PSCP, STATUS, STEP, Column, full
 from whichpeft.report.tables.columns import brief as brief_columns
 from whichpeft.report.tables.costs import Reading, readings
 from whichpeft.report.tables.language import Beside, beside_scores
@@ -35,14 +34,14 @@ class Cell:
 class Heading:
     """A column's title with its unit and what it means; main: shown before the reader chooses.
 
-    cell: the column's cell, given a row and its records.
+    cell: the column's cell, given a result.
     """
 
     title: str
     meaning: str
     words: bool
     main: bool
-    cell: Callable[[Row, MethodRecords], Cell]
+    cell: Callable[[MethodResult], Cell]
 
 
 def measurements(comparison: Comparison) -> dict[str, Any]:
@@ -52,9 +51,8 @@ def measurements(comparison: Comparison) -> dict[str, Any]:
         *(_beside(beside, comparison) for beside in beside_scores(comparison)),
         *map(_cost, readings(comparison)),
     ]
-    pairs = list(zip(comparison.rows, comparison.records, strict=True))
-    colour = colours([row["method"] for row in comparison.rows])
-    lines = [[heading.cell(row, kept) for heading in headings] for row, kept in pairs]
+    colour = colours([result.method for result in comparison.results])
+    lines = [[heading.cell(result) for heading in headings] for result in comparison.results]
     shown = [
         i
         for i, heading in enumerate(headings)
@@ -65,62 +63,63 @@ def measurements(comparison: Comparison) -> dict[str, Any]:
         "rows": [
             {
                 "cells": [line[i] for i in shown],
-                "name": plain(row["method"]),
-                "status": row["status"],
-                "family": plain(family_of(row["method"])),
-                "variant": row["variant"],
-                "colour": colour[row["method"]],
+                "name": plain(result.method),
+                "status": result.status,
+                "family": plain(family_of(result.method)),
+                "variant": result.variant,
+                "colour": colour[result.method],
             }
-            for (row, _), line in zip(pairs, lines, strict=True)
+            for result, line in zip(comparison.results, lines, strict=True)
         ],
-        "statuses": _met(row["status"] for row in comparison.rows),
-        "families": sorted(_met(plain(family_of(row["method"])) for row in comparison.rows)),
-        "variants": _met(row["variant"] for row in comparison.rows),
+        "statuses": _met(result.status for result in comparison.results),
+        "families": sorted(_met(plain(family_of(result.method)) for result in comparison.results)),
+        "variants": _met(result.variant for result in comparison.results),
     }
 
 
 def brief(comparison: Comparison) -> dict[str, Any]:
     """Return what the template of the short table needs, for notebooks."""
     columns = brief_columns(comparison)
-    colour = colours([row["method"] for row in comparison.rows])
+    colour = colours([result.method for result in comparison.results])
     return {
         "columns": columns,
         "rows": [
             {
-                "cells": [column.show(row) for column in columns],
-                "status": row["status"],
-                "colour": colour[row["method"]],
+                "cells": [column.show(result) for column in columns],
+                "status": result.status,
+                "colour": colour[result.method],
             }
-            for row in comparison.rows
+            for result in comparison.results
         ],
     }
 
 
 def _heading(column: Column, comparison: Comparison) -> Heading:
-    def cell(row: Row, kept: MethodRecords) -> Cell:
-        text = column.show(row)
-        quartiles = comparison.step_quartiles.get(row["method"])
-        if column.key == "step_milliseconds" and quartiles and text != UNKNOWN:
+    def cell(result: MethodResult) -> Cell:
+        text = column.show(result)
+        quartiles = comparison.step_quartiles.get(result.method)
+        if column is STEP and quartiles and text != UNKNOWN:
             text = f"{text} [{quartiles[0]:.3g}, {quartiles[1]:.3g}]"
-        return Cell(text=text, value=column.value(row))
+        return Cell(text=text, value=column.value(result))
 
     main = column.title in _MAIN or column in (METHOD, STATUS, PSCP)
     return Heading(title=column.title, meaning=column.meaning, words=column.words, main=main, cell=cell)
 
 
 def _beside(beside: Beside, comparison: Comparison) -> Heading:
-    places = {id(kept): place for place, kept in enumerate(comparison.records)}
+    places = {result: place for place, result in enumerate(comparison.results)}
 
-    def cell(row: Row, kept: MethodRecords) -> Cell:
-        place = places[id(kept)]
+    def cell(result: MethodResult) -> Cell:
+        place = places[result]
         return Cell(text=beside.text(place), value=beside.values[place])
 
     return Heading(title=beside.title, meaning=beside.meaning, words=False, main=False, cell=cell)
 
 
 def _cost(reading: Reading) -> Heading:
-    def cell(row: Row, kept: MethodRecords) -> Cell:
-        return Cell(text=reading.text(kept.cost), value=reading.value(kept.cost))
+    def cell(result: MethodResult) -> Cell:
+        cost = result.records.cost
+        return Cell(text=reading.text(cost), value=reading.value(cost))
 
     return Heading(title=reading.title, meaning=reading.meaning, words=False, main=False, cell=cell)
 

@@ -38,19 +38,19 @@ def check_published(name: str) -> str:
 def overlay_published(comparison: Comparison, name: str, size: Size) -> Figure:
     """Draw retention against trainable share, with own methods filled and published ones hollow."""
     title = "Performance retained against trainable share, with published results"
-    colour = colours([row["method"] for row in comparison.rows])
+    colour = colours([result.method for result in comparison.results])
     own = [
         Point(
-            name=named(row),
-            x=row["trainable_percent"],
-            y=row["retention_percent"],
-            colour=colour[row["method"]],
+            name=named(result),
+            x=result.trainable_percent,
+            y=result.retention_percent,
+            colour=colour[result.method],
             facts=(("from", "this study"), ("backbone", plain(comparison.backbone))),
         )
-        for row in comparison.answers
-        if row["retention_percent"] is not None
-        and row["trainable_percent"]
-        and row["verdict"] != "baseline"
+        for result in comparison.answers
+        if result.retention_percent is not None
+        and result.trainable_percent
+        and result.verdict != "baseline"
     ]
     if not own:
         why = "no method of this study has a score in addition to the baseline"

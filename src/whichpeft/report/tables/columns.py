@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
-from whichpeft.analysis import Comparison, Row
-from whichpeft.analysis.pscp import GIGABYTES, PARAMETERS, PSCP_KEYS, TFLOP
+from whichpeft.analysis import Comparison, Interval, MethodResult
+from whichpeft.analysis.pscp import GIGABYTES, PARAMETERS, TFLOP
 from whichpeft.report.text import UNKNOWN, named, plain
 from whichpeft.report.verdict_text import proves, verdict
 from whichpeft.units import points, show_bytes, show_count, show_percent, show_seconds
@@ -15,45 +14,54 @@ from whichpeft.units import points, show_bytes, show_count, show_percent, show_s
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Column:
-    """A measurement as shown.
-
-    title: short heading, with its unit; meaning: the definition in a sentence.
-    show: turns a row into text. key: the row's key that it is sorted by; by its text where None.
-    keep: columns with a low number stay longest on a narrow screen; None is for the page alone.
-    """
+    """A measurement as shown."""
 
     title: str
-    meaning: str
-    show: Callable[[Row], str]
-    key: str | None = None
-    keep: int | None = None
-    words: bool = False
+    """Short heading, with its unit."""
 
-    def value(self, row: Row) -> float | str | None:
-        """Return what a row is sorted by; None where it is not known."""
-        if self.key is not None:
-            return None if row[self.key] is None else float(row[self.key])
-        text = self.show(row)
+    meaning: str
+    """The definition in a sentence."""
+
+    show: Callable[[MethodResult], str]
+    """Returns the text of a result's cell."""
+
+    read: Callable[[MethodResult], float | None] | None = None
+    """Returns the number that a result is sorted by; None to sort by the text."""
+
+    keep: int | None = None
+    """Columns with a low number stay longest on a narrow screen; None for columns of the page alone."""
+
+    words: bool = False
+    """Whether the cells are words rather than numbers."""
+
+    def value(self, result: MethodResult) -> float | str | None:
+        """Return what a result is sorted by; None if it is not known."""
+        if self.read is not None:
+            value = self.read(result)
+            return None if value is None else float(value)
+        text = self.show(result)
         return None if text == UNKNOWN else text
 
 
-def with_interval(row: Row, key: str, *, sign: bool = False) -> str:
+def with_interval(interval: Interval, *, sign: bool = False) -> str:
     """Show a mean in points with half the width of its interval: ``87.1 ± 0.9``."""
-    mean, high = row[f"{key}_mean"], row[f"{key}_high"]
+    mean, _, high = interval
     if mean is None:
         return UNKNOWN
     text = f"{points(mean):+.1f}" if sign else f"{points(mean):.1f}"
     return text if high is None else f"{text} ± {points(high - mean):.1f}"
 
 
-def with_bounds(row: Row, key: str, *, sign: bool = False) -> str:
+def with_bounds(interval: Interval, *, sign: bool = False) -> str:
     """Show a mean in points with its interval: ``87.1 [86.2, 88.0]``."""
-    mean, low, high = (row[f"{key}_{part}"] for part in ("mean", "low", "high"))
+    mean, low, high = interval
     if mean is None:
         return UNKNOWN
     plus = "+" if sign else ""
     text = f"{points(mean):{plus}.1f}"
-    return text if low is None else f"{text} [{points(low):{plus}.1f}, {points(high):{plus}.1f}]"
+    if low is None or high is None:
+        return text
+    return f"{text} [{points(low):{plus}.1f}, {points(high):{plus}.1f}]"
 
 
 def about(comparison: Comparison) -> str:
@@ -66,7 +74,7 @@ def details(comparison: Comparison) -> str:
     parts = [comparison.metric or "no score yet"]
     if comparison.chance is not None:
         parts.append(f"chance {points(comparison.chance):.1f}")
-    seeds = sorted({seed for row in comparison.rows for seed in row["seeds"]})
+    seeds = sorted({seed for result in comparison.results for seed in result.seeds})
     if seeds:
         parts.append(f"seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}")
     return plain(", ".join(parts))
@@ -74,29 +82,29 @@ def details(comparison: Comparison) -> str:
 
 def interval_note(comparison: Comparison) -> str:
     """Say what the intervals are, or why there are none."""
-    counts = sorted({len(row["seeds"]) for row in comparison.rows if row["seeds"]})
+    counts = sorted({len(result.seeds) for result in comparison.results if result.seeds})
     if not counts:
         return "no score yet"
     nats = ", hundredths of a nat a token" if comparison.metric == "log_likelihood" else ""
     unit = f"score and gap in points{nats}"
     baseline = plain(comparison.baseline)
-    if comparison.baseline_row is None:
+    if comparison.baseline_result is None:
         gap = f"no gap: the baseline {baseline} is not in the study"
     else:
         gap = f"gap: against {baseline}, paired by seed"
-    if counts[-1] < 2 and not comparison.over_examples:
+    if counts[-1] < 2 and not any(result.over_examples for result in comparison.results):
         return f"{unit}; one seed: no interval can be given; {gap}"
     return f"{unit}; intervals: 95 % over {interval_over(comparison)}; {gap}"
 
 
 def interval_over(comparison: Comparison) -> str:
     """Say what intervals account for: ``3 seeds and 872 test examples``."""
-    scored = [row for row in comparison.rows if row["seeds"]]
-    counts = sorted({len(row["seeds"]) for row in scored})
+    scored = [result for result in comparison.results if result.seeds]
+    counts = sorted({len(result.seeds) for result in scored})
     seeds = (
         "one seed" if counts == [1] else " to ".join(map(str, counts[:1] + counts[1:][-1:])) + " seeds"
     )
-    alone = [row for row in scored if (row["method"], row["variant"]) not in comparison.over_examples]
+    alone = [result for result in scored if not result.over_examples]
     if len(alone) == len(scored):
         return f"{seeds}, for this test set only"
     test = comparison.examples.get("test")
@@ -105,32 +113,37 @@ def interval_over(comparison: Comparison) -> str:
     if not alone:
         return text
     names = ", ".join(map(named, alone))
-    gaps = " and of all gaps" if any(row["verdict"] == "baseline" for row in alone) else ""
+    gaps = " and of all gaps" if any(result.verdict == "baseline" for result in alone) else ""
     return f"{text} (of {names}{gaps} over seeds alone, for this test set only)"
 
 
 def problems(comparison: Comparison) -> list[tuple[str, str, str]]:
     """Return method, status and reason of every row that is not completed."""
     return [
-        (named(row), row["status"], plain(row["error"] or "no reason was given"))
-        for row in comparison.rows
-        if row["status"] != "completed"
+        (named(result), result.status, plain(result.error or "no reason was given"))
+        for result in comparison.results
+        if result.status != "completed"
     ]
 
 
 def _measured(
-    title: str, meaning: str, key: str, show: Callable[[Any], str], keep: int | None = None
+    title: str,
+    meaning: str,
+    read: Callable[[MethodResult], float | None],
+    show: Callable[[float], str],
+    keep: int | None = None,
 ) -> Column:
-    """Return the column of one key of a row."""
+    """Return the column of one measurement."""
 
-    def text(row: Row) -> str:
-        return UNKNOWN if row[key] is None else show(row[key])
+    def text(result: MethodResult) -> str:
+        value = read(result)
+        return UNKNOWN if value is None else show(value)
 
-    return Column(title=title, meaning=meaning, show=text, key=key, keep=keep)
+    return Column(title=title, meaning=meaning, show=text, read=read, keep=keep)
 
 
-def _gap(show: Callable[..., str]) -> Callable[[Row], str]:
-    return lambda row: "baseline" if row["verdict"] == "baseline" else show(row, "gap", sign=True)
+def _gap(show: Callable[..., str]) -> Callable[[MethodResult], str]:
+    return lambda result: "baseline" if result.verdict == "baseline" else show(result.gap, sign=True)
 
 
 def _share(share: float) -> str:
@@ -149,8 +162,8 @@ def _step(milliseconds: float) -> str:
     return f"{milliseconds:,.0f}" if milliseconds >= 100 else f"{milliseconds:.3g}"
 
 
-def _pscp(row: Row) -> str:
-    low, high = (row[key] for key in PSCP_KEYS)
+def _pscp(result: MethodResult) -> str:
+    low, high = result.pscp or (None, None)
     if high is None:
         return UNKNOWN
     shown = f"{points(high):.1f}"
@@ -169,7 +182,7 @@ METHOD = Column(
 STATUS = Column(
     title="status",
     meaning="whether all seeds were completed",
-    show=lambda row: str(row["status"]),
+    show=lambda result: str(result.status),
     keep=6,
     words=True,
 )
@@ -185,44 +198,66 @@ PROVES = Column(
     title="proves",
     meaning="the smallest margin, in points, within which equivalence to the baseline is shown",
     show=proves,
-    key="proved_margin",
+    read=lambda result: result.proved_margin,
     keep=5,
 )
 _SCORE = "the task's metric on the test split at the best checkpoint, higher is better"
 _GAP = "score minus the baseline's, paired by seed"
+
+STEP = _measured(
+    "step ms", "median time of one optimiser step", lambda result: result.step_milliseconds, _step, 11
+)
 
 BRIEF = (
     METHOD,
     Column(
         title="score",
         meaning=_SCORE,
-        show=lambda row: with_interval(row, "score"),
-        key="score_mean",
+        show=lambda result: with_interval(result.score),
+        read=lambda result: result.score_mean,
         keep=1,
     ),
-    Column(title="gap", meaning=_GAP, show=_gap(with_interval), key="gap_mean", keep=2),
+    Column(
+        title="gap", meaning=_GAP, show=_gap(with_interval), read=lambda result: result.gap_mean, keep=2
+    ),
     VERDICT,
     PROVES,
     _measured(
         "trainable",
         "parameters that get a gradient, adapter and head",
-        "trainable_parameters",
+        lambda result: result.trainable_parameters,
         show_count,
         9,
     ),
     _measured(
-        "share", "trainable of all parameters of the adapted model", "trainable_percent", show_percent, 4
+        "share",
+        "trainable of all parameters of the adapted model",
+        lambda result: result.trainable_percent,
+        show_percent,
+        4,
     ),
     _measured(
         "train time",
         "optimisation of one trial: profiled step time x steps",
-        "train_seconds",
+        lambda result: result.train_seconds,
         show_seconds,
         7,
     ),
-    _measured("step ms", "median time of one optimiser step", "step_milliseconds", _step, 11),
-    _measured("peak memory", "peak of the training phase", "peak_memory_bytes", show_bytes, 8),
-    _measured("adapter", "size of what is saved beside the backbone", "adapter_bytes", show_bytes, 10),
+    STEP,
+    _measured(
+        "peak memory",
+        "peak of the training phase",
+        lambda result: result.peak_memory_bytes,
+        show_bytes,
+        8,
+    ),
+    _measured(
+        "adapter",
+        "size of what is saved beside the backbone",
+        lambda result: result.adapter_bytes,
+        show_bytes,
+        10,
+    ),
     STATUS,
 )
 
@@ -230,7 +265,7 @@ PSCP = Column(
     title="PSCP",
     meaning="PEFT-Bench's composite of score and costs, in points",
     show=_pscp,
-    key=PSCP_KEYS[1],
+    read=lambda result: None if result.pscp is None else result.pscp.high,
     keep=2,
 )
 
@@ -257,7 +292,7 @@ def pscp_note(comparison: Comparison) -> list[str]:
 
 
 def _has_pscp(comparison: Comparison) -> bool:
-    return any(PSCP_KEYS[1] in row for row in comparison.rows)
+    return any(result.pscp is not None for result in comparison.results)
 
 
 _BY_TITLE = {column.title: column for column in BRIEF}
@@ -267,52 +302,88 @@ FULL = (
     Column(
         title="score, points",
         meaning=_SCORE,
-        show=lambda row: with_bounds(row, "score"),
-        key="score_mean",
+        show=lambda result: with_bounds(result.score),
+        read=lambda result: result.score_mean,
     ),
-    Column(title="gap, points", meaning=_GAP, show=_gap(with_bounds), key="gap_mean"),
+    Column(
+        title="gap, points", meaning=_GAP, show=_gap(with_bounds), read=lambda result: result.gap_mean
+    ),
     VERDICT,
     PROVES,
     STATUS,
     _measured(
         "retention",
         "100 x score / baseline's score, mean over seeds",
-        "retention_percent",
+        lambda result: result.retention_percent,
         lambda value: f"{value:.1f} %",
     ),
     _BY_TITLE["trainable"],
     _measured(
-        "of these, adapter", "trainable parameters outside the head", "adapter_parameters", show_count
+        "of these, adapter",
+        "trainable parameters outside the head",
+        lambda result: result.adapter_parameters,
+        show_count,
     ),
     _measured(
-        "of these, head", "the task's head, the same for all methods", "head_parameters", show_count
+        "of these, head",
+        "the task's head, the same for all methods",
+        lambda result: result.head_parameters,
+        show_count,
     ),
     _measured(
         "share of model",
         "trainable of all parameters of the adapted model",
-        "trainable_percent",
+        lambda result: result.trainable_percent,
         show_percent,
     ),
     _measured(
-        "share of full", "trainable of what full fine-tuning trains", "percent_of_full", show_percent
+        "share of full",
+        "trainable of what full fine-tuning trains",
+        lambda result: result.percent_of_full,
+        show_percent,
     ),
     _BY_TITLE["train time"],
-    _measured("train time saved", "1 - train time / baseline's", "train_seconds_reduction", _share),
+    _measured(
+        "train time saved",
+        "1 - train time / baseline's",
+        lambda result: result.train_seconds_reduction,
+        _share,
+    ),
     _measured(
         "total time",
         "everything in one final trial, loading and evaluation too, mean over seeds",
-        "total_seconds",
+        lambda result: result.total_seconds,
         show_seconds,
     ),
-    _measured("speed-up", "samples per second / baseline's", "speedup", _factor),
+    _measured("speed-up", "samples per second / baseline's", lambda result: result.speedup, _factor),
     _BY_TITLE["step ms"],
-    _measured("samples/s", "training examples per second, after warm-up", "samples_per_second", _rate),
     _measured(
-        "tokens/s", "tokens per second without padding, after warm-up", "tokens_per_second", _rate
+        "samples/s",
+        "training examples per second, after warm-up",
+        lambda result: result.samples_per_second,
+        _rate,
+    ),
+    _measured(
+        "tokens/s",
+        "tokens per second without padding, after warm-up",
+        lambda result: result.tokens_per_second,
+        _rate,
     ),
     _BY_TITLE["peak memory"],
-    _measured("memory saved", "1 - peak memory / baseline's", "memory_reduction", _share),
+    _measured(
+        "memory saved", "1 - peak memory / baseline's", lambda result: result.memory_reduction, _share
+    ),
     _BY_TITLE["adapter"],
-    _measured("of best score", "score / the best method's score", "normalised_score", _share),
-    _measured("time efficiency", "1 - train time / the slowest method's", "time_efficiency", _share),
+    _measured(
+        "of best score",
+        "score / the best method's score",
+        lambda result: result.normalised_score,
+        _share,
+    ),
+    _measured(
+        "time efficiency",
+        "1 - train time / the slowest method's",
+        lambda result: result.time_efficiency,
+        _share,
+    ),
 )

@@ -77,7 +77,7 @@ _READINGS = (
 
 def readings(comparison: Comparison) -> list[Reading]:
     """Return what profiles of a comparison measured beside what its rows have."""
-    profiles = [kept.cost for kept in comparison.records if kept.cost is not None]
+    profiles = [result.records.cost for result in comparison.results if result.records.cost is not None]
     return [
         reading
         for reading in _READINGS

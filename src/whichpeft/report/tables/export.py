@@ -9,8 +9,8 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from whichpeft.analysis import KEYS, Comparison, Row
-from whichpeft.analysis.pscp import PSCP_KEYS
+from whichpeft.analysis import KEYS, Comparison
+from whichpeft.analysis.method_result import PSCP_KEYS, Row
 from whichpeft.report.tables.columns import about, brief, interval_note, problems, pscp_note
 from whichpeft.report.tables.language import beside_lines
 from whichpeft.report.text import UNKNOWN, plain
@@ -47,8 +47,8 @@ def as_markdown(comparisons: Sequence[Comparison]) -> str:
             pipes([column.title for column in brief(comparison)]),
             pipes([":--" if column.words else "--:" for column in brief(comparison)]),
             *(
-                pipes([markdown(column.show(row)) for column in brief(comparison)])
-                for row in comparison.rows
+                pipes([markdown(column.show(result)) for column in brief(comparison)])
+                for result in comparison.results
             ),
             "",
             *(f"{markdown(note)}." for note in _notes(comparison)),
@@ -83,8 +83,8 @@ def _latex_table(comparison: Comparison) -> str:
         " & ".join(latex(column.title) for column in brief(comparison)) + r" \\",
         r"\midrule",
         *(
-            " & ".join(latex_cell(column.show(row)) for column in brief(comparison)) + r" \\"
-            for row in comparison.rows
+            " & ".join(latex_cell(column.show(result)) for column in brief(comparison)) + r" \\"
+            for result in comparison.results
         ),
         r"\bottomrule",
         r"\end{tabular}",

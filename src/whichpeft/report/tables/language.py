@@ -32,7 +32,7 @@ class Beside:
 
 def beside_scores(comparison: Comparison) -> list[Beside]:
     """Return what was measured beside the score, means over the seeds; empty for other tasks."""
-    records = comparison.records
+    records = [result.records for result in comparison.results]
     names = dict.fromkeys(
         measured.name
         for kept in records
@@ -69,8 +69,8 @@ def beside_lines(comparison: Comparison) -> list[str]:
     return [
         f"{beside.title}: "
         + ", ".join(
-            f"{named(row)} {beside.text(place)}"
-            for place, row in enumerate(comparison.rows)
+            f"{named(result)} {beside.text(place)}"
+            for place, result in enumerate(comparison.results)
             if beside.values[place] is not None
         )
         for beside in beside_scores(comparison)

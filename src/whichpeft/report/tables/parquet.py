@@ -7,8 +7,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from whichpeft.analysis import Row
-from whichpeft.analysis.rows import COUNTS, IDENTITY
+from whichpeft.analysis.method_result import COUNTS, IDENTITY, Row
 from whichpeft.report.tables.export import keys, strict
 
 

@@ -56,9 +56,9 @@ def _print(comparison: Comparison, console: Console) -> None:
             overflow="fold",
             max_width=_longest(column, console.width),
         )
-    for row in comparison.rows:
-        style = "" if row["status"] == "completed" else _STYLES.get(row["status"], "")
-        table.add_row(*(Text(column.show(row), style=style) for column in columns))
+    for result in comparison.results:
+        style = "" if result.status == "completed" else _STYLES.get(result.status, "")
+        table.add_row(*(Text(column.show(result), style=style) for column in columns))
     console.print(table)
     for line in (interval_note(comparison), *verdict_notes(comparison), *pscp_note(comparison)):
         console.print(Text(line, style="dim"))
@@ -82,7 +82,7 @@ def _needed(comparison: Comparison, columns: Sequence[Column], width: int) -> in
     """Return how many cells the columns need on a terminal of so many."""
     needed = 0
     for column in columns:
-        cells = (column.title, *(column.show(row) for row in comparison.rows))
+        cells = (column.title, *(column.show(result) for result in comparison.results))
         needed += min(max(map(cell_len, cells)), _longest(column, width) or width) + _BETWEEN
     return needed
 

@@ -9,7 +9,8 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from whichpeft.analysis import MethodChange, Row, TwoStudies
+from whichpeft.analysis import MethodChange, MethodResult, TwoStudies
+from whichpeft.analysis.method_result import Row
 from whichpeft.report.tables.columns import with_interval
 from whichpeft.report.tables.export import cell, strict
 from whichpeft.report.text import UNKNOWN, plain
@@ -64,9 +65,10 @@ class Column:
     words: bool = False
 
 
-def _both(show: Callable[[Row], str], *, cost: bool = False) -> Callable[[MethodChange], str]:
+def _both(show: Callable[[MethodResult], str], *, cost: bool = False) -> Callable[[MethodChange], str]:
     def shown(method: MethodChange) -> str:
-        texts = [UNKNOWN if row is None else show(row) for row in (method.first, method.second)]
+        sides = (method.first, method.second)
+        texts = [UNKNOWN if result is None else show(result) for result in sides]
         if texts == [UNKNOWN, UNKNOWN]:
             return UNKNOWN
         mark = "*" if cost and method.cost_difference and UNKNOWN not in texts else ""
@@ -75,12 +77,18 @@ def _both(show: Callable[[Row], str], *, cost: bool = False) -> Callable[[Method
     return shown
 
 
-def _value(key: str, show: Callable[[Any], str]) -> Callable[[Row], str]:
-    return lambda row: UNKNOWN if row[key] is None else show(row[key])
+def _value(
+    read: Callable[[MethodResult], float | None], show: Callable[[float], str]
+) -> Callable[[MethodResult], str]:
+    def shown(result: MethodResult) -> str:
+        value = read(result)
+        return UNKNOWN if value is None else show(value)
+
+    return shown
 
 
-def _gap(row: Row) -> str:
-    return "baseline" if row["verdict"] == "baseline" else with_interval(row, "gap", sign=True)
+def _gap(result: MethodResult) -> str:
+    return "baseline" if result.verdict == "baseline" else with_interval(result.gap, sign=True)
 
 
 def _difference(method: MethodChange) -> str:
@@ -93,7 +101,8 @@ def _difference(method: MethodChange) -> str:
 
 
 def _verdicts(method: MethodChange) -> str:
-    found = [row["verdict"] or UNKNOWN if row else UNKNOWN for row in (method.first, method.second)]
+    sides = (method.first, method.second)
+    found = [result.verdict or UNKNOWN if result else UNKNOWN for result in sides]
     return found[0] if found[0] == found[1] else " → ".join(found)
 
 
@@ -105,7 +114,7 @@ COLUMNS = (
         0,
         True,
     ),
-    Column("score", "in points", _both(lambda row: with_interval(row, "score")), 2),
+    Column("score", "in points", _both(lambda result: with_interval(result.score)), 2),
     Column(
         "difference",
         "score in the second minus that in the first, in points, on common seeds",
@@ -118,12 +127,19 @@ COLUMNS = (
     Column(
         "train time",
         "profiled step time x steps",
-        _both(_value("train_seconds", show_seconds), cost=True),
+        _both(_value(lambda result: result.train_seconds, show_seconds), cost=True),
         5,
     ),
-    Column("peak memory", "of training", _both(_value("peak_memory_bytes", show_bytes), cost=True), 7),
-    Column("share", "trainable", _both(_value("trainable_percent", show_percent)), 8),
-    Column("adapter", "on disk", _both(_value("adapter_bytes", show_bytes)), 9),
+    Column(
+        "peak memory",
+        "of training",
+        _both(_value(lambda result: result.peak_memory_bytes, show_bytes), cost=True),
+        7,
+    ),
+    Column(
+        "share", "trainable", _both(_value(lambda result: result.trainable_percent, show_percent)), 8
+    ),
+    Column("adapter", "on disk", _both(_value(lambda result: result.adapter_bytes, show_bytes)), 9),
 )
 
 
@@ -220,7 +236,8 @@ def rows(two: TwoStudies) -> list[Row]:
     for method in two.methods:
         row: Row = {key: getattr(method, key) for key in _OWN}
         for name, side in (("first", method.first), ("second", method.second)):
-            row |= {f"{name}_{key}": None if side is None else side[key] for key in _SIDE}
+            values = {} if side is None else side.as_row()
+            row |= {f"{name}_{key}": values.get(key) for key in _SIDE}
         found.append(row)
     return found
 
