@@ -22,7 +22,7 @@ import torch
 
 import whichpeft as wp
 from whichpeft.backbones import resolve_backbone
-from whichpeft.engine import Job
+from whichpeft.engine import FinalWork, Job, Placement
 from whichpeft.engine.batches import training_batches
 from whichpeft.engine.compute import choose_compute
 from whichpeft.engine.loop import fit
@@ -131,7 +131,14 @@ def _job(method: str, data: str, examples: int, scratch: Path) -> Job:
     )
     (cell,) = make_plan(study, [backbone], [task], {method: resolve_method(method)}).cells
     path, _ = write_data(task, backbone, study.budget, scratch)
-    return Job(trial=cell.finals[0], backbone=cell.backbone, method=cell.method, data=path, device="cpu")
+    return Job(
+        trial=cell.finals[0],
+        backbone=cell.backbone,
+        method=cell.method,
+        data=path,
+        placement=Placement(device="cpu"),
+        work=FinalWork(),
+    )
 
 
 if __name__ == "__main__":

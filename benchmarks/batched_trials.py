@@ -40,7 +40,7 @@ def measure(side: str, asked: argparse.Namespace, count: int, folder: Path) -> t
 def make_jobs(asked: argparse.Namespace, count: int, folder: Path, device: str) -> list:  # type: ignore[type-arg]
     """Return the jobs of one method with so many seeds."""
     from whichpeft.backbones import resolve_backbone
-    from whichpeft.engine import Job
+    from whichpeft.engine import FinalWork, Job, Placement
     from whichpeft.methods import resolve_method
     from whichpeft.planning import make_plan
     from whichpeft.study import Budget, Study, TaskSource
@@ -62,7 +62,14 @@ def make_jobs(asked: argparse.Namespace, count: int, folder: Path, device: str) 
         raise SystemExit(f"{asked.method}: {cell.refusal}")
     data, _ = write_data(task, backbone, study.budget, folder)
     return [
-        Job(trial=trial, backbone=backbone, method=cell.method, data=data, device=device)
+        Job(
+            trial=trial,
+            backbone=backbone,
+            method=cell.method,
+            data=data,
+            placement=Placement(device=device),
+            work=FinalWork(),
+        )
         for trial in cell.finals
     ]
 

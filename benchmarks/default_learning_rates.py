@@ -13,6 +13,7 @@ import tempfile
 from pathlib import Path
 
 import whichpeft as wp
+from whichpeft.engine import FinalWork
 from whichpeft.executors import LocalExecutor, SilentObserver
 from whichpeft.running.request import check_request
 from whichpeft.running.setup import make_job, resources_for, set_up
@@ -68,7 +69,7 @@ def sweep(task: str, methods: list[str], epochs: int, max_train: int) -> dict[st
     with tempfile.TemporaryDirectory() as scratch:
         setup = set_up(check_request(study, Path(scratch, "unused")), Path(scratch), LocalExecutor())
         resources = resources_for(study, memory=500_000_000)
-        jobs = [make_job(cell.finals[0], cell, setup) for cell in setup.plan.accepted]
+        jobs = [make_job(cell.finals[0], cell, setup, FinalWork()) for cell in setup.plan.accepted]
         scores = {}
         for job, result in setup.executor.run(jobs, resources, SilentObserver()):
             scores[job.trial.method] = result.record.value("validation_score") or float("nan")

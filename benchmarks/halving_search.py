@@ -21,6 +21,7 @@ import numpy as np
 import whichpeft as wp
 from whichpeft.analysis.search import best_trial
 from whichpeft.analysis.statistics.gap import paired_gap
+from whichpeft.engine import TuneWork
 from whichpeft.executors import LocalExecutor, SilentObserver
 from whichpeft.planning import make_search
 from whichpeft.planning.tuning import SEED
@@ -79,7 +80,7 @@ def _grid(method: str, asked: argparse.Namespace, budget: wp.Budget, folder: Pat
     for i, rate in enumerate(np.geomspace(space.low, space.high, asked.points)):
         tried = cell.typed.with_options({"learning_rate": float(rate)}).resolved_for(cell.backbone)
         point = replace(cell, method=tried)
-        jobs.append(make_job(point.tuning_trial(i, SEED), point, setup))
+        jobs.append(make_job(point.tuning_trial(i, SEED), point, setup, TuneWork()))
     return [
         result.record for _, result in setup.executor.run(jobs, resources_for(study), SilentObserver())
     ]

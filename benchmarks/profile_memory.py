@@ -17,7 +17,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 from whichpeft.api import DEFAULT
-from whichpeft.engine import Job
+from whichpeft.engine import Job, ProfileWork
 from whichpeft.engine.profile_budget import QUICK
 from whichpeft.executors import LocalExecutor
 from whichpeft.running.request import check_request
@@ -34,7 +34,7 @@ def main() -> None:
         scratch.mkdir()
         setup = set_up(check_request(study, Path(folder, "run")), scratch, LocalExecutor("cpu"))
         for cell in setup.plan.accepted:
-            job = dataclasses.replace(make_job(cell.profile, cell, setup), profile_budget=QUICK)
+            job = make_job(cell.profile, cell, setup, ProfileWork(budget=QUICK))
             told, recorded, sampled = measure(job) if cell.method.learning_rate else (None, 0, 0)
             if told is not None:
                 print(

@@ -23,6 +23,7 @@ from ray.cluster_utils import Cluster
 from waiting_method import Waiting
 
 import whichpeft as wp
+from whichpeft.engine import FinalWork
 from whichpeft.executors import Resources, SilentObserver, make_executor
 from whichpeft.records import Claims, Store
 from whichpeft.running.request import check_request
@@ -62,7 +63,10 @@ def measure(asked: argparse.Namespace) -> None:
         )
         setup = set_up(check_request(study, out), scratch, executor)
         (cell,) = setup.plan.accepted
-        jobs = [dataclasses.replace(make_job(t, cell, setup), method=Waiting()) for t in cell.finals]
+        jobs = [
+            dataclasses.replace(make_job(t, cell, setup, FinalWork()), method=Waiting())
+            for t in cell.finals
+        ]
         store, own = Store(out), psutil.Process()
         for _ in executor.run(jobs[: asked.workers], Resources(), SilentObserver()):
             pass  # every worker has its fork server, and the data

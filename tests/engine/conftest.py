@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from whichpeft.backbones import Backbone, resolve_backbone
-from whichpeft.engine import Job, Result
+from whichpeft.engine import FinalWork, Job, Placement, ProfileWork, Result, TuneWork
 from whichpeft.engine.carry_out import carry_out
+from whichpeft.engine.job import Rungs
 from whichpeft.methods import resolve_method
 from whichpeft.planning import make_plan
 from whichpeft.study import Budget, Study, TaskSource
@@ -19,6 +20,14 @@ from whichpeft.tasks import load_task
 from whichpeft.tasks.encoded_data import write_data
 
 Make = Callable[..., Job]
+
+
+def _work(
+    purpose: str, keep: Path | None = None, rungs: Rungs = ()
+) -> ProfileWork | TuneWork | FinalWork:
+    if purpose == "profile":
+        return ProfileWork()
+    return TuneWork(rungs=rungs) if purpose == "tune" else FinalWork(keep=keep)
 
 
 class Trials:
@@ -30,7 +39,7 @@ class Trials:
         self.scratch = scratch
 
     def job(self, method: str, *, purpose: str = "final", seed: int = 0, keep: Path | None = None,
-            rungs: tuple[tuple[int, float | None], ...] = (), **budget: int) -> Job:  # fmt: skip
+            rungs: Rungs = (), **budget: int) -> Job:  # fmt: skip
         study = Study(
             backbone="tiny",
             task="reviews",
@@ -52,9 +61,8 @@ class Trials:
             backbone=cell.backbone,
             method=cell.method,
             data=data,
-            device="cpu",
-            rungs=rungs,
-            keep=keep,
+            placement=Placement(device="cpu"),
+            work=_work(purpose, keep, rungs),
         )
 
     def run(self, method: str, **options: object) -> Result:
@@ -125,8 +133,8 @@ def make_job(even: dict[str, Backbone], reviews: Path, tmp_path: Path) -> Make:
             backbone=cell.backbone,
             method=cell.method,
             data=data,
-            device="cpu",
-            keep=keep,
+            placement=Placement(device="cpu"),
+            work=_work(purpose, keep),
         )
 
     return make

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from whichpeft.backbones import Backbone
-from whichpeft.engine import Job
+from whichpeft.engine import FinalWork, Job, Placement, ProfileWork
 from whichpeft.engine.batches import training_batches
 from whichpeft.engine.carry_out import carry_out
 from whichpeft.engine.compute import choose_compute
@@ -48,7 +48,15 @@ def packed(tiny_writer: Backbone, tmp_path: Path):  # type: ignore[no-untyped-de
         cell = make_plan(study, [tiny_writer], [task], {method: resolve_method(method)}).cells[0]
         trial = cell.finals[0]
         assert trial.conditions.packing
-        return Job(trial=trial, backbone=tiny_writer, method=cell.method, data=data, device="cpu")
+        placement = Placement(device="cpu")
+        return Job(
+            trial=trial,
+            backbone=tiny_writer,
+            method=cell.method,
+            data=data,
+            placement=placement,
+            work=FinalWork(),
+        )
 
     return make
 
@@ -75,7 +83,7 @@ def test_examples_that_are_not_kept_apart_end_the_trial_before_it_trains(packed)
 def test_a_profile_takes_its_memory_where_most_is_computed(packed) -> None:  # type: ignore[no-untyped-def]
     job = packed("full")
     prepared = prepare(job, choose_compute("cpu", "float32"))
-    training, train = _Training(job, prepared), prepared.examples["train"]
+    training, train = _Training(job, ProfileWork(), prepared), prepared.examples["train"]
 
     def shapes(batch: np.ndarray) -> list[tuple[int, int]]:
         return [tuple(part["input_ids"].shape) for part, _ in prepared.parts(batch)]

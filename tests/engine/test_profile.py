@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from whichpeft.backbones import resolve_backbone
-from whichpeft.engine import Job
+from whichpeft.engine import FinalWork, Job, Placement, ProfileWork
 from whichpeft.engine.carry_out import carry_out
 from whichpeft.engine.profile_budget import QUICK, STANDARD, THOROUGH, ProfileBudget, find_profile_budget
 from whichpeft.errors import StudyError
@@ -27,9 +27,10 @@ BRIEF = dataclasses.replace(THOROUGH, step_seconds=0.2, latency_seconds=0.1, rou
 
 @pytest.fixture
 def profiled(tiny_backbone: Path, reviews: Path, tmp_path: Path):  # type: ignore[no-untyped-def]
-    def profile(method: str, profile_budget: ProfileBudget = BRIEF, **changes: object) -> Record:
+    def profile(method: str, budget: ProfileBudget = BRIEF, **changes: object) -> Record:
         job = make_job(tiny_backbone, reviews, tmp_path, method, "profile")
-        job = dataclasses.replace(job, profile_budget=profile_budget, **changes)  # type: ignore[arg-type]
+        work = ProfileWork(budget=budget, **changes)  # type: ignore[arg-type]
+        job = dataclasses.replace(job, work=work)
         record = carry_out(job, lambda progress: None).record
         assert record.outcome.status == "completed", record.outcome
         return record
@@ -48,7 +49,11 @@ def make_job(backbone: Path, data: Path, scratch: Path, method: str, purpose: st
     folder.mkdir()
     path, _ = write_data(task, found, study.budget, folder)
     trial = cell.profile if purpose == "profile" else cell.finals[0]
-    return Job(trial=trial, backbone=found, method=cell.method, data=path, device="cpu")
+    work = ProfileWork() if purpose == "profile" else FinalWork()
+    placement = Placement(device="cpu")
+    return Job(
+        trial=trial, backbone=found, method=cell.method, data=path, placement=placement, work=work
+    )
 
 
 def test_a_thorough_profile_measures_everything(profiled) -> None:
@@ -143,7 +148,9 @@ def test_a_slow_evaluation_is_not_training_time(
     clock = time.perf_counter
     monkeypatch.setattr(time, "perf_counter", lambda: clock() + sum(slept))
     job = make_job(tiny_backbone, reviews, tmp_path, "lora:r=2", purpose)
-    job = dataclasses.replace(job, profile_budget=dataclasses.replace(STANDARD, examples=1, batches=1))
+    if purpose == "profile":
+        budget = dataclasses.replace(STANDARD, examples=1, batches=1)
+        job = dataclasses.replace(job, work=ProfileWork(budget=budget))
     plain = carry_out(job, lambda progress: None).record
     task, examples = pickle.loads(job.data.read_bytes())
     job.data.write_bytes(pickle.dumps((Sleepy(task, SLEEP), examples)))

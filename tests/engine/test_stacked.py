@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import load_file
 
 from whichpeft.backbones import resolve_backbone
-from whichpeft.engine import Job, Result
+from whichpeft.engine import FinalWork, Job, Placement, Result, TuneWork
 from whichpeft.engine.carry_out import carry_out
 from whichpeft.engine.compute import Compute
 from whichpeft.engine.stacked.build import why_not
@@ -62,20 +62,28 @@ def make_jobs(
     plan = make_plan(study, [found], [task], {text: resolve_method(text) for text in methods})
     path, _ = write_data(task, found, study.budget, scratch)
     jobs = []
+    work = FinalWork() if purpose == "final" else TuneWork()
     for number, cell in enumerate(plan.cells):
         assert cell.refusal is None, cell.refusal
         trials = cell.finals if purpose == "final" else [cell.tuning_trial(number, 0)]
         jobs += [
-            Job(trial=trial, backbone=found, method=cell.method, data=path, device="cpu")
+            Job(
+                trial=trial,
+                backbone=found,
+                method=cell.method,
+                data=path,
+                placement=Placement(device="cpu"),
+                work=work,
+            )
             for trial in trials
         ]
     if keep is not None:
-        jobs = [replace(job, keep=keep / job.trial.fingerprint) for job in jobs]
+        jobs = [replace(job, work=FinalWork(keep=keep / job.trial.fingerprint)) for job in jobs]
     return jobs
 
 
 def together(jobs: Sequence[Job]) -> list[Result]:
-    return list(carry_out_stacked(replace(jobs[0], along=tuple(jobs[1:])), lambda progress: None))
+    return list(carry_out_stacked(replace(jobs[0], stacked_with=tuple(jobs[1:])), lambda progress: None))
 
 
 def alone(jobs: Sequence[Job]) -> list[Result]:
@@ -159,7 +167,8 @@ def test_tuning_trials_are_held_against_those_before_them(
     texts = [f"bitfit:learning_rate={rate}" for rate in (1e-2, 1e-4, 2e-2)]
     jobs = make_jobs(still_backbone, reviews, tmp_path, texts, purpose="tune")
     # What trials before these scored at the only rung: 0.99 is among the best third of none of these.
-    jobs = [replace(job, rungs=((4, None),), earlier=((4, (0.99, 0.99)),)) for job in jobs]
+    work = TuneWork(rungs=((4, None),), earlier_scores=((4, (0.99, 0.99)),))
+    jobs = [replace(job, work=work) for job in jobs]
     first, *others = together(jobs)
     assert first.record.outcome.status == "completed"  # number 0 is never stopped
     for other in others:
@@ -240,7 +249,7 @@ def test_steps_are_timed_both_ways_where_memory_is_known(
     compute = Compute(torch.device("cpu"), "float32")
     assert seconds_apart(jobs, compute) > 0
     assert seconds_stacked(jobs, compute) > 0
-    assert time_stacked(replace(jobs[0], together=2), compute, None) == ([], None)
+    assert time_stacked(jobs[0], 2, compute, None) == ([], None)
 
 
 def test_what_cannot_be_timed_together_fails_no_profile(
@@ -251,8 +260,6 @@ def test_what_cannot_be_timed_together_fails_no_profile(
     monkeypatch.setattr(batched_speed, "_that_fit", lambda compute, peak: 8)
     # 20 examples are a batch of 16 and one of 4, which 8 seeds do not meet in the same order.
     jobs = make_jobs(tiny_backbone, reviews, tmp_path, ["lora:r=2"], max_train=20)
-    found, note = batched_speed.time_stacked(
-        replace(jobs[0], together=8), Compute(torch.device("cpu"), "float32"), 1.0
-    )
+    found, note = batched_speed.time_stacked(jobs[0], 8, Compute(torch.device("cpu"), "float32"), 1.0)
     assert found == []
     assert "too few batches" in (note or "")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from whichpeft.backbones import Backbone
-from whichpeft.engine import Job
+from whichpeft.engine import FinalWork, Job, Placement
 from whichpeft.engine.compute import choose_compute
 from whichpeft.engine.model_setup import prepare
 from whichpeft.engine.process_group import ALONE
@@ -27,7 +27,14 @@ def test_a_shard_of_a_language_task_is_refused(tiny_writer: Backbone, tmp_path: 
     study = Study(backbone="tiny-writer", task="sums", methods=["lora:r=2"], seeds=1)
     (cell,) = make_plan(study, [tiny_writer], [asked], {"lora:r=2": resolve_method("lora:r=2")}).cells
     data, _ = write_data(asked, tiny_writer, study.budget, tmp_path)
-    job = Job(trial=cell.finals[0], backbone=tiny_writer, method=cell.method, data=data, device="cpu")
+    job = Job(
+        trial=cell.finals[0],
+        backbone=tiny_writer,
+        method=cell.method,
+        data=data,
+        placement=Placement(device="cpu"),
+        work=FinalWork(),
+    )
     compute = choose_compute("cpu", "float32")
     assert prepare(job, compute).examples
     with pytest.raises(TrialFailed, match="read in one process"):

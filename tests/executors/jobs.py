@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from whichpeft.engine import Job
+from whichpeft.engine import FinalWork, Job
 from whichpeft.executors import Executor
 from whichpeft.study import Budget, Study, TaskSource
 
@@ -30,4 +30,4 @@ def make_jobs(
         budget=Budget(**{"epochs": 1, **budget}),
     )
     setup = set_up(check_request(study, scratch / "out"), scratch, executor)
-    return [make_job(cell.finals[0], cell, setup) for cell in setup.plan.accepted]
+    return [make_job(cell.finals[0], cell, setup, FinalWork()) for cell in setup.plan.accepted]

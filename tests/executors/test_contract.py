@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from whichpeft.engine import Job
+from whichpeft.engine import FinalWork, Job, ProfileWork
 from whichpeft.executors import Executor, LocalExecutor, Resources, SilentObserver, make_executor
 
 from .conftest import Clusters
@@ -75,14 +75,17 @@ def test_results_equal_those_of_this_process_bit_for_bit(
     from whichpeft.engine.carry_out import carry_out
 
     kept = tmp_path / "kept"
-    jobs = [replace(job, keep=kept / job.trial.method) for job in make("full", "lora:r=2", "zero-shot")]
+    jobs = [
+        replace(job, work=FinalWork(keep=kept / job.trial.method))
+        for job in make("full", "lora:r=2", "zero-shot")
+    ]
     kept.mkdir()
     found = {
         job.trial.method: result for job, result in executor.run(jobs, Resources(), SilentObserver())
     }
     assert set(found) == {"full", "lora:r=2", "zero-shot"}
     lora = next(job for job in jobs if job.trial.method == "lora:r=2")
-    here = carry_out(replace(lora, keep=tmp_path / "here"), lambda progress: None)
+    here = carry_out(replace(lora, work=FinalWork(keep=tmp_path / "here")), lambda progress: None)
     apart = found["lora:r=2"]
     assert (here.predictions["outputs"] == apart.predictions["outputs"]).all()
     assert here.curve == apart.curve
@@ -123,7 +126,7 @@ def test_a_job_that_waits_for_another_starts_when_that_has_ended(executor: Execu
 
 def test_a_profile_measures_the_memory_of_its_own_process(executor: Executor, make: Make) -> None:
     job = make("full")[0]
-    job = replace(job, trial=replace(job.trial, purpose="profile"))
+    job = replace(job, trial=replace(job.trial, purpose="profile"), work=ProfileWork())
     ((_, result),) = executor.run([job], Resources(alone=True), SilentObserver())
     assert result.record.setting.beside == 0
     weights = 4 * (result.record.value("total_parameters") or 0)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from whichpeft.engine import FinalWork, ProfileWork
 from whichpeft.executors import LocalExecutor, SilentObserver, processes
 from whichpeft.executors.processes import run_jobs
 
@@ -83,7 +84,8 @@ def test_the_phases_of_a_trial_are_all_of_its_time(
     tiny_backbone: Path, reviews: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, purpose: str
 ) -> None:
     job = make_jobs(LocalExecutor("cpu"), tiny_backbone, reviews, tmp_path, ["full"], epochs=20)[0]
-    job = replace(job, trial=replace(job.trial, purpose=purpose))
+    work = FinalWork() if purpose == "final" else ProfileWork()
+    job = replace(job, trial=replace(job.trial, purpose=purpose), work=work)
     outside = Outside(monkeypatch)
     ((_, result),) = run_jobs([job], ["cpu"], outside)
     record = result.record
@@ -116,6 +118,7 @@ from pathlib import Path
 
 import whichpeft as wp
 from sleepy import Sleepy
+from whichpeft.engine import FinalWork
 from whichpeft.executors import LocalExecutor, SilentObserver
 from whichpeft.executors.processes import run_jobs
 from whichpeft.records import Claims, Store
@@ -129,11 +132,9 @@ request = check_request(study, Path(out))
 with tempfile.TemporaryDirectory() as scratch:
     setup = set_up(request, Path(scratch), LocalExecutor("cpu"))
     (cell,) = setup.plan.accepted
-    jobs = [dataclasses.replace(make_job(t, cell, setup), method=Sleepy()) for t in cell.finals]
-    store = Store(Path(out))
-    list(run_jobs(jobs[:2], ["cpu", "cpu"], SilentObserver()))  # the fork server has imported
-    began = time.perf_counter()
-    with Claims(Path(out)) as claims:
+    jobs = [dataclasses.replace(make_job(t, cell, setup, FinalWork()), method=Sleepy()) for t in
+    cell.finals] store = Store(Path(out)) list(run_jobs(jobs[:2], ["cpu", "cpu"], SilentObserver()))  #
+    the fork server has imported began = time.perf_counter() with Claims(Path(out)) as claims:
         unclaimed = unclaimed_jobs(jobs, store, claims)
         for job, result in run_jobs(unclaimed, ["cpu", "cpu"], SilentObserver()):
             store.add(result.record, curve=result.curve, predictions=result.predictions)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import whichpeft as wp
-from whichpeft.engine import Job
+from whichpeft.engine import FinalWork, Job, Placement
 from whichpeft.errors import StudyError
 from whichpeft.executors import SilentObserver
 from whichpeft.methods import resolve_method
@@ -120,7 +120,8 @@ def test_jobs_of_one_kind_are_joined_and_no_device_is_without_work(tmp_path: Pat
             backbone=None,  # type: ignore[arg-type]
             method=resolve_method(method),
             data=tmp_path,
-            device="cpu",
+            placement=Placement(device="cpu"),
+            work=FinalWork(),
         )
 
     rates = ("lora:r=2", "lora:r=2,learning_rate=1e-2")

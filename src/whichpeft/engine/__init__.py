@@ -1,5 +1,5 @@
-"""Carries out one trial and gives a record."""
+"""Carries out one trial and returns its record."""
 
-from whichpeft.engine.job import Job, Progress, Result
+from whichpeft.engine.job import FinalWork, Job, Placement, ProfileWork, Progress, Result, TuneWork
 
-__all__ = ["Job", "Progress", "Result"]
+__all__ = ["FinalWork", "Job", "Placement", "ProfileWork", "Progress", "Result", "TuneWork"]

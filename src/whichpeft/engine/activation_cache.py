@@ -39,11 +39,11 @@ class _Replay:
     """Stands in for the frozen layers, each of which then returns what is in `now`.
 
     width: of the tuple that a layer returns, 0 where it returns a tensor; known once recorded.
-    beside: how many other trials may be keeping activations at the same time.
+    concurrent_trials: how many other trials may be keeping activations at the same time.
     """
 
     layers: Sequence[torch.nn.Module]
-    beside: int = 0
+    concurrent_trials: int = 0
     width: int = 0
     now: torch.Tensor | None = None
 
@@ -129,7 +129,12 @@ class _Kept:
 
 
 def use_cached_activations(
-    prepared: PreparedTrial, data: Path, splits: Mapping[str, str], meter: Meter, *, beside: int = 0
+    prepared: PreparedTrial,
+    data: Path,
+    splits: Mapping[str, str],
+    meter: Meter,
+    *,
+    concurrent_trials: int = 0,
 ) -> PreparedTrial:
     """Return the model with its frozen layers replayed from activations that are kept.
 
@@ -137,12 +142,12 @@ def use_cached_activations(
     not one pass through the model, or where replaying does not give what the model gives. data: the file
     of the encoded task; activations are kept beside
     it, for all trials that read it. splits: those that will be read, each with the phase that its
-    activations count to. beside: how many other trials may run at the same time.
+    activations count to. concurrent_trials: how many other trials may run at the same time.
     """
     layers = prepared.frozen_prefix
     if not layers or prepared.group.size > 1 or isinstance(prepared.task, DecodedTask):
         return prepared
-    replay = _Replay(layers, beside)
+    replay = _Replay(layers, concurrent_trials)
     replayed: dict[str, Examples] = dict(prepared.examples)
     prepared.model.eval()
     try:
@@ -159,7 +164,7 @@ def use_cached_activations(
 
 def _compute(prepared: PreparedTrial, examples: Examples, replay: _Replay, path: Path) -> _Kept:
     """Run the model on a split up to the boundary, and keep what comes out there."""
-    free = _MEMORY_SHARE * psutil.virtual_memory().available / (replay.beside + 1)
+    free = _MEMORY_SHARE * psutil.virtual_memory().available / (replay.concurrent_trials + 1)
     parts: dict[int, torch.Tensor] = {}
     with replay.recorded() as seen, torch.inference_mode(), prepared.compute.autocast():
         for batch in evaluation_batches(examples.sizes, _AT_ONCE):

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from whichpeft.engine.compute import choose_compute
-from whichpeft.engine.job import Job, ReportProgress, Result
+from whichpeft.engine.job import Job, ProfileWork, ReportProgress, Result
 from whichpeft.engine.process_group import ALONE
 from whichpeft.engine.sharded_trial import carry_out_sharded
 from whichpeft.engine.stacked.speedup import time_stacked
@@ -19,7 +19,7 @@ def carry_out_all(job: Job, report: ReportProgress, *, began: float | None = Non
 
     began: as for `carry_out`.
     """
-    if job.along:
+    if job.stacked_with:
         yield from carry_out_stacked(job, report)
     else:
         yield carry_out(job, report, began=began)
@@ -33,10 +33,12 @@ def carry_out(job: Job, report: ReportProgress, *, began: float | None = None) -
     if job.trial.conditions.shards > 1:
         return carry_out_sharded(job, report)
     result = carry_out_alone(job, report, ALONE, began=began)
-    return _with_speedup(job, result) if job.together else result
+    if isinstance(job.work, ProfileWork) and job.work.stacked_trials:
+        return _with_speedup(job, job.work.stacked_trials, result)
+    return result
 
 
-def _with_speedup(job: Job, result: Result) -> Result:
+def _with_speedup(job: Job, trials: int, result: Result) -> Result:
     """Add to a profile how much faster its trials train as one model."""
     record = result.record
     if record.outcome.status != "completed" or not record.value("trainable_parameters"):
@@ -44,9 +46,9 @@ def _with_speedup(job: Job, result: Result) -> Result:
     micro_batch = record.value("micro_batch")
     if micro_batch is not None:
         job = replace(job, micro_batch=int(micro_batch))
-    compute = choose_compute(job.device, job.trial.conditions.precision)
+    compute = choose_compute(job.placement.device, job.trial.conditions.precision)
     with quietly():
-        found, note = time_stacked(job, compute, record.value("peak_memory_bytes"))
+        found, note = time_stacked(job, trials, compute, record.value("peak_memory_bytes"))
     return replace(
         result, record=replace(record, measurements=(*record.measurements, *found)), note=note
     )

@@ -19,8 +19,8 @@ from whichpeft.records import Setting
 _LIBRARIES = ("whichpeft", "torch", "transformers", "peft", "tokenizers", "numpy", "lm_eval")
 
 
-def describe_setting(compute: Compute, beside: int) -> Setting:
-    """Describe this process's setting, with `beside` other trials allowed at the same time."""
+def describe_setting(compute: Compute, concurrent_trials: int) -> Setting:
+    """Describe this process's setting, with this many other trials allowed at the same time."""
     hardware: dict[str, Any] = {
         "processor": _processor(),
         "cores": usable_cores(),
@@ -37,7 +37,7 @@ def describe_setting(compute: Compute, beside: int) -> Setting:
         versions={"python": platform.python_version(), **_versions()},
         device=compute.device.type,
         precision=compute.precision,
-        beside=beside,
+        beside=concurrent_trials,
         started=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     )
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import ClassVar
 
 from whichpeft.backbones import Backbone
 from whichpeft.engine.profile_budget import STANDARD, ProfileBudget
@@ -17,66 +18,160 @@ from whichpeft.tasks import Array
 CHECKPOINT_EVERY = 60.0
 """Seconds between two checkpoints of a trial, unless writing one takes long."""
 
+Rungs = tuple[tuple[int, float | None], ...]
+"""Steps at which a trial is validated, each with the score that it needs there to continue.
+
+The score is None if the trial continues whatever it scores.
+"""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ProfileWork:
+    """Measure what a method costs."""
+
+    purpose: ClassVar[str] = "profile"
+
+    budget: ProfileBudget = STANDARD
+    """How long the profile may take."""
+
+    flops_per_sample: float | None = None
+    """FLOPs of training on one example, as counted; None if unknown."""
+
+    matmul_speed: float | None = None
+    """FLOP/s at which the machine multiplies matrices; None if unknown."""
+
+    stacked_trials: int = 0
+    """Number of trials to time as one model, compared with the same number one by one; 0 for none."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TuneWork:
+    """Train on the training split and score on the validation split."""
+
+    purpose: ClassVar[str] = "tune"
+
+    rungs: Rungs = ()
+    """Steps at which the trial is validated and may be stopped."""
+
+    search_trials: int = 0
+    """Number of trials in the trial's search."""
+
+    earlier_scores: tuple[tuple[int, tuple[float, ...]], ...] = ()
+    """For each rung, the scores of the trials that came earlier in the search.
+
+    Only needed if trials are stacked with this one: each has to compete with those before it.
+    """
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FinalWork:
+    """Train, then score the best epoch on the test split."""
+
+    purpose: ClassVar[str] = "final"
+
+    keep: Path | None = None
+    """Folder to save the trained adapter in; None to discard it."""
+
+
+Work = ProfileWork | TuneWork | FinalWork
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Placement:
+    """Where an executor runs a job."""
+
+    device: str
+    """The device, such as ``cpu`` or ``cuda:1``; for a sharded trial that of its first process."""
+
+    concurrent_trials: int = 0
+    """How many other trials may run on the same machine at the same time."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Job:
-    """A trial with all that is needed to carry it out in another process.
-
-    data: file with the encoded task, written by `whichpeft.tasks.encoded_data`.
-    device, beside: given by the executor: where it runs, and how many other trials may run on the same
-    machine at the same time.
-    profile_budget: of a profile, how long it may take. flops_per_sample: of its training, as counted,
-    and matmul_speed: FLOP/s that the machine multiplies at, where known.
-    rungs: of a tuning trial, the steps at which it is validated, each with the score it has to reach
-    there to go on; None where it goes on with any. search_trials: how many trials its search has.
-    halve: where it runs out of memory, try again with half the examples at once; micro_batch: so many
-    of them, where that is not what the budget says.
-    checkpoint: file to keep the trial's state in on the way, and to go on from, where it is to be kept.
-    keep: folder to leave the trained adapter in, where it is to be kept.
-    along: trials that train as one model with this one, each with a result of its own. earlier: where
-    they are tuning trials, at each rung the scores of those that came before them in the search.
-    together: of a profile, time so many trials as one model against as many one by one.
-    """
+    """A trial with everything needed to carry it out in another process."""
 
     trial: Trial
+    """The question that the record answers."""
+
     backbone: Backbone
+    """The pretrained model."""
+
     method: Method
+    """The method, with its hyperparameters."""
+
     data: Path
-    device: str
-    beside: int = 0
-    profile_budget: ProfileBudget = STANDARD
-    flops_per_sample: float | None = None
-    matmul_speed: float | None = None
-    rungs: tuple[tuple[int, float | None], ...] = ()
-    search_trials: int = 0
+    """File with the encoded task, written by `whichpeft.tasks.encoded_data`."""
+
+    placement: Placement
+    """Where it runs."""
+
+    work: Work
+    """What to do, of the kind that the trial's purpose names."""
+
     halve: bool = False
+    """Whether to try again with half the examples at a time if memory runs out."""
+
     micro_batch: int | None = None
+    """How many examples go through the model at a time; None for the budget's own number."""
+
     checkpoint: Path | None = None
+    """File to save the trial's state in while it trains, and to resume from; None for no checkpoints."""
+
     checkpoint_every: float = CHECKPOINT_EVERY
-    keep: Path | None = None
-    along: tuple[Job, ...] = ()
-    earlier: tuple[tuple[int, tuple[float, ...]], ...] = ()
-    together: int = 0
+    """Seconds between two checkpoints."""
+
+    stacked_with: tuple[Job, ...] = ()
+    """Jobs that train as one model with this one; each gets a result of its own."""
+
+    def __post_init__(self) -> None:
+        if self.trial.purpose != self.work.purpose:
+            raise ValueError(
+                f"{type(self.work).__name__} for a trial whose purpose is {self.trial.purpose}"
+            )
 
     @property
     def micro_batch_size(self) -> int:
-        """How many examples go through the model at once."""
+        """How many examples go through the model at a time."""
         return self.micro_batch or self.trial.budget.micro_batch_size
 
     @property
     def members(self) -> tuple[Job, ...]:
-        """This trial and those along with it."""
-        return (self, *self.along)
+        """This job and those stacked with it."""
+        return (self, *self.stacked_with)
+
+    def placed(self, device: str, concurrent_trials: int) -> Job:
+        """Return the job, and those stacked with it, placed on a device."""
+        placement = Placement(device=device, concurrent_trials=concurrent_trials)
+        others = tuple(replace(other, placement=placement) for other in self.stacked_with)
+        return replace(self, placement=placement, stacked_with=others)
+
+    @property
+    def rungs(self) -> Rungs:
+        """The rungs of a tuning trial; empty for other trials."""
+        return self.work.rungs if isinstance(self.work, TuneWork) else ()
+
+    @property
+    def keep(self) -> Path | None:
+        """Folder to save a final trial's adapter in; None for no folder."""
+        return self.work.keep if isinstance(self.work, FinalWork) else None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Progress:
-    """Where a running trial stands; `speed` in examples per second."""
+    """How far a running trial is."""
 
     phase: str
+    """One of `whichpeft.engine.meter.PHASES`."""
+
     epoch: float = 0.0
+    """Epochs done, the current one in part."""
+
     loss: float | None = None
+    """Mean training loss of the last few steps."""
+
     speed: float | None = None
+    """Examples per second."""
 
 
 ReportProgress = Callable[[Progress], None]
@@ -85,9 +180,16 @@ ReportProgress = Callable[[Progress], None]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Result:
-    """What a trial gave: its record, the arrays kept beside it, and what the user should know."""
+    """What a trial produced."""
 
     record: Record
+    """Its record."""
+
     curve: Curve = ()
+    """Losses and validation scores, by step."""
+
     predictions: Mapping[str, Array] = field(default_factory=dict)
+    """Arrays with the predictions on the test split, kept next to the record."""
+
     note: str | None = None
+    """Something that the user should know."""

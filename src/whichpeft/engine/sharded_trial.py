@@ -21,8 +21,8 @@ from whichpeft.engine.job import Job, Progress, ReportProgress, Result
 from whichpeft.engine.meter import Meter
 from whichpeft.engine.process_group import Group, joined
 from whichpeft.engine.processes import beginning, start_context, start_server
-from whichpeft.engine.trial import carry_out_alone, failed
-from whichpeft.records import Outcome, Record, Setting
+from whichpeft.engine.trial import carry_out_alone, failed, setting_of
+from whichpeft.records import Outcome, Record
 
 if TYPE_CHECKING:
     from multiprocessing.process import BaseProcess
@@ -116,7 +116,7 @@ def how_it_ended(code: int | None) -> str:
 
 def _failed(job: Job, phase: str | None, reason: str) -> Result:
     outcome = Outcome(status="failed", phase=phase, reason=reason)
-    setting = Setting(device=job.device, beside=job.beside)
+    setting = setting_of(job)
     return Result(record=Record(trial=job.trial, setting=setting, outcome=outcome))
 
 
@@ -158,7 +158,7 @@ def _be_rank(job: Job, rank: int, meeting: Path, sender: Connection) -> None:
             sender.send(progress)
 
     torch.set_num_threads(job.trial.conditions.threads)
-    device = Group(rank, job.trial.conditions.shards).device(job.device)
+    device = Group(rank, job.trial.conditions.shards).device(job.placement.device)
     try:
         with joined(rank, job.trial.conditions.shards, torch.device(device), meeting) as group:
             result = carry_out_alone(job, report, group)
@@ -166,7 +166,7 @@ def _be_rank(job: Job, rank: int, meeting: Path, sender: Connection) -> None:
             if result.record.outcome.status == "failed":
                 os._exit(0)  # the others may wait for this one, and leaving in order waits for them
     except Exception as error:  # the processes did not find each other
-        sender.send(failed(job, Setting(device=job.device, beside=job.beside), error, Meter()))
+        sender.send(failed(job, setting_of(job), error, Meter()))
         os._exit(0)
 
 

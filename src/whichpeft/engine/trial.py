@@ -15,7 +15,7 @@ from whichpeft.engine.activation_cache import use_cached_activations
 from whichpeft.engine.checkpoint import Checkpoints
 from whichpeft.engine.compute import Compute, choose_compute
 from whichpeft.engine.environment import describe_setting
-from whichpeft.engine.job import Job, Progress, ReportProgress, Result
+from whichpeft.engine.job import FinalWork, Job, ProfileWork, Progress, ReportProgress, Result, TuneWork
 from whichpeft.engine.loop import FitResult, evaluate, fit
 from whichpeft.engine.memory import keep_freed_memory
 from whichpeft.engine.meter import Meter
@@ -29,6 +29,11 @@ from whichpeft.tasks import HELD_OUT, Array, DecodedTask, scores
 
 _LARGEST = 700.0  # nats; the exponential of more is no number
 _COMPLETED = Outcome(status="completed")
+# The splits that a trial reads, each with the phase that reading it belongs to.
+_SPLITS_READ = {
+    TuneWork: {"train": "fit", "validation": "validate"},
+    FinalWork: {"train": "fit", "validation": "validate", "test": "test"},
+}
 
 
 def carry_out_alone(
@@ -36,16 +41,15 @@ def carry_out_alone(
 ) -> Result:
     """Carry out one trial, or this process's part of what a group of them does."""
     meter = Meter(began)
-    setting = Setting(device=job.device, beside=job.beside)
+    setting = setting_of(job)
     try:
         torch.set_num_threads(job.trial.conditions.threads)
-        compute = choose_compute(group.device(job.device), job.trial.conditions.precision)
-        setting = describe_setting(compute, job.beside)
-        carry = _profile if job.trial.purpose == "profile" else _train
+        compute = choose_compute(group.device(job.placement.device), job.trial.conditions.precision)
+        setting = describe_setting(compute, job.placement.concurrent_trials)
         with quietly():
             while True:
                 try:
-                    return carry(job, compute, setting, meter, report, group)
+                    return _carry_out(job, compute, setting, meter, report, group)
                 except Exception as error:
                     half = job.micro_batch_size // 2
                     if not (job.halve and half and ran_out_of_memory(error)):
@@ -72,6 +76,11 @@ def failed(job: Job, setting: Setting, error: BaseException, meter: Meter) -> Re
     return Result(record=_record(job, setting, meter.measurements("trial"), outcome))
 
 
+def setting_of(job: Job) -> Setting:
+    """Return what is known of a job's setting before its device is looked at."""
+    return Setting(device=job.placement.device, beside=job.placement.concurrent_trials)
+
+
 def explain(error: BaseException) -> str:
     """Say in one line why a trial failed."""
     if isinstance(error, TrialFailed):
@@ -89,47 +98,65 @@ def ran_out_of_memory(error: BaseException) -> bool:
     )
 
 
-def _profile(
+def _carry_out(
     job: Job, compute: Compute, setting: Setting, meter: Meter, report: ReportProgress, group: Group
 ) -> Result:
-    """Measure what a method costs."""
-    measurements = [*profile(job, compute, meter, report, group), *_halved(job)]
-    return Result(record=_record(job, setting, measurements))
+    match job.work:
+        case ProfileWork() as work:
+            found = [*profile(job, work, compute, meter, report, group), *_halved(job)]
+            return Result(record=_record(job, setting, found))
+        case TuneWork() | FinalWork():
+            return _train(job, job.work, compute, setting, meter, report, group)
 
 
 def _train(
-    job: Job, compute: Compute, setting: Setting, meter: Meter, report: ReportProgress, group: Group
+    job: Job,
+    work: TuneWork | FinalWork,
+    compute: Compute,
+    setting: Setting,
+    meter: Meter,
+    report: ReportProgress,
+    group: Group,
 ) -> Result:
-    """Train, and test where the trial is a final one: tuning sees validation data only."""
+    """Train; a final trial is then tested and saved, and a tuning trial sees validation data only."""
     keep_freed_memory()
-    trial = job.trial
     report(Progress(phase="set-up"))
     prepared = prepare(job, compute, group)
-    phases = {"train": "fit", "validation": "validate", "test": "test"}
-    if trial.purpose != "final":
-        del phases["test"]
-    prepared = use_cached_activations(prepared, job.data, phases, meter, beside=job.beside)
-    start_stream(trial.seed, TRAINING, group.rank)
+    prepared = use_cached_activations(
+        prepared,
+        job.data,
+        _SPLITS_READ[type(work)],
+        meter,
+        concurrent_trials=job.placement.concurrent_trials,
+    )
+    start_stream(job.trial.seed, TRAINING, group.rank)
     fitted = FitResult()
     with Checkpoints(job, compute, meter) as checkpoints:
         if prepared.adapter.trains:
             fitted = fit(prepared, job, meter, report, checkpoints)
     predictions: dict[str, Array] = {}
     scored: list[Measurement] = []
-    if trial.purpose == "final":
-        with meter.phase("test"):
-            report(Progress(phase="test", epoch=trial.budget.epochs))
-            predictions = checked_predictions(prepared, evaluate(prepared, "test"))
-            scored = [*final_scores(prepared, predictions), *remembered(prepared)]
-        if job.keep is not None:
+    if isinstance(work, FinalWork):
+        predictions, scored = _test(job, prepared, meter, report)
+        if work.keep is not None:
             with meter.phase("save"):
                 adapter = whole_adapter(prepared, job)
                 if adapter is not None:
-                    write_folder(job.keep, adapter.save)
+                    write_folder(work.keep, adapter.save)
     scored += _halved(job)
     if checkpoints.resumed:
-        scored = [*scored, _fact("resumed", checkpoints.resumed, "count", "set-up")]
+        scored.append(_fact("resumed", checkpoints.resumed, "count", "set-up"))
     return result_of(job, setting, prepared, fitted, predictions, scored, meter)
+
+
+def _test(
+    job: Job, prepared: PreparedTrial, meter: Meter, report: ReportProgress
+) -> tuple[dict[str, Array], list[Measurement]]:
+    """Predict the test split; return the predictions and their scores."""
+    with meter.phase("test"):
+        report(Progress(phase="test", epoch=job.trial.budget.epochs))
+        predictions = checked_predictions(prepared, evaluate(prepared, "test"))
+        return predictions, [*final_scores(prepared, predictions), *remembered(prepared)]
 
 
 def result_of(
@@ -153,8 +180,8 @@ def result_of(
             _fact("steps", fitted.steps, "count", "fit"),
             _fact("examples_trained", fitted.examples, "count", "fit"),
         ]
-    if job.trial.purpose == "tune":
-        measurements.append(_fact("search_trials", job.search_trials, "count", "set-up"))
+    if isinstance(job.work, TuneWork):
+        measurements.append(_fact("search_trials", job.work.search_trials, "count", "set-up"))
     measurements += [
         *scored,
         *(

@@ -198,10 +198,7 @@ class RayExecutor:
         if job.checkpoint is not None and job.checkpoint.is_file():
             checkpoint = job.checkpoint.read_bytes()
         concurrency = self.concurrency(resources)
-        device, concurrent_trials = str(self.compute.device), min(node.room(resources), concurrency) - 1
-        first, *others = (
-            replace(m, device=device, beside=concurrent_trials, along=()) for m in job.members
-        )
+        concurrent_trials = min(node.room(resources), concurrency) - 1
         try:
             folders = [
                 self._delivery.to(node, path, self._nodes)
@@ -212,7 +209,7 @@ class RayExecutor:
             return None
         carry_out = _CARRY_OUT.options(**node.options(resources))
         every = max(_TELL_EVERY, concurrency / _WORDS)
-        job_there = replace(first, along=tuple(others))
+        job_there = job.placed(str(self.compute.device), concurrent_trials)
         task = carry_out.remote(job_there, *folders, checkpoint, self._actor, every)
         node.running += 1
         return _Running(

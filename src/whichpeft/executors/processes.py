@@ -96,8 +96,7 @@ def run_jobs(
 
 
 def _start(job: Job, device: str, concurrent_trials: int, environment: Mapping[str, str]) -> _Running:
-    placed = [replace(m, device=device, beside=concurrent_trials, along=()) for m in job.members]
-    job = replace(placed[0], along=tuple(placed[1:]))
+    job = job.placed(device, concurrent_trials)
     receiver, sender = start_context().Pipe(duplex=False)
     # A sharded trial starts processes of its own, which a daemon may not.
     process = start_context().Process(
@@ -164,7 +163,7 @@ def _died(job: Job, trial: _Running) -> Result:
     return Result(
         record=Record(
             trial=job.trial,
-            setting=Setting(device=trial.device, beside=job.beside),
+            setting=Setting(device=trial.device, beside=job.placement.concurrent_trials),
             outcome=Outcome(status="failed", phase=trial.phase, reason=reason),
         )
     )

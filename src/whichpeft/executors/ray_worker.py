@@ -20,7 +20,7 @@ from typing import Any
 
 import ray
 
-from whichpeft.engine import Job, Result
+from whichpeft.engine import FinalWork, Job, Result
 from whichpeft.engine.processes import start_server
 from whichpeft.errors import StudyError
 from whichpeft.executors.file_bundles import FileBundle, unpack
@@ -133,7 +133,11 @@ def carry_out(
             start_server([job.backbone.family])
             relay, given = _Relay(actor, job, every), _accelerators()
             running = run_jobs(
-                [job], [job.device], relay, concurrent_trials=job.beside, environment=given
+                [job],
+                [job.placement.device],
+                relay,
+                concurrent_trials=job.placement.concurrent_trials,
+                environment=given,
             )
             with contextlib.closing(running) as found:
                 for member, result in found:
@@ -172,9 +176,11 @@ def _moved(job: Job, backbone: Path, data: Path, scratch: Path) -> Job:
         backbone=replace(job.backbone, folder=backbone),
         data=data,
         checkpoint=scratch / "checkpoint" if job.checkpoint is not None else None,
-        keep=scratch / job.trial.fingerprint if job.keep is not None else None,
+        stacked_with=tuple(_moved(other, backbone, data, scratch) for other in job.stacked_with),
     )
-    return replace(moved, along=tuple(_moved(other, backbone, data, scratch) for other in job.along))
+    if isinstance(job.work, FinalWork) and job.work.keep is not None:
+        moved = replace(moved, work=FinalWork(keep=scratch / job.trial.fingerprint))
+    return moved
 
 
 def _accelerators() -> dict[str, str]:

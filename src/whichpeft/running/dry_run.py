@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
+from whichpeft.engine import ProfileWork
 from whichpeft.engine.profile_budget import QUICK, ProfileBudget, profile_seconds
 from whichpeft.executors import Executor, SilentObserver
 from whichpeft.planning import Cell, make_search
@@ -76,7 +77,7 @@ def make_dry_run(
     cells = {cell.profile.fingerprint: cell for cell in setup.plan.accepted}
     profiles = {name: records[name] for name in cells if name in records}
     new = [
-        replace(make_job(cell.profile, cell, setup), profile_budget=QUICK)
+        make_job(cell.profile, cell, setup, ProfileWork(budget=QUICK))
         for name, cell in cells.items()
         if name not in records
     ]

@@ -12,6 +12,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from whichpeft.engine import FinalWork, TuneWork
 from whichpeft.units import show_seconds
 
 if TYPE_CHECKING:
@@ -144,10 +145,10 @@ def describe(job: Job) -> str:
     """Name a trial in one short line."""
     trial = job.trial
     which = ""
-    if trial.purpose == "final":
+    if isinstance(job.work, FinalWork):
         which = f", seed {trial.seed}"
-    elif trial.number is not None:
-        which = f", {trial.number + 1} of {job.search_trials}"
+    elif isinstance(job.work, TuneWork) and trial.number is not None:
+        which = f", {trial.number + 1} of {job.work.search_trials}"
     return f"{trial.method} on {trial.task}, {trial.backbone}{which}"
 
 

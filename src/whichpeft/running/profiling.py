@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from whichpeft.costs import CostQuery, count_flops
-from whichpeft.engine import Job
+from whichpeft.engine import Job, ProfileWork
 from whichpeft.engine.batches import as_trained_on, padded_length
 from whichpeft.engine.profile_budget import ProfileBudget
 from whichpeft.planning import Cell
@@ -44,27 +43,27 @@ def profile_jobs(
     matmul_speed: float | None = None
     lengths: dict[Path, int] = {}
     for cell in cells:
-        job = make_job(cell.profile, cell, setup)
+        data = setup.data_of(cell)
         if matmul_speed is None:
             matmul_speed = setup.executor.multiply_speed(cell.study.conditions.threads)
-        if job.data not in lengths:
-            lengths[job.data] = _training_length(job.data, cell)
+        if data not in lengths:
+            lengths[data] = _training_length(data, cell)
         query = CostQuery(
             method=cell.method,
             backbone=cell.backbone,
             task=cell.task,
             compute=setup.executor.compute,
             batch_size=cell.study.budget.batch_size,
-            length=lengths[job.data],
+            length=lengths[data],
             same_targets=cell.study.conditions.same_targets,
         )
-        yield replace(
-            job,
-            profile_budget=profile_budget,
+        work = ProfileWork(
+            budget=profile_budget,
             flops_per_sample=count_flops(query),
             matmul_speed=matmul_speed,
-            together=trials_to_time(cell),
+            stacked_trials=trials_to_time(cell),
         )
+        yield make_job(cell.profile, cell, setup, work)
 
 
 def _training_length(data: Path, cell: Cell) -> int:

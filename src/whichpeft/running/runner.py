@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from whichpeft.engine import Job
+from whichpeft.engine import FinalWork, Job, ProfileWork, TuneWork
 from whichpeft.engine.profile_budget import THOROUGH, ProfileBudget, profile_seconds
 from whichpeft.executors import Executor, Resources, RunObserver
 from whichpeft.planning import Cell, SearchPlan, make_search
@@ -149,7 +149,7 @@ class _Run:
             self.stack_sizes[name] = max_stacked(self.batch_trials, records.get(name), self.device)
 
     def _run_profiles(self, new: Sequence[Cell], cells: Sequence[Cell]) -> None:
-        expected = [make_job(cell.profile, cell, self.setup) for cell in new]
+        expected = [make_job(cell.profile, cell, self.setup, ProfileWork()) for cell in new]
         each = profile_seconds(self.profile_budget)
         self.observer.estimate({job.trial.fingerprint: each for job in expected})
         jobs = profile_jobs(new, self.setup, self.profile_budget, self._trials_to_time)
@@ -176,7 +176,9 @@ class _Run:
                 for trial, cell in every
             }
         )
-        new = [make_job(trial, cell, self.setup) for trial, cell in self._without_record(every)]
+        new = [
+            make_job(trial, cell, self.setup, TuneWork()) for trial, cell in self._without_record(every)
+        ]
         jobs = tuning_jobs(
             searches,
             self.store,
@@ -209,11 +211,9 @@ class _Run:
         self._carry_out("final", jobs, unclaimed, resources, done=len(every) - len(jobs))
 
     def _final_job(self, trial: Trial, cell: Cell) -> Job:
-        return replace(
-            make_job(trial, cell, self.setup),
-            checkpoint=self.store.checkpoint(trial.fingerprint),
-            keep=self.store.adapter_folder(trial.fingerprint) if self.keep_adapters else None,
-        )
+        keep = self.store.adapter_folder(trial.fingerprint) if self.keep_adapters else None
+        job = make_job(trial, cell, self.setup, FinalWork(keep=keep))
+        return replace(job, checkpoint=self.store.checkpoint(trial.fingerprint))
 
     def _carry_out(
         self,

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from whichpeft.backbones import Backbone, resolve_backbone
-from whichpeft.engine import Job
+from whichpeft.engine import Job, Placement
+from whichpeft.engine.job import Work
 from whichpeft.executors import Executor, Resources
 from whichpeft.planning import Cell, StudyPlan, make_plan
 from whichpeft.records import Record, Setting, Store
@@ -33,6 +34,10 @@ class RunSetup:
     """What the user should know of data and machines."""
     halve_micro_batch: bool = False
     """Whether a trial that runs out of memory is tried again with half as many examples at a time."""
+
+    def data_of(self, cell: Cell) -> Path:
+        """Return the file with a cell's encoded data."""
+        return self.data[cell.backbone.name, cell.backbone.revision, cell.task.name]
 
 
 def set_up(request: Request, scratch: Path, executor: Executor) -> RunSetup:
@@ -73,14 +78,15 @@ def _encode(
     return data, notes
 
 
-def make_job(trial: Trial, cell: Cell, setup: RunSetup) -> Job:
+def make_job(trial: Trial, cell: Cell, setup: RunSetup, work: Work) -> Job:
     """Put together what an executor needs to carry a trial out."""
     return Job(
         trial=trial,
         backbone=cell.backbone,
         method=cell.method,
-        data=setup.data[cell.backbone.name, cell.backbone.revision, cell.task.name],
-        device=str(setup.executor.compute.device),
+        data=setup.data_of(cell),
+        placement=Placement(device=str(setup.executor.compute.device)),
+        work=work,
         halve=setup.halve_micro_batch,
     )
 

@@ -89,7 +89,7 @@ def stack_jobs(jobs: Sequence[Job], most: Callable[[Job], int], *, concurrency: 
 def stack(jobs: Sequence[Job]) -> Job:
     """Return the first of some jobs, with the others to train along with it as one model."""
     first, *others = jobs
-    return replace(first, along=tuple(others))
+    return replace(first, stacked_with=tuple(others))
 
 
 def stacking_key(job: Job) -> Hashable:

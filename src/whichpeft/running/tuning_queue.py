@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from whichpeft.engine import Job
+from whichpeft.engine import Job, TuneWork
 from whichpeft.planning import Cell, SearchPlan, bar, rungs
 from whichpeft.records import Claims, Record, Store
 from whichpeft.records.selection import best_trial
@@ -99,14 +99,13 @@ def _tuning_job(trial: Trial, search: SearchPlan, store: Store, setup: RunSetup)
         (step, tuple(scores[step] for scores in earlier if step in scores))
         for step in rungs(budget.steps(examples))
     )
-    job = make_job(trial, replace(search.cell, method=search.methods[number]), setup)
-    return replace(
-        job,
-        checkpoint=store.checkpoint(trial.fingerprint),
+    work = TuneWork(
         rungs=tuple((step, bar(scores) if number else None) for step, scores in before),
-        earlier=before,
         search_trials=len(search.trials),
+        earlier_scores=before,
     )
+    job = make_job(trial, replace(search.cell, method=search.methods[number]), setup, work)
+    return replace(job, checkpoint=store.checkpoint(trial.fingerprint))
 
 
 def scores_by_step(store: Store, trial: Trial) -> dict[int, float]:

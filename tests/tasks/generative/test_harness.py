@@ -14,7 +14,7 @@ import torch
 import yaml
 
 from whichpeft.backbones import Backbone
-from whichpeft.engine import Job
+from whichpeft.engine import FinalWork, Job, Placement
 from whichpeft.engine.carry_out import carry_out
 from whichpeft.errors import DataError
 from whichpeft.methods import MethodContext, resolve_method
@@ -160,7 +160,14 @@ def trained(source: TaskSource, method: str, backbone: Backbone, folder: Path, *
     data, _ = write_data(asked, backbone, study.budget, folder)
     (cell,) = make_plan(study, [backbone], [asked], {method: resolve_method(method)}).cells
     (trial,) = cell.finals
-    job = Job(trial=trial, backbone=backbone, method=cell.method, data=data, device="cpu")
+    job = Job(
+        trial=trial,
+        backbone=backbone,
+        method=cell.method,
+        data=data,
+        placement=Placement(device="cpu"),
+        work=FinalWork(),
+    )
     result = carry_out(job, lambda progress: None)
     assert result.record.outcome.status == "completed", result.record.outcome
     return result

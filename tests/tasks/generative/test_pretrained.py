@@ -10,7 +10,7 @@ import pytest
 
 from whichpeft.analysis import paired_gap
 from whichpeft.backbones import Backbone, resolve_backbone
-from whichpeft.engine import Job
+from whichpeft.engine import FinalWork, Job, Placement
 from whichpeft.engine.carry_out import carry_out
 from whichpeft.methods import resolve_method
 from whichpeft.metrics.per_example import per_example
@@ -100,7 +100,14 @@ def scores(method: str, backbone: Backbone, asked: GenerativeTask, folder: Path)
     assert cell.refusal is None
     rows = []
     for trial in cell.finals:
-        job = Job(trial=trial, backbone=backbone, method=cell.method, data=data, device="cpu")
+        job = Job(
+            trial=trial,
+            backbone=backbone,
+            method=cell.method,
+            data=data,
+            placement=Placement(device="cpu"),
+            work=FinalWork(),
+        )
         result = carry_out(job, lambda progress: None)
         assert result.record.outcome.status == "completed", result.record.outcome
         values = per_example(

@@ -15,7 +15,7 @@ from whichpeft.backbones import Backbone, resolve_backbone
 from whichpeft.backbones.reproducible import seeded_single_thread
 from whichpeft.backbones.tiny_corpus import held_out_texts, training_texts
 from whichpeft.backbones.tiny_llama import make_tokenizer, new_model
-from whichpeft.engine import Job
+from whichpeft.engine import FinalWork, Job, Placement
 from whichpeft.engine.carry_out import carry_out
 from whichpeft.methods import resolve_method
 from whichpeft.planning import make_plan
@@ -121,7 +121,14 @@ def marks(
     found = {}
     for method, cell in zip(methods, cells, strict=True):
         (trial,) = cell.finals
-        job = Job(trial=trial, backbone=backbone, method=cell.method, data=data, device="cpu")
+        job = Job(
+            trial=trial,
+            backbone=backbone,
+            method=cell.method,
+            data=data,
+            placement=Placement(device="cpu"),
+            work=FinalWork(),
+        )
         result = carry_out(job, lambda progress: None)
         assert result.record.outcome.status == "completed", result.record.outcome
         found[method] = result.predictions["outputs"][:, 0].astype(bool)

@@ -16,6 +16,7 @@ from whichpeft.engine.compute import Compute, store_frozen_weights
 from whichpeft.engine.job import Job
 from whichpeft.engine.loop import predict
 from whichpeft.engine.model_setup import PreparedTrial
+from whichpeft.engine.profile_budget import ProfileBudget
 from whichpeft.engine.profiling.timing_rounds import fact, quartiles, read_in_rounds
 from whichpeft.methods.peft_adapter import quiet
 from whichpeft.records import Measurement
@@ -35,7 +36,11 @@ def ready_for_use(prepared: PreparedTrial) -> None:
 
 
 def measure_latency(
-    job: Job, prepared: PreparedTrial, model: torch.nn.Module | None = None, *, prefix: str = ""
+    budget: ProfileBudget,
+    prepared: PreparedTrial,
+    model: torch.nn.Module | None = None,
+    *,
+    prefix: str = "",
 ) -> list[Measurement]:
     """Time the outputs of one example, from encoded inputs on the host to outputs on the host.
 
@@ -44,23 +49,27 @@ def measure_latency(
     """
     sizes = prepared.examples["validation"].sizes
     singles = evaluation_batches(sizes, 1)
-    return _measure(job, prepared, model, spread(singles, sizes, job.profile_budget.examples),
+    return _measure(budget, prepared, model, spread(singles, sizes, budget.examples),
                     f"{prefix}inference_milliseconds")  # fmt: skip
 
 
-def measure_batch_latency(job: Job, prepared: PreparedTrial) -> list[Measurement]:
+def measure_batch_latency(job: Job, budget: ProfileBudget, prepared: PreparedTrial) -> list[Measurement]:
     """Time the outputs of a batch of the study's size, examples of like length together."""
     sizes, size = prepared.examples["validation"].sizes, job.trial.budget.batch_size
     batches = evaluation_batches(sizes, size)
     whole = [batch for batch in batches if len(batch) == size] or batches
-    return _measure(job, prepared, None, spread(whole, sizes, job.profile_budget.batches),
+    return _measure(budget, prepared, None, spread(whole, sizes, budget.batches),
                     "batch_inference_milliseconds")  # fmt: skip
 
 
 def _measure(
-    job: Job, prepared: PreparedTrial, model: torch.nn.Module | None, inputs: Sequence[Array], name: str
+    budget: ProfileBudget,
+    prepared: PreparedTrial,
+    model: torch.nn.Module | None,
+    inputs: Sequence[Array],
+    name: str,
 ) -> list[Measurement]:
-    budget, examples = job.profile_budget, prepared.examples["validation"]
+    examples = prepared.examples["validation"]
 
     def read(indices: Array) -> tuple[float, ...]:
         batch = examples.batch(indices)
@@ -85,7 +94,7 @@ def _measure(
     ]
 
 
-def measure_merged(job: Job, prepared: PreparedTrial) -> list[Measurement]:
+def measure_merged(job: Job, budget: ProfileBudget, prepared: PreparedTrial) -> list[Measurement]:
     """Fold the adapter in, where that can be, and time one example again; this ends the adapter.
 
     Where there is nothing to fold in, the model is the same and nothing is measured.
@@ -100,7 +109,7 @@ def measure_merged(job: Job, prepared: PreparedTrial) -> list[Measurement]:
     if _module_names(merged) == before:
         return []
     merged.eval()
-    return measure_latency(job, prepared, merged, prefix="merged_")
+    return measure_latency(budget, prepared, merged, prefix="merged_")
 
 
 def _module_names(model: torch.nn.Module) -> list[str]:

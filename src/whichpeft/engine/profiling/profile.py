@@ -19,7 +19,7 @@ import numpy as np
 
 from whichpeft.engine.batches import evaluation_batches, rows_of, shape, spread, training_batches
 from whichpeft.engine.compute import Compute
-from whichpeft.engine.job import Job, Progress, ReportProgress
+from whichpeft.engine.job import Job, ProfileWork, Progress, ReportProgress
 from whichpeft.engine.loop import Optimisation, predict, take_step
 from whichpeft.engine.memory import PeakMemory, keep_freed_memory, return_freed_memory
 from whichpeft.engine.meter import Meter
@@ -32,7 +32,7 @@ from whichpeft.engine.model_setup import (
     whole_adapter,
 )
 from whichpeft.engine.process_group import Group
-from whichpeft.engine.profile_budget import STANDARD
+from whichpeft.engine.profile_budget import STANDARD, ProfileBudget
 from whichpeft.engine.profiling.energy import find_counter
 from whichpeft.engine.profiling.inference import (
     measure_batch_latency,
@@ -54,7 +54,7 @@ _PARTS = ("forward", "backward", "optimizer")
 
 
 def profile(
-    job: Job, compute: Compute, meter: Meter, report: ReportProgress, group: Group
+    job: Job, work: ProfileWork, compute: Compute, meter: Meter, report: ReportProgress, group: Group
 ) -> list[Measurement]:
     """Measure parameters, memory, step time, adapter size and inference of one method.
 
@@ -71,9 +71,9 @@ def profile(
     if not prepared.adapter.trains:
         found += [fact("train_seconds", 0, "s"), fact("adapter_bytes", 0, "B")]
         return [*found, *meter.measurements("profile")]
-    training = _Training(job, prepared)
+    training = _Training(job, work, prepared)
     with meter.phase("warm-up"):
-        found += _memory(job, prepared, training, peak)
+        found += _memory(job, work, prepared, training, peak)
         keep_freed_memory()
         training.warm_up()
     with meter.phase("fit"):
@@ -86,13 +86,13 @@ def profile(
             if adapter is not None:
                 adapter.save(Path(kept))
                 found.append(fact("adapter_bytes", saved_bytes(Path(kept)), "B"))
-        if job.profile_budget.examples and group.size == 1:
-            found += _use(job, prepared, Path(kept), meter, report)
+        if work.budget.examples and group.size == 1:
+            found += _use(job, work.budget, prepared, Path(kept), meter, report)
     return [*found, *meter.measurements("profile")]
 
 
 def _memory(
-    job: Job, prepared: PreparedTrial, training: _Training, peak: PeakMemory
+    job: Job, work: ProfileWork, prepared: PreparedTrial, training: _Training, peak: PeakMemory
 ) -> list[Measurement]:
     """Read the peaks of evaluation and of training, each on the largest batch of the study's size.
 
@@ -100,7 +100,7 @@ def _memory(
     is not the first: the state is made by one on made-up inputs before.
     """
     found = []
-    if job.profile_budget.examples:
+    if work.budget.examples:
         prepared.model.eval()
         validation = prepared.examples["validation"]
         longest = evaluation_batches(validation.sizes, job.trial.budget.batch_size)[0]
@@ -123,17 +123,22 @@ def _peaks(
 
 
 def _use(
-    job: Job, prepared: PreparedTrial, kept: Path, meter: Meter, report: ReportProgress
+    job: Job,
+    budget: ProfileBudget,
+    prepared: PreparedTrial,
+    kept: Path,
+    meter: Meter,
+    report: ReportProgress,
 ) -> list[Measurement]:
     """Measure inference, then the model with the adapter folded in, then loading while seconds last."""
     with meter.phase("validate"):
         report(Progress(phase="validate"))
         ready_for_use(prepared)
-        found = measure_latency(job, prepared)
-        found += measure_batch_latency(job, prepared)
-        found += measure_merged(job, prepared)
+        found = measure_latency(budget, prepared)
+        found += measure_batch_latency(job, budget, prepared)
+        found += measure_merged(job, budget, prepared)
     # Building the model anew to load onto takes about as long as it did at the start.
-    if meter.elapsed + meter.seconds("set-up") < job.profile_budget.seconds:
+    if meter.elapsed + meter.seconds("set-up") < budget.seconds:
         with meter.phase("save"):
             found += measure_loading(job, prepared.task, prepared.compute, kept)
     return found
@@ -142,7 +147,7 @@ def _use(
 class _Training:
     """Steps of training at one place of the schedule, on batches that stand for all sizes."""
 
-    def __init__(self, job: Job, prepared: PreparedTrial) -> None:
+    def __init__(self, job: Job, work: ProfileWork, prepared: PreparedTrial) -> None:
         budget, train = job.trial.budget, prepared.examples["train"]
         epoch = training_batches(train.sizes, budget.batch_size, seed=job.trial.seed, epoch=0)
         full = [batch for batch in epoch if len(batch) == budget.batch_size] or epoch
@@ -153,8 +158,8 @@ class _Training:
 
         by_size = sorted(full, key=most)
         self.smallest, self.largest = by_size[0], by_size[-1]
-        self._chosen = spread(full, train.sizes, job.profile_budget.sizes, rows_of(train))
-        self._job, self._prepared = job, prepared
+        self._chosen = spread(full, train.sizes, work.budget.sizes, rows_of(train))
+        self._job, self._work, self._prepared = job, work, prepared
         self._steps = budget.steps(len(train))
         self._taken = 0
         self._optimisation: Optimisation | None = None
@@ -200,7 +205,7 @@ class _Training:
 
     def measure(self) -> list[Measurement]:
         """Time steps by the rule of `read_in_rounds`, and count the energy that they take."""
-        budget = self._job.profile_budget
+        budget = self._work.budget
         watch = Stopwatch(self._prepared.compute)
 
         def read(indices: Array) -> tuple[float, ...]:
@@ -237,7 +242,7 @@ class _Training:
             quartiles(f"{name}_milliseconds", readings.times(part))
             for part, name in enumerate(_PARTS, start=1)
         ]
-        if job.profile_budget.rounds > STANDARD.rounds:  # to tell what the further rounds were worth
+        if self._work.budget.rounds > STANDARD.rounds:  # to tell what the further rounds were worth
             first = quartiles("step_milliseconds", readings.times(rounds=1))
             found.append(dataclasses.replace(first, name="first_round_step_milliseconds"))
         total = float(np.sum(times))
@@ -250,17 +255,17 @@ class _Training:
         if train.tokens is not None:
             read = sum(int(train.tokens[batch].sum()) for batch in batches)
             found.append(fact("tokens_per_second", read / total, "1/s"))
-        return [*found, *_peak_share(job, samples)]
+        return [*found, *_peak_share(self._work, job.trial.conditions.shards, samples)]
 
 
-def _peak_share(job: Job, samples: float) -> list[Measurement]:
+def _peak_share(work: ProfileWork, shards: int, samples: float) -> list[Measurement]:
     """Set what a step computes in a second beside what the machine multiplies in one."""
     found = []
-    if job.flops_per_sample is not None:
-        found.append(fact("flops_per_sample", job.flops_per_sample, "FLOP", "counted"))
-    if job.matmul_speed is not None:
-        found.append(fact("matmul_flops_per_second", job.matmul_speed, "FLOP/s", "matmul"))
-    if job.flops_per_sample is not None and job.matmul_speed is not None:
-        share = job.flops_per_sample * samples / (job.matmul_speed * job.trial.conditions.shards)
+    if work.flops_per_sample is not None:
+        found.append(fact("flops_per_sample", work.flops_per_sample, "FLOP", "counted"))
+    if work.matmul_speed is not None:
+        found.append(fact("matmul_flops_per_second", work.matmul_speed, "FLOP/s", "matmul"))
+    if work.flops_per_sample is not None and work.matmul_speed is not None:
+        share = work.flops_per_sample * samples / (work.matmul_speed * shards)
         found.append(fact("peak_share", share, "fraction"))
     return found

@@ -5,13 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
 
 from whichpeft.engine.batches import evaluation_batches, training_batches
-from whichpeft.engine.job import Job, Progress, ReportProgress
+from whichpeft.engine.job import FinalWork, Job, Progress, ReportProgress, TuneWork
 from whichpeft.engine.loop import (
     EVALUATION_BATCH,
     READ_LOSS_EVERY,
@@ -47,10 +47,18 @@ class SearchScores:
     """The scores at each rung of a search's trials so far, which say what the next one has to reach."""
 
     def __init__(self, job: Job) -> None:
-        self._scores = {step: list(scores) for step, scores in job.earlier}
+        earlier = job.work.earlier_scores if isinstance(job.work, TuneWork) else ()
+        self._scores = {step: list(scores) for step, scores in earlier}
 
     def needed(self, job: Job, step: int) -> float | None:
         return bar(self._scores[step]) if job.trial.number and step in self._scores else None
+
+    def with_rungs(self, job: Job) -> Job:
+        """Return a job that is to run alone, with what it has to reach at each of its rungs."""
+        work = job.work
+        if isinstance(work, TuneWork):
+            work = replace(work, rungs=tuple((step, self.needed(job, step)) for step, _ in work.rungs))
+        return replace(job, work=work, stacked_with=())
 
     def note(self, step: int, score: float) -> None:
         if step in self._scores:
@@ -195,7 +203,7 @@ def _end_epoch(fitting: _Fitting, epoch: int, *, last: bool) -> None:
     for row, member in enumerate(fitting.active):
         _, _, score = member.fitted.curve[-1]
         if member.fitted.end_epoch(epoch, score):
-            if member.job.trial.purpose == "final":
+            if isinstance(member.job.work, FinalWork):
                 member.best = fitting.stack.own(row)
         elif member.fitted.should_stop(member.job.trial.budget):
             gone.append(member)

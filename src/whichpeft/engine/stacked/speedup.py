@@ -28,14 +28,14 @@ _USABLE, _ROOM = 0.9, 1.2
 
 
 def time_stacked(
-    job: Job, compute: Compute, peak_bytes: float | None
+    job: Job, trials: int, compute: Compute, peak_bytes: float | None
 ) -> tuple[list[Measurement], str | None]:
     """Time a profiled method's trials as one model against one by one.
 
     peak_bytes: of one trial. Returns `batched_trials`, how many there were, and `batched_speedup`, how
     many times as quick; nothing where memory holds one trial, and the reason where it is another one.
     """
-    count = min(job.together, _that_fit(compute, peak_bytes))
+    count = min(trials, _that_fit(compute, peak_bytes))
     if count < 2:
         return [], None
     jobs = [replace(job, trial=replace(job.trial, seed=seed)) for seed in range(count)]

@@ -49,8 +49,7 @@ def carry_out_stacked(job: Job, report: ReportProgress) -> Iterator[Result]:
     note: str | None = f"{job.trial.method} is trained trial by trial: {found}"
     search_scores = SearchScores(job)
     for member in job.members:
-        rungs = tuple((step, search_scores.needed(member, step)) for step, _ in member.rungs)
-        result = carry_out_alone(replace(member, rungs=rungs, along=()), report, ALONE)
+        result = carry_out_alone(search_scores.with_rungs(member), report, ALONE)
         for step, name, value in result.curve:
             if name == "validation_score":
                 search_scores.note(step, value)
@@ -63,15 +62,17 @@ def _try_stacked(job: Job, report: ReportProgress) -> list[Result] | str:
     members = [Member(member) for member in job.members]
     torch.set_num_threads(job.trial.conditions.threads)
     try:
-        compute = choose_compute(job.device, job.trial.conditions.precision)
-        setting = replace(describe_setting(compute, job.beside), together=len(members))
+        compute = choose_compute(job.placement.device, job.trial.conditions.precision)
+        setting = replace(
+            describe_setting(compute, job.placement.concurrent_trials), together=len(members)
+        )
         with quietly():
             return _carry_out(members, compute, setting, report)
     except CannotStack as error:
         reason = str(error)
     except Exception as error:  # the trials may well do alone what they could not together
         reason = explain(error)
-    if job.device.startswith("cuda"):
+    if job.placement.device.startswith("cuda"):
         torch.cuda.empty_cache()
     return reason
 
