@@ -1,4 +1,4 @@
-"""Architectures known by name have the parameters that their published models have."""
+"""Architectures known by name have as many parameters as their published models."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ TOTALS = {
 }
 
 
-def test_every_architecture_is_counted() -> None:
+def test_every_architecture_has_an_expected_count() -> None:
     assert set(architectures()) == set(TOTALS)
 
 
 @pytest.mark.parametrize("name", TOTALS)
-def test_an_architecture_has_its_models_parameters(name: str) -> None:
+def test_an_architecture_has_as_many_parameters_as_its_model(name: str) -> None:
     import torch
 
     backbone = resolve_backbone(name, weights=False)
@@ -44,17 +44,17 @@ def test_an_architecture_has_its_models_parameters(name: str) -> None:
     assert backbone.depth is not None
 
 
-def test_an_architecture_cannot_be_run_and_says_where_its_weights_are() -> None:
+def test_an_architecture_cannot_be_run_and_names_its_weights() -> None:
     with pytest.raises(BackboneError, match=r"plan.*huggyllama/llama-7b"):
         resolve_backbone("llama-7b")
 
 
-def test_a_name_nearly_right_is_named() -> None:
+def test_a_misspelt_name_gets_a_suggestion() -> None:
     with pytest.raises(BackboneError, match="did you mean 'llama-13b'"):
         resolve_backbone("llama13b", weights=False)
 
 
-def test_a_folder_with_a_configuration_alone_can_be_planned_with(tmp_path: Path) -> None:
+def test_a_folder_with_only_a_configuration_can_be_planned_for(tmp_path: Path) -> None:
     folder = tmp_path / "mine"
     folder.mkdir()
     (folder / "config.json").write_text(json.dumps({"model_type": "bert", "num_hidden_layers": 3}))
@@ -64,7 +64,7 @@ def test_a_folder_with_a_configuration_alone_can_be_planned_with(tmp_path: Path)
         resolve_backbone(str(folder))
 
 
-def test_a_shallower_backbone_is_the_same_but_for_its_layers() -> None:
+def test_a_shallower_backbone_differs_only_in_its_layers() -> None:
     backbone = resolve_backbone("whisper-small", weights=False)
     shallow = backbone.with_depth(2)
     assert shallow.depth == 2

@@ -1,4 +1,4 @@
-"""digits-vit is pretrained once, the same each time, and found whole or made anew."""
+"""digits-vit is pretrained once and reproducibly; a damaged copy in the cache is rebuilt."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ def write(folder: Path) -> None:
 
 
 def never(folder: Path) -> None:
-    raise AssertionError(f"{folder} is made again")
+    raise AssertionError(f"{folder} is built again")
 
 
-def test_the_cache_lies_where_caches_lie(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_cache_is_in_the_usual_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WHICHPEFT_CACHE", str(tmp_path))
     assert cache_folder() == tmp_path
     monkeypatch.delenv("WHICHPEFT_CACHE")
@@ -40,7 +40,7 @@ def test_the_cache_lies_where_caches_lie(tmp_path: Path, monkeypatch: pytest.Mon
     assert cache_folder().is_relative_to(Path.home())
 
 
-def test_a_folder_is_made_once(cache: Path) -> None:
+def test_a_folder_is_built_once(cache: Path) -> None:
     place = cached("it", write)
     assert place == cache / "it"
     assert cached("it", never) == place
@@ -48,7 +48,7 @@ def test_a_folder_is_made_once(cache: Path) -> None:
 
 
 @pytest.mark.parametrize("damage", ["change", "remove", "empty", "file"])
-def test_a_damaged_folder_is_made_anew(cache: Path, damage: str) -> None:
+def test_a_damaged_folder_is_rebuilt(cache: Path, damage: str) -> None:
     place = cached("it", write)
     if damage == "change":
         (place / "weights").write_text("half")
@@ -61,7 +61,7 @@ def test_a_damaged_folder_is_made_anew(cache: Path, damage: str) -> None:
     assert [path.name for path in cache.iterdir()] == ["it"]
 
 
-def test_what_is_interrupted_leaves_nothing(cache: Path) -> None:
+def test_an_interrupted_build_leaves_nothing(cache: Path) -> None:
     def interrupted(folder: Path) -> None:
         write(folder)
         raise KeyboardInterrupt
@@ -71,7 +71,7 @@ def test_what_is_interrupted_leaves_nothing(cache: Path) -> None:
     assert list(cache.iterdir()) == []
 
 
-def test_of_two_that_make_it_at_once_the_first_stands(cache: Path) -> None:
+def test_the_first_of_two_concurrent_builds_wins(cache: Path) -> None:
     def overtaken(folder: Path) -> None:
         cached("it", write)
         (folder / "weights").write_text("later")
@@ -79,9 +79,7 @@ def test_of_two_that_make_it_at_once_the_first_stands(cache: Path) -> None:
     assert (cached("it", overtaken) / "weights").read_text() == "whole"
 
 
-def test_a_cache_that_cannot_be_written_is_named(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_cache_that_is_not_writable_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("WHICHPEFT_CACHE", str(tmp_path / "file"))
     with pytest.raises(FolderError, match="set WHICHPEFT_CACHE to a folder that can"):
@@ -89,7 +87,7 @@ def test_a_cache_that_cannot_be_written_is_named(
 
 
 def test_it_is_listed() -> None:
-    assert "pretrains itself" in BACKBONES["digits-vit"].description
+    assert "whichpeft pretrains it" in BACKBONES["digits-vit"].description
 
 
 RESOLVE = (
@@ -98,18 +96,18 @@ RESOLVE = (
 
 
 @pytest.mark.slow
-def test_the_same_weights_are_made_each_time(tmp_path: Path) -> None:
-    """In a process of two threads and elsewhere: it is seeded, and on one thread."""
+def test_pretraining_always_gives_the_same_weights(tmp_path: Path) -> None:
+    """Compare this process with one of two threads: pretraining is seeded and uses one thread."""
     environment = {**os.environ, "OMP_NUM_THREADS": "2", "WHICHPEFT_CACHE": str(tmp_path)}
     done = subprocess.run(
         [sys.executable, "-c", RESOLVE],
         env=environment, text=True, capture_output=True, timeout=300, check=True,
     )  # fmt: skip
-    assert "pretraining it on the digits 0 to 4" in done.stderr
+    assert "pretraining it once on the digits 0 to 4" in done.stderr
     assert resolve_backbone("digits-vit").revision == done.stdout.strip()
 
 
-def test_pretraining_leaves_the_caller_s_randomness_alone(
+def test_pretraining_does_not_change_the_random_state(
     cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import torch
@@ -123,8 +121,8 @@ def test_pretraining_leaves_the_caller_s_randomness_alone(
 
 
 @pytest.mark.slow
-def test_its_features_are_of_use_on_digits_it_never_saw() -> None:
-    """A nearest-mean classifier of its first position's output, trained weights against drawn ones."""
+def test_its_features_help_on_digits_it_never_saw() -> None:
+    """Compare nearest-mean classifiers on the first output position, with trained and random weights."""
     import torch
     from transformers import ViTConfig, ViTModel
 

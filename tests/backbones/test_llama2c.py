@@ -1,4 +1,4 @@
-"""Language models in llama2.c's layout: the same numbers, the same text, the same tokens."""
+"""Models in llama2.c's layout: conversion keeps their numbers, their text and their tokens."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def stories() -> Backbone:
 
 
 @needs_stories
-def test_it_has_the_parameters_that_are_documented(stories: Backbone) -> None:
+def test_it_has_the_documented_number_of_parameters(stories: Backbone) -> None:
     from transformers import AutoModelForCausalLM
 
     model = AutoModelForCausalLM.from_pretrained(stories.files)
@@ -36,7 +36,7 @@ def test_it_has_the_parameters_that_are_documented(stories: Backbone) -> None:
 
 
 @needs_stories
-def test_it_writes_the_story_that_is_documented(stories: Backbone) -> None:
+def test_it_writes_the_documented_story(stories: Backbone) -> None:
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -48,7 +48,7 @@ def test_it_writes_the_story_that_is_documented(stories: Backbone) -> None:
 
 
 @needs_stories
-def test_its_tokens_are_those_of_the_reference_algorithm(stories: Backbone) -> None:
+def test_its_tokens_match_the_reference_algorithm(stories: Backbone) -> None:
     from transformers import AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(stories.files)
@@ -80,7 +80,7 @@ def _read_pieces(path: Path) -> Iterator[tuple[bytes, float]]:
 
 
 def _merge_best(text: str, pieces: list[tuple[bytes, float]]) -> list[int]:
-    """Encode as llama2.c does: the neighbours that make the best-scored piece become one."""
+    """Encode like llama2.c: repeatedly merge the neighbours that form the best-scored piece."""
     ids = {piece: i for i, (piece, _) in reversed(list(enumerate(pieces)))}
     tokens = [ids[b" "]]
     for character in text:
@@ -110,12 +110,12 @@ def _write(folder: Path, header: tuple[int, ...], numbers: int, pieces: int = 30
     return folder
 
 
-# dim 8, hidden 16, 2 layers, 2 heads, 1 of keys, 300 pieces, 32 positions
+# dim 8, hidden 16, 2 layers, 2 heads, 1 key-value head, 300 pieces, 32 positions
 FITS = (8, 16, 2, 2, 1, 300, 32)
 NUMBERS = 300 * 8 + 2 * (8 + 64 + 32 + 32 + 64 + 8 + 3 * 128) + 8 + 32 * 4
 
 
-def test_a_head_of_its_own_is_read(tmp_path: Path) -> None:
+def test_an_untied_head_is_converted(tmp_path: Path) -> None:
     from transformers import AutoModelForCausalLM
 
     header = (*FITS[:5], -300, 32)
@@ -129,35 +129,38 @@ Spoil = Callable[[Path], Any]
 SPOILT: dict[str, tuple[Spoil, str]] = {
     "cut short": (
         lambda f: _cut(f / "model.bin", -4),
-        "its header asks for 14,908 bytes, and it has 14,904",
+        "has 14,904 bytes, but its header requires 14,908",
     ),
-    "too long": (lambda f: _cut(f / "model.bin", 4), "asks for 14,908 bytes, and it has 14,912"),
+    "too long": (lambda f: _cut(f / "model.bin", 4), "has 14,912 bytes, but its header requires 14,908"),
     "no header": (
         lambda f: (f / "model.bin").write_bytes(b"\0" * 20),
         "too few for a llama2.c checkpoint",
     ),
-    "absurd": (lambda f: _header(f, (2**31 - 1, *FITS[1:])), "its header says dim 2147483647"),
-    "negative": (lambda f: _header(f, (8, 16, -2, 2, 1, 300, 32)), "its header says n_layers -2"),
-    "heads": (lambda f: _header(f, (8, 16, 2, 3, 1, 300, 32)), "3 heads and 1 of keys"),
-    "huge but plausible": (lambda f: _header(f, (2**20, 2**20, 96, 64, 64, 2**20, 2**20)), "asks for"),
+    "absurd": (lambda f: _header(f, (2**31 - 1, *FITS[1:])), "its header gives dim 2147483647"),
+    "negative": (lambda f: _header(f, (8, 16, -2, 2, 1, 300, 32)), "its header gives n_layers -2"),
+    "heads": (lambda f: _header(f, (8, 16, 2, 3, 1, 300, 32)), "3 heads and 1 key-value heads"),
+    "huge but plausible": (
+        lambda f: _header(f, (2**20, 2**20, 96, 64, 64, 2**20, 2**20)),
+        "but its header requires",
+    ),
     "other tokenizer": (lambda f: _write(f, FITS, NUMBERS, pieces=290), "no tokenizer of 300 pieces"),
-    "no tokenizer": (lambda f: (f / "tok.bin").unlink(), "no tokenizer of 300 pieces lies beside it;"),
+    "no tokenizer": (lambda f: (f / "tok.bin").unlink(), "no tokenizer of 300 pieces next to it;"),
 }
 
 
 @pytest.mark.parametrize("name", SPOILT)
 def test_a_file_that_does_not_fit_its_header_is_refused(name: str, tmp_path: Path) -> None:
-    spoil, said = SPOILT[name]
+    spoil, message = SPOILT[name]
     folder = _write(tmp_path / "model", FITS, NUMBERS)
     resolve_backbone(str(folder))
     spoil(folder)
     with pytest.raises(BackboneError) as raised:
         resolve_backbone(str(folder / "model.bin"))
-    assert said in str(raised.value)
+    assert message in str(raised.value)
     assert str(folder / "model.bin") in str(raised.value)
 
 
-def test_a_folder_of_transformers_is_left_to_transformers(tmp_path: Path) -> None:
+def test_a_transformers_folder_is_not_converted(tmp_path: Path) -> None:
     folder = _write(tmp_path / "model", FITS, NUMBERS)
     made = resolve_backbone(str(folder)).files
     shutil.copytree(made, tmp_path / "usual")

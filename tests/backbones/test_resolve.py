@@ -1,4 +1,4 @@
-"""From a backbone's name to files: embedded, a folder, the hub, or a clear no."""
+"""The name of a backbone resolves to bundled files, a folder or the hub, or is refused clearly."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ except BackboneError as error:
 
 
 def resolve_apart(name: str, home: Path, **environment: str) -> str:
-    """Resolve in a process of its own, whose hub and cache are what the test says."""
+    """Resolve in a separate process with the given hub and cache."""
     settings = {key: value for key, value in os.environ.items() if not key.startswith("HF_")}
     settings |= {"HF_HOME": str(home), "HF_HUB_DISABLE_XET": "1", **environment}
     done = subprocess.run(
@@ -38,7 +38,7 @@ def resolve_apart(name: str, home: Path, **environment: str) -> str:
     return done.stdout
 
 
-def test_minilm_comes_with_the_package() -> None:
+def test_minilm_is_bundled_with_the_package() -> None:
     backbone = resolve_backbone("minilm")
     assert backbone.revision == resolve.MINILM_SHA256[:16]
     assert backbone.config["model_type"] == "bert"
@@ -46,13 +46,13 @@ def test_minilm_comes_with_the_package() -> None:
     assert (backbone.folder / "model.safetensors").stat().st_size > 90_000_000
 
 
-def test_other_weights_under_its_name_are_not_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_other_weights_under_its_name_are_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(resolve, "MINILM_SHA256", "0" * 64)
     with pytest.raises(BackboneError, match=r"all-MiniLM-L6-v2.*not on this machine"):
         resolve_backbone("minilm")
 
 
-def test_a_folder_is_known_by_its_weights(tiny_backbone: Path, tmp_path: Path) -> None:
+def test_the_revision_of_a_folder_follows_its_weights(tiny_backbone: Path, tmp_path: Path) -> None:
     first = resolve_backbone(str(tiny_backbone))
     assert (first.name, first.width) == ("tiny-bert", 32)
     other = tmp_path / "other"
@@ -76,9 +76,7 @@ def test_a_folder_is_known_by_its_weights(tiny_backbone: Path, tmp_path: Path) -
         ({"config.json": '{"model_type": "bert"}', "pytorch_model.bin": "x"}, r"no \*.safetensors"),
     ],
 )
-def test_a_folder_that_will_not_do_is_named(
-    files: dict[str, str], complaint: str, tmp_path: Path
-) -> None:
+def test_an_unusable_folder_is_named(files: dict[str, str], complaint: str, tmp_path: Path) -> None:
     for name, text in files.items():
         (tmp_path / name).write_text(text)
     with pytest.raises(BackboneError, match=complaint) as caught:
@@ -86,7 +84,7 @@ def test_a_folder_that_will_not_do_is_named(
     assert str(tmp_path) in str(caught.value)
 
 
-def test_a_model_of_the_hub_is_fetched_and_pinned_by_its_commit(tmp_path: Path) -> None:
+def test_a_hub_model_is_fetched_and_pinned_by_its_commit(tmp_path: Path) -> None:
     files = {
         "config.json": json.dumps({"model_type": "bert", "hidden_size": 32}).encode(),
         "model.safetensors": b"weights",
@@ -101,21 +99,21 @@ def test_a_model_of_the_hub_is_fetched_and_pinned_by_its_commit(tmp_path: Path) 
     assert resolve_apart("someone/small", tmp_path, HF_HUB_OFFLINE="1") == found  # from the cache
 
 
-def test_a_hub_that_is_busy_for_a_moment_is_asked_again(tmp_path: Path) -> None:
+def test_a_busy_hub_is_asked_again(tmp_path: Path) -> None:
     files = {"config.json": b'{"model_type": "bert"}', "model.safetensors": b"weights"}
     with hub({"someone/small": files}, busy_for=2.0) as address:
         found = resolve_apart("someone/small", tmp_path, HF_ENDPOINT=address)
     assert found.startswith(f"someone/small {COMMIT[:16]}")
 
 
-def test_a_model_the_hub_does_not_know_is_named(tmp_path: Path) -> None:
+def test_a_model_missing_on_the_hub_is_named(tmp_path: Path) -> None:
     with hub({}) as address:
         found = resolve_apart("someone/nothing", tmp_path, HF_ENDPOINT=address)
     assert "refused: backbone 'someone/nothing'" in found
 
 
-def test_no_network_is_said_with_the_way_out(tmp_path: Path) -> None:
+def test_a_missing_network_is_reported_with_the_fix(tmp_path: Path) -> None:
     found = resolve_apart("someone/small", tmp_path, HF_HUB_OFFLINE="1")
     assert "HF_HUB_OFFLINE is set" in found
-    assert "after several attempts" not in found  # since nobody was asked
-    assert "name a local folder, or use `minilm`" in found
+    assert "after several attempts" not in found  # no request was made
+    assert "give a local folder, or use `minilm`" in found

@@ -1,4 +1,4 @@
-"""tiny-llama: its texts, its tokenizer, and what pretraining gives."""
+"""tiny-llama: its texts, its tokenizer and its pretraining."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ def tokenizer() -> Any:
     return make_tokenizer(training_texts())
 
 
-def test_the_corpus_is_the_same_each_time_and_holds_nothing_held_out() -> None:
+def test_the_corpus_is_fixed_and_has_no_held_out_text() -> None:
     texts = training_texts()
     assert texts == training_texts()
     assert len(texts) > 10_000
     assert not set(held_out_texts()) & set(texts)
 
 
-def test_what_the_corpus_says_of_sums_is_true() -> None:
+def test_all_sums_in_the_corpus_are_right() -> None:
     whole = " ".join(training_texts())
     added = set(re.findall(r"(\d+) plus (\d+) is (\d+)\.", whole))
     taken = set(re.findall(r"(\d+) minus (\d+) is (\d+)\.", whole))
@@ -38,27 +38,27 @@ def test_what_the_corpus_says_of_sums_is_true() -> None:
 @pytest.mark.parametrize(
     "text", ["Tom has 10 hats.", " two  spaces\n\tand 3.14", "é ß 漢字 🙂", "<unk> [x] ~ 007", ""]
 )
-def test_any_text_is_read_and_written_again(tokenizer: Any, text: str) -> None:
+def test_any_text_is_encoded_and_decoded(tokenizer: Any, text: str) -> None:
     ids = tokenizer(text)["input_ids"]
     assert ids[0] == tokenizer.bos_token_id
     assert tokenizer.decode(ids, skip_special_tokens=True) == text
 
 
-def test_digits_and_the_corpus_s_words_are_tokens(tokenizer: Any) -> None:
+def test_digits_and_words_of_the_corpus_are_tokens(tokenizer: Any) -> None:
     assert [tokenizer.decode([i]) for i in tokenizer("Mia has 10 apples.")["input_ids"][1:]] == [
         "Mia", " has", " 1", "0", " apples", ".",
     ]  # fmt: skip
 
 
-def test_the_same_tokenizer_is_made_each_time(tokenizer: Any) -> None:
+def test_training_always_gives_the_same_tokenizer(tokenizer: Any) -> None:
     assert make_tokenizer(training_texts()).get_vocab() == tokenizer.get_vocab()
 
 
 def test_it_is_listed() -> None:
-    assert "pretrains itself" in BACKBONES["tiny-llama"].description
+    assert "whichpeft pretrains it" in BACKBONES["tiny-llama"].description
 
 
-def test_the_same_weights_come_of_pretraining_each_time(tokenizer: Any) -> None:
+def test_pretraining_always_gives_the_same_weights(tokenizer: Any) -> None:
     import torch
 
     def made(seed: int) -> list[Any]:
@@ -75,7 +75,7 @@ def test_the_same_weights_come_of_pretraining_each_time(tokenizer: Any) -> None:
 
 
 @pytest.mark.slow
-def test_it_knows_the_sums_of_its_corpus_and_random_weights_do_not(tokenizer: Any) -> None:
+def test_it_has_learnt_the_sums_and_random_weights_have_not(tokenizer: Any) -> None:
     import torch
     from transformers import LlamaForCausalLM
 

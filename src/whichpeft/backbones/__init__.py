@@ -1,4 +1,4 @@
-"""What is adapted: pretrained models from the hub, a folder or this package's own dependency."""
+"""Backbones: the pretrained models that are adapted, from the hub, a folder or a bundled package."""
 
 from whichpeft.backbones.architectures import architectures
 from whichpeft.backbones.backbone import Backbone

@@ -1,4 +1,4 @@
-"""Architectures known by name: shapes as configuration facts, without weights, for planning."""
+"""Architectures known by name: configurations without weights, for planning."""
 
 from __future__ import annotations
 
@@ -15,12 +15,16 @@ from whichpeft.backbones.backbone import Backbone
 
 @dataclass(frozen=True, slots=True)
 class Architecture:
-    """The shape of a pretrained model. hub: the id under which its weights are found."""
+    """The configuration of a pretrained model."""
 
     name: str
+    """Short name."""
     hub: str
+    """Id of the weights on the hub."""
     description: str
+    """One line for lists."""
     config: Mapping[str, Any]
+    """The model's ``config.json``."""
 
     def backbone(self) -> Backbone:
         return Backbone(name=self.name, revision="", config=self.config, weights=False)

@@ -1,4 +1,4 @@
-"""Backbone: a pretrained model, resolved to files on this machine."""
+"""A backbone: a pretrained model with its files on this machine."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ from whichpeft.errors import BackboneError
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig
 
-# Positions that no input fills, so that methods with virtual tokens read the same input as all
-# others: one cap for every method and study. Two of them are lost where RoBERTa counts from 2.
+# Positions that no input fills, so that methods with virtual tokens read the same input as all other
+# methods: 64 for the virtual tokens that a prompt method puts before the input, and 2 because RoBERTa
+# counts its positions from 2. The cap is the same for every method and study.
 _FREE_POSITIONS = 66
 _OFFSET = 2
-# What the families call the number of layers.
+# Names of the number of layers in the configurations of the families.
 _DEPTHS = (
     "num_hidden_layers", "num_layers", "n_layer", "n_layers", "encoder_layers", "decoder_layers",
     "num_decoder_layers",
@@ -25,29 +26,28 @@ _DEPTHS = (
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Backbone:
-    """A pretrained model, or the architecture of one.
-
-    name: short name to show. revision: commit on the hub, or a hash of the local weights; empty
-    for an architecture. config: the model's own ``config.json``. folder: where its files lie; None
-    for an architecture that whichpeft knows by name. weights: whether there are any, without which
-    a backbone can be planned with and not run. quantise: ``8bit`` or ``4bit`` where its linear weights
-    are to be loaded so.
-    """
+    """A pretrained model, or only its architecture."""
 
     name: str
+    """Short name in reports."""
     revision: str
+    """Commit on the hub, or a hash of the local weights; empty for an architecture."""
     config: Mapping[str, Any]
+    """The model's own ``config.json``."""
     folder: Path | None = None
+    """Folder of the files; None for an architecture that whichpeft knows by name."""
     weights: bool = True
+    """Whether there are weights; a backbone without weights can be planned for, but not run."""
     quantise: str | None = None
+    """``8bit`` or ``4bit`` to load the linear weights quantised."""
 
     @property
     def files(self) -> Path:
-        """The folder of its files. Raises BackboneError where it has none."""
+        """The folder of its files. Raises BackboneError for an architecture without files."""
         if self.folder is None:
             raise BackboneError(
                 f"backbone {self.name!r}: is an architecture without weights or a tokenizer, for "
-                "`whichpeft plan`; to run it name its hub id or a folder"
+                "`whichpeft plan`; to run it, give its hub id or a folder"
             )
         return self.folder
 
@@ -59,29 +59,29 @@ class Backbone:
     def architecture(self) -> PreTrainedConfig:
         """Return transformers' configuration object of this model. Imports transformers.
 
-        Raises BackboneError where transformers knows no such model type.
+        Raises BackboneError if transformers does not know the model type.
         """
         from transformers import CONFIG_MAPPING
 
         if self.family not in CONFIG_MAPPING:
             raise BackboneError(
-                f"backbone {self.name!r}: model type {self.family!r} is none that the installed "
-                "transformers knows"
+                f"backbone {self.name!r}: the installed transformers does not know model type "
+                f"{self.family!r}"
             )
         return CONFIG_MAPPING[self.family].from_dict(dict(self.config))
 
     @property
     def depth(self) -> int | None:
-        """How many layers are stacked, or None where the configuration does not say it simply.
+        """Number of layers, or None if the configuration does not give a single number.
 
-        Both stacks of an encoder-decoder count as one where they are equally deep.
+        The two stacks of an encoder-decoder count once if they are equally deep.
         """
         depths = {self.config[key] for key in _DEPTHS if isinstance(self.config.get(key), int)}
         return depths.pop() if len(depths) == 1 else None
 
     def with_depth(self, depth: int) -> Backbone:
-        """Return the same architecture with so many layers. Needs `self.depth`."""
-        # What is said layer by layer is cut to as many: layer_types and the like.
+        """Return the same architecture with `depth` layers. Requires `self.depth`."""
+        # Lists with one entry per layer, such as layer_types, are cut to the new depth.
         config = {
             key: value[:depth] if isinstance(value, list) and len(value) == self.depth else value
             for key, value in self.config.items()
@@ -91,7 +91,7 @@ class Backbone:
 
     @property
     def positions(self) -> int | None:
-        """How many positions an input may fill, or None where the model sets no limit."""
+        """Number of positions of the model, or None if it has no limit."""
         for key in ("max_position_embeddings", "n_positions"):
             value = self.config.get(key)
             if isinstance(value, int) and value > 0:
@@ -100,7 +100,7 @@ class Backbone:
 
     @property
     def width(self) -> int | None:
-        """The size of the hidden states, or None where the configuration does not say."""
+        """Size of the hidden states, or None if the configuration does not give it."""
         for key in ("hidden_size", "d_model", "n_embd", "dim"):
             value = self.config.get(key)
             if isinstance(value, int) and value > 0:
@@ -109,14 +109,14 @@ class Backbone:
 
     @property
     def input_positions(self) -> int | None:
-        """How many positions an input may fill; None without a limit, half where there are few."""
+        """Number of positions an input may fill: at least half of them. None without a limit."""
         if self.positions is None:
             return None
         return max(self.positions - _FREE_POSITIONS, self.positions // 2)
 
     @property
     def free_positions(self) -> int | None:
-        """How many positions are left for virtual tokens beside the longest input, or None."""
+        """Number of positions left for virtual tokens after the longest input; None without a limit."""
         if self.positions is None or self.input_positions is None:
             return None
         return self.positions - self.input_positions - _OFFSET

@@ -1,4 +1,4 @@
-"""scikit-learn's handwritten digits, and which of them ``digits-vit`` is pretrained on."""
+"""scikit-learn's images of handwritten digits, and the classes that ``digits-vit`` is pretrained on."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ import numpy as np
 
 from whichpeft.metrics.metric import Array
 
-# The other half of the classes are the task `digits`: no image is met in both.
+# The other classes form the task `digits`, so the two share no image.
 PRETRAINED_CLASSES = (0, 1, 2, 3, 4)
-_DEEPEST = 16  # what scikit-learn's pixels count up to
+_DEEPEST = 16  # the largest value of scikit-learn's pixels
 
 
 def digit_images(classes: Collection[int]) -> tuple[Array, Array]:
     """Return images of these digits as uint8 of shape (n, 8, 8), and the digits of shape (n,).
 
-    They are the 1,797 of Alpaydin and Kaynak 1998, Optical Recognition of Handwritten Digits, that
+    All 1,797 images are from Alpaydin and Kaynak 1998, Optical Recognition of Handwritten Digits, and
     come with scikit-learn.
     """
     from sklearn.datasets import load_digits

@@ -1,7 +1,7 @@
 """The backbone ``digits-vit``: a small ViT that whichpeft pretrains itself, once, on digits 0 to 4.
 
-It needs no download. Its training is seeded and runs on one thread, so that one machine and one
-version of torch always make the same weights.
+It needs no download. Its training is seeded and uses one thread, so that the same machine and version
+of torch always produce the same weights.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from whichpeft.storage.cache import cached
 if TYPE_CHECKING:
     import torch
 
-# Another number for every change below, so that nobody meets weights of an earlier recipe.
+# Increase this for every change below, so that weights of an earlier recipe are never reused.
 RECIPE = 1
 EPOCHS, BATCH_SIZE, LEARNING_RATE, WEIGHT_DECAY, SEED = 15, 32, 1e-3, 0.01, 0
 ARCHITECTURE: dict[str, Any] = {
@@ -29,40 +29,40 @@ ARCHITECTURE: dict[str, Any] = {
     "num_hidden_layers": 4,
     "num_attention_heads": 4,
     "intermediate_size": 128,
-    # The usual 0.02 suits a width of 768; at 64, 40 epochs from there made worse features than 20 do.
+    # The usual 0.02 suits a width of 768; at 64, it gave worse features in 40 epochs than this in 20.
     "initializer_range": 0.1,
 }
 
 
 def digits_vit_folder() -> Path:
-    """Return the folder with the weights, pretraining them the first time (less than a minute).
+    """Return the folder with the weights; the first call pretrains them (less than a minute).
 
-    Raises BackboneError where the cache cannot be written to.
+    Raises FolderError if the cache is not writable.
     """
     return cached(recipe_cache_name("digits-vit", RECIPE, "torch", "transformers"), _make)
 
 
 def _make(folder: Path) -> None:
-    print("digits-vit: pretraining it on the digits 0 to 4, this once", file=sys.stderr, flush=True)
+    print("digits-vit: pretraining it once on the digits 0 to 4", file=sys.stderr, flush=True)
     with seeded_single_thread(SEED):
         model = _pretrain()
     processor = {"size": {"height": 8, "width": 8}, "image_mean": [0.5], "image_std": [0.5]}
     with quiet_loading():
-        from transformers import ViTImageProcessor  # says so where torchvision is not there
+        from transformers import ViTImageProcessor  # warns if torchvision is missing
 
         model.vit.save_pretrained(folder)
         ViTImageProcessor(**processor, do_convert_rgb=False).save_pretrained(folder)
 
 
 def _pretrain() -> Any:
-    """Train a classifier of digits 0 to 4, each batch moved by up to a pixel each way."""
+    """Train a classifier of digits 0 to 4; each batch is shifted by up to one pixel per direction."""
     import torch
     from torch.nn import functional
     from transformers import ViTConfig, ViTForImageClassification
 
     pixels, digits = digit_images(PRETRAINED_CLASSES)
     images = torch.from_numpy(pixels).float()[:, None] / 127.5 - 1
-    labels = torch.from_numpy(digits)  # these classes are their own numbers
+    labels = torch.from_numpy(digits)  # the digits are the class numbers
     model = ViTForImageClassification(ViTConfig(num_labels=len(PRETRAINED_CLASSES), **ARCHITECTURE))
     model.train()
     optimiser = torch.optim.AdamW(
@@ -81,7 +81,7 @@ def _pretrain() -> Any:
 
 
 def _moved(images: torch.Tensor) -> torch.Tensor:
-    """Move images of shape (n, 1, 8, 8) by -1, 0 or 1 pixel each way, filling up with background."""
+    """Shift images of shape (n, 1, 8, 8) by -1, 0 or 1 pixel per direction, padded with background."""
     import torch
     from torch.nn import functional
 

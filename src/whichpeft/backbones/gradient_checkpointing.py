@@ -1,4 +1,4 @@
-"""Gradient checkpointing of a transformers model: activations are computed again where needed."""
+"""Gradient checkpointing of a transformers model: activations are recomputed in the backward pass."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ if TYPE_CHECKING:
 
 
 def enable_gradient_checkpointing(model: torch.nn.Module, **options: Any) -> bool:
-    """Turn gradient checkpointing on, layer by layer; False where the model has none.
+    """Turn gradient checkpointing on, layer by layer; return False if the model does not support it.
 
-    options: of `torch.utils.checkpoint.checkpoint`. Call it after a method has been put on: PEFT would
-    otherwise have gradients flow through all of a frozen backbone.
+    `options` are those of `torch.utils.checkpoint.checkpoint`. Call this after applying a method:
+    otherwise PEFT would make gradients flow through the whole frozen backbone.
     """
     inner = _transformers_model(model)
     turn_on = getattr(inner, "activation_checkpointing_enable", None) or getattr(
@@ -24,13 +24,13 @@ def enable_gradient_checkpointing(model: torch.nn.Module, **options: Any) -> boo
         turn_on({"use_reentrant": False, **options})
     except (ValueError, NotImplementedError):
         return False
-    # Transformers asks for gradients of the embeddings, which checkpoints of the older kind need; here
-    # they would only take the backward pass through layers below all that trains.
+    # Transformers requires gradients of the embeddings, which only reentrant checkpoints need. Here they
+    # would extend the backward pass to layers below the lowest trained one.
     if hasattr(inner, "_require_grads_hook"):
         inner.disable_input_require_grads()
     for config in {id(c): c for c in (inner.config, inner.config.get_text_config())}.values():
         if getattr(config, "use_cache", False):
-            config.use_cache = False  # of no use here, and turned off with a remark otherwise
+            config.use_cache = False  # useless here, and transformers warns when it turns it off
     return True
 
 
@@ -42,5 +42,5 @@ def disable_gradient_checkpointing(model: torch.nn.Module) -> None:
 
 
 def _transformers_model(model: torch.nn.Module) -> Any:
-    """Return the outermost of transformers' models within what a method made."""
+    """Return the outermost transformers model inside an adapted model."""
     return next((m for m in model.modules() if hasattr(m, "disable_input_require_grads")), model)

@@ -1,7 +1,7 @@
-"""Language models in the layout of llama2.c (version 0), as an ordinary folder of transformers.
+"""Converts language models in the layout of llama2.c (version 0) to ordinary transformers folders.
 
-A checkpoint is seven whole numbers, then the weights in float32; beside it lies a file with the pieces
-of its tokenizer. They are converted once, into the user's cache.
+A checkpoint is seven integers followed by the weights in float32. A file next to it has the pieces of
+its tokenizer. Both are converted once, into the user's cache.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ from whichpeft.backbones.quiet_loading import quiet_loading
 from whichpeft.errors import BackboneError
 from whichpeft.storage.cache import cached
 
-RECIPE = 1  # another number for every change of what is made of a file
+RECIPE = 1  # increase this when the conversion changes
 _HEADER = struct.Struct("<7i")
-_MOST = 2**26  # of any number in a header; more than any model has
+_MOST = 2**26  # largest valid number in a header; no model has more
 _UNKNOWN, _BEGIN, _END, _BYTES = 0, 1, 2, 3  # ids; those of single bytes follow
-_SPACE = "\u2581"  # what pieces have in place of a space
+_SPACE = "\u2581"  # stands for a space in pieces
 
 
 @dataclass(frozen=True, slots=True)
 class _Shape:
-    """What a checkpoint's header says."""
+    """The numbers in a checkpoint's header."""
 
     dim: int
     hidden: int
@@ -44,7 +44,7 @@ class _Shape:
 
     @property
     def tensors(self) -> list[tuple[str, tuple[int, ...]]]:
-        """Names and shapes in the order of the file; the rotary tables are computed, not kept."""
+        """Names and shapes in the order of the file; the rotary tables are computed, not converted."""
         n, d, head = self.layers, self.dim, self.dim // self.heads
         kv = self.kv_heads * head
         found: list[tuple[str, tuple[int, ...]]] = [
@@ -69,16 +69,16 @@ class _Shape:
 
 
 def is_llama2c(path: Path) -> bool:
-    """Whether a path is a checkpoint in this layout, or a folder with one and nothing else to load."""
+    """Whether a path is a checkpoint in this layout, or a folder that has one and no other model."""
     if path.is_dir():
         return not (path / "config.json").exists() and any(path.glob("*.bin"))
     return path.suffix == ".bin" and path.is_file()
 
 
 def llama2c_folder(path: Path) -> Path:
-    """Return the folder that was made of a checkpoint and the tokenizer beside it.
+    """Return the folder converted from a checkpoint and the tokenizer next to it.
 
-    Raises BackboneError where a file does not fit its header, or the tokenizer is missing.
+    Raises BackboneError if a file does not fit its header, or the tokenizer is missing.
     """
     checkpoint, shape = _checkpoint(path)
     pieces = _tokenizer(checkpoint, shape.vocabulary)
@@ -95,7 +95,7 @@ def _versions() -> list[str]:
 
 
 def _checkpoint(path: Path) -> tuple[Path, _Shape]:
-    """Find the checkpoint: the file itself, or of a folder the one whose size fits its header."""
+    """Find the checkpoint: the file itself, or the largest one in a folder."""
     if path.is_file():
         return path, _read_header(path)
     files = sorted(path.glob("*.bin"), key=lambda file: (-file.stat().st_size, file.name))
@@ -114,40 +114,40 @@ def _read_header(path: Path) -> _Shape:
     for name, value in zip(names, said, strict=True):
         if not 0 < value <= _MOST:
             raise BackboneError(
-                f"backbone {path}: its header says {name} {value}; this is no llama2.c checkpoint of "
-                "version 0"
+                f"backbone {path}: is not a llama2.c checkpoint of version 0: its header gives "
+                f"{name} {value}"
             )
     if dim % (2 * heads) or heads % kv_heads:
         raise BackboneError(
-            f"backbone {path}: its header says {heads} heads and {kv_heads} of keys for a width of "
-            f"{dim}, which do not divide it"
+            f"backbone {path}: is not a llama2.c checkpoint of version 0: its header gives {heads} heads "
+            f"and {kv_heads} key-value heads for a width of {dim}, which they do not divide"
         )
     shape = _Shape(dim, hidden, layers, heads, kv_heads, abs(vocabulary), positions, vocabulary > 0)
     if size != shape.bytes:
         raise BackboneError(
-            f"backbone {path}: its header asks for {shape.bytes:,} bytes, and it has {size:,}; the file "
-            "is damaged, or of another layout than llama2.c's version 0"
+            f"backbone {path}: has {size:,} bytes, but its header requires {shape.bytes:,}; the file is "
+            "damaged, or its layout is not llama2.c's version 0"
         )
     return shape
 
 
 def _tokenizer(checkpoint: Path, vocabulary: int) -> Path:
-    """Find the tokenizer beside a checkpoint: the file that holds so many pieces."""
+    """Find the tokenizer next to a checkpoint: the file that has `vocabulary` pieces."""
     others = [file for file in sorted(checkpoint.parent.glob("*.bin")) if file != checkpoint]
     for file in others:
         if sum(1 for _ in _pieces(file)) == vocabulary:
             return file
     found = ", ".join(f"{file.name} {sum(1 for _ in _pieces(file))}" for file in others)
     raise BackboneError(
-        f"backbone {checkpoint}: no tokenizer of {vocabulary} pieces lies beside it"
-        f"{f' (pieces that were read: {found})' if found else ''}; put llama2.c's tokenizer .bin there"
+        f"backbone {checkpoint}: there is no tokenizer of {vocabulary} pieces next to it"
+        f"{f' (pieces found: {found})' if found else ''}; put llama2.c's tokenizer .bin there"
     )
 
 
 def _pieces(path: Path) -> Iterator[tuple[str, float]]:
-    """Read a tokenizer's pieces and their scores, as far as the file is one."""
+    """Read a tokenizer's pieces and their scores, up to the first invalid entry."""
     data = path.read_bytes()
-    place = 4  # after the longest piece's length, which is of no use here
+    place = 4  # after the length of the longest piece, which is not needed
     while place + 8 <= len(data):
         score, length = struct.unpack_from("<fi", data, place)
         if not 0 <= length <= len(data) - place - 8:
@@ -207,13 +207,13 @@ def _weights(path: Path, shape: _Shape) -> Iterator[tuple[str, NDArray[np.float3
 
 
 def _halves(rows: NDArray[np.float32], heads: int) -> NDArray[np.float32]:
-    """Reorder a head's rows: llama2.c turns neighbours as a pair, transformers the two halves."""
+    """Reorder a head's rows: llama2.c rotates neighbours in pairs, transformers rotates two halves."""
     pairs = rows.reshape(heads, -1, 2, rows.shape[1])
     return pairs.swapaxes(1, 2).reshape(rows.shape)
 
 
 def _fast_tokenizer(pieces: list[tuple[str, float]], positions: int) -> Any:
-    """Make a tokenizer that merges neighbours of the best score first, as sentencepiece's BPE does."""
+    """Build a tokenizer that merges the best-scored neighbours first, as sentencepiece's BPE does."""
     from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, processors
     from transformers import PreTrainedTokenizerFast
 
@@ -256,8 +256,8 @@ def _fast_tokenizer(pieces: list[tuple[str, float]], positions: int) -> Any:
 
 
 def _merges(names: list[str], scores: list[float], ids: Mapping[str, int]) -> list[tuple[str, str]]:
-    """Return all pairs of pieces that make a piece, those that make the best-scored piece first."""
-    first = _BYTES + 256  # what special tokens and bytes spell is no text
+    """Return all pairs of pieces that form another piece, ordered by that piece's score, best first."""
+    first = _BYTES + 256  # skip the special tokens and bytes, whose names are not text
     found = []
     for i in sorted(range(first, len(names)), key=lambda i: (-scores[i], i)):
         name = names[i]

@@ -1,4 +1,4 @@
-"""A backbone's linear weights in 8 or 4 bits, as transformers loads them with bitsandbytes."""
+"""Quantisation of a backbone's linear weights to 8 or 4 bits, by transformers and bitsandbytes."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ BITS = {"8bit": 8, "4bit": 4}
 
 
 def quantisation_config(quantise: str, kept: Sequence[str]) -> Any:
-    """Return transformers' configuration of ``8bit`` or ``4bit``; needs bitsandbytes to be used.
+    """Return transformers' configuration for ``8bit`` or ``4bit``; loading with it needs bitsandbytes.
 
-    8 bits: LLM.int8() (Dettmers et al. 2022, arXiv 2208.07339). 4 bits: NF4, its scales quantised once
-    more, multiplied in bfloat16 (QLoRA, Dettmers et al. 2023, arXiv 2305.14314). kept: names of the
-    modules that stay as they are.
+    8 bits: LLM.int8() (Dettmers et al. 2022, arXiv 2208.07339). 4 bits: NF4 with double quantisation of
+    the scales, computed in bfloat16 (QLoRA, Dettmers et al. 2023, arXiv 2305.14314). The modules named
+    in `kept` are not quantised.
     """
     import torch
     from transformers import BitsAndBytesConfig

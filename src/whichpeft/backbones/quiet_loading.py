@@ -1,4 +1,4 @@
-"""Keeps transformers from talking while it loads and saves."""
+"""Silences transformers while it loads and saves models."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 @contextlib.contextmanager
 def quiet_loading() -> Iterator[None]:
-    """Silence the progress bar and the report of newly drawn weights; errors still come through."""
+    """Silence the progress bar and the report on newly drawn weights; errors are still shown."""
     from transformers.utils import logging as shown
 
     level, bar = shown.get_verbosity(), shown.is_progress_bar_enabled()

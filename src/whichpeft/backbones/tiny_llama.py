@@ -1,7 +1,7 @@
 """The backbone ``tiny-llama``: a small language model that whichpeft pretrains itself, once.
 
-It reads and writes texts of the kind of `tiny_corpus`. Like ``digits-vit`` it needs no download, and
-one machine and one version of its libraries always make the same weights.
+It reads and writes texts like those of `tiny_corpus`. Like ``digits-vit`` it needs no download, and the
+same machine and library versions always produce the same weights.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from whichpeft.backbones.reproducible import recipe_cache_name, seeded_single_th
 from whichpeft.backbones.tiny_corpus import training_texts
 from whichpeft.storage.cache import cached
 
-# Another number for every change below or of the corpus, so that nobody meets an earlier recipe.
+# Increase this for every change below or in the corpus, so that earlier weights are never reused.
 RECIPE = 2
 POSITIONS, VOCABULARY, TOKENIZER_TEXTS = 256, 640, 2000
 BLOCK, BATCH_SIZE, STEPS, LEARNING_RATE, WEIGHT_DECAY, SEED = 64, 16, 1600, 8e-3, 0.01, 0
@@ -34,16 +34,16 @@ _PAD, _BEGIN, _END = "<pad>", "<s>", "</s>"
 
 
 def tiny_llama_folder() -> Path:
-    """Return the folder with the weights, pretraining them the first time (about a minute).
+    """Return the folder with the weights; the first call pretrains them (about a minute).
 
-    Raises FolderError where the cache cannot be written to.
+    Raises FolderError if the cache is not writable.
     """
     name = recipe_cache_name("tiny-llama", RECIPE, "torch", "transformers", "tokenizers")
     return cached(name, _make)
 
 
 def _make(folder: Path) -> None:
-    print("tiny-llama: pretraining it on made-up texts, this once", file=sys.stderr, flush=True)
+    print("tiny-llama: pretraining it once on made-up texts", file=sys.stderr, flush=True)
     texts = training_texts()
     tokenizer = make_tokenizer(texts)
     with seeded_single_thread(SEED):
@@ -54,14 +54,14 @@ def _make(folder: Path) -> None:
 
 
 def make_tokenizer(texts: Sequence[str]) -> Any:
-    """Make a BPE of bytes, which reads any text, with these texts' words; each digit is a token."""
+    """Train a byte-level BPE, which can read any text, on these texts; each digit is one token."""
     from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, processors, trainers
     from transformers import PreTrainedTokenizerFast
 
     words = Tokenizer(models.BPE())
     words.pre_tokenizer = pre_tokenizers.Sequence(
         [
-            # A space belongs to the digit after it, as it does to a word.
+            # A space belongs to the digit after it, as with words.
             pre_tokenizers.Split(Regex(r" ?\d"), behavior="isolated"),
             pre_tokenizers.ByteLevel(add_prefix_space=False),
         ]
@@ -92,7 +92,7 @@ def make_tokenizer(texts: Sequence[str]) -> Any:
 
 
 def new_model(tokenizer: Any) -> Any:
-    """Make the model with random weights."""
+    """Create the model with random weights."""
     from transformers import LlamaConfig, LlamaForCausalLM
 
     return LlamaForCausalLM(
@@ -107,7 +107,7 @@ def new_model(tokenizer: Any) -> Any:
 
 
 def pretrain(model: Any, tokenizer: Any, texts: Sequence[str], steps: int = STEPS) -> Any:
-    """Train on blocks of the texts one after another, drawn anew for each step, and return the model."""
+    """Train on blocks of the joined texts, drawn at random for each step, and return the model."""
     import torch
 
     ids: list[int] = []
