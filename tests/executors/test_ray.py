@@ -293,7 +293,9 @@ def test_a_node_that_nothing_can_be_sent_to_is_left_out(
         jobs = make_jobs(executor, tiny_backbone, reviews, tmp_path, ["lora:r=2", "head"])
         found = [result.record.outcome.status for _, result in executor.run(jobs, Resources(), observer)]
     assert found == ["completed"] * 3
-    assert any("is left out, since what trials need did not arrive" in line for line in observer.lines)
+    assert any(
+        "is left out, because files could not be delivered to it" in line for line in observer.lines
+    )
 
 
 def wait_for_cpus(address: str, count: int) -> None:
@@ -323,7 +325,7 @@ def test_costs_are_measured_on_one_kind_of_node_and_trials_run_on_others_too(
     asked = study(tiny_backbone, reviews, methods=("head", "full"), tuning_trials=0)
     observer = Said()
     wp.run(asked, out=tmp_path, executor="ray", observer=observer)
-    assert any("is of another kind (hardware)" in line for line in observer.lines)
+    assert any("is of another type (hardware)" in line for line in observer.lines)
     seen = [(r.trial.purpose, r.setting.hardware["cores"]) for r in Store(tmp_path)]
     assert {count for purpose, count in seen if purpose == "profile"} == {1}
     assert {count for purpose, count in seen if purpose == "final"} == {1, len(cores)}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from whichpeft.errors import StudyError
+from whichpeft.errors import StudyError, unknown
 from whichpeft.executors.executor import Executor, Resources
 from whichpeft.executors.local import LocalExecutor
 from whichpeft.executors.observer import RunObserver, SilentObserver
@@ -13,9 +13,10 @@ EXECUTORS = ("local", "ray")
 
 
 def make_executor(name: str, *, device: str, jobs: int | None) -> Executor:
-    """Return the executor of a name, to be begun. Raises StudyError where there is none of it.
+    """Return the executor of that name; its `begin` has to be called next.
 
-    device and jobs: as for `whichpeft.run`.
+    Takes `device` and `jobs` as `whichpeft.run` does. Raises StudyError if the name is unknown or its
+    library is not installed.
     """
     if name == "local":
         return LocalExecutor(device, jobs)
@@ -26,7 +27,7 @@ def make_executor(name: str, *, device: str, jobs: int | None) -> Executor:
             if (error.name or "").partition(".")[0] != "ray":
                 raise
             raise StudyError(
-                "executor ray: needs Ray; pip install 'whichpeft[ray]' brings it, on every node"
+                "executor ray: Ray is not installed; run `pip install 'whichpeft[ray]'` on every node"
             ) from None
         return RayExecutor(device, jobs)
-    raise StudyError(f"unknown executor {name!r}; it is one of {', '.join(EXECUTORS)}")
+    raise StudyError(unknown("executor", name, EXECUTORS))

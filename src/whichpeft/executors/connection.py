@@ -1,4 +1,4 @@
-"""The way to a Ray cluster: that at ``RAY_ADDRESS``, else one that is started on this machine."""
+"""The connection to a Ray cluster: the one at ``RAY_ADDRESS``, or one that is started here."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from whichpeft.errors import StudyError
 
 
 def connect() -> bool:
-    """Connect this process to its cluster; return False where it was connected before.
+    """Connect this process to its cluster; return False if it was connected before.
 
-    Raises StudyError where there is no cluster at the address.
+    Raises StudyError if there is no cluster at the address.
     """
     if ray.is_initialized():
         return False
@@ -28,8 +28,8 @@ def connect() -> bool:
         )
     if address and address not in ("auto", "local"):
         _check_reachable(address)
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nobody is told what runs here
-    ray._private.worker._worker_logs_enabled = False  # daemons' words in the middle of a display
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # report to nobody what runs here
+    ray._private.worker._worker_logs_enabled = False  # keep daemons' messages out of the live display
     options: dict[str, Any] = {}
     if not address:
         from whichpeft.engine.environment import usable_cores
@@ -44,18 +44,18 @@ def connect() -> bool:
         raise StudyError(f"executor ray: no cluster at RAY_ADDRESS={address!r}: {reason}") from None
     finally:
         if handler is not None:
-            signal.signal(signal.SIGTERM, handler)  # Ray has put its own in its place
+            signal.signal(signal.SIGTERM, handler)  # Ray has replaced it with its own
     return True
 
 
 def disconnect() -> None:
-    """Take leave of the cluster; one that was started here ends."""
+    """Leave the cluster; one that was started here ends."""
     ray.shutdown()
     ray._private.worker._worker_logs_enabled = True
 
 
 def _check_reachable(address: str) -> None:
-    """Raise StudyError where nothing listens at an address; Ray would ask there for minutes."""
+    """Raise StudyError if nothing listens at an address; Ray would keep trying for minutes."""
     host, _, port = address.rpartition(":")
     try:
         with socket.create_connection((host.strip("[]"), int(port)), timeout=10):
@@ -63,5 +63,5 @@ def _check_reachable(address: str) -> None:
     except (OSError, ValueError) as error:
         raise StudyError(
             f"executor ray: no cluster at RAY_ADDRESS={address!r}: {error}; `ray start --head` prints "
-            "one's address, and without RAY_ADDRESS one is started on this machine"
+            "a cluster's address; without RAY_ADDRESS one is started on this machine"
         ) from None

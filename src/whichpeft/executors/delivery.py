@@ -1,4 +1,4 @@
-"""Backbones and encoded tasks on their way to the nodes of a Ray cluster: to each of them once."""
+"""Delivers backbones and encoded tasks to the nodes of a Ray cluster, once to each node."""
 
 from __future__ import annotations
 
@@ -15,12 +15,15 @@ from whichpeft.executors.nodes import Node, here
 
 _IS_HERE = ray.remote(ray_worker.is_here)
 _DELIVER = ray.remote(ray_worker.deliver)
-_CLEAR_AWAY = ray.remote(ray_worker.delete_delivered)
+_CLEAR_AWAY = ray.remote(ray_worker.clear_away)
 _PATIENCE = 10.0  # seconds that clearing away may take
 
 
 class Delivery:
-    """What was sent where. A file is put into Ray's object store once, for all nodes that need it."""
+    """What was delivered to which node.
+
+    A file is put into Ray's object store once, for all nodes that need it.
+    """
 
     def __init__(self) -> None:
         self._bundles: dict[Path, FileBundle] = {}
@@ -28,10 +31,19 @@ class Delivery:
         self._seen: dict[Path, dict[str, Any]] = {}
 
     def to(self, node: Node, source: Path, nodes: Iterable[Node]) -> Any:
-        """Return a reference to where a folder lies on a node; what the node does not see is sent there.
+        """Return a reference to a folder's path on a node; deliver it if the node does not see it.
 
-        source: a backbone's folder, or that of an encoded task. nodes: all, which are asked at the same
-        time what they see. Raises ray.exceptions.RayError where the node is gone.
+        Parameters
+        ----------
+        source
+            The folder of a backbone or of an encoded task.
+        nodes
+            All nodes; they are asked at the same time what they see.
+
+        Raises
+        ------
+        ray.exceptions.RayError
+            If the node has been lost.
         """
         if source not in node.folders:
             if source not in self._bundles:
@@ -40,8 +52,8 @@ class Delivery:
             bundle, seen = self._bundles[source], self._seen.setdefault(source, {})
             for other in (node, *nodes):
                 if other.name not in seen:
-                    asked = _IS_HERE.options(num_cpus=0, **here(other.name))
-                    seen[other.name] = asked.remote(bundle)
+                    is_here = _IS_HERE.options(num_cpus=0, **here(other.name))
+                    seen[other.name] = is_here.remote(bundle)
             if ray.get(seen[node.name]):
                 node.folders[source] = ray.put(str(bundle.source))
             else:
@@ -50,7 +62,7 @@ class Delivery:
         return node.folders[source]
 
     def failed(self, node: Node) -> str | None:
-        """Say why something could not be delivered to a node, or None where nothing is known of that."""
+        """Return why something could not be delivered to a node, or None if no failure is known."""
         for folder in node.folders.values():
             try:
                 ray.get(folder, timeout=0)
@@ -61,7 +73,7 @@ class Delivery:
         return None
 
     def clear_away(self, nodes: Iterable[Node]) -> None:
-        """Delete what was sent, on nodes that are still there."""
+        """Delete what was delivered, on nodes that still exist."""
         used = [node for node in nodes if node.folders]
         tasks = [_CLEAR_AWAY.options(num_cpus=0, **here(node.name)).remote() for node in used]
         with contextlib.suppress(ray.exceptions.RayError):

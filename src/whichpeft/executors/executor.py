@@ -1,4 +1,4 @@
-"""What every executor offers a run, wherever its trials are carried out."""
+"""What every executor offers a run, on one machine or on a cluster."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from whichpeft.study import Study
 if TYPE_CHECKING:
     from whichpeft.engine.compute import Compute
 
-# A trial's process holds more than its profile's peak: libraries, and data while it loads.
 PROCESS_BYTES = 500_000_000
+"""What a trial's process takes in addition to its profile's peak: libraries, and data while it loads."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Resources:
-    """What a trial takes for as long as it runs.
-
-    threads: on a CPU, of each of its `shards`, which are processes. memory: bytes that its profile saw
-    at most in one of them, 0 where that is unknown. alone: nothing else may run on its machine.
-    """
+    """What a trial takes for as long as it runs."""
 
     threads: int = 1
+    """On a CPU, threads of each of its processes."""
     shards: int = 1
+    """Its processes."""
     memory: int = 0
+    """Peak bytes of one of them by its profile; 0 if unknown."""
     alone: bool = False
+    """Whether nothing else may run on its machine."""
 
     @property
     def cores(self) -> int:
@@ -43,9 +43,9 @@ class Resources:
 
 
 class Executor(Protocol):
-    """Carries out jobs; to be begun before anything else is asked of it, and closed at the end.
+    """Carries out jobs. Call `begin` before anything else, and `close` at the end.
 
-    What each has to keep is tested by tests/executors/test_contract.py.
+    tests/executors/test_contract.py tests what every executor must do.
     """
 
     @property
@@ -53,36 +53,46 @@ class Executor(Protocol):
         """The device and the precision of every trial."""
 
     def begin(self, study: Study, families: Sequence[str], like: Iterable[Setting] = ()) -> None:
-        """Find where trials can run. Raises StudyError where what the study asks for is not there.
+        """Find where trials can run.
 
-        families: model types (``bert``) of its backbones, whose code can be imported meanwhile. like:
-        settings in which costs were measured before; of several kinds of machines, theirs is the one to
-        go on with.
+        Parameters
+        ----------
+        families
+            Model types (``bert``) of the study's backbones, whose code can be imported in the meantime.
+        like
+            Settings in which costs were measured before. If there are several types of machines, costs
+            are measured on one of these again.
+
+        Raises
+        ------
+        StudyError
+            If what the study asks for is not available.
         """
 
     def notes(self) -> list[str]:
-        """Return what a user should know of where the trials run."""
+        """Return what a user should know of the machines that trials run on."""
 
     def setting(self) -> Setting:
-        """Describe the hardware and the versions of the trials."""
+        """Describe the hardware and the versions that trials run with."""
 
     def concurrency(self, resources: Resources) -> int:
-        """Return how many trials of such resources run side by side, at least one."""
+        """Return how many trials with such resources run side by side, at least one."""
 
     def multiply_speed(self, threads: int) -> float | None:
-        """Measure the FLOP/s of matrix products with nothing beside; None where they cannot be known."""
+        """Measure the FLOP/s of matrix products with nothing else running; None if that fails."""
 
     def run(
         self, jobs: Iterable[Job | None], resources: Resources, observer: RunObserver
     ) -> Generator[tuple[Job, Result], None, None]:
         """Carry out jobs, as many side by side as there is room for.
 
-        Jobs are taken when there is room for them; None among them means that none is ready yet, because
-        one of those that run, or another process, has to end something first. Yields each job with its
-        result as it ends; jobs along with another one run in its process, and each is yielded with its
-        own. A process that dies gives failed records. Where the consumer stops early, or is interrupted,
-        what still runs is ended, and leaves checkpoints.
+        A job is taken from `jobs` as soon as there is room for it. None means that no job is ready yet,
+        because a running one, or another process, has to finish something first.
+
+        Yields each job with its result as it ends. Jobs stacked with another one run in its process, and
+        each is yielded with its own result. A process that dies gives failed records. If the consumer
+        stops early or is interrupted, running trials are ended and leave checkpoints.
         """
 
     def close(self) -> None:
-        """Let go of what was begun."""
+        """Release what `begin` started."""

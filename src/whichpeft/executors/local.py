@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Generator, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from typing import TYPE_CHECKING
@@ -19,17 +20,24 @@ from whichpeft.study import Study
 if TYPE_CHECKING:
     from whichpeft.engine.compute import Compute
 
+_logger = logging.getLogger(__name__)
+
 
 class LocalExecutor:
-    """Processes on this machine: one an accelerator, or a group of them; on a CPU as many as there is
-    room for.
+    """Runs trials as processes on this machine.
 
-    device: ``auto``, ``cpu``, ``cuda`` or ``mps``. jobs: trials side by side at most; on a CPU so many,
-    where given.
+    An accelerator, or a group of them, runs one trial at a time; a CPU as many as it has room for.
+
+    Parameters
+    ----------
+    device
+        ``auto``, ``cpu``, ``cuda`` or ``mps``.
+    jobs
+        The most trials to run side by side; on a CPU exactly that many. None for as many as fit.
     """
 
     def __init__(self, device: str = "auto", jobs: int | None = None) -> None:
-        self._asked, self._jobs = device, jobs
+        self._device, self._jobs = device, jobs
         self._devices: list[str] = []
         self._compute: Compute | None = None
 
@@ -43,7 +51,7 @@ class LocalExecutor:
         from whichpeft.engine.compute import choose_compute, find_devices, group_devices
         from whichpeft.engine.quantise import check_quantising
 
-        self._devices = group_devices(find_devices(self._asked), study.conditions.shards)
+        self._devices = group_devices(find_devices(self._device), study.conditions.shards)
         self._compute = choose_compute(self._devices[0], study.conditions.precision)
         check_quantising(study.conditions.quantise, self._devices[0])
 
@@ -59,7 +67,7 @@ class LocalExecutor:
         return len(self._places(resources))
 
     def multiply_speed(self, threads: int) -> float | None:
-        """On an accelerator in a process of its own, so that this one takes none of its memory."""
+        """On an accelerator, measure in another process, so that this one takes none of its memory."""
         from whichpeft.costs import measure_matmul
 
         if self.compute.device.type == "cpu":
@@ -67,9 +75,10 @@ class LocalExecutor:
         with ProcessPoolExecutor(1, mp_context=start_context()) as process:
             try:
                 with beginning():
-                    asked = process.submit(measure_matmul, self.compute, threads)
-                return asked.result()
-            except Exception:  # a GPU that others have filled: a share of its speed is not worth the run
+                    measured = process.submit(measure_matmul, self.compute, threads)
+                return measured.result()
+            except Exception:  # a GPU that other processes have filled; the run does without this figure
+                _logger.debug("could not measure matrix products", exc_info=True)
                 return None
 
     def run(
@@ -78,7 +87,7 @@ class LocalExecutor:
         return run_jobs(jobs, self._places(resources), observer)
 
     def close(self) -> None:
-        """The fork server ends with this process."""
+        """Do nothing: the fork server ends with this process."""
 
     def _places(self, resources: Resources) -> list[str]:
         """Return a device for each trial that may run at the same time."""

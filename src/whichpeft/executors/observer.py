@@ -1,4 +1,4 @@
-"""What an executor tells whoever watches it."""
+"""What an executor and a run report to whoever follows them."""
 
 from __future__ import annotations
 
@@ -9,26 +9,41 @@ from whichpeft.engine import Job, Progress, Result
 
 
 class RunObserver(Protocol):
-    """Told of a run's stages and of each trial's progress."""
+    """Follows a run's stages and each trial's progress."""
 
     def start_stage(self, name: str, jobs: Sequence[Job], *, done: int, concurrency: int) -> None:
-        """A stage begins: `jobs` are to run, `done` more were done in an earlier run."""
+        """Follow the start of a stage.
+
+        Parameters
+        ----------
+        name
+            ``profile``, ``tune`` or ``final``.
+        jobs
+            The trials to run.
+        done
+            How many trials of the stage have records already.
+        concurrency
+            How many trials run side by side.
+        """
 
     def estimate(self, seconds: dict[str, float]) -> None:
-        """How long trials are expected to take, by fingerprint."""
+        """Take the expected seconds of trials, by fingerprint."""
 
-    def started(self, job: Job) -> None: ...
+    def started(self, job: Job) -> None:
+        """Follow the start of a trial."""
 
-    def progressed(self, job: Job, progress: Progress) -> None: ...
+    def progressed(self, job: Job, progress: Progress) -> None:
+        """Follow the progress of a trial."""
 
-    def finished(self, job: Job, result: Result) -> None: ...
+    def finished(self, job: Job, result: Result) -> None:
+        """Follow the end of a trial."""
 
     def notify(self, line: str) -> None:
-        """Something the user should know."""
+        """Take a line that the user should read."""
 
 
 class SilentObserver:
-    """Watches nothing."""
+    """Ignores everything; a base class for observers that need only some of it."""
 
     def start_stage(self, name: str, jobs: Sequence[Job], *, done: int, concurrency: int) -> None: ...
 

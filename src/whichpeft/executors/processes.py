@@ -1,8 +1,8 @@
-"""Trials as processes on one machine, forked from a server that has paid the imports.
+"""Trials as processes on one machine, forked from a server that has done the imports.
 
-A trial's process gets its job through a pipe and sends back progress and a result. The server
-only imports, and starts threads in no child's way; where there is no safe fork (macOS, Windows)
-each trial's process starts afresh.
+A trial's process gets its job when it starts, and sends progress and a result back through a pipe. The
+server only imports, and starts no threads that could disturb a forked process. On systems without a
+safe fork (macOS, Windows), each trial's process starts from scratch.
 """
 
 from __future__ import annotations
@@ -27,24 +27,28 @@ if TYPE_CHECKING:
 
     from whichpeft.engine import Job, Result
 
-_TELL_EVERY = 0.2  # seconds between two reports of one trial
-_ASK_AGAIN = 0.5  # seconds until jobs are asked for again, where none was ready and none runs
-_LEAVING = 120.0  # seconds a trial may take to finish its step and leave a checkpoint
+_REPORT_EVERY = 0.2  # seconds between two reports of one trial
+_ASK_AGAIN = 0.5  # seconds until jobs are asked for again, if none was ready and none runs
+_CHECKPOINT_SECONDS = 120.0  # that a trial may take to finish its step and leave a checkpoint
 _PREEMPTED = 75  # exit code of a trial's process that was asked to end
 _END: Any = object()
 
 
 @dataclass(slots=True)
 class _Running:
-    """A process. left: the jobs whose results have not come: one, or several that train together."""
+    """A process that carries out one trial, or several that train as one model."""
 
     left: list[Job]
+    """Jobs whose results have not come."""
     process: BaseProcess
     pipe: Connection
     device: str
     started: float
-    share: float  # of the process's own time, that each of its trials counts
+    """When the process was started."""
+    share: float
+    """The share of its start-up time that counts for each of its trials."""
     phase: str | None = None
+    """The last phase that it reported."""
 
 
 def run_jobs(
@@ -55,10 +59,16 @@ def run_jobs(
     concurrent_trials: int | None = None,
     environment: Mapping[str, str] | None = None,
 ) -> Generator[tuple[Job, Result], None, None]:
-    """Run jobs, as many side by side as there are devices (a CPU may be listed several times).
+    """Carry out jobs as `Executor.run` does, one at a time on each device.
 
-    concurrent_trials: how many other trials may run on the same machine, if these are not all.
-    environment: variables that the trials' processes get. Otherwise as `Executor.run`.
+    Parameters
+    ----------
+    devices
+        A CPU may be listed several times.
+    concurrent_trials
+        How many other trials may run on the same machine. By default one on each other device.
+    environment
+        Environment variables for the trials' processes.
     """
     source = iter(jobs)
     free = list(devices)
@@ -80,7 +90,7 @@ def run_jobs(
                         observer.started(member)
             if not running and exhausted:
                 return
-            if not running:  # what is left waits for something outside this process
+            if not running:  # the jobs that are left wait for something outside this process
                 time.sleep(_ASK_AGAIN)
                 continue
             for trial in _wait(running):
@@ -104,7 +114,7 @@ def _start(job: Job, device: str, concurrent_trials: int, environment: Mapping[s
     )
     with beginning():
         process.start()
-    # Now, not before: a fork server that still imports lets the first process wait to be born.
+    # Not before: the first process waits until the fork server has finished its imports.
     started = time.perf_counter()
     sender.close()
     return _Running(list(job.members), process, receiver, device, started, share=1 / len(job.members))
@@ -116,7 +126,7 @@ def _wait(running: Sequence[_Running]) -> list[_Running]:
 
 
 def _receive(trial: _Running, observer: RunObserver) -> list[tuple[Job, Result]]:
-    """Take one message; return the result if that was one, or failed ones if the process died."""
+    """Take one message; return the result that it holds, or failed results if the process died."""
     try:
         kind, content = trial.pipe.recv()
     except (EOFError, OSError):
@@ -141,7 +151,7 @@ def _receive(trial: _Running, observer: RunObserver) -> list[tuple[Job, Result]]
 
 
 def _with_all_time(result: Result, before: float, after: float) -> Result:
-    """Count what the trial's own meter could not see: its process's start, and the result's way here.
+    """Add the time that a trial's own meter cannot see: before it starts, and after it has ended.
 
     Processes of one machine share the clock of `time.perf_counter`.
     """
@@ -157,7 +167,7 @@ def _died(job: Job, trial: _Running) -> Result:
 
     code = trial.process.exitcode
     if code == _PREEMPTED:
-        time.sleep(1)  # whoever ended it most likely ends this process too, and then nothing failed
+        time.sleep(1)  # the signal most likely ends this process too; then no trial has failed
         code = -signal.SIGTERM
     reason = f"its process {how_it_ended(code)}"
     return Result(
@@ -170,12 +180,12 @@ def _died(job: Job, trial: _Running) -> Result:
 
 
 def _end(running: Sequence[_Running]) -> None:
-    """End trials: each may finish its step and leave a checkpoint, unless a second ctrl-C comes."""
+    """End trials. Each may finish its step and leave a checkpoint, unless ctrl-C comes a second time."""
     for trial in running:
         trial.process.terminate()
     try:
         for trial in running:
-            _reap(trial, patience=_LEAVING)
+            _reap(trial, patience=_CHECKPOINT_SECONDS)
     except BaseException:
         for trial in running:
             trial.process.kill()
@@ -183,7 +193,7 @@ def _end(running: Sequence[_Running]) -> None:
 
 
 def _reap(trial: _Running, patience: float = 5) -> None:
-    """Wait for a process that has no more to say; one that hangs on its way out is killed."""
+    """Wait for a process that has sent everything; kill it if it hangs while it ends."""
     trial.process.join(timeout=patience)
     if trial.process.is_alive():
         trial.process.kill()
@@ -192,20 +202,20 @@ def _reap(trial: _Running, patience: float = 5) -> None:
 
 
 def _carry_out(job: Job, sender: Connection, environment: Mapping[str, str]) -> None:
-    """Run in the trial's own process."""
+    """Carry a job out, in the trial's own process."""
     began = time.perf_counter()
     os.environ.update(environment)  # before a library looks for accelerators
-    # ctrl-C reaches every process of the terminal; the one that started the run decides.
+    # ctrl-C reaches every process of the terminal. The process that started the run handles it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _preempt)
     end_with_parent()
-    told = 0.0
+    reported = 0.0
 
     def report(progress: Any) -> None:
-        nonlocal told
+        nonlocal reported
         now = time.monotonic()
-        if now - told >= _TELL_EVERY:
-            told = now
+        if now - reported >= _REPORT_EVERY:
+            reported = now
             sender.send(("progress", progress))
 
     from whichpeft.engine.carry_out import carry_out_all
@@ -215,13 +225,13 @@ def _carry_out(job: Job, sender: Connection, environment: Mapping[str, str]) -> 
         for result in carry_out_all(job, report, began=began):
             sender.send(("result", (result, began, time.perf_counter())))
     except BrokenPipeError:
-        sys.exit(1)  # whoever started the run is gone; nobody would keep the record
+        sys.exit(1)  # the process that started the run has ended; nobody would keep the record
     except Preempted:
         sys.exit(_PREEMPTED)
 
 
 def _preempt(number: int, frame: Any) -> None:
-    """End at the next step, with a checkpoint, where there is one to be left; else now."""
+    """End after the current step, with a checkpoint, if the trial keeps one; otherwise immediately."""
     from whichpeft.engine.checkpoint import PREEMPTION
 
     PREEMPTION.requested = True

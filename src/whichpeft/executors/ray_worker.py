@@ -1,8 +1,8 @@
-"""What Ray runs for whichpeft on a node: looks at it, takes folders in, carries trials out.
+"""What Ray runs for whichpeft on a node: describes it, receives folders, carries out trials.
 
-A Ray worker itself trains nothing. It has a fork server of its own, which has paid the imports, and
-carries each trial out in a process forked from that, as a run on one machine does: what a trial costs is
-measured in the same way, nothing of one is left over for the next, and one that dies is a fact.
+A Ray worker does not train. It has its own fork server, which has done the imports, and carries out each
+trial in a process forked from it, as a run on one machine does. So costs are measured in the same way, a
+trial leaves nothing behind for the next, and a trial that dies does not take the worker with it.
 """
 
 from __future__ import annotations
@@ -32,49 +32,50 @@ from whichpeft.records.claims import this_host
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class NodeInfo:
-    """What a node is: its host, and what trials would compute on there, or why they cannot."""
+    """What a node reports of itself."""
 
     host: str
+    """Its host, which nodes may share."""
     setting: Setting = field(default_factory=Setting)
+    """The hardware and the versions that trials would run with."""
     error: str | None = None
+    """Why trials cannot run on it."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FinishedJob:
-    """What became of a job on a node.
-
-    results: of its members that came to their end, each with its adapter's files where they are to be
-    kept. checkpoint: what the trial left, where it was asked to end before.
-    """
+    """What came of a job on a node."""
 
     results: tuple[tuple[Result, Mapping[str, bytes]], ...] = ()
+    """Results of its members that finished, each with the files of its adapter if that is kept."""
     checkpoint: bytes | None = None
+    """The checkpoint of a trial that was ended before."""
 
 
 class ProgressActor:
-    """Where trials leave word of how far they are, until the process that started the run asks."""
+    """Collects messages of running trials until the process that started the run takes them."""
 
     def __init__(self) -> None:
-        self._words: list[tuple[str, str, Any]] = []
-        self._some = asyncio.Event()
+        self._messages: list[tuple[str, str, Any]] = []
+        self._arrived = asyncio.Event()
 
     async def post(self, fingerprint: str, kind: str, content: Any = None) -> None:
-        """Leave word of a trial: it ``started``, its ``progress``, the bytes of its ``checkpoint``."""
-        if kind == "checkpoint":  # one that has not been asked for is out of date
-            self._words = [word for word in self._words if word[:2] != (fingerprint, kind)]
-        self._words.append((fingerprint, kind, content))
-        self._some.set()
+        """Add a trial's message: ``started``, its ``progress``, or the bytes of its ``checkpoint``."""
+        if kind == "checkpoint":  # replaces an earlier one that has not been taken
+            self._messages = [m for m in self._messages if m[:2] != (fingerprint, kind)]
+        self._messages.append((fingerprint, kind, content))
+        self._arrived.set()
 
     async def take(self) -> list[tuple[str, str, Any]]:
-        """Wait until there is some word, and return all of it."""
-        await self._some.wait()
-        self._some.clear()
-        words, self._words = self._words, []
-        return words
+        """Wait until there are messages, and return all of them."""
+        await self._arrived.wait()
+        self._arrived.clear()
+        messages, self._messages = self._messages, []
+        return messages
 
 
 def describe_node(device: str, precision: str, quantise: str | None) -> NodeInfo:
-    """Look at the node that this runs on."""
+    """Describe the node that this runs on."""
     from whichpeft.engine.compute import choose_compute, find_devices
     from whichpeft.engine.environment import describe_setting
     from whichpeft.engine.quantise import check_quantising
@@ -89,7 +90,7 @@ def describe_node(device: str, precision: str, quantise: str | None) -> NodeInfo
 
 
 def multiply_speed(device: str, precision: str, threads: int) -> float:
-    """Measure this node's matrix products, in FLOP/s."""
+    """Measure the speed of matrix products on this node, in FLOP/s."""
     import torch
 
     from whichpeft.costs import measure_matmul
@@ -99,18 +100,18 @@ def multiply_speed(device: str, precision: str, threads: int) -> float:
 
 
 def is_here(bundle: FileBundle) -> bool:
-    """Whether this node sees the very files of a bundle."""
+    """Whether this node sees the very same files as a bundle holds."""
     return bundle.is_here()
 
 
 def deliver(bundle: FileBundle, contents: Sequence[Any]) -> str:
-    """Write a bundle to this node's disk; return the folder. contents: references to its files."""
+    """Write a bundle to this node's disk and return its folder; `contents` refer to its files."""
     place = _own_folder() / bundle.name
     unpack(bundle, map(ray.get, contents), place)
     return str(place)
 
 
-def delete_delivered() -> None:
+def clear_away() -> None:
     """Delete what was delivered to this node for this run."""
     shutil.rmtree(_own_folder(), ignore_errors=True)
 
@@ -118,11 +119,18 @@ def delete_delivered() -> None:
 def carry_out(
     job: Job, backbone: str, data: str, checkpoint: bytes | None, actor: Any, every: float
 ) -> FinishedJob:
-    """Carry a job out on this node.
+    """Carry out a job on this node. If it is cancelled, its process may first leave a checkpoint.
 
-    backbone, data: folders here. checkpoint: of the trial, to go on from. every: seconds between two
-    words to the actor. Where it is cancelled, its process may finish the step that it is at and leave a
-    checkpoint.
+    Parameters
+    ----------
+    backbone, data
+        Folders on this node.
+    checkpoint
+        The checkpoint to resume from, if any.
+    actor
+        The ProgressActor.
+    every
+        Seconds between two messages to the actor.
     """
     with tempfile.TemporaryDirectory(prefix="whichpeft-") as scratch:
         job = _moved(job, Path(backbone), Path(data) / job.data.name, Path(scratch))
@@ -131,13 +139,13 @@ def carry_out(
         ended = []
         try:
             start_server([job.backbone.family])
-            relay, given = _Relay(actor, job, every), _accelerators()
+            relay, gpus = _Relay(actor, job, every), _accelerators()
             running = run_jobs(
                 [job],
                 [job.placement.device],
                 relay,
                 concurrent_trials=job.placement.concurrent_trials,
-                environment=given,
+                environment=gpus,
             )
             with contextlib.closing(running) as found:
                 for member, result in found:
@@ -148,11 +156,11 @@ def carry_out(
 
 
 class _Relay(SilentObserver):
-    """Tells the actor of a trial, now and then, and of its checkpoint as soon as there is a new one."""
+    """Posts a trial's progress to the actor from time to time, and each new checkpoint immediately."""
 
     def __init__(self, actor: Any, job: Job, every: float) -> None:
         self._actor, self._checkpoint, self._every = actor, job.checkpoint, every
-        self._told: dict[str, float] = {}
+        self._posted: dict[str, float] = {}
         self._written: int | None = _written(job.checkpoint)
 
     def started(self, job: Job) -> None:
@@ -164,13 +172,13 @@ class _Relay(SilentObserver):
         if written != self._written:
             self._written = written
             self._actor.post.remote(name, "checkpoint", _read(self._checkpoint))
-        if time.monotonic() - self._told.get(name, 0.0) >= self._every:
-            self._told[name] = time.monotonic()
+        if time.monotonic() - self._posted.get(name, 0.0) >= self._every:
+            self._posted[name] = time.monotonic()
             self._actor.post.remote(name, "progress", progress)
 
 
 def _moved(job: Job, backbone: Path, data: Path, scratch: Path) -> Job:
-    """Return a job with all its paths on this node."""
+    """Return a job whose paths are all on this node."""
     moved = replace(
         job,
         backbone=replace(job.backbone, folder=backbone),
@@ -178,24 +186,24 @@ def _moved(job: Job, backbone: Path, data: Path, scratch: Path) -> Job:
         checkpoint=scratch / "checkpoint" if job.checkpoint is not None else None,
         stacked_with=tuple(_moved(other, backbone, data, scratch) for other in job.stacked_with),
     )
-    if isinstance(job.work, FinalWork) and job.work.keep is not None:
+    if job.keep is not None:
         moved = replace(moved, work=FinalWork(keep=scratch / job.trial.fingerprint))
     return moved
 
 
 def _accelerators() -> dict[str, str]:
-    """Return the variable by which Ray says which GPUs are this task's.
+    """Return the environment variable that names the GPUs Ray has given to this task.
 
-    A fork server keeps the one that it was started with, so each trial's process is told anew.
+    The fork server keeps the value that it was started with, so each trial's process needs its own.
     """
-    given = ray.get_gpu_ids()
-    return {"CUDA_VISIBLE_DEVICES": ",".join(map(str, given))} if given else {}
+    ids = ray.get_gpu_ids()
+    return {"CUDA_VISIBLE_DEVICES": ",".join(map(str, ids))} if ids else {}
 
 
 def _own_folder() -> Path:
-    """Return where this run's folders lie on this node, which nobody else may write to."""
+    """Return the folder of this run on this node, which no other user can write to."""
     job = ray.get_runtime_context().get_job_id()
-    node = ray.get_runtime_context().get_node_id()  # several may share a machine
+    node = ray.get_runtime_context().get_node_id()  # several nodes may share a machine
     user = os.getuid() if hasattr(os, "getuid") else 0
     own = Path(tempfile.gettempdir(), f"whichpeft-ray-{user}")
     own.mkdir(mode=0o700, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Checks a request before anything heavy is loaded or run."""
+"""Checks a request before any model is loaded or trial is run."""
 
 from __future__ import annotations
 
@@ -22,21 +22,22 @@ from whichpeft.tracking import check_trackers
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A study whose names, data and folder are in order.
-
-    whole: the study with the methods and seeds that its folder held before.
-    methods: the study's methods by how they were typed, in order.
-    """
+    """A study whose names, data and folder have been checked."""
 
     study: Study
+    """The study to run, with absolute paths."""
     whole: Study
+    """The study together with the methods and seeds that its folder already has."""
     store: Store
+    """The run folder."""
     methods: Mapping[str, Method]
+    """The study's methods by name as written by the user, in order."""
     tasks: tuple[Task, ...]
+    """The study's tasks, loaded."""
 
 
 def check_request(study: Study, folder: Path, jobs: int | None = None) -> Request:
-    """Check names, data and folder. Raises RequestError, naming the way out."""
+    """Check names, data and folder. Raises RequestError, whose message names a fix."""
     if jobs is not None and jobs < 1:
         raise StudyError(f"--jobs is {jobs}; it has to be 1 or more")
     if not study.tasks:
@@ -57,28 +58,28 @@ def check_request(study: Study, folder: Path, jobs: int | None = None) -> Reques
         for name in names:
             if names.count(name) > 1:
                 raise StudyError(
-                    f"study {study.name!r}: two {kind} are called {name!r}, so their records would mix; "
-                    "give them studies of their own"
+                    f"study {study.name!r}: two {kind} are called {name!r} and their records would mix; "
+                    "give each a study of its own"
                 )
     check_writable(folder)
     return Request(study, whole, store, methods, tasks)
 
 
 def _absolute(study: Study) -> Study:
-    """Make existing paths absolute, so that the study kept in the folder works from anywhere."""
+    """Make existing paths absolute, so that the study in the run folder works from any directory."""
 
-    def settle(name: str) -> str:
+    def absolute(name: str) -> str:
         path = Path(name).expanduser()
         return str(path.resolve()) if path.exists() and name not in {*TASKS, *BACKBONES} else name
 
     tasks = []
     for source in study.tasks:
         changes: dict[str, Any] = {
-            key: settle(value)
+            key: absolute(value)
             for key in ("name", "train", "validation", "test", "held_out", "folder")
             if (value := getattr(source, key))
         }
         tasks.append(dataclasses.replace(source, **changes))
-    backbones = tuple(settle(name) for name in study.backbones)
-    methods = tuple(with_paths(text, settle) for text in study.methods)
+    backbones = tuple(absolute(name) for name in study.backbones)
+    methods = tuple(with_paths(text, absolute) for text in study.methods)
     return dataclasses.replace(study, tasks=tuple(tasks), backbones=backbones, methods=methods)

@@ -1,4 +1,4 @@
-"""The run folder of a study: which study it belongs to, what extends it, and what it refuses."""
+"""A study's run folder: which study it belongs to, and which studies may extend it."""
 
 from __future__ import annotations
 
@@ -17,42 +17,49 @@ from whichpeft.study.spec import short_name
 
 
 def extend_study(store: Store, study: Study) -> tuple[Study, Study]:
-    """Join a study to the one its folder holds, or raise FolderError where they do not fit.
+    """Extend the study of a folder by another one. Raises FolderError if they do not fit together.
 
-    Returns the study, its methods spelled as the folder has them, and the whole. Two spellings of one
-    method are one method; the folder's stands, since a search leaves alone what was typed.
+    Returns
+    -------
+    study
+        The given study, its methods spelled as in the folder. Two spellings of one method are one
+        method; the folder's is kept, since a search does not tune options that were given explicitly.
+    whole
+        Both studies together.
     """
     if not store.study_file.exists():
         if store.fingerprints():
-            raise FolderError(f"{store.folder}: holds records but no study.yaml; choose another --out")
+            raise FolderError(
+                f"{store.folder}: contains records but no study.yaml; choose another folder with --out"
+            )
         return study, study
-    held = store.study()
-    there, now = _fixed(held), _fixed(study)
+    kept = store.study()
+    there, now = _fixed(kept), _fixed(study)
     differing = [key for key in there if there[key] != now[key]]
     if differing:
         key = differing[0]
         raise FolderError(
-            f"{store.folder}: belongs to another study: its {', '.join(differing)} differ "
-            f"({key} there: {there[key]}; now: {now[key]}); "
+            f"{store.folder}: belongs to another study, with a different {', '.join(differing)} "
+            f"({key} in the folder: {there[key]}; now: {now[key]}); "
             "choose another folder with --out"
         )
-    spelled = {resolve_method(text).identity: text for text in held.methods}
+    spelled = {resolve_method(text).identity: text for text in kept.methods}
     own = tuple(spelled.get(resolve_method(text).identity, text) for text in study.methods)
-    trained = [text for text in (*held.methods, *own) if text != UNTRAINED]
+    trained = [text for text in (*kept.methods, *own) if text != UNTRAINED]
     whole = dataclasses.replace(
         study,
-        name=held.name,
-        baseline=study.baseline if study.baseline != "full" else held.baseline,
+        name=kept.name,
+        baseline=study.baseline if study.baseline != "full" else kept.baseline,
         methods=(*dict.fromkeys(trained), UNTRAINED),
-        seeds=tuple(sorted({*held.seeds, *study.seeds})),
+        seeds=tuple(sorted({*kept.seeds, *study.seeds})),
     )
     return dataclasses.replace(study, methods=own), whole
 
 
 def _fixed(study: Study) -> dict[str, object]:
-    """Return what the studies of a folder have to share; names count without the folders before them.
+    """Return what all studies of a folder must share; names are compared without their folders.
 
-    Methods, seeds and the baseline may be added to.
+    Methods and seeds may be added, and the baseline may change.
     """
     tasks = tuple(
         (
@@ -67,16 +74,16 @@ def _fixed(study: Study) -> dict[str, object]:
 
 
 def keep_study(store: Store, whole: Study) -> None:
-    """Write a folder's study, with what another process may have added in the meantime.
+    """Write a folder's study, including what another process has added in the meantime.
 
-    Raises FolderError if that made the folder belong to another study.
+    Raises FolderError if the folder has come to belong to another study.
     """
     _, whole = extend_study(store, whole)
     store.keep_study(whole)
 
 
 def check_same_data(store: Store, cells: Iterable[Cell]) -> None:
-    """Raise FolderError if the folder's records come from other data or another model's weights."""
+    """Raise FolderError if the folder's records are of other data or of other weights."""
     now = {
         (cell.backbone.name, cell.task.name): (cell.backbone.revision, cell.task.fingerprint)
         for cell in cells
@@ -87,15 +94,15 @@ def check_same_data(store: Store, cells: Iterable[Cell]) -> None:
         if (revision, data) != (trial.backbone_revision, trial.data):
             changed = trial.task if data != trial.data else trial.backbone
             raise FolderError(
-                f"{store.folder}: its records are of another {changed}: the content has changed since; "
+                f"{store.folder}: its records are of another {changed}; its content has changed since; "
                 "choose another folder with --out"
             )
 
 
 def check_writable(folder: Path) -> None:
-    """Raise FolderError where the folder could not be written; makes nothing yet."""
+    """Raise FolderError if the folder cannot be written. Creates nothing."""
     there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     if not there.is_dir():
-        raise FolderError(f"{there}: is a file, so {folder} cannot be a folder; choose another --out")
+        raise FolderError(f"{there}: is a file, so {folder} cannot be created; choose another --out")
     if not os.access(there, os.W_OK | os.X_OK):
-        raise FolderError(f"{there}: cannot be written to; choose another folder with --out")
+        raise FolderError(f"{there}: is not writable; choose another folder with --out")
