@@ -1,4 +1,4 @@
-"""Check: every fault is found, once, with its place and a way out; a sound folder has none."""
+"""Check finds every fault once, with its place and a fix; a sound folder has none."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ def problems(found):
     return [finding for finding in found if finding.severity == "problem"]
 
 
-def test_a_sound_folder_has_no_problem_and_says_that_nothing_was_tuned(records):
+def test_a_sound_folder_has_only_the_note_that_nothing_was_tuned(records):
     (finding,) = findings(records)
     assert finding.severity == "note"
-    assert "nothing was tuned" in finding.what
+    assert "no method was tuned" in finding.what
 
 
-def test_the_order_is_problems_first(records):
+def test_problems_come_first(records):
     found = findings(records[:-1])
     assert [finding.severity for finding in found] == ["problem", "note"]
     assert found[0].what == "seeds not run: 2"
@@ -54,28 +54,28 @@ def test_one_seed_is_a_problem():
         *builders.whole("head", [0.7], adapter=0),
     ]
     (finding,) = problems(findings(records, METHODS[:2], seeds=[0]))
-    assert "one seed alone" in finding.what
+    assert "there is only one seed" in finding.what
 
 
-def test_what_methods_are_held_against():
+def test_missing_baseline_full_and_head_are_reported():
     records = builders.whole("lora", [0.8, 0.81, 0.8])
     found = findings(records, ["lora"])
     (finding,) = problems(found)
     assert "the baseline full is not among the methods" in finding.what
     assert [f.fix for f in found[1:]] == [
-        "--tuning-trials 8 with another --out tunes every method alike",
-        "add --method full where it fits",
-        "add --method head, which costs little",
+        "to tune every method, use --tuning-trials 8 with another --out",
+        "add --method full if it fits in memory",
+        "add --method head, which is cheap",
     ]
 
 
-def test_other_data_are_found(records):
+def test_records_of_different_data_are_a_problem(records):
     other = [builders.final("lora", seed, 0.8, data="d2") for seed in range(3)]
     found = findings([*records, *other])
     assert "2 different data" in found[0].what
 
 
-def test_other_settings_are_found(records):
+def test_scores_and_costs_from_different_settings_are_problems(records):
     newer = replace(builders.SETTING, versions={**builders.VERSIONS, "torch": "3.0.0"})
     strange = [
         *builders.whole("ia3", [0.8, 0.8, 0.81], setting=builders.other_machine()),
@@ -83,9 +83,9 @@ def test_other_settings_are_found(records):
     ]
     found = problems(findings([*records, *strange], [*METHODS, "ia3", "bitfit"]))
     assert [(f.method, f.what) for f in found] == [
-        ("bitfit", "its scores cannot be compared: another torch than the others"),
-        ("ia3", "its costs cannot be compared: another hardware than the others"),
-        ("bitfit", "its costs cannot be compared: another torch than the others"),
+        ("bitfit", "its scores cannot be compared: torch differs from the other methods"),
+        ("ia3", "its costs cannot be compared: hardware differs from the other methods"),
+        ("bitfit", "its costs cannot be compared: torch differs from the other methods"),
     ]
 
 
@@ -99,7 +99,7 @@ def test_failures_name_their_file_and_refusals_are_notes(records):
     assert next(f for f in found if f.method == "prefix").severity == "note"
 
 
-def test_uneven_and_unfinished_searches_are_found():
+def test_missing_and_unfinished_searches_are_problems():
     def whole(method, scores, trials, **changed):
         records = builders.whole(method, scores, **changed)
         tunes = [builders.tuned(method, number, 0.5) for number in range(trials)]
@@ -116,11 +116,14 @@ def test_uneven_and_unfinished_searches_are_found():
     found = problems(findings(records, [*METHODS, "bitfit"], budget=TUNED))
     assert [(f.method, f.what) for f in found] == [
         ("lora", "its search is not finished: 1 of 2 tuning trials"),
-        ("bitfit", "it was not tuned, while the study tunes: it competes at its default"),
+        (
+            "bitfit",
+            "it was not tuned although the study tunes: it competes with its default hyperparameters",
+        ),
     ]
 
 
-def test_a_search_of_few_choices_that_was_tried_whole_is_a_note():
+def test_a_small_search_space_that_was_tried_whole_is_a_note():
     many = Budget(epochs=3, max_train=2000, batch_size=16, tuning_trials=8)
     size = builders.measurements({"search_trials": 2}, "set-up")
     records = [
@@ -135,11 +138,11 @@ def test_a_search_of_few_choices_that_was_tried_whole_is_a_note():
     records = [replace(record, measurements=(*record.measurements, *size)) for record in records]
     found = findings(records, ["full", "head"], budget=many)
     assert not [f for f in problems(found) if "search" in f.what]
-    whole = [f.method for f in found if "few choices: 2 tuning trials, not 8" in f.what]
+    whole = [f.method for f in found if "few choices: 2 tuning trials instead of 8" in f.what]
     assert whole == ["full", "head"]
 
 
-def test_a_candidate_that_diverges_is_a_note_and_a_failed_default_a_problem():
+def test_a_diverged_candidate_is_a_note():
     budget = replace(TUNED, tuning_trials=3)
     records = [
         *builders.whole("lora", [0.8, 0.81, 0.8]),
@@ -153,16 +156,16 @@ def test_a_candidate_that_diverges_is_a_note_and_a_failed_default_a_problem():
     assert not problems(found)
 
 
-def test_costs_that_were_not_measured_or_not_alone(records):
+def test_costs_have_to_be_measured_and_measured_alone(records):
     crowded = replace(builders.profile("lora"), setting=replace(builders.SETTING, beside=1))
     kept = [r for r in records if r.trial.method != "lora" or r.trial.purpose == "final"]
     (finding,) = problems(findings([*kept, crowded]))
-    assert "beside 1 other trials" in finding.what
+    assert "while 1 other trial ran" in finding.what
     (finding,) = problems(findings(kept))
     assert finding.what == "its costs were not measured"
 
 
-def test_damaged_records_are_told_and_the_rest_is_checked(records):
+def test_damaged_records_are_reported_and_the_rest_is_checked(records):
     damage = RecordError("records/x.json: not a readable record; delete it and run the study again")
     found = findings([damage, *records])
     assert found[0].what == "records/x.json: not a readable record"
@@ -170,7 +173,7 @@ def test_damaged_records_are_told_and_the_rest_is_checked(records):
     assert len(problems(found)) == 1
 
 
-def test_predictions_that_are_missing_damaged_or_of_other_examples(records):
+def test_missing_damaged_and_foreign_predictions_are_problems(records):
     known = builders.predictions(records)
     finals = [r.trial.fingerprint for r in records if r.trial.purpose == "final"]
 
@@ -178,10 +181,10 @@ def test_predictions_that_are_missing_damaged_or_of_other_examples(records):
         return None if fingerprint == finals[0] else known(fingerprint)
 
     (finding,) = problems(findings(records, predictions=without))
-    assert (finding.method, "left no predictions" in finding.what) == ("full", True)
+    assert (finding.method, "has no predictions" in finding.what) == ("full", True)
     none = findings(records, predictions=lambda fingerprint: None)
     assert not problems(none)
-    assert sum("left no predictions" in f.what for f in none) == 3
+    assert sum("has no predictions" in f.what for f in none) == 3
 
     def broken(fingerprint):
         if fingerprint == finals[4]:
@@ -200,7 +203,7 @@ def test_predictions_that_are_missing_damaged_or_of_other_examples(records):
     assert "other test examples" in finding.what
 
 
-def test_methods_that_answer_alike_are_noted(records):
+def test_methods_with_equal_answers_are_noted(records):
     known = builders.predictions(records)
     of = {
         (r.trial.method, r.trial.seed): r.trial.fingerprint
@@ -210,16 +213,16 @@ def test_methods_that_answer_alike_are_noted(records):
     alike = {of["lora", seed]: known(of["head", seed]) for seed in range(3)}
     found = findings(records, predictions=lambda f: alike.get(f, known(f)))
     assert [f.what for f in found if f.method == "lora"] == [
-        "it answers every test example as head does"
+        "it answers every test example exactly as head does"
     ]
 
 
-def test_a_method_that_the_study_does_not_name_and_a_record_twice(records):
+def test_unnamed_methods_and_duplicate_records_are_reported(records):
     found = findings([*records, *builders.whole("ia3", [0.8, 0.8, 0.81]), records[0]])
     assert "not named in study.yaml" in next(f for f in found if f.method == "ia3").what
     assert found[0].what.startswith("2 files hold the record")
 
 
-def test_an_empty_folder():
+def test_an_empty_folder_is_a_problem():
     found = problems(findings([]))
-    assert found[0].what == "there is no record that can be read"
+    assert found[0].what == "there are no readable records"

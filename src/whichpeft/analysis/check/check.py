@@ -1,6 +1,6 @@
-"""Check: can these records be trusted, and compared with each other?
+"""Check whether records can be trusted, and compared with each other.
 
-A *problem* makes an answer unfair, uncertain or incomplete; a *note* is what a reader should know.
+A *problem* makes an answer unfair, uncertain or incomplete; a *note* is good to know.
 """
 
 from __future__ import annotations
@@ -27,10 +27,21 @@ from whichpeft.study import Study
 def check(
     study: Study, found: Iterable[Record | RecordError], *, predictions: Predictions
 ) -> list[Finding]:
-    """Return what is wrong with the records of a study and what to know of them, problems first.
+    """Check the records of a study.
 
-    found: the records, and in place of each damaged one what is wrong with it. predictions: by
-    fingerprint; raises RecordError where they are damaged.
+    Parameters
+    ----------
+    study
+        The study that the records belong to.
+    found
+        The records, with an error in place of each damaged one.
+    predictions
+        Returns a trial's arrays by its fingerprint, and raises RecordError if they are damaged.
+
+    Returns
+    -------
+    list of Finding
+        What was found, problems first.
     """
     everything = list(found)
     records = [record for record in everything if isinstance(record, Record)]
@@ -47,7 +58,7 @@ def check(
 def fairness(study: Study, compared: Sequence[Comparison]) -> list[Finding]:
     """Return what makes a comparison unfair, uncertain or incomplete, problems first.
 
-    It is told from what was asked and from the comparisons alone: no file is read.
+    Only the study and the comparisons are used; no file is read.
     """
     findings = [*_study(study), *_apart(compared)]
     for comparison in compared:
@@ -78,74 +89,75 @@ def _damage(error: RecordError) -> Finding:
 
 
 def _files(records: Sequence[Record]) -> Iterator[Finding]:
-    """Look at the files as such."""
+    """Check that there are records, each in one file."""
     if not records:
-        yield Finding(severity="problem", what="there is no record that can be read", fix=AGAIN)
+        yield Finding(severity="problem", what="there are no readable records", fix=AGAIN)
     counts = Counter(record.trial.fingerprint for record in records)
     for fingerprint, count in counts.items():
         if count > 1:
             yield Finding(
                 severity="problem",
                 what=f"{count} files hold the record {fingerprint}",
-                fix=f"keep {fingerprint}.json alone",
+                fix=f"keep only {fingerprint}.json",
             )
 
 
 def _study(study: Study) -> Iterator[Finding]:
-    """Look at what was asked."""
+    """Check the study itself."""
     if len(study.seeds) == 1:
         yield Finding(
             severity="problem",
-            what="one seed alone: how much another would differ is unknown, so no verdict can be given",
-            fix="--seeds 3 adds two more",
+            what="there is only one seed, so the variation between seeds is unknown and no verdict "
+            "is possible",
+            fix="add two seeds with --seeds 3",
         )
     if not study.budget.tuning_trials:
         yield Finding(
             severity="note",
-            what="nothing was tuned: what is said holds for each method's default hyperparameters",
-            fix="--tuning-trials 8 with another --out tunes every method alike",
+            what="no method was tuned; all results are for default hyperparameters",
+            fix="to tune every method, use --tuning-trials 8 with another --out",
         )
     if study.conditions.quantise is not None:
         yield Finding(
             severity="note",
-            what=f"the backbone's weights are in {study.conditions.quantise}: scores and times are of "
-            "those, and full fine-tuning is not among the methods",
-            fix="a study without quantise, in another --out, tells what that costs",
+            what=f"the backbone's weights are in {study.conditions.quantise}: scores and times hold for "
+            "these weights, and full fine-tuning is not among the methods",
+            fix="to measure the effect of quantisation, run the study without it in another --out",
         )
 
 
 def _apart(compared: Sequence[Comparison]) -> Iterator[Finding]:
-    """Look for records that share names and not what these stand for."""
+    """Find records that share names but not data, weights or budget."""
     names = Counter((comparison.backbone, comparison.task) for comparison in compared)
     for (backbone, task), count in names.items():
         if count > 1:
             yield Finding(
                 severity="problem",
-                what=f"the records are of {count} different data, weights or budgets and are kept apart",
-                fix="keep each in a folder of its own",
+                what=f"the records belong to {count} different data, weights or budgets and are not mixed",
+                fix="move each group of records to its own folder",
                 backbone=backbone,
                 task=task,
             )
 
 
 def _references(comparison: Comparison) -> Iterator[Finding]:
-    """Look for what methods are held against."""
+    """Check that the methods that others are compared with are there."""
     if comparison.baseline_result is None:
         yield Finding(
             severity="problem",
             what=f"the baseline {comparison.baseline} is not among the methods, so there are no gaps",
-            fix=f"add --method {comparison.baseline}, or name another with --baseline",
+            fix=f"add --method {comparison.baseline}, or choose another baseline with --baseline",
         )
     known = [result for result in comparison.results if result.trainable_parameters is not None]
     if known and not any(result.parameter_reduction == 0 for result in known):
         yield Finding(
             severity="note",
-            what="no method trains the whole model, so it is not known what there is to reach",
-            fix="add --method full where it fits",
+            what="no method trains the whole model, so the score of full fine-tuning is unknown",
+            fix="add --method full if it fits in memory",
         )
     if known and not any(result.adapter_parameters == 0 and result.head_parameters for result in known):
         yield Finding(
             severity="note",
-            what="no method trains the head alone, so it is not known what an adapter adds",
-            fix="add --method head, which costs little",
+            what="no method trains only the head, so the benefit of an adapter is unknown",
+            fix="add --method head, which is cheap",
         )

@@ -1,4 +1,4 @@
-"""Findings: what a check of records says, and where, and what to do about it."""
+"""Findings: what a check of the records found, where, and how to fix it."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from typing import Any, Literal
 from whichpeft.records import Record
 
 Severity = Literal["problem", "note"]
-AGAIN = "run the study again, the same command goes on where it stopped"
-RETRY = "delete the record to try it again, or leave the method out"
+AGAIN = "run the same command again; it resumes the study"
+RETRY = "delete the record and run the study again, or remove the method from the study"
+NO_ACTION = "no action needed"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,10 +1,10 @@
-"""What a check looks at method by method: settings, searches, seeds, costs, failures."""
+"""The checks of each method: settings, searches, seeds, costs and failures."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from whichpeft.analysis.check.findings import AGAIN, RETRY, Finding, file_of
+from whichpeft.analysis.check.findings import AGAIN, NO_ACTION, RETRY, Finding, file_of
 from whichpeft.analysis.comparable_groups import same_method
 from whichpeft.analysis.comparison import Comparison
 from whichpeft.analysis.method_result import MethodResult
@@ -12,10 +12,11 @@ from whichpeft.records import Record
 from whichpeft.records.comparability import Kind, differences, kinds_of
 from whichpeft.records.selection import best_trial
 from whichpeft.study import Study
+from whichpeft.units import counted
 
 
 def settings_findings(comparison: Comparison) -> Iterator[Finding]:
-    """Look for scores and costs that were taken in another setting than the rest."""
+    """Find scores and costs that were measured in another setting than the rest."""
     for scores, what in ((True, "scores"), (False, "costs")):
         kinds = [_kinds(result, scores=scores) for result in comparison.results]
         comparable = [
@@ -31,23 +32,23 @@ def settings_findings(comparison: Comparison) -> Iterator[Finding]:
             if len(own) > 1 or reference is None:
                 differing = f"its seeds differ in {differences(own[0], own[-1])}"
             else:
-                differing = f"another {differences(own[0], reference)} than the others"
+                differing = f"{differences(own[0], reference)} differs from the other methods"
             yield Finding(
                 severity="problem",
                 what=f"its {what} cannot be compared: {differing}",
-                fix="run all methods in one setting, with another --out",
+                fix="run all methods in the same setting, with another --out",
                 method=result.method,
             )
 
 
 def _kinds(result: MethodResult, *, scores: bool) -> list[Kind]:
-    """Return the settings that the scores, or the costs, were taken in."""
+    """Return the settings that the scores, or the costs, were measured in."""
     cost = result.records.cost
     return kinds_of(result.records.completed if scores else [cost] if cost else [], scores=scores)
 
 
 def search_findings(study: Study, comparison: Comparison) -> Iterator[Finding]:
-    """Look for methods that were tuned with less effort than the study asks for."""
+    """Find methods that had fewer tuning trials than the study requests."""
     asked = study.budget.tuning_trials
     seen = set()
     for result in comparison.results:
@@ -62,15 +63,16 @@ def search_findings(study: Study, comparison: Comparison) -> Iterator[Finding]:
         if held < asked:
             yield Finding(
                 severity="note",
-                what=f"what it leaves open has few choices: {held} tuning trials, not {asked}",
-                fix="nothing has to be done: it was tried whole",
+                what=f"its search space has few choices: {held} tuning trials instead of {asked}",
+                fix=f"{NO_ACTION}: the whole search space was tried",
                 method=kept.method,
             )
         if count == 0:
             yield Finding(
                 severity="problem",
-                what="it was not tuned, while the study tunes: it competes at its default",
-                fix=f"{AGAIN}; where what was typed leaves nothing to tune, type less",
+                what="it was not tuned although the study tunes: it competes with its default "
+                "hyperparameters",
+                fix=f"{AGAIN}; if the options you fixed leave nothing to tune, fix fewer of them",
                 method=kept.method,
             )
         elif count < held:
@@ -83,21 +85,21 @@ def search_findings(study: Study, comparison: Comparison) -> Iterator[Finding]:
         elif best_trial(kept.search) is None:
             yield Finding(
                 severity="problem",
-                what="no tuning trial came to an end, so there is nothing tuned to compare",
+                what="no tuning trial finished, so there is no tuned result to compare",
                 fix=RETRY,
                 method=kept.method,
             )
 
 
 def method_findings(study: Study, result: MethodResult) -> Iterator[Finding]:
-    """Look at the records of one method."""
+    """Check the records of one method."""
     kept = result.records
     variant = " as tuned" if kept.variant == "tuned" else ""
     if result.status == "refused":
         yield Finding(
             severity="note",
             what=f"it was refused: {result.error}",
-            fix="nothing has to be done",
+            fix=NO_ACTION,
             method=kept.method,
         )
         return
@@ -131,7 +133,8 @@ def method_findings(study: Study, result: MethodResult) -> Iterator[Finding]:
     if kept.cost is not None and kept.cost.setting.beside:
         yield Finding(
             severity="problem",
-            what=f"its profile ran beside {kept.cost.setting.beside} other trials: no clock to trust",
+            what=f"it was profiled while {counted(kept.cost.setting.beside, 'other trial')} ran, so its "
+            "timings are unreliable",
             fix=RETRY,
             method=kept.method,
             file=file_of(kept.cost),
@@ -139,22 +142,23 @@ def method_findings(study: Study, result: MethodResult) -> Iterator[Finding]:
     if kept.trial is not None and not any(same_method(text, kept.trial) for text in study.methods):
         yield Finding(
             severity="note",
-            what="it is on record and not named in study.yaml",
-            fix="nothing has to be done; tables show it last",
+            what="it has records but is not named in study.yaml",
+            fix=f"{NO_ACTION}; tables show it last",
             method=kept.method,
         )
 
 
 def failure(record: Record) -> Finding:
+    """Return the finding on a failed record."""
     trial, outcome = record.trial, record.outcome
-    # That a candidate of a search diverges says where the search's borders are.
+    # Some candidates of a search are expected to diverge: they mark the limits of the search space.
     tried = trial.purpose == "tune" and bool(trial.number)
     kind = f"tuning trial {trial.number}" if trial.purpose == "tune" else f"{trial.purpose} trial"
     phase = f" in {outcome.phase}" if outcome.phase else ""
     return Finding(
         severity="note" if tried else "problem",
         what=f"its {kind} failed{phase}: {outcome.reason or 'no reason was given'}",
-        fix="nothing has to be done: another candidate is taken" if tried else RETRY,
+        fix=f"{NO_ACTION}: another candidate is used" if tried else RETRY,
         backbone=trial.backbone,
         task=trial.task,
         method=trial.method,

@@ -1,4 +1,4 @@
-"""What predictions say against a comparison: not there, of other examples, or of one and the same."""
+"""The checks of predictions: missing ones, other test examples, and methods that answer alike."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _RETRY = "delete the records and run the study again"
 
 
 def prediction_findings(comparison: Comparison, predictions: Predictions) -> Iterator[Finding]:
-    """Go through what is doubtful of the predictions of methods that are compared with each other."""
+    """Check the predictions of methods that are compared with each other."""
     methods = [result.records for result in comparison.results]
     done = {
         record.trial.fingerprint: (kept.method, record) for kept in methods for record in kept.completed
@@ -41,19 +41,19 @@ def prediction_findings(comparison: Comparison, predictions: Predictions) -> Ite
         if not np.array_equal(labels, arrays["labels"]):
             yield Finding(
                 severity="problem",
-                what="its predictions are of other test examples than the first method's",
+                what="its predictions are for other test examples than the first method's",
                 fix=_RETRY,
                 method=method,
                 **_place(record),
             )
         outputs = arrays["outputs"]
         answers[fingerprint] = np.argmax(outputs, axis=1) if outputs.shape[1] > 1 else outputs[:, 0]
-    # Where no trial left any, someone took them out, and all are held to the same.
+    # If there are none at all, someone removed them, and no method is worse off than the others.
     everywhere = len(missing) == len(done)
     for method in dict.fromkeys(method for method, _ in missing):
         yield Finding(
             severity="note" if everywhere else "problem",
-            what="it left no predictions, so how much other test examples would differ is unknown",
+            what="it has no predictions, so the variation between test examples is unknown",
             fix=_RETRY,
             method=method,
         )
@@ -66,21 +66,21 @@ def _place(record: Record) -> dict[str, Any]:
 
 
 def _twins(methods: Sequence[MethodRecords], answers: dict[str, Array]) -> Iterator[Finding]:
-    """Find methods that answer every test example as an earlier one does, on every seed."""
-    # What trains nothing first, so that what has learned nothing is held against it.
+    """Find methods that answer every test example as an earlier method does, on every seed."""
+    # Methods that train nothing come first, so that a method that learned nothing is matched to them.
     order = sorted(methods, key=lambda kept: kept.value("trainable_parameters") != 0)
     for place, kept in enumerate(order):
         earlier = (other for other in order[:place] if other.method != kept.method)
         twin = next((other for other in earlier if _same(kept, other, answers)), None)
         if twin is None:
             continue
-        what = f"it answers every test example as {twin.method} does"
+        what = f"it answers every test example exactly as {twin.method} does"
         if twin.value("trainable_parameters") == 0:
-            what += ", which trains nothing: it has learned nothing that shows"
+            what += ", which trains nothing, so it learned nothing that shows"
         yield Finding(
             severity="note",
             what=what,
-            fix="look at its learning rate and at its options",
+            fix="check its learning rate and its options",
             method=kept.method,
         )
 
