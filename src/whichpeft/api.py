@@ -118,7 +118,7 @@ def run(
             batch_trials=batch,
             halve_micro_batch=halve_micro_batch,
         )
-    report = Report.read(request.store.folder)
+    report = Report.from_store(request.store)
     report.write_html(request.store.folder / "report.html")
     if keep_adapters:
         from whichpeft.takeaway.cards import write_cards

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -31,6 +31,7 @@ from whichpeft.cli.options import (
 from whichpeft.cli.study_options import named, override, study_to_run
 
 if TYPE_CHECKING:
+    from whichpeft.records import Record
     from whichpeft.study import Study
 
 SOME_FAILED, INTERRUPTED, TERMINATED = 1, 130, 143
@@ -164,7 +165,7 @@ def run(
     report.print(Console())
     if not quiet:
         Console(stderr=True).print(Text(f"Report: {place / 'report.html'}"), soft_wrap=True)
-    _exit_by_failures(asked, place)
+    _exit_by_failures(asked, place, report.records)
 
 
 class _Terminated(KeyboardInterrupt):
@@ -227,15 +228,14 @@ def _say_how_to_resume(folder: Path) -> None:
     )
 
 
-def _exit_by_failures(study: Study, folder: Path) -> None:
-    """Exit with code 1 where trials of this request failed, now or in an earlier run."""
+def _exit_by_failures(study: Study, folder: Path, records: Iterable[Record]) -> None:
+    """Exit with code 1 if trials of this request failed, now or in an earlier run."""
     from whichpeft.methods import resolve_method
-    from whichpeft.records import Store
 
     asked = {resolve_method(text).identity for text in study.methods}
     failed = [
         record
-        for record in Store(folder)
+        for record in records
         if record.outcome.status == "failed"
         and record.trial.method_id in asked
         # A candidate that diverges is what a search is for; the table says where none came to an end.

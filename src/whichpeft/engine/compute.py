@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from whichpeft.errors import StudyError
+from whichpeft.errors import StudyError, unknown
 from whichpeft.tasks import Batch
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
@@ -58,7 +58,7 @@ def find_devices(asked: str) -> list[str]:
     Raises StudyError where the one asked for is not there.
     """
     if asked not in DEVICES:
-        raise StudyError(f"unknown device {asked!r}; it is one of {', '.join(DEVICES)}")
+        raise StudyError(unknown("device", asked, DEVICES))
     cuda = [f"cuda:{i}" for i in range(torch.cuda.device_count())] if torch.cuda.is_available() else []
     mps = ["mps"] if torch.backends.mps.is_available() else []
     found = {"cuda": cuda, "mps": mps, "cpu": ["cpu"], "auto": cuda or mps or ["cpu"]}[asked]

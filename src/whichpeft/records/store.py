@@ -24,10 +24,14 @@ _CURVE = ("step", "name", "value")
 
 
 class Store:
-    """A run folder: ``study.yaml``, ``records/``, ``curves/``, ``predictions/``, ``adapters/``."""
+    """A run folder: ``study.yaml``, ``records/``, ``curves/``, ``predictions/``, ``adapters/``.
+
+    Records are written once, so each is parsed once and kept, unless its file changes.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._parsed: dict[str, tuple[tuple[int, int], Record]] = {}
 
     @property
     def study_file(self) -> Path:
@@ -102,9 +106,23 @@ class Store:
         """Go through the records as `__iter__` does; of a damaged one, give what is wrong with it."""
         for path in self._files():
             try:
-                yield _read_record(path)
+                yield self._record(path)
             except RecordError as error:
                 yield error
+
+    def _record(self, path: Path) -> Record:
+        """Return the record of a file, parsed only if the file is new or has changed."""
+        try:
+            found = path.stat()
+        except OSError:  # reading it fails too, with a message
+            return _read_record(path)
+        version = found.st_mtime_ns, found.st_size
+        kept = self._parsed.get(path.name)
+        if kept is not None and kept[0] == version:
+            return kept[1]
+        record = _read_record(path)
+        self._parsed[path.name] = version, record
+        return record
 
     def sweep(self) -> None:
         """Delete what processes that were killed left half written; only where none other works here."""
@@ -124,7 +142,7 @@ class Store:
         aside = self.folder / "set-aside"
         for path in self._files():
             try:
-                _read_record(path)
+                self._record(path)
                 self.curve_rows(path.stem)
                 self.predictions(path.stem)
             except NewerRecord:

@@ -71,7 +71,11 @@ class Report:
         Damaged records are left out, and told of. Raises FolderError where it holds no study, and
         NewerRecord at a record of a later version.
         """
-        store = Store(Path(folder))
+        return cls.from_store(Store(Path(folder)))
+
+    @classmethod
+    def from_store(cls, store: Store) -> Report:
+        """Read a run folder as `read` does; records that the store has parsed are not parsed again."""
         study = store.study()
         found = list(store.each())
         for error in found:

@@ -118,7 +118,7 @@ class LivePage:
                 return _WAIT
             if version != self._made[0]:
                 try:
-                    html = page(Report.read(self._store.folder).contents)
+                    html = page(Report.from_store(self._store).contents)
                 except WhichpeftError as error:
                     return _WAIT.replace("The study is being prepared.", escape(str(error)))
                 html = html.replace(_POLICY, f"{_POLICY}; connect-src 'self'", 1)
