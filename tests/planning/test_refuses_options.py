@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from whichpeft.backbones import resolve_backbone
+from whichpeft.backbones.quantisation import check_quantising
 from whichpeft.engine.compute import group_devices
-from whichpeft.engine.quantise import check_quantising
 from whichpeft.errors import StudyError
 from whichpeft.methods import resolve_method
 from whichpeft.methods.peft_source import quantised_types

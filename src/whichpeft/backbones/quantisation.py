@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import importlib.util
+import math
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from whichpeft.errors import StudyError
+
+if TYPE_CHECKING:
+    import torch
 
 BITS = {"8bit": 8, "4bit": 4}
 
@@ -27,3 +34,24 @@ def quantisation_config(quantise: str, kept: Sequence[str]) -> Any:
         bnb_4bit_compute_dtype=torch.bfloat16,
         llm_int8_skip_modules=list(kept),
     )
+
+
+def check_quantising(quantise: str | None, device: str) -> None:
+    """Raise StudyError if a backbone cannot be quantised on a device."""
+    if quantise is None:
+        return
+    if not device.startswith("cuda"):
+        raise StudyError(
+            f"quantise {quantise}: needs a CUDA device, and this would run on {device}; leave quantise "
+            "out, or save memory with --gradient-checkpointing and --micro-batch"
+        )
+    if importlib.util.find_spec("bitsandbytes") is None:
+        raise StudyError(
+            f"quantise {quantise}: needs bitsandbytes; install it: pip install 'whichpeft[quantised]'"
+        )
+
+
+def parameter_size(parameter: torch.nn.Parameter) -> int:
+    """Return how many weights a parameter stands for; a quantised one packs several into a byte."""
+    state = getattr(parameter, "quant_state", None)
+    return int(parameter.numel()) if state is None else math.prod(state.shape)

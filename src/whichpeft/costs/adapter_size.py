@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import tempfile
-import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from unittest import mock
 
 import torch
 
+from whichpeft.backbones.quiet import quiet_warnings
 from whichpeft.methods import Adapter
 
 _LENGTH_FIELD = 8  # bytes before a safetensors header, which say how long it is
@@ -27,8 +27,7 @@ def saved_bytes(adapter: Adapter) -> int | None:
     """
     with tempfile.TemporaryDirectory(prefix="whichpeft-") as folder, _weights_counted() as sizes:
         try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
+            with quiet_warnings():
                 adapter.save(Path(folder))
         except (RuntimeError, NotImplementedError):
             return None

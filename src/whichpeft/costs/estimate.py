@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import warnings
+import logging
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +24,9 @@ from whichpeft.tasks import Task
 _DEPTHS = (2, 3)
 _SHALLOW = 4  # up to here a whole model is as quick
 _ALIKE: dict[str, bool] = {}  # by configuration: every method asks
+_MOST = 1 << 20  # no batch is larger
+_TRIES = 20
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -157,13 +160,13 @@ def count_flops(query: CostQuery) -> float | None:
     """Return the FLOPs of training on one example, forward and backward; None where nobody can say."""
     whole = query.backbone.depth or 0
     try:
-        with warnings.catch_warnings(), quiet_fakes():
-            warnings.simplefilter("ignore")
+        with quiet_fakes():
             try:
                 return _flops(query, query.depths())
             except Unalike:
                 return _flops(query, (whole,))
-    except Exception:  # a refusal would have said so; what is left is not known
+    except Exception:  # a method that cannot work was refused before; this count stays unknown
+        _LOG.debug("cannot count the FLOPs of %s", query.method.name, exc_info=True)
         return None
 
 
@@ -201,10 +204,6 @@ def largest_batch(query: CostQuery, costs: Costs, memory: int) -> int | None:
     return low
 
 
-_MOST = 1 << 20  # no batch is larger
-_TRIES = 20
-
-
 def _line(known: dict[int, int], spare: int) -> int:
     """Return where the line through the two sizes whose memory is nearest reaches `spare`."""
     first, *others = sorted(known, key=lambda size: abs(known[size] - spare))
@@ -227,7 +226,8 @@ def _step(bench: FakeBench, batch: dict[str, Any]) -> Trace | None:
     """Take a step; None where the method looks at content, or does not bear checkpointing."""
     try:
         return bench.step(batch)
-    except Exception:  # of many kinds; what works at all was found by the probe
+    except Exception:  # of many kinds; the probe has found what works at all
+        _LOG.debug("cannot trace a step without weights", exc_info=True)
         return None
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
+import logging
 import multiprocessing
 import signal
 import sys
-import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +15,7 @@ import numpy as np
 import torch
 
 from whichpeft.backbones import Backbone, resolve_backbone
-from whichpeft.backbones.quiet_loading import quiet_loading
+from whichpeft.backbones.quiet import quiet_loading
 from whichpeft.costs import CostQuery, Costs, estimate_costs, largest_batch, measure_speed
 from whichpeft.engine.batches import as_trained_on, padded_length
 from whichpeft.engine.compute import DEVICES, Compute, choose_compute, find_devices
@@ -32,6 +31,7 @@ from whichpeft.tasks.no_task import NoTask
 if TYPE_CHECKING:
     import pandas as pd
 
+_LOG = logging.getLogger(__name__)
 _USUAL_LENGTH = 128
 _USUAL_WIDTH = 768
 
@@ -70,6 +70,10 @@ class _Terms:
     speed: float | None
 
 
+# What forked processes find in their memory; a task with its examples is large to send.
+_inherited: list[tuple[Cell, _Terms]] = []
+
+
 def make_estimates(
     study: Study, *, length: int | None, memory: int | None, speed: float | None, device: str
 ) -> Estimates:
@@ -79,7 +83,7 @@ def make_estimates(
     loaded = [load_task_for_planning(source) for source in study.tasks]
     rows: list[Mapping[str, Any]] = []
     notes: list[str] = []
-    with _quietly():
+    with quiet_loading(), quiet_fakes():
         for name in study.backbones:
             backbone = resolve_backbone(name, weights=False)
             tasks: list[Task] = [*loaded] or [NoTask(backbone)]
@@ -88,14 +92,6 @@ def make_estimates(
                 notes.append("\n".join([*_untold(task), _note(study, backbone, task, terms)]))
                 rows += _rows(_cells(study, backbone, task, methods), terms)
     return Estimates(tuple(rows), tuple(notes))
-
-
-@contextlib.contextmanager
-def _quietly() -> Iterator[None]:
-    """Keep the libraries' remarks off the screen: what does not work ends in a row."""
-    with quiet_loading(), quiet_fakes(), warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
 
 
 def _cells(
@@ -202,10 +198,6 @@ def _rows(cells: Sequence[Cell], terms: _Terms) -> list[dict[str, Any]]:
         _inherited.clear()
 
 
-# What forked processes find in their memory; a task with its examples is large to send.
-_inherited: list[tuple[Cell, _Terms]] = []
-
-
 def _begin() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the process that asked decides
     torch.set_num_threads(1)  # a pool of threads does not outlive a fork
@@ -287,7 +279,8 @@ def _costs(query: CostQuery, terms: _Terms) -> Costs | None:
         return estimate_costs(query, typical_length=terms.typical_length)
     except BackboneError:
         raise
-    except Exception:  # a refusal would have said so; what is left is not known
+    except Exception:  # a method that cannot work was refused before; its costs stay unknown
+        _LOG.debug("cannot estimate the costs of %s", query.method.name, exc_info=True)
         return None
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+from whichpeft.backbones.quiet import quiet_warnings
 from whichpeft.engine.compute import choose_compute
 from whichpeft.engine.job import Job, ProfileWork, ReportProgress, Result
 from whichpeft.engine.process_group import ALONE
 from whichpeft.engine.sharded_trial import carry_out_sharded
 from whichpeft.engine.stacked.speedup import time_stacked
 from whichpeft.engine.stacked.trials import carry_out_stacked
-from whichpeft.engine.trial import carry_out_alone, quietly
+from whichpeft.engine.trial import carry_out_alone
 
 
 def carry_out_all(job: Job, report: ReportProgress, *, began: float | None = None) -> Iterator[Result]:
@@ -47,7 +48,7 @@ def _with_speedup(job: Job, trials: int, result: Result) -> Result:
     if micro_batch is not None:
         job = replace(job, micro_batch=int(micro_batch))
     compute = choose_compute(job.placement.device, job.trial.conditions.precision)
-    with quietly():
+    with quiet_warnings():
         found, note = time_stacked(job, trials, compute, record.value("peak_memory_bytes"))
     return replace(
         result, record=replace(record, measurements=(*record.measurements, *found)), note=note

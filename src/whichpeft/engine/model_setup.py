@@ -14,13 +14,13 @@ import torch
 
 from whichpeft.backbones import Backbone
 from whichpeft.backbones.gradient_checkpointing import enable_gradient_checkpointing
+from whichpeft.backbones.quantisation import parameter_size
 from whichpeft.engine.batches import as_trained_on, rows_of, training_batches
 from whichpeft.engine.compute import Compute, own_memory, store_frozen_weights
 from whichpeft.engine.dropout import use_fast_dropout
 from whichpeft.engine.frozen_layers import find_frozen_prefix, keep_still
 from whichpeft.engine.job import Job
 from whichpeft.engine.process_group import ALONE, Group, shard, whole_tensors
-from whichpeft.engine.quantise import parameter_size
 from whichpeft.errors import TrialFailed
 from whichpeft.methods import Adapter, MethodContext
 from whichpeft.records import Measurement

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 import torch
 
+from whichpeft.backbones.quiet import quiet_warnings
 from whichpeft.engine.activation_cache import use_cached_activations
 from whichpeft.engine.checkpoint import Checkpoints
 from whichpeft.engine.compute import Compute, choose_compute
@@ -46,7 +45,7 @@ def carry_out_alone(
         torch.set_num_threads(job.trial.conditions.threads)
         compute = choose_compute(group.device(job.placement.device), job.trial.conditions.precision)
         setting = describe_setting(compute, job.placement.concurrent_trials)
-        with quietly():
+        with quiet_warnings():
             while True:
                 try:
                     return _carry_out(job, compute, setting, meter, report, group)
@@ -59,14 +58,6 @@ def carry_out_alone(
                 compute.let_go()
     except Exception as error:  # whatever broke a trial is a fact about it
         return failed(job, setting, error, meter)
-
-
-@contextmanager
-def quietly() -> Iterator[None]:
-    """Silence warnings of the libraries; there is nothing that a reader of a table could do."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
 
 
 def failed(job: Job, setting: Setting, error: BaseException, meter: Meter) -> Result:

@@ -48,8 +48,8 @@ class LocalExecutor:
 
     def begin(self, study: Study, families: Sequence[str], like: Iterable[Setting] = ()) -> None:
         start_server(families)
+        from whichpeft.backbones.quantisation import check_quantising
         from whichpeft.engine.compute import choose_compute, find_devices, group_devices
-        from whichpeft.engine.quantise import check_quantising
 
         self._devices = group_devices(find_devices(self._device), study.conditions.shards)
         self._compute = choose_compute(self._devices[0], study.conditions.precision)

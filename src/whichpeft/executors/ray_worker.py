@@ -76,9 +76,9 @@ class ProgressActor:
 
 def describe_node(device: str, precision: str, quantise: str | None) -> NodeInfo:
     """Describe the node that this runs on."""
+    from whichpeft.backbones.quantisation import check_quantising
     from whichpeft.engine.compute import choose_compute, find_devices
     from whichpeft.engine.environment import describe_setting
-    from whichpeft.engine.quantise import check_quantising
 
     try:
         (first, *_) = find_devices(device)

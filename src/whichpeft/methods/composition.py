@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from whichpeft.backbones.quiet import quiet_warnings
 from whichpeft.errors import StudyError
 from whichpeft.methods.info import MethodInfo
 from whichpeft.methods.method import Method, MethodContext
-from whichpeft.methods.peft_adapter import PeftAdapter, quiet, set_state
+from whichpeft.methods.peft_adapter import PeftAdapter, set_state
 from whichpeft.methods.peft_method import RECIPE, PeftMethod
 from whichpeft.methods.prompts import VirtualTokens
 
@@ -100,7 +101,7 @@ class StackedAdapter:
                 tuner._check_merge_allowed()
             except NotImplementedError as error:
                 raise ValueError(str(error) or f"{part.name} cannot be folded in") from None
-        with quiet():
+        with quiet_warnings():
             for part in self._parts:
                 part.adapter.model.merge_adapter(safe_merge=True)
         return self._take_off(restore_head=False)
@@ -285,6 +286,6 @@ def _unwrapped(key: str) -> str:
 def _state(model: Any) -> dict[str, torch.Tensor]:
     import peft
 
-    with quiet():
+    with quiet_warnings():
         state: dict[str, torch.Tensor] = peft.get_peft_model_state_dict(model)
     return state

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
-import warnings
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from whichpeft.backbones.quiet import quiet_warnings
 from whichpeft.methods.adapter import AdapterBase
 
 if TYPE_CHECKING:
@@ -35,7 +34,7 @@ class PeftAdapter(AdapterBase):
         return bool(self._apart)
 
     def save(self, folder: Path) -> None:
-        with quiet():
+        with quiet_warnings():
             self.model.save_pretrained(folder)
         save_head(self.model.get_base_model(), self._apart, folder)
 
@@ -48,7 +47,7 @@ class PeftAdapter(AdapterBase):
         if self.model.active_peft_config.is_prompt_learning or merge is None:
             raise ValueError(f"{self.model.peft_type.value} adds no weights that could be folded in")
         unwrap_head(self.model.get_base_model(), trained=True)
-        with quiet():
+        with quiet_warnings():
             try:
                 merged: torch.nn.Module = merge(safe_merge=True)
             except NotImplementedError as error:
@@ -60,7 +59,7 @@ class PeftAdapter(AdapterBase):
         base: torch.nn.Module = self.model.get_base_model()
         unwrap_head(base, trained=not restore_head)
         if hasattr(self.model.base_model, "unload"):
-            with quiet():
+            with quiet_warnings():
                 self.model.base_model.unload()
         return base
 
@@ -98,17 +97,9 @@ def set_state(model: Any, folder: Path) -> None:
     """Give a PEFT model the weights that were saved of it."""
     import peft
 
-    with quiet():
+    with quiet_warnings():
         state = peft.load_peft_weights(str(folder), device="cpu")
         peft.set_peft_model_state_dict(model, state)
-
-
-@contextlib.contextmanager
-def quiet() -> Iterator[None]:
-    """Silence PEFT's warnings of its own calls into transformers; there is nothing to act on."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
 
 
 def unwrap_head(model: torch.nn.Module, *, trained: bool) -> None:

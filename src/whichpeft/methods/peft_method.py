@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from whichpeft.backbones.quiet import quiet_warnings
 from whichpeft.methods.info import PeftInfo
 from whichpeft.methods.method import Method, MethodContext
-from whichpeft.methods.peft_adapter import PeftAdapter, load_head, quiet, set_state, train_head
+from whichpeft.methods.peft_adapter import PeftAdapter, load_head, set_state, train_head
 from whichpeft.methods.peft_source import quantised_types
 from whichpeft.methods.targets import check_targets, fit, new_modules, shared_targets
 from whichpeft.study.names import format_part
@@ -126,7 +127,7 @@ class PeftMethod(Method):
             config.modules_to_save = (unnamed or None) if keeps_head else None
         if not keeps_head and hasattr(config, "exclude_modules"):
             config.exclude_modules = new or None
-        with quiet():
+        with quiet_warnings():
             return peft.get_peft_model(model, config)
 
     def adapter(self, model: Any, apart: frozenset[str]) -> PeftAdapter:
@@ -145,7 +146,7 @@ class PeftMethod(Method):
 
         self.config_class()  # a tuner of ours is made known to PEFT when it is first imported
         load_head(model, folder)
-        with quiet():
+        with quiet_warnings():
             loaded: torch.nn.Module = peft.PeftModel.from_pretrained(model, str(folder))
         return loaded
 

@@ -16,6 +16,8 @@ import torch
 from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
 from torch.utils._pytree import tree_leaves
 
+from whichpeft.backbones.quiet import quiet_warnings
+
 
 def make_fake(model: torch.nn.Module, device: torch.device) -> FakeTensorMode:
     """Turn a model on the meta device into one of fake tensors, in place; return their mode.
@@ -34,12 +36,13 @@ def make_fake(model: torch.nn.Module, device: torch.device) -> FakeTensorMode:
 
 @contextlib.contextmanager
 def quiet_fakes() -> Iterator[None]:
-    """Keep remarks on what fake tensors cannot do off the screen; a row or a record says it."""
+    """Silence warnings, and torch's log of what fake tensors cannot do: a row or a record names it."""
     log = logging.getLogger("torch._subclasses.fake_tensor")
     level = log.level
     log.setLevel(logging.CRITICAL)
     try:
-        yield
+        with quiet_warnings():
+            yield
     finally:
         log.setLevel(level)
 

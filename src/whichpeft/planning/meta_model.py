@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from whichpeft.backbones import Backbone
+from whichpeft.backbones.quiet import quiet_warnings
 from whichpeft.methods import Adapter, Method, MethodContext
 from whichpeft.tasks import Task
 
@@ -64,8 +64,7 @@ def _build(
 ) -> MetaModel:
     import torch
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with quiet_warnings():
         with torch.device("meta"):
             model = task.build_on_meta(backbone)
         head = frozenset(task.head_parameters(model))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import warnings
+import logging
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +11,7 @@ from whichpeft.backbones.gradient_checkpointing import (
     disable_gradient_checkpointing,
     enable_gradient_checkpointing,
 )
+from whichpeft.backbones.quiet import quiet_warnings
 from whichpeft.errors import RequestError
 from whichpeft.methods import Method
 from whichpeft.methods.layers import all_layers
@@ -20,6 +21,7 @@ from whichpeft.tasks import Task
 if TYPE_CHECKING:
     import torch
 
+_LOG = logging.getLogger(__name__)
 _FEW_LAYERS = 2
 _SIZE, _LENGTH = 2, 8
 _LONGEST_REASON = 300
@@ -105,15 +107,15 @@ def _left_out(task: Task, backbone: Backbone, model: torch.nn.Module) -> str | N
     if not enable_gradient_checkpointing(model, preserve_rng_state=False):
         return f"transformers has no gradient checkpointing for {backbone.family}"
     try:
-        with make_fake(model, device), device, warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with make_fake(model, device), device, quiet_warnings():
             batch = {key: torch.empty(value.shape, dtype=value.dtype) for key, value in shapes.items()}
             recomputed = _learning(task, model, batch)
             disable_gradient_checkpointing(model)
             plain = _learning(task, model, batch)
     except torch.utils.checkpoint.CheckpointError as error:
         return f"gradient checkpointing breaks it: {_reason(error)}"
-    except Exception:  # of many kinds, where content is looked at: a run will tell
+    except Exception:  # of many kinds, when tensors' content is read: the run will show it
+        _LOG.debug("gradient checkpointing could not be tried without weights", exc_info=True)
         return None
     missing = sorted(plain - recomputed)
     if not missing:
@@ -134,8 +136,7 @@ def _fault(task: Task, backbone: Backbone, model: torch.nn.Module) -> Exception 
     import torch
 
     try:
-        with torch.device("meta"), warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with torch.device("meta"), quiet_warnings():
             task.loss(model.train(), task.dummy_batch(backbone, _SIZE, _LENGTH))
     except Exception as error:
         return error

@@ -6,10 +6,13 @@ machine or not at all. Where there is no counter, or it may not be read, there i
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from pathlib import Path
 
 import torch
+
+_LOG = logging.getLogger(__name__)
 
 RAPL = Path("/sys/class/powercap")
 # What adds up to the machine's use: its packages and its memory. Cores are a part of a package, and
@@ -77,7 +80,8 @@ def find_counter(device: torch.device) -> RaplCounter | NvmlCounter | None:
         if device.type == "cuda":
             return NvmlCounter(device)
         return RaplCounter() if device.type == "cpu" else None
-    except Exception:  # pynvml's are of its own kinds, and there is nothing to do about any
+    except Exception:  # pynvml raises classes of its own, and none of them can be helped
+        _LOG.debug("no energy counter of %s can be read", device, exc_info=True)
         return None
 
 

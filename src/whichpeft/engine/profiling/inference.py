@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from whichpeft.backbones.quiet import quiet_warnings
 from whichpeft.engine.batches import evaluation_batches, spread
 from whichpeft.engine.compute import Compute, store_frozen_weights
 from whichpeft.engine.job import Job
@@ -18,10 +20,10 @@ from whichpeft.engine.loop import predict
 from whichpeft.engine.model_setup import PreparedTrial
 from whichpeft.engine.profile_budget import ProfileBudget
 from whichpeft.engine.profiling.timing_rounds import fact, quartiles, read_in_rounds
-from whichpeft.methods.peft_adapter import quiet
 from whichpeft.records import Measurement
 from whichpeft.tasks import Array, Task
 
+_LOG = logging.getLogger(__name__)
 _SWITCHES = ("other", "default") * 3
 
 
@@ -140,11 +142,12 @@ def _switcher(job: Job, model: Any, folder: Path) -> Callable[[str], None] | Non
     if not (folder / "adapter_config.json").is_file():
         return None
     try:
-        with quiet():
+        with quiet_warnings():
             model.load_adapter(str(folder), adapter_name="other")
         model.set_adapter("other")
         model.set_adapter("default")
-    except Exception:  # of many kinds, where a tuner holds one adapter only: then there is no switching
+    except Exception:  # of many kinds, from tuners that hold one adapter only: they cannot switch
+        _LOG.debug("%s cannot switch between two adapters", job.method.name, exc_info=True)
         return None
     switch: Callable[[str], None] = model.set_adapter
     return switch

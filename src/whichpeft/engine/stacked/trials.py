@@ -13,6 +13,7 @@ from dataclasses import replace
 
 import torch
 
+from whichpeft.backbones.quiet import quiet_warnings
 from whichpeft.engine.compute import Compute, choose_compute
 from whichpeft.engine.environment import describe_setting
 from whichpeft.engine.job import Job, Progress, ReportProgress, Result
@@ -28,7 +29,6 @@ from whichpeft.engine.trial import (
     explain,
     failed,
     final_scores,
-    quietly,
     result_of,
 )
 from whichpeft.errors import CannotStack, TrialFailed
@@ -66,7 +66,7 @@ def _try_stacked(job: Job, report: ReportProgress) -> list[Result] | str:
         setting = replace(
             describe_setting(compute, job.placement.concurrent_trials), together=len(members)
         )
-        with quietly():
+        with quiet_warnings():
             return _carry_out(members, compute, setting, report)
     except CannotStack as error:
         reason = str(error)

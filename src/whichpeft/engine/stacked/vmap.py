@@ -20,6 +20,8 @@ from whichpeft.tasks import Array, Batch, Examples, Task
 
 Rows = Sequence[int]
 
+_BETAS, _EPSILON = (0.9, 0.999), 1e-8  # torch's defaults for AdamW
+
 
 @dataclass(frozen=True, slots=True)
 class Own:
@@ -179,9 +181,6 @@ class MappedOptimisation:
         index = torch.tensor(rows, device=self._mean.device)
         self._mean, self._square = self._mean[index], self._square[index]
         self._rates, self._decay = self._rates[:, index], self._decay[index]
-
-
-_BETAS, _EPSILON = (0.9, 0.999), 1e-8  # what AdamW takes where it is told nothing
 
 
 class _Applied(torch.nn.Module):  # type: ignore[misc]

@@ -1,10 +1,19 @@
-"""Silences transformers while it loads and saves models."""
+"""Silences libraries when they report nothing that a user could act on."""
 
 from __future__ import annotations
 
 import contextlib
 import logging
+import warnings
 from collections.abc import Iterator
+
+
+@contextlib.contextmanager
+def quiet_warnings() -> Iterator[None]:
+    """Silence Python warnings, such as those that PEFT causes by its own calls into transformers."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 @contextlib.contextmanager
