@@ -1,4 +1,4 @@
-"""Choice: known truths, every limit, what is left out and why, and probabilities that hold."""
+"""Choices: known truths, every limit, reasons for exclusion, and calibrated probabilities."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def by_name(answer):
 
 @pytest.fixture
 def records():
-    """full and lora are truly alike, bitfit is five points behind; lora takes half the time."""
+    """full and lora are truly equal, bitfit is five points behind; lora takes half the time."""
     return [
         *builders.whole("full", [0.880, 0.882, 0.881], adapter=builders.BASE, seconds=60, memory=8e8),
         *builders.whole("lora", [0.879, 0.881, 0.880], adapter=99_000, seconds=30, memory=4e8),
@@ -43,7 +43,7 @@ def records():
     ]
 
 
-def test_the_cheapest_that_is_proved_is_chosen(records):
+def test_the_cheapest_proved_method_is_chosen(records):
     answer = answer_of(records)
     found = by_name(answer)
     assert answer.chosen is found["lora"]
@@ -51,7 +51,7 @@ def test_the_cheapest_that_is_proved_is_chosen(records):
     assert answer.chosen.probability > 0.95
     assert found["full"].gap.mean == pytest.approx(0.001)
     assert found["bitfit"].probability < 0.01
-    # bitfit would be chosen for its time from the margin on within which it is proved.
+    # bitfit would be chosen for its time with any margin that it is proved to be within.
     assert 0.05 < found["bitfit"].proved_margin < 0.08
     wider = Constraints(margin=found["bitfit"].proved_margin)
     assert answer_of(records, wider).chosen.method == "bitfit"
@@ -64,7 +64,7 @@ def test_the_cheapest_that_is_proved_is_chosen(records):
     [("time", "lora"), ("memory", "dora"), ("trainable", "dora"), ("adapter-size", "dora"),
      ("latency", None)],
 )  # fmt: skip
-def test_costs_decide_between_those_that_are_proved(records, by, method):
+def test_costs_decide_between_proved_methods(records, by, method):
     slower = builders.whole("dora", [0.879, 0.881, 0.880], adapter=5_000, seconds=40, memory=2e8)
     answer = answer_of([*records, *slower], Constraints(by=by), methods=[*METHODS, "dora"])
     assert (answer.chosen and answer.chosen.method) == method
@@ -72,8 +72,8 @@ def test_costs_decide_between_those_that_are_proved(records, by, method):
         assert by_name(answer)["dora"].excluded == ("latency was not measured",)
 
 
-def test_the_cheapest_of_the_proved_is_chosen_though_a_cheaper_one_is_likely():
-    """bitfit's seeds scatter, so it is likely within the margin and not proved to be."""
+def test_a_proved_method_is_preferred_to_a_cheaper_likely_one():
+    """The seeds of bitfit scatter, so it is likely within the margin but not proved to be."""
     records = [
         *builders.whole("full", [0.880, 0.882, 0.881], adapter=builders.BASE, seconds=60),
         *builders.whole("lora", [0.880, 0.881, 0.880], seconds=30),
@@ -85,7 +85,7 @@ def test_the_cheapest_of_the_proved_is_chosen_though_a_cheaper_one_is_likely():
     assert (answer.chosen.method, answer.basis) == ("lora", "proved")
 
 
-def test_a_best_bet_where_nothing_is_proved():
+def test_the_likeliest_method_is_the_best_bet_if_none_is_proved():
     records = [
         *builders.whole("full", [0.90, 0.80, 0.86], adapter=builders.BASE, seconds=60),
         *builders.whole("lora", [0.84, 0.86, 0.85], seconds=30),
@@ -107,12 +107,12 @@ def test_one_seed_proves_nothing():
     answer = answer_of(records, methods=METHODS[:2], seeds=[0])
     assert answer.basis == "best bet"
     assert answer.chosen.probability is not None  # over test examples
-    assert any("One seed cannot tell" in line for line in caveats(answer))
+    assert any("With one seed" in line for line in caveats(answer))
     blind = answer_of(records, methods=METHODS[:2], seeds=[0], predictions=False)
     assert (blind.chosen.method, blind.chosen.probability) == ("full", None)
 
 
-def test_without_predictions_seeds_alone_decide_and_that_is_said():
+def test_without_predictions_the_answer_holds_for_this_test_set():
     records = [
         *builders.whole("full", [0.880, 0.882, 0.881], adapter=builders.BASE, seconds=60),
         *builders.whole("lora", [0.879, 0.882, 0.880], seconds=30),
@@ -122,7 +122,7 @@ def test_without_predictions_seeds_alone_decide_and_that_is_said():
     assert any("holds for this test set" in line for line in caveats(answer))
 
 
-def test_gaps_that_agree_on_every_seed_prove_nothing_without_predictions():
+def test_equal_gaps_on_every_seed_prove_nothing_without_predictions():
     records = [
         *builders.whole("full", [0.880, 0.882, 0.884], adapter=builders.BASE, seconds=60),
         *builders.whole("lora", [0.879, 0.881, 0.883], seconds=30),
@@ -132,7 +132,7 @@ def test_gaps_that_agree_on_every_seed_prove_nothing_without_predictions():
     assert (answer.chosen.method, answer.basis) == ("full", "best bet")
     assert [c.probability for c in answer.candidates] == [None, None]
     assert answer.chosen.gap == (0, 0, 0)
-    assert any("to lora is the same on every seed" in line for line in caveats(answer))
+    assert any("and lora is the same on every seed" in line for line in caveats(answer))
     assert not any("would prove" in line for line in changes(answer))
     assert answer_of(records, methods=METHODS[:2]).basis == "proved"
 
@@ -147,7 +147,7 @@ LIMITS = [
 
 
 @pytest.mark.parametrize(("key", "text", "reason"), LIMITS)
-def test_every_limit_excludes_and_says_so(records, key, text, reason):
+def test_every_limit_excludes_with_a_reason(records, key, text, reason):
     answer = answer_of(records, read_constraints(**{key: text}))
     assert by_name(answer)["full"].excluded == (reason,)
     if key == "max_latency":
@@ -157,7 +157,7 @@ def test_every_limit_excludes_and_says_so(records, key, text, reason):
         assert answer.chosen.method == "lora"
 
 
-def test_a_limit_that_excludes_a_better_method_says_by_how_much(records):
+def test_better_methods_over_a_limit_are_named_with_their_lead(records):
     answer = answer_of(records, read_constraints(max_train_time="25s"))
     assert answer.chosen.method == "bitfit"
     lines = changes(answer)
@@ -165,29 +165,27 @@ def test_a_limit_that_excludes_a_better_method_says_by_how_much(records):
     assert any("lora scored 5.0 points more" in line and "needs 30 s" in line for line in lines)
 
 
-def test_a_limit_just_missed_is_told_apart(records):
+def test_a_limit_missed_by_little_shows_by_how_much(records):
     answer = answer_of(records, Constraints(limits={"time": 59.9}))
     assert by_name(answer)["full"].excluded == ("training time 60 s is over 60 s by 0.2%",)
 
 
-def test_nothing_fits(records):
+def test_no_method_fits(records):
     answer = answer_of(records, read_constraints(max_train_time="1s"))
     assert answer.chosen is None
     assert [c.method for c in answer.candidates] == METHODS
     assert all(c.excluded for c in answer.candidates)
-    # The best of what is left out is told first.
+    # The best excluded method comes first.
     assert changes(answer)[0] == "full needs 60 s of training time (1.0 s allowed)."
 
 
-def test_what_trains_nothing_is_never_chosen(records):
+def test_a_method_that_trains_nothing_is_never_chosen(records):
     answer = answer_of(records, Constraints(margin=1.0))
     assert answer.chosen.method == "bitfit"
-    assert by_name(answer)["zero-shot"].excluded == (
-        "it trains nothing: it is what training has to beat",
-    )
+    assert by_name(answer)["zero-shot"].excluded == ("it trains nothing and is only a reference",)
 
 
-def test_a_choice_that_is_no_better_than_no_training_says_so():
+def test_a_choice_that_may_not_beat_no_training_has_a_caveat():
     records = [
         *builders.whole("lora", [0.50, 0.52, 0.48]),
         builders.idle_profile(),
@@ -197,7 +195,7 @@ def test_a_choice_that_is_no_better_than_no_training_says_so():
     assert any("not proved better than zero-shot" in line for line in caveats(answer))
 
 
-def test_what_did_not_complete_is_listed_with_the_reason(records):
+def test_incomplete_methods_are_listed_with_the_reason(records):
     failed = builders.ended("ia3", "failed", "out of memory", phase="fit", purpose="profile")
     refused = builders.ended("prefix", "refused", "no attention", purpose="profile")
     methods = ["full", "lora", "bitfit", "ia3", "prefix", "dora", "zero-shot"]
@@ -217,7 +215,7 @@ def test_what_did_not_complete_is_listed_with_the_reason(records):
         ("seed", {"max_train_time": "45s"}, False), ("setting", {"max_trainable": "50%"}, False),
     ],
 )  # fmt: skip
-def test_nothing_is_proved_while_a_method_that_may_be_better_is_open(
+def test_nothing_is_proved_while_a_possibly_better_method_is_open(
     records, unfinished, constraints, is_open
 ):
     other = {
@@ -235,19 +233,19 @@ def test_nothing_is_proved_while_a_method_that_may_be_better_is_open(
     assert not by_name(answer)["zero-shot"].still_open
     assert answer.chosen.method == "lora"
     assert answer.basis == ("best bet" if is_open else "proved")
-    said, told = sentence(answer), [line for line in changes(answer) if "whichpeft run" in line]
-    assert ("Proved" in said, "Best bet" in said) == (not is_open, is_open)
-    assert said.endswith("Not complete or not comparable: ia3.") == is_open
-    assert [line.startswith("ia3 is not finished") for line in told] == [True] * is_open
+    text, advice = sentence(answer), [line for line in changes(answer) if "whichpeft run" in line]
+    assert ("Proved" in text, "Best bet" in text) == (not is_open, is_open)
+    assert text.endswith("Not complete or not comparable: ia3.") == is_open
+    assert [line.startswith("ia3 is not complete") for line in advice] == [True] * is_open
 
 
-def test_what_trains_nothing_may_be_unfinished(records):
+def test_a_method_that_trains_nothing_may_be_unfinished(records):
     answer = answer_of([r for r in records if r.trial.method != "zero-shot"])
     assert "not run yet" in by_name(answer)["zero-shot"].excluded[0]
     assert answer.basis == "proved"
 
 
-def test_over_tasks_what_is_open_on_one_is_open():
+def test_a_method_open_on_one_task_is_open_over_all_tasks():
     def over(seeds):
         records = []
         for task in ("a", "b"):
@@ -271,7 +269,7 @@ def test_over_tasks_what_is_open_on_one_is_open():
     assert (answer(over(3), Constraints()).chosen.method, early.chosen.method) == ("ia3", "full")
 
 
-def test_the_only_one_allowed_is_not_called_proved(records):
+def test_the_only_allowed_method_is_not_called_proved(records):
     answer = answer_of(records, read_constraints(max_train_time="25s"))
     assert (answer.chosen.method, answer.basis) == ("bitfit", "only one")
     assert answer.chosen.proved_margin is None
@@ -285,7 +283,7 @@ def test_the_only_one_allowed_is_not_called_proved(records):
     assert not any("would prove" in line for line in changes(early))
 
 
-def test_a_tuned_method_stands_at_its_default_until_it_is_whole():
+def test_the_default_stands_for_a_method_until_tuning_is_complete():
     better = {"hyperparameters": {"learning_rate": 0.002}}
     default = builders.whole("lora", [0.70, 0.70, 0.70])
     search = [
@@ -302,13 +300,13 @@ def test_a_tuned_method_stands_at_its_default_until_it_is_whole():
     assert alone.chosen is None
 
 
-def test_scores_and_costs_of_another_setting_are_left_out(records):
+def test_costs_from_another_setting_exclude_a_method(records):
     elsewhere = builders.whole("ia3", [0.88, 0.88, 0.88], seconds=1, setting=builders.other_machine())
     answer = answer_of([*records, *elsewhere], methods=[*METHODS, "ia3"])
     assert by_name(answer)["ia3"].excluded == ("training time was measured in another setting",)
 
 
-def test_tuned_where_tuned_and_what_was_not_is_named():
+def test_untuned_methods_are_named_next_to_tuned_ones():
     better = {"hyperparameters": {"learning_rate": 0.002}}
     records = [
         *builders.whole("lora", [0.70, 0.70, 0.70]),
@@ -321,7 +319,7 @@ def test_tuned_where_tuned_and_what_was_not_is_named():
     answer = answer_of(records, methods=["full", "lora"])
     assert (answer.chosen.method, answer.chosen.variant) == ("lora", "tuned")
     assert answer.chosen.score.mean == pytest.approx(0.9)
-    assert caveats(answer) == ["Not tuned, so held against tuned methods at their defaults: full."]
+    assert caveats(answer) == ["Compared with tuned methods at their default hyperparameters: full."]
     untuned = answer_of(records[-4:], methods=["full"])
     assert "default hyperparameters only" in caveats(untuned)[0]
 
@@ -353,7 +351,7 @@ def test_one_answer_over_several_tasks():
 
 
 def over_two_tasks(tuned):
-    """Return the answer over tasks a and b; tuned: the tasks on which each method was searched."""
+    """Return the answer over tasks a and b; `tuned` has the tasks that each method was tuned on."""
     better = {"hyperparameters": {"learning_rate": 0.002}}
     records = []
     for task in ("a", "b"):
@@ -369,11 +367,11 @@ def over_two_tasks(tuned):
     return choose_across_tasks([choose(c, Constraints(), rng=np.random.default_rng(0)) for c in found])
 
 
-def test_over_tasks_a_method_is_tuned_only_where_it_is_on_all():
+def test_a_method_tuned_on_some_tasks_names_them():
     answer = over_two_tasks({"full": "ab", "lora": "a"})
     assert [c.variant for c in answer.candidates] == ["tuned", "tuned on a"]
     assert caveats(answer)[0] == (
-        "Not tuned, so held against tuned methods at their defaults: lora (tuned on a alone)."
+        "Compared with tuned methods at their default hyperparameters: lora (only tuned on a)."
     )
     later = over_two_tasks({"full": "b", "lora": ""})
     assert [c.variant for c in later.candidates] == ["tuned on b", "default"]
@@ -382,8 +380,8 @@ def test_over_tasks_a_method_is_tuned_only_where_it_is_on_all():
     assert not any("Not tuned" in c for c in caveats(over_two_tasks({"full": "ab", "lora": "ab"})))
 
 
-def test_gaps_over_tasks_are_as_certain_as_the_pairs_own_scores():
-    """Drawn with nine other methods on three seeds, the same difference comes out wider."""
+def test_gaps_over_tasks_depend_on_the_two_methods_alone():
+    """Draws of ten methods on three seeds would make the same difference wider."""
     rng = np.random.default_rng(3)
     tasks = []
     for _ in range(2):
@@ -397,7 +395,7 @@ def test_gaps_over_tasks_are_as_certain_as_the_pairs_own_scores():
     assert gap.high - gap.low == pytest.approx(pair.gap(1, 0).high - pair.gap(1, 0).low, rel=0.03)
     assert pair.gap(0, 1) == pytest.approx((-gap.mean, *pair.gap(0, 1)[1:]))
     assert pair.gap(0, 1).high == pytest.approx(-pair.gap(1, 0).low)
-    # One task alone is what the interval of its differences says.
+    # With one task the interval is that of its differences.
     alone = EvidenceAcrossTasks((tasks[0],), [range(11)], rng)
     assert alone.gap(1, 0) == pytest.approx(tasks[0].gap(1, 0), abs=0.001)
     assert alone.gap(0, 0) == (0, 0, 0)
@@ -414,13 +412,13 @@ def test_gaps_over_tasks_are_as_certain_as_the_pairs_own_scores():
         ({"margin": float("nan")}, "--margin is nan"),
     ],
 )
-def test_terms_that_cannot_be_read_are_named(asked, complaint):
+def test_unreadable_constraints_are_named(asked, complaint):
     with pytest.raises(StudyError) as caught:
         read_constraints(**asked)
     assert complaint in str(caught.value)
 
 
-def test_terms_have_the_units_of_rows():
+def test_constraints_have_the_units_of_rows():
     constraints = read_constraints(
         max_memory="6GB", max_latency="20ms", max_train_time="10m", margin=1.5
     )
@@ -429,7 +427,7 @@ def test_terms_have_the_units_of_rows():
 
 
 def simulated(rng, true, *, seeds=5, examples=400):
-    """Return an answer of simulated trials: by truth, with noise of seeds and of examples."""
+    """Return an answer from simulated trials: true means with noise of seeds and examples."""
     shape = (len(true), seeds, examples)
     easy = rng.normal(0, 0.25, size=(1, 1, examples))
     scores = np.asarray(true)[:, None, None] + easy + rng.normal(0, 0.3, size=shape)
@@ -454,8 +452,8 @@ def simulated(rng, true, *, seeds=5, examples=400):
     )
 
 
-def test_probabilities_within_the_margin_are_about_right(monkeypatch):
-    """Over simulated studies, those said to be within the margin are so about as often as said."""
+def test_probabilities_of_being_within_the_margin_are_calibrated(monkeypatch):
+    """In simulated studies, methods are within the margin about as often as their probability."""
     monkeypatch.setattr("whichpeft.analysis.choice.evidence.DRAWS", 500)
     rng = np.random.default_rng(0)
     said, true = [], []
@@ -471,7 +469,7 @@ def test_probabilities_within_the_margin_are_about_right(monkeypatch):
 
 
 def test_a_method_just_outside_the_margin_is_seldom_proved(monkeypatch):
-    """The promise: one method, truly worse by a little more than the margin, in at most 5 %."""
+    """A method that is truly worse by a little more than the margin is proved in at most 5 %."""
     monkeypatch.setattr("whichpeft.analysis.choice.evidence.DRAWS", 50)
     rng = np.random.default_rng(1)
     wrong = sum(

@@ -116,7 +116,7 @@ def test_a_method_no_better_than_no_training_is_flagged():
     records += [builders.final("zero-shot", seed, 0.5 + seed / 100, adapter=0) for seed in range(3)]
     records.append(builders.idle_profile())
     found = answer(records, methods=["full", "lora:r=8", "zero-shot"])
-    assert "is not proved better than zero-shot, no training at all." in found.text
+    assert "is not proved better than zero-shot, which trains nothing." in found.text
 
 
 def test_if_all_methods_failed_each_reason_appears_once():

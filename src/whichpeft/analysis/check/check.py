@@ -133,7 +133,7 @@ def _apart(compared: Sequence[Comparison]) -> Iterator[Finding]:
         if count > 1:
             yield Finding(
                 severity="problem",
-                what=f"the records belong to {count} different data, weights or budgets and are not mixed",
+                what=f"the records have {count} different data, weights or budgets and are not mixed",
                 fix="move each group of records to its own folder",
                 backbone=backbone,
                 task=task,

@@ -1,1 +1,1 @@
-"""Choosing a method under limits, and what would change the choice."""
+"""Choose a method under limits, and find out what would change the choice."""

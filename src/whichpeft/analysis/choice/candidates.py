@@ -1,4 +1,4 @@
-"""Candidates: the methods that might be chosen, what each costs, and why some may not be."""
+"""The methods that might be chosen, what each costs, and why some are excluded."""
 
 from __future__ import annotations
 
@@ -12,43 +12,64 @@ from whichpeft.analysis.method_result import MethodResult
 from whichpeft.analysis.statistics.intervals import Interval
 
 UNKNOWN = Interval(None, None, None)
-_TRAINS_NOTHING = "zero-shot"  # told by its name where no record says so yet
+_TRAINS_NOTHING = "zero-shot"  # recognised by its name while no record says so
 
 
 @dataclass(frozen=True, kw_only=True)
 class Candidate:
-    """A method that might be chosen, as tuned where it was tuned.
-
-    variant: ``default`` or ``tuned``; over several tasks ``tuned on a, b`` where not on all of them.
-    score: mean and 95 % interval, a fraction. costs: by the names of `COSTS`, in the unit of the row's
-    key; None where unknown. limited: the same as limits are held against. excluded: why it may not be
-    chosen, a reason each; over: the limits that it exceeds. still_open: whether it is left out only for
-    what is not known: it did not complete, or a score or a cost was not measured, or in another
-    setting. It may turn out to be the better choice. place: among the evidence, None where its
-    score cannot be compared. gap: its score minus the chosen one's. probability: of its true score
-    being within the margin of the best allowed method's. proved_margin: the smallest margin that it
-    is proved to be within. frontier: the probability that no method beats it in score and in the cost
-    that is chosen by.
-    """
+    """A method that might be chosen, with its tuned results if it was tuned."""
 
     method: str
+    """The method as written in the study."""
+
     method_id: str | None
+    """Canonical name of the method; None if nothing is on record."""
+
     variant: str
+    """``default`` or ``tuned``; over several tasks ``tuned on a, b`` if not tuned on all of them."""
+
     trains: bool
+    """Whether the method trains any parameters."""
+
     score: Interval
+    """Mean score with its 95 % interval, as fractions."""
+
     costs: Mapping[str, float | None]
+    """Costs by the names of `COSTS`; None if unknown."""
+
     limited: Mapping[str, float | None]
+    """What limits apply to, by the names of `COSTS`; None if unknown."""
+
     excluded: tuple[str, ...] = ()
+    """Reasons why the method may not be chosen, in words."""
+
     over: tuple[str, ...] = ()
+    """Names of the limits that the method exceeds."""
+
     still_open: bool = False
+    """Whether it is excluded only because something is unknown, so that it may be the better choice.
+
+    It did not complete, or a score or a cost was not measured, or in another setting.
+    """
+
     place: int | None = None
+    """Its place in the evidence; None if its score cannot be compared."""
+
     gap: Interval = UNKNOWN
+    """Its score minus the chosen method's, with its 95 % interval, as fractions."""
+
     probability: float | None = None
+    """Probability that its true score is within the margin of the best allowed method's."""
+
     proved_margin: float | None = None
+    """Smallest margin, a fraction, that it is proved to be within."""
+
     frontier: float | None = None
+    """Probability that no method beats it in both score and the cost to minimise."""
 
     @property
     def allowed(self) -> bool:
+        """Whether the method may be chosen."""
         return not self.excluded
 
 
@@ -85,9 +106,9 @@ def _judged(candidate: Candidate, result: MethodResult, constraints: Constraints
     if not done:
         reasons.append(f"{result.status}: {result.error or 'no reason was given'}")
     elif not result.comparable_scores:
-        reasons.append("its scores were taken in another setting")
+        reasons.append("its scores were measured in another setting")
     elif not candidate.trains:
-        reasons.append("it trains nothing: it is what training has to beat")
+        reasons.append("it trains nothing and is only a reference")
     over = []
     for name, limit in constraints.limits.items():
         cost, value = COSTS[name], candidate.limited[name]
@@ -115,9 +136,20 @@ def _unmeasured(result: MethodResult, cost: Cost) -> str:
 def candidate_across_tasks(
     own: Sequence[Candidate], tasks: Sequence[str], *, place: int | None, score: Interval
 ) -> Candidate:
-    """Return a method's candidate over tasks, from its candidates on each.
+    """Combine a method's candidates on each task into one over all tasks.
 
-    Costs are means over the tasks; limits are held against the largest.
+    Costs are means over the tasks; limits apply to the largest value.
+
+    Parameters
+    ----------
+    own
+        The method's candidate on each task.
+    tasks
+        The tasks, in the same order.
+    place
+        Its place in the evidence over tasks; None if its score cannot be compared.
+    score
+        Its mean score over the tasks with its interval, as fractions.
     """
     tuned = [task for task, c in zip(tasks, own, strict=True) if c.variant == "tuned"]
     some = f"tuned on {', '.join(tuned)}" if tuned else "default"

@@ -1,24 +1,24 @@
-"""Choice: of what a reader can afford, the cheapest method that is not worse than the best.
+"""Choose the cheapest allowed method that is not worse than the best one by more than a margin.
 
-A method is *proved* to be within the margin where the one-sided 95 % lower bound of its gap to every
-other allowed method lies above minus the margin. That is an intersection-union test (Berger 1982):
-"not worse than the best" is "not worse than any", and a claim that needs every one of several tests
-to succeed errs at most as often as a single one of them, so each is done at 5 % and none is
-corrected. Where nothing is proved, the method with the highest probability of being within the margin
-is the best bet. A choice is called proved only where every method that the limits allow was there to
-be held against: while one is not finished, or not measured alike, it may be the better one.
+A method is *proved* to be within the margin if the one-sided 95 % lower bound of its gap to every
+other allowed method is above minus the margin. That is an intersection-union test (Berger 1982):
+"not worse than the best" means "not worse than any", and a claim that needs every one of several
+tests to succeed is wrong at most as often as a single one of them. So each test is done at 5 % and
+none is corrected. If nothing is proved, the method with the highest probability of being within the
+margin is the best bet. A choice is called proved only if it was compared with every method that the
+limits allow: a method that is not complete, or not measured in the same setting, may be better.
 
-So 5 % is how often one given method is wrongly proved. The cheapest of several that pass may be the
-one that passed by luck: in simulated studies of eight methods spread evenly over six points a
-proved choice lay outside a margin of two in under 1 %, but of ten methods that all lay exactly on
-its edge one was wrongly chosen in 20 % with five seeds. Bounds that hold for all methods together (Hsu
-1984) would prove a third as often with three seeds, and are not used.
+The 5 % is how often one given method is wrongly proved. The cheapest of several that pass may have
+passed by luck. In simulated studies of eight methods spread evenly over six points, a proved choice
+was outside a margin of two points in under 1 %. With ten methods exactly on the edge of the margin
+and five seeds, one was wrongly chosen in 20 %. Bounds that hold for all methods together (Hsu 1984)
+would prove a third as often with three seeds, and are not used.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -41,43 +41,65 @@ Basis = Literal["proved", "only one", "best bet"]
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """Which method to use for one backbone on one task, or over several tasks.
-
-    candidates: every method, in the order of the study. chosen: None where nothing fits. basis: what
-    the choice rests on; ``only one`` where no other method is allowed. evidence: what it was decided
-    by; None where no score could be compared. notes: what a reader has to know beside.
-    """
+    """Which method to use for one backbone on one task, or over several tasks."""
 
     backbone: str
+    """Short name of the backbone."""
+
     tasks: tuple[str, ...]
+    """Short names of the tasks."""
+
     metric: str | None
+    """Name of the metric, or ``mean score`` if the tasks have different ones; None if unknown."""
+
     constraints: Constraints
+    """The conditions that the method was chosen under."""
+
     candidates: tuple[Candidate, ...]
+    """Every method, in the order of the study."""
+
     chosen: Candidate | None = None
+    """The method to use; None if no method is allowed."""
+
     basis: Basis | None = None
+    """What the choice rests on; ``only one`` if no other method is allowed."""
+
     evidence: Evidence | None = None
-    notes: tuple[str, ...] = field(default_factory=tuple)
+    """What the choice was decided by; None if no score could be compared."""
+
+    notes: tuple[str, ...] = ()
+    """Sentences about records that were not compared."""
 
     @property
     def allowed(self) -> list[Candidate]:
+        """Return the methods that may be chosen."""
         return [candidate for candidate in self.candidates if candidate.allowed]
 
     @property
     def still_open(self) -> list[Candidate]:
-        """Return those that may turn out to be the better choice once more is known of them."""
+        """Return the methods that may be the better choice once more is known about them."""
         return [candidate for candidate in self.candidates if candidate.still_open]
 
     @property
     def within_margin(self) -> bool:
-        """Whether the chosen method is proved not worse than the others that are allowed."""
+        """Whether the chosen method is proved to be within the margin of the others that are allowed."""
         margin = None if self.chosen is None else self.chosen.proved_margin
         return margin is not None and margin <= self.constraints.margin
 
 
 def choose(comparison: Comparison, constraints: Constraints, *, rng: np.random.Generator) -> Answer:
-    """Choose a method of a comparison under some constraints.
+    """Choose a method of a comparison.
 
-    What trains nothing is shown and never chosen: it is what training has to beat.
+    A method that trains nothing is a candidate but never chosen: training has to beat it.
+
+    Parameters
+    ----------
+    comparison
+        The methods of one backbone on one task.
+    constraints
+        The limits, the cost to minimise and the margin.
+    rng
+        Draws the true scores that probabilities are estimated from.
     """
     found = candidates_of(comparison, constraints)
     compared = [result.records for candidate, result in found if candidate.place is not None]
@@ -98,8 +120,8 @@ def choose(comparison: Comparison, constraints: Constraints, *, rng: np.random.G
 def choose_across_tasks(answers: Sequence[Answer]) -> Answer | None:
     """Choose one method for all tasks of a backbone, by its mean score over them.
 
-    Limits have to hold on each task; costs are means over the tasks. None where the answers are not
-    of several tasks, each once, or nothing was compared on one of them.
+    Limits have to hold on each task; costs are means over the tasks. Return None if the answers are
+    not about several tasks, each of them once, or if nothing was compared on one of them.
     """
     tasks = tuple(task for answer in answers for task in answer.tasks)
     parts = [answer.evidence for answer in answers if isinstance(answer.evidence, TrialEvidence)]
@@ -133,7 +155,7 @@ def choose_across_tasks(answers: Sequence[Answer]) -> Answer | None:
 
 
 def decide(answer: Answer) -> Answer:
-    """Return an answer with what its evidence says of each candidate, and the one that is chosen."""
+    """Return an answer with what its evidence says about each candidate, and with the chosen one."""
     evidence, constraints = answer.evidence, answer.constraints
     allowed = [c.place for c in answer.candidates if c.allowed and c.place is not None]
     if evidence is None or not allowed:
@@ -153,14 +175,14 @@ def decide(answer: Answer) -> Answer:
     ]
     chosen = pick([c for c in known if c.allowed], constraints)
     assert chosen.place is not None
-    told = [
+    with_gaps = [
         replace(candidate, gap=evidence.gap(candidate.place, chosen.place))
         if candidate.place is not None
         else candidate
         for candidate in known
     ]
     found = replace(
-        answer, candidates=tuple(told), chosen=next(c for c in told if c.place == chosen.place)
+        answer, candidates=tuple(with_gaps), chosen=next(c for c in with_gaps if c.place == chosen.place)
     )
     return replace(found, basis=_basis(found))
 
@@ -176,7 +198,8 @@ def _basis(answer: Answer) -> Basis:
 def pick(allowed: Sequence[Candidate], constraints: Constraints) -> Candidate:
     """Return the cheapest allowed method that is proved to be within the margin, else the likeliest.
 
-    Of equally likely ones the cheapest; where chance cannot be told, the highest score.
+    Among equally likely methods it is the cheapest. If no probability is known, it is the method
+    with the highest score.
     """
 
     def cost(candidate: Candidate) -> tuple[float, float]:
@@ -198,9 +221,21 @@ def pick(allowed: Sequence[Candidate], constraints: Constraints) -> Candidate:
 
 
 def within(draws: Floats | None, allowed: Sequence[int], margin: float) -> dict[int, float]:
-    """Return how probable it is that each allowed method is within the margin of the best of them.
+    """Return the probability that each allowed method is within the margin of the best of them.
 
-    draws: of the true scores, shape (draws, methods). Nothing where there are none.
+    Parameters
+    ----------
+    draws
+        Draws of the true scores, shape (draws, methods); None if there are none.
+    allowed
+        Places of the allowed methods.
+    margin
+        A fraction.
+
+    Returns
+    -------
+    dict
+        Probabilities by place; empty without draws.
     """
     if draws is None:
         return {}
@@ -209,10 +244,7 @@ def within(draws: Floats | None, allowed: Sequence[int], margin: float) -> dict[
 
 
 def _proved_margin(evidence: Evidence, place: int, allowed: Sequence[int]) -> float | None:
-    """Return the smallest margin within which a method is proved to be of the best allowed one.
-
-    None where nothing can be proved, or no other is allowed.
-    """
+    """Return the smallest margin that a method is proved to be within; None if there is none."""
     others = [other for other in allowed if other != place]
     if not others or not all(evidence.proves(place, other) for other in others):
         return None
@@ -223,7 +255,7 @@ def _proved_margin(evidence: Evidence, place: int, allowed: Sequence[int]) -> fl
 
 
 def _on_frontier(answer: Answer) -> dict[str, float]:
-    """Return how probable each compared candidate of known cost is to be on the frontier."""
+    """Return by method the probability of being on the frontier, for candidates of known cost."""
     draws = answer.evidence.draws if answer.evidence is not None else None
     by = answer.constraints.by
     known = [(c, c.place, c.costs[by]) for c in answer.candidates if c.place is not None]

@@ -125,18 +125,20 @@ COSTS: Mapping[str, Cost] = {
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Constraints:
-    """Under which a method is chosen.
-
-    by: the cost, one of `COSTS`, that is to be small. margin: the score, as a fraction, that may be
-    given up for it. limits: by the names of `COSTS`, in the unit of the row's key.
-    """
+    """The conditions that a method is chosen under."""
 
     by: str = "time"
+    """The cost to minimise, one of `COSTS`."""
+
     margin: float = MARGIN
+    """The score, as a fraction, that may be given up for a lower cost."""
+
     limits: Mapping[str, float] = field(default_factory=dict)
+    """Upper limits by the names of `COSTS`, in the unit that `Cost.limited` returns."""
 
     @property
     def cost(self) -> Cost:
+        """Return the cost to minimise."""
         return COSTS[self.by]
 
 
@@ -152,7 +154,27 @@ def read_constraints(
 ) -> Constraints:
     """Read constraints as people write them: ``6GB``, ``1%``, ``5MB``, ``20ms``, ``10m``.
 
-    Raises StudyError, which names the option and how to write it.
+    Parameters
+    ----------
+    max_memory
+        Limit on peak memory of training, such as ``6GB``.
+    max_trainable
+        Limit on the trainable share of the adapted model's parameters, such as ``1%``.
+    max_adapter_size
+        Limit on the size of the saved adapter, such as ``5MB``.
+    max_latency
+        Limit on the latency of one example, such as ``20ms``.
+    max_train_time
+        Limit on the training time of one trial, such as ``10m``.
+    by
+        The cost to minimise, one of `COSTS`.
+    margin
+        The score that may be given up for a lower cost, in points.
+
+    Raises
+    ------
+    StudyError
+        If an option cannot be read; the message says how to write it.
     """
     if by not in COSTS:
         raise StudyError(f"--by: {unknown('cost', by, COSTS)}")

@@ -1,7 +1,7 @@
-"""Evidence: what the final trials of several methods say of their true scores, together.
+"""What the final trials of several methods say about their true scores, together.
 
-Methods are held against each other on the seeds that all of them ran, and on the test examples,
-so that whatever makes a seed or an example easy for all drops out of their differences.
+Methods are compared on the seeds that all of them ran and on the same test examples. Whatever makes
+a seed or an example easy for all methods cancels in their differences.
 """
 
 from __future__ import annotations
@@ -26,12 +26,15 @@ from whichpeft.analysis.statistics.random_effects import (
 from whichpeft.analysis.verdicts import by_seed
 from whichpeft.metrics.metric import Floats
 
-NO_GAP = Interval(0.0, 0.0, 0.0)  # of a method to itself
-DRAWS = 20_000  # so that a probability is known to within half a point
+NO_GAP = Interval(0.0, 0.0, 0.0)
+"""The gap of a method to itself."""
+
+DRAWS = 20_000
+"""Number of draws, which gives probabilities to within half a point."""
 
 
 class Evidence(Protocol):
-    """What is known of several methods' true scores; methods are told by their place."""
+    """What is known about the true scores of several methods, which are named by their place."""
 
     @property
     def means(self) -> Floats:
@@ -40,16 +43,16 @@ class Evidence(Protocol):
 
     @property
     def draws(self) -> Floats | None:
-        """Draws of the true scores, shape (draws, methods); None where chance cannot be told of all."""
+        """Draws of the true scores, shape (draws, methods); None if an error cannot be estimated."""
         ...
 
     @property
     def fewest_seeds(self) -> int:
-        """How many seeds there are at the least."""
+        """Lowest number of seeds."""
         ...
 
     def proves(self, method: int, other: int) -> bool:
-        """Whether anything can be proved of a pair; see `VarianceComponents.has_error_estimate`."""
+        """Whether the error of a gap can be estimated (`VarianceComponents.has_error_estimate`)."""
         ...
 
     def gap(self, method: int, other: int, confidence: float = CONFIDENCE) -> Interval:
@@ -59,46 +62,54 @@ class Evidence(Protocol):
 
 @dataclass(frozen=True)
 class TrialEvidence:
-    """Evidence from the trials of one backbone on one task.
-
-    scores: shape (methods, seeds, examples); examples is 1 where only one score a seed is known, and
-    what is said then holds for this test set. seeds: those that all methods share.
-    """
+    """Evidence from the trials of one backbone on one task."""
 
     scores: Floats
+    """Scores as fractions, shape (methods, seeds, examples).
+
+    With only one score per seed there is one example, and conclusions hold for this test set.
+    """
+
     seeds: tuple[int, ...]
+    """The seeds that all methods share."""
+
     rng: np.random.Generator
+    """Draws the true scores."""
 
     @cached_property
     def means(self) -> Floats:
+        """Return the mean scores, shape (methods,)."""
         found: Floats = self.scores.mean(axis=(1, 2))
         return found
 
     @cached_property
     def draws(self) -> Floats | None:
+        """Return draws of the true scores, shape (draws, methods)."""
         if self.examples is None:
             pairs = combinations(range(len(self.scores)), 2)
             if len(self.seeds) < 2 or not all(self.proves(*pair) for pair in pairs):
                 return None
-            # Two equal examples differ in nothing, which leaves the seeds' part of the draws alone.
+            # Two equal examples do not differ, so the draws contain the variation of seeds alone.
             return draw_scores(np.repeat(self.scores, 2, axis=2), rng=self.rng, draws=DRAWS)
         return draw_scores(self.scores, rng=self.rng, draws=DRAWS)
 
     @property
     def fewest_seeds(self) -> int:
+        """Return the number of seeds."""
         return len(self.seeds)
 
     def proves(self, method: int, other: int) -> bool:
+        """Return whether the error of a gap can be estimated."""
         return self.effects(method, other).has_error_estimate
 
     @property
     def examples(self) -> int | None:
-        """Return the number of test examples; None where scores are not known by example."""
+        """Return the number of test examples; None if scores are not known by example."""
         count = self.scores.shape[2]
         return count if count > 1 else None
 
     def effects(self, method: int, other: int) -> VarianceComponents:
-        """Return the differences of two methods' scores, taken apart."""
+        """Return the variance components of the differences of two methods' scores."""
         if (method, other) not in self._known:
             differences = self.scores[method] - self.scores[other]
             self._known[method, other] = (
@@ -113,6 +124,7 @@ class TrialEvidence:
         return {}
 
     def gap(self, method: int, other: int, confidence: float = CONFIDENCE) -> Interval:
+        """Return how much higher `method` scores than `other`, with its two-sided interval."""
         if method == other:
             return NO_GAP
         return self.effects(method, other).interval(confidence)
@@ -120,24 +132,31 @@ class TrialEvidence:
 
 @dataclass(frozen=True)
 class EvidenceAcrossTasks:
-    """Evidence on the mean score over tasks: what is drawn for each adds up.
+    """Evidence on the mean score over tasks.
 
-    places: of the methods in each task's evidence, in one order. Gaps rest on each task's own
-    differences of the two methods, as those on one task do, and not on `draws` of all methods.
+    Gaps rest on each task's own differences of the two methods, as they do for one task, and not on
+    `draws` of all methods.
     """
 
     tasks: tuple[TrialEvidence, ...]
+    """The evidence on each task."""
+
     places: Sequence[Sequence[int]]
+    """The methods' places in the evidence of each task, in one order."""
+
     rng: np.random.Generator
+    """Draws the errors of gaps."""
 
     @cached_property
     def means(self) -> Floats:
+        """Return the mean scores over the tasks, shape (methods,)."""
         own = [task.means[list(p)] for task, p in zip(self.tasks, self.places, strict=True)]
         found: Floats = np.mean(own, axis=0)
         return found
 
     @cached_property
     def draws(self) -> Floats | None:
+        """Return draws of the true mean scores, shape (draws, methods)."""
         drawn = [
             task.draws[:, list(p)]
             for task, p in zip(self.tasks, self.places, strict=True)
@@ -150,19 +169,22 @@ class EvidenceAcrossTasks:
 
     @property
     def fewest_seeds(self) -> int:
+        """Return the lowest number of seeds of a task."""
         return min(task.fewest_seeds for task in self.tasks)
 
     def proves(self, method: int, other: int) -> bool:
+        """Return whether the error of a gap can be estimated on every task."""
         return all(effects.has_error_estimate for effects in self.effects(method, other))
 
     def effects(self, method: int, other: int) -> list[VarianceComponents]:
-        """Return the differences of two methods' scores on each task, taken apart."""
+        """Return the variance components of the differences of two methods' scores on each task."""
         return [
             task.effects(places[method], places[other])
             for task, places in zip(self.tasks, self.places, strict=True)
         ]
 
     def gap(self, method: int, other: int, confidence: float = CONFIDENCE) -> Interval:
+        """Return how much higher `method` scores than `other`, with its two-sided interval."""
         if method == other:
             return NO_GAP
         mean = float(self.means[method] - self.means[other])
@@ -178,16 +200,16 @@ class EvidenceAcrossTasks:
         return Interval(mean, float(low), float(high))
 
     def _half_width(self, method: int, other: int, confidence: float) -> float | None:
-        """Return how far a gap may be off; None where chance cannot be told on a task."""
-        asked = method, other, confidence
-        if asked not in self._half_widths:
+        """Return half the width of a gap's interval; None if the error of a task cannot be estimated."""
+        key = method, other, confidence
+        if key not in self._half_widths:
             own = self.effects(method, other)
             half = None
             if all(effects.interval().low is not None for effects in own):
                 drawn = [e.errors(draws) for e, draws in zip(own, self._standard, strict=True)]
                 half = float(np.quantile(np.abs(np.mean(drawn, axis=0)), confidence))
-            self._half_widths[asked] = half
-        return self._half_widths[asked]
+            self._half_widths[key] = half
+        return self._half_widths[key]
 
     @cached_property
     def _half_widths(self) -> dict[tuple[int, int, float], float | None]:
@@ -195,7 +217,7 @@ class EvidenceAcrossTasks:
 
     @cached_property
     def _standard(self) -> list[tuple[Floats, Floats]]:
-        """Draw each task's two noises in units of their size, once for all pairs: they differ in it."""
+        """Draw both noises of each task in units of their size, once for all pairs of methods."""
         degrees = [task.effects(0, 1).degrees for task in self.tasks]
         return [
             (self.rng.standard_t(seeds, DRAWS), self.rng.standard_t(examples, DRAWS))
@@ -206,10 +228,10 @@ class EvidenceAcrossTasks:
 def gather(
     methods: Sequence[MethodRecords], scores: ScoresByExample, *, rng: np.random.Generator
 ) -> TrialEvidence | None:
-    """Gather the final trials of methods, at least one, on the seeds that all of them completed.
+    """Gather the final trials of at least one method on the seeds that all methods completed.
 
-    Scores are known by example where every trial left its predictions; else one a seed is. None
-    where no seed is shared.
+    Scores are known by example if every trial left its predictions; otherwise there is one score
+    per seed. Return None if the methods share no seed.
     """
     own = [{record.trial.seed: record for record in kept.completed} for kept in methods]
     seeds = tuple(sorted(set.intersection(*(set(found) for found in own))))

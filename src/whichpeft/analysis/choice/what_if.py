@@ -1,4 +1,4 @@
-"""What would change a choice: another margin, another limit, more data. Sentences for a reader."""
+"""What would change a choice, in sentences: another margin, another limit, more data."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from whichpeft.analysis.choice.constraints import COSTS
 from whichpeft.analysis.choice.evidence import TrialEvidence
 from whichpeft.analysis.statistics.gap import LEVEL
 from whichpeft.analysis.statistics.power import what_proves
-from whichpeft.units import points
+from whichpeft.units import join_words, points
 
 _MOST_EXCLUDED = 3
 _MOST_NAMED = 3
-_WIDEST = 0.10  # a margin beyond that is no advice
+_WIDEST = 0.10  # wider margins are not suggested
 
 
 def changes(answer: Answer) -> list[str]:
-    """Return what would change an answer, a sentence each."""
+    """Return what would change an answer, in sentences."""
     found = [_still_open(answer), _wider_margin(answer), *_limits(answer), _more_data(answer)]
     return [sentence for sentence in found if sentence is not None]
 
 
 def caveats(answer: Answer) -> list[str]:
-    """Return what a reader has to know of an answer, a sentence each."""
+    """Return what a reader should know about an answer, in sentences."""
     if answer.chosen is None:
         return []
     found = [_untuned(answer), _seeds(answer), _no_examples(answer), caveat_nothing(answer)]
@@ -33,12 +33,9 @@ def caveats(answer: Answer) -> list[str]:
 
 
 def open_names(answer: Answer) -> str:
-    """Name the methods of which too little is known to choose or to rule them out."""
+    """Name the methods that are neither allowed nor ruled out, because something is unknown."""
     names = [candidate.method for candidate in answer.still_open]
-    more = len(names) - _MOST_NAMED
-    if more > 1:
-        return f"{', '.join(names[:_MOST_NAMED])} and {more} more"
-    return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))
+    return join_words(names, most=_MOST_NAMED)
 
 
 def _still_open(answer: Answer) -> str | None:
@@ -46,13 +43,13 @@ def _still_open(answer: Answer) -> str | None:
         return None
     are = "is" if len(answer.still_open) == 1 else "are"
     return (
-        f"{open_names(answer)} {are} not finished or not measured alike and may be the better choice: "
-        "`whichpeft run` goes on with the study, `whichpeft check` says what is in the way."
+        f"{open_names(answer)} {are} not complete or not comparable and may be the better choice: "
+        "`whichpeft run` resumes the study, `whichpeft check` says what is missing."
     )
 
 
 def _wider_margin(answer: Answer) -> str | None:
-    """Say at which margin a cheaper method would be chosen, or any would be proved."""
+    """Name the margin at which a cheaper method would be chosen, or any method would be proved."""
     chosen, constraints = answer.chosen, answer.constraints
     if chosen is None:
         return None
@@ -60,10 +57,10 @@ def _wider_margin(answer: Answer) -> str | None:
     wider = [margin for c, margin in known if margin > constraints.margin and _cheaper(c, answer)]
     if not wider or min(wider) > _WIDEST:
         return None
-    # Up to the next tenth of a point, so that the margin shown is one that does it.
+    # Rounded up to a tenth of a point, so that the margin shown is wide enough.
     margin = math.ceil(1000 * min(wider) - 1e-9) / 1000
     other = pick(answer.allowed, replace(constraints, margin=margin))
-    others = "those that are finished" if answer.still_open else "every other allowed method"
+    others = "all complete methods" if answer.still_open else "every other allowed method"
     then = f"is proved to be within that of {others}"
     if answer.within_margin:
         then = f"is chosen: {_saves(other, answer)}"
@@ -71,7 +68,7 @@ def _wider_margin(answer: Answer) -> str | None:
 
 
 def _cheaper(candidate: Candidate, answer: Answer) -> bool:
-    """Whether a candidate would be preferred to a proved one; where none is, any would."""
+    """Whether a candidate would be preferred to the chosen one; any would if that is not proved."""
     by = answer.constraints.by
     if not answer.within_margin or answer.chosen is None:
         return True
@@ -89,7 +86,7 @@ def _saves(other: Candidate, answer: Answer) -> str:
 
 
 def _limits(answer: Answer) -> list[str]:
-    """Name the methods that a limit alone excludes and that scored higher than the chosen one."""
+    """Name the methods that only limits exclude and that scored higher than the chosen one."""
     found = []
     for candidate in answer.candidates:
         if candidate.over and len(candidate.over) == len(candidate.excluded):
@@ -114,11 +111,11 @@ def _limit(candidate: Candidate, answer: Answer) -> str:
 
 
 def _more_data(answer: Answer) -> str | None:
-    """Say what would prove a best bet, by the method that is hardest to tell it from."""
+    """Estimate the data that would prove a best bet, for the methods that are not ruled out yet."""
     chosen, evidence, margin = answer.chosen, answer.evidence, answer.constraints.margin
     if chosen is None or chosen.place is None or answer.within_margin or len(answer.allowed) == 1:
         return None
-    if not isinstance(evidence, TrialEvidence) or _untold(answer):
+    if not isinstance(evidence, TrialEvidence) or _without_error(answer):
         return None
     goal = f"prove {chosen.method} within {points(margin):.1f} points of every other allowed method"
     found = []
@@ -128,51 +125,51 @@ def _more_data(answer: Answer) -> str | None:
         if low is None or low < -margin:
             found.append(what_proves(evidence.effects(chosen.place, other.place), margin=margin))
     if any(needed.seeds is None and needed.examples is None for needed in found):
-        return f"No number of seeds or test examples within reach would {goal}."
+        return f"No feasible number of seeds or test examples would {goal}."
     seeds = max((needed.seeds or needed.seeds_for_examples or 0 for needed in found), default=0)
     examples = max((needed.examples or 0 for needed in found), default=0)
     if examples:
         return (
             f"About {examples:,} test examples with {seeds:,} seeds would {goal}; more seeds would not."
         )
-    return f"About {seeds:,} seeds would {goal}, if the scores stay as they are."
+    return f"About {seeds:,} seeds would {goal} if the scores do not change."
 
 
 def _untuned(answer: Answer) -> str | None:
     trained = [c for c in answer.candidates if c.trains and c.place is not None]
     if all(c.variant == "default" for c in trained):
         return (
-            "This holds for each method's default hyperparameters only: none was tuned "
-            "(`whichpeft run --tuning-trials 8` tunes all alike)."
+            "This holds only for each method's default hyperparameters: none was tuned "
+            "(`whichpeft run --tuning-trials 8` tunes every method)."
         )
     untuned = [
-        c.method if c.variant == "default" else f"{c.method} ({c.variant} alone)"
+        c.method if c.variant == "default" else f"{c.method} (only {c.variant})"
         for c in trained
         if c.variant != "tuned"
     ]
     if untuned:
-        return f"Not tuned, so held against tuned methods at their defaults: {', '.join(untuned)}."
+        return f"Compared with tuned methods at their default hyperparameters: {join_words(untuned)}."
     return None
 
 
 def _seeds(answer: Answer) -> str | None:
-    """Say where seeds cannot tell how much another seed would differ."""
-    untold = _untold(answer)
+    """Name the gaps whose variation between seeds cannot be estimated."""
+    without_error = _without_error(answer)
     if answer.evidence is not None and answer.evidence.fewest_seeds < 2:
         return (
-            "One seed cannot tell how much another seed would differ, so nothing is proved: "
-            "run at least 3."
+            "With one seed the variation between seeds is unknown, so nothing is proved: run at least 3."
         )
-    if untold and answer.chosen is not None:
+    if without_error and answer.chosen is not None:
         return (
-            f"The gap of {answer.chosen.method} to {', '.join(untold)} is the same on every seed and "
-            "not known by example, so nothing can be told of it: keep predictions or run more seeds."
+            f"The gap between {answer.chosen.method} and {join_words(without_error)} is the same on "
+            "every seed and not known by example, so its error is unknown: keep predictions or run more "
+            "seeds."
         )
     return None
 
 
-def _untold(answer: Answer) -> list[str]:
-    """Return the allowed methods of whose gap to the chosen one nothing can be proved."""
+def _without_error(answer: Answer) -> list[str]:
+    """Return the allowed methods whose gap to the chosen one has no error estimate."""
     chosen, evidence = answer.chosen, answer.evidence
     if evidence is None or chosen is None or chosen.place is None:
         return []
@@ -190,17 +187,17 @@ def _no_examples(answer: Answer) -> str | None:
     if not isinstance(evidence, TrialEvidence) or evidence.examples is not None:
         return None
     return (
-        "Scores are known by seed and not by example, so what is said holds for this test set, "
+        "Scores are known by seed and not by example, so this answer holds for this test set, "
         "not for another."
     )
 
 
 def caveat_nothing(answer: Answer) -> str | None:
-    """Say where the chosen method is not proved better than what trains nothing."""
+    """Return a warning if the chosen method is not proved better than one that trains nothing."""
     for candidate in answer.candidates:
         if candidate.trains or candidate.place is None:
             continue
         if candidate.gap.high is None or candidate.gap.high >= 0:
             name = answer.chosen.method if answer.chosen is not None else ""
-            return f"{name} is not proved better than {candidate.method}, no training at all."
+            return f"{name} is not proved better than {candidate.method}, which trains nothing."
     return None
