@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -84,3 +87,30 @@ def test_an_unknown_key_of_a_study_file_is_followed_by_the_keys(tmp_path: Path) 
     path.write_text("backbones: [minilm]\nmethods: [full]\nxyzzy: 1\n")
     with pytest.raises(WhichpeftError, match=r"unknown key 'xyzzy'; the keys are name, backbones, "):
         load_study(path)
+
+
+FAILING = """
+import logging, sys
+from whichpeft.cli import app
+from whichpeft.planning import probing
+
+def broken(*arguments, **keywords):
+    raise ZeroDivisionError("a bug, with hf_" + 20 * "x")
+
+probing.build_meta_model = broken
+sys.argv = ["whichpeft", "plan", "--backbone", "minilm", "--method", "lora", "--length", "8"]
+app.main()
+"""
+
+
+@pytest.mark.parametrize("debug", ["0", "1"])
+def test_handled_errors_are_shown_for_debugging_only(debug: str) -> None:
+    environment = os.environ | {"WHICHPEFT_DEBUG": debug}
+    command = [sys.executable, "-c", FAILING]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    assert done.returncode == 0, done.stderr
+    assert "lora is refused: a bug, with" in done.stdout
+    shown = "ZeroDivisionError: a bug, with [secret]" in done.stderr
+    assert shown == ("whichpeft.planning.probing: " in done.stderr) == (debug == "1")
+    assert ("Traceback" in done.stderr) == (debug == "1")
+    assert "hf_x" not in done.stderr

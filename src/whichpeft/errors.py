@@ -84,6 +84,26 @@ def without_secrets(text: str) -> str:
     return _TOKEN.sub("[secret]", text)
 
 
+def show_debug_log() -> None:
+    """Show the package's debug log on standard error if the environment variable WHICHPEFT_DEBUG is 1.
+
+    The log has the tracebacks of errors that are handled, such as those of a cost estimate.
+    """
+    if os.environ.get("WHICHPEFT_DEBUG") != "1":
+        return
+    import logging  # the command line starts faster without it
+
+    class WithoutSecrets(logging.Formatter):
+        def format(self, record: logging.LogRecord) -> str:
+            return without_secrets(super().format(record))
+
+    handler = logging.StreamHandler()
+    handler.setFormatter(WithoutSecrets("%(name)s: %(message)s"))
+    logger = logging.getLogger("whichpeft")
+    logger.handlers[:] = [handler]  # one, however often this is called
+    logger.setLevel(logging.DEBUG)
+
+
 def unknown(kind: str, value: str, known: Iterable[str], *, fix: str | None = None) -> str:
     """Write the message for a value that is not one of the known ones.
 

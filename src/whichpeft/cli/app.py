@@ -18,7 +18,7 @@ from whichpeft.cli.compare import compare_folders
 from whichpeft.cli.output import check_format
 from whichpeft.cli.plan import plan
 from whichpeft.cli.run import SOME_FAILED, run
-from whichpeft.errors import RecordError, RequestError, StudyError, without_secrets
+from whichpeft.errors import RecordError, RequestError, StudyError, show_debug_log, without_secrets
 
 _CANNOT_WRITE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 _WRONG_PLACE = (errno.ENOENT, errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.EACCES, errno.EPERM)
@@ -36,6 +36,7 @@ app = typer.Typer(
 
 def main() -> None:
     """Run the command line; a wrong request is one line and exit code 2, a full disk one and 1."""
+    show_debug_log()
     try:
         app()
     except (RequestError, RecordError) as error:

@@ -26,7 +26,7 @@ _SHALLOW = 4  # up to here a whole model is as quick
 _ALIKE: dict[str, bool] = {}  # by configuration: every method asks
 _MOST = 1 << 20  # no batch is larger
 _TRIES = 20
-_LOG = logging.getLogger(__name__)
+_logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -166,7 +166,7 @@ def count_flops(query: CostQuery) -> float | None:
             except Unalike:
                 return _flops(query, (whole,))
     except Exception:  # a method that cannot work was refused before; this count stays unknown
-        _LOG.debug("cannot count the FLOPs of %s", query.method.name, exc_info=True)
+        _logger.debug("cannot count the FLOPs of %s", query.method.name, exc_info=True)
         return None
 
 
@@ -227,7 +227,7 @@ def _step(bench: FakeBench, batch: dict[str, Any]) -> Trace | None:
     try:
         return bench.step(batch)
     except Exception:  # of many kinds; the probe has found what works at all
-        _LOG.debug("cannot trace a step without weights", exc_info=True)
+        _logger.debug("cannot trace a step without weights", exc_info=True)
         return None
 
 

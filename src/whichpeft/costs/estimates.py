@@ -31,7 +31,7 @@ from whichpeft.tasks.no_task import NoTask
 if TYPE_CHECKING:
     import pandas as pd
 
-_LOG = logging.getLogger(__name__)
+_logger = logging.getLogger(__name__)
 _USUAL_LENGTH = 128
 _USUAL_WIDTH = 768
 
@@ -280,7 +280,7 @@ def _costs(query: CostQuery, terms: _Terms) -> Costs | None:
     except BackboneError:
         raise
     except Exception:  # a method that cannot work was refused before; its costs stay unknown
-        _LOG.debug("cannot estimate the costs of %s", query.method.name, exc_info=True)
+        _logger.debug("cannot estimate the costs of %s", query.method.name, exc_info=True)
         return None
 
 

@@ -19,6 +19,7 @@ from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any
 
 from whichpeft.engine.processes import beginning, end_with_parent, start_context
+from whichpeft.errors import show_debug_log
 from whichpeft.executors.observer import RunObserver
 from whichpeft.records import Outcome, Record, Setting
 
@@ -209,6 +210,7 @@ def _carry_out(job: Job, sender: Connection, environment: Mapping[str, str]) -> 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _preempt)
     end_with_parent()
+    show_debug_log()
     reported = 0.0
 
     def report(progress: Any) -> None:

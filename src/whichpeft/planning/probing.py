@@ -21,7 +21,7 @@ from whichpeft.tasks import Task
 if TYPE_CHECKING:
     import torch
 
-_LOG = logging.getLogger(__name__)
+_logger = logging.getLogger(__name__)
 _FEW_LAYERS = 2
 _SIZE, _LENGTH = 2, 8
 _LONGEST_REASON = 300
@@ -50,6 +50,7 @@ def probe(
     except RequestError:
         raise
     except Exception as error:  # whatever a library raises, the method does not work there
+        _logger.debug("%s cannot be applied to %s", method.name, backbone.name, exc_info=True)
         return None if needs_weights(error) else _reason(error)
     if not adapter.trains:
         return None
@@ -115,7 +116,7 @@ def _left_out(task: Task, backbone: Backbone, model: torch.nn.Module) -> str | N
     except torch.utils.checkpoint.CheckpointError as error:
         return f"gradient checkpointing breaks it: {_reason(error)}"
     except Exception:  # of many kinds, when tensors' content is read: the run will show it
-        _LOG.debug("gradient checkpointing could not be tried without weights", exc_info=True)
+        _logger.debug("gradient checkpointing could not be tried without weights", exc_info=True)
         return None
     missing = sorted(plain - recomputed)
     if not missing:
@@ -139,6 +140,7 @@ def _fault(task: Task, backbone: Backbone, model: torch.nn.Module) -> Exception 
         with torch.device("meta"), quiet_warnings():
             task.loss(model.train(), task.dummy_batch(backbone, _SIZE, _LENGTH))
     except Exception as error:
+        _logger.debug("the forward pass failed", exc_info=True)
         return error
     return None
 

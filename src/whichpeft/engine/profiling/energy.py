@@ -12,7 +12,7 @@ from pathlib import Path
 
 import torch
 
-_LOG = logging.getLogger(__name__)
+_logger = logging.getLogger(__name__)
 
 RAPL = Path("/sys/class/powercap")
 # What adds up to the machine's use: its packages and its memory. Cores are a part of a package, and
@@ -81,7 +81,7 @@ def find_counter(device: torch.device) -> RaplCounter | NvmlCounter | None:
             return NvmlCounter(device)
         return RaplCounter() if device.type == "cpu" else None
     except Exception:  # pynvml raises classes of its own, and none of them can be helped
-        _LOG.debug("no energy counter of %s can be read", device, exc_info=True)
+        _logger.debug("no energy counter of %s can be read", device, exc_info=True)
         return None
 
 

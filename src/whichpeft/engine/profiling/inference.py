@@ -23,7 +23,7 @@ from whichpeft.engine.profiling.timing_rounds import fact, quartiles, read_in_ro
 from whichpeft.records import Measurement
 from whichpeft.tasks import Array, Task
 
-_LOG = logging.getLogger(__name__)
+_logger = logging.getLogger(__name__)
 _SWITCHES = ("other", "default") * 3
 
 
@@ -147,7 +147,7 @@ def _switcher(job: Job, model: Any, folder: Path) -> Callable[[str], None] | Non
         model.set_adapter("other")
         model.set_adapter("default")
     except Exception:  # of many kinds, from tuners that hold one adapter only: they cannot switch
-        _LOG.debug("%s cannot switch between two adapters", job.method.name, exc_info=True)
+        _logger.debug("%s cannot switch between two adapters", job.method.name, exc_info=True)
         return None
     switch: Callable[[str], None] = model.set_adapter
     return switch
