@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.util
+import logging
 import os
 import signal
 import subprocess
@@ -10,20 +12,21 @@ import threading
 
 import pytest
 
+from whichpeft.engine import processes
 from whichpeft.engine.processes import beginning
 
 
 def begin(reached: list[bool]) -> None:
     with beginning():
-        # From outside: one of its own would be given to the thread that sends it.
+        # From outside: a signal that a process sends itself goes to the thread that sends it.
         subprocess.run(["kill", "-INT", str(os.getpid())], check=True)
         reached.append(True)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="sends a signal")
 @pytest.mark.parametrize("threads", [0, 1])
-def test_a_ctrl_c_while_a_process_begins_comes_afterwards(threads: int) -> None:
-    """Also where another thread is the one that the system gives it to."""
+def test_ctrl_c_during_a_process_start_arrives_afterwards(threads: int) -> None:
+    """Even if the system delivers it to another thread."""
     done = threading.Event()
     others = [threading.Thread(target=done.wait) for _ in range(threads)]
     for other in others:
@@ -39,3 +42,14 @@ def test_a_ctrl_c_while_a_process_begins_comes_afterwards(threads: int) -> None:
     assert reached == [True]
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
+
+
+def test_the_fork_server_preloads_only_modules_that_exist(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.DEBUG, processes.__name__):
+        found = processes._modelling_modules(["bert", "xlm-roberta", "no-such-family"])
+    assert found == [
+        "transformers.models.bert.modeling_bert",
+        "transformers.models.xlm_roberta.modeling_xlm_roberta",
+    ]
+    assert all(importlib.util.find_spec(name) for name in found)
+    assert "'no-such-family'" in caplog.text

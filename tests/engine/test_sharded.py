@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import signal
 import sys
@@ -12,8 +13,9 @@ import numpy as np
 import psutil
 import pytest
 
-from whichpeft.engine import Progress
+from whichpeft.engine import Progress, sharded_trial
 from whichpeft.engine.carry_out import carry_out
+from whichpeft.engine.processes import start_context
 
 linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks at the fork server")
 
@@ -96,6 +98,23 @@ def test_parameters_are_shares(make_job) -> None:  # type: ignore[no-untyped-def
     ):
         shard(model, group, torch.device("cpu"))
         assert all(isinstance(parameter, DTensor) for parameter in model.parameters())
+
+
+@linux
+def test_the_fork_server_of_ranks_preloads_the_models_code(  # type: ignore[no-untyped-def]
+    make_job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    preloaded: list[str] = []
+
+    def no_process() -> object:
+        raise InterruptedError
+
+    monkeypatch.setattr(start_context(), "set_forkserver_preload", preloaded.extend)
+    monkeypatch.setattr(sharded_trial, "start_context", no_process)
+    with pytest.raises(InterruptedError):
+        sharded_trial._start(make_job("full", shards=2), tmp_path / "meeting")
+    assert "transformers.models.bert.modeling_bert" in preloaded
+    assert all(importlib.util.find_spec(name) for name in preloaded)
 
 
 @linux

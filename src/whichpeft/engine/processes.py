@@ -1,20 +1,24 @@
-"""How a process of its own is started: forked from a server that only imports, where that is safe."""
+"""Starts processes: forked from a server that only imports, on systems that can fork safely."""
 
 from __future__ import annotations
 
 import contextlib
 import ctypes
+import importlib.util
+import logging
 import multiprocessing
 import signal
 import sys
 import threading
 import types
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 START = "forkserver" if sys.platform.startswith("linux") else "spawn"
 PRELOAD = "whichpeft.engine.preload"
 _PR_SET_PDEATHSIG = 1  # of Linux's prctl
+_LOG = logging.getLogger(__name__)
 
 
 def start_context() -> Any:
@@ -25,23 +29,43 @@ def start_context() -> Any:
 def start_server(families: Sequence[str] = ()) -> None:
     """Start the fork server, which imports in the background what trials need.
 
-    families: model types (``bert``) whose modelling code it should import too.
+    Parameters
+    ----------
+    families
+        Model types, such as ``bert``, whose modelling code it should import too.
     """
     if START == "forkserver":
         from multiprocessing import forkserver, resource_tracker
 
-        models = [f"transformers.models.{family}.modeling_{family}" for family in families]
-        start_context().set_forkserver_preload([PRELOAD, *models])
+        start_context().set_forkserver_preload([PRELOAD, *_modelling_modules(families)])
         resource_tracker.ensure_running()  # first, since starting it lets ctrl-C in again
         with beginning():
             forkserver.ensure_running()
 
 
-def end_with_parent() -> None:
-    """Have this process asked to end (SIGTERM) where the one it was forked from dies; on Linux.
+def _modelling_modules(families: Sequence[str]) -> list[str]:
+    """Return the modules of transformers that hold the families' modelling code.
 
-    A fork server ends with the process that started it, so that a trial whose run was killed does not
-    hold memory until it would next tell how far it is.
+    The fork server ignores modules that it cannot import, so names are checked here. The check looks at
+    files only: importing transformers takes longer than this process should wait.
+    """
+    spec = importlib.util.find_spec("transformers")
+    models = Path((spec and spec.origin) or "").parent / "models"
+    found = []
+    for family in families:
+        name = family.replace("-", "_")
+        if (models / name / f"modeling_{name}.py").is_file():
+            found.append(f"transformers.models.{name}.modeling_{name}")
+        else:
+            _LOG.debug("transformers has no modelling code for %r; each trial imports its own", family)
+    return found
+
+
+def end_with_parent() -> None:
+    """Ask the system to end this process (SIGTERM) when the one that it was forked from dies; on Linux.
+
+    A fork server ends with the process that started it. Without this, a trial whose run was killed would
+    hold its memory until it next reported its progress.
     """
     if sys.platform.startswith("linux"):
         with contextlib.suppress(OSError, AttributeError):
@@ -50,12 +74,12 @@ def end_with_parent() -> None:
 
 @contextlib.contextmanager
 def beginning() -> Iterator[None]:
-    """Keep a new process from importing the user's main script, and from ctrl-C.
+    """Keep a new process from importing the user's main script, and from receiving ctrl-C.
 
-    A trial needs nothing of the script, and one without an ``if __name__ == "__main__"`` would run
-    itself again in every trial. Ctrl-C reaches every process of a terminal; the one that started the
-    run decides, and gets what came meanwhile. The others inherit that it is held back, so that it finds
-    none of them without a handler, while it imports.
+    A trial does not need the script, and a script without ``if __name__ == "__main__"`` would run itself
+    again in every trial. Ctrl-C reaches every process of a terminal; the process that started the run
+    handles it, afterwards if it arrives in the meantime. New processes inherit the block, so ctrl-C
+    never finds one that is still importing and has no handler yet.
     """
     with _without_interrupts():
         main = sys.modules["__main__"]
@@ -68,18 +92,19 @@ def beginning() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _without_interrupts() -> Iterator[None]:
-    """Let a ctrl-C that comes meanwhile happen afterwards.
+    """Delay a ctrl-C that arrives in the meantime until afterwards.
 
-    It is held back for the processes that are started, which inherit what this thread blocks, and kept
-    for this one: where other threads run, the system gives it to one of those, and Python to this one.
+    The signal is blocked for the processes that are started, which inherit what this thread blocks, and
+    recorded for this one: with other threads running, the system delivers it to one of those, and Python
+    handles it in this one.
     """
     came: list[Any] = []
-    # Only the main thread may have handlers, and what is none of Python's could not be put back.
+    # Only the main thread may set handlers, and a handler that is not Python's could not be put back.
     ours = threading.current_thread() is threading.main_thread()
     handler = signal.getsignal(signal.SIGINT) if ours else None
-    if handler is not None:  # first of all and last of all, so that none can leave this half done
+    if handler is not None:  # first of all and last of all, so that a ctrl-C cannot leave this half done
         signal.signal(signal.SIGINT, lambda *what: came.append(what))
-    masks = hasattr(signal, "pthread_sigmask")  # Windows has none
+    masks = hasattr(signal, "pthread_sigmask")  # Windows does not have it
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT}) if masks else set()
     try:
         yield
