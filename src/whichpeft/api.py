@@ -1,4 +1,4 @@
-"""Runs a study from beginning to end; what `whichpeft.run` and the command share."""
+"""Runs, dry-runs and plans studies: what `whichpeft.run`, `whichpeft.plan` and the command share."""
 
 from __future__ import annotations
 
@@ -30,28 +30,28 @@ DEFAULT = Study(
     seeds=(0, 1, 2),
     budget=Budget(epochs=2, max_train=720, batch_size=16),
 )  # fmt: skip
-"""What `whichpeft run` does without arguments: the methods of the survey's notebook."""
+"""The study that `whichpeft run` runs without arguments: the methods of the survey's notebook."""
 
-# What is compared on images where no method is named: one of each kind that needs no tokens.
 IMAGE_METHODS = (
     "full", "head", "top-layers", "lora", "dora", "adalora", "ia3", "vera", "oft", "bitfit",
     "ln-tuning", "series-adapter", "parallel-adapter", "loreft", "zero-shot",
 )  # fmt: skip
+"""The default methods for images: one of each kind that needs no tokens."""
 
-# What is compared on a language model that generates text: the methods of the survey's table.
-WRITING_METHODS = (
+GENERATION_METHODS = (
     "prefix", "series-adapter", "parallel-adapter", "lora", "dora", "loreft", "full",
 )  # fmt: skip
+"""The default methods for a language model that generates text: those of the survey's table."""
 
 
-def usual_study(tasks: Sequence[str]) -> Study:
-    """Return what is run where tasks are named and nothing else: it suits what they hold."""
+def default_study(tasks: Sequence[str]) -> Study:
+    """Return the study for tasks that were named without anything else: it fits what they contain."""
     images = all(is_image_task(task) for task in tasks)
-    written = all(generates_text(task) for task in tasks)
+    generated = all(generates_text(task) for task in tasks)
     return Study(
         backbones=list(dict.fromkeys(default_backbone(task) for task in tasks)),
         tasks=tasks,
-        methods=IMAGE_METHODS if images else WRITING_METHODS if written else DEFAULT.methods,
+        methods=IMAGE_METHODS if images else GENERATION_METHODS if generated else DEFAULT.methods,
     )
 
 
@@ -69,22 +69,49 @@ def run(
     executor: str = "local",
     observer: RunObserver | None = None,
 ) -> Report:
-    """Run what is missing of a study in its folder and return the report.
+    """Run the trials of a study that its folder has no records of, and return the report.
 
-    out: the run folder; ``whichpeft-runs/<study name>`` where not given. jobs: trials side by
-    side on a CPU; as many as fit its cores and memory where not given. keep_adapters: leave what
-    each final trial trained under ``adapters/``, in PEFT's format where it is PEFT's. profile:
-    ``standard`` measures costs in a few seconds a method, ``thorough`` in about twenty, with narrower
-    quartiles. batch_trials: train so many trials of a method as one model; ``off`` none, ``auto`` where
-    it was measured to pay (never on a CPU). halve_micro_batch: try a trial that runs out of memory
-    again with half as many examples at once, in the same batches; its record says how many. serve: show
-    the page while it fills, on 127.0.0.1 only; the observer gets its address. executor: ``local``, or
-    ``ray`` for the cluster at ``RAY_ADDRESS``, else one that is started here. observer: of the run's
-    progress; a live display where not given. Writes ``report.html`` into the folder, and a model
-    card beside each adapter that is kept.
+    Also writes ``report.html`` into the folder. A trial that fails becomes a failed record and does not
+    raise.
 
-    Raises RequestError, with nothing run, where the request is wrong. A trial that fails becomes
-    a failed record and does not raise.
+    Parameters
+    ----------
+    study
+        The study; the one that ``whichpeft run`` runs without arguments by default.
+    out
+        The run folder; ``whichpeft-runs/<study name>`` by default.
+    jobs
+        How many trials run side by side on a CPU; by default as many as fit its cores and its memory.
+    device
+        ``auto``, ``cpu``, ``cuda`` or ``mps``.
+    keep_adapters
+        Whether to keep what each final trial trained in ``adapters/``, with a model card. An adapter of
+        PEFT is in PEFT's format.
+    profile
+        ``standard`` measures costs in a few seconds per method; ``thorough`` takes about twenty and
+        gives narrower quartiles.
+    batch_trials
+        How many trials of a method train as one model. ``off`` trains them one by one; ``auto`` trains
+        them together if that was measured to be faster, and never on a CPU.
+    halve_micro_batch
+        Whether to try a trial that runs out of memory again with half as many examples at a time, in the
+        same batches. Its record contains the number.
+    serve
+        Whether to serve the page while it fills, on 127.0.0.1 only; the observer gets its address.
+    executor
+        ``local``, or ``ray`` for the cluster at ``RAY_ADDRESS``, or one that is started on this machine.
+    observer
+        Follows the run's progress; a live display by default.
+
+    Returns
+    -------
+    Report
+        The report on all records of the folder.
+
+    Raises
+    ------
+    RequestError
+        If the request is wrong; nothing has been run then.
     """
     from whichpeft.engine.profile_budget import find_profile_budget
     from whichpeft.executors import make_executor
@@ -94,25 +121,25 @@ def run(
 
     profile_budget = find_profile_budget(profile)
     batch = check_batch_trials(str(batch_trials))
-    where = make_executor(executor, device=device, jobs=jobs)
+    chosen = make_executor(executor, device=device, jobs=jobs)
     request = check_request(study, folder_of(study, out), jobs)
     with (
         tempfile.TemporaryDirectory(prefix="whichpeft-") as scratch,
-        contextlib.nullcontext(observer) if observer is not None else LiveDisplay() as told,
-        contextlib.closing(where),
-        contextlib.ExitStack() as beside,
+        contextlib.nullcontext(observer) if observer is not None else LiveDisplay() as follower,
+        contextlib.closing(chosen),
+        contextlib.ExitStack() as stack,
     ):
         if serve:
             from whichpeft.running.live_page import LivePage
 
-            live = beside.enter_context(LivePage(request.store.folder))
-            told.notify(f"live page: {live.address}")
-            told = live.followed_by(told)
+            page = stack.enter_context(LivePage(request.store.folder))
+            follower.notify(f"live page: {page.address}")
+            follower = page.followed_by(follower)
         run_study(
             request,
             Path(scratch),
-            executor=where,
-            observer=told,
+            executor=chosen,
+            observer=follower,
             keep_adapters=keep_adapters,
             profile_budget=profile_budget,
             batch_trials=batch,
@@ -137,10 +164,10 @@ def dry_run(
     batch_trials: str | int = "auto",
     executor: str = "local",
 ) -> DryRun:
-    """Say which trials `run` would run and how long it would take, from a few timed steps.
+    """Return which trials `run` would run, and how long they would take by a few timed steps.
 
-    The time is that of trials one by one; `batch_trials` is checked as `run` does. Raises RequestError
-    where the request is wrong. Writes nothing.
+    Takes the parameters of `run`. The time assumes that trials train one by one; `batch_trials` is only
+    checked. Writes nothing. Raises RequestError if the request is wrong.
     """
     from whichpeft.engine.profile_budget import find_profile_budget
     from whichpeft.executors import make_executor
@@ -148,10 +175,10 @@ def dry_run(
 
     profile_budget = find_profile_budget(profile)
     check_batch_trials(str(batch_trials))
-    where = make_executor(executor, device=device, jobs=jobs)
+    chosen = make_executor(executor, device=device, jobs=jobs)
     request = check_request(study, folder_of(study, out), jobs)
-    with tempfile.TemporaryDirectory(prefix="whichpeft-") as scratch, contextlib.closing(where):
-        return make_dry_run(request, Path(scratch), where, profile_budget=profile_budget)
+    with tempfile.TemporaryDirectory(prefix="whichpeft-") as scratch, contextlib.closing(chosen):
+        return make_dry_run(request, Path(scratch), chosen, profile_budget=profile_budget)
 
 
 def plan(
@@ -162,14 +189,34 @@ def plan(
     speed: float | str | None = None,
     device: str = "auto",
 ) -> Estimates:
-    """Say what each method of a study would cost, from the backbone's configuration alone.
+    """Estimate what each method of a study would cost, from the backbone's configuration alone.
 
-    A study without tasks is planned without a head. length: of an example; that of the task's
-    longest training example where not given, else 128 or what the backbone takes. memory: of the
-    device, in bytes or as ``24GB``. speed: that the device sustains, in FLOP/s or as ``80TFLOPS``;
-    measured on this machine where not given. device: auto, cpu, cuda or mps; it need not be here.
+    Trains nothing and writes nothing. A study without tasks is planned without a head.
 
-    Raises RequestError where the request is wrong. Nothing is trained and nothing is written.
+    Parameters
+    ----------
+    study
+        The study to plan.
+    length
+        Tokens per example. By default those of the task's longest training example; without a task 128,
+        or what the backbone can read if that is less.
+    memory
+        Memory of the device, in bytes or as ``24GB``.
+    speed
+        FLOP/s that the device sustains, as a number or as ``80TFLOPS``; by default as measured on this
+        machine.
+    device
+        ``auto``, ``cpu``, ``cuda`` or ``mps``. This machine does not need to have it.
+
+    Returns
+    -------
+    Estimates
+        One row per method.
+
+    Raises
+    ------
+    RequestError
+        If the request is wrong.
     """
     from whichpeft.costs.estimates import make_estimates
     from whichpeft.units import parse_bytes, parse_speed
@@ -184,12 +231,12 @@ def plan(
 
 
 def folder_of(study: Study, out: Path | str | None) -> Path:
-    """Return the folder a study runs in. Raises StudyError where its name would lead elsewhere."""
+    """Return the folder that a study runs in. Raises StudyError if its name is not a folder's name."""
     if out is not None:
         return Path(out)
     if study.name in (".", "..") or any(char in study.name for char in "/\\:\0"):
         raise StudyError(
-            f"study {study.name!r}: a name without / \\ : becomes a folder in whichpeft-runs; "
-            "change it, or name the folder with --out"
+            f"study {study.name!r}: the name becomes a folder in whichpeft-runs, so it cannot contain "
+            "/ \\ or :; change it, or name the folder with --out"
         )
     return Path("whichpeft-runs", study.name or "unnamed")

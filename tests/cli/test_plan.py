@@ -223,7 +223,7 @@ def test_the_methods_of_the_survey_are_planned_without_data(rows: Any) -> None:
     for row in found:
         assert row["training_memory_bytes"] > 2 * 6_738_415_616
         assert row["train_seconds"] > 3_600
-    usual = wp.api.usual_study(["commonsense"])
+    usual = wp.api.default_study(["commonsense"])
     assert {method.partition(":")[0] for method in usual.methods} == {
         method.partition(":")[0] for method in SURVEY
     }

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from whichpeft.api import DEFAULT, IMAGE_METHODS, usual_study
+from whichpeft.api import DEFAULT, IMAGE_METHODS, default_study
 from whichpeft.methods import resolve_method
 
 from ..forks import Forks
@@ -22,13 +22,13 @@ def whichpeft(forks: Forks, *arguments: str, folder: Path) -> str:
 
 
 def test_a_task_alone_is_run_with_what_suits_it(shapes: Path) -> None:
-    digits = usual_study(["digits"])
+    digits = default_study(["digits"])
     assert digits.backbones == ("digits-vit",)
     assert digits.name == "digits-digits-vit"
     assert digits.methods == IMAGE_METHODS
-    assert usual_study([str(shapes)]).methods == IMAGE_METHODS
-    assert usual_study(["stdlib-docs"]).methods == DEFAULT.methods
-    assert usual_study(["stdlib-docs", "digits"]).backbones == ("minilm", "digits-vit")
+    assert default_study([str(shapes)]).methods == IMAGE_METHODS
+    assert default_study(["stdlib-docs"]).methods == DEFAULT.methods
+    assert default_study(["stdlib-docs", "digits"]).backbones == ("minilm", "digits-vit")
 
 
 def test_at_least_ten_methods_are_compared_on_images() -> None:

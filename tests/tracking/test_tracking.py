@@ -86,7 +86,7 @@ def test_a_tracker_that_fails_is_said_once_and_left_alone(
     found.send(record, CURVE)
     found.send(record, CURVE)
     (line,) = said
-    assert line.startswith("tensorboard failed and gets no more of this run")
+    assert line.startswith("tensorboard failed and is disabled for the rest of this run")
 
 
 def test_tensorboard_shows_what_was_sent(record: Record, tmp_path: Path) -> None:

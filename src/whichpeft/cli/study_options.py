@@ -15,24 +15,24 @@ def study_to_run(
     path: Path | None, *, task: Sequence[str] | None, backbone: Sequence[str] | None
 ) -> Study:
     """Return the study of a file, else what suits the tasks named, else the default one."""
-    from whichpeft.api import DEFAULT, usual_study
+    from whichpeft.api import DEFAULT, default_study
 
     if path is not None:
         return _read(path)
     if task:
-        return usual_study(task)
+        return default_study(task)
     # The default study's small budget is its own; other backbones get a study's usual one.
     return dataclasses.replace(DEFAULT, budget=Budget()) if backbone else DEFAULT
 
 
 def study_to_plan(path: Path | None, *, task: Sequence[str] | None) -> Study:
     """Return the study of a file, else what suits the tasks named, else the default without a task."""
-    from whichpeft.api import DEFAULT, usual_study
+    from whichpeft.api import DEFAULT, default_study
 
     if path is not None:
         return _read(path)
     if task:
-        return usual_study(task)
+        return default_study(task)
     return dataclasses.replace(DEFAULT, name="plan", tasks=(), budget=Budget())
 
 

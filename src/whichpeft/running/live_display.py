@@ -1,4 +1,4 @@
-"""The live display of a run; plain lines where the output is no terminal, and in a notebook."""
+"""The live display of a run; plain lines if the output is not a terminal, and in notebooks."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _TITLES = {
 
 
 class LiveDisplay:
-    """Shows trials done, running and left, with a time estimate. Use as a context manager."""
+    """Shows trials done, running and left, with an estimate of the time left. A context manager."""
 
     def __init__(self, console: Console | None = None) -> None:
         self.console = console or Console(stderr=True)
@@ -75,11 +75,11 @@ class LiveDisplay:
         stage.ended += 1
         record = result.record
         stage.spent += record.value("total_seconds") or 0.0
-        stage.foreseen += self._estimates.get(job.trial.fingerprint, 0.0)
+        stage.expected_of_ended += self._estimates.get(job.trial.fingerprint, 0.0)
         failed = record.outcome.status == "failed"
         if failed:
-            where = f" in {record.outcome.phase}" if record.outcome.phase else ""
-            self.notify(f"failed{where}: {describe(job)}: {record.outcome.reason}")
+            phase = f" in {record.outcome.phase}" if record.outcome.phase else ""
+            self.notify(f"failed{phase}: {describe(job)}: {record.outcome.reason}")
         elif self._plain:
             left = self._left()
             rest = f", about {show_seconds(left)} left" if left is not None else ""
@@ -89,7 +89,7 @@ class LiveDisplay:
         self.console.print(Text(line), soft_wrap=self._plain)
 
     def _left(self) -> float | None:
-        """Estimate the seconds left in this stage, or None where nothing is known."""
+        """Estimate the seconds left in this stage; None if nothing is known."""
         stage = self._stage
         if stage.name == "profile":
             expected = stage.expected / stage.count if stage.count else 0.0
@@ -97,14 +97,14 @@ class LiveDisplay:
             return mean * (stage.count - stage.ended)
         if not stage.expected:
             return None
-        # Trials beside each other are slower than the profile alone: correct by what was seen.
-        drift = stage.spent / stage.foreseen if stage.foreseen else 1.0
-        under_way = sum(
+        # Trials side by side are slower than the profile was; correct for that by those that have ended.
+        drift = stage.spent / stage.expected_of_ended if stage.expected_of_ended else 1.0
+        running = sum(
             self._estimates.get(name, 0.0) * progress.epoch / job.trial.budget.epochs
             for name, (job, progress) in self._running.items()
             if progress is not None
         )
-        return max(0.0, (stage.expected - stage.foreseen - under_way) * drift / stage.concurrency)
+        return max(0.0, (stage.expected - stage.expected_of_ended - running) * drift / stage.concurrency)
 
     def _draw(self) -> RenderableType:
         stage = self._stage
@@ -123,12 +123,12 @@ class LiveDisplay:
 
 
 class _Stage:
-    """What is known of the stage under way."""
+    """The current stage, and how far it is."""
 
     def __init__(self, name: str, count: int, done: int, concurrency: int) -> None:
         self.name, self.count, self.done, self.concurrency = name, count, done, concurrency
         self.ended = 0
-        self.expected = self.spent = self.foreseen = 0.0
+        self.expected = self.expected_of_ended = self.spent = 0.0
 
     def heading(self, left: float | None) -> str:
         parts = [f"{self.ended} of {self.count} trials"]
@@ -176,4 +176,4 @@ def _outcome(record: Record) -> str:
         stopped = ", stopped" if record.outcome.status == "stopped" else ""
         return f"validation score {validation:.4f}{stopped}"
     step = record.value("step_milliseconds")
-    return f"{step:.0f} ms a step" if step is not None else "nothing to train"
+    return f"{step:.0f} ms per step" if step is not None else "nothing to train"

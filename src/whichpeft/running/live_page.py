@@ -1,4 +1,4 @@
-"""The page of a run while it fills, for this machine's own browser."""
+"""The page of a run, which fills as records arrive, for a browser on this machine."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ if TYPE_CHECKING:
     from whichpeft.engine import Job
     from whichpeft.executors import RunObserver
 
-_ASK_EVERY = 2000  # milliseconds between two looks of the page for something new
+_ASK_EVERY = 2000  # milliseconds between two requests of the page for new results
 _POLICY = "default-src 'none'"
-# The page is drawn anew where there is more to show; the browser keeps its place on it. Who has chosen
-# something on it would lose that, and is asked.
+# The page reloads when there is more to show, and the browser keeps its position. Readers who have
+# clicked or typed would lose what they chose, so they get a button instead.
 _FOLLOW = """<script>
 (() => {
   const shown = %r;
   let used = false;
   for (const kind of ["pointerdown", "keydown"])
     addEventListener(kind, () => { used = true; }, { once: true });
-  const tell = () => {
+  const offer = () => {
     if (document.getElementById("news")) return;
     document.body.insertAdjacentHTML("beforeend", `<p id="news" role="status"
       style="position:fixed;right:16px;bottom:16px;z-index:4;margin:0">
@@ -42,7 +42,7 @@ _FOLLOW = """<script>
     try {
       const now = await (await fetch("version", { cache: "no-store" })).text();
       if (now === shown) return;
-      if (used) tell(); else location.reload();
+      if (used) offer(); else location.reload();
     } catch { document.title = "ended · " + document.title; clearInterval(timer); }
   };
   const timer = setInterval(look, %d);
@@ -56,21 +56,21 @@ _WAIT = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>whi
 class LivePage:
     """Serves a run folder's page on loopback, at an address that cannot be guessed. A context manager.
 
-    While costs are measured, alone on the machine, no page is made anew: what was made last is shown.
+    While costs are measured, the page is not rebuilt, so as not to disturb them; the last one is shown.
     """
 
     def __init__(self, folder: Path) -> None:
         self._store = Store(folder)
         self._token = secrets.token_urlsafe(24)
-        self._making = threading.Lock()
-        self._made = ("", "")
+        self._lock = threading.Lock()
+        self._built = ("", "")
         self.profiling = False
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
 
     @property
     def address(self) -> str:
-        """Return the page's address, with the token that opens it."""
+        """The page's address, with the token that opens it."""
         return f"http://127.0.0.1:{self._server.server_port}/{self._token}/"
 
     def __enter__(self) -> LivePage:
@@ -84,17 +84,18 @@ class LivePage:
         self._server.server_close()
 
     def followed_by(self, observer: RunObserver) -> RunObserver:
-        """Return an observer that passes on all it hears and tells this page when costs are measured."""
+        """Return an observer that passes everything on, and shows this page when costs are measured."""
         return _Following(observer, self)
 
     def answer(self, path: str, host: str) -> tuple[HTTPStatus, str, str]:
-        """Return status, kind and content for a request; nothing without the token, or by another name.
+        """Return the status, type and content for a request.
 
-        A page elsewhere could lead the browser here under a name of its own: host has to be loopback's.
+        A request without the token gets nothing. Neither does one whose host is not loopback's: another
+        site could lead the browser here under a name of its own.
         """
         port = self._server.server_port
         if host not in (f"127.0.0.1:{port}", f"localhost:{port}"):
-            return HTTPStatus.FORBIDDEN, "text/plain", "this page is for 127.0.0.1"
+            return HTTPStatus.FORBIDDEN, "text/plain", "this page is only for 127.0.0.1"
         parts = path.partition("?")[0].split("/")
         if len(parts) != 3 or not secrets.compare_digest(parts[1].encode(), self._token.encode()):
             return HTTPStatus.NOT_FOUND, "text/plain", "nothing here"
@@ -105,32 +106,32 @@ class LivePage:
         return HTTPStatus.OK, "text/html", self._page()
 
     def _version(self) -> str:
-        """Say which state of the folder is to be shown."""
-        return self._made[0] if self.profiling and self._made[0] else _state(self._store)
+        """Name the state of the folder to show."""
+        return self._built[0] if self.profiling and self._built[0] else _state(self._store)
 
     def _page(self) -> str:
         from whichpeft.report import Report
         from whichpeft.report.page.page import page
 
-        with self._making:
+        with self._lock:
             version = self._version()
             if not version:
                 return _WAIT
-            if version != self._made[0]:
+            if version != self._built[0]:
                 try:
                     html = page(Report.from_store(self._store).contents)
                 except WhichpeftError as error:
                     return _WAIT.replace("The study is being prepared.", escape(str(error)))
                 html = html.replace(_POLICY, f"{_POLICY}; connect-src 'self'", 1)
-                # The drawing code has the same words in its text: the last are those of the page.
+                # The drawing code contains the same tag as text; the last one is the page's own.
                 start, end, rest = html.rpartition("</body>")
                 html = f"{start}{_FOLLOW % (version, _ASK_EVERY)}{end}{rest}"
-                self._made = (version, html)
-            return self._made[1]
+                self._built = (version, html)
+            return self._built[1]
 
 
 class _Following:
-    """Passes everything on to an observer, and tells a page whether costs are being measured."""
+    """Passes everything on to an observer, and notes on a page whether costs are being measured."""
 
     def __init__(self, observer: RunObserver, page: LivePage) -> None:
         self._observer, self._page = observer, page
@@ -144,7 +145,7 @@ class _Following:
 
 
 def _state(store: Store) -> str:
-    """Name the state of a folder by its newest record and their number; empty before the first."""
+    """Name the state of a folder by its number of records and the newest; empty if it has none."""
     times = [path.stat().st_mtime_ns for path in (store.folder / "records").glob("*.json")]
     return f"{len(times)}-{max(times)}" if times and store.study_file.is_file() else ""
 
@@ -165,10 +166,10 @@ def _handler(live: LivePage) -> type[BaseHTTPRequestHandler]:
             ):
                 self.send_header(name, value)
             self.end_headers()
-            with contextlib.suppress(ConnectionError):  # the browser has gone on
+            with contextlib.suppress(ConnectionError):  # the browser has left the page
                 self.wfile.write(content)
 
         def log_message(self, format: str, *args: Any) -> None:
-            """The terminal belongs to the run."""
+            """Print nothing: the terminal belongs to the run."""
 
     return Handler

@@ -1,4 +1,4 @@
-"""Where people already look at trainings: TensorBoard, MLflow and trackio are told of each trial."""
+"""Sends each trial to where people already look at training runs: TensorBoard, MLflow and trackio."""
 
 from whichpeft.tracking.trackers import Trackers, check_trackers
 

@@ -1,4 +1,4 @@
-"""What a tracker is told of a trial: one run each, named after it."""
+"""What is sent to a tracker: one run per trial, named after the trial."""
 
 from __future__ import annotations
 
@@ -15,37 +15,39 @@ Curve = Sequence[tuple[int, str, float]]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Sent:
-    """A trial as trackers take it.
-
-    name: of the run, safe as the name of a file. values: hyperparameters and what else identifies the
-    trial, text and numbers. curve: step, name and value. final: measurements by ``phase/name``.
-    outcome: completed, stopped, failed or refused; reason: of one that did not complete.
-    """
+    """A trial in the form that trackers take."""
 
     name: str
+    """Name of the run; it is safe as a file name."""
     values: Mapping[str, str | float]
+    """Hyperparameters and what else identifies the trial."""
     curve: Curve
+    """Losses and scores: step, name and value."""
     final: Mapping[str, float]
+    """Measurements, by ``phase/name``."""
     outcome: str
+    """``completed``, ``stopped``, ``failed`` or ``refused``."""
     reason: str | None
+    """Why the trial did not complete."""
 
 
 class Tracker(Protocol):
-    """A place that runs are sent to. Raises whatever its library raises; the run goes on."""
+    """Where trials are sent to. Its methods may raise any error of its library."""
 
-    def send(self, sent: Sent) -> None: ...
+    def send(self, sent: Sent) -> None:
+        """Send a trial."""
 
 
 class Opens(Protocol):
-    """Opens a tracker for a study by name, whose run folder it may keep things in."""
+    """Opens a tracker for the study of that name. The tracker may write into the run folder."""
 
     def __call__(self, study: str, folder: Path) -> Tracker: ...
 
 
 def sent_of(record: Record, curve: Curve) -> Sent:
-    """Return what is told of a trial's record; numbers that are not finite are left out."""
+    """Return what is sent of a trial's record; numbers that are not finite are left out."""
     trial, outcome = record.trial, record.outcome
-    # A tuning trial's place in its search, and the start of its fingerprint, tell trials apart.
+    # A tuning trial's number and the start of the fingerprint make the name unique.
     number = "" if trial.number is None else f"-{trial.number}"
     parts = (trial.backbone, trial.task, trial.method, f"{trial.purpose}{number}", f"seed{trial.seed}")
     name = "_".join([*parts, trial.fingerprint[:8]])
@@ -61,11 +63,11 @@ def sent_of(record: Record, curve: Curve) -> Sent:
     return Sent(
         name="".join(c if c.isalnum() or c in "-_.+=" else "-" for c in name),
         values=values,
-        curve=[(step, what, value) for step, what, value in curve if math.isfinite(value)],
+        curve=[(step, metric, value) for step, metric, value in curve if math.isfinite(value)],
         final={
-            f"{found.phase or 'trial'}/{found.name}": found.value
-            for found in record.measurements
-            if math.isfinite(found.value)
+            f"{measured.phase or 'trial'}/{measured.name}": measured.value
+            for measured in record.measurements
+            if math.isfinite(measured.value)
         },
         outcome=outcome.status,
         reason=outcome.reason,

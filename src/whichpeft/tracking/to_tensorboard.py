@@ -1,4 +1,4 @@
-"""TensorBoard: an event file for each trial, under ``tensorboard/`` in the run folder."""
+"""TensorBoard: one event file per trial, in ``tensorboard/`` in the run folder."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def open_tracker(study: str, folder: Path) -> TensorBoard:
 
 
 class TensorBoard:
-    """Writes event files that ``tensorboard --logdir`` shows; needs neither torch nor TensorFlow."""
+    """Writes event files for ``tensorboard --logdir``, without torch or TensorFlow."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -48,7 +48,7 @@ def _scalar(name: str, value: float) -> Any:
 
 
 def _hyperparameters(sent: Sent) -> Any:
-    """Return what the HParams tab lists of a run."""
+    """Return what TensorBoard's HParams tab lists for a run."""
     from tensorboard.plugins.hparams.metadata import SESSION_START_INFO_TAG
     from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData, SessionStartInfo
 
@@ -72,7 +72,7 @@ def _ended(sent: Sent) -> Any:
 
 
 def _for_hparams(tag: str, content: Any) -> Any:
-    """Return a value for that tab. Its own functions for this need TensorFlow."""
+    """Return a value for the HParams tab. TensorBoard's own functions for this need TensorFlow."""
     from tensorboard.compat.proto.summary_pb2 import Summary, SummaryMetadata
     from tensorboard.plugins.hparams.metadata import PLUGIN_NAME
 

@@ -1,4 +1,4 @@
-"""trackio: a run for each trial, in a project named after the study, where TRACKIO_DIR says."""
+"""trackio: one run per trial, in a project named after the study, in the folder TRACKIO_DIR."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def open_tracker(study: str, folder: Path) -> Trackio:
 
 
 class Trackio:
-    """Writes trials into trackio's local folder, or to where its own environment variables say."""
+    """Writes trials to trackio's local folder, or to the place that its environment variables name."""
 
     def __init__(self, project: str) -> None:
         self._project = project
@@ -23,7 +23,7 @@ class Trackio:
         import trackio
 
         values = {**sent.values, "outcome": sent.outcome, "reason": sent.reason or ""}
-        # It prints how to open its dashboard at each run, and would go on measuring this process.
+        # trackio prints how to open its dashboard for every run, and would log GPU and CPU use.
         with contextlib.redirect_stdout(io.StringIO()):
             run = trackio.init(
                 project=self._project,
