@@ -22,7 +22,7 @@ from whichpeft.engine.loop import Optimisation, take_step
 from whichpeft.engine.memory import PeakMemory, return_freed_memory
 from whichpeft.engine.model_setup import PreparedTrial
 from whichpeft.methods import Method, MethodContext, resolve_method
-from whichpeft.testing.methods import small_task
+from whichpeft.testing.small_tasks import small_task
 
 _STEPS = 1000
 

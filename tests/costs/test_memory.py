@@ -16,7 +16,7 @@ from whichpeft.costs import estimate_costs
 from whichpeft.costs.estimate import CostQuery
 from whichpeft.engine.compute import Compute, choose_compute
 from whichpeft.methods import resolve_method
-from whichpeft.testing.methods import small_task
+from whichpeft.testing.small_tasks import small_task
 
 MEASURE = Path(__file__).with_name("measure.py")
 CASES = [(8, 128), (32, 32)]

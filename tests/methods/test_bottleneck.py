@@ -31,7 +31,7 @@ from whichpeft.methods.tuners.bottleneck import (
     SeriesAdapterConfig,
 )
 from whichpeft.study import Budget
-from whichpeft.testing.methods import small_task
+from whichpeft.testing.small_tasks import small_task
 
 INPUTS = {"input_ids": torch.tensor([[101, 2023, 3185, 102], [101, 2003, 2204, 102]])}
 CONFIGS = [
@@ -100,9 +100,9 @@ def test_merging_is_refused_and_disabling_gives_the_bare_model(
     adapted = trained(model, replace(config))
     after = logits(adapted)
     assert not torch.allclose(before, after)
-    with pytest.raises(ValueError, match="cannot be folded into a weight"):
+    with pytest.raises(ValueError, match="cannot be merged into a weight"):
         adapted.merge_adapter()
-    with pytest.raises(ValueError, match="cannot be folded into a weight"):
+    with pytest.raises(ValueError, match="cannot be merged into a weight"):
         adapted.merge_and_unload()
     assert torch.equal(logits(adapted), after)
     with adapted.disable_adapter():
@@ -302,7 +302,7 @@ def test_a_backbone_wholly_in_bfloat16_works_without_autocast(
 
 def test_wrong_targets_and_settings_are_named() -> None:
     base = torch.nn.Sequential(torch.nn.LayerNorm(3))
-    with pytest.raises(ValueError, match="LayerNorm is none"):
+    with pytest.raises(ValueError, match="LayerNorm is not one"):
         peft.get_peft_model(base, SeriesAdapterConfig(target_modules=["0"]))
-    with pytest.raises(ValueError, match="activation 'mish' is unknown"):
+    with pytest.raises(ValueError, match="unknown activation 'mish'"):
         SeriesAdapterConfig(activation="mish", target_modules=["0"])

@@ -15,7 +15,7 @@ from whichpeft.methods import MethodContext, resolve_method
 from whichpeft.study import Budget
 from whichpeft.study.names import with_paths
 from whichpeft.testing import MethodContract
-from whichpeft.testing.methods import small_task
+from whichpeft.testing.small_tasks import small_task
 
 
 @pytest.fixture
@@ -77,7 +77,7 @@ def test_what_is_no_config_is_named(config: Path, tmp_path: Path) -> None:
     broken = tmp_path / "broken.json"
     for text, complaint in [
         ("{", "not valid JSON"),
-        ("[]", "no JSON object"),
+        ("[]", "not a PEFT config: expected a JSON object"),
         ("{}", "no peft_type"),
         ('{"peft_type": "LORRA"}', "did you mean 'lora'"),
         (json.dumps({"peft_type": "LORA", "lora_alhpa": 3}), "did you mean 'lora_alpha'"),
@@ -92,7 +92,7 @@ def test_a_files_name_takes_the_recipe_and_nothing_else(config: Path) -> None:
     method = resolve_method(f"{config}:learning_rate=1e-3")
     assert method.learning_rate == 1e-3
     assert method.identity.endswith(":learning_rate=0.001")
-    with pytest.raises(StudyError, match=r"r is what .* says; change it there"):
+    with pytest.raises(StudyError, match=r"sets r; change it there"):
         resolve_method(f"{config}:r=99")
 
 
@@ -129,7 +129,7 @@ def test_a_schedule_longer_than_the_training_is_refused(tmp_path: Path, tiny_bac
     file.write_text(json.dumps({"peft_type": "ADALORA", "tinit": 50, "tfinal": 50}))
     backbone = resolve_backbone(str(tiny_backbone))
     reason = resolve_method(str(file)).refuses(backbone, small_task(), Budget(epochs=20))
-    assert reason == "its file keeps the ranks for 100 steps, and the training has 20"
+    assert reason == "its config keeps the ranks fixed for 100 steps, but training has only 20"
 
 
 def test_paths_in_a_name_can_be_settled() -> None:

@@ -12,7 +12,7 @@ from whichpeft.backbones import Backbone, resolve_backbone
 from whichpeft.methods import MethodContext, resolve_method
 from whichpeft.tasks import Prompted, generative_task
 from whichpeft.tasks.text_encoding import load_tokenizer
-from whichpeft.testing.methods import small_task
+from whichpeft.testing.small_tasks import small_task
 
 TEXT = "What is three plus four? It's seven, of course: 3+4."
 SUM = [Prompted(prompt="three plus four is", completion="seven")]

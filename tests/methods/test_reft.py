@@ -36,7 +36,7 @@ from whichpeft.backbones import resolve_backbone
 from whichpeft.methods import MethodContext, resolve_method
 from whichpeft.methods.tuners.reft import Intervention, LoReftConfig, LoReftLayer, layer_names
 from whichpeft.study import Budget
-from whichpeft.testing.methods import small_task
+from whichpeft.testing.small_tasks import small_task
 
 INPUTS = {"input_ids": torch.tensor([[101, 2023, 3185, 102], [101, 2003, 2204, 102]])}
 SMALL: dict[str, Any] = {
@@ -143,9 +143,9 @@ def test_merging_is_refused_and_what_is_taken_off_leaves_nothing(model: torch.nn
     adapted = trained(model, config(task_type="SEQ_CLS"))
     after = logits(adapted)
     assert not torch.allclose(before, after)
-    with pytest.raises(ValueError, match="cannot be folded into a weight"):
+    with pytest.raises(ValueError, match="cannot be merged into a weight"):
         adapted.merge_adapter()
-    with pytest.raises(ValueError, match="cannot be folded into a weight"):
+    with pytest.raises(ValueError, match="cannot be merged into a weight"):
         adapted.merge_and_unload()
     assert torch.equal(logits(adapted), after)
     with adapted.disable_adapter():
@@ -359,7 +359,7 @@ def test_what_cannot_work_is_refused(tiny_backbone: Path) -> None:
     assert "rank 33" in (resolve_method("loreft:rank=33").refuses(backbone, task, Budget()) or "")
     assert resolve_method("loreft:rank=32").refuses(backbone, task, Budget()) is None
     swin = replace(backbone, config={"model_type": "swin"} | {"depths": [1, 1], "num_heads": [2, 2]})
-    assert "one width" in (resolve_method("loreft").refuses(swin, task, Budget()) or "")
+    assert "equal width" in (resolve_method("loreft").refuses(swin, task, Budget()) or "")
     adapted = trained(llama(), config())
     with pytest.raises(ValueError, match=r"mask of shape \(batch, length\)"):
         adapted(input_ids=torch.tensor([[1, 2]]), attention_mask=torch.zeros(1, 1, 2, 2))

@@ -12,7 +12,7 @@ from whichpeft.backbones import Backbone, resolve_backbone
 from whichpeft.methods import MethodContext, resolve_method
 from whichpeft.study import Budget
 from whichpeft.tasks import Task
-from whichpeft.testing.methods import small_task
+from whichpeft.testing.small_tasks import small_task
 
 
 @pytest.fixture

@@ -36,8 +36,8 @@ def test_quantised_weights_take_methods_that_leave_them_alone() -> None:
     refused = {text for text, reason in found.items() if reason is not None}
     assert refused == {"full", "top-layers", "pissa", "oft", "lora+oft", "bitfit+lora"}
     assert found["full"] is not None
-    assert "trains the backbone's own weights" in found["full"]
-    assert found["oft"] == "PEFT has no layer for oft on weights of 4bit"
+    assert "updates the backbone's weights" in found["full"]
+    assert found["oft"] == "PEFT has no oft layer for 4-bit weights"
     assert found["lora+oft"] == f"oft: {found['oft']}"
 
 
@@ -50,7 +50,7 @@ def test_peft_says_which_methods_have_quantised_layers() -> None:
 def test_shards_take_methods_whose_layers_stand_apart() -> None:
     found = refusals(["full", "lora", "adalora", "unilora", "lora+bitfit"], shards=2)
     assert {text for text, reason in found.items() if reason is not None} == {"adalora", "unilora"}
-    assert "of which each process holds a share" in (found["adalora"] or "")
+    assert "each process holds only a shard" in (found["adalora"] or "")
     assert "its layers share" in (found["unilora"] or "")
 
 

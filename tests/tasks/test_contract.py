@@ -124,5 +124,5 @@ def test_the_contract_notices_a_leak(minilm: Backbone) -> None:
     def leaking() -> TextTask:
         return text_task("leaking", train=rows, validation=rows[:20], test=rows[20:40])
 
-    with pytest.raises(AssertionError, match="inputs occur in train"):
+    with pytest.raises(AssertionError, match="inputs in train"):
         TaskContract(load=leaking, backbone=minilm).check()

@@ -1,4 +1,4 @@
-"""AdaLoRA: LoRA whose rank budget moves between layers while it trains."""
+"""AdaLoRA: LoRA that moves its rank budget between layers during training."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ if TYPE_CHECKING:
     from whichpeft.tasks import Task
 
 
-_IMPORTANCE = ("ipt", "exp_avg_ipt", "exp_avg_unc")  # what PEFT's rank allocator keeps of each factor
+_IMPORTANCE = ("ipt", "exp_avg_ipt", "exp_avg_unc")  # what PEFT's rank allocator stores per factor
 
 
 class AdaLoraAdapter(PeftAdapter):
-    """Keeps the updates' factors close to orthogonal and moves the rank budget after each step."""
+    """Keeps the factors close to orthogonal and moves the rank budget after each step."""
 
     needs_own_step = True
 
-    def __init__(self, model: Any, apart: frozenset[str], weight: float) -> None:
-        super().__init__(model, apart)
+    def __init__(self, model: Any, separate_head: frozenset[str], weight: float) -> None:
+        super().__init__(model, separate_head)
         self._weight = weight
         names = [
             (name, p) for name, p in model.named_parameters() if "lora_A" in name or "lora_B" in name
         ]
-        # P has a row for each direction (lora_A), Q a column (lora_B): compare rows of both.
+        # P has one row per direction (lora_A), Q one column (lora_B): compare rows of both.
         self._factors = [(p, "lora_B" in name) for name, p in names]
 
     def penalty(self) -> torch.Tensor:
@@ -49,7 +49,7 @@ class AdaLoraAdapter(PeftAdapter):
         return self._weight * total / len(self._factors)
 
     def state(self) -> dict[str, torch.Tensor]:
-        """Return the running importance of every factor, and the ranks that are alive."""
+        """Return the running importance of every factor, and which ranks are not pruned."""
         import torch
 
         allocator, config = self.model.base_model.rankallocator, self.model.peft_config["default"]
@@ -72,7 +72,7 @@ class AdaLoraAdapter(PeftAdapter):
         config.rank_pattern = {name: r.tolist() for name, r in found.get("rank_pattern", {}).items()}
 
     def save(self, folder: Path) -> None:
-        # The ranks that are alive now, which those of the last step are not at an earlier checkpoint.
+        # The ranks left now: at an earlier checkpoint, those of the last step would be wrong.
         config = self.model.peft_config["default"]
         if config.rank_pattern:
             config.rank_pattern = {
@@ -89,13 +89,14 @@ class AdaLoraAdapter(PeftAdapter):
 
 @dataclass(frozen=True, kw_only=True)
 class AdaLora(Lora):
-    """AdaLoRA: an SVD-shaped update whose rank budget moves to where it matters.
+    """AdaLoRA: an SVD-shaped update whose rank budget moves to the layers that need it.
 
-    r: mean rank at the end; init_r: rank at the start, half as much again where not given.
-    The budget shrinks from a tenth of the steps on and stands for the last three tenths.
+    `r` is the mean rank at the end. The budget shrinks after a tenth of the steps and is fixed during
+    the last three tenths.
     """
 
     init_r: int | None = None
+    """Rank at the start; if None, one and a half times `r`."""
 
     @property
     def hyperparameters(self) -> dict[str, Any]:
@@ -118,7 +119,7 @@ class AdaLora(Lora):
     def make_config(self, model: torch.nn.Module, context: MethodContext) -> Any:
         if self.from_file is None:
             return super().make_config(model, context)
-        # The length of the training is the trial's, not that of the training the file was written in.
+        # The trial sets the number of steps, not the training that wrote the file.
         return self.config_class()(**{**json.loads(self.from_file), "total_step": context.steps})
 
     def refuses(self, backbone: Backbone, task: Task, budget: Budget) -> str | None:
@@ -128,23 +129,23 @@ class AdaLora(Lora):
         given = self.hyperparameters
         fixed = int(given.get("tinit") or 0) + int(given.get("tfinal") or 0)
         if fixed >= steps:
-            return f"its file keeps the ranks for {fixed} steps, and the training has {steps}"
+            return f"its config keeps the ranks fixed for {fixed} steps, but training has only {steps}"
         if steps < 10:
-            return f"AdaLoRA moves its rank budget over the steps of training, and {steps} are too few"
+            return f"AdaLoRA moves its rank budget during training, and {steps} steps are too few"
         return super().refuses(backbone, task, budget)
 
     def refuses_options(self, study: Study) -> str | None:
         if study.conditions.shards > 1:
             return (
-                "AdaLoRA moves its rank budget by looking at whole factors and their gradients, of "
-                "which each process holds a share"
+                "AdaLoRA needs whole factors and their gradients to move its rank budget, but each "
+                "process holds only a shard of them"
             )
         return super().refuses_options(study)
 
     def attach(self, model: torch.nn.Module, context: MethodContext, *, keeps_head: bool = True) -> Any:
         adapted = super().attach(model, context, keeps_head=keeps_head)
         for name, parameter in adapted.named_parameters():
-            if "ranknum" in name:  # a count, which PEFT forgets where there are no weights
+            if "ranknum" in name:  # a count; PEFT freezes it only if it has weights
                 parameter.requires_grad_(False)
         return adapted
 
@@ -153,9 +154,9 @@ class AdaLora(Lora):
         alive = [rank for ranks in (saved.get("rank_pattern") or {}).values() for rank in ranks]
         if not all(alive):
             raise ValueError(
-                "AdaLoRA saves the directions that are alive, so pruning cannot go on from there"
+                "AdaLoRA saves only the directions that are left, so pruning cannot resume from there"
             )
         return super().resume(model, context, folder)
 
-    def adapter(self, model: Any, apart: frozenset[str]) -> PeftAdapter:
-        return AdaLoraAdapter(model, apart, model.peft_config["default"].orth_reg_weight)
+    def adapter(self, model: Any, separate_head: frozenset[str]) -> PeftAdapter:
+        return AdaLoraAdapter(model, separate_head, model.peft_config["default"].orth_reg_weight)

@@ -1,4 +1,4 @@
-"""What PEFT methods are held against: full fine-tuning, the head alone, and no training."""
+"""Baselines for PEFT methods: full and partial fine-tuning, the head alone, and no training."""
 
 from __future__ import annotations
 
@@ -21,10 +21,21 @@ if TYPE_CHECKING:
     from whichpeft.tasks import Examples, Task
 
 WEIGHTS = "model.safetensors"
+"""File of the trained parameters in a saved adapter's folder."""
 
 
 class PlainAdapter(AdapterBase):
-    """A model without added parts; the parameters that train are kept as safetensors."""
+    """A model without added parts; the parameters that train are saved as safetensors.
+
+    Parameters
+    ----------
+    model
+        The model that the task built.
+    trained
+        Whether the parameter with a given name trains.
+    head
+        Names of the head's parameters.
+    """
 
     def __init__(
         self, model: torch.nn.Module, trained: Callable[[str], bool], head: Collection[str]
@@ -57,7 +68,7 @@ class PlainAdapter(AdapterBase):
 
     def detach(self) -> torch.nn.Module:
         if self._changes_backbone:
-            raise ValueError("it trains the backbone's own weights, so there is nothing to take off")
+            raise ValueError("it trains the backbone's own weights, so there is no adapter to remove")
         return self.model
 
 
@@ -71,15 +82,16 @@ class PlainMethod(Method):
         if path.exists():
             unexpected = model.load_state_dict(load_file(path), strict=False).unexpected_keys
             if unexpected:
-                raise ValueError(f"{path}: holds {unexpected[0]}, which this model has not")
+                raise ValueError(f"{path}: contains {unexpected[0]}, which this model does not have")
         return model
 
 
-def _trains_weights(study: Study) -> str | None:
-    kept_in = study.conditions.quantise
-    if kept_in is None:
+def _refuses_quantised(study: Study) -> str | None:
+    quantise = study.conditions.quantise
+    if quantise is None:
         return None
-    return f"it trains the backbone's own weights, which {kept_in} keeps in too few steps to move"
+    precision = quantise.replace("bit", "-bit")
+    return f"it updates the backbone's weights, which cannot be trained in {precision} precision"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,7 +100,7 @@ class Full(PlainMethod):
 
     info = MethodInfo(
         name="full",
-        description="every parameter trains; the usual baseline",
+        description="trains every parameter; the usual baseline",
         paper="Devlin et al. 2019, arXiv 1810.04805",
         learning_rate=2e-4,
         learning_rate_source="docs/defaults.md: a sweep with minilm on stdlib-docs",
@@ -97,7 +109,7 @@ class Full(PlainMethod):
     weight_decay: float = 0.01
 
     def refuses_options(self, study: Study) -> str | None:
-        return _trains_weights(study)
+        return _refuses_quantised(study)
 
     def apply(self, model: torch.nn.Module, context: MethodContext) -> PlainAdapter:
         return PlainAdapter(model, lambda name: True, context.head)
@@ -107,34 +119,36 @@ class Full(PlainMethod):
 class TopLayers(PlainMethod):
     """Partial fine-tuning: the last k layers and the head train, the rest is frozen.
 
-    Of an encoder and a decoder the layers are the decoder's, which feed the head.
+    In an encoder-decoder, these are the decoder's layers, which feed the head.
     """
 
     info = MethodInfo(
         name="top-layers",
-        description="the last k layers and the head train, the rest is frozen",
+        description="trains the last k layers and the head; the rest is frozen",
         paper="Lee et al. 2019, arXiv 1911.03090",
         learning_rate=5e-4,
         learning_rate_source="docs/defaults.md: a sweep with minilm on stdlib-docs",
         scales_with_width=True,
-        layers_alike=False,
         choices={"k": (1, 2, 4)},
+        layers_alike=False,
     )
-
     weight_decay: float = 0.01
     k: int = 2
+    """Number of layers that train."""
 
     def refuses(self, backbone: Backbone, task: Task, budget: Budget) -> str | None:
         lists = layer_lists(bare_model(backbone))
         if not lists:
-            return f"whichpeft finds no list of layers in {backbone.family}"
+            return f"whichpeft cannot find the layers of {backbone.family}"
         count = len(lists[-1][1])
         if self.k > count:
-            return f"the last {self.k} layers were asked for, and {backbone.family} has {count}"
+            return (
+                f"k is {self.k}, but {backbone.family} has {count} {'layer' if count == 1 else 'layers'}"
+            )
         return None
 
     def refuses_options(self, study: Study) -> str | None:
-        return _trains_weights(study)
+        return _refuses_quantised(study)
 
     def apply(self, model: torch.nn.Module, context: MethodContext) -> PlainAdapter:
         name, layers = layer_lists(model)[-1]
@@ -152,7 +166,7 @@ class Head(PlainMethod):
 
     info = MethodInfo(
         name="head",
-        description="the new head alone trains, on a frozen backbone",
+        description="trains only the new head, on a frozen backbone",
         paper="Alain and Bengio 2016, arXiv 1610.01644",
         learning_rate=4e-2,
         learning_rate_source="docs/defaults.md: a sweep with minilm on stdlib-docs",
@@ -161,7 +175,7 @@ class Head(PlainMethod):
 
     def refuses(self, backbone: Backbone, task: Task, budget: Budget) -> str | None:
         if task.task_type == "CAUSAL_LM":
-            return "a language model has no new head that could be trained alone"
+            return "it trains only a new head, and a language model gets none"
         return None
 
     def apply(self, model: torch.nn.Module, context: MethodContext) -> PlainAdapter:
@@ -170,14 +184,14 @@ class Head(PlainMethod):
 
 @dataclass(frozen=True, kw_only=True)
 class ZeroShot(PlainMethod):
-    """No training at all: the model answers as it comes.
+    """No training: the pretrained model answers.
 
-    A new head knows nothing, so there the constant prediction stands.
+    A new head knows nothing, so a task with a head gets the constant prediction instead.
     """
 
     info = MethodInfo(
         name="zero-shot",
-        description="no training: a language model as it comes, else the constant prediction",
+        description="no training: the pretrained language model, or the constant prediction",
         learning_rate=0.0,
         learning_rate_source="none: nothing trains",
     )
@@ -189,31 +203,29 @@ class ZeroShot(PlainMethod):
 
 @dataclass(frozen=True, kw_only=True)
 class FewShot(ZeroShot):
-    """No training: a few training examples with their answers stand before each prompt.
-
-    shots: how many, the same for every prompt and seed, spread over the training set; fewer where they
-    would not fit before a prompt.
-    """
+    """No training: a few training examples with their answers precede each prompt."""
 
     info = dataclasses.replace(
         ZeroShot.info,
         name="few-shot",
-        description="no training: a language model is shown a few examples before each prompt",
+        description="no training: a few examples with answers precede each prompt",
         paper="Brown et al. 2020, arXiv 2005.14165",
         supports="causal language models",
     )
 
     shots: int = 4
+    """Number of examples, the same for every prompt and seed, spread over the training set.
+
+    There are fewer if they would not fit before a prompt.
+    """
 
     def refuses(self, backbone: Backbone, task: Task, budget: Budget) -> str | None:
         if task.problem != "generation":
-            return (
-                "examples are shown to a language model that answers in words, and this task has a head"
-            )
+            return "it needs a language model that answers in words, and this task has a head"
         return None
 
     def examples(self, splits: Mapping[str, Examples]) -> Mapping[str, Examples]:
         prompted: Any = splits
         shown = prompted["train"].shots(self.shots)
-        read = {name: prompted[name].with_shots(shown) for name in ("validation", "test")}
+        read = {name: prompted[name].after(shown) for name in ("validation", "test")}
         return {**splits, **read}

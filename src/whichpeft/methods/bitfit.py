@@ -1,4 +1,4 @@
-"""BitFit as a method; its PEFT tuner lives in `tuners.bitfit`."""
+"""BitFit as a method; `tuners.bitfit` is its PEFT tuner."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class BitFit(PeftMethod):
-    """BitFit: the biases train, and nothing else."""
+    """BitFit: only the biases train."""
 
     info = MethodInfo(
         name="bitfit",
-        description="the backbone's biases train, and nothing else",
+        description="trains only the backbone's biases",
         paper="Ben Zaken et al. 2022, arXiv 2106.10199",
         learning_rate=2.5e-3,
         learning_rate_source="docs/defaults.md: searches with minilm, and eight seeds on SST-2",
@@ -55,5 +55,5 @@ class BitFit(PeftMethod):
         from whichpeft.methods.tuners.bitfit import biased_modules
 
         if not biased_modules(bare_model(backbone)):
-            return f"BitFit trains biases, and {backbone.family} has none"
+            return f"BitFit trains biases, but {backbone.family} has none"
         return None

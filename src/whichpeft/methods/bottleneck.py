@@ -1,4 +1,4 @@
-"""Series and parallel adapters as methods; their PEFT tuners live in `tuners.bottleneck`."""
+"""Series and parallel adapters as methods; `tuners.bottleneck` has their PEFT tuners."""
 
 from __future__ import annotations
 
@@ -27,47 +27,47 @@ if TYPE_CHECKING:
 Activation = Literal["relu", "gelu", "tanh"]
 Placement = Literal["houlsby", "pfeiffer", "modules"]
 
-_WIDTHS = (8, 16, 48, 64, 128, 256)  # that tuning tries
+_WIDTHS = (8, 16, 48, 64, 128, 256)  # inner widths that tuning tries
 _ALIASES = {"bias": "use_bias"}
 
-_PLACED_BY_NAME = "whichpeft knows no feed-forward or attention block of {} by name"
-_WAY_OUT = "name the modules with target_modules"
+_UNKNOWN_BLOCKS = "whichpeft cannot find the attention and feed-forward blocks of {}; set target_modules"
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Adapter(PeftMethod):
-    """What series and parallel adapters share.
-
-    bottleneck: inner width; 48, a sixteenth of a base model's 768, is usual at that size.
-    activation: ReLU as in Pfeiffer et al. and He et al.; Houlsby et al. take GELU, LLM-Adapters tanh.
-    """
+    """What series and parallel adapters share."""
 
     bottleneck: int = 48
+    """Inner width; 48, a sixteenth of a base model's 768, is usual at that size."""
+
     activation: Activation = "relu"
+    """ReLU as in Pfeiffer et al. and He et al.; Houlsby et al. use GELU, LLM-Adapters tanh."""
+
     use_bias: bool = False
+    """Whether both projections have a bias."""
+
     dropout: float = 0.0
+    """Dropout of the inner activations."""
+
     target_modules: tuple[str, ...] | str | None = None
+    """Modules to adapt, by name."""
 
     def reads_quantised(self, quantise: str) -> bool:
-        return True  # it stands after a module, or beside it
+        return True  # it changes no module's weight
 
 
 @dataclass(frozen=True, kw_only=True)
 class SeriesAdapter(_Adapter):
-    """Series adapters: a bottleneck that the output of a block passes through, added to it.
+    """Series adapters: a bottleneck reads the output of a block and adds to it.
 
-    placement: ``houlsby`` after attention and feed-forward of each layer, ``pfeiffer`` after
-    feed-forward alone, ``modules`` after each of `target_modules`, the shared ones where none are
-    given; giving `target_modules` means ``modules``.
-
-    The bottleneck sits on the output of a block's last projection, before residual and layer norm.
-    Houlsby et al. have dropout before it, here it follows; the adapter of Pfeiffer et al. (2021,
-    arXiv 2005.00247) sits behind the layer norm.
+    The bottleneck reads the output of a block's last projection, before residual and layer norm.
+    Houlsby et al. apply dropout before it; here, dropout follows. The adapter of Pfeiffer et al. (2021,
+    arXiv 2005.00247) follows the layer norm.
     """
 
     info = MethodInfo(
         name="series-adapter",
-        description="a bottleneck after the attention and feed-forward of every layer",
+        description="adds a bottleneck after the attention and feed-forward of every layer",
         paper="Houlsby et al. 2019, arXiv 1902.00751",
         learning_rate=3e-3,
         learning_rate_source="docs/defaults.md: a sweep with minilm on stdlib-docs",
@@ -86,6 +86,11 @@ class SeriesAdapter(_Adapter):
     )
 
     placement: Placement = "houlsby"
+    """Position in a layer; `target_modules` implies ``modules``.
+
+    ``houlsby`` is after attention and feed-forward, ``pfeiffer`` after feed-forward only, and
+    ``modules`` after each of `target_modules`, by default those that all methods share.
+    """
 
     @property
     def hyperparameters(self) -> dict[str, Any]:
@@ -101,7 +106,7 @@ class SeriesAdapter(_Adapter):
 
     def config_fields(self, model: torch.nn.Module, context: MethodContext) -> dict[str, Any]:
         fields = super().config_fields(model, context)
-        del fields["placement"]  # said by the target modules
+        del fields["placement"]  # the target modules express it
         return fields
 
     def choose_targets(self, model: torch.nn.Module, context: MethodContext) -> list[str] | str | None:
@@ -117,19 +122,16 @@ class SeriesAdapter(_Adapter):
         model = bare_model(backbone)
         if feed_forward_ends(model) and (self.placement == "pfeiffer" or attention_ends(model)):
             return None
-        return f"{_PLACED_BY_NAME.format(backbone.family)}; {_WAY_OUT}"
+        return _UNKNOWN_BLOCKS.format(backbone.family)
 
 
 @dataclass(frozen=True, kw_only=True)
 class ParallelAdapter(_Adapter):
-    """Parallel adapters: a bottleneck beside a linear module, from its input to its output.
-
-    scaling: factor of what the bottleneck adds; 4 in He et al., 1 in LLM-Adapters.
-    """
+    """Parallel adapters: a bottleneck next to a linear module, from its input to its output."""
 
     info = MethodInfo(
         name="parallel-adapter",
-        description="a bottleneck beside each of the target modules",
+        description="adds a bottleneck next to each target module",
         paper="He et al. 2022, arXiv 2110.04366",
         learning_rate=2e-3,
         learning_rate_source="docs/defaults.md: a sweep with minilm on stdlib-docs",
@@ -148,6 +150,7 @@ class ParallelAdapter(_Adapter):
     )
 
     scaling: float = 4.0
+    """Factor of what the bottleneck adds; 4 in He et al., 1 in LLM-Adapters."""
 
     def config_class(self) -> type[Any]:
         from whichpeft.methods.tuners.bottleneck import ParallelAdapterConfig
@@ -173,9 +176,9 @@ _ENDS: dict[str, Callable[[torch.nn.Module], list[str]]] = {
 
 
 def _outside_head(names: list[str], model: torch.nn.Module, context: MethodContext) -> list[str]:
-    """Leave the head's modules out. Raises ValueError where nothing is left."""
+    """Remove the head's modules. Raises ValueError if no module is left."""
     outside = new_modules(context.head)
     left = [name for name in names if name not in outside]
     if not left:
-        raise ValueError(f"{_PLACED_BY_NAME.format(type(model).__name__)}; {_WAY_OUT}")
+        raise ValueError(_UNKNOWN_BLOCKS.format(type(model).__name__))
     return left

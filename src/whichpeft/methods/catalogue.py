@@ -25,7 +25,7 @@ _OWN: tuple[type[Method], ...] = (
 
 @cache
 def methods() -> Mapping[str, type[Method]]:
-    """Return every method by name, in the order they are listed."""
+    """Return every method by name, in the order of lists."""
     known: dict[str, type[Method]] = {method.info.name: method for method in _OWN}
     known |= {name: method for name, method in peft_methods().items() if name not in known}
     for point in entry_points(group="whichpeft.methods"):
@@ -35,9 +35,12 @@ def methods() -> Mapping[str, type[Method]]:
 
 
 def resolve_method(text: str) -> Method:
-    """Turn a method's name with its options into the method.
+    """Return the method with the given name and options, such as ``lora:r=16`` or ``lora+bitfit``.
 
-    Raises StudyError at an unknown name or option, or a value of the wrong kind.
+    Raises
+    ------
+    StudyError
+        If a name or an option is unknown, or a value has the wrong type.
     """
     made = [_resolve_part(part, text) for part in parse_method(text).parts]
     return made[0] if len(made) == 1 else compose(made, text)
@@ -55,7 +58,10 @@ def _resolve_part(part: PartName, text: str) -> Method:
 def resolve_methods(texts: Iterable[str]) -> dict[str, Method]:
     """Return the methods by their spelling, in order.
 
-    Raises StudyError if a name is unknown or two spellings name the same method.
+    Raises
+    ------
+    StudyError
+        If a name is unknown, or two spellings name the same method.
     """
     found: dict[str, Method] = {}
     spelled: dict[str, str] = {}

@@ -1,7 +1,7 @@
 """Several methods on one model: ``lora+bitfit``.
 
-PEFT refuses to mix most tuner types in one model, so the parts are stacked here: each is attached
-as PEFT does it alone, the later ones around what the earlier ones put in.
+PEFT refuses to mix most tuner types in one model, so this module stacks the parts: each is attached
+as PEFT attaches it alone, the later ones around the layers of the earlier ones.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ if TYPE_CHECKING:
 
 
 class StackedAdapter:
-    """The parts of a composition on one model; each saves itself in a folder of its own.
+    """The parts of a composition on one model; each saves itself in its own folder.
 
-    The last part keeps the task's head.
+    The last part saves the task's head.
     """
 
     trains = True
@@ -41,27 +41,27 @@ class StackedAdapter:
         self._parts: list[_Part] = []
 
     def add(self, name: str, adapter: PeftAdapter) -> None:
-        """Add a part that has just been put on the model, around the earlier ones."""
+        """Add a part that was just put on the model, around the earlier ones."""
         trained = [p for p in adapter.model.parameters() if p.requires_grad]
         before = {_unwrapped(key) for part in self._parts for key in part.keys}
-        weightless = any(parameter.is_meta for parameter in trained)  # which nobody can save
+        weightless = any(parameter.is_meta for parameter in trained)  # nothing to save
         state = {} if weightless else _state(adapter.model)
         keys = [key for key in state if _unwrapped(key) not in before]
         self._parts.append(_Part(name, adapter, keys, trained))
-        _part_from_others(self._plain)
-        for part in self._parts:  # PEFT freezes all but the newest
+        _forget_peft_configs(self._plain)
+        for part in self._parts:  # PEFT freezes all parts except the newest
             for parameter in part.trained:
                 parameter.requires_grad_(True)
 
     @property
     def model(self) -> Any:
-        """The last part's model where it changes the input, else the model with all parts in."""
+        """The last part's model if it changes the input, otherwise the model with all parts."""
         last = self._parts[-1].adapter.model
         return last if last.active_peft_config.is_prompt_learning else self._plain
 
     @property
     def adapters(self) -> dict[str, PeftAdapter]:
-        """Return the parts by name, from the innermost."""
+        """The parts by name, the innermost first."""
         return {part.name: part.adapter for part in self._parts}
 
     @property
@@ -96,20 +96,20 @@ class StackedAdapter:
         for part in self._parts:
             tuner = part.adapter.model.base_model
             if not hasattr(tuner, "merge_adapter"):
-                raise ValueError(f"{part.name} adds no weights that could be folded in")
+                raise ValueError(f"{part.name} does not change weights, so it cannot be merged")
             try:
                 tuner._check_merge_allowed()
             except NotImplementedError as error:
-                raise ValueError(str(error) or f"{part.name} cannot be folded in") from None
+                raise ValueError(str(error) or f"{part.name} cannot be merged") from None
         with quiet_warnings():
             for part in self._parts:
                 part.adapter.model.merge_adapter(safe_merge=True)
-        return self._take_off(restore_head=False)
+        return self._remove(restore_head=False)
 
     def detach(self) -> torch.nn.Module:
-        return self._take_off(restore_head=True)
+        return self._remove(restore_head=True)
 
-    def _take_off(self, *, restore_head: bool) -> torch.nn.Module:
+    def _remove(self, *, restore_head: bool) -> torch.nn.Module:
         for part in reversed(self._parts):
             part.adapter.detach(restore_head=restore_head)
         return self._plain
@@ -117,19 +117,26 @@ class StackedAdapter:
 
 @dataclass(slots=True)
 class _Part:
-    """A part on the model. keys: its entries as they are called where it is alone on a model."""
+    """One part on the model."""
 
     name: str
+    """Name of the method."""
+
     adapter: PeftAdapter
+    """The adapter."""
+
     keys: list[str]
+    """Names of its weights when it is the only part of a model."""
+
     trained: list[torch.nn.Parameter]
+    """The parameters that it trains."""
 
     def save(self, folder: Path) -> None:
-        """Write what PEFT would write if this part were alone, so that it can be loaded alone."""
+        """Write what PEFT would write if this part were alone, so that PEFT can load it alone."""
         from safetensors.torch import save_file
 
         self.adapter.save(folder)
-        # PEFT finds the entries of all parts, under the names that they have inside each other.
+        # PEFT finds the weights of all parts, under names that depend on the other parts.
         state = {_unwrapped(key): tensor for key, tensor in _state(self.adapter.model).items()}
         own = {key: state[_unwrapped(key)].detach().clone().contiguous() for key in self.keys}
         save_file(own, folder / "adapter_model.safetensors")
@@ -139,14 +146,14 @@ class _Part:
 class Composition(Method):
     """Several methods of PEFT on one model, in the order in which they are stacked.
 
-    The learning rate is one for all: what a part says, else the smallest of the parts' usual ones.
+    All parts share one learning rate: the one given to a part, otherwise the smallest usual one.
     """
 
     parts: tuple[PeftMethod, ...]
     """The parts, the innermost first."""
 
     def __post_init__(self) -> None:
-        # An instance has an `info` of its own, since its parts decide what holds.
+        # Unlike other methods, each instance has its own `info`: the parts decide it.
         object.__setattr__(self, "info", _combined_info(self.parts))
 
     @property
@@ -159,9 +166,9 @@ class Composition(Method):
 
     @property
     def identity(self) -> str:
-        said = {key: getattr(self, key) for key in RECIPE}
-        said = {key: value for key, value in said.items() if value != _USUAL[key]}
-        first = dataclasses.replace(self.parts[0], **said) if said else self.parts[0]
+        recipe = {key: getattr(self, key) for key in RECIPE}
+        recipe = {key: value for key, value in recipe.items() if value != _DEFAULTS[key]}
+        first = dataclasses.replace(self.parts[0], **recipe) if recipe else self.parts[0]
         return "+".join([first.identity, *(part.identity for part in self.parts[1:])])
 
     def resolved_for(self, backbone: Backbone) -> Self:
@@ -202,7 +209,7 @@ class Composition(Method):
         *inner, last = self.parts
         for part in inner:
             part.load(model, folder / part.name)
-            _part_from_others(model)
+            _forget_peft_configs(model)
         loaded = last.load(model, folder / last.name)
         return loaded if isinstance(last, VirtualTokens) else model
 
@@ -218,7 +225,7 @@ class Composition(Method):
 
 
 def _combined_info(parts: Sequence[PeftMethod]) -> MethodInfo:
-    """Return what holds for several methods on one model."""
+    """Return the info of several methods on one model."""
     infos = [part.info for part in parts]
     return MethodInfo(
         name="+".join(info.name for info in infos),
@@ -235,9 +242,19 @@ def _combined_info(parts: Sequence[PeftMethod]) -> MethodInfo:
 
 
 def compose(parts: Sequence[Method], text: str) -> Composition:
-    """Put methods together, in the order in which they can be stacked, whatever order was typed.
+    """Combine methods, in the order in which they can be stacked.
 
-    Raises StudyError where two parts conflict, or one cannot be combined.
+    Parameters
+    ----------
+    parts
+        The methods in any order.
+    text
+        The whole name as written by the user, for messages.
+
+    Raises
+    ------
+    StudyError
+        If two parts conflict, or one cannot be combined.
     """
     stackable: list[PeftMethod] = []
     for part in parts:
@@ -249,37 +266,37 @@ def compose(parts: Sequence[Method], text: str) -> Composition:
         for claim in (*part.peft.claims, part.peft.peft_type):
             if claim in owners:
                 raise StudyError(
-                    f"method {text!r}: {owners[claim]} and {part.name} conflict, since both train the "
+                    f"method {text!r}: {owners[claim]} and {part.name} conflict because both train the "
                     f"{claim if claim in part.peft.claims else 'same parts'}; keep one"
                 )
             owners[claim] = part.name
     given = {key: _agreed(key, stackable, text) for key in sorted(RECIPE)}
-    bare = [dataclasses.replace(part, **_USUAL) for part in stackable]
+    bare = [dataclasses.replace(part, **_DEFAULTS) for part in stackable]
     return Composition(parts=tuple(sorted(bare, key=_place)), **given)
 
 
-_USUAL: dict[str, Any] = {field.name: field.default for field in dataclasses.fields(Method)}
+_DEFAULTS: dict[str, Any] = {field.name: field.default for field in dataclasses.fields(Method)}
 
 
 def _agreed(key: str, parts: Sequence[PeftMethod], text: str) -> Any:
-    """Return the one value that the parts give, or the usual one where none gives any."""
-    values = {getattr(part, key) for part in parts} - {_USUAL[key]}
+    """Return the one value that the parts give, or the default if none gives one."""
+    values = {getattr(part, key) for part in parts} - {_DEFAULTS[key]}
     if len(values) > 1:
-        raise StudyError(f"method {text!r}: the parts train together, so give {key} once")
-    return values.pop() if values else _USUAL[key]
+        raise StudyError(f"method {text!r}: the parts train together; give {key} once")
+    return values.pop() if values else _DEFAULTS[key]
 
 
 def _place(part: PeftMethod) -> tuple[int, str]:
     return part.peft.stacking_order, part.name
 
 
-def _part_from_others(model: torch.nn.Module) -> None:
-    """Take PEFT's note of its configs off a model, or the next part would write over this one's."""
+def _forget_peft_configs(model: torch.nn.Module) -> None:
+    """Remove PEFT's configs from a model; otherwise the next part would overwrite this one's."""
     model.__dict__.pop("peft_config", None)
 
 
 def _unwrapped(key: str) -> str:
-    """Return a key without what the layers of other parts around it put into its name."""
+    """Return a weight's name without what the layers of other parts add to it."""
     return key.replace(".base_layer", "").replace(".self_attn.model.", ".self_attn.")
 
 

@@ -1,4 +1,4 @@
-"""A method from an ``adapter_config.json``, taken as it is."""
+"""A method from an ``adapter_config.json``, which is used as it is."""
 
 from __future__ import annotations
 
@@ -13,14 +13,17 @@ from whichpeft.methods.options import check_value
 from whichpeft.methods.peft_method import PeftMethod
 from whichpeft.methods.peft_source import base_options, peft_configs
 
-# What a file says of where it came from, and of the head that its task had.
+# Fields about where a file came from and about the head of its task.
 _BOOKKEEPING = base_options() | {"modules_to_save"}
 
 
 def read_config(path: str, methods: Iterable[type[Any]]) -> PeftMethod:
-    """Read a PEFT config file as the method of its type among `methods`.
+    """Read a PEFT config file and return the method among `methods` that it describes.
 
-    Raises StudyError where there is no such file, or it is no config of the installed PEFT.
+    Raises
+    ------
+    StudyError
+        If the file does not exist or is not a config of the installed PEFT.
     """
     file = Path(path).expanduser()
     given = _read(file)
@@ -30,7 +33,7 @@ def read_config(path: str, methods: Iterable[type[Any]]) -> PeftMethod:
         if issubclass(method, PeftMethod):
             kinds.setdefault(method.peft.peft_type, []).append(method)
     if not isinstance(peft_type, str):
-        raise StudyError(f"{file}: has no peft_type, so it is no PEFT config")
+        raise StudyError(f"{file}: is not a PEFT config: it has no peft_type")
     if peft_type.upper() not in kinds:
         raise StudyError(
             f"{file}: the installed peft has no peft_type {peft_type!r}"
@@ -43,7 +46,7 @@ def read_config(path: str, methods: Iterable[type[Any]]) -> PeftMethod:
 
 
 def _closest(kinds: Sequence[type[PeftMethod]], given: Mapping[str, Any]) -> type[PeftMethod]:
-    """Return the variant whose fixed fields are all in the file, else the plain method, the first."""
+    """Return the variant whose fixed fields are all in the file, else the plain one, the first."""
     agreeing = [k for k in kinds if all(given.get(key) == v for key, v in k.peft.fixed.items())]
     return max(agreeing, key=lambda kind: len(kind.peft.fixed), default=kinds[0])
 
@@ -52,7 +55,7 @@ def _check(file: Path, given: Mapping[str, Any], peft_type: str, method: type[Pe
     """Check keys and values. Raises StudyError."""
     source = peft_configs().get(peft_type)
     known: dict[str, Any]
-    if source is None:  # a tuner of ours, whose config says what it has
+    if source is None:  # one of our tuners: its config class lists its fields
         known = {field.name: None for field in dataclasses.fields(method().config_class())}
     else:
         known = {name: option.hint for name, option in source.options.items()}
@@ -75,5 +78,5 @@ def _read(file: Path) -> Mapping[str, Any]:
     except (ValueError, RecursionError) as error:
         raise StudyError(f"{file}: is not valid JSON: {error}") from None
     if not isinstance(given, dict):
-        raise StudyError(f"{file}: holds no JSON object, so it is no PEFT config")
+        raise StudyError(f"{file}: is not a PEFT config: expected a JSON object")
     return given

@@ -1,6 +1,6 @@
-"""Where adapters are placed in a layer, and which modules are the layers, by the names families give.
+"""Finds a model's layers and blocks by the module names of the model families.
 
-The names were read off the models of transformers 5; the tests build each family and check them.
+The names are those of transformers 5; the tests build each family and check them.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from whichpeft.backbones import Backbone
 
-# What ends an attention block: its output projection.
+# The end of an attention block: its output projection.
 ATTENTION_ENDS = (
     "attention.output.dense", "crossattention.output.dense",  # BERT, RoBERTa, ELECTRA, ESM, DeBERTa
     "attention.out_lin",  # DistilBERT
@@ -29,20 +29,20 @@ ATTENTION_ENDS = (
     "attn.Wo",  # ModernBERT
 )  # fmt: skip
 
-# What ends a feed-forward block: its last projection.
+# The end of a feed-forward block: its last projection.
 FEED_FORWARD_ENDS = (
     "output.dense", "ffn.lin2", "ffn_output", "mlp.dense_4h_to_h", "mlp.down_proj", "mlp.fc2",
     "mlp.c_proj", "DenseReluDense.wo", "fc2", "feed_forward.output_dense", "mlp.Wo",
 )  # fmt: skip
 
-# What begins it: the projection to the inner width (not the gate beside it).
+# The start of a feed-forward block: the projection to the inner width (not the gate).
 FEED_FORWARD_STARTS = (
     "intermediate.dense", "ffn.lin1", "ffn", "mlp.dense_h_to_4h", "mlp.up_proj", "mlp.gate_up_proj",
     "mlp.fc1", "mlp.c_fc", "DenseReluDense.wi", "DenseReluDense.wi_1", "fc1",
     "feed_forward.intermediate_dense", "mlp.Wi",
 )  # fmt: skip
 
-# What a model calls the list of its layers.
+# Names of the list of layers.
 _LAYER_LISTS = frozenset({"layer", "layers", "h", "block", "blocks", "albert_layer_groups"})
 
 
@@ -53,7 +53,7 @@ def attention_ends(model: torch.nn.Module) -> list[str]:
 
 def feed_forward_ends(model: torch.nn.Module) -> list[str]:
     """Return the names of the modules that end a feed-forward block, in the model's order."""
-    # BERT's attention.output.dense ends like its feed-forward's output.dense.
+    # The name of BERT's attention.output.dense also ends with output.dense, its feed-forward's.
     return [
         name
         for name in linear_modules(model)
@@ -68,9 +68,9 @@ def feed_forward_modules(model: torch.nn.Module) -> list[str]:
 
 
 def layer_lists(model: torch.nn.Module) -> list[tuple[str, torch.nn.ModuleList]]:
-    """Return the lists of like layers with their names: one, or encoder and decoder.
+    """Return the lists of equal layers with their names: one list, or encoder and decoder.
 
-    Lists within a layer, as of a mixture's experts, are not among them.
+    Lists inside a layer, such as the experts of a mixture, are left out.
     """
     import torch
 
@@ -91,7 +91,7 @@ def all_layers(model: torch.nn.Module) -> list[torch.nn.Module]:
 
 
 def bare_model(backbone: Backbone) -> torch.nn.Module:
-    """Return the backbone's modules, without weights, to look at their names."""
+    """Return the backbone without weights, to look at the names of its modules."""
     import torch
     from transformers import AutoModel
 

@@ -1,4 +1,4 @@
-"""LoRA and its variants, whose scale follows from their rank, and IA3."""
+"""LoRA and its variants, whose scaling follows from their rank, and IA3."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Lora(PeftMethod):
-    """LoRA: a trained low-rank product beside each target's frozen weight.
-
-    lora_alpha: the update is scaled by lora_alpha / r; `alpha_of_rank` times the rank where not
-    given.
-    """
+    """LoRA: a trained low-rank product is added to each target's frozen weight."""
 
     alpha_of_rank: ClassVar[int] = 2
+    """Default of `lora_alpha`, as a multiple of the rank."""
 
     r: int = 8
+    """Rank of the product."""
+
     lora_alpha: int | None = None
+    """The update is scaled by lora_alpha / r; if None, `alpha_of_rank` times the rank."""
 
     @property
     def hyperparameters(self) -> dict[str, Any]:
@@ -39,61 +39,62 @@ class Lora(PeftMethod):
         return own | {"lora_alpha": alpha}
 
     def refuses(self, backbone: Backbone, task: Task, budget: Budget) -> str | None:
-        if self.start in _SHOWN:
+        if self.initialisation in _NEEDS_MORE:
             return (
-                f"{self.start} starts from data, gradients or a quantised model, which whichpeft does "
-                "not show it; use true, pissa, olora or mica"
+                f"init_lora_weights={self.initialisation} needs calibration data or gradients, which "
+                "whichpeft does not provide; use true, pissa, olora or mica"
             )
         return super().refuses(backbone, task, budget)
 
     @property
-    def start(self) -> object:
-        """How its factors are drawn."""
+    def initialisation(self) -> object:
+        """How the factors are initialised: the value of ``init_lora_weights``."""
         return (self.hyperparameters | dict(self.peft.fixed)).get("init_lora_weights")
 
     def refuses_options(self, study: Study) -> str | None:
-        if study.conditions.quantise and isinstance(self.start, str) and self.start.startswith(_EXACT):
-            return f"{self.start} starts from the weights' exact singular directions"
+        start = self.initialisation
+        if study.conditions.quantise and isinstance(start, str) and start.startswith(_NEEDS_EXACT):
+            return f"init_lora_weights={start} needs the exact singular vectors of the weights"
         if study.conditions.packing and self.hyperparameters.get("alora_invocation_tokens"):
-            return "it begins where a row says so last, and packed examples share a row"
+            return "it starts at the last invocation tokens of a row, but packed examples share rows"
         return super().refuses_options(study)
 
-    def adapter(self, model: Any, apart: frozenset[str]) -> PeftAdapter:
-        return LoraAdapter(model, apart)
+    def adapter(self, model: Any, separate_head: frozenset[str]) -> PeftAdapter:
+        return LoraAdapter(model, separate_head)
 
 
 class LoraAdapter(PeftAdapter):
-    """LoRA on a model; some ways to start it move a part of the weights into its factors."""
+    """LoRA on a model; some initialisations move a part of the weights into the factors."""
 
     def detach(self, *, restore_head: bool = True) -> torch.nn.Module:
         start = self.model.peft_config["default"].init_lora_weights
-        if isinstance(start, str) and start.startswith(_MOVING):
-            raise ValueError(f"{start} starts by moving a part of the weights into its factors")
+        if isinstance(start, str) and start.startswith(_MOVES_WEIGHTS):
+            raise ValueError(f"init_lora_weights={start} moves a part of the weights into the adapter")
         if self.model.peft_config["default"].bias != "none":
-            raise ValueError("it trains the backbone's own biases, so they are not what they were")
+            raise ValueError("it trains the backbone's own biases, so the original ones are lost")
         return super().detach(restore_head=restore_head)
 
 
-_MOVING = ("olora", "pissa")
-_EXACT = ("pissa", "mica")
-# Ways to start that look at data, gradients or a quantised model, which PEFT has to be shown before.
-_SHOWN = ("corda", "eva", "loftq", "lora_ga")
+_MOVES_WEIGHTS = ("olora", "pissa")
+_NEEDS_EXACT = ("pissa", "mica")
+# Initialisations that PEFT can only make after it was given data, gradients or a quantised model.
+_NEEDS_MORE = ("corda", "eva", "loftq", "lora_ga")
 
 
 @dataclass(frozen=True, kw_only=True)
 class UnitLora(Lora):
-    """A variant of LoRA whose factors are to be of the weights' own size, or of the root of r."""
+    """A variant of LoRA whose default `lora_alpha` is the rank, so that the scaling is 1 or root r."""
 
     alpha_of_rank: ClassVar[int] = 1
 
 
 @dataclass(frozen=True, kw_only=True)
 class Mica(UnitLora):
-    """MiCA: the factor that spans the smallest singular directions stays as it starts."""
+    """MiCA: the factor that spans the smallest singular directions stays frozen."""
 
     def attach(self, model: torch.nn.Module, context: MethodContext, *, keeps_head: bool = True) -> Any:
         adapted = super().attach(model, context, keeps_head=keeps_head)
-        if context.weightless:  # PEFT freezes it when it takes the weights apart
+        if context.weightless:  # PEFT freezes it only when it decomposes weights
             for name, parameter in adapted.named_parameters():
                 if "lora_B" in name:
                     parameter.requires_grad_(False)
@@ -102,11 +103,11 @@ class Mica(UnitLora):
 
 @dataclass(frozen=True, kw_only=True)
 class IA3(PeftMethod):
-    """IA3: one learned factor for each output of the target modules."""
+    """IA3: one learned factor per output of the target modules."""
 
     def config_fields(self, model: torch.nn.Module, context: MethodContext) -> dict[str, Any]:
         fields = super().config_fields(model, context)
         if getattr(self, "target_modules", None) is not None or context.same_targets:
-            # PEFT wants to know which targets are rescaled at their input: none of the shared ones.
+            # PEFT needs the list of targets that are rescaled at their input: none of the shared ones.
             fields.setdefault("feedforward_modules", [])
         return fields

@@ -1,4 +1,4 @@
-"""LoReFT as a method; its PEFT tuner lives in `tuners.reft`."""
+"""LoReFT as a method; `tuners.reft` is its PEFT tuner."""
 
 from __future__ import annotations
 
@@ -19,10 +19,9 @@ if TYPE_CHECKING:
 class LoReft(PeftMethod):
     """LoReFT: hidden states at the first and last positions change within a low-rank subspace.
 
-    positions: how many at either end of a sequence, 7 as in the paper's commonsense experiments,
-    as the rank. share_weights: both ends have the same weights. In an encoder-decoder the encoder's
-    layers are edited. The basis R is the one that a Cholesky factor gives of its raw rows; the
-    authors parametrise the same bases by torch's orthogonal parametrization.
+    In an encoder-decoder, the encoder's layers are edited. A Cholesky factor of the raw rows gives
+    the orthonormal basis R; the authors parametrise the same bases with torch's orthogonal
+    parametrisation.
     """
 
     info = MethodInfo(
@@ -39,9 +38,16 @@ class LoReft(PeftMethod):
     peft = PeftInfo(config="LoReftConfig", peft_type="LOREFT", stacking_order=3, loads_with="tuners")
 
     rank: int = 8
+    """Rank of the subspace, as in the paper's commonsense experiments."""
+
     positions: int = 7
+    """Number of positions at either end of a sequence, as in the paper's commonsense experiments."""
+
     share_weights: bool = True
+    """Whether both ends have the same weights."""
+
     dropout: float = 0.0
+    """Dropout of the edited states."""
 
     def config_class(self) -> type[Any]:
         from whichpeft.methods.tuners.reft import LoReftConfig
@@ -50,16 +56,16 @@ class LoReft(PeftMethod):
 
     def refuses(self, backbone: Backbone, task: Task, budget: Budget) -> str | None:
         if not layer_lists(bare_model(backbone)):
-            return f"LoReFT edits what layers put out, and whichpeft finds none in {backbone.family}"
+            return f"LoReFT edits layers, but whichpeft cannot find those of {backbone.family}"
         if "depths" in backbone.config:
-            return f"LoReFT needs layers of one width, and {backbone.family}'s differ"
+            return f"LoReFT needs layers of equal width, but those of {backbone.family} differ"
         width = backbone.width
         rank = self.hyperparameters.get("rank", self.rank)
         if width is not None and rank > width:
-            return f"rank {rank} is more than the width of the hidden states, {width}"
+            return f"rank {rank} exceeds the width of the hidden states, {width}"
         return None
 
     def refuses_options(self, study: Study) -> str | None:
         if study.conditions.packing:
-            return "LoReFT edits the first and last positions of a row, which packed examples share"
+            return "LoReFT edits the first and last positions of a row, but packed examples share rows"
         return super().refuses_options(study)

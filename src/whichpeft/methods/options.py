@@ -1,4 +1,4 @@
-"""Checks the options in a method's name and fills in its fields, before anything heavy is loaded."""
+"""Turns the options in a method's name into its fields, before anything heavy is loaded."""
 
 from __future__ import annotations
 
@@ -14,29 +14,28 @@ from whichpeft.methods.peft_method import RECIPE, PeftMethod
 from whichpeft.study.names import PartName, format_value
 
 
-def with_recipe(method: PeftMethod, part: PartName, text: str) -> Method:
-    """Give a method of a file what its name says of the recipe; the rest is the file's to say."""
-    hints = get_type_hints(type(method))
-    for key, _ in part.options:
-        if key not in RECIPE:
-            raise StudyError(
-                f"method {text!r}: {key} is what {part.name} says; change it there. A file's name takes "
-                f"{', '.join(sorted(RECIPE))}"
-            )
-    values = {
-        key: check_value(hints[key], value, f"method {text!r}: {key}") for key, value in part.options
-    }
-    made = dataclasses.replace(method, **values)
-    _check_recipe(made, text)
-    return made
-
-
 def with_options(method: type[Method], part: PartName, text: str) -> Method:
+    """Make a method with the options in its name.
+
+    Parameters
+    ----------
+    method
+        The class of the method.
+    part
+        The name with its options.
+    text
+        The whole name as written by the user, for messages.
+
+    Raises
+    ------
+    StudyError
+        If an option is unknown or given twice, or its value does not fit.
+    """
     hints = get_type_hints(method)
     fields = {
         field.name: hints[field.name]
         for field in dataclasses.fields(method)
-        if field.name != "from_file"  # which a path gives
+        if field.name != "from_file"  # only a path sets it
     }
     values: dict[str, Any] = {}
     for key, value in part.options:
@@ -50,29 +49,61 @@ def with_options(method: type[Method], part: PartName, text: str) -> Method:
             raise StudyError(f"method {text!r}: {field} is given twice")
         values[field] = check_value(fields[field], value, f"method {text!r}: {key}")
         if values[field] == ():
-            raise StudyError(f"method {text!r}: {key} is an empty list; name something or leave it out")
+            raise StudyError(f"method {text!r}: {key} is an empty list; add a value or leave it out")
     made = method(**values)
     _check_recipe(made, text)
     for key, value in values.items():
         # Most whole numbers are sizes; seeds and switches may be anything.
-        counts = fields[key] in (int, int | None) and key not in method.info.may_be_zero
-        if counts and value is not None and value < 1:
+        is_size = fields[key] in (int, int | None) and key not in method.info.may_be_zero
+        if is_size and value is not None and value < 1:
             raise StudyError(f"method {text!r}: {key} is {value}; it has to be 1 or more")
     return made
+
+
+def with_recipe(method: PeftMethod, part: PartName, text: str) -> Method:
+    """Return a method from a config file with the recipe options that follow the file's name.
+
+    Parameters
+    ----------
+    method
+        The method that the file describes.
+    part
+        The path of the file with its options.
+    text
+        The whole name as written by the user, for messages.
+
+    Raises
+    ------
+    StudyError
+        If an option is not part of the recipe, or its value does not fit.
+    """
+    hints = get_type_hints(type(method))
+    for key, _ in part.options:
+        if key not in RECIPE:
+            raise StudyError(
+                f"method {text!r}: {part.name} sets {key}; change it there. Only "
+                f"{', '.join(sorted(RECIPE))} can follow a file's name"
+            )
+    values = {
+        key: check_value(hints[key], value, f"method {text!r}: {key}") for key, value in part.options
+    }
+    made = dataclasses.replace(method, **values)
+    _check_recipe(made, text)
+    return made
+
+
+def check_value(hint: Any, value: Any, place: str) -> Any:
+    """Return a value that fits a type. Raises StudyError, whose message begins with `place`."""
+    try:
+        return TypeAdapter(hint, config=ConfigDict(strict=True)).validate_python(value)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        message = first["msg"][0].lower() + first["msg"][1:]
+        raise StudyError(f"{place} is {format_value(value)}, but {message}") from None
 
 
 def _check_recipe(made: Method, text: str) -> None:
     for key in sorted(RECIPE):
         value = getattr(made, key) or 0.0
         if not 0 <= value < math.inf:
-            raise StudyError(f"method {text!r}: {key} is {value}; it has to be 0 or more, and finite")
-
-
-def check_value(hint: Any, value: Any, where: str) -> Any:
-    """Return a value that fits a type. Raises StudyError, which begins with `where`."""
-    try:
-        return TypeAdapter(hint, config=ConfigDict(strict=True)).validate_python(value)
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        message = first["msg"][0].lower() + first["msg"][1:]
-        raise StudyError(f"{where} is {format_value(value)}, but {message}") from None
+            raise StudyError(f"method {text!r}: {key} is {value}; it has to be finite and 0 or more")

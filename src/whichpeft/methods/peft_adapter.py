@@ -1,4 +1,4 @@
-"""A method of HF PEFT on a model: what trains, how it is kept, folded in, and taken off again."""
+"""A method of HF PEFT on a model: what trains, and how it is saved, merged and removed."""
 
 from __future__ import annotations
 
@@ -13,49 +13,59 @@ if TYPE_CHECKING:
     import torch
 
 HEAD = "head.safetensors"
-"""Holds the task's head where the PEFT config has no place for it."""
+"""File of the task's head if the PEFT config has no place for it."""
 
 
 class PeftAdapter(AdapterBase):
-    """A PEFT model; it saves itself in PEFT's format, the head included.
+    """A PEFT model, saved in PEFT's format, including the head.
 
-    apart: names of the head's parameters in the base model, where PEFT does not keep them itself.
+    Parameters
+    ----------
+    model
+        The PEFT model.
+    separate_head
+        Names of the head's parameters in the base model, if PEFT does not save them itself.
     """
 
     trains = True
 
-    def __init__(self, model: Any, apart: Collection[str] = ()) -> None:
+    def __init__(self, model: Any, separate_head: Collection[str] = ()) -> None:
         self.model = model
-        self._apart = frozenset(apart)
+        self._separate_head = frozenset(separate_head)
 
     @property
-    def head_apart(self) -> bool:
-        """Whether the head is trained and kept beside the adapter, not with it."""
-        return bool(self._apart)
+    def has_separate_head(self) -> bool:
+        """Whether the head is trained and saved outside the PEFT adapter."""
+        return bool(self._separate_head)
 
     def save(self, folder: Path) -> None:
         with quiet_warnings():
             self.model.save_pretrained(folder)
-        save_head(self.model.get_base_model(), self._apart, folder)
+        save_head(self.model.get_base_model(), self._separate_head, folder)
 
     def merge(self) -> torch.nn.Module:
-        """Fold the adapter into the weights and return the plain model, the trained head on it.
+        """Merge the adapter into the weights and return the plain model with its trained head.
 
-        Raises ValueError where this adapter cannot be folded in.
+        Raises
+        ------
+        ValueError
+            If the adapter cannot be merged.
         """
         merge = getattr(self.model.base_model, "merge_and_unload", None)
         if self.model.active_peft_config.is_prompt_learning or merge is None:
-            raise ValueError(f"{self.model.peft_type.value} adds no weights that could be folded in")
+            raise ValueError(
+                f"{self.model.peft_type.value} does not change weights, so it cannot be merged"
+            )
         unwrap_head(self.model.get_base_model(), trained=True)
         with quiet_warnings():
             try:
                 merged: torch.nn.Module = merge(safe_merge=True)
             except NotImplementedError as error:
-                raise ValueError(str(error) or "PEFT cannot fold it in") from None
+                raise ValueError(str(error) or "PEFT cannot merge it") from None
         return merged
 
     def detach(self, *, restore_head: bool = True) -> torch.nn.Module:
-        """Take the adapter off and return the model, with its first head or with the trained one."""
+        """Remove the adapter and return the model, with its original head or with the trained one."""
         base: torch.nn.Module = self.model.get_base_model()
         unwrap_head(base, trained=not restore_head)
         if hasattr(self.model.base_model, "unload"):
@@ -65,14 +75,14 @@ class PeftAdapter(AdapterBase):
 
 
 def train_head(model: torch.nn.Module, names: Collection[str]) -> None:
-    """Let the named parameters of a base model train."""
+    """Make the named parameters of a base model trainable."""
     parameters = dict(model.named_parameters())
     for name in names:
         parameters[name].requires_grad_(True)
 
 
 def save_head(model: torch.nn.Module, names: Collection[str], folder: Path) -> None:
-    """Write the named parameters of a base model beside its adapter, where there are any."""
+    """Write the named parameters of a base model next to its adapter, if there are any."""
     from safetensors.torch import save_file
 
     if names:
@@ -90,11 +100,13 @@ def load_head(model: torch.nn.Module, folder: Path) -> None:
     if (folder / HEAD).exists():
         unexpected = model.load_state_dict(load_file(folder / HEAD), strict=False).unexpected_keys
         if unexpected:
-            raise ValueError(f"{folder / HEAD}: holds {unexpected[0]}, which this model has not")
+            raise ValueError(
+                f"{folder / HEAD}: contains {unexpected[0]}, which this model does not have"
+            )
 
 
 def set_state(model: Any, folder: Path) -> None:
-    """Give a PEFT model the weights that were saved of it."""
+    """Load saved weights into a PEFT model."""
     import peft
 
     with quiet_warnings():
@@ -103,9 +115,9 @@ def set_state(model: Any, folder: Path) -> None:
 
 
 def unwrap_head(model: torch.nn.Module, *, trained: bool) -> None:
-    """Put the modules of which PEFT trains a copy in their places: the copy, or the first ones.
+    """Replace PEFT's wrappers around trained modules by the trained copy or the original module.
 
-    PEFT does so itself when it folds an adapter in, but stumbles over a head of several layers.
+    PEFT does this itself when it merges an adapter, but fails for a head of several layers.
     """
     from peft.utils import ModulesToSaveWrapper
 

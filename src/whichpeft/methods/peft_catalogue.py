@@ -1,7 +1,7 @@
-"""The methods of the installed PEFT as classes: made of its configs and of our table of facts.
+"""The methods of the installed PEFT as classes, made from its configs and our table of facts.
 
-A method that a new release of PEFT brings is there without a change here: under its own name, with
-PEFT's defaults.
+A method that a new release of PEFT adds is available without a change here, under its own name and
+with PEFT's defaults.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from whichpeft.methods.peft_special_cases import (
 )
 from whichpeft.methods.prompts import ContextPrompt, InputTokens, MultitaskPrompt, Prefix, PromptTuning
 
-# By method, else by PEFT's type: what behaves in ways of its own.
+# Classes of methods with behaviour of their own, by method name or else by PEFT's type.
 _BASES: Mapping[str, type[PeftMethod]] = {
     "rslora": UnitLora, "pissa": UnitLora, "olora": UnitLora, "mica": Mica,
     "LORA": Lora, "ADALORA": AdaLora, "IA3": IA3, "ADAPTION_PROMPT": AdaptionPrompt,
@@ -37,8 +37,8 @@ _BASES: Mapping[str, type[PeftMethod]] = {
     "CARTRIDGE": Prefix,
 }  # fmt: skip
 
-# Fields that the task, the trial or the shape of the model decides, and not who names a method.
-_DECIDED = frozenset(
+# Fields that the task, the trial or the model's shape decides, so that users cannot set them.
+_NOT_OPTIONS = frozenset(
     {
         "modules_to_save", "token_dim", "num_transformer_submodules", "num_attention_heads",
         "num_layers", "target_r", "total_step", "tinit", "tfinal", "deltaT", "megatron_config",
@@ -49,7 +49,7 @@ _DECIDED = frozenset(
 
 @cache
 def peft_methods() -> Mapping[str, type[PeftMethod]]:
-    """Return every method of the installed PEFT by name: those of the table, then any others."""
+    """Return every method of the installed PEFT by name: those in the table, then any others."""
     sources = peft_configs()
     made = {
         name: _make(facts, sources[facts.peft.peft_type])
@@ -63,15 +63,15 @@ def peft_methods() -> Mapping[str, type[PeftMethod]]:
 
 
 def _make(facts: PeftFacts, source: ConfigSource) -> type[PeftMethod]:
-    """Make the class of one method; its fields are the options of its config that may be given."""
+    """Make the class of one method; its fields are the options of its config that users can set."""
     name = facts.info.name
     base = _BASES.get(name) or _BASES.get(source.peft_type) or PeftMethod
     own = {field.name for field in dataclasses.fields(base)}
     offered = {
         option: source.options[option]
         for option in source.options
-        if option not in base_options() | _DECIDED | own | facts.peft.fixed.keys()
-        and source.options[option].hint is not None  # a mapping, which a file can say and a name cannot
+        if option not in base_options() | _NOT_OPTIONS | own | facts.peft.fixed.keys()
+        and source.options[option].hint is not None  # None is a mapping, which only a file can express
     }
     curated = {**facts.options, **dict.fromkeys(facts.peft.fitted)}
     fields: list[Any] = []
@@ -118,7 +118,7 @@ def _may_be_zero(option: str, default: Any) -> bool:
 
 
 def _reduce(self: PeftMethod) -> tuple[Any, ...]:
-    """Pickle by name and values: a class that is made while running cannot be imported."""
+    """Pickle by name and values, since a class made at run time cannot be imported."""
     values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
     return _remake, (self.name, values)
 

@@ -1,4 +1,4 @@
-"""Methods that HF PEFT carries out: from our fields to a PEFT config, and the model around it."""
+"""Methods that HF PEFT carries out: from fields to a PEFT config and a PEFT model."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from whichpeft.study import Study
 
 RECIPE = frozenset({"learning_rate", "weight_decay", "warmup_ratio"})
+"""Options of every method, which no PEFT config has."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,19 +55,20 @@ class PeftMethod(Method):
     def identity(self) -> str:
         if self.from_file is None:
             return super().identity
-        # Not the path, which says nothing of what is in the file and differs between machines.
+        # Not the path, which differs between machines and does not depend on the content.
         name = f"{self.name}@{hashlib.sha256(self.from_file.encode()).hexdigest()[:12]}"
         usual = {field.name: field.default for field in dataclasses.fields(self)}
-        said = {key: getattr(self, key) for key in RECIPE if getattr(self, key) != usual[key]}
-        return format_part(name, tuple(said.items()))
+        recipe = {key: getattr(self, key) for key in RECIPE if getattr(self, key) != usual[key]}
+        return format_part(name, tuple(recipe.items()))
 
     def refuses_options(self, study: Study) -> str | None:
-        if study.conditions.quantise is None or self.reads_quantised(study.conditions.quantise):
+        quantise = study.conditions.quantise
+        if quantise is None or self.reads_quantised(quantise):
             return None
-        return f"PEFT has no layer for {self.name} on weights of {study.conditions.quantise}"
+        return f"PEFT has no {self.name} layer for {quantise.replace('bit', '-bit')} weights"
 
     def reads_quantised(self, quantise: str) -> bool:
-        """Whether it works beside quantised weights: it changes none, or PEFT has a layer for it."""
+        """Whether it works with quantised weights: it changes none, or PEFT has a layer for it."""
         return not self.peft.targets_modules or self.peft.peft_type in quantised_types(quantise)
 
     def config_class(self) -> type[Any]:
@@ -77,24 +79,24 @@ class PeftMethod(Method):
         return found
 
     def config_fields(self, model: torch.nn.Module, context: MethodContext) -> dict[str, Any]:
-        """Return what the PEFT config is made with, beside task type and target modules."""
+        """Return the fields of the PEFT config other than task type and target modules."""
         fields = {f.name for f in dataclasses.fields(self)} - RECIPE - {"target_modules"}
         given = {name: _as_peft(v) for name, v in self.hyperparameters.items() if name in fields}
         fixed = {**self.peft.fixed, **(self.peft.fixed_weightless if context.weightless else {})}
         return given | fixed
 
     def choose_targets(self, model: torch.nn.Module, context: MethodContext) -> list[str] | str | None:
-        """Return the modules to target, or None for those that PEFT targets on this family."""
+        """Return the modules to target, or None for those that PEFT targets in this model family."""
         given: tuple[str, ...] | str | None = getattr(self, "target_modules", None)
         if isinstance(given, str):
-            # PEFT reads a text as a regular expression; people who type a name mean the module.
+            # PEFT reads a string as a regular expression; users who write a name mean the module.
             return [given] if re.fullmatch(r"[\w.]+", given) else given
         if given is not None:
             return list(given)
         return shared_targets(model, context.head) if context.same_targets else None
 
     def make_config(self, model: torch.nn.Module, context: MethodContext) -> Any:
-        """Return the PEFT config for a model, without what belongs to the task."""
+        """Return the PEFT config for a model, without the fields that depend on the task."""
         if self.from_file is not None:
             return self.config_class()(**json.loads(self.from_file))
         fields = self.config_fields(model, context)
@@ -108,8 +110,15 @@ class PeftMethod(Method):
     def attach(self, model: torch.nn.Module, context: MethodContext, *, keeps_head: bool = True) -> Any:
         """Put the method on a model as PEFT does, and return the PEFT model.
 
-        Where it `keeps_head`, the head trains and is saved with it, if the config has a place for
-        that; otherwise it leaves the head alone.
+        Parameters
+        ----------
+        model
+            The model that the task built.
+        context
+            What the method may need to know about the trial.
+        keeps_head
+            Whether the head trains and is saved with the adapter, if the config has a place for it.
+            Otherwise the head is left alone.
         """
         import peft
 
@@ -121,30 +130,33 @@ class PeftMethod(Method):
         config.task_type = context.task_type if keeps_head else None
         new = new_modules(context.head)
         if hasattr(config, "modules_to_save"):
-            # PEFT names a classifier by itself, and would train it twice; a pooler it does not know.
-            asked = config.task_type in ("SEQ_CLS", "TOKEN_CLS")
-            unnamed = [name for name in new if not (asked and _is_classifier(name))]
-            config.modules_to_save = (unnamed or None) if keeps_head else None
+            # PEFT adds a classifier itself and would train it twice, but does not know poolers.
+            classifies = config.task_type in ("SEQ_CLS", "TOKEN_CLS")
+            unknown = [name for name in new if not (classifies and _is_classifier(name))]
+            config.modules_to_save = (unknown or None) if keeps_head else None
         if not keeps_head and hasattr(config, "exclude_modules"):
             config.exclude_modules = new or None
         with quiet_warnings():
             return peft.get_peft_model(model, config)
 
-    def adapter(self, model: Any, apart: frozenset[str]) -> PeftAdapter:
-        """Return the adapter around a PEFT model; `apart` is the head where PEFT does not keep it."""
-        return PeftAdapter(model, apart)
+    def adapter(self, model: Any, separate_head: frozenset[str]) -> PeftAdapter:
+        """Return the adapter around a PEFT model.
+
+        PEFT does not save the parameters in `separate_head`, so the adapter does.
+        """
+        return PeftAdapter(model, separate_head)
 
     def apply(self, model: torch.nn.Module, context: MethodContext) -> PeftAdapter:
         adapted = self.attach(model, context)
         kept = getattr(adapted.peft_config["default"], "modules_to_save", None)
-        apart = context.head if kept is None else frozenset()
-        train_head(adapted.get_base_model(), apart)
-        return self.adapter(adapted, apart)
+        separate_head = context.head if kept is None else frozenset()
+        train_head(adapted.get_base_model(), separate_head)
+        return self.adapter(adapted, separate_head)
 
     def load(self, model: torch.nn.Module, folder: Path) -> torch.nn.Module:
         import peft
 
-        self.config_class()  # a tuner of ours is made known to PEFT when it is first imported
+        self.config_class()  # importing one of our tuners registers it with PEFT
         load_head(model, folder)
         with quiet_warnings():
             loaded: torch.nn.Module = peft.PeftModel.from_pretrained(model, str(folder))
@@ -162,5 +174,5 @@ def _as_peft(value: Any) -> Any:
 
 
 def _is_classifier(module: str) -> bool:
-    """Whether PEFT trains and saves this module of a classification model unasked."""
+    """Whether PEFT trains and saves this module of a classification model by itself."""
     return any(part.endswith(("classifier", "score")) for part in module.split("."))

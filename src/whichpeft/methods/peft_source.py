@@ -1,7 +1,7 @@
-"""What the installed PEFT can do, read from its source without importing it.
+"""The methods of the installed PEFT, read from its source without importing it.
 
-Importing PEFT means importing torch, which takes seconds; a list of methods, or a typing error in
-one, should not cost that. Tests hold this reading against PEFT's own dataclasses.
+Importing PEFT imports torch, which takes seconds; listing methods, or a typing error in a name, should
+not cost that. Tests compare the result with PEFT's own dataclasses.
 """
 
 from __future__ import annotations
@@ -15,26 +15,38 @@ from pathlib import Path
 from typing import Any, Literal, Optional, Union
 
 UNREAD: Any = object()
-"""A default that is made by code and so cannot be read."""
+"""Stands for a default that code computes, so that it cannot be read."""
 
 
 @dataclass(frozen=True, slots=True)
 class OptionSource:
-    """A field of a PEFT config: its type as checked in a method's options, default and help."""
+    """A field of a PEFT config."""
 
     name: str
+    """Name of the field."""
+
     hint: Any
+    """Type that a method's option is checked against."""
+
     default: Any
+    """PEFT's default, or `UNREAD`."""
+
     help: str
+    """PEFT's explanation."""
 
 
 @dataclass(frozen=True, slots=True)
 class ConfigSource:
-    """A PEFT config class: its name, the method it configures (``LORA``) and its fields."""
+    """A PEFT config class."""
 
     name: str
+    """Name of the class."""
+
     peft_type: str
+    """PEFT's name of the method, such as ``LORA``."""
+
     options: Mapping[str, OptionSource]
+    """The fields by name."""
 
 
 @dataclass(slots=True)
@@ -69,9 +81,9 @@ def base_options() -> frozenset[str]:
 
 @cache
 def quantised_types(quantise: str) -> frozenset[str]:
-    """Return the method types for which PEFT has layers on weights of ``8bit`` or ``4bit``.
+    """Return the method types for which PEFT has layers on ``8bit`` or ``4bit`` weights.
 
-    Their packages say so by a module ``bnb`` with a class such as ``Linear4bit``.
+    Their packages have a module ``bnb`` with a class such as ``Linear4bit``.
     """
     found = set()
     for path in sorted((_package() / "tuners").glob("*/bnb.py")):
@@ -141,24 +153,24 @@ def _literal(node: ast.expr) -> Any:
 
 
 class _Lists:
-    """Stands for ``list`` in annotations: a method's options hold tuples, which can be hashed."""
+    """Stands for ``list`` in annotations: options of methods are tuples, which are hashable."""
 
     def __getitem__(self, item: Any) -> Any:
         return tuple[item, ...]
 
 
 class _Choices:
-    """Stands for ``Literal``; choices that are patterns (``pissa_niter_[n]``) allow any text."""
+    """Stands for ``Literal``; choices that are patterns (``pissa_niter_[n]``) allow any string."""
 
     def __getitem__(self, items: Any) -> Any:
         listed = items if isinstance(items, tuple) else (items,)
         if any(isinstance(item, str) and "[" in item for item in listed):
             return str
-        return Literal.__getitem__(items)  # a Literal of values, which mypy wants spelled out
+        return Literal.__getitem__(items)  # mypy accepts only literal values here
 
 
 class _Names(dict[str, Any]):
-    """Names that annotations use; any other is a class of PEFT's, which no text can give."""
+    """Names that annotations use; any other is a class of PEFT, which no text can express."""
 
     def __missing__(self, key: str) -> Any:
         return None
@@ -171,7 +183,7 @@ _NAMES = {
 
 
 def _hint(annotation: ast.expr) -> Any:
-    """Return an annotation as a type; None, which nothing but null fits, where text cannot say it."""
+    """Return an annotation as a type, or None if a text cannot express such values."""
     try:
         code = compile(ast.Expression(annotation), "<annotation>", "eval")
         hint = eval(code, {"__builtins__": {}}, _Names(_NAMES))
@@ -181,7 +193,7 @@ def _hint(annotation: ast.expr) -> Any:
 
 
 def _ancestors(name: str, classes: Mapping[str, _Class]) -> list[str]:
-    """Return a class and those it inherits from, the farthest first."""
+    """Return a class and its ancestors, the most distant first."""
     found: list[str] = []
     for base in classes[name].bases if name in classes else ():
         found += [other for other in _ancestors(base, classes) if other not in found]

@@ -1,4 +1,4 @@
-"""Methods of HF PEFT that need more than their config: what they refuse, and how they are attached."""
+"""Methods of HF PEFT that need more than a config: what they refuse, and how they are attached."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from whichpeft.errors import BackboneError
 from whichpeft.methods.method import MethodContext
 from whichpeft.methods.peft_adapter import PeftAdapter
 from whichpeft.methods.peft_method import PeftMethod
-from whichpeft.methods.prompts import name_the_task, reads_last_token
+from whichpeft.methods.prompts import add_task_ids, pools_last_token
 
 if TYPE_CHECKING:
     import torch
@@ -32,25 +32,25 @@ class AdaptionPromptAdapter(PeftAdapter):
 
 @dataclass(frozen=True, kw_only=True)
 class AdaptionPrompt(PeftMethod):
-    """Adaption prompt (LLaMA-Adapter): gated prompts in the attention of the upper layers.
-
-    adapter_layers: how many layers from the top get one; all where not given.
-    """
+    """Adaption prompt (LLaMA-Adapter): gated prompts in the attention of the upper layers."""
 
     adapter_len: int = 10
+    """Length of the prompt."""
+
     adapter_layers: int | None = None
+    """Number of layers, from the top, that get a prompt; if None, all."""
 
     def refuses(self, backbone: Backbone, task: Task, budget: Budget) -> str | None:
         from peft.tuners.adaption_prompt.config import TRANSFORMERS_MODEL_CONFIG as SUPPORTED
 
         if backbone.family not in SUPPORTED:
             return (
-                f"adaption prompts are there for the attention of {', '.join(SUPPORTED)}, "
-                f"not of {backbone.family}"
+                f"adaption prompts support only the attention of {', '.join(SUPPORTED)}, "
+                f"not that of {backbone.family}"
             )
         depth = backbone.architecture().get_text_config().num_hidden_layers
         if (self.hyperparameters.get("adapter_layers") or 1) > depth:
-            return f"adapter_layers is {self.adapter_layers}, and the model has {depth} layers"
+            return f"adapter_layers is {self.adapter_layers}, but the model has {depth} layers"
         return super().refuses(backbone, task, budget)
 
     def config_fields(self, model: torch.nn.Module, context: MethodContext) -> dict[str, Any]:
@@ -60,33 +60,33 @@ class AdaptionPrompt(PeftMethod):
             fields["adapter_layers"] = size.get_text_config().num_hidden_layers
         return fields
 
-    def adapter(self, model: Any, apart: frozenset[str]) -> PeftAdapter:
-        return AdaptionPromptAdapter(model, apart)
+    def adapter(self, model: Any, separate_head: frozenset[str]) -> PeftAdapter:
+        return AdaptionPromptAdapter(model, separate_head)
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainableTokens(PeftMethod):
-    """The embeddings of chosen tokens train.
-
-    token_indices: their ids; those that the backbone's tokenizer adds to every text where not given,
-    or that its configuration says begin and end one where there is no tokenizer.
-    """
+    """The embeddings of chosen tokens train."""
 
     token_indices: tuple[int, ...] | None = None
+    """Ids of the tokens; if None, those that the backbone's tokenizer adds to every text.
+
+    Without a tokenizer, they are the first and last token of a text by the backbone's config.
+    """
 
     def refuses(self, backbone: Backbone, task: Task, budget: Budget) -> str | None:
         if task.task_type is None:
-            return "token embeddings need a task whose inputs are tokens"
+            return "trainable tokens need a task whose inputs are tokens"
         tokens = self.hyperparameters.get("token_indices") or _usual_tokens(backbone)
         if not tokens:
             return (
-                f"no token is in every text that {backbone.name} reads; name some: "
+                f"{backbone.name} adds no token to every text; choose some, for example "
                 f"{self.name}:token_indices=[101,102]"
             )
         size = backbone.architecture().get_text_config().vocab_size
-        strange = [token for token in tokens if not 0 <= token < size]
-        if strange:
-            return f"token {strange[0]} is none of the {size} that {backbone.family} knows"
+        outside = [token for token in tokens if not 0 <= token < size]
+        if outside:
+            return f"token {outside[0]} is not in the vocabulary of {backbone.family}: 0 to {size - 1}"
         return super().refuses(backbone, task, budget)
 
     def resolved_for(self, backbone: Backbone) -> Self:
@@ -103,7 +103,7 @@ class TrainableTokens(PeftMethod):
 
 
 def _usual_tokens(backbone: Backbone) -> list[int]:
-    """Return the tokens that are in every text, as far as tokenizer or configuration tell."""
+    """Return the tokens that are in every text according to the tokenizer, or else the config."""
     from whichpeft.tasks.text_encoding import load_tokenizer
 
     if backbone.folder is not None:
@@ -123,32 +123,30 @@ class Poly(PeftMethod):
 
     def attach(self, model: torch.nn.Module, context: MethodContext, *, keeps_head: bool = True) -> Any:
         adapted: Any = super().attach(model, context, keeps_head=keeps_head)
-        _name_the_task_to_layers(adapted)
+        _add_task_ids_to_layers(adapted)
         return adapted
 
     def load(self, model: torch.nn.Module, folder: Path) -> torch.nn.Module:
         loaded = super().load(model, folder)
-        _name_the_task_to_layers(loaded)
+        _add_task_ids_to_layers(loaded)
         return loaded
 
 
-def _name_the_task_to_layers(model: torch.nn.Module) -> None:
-    """Tell each of Polytropon's layers its task: PEFT calls models of some tasks past the tuner."""
+def _add_task_ids_to_layers(model: torch.nn.Module) -> None:
+    """Give every Polytropon layer its task ids: for some tasks, PEFT bypasses the tuner's forward."""
     from peft.tuners.poly.layer import PolyLayer
 
     for module in model.modules():
         if isinstance(module, PolyLayer):
-            name_the_task(module)
+            add_task_ids(module)
 
 
 @dataclass(frozen=True, kw_only=True)
 class NormTuning(PeftMethod):
-    """The weights and biases of the norms train.
-
-    target_modules: which; all norms of the backbone where not given.
-    """
+    """The weights and biases of the norms train."""
 
     target_modules: tuple[str, ...] | str | None = None
+    """The norms, by name; if None, all norms of the backbone."""
 
     def reads_quantised(self, quantise: str) -> bool:
         return True  # norms are not quantised
@@ -165,11 +163,11 @@ class NormTuning(PeftMethod):
 
 @dataclass(frozen=True, kw_only=True)
 class Shadow(PeftMethod):
-    """ShadowPEFT: a small network beside a decoder's layers corrects their inputs."""
+    """ShadowPEFT: a small network next to a decoder's layers corrects their inputs."""
 
     def refuses(self, backbone: Backbone, task: Task, budget: Budget) -> str | None:
-        if not reads_last_token(backbone):
-            return f"ShadowPEFT rides along a decoder's layers, and {backbone.family} is no decoder"
+        if not pools_last_token(backbone):
+            return f"ShadowPEFT needs a decoder, and {backbone.family} is not one"
         return super().refuses(backbone, task, budget)
 
 
@@ -179,16 +177,16 @@ class Lily(PeftMethod):
 
     def refuses_options(self, study: Study) -> str | None:
         if study.conditions.packing:
-            return "its router takes the mean over all positions of a batch, and packing leaves some out"
+            return "its router averages over all positions of a batch, and packing changes these"
         return super().refuses_options(study)
 
 
 @dataclass(frozen=True, kw_only=True)
 class XLora(PeftMethod):
-    """X-LoRA: mixes adapters that were trained before, which a comparison does not have."""
+    """X-LoRA: mixes adapters that are already trained, which a comparison does not have."""
 
     def refuses(self, backbone: Backbone, task: Task, budget: Budget) -> str | None:
         return (
-            "X-LoRA mixes LoRA adapters that were trained before; whichpeft starts every method from "
-            "the backbone"
+            "X-LoRA mixes LoRA adapters that are already trained, but whichpeft starts every method "
+            "from the backbone"
         )

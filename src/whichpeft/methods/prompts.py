@@ -1,4 +1,4 @@
-"""Methods that train virtual tokens: prefix tuning and its kin, prompt tuning and its kin."""
+"""Methods that train virtual tokens: prefix tuning, prompt tuning and similar ones."""
 
 from __future__ import annotations
 
@@ -19,37 +19,42 @@ if TYPE_CHECKING:
     from whichpeft.study import Budget, Study
     from whichpeft.tasks import Task
 
-# Model families whose attention takes no keys and values from outside (checked in the tests).
+# Model families whose attention accepts no keys and values from outside (the tests check this).
 _NO_PREFIX = frozenset({"albert", "deberta", "deberta-v2", "distilbert", "modernbert"})
 
 
 @dataclass(frozen=True, kw_only=True)
 class VirtualTokens(PeftMethod):
-    """What prefix, prompt and P-tuning share: virtual tokens, whose number is limited."""
+    """What prefix, prompt and P-tuning share: virtual tokens, whose number is limited.
+
+    PEFT puts the tokens before all others, so that an encoder's head would read one of them. Therefore
+    only `load` can load a saved adapter, and not PEFT alone.
+    """
 
     num_virtual_tokens: int = 20
+    """Number of virtual tokens."""
 
     @property
     def virtual_tokens(self) -> int:
-        """How many virtual tokens there are, wherever that is said."""
+        """The number of virtual tokens, from the fields or the config file."""
         return int(self.hyperparameters.get("num_virtual_tokens") or 0)
 
     def refuses(self, backbone: Backbone, task: Task, budget: Budget) -> str | None:
         if task.task_type is None:
             return "virtual tokens need a task whose inputs are tokens"
         if self.virtual_tokens < 1:
-            return "its file does not say num_virtual_tokens"
+            return "its config file does not set num_virtual_tokens"
         free = backbone.free_positions
         if free is not None and self.virtual_tokens > free:
             return (
                 f"{self.virtual_tokens} virtual tokens overflow the position embeddings: "
-                f"{free} of {backbone.positions} positions are kept free for them"
+                f"only {free} of {backbone.positions} positions are reserved for them"
             )
         return None
 
     def refuses_options(self, study: Study) -> str | None:
         if study.conditions.packing:
-            return "its virtual tokens stand before a row, which packed examples share"
+            return "its virtual tokens precede a row, but packed examples share rows"
         return super().refuses_options(study)
 
     def attach(self, model: torch.nn.Module, context: MethodContext, *, keeps_head: bool = True) -> Any:
@@ -68,8 +73,8 @@ class VirtualTokens(PeftMethod):
         adapter = self.apply(model, context)
         if any(p.requires_grad for p in _network(adapter.model)):
             raise ValueError(
-                f"{self.name} saves the virtual tokens that its network made and not the network, so "
-                "that training cannot go on from what was saved"
+                f"{self.name} saves the virtual tokens but not the network that makes them, so training "
+                "cannot resume from the saved adapter"
             )
         load_head(adapter.model.get_base_model(), folder)
         set_state(adapter.model, folder)
@@ -77,43 +82,43 @@ class VirtualTokens(PeftMethod):
 
 
 def _network(model: Any) -> list[torch.nn.Parameter]:
-    """Return what a prompt encoder trains beside the tokens themselves."""
+    """Return the parameters of a prompt encoder that train, other than the tokens themselves."""
     encoder = model.prompt_encoder["default"]
     return [p for name, p in encoder.named_parameters() if name.startswith(("mlp", "lstm", "transform"))]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Prefix(VirtualTokens):
-    """Prefix tuning and its kin: trained keys and values before each layer's own."""
+    """Prefix tuning and similar methods: trained keys and values before each layer's own."""
 
     def refuses(self, backbone: Backbone, task: Task, budget: Budget) -> str | None:
         if task.task_type is not None and backbone.family in _NO_PREFIX:
-            return f"{self.name} prepends keys and values, and {backbone.family}'s attention takes none"
+            return f"{self.name} prepends keys and values; {backbone.family}'s attention accepts none"
         return super().refuses(backbone, task, budget)
 
     def refuses_options(self, study: Study) -> str | None:
         if study.conditions.gradient_checkpointing:
             return (
-                "its keys and values are handed to the layers as past ones, which gradient "
-                "checkpointing leaves out"
+                "its keys and values reach the layers through the cache, which gradient checkpointing "
+                "turns off"
             )
         return super().refuses_options(study)
 
 
 @dataclass(frozen=True, kw_only=True)
 class InputTokens(VirtualTokens):
-    """Prompt tuning, P-tuning and their kin: virtual tokens among the input embeddings."""
+    """Prompt tuning, P-tuning and similar methods: virtual tokens among the input embeddings."""
 
     def refuses(self, backbone: Backbone, task: Task, budget: Budget) -> str | None:
-        if task.task_type == "SEQ_CLS" and reads_last_token(backbone):
+        if task.task_type == "SEQ_CLS" and pools_last_token(backbone):
             return (
-                "virtual tokens replace the input ids, without which this decoder's classifier "
-                "cannot find the last real token and reads padding"
+                "virtual tokens replace the input ids, so this decoder's classifier cannot find the "
+                "last real token and reads padding"
             )
         return super().refuses(backbone, task, budget)
 
     def config_fields(self, model: torch.nn.Module, context: MethodContext) -> dict[str, Any]:
-        # PEFT reads these under the names that most families use, which is not all of them.
+        # PEFT reads these under names that most model families use, but not all.
         size: Any = model.config
         return super().config_fields(model, context) | {
             "token_dim": size.hidden_size,
@@ -123,7 +128,7 @@ class InputTokens(VirtualTokens):
 
     def attach(self, model: torch.nn.Module, context: MethodContext, *, keeps_head: bool = True) -> Any:
         adapted = super().attach(model, context, keeps_head=keeps_head)
-        if context.task_type != "CAUSAL_LM":  # a decoder reads from left to right, tokens first
+        if context.task_type != "CAUSAL_LM":  # in a decoder, the virtual tokens come first
             _keep_first_token_first(adapted, self.virtual_tokens)
         return adapted
 
@@ -138,8 +143,8 @@ class InputTokens(VirtualTokens):
 class PromptTuning(InputTokens):
     """Prompt tuning.
 
-    init_text: a text whose tokens' embeddings the virtual tokens start from, as the backbone's tokenizer
-    reads it: repeated, or cut, to as many as there are.
+    ``init_text`` is a text. The backbone's tokenizer reads it, and the virtual tokens start from the
+    embeddings of its tokens, repeated or cut to the number of virtual tokens.
     """
 
     @property
@@ -165,12 +170,12 @@ class MultitaskPrompt(InputTokens):
 
     def attach(self, model: torch.nn.Module, context: MethodContext, *, keeps_head: bool = True) -> Any:
         adapted: Any = super().attach(model, context, keeps_head=keeps_head)
-        name_the_task(adapted)
+        add_task_ids(adapted)
         return adapted
 
     def load(self, model: torch.nn.Module, folder: Path) -> torch.nn.Module:
         loaded = super().load(model, folder)
-        name_the_task(loaded)
+        add_task_ids(loaded)
         return loaded
 
 
@@ -178,16 +183,18 @@ class MultitaskPrompt(InputTokens):
 class ContextPrompt(InputTokens):
     """Context-aware prompt tuning: the embeddings of context tokens train, near where they started.
 
-    init_text: the context, such as a few examples with their answers. cpt_token_ids: its tokens; eight
-    spread over the vocabulary where neither is given.
-
-    The loss is the task's. PEFT's own, which can weigh the context's labels too, needs a mask that says
-    of each token of the context and of the examples what it is.
+    The loss is the task's. PEFT's own loss can weigh the context's labels, too, but needs a mask with
+    the kind of every token of the context and the examples.
     """
 
     num_virtual_tokens: int = 8
+    """Number of context tokens if neither of the others is given."""
+
     cpt_token_ids: tuple[int, ...] | None = None
+    """Tokens of the context; by default, tokens spread over the vocabulary."""
+
     init_text: str | None = None
+    """The context as a text, such as a few examples with their answers."""
 
     @property
     def further_options(self) -> frozenset[str]:
@@ -214,7 +221,7 @@ class ContextPrompt(InputTokens):
 
     def refuses(self, backbone: Backbone, task: Task, budget: Budget) -> str | None:
         if task.task_type != "CAUSAL_LM":
-            return "context-aware prompt tuning trains the context of a causal language model"
+            return "context-aware prompt tuning needs a causal language model"
         return super().refuses(backbone, task, budget)
 
     def config_fields(self, model: torch.nn.Module, context: MethodContext) -> dict[str, Any]:
@@ -228,10 +235,10 @@ class ContextPrompt(InputTokens):
         fields.setdefault("cpt_mask", [1] * count)
         fields.setdefault("cpt_tokens_type_mask", [1] * count)
         del fields["num_virtual_tokens"]  # PEFT counts the tokens itself
-        return fields | {"task_type": "CAUSAL_LM"}  # which PEFT wants to hear at once
+        return fields | {"task_type": "CAUSAL_LM"}  # PEFT needs it here
 
 
-def reads_last_token(backbone: Backbone) -> bool:
+def pools_last_token(backbone: Backbone) -> bool:
     """Whether the classifier of this architecture pools the last token, as decoders do."""
     from transformers.models.auto.modeling_auto import (
         MODEL_FOR_CAUSAL_LM_MAPPING_NAMES,
@@ -244,8 +251,8 @@ def reads_last_token(backbone: Backbone) -> bool:
     )
 
 
-def name_the_task(model: torch.nn.Module) -> None:
-    """Tell what routes by task, each time that it is called, that there is one task."""
+def add_task_ids(model: torch.nn.Module) -> None:
+    """Add the task ids of a single task to every call of a module that routes by task."""
     import torch
 
     def add(module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
@@ -258,14 +265,14 @@ def name_the_task(model: torch.nn.Module) -> None:
 
 
 def _skip_padding(model: Any) -> None:
-    """Count positions over what is no padding.
+    """Add position ids that do not count padding.
 
-    PEFT leaves them out, and the model then counts the padding between virtual tokens and a prompt that
-    is padded on the left: what it writes would depend on who shares the batch.
+    PEFT passes none, so the model would count the padding between virtual tokens and a prompt that is
+    padded on the left: its answer would depend on the other examples of the batch.
     """
     base = model.get_base_model()
     if "position_ids" not in inspect.signature(base.forward).parameters:
-        return  # it knows no positions, or finds them by the mask
+        return  # it has no positions, or derives them from the mask
 
     def count(
         module: torch.nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]
@@ -287,10 +294,10 @@ def _skip_padding(model: Any) -> None:
 
 
 def _keep_first_token_first(model: Any, count: int) -> None:
-    """Put the virtual tokens after the first token instead of before it.
+    """Move the virtual tokens behind the first token.
 
-    PEFT prepends them; an encoder's head, which pools the first position, would then read a
-    virtual token instead of [CLS], and [CLS] would lose the position it was pretrained at.
+    PEFT prepends them. An encoder's head, which pools the first position, would then read a virtual
+    token instead of [CLS], and [CLS] would lose the position it was pretrained at.
     """
     import torch
 
@@ -300,7 +307,7 @@ def _keep_first_token_first(model: Any, count: int) -> None:
         embeddings = kwargs.get("inputs_embeds")
         if embeddings is not None:
             virtual, first, rest = embeddings.split([count, 1, embeddings.shape[1] - count - 1], dim=1)
-            # Mask and token types agree for the first token and the virtual ones: all ones, all 0.
+            # Mask and token types are the same for the first token and the virtual ones: all 1, all 0.
             kwargs["inputs_embeds"] = torch.cat([first, virtual, rest], dim=1)
         return args, kwargs
 

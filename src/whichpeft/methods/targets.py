@@ -1,4 +1,4 @@
-"""Which modules the methods that target modules share, so that they differ in how and not where."""
+"""The modules that all methods target, so that methods differ in how they adapt and not in what."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from whichpeft.errors import suggestion
 if TYPE_CHECKING:
     import torch
 
-# What makes queries, keys and values, under the names that model families give it.
+# Modules that compute queries, keys and values, by their names in the model families.
 ATTENTION_PROJECTIONS = frozenset(
     {
         "query", "key", "value",  # BERT, RoBERTa, ELECTRA, ViT
@@ -28,9 +28,9 @@ ATTENTION_PROJECTIONS = frozenset(
 
 
 def shared_targets(model: torch.nn.Module, head: frozenset[str]) -> list[str]:
-    """Return the leaf names of the modules that make queries, keys and values.
+    """Return the leaf names of the modules that compute queries, keys and values.
 
-    Where the architecture's names are unknown, all linear layers outside the head.
+    If the architecture's names are unknown, return all linear layers outside the head.
     """
     outside = new_modules(head)
     linear = [
@@ -44,9 +44,9 @@ def shared_targets(model: torch.nn.Module, head: frozenset[str]) -> list[str]:
 
 
 def check_targets(model: torch.nn.Module, targets: Iterable[str]) -> None:
-    """Check that each target names a module: PEFT is content where one of them does.
+    """Check that every target names a module, since PEFT checks only that one of them does.
 
-    Raises ValueError, which names the nearest module that there is.
+    Raises ValueError, which names the module with the most similar name.
     """
     names = [name for name, _ in model.named_modules() if name]
     for target in targets:
@@ -65,12 +65,15 @@ def new_modules(head: frozenset[str]) -> list[str]:
 def fit(
     rules: Mapping[str, tuple[str, int]], model: torch.nn.Module, targets: Sequence[str] | str | None
 ) -> dict[str, int]:
-    """Choose sizes that suit the modules a method targets, one an option.
+    """Choose one size per option that fits the modules a method targets.
 
-    A rule is its kind and a limit. ``divisor``: the largest common divisor of all widths up to the
-    limit; ``share``: up to the common divisor of all over the limit; ``rank``: the limit, or the
-    smallest width; ``entries``: the limit, or the smallest number of weights; ``half``: the rank
-    whose factors have no more entries than the weights.
+    A rule is a kind and a limit:
+
+    - ``divisor``: the largest common divisor of all widths that is not above the limit;
+    - ``share``: the largest common divisor that is not above the greatest one divided by the limit;
+    - ``rank``: the limit, or the smallest width if that is less;
+    - ``entries``: the limit, or the smallest number of weights if that is less;
+    - ``half``: the limit, or the largest rank whose factors have no more entries than the weights.
     """
     pairs = _widths(model, targets)
     common = math.gcd(*(width for pair in pairs for width in pair))
@@ -90,7 +93,7 @@ def fit(
 
 
 def _widths(model: torch.nn.Module, targets: Sequence[str] | str | None) -> list[tuple[int, int]]:
-    """Return the input and output widths of the targeted linear modules, or of all where unsaid."""
+    """Return output and input widths of the targeted linear modules, or of all if none is given."""
     listed = (targets,) if isinstance(targets, str) else tuple(targets or ATTENTION_PROJECTIONS)
     linear = linear_modules(model)
     chosen = [
@@ -102,13 +105,13 @@ def _widths(model: torch.nn.Module, targets: Sequence[str] | str | None) -> list
 
 
 def _width(module: torch.nn.Module) -> tuple[int, int]:
-    if hasattr(module, "in_features"):  # quantised weights do not have the shape that they stand for
+    if hasattr(module, "in_features"):  # quantised weights are stored in another shape
         return int(module.out_features), int(module.in_features)
     return int(module.weight.shape[0]), int(module.weight.shape[1])
 
 
 def linear_modules(model: torch.nn.Module) -> dict[str, torch.nn.Module]:
-    """Return the linear modules by name; one that an adapter wraps goes by the adapter's name."""
+    """Return the linear modules by name; a module wrapped by an adapter has the adapter's name."""
     import torch
     from peft.tuners.tuners_utils import BaseTunerLayer
     from transformers.pytorch_utils import Conv1D

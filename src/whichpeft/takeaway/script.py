@@ -128,7 +128,7 @@ def _beyond_peft(restored: RestoredTrial, adapter: Adapter) -> str | None:
         return None
     if type(adapter).after_step is not PeftAdapter.after_step:
         return f"{method.name} acts after every step"
-    if adapter.head_apart:
+    if adapter.has_separate_head:
         return f"PEFT does not train the head with {method.name}"
     if type(method).attach is not PeftMethod.attach:
         return f"PEFT alone does not apply {method.name} to the model in the same way"

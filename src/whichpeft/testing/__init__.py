@@ -1,4 +1,4 @@
-"""Contracts that the author of a plug-in runs; whichpeft's own tests run them too.
+"""Contracts for authors of plug-ins; whichpeft's own tests run them, too.
 
     from whichpeft.testing import MethodContract, TaskContract
 
@@ -8,7 +8,7 @@
     def test_my_method():
         MethodContract("my-method:size=4").check()
 
-A rule that is broken raises AssertionError, which says what was expected and what was found.
+A broken rule raises AssertionError, whose message says what was expected and what was found.
 """
 
 from whichpeft.testing.methods import MethodContract

@@ -1,4 +1,4 @@
-"""The contract of a method, run on a backbone with a task of a few real examples."""
+"""The contract that every method keeps, checked with a small task."""
 
 from __future__ import annotations
 
@@ -18,68 +18,56 @@ import numpy as np
 from whichpeft.backbones import Backbone, resolve_backbone
 from whichpeft.methods import Adapter, Method, MethodContext, resolve_method
 from whichpeft.study import Budget
-from whichpeft.tasks import Array, Batch, Examples, Task, image_task, text_task
+from whichpeft.tasks import Array, Batch, Examples, Task
+from whichpeft.testing.small_tasks import small_task
 
 if TYPE_CHECKING:
     import torch
 
-_POSITIVE = ("a warm and funny film", "gripping from start to finish", "the cast is a delight")
-_NEGATIVE = ("a dull and endless mess", "nothing here works", "i wanted my money back at once")
-_STEPS = 3  # of training
-_PLANNED_STEPS = 100  # what the method is told, since schedules need room
+_STEPS = 3  # training steps
+_PLANNED_STEPS = 100  # steps in the context, more than _STEPS since schedules need some
 _RATE = 0.05
-
-
-def small_task() -> Task:
-    """Two classes of short sentences, enough for a step of training."""
-    examples = [(text, "good") for text in _POSITIVE] + [(text, "bad") for text in _NEGATIVE]
-    return text_task("small", train=examples, validation=examples, test=examples)
-
-
-def small_image_task() -> Task:
-    """Two classes of handwritten digits, which `digits-vit` was not pretrained on."""
-    from sklearn.datasets import load_digits
-
-    found = load_digits(n_class=7)
-    pixels = np.rint(found.images * 15.9).astype(np.uint8)
-    examples = [
-        (pixels[i], str(digit)) for digit in (5, 6) for i in np.flatnonzero(found.target == digit)[:3]
-    ]
-    return image_task("small-images", train=examples, validation=examples, test=examples)
 
 
 @dataclass(frozen=True)
 class MethodContract:
-    """What every method owes the rest of the house.
+    """What whichpeft relies on in every method.
 
-    text: the method as typed. backbone: what it is tried on, the embedded one where not given.
-    task: gives a small task that the backbone can read; two classes of sentences by default, and
-    `small_image_task` for one that reads images.
-
-    A rule that cannot apply (a method that does not merge, a backbone that the method refuses)
-    raises unittest.SkipTest with the reason, which test runners show as a skip.
+    A rule that cannot apply (the method does not merge, or refuses the backbone) raises
+    unittest.SkipTest with the reason, which test runners show as a skip.
     """
 
     text: str
+    """The method as a user writes it, such as ``my-method:size=4``."""
+
     backbone: Backbone | None = None
+    """The backbone to check the method on; by default the embedded one."""
+
     task: Callable[[], Task] = small_task
+    """Returns a small task that the backbone can read; for images, `small_tasks.small_image_task`."""
 
     rules: ClassVar[tuple[str, ...]] = (
-        "it_travels",
+        "pickling_and_spelling_agree",
         "gradients_reach_the_adapter",
-        "frozen_weights_stay_put",
+        "frozen_weights_do_not_change",
         "counts_add_up",
-        "declared_counts_are_real",
-        "the_head_depends_on_the_seed_alone",
-        "a_seed_repeats",
+        "counts_without_weights_agree",
+        "head_depends_only_on_the_seed",
+        "same_seed_repeats",
         "save_and_load_agree",
-        "training_goes_on_from_what_was_saved",
+        "training_resumes_from_saved",
         "merging_agrees",
         "detaching_restores_the_backbone",
     )
 
     def check(self) -> None:
-        """Check every rule that applies. Raises AssertionError at the first that is broken."""
+        """Check every rule that applies.
+
+        Raises
+        ------
+        AssertionError
+            If a rule is broken; the message says what was expected and what was found.
+        """
         for rule in self.rules:
             try:
                 self.check_rule(rule)
@@ -87,7 +75,7 @@ class MethodContract:
                 continue
 
     def check_rule(self, rule: str) -> None:
-        """Check one of `rules` by its name."""
+        """Check one of `rules`. Raises unittest.SkipTest if it does not apply."""
         getattr(self, f"_{rule}")()
 
     @cached_property
@@ -110,15 +98,15 @@ class MethodContract:
     def _examples(self) -> Examples:
         return self._task.encode(self._backbone, max_train=None)["train"]
 
-    def _it_travels(self) -> None:
+    def _pickling_and_spelling_agree(self) -> None:
         method = self.method
         json.dumps(method.hyperparameters, allow_nan=False)
         assert pickle.loads(pickle.dumps(method)) == method, "pickling changes the method"
         if "@" in method.identity:
-            return  # of a file: its identity says what was in it, and does not hold it
+            return  # from a file: its identity is a hash of the content
         again = resolve_method(method.identity)
         assert again.hyperparameters == method.hyperparameters, (
-            f"{method.identity} does not read back to {method.hyperparameters}"
+            f"{method.identity} does not resolve to {method.hyperparameters}"
         )
 
     def _gradients_reach_the_adapter(self) -> None:
@@ -126,7 +114,7 @@ class MethodContract:
         if not adapter.trains:
             raise unittest.SkipTest(f"{self.text} trains nothing")
         adapter.model.train()
-        # Twice, since what starts as the identity has factors that the other's zeros keep still.
+        # Two steps: a factor of zeros blocks the gradient of the other factor in the first one.
         self._train(adapter, steps=2, keep_gradients=True)
         reached = {
             name: parameter.grad is not None and bool((parameter.grad != 0).any())
@@ -135,19 +123,19 @@ class MethodContract:
         }
         head = {name.rpartition(".")[2] for name in self._head}
         assert any(reached.values()), "no gradient reaches anything that trains"
-        beside = [name for name, found in reached.items() if found and not _of_head(name, self._head)]
+        adapted = [name for name, found in reached.items() if found and not _of_head(name, self._head)]
         if sum(p.numel() for p in adapter.model.parameters() if p.requires_grad) > self._head_size:
-            assert beside, f"no gradient reaches the adapter, only the head ({', '.join(head)})"
+            assert adapted, f"no gradient reaches the adapter, only the head ({', '.join(head)})"
 
-    def _frozen_weights_stay_put(self) -> None:
+    def _frozen_weights_do_not_change(self) -> None:
         adapter = self._apply(seed=0)
         before = {name: p.detach().clone() for name, p in adapter.model.named_parameters()}
         self._train(adapter)
         for name, parameter in adapter.model.named_parameters():
             same = bool((parameter == before[name]).all())
-            assert same or parameter.requires_grad, f"{name} is frozen and has moved"
-        moved = [n for n, p in adapter.model.named_parameters() if not bool((p == before[n]).all())]
-        assert bool(moved) == adapter.trains, f"after {_STEPS} steps these have moved: {moved}"
+            assert same or parameter.requires_grad, f"{name} is frozen but has changed"
+        changed = [n for n, p in adapter.model.named_parameters() if not bool((p == before[n]).all())]
+        assert bool(changed) == adapter.trains, f"after {_STEPS} steps, these have changed: {changed}"
 
     def _counts_add_up(self) -> None:
         adapter = self._apply(seed=0)
@@ -155,8 +143,8 @@ class MethodContract:
         assert trained == 0 or trained >= self._head_size, "the new head does not train"
         assert adapter.trains == (trained > 0), f"trains is {adapter.trains} with {trained} parameters"
 
-    def _declared_counts_are_real(self) -> None:
-        """What is counted without weights, before anything runs, is what trains with them."""
+    def _counts_without_weights_agree(self) -> None:
+        """Parameter counts without weights equal those with weights."""
         import torch
 
         real = self._apply(seed=0)
@@ -165,7 +153,7 @@ class MethodContract:
                 model = self._task.build_on_meta(self._backbone)
             on_meta = self.method.apply(model, self._context(model, weightless=True))
         except NotImplementedError as error:
-            raise unittest.SkipTest(f"{self.text} looks at the weights to begin with: {error}") from None
+            raise unittest.SkipTest(f"{self.text} needs weights to start: {error}") from None
         expected, found = (
             {
                 "trainable": sum(p.numel() for p in adapter.model.parameters() if p.requires_grad),
@@ -173,9 +161,9 @@ class MethodContract:
             }
             for adapter in (real, on_meta)
         )
-        assert found == expected, f"counted without weights {found}, with weights {expected}"
+        assert found == expected, f"without weights: {found}; with weights: {expected}"
 
-    def _the_head_depends_on_the_seed_alone(self) -> None:
+    def _head_depends_only_on_the_seed(self) -> None:
         plain = self._build(seed=3)
         adapted = dict(self._apply(seed=3).model.named_parameters())
         for name in self._head:
@@ -186,11 +174,11 @@ class MethodContract:
                 for other, p in adapted.items()
                 if other.endswith(last) and p.shape == expected.shape and bool((p == expected).all())
             ]
-            assert found, f"the head's {name} was drawn otherwise than without the method"
+            assert found, f"the head's {name} differs from the one without the method"
 
-    def _a_seed_repeats(self) -> None:
+    def _same_seed_repeats(self) -> None:
         first, again, other = (self._trained_outputs(seed) for seed in (1, 1, 2))
-        assert (first == again).all(), "the same seed gives other outputs"
+        assert (first == again).all(), "the same seed gives different outputs"
         assert not self._apply(seed=1).trains or not (first == other).all(), (
             "another seed gives the same outputs"
         )
@@ -203,7 +191,7 @@ class MethodContract:
             loaded = self.method.load(self._build(seed=0), Path(folder))
         self._agree(self._outputs(adapter.model), self._outputs(loaded), "the loaded method's", 1e-5)
 
-    def _training_goes_on_from_what_was_saved(self) -> None:
+    def _training_resumes_from_saved(self) -> None:
         adapter = self._apply(seed=0)
         if not adapter.trains:
             raise unittest.SkipTest(f"{self.text} trains nothing")
@@ -216,19 +204,21 @@ class MethodContract:
             except ValueError as error:
                 raise unittest.SkipTest(str(error)) from None
         for one in (adapter, resumed):
-            one.model.eval()  # without dropout, which draws another mask after a pause
+            one.model.eval()  # without dropout, whose masks differ after an interruption
             self._train(one, steps=1, mode=False)
-        self._agree(self._outputs(adapter.model), self._outputs(resumed.model), "after a pause", 1e-4)
+        self._agree(
+            self._outputs(adapter.model), self._outputs(resumed.model), "the resumed method's", 1e-4
+        )
 
     def _merging_agrees(self) -> None:
         adapter = self._apply(seed=0)
         self._train(adapter)
-        apart = self._outputs(adapter.model)
+        unmerged = self._outputs(adapter.model)
         try:
             merged = copy.deepcopy(adapter).merge()
         except ValueError as error:
             raise unittest.SkipTest(f"{self.text} does not merge: {error}") from None
-        self._agree(apart, self._outputs(merged), "the merged model's", 1e-3)
+        self._agree(unmerged, self._outputs(merged), "the merged model's", 1e-3)
 
     def _detaching_restores_the_backbone(self) -> None:
         before = {name: p.clone() for name, p in self._build(seed=0).state_dict().items()}
@@ -237,13 +227,13 @@ class MethodContract:
         try:
             bare = adapter.detach().state_dict()
         except ValueError as error:
-            raise unittest.SkipTest(f"{self.text} cannot be taken off: {error}") from None
+            raise unittest.SkipTest(f"{self.text} cannot be removed: {error}") from None
         assert set(bare) == set(before), (
             f"the model differs in {sorted(set(bare) ^ set(before))[:3]} from what the task built"
         )
         for name, value in before.items():
             same = name in self._head or bool((bare[name] == value).all())
-            assert same, f"{name} is not what it was before the method"
+            assert same, f"{name} differs from before the method"
 
     @cached_property
     def _head(self) -> frozenset[str]:
@@ -259,7 +249,7 @@ class MethodContract:
         return {}
 
     def _build(self, seed: int) -> torch.nn.Module:
-        """Build the model as a trial does; kept, since it is wanted again and again."""
+        """Build the model as a trial does; models are kept, since most rules need them."""
         import torch
 
         torch.manual_seed(seed)
@@ -322,12 +312,12 @@ class MethodContract:
             outputs: Array = self._task.outputs(model, self._batch()).float().numpy()
         return outputs
 
-    def _agree(self, first: Array, second: Array, whose: str, most: float) -> None:
+    def _agree(self, first: Array, second: Array, whose: str, tolerance: float) -> None:
         difference = float(np.abs(first - second).max())
-        assert difference < most, f"{whose} outputs differ by {difference}"
+        assert difference < tolerance, f"{whose} outputs differ by {difference}"
 
 
 def _of_head(name: str, head: frozenset[str]) -> bool:
-    """Whether a parameter of an adapted model is one of the head's, or PEFT's copy of one."""
+    """Whether a parameter of an adapted model belongs to the head, or is PEFT's copy of it."""
     plain = name.replace("modules_to_save.default.", "")
     return any(plain.endswith(part) for part in head)

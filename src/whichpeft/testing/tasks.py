@@ -1,4 +1,4 @@
-"""The contract of a task."""
+"""The contract that every task keeps."""
 
 from __future__ import annotations
 
@@ -17,37 +17,40 @@ from whichpeft.tasks import SPLITS, DecodedTask, Examples, Task, scores
 if TYPE_CHECKING:
     import torch
 
-# Natural data repeat a little between splits; more than this would be leaking the test.
+# Natural data repeat a little between splits; a larger share would leak the test.
 MOST_SHARED = 0.05
-# Training inputs that validation and test inputs are looked up in.
+# Number of training inputs that validation and test inputs are compared with.
 MOST_COMPARED = 2000
-# What every trial is handed, in bytes, once the examples are out.
+# Size, in bytes, of a pickled task without examples, which every trial receives.
 MOST_PICKLED = 100_000
 
 
 @dataclass(frozen=True)
 class TaskContract:
-    """What every task owes the rest of the house.
-
-    load: gives the task, twice in all. backbone: what it is tried on, by default the embedded one.
-    max_train: training examples that are encoded, so that large sets are quick to check; a task of
-    more classes than that sees needs a larger number, or None.
-    """
+    """What whichpeft relies on in every task."""
 
     load: Callable[[], Task]
+    """Returns the task; called twice."""
+
     backbone: Backbone | None = None
+    """The backbone to check the task on; by default the embedded one."""
+
     max_train: int | None = 200
+    """Number of training examples to encode, so that large data sets are quick to check.
+
+    Choose a larger number, or None, if these examples do not cover all classes of the task.
+    """
 
     rules: ClassVar[tuple[str, ...]] = (
-        "splits_are_there",
-        "splits_are_apart",
+        "splits_exist",
+        "splits_do_not_overlap",
         "fingerprint_is_stable",
         "subset_is_fixed",
-        "batches_are_padded_to_their_own_longest",
+        "batches_are_padded_to_their_longest_example",
         "equal_indices_give_equal_batches",
         "loss_is_finite_and_differentiable",
         "head_is_new_and_trains",
-        "outputs_have_one_row_an_example",
+        "outputs_have_one_row_per_example",
         "scores_are_finite",
         "chance_is_the_score_of_the_constant",
         "task_pickles",
@@ -57,19 +60,25 @@ class TaskContract:
     def check(self) -> None:
         """Check every rule.
 
-        Raises AssertionError at the first that is broken.
+        Raises
+        ------
+        AssertionError
+            If a rule is broken; the message says what was expected and what was found.
         """
         for rule in self.rules:
             getattr(self, rule)()
 
-    def splits_are_there(self) -> None:
+    def splits_exist(self) -> None:
         task = self._task
         for split in SPLITS:
             count = task.counts.get(split, 0)
-            _expect(count > 0, f"split {split!r} holds examples, but counts says {count}")
+            _expect(count > 0, f"at least one example in split {split!r}, but counts has {count}")
         for split in ("validation", "test"):
             found = len(self._examples[split])
-            _expect(found == task.counts[split], f"{split} encodes {task.counts[split]}, not {found}")
+            _expect(
+                found == task.counts[split],
+                f"{task.counts[split]} encoded {split} examples, not {found}",
+            )
         train = min(task.counts["train"], self.max_train or task.counts["train"])
         found = len(self._examples["train"])
         _expect(found == train, f"train cut to {train} examples, not {found}")
@@ -81,24 +90,24 @@ class TaskContract:
                     shape == (len(examples),) or (name == "tokens" and values is None),
                     f"{split}: {name} of shape ({len(examples)},), not {shape}",
                 )
-            _expect(bool((examples.sizes > 0).all()), f"{split}: every example costs something")
+            _expect(bool((examples.sizes > 0).all()), f"sizes above 0 for all {split} examples")
 
-    def splits_are_apart(self) -> None:
-        """Few test and validation inputs are training inputs; compared as they are batched."""
+    def splits_do_not_overlap(self) -> None:
+        """Few test and validation inputs are training inputs, compared in the form of batches."""
         known = self._task.encode(self._backbone, max_train=MOST_COMPARED)["train"]
         train = {_input(known, i) for i in range(len(known))}
         for split in ("validation", "test"):
             examples = self._examples[split]
-            looked = range(min(len(examples), 1000))
-            shared = sum(_input(examples, i) in train for i in looked) / len(looked)
+            compared = range(min(len(examples), 1000))
+            shared = sum(_input(examples, i) in train for i in compared) / len(compared)
             _expect(
                 shared <= MOST_SHARED,
-                f"at most {MOST_SHARED:.0%} of {split} inputs occur in train, but {shared:.0%} do",
+                f"at most {MOST_SHARED:.0%} of {split} inputs in train, not {shared:.0%}",
             )
 
     def fingerprint_is_stable(self) -> None:
         first, second = self._task.fingerprint, self.load().fingerprint
-        _expect(first == second, f"equal fingerprints of two loads, not {first} and {second}")
+        _expect(first == second, f"equal fingerprints after two loads, not {first} and {second}")
         _expect(len(first) >= 16, f"a fingerprint of 16 characters or more, not {first!r}")
 
     def subset_is_fixed(self) -> None:
@@ -106,7 +115,7 @@ class TaskContract:
         train = self._examples["train"]
         _expect(np.array_equal(again.labels, train.labels), "the same training subset each time")
 
-    def batches_are_padded_to_their_own_longest(self) -> None:
+    def batches_are_padded_to_their_longest_example(self) -> None:
         examples = self._examples["train"]
         if examples.tokens is None:
             return
@@ -122,7 +131,7 @@ class TaskContract:
             )
             _expect(
                 mask.sum(dim=1).tolist() == examples.tokens[indices].tolist(),
-                "as many unmasked tokens as `tokens` says",
+                "the number of unmasked tokens in `tokens`",
             )
 
     def equal_indices_give_equal_batches(self) -> None:
@@ -149,19 +158,25 @@ class TaskContract:
         model = self._model
         names = {name for name, _ in model.named_parameters()}
         head = self._task.head_parameters(model)
-        _expect(bool(head) != self._answers_untrained, "a head with parameters, or none and no constant")
-        _expect(head <= names, f"head parameters of the model, but it lacks {sorted(head - names)[:3]}")
-        _expect(head < names, "a backbone beside the head")
+        _expect(
+            bool(head) != self._answers_untrained,
+            "either a head with parameters or no constant prediction",
+        )
+        _expect(
+            head <= names,
+            f"head parameters in the model, which does not have {sorted(head - names)[:3]}",
+        )
+        _expect(head < names, "parameters other than the head's")
         same, other = self._build(0), self._build(1)
         again, others = dict(same.named_parameters()), dict(other.named_parameters())
         for name, value in model.named_parameters():
-            _expect(bool((value == again[name]).all()), f"{name} the same for the same seed")
+            _expect(bool((value == again[name]).all()), f"the same {name} for the same seed")
             if name not in head:
-                _expect(bool((value == others[name]).all()), f"{name} the same for every seed")
+                _expect(bool((value == others[name]).all()), f"the same {name} for every seed")
         differ = any(not bool((again[name] == others[name]).all()) for name in head)
         _expect(differ or not head, "a head drawn from torch's global generator")
 
-    def outputs_have_one_row_an_example(self) -> None:
+    def outputs_have_one_row_per_example(self) -> None:
         import torch
 
         tested = self._examples["test"]
@@ -177,7 +192,7 @@ class TaskContract:
             f"constant predictions of shape {tuple(rows.shape)}, not {constant.shape}",
         )
         if self._task.problem == "regression":
-            _expect(rows.shape[1] == 1, f"one value an example, not {rows.shape[1]}")
+            _expect(rows.shape[1] == 1, f"one value per example, not {rows.shape[1]}")
 
     def scores_are_finite(self) -> None:
         task = self._task
@@ -188,19 +203,21 @@ class TaskContract:
             for metric, score in scores(
                 task.metrics, labels, found["outputs"], found.get("groups")
             ).items():
-                _expect(math.isfinite(score), f"{metric} of its outputs is finite, not {score}")
+                _expect(math.isfinite(score), f"a finite {metric} of the model's outputs, not {score}")
             return
         perfect = labels[:, None].astype(np.float32)
         if task.problem == "classification":
             perfect = np.eye(constant.shape[1], dtype=np.float32)[labels]
         names = [metric.name for metric in task.metrics]
-        _expect(len(set(names)) == len(names) > 0, f"metrics of different names, not {names}")
+        _expect(len(set(names)) == len(names) > 0, f"metrics with different names, not {names}")
         for name, outputs in (("perfect", perfect), ("constant", constant)):
             for metric, score in scores(task.metrics, labels, outputs).items():
-                _expect(math.isfinite(score), f"{metric} of {name} outputs is finite, not {score}")
+                _expect(math.isfinite(score), f"a finite {metric} of {name} outputs, not {score}")
         first = task.metrics[0].compute
         best, worst = float(first(labels, perfect)), float(first(labels, constant))
-        _expect(best >= worst, f"higher scores to better outputs, but perfect ones get {best} < {worst}")
+        _expect(
+            best >= worst, f"higher scores for better outputs, but perfect ones get {best} < {worst}"
+        )
 
     def chance_is_the_score_of_the_constant(self) -> None:
         task = self._task
@@ -214,7 +231,7 @@ class TaskContract:
         score = float(task.metrics[0].compute(labels, constant))
         _expect(
             task.chance is not None and math.isclose(task.chance, score, abs_tol=1e-9),
-            f"chance {score} (the constant prediction on test), not {task.chance}",
+            f"a chance of {score} (the constant prediction on test), not {task.chance}",
         )
 
     def task_pickles(self) -> None:
@@ -241,12 +258,12 @@ class TaskContract:
 
     @property
     def _answers_untrained(self) -> bool:
-        """Whether a model answers without a new head, so that there is no constant prediction."""
+        """Whether the task adds no head, so that it has no constant prediction."""
         return self._task.constant_baseline(1) is None
 
     @cached_property
     def _predictions(self) -> Mapping[str, Any]:
-        """What the model as it comes gives for the test split."""
+        """Return the untrained model's predictions on the test split."""
         import torch
 
         tested = self._examples["test"]
@@ -295,6 +312,6 @@ def _equal(first: Mapping[str, Any], second: Mapping[str, Any]) -> bool:
     )
 
 
-def _expect(held: bool, rule: str) -> None:
-    if not held:
-        raise AssertionError(f"a task gives {rule}")
+def _expect(holds: bool, expectation: str) -> None:
+    if not holds:
+        raise AssertionError(f"expected {expectation}")

@@ -153,9 +153,9 @@ def test_methods_that_look_at_a_row_are_refused(tiny_writer: Backbone) -> None:
     virtual = ["prefix", "prompt", "p-tuning", "cpt", "lora+prompt"]
     found = refusals([*works, *virtual, "loreft", "lily"], tiny_writer, words_task(LENGTHS * 4))
     assert [text for text, reason in found.items() if reason is None] == works
-    assert all("virtual tokens stand before a row" in (found[text] or "") for text in virtual)
+    assert all("virtual tokens precede a row" in (found[text] or "") for text in virtual)
     assert "first and last positions of a row" in (found["loreft"] or "")
-    assert "mean over all positions" in (found["lily"] or "")
+    assert "averages over all positions" in (found["lily"] or "")
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""PEFT tuners of ours. Importing this makes them known to PEFT, so that it loads their adapters."""
+"""Our PEFT tuners. Importing this registers them with PEFT, so that PEFT can load their adapters."""
 
 from whichpeft.methods.tuners import bitfit, bottleneck, reft
 

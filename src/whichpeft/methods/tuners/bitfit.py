@@ -1,6 +1,6 @@
 """BitFit as a PEFT tuner: every bias of the backbone gets a trained copy.
 
-Ben Zaken et al. 2022, arXiv 2106.10199. Saves, loads and merges as PEFT's own adapters do.
+Ben Zaken et al. 2022, arXiv 2106.10199. It saves, loads and merges like PEFT's own adapters.
 """
 
 from __future__ import annotations
@@ -13,20 +13,21 @@ from peft import PeftConfig, PeftType
 from peft.tuners.tuners_utils import BaseTuner, BaseTunerLayer, check_adapters_to_merge
 from torch.nn import functional
 
-from whichpeft.methods.tuners.registration import register
+from whichpeft.methods.tuners.shared import register
 
 
 @dataclass
 class BitFitConfig(PeftConfig):  # type: ignore[misc]
-    """Configuration of a BitFit adapter.
-
-    target_modules: full or leaf names of the modules whose bias trains; every module of the
-    backbone that has one, where not given.
-    """
+    """Configuration of a BitFit adapter."""
 
     target_modules: list[str] | str | None = None
+    """Full or leaf names of the modules whose bias trains; if None, all that have one."""
+
     exclude_modules: list[str] | str | None = None
+    """Full or leaf names of modules that are left out."""
+
     modules_to_save: list[str] | None = field(default=None)
+    """Names of other modules that train and are saved, such as the head."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -34,7 +35,7 @@ class BitFitConfig(PeftConfig):  # type: ignore[misc]
 
 
 class BitFitLayer(torch.nn.Module, BaseTunerLayer):  # type: ignore[misc]
-    """A module whose bias is replaced by a trained copy of it, one for each adapter."""
+    """A module whose bias is replaced by a trained copy, one per adapter."""
 
     adapter_layer_names = ("bitfit_bias",)
 
@@ -48,7 +49,7 @@ class BitFitLayer(torch.nn.Module, BaseTunerLayer):  # type: ignore[misc]
         self.update_layer(adapter_name)
 
     def update_layer(self, adapter_name: str, inference_mode: bool = False) -> None:
-        """Add an adapter: a copy of the pretrained bias, so that nothing changes at first."""
+        """Add an adapter: a copy of the pretrained bias, so that outputs do not change at first."""
         bias = self._pretrained_bias()
         self.bitfit_bias[adapter_name] = torch.nn.Parameter(bias.detach().clone())
         self.set_adapter(self.active_adapters, inference_mode=inference_mode)
@@ -62,24 +63,24 @@ class BitFitLayer(torch.nn.Module, BaseTunerLayer):  # type: ignore[misc]
             return self.base_layer(x, *args, **kwargs)
         bias = self.bitfit_bias[self.active_adapters[0]]
         base = self.base_layer
-        # The two layers that matter for speed; functional_call below costs a few microseconds more.
+        # The two layers that matter for speed; functional_call below takes a few microseconds longer.
         if type(base) is torch.nn.Linear:
             return functional.linear(x, base.weight, bias)
         if type(base) is torch.nn.LayerNorm:
             return functional.layer_norm(x, base.normalized_shape, base.weight, bias, base.eps)
-        # Another adapter may lie between; the trained bias stands where the pretrained one is read.
+        # Another adapter may wrap the module; the trained bias replaces the pretrained one inside it.
         return torch.func.functional_call(base, {self._bias_name(): bias}, (x, *args), kwargs)
 
     def merge(self, safe_merge: bool = False, adapter_names: list[str] | None = None) -> None:
-        """Put the trained bias in the place of the pretrained one, which is kept aside.
+        """Replace the pretrained bias by the trained one, and keep it for `unmerge`.
 
-        Raises ValueError where `safe_merge` is asked and the bias is not finite.
+        Raises ValueError if the bias is not finite and `safe_merge` is true.
         """
         chosen = check_adapters_to_merge(self, adapter_names)
         if not chosen:
             return
         if len(chosen) > 1 or self.merged:
-            raise ValueError("BitFit merges one adapter at a time: a module has one bias")
+            raise ValueError("BitFit can merge only one adapter at a time, since a module has one bias")
         trained = self.bitfit_bias[chosen[0]]
         if safe_merge and not torch.isfinite(trained).all():
             raise ValueError(f"the bias of adapter {chosen[0]} is not finite")
@@ -96,7 +97,7 @@ class BitFitLayer(torch.nn.Module, BaseTunerLayer):  # type: ignore[misc]
             self._frozen_bias = None
 
     def _bias_name(self) -> str:
-        """Name of the pretrained bias within `base_layer`, under the layers of other adapters."""
+        """Return the name of the pretrained bias in `base_layer`, inside other adapters' layers."""
         name, module = "bias", self.base_layer
         while hasattr(module, "base_layer"):
             name, module = f"base_layer.{name}", module.base_layer
@@ -143,9 +144,9 @@ class BitFitModel(BaseTuner):  # type: ignore[misc]
 
 
 def biased_modules(model: torch.nn.Module) -> list[str]:
-    """Return the names of the modules that hold a bias of their own, in the model's order.
+    """Return the names of the modules that have a bias of their own, in the model's order.
 
-    A module that an adapter wraps already goes by its own name, not by that of the layer inside.
+    A module wrapped by an adapter has the wrapper's name, not that of the layer inside.
     """
     return [
         name.partition(".base_layer")[0]

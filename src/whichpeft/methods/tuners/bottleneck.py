@@ -1,8 +1,8 @@
-"""Series and parallel adapters as PEFT tuners: a small bottleneck after a module, or beside it.
+"""Series and parallel adapters as PEFT tuners: a small bottleneck after a module, or next to it.
 
 Series: Houlsby et al. 2019, arXiv 1902.00751. Parallel: He et al. 2022, arXiv 2110.04366. Both on
-named linear modules: Hu et al. 2023 (LLM-Adapters), arXiv 2304.01933. They save and load as PEFT's
-own adapters do; with a non-linearity in between, they cannot be merged.
+named linear modules: Hu et al. 2023 (LLM-Adapters), arXiv 2304.01933. They save and load like PEFT's
+own adapters; their non-linearity makes merging impossible.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from peft import PeftConfig, PeftType
 from peft.tuners.tuners_utils import BaseTuner, BaseTunerLayer
 from transformers.pytorch_utils import Conv1D
 
-from whichpeft.methods.tuners.precision import autocasts
-from whichpeft.methods.tuners.registration import register
+from whichpeft.errors import unknown
+from whichpeft.methods.tuners.shared import autocasts, register
 
 ACTIVATIONS: dict[str, type[torch.nn.Module]] = {
     "relu": torch.nn.ReLU,
@@ -25,32 +25,41 @@ ACTIVATIONS: dict[str, type[torch.nn.Module]] = {
 }
 
 
-_NO_MERGE = "a bottleneck with a non-linearity cannot be folded into a weight"
+_NO_MERGE = "a bottleneck with a non-linearity cannot be merged into a weight"
 
 
 @dataclass
 class BottleneckConfig(PeftConfig):  # type: ignore[misc]
     """What the configurations of series and parallel adapters share.
 
-    bottleneck: inner width. activation: a key of `ACTIVATIONS`. use_bias: whether both projections
-    have one. dropout: of the inner activations. target_modules: full or leaf names of linear modules.
-
-    Raises ValueError at an unknown activation.
+    Raises ValueError if the activation is unknown.
     """
 
     bottleneck: int = 48
+    """Inner width."""
+
     activation: str = "relu"
+    """A key of `ACTIVATIONS`."""
+
     use_bias: bool = False
+    """Whether both projections have a bias."""
+
     dropout: float = 0.0
+    """Dropout of the inner activations."""
+
     target_modules: list[str] | str | None = None
+    """Full or leaf names of linear modules."""
+
     exclude_modules: list[str] | str | None = None
+    """Full or leaf names of modules that are left out."""
+
     modules_to_save: list[str] | None = field(default=None)
+    """Names of other modules that train and are saved, such as the head."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.activation not in ACTIVATIONS:
-            known = ", ".join(ACTIVATIONS)
-            raise ValueError(f"activation {self.activation!r} is unknown; it is one of {known}")
+            raise ValueError(unknown("activation", self.activation, ACTIVATIONS))
 
 
 @dataclass
@@ -64,9 +73,10 @@ class SeriesAdapterConfig(BottleneckConfig):
 
 @dataclass
 class ParallelAdapterConfig(BottleneckConfig):
-    """Configuration of a parallel adapter. scaling: factor of what the bottleneck adds."""
+    """Configuration of a parallel adapter."""
 
     scaling: float = 4.0
+    """Factor of what the bottleneck adds."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -74,7 +84,7 @@ class ParallelAdapterConfig(BottleneckConfig):
 
 
 class Bottleneck(torch.nn.Module):  # type: ignore[misc]
-    """up(act(down(x))): (..., width_in) to (..., width_out), zero until it is trained."""
+    """up(act(down(x))), from (..., width_in) to (..., width_out); zero before training."""
 
     def __init__(
         self,
@@ -87,7 +97,7 @@ class Bottleneck(torch.nn.Module):  # type: ignore[misc]
         super().__init__()
         self.scaling = scaling
         width, bias = config.bottleneck, config.use_bias
-        # Float32 whatever the backbone is stored in: small weights take small steps.
+        # Float32 even if the backbone is stored in bfloat16: small weights take small steps.
         settings = {"bias": bias, "device": device, "dtype": torch.float32}
         self.down = torch.nn.Linear(width_in, width, **settings)
         self.act = ACTIVATIONS[config.activation]()
@@ -99,20 +109,20 @@ class Bottleneck(torch.nn.Module):  # type: ignore[misc]
             torch.nn.init.zeros_(self.up.bias)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        # Autocast casts by itself; a backbone wholly in bfloat16 runs without it.
+        # Autocast casts by itself, but a backbone wholly in bfloat16 runs without it.
         inner = x if autocasts(x) else x.to(self.down.weight.dtype)
         out: torch.Tensor = self.up(self.dropout(self.act(self.down(inner))))
         return out.to(x.dtype)
 
 
 class BottleneckLayer(torch.nn.Module, BaseTunerLayer):  # type: ignore[misc]
-    """A linear module with bottlenecks, one for each adapter."""
+    """A linear module with one bottleneck per adapter."""
 
     def __init__(self, base_layer: torch.nn.Module, adapter_name: str, config: BottleneckConfig) -> None:
         super().__init__()
         self.base_layer = base_layer
         self.merged_adapters: list[str] = []
-        # PEFT tells tuners apart by a prefix, so each kind has a name of its own for its bottlenecks.
+        # PEFT distinguishes tuners by a prefix, so each kind has its own name for its bottlenecks.
         setattr(self, self.adapter_layer_names[0], torch.nn.ModuleDict())
         self._active_adapter = adapter_name
         self.update_layer(adapter_name, config)
@@ -123,7 +133,7 @@ class BottleneckLayer(torch.nn.Module, BaseTunerLayer):  # type: ignore[misc]
         return found
 
     def update_layer(self, adapter_name: str, config: BottleneckConfig) -> None:
-        """Add an adapter, which changes nothing at first."""
+        """Add an adapter, which does not change outputs at first."""
         base = self.get_base_layer()
         width_in, width_out = _widths(base)
         self.bottlenecks[adapter_name] = self.make(width_in, width_out, config, base.weight.device)
@@ -136,17 +146,17 @@ class BottleneckLayer(torch.nn.Module, BaseTunerLayer):  # type: ignore[misc]
         raise NotImplementedError
 
     def active_bottlenecks(self) -> list[torch.nn.Module]:
-        """Return the bottlenecks that take part, none where adapters are disabled."""
+        """Return the bottlenecks in use, none if adapters are disabled."""
         if self.disable_adapters:
             return []
         return [self.bottlenecks[name] for name in self.active_adapters if name in self.bottlenecks]
 
     def merge(self, safe_merge: bool = False, adapter_names: list[str] | None = None) -> None:
-        """Raise ValueError: there is no weight that does the same."""
+        """Raise ValueError: no weight has the same effect."""
         raise ValueError(_NO_MERGE)
 
     def unmerge(self) -> None:
-        """Nothing was ever merged."""
+        """Do nothing, since nothing can be merged."""
 
 
 class SeriesAdapterLayer(BottleneckLayer):
@@ -219,21 +229,21 @@ class SeriesAdapterModel(BottleneckModel):
 
 
 class ParallelAdapterModel(BottleneckModel):
-    """Puts a bottleneck beside each target module."""
+    """Puts a bottleneck next to each target module."""
 
     prefix = "parallel_adapter_"
     tuner_layer_cls = ParallelAdapterLayer
 
 
 def _widths(module: torch.nn.Module) -> tuple[int, int]:
-    """Input and output width. Raises ValueError where the module is not linear."""
+    """Return input and output width. Raises ValueError if the module is not linear."""
     if isinstance(module, torch.nn.Linear):
         return module.in_features, module.out_features
     if isinstance(module, Conv1D):  # GPT-2 keeps its weights transposed
         return module.nx, module.nf
     raise ValueError(
-        f"adapters go on linear modules, and {type(module).__name__} is none; name others with "
-        "target_modules"
+        f"adapters need linear modules, and {type(module).__name__} is not one; set target_modules to "
+        "linear modules"
     )
 
 

@@ -1,6 +1,7 @@
-"""Which positions of a batch are the first and the last real ones, noted as the model is called.
+"""Finds the first and the last real positions of a batch whenever the model is called.
 
-Where a completion follows a prompt, those of the prompt: a model that writes has nothing else before it.
+If a completion follows a prompt, these are positions of the prompt, since a model that generates has
+read nothing else.
 """
 
 from __future__ import annotations
@@ -14,10 +15,10 @@ from whichpeft.tasks.generative.model_outputs import positions_after_prompts
 
 
 class PromptReader:
-    """A hook before a model's forward pass that notes which positions are real.
+    """A hook before a model's forward pass that stores which positions are real.
 
-    What was noted stays until the next pass, because gradient checkpointing computes layers anew
-    after the model's own pass has ended.
+    They are stored until the next pass, because gradient checkpointing computes layers again after the
+    model's own pass has ended.
     """
 
     def __init__(self, model: torch.nn.Module) -> None:
@@ -37,14 +38,24 @@ class PromptReader:
         self._found = {}
 
     def continues(self, length: int) -> bool:
-        """Whether this pass is a later step of generation, where the prompt lies in the cache."""
+        """Whether this pass is a later step of generation, with the prompt in the cache."""
         return self._past > 0 and length == 1
 
     def positions(self, hidden: torch.Tensor, count: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return the first and the last `count` real positions of each sequence, and which count.
+        """Return the first and the last `count` real positions of each sequence.
 
-        hidden: (batch, length, width). Both results: (batch, 2, count). A sequence shorter than
-        twice `count` has half its length of each, as the authors do, and the rest does not count.
+        Parameters
+        ----------
+        hidden
+            Hidden states, (batch, length, width).
+        count
+            Number of positions at either end.
+
+        Returns
+        -------
+        tuple of torch.Tensor
+            The positions, and which of them count, both (batch, 2, count). Half of a sequence shorter
+            than twice `count` counts at either end, as in the authors' code, and the rest does not.
         """
         batch, length = hidden.shape[:2]
         key = (batch, length, count, hidden.device)
@@ -56,7 +67,7 @@ class PromptReader:
         self, batch: int, length: int, count: int, device: torch.device
     ) -> tuple[torch.Tensor, torch.Tensor]:
         real = self._real(batch, length, device)
-        if self._after is not None:  # what follows a prompt was not there when it was read
+        if self._after is not None:  # what follows a prompt did not exist when it was read
             real = real & (torch.arange(length, device=device) < length - self._after[:, None])
         start, total = real.int().argmax(dim=1, keepdim=True), real.sum(dim=1, keepdim=True)
         each = (total // 2).clamp(max=count)
@@ -66,23 +77,26 @@ class PromptReader:
         return places.clamp(max=length - 1), counts
 
     def _real(self, batch: int, length: int, device: torch.device) -> torch.Tensor:
-        """Which positions are no padding: (batch, length). Raises ValueError at another kind of mask."""
+        """Return which positions are not padding, (batch, length).
+
+        Raises ValueError if the mask has another shape.
+        """
         mask = self._mask
         if mask is None:
             return torch.ones(batch, length, dtype=torch.bool, device=device)
         if not isinstance(mask, torch.Tensor) or mask.dim() != 2:
-            raise ValueError("LoReFT finds its positions by an attention mask of shape (batch, length)")
+            raise ValueError("LoReFT needs an attention mask of shape (batch, length)")
         if mask.shape[1] == length:
             return mask.bool()
-        if self._past:  # the mask covers what lies in the cache as well
+        if self._past:  # the mask also covers what is in the cache
             return mask[:, -length:].bool()
-        # A mask over audio samples, of which each position has read many.
+        # A mask over audio samples, many per position.
         samples = torch.arange(length, device=device) * mask.shape[1] // length
         return mask[:, samples].bool()
 
 
 def reader_of(model: torch.nn.Module) -> PromptReader:
-    """Return the hook of a model, the one it has already or a new one."""
+    """Return the hook of a model, the existing one or a new one."""
     for hook in model._forward_pre_hooks.values():
         if isinstance(hook, PromptReader):
             return hook

@@ -1,12 +1,12 @@
 """LoReFT as a PEFT tuner: the hidden states of a few positions change within a low-rank subspace.
 
 Wu et al. 2024, arXiv 2404.03592. After each layer, h becomes h + R'(W h + b - R h) at the first and
-last n real positions of a sequence. It saves and loads as PEFT's own adapters do; it cannot be
-merged, since no weight knows about positions.
+last n real positions of a sequence. It saves and loads like PEFT's own adapters; it cannot be merged,
+since no weight depends on positions.
 
-The layer stays in its place and gets the interventions as a child, and a hook that applies them to
-what it puts out: code that reads a layer's attributes or records its outputs sees no difference, and
-other adapters find the modules inside under their own names.
+The layer itself is not replaced. It gets the interventions as a child, and a hook that applies them to
+its output: code that reads a layer's attributes or records its outputs sees no difference, and other
+adapters find the modules inside under their own names.
 """
 
 from __future__ import annotations
@@ -21,31 +21,40 @@ from peft.tuners.tuners_utils import BaseTuner, BaseTunerLayer
 from transformers import PreTrainedModel
 
 from whichpeft.methods.layers import layer_lists
-from whichpeft.methods.tuners.precision import autocasts
 from whichpeft.methods.tuners.prompt_reader import PromptReader, reader_of
-from whichpeft.methods.tuners.registration import register
+from whichpeft.methods.tuners.shared import autocasts, register
 
-CHILD = "intervention"  # what the child of a layer is called
-_NO_MERGE = "an intervention on hidden states at some positions cannot be folded into a weight"
+CHILD = "intervention"  # name of the child of a layer
+_NO_MERGE = "an intervention on hidden states at some positions cannot be merged into a weight"
 
 
 @dataclass
 class LoReftConfig(PeftConfig):  # type: ignore[misc]
-    """Configuration of a LoReFT adapter.
-
-    rank: rows of R and W. positions: how many at the beginning, and as many at the end.
-    share_weights: the beginning and the end have one R, W and b. dropout: of the changed states.
-    target_modules: full names of the layers; all layers of the model where not given (of an
-    encoder and a decoder, those of the longer, and of equals the encoder's).
-    """
+    """Configuration of a LoReFT adapter."""
 
     rank: int = 8
+    """Number of rows of R and W."""
+
     positions: int = 7
+    """Number of positions at the beginning, and the same number at the end."""
+
     share_weights: bool = True
+    """Whether the beginning and the end have the same R, W and b."""
+
     dropout: float = 0.0
+    """Dropout of the changed states."""
+
     target_modules: list[str] | str | None = None
+    """Full names of the layers; if None, all layers of the model.
+
+    In an encoder-decoder, these are the layers of the longer one, and the encoder's if both are equal.
+    """
+
     exclude_modules: list[str] | str | None = None
+    """Full names of layers that are left out."""
+
     modules_to_save: list[str] | None = field(default=None)
+    """Names of other modules that train and are saved, such as the head."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -53,18 +62,18 @@ class LoReftConfig(PeftConfig):  # type: ignore[misc]
 
 
 class Intervention(torch.nn.Module):  # type: ignore[misc]
-    """h + R'(W h + b - R h) for one group of positions, or for each of two its own R, W and b.
+    """h + R'(W h + b - R h) for one group of positions, or for two groups with their own R, W and b.
 
-    R is the orthonormal basis of the rows of `rotation`, which a Cholesky factor gives: as many
-    parameters as R has entries, and what is saved is what is loaded. It begins as no change, with
-    W = R and b = 0; the authors draw W at random.
+    R is the orthonormal basis of the rows of `rotation`, which a Cholesky factor gives. So there are as
+    many parameters as R has entries, and saved parameters equal loaded ones. It starts without effect:
+    W = R and b = 0. The authors draw W at random.
     """
 
     def __init__(self, width: int, config: LoReftConfig, device: torch.device) -> None:
         super().__init__()
         groups, rank = (1 if config.share_weights else 2), config.rank
         if rank > width:
-            raise ValueError(f"rank {rank} is more than the width of the hidden states, {width}")
+            raise ValueError(f"rank {rank} exceeds the width of the hidden states, {width}")
         settings: dict[str, Any] = {"device": device, "dtype": torch.float32}
         self.rotation = torch.nn.Parameter(torch.empty(groups, rank, width, **settings))
         for rows in self.rotation:
@@ -92,10 +101,10 @@ class Intervention(torch.nn.Module):  # type: ignore[misc]
 
 
 class LoReftLayer(torch.nn.Module, BaseTunerLayer):  # type: ignore[misc]
-    """The interventions on what one layer puts out, one for each adapter."""
+    """The interventions on the output of one layer, one per adapter."""
 
     adapter_layer_names = ("loreft_interventions",)
-    # There is no layer inside, of which PEFT would read these.
+    # PEFT reads these from the layer inside, but there is none.
     weight = None
     bias = None
 
@@ -106,17 +115,17 @@ class LoReftLayer(torch.nn.Module, BaseTunerLayer):  # type: ignore[misc]
         self.width = width
         self.reader = reader
         self._counts: dict[str, int] = {}
-        # Before other hooks, which record what the layer puts out.
+        # Before other hooks, which record the layer's output.
         self.hook = layer.register_forward_hook(self.intervene, prepend=True)
 
     def update_layer(self, adapter_name: str, config: LoReftConfig, device: torch.device) -> None:
-        """Add an adapter, which changes nothing at first."""
+        """Add an adapter, which does not change outputs at first."""
         self.loreft_interventions[adapter_name] = Intervention(self.width, config, device)
         self._counts[adapter_name] = config.positions
         self.set_adapter(self.active_adapters, inference_mode=config.inference_mode)
 
     def intervene(self, layer: torch.nn.Module, args: tuple[Any, ...], output: Any) -> Any:
-        """Change the hidden states (batch, length, width) that the layer puts out, first of a tuple."""
+        """Change the hidden states (batch, length, width) that a layer returns, first in a tuple."""
         hidden = output[0] if isinstance(output, tuple) else output
         if self.disable_adapters or self.reader.continues(hidden.shape[1]):
             return output
@@ -135,15 +144,15 @@ class LoReftLayer(torch.nn.Module, BaseTunerLayer):  # type: ignore[misc]
         return hidden.scatter_add(1, index, change.to(hidden.dtype))
 
     def merge(self, safe_merge: bool = False, adapter_names: list[str] | None = None) -> None:
-        """Raise ValueError: there is no weight that does the same."""
+        """Raise ValueError: no weight has the same effect."""
         raise ValueError(_NO_MERGE)
 
     def unmerge(self) -> None:
-        """Nothing was ever merged."""
+        """Do nothing, since nothing can be merged."""
 
 
 class LoReftModel(BaseTuner):  # type: ignore[misc]
-    """Intervenes on what the layers of a model put out."""
+    """Intervenes on the outputs of a model's layers."""
 
     prefix = "loreft_"
     tuner_layer_cls = LoReftLayer
@@ -178,7 +187,7 @@ class LoReftModel(BaseTuner):  # type: ignore[misc]
             layer.loreft_interventions[adapter_name].requires_grad_(False)
 
     def _owner(self, key: str) -> torch.nn.Module:
-        """The innermost transformers model that holds a module: what is called with the mask."""
+        """Return the innermost transformers model around a module, which is called with the mask."""
         owner = module = self.model
         for part in key.split("."):
             if isinstance(module, PreTrainedModel):
@@ -205,13 +214,12 @@ class LoReftModel(BaseTuner):  # type: ignore[misc]
 def layer_names(model: torch.nn.Module) -> list[str]:
     """Return the names of the layers on whose outputs LoReFT intervenes.
 
-    Raises ValueError where no list of layers is found.
+    Raises ValueError if no list of layers is found.
     """
     lists = layer_lists(model)
     if not lists:
         raise ValueError(
-            f"{type(model).__name__} has no list of layers that whichpeft knows by name; name them with "
-            "target_modules"
+            f"whichpeft cannot find the layers of {type(model).__name__}; name them in target_modules"
         )
     name, layers = max(lists, key=lambda item: len(item[1]))
     return [f"{name}.{index}" for index in range(len(layers))]
@@ -220,7 +228,7 @@ def layer_names(model: torch.nn.Module) -> list[str]:
 def _width(model: torch.nn.Module) -> int:
     width = getattr(getattr(model, "config", None), "hidden_size", None)
     if not isinstance(width, int):
-        raise ValueError(f"the config of {type(model).__name__} gives no hidden_size for LoReFT")
+        raise ValueError(f"LoReFT needs hidden_size in the config of {type(model).__name__}")
     return width
 
 
