@@ -1,11 +1,11 @@
-"""What whichpeft's training loop costs over a bare one: the same model, batches and optimiser.
+"""The overhead of whichpeft's training loop over a bare one: same model, batches and optimiser.
 
     python benchmarks/bare_loop.py
 
 Both sides start from the same prepared model, train on the same batches of real sentences and end with
-the same weights (checked). The bare side is what one would write by hand: forward, backward, clip,
-step. Epochs alternate; the ratio is that of the medians, in seconds of this process's own
-processor time, so that other programs weigh little.
+the same weights (checked). The bare side is a loop written by hand: forward, backward, clip, step.
+Epochs alternate. The ratio is that of the medians, in processor time of this process, so other
+programs have little effect.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def main() -> None:
 
 
 class ProcessorClock(Meter):
-    """Counts this process's own processor time by phase, not the wall's."""
+    """Counts this process's processor time by phase, not wall time."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,10 +1,9 @@
-"""What do trials gain as one model? The same steps of K trials, batched and one by one, on one device.
+"""What trials gain as one model: the same steps of K trials, batched and one by one, on one device.
 
     python benchmarks/batched_trials.py --device cuda --method lora:r=8 --k 1 4 8 16
 
-Each number is from a process of its own, batched and one by one in turns, the median of several. One by
-one is one process: on a CPU a run has as many of them side by side as there are cores, so there the
-ratio has to be held against their number.
+Each number is the median of several processes, batched and one by one in turns. One by one is a single
+process. On a CPU a run has one such process per core, so compare the ratio with the number of cores.
 """
 
 from __future__ import annotations
@@ -38,7 +37,7 @@ def measure(side: str, asked: argparse.Namespace, count: int, folder: Path) -> t
 
 
 def make_jobs(asked: argparse.Namespace, count: int, folder: Path, device: str) -> list:  # type: ignore[type-arg]
-    """Return the jobs of one method with so many seeds."""
+    """Return the jobs of one method, one per seed."""
     from whichpeft.backbones import resolve_backbone
     from whichpeft.engine import FinalWork, Job, Placement
     from whichpeft.methods import resolve_method

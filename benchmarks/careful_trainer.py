@@ -1,12 +1,13 @@
-"""How much faster is a whichpeft study than a careful user of HF Trainer, at equal score?
+"""How much faster a whichpeft study is than a careful user of HF Trainer, at equal score.
 
     python benchmarks/careful_trainer.py
 
 The user pads batch by batch, groups sentences by length, trains in bfloat16, evaluates in large batches,
 keeps no checkpoints and lets all cores work on one method at a time. Both sides train the same methods
-at the same learning rates on the same sentences for the same seeds, validate each epoch and read the
-test split once. A side's clock runs from its first trial's start to its last one's end: imports
-and tokenising are outside on both, whichpeft's profiles too, which are told apart. See README.md.
+at the same learning rates on the same sentences for the same seeds, validate after each epoch and read
+the test split once. A side's clock runs from the start of its first trial to the end of its last one.
+Imports and tokenising are outside on both sides. So are whichpeft's profiles, which are printed
+separately. See README.md.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="sst2-") as folder:
         sizes = {"train": asked.train, "dev": asked.validation, "test": asked.test}
         write_subsets(asked.data, Path(folder), sizes)
-        for repeat in range(asked.repeats):  # sides alternate: a machine that slows down slows both
+        for repeat in range(asked.repeats):  # sides alternate, so a machine that slows down slows both
             for side, found in runs.items():
                 found.append(_in_its_own_process(side, asked, folder))
                 print(f"{side} {repeat + 1}/{asked.repeats}: {found[-1]['seconds']:.1f} s", flush=True)
@@ -92,13 +93,13 @@ def _in_its_own_process(side: str, asked: argparse.Namespace, data: str) -> dict
 
 
 def _whichpeft(asked: argparse.Namespace) -> dict[str, Any]:
-    """Run the study; a method's seconds are its trials' own, shared by those that ran beside them."""
+    """Run the study; a method's seconds are those of its trials, divided by the trials side by side."""
     import whichpeft as wp
     from whichpeft.executors import SilentObserver
     from whichpeft.records import Store
 
     class Clock(SilentObserver):
-        """Knows when the final trials began and ended."""
+        """Records when the final trials began and ended."""
 
         began = ended = 0.0
 

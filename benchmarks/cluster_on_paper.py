@@ -1,10 +1,10 @@
-"""A study of many trials on many nodes, on paper: what the one process that keeps the records can bear.
+"""Simulates a study on many nodes: how many trials the process that keeps the records can handle.
 
     python benchmarks/cluster_on_paper.py --trials 100000 --nodes 1000
 
-Event by event: nodes run a trial each; starting and ending one takes the process that started the run
-some milliseconds, one after the other, and words of progress take the desk some. The costs are those
-that ray_trials.py measured; nothing runs.
+The simulation goes event by event. Each node runs one trial at a time. Starting and ending a trial takes
+some milliseconds of the process that started the run, one after the other. Progress messages take
+time of the actor that forwards them ("the desk"). ray_trials.py measured these costs; nothing runs here.
 """
 
 from __future__ import annotations
@@ -18,10 +18,12 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--trials", type=int, default=100_000)
     options.add_argument("--nodes", type=int, default=1000)
-    options.add_argument("--milliseconds", type=float, default=15.4, help="of the process, a trial")
-    options.add_argument("--word", type=float, default=1.3, help="milliseconds of the desk, a word")
-    options.add_argument("--words", type=float, default=200.0, help="a second, of all trials")
-    options.add_argument("--lost", type=float, default=1.0, help="of a node, in days between losses")
+    options.add_argument("--milliseconds", type=float, default=15.4, help="of the process, per trial")
+    options.add_argument("--word", type=float, default=1.3, help="milliseconds of the desk, per message")
+    options.add_argument(
+        "--words", type=float, default=200.0, help="messages per second, from all trials"
+    )
+    options.add_argument("--lost", type=float, default=1.0, help="days between losses of one node")
     asked = options.parse_args()
     print("| a trial takes | all take | over the ideal | the process is busy | the desk | nodes lost |")
     print("| ---: | ---: | ---: | ---: | ---: | ---: |")
@@ -36,9 +38,9 @@ def main() -> None:
 
 
 def simulate(asked: argparse.Namespace, seconds: float) -> tuple[float, float, int]:
-    """Return the seconds until the last record is kept, those the process worked, and nodes lost.
+    """Return the seconds until the last record, the seconds the process worked, and the nodes lost.
 
-    A trial's length varies by a fifth; a node that is lost is replaced, and its trial done again whole.
+    A trial's length varies by a fifth. A lost node is replaced, and its trial runs again from the start.
     """
     rng = random.Random(0)
     cost = asked.milliseconds / 1000 / 2  # to start it, and to end it

@@ -1,9 +1,9 @@
-"""Where the default learning rates come from: validation scores over a grid, one seed each.
+"""The source of the default learning rates: validation scores over a grid, one seed each.
 
     python benchmarks/default_learning_rates.py --task stdlib-docs --task ../shared/data/sst2
 
-Prints one table a task, methods by learning rate. Validation alone is read, and no costs are
-measured, so it may run beside other work. The result stands in docs/defaults.md.
+Prints one table per task, methods by learning rate. It reads validation scores only and measures no
+costs, so it may run next to other programs. docs/defaults.md has the result.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ GRID = {
 
 
 def sweep(task: str, methods: list[str], epochs: int, max_train: int) -> dict[str, float]:
-    """Return the best validation score of each method as typed."""
+    """Return the best validation score of each method, by its name as written."""
     study = wp.Study(
         backbone="minilm",
         task=task,
@@ -80,7 +80,7 @@ def sweep(task: str, methods: list[str], epochs: int, max_train: int) -> dict[st
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--task", action="append", required=True)
-    parser.add_argument("--method", action="append", help="all methods of the grid by default")
+    parser.add_argument("--method", action="append", help="default: all methods of the grid")
     parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--max-train", type=int, default=800)
     given = parser.parse_args()

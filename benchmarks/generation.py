@@ -1,10 +1,10 @@
-"""Are answers written at least as fast as by transformers' generate, called plainly?
+"""Compares the speed of writing answers with transformers' plain `generate`.
 
     python benchmarks/generation.py --backbone ../shared/data/weights/stories260K
 
 Both sides write the answers to the same prompts (questions of GSM8K) with the same model, greedily, in
-batches of the same size and with the same most tokens. Plainly means in the order of the data, a batch
-padded on the left to its longest. Sides take turns in one process; medians of --repeats.
+batches of the same size and with the same limit of tokens. Plain means in the order of the data, each
+batch padded on the left to its longest prompt. Sides alternate in one process; medians of --repeats.
 """
 
 from __future__ import annotations

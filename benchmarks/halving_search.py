@@ -1,12 +1,12 @@
-"""What stopping early saves: whichpeft's search against an exhaustive grid of learning rates.
+"""What early stopping saves: whichpeft's search against an exhaustive grid of learning rates.
 
     python benchmarks/halving_search.py
 
-For each method, on the embedded task: a grid of learning rates over the method's search range,
-every one trained to the end, and whichpeft's search over the same range with its default number of
-trials. Both choose on validation data with one seed. Then both choices are trained on further seeds
-and tested, and the difference is given with its interval. Prints training examples, their ratio,
-the choices, and the gap. Costs are not measured, so it may run beside other work.
+For each method, on the embedded task, it runs a grid of learning rates over the method's search range,
+every rate trained to its end, and whichpeft's search over the same range with its default number of
+trials. Both choose on validation data with one seed. Then both choices are trained on further seeds and
+tested. Prints training examples, their ratio, the choices, and the gap with its interval. It measures
+no costs, so it may run next to other programs.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ METHODS = (
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--method", action="append", help="instead of the six; may be repeated")
+    parser.add_argument("--method", action="append", help="replaces the six; may be repeated")
     parser.add_argument("--task", default="stdlib-docs")
-    parser.add_argument("--points", type=int, default=16, help="of the grid")
-    parser.add_argument("--trials", type=int, default=8, help="of the search")
-    parser.add_argument("--seeds", type=int, default=5, help="that both choices are tested on")
+    parser.add_argument("--points", type=int, default=16, help="learning rates of the grid")
+    parser.add_argument("--trials", type=int, default=8, help="trials of the search")
+    parser.add_argument("--seeds", type=int, default=5, help="seeds that both choices are tested on")
     parser.add_argument("--epochs", type=int, default=2)
     parser.add_argument("--jobs", type=int)
     asked = parser.parse_args()
@@ -68,7 +68,7 @@ def _line(method: str, asked: argparse.Namespace, folder: Path) -> str:
 
 
 def _grid(method: str, asked: argparse.Namespace, budget: wp.Budget, folder: Path) -> list[Record]:
-    """Train every rate of the grid to the end, in the search's own range and with its seed."""
+    """Train every rate of the grid to its end, in the search's range and with its seed."""
     study = wp.Study(backbone="minilm", task=asked.task, methods=[method], budget=budget)
     folder.mkdir(parents=True)
     setup = set_up(check_request(study, folder / "out"), folder, LocalExecutor("cpu", asked.jobs))

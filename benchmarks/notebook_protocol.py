@@ -1,7 +1,7 @@
-"""How much faster is a whichpeft study than the notebook's own protocol, at the same work?
+"""How much faster a whichpeft study is than the notebook's own protocol, at the same work.
 
-Both sides train the notebook's eight rows on the same examples for the same epochs, each side as
-one process, one after the other, alone on the machine. See README.md beside this file.
+Both sides train the notebook's eight rows on the same examples for the same epochs. Each side is one
+process, one after the other, alone on the machine. See README.md next to this file.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ BATCH = 16
 BUSY = 0.05
 
 # One repeat of one side: the seconds of the whole process, the share of the processors' time that
-# went elsewhere meanwhile, and what the process wrote.
+# went to other programs, and the output of the process.
 Run = dict[str, Any]
 
 
@@ -77,7 +77,7 @@ def write_subsets(source: Path, target: Path, sizes: Mapping[str, int]) -> None:
 
 
 def run_side(side: str, data: Path, given: argparse.Namespace, methods: Iterable[str]) -> Run:
-    """Run one side from process start to process end."""
+    """Run one side, from the start of its process to its end."""
     with tempfile.TemporaryDirectory(prefix=f"{side}-") as folder:
         command = [sys.executable, str(HERE / SCRIPTS[side]), "--data", str(data), "--out", folder]
         command += ["--epochs", str(given.epochs), "--batch-size", str(BATCH)]
@@ -101,14 +101,14 @@ def run_side(side: str, data: Path, given: argparse.Namespace, methods: Iterable
 
 
 def busy_elsewhere() -> float:
-    """Return the processor seconds spent so far by anything but the processes started here."""
+    """Return the processor seconds spent so far by all programs except the processes started here."""
     machine, own = psutil.cpu_times(), os.times()
     busy = sum(machine) - machine.idle - getattr(machine, "iowait", 0.0)
     return busy - own.children_user - own.children_system
 
 
 def rate(runs: list[Run], name: str, key: str, examples: int) -> float | None:
-    """Return the median of examples per second; trials side by side share the machine's rate."""
+    """Return the median of examples per second; trials side by side share the machine."""
     rates = []
     for run in runs:
         row = run["methods"].get(name, {})
@@ -118,7 +118,7 @@ def rate(runs: list[Run], name: str, key: str, examples: int) -> float | None:
 
 
 def trial_seconds(run: Run) -> float:
-    """Return the seconds that training and validating every method took, start-up left out."""
+    """Return the seconds of training and validating every method, without start-up."""
     total = 0.0
     for row in run["methods"].values():
         if "train_seconds" in row:
@@ -137,7 +137,7 @@ def over(ours: float | None, theirs: float | None) -> float | None:
 
 
 def table(runs: Mapping[str, list[Run]], methods: Iterable[str], examples: int) -> str:
-    """Lay out both sides, method by method and for the whole study, as Markdown."""
+    """Format both sides as a Markdown table, by method and for the whole study."""
     notebook, whichpeft = runs.get("notebook", []), runs.get("whichpeft", [])
     lines = [
         "| method | notebook, as it counts | notebook, optimisation only | whichpeft | ratio |",
@@ -162,7 +162,7 @@ def table(runs: Mapping[str, list[Run]], methods: Iterable[str], examples: int) 
 
 
 def machine() -> str:
-    """Name the processor, its cores and the versions that decide a rate."""
+    """Name the processor, its cores and the versions that affect a rate."""
     model = platform.processor() or platform.machine()
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.is_file():
@@ -185,12 +185,12 @@ def main() -> None:
         data = Path(folder)
         sizes = {"train": given.train, "dev": given.validation, "test": given.validation}
         write_subsets(given.data, data, sizes)
-        # Sides alternate, so that a machine that slows down slows both.
+        # Sides alternate, so a machine that slows down slows both.
         for repeat in range(given.repeats):
             for side in sides:
                 run = run_side(side, data, given, methods)
                 runs[side].append(run)
-                # Of whichpeft's side it cannot be told: nobody waits for the fork server's children.
+                # Unknown for whichpeft's side: no process waits for the fork server's children.
                 known = f"; {run['elsewhere']:.0%} of the processors' time went elsewhere"
                 print(
                     f"{side} {repeat + 1}/{given.repeats}: {run['seconds']:.1f} s"
@@ -199,7 +199,9 @@ def main() -> None:
                 )
 
     if any(run["elsewhere"] > BUSY for run in runs.get("notebook", [])):
-        print("\nOther programs ran here meanwhile: these rates are too low. Repeat on a quiet machine.")
+        print(
+            "\nOther programs ran at the same time: these rates are too low. Repeat on a quiet machine."
+        )
     print(f"\n{machine()}")
     for side in sides:
         print(f"{side}: {runs[side][0]['note']}")

@@ -1,11 +1,11 @@
-"""Does packing short examples into shared rows train faster than padding them?
+"""Compares the training speed of packing short examples into shared rows with padding them.
 
     python benchmarks/packing.py --backbone ../shared/data/weights/stories260K
 
 Both sides go forward and backward on the same batches of real prompts (sets of commonsense, in the
-layout of LLM-Adapters), whose examples lie together by length, as in every trial. `--lengths mixed`
-takes batches in the order of the data instead. Sides take turns at each batch, in one process;
-medians of --repeats, in the processor time of the process, since a machine may have other work.
+layout of LLM-Adapters). Examples are grouped by length, as in every trial; `--lengths mixed` takes
+batches in the order of the data instead. Sides alternate at each batch, in one process. Medians of
+--repeats, in processor time of the process, because the machine may run other programs.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def main() -> None:
 
 
 def compare(method: str, task: Any, backbone: Any, train: Any, size: int, asked: Any) -> str:
-    """Time the steps of both sides; the last column is how far their losses are apart at most."""
+    """Time the steps of both sides; the last column is the largest difference of their losses."""
     import torch
 
     from whichpeft.engine.batches import shape, spread, training_batches
@@ -96,7 +96,7 @@ def compare(method: str, task: Any, backbone: Any, train: Any, size: int, asked:
         for repeat in range(asked.repeats + 1):
             for name in list(sides)[:: 1 if repeat % 2 == 0 else -1]:
                 taken, loss = step(sides[name], batch)
-                if repeat == 0:  # which meets the shape for the first time
+                if repeat == 0:  # the first run of this shape
                     losses[name].append(loss)
                 else:
                     read[name].append(taken)

@@ -1,9 +1,9 @@
-"""How long 10,000 paired comparisons of 5 seeds on 1,000 examples take on one core.
+"""Times 10,000 paired comparisons of 5 seeds on 1,000 examples, on one core.
 
     OMP_NUM_THREADS=1 python benchmarks/paired_gap.py
 
-The scores are binary, as accuracy gives them; `--metric f1` compares predictions by a metric that is no
-mean over examples. Undecided comparisons also work out what would decide, which takes most time.
+The scores are binary, as accuracy gives them. `--metric f1` compares predictions by a metric that is not
+a mean over examples. Undecided comparisons also compute what would decide them, which takes most time.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Prints the memory that `whichpeft plan` foresees beside the measured peak, on minilm.
+"""Prints the memory that `whichpeft plan` estimates next to the measured peak, on minilm.
 
 Each measurement is a process of its own. Run it from the checkout: python benchmarks/plan_memory.py
 """
@@ -16,7 +16,7 @@ def main() -> None:
     sys.path.insert(0, str(ROOT / "tests" / "costs"))
     import test_memory as checks
 
-    print("precision  method     batch  length  foreseen MB  measured MB    off")
+    print("precision  method     batch  length  estimate MB  measured MB    off")
     for precision in ("float32", "bfloat16"):
         for method in sys.argv[1:] or METHODS:
             for size, length in checks.CASES:

@@ -1,8 +1,8 @@
-"""Compares the peak memory that a profile gives with what another process sees of it.
+"""Compares the peak memory in a profile with what another process sees of it.
 
 A parent samples the resident memory of the profile's process (``smaps_rollup``) and reads the kernel's
-record of its peak (``VmHWM``). The process waits when it is idle, its libraries loaded, when the model
-has come, and when the peak has been read. Each method is a process of its own.
+record of its peak (``VmHWM``). The process waits when it is idle with its libraries loaded, when the
+model is loaded, and when the peak has been read. Each method is a process of its own.
 
 Run it from the checkout, on Linux: python benchmarks/profile_memory.py
 """
@@ -45,7 +45,7 @@ def main() -> None:
 
 
 def measure(job: Job) -> tuple[float | None, int, int]:
-    """Return in bytes what the profile says, what the kernel recorded, and the highest sample."""
+    """Return the peak in bytes: by the profile, by the kernel's record, and by the highest sample."""
     context = multiprocessing.get_context("spawn")
     here, there = context.Pipe()
     process = context.Process(target=carry_out_watched, args=(job, there))
@@ -53,14 +53,14 @@ def measure(job: Job) -> tuple[float | None, int, int]:
     there.close()
     assert here.recv() == "idle"
     idle = sampled = sample(process.pid)
-    here.send("go on")
+    here.send("continue")
     assert here.recv() == "loaded"
-    here.send("go on")
+    here.send("continue")
     while not here.poll(0.0005):
         sampled = max(sampled, sample(process.pid))
     assert here.recv() == "peak read"
     recorded = field(Path(f"/proc/{process.pid}/status"), "VmHWM:")
-    here.send("go on")
+    here.send("continue")
     told = here.recv()
     process.join()
     return told, recorded - idle, sampled - idle
@@ -76,10 +76,12 @@ def field(path: Path, name: str) -> int:
 
 
 def carry_out_watched(job: Job, pipe: Connection) -> None:
-    """Run in the process that is watched; it waits at the points that the parent has to know of."""
+    """Run in the observed process; it waits at the points that the parent has to know."""
     import torch
 
-    from whichpeft.engine import memory, preload, profile, trial  # noqa: F401
+    from whichpeft.engine import memory, preload  # noqa: F401
+    from whichpeft.engine.carry_out import carry_out
+    from whichpeft.engine.profiling import profile
 
     class Watched(memory.PeakMemory):
         def __init__(self, device: torch.device) -> None:
@@ -103,7 +105,7 @@ def carry_out_watched(job: Job, pipe: Connection) -> None:
 
     said: list[str] = []
     profile.PeakMemory = Watched  # type: ignore[misc]
-    record = trial.carry_out(job, lambda progress: None).record
+    record = carry_out(job, lambda progress: None).record
     pipe.send(record.value("peak_memory_bytes"))
 
 

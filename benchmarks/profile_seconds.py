@@ -1,8 +1,8 @@
-"""Prints how many seconds each method's profile takes, and which part of it takes how long.
+"""Prints how many seconds each method's profile takes, and how long each part takes.
 
 Run it from the checkout, on a machine that does nothing else: python benchmarks/profile_seconds.py
-Methods may be named; `--profile thorough` takes the longer one. The processor's seconds say what is
-left where the machine was shared.
+Methods may be named. `--profile thorough` takes the longer profile. If the machine was shared, compare
+the processor's seconds instead.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def main() -> None:
 
 
 def print_row(method: str, record: Record, whole: float) -> None:
-    """whole: seconds from the end of the method before; what the profile itself did not take is
+    """whole: seconds since the end of the previous method; the part outside the profile itself is
     counting FLOPs, and the process's end.
     """
     if record.outcome.status != "completed":

@@ -1,10 +1,10 @@
-"""What a Ray cluster adds to many short trials, and what each costs the process that keeps the records.
+"""The overhead of a Ray cluster on many short trials, and of each for the process that keeps records.
 
     python benchmarks/ray_trials.py --trials 1000 --workers 4
 
-Trials of a fifth of a second on an idle core, which train nothing, on a cluster of one node with so many
-CPUs on this machine. The ideal is that of the trials' own seconds, which their records have, on so many
-workers. Needs the extra ``ray``.
+The trials take a fifth of a second on an idle core and train nothing. The cluster is one node on this
+machine, with one CPU per worker. The ideal is the sum of the trials' seconds, from their records,
+divided by the workers. Needs the extra ``ray``.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def measure(asked: argparse.Namespace) -> None:
         ]
         store, own = Store(out), psutil.Process()
         for _ in executor.run(jobs[: asked.workers], Resources(), SilentObserver()):
-            pass  # every worker has its fork server, and the data
+            pass  # every worker then has its fork server and the data
         jobs = jobs[asked.workers :]
         began, before = time.perf_counter(), own.cpu_times()
         waiting = 0.0
@@ -89,8 +89,8 @@ def measure(asked: argparse.Namespace) -> None:
     mean = sum(each) / len(each)
     print(f"{len(each)} trials of {mean:.3f} s, {asked.workers} workers, Ray {ray.__version__}")
     print(f"wall {wall:.1f} s, ideal {ideal:.1f} s: {wall / ideal - 1:+.1%}")
-    print(f"of the process that started the run: {cpu / len(each) * 1000:.1f} ms of a core a trial,")
-    print(f"of its time {waiting / len(each) * 1000:.1f} ms a trial to write the record")
+    print(f"of the process that started the run: {cpu / len(each) * 1000:.1f} ms of a core per trial,")
+    print(f"of its time {waiting / len(each) * 1000:.1f} ms per trial to write the record")
 
 
 if __name__ == "__main__":

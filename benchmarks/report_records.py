@@ -1,10 +1,10 @@
-"""How long `whichpeft report` takes over thousands of records, and how much memory.
+"""The time and memory of `whichpeft report` over thousands of records.
 
     python benchmarks/report_records.py
 
 Makes a folder of 5,000 records: 25 methods on two tasks, each with profiles, tuning trials and final
-trials by default and tuned, whose predictions for 1,000 examples are kept as a run keeps them. Then
-reports on it in a process of its own: the table as JSON, and the page.
+trials, default and tuned. Predictions for 1,000 examples are kept as a run keeps them. It then runs the
+report in a process of its own: the table as JSON, and the page.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def main() -> None:
 
 
 def timed(folder: Path, arguments: list[str]) -> tuple[float, int]:
-    """Report in a process of its own; return its seconds and its peak of resident memory in bytes."""
+    """Run the report in a process of its own; return its seconds and peak resident memory in bytes."""
     began = time.perf_counter()
     command = [sys.executable, "-m", "whichpeft", "report", str(folder), *arguments]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
@@ -62,7 +62,7 @@ def timed(folder: Path, arguments: list[str]) -> tuple[float, int]:
 
 
 def make(folder: Path, methods: int, tuning_trials: int, seeds: int) -> int:
-    """Write the records and return how many."""
+    """Write the records and return their number."""
     names = ["full", *(f"lora:r={rank}" for rank in range(1, methods))]
     budget = wp.Budget(epochs=3, tuning_trials=tuning_trials)
     study = wp.Study(

