@@ -17,16 +17,17 @@ def main() -> None:
     import test_memory as checks
 
     print("precision  method     batch  length  estimate MB  measured MB    off")
-    for precision in ("float32", "bfloat16"):
-        for method in sys.argv[1:] or METHODS:
-            for size, length in checks.CASES:
-                found = checks.estimated(method, size, length, precision) / 1e6
-                real = checks.measured(method, size, length, precision) / 1e6
-                print(
-                    f"{precision:9}  {method:9}  {size:5}  {length:6}  {found:11.1f}  {real:11.1f}  "
-                    f"{found / real - 1:+6.1%}",
-                    flush=True,
-                )
+    with checks.measuring() as measured:
+        for precision in ("float32", "bfloat16"):
+            for method in sys.argv[1:] or METHODS:
+                for size, length in checks.CASES:
+                    found = checks.estimated(method, size, length, precision) / 1e6
+                    real = measured(method, precision, size, length) / 1e6
+                    print(
+                        f"{precision:9}  {method:9}  {size:5}  {length:6}  {found:11.1f}  {real:11.1f}  "
+                        f"{found / real - 1:+6.1%}",
+                        flush=True,
+                    )
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -26,8 +27,8 @@ LARGE = (32, 128)  # takes as long as the others together, so for two methods on
 Measure = Callable[[str, str, int, int], int]
 
 
-@pytest.fixture(scope="module")
-def measured() -> Iterator[Measure]:
+@contextlib.contextmanager
+def measuring() -> Iterator[Measure]:
     """Measure a method in a precision on a batch of so many examples of so many tokens, in bytes."""
     # So that what is freed is returned at once, and resident memory is memory in use.
     quiet = {"MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_TRIM_THRESHOLD_": "65536"}
@@ -45,6 +46,12 @@ def measured() -> Iterator[Measure]:
             print(method, precision, size, length, file=bench.stdin, flush=True)
             return int(bench.stdout.readline())
 
+        yield measure
+
+
+@pytest.fixture(scope="module")
+def measured() -> Iterator[Measure]:
+    with measuring() as measure:
         yield measure
 
 
