@@ -1,9 +1,9 @@
-"""Frozen work done once: what layers below all training give is computed once and read again.
+"""Caches the activations of frozen layers: they are computed once and read again.
 
-Where a method trains the head, or the last layers, and adds nothing below, every epoch, seed and
-tuning trial would compute the same activations anew. Those layers run as they are used, without
-dropout, which is what probing a frozen model means; so their outputs are a property of the
-examples, and are kept in a file beside the encoded data.
+If a method trains only the head, or the last layers, and adds nothing below, every epoch, seed and
+tuning trial would compute the same activations again. Frozen layers run without dropout, as in any
+probe of a frozen model, so their outputs depend on the examples alone. They are kept in a file next to
+the encoded data.
 """
 
 from __future__ import annotations
@@ -26,30 +26,33 @@ from whichpeft.engine.model_setup import PreparedTrial
 from whichpeft.tasks import Array, Batch, DecodedTask, Examples
 
 _AT_ONCE = 64
-_MEMORY_SHARE = 0.06  # of what is free, for one split's activations, which are there twice for a moment
-_TOLERANCE = {"float32": 1e-3, "bfloat16": 0.05}  # of the largest output; other padding, other rounding
+_MEMORY_SHARE = 0.06  # of free memory, for one split's activations, which briefly exist twice
+_TOLERANCE = {"float32": 1e-3, "bfloat16": 0.05}  # of the largest output; padding changes rounding
 
 
 class _CannotCache(Exception):
-    """The activations do not fit into memory, or are of no kind that can be replayed."""
+    """The activations do not fit in memory, or are of a kind that cannot be replayed."""
 
 
 @dataclass(slots=True)
 class _Replay:
-    """Stands in for the frozen layers, each of which then returns what is in `now`.
-
-    width: of the tuple that a layer returns, 0 where it returns a tensor; known once recorded.
-    concurrent_trials: how many other trials may be keeping activations at the same time.
-    """
+    """Replaces the forward pass of the frozen layers: each returns the cached activations."""
 
     layers: Sequence[torch.nn.Module]
+    """The frozen layers, lowest first."""
+
     concurrent_trials: int = 0
+    """How many other trials may be caching activations at the same time."""
+
     width: int = 0
+    """Length of the tuple that a layer returns, 0 if it returns a tensor; known after recording."""
+
     now: torch.Tensor | None = None
+    """The cached activations of the current batch."""
 
     @contextmanager
     def recorded(self) -> Iterator[list[torch.Tensor]]:
-        """Give a list that gets the highest frozen layer's activations of each forward pass."""
+        """Provide a list to which each forward pass adds the activations of the highest frozen layer."""
         seen: list[torch.Tensor] = []
 
         def see(_: object, __: object, output: Any) -> None:
@@ -71,14 +74,14 @@ class _Replay:
 
     def remove(self) -> None:
         for layer in self.layers:
-            del layer.forward  # the class's own shows again
+            del layer.forward  # uncovers the method of the class
 
     def _forward(self, *_: object, **__: object) -> Any:
         return (self.now, *[None] * (self.width - 1)) if self.width else self.now
 
 
 class CachedActivations:
-    """A split whose batches carry the activations at the boundary to the model's replay."""
+    """A split that hands the cached activations of each batch to the replay when the batch is drawn."""
 
     def __init__(self, examples: Examples, kept: _Kept, replay: _Replay, compute: Compute) -> None:
         self._examples, self._kept, self._replay, self._compute = examples, kept, replay, compute
@@ -109,16 +112,16 @@ class CachedActivations:
 
 @dataclass(frozen=True, slots=True)
 class _Kept:
-    """Activations of a split: rows ``offsets[i]:offsets[i + 1]`` of `values` are example i's.
-
-    values: (rows, ...). Where every example has `rows` alike, batches need no padding.
-    """
+    """Activations of a split: rows ``offsets[i]:offsets[i + 1]`` of `values` are those of example i."""
 
     values: torch.Tensor
+    """Activations, (rows, ...). If all examples have the same number of rows, nothing is padded."""
+
     offsets: Array
+    """Where each example's rows begin, (examples + 1,)."""
 
     def batch(self, indices: Array) -> torch.Tensor:
-        """Return (n, longest, ...), zeros where an example is shorter; nothing reads those."""
+        """Return (n, longest, ...), padded with zeros that nothing reads."""
         starts = self.offsets[indices]
         lengths = self.offsets[indices + 1] - starts
         longest = int(lengths.max())
@@ -136,13 +139,19 @@ def use_cached_activations(
     *,
     concurrent_trials: int = 0,
 ) -> PreparedTrial:
-    """Return the model with its frozen layers replayed from activations that are kept.
+    """Return the model with its frozen layers replayed from cached activations.
 
-    That is the same model where there are none, where several processes share it, where a batch is
-    not one pass through the model, or where replaying does not give what the model gives. data: the file
-    of the encoded task; activations are kept beside
-    it, for all trials that read it. splits: those that will be read, each with the phase that its
-    activations count to. concurrent_trials: how many other trials may run at the same time.
+    The model is returned unchanged if it has no frozen layers, if several processes share it, if a batch
+    takes more than one pass through it, or if replaying does not reproduce its outputs.
+
+    Parameters
+    ----------
+    data
+        File of the encoded task; activations are kept next to it, for all trials that read it.
+    splits
+        The splits that will be read, each with the phase that computing its activations counts to.
+    concurrent_trials
+        How many other trials may run at the same time.
     """
     layers = prepared.frozen_prefix
     if not layers or prepared.group.size > 1 or isinstance(prepared.task, DecodedTask):
@@ -163,13 +172,13 @@ def use_cached_activations(
 
 
 def _compute(prepared: PreparedTrial, examples: Examples, replay: _Replay, path: Path) -> _Kept:
-    """Run the model on a split up to the boundary, and keep what comes out there."""
+    """Run the model on a split and keep what leaves the highest frozen layer."""
     free = _MEMORY_SHARE * psutil.virtual_memory().available / (replay.concurrent_trials + 1)
     parts: dict[int, torch.Tensor] = {}
     with replay.recorded() as seen, torch.inference_mode(), prepared.compute.autocast():
         for batch in evaluation_batches(examples.sizes, _AT_ONCE):
             prepared.task.outputs(prepared.model, prepared.compute.place(examples.batch(batch)))
-            out = seen[-1]  # of a layer that runs several times, as ALBERT's, the last
+            out = seen[-1]  # if a layer runs several times, as ALBERT's do, the last run counts
             seen.clear()
             if out[0].nbytes * len(examples) > free:  # the largest batch comes first
                 raise _CannotCache
@@ -185,14 +194,17 @@ def _compute(prepared: PreparedTrial, examples: Examples, replay: _Replay, path:
     try:
         torch.save({"values": kept.values, "offsets": torch.from_numpy(offsets)}, partial)
         partial.replace(path)
-    except (OSError, RuntimeError):  # no room for it, as torch says too: this trial has it all the same
+    except (
+        OSError,
+        RuntimeError,
+    ):  # the disk is full; torch raises RuntimeError: this trial uses its copy
         partial.unlink(missing_ok=True)
         return kept
-    return _read(path) or kept  # mapped, so that trials share its pages
+    return _read(path) or kept  # memory-mapped, so that trials share its pages
 
 
 def _lengths(out: torch.Tensor, sizes: Array) -> list[int]:
-    """Return how much of each row is the example's own: its size where the batch was padded."""
+    """Return how much of each row belongs to the example: its size, if the batch was padded."""
     padded = out.dim() == 3 and out.shape[1] == sizes.max()
     return sizes.tolist() if padded else [out.shape[1]] * len(out)
 
@@ -207,7 +219,7 @@ def _read(path: Path) -> _Kept | None:
 def _agree(
     prepared: PreparedTrial, replayed: Mapping[str, Examples], replay: _Replay, split: str
 ) -> bool:
-    """Whether a batch gives the same outputs replayed; if so the replay stays in place."""
+    """Whether a batch gives the same outputs when replayed; if so, the replay stays installed."""
     batch = np.arange(min(8, len(prepared.examples[split])))
     outputs = []
     for examples in (prepared.examples[split], replayed[split]):

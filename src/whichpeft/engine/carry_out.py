@@ -1,4 +1,4 @@
-"""The door into the engine: runs a job alone, in shards, or with others as one model."""
+"""Carries out a job: by itself, sharded over processes, or stacked with others as one model."""
 
 from __future__ import annotations
 
@@ -18,7 +18,10 @@ from whichpeft.engine.trial import carry_out_alone
 def carry_out_all(job: Job, report: ReportProgress, *, began: float | None = None) -> Iterator[Result]:
     """Run a job and the trials stacked with it; yield one result per trial.
 
-    began: as for `carry_out`.
+    Parameters
+    ----------
+    began
+        As for `carry_out`.
     """
     if job.stacked_with:
         yield from carry_out_stacked(job, report)
@@ -29,7 +32,10 @@ def carry_out_all(job: Job, report: ReportProgress, *, began: float | None = Non
 def carry_out(job: Job, report: ReportProgress, *, began: float | None = None) -> Result:
     """Run one trial, in this process or in one process per shard. A failure becomes a record too.
 
-    began: when this process started to work on the trial, by `time.perf_counter`; now if not given.
+    Parameters
+    ----------
+    began
+        When this process started to work on the trial, by `time.perf_counter`; by default now.
     """
     if job.trial.conditions.shards > 1:
         return carry_out_sharded(job, report)
@@ -40,7 +46,7 @@ def carry_out(job: Job, report: ReportProgress, *, began: float | None = None) -
 
 
 def _with_speedup(job: Job, trials: int, result: Result) -> Result:
-    """Add to a profile how much faster its trials train as one model."""
+    """Add to a profile how much faster its trials train when they are stacked."""
     record = result.record
     if record.outcome.status != "completed" or not record.value("trainable_parameters"):
         return result

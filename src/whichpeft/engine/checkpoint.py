@@ -1,8 +1,8 @@
-"""Checkpoints: a trial's whole state on the way, so that it goes on where it was ended.
+"""Checkpoints: the whole state of a trial, so that it resumes after it was interrupted.
 
-One safetensors file a trial, written whole, with everything that decides what follows: what trains, the
-buffers, the optimiser's state, the best weights so far, all generators, and the place in the data. A
-trial that goes on from there ends with the bits that it would have ended with.
+Each trial has one safetensors file, written whole, with everything that decides what follows: trained
+parameters, buffers, the optimiser's state, the best weights so far, all random generators, and the place
+in the data. A resumed trial ends bit for bit as it would have ended without the interruption.
 """
 
 from __future__ import annotations
@@ -30,37 +30,37 @@ if TYPE_CHECKING:
     from whichpeft.engine.loop import TrainState
 
 _ADAPTER = "adapter/"
-_SHARE = 0.02  # of the time, that writing checkpoints may take
-# What has to be the same for a trial to go on with the same bits.
+_SHARE = 0.02  # the share of a trial's time that writing checkpoints may take
+# Versions that have to be the same for a resumed trial to be bit for bit identical.
 _VERSIONS = ("whichpeft", "torch", "transformers", "peft", "numpy")
 
 
 class Preempted(BaseException):
-    """A trial was asked to end, and has left a checkpoint."""
+    """A trial was asked to end and has written a checkpoint."""
 
 
 class Preemption:
-    """Whether this process was asked to end, by a signal that a trial heeds at its next step.
-
-    polled: there is a trial under way that looks at `requested`; else the process may end at once.
-    """
+    """Whether a signal has asked this process to end; a trial checks it at its next step."""
 
     requested = False
+    """Whether the process was asked to end."""
+
     polled = False
+    """Whether a running trial checks `requested`; if not, the process may end immediately."""
 
 
 PREEMPTION = Preemption()
-"""This process's own."""
+"""The state of this process."""
 
 
 class Checkpoints:
-    """Writes the checkpoint of one trial now and then, and reads the one that was left.
+    """Writes the checkpoint of one trial now and then, and reads the one of an earlier process.
 
-    None is written where the job names no file.
+    Without a file in the job, nothing is written.
     """
 
     def __init__(self, job: Job, compute: Compute, meter: Meter) -> None:
-        # Of a sharded trial each process holds a share, which is not kept.
+        # Each process of a sharded trial holds only a share, so there are no checkpoints.
         self._path = job.checkpoint if job.trial.conditions.shards == 1 else None
         self._meter, self._device = meter, compute.device
         self._every = job.checkpoint_every
@@ -80,7 +80,7 @@ class Checkpoints:
         PREEMPTION.polled = False
 
     def keep(self, state: TrainState) -> None:
-        """Write a checkpoint where it is time; raise Preempted where the process was asked to end."""
+        """Write a checkpoint if one is due; raise Preempted if the process was asked to end."""
         if self._path is None or (not PREEMPTION.requested and time.monotonic() < self._due):
             return
         with self._meter.phase("save"):
@@ -102,12 +102,14 @@ class Checkpoints:
                 "seconds": json.dumps(self._meter.by_phase()),
                 "resumed": str(self.resumed),
             }
-            # Copies, since safetensors takes no two tensors that share memory (some buffers do).
+            # Copies, because safetensors rejects tensors that share memory, as some buffers do.
             whole = {
                 name: tensor.detach().to("cpu", copy=True).contiguous()
                 for name, tensor in tensors.items()
             }
-            with contextlib.suppress(OSError):  # a full disk costs the checkpoint, not the trial
+            with contextlib.suppress(
+                OSError
+            ):  # if the disk is full, the trial continues without a checkpoint
                 write_whole(self._path, save(whole, metadata=said))
             now = time.monotonic()
             self._due = now + max(self._every, (now - began) / _SHARE)
@@ -115,7 +117,7 @@ class Checkpoints:
             raise Preempted
 
     def restore(self, state: TrainState) -> None:
-        """Take up what was left, if it is this trial's under the same versions; else change nothing."""
+        """Load the checkpoint if it is this trial's and of the same versions; else change nothing."""
         found = self._read()
         if found is None:
             return
@@ -149,7 +151,7 @@ class Checkpoints:
                 if said.get("identity") != self._identity:
                     return None
                 return said, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        except (OSError, SafetensorError):  # of a disk that lost a part of it: the trial starts anew
+        except (OSError, SafetensorError):  # the file is damaged: the trial starts again
             return None
 
 
@@ -186,6 +188,6 @@ def _numbered(name: str, tensors: Iterable[torch.Tensor]) -> dict[str, torch.Ten
 
 
 def _of(name: str, tensors: Mapping[str, Any]) -> list[Any]:
-    """Return the tensors that `_numbered` named, in order."""
+    """Return the tensors that `_numbered` has named, in order."""
     count = sum(key.startswith(f"{name}/") for key in tensors)
     return [tensors[f"{name}/{i}"] for i in range(count)]

@@ -1,4 +1,4 @@
-"""Which layers a method leaves as they are, with nothing below them that trains."""
+"""The frozen prefix of a model: the lowest layers, which a method neither trains nor changes."""
 
 from __future__ import annotations
 
@@ -15,9 +15,15 @@ def find_frozen_prefix(
 ) -> tuple[torch.nn.Module, ...]:
     """Return the lowest layers of a model that a method neither trains nor adds anything to.
 
-    before: names of the model's parameters before the method was applied. head: those of the task's
-    head. Empty where the method adds parameters, or trains any that lie neither in the head nor in a
-    layer further up; then what flows into a layer may be its work.
+    The result is empty if the method adds parameters, or trains parameters outside the head and the
+    layers: then the inputs of every layer may depend on the method.
+
+    Parameters
+    ----------
+    before
+        Names of the model's parameters before the method was applied.
+    head
+        Names of the parameters of the task's head.
     """
     model = adapter.model
     names = {name for name, _ in model.named_parameters()}
@@ -35,10 +41,10 @@ def find_frozen_prefix(
 
 
 def keep_still(model: torch.nn.Module, layers: Sequence[torch.nn.Module]) -> None:
-    """Let frozen layers, and what comes before them, run as in use for good: without dropout.
+    """Make frozen layers, and the modules before them, always run as in inference: without dropout.
 
-    What comes before is what a model defines before them; models define their parts in the order
-    in which these run.
+    The modules before them are those that the model defines earlier; models define their parts in the
+    order in which they run.
     """
     below = {module for layer in layers for module in layer.modules()}
     if not below:

@@ -1,4 +1,4 @@
-"""The training loop: one for every method, task and device."""
+"""The training loop, one for every method, task and device."""
 
 from __future__ import annotations
 
@@ -25,26 +25,36 @@ _Batch = TypeVar("_Batch")  # a batch, or its place in the epoch
 
 MAX_GRADIENT_NORM = 1.0
 EVALUATION_BATCH = 64
-READ_LOSS_EVERY = 10  # steps; reading it makes an accelerator wait for the host
+READ_LOSS_EVERY = 10  # steps; reading the loss makes an accelerator wait for the host
 
 
 @dataclass(slots=True)
 class FitResult:
-    """What training gave: the best validation score, its epoch (from 1), and the curve.
-
-    pruned_because: of a trial that was stopped at a rung, why.
-    """
+    """What training gave."""
 
     best_score: float = -math.inf
+    """The best validation score."""
+
     best_epoch: int = 0
+    """The epoch of the best score, counted from 1."""
+
     epochs_run: int = 0
+    """Number of epochs."""
+
     steps: int = 0
+    """Number of optimiser steps."""
+
     examples: int = 0
+    """Number of examples trained on, repetitions included."""
+
     curve: list[tuple[int, str, float]] = field(default_factory=list)
+    """Losses and validation scores, as (step, name, value)."""
+
     pruned_because: str | None = None
+    """Why a tuning trial was stopped at a rung; None if it was not."""
 
     def end_epoch(self, epoch: int, score: float) -> bool:
-        """Note the validation score of an epoch (from 0), and say whether it is the best so far."""
+        """Record the validation score of an epoch (from 0); return whether it is the best so far."""
         self.epochs_run = epoch + 1
         if score > self.best_score:
             self.best_score, self.best_epoch = score, epoch + 1
@@ -52,7 +62,7 @@ class FitResult:
         return False
 
     def should_stop(self, budget: Budget) -> bool:
-        """Whether there were as many epochs without a better score as the budget allows."""
+        """Whether the score has not improved for as many epochs as the budget allows."""
         patience = budget.early_stopping
         return patience is not None and self.epochs_run - self.best_epoch >= patience
 
@@ -64,7 +74,7 @@ class Optimisation:
         self._parameters = prepared.trained()
         self._method = method
         self._steps = steps
-        # Biases, norms and other vectors do not decay, as is usual.
+        # As usual, biases, norms and other vectors do not decay.
         groups = [
             {
                 "params": [p for p in self._parameters if p.dim() >= 2],
@@ -79,7 +89,7 @@ class Optimisation:
         )
 
     def step(self, step: int) -> None:
-        """Follow the gradients of step `step` (from 0); `clear` them afterwards."""
+        """Apply the gradients of step `step` (from 0); call `clear` afterwards."""
         torch.nn.utils.clip_grad_norm_(self._parameters, MAX_GRADIENT_NORM)
         for group in self._adamw.param_groups:
             group["lr"] = learning_rate(self._method, step, self._steps)
@@ -89,12 +99,12 @@ class Optimisation:
         self._adamw.zero_grad(set_to_none=True)
 
     def state(self) -> dict[str, torch.Tensor]:
-        """Return AdamW's moments and counts, named by their parameter's number."""
+        """Return AdamW's moments and counts, named by the number of their parameter."""
         kept = self._adamw.state_dict()["state"]
         return {f"adamw/{i}/{key}": value for i, own in kept.items() for key, value in own.items()}
 
     def restore(self, tensors: Mapping[str, torch.Tensor]) -> None:
-        """Take up what `state` gave; other names are left alone."""
+        """Load what `state` returned; other names are ignored."""
         kept: dict[int, dict[str, torch.Tensor]] = {}
         for name, tensor in tensors.items():
             if name.startswith("adamw/"):
@@ -105,7 +115,7 @@ class Optimisation:
 
 
 def learning_rate(method: Method, step: int, steps: int) -> float:
-    """Linear from 0 to the method's peak during warm-up, then linear to 0 at the last of `steps`."""
+    """Return the rate: linear from 0 to the peak during warm-up, then linear to 0 at the last step."""
     peak, warmup = method.learning_rate or 0.0, math.ceil(method.warmup_ratio * steps)
     if step < warmup:
         return peak * (step + 1) / warmup
@@ -121,9 +131,14 @@ def take_step(
 ) -> torch.Tensor:
     """Train on one batch and return the task's own loss, detached.
 
-    parts: what goes through the model one after the other, each with its share of the batch's loss,
-    so that the step is that of the whole batch. mark: called at the end of each part's forward and
-    backward pass and of the optimiser's work, to time them.
+    Parameters
+    ----------
+    parts
+        Micro-batches, each with its share of the batch's loss, so that the step is that of the whole
+        batch.
+    mark
+        Called after each part's forward pass, after its backward pass, and after the optimiser's work,
+        to time them.
     """
     mark = mark or _unmarked
     losses: list[torch.Tensor] = []
@@ -137,40 +152,45 @@ def take_step(
         mark()
         losses.append(loss.detach() if share == 1 else loss.detach() * share)
     optimisation.step(step)
-    prepared.adapter.after_step(step)  # gradients still there: some methods read them
+    prepared.adapter.after_step(step)  # before the gradients are cleared: some methods read them
     optimisation.clear()
     mark()
     return losses[0] if len(losses) == 1 else torch.stack(losses).sum()
 
 
 def _unmarked() -> None:
-    """Nobody times the step."""
+    """Do nothing: the step is not timed."""
 
 
 @dataclass(slots=True)
 class TrainState:
-    """A training under way: all that changes in it.
-
-    best: the weights with the best validation score so far, where they are not the last. pending: losses
-    that are not in the curve yet.
-    """
+    """Everything that changes while a trial trains."""
 
     prepared: PreparedTrial
+    """The model and its data."""
+
     optimisation: Optimisation
+    """The optimiser."""
+
     fitted: FitResult = field(default_factory=FitResult)
+    """The result so far."""
+
     best: list[torch.Tensor] | None = None
+    """The weights with the best validation score so far; None if those are the current ones."""
+
     pending: list[torch.Tensor] = field(default_factory=list)
+    """Losses that are not in the curve yet."""
 
     def changing(self) -> list[torch.Tensor]:
-        """Return what training changes: parameters that train, and buffers such as running means."""
+        """Return what training changes: trained parameters, and buffers such as running means."""
         return [*self.prepared.trained(), *self.prepared.model.buffers()]
 
     def remember(self) -> None:
-        """Keep a copy of the weights as they are, as the best."""
+        """Copy the current weights as the best."""
         self.best = [tensor.detach().clone() for tensor in self.changing()]
 
     def go_back(self) -> None:
-        """Take the best weights."""
+        """Return to the best weights."""
         if self.best is not None:
             with torch.no_grad():
                 for tensor, old in zip(self.changing(), self.best, strict=True):
@@ -178,7 +198,7 @@ class TrainState:
 
 
 class Checkpointer(Protocol):
-    """Takes up what was left of a training, and leaves it on the way."""
+    """Restores the state of a training, and saves it now and then."""
 
     def restore(self, state: TrainState) -> None: ...
 
@@ -194,9 +214,9 @@ def fit(
 ) -> FitResult:
     """Train, validate after each epoch, and leave the model at its best validation score.
 
-    Resumes from what the checkpointer restores, and gives it a chance to save after each step. Stops at
-    a rung of the job if the score falls short. Validating changes nothing, so a trial with rungs is, as
-    far as it gets, the same trial as one without. Raises TrialFailed if the loss is not finite.
+    Resumes from what the checkpointer restores, and lets it save after each step. Stops at a rung of the
+    job if the score falls short. Validation changes nothing, so a trial with rungs is the same trial as
+    one without, as far as it gets. Raises TrialFailed if the loss is not finite.
     """
     budget, seed = job.trial.budget, job.trial.seed
     train = prepared.examples["train"]
@@ -232,7 +252,7 @@ def fit(
 def evaluate(prepared: PreparedTrial, split: str) -> dict[str, Array]:
     """Return ``outputs`` on a split, one row per example, in the split's own order.
 
-    Beside them stands what else the task keeps of its predictions.
+    The other arrays are those that the task keeps of its predictions.
     """
     examples: Examples = prepared.examples[split]
     constant = None if prepared.adapter.trains else prepared.task.constant_baseline(len(examples))
@@ -257,8 +277,8 @@ def _outputs(prepared: PreparedTrial, examples: Examples) -> Array:
 
 
 def predict(prepared: PreparedTrial, batch: Batch, model: torch.nn.Module | None = None) -> Array:
-    """Return the outputs on one batch, by the prepared model or another form of it, in `eval` mode."""
-    # What is gathered of other processes' shares has to serve for training again.
+    """Return the outputs on one batch, from the prepared model or another form of it, in `eval` mode."""
+    # Weights gathered from other processes must be usable in training again, so no inference mode there.
     without_graph = torch.inference_mode if prepared.group.size == 1 else torch.no_grad
     with without_graph(), prepared.compute.autocast():
         outputs = prepared.task.outputs(model or prepared.model, prepared.compute.place(batch))
@@ -267,24 +287,24 @@ def predict(prepared: PreparedTrial, batch: Batch, model: torch.nn.Module | None
 
 
 def in_order(rows: Sequence[Array], batches: Sequence[Array]) -> Array:
-    """Put the rows of evaluation batches into the order of the split."""
+    """Return the rows of evaluation batches in the order of the split."""
     found: Array = np.empty_like(np.concatenate(rows))
     found[np.concatenate(batches)] = np.concatenate(rows)
     return found
 
 
 def until_rungs(batches: list[_Batch], done: int, rungs: Sequence[int]) -> list[list[_Batch]]:
-    """Cut an epoch's batches where a rung lies within it, `done` steps having been taken before."""
+    """Cut an epoch's batches at the rungs within it; `done` is the number of steps before the epoch."""
     cuts = [step - done for step in rungs if 0 < step - done < len(batches)]
     return [batches[i:j] for i, j in itertools.pairwise([0, *cuts, len(batches)])]
 
 
 def why_pruned(step: int, score: float, rungs: Sequence[tuple[int, float | None]]) -> str | None:
-    """Say by how much a score falls short of what the rung at this step asks, or None."""
+    """Return why a score is too low for the rung at this step, or None."""
     needed = dict(rungs).get(step)
     if needed is None or score >= needed:
         return None
-    return f"{score:.4f} on validation after {step} steps, where {needed:.4f} was needed to go on"
+    return f"validation score {score:.4f} after {step} steps; {needed:.4f} was needed to continue"
 
 
 def _train_on(
@@ -311,10 +331,10 @@ def _train_on(
             epoch = fitted.examples / len(train)
             report(Progress(phase="fit", epoch=epoch, loss=loss, speed=speed))
             state.pending.clear()
-        # After the last one comes a validation, which a checkpoint before it would leave out.
+        # Validation follows the last batch, and a checkpoint taken before it would skip it.
         if checkpointer is not None and not last:
             checkpointer.keep(state)
-    prepared.compute.synchronise()  # the last update belongs to this phase, not to the next
+    prepared.compute.synchronise()  # so that the last update counts to this phase, not to the next
 
 
 def _read_loss(losses: torch.Tensor, fitted: FitResult) -> float:
@@ -324,16 +344,16 @@ def _read_loss(losses: torch.Tensor, fitted: FitResult) -> float:
 
 
 def note_loss(loss: float, fitted: FitResult) -> None:
-    """Keep a mean training loss in the curve. Raises TrialFailed where it is not finite."""
+    """Add a mean training loss to the curve. Raises TrialFailed if it is not finite."""
     if not math.isfinite(loss):
         raise TrialFailed(f"the loss is not finite ({loss}) at step {fitted.steps}", phase="fit")
     fitted.curve.append((fitted.steps, "train_loss", loss))
 
 
 def validation_score(prepared: PreparedTrial, found: Mapping[str, Array]) -> float:
-    """Score what `evaluate` found on the validation split.
+    """Score what `evaluate` returned for the validation split.
 
-    Raises TrialFailed where outputs or the score are not finite.
+    Raises TrialFailed if the outputs or the score are not finite.
     """
     if not np.isfinite(found["outputs"]).all():
         raise TrialFailed("the outputs are not finite", phase="validate")

@@ -1,4 +1,4 @@
-"""ProfileBudget: how long a profile may take, and how it shares its seconds out among its readings."""
+"""How long a profile may take, and how its seconds are divided among its readings."""
 
 from __future__ import annotations
 
@@ -9,24 +9,31 @@ from whichpeft.errors import StudyError, unknown
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ProfileBudget:
-    """What a profile may spend. Facts that need one reading only (memory, sizes) are read in any case.
-
-    seconds: of the whole profile; when they are used up, what is least worth is left out.
-    step_seconds: of training steps, those to warm up among them; sizes: how many batches stand for
-    all lengths. latency_seconds: of inference, for each of its readings; examples, batches: how
-    many stand for all lengths; 0 where inference is not measured.
-    rounds: how often everything is read at least, while seconds last; stable: the share by which a
-    further round may move the median and still be the last.
-    """
+    """What a profile may spend. Facts that need only one reading (memory, sizes) are always read."""
 
     seconds: float
+    """Seconds for the whole profile; once they are used up, the least important readings are skipped."""
+
     step_seconds: float
+    """Seconds for training steps, including those that warm up."""
+
     sizes: int
+    """Number of training batches that stand for all lengths."""
+
     latency_seconds: float = 0.0
+    """Seconds for each reading of inference."""
+
     examples: int = 0
+    """Number of single examples that stand for all lengths; 0 to skip inference."""
+
     batches: int = 0
+    """Number of inference batches that stand for all lengths."""
+
     rounds: int = 2
+    """Minimum number of times that everything is read, while seconds last."""
+
     stable: float = 0.01
+    """The last round may move the median by at most this share."""
 
 
 QUICK = ProfileBudget(seconds=2.0, step_seconds=0.6, sizes=2, rounds=1)
@@ -35,7 +42,7 @@ QUICK = ProfileBudget(seconds=2.0, step_seconds=0.6, sizes=2, rounds=1)
 STANDARD = ProfileBudget(
     seconds=2.4, step_seconds=0.8, sizes=3, latency_seconds=0.12, examples=8, batches=2
 )
-"""At most about 4 seconds a method on a small model, since the reading under way is ended."""
+"""At most about 4 seconds per method on a small model, since a reading that has begun is finished."""
 
 THOROUGH = ProfileBudget(
     seconds=20.0,
@@ -49,14 +56,14 @@ THOROUGH = ProfileBudget(
 )
 
 PROFILE_BUDGETS = {"standard": STANDARD, "thorough": THOROUGH}
-"""What a user may ask for."""
+"""The profile budgets that a user can choose from, by name."""
 
-# What a profile takes beside its own seconds: the last reading's excess, and counting its FLOPs.
+# Overhead of a profile: its last reading runs past the limit, and its FLOPs are counted.
 _EXCESS_SECONDS = 0.8
 
 
 def find_profile_budget(name: str) -> ProfileBudget:
-    """Return the profile budget of that name. Raises StudyError where there is none."""
+    """Return the profile budget of that name. Raises StudyError if there is none."""
     if name not in PROFILE_BUDGETS:
         raise StudyError(f"--profile: {unknown('profile', name, PROFILE_BUDGETS)}")
     return PROFILE_BUDGETS[name]

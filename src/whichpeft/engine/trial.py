@@ -1,4 +1,4 @@
-"""Carries out one trial: any outcome becomes a record, a failure too."""
+"""Carries out one trial: every outcome becomes a record, including a failure."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from whichpeft.records import Measurement, Outcome, Record, Setting
 from whichpeft.storage.atomic import write_folder
 from whichpeft.tasks import HELD_OUT, Array, DecodedTask, scores
 
-_LARGEST = 700.0  # nats; the exponential of more is no number
+_LARGEST = 700.0  # nats; the exponential of more overflows
 _COMPLETED = Outcome(status="completed")
 # The splits that a trial reads, each with the phase that reading it belongs to.
 _SPLITS_READ = {
@@ -38,7 +38,7 @@ _SPLITS_READ = {
 def carry_out_alone(
     job: Job, report: ReportProgress, group: Group, *, began: float | None = None
 ) -> Result:
-    """Carry out one trial, or this process's part of what a group of them does."""
+    """Carry out one trial, or this process's share of a sharded one."""
     meter = Meter(began)
     setting = setting_of(job)
     try:
@@ -53,27 +53,27 @@ def carry_out_alone(
                     half = job.micro_batch_size // 2
                     if not (job.halve and half and ran_out_of_memory(error)):
                         raise
-                # Outside the handler, where nothing of the attempt is held on to any more.
+                # Outside the handler, so that no traceback keeps the attempt's tensors alive.
                 job = replace(job, micro_batch=half)
                 compute.let_go()
-    except Exception as error:  # whatever broke a trial is a fact about it
+    except Exception as error:  # any error of a trial becomes its record
         return failed(job, setting, error, meter)
 
 
 def failed(job: Job, setting: Setting, error: BaseException, meter: Meter) -> Result:
-    """Put together the result of a trial that an error ended."""
+    """Return the result of a trial that an error ended."""
     phase = getattr(error, "phase", None) or meter.phase_now
     outcome = Outcome(status="failed", phase=phase, reason=explain(error))
     return Result(record=_record(job, setting, meter.measurements("trial"), outcome))
 
 
 def setting_of(job: Job) -> Setting:
-    """Return what is known of a job's setting before its device is looked at."""
+    """Return what is known of a job's setting before its device is inspected."""
     return Setting(device=job.placement.device, beside=job.placement.concurrent_trials)
 
 
 def explain(error: BaseException) -> str:
-    """Say in one line why a trial failed."""
+    """Return the reason for a failure, in one line."""
     if isinstance(error, TrialFailed):
         return error.reason
     text = without_secrets(" ".join(str(error).split())) or type(error).__name__
@@ -83,7 +83,7 @@ def explain(error: BaseException) -> str:
 
 
 def ran_out_of_memory(error: BaseException) -> bool:
-    """Whether an error says that there was no memory left, on the device or on the host."""
+    """Whether an error means that the device or the host ran out of memory."""
     return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or (
         "can't allocate memory" in str(error)  # what torch raises on a CPU
     )
@@ -109,7 +109,7 @@ def _train(
     report: ReportProgress,
     group: Group,
 ) -> Result:
-    """Train; a final trial is then tested and saved, and a tuning trial sees validation data only."""
+    """Train; then test and save a final trial. A tuning trial only ever sees validation data."""
     keep_freed_memory()
     report(Progress(phase="set-up"))
     prepared = prepare(job, compute, group)
@@ -159,7 +159,7 @@ def result_of(
     scored: Sequence[Measurement],
     meter: Meter,
 ) -> Result:
-    """Put together the result of a trial that came to its end, or was stopped."""
+    """Return the result of a trial that finished or was stopped early."""
     measurements = list(prepared.counts)
     if prepared.cached_layers:
         measurements.append(_fact("replayed_layers", prepared.cached_layers, "count", "set-up"))
@@ -189,9 +189,9 @@ def result_of(
 
 
 def checked_predictions(prepared: PreparedTrial, found: Mapping[str, Array]) -> dict[str, Array]:
-    """Return what `evaluate` found on the test split, and its labels.
+    """Return the outputs that `evaluate` gave on the test split, with the labels.
 
-    Raises TrialFailed where it is not finite.
+    Raises TrialFailed if the outputs are not finite.
     """
     if not np.isfinite(found["outputs"]).all():
         raise TrialFailed("the outputs are not finite", phase="test")
@@ -200,7 +200,7 @@ def checked_predictions(prepared: PreparedTrial, found: Mapping[str, Array]) -> 
 
 
 def final_scores(prepared: PreparedTrial, predictions: Mapping[str, Array]) -> list[Measurement]:
-    """Score the test predictions. Raises TrialFailed where the score is not finite."""
+    """Score the test predictions. Raises TrialFailed if the score is not finite."""
     metrics = prepared.task.metrics
     labels, outputs, groups = (predictions.get(key) for key in ("labels", "outputs", "groups"))
     assert labels is not None
@@ -228,7 +228,7 @@ def final_scores(prepared: PreparedTrial, predictions: Mapping[str, Array]) -> l
 
 
 def remembered(prepared: PreparedTrial) -> list[Measurement]:
-    """Measure the perplexity of text such as the backbone was pretrained on, if some was held out."""
+    """Measure perplexity on text like the backbone's pretraining data, if the task holds some out."""
     if HELD_OUT not in prepared.examples:
         return []
     nats, tokens = evaluate(prepared, HELD_OUT)["outputs"].astype(np.float64).sum(axis=0)
@@ -236,7 +236,7 @@ def remembered(prepared: PreparedTrial) -> list[Measurement]:
 
 
 def _halved(job: Job) -> list[Measurement]:
-    """Note how many examples went through the model at once, where memory had no room for more."""
+    """Record how many examples went through the model at a time, if memory forced a smaller number."""
     if job.micro_batch is None:
         return []
     return [_fact("micro_batch", job.micro_batch, "count", "set-up")]
