@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-# Before anything imports a library that reads it: no test here may go to the network.
+# Set before any library reads it: no test here may use the network.
 os.environ["HF_HUB_OFFLINE"] = "1"
 
 import pytest
@@ -16,7 +16,7 @@ SHARED = Path(__file__).parents[3] / "shared" / "data"
 
 @pytest.fixture
 def shared() -> Callable[[str], Path]:
-    """Find a folder of real data beside the checkout, or skip."""
+    """Find a folder of real data next to the checkout, or skip the test."""
 
     def find(name: str) -> Path:
         folder = SHARED / name

@@ -1,4 +1,4 @@
-"""Every task keeps the contract; the contract notices a task that does not."""
+"""Every task keeps the contract, and the contract detects tasks that do not."""
 
 from __future__ import annotations
 
@@ -78,19 +78,19 @@ def test_the_example_is_short() -> None:
     assert len(lines) < 40
 
 
-def test_a_plugin_that_fails_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failing_plugin_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     install(
         tmp_path, monkeypatch, "broken = whichpeft_broken:broken\nstdlib-docs = whichpeft_broken:broken"
     )
     (tmp_path / "whichpeft_broken.py").write_text("def broken():\n    raise KeyError('no such thing')\n")
     with pytest.raises(DataError, match=r"'broken'.*whichpeft_broken:broken fails: KeyError"):
         load_task(TaskSource(name="broken"))
-    # A plug-in cannot take a built-in name.
+    # A plug-in cannot replace a built-in task.
     assert load_task(TaskSource(name="stdlib-docs")).counts
 
 
 def install(folder: Path, monkeypatch: pytest.MonkeyPatch, entry_points: str) -> None:
-    """Make entry points known as an installed distribution would, without installing one."""
+    """Register entry points like an installed distribution, without installing one."""
     info = folder / "plugin-1.0.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: plugin\nVersion: 1.0\n")
@@ -113,12 +113,14 @@ def broken(**changes: object) -> Callable[[], Task]:
         ({"mean": float("nan")}, "finite|chance"),
     ],
 )
-def test_the_contract_notices(changes: dict[str, object], complaint: str, minilm: Backbone) -> None:
+def test_the_contract_detects_faults(
+    changes: dict[str, object], complaint: str, minilm: Backbone
+) -> None:
     with pytest.raises(AssertionError, match=complaint):
         TaskContract(load=broken(**changes), backbone=minilm).check()
 
 
-def test_the_contract_notices_a_leak(minilm: Backbone) -> None:
+def test_the_contract_detects_a_leak(minilm: Backbone) -> None:
     rows = [(f"example {i}", "even" if i % 2 == 0 else "odd") for i in range(60)]
 
     def leaking() -> TextTask:

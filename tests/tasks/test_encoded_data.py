@@ -1,4 +1,4 @@
-"""Encoded data: made once, kept where it took long, mapped into memory by every trial."""
+"""Encoded data is made once, cached if encoding is slow, and mapped into memory by every trial."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def task(reviews: Path) -> Task:
 
 @pytest.fixture
 def encodings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[int | None]:
-    """Keeps every encoding in a cache of this test; lists those that are made, by their cut."""
+    """Cache every encoding for this test only; list the `max_train` of each encoding made."""
     made: list[int | None] = []
     encode = TextTask.encode
 
@@ -54,7 +54,7 @@ def same(one: Examples, other: Examples) -> bool:
     return first.keys() == second.keys() and all((first[k] == second[k]).all() for k in first)
 
 
-def test_what_is_read_is_what_was_encoded(task: Task, backbone: Backbone, tmp_path: Path) -> None:
+def test_reading_returns_the_encoded_data(task: Task, backbone: Backbone, tmp_path: Path) -> None:
     path, cut = write_data(task, backbone, Budget(max_train=20), tmp_path)
     _, found = read_data(path)
     encoded = task.encode(backbone, max_train=20)
@@ -64,7 +64,7 @@ def test_what_is_read_is_what_was_encoded(task: Task, backbone: Backbone, tmp_pa
     assert cut == 0.0
 
 
-def test_images_are_mapped_too(tmp_path: Path) -> None:
+def test_images_are_also_mapped(tmp_path: Path) -> None:
     task, vit = load_task(TaskSource(name="digits")), resolve_backbone("digits-vit")
     path, _ = write_data(task, vit, Budget(), tmp_path)
     found, encoded = read_data(path)[1], task.encode(vit, max_train=None)
@@ -83,7 +83,7 @@ def test_another_run_does_not_encode_again(
     assert encodings == [20, 21], "another cut is another encoding"
 
 
-def test_another_tokenizer_is_another_encoding(
+def test_another_tokenizer_gives_another_encoding(
     task: Task, backbone: Backbone, tmp_path: Path, encodings: list[int | None]
 ) -> None:
     other = scratch(tmp_path, "other")
@@ -96,7 +96,7 @@ def test_another_tokenizer_is_another_encoding(
     assert len(encodings) == 2
 
 
-def test_classes_in_another_order_are_another_encoding(
+def test_another_order_of_classes_gives_another_encoding(
     task: TextTask, backbone: Backbone, tmp_path: Path, encodings: list[int | None]
 ) -> None:
     for i, classes in enumerate((task.classes, task.classes[::-1])):
@@ -106,7 +106,7 @@ def test_classes_in_another_order_are_another_encoding(
     assert len(encodings) == 2
 
 
-def test_a_strangers_task_is_encoded_in_its_own_way(
+def test_a_plug_ins_task_is_encoded_in_its_own_way(
     task: TextTask, backbone: Backbone, tmp_path: Path, encodings: list[int | None]
 ) -> None:
     class Lower(TextTask):
@@ -114,12 +114,14 @@ def test_a_strangers_task_is_encoded_in_its_own_way(
 
     write_data(task, backbone, Budget(), scratch(tmp_path, "a"))
     own = Lower(**{f.name: getattr(task, f.name) for f in dataclasses.fields(task)})
-    with pytest.raises((AttributeError, pickle.PicklingError)):  # of a test, so it cannot be pickled
+    with pytest.raises(
+        (AttributeError, pickle.PicklingError)
+    ):  # defined in a test, so it cannot be pickled
         write_data(own, backbone, Budget(), scratch(tmp_path, "b"))
     assert len(encodings) == 2
 
 
-def test_a_damaged_encoding_is_made_again(
+def test_a_damaged_encoding_is_rebuilt(
     task: Task, backbone: Backbone, tmp_path: Path, encodings: list[int | None]
 ) -> None:
     write_data(task, backbone, Budget(), scratch(tmp_path, "a"))
@@ -130,7 +132,7 @@ def test_a_damaged_encoding_is_made_again(
     assert same(read_data(path)[1]["train"], task.encode(backbone, max_train=None)["train"])
 
 
-def test_a_cache_that_cannot_be_written_to_is_done_without(
+def test_a_run_works_without_a_writable_cache(
     task: Task,
     backbone: Backbone,
     tmp_path: Path,
@@ -143,7 +145,7 @@ def test_a_cache_that_cannot_be_written_to_is_done_without(
     assert len(read_data(path)[1]["train"]) > 0
 
 
-def test_what_is_quick_to_encode_is_not_kept(
+def test_a_quick_encoding_is_not_cached(
     task: Task, backbone: Backbone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("WHICHPEFT_CACHE", str(tmp_path / "cache"))

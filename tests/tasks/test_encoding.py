@@ -22,7 +22,7 @@ def sentences(count: int = 60) -> TextTask:
 
 @pytest.fixture
 def tiny(tmp_path: Path) -> Any:
-    """Make a backbone of any family, without a head, with a small tokenizer beside it."""
+    """Make a backbone of any family, without a head, with a small tokenizer."""
     import transformers
     from tokenizers import Tokenizer, models, pre_tokenizers
 
@@ -76,7 +76,7 @@ def tiny(tmp_path: Path) -> Any:
         ("Llama", {"score"}),
     ],
 )
-def test_the_head_is_what_the_checkpoint_lacks(tiny: Any, family: str, head: set[str]) -> None:
+def test_the_head_is_what_is_missing_in_the_checkpoint(tiny: Any, family: str, head: set[str]) -> None:
     backbone = tiny(family, pad=family not in ("GPT2", "Llama"))
     task = sentences()
     model = task.build(backbone)
@@ -84,13 +84,13 @@ def test_the_head_is_what_the_checkpoint_lacks(tiny: Any, family: str, head: set
     assert {name.rpartition(".")[0] for name in found} == head
     batch = task.encode(backbone, max_train=None)["train"].batch(np.arange(4))
     assert task.outputs(model, batch).shape == (4, 3)
-    # A decoder's classifier reads the last token that is not padding; alone or in a batch.
+    # A decoder's classifier reads the last token before the padding, alone or in a batch.
     model.eval()
     alone = task.encode(backbone, max_train=None)["train"].batch(np.arange(1))
     assert torch.allclose(task.outputs(model, alone)[0], task.outputs(model, batch)[0], atol=1e-5)
 
 
-def test_a_head_that_comes_with_the_checkpoint_is_drawn_anew(tiny: Any) -> None:
+def test_a_head_in_the_checkpoint_is_redrawn(tiny: Any) -> None:
     backbone, task = tiny("Bert", head=True), sentences()
     models = []
     for seed in (0, 0, 1):
@@ -100,7 +100,7 @@ def test_a_head_that_comes_with_the_checkpoint_is_drawn_anew(tiny: Any) -> None:
     assert not torch.equal(models[0], models[2])
 
 
-def test_loading_is_quiet_and_names_what_is_wrong(
+def test_loading_is_quiet_and_names_faults(
     tiny: Any, capfd: pytest.CaptureFixture[str], minilm: Backbone
 ) -> None:
     sentences().build(minilm)
@@ -115,7 +115,7 @@ def test_loading_is_quiet_and_names_what_is_wrong(
         sentences().build(backbone)
 
 
-def test_no_tokenizer_is_named(tiny: Any) -> None:
+def test_a_missing_tokenizer_is_named(tiny: Any) -> None:
     backbone = tiny("Bert")
     for name in ("tokenizer.json", "tokenizer_config.json"):
         (backbone.folder / name).unlink(missing_ok=True)
@@ -134,7 +134,7 @@ def test_batches_carry_labels_and_types(minilm: Backbone) -> None:
     assert batch["labels"].tolist() == pytest.approx(examples.labels[[3, 1]].tolist())
 
 
-def test_an_empty_text_of_a_pair_and_no_tokens_at_all(tiny: Any) -> None:
+def test_empty_texts_are_encoded(tiny: Any) -> None:
     rows = [((f"word {i}", ""), i % 2) for i in range(30)]
     assert text_task("half", train=rows).encode(tiny("GPT2", pad=False), max_train=None)
     blank = text_task("blank", train=[*((f"word {i}", i % 2) for i in range(30)), (" ", 1)])
@@ -142,7 +142,7 @@ def test_an_empty_text_of_a_pair_and_no_tokens_at_all(tiny: Any) -> None:
     assert min(int(split.tokens.min()) for split in examples.values() if split.tokens is not None) == 1
 
 
-def test_long_texts_are_cut_once_for_all(tiny: Any, minilm: Backbone) -> None:
+def test_long_texts_are_cut_the_same_for_all_methods(tiny: Any, minilm: Backbone) -> None:
     tokenizer = load_tokenizer(minilm)
     assert length_cap(minilm, tokenizer) == 512 - 66
     few = tiny("Bert", positions=80)
@@ -160,7 +160,7 @@ def test_long_texts_are_cut_once_for_all(tiny: Any, minilm: Backbone) -> None:
     assert words.endswith("and 7")
 
 
-def test_a_subset_is_fixed_whatever_the_order() -> None:
+def test_a_subset_does_not_depend_on_the_order() -> None:
     rows = [(f"word {i}", i % 3) for i in range(90)]
     held = [("word and word", 0)]
     tasks = [text_task("some", train=r, validation=held, test=held) for r in (rows, rows[::-1])]
@@ -177,7 +177,7 @@ def subset_texts(task: TextTask, count: int) -> set[tuple[str, ...]]:
     return {train.inputs[i] for i in subset(train.inputs, train.labels.tolist(), count)}
 
 
-def test_a_subset_that_misses_a_class_says_how_many_would_do(minilm: Backbone) -> None:
+def test_a_subset_without_a_class_names_the_size_needed(minilm: Backbone) -> None:
     task = sentences()
     with pytest.raises(DataError, match=r"'plain'.*leaves 1 of 3 classes.*--max-train (\d+)") as caught:
         task.encode(minilm, max_train=2)
@@ -187,7 +187,7 @@ def test_a_subset_that_misses_a_class_says_how_many_would_do(minilm: Backbone) -
         task.encode(minilm, max_train=enough - 1)
 
 
-def test_regression_speaks_the_labels_units(minilm: Backbone) -> None:
+def test_regression_outputs_have_the_units_of_the_labels(minilm: Backbone) -> None:
     task = text_task("values", train=[(f"word {i}", 100.0 + i / 2) for i in range(60)])
     batch = task.encode(minilm, max_train=None)["train"].batch(np.arange(8))
     model = task.build(minilm).eval()

@@ -1,4 +1,4 @@
-"""Local files and folders: formats, headers, columns, roles by name, and what goes wrong."""
+"""Local files and folders: formats, headers, columns, and roles by name."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def test_every_format_is_read(tmp_path: Path, name: str, writer: Callable[[Path]
 def test_quotation_marks_in_tabbed_text_are_text(tmp_path: Path) -> None:
     write(tmp_path / "data.tsv", [*rows(20), ('" so it begins', "yes"), ("the end\u2028 of it", "no")])
     assert len(read_table(tmp_path / "data.tsv")) == 22
-    # Only where plain reading gives ragged rows do quotation marks enclose fields.
+    # Quotation marks enclose fields only if plain reading gives rows of different lengths.
     write(tmp_path / "quoted.tsv", [*rows(20), ('"a tab\tinside"', "yes")])
     assert read_table(tmp_path / "quoted.tsv").columns[0][-1] == "a tab\tinside"
 
@@ -102,7 +102,7 @@ def test_quotation_marks_in_tabbed_text_are_text(tmp_path: Path) -> None:
         (("great", "good"), ("awful", "bad"), False),
     ],
 )
-def test_headers_are_told_from_examples(
+def test_headers_are_distinguished_from_examples(
     tmp_path: Path, first: tuple[str, ...], second: tuple[str, ...], header: bool
 ) -> None:
     table = read_table(write(tmp_path / "data.tsv", [first, second, second]))
@@ -136,14 +136,14 @@ def test_columns_by_name_and_by_index(tmp_path: Path) -> None:
         ([True, False], "classification"),
     ],
 )
-def test_the_problem_is_found(tmp_path: Path, labels: list[object], problem: str) -> None:
+def test_the_problem_is_inferred(tmp_path: Path, labels: list[object], problem: str) -> None:
     lines = [{"text": f"this is text {i}", "label": labels[i % len(labels)]} for i in range(210)]
     (tmp_path / "data.json").write_text(json.dumps(lines))
     assert load(tmp_path / "data.json").problem == problem
 
 
 @pytest.mark.parametrize("name", ["matthews", "f1", "macro_f1"])
-def test_another_score_can_be_named(tmp_path: Path, name: str) -> None:
+def test_another_score_can_be_chosen(tmp_path: Path, name: str) -> None:
     path = tmp_path / "data.tsv"
     path.write_text("".join(f"text is {i}\t{i % 3 == 0}\n" for i in range(90)))
     usual, named = (load_task(TaskSource(name=str(path), metric=metric)) for metric in (None, name))
@@ -153,12 +153,12 @@ def test_another_score_can_be_named(tmp_path: Path, name: str) -> None:
     assert named.fingerprint != usual.fingerprint, "its trials are others"
 
 
-def test_rows_without_text_or_label_are_left_out_and_counted(tmp_path: Path) -> None:
+def test_rows_without_text_or_label_are_skipped_and_counted(tmp_path: Path) -> None:
     lines = [*rows(40), ("", "yes"), ("", ""), ("no label here", "")]
     write(tmp_path / "data.tsv", [("text", "label"), *lines])
     task = load(tmp_path / "data.tsv")
     assert sum(task.counts.values()) == 40
-    # The row that is all empty is no row.
+    # An empty row does not count as a row.
     assert any("2 rows without text or label" in note for note in task.notes)
 
 
@@ -205,7 +205,7 @@ def test_roles_by_name(stem: str, role: str | None) -> None:
         ({"train": 1500, "test": 20}, (1350, 150, 20), "test"),
     ],
 )
-def test_splits_by_what_there_is(
+def test_missing_splits_are_made_from_the_others(
     tmp_path: Path, files: dict[str, int], counts: tuple[int, ...], test_from: str
 ) -> None:
     for name, count in files.items():
@@ -218,11 +218,11 @@ def test_splits_by_what_there_is(
     assert tuple(task.counts.values()) == counts
     assert all(f" {test_from} " in texts[0] for texts in task.splits["test"].inputs)
     kept = {texts for split in task.splits.values() for texts in split.inputs}
-    assert len(kept) == sum(counts)  # nothing stands in two splits
+    assert len(kept) == sum(counts)  # no example is in two splits
 
 
 @pytest.mark.parametrize("label", ["", "-1", None])
-def test_a_test_file_without_labels_is_no_test(tmp_path: Path, label: str | None) -> None:
+def test_a_test_file_without_labels_is_not_used(tmp_path: Path, label: str | None) -> None:
     write(tmp_path / "train.tsv", [("sentence", "label"), *rows(100)])
     write(tmp_path / "dev.tsv", [("sentence", "label"), *rows(20, "dev")])
     if label is None:
@@ -238,7 +238,7 @@ def test_a_test_file_without_labels_is_no_test(tmp_path: Path, label: str | None
         load(tmp_path, test=str(tmp_path / "test.tsv"))
 
 
-def test_given_files_override(tmp_path: Path) -> None:
+def test_given_files_override_those_of_a_folder(tmp_path: Path) -> None:
     for name in ("train_a", "train_b", "dev", "extra"):
         write(tmp_path / f"{name}.tsv", rows(50, name))
     with pytest.raises(DataError, match=r"train_a\.tsv, train_b\.tsv; choose one with --train"):

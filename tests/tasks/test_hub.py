@@ -1,4 +1,4 @@
-"""The hub, served on loopback to a process of its own; and the hub that is not there."""
+"""The hub, served locally to a separate process; and a hub that cannot be reached."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ print("ANSWERS" + json.dumps(answers))
 
 
 def load_elsewhere(sources: list[dict[str, Any]], home: Path, **environment: str) -> list[Any]:
-    """Load tasks in a process of its own, where the hub's libraries read other variables."""
+    """Load tasks in a separate process, so that the hub's libraries read other variables."""
     inherited = {k: v for k, v in os.environ.items() if not k.startswith("HF_")}
     done = subprocess.run(
         [sys.executable, "-c", LOAD, json.dumps(sources)],
@@ -203,7 +203,7 @@ def test_tasks_come_from_the_hub(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("environment", [{"HF_HUB_OFFLINE": "1"}, {"HF_ENDPOINT": "http://127.0.0.1:9"}])
-def test_a_hub_that_is_not_there_is_named(tmp_path: Path, environment: dict[str, str]) -> None:
+def test_a_missing_hub_is_named(tmp_path: Path, environment: dict[str, str]) -> None:
     answers = load_elsewhere([{"name": "glue/sst2"}, {"name": "owner/name"}], tmp_path, **environment)
     for answer, name in zip(answers, ("nyu-mll/glue", "owner/name"), strict=True):
         assert name in answer

@@ -1,4 +1,4 @@
-"""Image tasks: digits, folders of images, images in tables; what is read, and what is refused."""
+"""Image tasks: digits, folders of images, images in tables; reading and refusals."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def colour_vit(tiny_vits: dict[int, Path]) -> Backbone:
 
 @pytest.fixture
 def by_class(shapes: Path, tmp_path: Path) -> Path:
-    """The training images alone, ``class/*.png``."""
+    """Only the training images, ``class/*.png``."""
     return Path(shutil.copytree(shapes / "train", tmp_path / "by-class"))
 
 
@@ -70,7 +70,7 @@ def test_folders_of_images_keep_the_contract(shapes: Path, by_class: Path, colou
         TaskContract(load=partial(load, folder), backbone=colour_vit).check()
 
 
-def test_digits_and_what_their_backbone_is_pretrained_on_never_mix() -> None:
+def test_digits_never_contain_pretraining_images() -> None:
     assert not set(CLASSES) & set(PRETRAINED_CLASSES)
     assert len(CLASSES) + len(PRETRAINED_CLASSES) == 10
     task = digits()
@@ -83,7 +83,7 @@ def test_digits_and_what_their_backbone_is_pretrained_on_never_mix() -> None:
     assert sum(map(len, splits)) == len(set.union(*splits))
 
 
-def test_known_tasks_name_the_backbone_that_suits_them(shapes: Path, reviews: Path) -> None:
+def test_known_tasks_have_a_default_backbone(shapes: Path, reviews: Path) -> None:
     assert default_backbone("digits") == "digits-vit"
     assert default_backbone("stdlib-docs") == default_backbone(str(shapes)) == "minilm"
     assert is_image_task("digits")
@@ -100,7 +100,7 @@ def test_a_folder_of_splits_and_a_folder_of_classes(shapes: Path, by_class: Path
     alone = load(by_class)
     assert alone.counts == {"train": 48, "validation": 6, "test": 6}
     assert any("only one set" in note for note in alone.notes)
-    for one in by_class.rglob("*.png"):  # another name is no other image
+    for one in by_class.rglob("*.png"):  # renaming does not change an image
         one.rename(one.with_name(f"renamed-{one.name}"))
     assert set(load(by_class).splits["test"].inputs) == set(alone.splits["test"].inputs)
 
@@ -116,9 +116,7 @@ def test_a_test_without_labels_is_left_out(shapes: Path, tmp_path: Path) -> None
     assert any("has no labels" in note for note in task.notes)
 
 
-def test_what_is_batched_is_what_the_backbone_s_own_processor_makes(
-    shapes: Path, colour_vit: Backbone
-) -> None:
+def test_batches_match_the_backbones_own_processor(shapes: Path, colour_vit: Backbone) -> None:
     task = load(shapes)
     examples = task.encode(colour_vit, max_train=None)["test"]
     assert examples.tokens is None
@@ -140,13 +138,13 @@ def test_the_subset_is_the_same_for_every_backbone(
     assert len(labels[0]) == 20
 
 
-def test_images_of_all_kinds_are_opened(tmp_path: Path) -> None:
+def test_images_of_all_formats_are_opened(tmp_path: Path) -> None:
     ramp = np.arange(0, 256, 4, dtype=np.uint8).reshape(8, 8)
     deep = tmp_path / "deep.png"
     Image.fromarray(ramp.astype(np.uint16) * 257).save(deep)
     turned = tmp_path / "turned.jpg"
     exif = Image.Exif()
-    exif[0x0112] = 6  # taken with the camera on its side
+    exif[0x0112] = 6  # taken with a rotated camera
     Image.fromarray(np.repeat(ramp, 2, axis=1)).save(turned, exif=exif)
     for image in (deep, png(ramp), ramp):
         assert np.array_equal(RawImage(image, "it").open(grey=True), ramp)
@@ -156,14 +154,14 @@ def test_images_of_all_kinds_are_opened(tmp_path: Path) -> None:
     assert RawImage(palette, "it").open(grey=False).mode == "RGB"
 
 
-def test_a_file_that_is_no_image_is_named(by_class: Path, colour_vit: Backbone) -> None:
+def test_a_file_that_is_not_an_image_is_named(by_class: Path, colour_vit: Backbone) -> None:
     broken = by_class / "lying" / "broken.png"
     broken.write_bytes((by_class / "lying" / "0.png").read_bytes()[:100])
     with pytest.raises(DataError, match=r"lying/broken\.png: cannot be read as an image"):
         load(by_class).encode(colour_vit, max_train=None)
 
 
-def test_folders_that_cannot_be_right_are_refused(shapes: Path, tmp_path: Path) -> None:
+def test_faulty_folders_are_refused(shapes: Path, tmp_path: Path) -> None:
     def copy(name: str) -> Path:
         return Path(shutil.copytree(shapes, tmp_path / name))
 
@@ -187,7 +185,7 @@ def test_folders_that_cannot_be_right_are_refused(shapes: Path, tmp_path: Path) 
     assert "images in one sub-folder per class" in refusal(tmp_path / "empty")
 
 
-def test_a_folder_of_texts_may_hold_images_too(reviews: Path, shapes: Path, tmp_path: Path) -> None:
+def test_a_folder_of_texts_may_also_contain_images(reviews: Path, shapes: Path, tmp_path: Path) -> None:
     folder = Path(shutil.copytree(reviews, tmp_path / "reviews"))
     shutil.copytree(shapes / "train", folder / "pictures")
     assert isinstance(load_task(TaskSource(name=str(folder))), TextTask)
@@ -230,7 +228,7 @@ def test_a_backbone_without_an_image_processor_is_refused(
         load(shapes).encode(resolve_backbone(str(folder)), max_train=None)
 
 
-def test_images_that_do_not_come_out_alike_are_refused(colour_vit: Backbone, tmp_path: Path) -> None:
+def test_images_of_different_sizes_are_refused(colour_vit: Backbone, tmp_path: Path) -> None:
     folder = Path(shutil.copytree(colour_vit.files, tmp_path / "shortest"))
     file = folder / "preprocessor_config.json"
     asked = json.loads(file.read_text()) | {"size": {"shortest_edge": 16}}
@@ -258,7 +256,7 @@ def test_a_model_on_meta_has_the_shapes_of_the_built_one(shapes: Path, colour_vi
 
 
 @pytest.mark.parametrize("text", ["lora:r=2", "dora:r=2", "adalora", "ia3", "bitfit"])
-def test_methods_train_the_head_and_come_back_from_disk(
+def test_methods_train_the_head_and_reload_from_disk(
     text: str, grey_vit: Backbone, tmp_path: Path
 ) -> None:
     import torch

@@ -1,4 +1,4 @@
-"""Bad data get one message that names the file, the column or the label, and the way out."""
+"""Bad data get one message that names the file, the column or the label, and the fix."""
 
 from __future__ import annotations
 
@@ -135,7 +135,7 @@ def test_folders(tmp_path: Path) -> None:
     assert "its name contains both train and test" in refusal(tmp_path)
 
 
-def test_text_task_refuses_what_it_cannot_use() -> None:
+def test_text_task_refuses_unusable_examples() -> None:
     rows = [(f"text {i}", i % 2) for i in range(20)]
     with pytest.raises(DataError, match=r"\[train\].*empty"):
         text_task("mine", train=[])
@@ -159,7 +159,7 @@ def test_text_task_takes_metrics() -> None:
     assert [m.name for m in task.metrics] == ["first"]
 
 
-def test_known_tasks_say_what_they_are() -> None:
+def test_known_tasks_have_descriptions() -> None:
     known = list_tasks()
     assert set(known) >= {"stdlib-docs", "glue/sst2", "glue/cola", "glue/mnli", "glue/stsb"}
     metrics = {name: task.metric for name, task in known.items()}
@@ -169,6 +169,6 @@ def test_known_tasks_say_what_they_are() -> None:
     assert all(task.description for task in known.values())
 
 
-def test_too_few_examples_to_set_some_apart() -> None:
+def test_too_few_examples_to_hold_some_out() -> None:
     with pytest.raises(DataError, match=r"\[train\]: 2 training examples are too few to hold some out"):
         text_task("mine", train=[("a b", "x"), ("c d", "y")])

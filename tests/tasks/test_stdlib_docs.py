@@ -1,4 +1,4 @@
-"""The embedded task: what it reads, how it splits, and that it is quick."""
+"""The bundled text task: what it reads, how it is split, and that it loads quickly."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from whichpeft.tasks.stdlib_docs import (
 )
 
 
-def test_it_is_there_at_once() -> None:
+def test_it_loads_quickly() -> None:
     start = time.perf_counter()
     task = stdlib_docs()
     assert time.perf_counter() - start < 10  # under a second on an idle machine
@@ -31,7 +31,7 @@ def test_it_is_there_at_once() -> None:
     assert 0 < task.chance < 0.15
 
 
-def test_no_text_stands_twice() -> None:
+def test_no_text_occurs_twice() -> None:
     splits = stdlib_docs().splits
     texts = [text.casefold() for split in splits.values() for (text,) in split.inputs]
     assert len(set(texts)) == len(texts)

@@ -119,8 +119,8 @@ def _read_header(path: Path) -> _Shape:
             )
     if dim % (2 * heads) or heads % kv_heads:
         raise BackboneError(
-            f"backbone {path}: is not a llama2.c checkpoint of version 0: its header gives {heads} heads "
-            f"and {kv_heads} key-value heads for a width of {dim}, which they do not divide"
+            f"backbone {path}: is not a llama2.c checkpoint of version 0: its header gives {heads} "
+            f"heads and {kv_heads} key-value heads for a width of {dim}, which they do not divide"
         )
     shape = _Shape(dim, hidden, layers, heads, kv_heads, abs(vocabulary), positions, vocabulary > 0)
     if size != shape.bytes:

@@ -1,4 +1,4 @@
-"""Answers are found in real texts, and in every way that a number or a choice is written."""
+"""Answers are found in real texts, and in all spellings of numbers and choices."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_the_final_number_of_a_text(text: str, number: float | None) -> None:
         ("none", None),
     ],
 )
-def test_the_choice_that_a_text_names(text: str, choice: str | None) -> None:
+def test_the_choice_named_in_a_text(text: str, choice: str | None) -> None:
     assert find_choice(text, ("answer1", "answer2", "answer3")) == choice
 
 
@@ -77,17 +77,17 @@ def test_the_choice_that_a_text_names(text: str, choice: str | None) -> None:
         ("the answer is b", None),
     ],
 )
-def test_a_letter_is_no_article(text: str, letter: str | None) -> None:
+def test_an_article_is_not_a_choice(text: str, letter: str | None) -> None:
     assert find_choice(text, tuple("ABCDE")) == letter
 
 
-def test_numbers_and_nothing_else() -> None:
+def test_only_plain_numbers_are_numbers() -> None:
     assert all(map(is_number, ("5", " -5.0 ", "1,000", "3/4", ".5")))
     assert not any(map(is_number, ("5 apples", "", "A", "1/2/2024")))
 
 
 @pytest.mark.parametrize("split", ["train", "test"])
-def test_every_worked_answer_of_gsm8k_gives_its_number(shared: Shared, split: str) -> None:
+def test_every_worked_answer_in_gsm8k_gives_its_number(shared: Shared, split: str) -> None:
     lines = (shared("gsm8k") / f"{split}.jsonl").read_text().splitlines()
     for line in lines:
         answer = json.loads(line)["answer"]
@@ -96,8 +96,8 @@ def test_every_worked_answer_of_gsm8k_gives_its_number(shared: Shared, split: st
         assert same_number(number, float(answer.rpartition("####")[2].replace(",", "")))
 
 
-# The outputs are those of a language model that was asked for worked answers, and are wrong in part:
-# the shares are what is right of them.
+# The outputs come from a language model that was asked for worked answers. Some are wrong; the shares
+# are the proportions of right ones.
 @pytest.mark.parametrize(
     ("folder", "agreeing", "without"),
     [
@@ -119,10 +119,10 @@ def test_real_worked_answers_give_a_number(
     assert right / len(found) >= agreeing
 
 
-def test_real_worked_answers_give_the_letter_that_they_end_in(shared: Shared) -> None:
+def test_real_worked_answers_give_their_final_letter(shared: Shared) -> None:
     rows = json.loads((shared("llm_adapters") / "AQuA" / "test.json").read_text())
     read = [(find_choice(row["output"], tuple("ABCDE")), row["output"]) for row in rows]
-    assert sum(letter is None for letter, _ in read) == 2  # they break off before any letter
+    assert sum(letter is None for letter, _ in read) == 2  # they stop before any letter
     for letter, text in read:
         if letter is not None:
             assert letter == re.findall(r"\(([A-E])\)", text)[-1]

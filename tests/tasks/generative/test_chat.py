@@ -1,4 +1,4 @@
-"""A tokenizer's chat template is what a prompt is put into, in training as in evaluation."""
+"""Prompts are put into the tokenizer's chat template, in training and in evaluation."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_the_prompt_is_the_user_s_turn(metric: str, chatting: Backbone) -> None:
                 assert tokenizer.decode(completion) == f" {example.completion}</s>"
 
 
-def test_what_is_continued_is_in_no_turn(chatting: Backbone) -> None:
+def test_plain_texts_are_not_in_a_turn(chatting: Backbone) -> None:
     texts = [dataclasses.replace(example, prompt="") for example in EXAMPLES]
     asked = generative_task(
         "texts", train=texts[:6], validation=texts[6:9], test=texts[9:], metric="log_likelihood"

@@ -1,4 +1,4 @@
-"""Tasks for language models keep the contract of tasks, however they are evaluated."""
+"""Tasks for language models keep the contract of tasks, with every type of evaluation."""
 
 from __future__ import annotations
 

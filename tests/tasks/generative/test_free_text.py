@@ -1,4 +1,4 @@
-"""BLEU, chrF and ROUGE-L of free text, and each text's part in them."""
+"""BLEU, chrF and ROUGE-L of free text, and the contribution of each text."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ SUBSETS = ([0], [1], [2], [3], [2, 3], [0, 1], [4, 5], [0, 2, 4], [1, 3], range(
 
 
 @pytest.mark.parametrize("chosen", SUBSETS, ids=str)
-def test_scores_of_counts_are_sacrebleus(chosen: list[int]) -> None:
+def test_scores_from_counts_match_sacrebleu(chosen: list[int]) -> None:
     from sacrebleu.metrics import BLEU, CHRF
 
     texts, references = [TEXTS[i] for i in chosen], [REFERENCES[i] for i in chosen]
@@ -51,7 +51,7 @@ def test_scores_of_counts_are_sacrebleus(chosen: list[int]) -> None:
         ("nothing", "something else entirely here", 0.0),
     ],
 )
-def test_rouge_l_is_the_usual_implementations(text: str, reference: str, expected: float) -> None:
+def test_rouge_l_matches_the_usual_implementation(text: str, reference: str, expected: float) -> None:
     assert rouge_l(text, reference) == pytest.approx(expected)
 
 

@@ -1,4 +1,4 @@
-"""What a model writes is what transformers' ``generate`` has it write."""
+"""Greedy decoding gives the same tokens as transformers' ``generate``."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ def prompts() -> tuple[torch.Tensor, torch.Tensor]:
 @pytest.mark.parametrize("ends", [[], [7], list(range(4, 16))], ids=["never", "one", "twelve"])
 @pytest.mark.parametrize("kind", MODELS)
 @torch.inference_mode()
-def test_the_tokens_are_those_of_generate(kind: str, ends: list[int]) -> None:
+def test_the_tokens_match_generate(kind: str, ends: list[int]) -> None:
     torch.manual_seed(0)
     model: Any = AutoModelForCausalLM.from_config(MODELS[kind]).eval()
     with torch.no_grad():
         for parameter in model.parameters():
-            parameter.mul_(8)  # so that what is written varies
+            parameter.mul_(8)  # so that the generated text varies
     model.generation_config = GenerationConfig(eos_token_id=ends or None, pad_token_id=PAD)
     ids, mask = prompts()
     theirs = model.generate(input_ids=ids, attention_mask=mask, max_new_tokens=LONGEST, do_sample=False)[
@@ -51,11 +51,11 @@ def test_the_tokens_are_those_of_generate(kind: str, ends: list[int]) -> None:
     assert torch.equal(ours, theirs)
     assert read[0] == 10
     if len(ends) > 1:
-        assert read[-1] <= 5  # prompts whose text has ended are read no further
+        assert read[-1] <= 5  # prompts whose text has ended are dropped
         assert (ours == PAD).any()
 
 
-def test_what_prepares_a_step_in_its_own_way_is_left_to_it() -> None:
+def test_models_with_special_steps_use_generate() -> None:
     from transformers import MambaConfig
 
     asked = MambaConfig(vocab_size=60, hidden_size=32, num_hidden_layers=2, state_size=4)

@@ -1,4 +1,4 @@
-"""Tasks of lm-evaluation-harness: trained on their documents, scored by the harness itself."""
+"""Tasks of lm-evaluation-harness: trained on their documents and scored by the harness."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ WRITTEN = {
 
 @pytest.fixture(scope="session")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two tasks of a user's own, and one without training documents."""
+    """Two tasks of a user, and one without training documents."""
     pytest.importorskip("lm_eval", reason="lm-evaluation-harness is not installed: the extra lm-eval")
     folder = tmp_path_factory.mktemp("harness")
     rows = [
@@ -74,7 +74,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def harness_scores(name: str, folder: Path, model: Any, backbone: Backbone) -> list[Mapping[str, Any]]:
-    """What the harness finds itself, document by document."""
+    """Return the harness's own scores, document by document."""
     import lm_eval
     from lm_eval.models.huggingface import HFLM
     from lm_eval.tasks import TaskManager
@@ -90,7 +90,7 @@ def harness_scores(name: str, folder: Path, model: Any, backbone: Backbone) -> l
 
 
 def adapted(method: str, task: GenerativeTask, backbone: Backbone) -> torch.nn.Module:
-    """Return a model whose every trained parameter does something."""
+    """Return a model in which every trained parameter has an effect."""
     torch.manual_seed(1)
     context = MethodContext(task_type="CAUSAL_LM", head=frozenset(), steps=9)
     model = (
@@ -111,9 +111,7 @@ def outputs(task: GenerativeTask, model: torch.nn.Module, test: Any) -> np.ndarr
 
 @pytest.mark.parametrize("name", ["parity", "spelling"])
 @pytest.mark.parametrize("method", ["full", "lora:r=4+prompt:num_virtual_tokens=3"])
-def test_scores_are_those_of_the_harness(
-    name: str, method: str, folder: Path, tiny_writer: Backbone
-) -> None:
+def test_scores_match_the_harness(name: str, method: str, folder: Path, tiny_writer: Backbone) -> None:
     task = load_task(TaskSource(name=f"lm-eval:{name}", folder=str(folder)))
     model = adapted(method, task, tiny_writer)
     test = task.encode(tiny_writer, max_train=None)["test"]
@@ -131,7 +129,7 @@ def test_scores_are_those_of_the_harness(
 
 @pytest.mark.parametrize("method", ["loreft:rank=2,positions=2", "prefix:num_virtual_tokens=3"])
 def test_methods_know_where_a_prompt_ends(method: str, folder: Path, tiny_writer: Backbone) -> None:
-    """The harness finds the same as the reading that models are trained by."""
+    """The harness gives the same likelihoods as the forward passes of training."""
     task = load_task(TaskSource(name="lm-eval:parity", folder=str(folder)))
     own = generative_task("own", **task.splits, metric="acc")
     model = adapted(method, task, tiny_writer)
@@ -148,7 +146,7 @@ def test_rule(rule: str, folder: Path, tiny_writer: Backbone) -> None:
 
 
 def trained(source: TaskSource, method: str, backbone: Backbone, folder: Path, **budget: Any) -> Any:
-    """Carry out one trial, and return its result."""
+    """Run one trial and return its result."""
     asked = load_task(source)
     study = Study(
         backbone=backbone.name,
@@ -177,7 +175,7 @@ def trained(source: TaskSource, method: str, backbone: Backbone, folder: Path, *
 def test_a_model_learns_from_the_training_documents(
     name: str, metric: str, folder: Path, tiny_writer: Backbone, tmp_path: Path
 ) -> None:
-    """It is trained on what the harness asks; scores by document are there for verdicts."""
+    """Training uses the prompts of the harness; scores per document are available for verdicts."""
     source = TaskSource(name=f"lm-eval:{name}", folder=str(folder), metric=metric)
     result = trained(source, "full", tiny_writer, tmp_path, epochs=12, batch_size=8)
     record = result.record
@@ -191,7 +189,9 @@ def test_a_model_learns_from_the_training_documents(
         assert {" even", " odd"} <= set(result.predictions["answers"].tolist())
 
 
-def test_few_shot_is_the_harnesss_own(folder: Path, tiny_writer: Backbone, tmp_path: Path) -> None:
+def test_the_harness_chooses_the_shown_examples(
+    folder: Path, tiny_writer: Backbone, tmp_path: Path
+) -> None:
     source = TaskSource(name="lm-eval:parity", folder=str(folder))
     task = load_task(source)
     splits = resolve_method("few-shot:shots=2").examples(task.encode(tiny_writer, max_train=None))
@@ -200,24 +200,24 @@ def test_few_shot_is_the_harnesss_own(folder: Path, tiny_writer: Backbone, tmp_p
     assert 0 <= found.record.value("score", "test") <= 1
 
 
-def test_without_training_documents_a_file_is_trained_on(
+def test_a_file_replaces_missing_training_documents(
     folder: Path, tiny_writer: Backbone, tmp_path: Path
 ) -> None:
-    with pytest.raises(DataError, match=r"has no training documents; name a file .* with --train"):
+    with pytest.raises(DataError, match=r"has no training documents; give a file .* with --train"):
         load_task(TaskSource(name="lm-eval:bare", folder=str(folder)))
     rows = [{"prompt": f"{a} {b} {HINTS[i % 2]}\nThis is", "completion": ["even", "odd"][i % 2]}
             for a in WORDS for i, b in enumerate(WORDS)]  # fmt: skip
     (tmp_path / "own.jsonl").write_text("\n".join(map(json.dumps, rows)))
     source = TaskSource(name="lm-eval:bare", folder=str(folder), train=str(tmp_path / "own.jsonl"))
     notes = load_task(source).notes
-    assert any("24 training examples are also in the test set" in note for note in notes)
+    assert any("skipped 24 training examples that are also in the test set" in note for note in notes)
     assert any("likeliest held-out examples" in note for note in notes)
     record = trained(source, "full", tiny_writer, tmp_path, epochs=12, batch_size=8).record
     assert record.value("score", "test") > 0.9
-    assert record.value("validation_score", "validate") < 0  # nats a token
+    assert record.value("validation_score", "validate") < 0  # nats per token
 
 
-def test_metrics_and_names_that_are_not_there_are_named(folder: Path) -> None:
+def test_unknown_metrics_and_names_are_named(folder: Path) -> None:
     def load(name: str, **keys: Any) -> Any:
         return load_task(TaskSource(name=f"lm-eval:{name}", folder=str(folder), **keys))
 
@@ -228,13 +228,13 @@ def test_metrics_and_names_that_are_not_there_are_named(folder: Path) -> None:
         load("parity", metric="bleu")
     with pytest.raises(DataError, match="did you mean 'parity'"):
         load("party")
-    with pytest.raises(DataError, match="is 2 tasks; name one of them: lm-eval:parity, "):
+    with pytest.raises(DataError, match="is a group of 2 tasks; name one of them: lm-eval:parity, "):
         load("both")
     with pytest.raises(DataError, match="prompt cannot be given"):
         load("parity", prompt="{words}")
 
 
-def test_without_the_harness_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_harness_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "lm_eval", None)
     with pytest.raises(DataError, match=r"pip install 'whichpeft\[lm-eval\]'"):
         load_task(TaskSource(name="lm-eval:arc_easy"))

@@ -47,20 +47,20 @@ def write(path: Path, rows: list[dict[str, str]]) -> None:
 
 @pytest.fixture
 def layout(tmp_path: Path) -> Path:
-    """ARC-Easy with training data, PIQA without."""
+    """ARC-Easy with training data, and PIQA without."""
     write(tmp_path / "ARC-Easy" / "train.json", [question(i) for i in range(40)])
     write(tmp_path / "ARC-Easy" / "test.json", [question(i) for i in range(100, 110)])
     write(tmp_path / "piqa" / "test.json", [question(i, 2) for i in range(200, 206)])
     return tmp_path
 
 
-def test_real_sets_are_one_training_set_and_a_test_each(shared: Shared) -> None:
+def test_real_sets_share_training_data_but_not_tests(shared: Shared) -> None:
     task = load("commonsense", folder=shared("llm_adapters"), sets=("arc-easy", "boolq"))
     assert task.groups == ("arc-easy", "boolq")
     assert task.counts == {"train": 10_508, "validation": 1_168, "test": 5_646}
     assert task.metrics[0].name == "exact_match"
-    assert "2 training examples are also in a test set and left out" in task.notes
-    # The mean of two chances: a quarter, and the share of what is usually true.
+    assert "skipped 2 training examples that are also in a test set" in task.notes
+    # The mean of two chance levels: a quarter, and the share of the more frequent truth value.
     easy, hard = (
         load(f"commonsense/{name}", folder=shared("llm_adapters")) for name in ("arc-easy", "boolq")
     )
@@ -76,14 +76,14 @@ def test_gsm8k_trains_for_all_arithmetic(shared: Shared) -> None:
     task = load("arithmetic", folder=shared("llm_adapters"), train=shared("gsm8k") / "train.jsonl")
     assert task.counts["test"] == 254 + 1_319 + 238 + 1_000 + 395 + 600 + 508
     prompts = {e.prompt.rpartition("\n\n")[2] for split in task.splits.values() for e in split}
-    assert len(prompts) == 1  # training asks as tests do
+    assert len(prompts) == 1  # training and tests use the same prompt
     assert all(e.completion.endswith(f"#### {e.answer}") for e in task.splits["train"])
-    # What is worked out before a letter would give it away.
+    # An explanation before the letter would give it away.
     choices = [e for e in task.splits["test"] if e.group == "aqua"]
     assert {e.completions[0] for e in choices} == {"The answer is A"}
 
 
-def test_a_file_for_the_whole_mixture_comes_before_the_sets_own(layout: Path) -> None:
+def test_the_mixtures_file_precedes_those_of_its_sets(layout: Path) -> None:
     sets = ("arc-easy", "piqa")
     alone = load("commonsense", folder=layout, sets=sets)
     assert alone.counts["train"] + alone.counts["validation"] == 40
@@ -92,13 +92,13 @@ def test_a_file_for_the_whole_mixture_comes_before_the_sets_own(layout: Path) ->
     write(layout / "ft-training_set" / "commonsense_15k.json", mixed[:50])
     small = load("commonsense", folder=layout, sets=sets)
     assert small.counts["train"] + small.counts["validation"] == 50
-    assert "trained on commonsense_15k.json, which is for all sets" in small.notes
-    # Nothing of the file says which set an example is from; its choices do.
+    assert "trained on commonsense_15k.json, which covers all sets" in small.notes
+    # The file does not name the set of an example; its choices identify it.
     assert small.chance == pytest.approx(0.5)
     write(layout / "commonsense_170k.json", mixed)
     large = load("commonsense", folder=layout, sets=sets)
     assert large.counts["train"] + large.counts["validation"] == 60
-    # A set that has training data of its own is trained on them.
+    # A set with its own training data uses them.
     own = load("commonsense/arc-easy", folder=layout)
     assert own.counts["train"] + own.counts["validation"] == 40
 
@@ -109,30 +109,34 @@ def test_a_file_for_the_whole_mixture_comes_before_the_sets_own(layout: Path) ->
         ("commonsense", {"sets": ("arc-eazy",)}, "did you mean 'arc-easy'?"),
         ("commonsense", {}, "leave out the set with sets: [piqa, arc-easy]"),
         ("commonsense/piqa", {}, "give a file with --train"),
-        ("commonsense/arc-easy", {"sets": ("piqa",)}, "is one set"),
+        ("commonsense/arc-easy", {"sets": ("piqa",)}, "is a single set"),
         ("commonsense", {"label_column": "x"}, "label_column cannot be given"),
         ("commonsense", {"metric": "acuracy"}, "unknown metric"),
-        ("arithmetic/gsm8k", {"metric": "acc"}, "gsm8k has none; score by exact_match"),
+        ("arithmetic/gsm8k", {"metric": "acc"}, "gsm8k has none; use exact_match"),
         ("arithmetic/gsm", {}, "did you mean 'arithmetic/gsm8k'?"),
         ("digits", {}, "folder is only for the mixtures commonsense and arithmetic"),
     ],
 )
-def test_what_cannot_be_is_refused(layout: Path, name: str, keys: Mapping[str, Any], words: str) -> None:
+def test_impossible_requests_are_refused(
+    layout: Path, name: str, keys: Mapping[str, Any], words: str
+) -> None:
     with pytest.raises(DataError) as refused:
         load(name, folder=layout, **keys)
     assert words in str(refused.value)
 
 
-def test_without_data_it_says_where_to_get_them_and_can_be_planned() -> None:
+def test_missing_data_are_reported_and_can_be_planned_for() -> None:
     with pytest.raises(DataError, match=r"or give --folder, a folder in the LLM-Adapters layout"):
         load("commonsense")
-    with pytest.raises(DataError, match=r"the hub has addsub, singleeq in no form .* --folder"):
+    with pytest.raises(
+        DataError, match=r"the hub has no loadable copy of addsub, singleeq; give --folder"
+    ):
         load("arithmetic")
     plan = load_task_for_planning(TaskSource(name="commonsense", sets=("arc-easy", "boolq")))
     assert isinstance(plan, GenerativeTask)
     assert plan.counts["train"] == 2_251 + 9_427
-    assert "cannot be had here" in plan.notes[0]
-    with pytest.raises(DataError, match=r"folder /nowhere is not there"):
+    assert "are not available here" in plan.notes[0]
+    with pytest.raises(DataError, match=r"folder /nowhere does not exist"):
         load_task_for_planning(TaskSource(name="commonsense", folder="/nowhere"))
 
 
@@ -143,7 +147,7 @@ def test_lists_show_the_mixtures_and_know_their_sets() -> None:
     assert sum(name.startswith(("commonsense/", "arithmetic/")) for name in known) == 15
 
 
-def test_a_study_names_folder_and_sets(tmp_path: Path) -> None:
+def test_a_study_gives_folder_and_sets(tmp_path: Path) -> None:
     path = tmp_path / "study.yaml"
     path.write_text(
         "backbones: [tiny]\nmethods: [lora]\n"
@@ -170,7 +174,7 @@ LETTERS = ["A", "B", "C", "D"]
 
 
 def rows_of_the_hub() -> dict[str, dict[str, Callable[[int], dict[str, Any]]]]:
-    """By data set and folder: how row i of it looks, in the columns that the hub has."""
+    """Return functions that make row i of each data set, with the columns of the hub."""
 
     def science(question: str) -> Callable[[int], dict[str, Any]]:
         return lambda i: {
@@ -257,7 +261,7 @@ def test_sets_come_from_the_hub(tmp_path: Path) -> None:
     )
     assert commonsense[0]["train"] + commonsense[0]["validation"] == 160
     assert (commonsense[0]["test"], arithmetic[0]["test"]) == (24, 15)
-    # The last row of what is tested: 102 of a validation set, 202 of a test set.
+    # The last test row: 102 from a validation set, 202 from a test set.
     found = {**commonsense[1], **arithmetic[1]}
     assert {name: answer for name, (_, _, answer, _) in found.items()} == {
         "boolq": "true", "piqa": "solution1", "social_i_qa": "answer1", "hellaswag": "ending3",

@@ -1,4 +1,4 @@
-"""What a model is trained on is what it writes from, for every method, batch and padding."""
+"""Training and generation see the same model, with every method, batch and padding."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ LENGTHS = (1, 3, 4, 9, 2, 30, 17, 5, 8, 1, 12, 26, 3, 7, 21, 6)
 
 
 def prompted(lengths: Sequence[int] = LENGTHS) -> list[Prompted]:
-    """Prompts of so many words each."""
+    """Prompts with the given numbers of words."""
     rng = np.random.default_rng(0)
     words = ["three", "plus", "four", "is", "seven", "what", "answer"]
     return [
@@ -55,7 +55,7 @@ def task(examples: Sequence[Prompted], metric: str) -> GenerativeTask:
 
 
 def adapted(method: str, asked: GenerativeTask, backbone: Backbone) -> torch.nn.Module:
-    """Return a model whose every trained parameter does something."""
+    """Return a model in which every trained parameter has an effect."""
     torch.manual_seed(1)
     model = asked.build(backbone)
     chosen = resolve_method(method).resolved_for(backbone)
@@ -69,10 +69,8 @@ def adapted(method: str, asked: GenerativeTask, backbone: Backbone) -> torch.nn.
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_what_is_written_is_what_training_would_teach_to_write(
-    method: str, tiny_writer: Backbone
-) -> None:
-    """Given its own text as a completion, a model finds each of its tokens the likeliest."""
+def test_generated_text_is_the_likeliest_in_training_too(method: str, tiny_writer: Backbone) -> None:
+    """If a model's own text is the completion, each of its tokens is the likeliest one."""
     asked = task(prompted(), "exact_match")
     model = adapted(method, asked, tiny_writer)
     test = asked.encode(tiny_writer, max_train=None)["test"]
@@ -81,7 +79,9 @@ def test_what_is_written_is_what_training_would_teach_to_write(
         together = asked.outputs(model, test.batch(every)).numpy()
         alone = np.concatenate([asked.outputs(model, test.batch(every[i : i + 1])) for i in every])
     assert np.array_equal(together, alone)  # neither batch nor padding changes an answer
-    assert len({tuple(row) for row in together.tolist()}) > len(every) // 2  # nor are all the same
+    assert (
+        len({tuple(row) for row in together.tolist()}) > len(every) // 2
+    )  # not all answers are the same
     taught = _as_training(asked, test, together)
     with torch.inference_mode():
         likeliest, wanted = _likeliest(model, taught.batch(every))
@@ -89,7 +89,7 @@ def test_what_is_written_is_what_training_would_teach_to_write(
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_likelihoods_depend_on_neither_batch_nor_padding(method: str, tiny_writer: Backbone) -> None:
+def test_likelihoods_do_not_depend_on_batch_or_padding(method: str, tiny_writer: Backbone) -> None:
     examples = [
         Prompted(
             prompt=e.prompt,
@@ -112,7 +112,7 @@ def test_likelihoods_depend_on_neither_batch_nor_padding(method: str, tiny_write
 
 
 def test_the_likelihood_of_a_choice_is_that_of_its_tokens(tiny_writer: Backbone) -> None:
-    """Those of a text's end left out, for choices that share a row and others."""
+    """The end-of-text token does not count, whether or not choices share a row."""
     choices = ("seven one", "one and eight", "is", "seven two")
     asked = task(
         [Prompted(prompt=e.prompt, completion="is", choices=choices) for e in prompted()], "acc"
@@ -133,7 +133,7 @@ def test_the_likelihood_of_a_choice_is_that_of_its_tokens(tiny_writer: Backbone)
             assert found[i, c, 1] == pytest.approx(expected / len(choice), rel=1e-4)
 
 
-def test_a_likelihood_is_the_sum_of_the_log_probabilities_of_its_tokens(tiny_writer: Backbone) -> None:
+def test_a_likelihood_sums_the_log_probabilities_of_tokens(tiny_writer: Backbone) -> None:
     asked = task(prompted(), "log_likelihood")
     model = asked.build(tiny_writer).eval()
     test = asked.encode(tiny_writer, max_train=None)["test"]
@@ -152,7 +152,7 @@ def test_a_likelihood_is_the_sum_of_the_log_probabilities_of_its_tokens(tiny_wri
 def _as_training(
     asked: GenerativeTask, test: GenerativeExamples, written: np.ndarray
 ) -> GenerativeExamples:
-    """Return the same prompts with what was written as their completions."""
+    """Return the same prompts with the generated texts as completions."""
     rows = []
     for i, tokens in enumerate(written.tolist()):
         prompt = test.ids[test.offsets[i] : test.offsets[i] + test.prompts[i]].tolist()

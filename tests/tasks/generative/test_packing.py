@@ -1,4 +1,4 @@
-"""Examples that share a row are read, learnt and counted as if each stood alone."""
+"""Examples that share a row are read, learnt and counted as if each were alone."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ EVERY = np.arange(len(LENGTHS))
 
 
 def words_task(lengths: Sequence[int] = LENGTHS) -> GenerativeTask:
-    """Prompts of so many words, and completions of one to five."""
+    """Prompts with the given numbers of words, and completions of one to five words."""
     rng = np.random.default_rng(0)
     words = ["three", "plus", "four", "is", "seven", "what", "answer"]
     examples = [
@@ -39,7 +39,7 @@ def words_task(lengths: Sequence[int] = LENGTHS) -> GenerativeTask:
 
 @pytest.fixture(scope="session")
 def writers(tiny_writer: Backbone, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Backbone]:
-    """Positions as rotations (LLaMA), and as embeddings of their own (GPT-2)."""
+    """A model with rotary positions (LLaMA), and one with position embeddings (GPT-2)."""
     from transformers import GPT2Config, GPT2LMHeadModel
 
     folder: Path = tmp_path_factory.mktemp("gpt2") / "tiny-gpt2"
@@ -67,7 +67,7 @@ def packed_and_not(backbone: Backbone) -> tuple[PackedExamples, object]:
 
 @pytest.mark.parametrize("family", ["llama", "gpt2"])
 @pytest.mark.parametrize("method", ["full", "lora:r=4", "ia3", "series-adapter:bottleneck=8"])
-def test_loss_and_gradients_are_those_of_the_padded_batch(
+def test_loss_and_gradients_match_the_padded_batch(
     method: str, family: str, writers: dict[str, Backbone]
 ) -> None:
     asked, backbone = words_task(), writers[family]
@@ -93,14 +93,14 @@ def test_loss_and_gradients_are_those_of_the_padded_batch(
 
 @pytest.mark.parametrize("family", ["llama", "gpt2"])
 @pytest.mark.parametrize("attention", ["sdpa", "eager"])
-def test_an_example_sees_nothing_of_the_others_in_its_row(
+def test_an_example_does_not_see_others_in_its_row(
     attention: str, family: str, writers: dict[str, Backbone]
 ) -> None:
     packed, _ = packed_and_not(writers[family])
     model = words_task().build(writers[family]).eval()
     model.set_attn_implementation(attention)
     batch = packed.batch(EVERY)
-    # Positions begin anew where the next example does.
+    # Positions restart with each example.
     texts = (batch["position_ids"] == 0).cumsum(dim=1)[:, batch["columns"]]
     row = int((texts.max(dim=1).values > 1).nonzero()[0])
     changed = {key: value.clone() for key, value in batch.items()}
@@ -114,7 +114,7 @@ def test_an_example_sees_nothing_of_the_others_in_its_row(
     torch.testing.assert_close(before[~own], after[~own], rtol=0, atol=0)
 
 
-def test_rows_are_no_longer_than_the_longest_and_hold_every_example_once() -> None:
+def test_rows_fit_the_longest_and_hold_each_example_once() -> None:
     rng = np.random.default_rng(0)
     for _ in range(50):
         sizes = rng.integers(1, 60, rng.integers(1, 33))
@@ -124,7 +124,7 @@ def test_rows_are_no_longer_than_the_longest_and_hold_every_example_once() -> No
         assert len(rows) < sizes.sum() / sizes.max() * 2 + 1
 
 
-def test_a_batch_in_which_nothing_fits_together_stays_as_it_is(tiny_writer: Backbone) -> None:
+def test_a_batch_that_cannot_be_packed_stays_padded(tiny_writer: Backbone) -> None:
     packed, train = packed_and_not(tiny_writer)
     alike = np.argsort(-packed.sizes)[:2]
     assert packed.rows(alike) == 2
@@ -133,7 +133,7 @@ def test_a_batch_in_which_nothing_fits_together_stays_as_it_is(tiny_writer: Back
     assert all(torch.equal(one[key], other[key]) for key in one)
 
 
-def test_costs_are_of_what_is_computed(tiny_writer: Backbone) -> None:
+def test_costs_count_the_packed_rows(tiny_writer: Backbone) -> None:
     packed, train = packed_and_not(tiny_writer)
     longest, count = int(packed.sizes.max()), len(EVERY)
     assert padded_length(train, count) == longest  # type: ignore[arg-type]
@@ -148,7 +148,7 @@ def refusals(methods: Sequence[str], backbone: Backbone, task: Task) -> dict[str
     return {cell.text: cell.refusal for cell in make_plan(study, [backbone], [task], resolved).cells}
 
 
-def test_methods_that_look_at_a_row_are_refused(tiny_writer: Backbone) -> None:
+def test_methods_that_read_whole_rows_are_refused(tiny_writer: Backbone) -> None:
     works = ["full", "lora", "ia3", "adaption-prompt", "parallel-adapter", "zero-shot", "few-shot"]
     virtual = ["prefix", "prompt", "p-tuning", "cpt", "lora+prompt"]
     found = refusals([*works, *virtual, "loreft", "lily"], tiny_writer, words_task(LENGTHS * 4))
@@ -166,16 +166,14 @@ def test_methods_that_look_at_a_row_are_refused(tiny_writer: Backbone) -> None:
         ({"model_type": "qwen3_next", "num_hidden_layers": 4}, "qwen3_next's linear_attention layers"),
     ],
 )
-def test_backbones_that_do_not_keep_examples_apart_are_refused(
-    config: dict[str, object], reason: str
-) -> None:
+def test_backbones_that_would_mix_examples_are_refused(config: dict[str, object], reason: str) -> None:
     backbone = Backbone(name="b", revision="r", config=config, folder=None)
     refusal = words_task().refuses_packing(backbone)
     assert refusal is not None
     assert reason in refusal
 
 
-def test_other_tasks_have_nothing_to_pack(minilm: Backbone) -> None:
+def test_other_tasks_cannot_be_packed(minilm: Backbone) -> None:
     texts = [(f"text {i}", i % 2) for i in range(40)]
     found = refusals(["full"], minilm, text_task("t", train=texts, validation=texts, test=texts))
     assert "language model's training examples" in (found["full"] or "")

@@ -1,4 +1,4 @@
-"""What a language model has learnt before shows under every method."""
+"""What a language model learnt in pretraining shows with every method."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ PLACES = ("park", "garden", "house", "forest")
 
 
 def stories() -> list[str]:
-    """Stories of the kind that the model has read, in words of our own."""
+    """Newly written stories like those the model was trained on."""
     return [
         f"One day, {name} went to the {place} with her mom. {name} saw a {thing} under a tree. "
         f'"Look, mom! A {thing}!" she said. Her mom smiled and said, "Yes, {name}. It is very nice." '
@@ -56,7 +56,7 @@ def stories() -> list[str]:
 
 @pytest.fixture(scope="module")
 def backbones(tmp_path_factory: pytest.TempPathFactory) -> tuple[Backbone, Backbone]:
-    """The pretrained model, and the same with random weights."""
+    """The pretrained model, and the same model with random weights."""
     if not STORIES.is_dir():
         pytest.skip(f"no real weights at {STORIES}")
     import torch
@@ -75,17 +75,17 @@ def backbones(tmp_path_factory: pytest.TempPathFactory) -> tuple[Backbone, Backb
 def test_held_out_stories_are_likelier_to_the_pretrained_model(
     method: str, backbones: tuple[Backbone, Backbone], tmp_path: Path
 ) -> None:
-    """By the log-likelihood of a token, with a verdict over seeds and stories."""
+    """Compare log-likelihoods per token, with a verdict over seeds and stories."""
     texts = [Prompted(prompt="", completion=story) for story in stories()]
     asked = generative_task("stories", train=texts[:24], validation=texts[24:32], test=texts[32:])
     found = [scores(method, backbone, asked, tmp_path) for backbone in backbones]
     gap = paired_gap(*found, margin=0.02, rng=np.random.default_rng(0))
     assert gap.verdict == "better", gap
-    assert gap.low > 0.5  # nats a token
+    assert gap.low > 0.5  # nats per token
 
 
 def scores(method: str, backbone: Backbone, asked: GenerativeTask, folder: Path) -> np.ndarray:
-    """Return what each story contributes to the score, (seeds, stories)."""
+    """Return the contribution of each story to the score, (seeds, stories)."""
     study = Study(
         backbone=backbone.name,
         task="stories",

@@ -1,4 +1,4 @@
-"""What is read from tables: instruction data, prompts, templates, verbalisers, plain text."""
+"""Reading tables: instruction data, prompts, templates, verbalisers, plain text."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_instruction_data_are_found_by_their_columns(write: Write) -> None:
     assert task.metrics[0].name == "acc"
 
 
-def test_choices_by_letter_and_what_more_there_is_to_an_instruction(write: Write) -> None:
+def test_choices_by_letter_and_the_input_of_an_instruction(write: Write) -> None:
     rows = [
         {
             "instruction": f"What is {i} plus 1? Answer Choices: (A) {i} (B) {i + 1} (C) 0",
@@ -64,7 +64,7 @@ def test_choices_by_letter_and_what_more_there_is_to_an_instruction(write: Write
     first = every(load_task(TaskSource(name=str(write(rows)))))[0]
     assert "Think first." in first.prompt
     assert first.choices == ("A", "B", "C")
-    # What is written does not end with the letter: the letters alone are held against each other.
+    # The output does not end with the letter, so only the letters are compared.
     assert first.completions == ("A", "B", "C")
 
 
@@ -75,7 +75,7 @@ def test_worked_answers_keep_their_number(write: Write) -> None:
     assert task.metrics[0].name == "exact_match"
 
 
-def test_a_template_and_a_verbaliser_make_a_question_of_a_classification(write: Write) -> None:
+def test_a_template_and_a_verbaliser_turn_classes_into_text(write: Write) -> None:
     rows = [{"text": f"film {i}", "label": i % 2} for i in range(20)]
     source = TaskSource(
         name=str(write(rows)),
@@ -91,7 +91,7 @@ def test_a_template_and_a_verbaliser_make_a_question_of_a_classification(write: 
     assert isinstance(load_task(TaskSource(name=source.name)), TextTask)
 
 
-def test_texts_alone_are_scored_by_their_likelihood(write: Write, tmp_path: Path) -> None:
+def test_plain_texts_are_scored_by_their_likelihood(write: Write, tmp_path: Path) -> None:
     held = tmp_path / "held.txt"
     held.write_text("One day.\nIt rained.\n\n\nThe end.\n")
     source = TaskSource(
@@ -111,14 +111,14 @@ def test_texts_alone_are_scored_by_their_likelihood(write: Write, tmp_path: Path
     ("changes", "said"),
     [
         ({"prompt": "Say {txt}"}, "no column 'txt'; did you mean 'text'?"),
-        ({"prompt": "Say it"}, "names no column"),
+        ({"prompt": "Say it"}, "contains no column name"),
         ({"prompt": "{text}", "verbaliser": {"0": "bad"}}, "no word for the label '1'"),
-        ({"prompt": "{text}", "metric": "acc"}, "give the choices, or score by exact_match"),
+        ({"prompt": "{text}", "metric": "acc"}, "add the choices, or use exact_match"),
         ({"prompt": "{text}", "metric": "exact_mach"}, "did you mean 'exact_match'?"),
         ({"prompt": "{text}", "held_out": "nowhere.txt"}, "held_out: nowhere.txt: cannot be read"),
     ],
 )
-def test_what_cannot_be_read_says_so(write: Write, changes: Mapping[str, Any], said: str) -> None:
+def test_unreadable_sources_are_refused(write: Write, changes: Mapping[str, Any], said: str) -> None:
     path = write([{"text": f"film {i}", "label": i % 2} for i in range(20)])
     with pytest.raises(DataError) as raised:
         load_task(TaskSource(name=str(path), **changes))

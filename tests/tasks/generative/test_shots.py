@@ -1,4 +1,4 @@
-"""Examples that are shown before a prompt."""
+"""Examples shown before a prompt."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ def shown(method: str, backbone: Backbone, *, words: int = 3) -> list[str]:
     return load_tokenizer(backbone).batch_decode(batch["input_ids"])
 
 
-def test_examples_stand_before_the_prompt_with_their_answers(tiny_writer: Backbone) -> None:
+def test_examples_precede_the_prompt_with_their_answers(tiny_writer: Backbone) -> None:
     found = shown("few-shot:shots=3", tiny_writer, words=1)
     assert found == ["0 and 0 is 0\n\n4 and 4 is 8\n\n8 and 8 is 16\n\n7 and 8 is"]
     assert shown("zero-shot", tiny_writer) == ["7 and 8 is"]
 
 
-def test_what_does_not_fit_is_left_out_from_the_front(tiny_writer: Backbone) -> None:
+def test_examples_that_do_not_fit_are_dropped_from_the_front(tiny_writer: Backbone) -> None:
     (found,) = shown("few-shot:shots=9", tiny_writer, words=30)
     assert found.endswith(" 16\n\n7 and 8 is")
     assert not found.startswith("0 and 0")

@@ -1,4 +1,4 @@
-"""The embedded word problems: the same each time, right, and apart from one another and the corpus."""
+"""The bundled word problems are fixed and right, and their splits and the corpus do not overlap."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ METHODS = load_study(EXAMPLE).methods
 LORA = next(method for method in METHODS if method.startswith("lora"))
 
 
-def test_it_is_the_same_each_time_and_its_splits_are_apart() -> None:
+def test_it_is_fixed_and_its_splits_do_not_overlap() -> None:
     task = sums()
     assert task.fingerprint == sums().fingerprint
     assert task.counts == SIZES
@@ -40,7 +40,7 @@ def test_it_is_the_same_each_time_and_its_splits_are_apart() -> None:
     assert default_backbone("sums") == "tiny-llama"
 
 
-def test_each_answer_is_the_sum_or_the_difference_of_the_numbers_asked_about() -> None:
+def test_each_answer_is_the_right_sum_or_difference() -> None:
     for split in sums().splits.values():
         for example in split:
             first, second = (int(number) for number in re.findall(r"\d+", example.prompt))
@@ -48,7 +48,7 @@ def test_each_answer_is_the_sum_or_the_difference_of_the_numbers_asked_about() -
             assert int(example.right) == (first - second if away else first + second)
 
 
-def test_no_problem_is_asked_in_the_corpus() -> None:
+def test_no_problem_occurs_in_the_corpus() -> None:
     problems = {e.prompt.partition("\n")[0] for split in sums().splits.values() for e in split}
     lines = "\n".join((*training_texts(), *held_out_texts())).splitlines()
     sentences = [re.split(r"(?<=\.) ", line) for line in lines if line.endswith("?")]
@@ -57,13 +57,13 @@ def test_no_problem_is_asked_in_the_corpus() -> None:
     assert not problems & asked
 
 
-def test_the_corpus_answers_in_words_where_the_task_wants_figures() -> None:
+def test_the_corpus_answers_in_words_and_the_task_in_figures() -> None:
     whole = "\n".join((*training_texts(), *held_out_texts()))
     assert len(re.findall(r"Answer: [a-z]+\.", whole)) == whole.count("Answer:") > 10_000
     assert all(e.prompt.endswith("\nAnswer:") for split in sums().splits.values() for e in split)
 
 
-def test_no_constant_answer_gets_far() -> None:
+def test_no_constant_answer_scores_high() -> None:
     chance = sums().chance
     assert chance is not None
     assert chance < 0.2
@@ -76,16 +76,16 @@ def test_the_example_names_the_eight_methods() -> None:
 
 
 @pytest.mark.slow
-def test_every_method_learns_more_than_the_commonest_answer_and_less_on_random_weights(
+def test_every_method_beats_chance_and_random_weights(
     tmp_path: Path,
 ) -> None:
-    """On fewer examples than in the example study; one test, since all stand on one pretraining."""
+    """Use fewer examples than the example study, in one test, because all share one pretraining."""
     task, pretrained = sums(), resolve_backbone("tiny-llama")
     learnt = marks(("zero-shot", *METHODS), pretrained, task, tmp_path)
     commonest = Counter(example.right for example in task.splits["train"]).most_common(1)[0][0]
     chance = np.array([example.right == commonest for example in task.splits["test"]])
     assert chance.mean() == pytest.approx(task.chance)
-    assert learnt["zero-shot"].mean() <= chance.mean()  # so that there is something to learn
+    assert learnt["zero-shot"].mean() <= chance.mean()  # otherwise there is nothing to learn
     p_values = {method: better(learnt[method], chance) for method in METHODS}
     assert max(p_values.values()) < 1e-3 / len(METHODS), p_values
 
@@ -99,7 +99,7 @@ def test_every_method_learns_more_than_the_commonest_answer_and_less_on_random_w
 
 
 def better(one: np.ndarray, other: np.ndarray) -> float:
-    """Return the p-value of one being right more often: the sign test on what only one has right."""
+    """Return the sign test's p-value for one being right more often, on examples only one has right."""
     only, without = int((one & ~other).sum()), int((other & ~one).sum())
     return float(binomtest(only, only + without, alternative="greater").pvalue) if only else 1.0
 
@@ -107,7 +107,7 @@ def better(one: np.ndarray, other: np.ndarray) -> float:
 def marks(
     methods: tuple[str, ...], backbone: Backbone, task: GenerativeTask, folder: Path
 ) -> dict[str, np.ndarray]:
-    """Train each method and return which test examples it has right."""
+    """Train each method and return which test examples it gets right."""
     study = Study(
         backbone=backbone.name,
         task=task.name,

@@ -1,4 +1,4 @@
-"""Tasks for language models: a prompt, and what is to be written after it."""
+"""Tasks for language models: prompts with completions."""
 
 from whichpeft.tasks.generative.from_examples import generative_task
 from whichpeft.tasks.generative.prompted import Prompted

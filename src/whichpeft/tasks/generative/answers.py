@@ -1,35 +1,35 @@
-"""Answers in what a model has written: the final number, or one of several choices."""
+"""Finds the answer in generated text: the final number, or one of several choices."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
 
-# Thousands are grouped by commas; a sign that follows a digit is a minus between two numbers.
+# Commas group thousands. A sign after a digit is a minus between two numbers.
 _WHOLE = r"(?:\d{1,3}(?:,\d{3})+|\d+)"
 _SIGN = r"(?<![\d.)])[-\N{MINUS SIGN}]"
 _MONEY = r"[$£€]"
-# A fraction, after a whole number or not, or a decimal. Two slashes are a date.
+# A fraction with an optional whole number, or a decimal. Two slashes make a date.
 _NUMBER = re.compile(
     rf"(?P<sign>{_SIGN}{_MONEY}?)?(?<![\d.])(?:"
     rf"(?<!/)(?:(?P<whole>{_WHOLE}) )?(?P<top>{_WHOLE})/(?P<bottom>[1-9]\d*)(?![\d/]|\.\d)"
     rf"|(?P<decimal>{_WHOLE}(?:\.\d+)?|\.\d+))"
 )
-# What announces an answer, as GSM8K and the usual prompts for reasoning do.
+# Marks that announce an answer, from GSM8K and the usual prompts for reasoning.
 GSM8K_MARK = "####"
 _ANNOUNCED = re.compile(r"answer\s*(?:is:?|:)", re.IGNORECASE)
-# Where a text that goes on asks the next question.
+# The start of a next question, if a model continues after its answer.
 _NEXT = re.compile(r"(?<=\S)\s*\n\s*(?:###(?!#)|(?:Q|Question|Instruction)\s*:)", re.IGNORECASE)
 _SENTENCE = re.compile(r"[.!?](?=\s|$)|\n(?=.*\S)")
-# Numbers that differ by less are the same; divisions are written out to a few digits.
+# Numbers that differ by less are equal, since divisions are rounded to a few digits.
 _SAME_NUMBER = 1e-3
 
 
 def final_number(text: str) -> float | None:
-    """Return the number that a text announces as its answer, else its last; None where it has none.
+    """Return the number that a text announces as its answer, else its last number, else None.
 
-    Of an equation that is announced it is the result: of ``the answer is 9 - 4 = 5``, five. Fractions
-    and mixed numbers are numbers, signs of money and percentages are left out.
+    If the announced answer is an equation, its result counts: five in ``the answer is 9 - 4 = 5``.
+    Fractions and mixed numbers are recognised; currency and percent signs are ignored.
     """
     text = _until_next_question(text)
     for announced in _announced(text):
@@ -44,7 +44,7 @@ def final_number(text: str) -> float | None:
 
 
 def is_number(text: str) -> bool:
-    """Whether a text is a number and nothing else."""
+    """Whether a text is just a number."""
     return _NUMBER.fullmatch(text.strip()) is not None
 
 
@@ -53,9 +53,9 @@ def same_number(found: float, right: float) -> bool:
 
 
 def find_choice(text: str, choices: Sequence[str]) -> str | None:
-    """Return the choice that a text announces as its answer, else the first that it names.
+    """Return the choice that a text announces as its answer, else the first one it names, else None.
 
-    A choice of one capital letter has to be written so; others in any case. None where none is named.
+    Choices of a single letter must match in case; others match in any case.
     """
     text = _until_next_question(text)
     for announced in _announced(text):
@@ -70,7 +70,7 @@ def _until_next_question(text: str) -> str:
 
 
 def _announced(text: str) -> list[str]:
-    """Return what follows the mark of an answer, else the last words that announce one."""
+    """Return the texts after the GSM8K mark and after the last words that announce an answer."""
     _, mark, marked = text.partition(GSM8K_MARK)
     words = list(_ANNOUNCED.finditer(text))
     return ([marked] if mark else []) + ([text[words[-1].end() :]] if words else [])
@@ -87,7 +87,7 @@ def _first(text: str, choices: Sequence[str], *, announced: bool) -> str | None:
 
 def _words(choice: str, *, announced: bool) -> re.Pattern[str]:
     letter = len(choice) == 1
-    # "A train leaves" names no choice.
+    # The article in "A train leaves" is not a choice.
     article = "(?! [a-z])" if choice in ("A", "I") and not announced else ""
     return re.compile(
         rf"(?<!\w){re.escape(choice.strip())}(?!\w){article}", 0 if letter else re.IGNORECASE

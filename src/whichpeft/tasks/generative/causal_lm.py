@@ -1,4 +1,4 @@
-"""A backbone as a language model: it has a head already, and gets no new one."""
+"""Loads a backbone as a causal language model, with its own head."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ if TYPE_CHECKING:
 
 
 def check_causal_lm(backbone: Backbone) -> None:
-    """Raise BackboneError where transformers has no causal language model of this family."""
+    """Raise BackboneError if transformers has no causal language model of this family."""
     from transformers.models.auto import modeling_auto
 
     causal = modeling_auto.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
     encoder = backbone.family in modeling_auto.MODEL_FOR_MASKED_LM_MAPPING_NAMES
     if backbone.family not in causal or encoder:
         raise BackboneError(
-            f"backbone {backbone.name!r}: a {backbone.family} model writes no text from left to right, "
-            "which this task asks for; name a causal language model with --backbone"
+            f"backbone {backbone.name!r}: a {backbone.family} model cannot generate text from left to "
+            "right, as this task requires; name a causal language model with --backbone"
         )
 
 
 def load_causal_lm(backbone: Backbone) -> torch.nn.Module:
-    """Load a causal language model in float32, set to write greedily and to stop at the end of a text.
+    """Load a causal language model in float32, set to decode greedily until the end-of-text token.
 
-    Raises BackboneError where the files are no such model.
+    Raises BackboneError if the files are not such a model.
     """
     import torch
     import transformers
@@ -59,8 +59,8 @@ def load_causal_lm(backbone: Backbone) -> torch.nn.Module:
     if missing:
         raise BackboneError(
             f"backbone {backbone.name!r}: the weights in {backbone.folder} lack {missing[0]}"
-            f"{f' and {len(missing) - 1} more' if missing[1:] else ''}; they are those of another "
-            "model, or of one without its language model's head"
+            f"{f' and {len(missing) - 1} more' if missing[1:] else ''}; give the weights of this model, "
+            "with its language modelling head"
         )
     model.generation_config = transformers.GenerationConfig(
         do_sample=False,
@@ -72,7 +72,7 @@ def load_causal_lm(backbone: Backbone) -> torch.nn.Module:
 
 
 def build_causal_lm_on_meta(backbone: Backbone) -> torch.nn.Module:
-    """Make the model of `load_causal_lm` without weights, on the device of the caller's context."""
+    """Build the model of `load_causal_lm` without weights, on the device of the caller's context."""
     import torch
     import transformers
 

@@ -1,4 +1,4 @@
-"""From prompts and completions as text to token ids."""
+"""Encodes prompts and completions as token ids."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ Tokens = list[int]
 LONGEST = 1024
 """Most tokens of prompt and completion together."""
 MOST_WRITTEN = 256
-"""Most tokens that a model may write for an answer, however long the completions of training are."""
+"""Most tokens that a model may generate for an answer, even if training completions are longer."""
 _CHUNK = 1000
 
 
 class PromptEncoder:
-    """Encodes for one backbone, by its tokenizer and, with `chat`, its chat template if it has one."""
+    """Encodes for one backbone, with its tokenizer and, if `chat`, its chat template (if it has one)."""
 
     def __init__(self, backbone: Backbone, *, chat: bool = True) -> None:
         self._tokenizer = load_tokenizer(backbone)
@@ -35,18 +35,18 @@ class PromptEncoder:
         self._chat = chat and bool(getattr(self._tokenizer, "chat_template", None))
         begin = self._tokenizer.bos_token_id
         usual = self._tokenizer("a")["input_ids"][:1]
-        # A chat template brings what a text begins with. Elsewhere an empty prompt needs something that
-        # the first token can be read after.
+        # A chat template includes the beginning of a text. Otherwise an empty prompt needs some token
+        # before the first token of the completion.
         self._begin: Tokens = [begin] if begin is not None and usual == [begin] else []
         self._before_all = next(t for t in (begin, self._end, self._pad) if t is not None)
         word, followed = self._read(["a", "a\n\n"])
-        apart = followed[len(word) :]  # within a text, before which some tokenizers put a space
+        apart = followed[len(word) :]  # read inside a text: some tokenizers put a space before a text
         self._between = (self._end, *apart) if self._chat and self._end is not None else tuple(apart)
         positions = backbone.input_positions
         self._cap = LONGEST if positions is None else min(LONGEST, positions)
 
     def longest_completion(self, examples: Sequence[Prompted]) -> int:
-        """Return the most tokens of a completion, its end included: all that has to be written."""
+        """Return the number of tokens of the longest completion, including the end-of-text token."""
         _, written = self._tokenise(examples, [example.completion for example in examples])
         return min(MOST_WRITTEN, max(map(len, written)))
 
@@ -57,9 +57,9 @@ class PromptEncoder:
         groups: Sequence[str],
         longest: int,
     ) -> GenerativeExamples:
-        """Encode a split for training (None) or for an evaluation.
+        """Encode a split for training (`evaluation` None) or for an evaluation.
 
-        longest: tokens that a model may write for an answer, for which room is left.
+        `longest` is the number of tokens that a model may generate; the encoding leaves room for them.
         """
         prompts, written = self._tokenise(examples, [example.completion for example in examples])
         most = max(len(e.choices) for e in examples) if evaluation == "choices" else 0
@@ -98,11 +98,11 @@ class PromptEncoder:
     def _tokenise(
         self, examples: Sequence[Prompted], completions: Sequence[str]
     ) -> tuple[list[Tokens], list[Tokens]]:
-        """Return the tokens of prompts, and those of what follows each, the end of the text included.
+        """Return the tokens of the prompts and of the completions, with the end-of-text token.
 
-        Both are read as one text, so that words are what they are in the middle of a text; a space that
-        ends a prompt goes to what follows, where tokenizers put it. Where the last token of a prompt
-        would merge with what follows, that is read by itself.
+        Both are tokenised as one text, so that words are tokenised as in the middle of a text. A space
+        at the end of a prompt moves to the completion, where tokenizers put it. If the last token of a
+        prompt would merge with the completion, the completion is tokenised on its own.
         """
         whole = [
             self._opened(example) + example.joined(completion)
@@ -118,7 +118,7 @@ class PromptEncoder:
         return [[*begin, *prompt] or [self._before_all] for prompt in prompts], written
 
     def _opened(self, example: Prompted) -> str:
-        """Return the prompt as a text of its own, within the chat template where there is one."""
+        """Return the prompt as a separate text, inside the chat template if there is one."""
         if not self._chat or not example.prompt:
             return example.prompt
         asked = [{"role": "user", "content": example.prompt}]
@@ -137,7 +137,7 @@ class PromptEncoder:
         return found
 
     def _choices(self, examples: Sequence[Prompted], most: int) -> list[Tokens]:
-        """Return the tokens of each example's choices, `most` for each, empty where it has fewer."""
+        """Return the tokens of each example's choices, padded with empty lists to `most` per example."""
         asked = [(e, text) for e in examples for text in e.completions] if most else []
         _, written = self._tokenise([e for e, _ in asked], [text for _, text in asked])
         found = iter(written)
@@ -148,7 +148,7 @@ class PromptEncoder:
         ]
 
     def _fitted(self, prompt: Tokens, room: int) -> Tokens:
-        """Cut a prompt to what leaves room after it; its end stays, and what every text begins with."""
+        """Cut a prompt to leave `room` after it; keep its end and the token that begins every text."""
         most = self._cap - room
         if len(prompt) <= most:
             return prompt
@@ -164,7 +164,7 @@ def _label(example: Prompted, evaluation: Evaluation | None) -> int:
 
 
 def _unended(tokens: Tokens, end: int | None) -> Tokens:
-    """Take off the end of the text: of which choice it is more likely says nothing of the choice."""
+    """Strip the end-of-text token: its likelihood says nothing about the choice."""
     return tokens[:-1] if tokens[-1] == end and len(tokens) > 1 else tokens
 
 

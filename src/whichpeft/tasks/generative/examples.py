@@ -1,4 +1,4 @@
-"""Prompts and completions as a language model reads them: token ids, kept flat."""
+"""Prompts and completions as a language model reads them: token ids in flat arrays."""
 
 from __future__ import annotations
 
@@ -14,40 +14,47 @@ from whichpeft.tasks.generative.scoring import ABSENT, Evaluation
 from whichpeft.tasks.protocol import Batch
 
 IGNORED = -100
-"""The target of a position whose next token is not learnt."""
+"""The target of positions that do not count in the loss."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class GenerativeExamples:
-    """One split in tokens; example i is ``ids[offsets[i]:offsets[i + 1]]``, prompt and completion.
-
-    prompts: how many of an example's tokens are its prompt, at least one. labels: number of the right
-    choice, or of the right answer (a hash of it). right: of answers that are generated, what is right,
-    and options, what there is to choose from, a line each; empty elsewhere. groups: number of the set
-    that an example is from. choices: tokens of the choices, `most` an example, empty where it has fewer;
-    letters: their lengths as text, shape (n, most). evaluation: how the split is read, or None.
-    longest: tokens that may be written; cap: tokens that may be read and written. begin: what every
-    prompt begins with; between: what stands between an example that is shown and the next. pad: id that
-    fills a batch. truncated: share that was cut.
-    """
+    """One split in tokens."""
 
     ids: Array
+    """Tokens of all prompts with completions; example i is ``ids[offsets[i]:offsets[i + 1]]``."""
     offsets: Array
+    """Start of each example in `ids`, and the end of the last; shape (n + 1,)."""
     prompts: Array
+    """Number of tokens of each prompt, at least one."""
     labels: Array
+    """Number of the right choice, or a hash of the right answer."""
     right: Array
+    """The right answer as text if answers are generated, else empty."""
     options: Array
+    """The choices as text, one per line, if answers are generated, else empty."""
     groups: Array
+    """Number of the set that each example comes from."""
     choices: Array
+    """Tokens of all choices, `max_choices` per example; missing ones are empty."""
     choice_offsets: Array
+    """Start of each choice in `choices`, and the end of the last."""
     letters: Array
+    """Length of each choice in characters, shape (n, max_choices)."""
     evaluation: Evaluation | None
+    """How the split is evaluated; None for training."""
     longest: int
+    """Most tokens that may be generated."""
     cap: int
+    """Most tokens of prompt and completion together."""
     begin: tuple[int, ...]
+    """Tokens that every prompt begins with."""
     between: tuple[int, ...]
+    """Tokens between a shown example and the next one."""
     pad: int
+    """Token id that fills a batch."""
     truncated: float
+    """Share of the examples that were cut."""
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -62,26 +69,26 @@ class GenerativeExamples:
 
     @property
     def weights(self) -> Array:
-        """What each example counts for in the loss of a batch: the tokens of its completion."""
+        """Weight of each example in the loss of a batch: the number of tokens of its completion."""
         counts: Array = np.maximum(self.tokens - self.prompts, 1)
         return counts
 
     @property
     def max_choices(self) -> int:
-        """The most choices that an example has."""
+        """Number of choices of the example with the most."""
         return int(self.letters.shape[1])
 
     def shots(self, count: int) -> tuple[tuple[int, ...], ...]:
-        """Return the tokens of so many examples, spread over the split, as prompts are shown them."""
+        """Return the tokens of `count` examples, spread over the split, to show before prompts."""
         chosen = np.unique(np.linspace(0, len(self) - 1, min(count, len(self))).round().astype(int))
-        # Of a completion all but the end of the text, after which a model would begin another one.
+        # Without the end-of-text token, after which a model would start a new text.
         return tuple(
             (*self.ids[start + len(self.begin) : stop - 1].tolist(), *self.between)
             for start, stop, _ in self._places(chosen)
         )
 
     def with_shots(self, shown: Sequence[tuple[int, ...]]) -> GenerativeExamples:
-        """Return the split with examples shown before each prompt, the last ones where not all fit."""
+        """Return the split with examples shown before each prompt: all, or the last ones that fit."""
         rows, prompts = [], []
         for index, (start, stop, prompt) in enumerate(self._places(np.arange(len(self)))):
             own = self.ids[start + len(self.begin) : stop].tolist()
@@ -106,8 +113,8 @@ class GenerativeExamples:
     def batch(self, indices: Array) -> Batch:
         """Return the examples at `indices` as tensors.
 
-        Completions are padded on the right, for training and for likelihoods; prompts to be continued on
-        the left. ``labels`` are the next tokens at the last positions, as many as there are columns.
+        Completions, for training and for likelihoods, are padded on the right; prompts for generation on
+        the left. ``labels`` holds the next tokens of the last positions, one column per position.
         """
         chosen = np.asarray(indices)
         if self.evaluation == "generation":
@@ -144,9 +151,9 @@ class GenerativeExamples:
         return {key: torch.from_numpy(value) for key, value in found.items()}
 
     def _choices(self, chosen: Array) -> Batch:
-        """Return rows that lead to the last token of the choices, and which choice ends which of them.
+        """Return rows that lead up to the last token of the choices, and the row of each choice.
 
-        Choices that differ in their last token only, as ``answer1`` and ``answer2`` do, share a row.
+        Choices that differ only in their last token, such as ``answer1`` and ``answer2``, share a row.
         """
         import torch
 
@@ -181,9 +188,10 @@ class GenerativeExamples:
 
 
 def right_padded(rows: list[tuple[Array, int]], pad: int) -> dict[str, Any]:
-    """Return token ids, the mask, and the targets of the last positions, from the shortest prompt on.
+    """Return token ids, the mask, and the targets from the end of the shortest prompt.
 
-    after: the positions that follow each prompt. ends: where each row's end is among the targets.
+    ``after`` is the number of positions after each prompt; ``ends`` is the column of each row's last
+    token in the targets.
     """
     import torch
 
@@ -191,7 +199,7 @@ def right_padded(rows: list[tuple[Array, int]], pad: int) -> dict[str, Any]:
     kept = length - min(prompt for _, prompt in rows) + 1
     ids = np.full((len(rows), length), pad, dtype=np.int64)
     mask = np.zeros((len(rows), length), dtype=np.int64)
-    # One more than there is, since nothing follows the last position.
+    # One extra column, because nothing follows the last position.
     targets = np.full((len(rows), length + 1), IGNORED, dtype=np.int64)
     for row, (tokens, prompt) in enumerate(rows):
         ids[row, : len(tokens)] = tokens

@@ -1,4 +1,4 @@
-"""Free text held against a reference: what is kept of each, to be scored together."""
+"""Compares free text with references: counts per text, from which the scores are computed."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ _WORD = re.compile(r"[a-z0-9]+")
 
 
 def check_sacrebleu() -> None:
-    """Raise DataError where what counts n-grams is not installed."""
+    """Raise DataError if sacrebleu, which counts n-grams, is not installed."""
     try:
         import sacrebleu  # noqa: F401
     except ImportError:
         raise DataError(
-            "metric: bleu, chrf and rouge_l need sacrebleu; install it with "
-            "`pip install 'whichpeft[text]'`, or score by exact_match"
+            "metric: bleu, chrf and rouge_l require sacrebleu; install it with "
+            "`pip install 'whichpeft[text]'`, or use exact_match"
         ) from None
 
 
 def text_counts(texts: Sequence[str], references: Sequence[str]) -> Array:
-    """Return the counts of each text, in the columns of `text_scores`: shape (texts, 31)."""
+    """Return the counts of each text, in the columns of `whichpeft.metrics.text`: shape (texts, 31)."""
     from sacrebleu.metrics.bleu import BLEU
     from sacrebleu.metrics.chrf import CHRF
 
@@ -35,7 +35,7 @@ def text_counts(texts: Sequence[str], references: Sequence[str]) -> Array:
         found[row, text_scores.RIGHT] = " ".join(text.split()) == " ".join(reference.split())
         found[row, text_scores.PARSED] = bool(text.strip())
         found[row, text_scores.ROUGE_L] = rouge_l(text, reference)
-    # What sacrebleu adds up and scores itself; its public interface gives the score alone.
+    # The statistics that sacrebleu sums itself; its public interface returns only the score.
     for metric, columns in ((BLEU(), text_scores.BLEU), (CHRF(), text_scores.CHRF)):
         found[:, columns] = metric._extract_corpus_statistics(list(texts), [list(references)])
     return found
@@ -44,7 +44,7 @@ def text_counts(texts: Sequence[str], references: Sequence[str]) -> Array:
 def rouge_l(text: str, reference: str) -> float:
     """Return the F1 of the longest common subsequence of words (Lin 2004), without stemming.
 
-    Words are runs of letters from a to z and digits, in lower case, as in the usual implementation.
+    Words are runs of lower-case letters from a to z and digits, as in the usual implementation.
     """
     first, second = _WORD.findall(text.lower()), _WORD.findall(reference.lower())
     if not first or not second:

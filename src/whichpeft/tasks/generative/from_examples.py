@@ -1,4 +1,4 @@
-"""From prompts with completions to a task: splits, how it is evaluated, fingerprint, chance."""
+"""Builds a task from prompts with completions: splits, evaluation, fingerprint, chance."""
 
 from __future__ import annotations
 
@@ -30,14 +30,26 @@ def generative_task(
 ) -> GenerativeTask:
     """Build a task for language models.
 
-    Without `test`, validation is the test and a part of train is held out; with neither, train is split
-    80/10/10. metric: what the score is; where not given, ``acc`` where each example of validation and
-    test has choices, ``log_likelihood`` where none has a prompt, else ``exact_match``.
+    Parameters
+    ----------
+    name
+        Name of the task in reports and records.
+    train, validation, test
+        The splits. Without `test`, validation becomes the test set and part of train is held out for
+        validation. Without both, train is split 80/10/10.
+    metric
+        Name of the score. The default is ``acc`` if every example of validation and test has choices,
+        ``log_likelihood`` if none has a prompt, else ``exact_match``.
+    held_out
+        Texts of the kind that the backbone was pretrained on, to measure what it forgets.
+    notes
+        What a user should know about how the data were read, one line per fact.
 
-    held_out: texts of the kind that the backbone was pretrained on, to measure what it forgets.
-
-    Raises DataError where a split is empty, an example has nothing to write, or the metric needs choices
-    that are not there.
+    Raises
+    ------
+    DataError
+        If a split is empty, an example has no completion, or the metric requires choices that some
+        examples do not have.
     """
     given = {"train": train, "validation": validation, "test": test}
     examples: list[Prompted] = []
@@ -50,7 +62,7 @@ def generative_task(
             _checked(example, f"task {name!r} [{split}]: example {i}") for i, example in enumerate(found)
         ]
         splits[split] = Split(
-            # Equal prompts stay on one side; of texts without a prompt, equal texts.
+            # Equal prompts stay in the same split; so do equal texts without a prompt.
             inputs=tuple((e.prompt or e.completion,) for e in examples[first:]),
             labels=tuple(range(first, len(examples))),
             where=f"task {name!r} [{split}]",
@@ -73,8 +85,8 @@ def generative_task(
         check_sacrebleu()
     if evaluation == "choices" and not all(example.choices for example in tested):
         raise DataError(
-            f"task {name!r}: {metric} is the likelihood of one of several choices, and some examples "
-            "have none; give the choices, or score by exact_match"
+            f"task {name!r}: metric {metric} requires choices, and some examples have none; add the "
+            "choices, or use exact_match"
         )
     return GenerativeTask(
         name=name,
@@ -92,15 +104,16 @@ def generative_task(
 
 def _checked(example: Prompted, where: str) -> Prompted:
     if not example.completion.strip():
-        raise DataError(f"{where} has no completion, so there is nothing to write")
+        raise DataError(f"{where} has an empty completion")
     if example.choices and example.right not in example.choices:
         raise DataError(
-            f"{where}: its answer {example.right!r} is none of its choices, {', '.join(example.choices)}"
+            f"{where}: its answer {example.right!r} is not one of its choices, "
+            f"{', '.join(example.choices)}"
         )
     if len(example.completions) not in (0, len(example.choices)):
         raise DataError(
-            f"{where}: {len(example.choices)} choices and {len(example.completions)} completions;"
-            " give one for each choice"
+            f"{where}: has {len(example.choices)} choices but {len(example.completions)} completions; "
+            "give one completion per choice"
         )
     if example.choices and not example.completions:
         return dataclasses.replace(example, completions=example.choices)
@@ -114,10 +127,10 @@ def _customary(examples: Sequence[Prompted]) -> str:
 
 
 def _chance(train: Sequence[Prompted], test: Sequence[Prompted]) -> float:
-    """Return the mean over the sets of the score of each one's most frequent answer in training.
+    """Return the test score of each set's most frequent training answer, averaged over the sets.
 
-    Numbers that are written in two ways are the same. Where training does not say what is from which
-    set, examples with the same choices speak for it.
+    Different spellings of a number count as the same answer. If the training examples do not name their
+    set, examples with the same choices stand in for it.
     """
     shares = []
     for group in dict.fromkeys(example.group for example in test):
@@ -134,7 +147,7 @@ def _plain(answer: str) -> str:
 
 
 def _fingerprint(parts: Mapping[str, Sequence[Prompted]], metric: str, held_out: Sequence[str]) -> str:
-    """Hash every example of the three splits, in order, and the metric, which decides what is read."""
+    """Hash every example of the three splits, in order, and the metric, which decides the encoding."""
     digest = hashlib.sha256(json.dumps([metric, *held_out]).encode())
     for split in SPLITS:
         digest.update(f"{split} {len(parts[split])}".encode())

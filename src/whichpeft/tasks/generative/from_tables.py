@@ -1,4 +1,4 @@
-"""From the rows of a table to prompts with completions."""
+"""Builds tasks for language models from tables: rows become prompts with completions."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from whichpeft.tasks.splits import choose_evaluation_splits
 from whichpeft.tasks.tables.table import Table, TaskTables
 
 Row = Mapping[str, str]
-# What instruction data call what is asked, what is to be written, and what is right of it.
+# Names that instruction data give to the columns of prompts and completions.
 _PAIRS = (
     ("prompt", "completion"),
     ("prompt", "response"),
@@ -29,13 +29,13 @@ _PAIRS = (
 _INSTRUCTION, _INPUT, _OUTPUT, _ANSWER = "instruction", "input", "output", "answer"
 _TEXT = ("text", "story", "content", "document")
 _PLACE = re.compile(r"\{(\w[\w ]*)\}")
-# How instruction data list what may be answered, at the end of an instruction.
+# The list of possible answers at the end of an instruction.
 _FORMAT = re.compile(r"answer format:\s*([^\n]+?)\s*$", re.IGNORECASE)
 _LETTERED = re.compile(r"\(([A-Z])\)")
 
 
 def is_generative(found: TaskTables) -> bool:
-    """Whether a source, or the columns of its data, ask for a text to be written."""
+    """Whether a source, or the columns of its data, call for a language model."""
     source, names = found.source, _folded(found.tables["train"])
     if source.problem is not None:
         return source.problem == "generation"
@@ -51,8 +51,8 @@ def generative_from_tables(found: TaskTables) -> GenerativeTask:
     """Build a task for language models from tables by role. Raises DataError."""
     read = {role: prompted_rows(table, found.source) for role, table in found.tables.items()}
     notes = [
-        f"{found.tables[role].where}: {len(found.tables[role]) - len(rows)} rows with nothing to write "
-        "are left out"
+        f"{found.tables[role].where}: {len(found.tables[role]) - len(rows)} rows without a completion "
+        "were skipped"
         for role, rows in read.items()
         if len(rows) < len(found.tables[role])
     ]
@@ -71,7 +71,7 @@ def generative_from_tables(found: TaskTables) -> GenerativeTask:
 
 
 def read_texts(file: str | None) -> tuple[str, ...]:
-    """Read texts with blank lines between them. Raises DataError where the file holds none."""
+    """Read texts separated by blank lines. Raises DataError if the file contains no text."""
     if file is None:
         return ()
     path = Path(file).expanduser()
@@ -81,20 +81,21 @@ def read_texts(file: str | None) -> tuple[str, ...]:
         raise DataError(f"held_out: {path}: cannot be read as text: {error}") from None
     texts = tuple(text.strip() for text in re.split(r"\n\s*\n", whole) if text.strip())
     if not texts:
-        raise DataError(f"held_out: {path}: holds no text")
+        raise DataError(f"held_out: {path}: contains no text")
     return texts
 
 
 def prompted_rows(table: Table, source: TaskSource) -> list[Prompted]:
-    """Read each row of a table as an example; rows without anything to write are left out.
+    """Read each row of a table as an example; skip rows without a completion.
 
-    With a template the prompt is that, and the completion is the label's column. Else columns are
-    found by the names that instruction data give them. Raises DataError, which names the column.
+    If the source has a template, it gives the prompt, and the label column gives the completion.
+    Otherwise columns are found by their customary names in instruction data. Raises DataError, which
+    names the column.
     """
     if table.names is None and (source.prompt or not source.label_column):
         raise DataError(
-            f"{table.where}: it has no header, so its columns cannot be told apart; give --text-column "
-            "and --label-column by index, or a header"
+            f"{table.where}: has no header, so its columns have no names; give --text-column and "
+            "--label-column by index, or add a header"
         )
     make = _reader(table, source)
     rows = (
@@ -105,7 +106,7 @@ def prompted_rows(table: Table, source: TaskSource) -> list[Prompted]:
 
 
 def _reader(table: Table, source: TaskSource) -> Callable[[Row], Prompted]:
-    """Return what makes an example of a row, given as text by its columns' names in lower case."""
+    """Return a function from a row, as text by lower-case column names, to an example."""
     names = _folded(table)
     label = names[table.index(source.label_column)] if source.label_column else None
     if source.prompt:
@@ -129,26 +130,26 @@ def _reader(table: Table, source: TaskSource) -> Callable[[Row], Prompted]:
     if text is not None:
         return lambda row: Prompted(prompt="", completion=row[text])
     raise DataError(
-        f"{table.where}: no columns are called as instruction data call them (instruction and output, "
-        "prompt and completion, question and answer, text); name them with --text-column and "
-        f"--label-column (the columns are {', '.join(table.names or names)})"
+        f"{table.where}: no columns have customary names (instruction and output, prompt and "
+        "completion, question and answer, text); name them with --text-column and --label-column "
+        f"(the columns are {', '.join(table.names or names)})"
     )
 
 
 def instruction_prompt(asked: str) -> str:
-    """Return the prompt that an instruction, or a question, is given in."""
+    """Return the prompt for an instruction or a question."""
     return f"{asked.strip()}\n\n### Answer:\n"
 
 
 def _instructed(row: Row) -> Prompted:
-    """Read instruction data: what is asked, what more there is to it, and what to write."""
+    """Read a row of instruction data: instruction, optional input, and output."""
     asked = "\n".join(part for part in (row[_INSTRUCTION], row.get(_INPUT, "")) if part.strip())
     output, answer = row[_OUTPUT].strip(), row.get(_ANSWER, "").strip()
     prompt = instruction_prompt(asked)
     choices = _offered(asked)
     if answer not in choices:
         return Prompted(prompt=prompt, completion=output or answer, answer=answer)
-    # Where the answer ends what is written, each choice can be written out in its place.
+    # If the output ends with the answer, each choice can take its place.
     stem = output.removesuffix(answer) if output.endswith(answer) else ""
     return Prompted(
         prompt=prompt,
@@ -160,17 +161,17 @@ def _instructed(row: Row) -> Prompted:
 
 
 def _offered(asked: str) -> tuple[str, ...]:
-    """Return the choices that an instruction offers: after its format, or by letters in brackets."""
+    """Return the choices that an instruction offers: after its format, or as letters in brackets."""
     listed = _FORMAT.search(asked)
     if listed:
         return tuple(dict.fromkeys(choice.strip() for choice in listed.group(1).split("/")))
     letters = tuple(dict.fromkeys(_LETTERED.findall(asked)))
-    # Letters that do not begin with A in a row are something else in brackets.
+    # Letters that are not consecutive from A are something else in brackets.
     return letters if letters == tuple("ABCDEFGHIJ"[: len(letters)]) and len(letters) > 1 else ()
 
 
 def _verbalised(prompt: str, label: str, words: Mapping[str, str], table: Table) -> Prompted:
-    """Put a label into the words that stand for it; without any the label is what is written."""
+    """Replace a label by its words in the verbaliser; without one, the label is the completion."""
     if not words:
         mark = label.rpartition(GSM8K_MARK)[2].strip() if GSM8K_MARK in label else ""
         return Prompted(prompt=prompt, completion=label, answer=mark)
@@ -192,7 +193,7 @@ def _filled(template: str, row: Row) -> str:
 def _check_places(table: Table, template: str) -> None:
     places = _PLACE.findall(template)
     if not places:
-        raise DataError(f"prompt {template!r}: names no column; write one as {{text}}")
+        raise DataError(f"prompt {template!r}: contains no column name; write one as {{text}}")
     for place in places:
         table.index(place)
 
@@ -201,8 +202,8 @@ def _first_of(table: Table, names: Sequence[str]) -> str:
     found = next((name for name in names if name in _folded(table)), None)
     if found is None:
         raise DataError(
-            f"{table.where}: no column is called {', '.join(names)}; name the one that holds what is to "
-            "be written with --label-column"
+            f"{table.where}: no column is named {', '.join(names)}; name the column of completions with "
+            "--label-column"
         )
     return found
 

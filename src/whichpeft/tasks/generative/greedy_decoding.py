@@ -1,4 +1,4 @@
-"""How a language model writes: greedily, many prompts at once, each until its text ends."""
+"""Greedy decoding: many prompts together, each until its text ends."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ import torch
 
 
 def greedy_decode(model: Any, ids: torch.Tensor, mask: torch.Tensor, longest: int) -> torch.Tensor:
-    """Return at most `longest` tokens that follow each prompt: (batch, tokens written at most).
+    """Return at most `longest` tokens after each prompt: (batch, tokens generated at most).
 
-    ids, mask: prompts of shape (batch, length), padded on the left. What follows the end of a text is
-    padding. The tokens are those of transformers' ``generate``, without what that does between two
-    tokens for sampling, beams and the like, and prompts whose text has ended are read no further.
+    The prompts `ids` and their `mask` have shape (batch, length) and are padded on the left. Positions
+    after the end of a text are padding. The tokens equal those of transformers' ``generate``. This is
+    faster, because it skips the work for sampling, beams and so on, and drops prompts whose text has
+    ended.
     """
     if not _reads_step_by_step(model):
         tokens: torch.Tensor = model.generate(
@@ -22,8 +23,8 @@ def greedy_decode(model: Any, ids: torch.Tensor, mask: torch.Tensor, longest: in
         return tokens[:, ids.shape[1] :]
     ends, pad = _ends(model, ids.device), model.generation_config.pad_token_id
     written = torch.full((len(ids), longest), pad, dtype=ids.dtype, device=ids.device)
-    rows = torch.arange(len(ids), device=ids.device)  # those that are read on
-    going = torch.ones_like(rows, dtype=torch.bool)  # those whose text has not ended
+    rows = torch.arange(len(ids), device=ids.device)  # rows still in the batch
+    going = torch.ones_like(rows, dtype=torch.bool)  # rows whose text has not ended
     places = (mask.cumsum(dim=1) - 1).clamp(min=0)
     cache: Any = None
     for step in range(longest):
@@ -40,7 +41,7 @@ def greedy_decode(model: Any, ids: torch.Tensor, mask: torch.Tensor, longest: in
             return written[:, : step + 1]
         mask = torch.cat([mask, mask.new_ones(len(mask), 1)], dim=1)
         places = places[:, -1:] + 1
-        if 2 * count <= len(rows):  # to leave a few out costs more than to go on with them
+        if 2 * count <= len(rows):  # dropping only a few rows costs more than keeping them
             kept = going.nonzero()[:, 0]
             cache.batch_select_indices(kept)
             ids, mask, places, rows, going = (x[kept] for x in (ids, mask, places, rows, going))
@@ -55,10 +56,10 @@ def _ends(model: Any, device: torch.device) -> torch.Tensor:
 
 
 def _reads_step_by_step(model: Any) -> bool:
-    """Whether what a model has read is all in keys and values, which its next step is handed.
+    """Whether the keys and values are all that a model's next step needs from earlier tokens.
 
-    Not so where it prepares a step in a way of its own, carries a state, or has virtual tokens, which
-    PEFT puts before each pass.
+    This is not so if the model prepares its steps in its own way, carries a state, or has virtual
+    tokens, which PEFT adds before each pass.
     """
     from transformers import GenerationMixin
 

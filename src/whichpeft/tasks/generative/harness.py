@@ -1,6 +1,6 @@
-"""lm-evaluation-harness: finds one of its tasks, asks a model what that asks, and has it scored there.
+"""lm-evaluation-harness: finds one of its tasks, runs its requests on a model and scores the answers.
 
-Everything that decides a number is the harness's own: documents, prompts, filters, metrics.
+Everything that affects a score comes from the harness: documents, prompts, filters, metrics.
 """
 
 from __future__ import annotations
@@ -20,41 +20,42 @@ from whichpeft.metrics.metric import Array
 from whichpeft.metrics.per_example import LM_EVAL
 
 ORIGINS = ("training", "validation", "test")
-"""The documents that a task of the harness may have."""
+"""The sets of documents that a task of the harness may have."""
 _INSTALL = "pip install 'whichpeft[lm-eval]'"
 
 
 @dataclass(frozen=True, eq=False)
 class Harness:
-    """A task of the harness.
-
-    texts: what a model wrote last, by origin and document, where the task has it write.
-    """
+    """A loaded task of the harness."""
 
     name: str
+    """Its name in the harness."""
     task: Any = field(repr=False)
+    """The harness's own object."""
     texts: dict[tuple[str, int], str] = field(default_factory=dict, repr=False)
+    """The text generated last, by origin and number of the document, if the task generates text."""
 
     @cached_property
     def columns(self) -> tuple[tuple[str, str], ...]:
-        """Metrics that are means over documents, the higher the better, each with a filter's name."""
+        """Metrics that are means over documents and better when higher, each with a filter's name."""
         from lm_eval.api.metrics import mean
 
         better = self.task.higher_is_better()
         means = [key for key, how in self.task.aggregation().items() if how is mean and better.get(key)]
         return tuple((key, own.name) for own in self.task._filters for key in means)
 
-    @cache  # noqa: B019  one is opened once and kept as long as the process
+    @cache  # noqa: B019  a task is opened once and kept as long as the process
     def documents(self, origin: str) -> Sequence[Mapping[str, Any]] | None:
-        """Return the documents of an origin, None where the task has none."""
+        """Return the documents of an origin, or None if the task has none."""
         if not getattr(self.task, f"has_{origin}_docs")():
             return None
         return list(getattr(self.task, f"{origin}_docs")())
 
     def requests(self, origin: str, index: int, shots: int = 0) -> list[Any]:
-        """Return what is asked of a model for one document.
+        """Return the requests to a model for one document.
 
-        shots: examples before the prompt, drawn by the harness, the same in whichever batch it is.
+        `shots` is the number of examples before the prompt. The harness draws them; they do not depend
+        on the batch.
         """
         documents = self.documents(origin)
         assert documents is not None
@@ -69,9 +70,9 @@ class Harness:
         return asked if isinstance(asked, list) else [asked]
 
     def scores(self, model: Any, asked: Sequence[tuple[str, int]], shots: int) -> Array:
-        """Ask a `HarnessModel` and return the metrics of `columns` for each document: (n, columns).
+        """Run the requests on a `HarnessModel`; return each document's metrics: (n, columns).
 
-        asked: origins and documents.
+        `asked` holds the origin and number of each document.
         """
         requests = [self.requests(origin, index, shots) for origin, index in asked]
         every = [request for own in requests for request in own]
@@ -96,19 +97,19 @@ class Harness:
 
 
 def find_task_folder(name: str, folder: str | None) -> str:
-    """Return the folder that a task's YAML file lies in: below `folder`, or among the harness's own.
+    """Return the folder of a task's YAML file: below `folder`, or in the installed harness.
 
-    Raises DataError where the harness is not installed, or knows no such task.
+    Raises DataError if the harness is not installed or does not have the task.
     """
     shown = f"task {LM_EVAL + name!r}"
     try:
         import lm_eval  # noqa: F401
     except ImportError:
         raise DataError(
-            f"{shown}: tasks of lm-evaluation-harness need it installed: {_INSTALL}"
+            f"{shown}: lm-evaluation-harness is not installed; install it with `{_INSTALL}`"
         ) from None
     if folder is not None and not Path(folder).is_dir():
-        raise DataError(f"{shown}: the folder {folder} is not there; name the one of its YAML file")
+        raise DataError(f"{shown}: the folder {folder} does not exist; give the folder of its YAML file")
     with _silent():
         from lm_eval.tasks import TaskManager
 
@@ -123,7 +124,7 @@ def find_task_folder(name: str, folder: str | None) -> str:
     if entry.kind.name in ("GROUP", "TAG"):
         members = sorted(entry.tags) if entry.kind.name == "TAG" else _members(entry.cfg)
         raise DataError(
-            f"{shown}: is {len(members)} tasks; name one of them: "
+            f"{shown}: is a group of {len(members)} tasks; name one of them: "
             f"{', '.join(LM_EVAL + member for member in members[:8])}{' ...' * (len(members) > 8)}"
         )
     return str(entry.yaml_path.parent)
@@ -131,9 +132,9 @@ def find_task_folder(name: str, folder: str | None) -> str:
 
 @cache
 def open_harness_task(name: str, folder: str) -> Harness:
-    """Load a task and its data from the folder of its YAML file, once in a process.
+    """Load a task and its data from the folder of its YAML file, once per process.
 
-    Raises DataError where its data cannot be had, or where it asks for what is not done here.
+    Raises DataError if its data are not available or its type is not supported.
     """
     from lm_eval.api.task import ConfigurableTask
     from lm_eval.tasks import TaskManager
@@ -143,19 +144,19 @@ def open_harness_task(name: str, folder: str) -> Harness:
         with _silent():
             manager = TaskManager(include_path=folder, include_defaults=False)
             task = manager.load(name)["tasks"][name]
-    except Exception as error:  # it runs what the YAML file names, and the libraries raise many kinds
+    except Exception as error:  # runs code that the YAML file names; libraries raise many types
         reason = " ".join(str(error).split())[:200]
         raise DataError(
             f"{shown}: lm-evaluation-harness cannot load it: {type(error).__name__}: {reason}; see its "
             f"YAML file in {folder}, or set HF_HOME to a cache that holds its data"
         ) from None
     for fits, reason in (
-        (isinstance(task, ConfigurableTask), "is not made of a YAML file"),
-        (not getattr(task, "MULTIMODAL", False), "shows images or sounds"),
-        (not getattr(task, "UNSAFE_CODE", False), "runs code that the model writes"),
+        (isinstance(task, ConfigurableTask), "is not defined by a YAML file"),
+        (not getattr(task, "MULTIMODAL", False), "contains images or sounds"),
+        (not getattr(task, "UNSAFE_CODE", False), "runs code that the model generates"),
     ):
         if not fits:
-            raise DataError(f"{shown}: {reason}, which is not done here; name another one")
+            raise DataError(f"{shown}: {reason}, which is not supported; name another task")
     return Harness(name, task)
 
 
@@ -166,7 +167,7 @@ def _members(config: Mapping[str, Any]) -> list[str]:
 
 @contextlib.contextmanager
 def _silent() -> Iterator[None]:
-    """Let neither the harness nor `datasets` write to the terminal, where a run shows how far it is."""
+    """Silence the harness and `datasets`, which would disturb the progress display of a run."""
     from datasets.utils import logging as bars
 
     logging.getLogger("lm_eval").setLevel(logging.ERROR)

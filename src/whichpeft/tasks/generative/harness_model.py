@@ -1,4 +1,4 @@
-"""An adapted model as lm-evaluation-harness asks one. Imported where that is installed only."""
+"""Gives lm-evaluation-harness access to an adapted model. Imported only if it is installed."""
 
 from __future__ import annotations
 
@@ -19,11 +19,9 @@ _BATCH_SIZE = 64
 class HarnessModel(HFLM):  # type: ignore[misc]
     """The harness's wrapper of a transformers model, around a model that whichpeft adapted.
 
-    Texts become tokens as the harness does it. The passes through the model are those of training,
-    since methods that edit prompts have to know where a prompt ends, and the harness counts virtual
-    tokens among those that may be written.
-
-    longest: most tokens that are read and written together.
+    The harness tokenises the texts. The forward passes are those of training instead of the harness's,
+    because methods that edit prompts have to know where a prompt ends, and because the harness counts
+    virtual tokens as generated ones. `longest` is the most tokens of prompt and answer together.
     """
 
     def __init__(self, model: Any, longest: int) -> None:
@@ -40,7 +38,7 @@ class HarnessModel(HFLM):  # type: ignore[misc]
 
     @property
     def max_gen_toks(self) -> int:
-        """Tokens to write where a task does not say, leaving room for the prompt."""
+        """Tokens to generate if a task does not set a limit, leaving room for the prompt."""
         return min(MOST_WRITTEN, int(self.max_length) // 2)
 
     def _loglikelihood_tokens(
@@ -49,7 +47,7 @@ class HarnessModel(HFLM):  # type: ignore[misc]
         disable_tqdm: bool = False,
         override_bs: int | None = None,
     ) -> list[tuple[float, bool]]:
-        # What leads to a last token, with the length of its prompt: choices may differ in that alone.
+        # Rows without their last token, with the prompt length: choices may differ only in that token.
         rows: dict[tuple[int, ...], list[tuple[int, int]]] = {}
         for i, (_, context, continuation) in enumerate(requests):
             tokens = (context + continuation)[-self.max_length :]

@@ -1,4 +1,4 @@
-"""``lm-eval:NAME``: trained on a task's own documents, scored by lm-evaluation-harness itself."""
+"""``lm-eval:NAME``: trained on a task's own documents and scored by lm-evaluation-harness."""
 
 from __future__ import annotations
 
@@ -34,33 +34,34 @@ _FILE = "file"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Document(Prompted):
-    """A document of a task of the harness, as it is trained on.
-
-    origin: which documents it is among, and index, its place there; `_FILE` of a row of a user's own.
-    """
+    """A document of a task of the harness, as an example for training."""
 
     origin: str = _FILE
+    """The set of documents that it comes from; `_FILE` for a row of the user's own file."""
     index: int = 0
+    """Its number in that set."""
 
     def joined(self, completion: str) -> str:
-        """Return a completion as it is: the delimiter before it is the harness's, if there is one."""
+        """Return a completion unchanged: it already has the harness's delimiter, if there is one."""
         return completion
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class HarnessExamples:
-    """A split that the harness asks for: of example i, the document ``indices[i]`` of ``origins[i]``.
-
-    labels: a hash of what is right. sizes: letters of prompt and answer. longest: most tokens that are
-    read and written together. shots: examples that the harness shows before each prompt.
-    """
+    """A split that the harness evaluates: example i is document ``indices[i]`` of ``origins[i]``."""
 
     origins: Array
+    """Numbers of the origins in `ORIGINS`."""
     indices: Array
+    """Numbers of the documents in their origins."""
     labels: Array
+    """Hashes of the right answers."""
     sizes: Array
+    """Characters of prompt and answer."""
     longest: int
+    """Most tokens of prompt and answer together."""
     shots: int = 0
+    """Number of examples that the harness shows before each prompt."""
 
     tokens = None
     truncated = 0.0
@@ -69,7 +70,7 @@ class HarnessExamples:
         return len(self.labels)
 
     def with_shots(self, shown: Sequence[tuple[int, ...]]) -> HarnessExamples:
-        """Return the split with as many examples before each prompt, which the harness chooses."""
+        """Return the split with this many examples before each prompt; the harness chooses them."""
         return dataclasses.replace(self, shots=len(shown))
 
     def batch(self, indices: Array) -> Batch:
@@ -88,16 +89,17 @@ class HarnessExamples:
 class HarnessTask(GenerativeTask):
     """A task of the harness.
 
-    harness: its name there, and the folder of its YAML file. Outputs have a column for each metric,
-    the score's first; of examples that are no documents the mean log-likelihood of a token.
+    Outputs have one column per metric, the score first. Examples that are not documents of the harness
+    are scored by the mean log-likelihood per token.
     """
 
     harness: tuple[str, str]
+    """The task's name in the harness, and the folder of its YAML file."""
 
-    chat = False  # as the harness asks where it is not told otherwise
+    chat = False  # the default of the harness
 
     def encode(self, backbone: Backbone, *, max_train: int | None) -> Mapping[str, Examples]:
-        """Tokenise what is trained on; documents are left to the harness."""
+        """Tokenise the training examples; the harness reads the other documents itself."""
         read = GenerativeTask.encode(self, backbone, max_train=max_train)
         longest = min(LONGEST, backbone.input_positions or LONGEST)
         found = dict(read)
@@ -128,10 +130,10 @@ class HarnessTask(GenerativeTask):
     def predictions(
         self, outputs: Array, examples: Any, backbone: Backbone | None
     ) -> Mapping[str, Array]:
-        """Return a column for each metric, and beside them what was written, if anything was."""
+        """Return one column per metric, and the generated texts, if any."""
         found: dict[str, Array] = {"outputs": outputs}
         if not isinstance(examples, HarnessExamples):
-            if examples.evaluation is None:  # rows of a file, which the harness has no metrics for
+            if examples.evaluation is None:  # the harness has no metrics for rows of a file
                 found["outputs"] = np.repeat(outputs[:, :1] / outputs[:, 1:], len(self.metrics), axis=1)
             return found
         texts = open_harness_task(*self.harness).texts
@@ -144,15 +146,15 @@ class HarnessTask(GenerativeTask):
 def load_harness_task(source: TaskSource) -> HarnessTask:
     """Load ``lm-eval:NAME``.
 
-    Its training documents are trained on, or the file that the source names; its test documents, or else
-    its validation documents, are the test. Where no validation documents are left, a part of what is
-    trained on is held out. Raises DataError.
+    The training set is the task's training documents, or the file that the source names. The test set is
+    its test documents, or else its validation documents. If no validation documents are left, part of
+    the training set is held out. Raises DataError.
     """
     for key in ("text_columns", "label_column", "problem", "prompt", "verbaliser", "sets", "test",
                 "validation"):  # fmt: skip
         if getattr(source, key):
             raise DataError(
-                f"task {source.name!r}: its YAML file says what is asked and tested, so {key} cannot be "
+                f"task {source.name!r}: its YAML file defines prompts and tests, so {key} cannot be "
                 "given; folder, metric, train and held_out can"
             )
     name = source.name.removeprefix(LM_EVAL)
@@ -161,13 +163,13 @@ def load_harness_task(source: TaskSource) -> HarnessTask:
     metrics = _metrics(harness, source)
     test = _documents(harness, "test") or _documents(harness, "validation")
     if not test:
-        raise DataError(f"task {source.name!r}: has no documents to test on; name another one")
+        raise DataError(f"task {source.name!r}: has no test documents; name another task")
     left = _documents(harness, "validation") if test[0].origin == "test" else None
     tested = {example.prompt for example in test}
     train = _training(harness, source)
     apart = [example for example in train if example.prompt not in tested]
     lost = len(train) - len(apart)
-    notes = [f"{lost} training examples are also in the test set and left out"] if lost else []
+    notes = [f"skipped {lost} training examples that are also in the test set"] if lost else []
     built = generative_task(
         source.name,
         train=apart,
@@ -178,11 +180,11 @@ def load_harness_task(source: TaskSource) -> HarnessTask:
         notes=notes,
     )
     if source.train is not None and not left:
-        note = "no documents to validate on: the best epoch is that of the likeliest held-out examples"
+        note = "no validation documents: the best epoch is the one with the likeliest held-out examples"
         built = dataclasses.replace(built, notes=(*built.notes, note))
     fields = {f.name: getattr(built, f.name) for f in dataclasses.fields(built)}
     fields |= {"metrics": metrics, "chance": _chance(test)}
-    # Another metric is another score, and its documents may stay the same.
+    # A different metric gives a different score, even if the documents are the same.
     fields["fingerprint"] = f"{metrics[0].name}:{built.fingerprint}"
     return HarnessTask(**fields, harness=place)
 
@@ -194,8 +196,7 @@ def _training(harness: Harness, source: TaskSource) -> list[Document]:
     found = _documents(harness, "training")
     if not found:
         raise DataError(
-            f"task {source.name!r}: has no training documents; name a file of instructions to train on "
-            "with --train"
+            f"task {source.name!r}: has no training documents; give a file of instructions with --train"
         )
     return found
 
@@ -205,7 +206,7 @@ def _documents(harness: Harness, origin: str) -> list[Document]:
 
 
 def _read(harness: Harness, origin: str, count: int) -> Iterator[Document]:
-    """Give documents as prompts with what is right after them."""
+    """Yield documents as prompts with their right completions."""
     task = harness.task
     for index in range(count):
         requests = harness.requests(origin, index)
@@ -228,7 +229,7 @@ def _read(harness: Harness, origin: str, count: int) -> Iterator[Document]:
         else:
             raise DataError(
                 f"task {LM_EVAL + harness.name!r}: measures the likelihood of whole texts; name a file "
-                "of them as the task, which is then scored by log_likelihood"
+                "of such texts as the task instead, scored by log_likelihood"
             )
         yield Document(
             prompt=prompt,
@@ -252,7 +253,7 @@ def _asked(documents: Sequence[Any], labels: Array, longest: int) -> HarnessExam
 
 
 def _columns(harness: Harness) -> dict[str, int]:
-    """Return the columns of `Harness.scores` by the names that its metrics have here."""
+    """Return the columns of `Harness.scores` by the names of the metrics in whichpeft."""
     filters = {name for _, name in harness.columns}
     return {
         f"{LM_EVAL}{metric},{name}" if len(filters) > 1 else f"{LM_EVAL}{metric}": column
@@ -261,17 +262,17 @@ def _columns(harness: Harness) -> dict[str, int]:
 
 
 def _metrics(harness: Harness, source: TaskSource) -> tuple[Metric, ...]:
-    """Return the task's metrics, the one that is asked for first, else that of its YAML file."""
+    """Return the task's metrics: first the one that the user chose, else the first of its YAML file."""
     names = list(_columns(harness))
     if not names:
         raise DataError(
             f"task {source.name!r}: none of its metrics is a mean over documents that is better when "
-            "higher, so that nothing can be compared by document; name another one"
+            "higher, so documents cannot be compared; name another task"
         )
     first = names[0]
     if source.metric is not None:
         short = [name.removeprefix(LM_EVAL) for name in names]
-        # With several filters the first of them is meant, unless one is named.
+        # With several filters the first one is used, unless the user names one.
         same = [n for n in names if n.removeprefix(LM_EVAL).split(",")[0] == source.metric]
         asked = [n for n in names if n in (source.metric, LM_EVAL + source.metric)] or same
         if not asked:
@@ -286,7 +287,7 @@ def _mean(column: int, labels: Array, outputs: Array) -> float:
 
 
 def _chance(test: Sequence[Document]) -> float | None:
-    """Return what guessing among the choices scores; None where there are none."""
+    """Return the score of guessing among the choices; None if there are no choices."""
     if not all(one.choices for one in test):
         return None
     return float(np.mean([1 / len(one.choices) for one in test]))

@@ -1,4 +1,4 @@
-"""The tasks `commonsense` and `arithmetic`: from the hub, or a folder in the LLM-Adapters layout."""
+"""Loads the mixtures `commonsense` and `arithmetic` from the hub or an LLM-Adapters folder."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from whichpeft.tasks.tables.files import read_table
 from whichpeft.tasks.tables.hub import download
 
 METRIC = "exact_match"
-"""What the literature reports: the answer is read from what the model writes."""
+"""What the literature reports: the answer is read from the generated text."""
 _TEST, _TRAIN = "test.json", "train.json"
 _LAYOUT = "a folder in the LLM-Adapters layout"
 _TRAINING_FOLDER, _SETS_FOLDER = "ft-training_set", "dataset"
@@ -28,10 +28,10 @@ Examples = list[Prompted]
 
 
 def load_mixture(source: TaskSource) -> GenerativeTask:
-    """Load a mixture (``commonsense``), some of its sets, or one set alone (``commonsense/arc-easy``).
+    """Load a mixture (``commonsense``), some of its sets, or a single set (``commonsense/arc-easy``).
 
-    All that is trained on is one training set, and each set has a test of its own; the score is the mean
-    over the sets. Raises DataError where data are missing, a set is unknown, or the metric does not fit.
+    All sets share one training set, but each has its own test set; the score is the mean over the sets.
+    Raises DataError if data are missing, a set is unknown, or the metric does not fit.
     """
     mixture, sets = _asked(source)
     notes: list[str] = []
@@ -45,7 +45,7 @@ def load_mixture(source: TaskSource) -> GenerativeTask:
     seen = {example.prompt for example in tests}
     apart = [example for example in train if example.prompt not in seen]
     if len(apart) < len(train):
-        notes.append(f"{len(train) - len(apart)} training examples are also in a test set and left out")
+        notes.append(f"skipped {len(train) - len(apart)} training examples that are also in a test set")
     validation = source.validation and _read(Path(source.validation), "", worked=False)
     return dataclasses.replace(
         generative_task(
@@ -61,9 +61,9 @@ def load_mixture(source: TaskSource) -> GenerativeTask:
 
 
 def load_mixture_for_planning(source: TaskSource) -> GenerativeTask:
-    """Load a preset, or say what is usual of it where the hub's data cannot be had.
+    """Load a mixture, or return its usual facts if the hub's data are not available.
 
-    What the source names itself has to be there. Raises DataError as `load_mixture` does.
+    Files and folders that the source names must exist. Raises DataError as `load_mixture` does.
     """
     mixture, sets = _asked(source)
     if source.folder or source.train or source.test:
@@ -85,25 +85,26 @@ def load_mixture_for_planning(source: TaskSource) -> GenerativeTask:
             chance=None,
             counts={"train": examples},
             notes=(
-                f"the data of {source.name} cannot be had here, so what is usual is taken: {examples:,} "
-                f"training examples, the longest of {longest} tokens, batches of {usual} on average",
+                f"the data of {source.name} are not available here, so the plan assumes {examples:,} "
+                f"training examples, at most {longest} tokens per example, and {usual} on average per "
+                "batch",
             ),
             usual_lengths=mixture.lengths,
         )
 
 
 def _asked(source: TaskSource) -> tuple[Mixture, Sets]:
-    """Return the mixture and the sets that a source asks for, once its keys are in order."""
+    """Check the keys of a source; return its mixture and the requested sets."""
     name, _, one = source.name.partition("/")
     mixture = MIXTURES[name]
     for key in ("text_columns", "label_column", "problem", "prompt", "verbaliser"):
         if getattr(source, key):
             raise DataError(
-                f"task {source.name!r}: its columns and prompts are known, so {key} cannot be given; "
+                f"task {source.name!r}: its columns and prompts are fixed, so {key} cannot be given; "
                 "name a file or folder instead"
             )
     if one and source.sets:
-        raise DataError(f"task {source.name!r}: is one set, so sets cannot be given; name {name!r}")
+        raise DataError(f"task {source.name!r}: is a single set, so sets cannot be given; name {name!r}")
     for asked in source.sets:
         if asked not in mixture.sets:
             raise DataError(f"task {source.name!r}: {unknown('set', asked, mixture.sets)}")
@@ -121,13 +122,13 @@ def _check_metric(source: TaskSource, sets: Sets) -> None:
     bare = [key for key, one in sets.items() if not one.choices]
     if evaluation == "choices" and bare:
         raise DataError(
-            f"task {source.name!r}: {source.metric} is the likelihood of choices, and "
-            f"{', '.join(bare)} {'has' if len(bare) == 1 else 'have'} none; score by {METRIC}"
+            f"task {source.name!r}: metric {source.metric} requires choices, and {', '.join(bare)} "
+            f"{'has' if len(bare) == 1 else 'have'} none; use {METRIC}"
         )
 
 
 def _training(source: TaskSource, mixture: Mixture, sets: Sets, notes: list[str]) -> Examples:
-    """Return the examples to train on: the file that is given, that of the mixture, or the sets' own."""
+    """Return the training examples: from the given file, the mixture's file, or those of the sets."""
     if source.train is not None:
         return _read(Path(source.train), "", worked=any(one.worked for one in sets.values()))
     if source.folder is None:
@@ -141,15 +142,15 @@ def _training(source: TaskSource, mixture: Mixture, sets: Sets, notes: list[str]
     whole = len(sets) == len(mixture.sets)
     places = [place / file for file in mixture.files for place in (folder, folder / _TRAINING_FOLDER)]
     file = next((place for place in places if place.is_file()), None)
-    # Of a few sets that have training files of their own, nothing else is trained on.
+    # If the chosen sets have their own training files, only these are used.
     if file is not None and (whole or len(own) < len(sets)):
-        notes.append(f"trained on {file.name}, which is for all sets")
+        notes.append(f"trained on {file.name}, which covers all sets")
         return _read(file, "", worked=False)
     if not own:
         raise DataError(
-            f"task {source.name!r}: {folder} has no training data: none of {', '.join(mixture.files)} "
-            f"is there or in {_TRAINING_FOLDER}, and no {_TRAIN} of {', '.join(sets)}; put one there, "
-            "or give a file with --train"
+            f"task {source.name!r}: {folder} has no training data: neither it nor "
+            f"{_TRAINING_FOLDER} contains {' or '.join(mixture.files)}, and there is no {_TRAIN} for "
+            f"{', '.join(sets)}; add one, or give a file with --train"
         )
     without = [key for key in sets if key not in own]
     if without:
@@ -168,8 +169,8 @@ def _tests_in(folder: Path, source: TaskSource, sets: Sets) -> Examples:
         there = [key for key in files if key not in missing]
         leave = f", or leave out the set with sets: [{', '.join(there)}]" if there else ""
         raise DataError(
-            f"task {source.name!r}: {files[missing[0]]} is not there, the test set of {missing[0]}"
-            f"{f' ({len(missing) - 1} more are missing)' if missing[1:] else ''}; get it{leave}"
+            f"task {source.name!r}: {files[missing[0]]}, the test set of {missing[0]}, does not exist"
+            f"{f' ({len(missing) - 1} more are missing)' if missing[1:] else ''}; add it{leave}"
         )
     return [
         example
@@ -182,20 +183,20 @@ def _folder(source: TaskSource) -> Path:
     folder = Path(source.folder or "").expanduser()
     if not folder.is_dir():
         raise DataError(
-            f"task {source.name!r}: folder {folder} is not there; give one in the LLM-Adapters layout "
-            "(ARC-Easy/test.json and so on), or leave folder out to load from the hub"
+            f"task {source.name!r}: folder {folder} does not exist; give one in the LLM-Adapters layout "
+            "(ARC-Easy/test.json and so on), or leave out folder to load from the hub"
         )
     return folder
 
 
 def _sets_in(folder: Path) -> Path:
-    """Return where the sets lie: in the folder, or in ``dataset`` as in LLM-Adapters' repository."""
+    """Return the folder of the sets: `folder` itself, or ``dataset`` as in LLM-Adapters' repository."""
     inner = folder / _SETS_FOLDER
     return inner if inner.is_dir() else folder
 
 
 def _read(path: Path, group: str, *, worked: bool) -> Examples:
-    """Read a file of instruction data, or of questions and answers, as examples of a set."""
+    """Read a file of instruction data, or of questions and answers, as examples of one set."""
     path = path.expanduser()
     if not path.is_file():
         raise DataError(f"{path}: no such file")
@@ -210,7 +211,7 @@ def _grouped(rows: Iterable[Prompted], group: str, *, worked: bool) -> Examples:
         dataclasses.replace(
             worked_out(row) if worked else row,
             group=group,
-            # Questions alone are put as instructions are, so that training and tests ask alike.
+            # Plain questions get the prompt of instructions, so that training and test prompts match.
             prompt=row.prompt if row.prompt.endswith(empty) else instruction_prompt(row.prompt),
         )
         for row in rows
@@ -221,10 +222,10 @@ def _hub_examples(source: TaskSource, sets: Sets, role: str, notes: list[str] | 
     absent = [key for key, one in sets.items() if one.hub is None]
     if absent:
         there: Sequence[str] = [key for key in sets if key not in absent]
-        leave = f", or leave out with sets: [{', '.join(there)}]" if there else ""
+        leave = f", or choose sets: [{', '.join(there)}]" if there else ""
         raise DataError(
-            f"task {source.name!r}: the hub has {', '.join(absent)} in no form that can be loaded; give "
-            f"--folder, {_LAYOUT}{leave}"
+            f"task {source.name!r}: the hub has no loadable copy of {', '.join(absent)}; give --folder, "
+            f"{_LAYOUT}{leave}"
         )
     found: Examples = []
     for key, one in sets.items():
@@ -235,16 +236,16 @@ def _hub_examples(source: TaskSource, sets: Sets, role: str, notes: list[str] | 
         except DataError as error:
             raise DataError(f"{error}; or give --folder, {_LAYOUT}") from None
         if split not in data:
-            raise DataError(f"task {source.name!r}: {one.hub.id} has no split {split!r} any more")
+            raise DataError(f"task {source.name!r}: {one.hub.id} no longer has a split {split!r}")
         try:
             rows = [one.hub.read(row) for row in data[split]]
         except (KeyError, TypeError, ValueError) as error:
             raise DataError(
-                f"task {source.name!r}: the columns of {one.hub.id} [{split}] are others than they were "
+                f"task {source.name!r}: the columns of {one.hub.id} [{split}] have changed "
                 f"({type(error).__name__}: {error}); give --folder instead"
             ) from None
         read = [row for row in rows if row is not None]
         if notes is not None and len(read) < len(rows):
-            notes.append(f"{key}: {len(rows) - len(read)} rows without an answer are left out")
+            notes.append(f"{key}: {len(rows) - len(read)} rows without an answer were skipped")
         found += _grouped(read, key if len(sets) > 1 else "", worked=False)
     return found

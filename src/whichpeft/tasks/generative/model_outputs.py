@@ -1,4 +1,4 @@
-"""What a language model makes of a batch: a loss, likelihoods, or what it writes."""
+"""Computes a loss, likelihoods or generated tokens from a language model and a batch."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from whichpeft.tasks.generative.examples import IGNORED
 from whichpeft.tasks.generative.greedy_decoding import greedy_decode
 from whichpeft.tasks.protocol import Batch
 
-# So many tokens go through the model at once in evaluation, prompts with all that may be written after
-# them; one example at least.
+# Tokens that pass through the model together in evaluation, including those that may be generated; at
+# least one example.
 _MOST_TOKENS = 16_384
 
 _after_prompts: ContextVar[torch.Tensor | None] = ContextVar("after_prompts", default=None)
 
 
 def positions_after_prompts() -> torch.Tensor | None:
-    """Return how many positions follow each prompt in the pass that is under way, padding too: (batch,).
+    """Return the number of positions after each prompt in the current pass, with padding: (batch,).
 
-    None where everything is prompt, as when a text is continued. For methods that edit prompts only.
+    Return None if everything is prompt, as in generation. For methods that edit only prompts.
     """
     return _after_prompts.get()
 
@@ -37,7 +37,7 @@ def completion_loss(model: torch.nn.Module, batch: Batch) -> torch.Tensor:
 
 
 def likelihoods(model: torch.nn.Module, batch: Batch) -> torch.Tensor:
-    """Return the log-likelihood of each row's completion in nats, and its tokens: (rows, 2), float32."""
+    """Return each completion's log-likelihood in nats and its number of tokens: (rows, 2), float32."""
     parts = _parts(
         batch, ("input_ids", "attention_mask", "labels", "after"), batch["input_ids"].shape[1]
     )
@@ -45,7 +45,7 @@ def likelihoods(model: torch.nn.Module, batch: Batch) -> torch.Tensor:
 
 
 def choice_likelihoods(model: torch.nn.Module, batch: Batch) -> torch.Tensor:
-    """Return each choice's log-likelihood, and that for a character of it: (batch, choices, 2)."""
+    """Return each choice's log-likelihood, in total and per character: (batch, choices, 2)."""
     by_choice = continuations(model, batch)[:, 0]
     found: torch.Tensor = batch["choice_scores"].clone()
     found.view(-1, 2)[batch["slots"]] = torch.stack([by_choice, by_choice / batch["letters"]], dim=1)
@@ -53,9 +53,10 @@ def choice_likelihoods(model: torch.nn.Module, batch: Batch) -> torch.Tensor:
 
 
 def continuations(model: torch.nn.Module, batch: Batch) -> torch.Tensor:
-    """Return log-likelihoods of texts, and whether all their tokens are the likeliest: (texts, 2).
+    """Return log-likelihoods of texts, and whether each of their tokens is the likeliest: (texts, 2).
 
-    Text i is what follows the prompt of row ``rows[i]``, which may lead to several, and ``lasts[i]``.
+    Text i follows the prompt of row ``rows[i]`` and ends with the token ``lasts[i]``; several texts may
+    share a row.
     """
     keys = ("input_ids", "attention_mask", "labels", "after", "ends")
     shared, likeliest, last = [], [], []
@@ -80,9 +81,9 @@ def _likelihoods(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
 
 
 def generate(model: Any, batch: Batch) -> torch.Tensor:
-    """Return the tokens that the model writes after each prompt, greedily: (batch, longest).
+    """Return the tokens that greedy decoding generates after each prompt: (batch, longest).
 
-    What follows the end of a text is padding.
+    Positions after the end of a text are padding.
     """
     found: torch.Tensor = batch["generated"].clone()
     length, longest = batch["input_ids"].shape[1], found.shape[1]
@@ -95,9 +96,9 @@ def generate(model: Any, batch: Batch) -> torch.Tensor:
 
 
 def completion_logits(model: torch.nn.Module, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return the logits of the positions that there are labels for, and these.
+    """Return the logits of the positions that have labels, and the labels.
 
-    They are the last ones, or the columns of rows that examples share.
+    These are the last positions, or ``columns`` if examples share rows.
     """
     labels = batch["labels"]
     if "columns" in batch:
@@ -108,14 +109,14 @@ def completion_logits(model: torch.nn.Module, batch: Batch) -> tuple[torch.Tenso
         output: Any = model(
             input_ids=batch["input_ids"], attention_mask=batch.get("attention_mask"), **options
         )
-    # From the end, since virtual tokens lengthen what a model reads at its beginning.
+    # Count from the end, because virtual tokens are added at the beginning.
     return output.logits[:, -kept:].float(), labels
 
 
 def _packed_logits(model: torch.nn.Module, batch: Batch) -> torch.Tensor:
-    """Return the logits at the columns of rows that examples share."""
+    """Return the logits at ``columns`` of rows that examples share."""
     options = {"logits_to_keep": batch["columns"]} if _keeps_logits(model) else {}
-    # With a mask or a cache, transformers takes a row for one text.
+    # With a mask or a cache, transformers would treat a row as one text.
     output: Any = model(
         input_ids=batch["input_ids"], position_ids=batch["position_ids"], use_cache=False, **options
     )
@@ -133,13 +134,13 @@ def _followed_by(positions: torch.Tensor | None) -> Iterator[None]:
 
 
 def _keeps_logits(model: Any) -> bool:
-    """Whether the model computes no more logits than it is asked for."""
+    """Whether the model can compute only the requested logits."""
     base = model.get_base_model() if hasattr(model, "get_base_model") else model
     return "logits_to_keep" in inspect.signature(base.forward).parameters
 
 
 def _parts(batch: Batch, keys: tuple[str, ...], length: int) -> Iterator[Batch]:
-    """Cut the rows of a batch into parts of not too many tokens."""
+    """Split the rows of a batch into parts of at most `_MOST_TOKENS` tokens."""
     rows = max(1, _MOST_TOKENS // length)
     for start in range(0, len(batch["input_ids"]), rows):
         yield {key: batch[key][start : start + rows] for key in keys}

@@ -1,7 +1,7 @@
-"""Several short training examples in one row of a batch, each read as if it stood alone.
+"""Packing: several short training examples share a row of a batch, each read as if it were alone.
 
-An example's positions begin anew at each, which is how transformers knows where one ends
-(`find_packed_sequence_indices` in its `masking_utils`): it then lets no example attend to another.
+Positions restart at 0 with each example. From this, transformers detects where examples end
+(`find_packed_sequence_indices` in its `masking_utils`) and keeps them from attending to each other.
 """
 
 from __future__ import annotations
@@ -21,26 +21,26 @@ from whichpeft.tasks.protocol import Batch
 if TYPE_CHECKING:
     from whichpeft.backbones import Backbone
 
-# Layers of other kinds carry a state along a row, from one example into the next.
+# Other types of layers carry a state along a row, from one example into the next.
 _KEPT_APART = frozenset({"full_attention", "sliding_attention", "chunked_attention"})
 
 
 class PackedExamples(GenerativeExamples):
-    """Training examples that share rows where that saves some; who is in a batch stays the same."""
+    """Training examples that share rows if that saves rows; the examples of a batch do not change."""
 
     @classmethod
     def of(cls, examples: GenerativeExamples) -> PackedExamples:
         return cls(**{f.name: getattr(examples, f.name) for f in dataclasses.fields(examples)})
 
     def rows(self, indices: Array) -> int:
-        """Return how many rows these examples take as a batch."""
+        """Return the number of rows that these examples take as a batch."""
         return len(first_fit(self.sizes[indices]))
 
     def batch(self, indices: Array) -> Batch:
-        """Return the examples as tensors, padded as ever where no two of them fit into one row.
+        """Return the examples as tensors; if no two of them fit into one row, padded as usual.
 
-        position_ids: an example's begin at 0. labels: the next tokens at `columns`, which are the
-        positions that have something to learn in any row.
+        ``position_ids`` restart at 0 with each example. ``labels`` holds the next tokens at ``columns``,
+        the positions that count in the loss in any row.
         """
         chosen = np.asarray(indices)
         rows = first_fit(self.sizes[chosen])
@@ -53,7 +53,7 @@ class PackedExamples(GenerativeExamples):
 
         length = max(sum(stop - start for start, stop, _ in row) for row in rows)
         ids = np.full((len(rows), length), self.pad, dtype=np.int64)
-        # What fills a row is one more text, which nothing is learnt from.
+        # The padding of a row is one more text, which does not count in the loss.
         positions = np.zeros((len(rows), length), dtype=np.int64)
         targets = np.full((len(rows), length), IGNORED, dtype=np.int64)
         for number, row in enumerate(rows):
@@ -76,10 +76,10 @@ class PackedExamples(GenerativeExamples):
 
 
 def first_fit(sizes: Array) -> list[list[int]]:
-    """Put examples into rows of at most the longest's size, and return each row's numbers.
+    """Assign examples to rows as long as the longest example; return the example numbers of each row.
 
-    The longest come first, each into the first row that has room. Longer rows would hold more, but
-    what attention costs grows with the square of their length.
+    Longer examples come first; each goes into the first row with enough room. Longer rows would hold
+    more examples, but the cost of attention grows with the square of their length.
     """
     room: list[int] = []
     rows: list[list[int]] = []
@@ -96,7 +96,7 @@ def first_fit(sizes: Array) -> list[list[int]]:
 
 
 def refuses_packing(backbone: Backbone) -> str | None:
-    """Say why examples in one row are not kept apart by this architecture, or None."""
+    """Return why this architecture would mix examples that share a row, or None if it would not."""
     from transformers import MODEL_FOR_CAUSAL_LM_MAPPING
 
     config = backbone.architecture()

@@ -9,28 +9,27 @@ JOINT = " "
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Prompted:
-    """A prompt, and what is to be written after it.
-
-    completion: what training teaches to write; a text alone, where the prompt is empty.
-    answer: the part of the completion that is right or wrong; the whole of it where not given.
-    choices: answers to choose among, of which `answer` is one, and completions: each of them written
-    out as the completion is.
-    group: of a mixture of several sets, the name of the one that it is from.
-    """
+    """A prompt with the text to generate after it."""
 
     prompt: str
+    """The prompt; empty for a plain text."""
     completion: str
+    """The text that training teaches to generate."""
     answer: str = ""
+    """The part of the completion that is right or wrong; the whole completion if empty."""
     choices: tuple[str, ...] = ()
+    """Answers to choose from, including `answer`."""
     completions: tuple[str, ...] = ()
+    """The completion for each choice; the choices themselves if empty."""
     group: str = ""
+    """Name of the set that the example comes from, in a mixture of several sets."""
 
     @property
     def right(self) -> str:
-        """What has to be found."""
+        """The answer to find."""
         return self.answer or self.completion.strip()
 
     def joined(self, completion: str) -> str:
-        """Return a completion as it follows the prompt: with a space between them, if there is none."""
+        """Return a completion as it follows the prompt: with a space in between if there is none."""
         apart = not self.prompt or self.prompt[-1].isspace() or completion[:1].isspace()
         return completion if apart else JOINT + completion

@@ -1,4 +1,7 @@
-"""The sets of the mixtures `commonsense` and `arithmetic`: where each lies, and what its rows say."""
+"""The sets of the mixtures `commonsense` and `arithmetic`: their places, and how their rows are read.
+
+The prompts below are data: any change of their wording changes the fingerprints of the tasks.
+"""
 
 from __future__ import annotations
 
@@ -16,46 +19,48 @@ Row = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class HubSet:
-    """Where the hub has a set, and how a row of it is read; None of a row without an answer.
-
-    test: the split that has labels and is not trained on. examples: those of its split for training.
-    """
+    """A set on the hub."""
 
     id: str
+    """Id of the data set."""
     config: str | None
+    """Its configuration, if it has several."""
     test: str
+    """The labelled split that is not used for training."""
     examples: int
+    """Number of examples in its training split."""
     read: Callable[[Row], Prompted | None]
+    """Reads a row; returns None for a row without an answer."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReasoningSet:
-    """One set of a mixture.
-
-    folder: its name in the LLM-Adapters layout. hub: None where the hub has it in no form that loads.
-    choices: whether its examples offer any. worked: whether answers are worked out in writing first.
-    """
+    """One set of a mixture."""
 
     folder: str
+    """Name of its folder in the LLM-Adapters layout."""
     hub: HubSet | None
+    """The set on the hub; None if the hub has no loadable copy."""
     choices: bool = True
+    """Whether its examples have choices."""
     worked: bool = False
+    """Whether completions explain the answer before they state it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Mixture:
-    """Several sets that are trained on together and tested one by one.
-
-    files: what the training file for all of them may be called, the first that is there is taken.
-    examples, lengths: what is usual where the data cannot be had: examples of the first file, tokens of
-    the longest one, and of a batch on average.
-    """
+    """Several sets with a common training set and separate test sets."""
 
     description: str
+    """One line for lists."""
     sets: Mapping[str, ReasoningSet]
+    """The sets by name."""
     files: tuple[str, ...]
+    """Possible names of the common training file; the first one that exists is used."""
     examples: int
+    """Number of examples in the first of these files, for plans without the data."""
     lengths: tuple[int, int]
+    """Tokens of the longest example, and of a batch on average, for plans without the data."""
 
 
 def _boolq(row: Row) -> Prompted | None:
@@ -85,7 +90,7 @@ def _winogrande(row: Row) -> Prompted | None:
 
 
 def _ai2(question: str) -> Callable[[Row], Prompted | None]:
-    """Return what reads a row whose choices have labels of their own, as ARC's and OpenBookQA's."""
+    """Return a reader of rows whose choices have labels, as in ARC and OpenBookQA."""
 
     def read(row: Row) -> Prompted | None:
         labels = list(row["choices"]["label"])
@@ -117,7 +122,7 @@ def _gsm8k(row: Row) -> Prompted | None:
 
 
 def _word_problem(asked: str, answered: str) -> Callable[[Row], Prompted | None]:
-    """Return what reads a row with a problem and a number."""
+    """Return a reader of rows with a problem and a number."""
 
     def read(row: Row) -> Prompted | None:
         right = str(row[answered]).strip()
@@ -133,7 +138,7 @@ def _stated(answer: str) -> str:
 
 
 def _numbered(kind: str, asked: str, texts: Sequence[str], right: Any) -> Prompted | None:
-    """Offer texts as ``answer1``, ``answer2`` and so on; right: the place of one, or no number."""
+    """Offer texts as ``answer1``, ``answer2`` and so on; `right` is the index of the right one."""
     offered = {f"{kind}{i}": text for i, text in enumerate(texts, start=1)}
     place = -1 if right in (None, "") else int(right)
     return _offering(asked, offered, list(offered)[place] if 0 <= place < len(offered) else None)
@@ -156,7 +161,7 @@ def _offering(asked: str, offered: Mapping[str, str], right: str | None) -> Prom
 
 
 def worked_out(example: Prompted) -> Prompted:
-    """Let the choices of an example be stated alone: what is worked out before one gives it away."""
+    """State the choices without an explanation, which would give the right one away."""
     if not example.choices:
         return example
     return dataclasses.replace(example, completions=tuple(map(_stated, example.choices)))
@@ -214,14 +219,14 @@ ARITHMETIC: Mapping[str, ReasoningSet] = {
 
 MIXTURES: Mapping[str, Mixture] = {
     "commonsense": Mixture(
-        "eight sets of questions with choices; one alone is commonsense/arc-easy, for example",
+        "eight sets of questions with choices; a single set is, for example, commonsense/arc-easy",
         COMMONSENSE,
         ("commonsense_170k.json", "commonsense_15k.json"),
         170_420,
         (256, 112),
     ),
     "arithmetic": Mixture(
-        "seven sets of word problems; one alone is arithmetic/gsm8k, for example",
+        "seven sets of word problems; a single set is, for example, arithmetic/gsm8k",
         ARITHMETIC,
         ("math_10k.json", "math_7k.json", "math_14k.json", "math_50k.json", "math_data.json"),
         9_919,

@@ -1,12 +1,13 @@
-"""How what a model writes, or how likely it finds something, becomes a score.
+"""Scores of language models, from generated text or from likelihoods.
 
-A task's evaluation says what the outputs are:
+A task's evaluation determines its outputs:
 
-- ``choices``: shape (n, choices, 2), the log-likelihood of each choice in nats, and the same for a
-  character of it; `ABSENT` where an example has fewer choices. Labels are numbers of choices.
-- ``generation``: shape (n, 2), whether the answer is right, and whether one was found at all.
-  For free text there are more columns, counts of which scores are made: see `whichpeft.metrics.text`.
-- ``likelihood``: shape (n, 2), the log-likelihood of the completion in nats, and its tokens.
+- ``choices``: shape (n, choices, 2), the log-likelihood of each choice in nats, in total and per
+  character; `ABSENT` for missing choices. Labels are numbers of choices.
+- ``generation``: shape (n, 2), whether the answer is right, and whether an answer was found at all.
+  Free text has more columns with the counts that scores are computed from: see
+  `whichpeft.metrics.text`.
+- ``likelihood``: shape (n, 2), the log-likelihood of the completion in nats, and its number of tokens.
 """
 
 from __future__ import annotations
@@ -24,22 +25,22 @@ ABSENT = float(np.finfo(np.float32).min)
 
 
 def acc(labels: Array, outputs: Array) -> float:
-    """Share of examples whose likeliest choice is right (as lm-evaluation-harness's ``acc``)."""
+    """Share of examples whose likeliest choice is right, like ``acc`` in lm-evaluation-harness."""
     return float(np.mean(np.argmax(outputs[:, :, 0], axis=1) == labels))
 
 
 def acc_norm(labels: Array, outputs: Array) -> float:
-    """The same, by the likelihood for each character (as lm-evaluation-harness's ``acc_norm``)."""
+    """The same by likelihood per character, like ``acc_norm`` in lm-evaluation-harness."""
     return float(np.mean(np.argmax(outputs[:, :, 1], axis=1) == labels))
 
 
 def exact_match(labels: Array, outputs: Array) -> float:
-    """Share of examples whose answer, read from what was written, is right."""
+    """Share of examples with the right answer in the generated text."""
     return float(np.mean(outputs[:, 0]))
 
 
 def parsed(labels: Array, outputs: Array) -> float:
-    """Share of examples in whose text an answer was found, right or wrong."""
+    """Share of examples with any answer in the generated text, right or wrong."""
     return float(np.mean(outputs[:, 1]))
 
 
@@ -59,7 +60,7 @@ def rouge_l(labels: Array, outputs: Array) -> float:
 
 
 def log_likelihood(labels: Array, outputs: Array) -> float:
-    """Mean log-likelihood of a token in nats; the perplexity is the exponential of its negative."""
+    """Mean log-likelihood per token in nats; the perplexity is the exponential of its negative."""
     return float(np.sum(outputs[:, 0], dtype=np.float64) / np.sum(outputs[:, 1]))
 
 
@@ -74,14 +75,14 @@ _METRICS: tuple[tuple[Evaluation, tuple[Metric, ...]], ...] = (
     ("generation", (*TEXT_METRICS, EXACT_MATCH, PARSED)),
     ("likelihood", (LOG_LIKELIHOOD,)),
 )
-# `parsed` accompanies a score and is none: whoever writes any number gets all of it.
+# `parsed` accompanies a score, but is not one itself: any generated number would count.
 _SCORES = ("acc", "acc_norm", "exact_match", "bleu", "chrf", "rouge_l", "log_likelihood")
 
 
 def metrics_by(name: str) -> tuple[Evaluation, tuple[Metric, ...]]:
-    """Return how a task scored by this metric is evaluated, and its metrics, that one first.
+    """Return the evaluation that a metric requires, and the metrics to record, this one first.
 
-    Raises DataError where there is none of that name.
+    Raises DataError if no metric has this name.
     """
     for evaluation, metrics in _METRICS:
         for metric in metrics:

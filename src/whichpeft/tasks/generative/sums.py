@@ -1,8 +1,8 @@
-"""The embedded task for language models: word problems that add or take away.
+"""The bundled task for language models: word problems that add or subtract.
 
-Their words and numbers are those of the texts that ``tiny-llama`` is pretrained on, which ask in other
-words and answer in words ("seven") after ``Answer:``. What is learnt here is what these questions want,
-and that the answer is a figure.
+They use the words and numbers of the texts that ``tiny-llama`` is pretrained on. Those texts ask
+differently and answer in words ("seven") after ``Answer:``. Training on this task teaches what these
+questions ask, and that the answer is written in figures.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _AWAY = (
 
 
 def sums() -> GenerativeTask:
-    """Make the task ``sums``: no question is in two splits."""
+    """Build the task ``sums``. No question is in two splits."""
     drawn = random.Random(SEED)
     found: dict[str, Prompted] = {}
     while len(found) < sum(SIZES.values()):

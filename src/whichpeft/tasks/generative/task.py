@@ -1,4 +1,4 @@
-"""Tasks for language models: trained on completions, evaluated by likelihood or by what is written."""
+"""Tasks for language models: trained on completions, evaluated by likelihood or by generated text."""
 
 from __future__ import annotations
 
@@ -26,29 +26,33 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class GenerativeTask:
-    """Prompts with completions.
-
-    evaluation: what of a model is scored; see `scoring`. groups: names of the sets of a mixture, one
-    empty name where it is none. chance: the score of the most frequent answer of training; None where no
-    answer is the same twice. held_out: texts of the kind that the backbone was pretrained on, on which
-    it shows what an adapted one has forgotten. usual_lengths: tokens of the longest example and of a
-    batch on average, for plans where no tokenizer tells; None where nothing is known.
-    """
+    """Prompts with completions."""
 
     name: str
+    """Name in reports and records."""
     fingerprint: str
+    """Hash of all examples and the metric."""
     metrics: tuple[Metric, ...]
+    """Metrics to record; the first one is the score."""
     evaluation: Evaluation
+    """What is scored; see `whichpeft.tasks.generative.scoring`."""
     chance: float | None
+    """Score of the most frequent training answer; None for likelihoods, which have no chance level."""
     counts: Mapping[str, int]
+    """Number of examples per split."""
     groups: tuple[str, ...] = ("",)
+    """Names of the sets of a mixture; a single empty name for other tasks."""
     notes: tuple[str, ...] = ()
+    """What a user should know about how the data were read, one line per fact."""
     usual_lengths: tuple[int, int] | None = None
+    """Tokens of the longest example, and of a batch on average, for plans without a tokenizer."""
     splits: Mapping[str, tuple[Prompted, ...]] = field(default_factory=dict, repr=False)
+    """The examples; empty after `without_examples`."""
     held_out: tuple[str, ...] = field(default=(), repr=False)
+    """Texts of the kind that the backbone was pretrained on, to measure what an adapter forgets."""
 
     problem = "generation"
-    chat = True  # within the tokenizer's chat template, where it has one
+    chat = True  # use the tokenizer's chat template, if it has one
     task_type = "CAUSAL_LM"
 
     def without_examples(self) -> GenerativeTask:
@@ -57,13 +61,13 @@ class GenerativeTask:
     def encode(self, backbone: Backbone, *, max_train: int | None) -> Mapping[str, Examples]:
         """Tokenise the splits with the backbone's own tokenizer.
 
-        Raises BackboneError where the backbone is no causal language model.
+        Raises BackboneError if the backbone is not a causal language model.
         """
         from whichpeft.tasks.generative.causal_lm import check_causal_lm
         from whichpeft.tasks.generative.encoding import PromptEncoder
 
         if not self.splits:
-            raise DataError(f"task {self.name!r}: its examples were taken out; load it again")
+            raise DataError(f"task {self.name!r}: its examples were removed; load the task again")
         check_causal_lm(backbone)
         encoder = PromptEncoder(backbone, chat=self.chat)
         train = self.splits["train"]
@@ -102,7 +106,7 @@ class GenerativeTask:
     def dummy_batch(self, backbone: Backbone, size: int, length: int) -> Batch:
         import torch
 
-        # Every token is learnt: a completion may be nearly all of an example, and that takes the most.
+        # Every token counts in the loss: this takes the most memory, and a completion may be that long.
         tokens = torch.ones((size, length), dtype=torch.int64)
         return {"input_ids": tokens, "labels": tokens}
 
@@ -117,7 +121,7 @@ class GenerativeTask:
         return PackedExamples.of(examples)
 
     def head_parameters(self, model: torch.nn.Module) -> set[str]:
-        """There is no new head: a language model brings its own, which counts as the backbone's."""
+        """Return an empty set: the head of a language model belongs to the backbone."""
         return set()
 
     def loss(self, model: torch.nn.Module, batch: Batch) -> torch.Tensor:
@@ -127,7 +131,7 @@ class GenerativeTask:
         return completion_loss(model, batch)
 
     def outputs(self, model: torch.nn.Module, batch: Batch) -> torch.Tensor:
-        """Return likelihoods as `scoring` says, or the tokens that were written."""
+        """Return likelihoods as described in `scoring`, or the generated tokens."""
         from whichpeft.tasks.generative import model_outputs
 
         if "generated" in batch:
@@ -137,14 +141,15 @@ class GenerativeTask:
         )(model, batch)
 
     def constant_baseline(self, count: int) -> None:
-        """There is no constant prediction: a model that was not trained answers as it can."""
+        """Return None: an untrained language model is evaluated instead of a constant prediction."""
 
     def predictions(
         self, outputs: Array, examples: GenerativeExamples, backbone: Backbone | None
     ) -> Mapping[str, Array]:
-        """Return the outputs of a split in the form that metrics read, and what is kept beside them.
+        """Return the outputs of a split in the form that metrics read, and what is stored with them.
 
-        groups: of a mixture, the set that each example is from. answers: what was written, if it was.
+        ``groups`` is the set that each example of a mixture comes from; ``answers`` is the generated
+        text, if any.
         """
         found: dict[str, Array] = {"outputs": outputs}
         if examples.evaluation == "generation":
@@ -160,7 +165,7 @@ class GenerativeTask:
         return found
 
     def _marks(self, texts: Sequence[str], examples: GenerativeExamples) -> Array:
-        """Mark each text as `scoring` says."""
+        """Mark each text as described in `scoring`."""
         right, options = examples.right.tolist(), examples.options.tolist()
         if self.metrics[0] in TEXT_METRICS:
             from whichpeft.tasks.generative.free_text import text_counts
@@ -171,7 +176,7 @@ class GenerativeTask:
 
 
 def _marked(text: str, right: str, options: str) -> tuple[bool, bool]:
-    """Return whether the answer that a text gives is right, and whether it gives one."""
+    """Return whether the answer in a text is right, and whether there is an answer."""
     if options:
         choice = find_choice(text, options.split("\n"))
         return choice == right, choice is not None
