@@ -55,7 +55,7 @@ def test_the_same_study_twice_has_not_changed():
         assert (method.difference, method.low, method.high) == (0, 0, 0)
         assert method.verdict == "equivalent"
         assert method.cost_difference is None
-    assert "every verdict is the same" in printed(two)
+    assert "no verdict changed" in printed(two)
 
 
 def test_same_seeds_and_examples_are_paired_over_both():
@@ -81,7 +81,7 @@ def test_same_seeds_and_examples_are_paired_over_both():
         ("training examples at most", "2000", "none"),
     ]
     shown = " ".join(printed(two).split())
-    assert "1 of 2 verdicts is another one in the second (lora:r=8 worse → undecided)." in shown
+    assert "1 of 2 verdicts changed (lora:r=8 worse → undecided)." in shown
 
 
 def test_without_predictions_seeds_alone_are_paired():
@@ -160,7 +160,7 @@ def test_other_versions_and_hyperparameters_are_told():
         "version of peft: 0.21.0 in the first, 0.22.0 in the second"
     ]
     assert two.methods[0].hyperparameters_differ == ("learning_rate",)
-    assert "other hyperparameters (learning_rate): full" in printed(two)
+    assert "different hyperparameters (learning_rate): full" in printed(two)
 
 
 def test_every_format_holds_both_studies():
@@ -187,4 +187,4 @@ def test_every_format_holds_both_studies():
     assert "https:" not in page
     narrow = printed(two, width=60)
     assert max(map(len, narrow.splitlines())) <= 60
-    assert "not shown, for want of width" in narrow
+    assert "hidden because the terminal is too narrow" in narrow

@@ -1,4 +1,4 @@
-"""A real browser for the tests of the page: Chromium, as the machine has it."""
+"""A real browser for the tests of the page: the machine's Chromium."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ FLAGS = (
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Any]:
-    """A browser; the test skips with the reason where there is none."""
+    """Return a browser; skip the test with the reason if there is none."""
     if CHROMIUM is None:
-        pytest.skip("no chromium here to open the page with")
+        pytest.skip("chromium is not installed")
     playwright = pytest.importorskip(
-        "playwright.sync_api", reason="playwright, of the dev extra, is not installed"
+        "playwright.sync_api", reason="playwright (dev extra) is not installed"
     )
     with playwright.sync_playwright() as found:
         started = found.chromium.launch(executable_path=CHROMIUM, args=FLAGS.split())
@@ -39,7 +39,7 @@ def browser() -> Iterator[Any]:
 
 @pytest.fixture
 def open_page(browser: Any) -> Iterator[Callable[..., Opened]]:
-    """Opens a page from a file, with the options of a context of Playwright's."""
+    """Return a function that opens a page from a file, with the options of a Playwright context."""
     contexts = []
 
     def opening(path: Path, **options: Any) -> Opened:
@@ -53,30 +53,30 @@ def open_page(browser: Any) -> Iterator[Callable[..., Opened]]:
 
 
 class Opened:
-    """A page that was opened from a file: what it asked for, what it complained of, and the page."""
+    """A page opened from a file, with its requests and its console errors."""
 
     def __init__(self, browser: Any, path: Path, **context: Any) -> None:
-        self.asked: list[str] = []
-        self.complaints: list[str] = []
+        self.requests: list[str] = []
+        self.errors: list[str] = []
         size = {"width": 1200, "height": 900}
         self.context = browser.new_context(**{"viewport": size, "reduced_motion": "reduce"} | context)
         self.page = self.context.new_page()
-        self.page.on("request", lambda request: self.asked.append(request.url))
+        self.page.on("request", lambda request: self.requests.append(request.url))
         self.page.on("console", self._hear)
-        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
         self.page.goto(path.as_uri())
 
     def _hear(self, message: Any) -> None:
         if message.type in ("error", "warning"):
-            self.complaints.append(message.text)
+            self.errors.append(message.text)
 
     def drawn(self) -> int:
-        """Wait until every figure that is shown is drawn; return how many are."""
+        """Wait until every visible figure is drawn; return their number."""
         self.page.wait_for_function("document.documentElement.dataset.drawn", timeout=120_000)
         return int(self.page.evaluate("document.documentElement.dataset.drawn"))
 
     def marks(self) -> dict[str, int]:
-        """Return how many marks each figure that is shown has, by the id of its place."""
+        """Return the number of marks of each visible figure, by the id of its element."""
         found: dict[str, int] = self.page.evaluate(
             """() => Object.fromEntries([...document.querySelectorAll("figure:not([hidden]) .chart")]
                 .map((place) => [place.id, place.querySelectorAll(
@@ -85,5 +85,5 @@ class Opened:
         return found
 
     def shown(self, table: str) -> list[str]:
-        """Return the methods of a table's rows that are shown, from the top down."""
+        """Return the methods in the visible rows of a table, from top to bottom."""
         return list(self.page.locator(f"#{table} tbody tr:visible th").all_inner_texts())

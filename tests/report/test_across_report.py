@@ -1,4 +1,4 @@
-"""Several tasks at once, in the terminal, on the page and in a figure."""
+"""Several tasks together: on the terminal, on the page and in figures."""
 
 from __future__ import annotations
 
@@ -34,25 +34,30 @@ def printed(report, width):
     return " ".join(console.file.getvalue().split())
 
 
-def test_the_terminal_ranks_methods_beneath_the_tables():
+def test_the_terminal_ranks_methods_below_the_tables():
     report = made_report(5)
     text = printed(report, 160)
-    told = text.split("minilm over 5 tasks")[1]
-    assert told.index("full") < told.index("lora:r=8") < told.index("bitfit") < told.index("head")
-    assert "task-4" in told
-    assert "the order is more than chance (Friedman's test, p = 0.0018)" in told
-    assert "more than 2.1 apart differ" in told
+    ranking = text.split("minilm over 5 tasks")[1]
+    assert (
+        ranking.index("full")
+        < ranking.index("lora:r=8")
+        < ranking.index("bitfit")
+        < ranking.index("head")
+    )
+    assert "task-4" in ranking
+    assert "the order of the methods is more than chance (Friedman test, p = 0.0018)" in ranking
+    assert "differ by more than 2.1 differ significantly" in ranking
     narrow = printed(report, 90).split("minilm over 5 tasks")[1].split("minilm on task-0")[0]
     assert "task-4" not in narrow
 
 
-def test_one_task_is_not_put_together():
+def test_one_task_has_no_ranking():
     report = made_report(1)
     assert report.across == []
     assert "over" not in printed(report, 160).split("paired by seed")[-1]
 
 
-def test_two_tasks_are_ranked_and_not_tested():
+def test_two_tasks_are_ranked_without_a_test():
     text = printed(made_report(2), 160)
     assert "not tested: 2 tasks cannot tell an order from chance" in text
 
@@ -63,7 +68,7 @@ def test_the_same_records_give_the_same_probabilities():
 
 @pytest.mark.parametrize("size", [PRINT, *SCREEN])
 @pytest.mark.parametrize("tasks", [2, 5])
-def test_the_figure_is_drawn_at_every_size(size, tasks):
+def test_the_figures_are_drawn_at_every_size(size, tasks):
     (across,) = made_report(tasks).across
     for figure in across_figures(across, size).values():
         assert figure.chart.to_dict(validate=True)
@@ -79,7 +84,7 @@ def test_bars_join_methods_that_do_not_differ():
     assert "Bars at the right" in figure.caption
 
 
-def test_the_page_holds_it_before_the_comparisons(tmp_path):
+def test_the_page_shows_the_ranking_before_the_comparisons(tmp_path):
     made_report(2, methods=("full", "<b>x")).write_html(tmp_path / "report.html")
     page = (tmp_path / "report.html").read_text()
     heading = '{}-heading">minilm {}</h2>'
@@ -90,8 +95,8 @@ def test_the_page_holds_it_before_the_comparisons(tmp_path):
     assert "<b>x" not in page
 
 
-def test_the_figure_has_files_of_its_own(tmp_path, monkeypatch):
-    monkeypatch.setattr("whichpeft.report.figure_set.figures", lambda comparison, size, beside: {})
+def test_the_figures_have_their_own_files(tmp_path, monkeypatch):
+    monkeypatch.setattr("whichpeft.report.figure_set.figures", lambda comparison, size, published: {})
     written = made_report(3).write_figures(tmp_path)
     assert {path.name for path in written} == {
         f"minilm-all-tasks-{name}.{suffix}"

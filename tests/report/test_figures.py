@@ -53,7 +53,7 @@ def _values(spec):
             yield from _values(value)
 
 
-def test_files_are_what_they_say(report, tmp_path):
+def test_files_have_the_format_of_their_suffix(report, tmp_path):
     written = report.write_figures(tmp_path)
     stems = {
         *("frontier", "frontier-trainable", "frontier-memory", "frontier-adapter-size", "gaps"),
@@ -71,27 +71,27 @@ def test_files_are_what_they_say(report, tmp_path):
             assert path.read_bytes().startswith(MAGIC[path.suffix])
 
 
-def test_share_leaves_out_what_has_no_place_and_says_so(report):
+def test_share_lists_the_methods_it_cannot_draw(report):
     figure = figures(report.comparisons[0], PRINT)["score-against-share"]
     assert names_drawn(figure.chart) == {"lora:r=8", "bitfit"}
-    assert "Trains nothing, so has no place here: zero-shot 50.0." in figure.caption
-    assert "no measurement: ia3" in figure.caption
+    assert "Not drawn, because they train nothing: zero-shot 50.0." in figure.caption
+    assert "because not measured: ia3" in figure.caption
     assert "full 82.0" in str(figure.chart.to_dict())
 
 
-def test_time_draws_what_has_a_time(report):
+def test_time_draws_the_methods_with_a_time(report):
     figure = figures(report.comparisons[0], PRINT)["score-against-time"]
     assert names_drawn(figure.chart) == {"full", "lora:r=8"}
-    assert "no measurement: bitfit 70.0, ia3" in figure.caption
+    assert "because not measured: bitfit 70.0, ia3" in figure.caption
 
 
-def test_frontier_says_how_likely_each_place_is(report):
+def test_frontier_shows_each_methods_probability(report):
     figure = figures(report.comparisons[0], PRINT)["frontier"]
     assert names_drawn(figure.chart) == {"full", "lora:r=8"}
-    assert "not completed or without a comparable training time: bitfit, ia3." in figure.caption
-    assert "costs nothing: zero-shot." in figure.caption
+    assert "because incomplete or without a comparable training time: bitfit, ia3." in figure.caption
+    assert "because they cost nothing: zero-shot." in figure.caption
     drawn = {v["name"]: v for data in _values(figure.chart.to_dict()) for v in data if "name" in v}
-    # The cheapest of all is surely on it; full takes longer and is better with two chances in three.
+    # The cheapest is certainly on it; full takes longer and is better with a probability of two thirds.
     assert drawn["lora:r=8"]["label"] == "lora:r=8 > 99 %"
     assert 60 < int(drawn["full"]["label"].removeprefix("full ").removesuffix(" %")) < 90
     assert drawn["full"]["opacity"] < drawn["lora:r=8"]["opacity"]
@@ -108,7 +108,7 @@ def test_frontier_of_one_seed_gives_no_probability():
     assert "probability" not in figure.caption
 
 
-def test_efficiency_keeps_every_method_in_the_studys_order(report):
+def test_efficiency_keeps_the_order_of_the_study(report):
     spec = figures(report.comparisons[0], PRINT)["efficiency"].chart.to_dict()
     panels = [layer["layer"][0] for layer in spec["hconcat"]]
     assert [panel["encoding"]["x"]["title"] for panel in panels] == [
@@ -139,7 +139,7 @@ def test_one_method_renders(tmp_path):
     }  # fmt: skip
 
 
-def test_several_tasks_have_files_of_their_own(tmp_path):
+def test_each_task_has_its_own_files(tmp_path):
     study = builders.study(["full"], seeds=[0], task=None, tasks=["a", "../b"])
     records = [builders.final("full", 0, 0.5, task=task) for task in ("a", "b")]
     written = Report(study, records).write_figures(tmp_path)
@@ -154,7 +154,7 @@ def test_slugs_are_safe_and_distinct():
     assert slugs(["../../etc", "../../ETC", "///"]) == ["etc", "etc-2", "figure"]
 
 
-def test_a_family_has_one_colour_and_usual_methods_keep_theirs():
+def test_a_family_has_the_same_colour_in_every_report():
     chosen = colours(["lora:r=8", "lora:r=16", "lora+bitfit", "bitfit", "x", "y"])
     assert chosen["lora:r=8"] == chosen["lora:r=16"] == chosen["lora+bitfit"]
     assert len(set(chosen.values())) == 4
@@ -162,11 +162,11 @@ def test_a_family_has_one_colour_and_usual_methods_keep_theirs():
     assert set(colours([f"m{i}" for i in range(30)]).values()) == set(PALETTE[:-2])
 
 
-def test_kin_share_a_colour_and_differ_in_shape_and_dash():
+def test_a_familys_methods_differ_in_shape_and_dash():
     found = looks(["lora:r=8", "vera", "dora", "bitfit", "prefix", "prompt", "my-own"])
-    kin = [found[method] for method in ("lora:r=8", "vera", "dora")]
-    assert len({look.colour for look in kin}) == 1
-    assert len({look.shape for look in kin}) == len({look.dash for look in kin}) == 3
+    family = [found[method] for method in ("lora:r=8", "vera", "dora")]
+    assert len({look.colour for look in family}) == 1
+    assert len({look.shape for look in family}) == len({look.dash for look in family}) == 3
     assert found["prefix"].colour == found["prompt"].colour
     assert len({look.colour for look in found.values()}) == 4
     assert found["my-own"].colour == looks(["my-own"])["my-own"].colour
@@ -192,7 +192,7 @@ def test_log_axis_always_has_ticks(bounds):
 
 
 @pytest.mark.parametrize("largest", [0.07, 1, 42, 64, 99, 2e4])
-def test_legend_of_sizes_is_short_and_round(largest):
+def test_the_legend_of_sizes_has_few_round_values(largest):
     values = sizes_to_explain(largest, 1)
     assert 2 <= len(values) <= 4
     assert 0 < values[0] <= values[-1] <= largest

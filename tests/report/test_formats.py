@@ -50,7 +50,7 @@ def test_reads_a_run_folder(tmp_path):
     assert "max_train: 2000" in report.study_text
 
 
-def test_a_folder_without_study_is_refused(tmp_path):
+def test_a_folder_without_a_study_is_refused(tmp_path):
     with pytest.raises(FolderError, match=r"no study\.yaml"):
         Report.read(tmp_path)
 
@@ -79,7 +79,7 @@ def test_json_is_strict_and_unknown_is_null(report):
     assert rows[0]["hyperparameters"] == {"learning_rate": 0.001}
 
 
-def test_csv_reads_back(report):
+def test_csv_can_be_read_back(report):
     rows = list(csv.DictReader(io.StringIO(report.to_csv())))
     assert list(rows[0]) == list(KEYS)
     assert rows[2]["score_mean"] == ""
@@ -89,7 +89,7 @@ def test_csv_reads_back(report):
     assert frame["score_mean"].iloc[0] == pytest.approx(0.82)
 
 
-def test_markdown_keeps_its_columns_whatever_a_reason_says(report):
+def test_markdown_keeps_its_columns_with_any_reason(report):
     text = report.to_markdown()
     lines = [line for line in text.splitlines() if line.startswith("|")]
     assert len({line.replace("\\|", "").count("|") for line in lines}) == 1
@@ -109,7 +109,7 @@ def test_latex_is_escaped(report):
     assert {line.replace(r"\&", "").count("&") for line in body.splitlines()[1:] if line} == {11}
 
 
-def test_latex_needs_no_package_but_booktabs_for_unusual_names():
+def test_latex_with_unusual_names_needs_only_booktabs():
     name = 'a"b--c`d≥e~f^g'
     text = Report(builders.study([name], seeds=[0]), [builders.final(name, 0, 0.5)]).to_latex()
     escaped = r"a''b-{}-c\textasciigrave{}d$\geq$e\textasciitilde{}f\textasciicircum{}g &"
@@ -118,7 +118,7 @@ def test_latex_needs_no_package_but_booktabs_for_unusual_names():
 
 
 @pytest.mark.parametrize("width", [40, 60, 80, 100, 120, 160])
-def test_terminal_never_wraps_the_table(report, width):
+def test_the_terminal_never_wraps_the_table(report, width):
     text = printed(report, width)
     assert max(map(len, text.splitlines())) <= width
     row = next(line for line in text.splitlines() if line.startswith("lora:r=8 "))
@@ -126,25 +126,25 @@ def test_terminal_never_wraps_the_table(report, width):
     assert "\x1b" not in text
 
 
-def test_terminal_shows_more_where_there_is_room(report):
+def test_a_wide_terminal_shows_more_columns(report):
     wide, narrow = printed(report, 160), printed(report, 60)
     assert all(title in wide for title in ("step ms", "peak memory", "adapter", "status"))
-    assert "not shown" not in wide
-    assert "not shown, for want of width" in narrow
+    assert "hidden because" not in wide
+    assert "hidden because the terminal is too narrow" in narrow
     assert "minilm on glue/sst2: accuracy, chance 50.0, seeds 0, 1, 2" in wide
-    assert "95 % over 3 seeds" in wide
+    assert "95 % intervals over 3 seeds" in wide
     assert "refused  oft: the block size does not divide 384" in wide
 
 
-def test_terminal_takes_brackets_in_a_method_as_text():
+def test_the_terminal_prints_brackets_in_a_method_name():
     method = "lora:target_modules=[q,v]"
     report = Report(builders.study([method], seeds=[0]), [builders.final(method, 0, 0.5)])
     text = printed(report, 120)
     assert method in text
-    assert "one seed: no interval can be given" in text
+    assert "no intervals, because there is one seed" in text
 
 
-def test_a_long_name_is_folded_and_leaves_room_for_the_measurements():
+def test_a_long_name_wraps_and_leaves_room_for_measurements():
     method = "series-adapter:bottleneck=256,target_modules=[up_proj,down_proj]"
     text = printed(Report(builders.study([method]), builders.whole(method, [0.7, 0.72, 0.74])), 100)
     assert max(map(len, text.splitlines())) <= 100
@@ -152,7 +152,7 @@ def test_a_long_name_is_folded_and_leaves_room_for_the_measurements():
     assert "no gap: the baseline full is not in the study" in " ".join(text.split())
 
 
-def test_nothing_on_record_still_prints():
+def test_a_report_without_records_still_prints():
     report = Report(builders.study(), [])
     assert "were not run yet" in printed(report, 100)
     assert len(report.table()) == 2

@@ -1,4 +1,4 @@
-"""The live page as its reader has it: it follows the run, and keeps what was chosen on it."""
+"""The live page in a browser: it follows the run and keeps the reader's selections."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ def store(tmp_path):
     return store
 
 
-def test_it_follows_the_run_and_asks_a_reader_who_has_chosen_something(store, browser):
-    complaints = []
+def test_the_live_page_follows_the_run_and_keeps_selections(store, browser):
+    errors = []
     with LivePage(store.folder) as live:
         page = browser.new_page()
-        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("pageerror", lambda error: errors.append(str(error)))
         page.goto(live.address)
         page.wait_for_function("document.documentElement.dataset.drawn", timeout=60_000)
         assert page.locator("figure .mark-symbol path").count() > 0
@@ -43,4 +43,4 @@ def test_it_follows_the_run_and_asks_a_reader_who_has_chosen_something(store, br
         button.click()
         page.get_by_role("cell", name="85.0").first.wait_for(timeout=20_000)
         page.close()
-    assert complaints == []
+    assert errors == []

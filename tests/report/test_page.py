@@ -1,4 +1,4 @@
-"""The page: complete, safe whatever the records say, and drawn without a network."""
+"""The page: complete, safe with any content of records, and drawn without a network."""
 
 from __future__ import annotations
 
@@ -60,9 +60,9 @@ def page(report, tmp_path):
     return path
 
 
-def test_page_says_it_all(page):
+def test_the_page_is_complete(page):
     text = " ".join(Elements(page.read_text()).text.split())
-    for said in (
+    for part in (
         "sst2-minilm",
         "4 methods on 3 seeds each",
         "3 epochs in batches of 16, at most 2,000 training examples",
@@ -79,10 +79,10 @@ def test_page_says_it_all(page):
         "Score against training time",
         "Efficiency in three views",
     ):
-        assert said in text, said
+        assert part in text, part
 
 
-def test_page_loads_nothing(page):
+def test_the_page_loads_nothing(page):
     elements = Elements(page.read_text())
     assert elements.open == []
     for tag, attributes in elements.found:
@@ -97,18 +97,18 @@ def test_page_loads_nothing(page):
     assert "default-src 'none'" in policy[0]["content"]
 
 
-def test_no_name_or_reason_can_inject(tmp_path):
+def test_no_name_or_reason_can_inject_markup(tmp_path):
     study = builders.study(["full", ATTACK], name=ATTACK, task=ATTACK, backbone=ATTACK, seeds=[0])
-    where = {"task": ATTACK, "backbone": ATTACK}
+    names = {"task": ATTACK, "backbone": ATTACK}
     attacked = replace(builders.SETTING, hardware={ATTACK: ATTACK}, versions={ATTACK: ATTACK})
     records = [
-        builders.final("full", 0, 0.5, metric=ATTACK, setting=attacked, **where),
-        builders.profile("full", **where),
-        builders.profile(ATTACK, hyperparameters={ATTACK: ATTACK}, **where),
+        builders.final("full", 0, 0.5, metric=ATTACK, setting=attacked, **names),
+        builders.profile("full", **names),
+        builders.profile(ATTACK, hyperparameters={ATTACK: ATTACK}, **names),
         builders.ended(
-            ATTACK, "failed", ATTACK, phase=ATTACK, hyperparameters={ATTACK: ATTACK}, **where
+            ATTACK, "failed", ATTACK, phase=ATTACK, hyperparameters={ATTACK: ATTACK}, **names
         ),
-        builders.final(ATTACK, 1, 0.4, hyperparameters={ATTACK: ATTACK}, **where),
+        builders.final(ATTACK, 1, 0.4, hyperparameters={ATTACK: ATTACK}, **names),
     ]
     report = Report(study, records)
     path = tmp_path / "report.html"
@@ -122,14 +122,14 @@ def test_no_name_or_reason_can_inject(tmp_path):
     assert not [tag for tag, _ in fragment.found if tag in ("script", "img")]
 
 
-def test_notebook_fragment_holds_the_table_alone(report):
+def test_the_notebook_fragment_is_the_table_alone(report):
     fragment = report._repr_html_()
     assert "<table>" in fragment
     assert "<script" not in fragment
     assert "81.0 ± 5.0" in fragment
 
 
-def test_nothing_on_record_still_gives_a_page(tmp_path):
+def test_a_report_without_records_still_has_a_page(tmp_path):
     Report(builders.study(), []).write_html(tmp_path / "deep" / "report.html")
     assert "no method has both" in (tmp_path / "deep" / "report.html").read_text()
 
@@ -143,7 +143,7 @@ def test_importing_reports_loads_neither_torch_nor_altair():
     assert done.stdout.strip() == "[]"
 
 
-def test_the_page_shows_the_parts_of_a_step_and_leaves_out_what_nobody_measured(tmp_path):
+def test_the_page_omits_costs_that_were_not_measured(tmp_path):
     profile = builders.profile("full", adapter=builders.BASE)
     more = builders.measurements({"forward_milliseconds": 30.0, "peak_share": 0.4}, "profile")
     profile = replace(profile, measurements=(*profile.measurements, *more))

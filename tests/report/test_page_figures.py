@@ -1,4 +1,4 @@
-"""What stands beside the figures of a page: their data as text, and which are views of one thing."""
+"""The figures of the page: their data as text, and their groups of views."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from whichpeft.report import Report
 from whichpeft.report.figure_set import figures
 from whichpeft.report.figures.figure import PRINT
-from whichpeft.report.page.figures import data_of, shown
+from whichpeft.report.page.figures import data_of, screen_figures
 
 from .. import builders
 
@@ -24,7 +24,7 @@ def comparison():
     return Report(builders.study(["full", "lora:r=8"]), records).comparisons[0]
 
 
-def test_data_say_what_the_marks_say(comparison):
+def test_data_match_the_marks(comparison):
     drawn = figures(comparison, PRINT)
     (data,) = data_of(drawn["score-against-time"].chart.to_dict())
     assert data.titles == ("method", "score", "trainable", "train time")
@@ -32,7 +32,7 @@ def test_data_say_what_the_marks_say(comparison):
     assert data.rows[1][1:] == ("81.0 [76.0, 86.0]", "0.050 %", "30 s")
 
 
-def test_panels_about_the_same_methods_become_one_table(comparison):
+def test_panels_of_the_same_methods_become_one_table(comparison):
     (data,) = data_of(figures(comparison, PRINT)["efficiency"].chart.to_dict())
     assert data.titles == (
         "method", "parameter efficiency, %", "normalised score, %", "time efficiency, %",
@@ -40,7 +40,7 @@ def test_panels_about_the_same_methods_become_one_table(comparison):
     assert data.rows[0] == ("full", "0.0", "100.0", "0.0")
 
 
-def test_every_trial_of_a_search_is_there_with_its_method(comparison):
+def test_data_include_every_trial_of_a_search(comparison):
     (data,) = data_of(figures(comparison, PRINT)["sensitivity"].chart.to_dict())
     assert data.titles[:3] == ("method", "trial", "score")
     assert [row[:3] for row in data.rows] == [
@@ -53,7 +53,7 @@ def test_every_figure_has_data(comparison):
         assert data_of(figure.chart.to_dict()), name
 
 
-def test_figures_of_one_group_stand_together_where_the_first_of_them_stood(comparison):
+def test_views_of_a_group_take_the_place_of_the_first(comparison):
     def draw(size):
         kept = ("score-against-share", "score-against-time", "frontier", "efficiency")
         drawn = figures(comparison, size)
@@ -62,7 +62,7 @@ def test_figures_of_one_group_stand_together_where_the_first_of_them_stood(compa
             found[name] = replace(found[name], group="frontier", label=name)
         return found
 
-    found = shown(draw, "0")["figures"]
+    found = screen_figures(draw, "0")["figures"]
     assert [len(one.views) for one in found] == [2, 1, 1]
     assert [view.label for view in found[0].views] == ["score-against-share", "frontier"]
     ids = [view.id for one in found for view in one.views]

@@ -1,4 +1,4 @@
-"""The page as a reader has it: drawn, sorted, filtered, chosen from, on paper, without a mouse."""
+"""The page in a browser: drawn, sorted, filtered, printed, and used with the keyboard alone."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ TIME = "Score against training time"
 
 @pytest.fixture(scope="module")
 def written(tmp_path_factory):
-    """A page on two tasks with a search, a failure, a refusal and a method with a name that attacks."""
+    """A page on two tasks with a search, a failure, a refusal and a method name that contains markup."""
     methods = ["full", "lora:r=8", "bitfit", "ia3", "prefix", ATTACK]
     study = builders.study(methods, task=None, tasks=["a", "b"])
     records = []
@@ -51,18 +51,18 @@ def opened(open_page, written):
     return open_page(written)
 
 
-def test_it_opens_from_a_file_asks_nobody_for_anything_and_draws_every_figure(opened, written):
+def test_the_page_draws_every_figure_without_requests(opened, written):
     # Six figures on a, four on b, ranks over both.
     assert opened.drawn() >= 11
     marks = opened.marks()
     assert len(marks) >= 11
     assert all(marks.values()), marks
-    assert opened.asked == [written.as_uri()]
-    assert opened.complaints == []
+    assert opened.requests == [written.as_uri()]
+    assert opened.errors == []
     assert opened.page.evaluate("document.documentElement.scrollWidth") <= 1200
 
 
-def test_the_answer_is_the_first_thing_read(opened):
+def test_the_answer_comes_first(opened):
     assert opened.page.locator("main h2").first.inner_text() == "The answer"
     leads = opened.page.locator(".answer .lead").all_inner_texts()
     assert len(leads) == 3
@@ -70,13 +70,13 @@ def test_the_answer_is_the_first_thing_read(opened):
     assert all(lead.startswith("Use ") for lead in leads)
 
 
-def test_a_table_sorts_by_value_and_says_how(opened):
+def test_a_table_sorts_by_value_and_states_the_order(opened):
     page, header = opened.page, f"#{TABLE} thead th"
     study_order = opened.shown(TABLE)
     memory = page.locator(f"{header}:has-text('peak memory')")
     memory.get_by_role("button").click()
     assert memory.get_attribute("aria-sort") == "descending"
-    # 1.1 GB before 900 MB and 400 MB: by value, where text would put it last.
+    # 1.1 GB comes before 900 MB and 400 MB; sorted as text it would come last.
     known = [name for name in opened.shown(TABLE) if name in ("bitfit", "full", "lora:r=8", ATTACK)]
     assert known == ["bitfit", "full", "lora:r=8", ATTACK]
     assert set(opened.shown(TABLE)[-2:]) <= {"ia3", "prefix", "full (tuned)"}
@@ -112,7 +112,7 @@ def test_a_table_is_filtered_by_text_status_family_and_variant(opened):
     assert page.locator("#comparison-1-table .count").inner_text() == "6 of 6 rows shown."
 
 
-def test_a_reader_chooses_the_columns(opened):
+def test_columns_can_be_selected(opened):
     part = opened.page.locator(f"#{TABLE}")
     titles = part.locator("thead th:visible")
     before = titles.count()
@@ -143,7 +143,7 @@ def test_a_method_is_highlighted_in_figures_and_tables(opened):
     assert figure.locator(".mark-text.role-mark > text.dimmed").count() == names.count() - 1
     assert figure.locator(":is(.role-axis-label, .role-legend-label) .dimmed").count() == 0
     assert page.locator("#comparison-1 .dimmed").count() == 0
-    # Faint for its uncertainty, but not while it is looked for.
+    # Faint because it is uncertain, but not while highlighted.
     frontier = page.locator("#comparison-0 figure:visible").filter(has_text="Frontier").first
     lit = frontier.locator(".mark-symbol path.shone")
     assert lit.count() == 1
@@ -154,7 +154,7 @@ def test_a_method_is_highlighted_in_figures_and_tables(opened):
     assert page.locator(".shone").count() == 0
 
 
-def test_pointing_at_a_mark_says_what_it_is(opened):
+def test_a_mark_has_a_tooltip(opened):
     opened.drawn()
     figure = opened.page.locator("#comparison-0 figure").filter(has_text=TIME).first
     figure.locator("svg .mark-symbol path").first.hover()
@@ -163,11 +163,11 @@ def test_pointing_at_a_mark_says_what_it_is(opened):
     assert tip.locator("td.key").all_inner_texts() == ["method", "score", "trainable", "train time"]
 
 
-def test_views_of_one_thing_are_shown_one_at_a_time(tmp_path, open_page, monkeypatch):
+def test_views_of_a_group_are_shown_one_at_a_time(tmp_path, open_page, monkeypatch):
     drawn = page_module.figures
 
-    def grouped(comparison, size, beside):
-        """Return the figures with two of them as views of one thing, and one view with a bad name."""
+    def grouped(comparison, size, published):
+        """Return figures of which two are views of one group; the label of one contains markup."""
         kept = ("score-against-share", "frontier", "efficiency")
         every = drawn(comparison, size)
         found = {name: every[name] for name in kept}
@@ -195,12 +195,12 @@ def test_views_of_one_thing_are_shown_one_at_a_time(tmp_path, open_page, monkeyp
     assert opened.page.locator("#figure-0-0").is_hidden()
     opened.drawn()
     assert all(opened.marks().values())
-    assert opened.complaints == []
+    assert opened.errors == []
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1200, 390])
-def test_it_can_be_read_by_everybody(open_page, written, scheme, width):
+def test_the_page_is_accessible(open_page, written, scheme, width):
     axe = pytest.importorskip(
         "axe_playwright_python.sync_playwright",
         reason="axe-playwright-python, which brings axe-core, is not installed",
@@ -218,7 +218,7 @@ def test_it_can_be_read_by_everybody(open_page, written, scheme, width):
     assert all(b - a <= 1 for a, b in itertools.pairwise(levels))
 
 
-def test_the_keyboard_reaches_content_and_every_control(opened):
+def test_the_keyboard_reaches_every_control(opened):
     page = opened.page
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.textContent") == "Skip to the content"
@@ -237,7 +237,7 @@ def test_the_keyboard_reaches_content_and_every_control(opened):
     assert not [one for one in reached if one.endswith(" none")], reached
 
 
-def test_without_javascript_it_is_a_page_of_plain_tables(open_page, written):
+def test_without_javascript_the_page_has_plain_tables(open_page, written):
     opened = open_page(written, java_script_enabled=False)
     table = opened.page.locator(f"#{TABLE}")
     assert table.locator("thead th:visible").count() == table.locator("thead th").count() > 12
@@ -247,7 +247,7 @@ def test_without_javascript_it_is_a_page_of_plain_tables(open_page, written):
     assert opened.page.locator("#comparison-0 .data table").first.is_visible()
 
 
-def test_paper_shows_what_was_folded_and_no_controls(opened):
+def test_print_unfolds_sections_and_hides_controls(opened):
     opened.drawn()
     page = opened.page
     page.emulate_media(media="print", color_scheme="dark")
@@ -261,7 +261,7 @@ def test_paper_shows_what_was_folded_and_no_controls(opened):
     assert len(page.pdf(format="A4")) > 20_000
 
 
-def test_two_thousand_records_are_there_in_three_seconds(tmp_path, open_page):
+def test_two_thousand_records_open_in_three_seconds(tmp_path, open_page):
     methods = ["full", *(f"lora:r={rank}" for rank in range(1, 25))]
     study = builders.study(methods, task=None, tasks=["a", "b"], seeds=list(range(5)))
     records = []
@@ -287,4 +287,4 @@ def test_two_thousand_records_are_there_in_three_seconds(tmp_path, open_page):
     assert seconds < 3
     assert opened.drawn() >= 13
     assert all(opened.marks().values())
-    assert opened.complaints == []
+    assert opened.errors == []

@@ -14,7 +14,7 @@ from whichpeft.report import Report
 from .. import builders
 
 
-def test_rows_come_back_with_their_types(tmp_path):
+def test_rows_keep_their_types(tmp_path):
     records = [
         *builders.whole("full", [0.9, 0.91], adapter=builders.BASE),
         *builders.whole("lora:r=8", [0.8, 0.82]),
@@ -41,7 +41,7 @@ def test_rows_come_back_with_their_types(tmp_path):
     assert pq.read_schema(path).names == [*KEYS, "pscp_low", "pscp_high"]
 
 
-def test_a_report_without_scores_is_written_too(tmp_path):
+def test_a_report_without_scores_can_be_written(tmp_path):
     report = Report(builders.study(["full"]), [])
     report.write_parquet(tmp_path / "rows.parquet")
     assert len(pd.read_parquet(tmp_path / "rows.parquet")) == len(report.rows)

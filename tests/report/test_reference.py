@@ -153,7 +153,7 @@ def test_the_page_adds_pscp_and_published_results_on_request(own, tmp_path):
     assert f"<h3>{title}</h3>" in written
     assert "Protein Models" in written
     assert ">PSCP</th>" in written
-    assert "its constants are a choice made for large models" in written
+    assert "its constants were chosen for large models" in written
     own.write_html(path)
     assert title not in path.read_text(encoding="utf-8")
     assert ">PSCP</th>" not in path.read_text(encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Figures of gaps, learning, costs, sizes, backbones and tasks: what they draw and what they say."""
+"""Figures of gaps, learning, costs, sizes, backbones and tasks: drawings and captions."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def report():
     return Report(builders.study(["full", "lora:r=8", "bitfit", "ia3"]), records)
 
 
-def test_one_frontier_a_cost_that_was_measured(report):
+def test_each_measured_cost_has_a_frontier(report):
     found = figures(report.comparisons[0], PRINT)
     group = {name: figure.label for name, figure in found.items() if figure.group == "frontier"}
     assert group == {
@@ -55,7 +55,7 @@ def test_one_frontier_a_cost_that_was_measured(report):
     assert 0 < rows["full"]["frontier_probability"] < 1
 
 
-def test_gaps_are_in_order_with_their_verdicts_in_words(report):
+def test_gaps_are_sorted_and_show_their_verdicts(report):
     figure = drawn(report, "gaps")
     rows = {row["method"]: row for row in report.rows}
     marks = values(figure)
@@ -64,11 +64,11 @@ def test_gaps_are_in_order_with_their_verdicts_in_words(report):
         row = rows[mark["name"]]
         assert mark["gap"] == pytest.approx(100 * row["gap_mean"])
         assert mark["verdict"].startswith(row["verdict"])
-    assert "no gap: ia3" in figure.caption
-    assert "Shaded: within 2 points" in figure.caption
+    assert "because they have no gap: ia3" in figure.caption
+    assert "Shaded: the margin of 2 points" in figure.caption
 
 
-def test_a_gap_whose_interval_is_wider_than_all_gaps_ends_in_an_arrow():
+def test_a_very_wide_interval_ends_in_an_arrow():
     records = [*builders.whole("full", [0.9, 0.8]), *builders.whole("bitfit", [0.7, 0.9])]
     figure = drawn(Report(builders.study(["full", "bitfit"], seeds=2), records), "gaps")
     (mark,) = values(figure)
@@ -76,22 +76,22 @@ def test_a_gap_whose_interval_is_wider_than_all_gaps_ends_in_an_arrow():
     assert mark["beyond_right"]
     assert figure.rows[0]["gap_low_points"] < mark["low"] < mark["high"]
     assert mark["high"] < figure.rows[0]["gap_high_points"]
-    assert "An arrow" in figure.caption
+    assert "Arrow: " in figure.caption
 
 
-def test_without_a_baseline_the_figure_of_gaps_says_why_it_is_empty():
+def test_without_a_baseline_the_gap_figure_explains_why_it_is_empty():
     records = [*builders.whole("lora:r=8", [0.8, 0.8]), *builders.whole("bitfit", [0.7, 0.7])]
     report = Report(builders.study(["lora:r=8", "bitfit"], seeds=2), records)
     figure = drawn(report, "gaps")
-    assert figure.undrawn == "the baseline full is not in the study"
-    assert figure.undrawn in str(figure.chart.to_dict())
+    assert figure.empty_because == "the baseline full is not in the study"
+    assert figure.empty_because in str(figure.chart.to_dict())
     assert figure.rows == ()
     written = page(report)
     assert "Not drawn: Gap to full: the baseline full is not in the study." in written
     assert "<h3>Gap to full</h3>" not in written
 
 
-def test_the_page_of_a_study_without_a_score_has_no_empty_figures():
+def test_a_page_without_scores_has_no_empty_figures():
     written = page(
         Report(builders.study(["full", "bitfit"]), [builders.ended("full", "failed", "no memory")])
     )
@@ -99,7 +99,7 @@ def test_the_page_of_a_study_without_a_score_has_no_empty_figures():
     assert written.count("Not drawn: ") == 5
 
 
-def test_what_trains_nothing_does_not_press_the_other_gaps_together():
+def test_methods_that_train_nothing_do_not_compress_the_gaps():
     idle = [
         replace(record, measurements=tuple(m for m in record.measurements if "param" not in m.name))
         for record in (builders.final("zero-shot", seed, 0.5, adapter=0) for seed in range(2))
@@ -113,7 +113,7 @@ def test_what_trains_nothing_does_not_press_the_other_gaps_together():
     report = Report(builders.study(["full", "bitfit", "zero-shot"], seeds=2), records)
     figure = drawn(report, "gaps")
     assert [mark["name"] for mark in values(figure)] == ["bitfit"]
-    assert "Trains nothing, so not drawn: zero-shot -31.0 [" in figure.caption
+    assert "Not drawn, because they train nothing: zero-shot -31.0 [" in figure.caption
     alone = Report(
         builders.study(["full", "zero-shot"], seeds=2),
         [r for r in records if r.trial.method != "bitfit"],
@@ -121,7 +121,7 @@ def test_what_trains_nothing_does_not_press_the_other_gaps_together():
     assert [mark["name"] for mark in values(drawn(alone, "gaps"))] == ["zero-shot"]
 
 
-def test_learning_is_the_mean_of_the_seeds_up_to_where_the_first_ended():
+def test_learning_curves_average_seeds_until_the_first_one_ends():
     records = [r for m in ("full", "bitfit") for r in builders.whole(m, [0.8, 0.9, 0.7])]
     ends = {0: 3, 1: 4, 2: 4}
     curves = {
@@ -148,7 +148,7 @@ def test_learning_is_the_mean_of_the_seeds_up_to_where_the_first_ended():
     assert "learning" not in figures(Report(report.study, records).comparisons[0], PRINT)
 
 
-def test_a_step_is_stacked_by_phase_and_memory_told_by_peak():
+def test_step_time_is_stacked_by_phase_and_memory_shown_by_peak():
     base = builders.profile("full", memory=4e8)
     timed = replace(
         base,
@@ -167,7 +167,7 @@ def test_a_step_is_stacked_by_phase_and_memory_told_by_peak():
     assert figure.group == memory.group
 
 
-def test_sizes_of_one_method_are_a_line_and_one_size_is_none(report):
+def test_a_size_sweep_needs_two_sizes_of_a_method(report):
     assert "size-sweep" not in figures(report.comparisons[0], PRINT)
     sizes = {4: 0.70, 8: 0.78, 64: 0.79}
     records = builders.whole("full", [0.9, 0.9])
@@ -180,11 +180,11 @@ def test_sizes_of_one_method_are_a_line_and_one_size_is_none(report):
         (4, 4000), (8, 8000), (64, 64000)
     ]  # fmt: skip
     assert [row["score_points"] for row in figure.rows] == pytest.approx([70, 78, 79])
-    assert "lora from r=8 on" in figure.caption
+    assert "observed score: lora r=8." in figure.caption
     assert [v["label"] for v in values(figure)] == ["4", "8", "lora r=64"]
 
 
-def test_the_gap_by_the_size_of_the_backbone():
+def test_the_gap_is_drawn_by_backbone_size():
     counts = {"small": 1_000_000, "large": 50_000_000, "middle": 9_000_000}
     gaps = {"small": 0.10, "middle": 0.04, "large": 0.01}
     records = []
@@ -201,7 +201,7 @@ def test_the_gap_by_the_size_of_the_backbone():
     (over,) = report.backbones
     assert over.backbones == (("small", 1_000_000), ("middle", 9_000_000), ("large", 50_000_000))
     assert over.methods == ["lora:r=8"]
-    # Names of backbones of like size stand above each other.
+    # Names of backbones of similar size are placed above each other.
     alike = replace(
         over,
         backbones=(("bert-base", 110_000_000), ("roberta-base", 125_000_000), ("large", 400_000_000)),
@@ -224,7 +224,7 @@ def test_the_gap_by_the_size_of_the_backbone():
 
 
 @pytest.mark.parametrize("with_baseline", [True, False])
-def test_the_heat_map_holds_every_score_and_its_gap(with_baseline):
+def test_the_heat_map_has_every_score_and_gap(with_baseline):
     names = ("full" if with_baseline else "head", "bitfit")
     records = [
         builders.final(method, 0, score, task=task)
@@ -255,7 +255,7 @@ def test_names_stay_text_in_every_drawing(size, tmp_path):
             assert bad in {row["method"] for row in csv.DictReader(file)}
 
 
-def test_the_data_beside_a_figure_are_its_rows(report, tmp_path):
+def test_the_data_file_of_a_figure_has_its_rows(report, tmp_path):
     figure = drawn(report, "frontier")
     written = save(figure, tmp_path, "frontier")
     with next(path for path in written if path.suffix == ".csv").open(newline="") as file:

@@ -1,4 +1,4 @@
-"""The figures of searches: lines with names that stay apart, and every trial with how it ended."""
+"""The figures of searches: lines with separate names, and every trial with its status."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .. import builders
 
 
 def searched(method, scores, **statuses):
-    """Return tuning records; `statuses` says how trials ended that did not complete: t3="stopped"."""
+    """Return tuning records; `statuses` has the status of trials that did not complete: t3="stopped"."""
     return [
         builders.ended(
             method, "failed", "no", purpose="tune", number=n,
@@ -49,26 +49,26 @@ def values(figure):
     return figure.chart.to_dict(validate=True)["data"]["values"]
 
 
-def test_there_are_none_where_nothing_was_tuned():
+def test_an_untuned_study_has_no_tuning_figures():
     untuned = Report(builders.study(["full"]), builders.whole("full", [0.8, 0.8, 0.8]))
     assert not {"tuning", "sensitivity"} & set(figures(untuned.comparisons[0], PRINT))
 
 
 @pytest.mark.parametrize("size", [PRINT, *SCREEN])
-def test_are_drawn_at_every_size(report, size):
+def test_tuning_figures_are_drawn_at_every_size(report, size):
     found = figures(report.comparisons[0], size)
     assert {"tuning", "sensitivity"} <= set(found)
     for name in ("tuning", "sensitivity"):
         assert found[name].chart.to_dict(validate=True)
 
 
-def test_can_be_written(report, tmp_path):
+def test_tuning_figures_can_be_written(report, tmp_path):
     found = figures(report.comparisons[0], PRINT)
     for name in ("tuning", "sensitivity"):
         assert all(path.stat().st_size > 200 for path in save(found[name], tmp_path, name))
 
 
-def test_a_tuned_method_is_one_point_as_tuned(report):
+def test_a_tuned_method_is_one_point(report):
     figure = figures(report.comparisons[0], PRINT)["score-against-time"]
     assert str(figure.chart.to_dict()).count("'name': 'lora:r=8'") == 1
     assert "Hyperparameters: tuned; defaults for zero-shot." in figure.caption
@@ -76,7 +76,7 @@ def test_a_tuned_method_is_one_point_as_tuned(report):
     assert "lora:r=8 (2)" not in str(efficiency.chart.to_dict())
 
 
-def test_lines_rise_from_the_default_and_bear_names(report):
+def test_lines_start_at_the_default_and_have_names(report):
     figure = figures(report.comparisons[0], PRINT)["tuning"]
     lines = values(figure)
     lora = [value["expected"] for value in lines if value["name"] == "lora:r=8"]
@@ -84,24 +84,24 @@ def test_lines_rise_from_the_default_and_bear_names(report):
     assert lora == sorted(lora)
     assert len(lora) == 5
     assert [value["label"] for value in lines if "label" in value] == ["full", "lora:r=8"]
-    assert "full with 1 trial, from 5 trials on lora:r=8" in figure.caption
-    assert "order changes with the number: 1 of 1" in figure.caption
+    assert "full with 1 trial, lora:r=8 from 5 trials" in figure.caption
+    assert "order depends on the number of trials: 1 of 1" in figure.caption
     assert "2 of 10 trials were stopped early" in figure.caption
 
 
-def test_many_lines_have_no_shades_and_say_nothing_of_them():
+def test_many_lines_have_no_shading():
     methods = [f"lora:r={rank}" for rank in range(1, 10)]
     records = [record for method in methods for record in searched(method, [0.5, 0.6, 0.7])]
     figure = figures(Report(builders.study(methods), records).comparisons[0], PRINT)["tuning"]
     marks = [layer["mark"]["type"] for layer in figure.chart.to_dict()["layer"]]
     assert "area" not in marks
     assert "Shaded" not in figure.caption
-    # One family is one colour; dashes tell its lines apart.
+    # A family has one colour; dashes distinguish its lines.
     assert len({value["colour"] for value in values(figure)}) == 1
     assert len({tuple(value["dash"]) for value in values(figure)}) == 6
 
 
-def test_every_trial_is_there_with_how_it_ended(report):
+def test_every_trial_is_drawn_with_its_status(report):
     figure = figures(report.comparisons[0], PRINT)["sensitivity"]
     drawn = values(figure)
     full = [value for value in drawn if value["panel"] == 0]
@@ -120,10 +120,10 @@ def test_every_trial_is_there_with_how_it_ended(report):
     assert heads[1].split("\n")[0] == "≥ 2 of 4 within 1 point"
     assert "Hollow" in figure.caption
     assert "Cross" in figure.caption
-    assert "From 20 trials on" in figure.caption
+    assert "shown from 20 trials" in figure.caption
 
 
-def test_importances_are_told_where_there_are_enough_trials():
+def test_importances_are_shown_with_enough_trials():
     records = [
         builders.tuned(
             "lora", n, 0.5 + 0.01 * n, hyperparameters={"learning_rate": 1e-3 * (n + 1), "r": n % 3}
@@ -136,7 +136,7 @@ def test_importances_are_told_where_there_are_enough_trials():
     assert "variance" in figure.caption
 
 
-def test_what_has_no_rate_to_draw_is_drawn_by_what_varied():
+def test_without_learning_rates_the_varied_hyperparameter_is_drawn():
     ranks = [8, 16, 2, 16]
     given = [
         builders.tuned("lora", n, 0.5 + n / 10, hyperparameters={"learning_rate": 1e-3, "r": rank})
@@ -166,7 +166,7 @@ def test_what_has_no_rate_to_draw_is_drawn_by_what_varied():
         [5.0],
     ],
 )
-def test_names_in_a_column_stay_apart_and_inside(heights):
+def test_names_in_a_column_do_not_overlap(heights):
     placed = spread(heights, 6.5, 193.5)
     ordered = sorted(placed)
     step = min(LINE, 187 / max(1, len(heights) - 1))
@@ -178,11 +178,11 @@ def test_names_in_a_column_stay_apart_and_inside(heights):
     ]
 
 
-def test_names_that_are_far_apart_stay_where_they_are():
+def test_names_that_are_far_apart_do_not_move():
     assert spread([20.0, 90.0, 50.0], 6.5, 193.5) == [20.0, 90.0, 50.0]
 
 
-def test_names_are_cut_and_told_apart():
+def test_names_are_shortened_and_stay_distinct():
     assert shortened("lora:r=8,lora_alpha=16", 60) == "lora:r…=16"
     assert shortened("lora:r=8", 60) == "lora:r=8"
     assert distinct(["a", "b", "a", "a"]) == ["a", "b", "a (2)", "a (3)"]

@@ -1,4 +1,4 @@
-"""Verdicts where people read them: the column, what lies beneath the table, and what intervals are."""
+"""Verdicts as readers see them: the column, the notes beneath the table, and the intervals."""
 
 from __future__ import annotations
 
@@ -43,12 +43,12 @@ def line(text, start):
     return next(line for line in text.splitlines() if line.startswith(start))
 
 
-def test_verdicts_say_that_nothing_was_tuned(report):
+def test_untuned_verdicts_are_marked(report):
     text = printed(report)
     assert "baseline   baseline" in line(text, "full")
     assert "equivalent, untuned    within" in line(text, "lora:r=8")
     assert "worse, untuned" in line(text, "ia3")
-    # There is nothing to tune, and nothing to hold against what is undecided anyway.
+    # Methods without anything to tune and undecided ones are not marked.
     assert "worse  " in line(text, "zero-shot")
     assert "undecided  " in line(text, "bitfit")
     assert line(text, "untuned:").startswith(
@@ -59,10 +59,12 @@ def test_verdicts_say_that_nothing_was_tuned(report):
     ]  # fmt: skip
 
 
-def test_points_of_a_likelihood_are_said_to_be_nats(report):
+def test_points_of_a_likelihood_are_explained_as_nats(report):
     assert "hundredths of a nat" not in printed(report)
     records = [builders.final("full", seed, -1.2, metric="log_likelihood") for seed in range(2)]
-    assert "in points, hundredths of a nat a token" in printed(Report(builders.study(["full"]), records))
+    assert "in points, hundredths of a nat per token" in printed(
+        Report(builders.study(["full"]), records)
+    )
 
 
 def test_tuned_rows_are_not_called_untuned(records):
@@ -85,7 +87,7 @@ def test_proved_margins_are_never_rounded_down(records, report):
     assert 0 <= shown - 100 * row["proved_margin"] <= 0.1
 
 
-def test_what_would_decide_is_said_in_every_format(report, tmp_path):
+def test_every_format_states_what_would_decide(report, tmp_path):
     (needed,) = filter(None, (result.would_decide for result in report.comparisons[0].results))
     assert f"undecided  bitfit: {needed}" in printed(report)
     assert f"- bitfit, undecided: {needed}" in report.to_markdown()
@@ -97,16 +99,16 @@ def test_what_would_decide_is_said_in_every_format(report, tmp_path):
     assert needed in report._repr_html_()
 
 
-def test_intervals_say_what_they_are_over(records, report):
-    assert "95 % over 3 seeds and 872 test examples; gap" in printed(report)
+def test_the_notes_state_what_intervals_cover(records, report):
+    assert "95 % intervals over 3 seeds and 872 test examples; gap" in printed(report)
     alone = Report(builders.study(METHODS), records)
-    assert "95 % over 3 seeds, for this test set only" in printed(alone)
+    assert "95 % intervals over 3 seeds, for this test set only" in printed(alone)
 
 
-def test_intervals_of_several_kinds_are_told_apart(records):
+def test_intervals_of_different_kinds_are_distinguished(records):
     whole = builders.predictions(records)
     lacking = {r.trial.fingerprint for r in records if r.trial.method in ("ia3", "full")}
-    for names, said in (("ia3", "of ia3 over"), ("full ia3", "of full, ia3 and of all gaps over")):
+    for names, said in (("ia3", "ia3: over"), ("full ia3", "full, ia3 and all gaps: over")):
         lacking = {r.trial.fingerprint for r in records if r.trial.method in names.split()}
         report = Report(
             builders.study(METHODS),
@@ -117,11 +119,11 @@ def test_intervals_of_several_kinds_are_told_apart(records):
         assert text in printed(report, 300)
 
 
-def test_one_seed_with_predictions_has_intervals_over_its_examples():
+def test_one_seed_with_predictions_has_intervals_over_examples():
     records = [builders.final("full", 0, 0.88), builders.final("ia3", 0, 0.60)]
     study = builders.study(["full", "ia3"], seeds=[0])
     text = printed(Report(study, records, predictions=builders.predictions(records)))
-    assert "95 % over 872 test examples of one seed" in text
+    assert "95 % intervals over 872 test examples of one seed" in text
     assert "undecided  ia3: one seed cannot tell how much seeds differ" in text
     assert "untuned" not in text
 

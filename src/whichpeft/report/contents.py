@@ -1,4 +1,4 @@
-"""What a report says, before it is printed, drawn or written: comparisons, answers, choices."""
+"""The contents of a report before they are printed, drawn or written."""
 
 from __future__ import annotations
 
@@ -20,38 +20,38 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class ReportContents:
-    """The study, its records, and what they say together."""
+    """The study, its records, and the results computed from them."""
 
     study: Study
-    """The question."""
+    """The study."""
 
     study_text: str
-    """The study as its file has it."""
+    """The text of the study file."""
 
     records: tuple[Record, ...]
-    """The facts, in any order."""
+    """The records, in any order."""
 
     comparisons: tuple[Comparison, ...]
-    """One for each backbone and task."""
+    """One per backbone and task."""
 
     @cached_property
     def across(self) -> list[AcrossTasks]:
-        """Return how methods compare over all tasks, for each backbone that has several."""
+        """How methods compare over all tasks, for each backbone with several tasks."""
         return across_tasks(self.comparisons, rng=np.random.default_rng(0))
 
     @cached_property
     def backbones(self) -> list[AcrossBackbones]:
-        """Return how gaps change with the size of the backbone, for each task that has several."""
+        """How gaps change with the size of the backbone, for each task with several backbones."""
         return across_backbones(self.comparisons)
 
     @cached_property
     def answers(self) -> list[ShortAnswer]:
-        """Return what to use in a few words: for each backbone and task, then over its tasks."""
+        """Short answers to "which method?": per backbone and task, then over the tasks of a backbone."""
         from whichpeft.report.answer import short_answers
 
         answers = list(self.choose())
         if any(answer.chosen is None for answer in answers):
-            # Times need a profile; how much a method trains is known of every trial.
+            # Times require a profile; the number of trained parameters is known for every trial.
             others = self.choose(by="trainable")
             answers = [
                 a if a.chosen or not o.chosen else o for a, o in zip(answers, others, strict=True)
@@ -69,7 +69,7 @@ class ReportContents:
         by: str = "time",
         margin: float = 2.0,
     ) -> Choices:
-        """Choose as `Report.choose` says. Raises StudyError if a limit cannot be read."""
+        """Choose a method; see `Report.choose`."""
         from whichpeft.analysis.choice.choice import choose, choose_across_tasks
         from whichpeft.analysis.choice.constraints import read_constraints
         from whichpeft.report.choices import Choices

@@ -1,4 +1,4 @@
-"""The figures of a comparison; one definition serves the page and print."""
+"""The figures of a comparison: one definition for the page and for print."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from whichpeft.analysis import Comparison, MethodResult
 from whichpeft.report.figures.costs import cost_figures
 from whichpeft.report.figures.efficiency import efficiency
-from whichpeft.report.figures.figure import Figure, Size, titled, undrawn
+from whichpeft.report.figures.figure import Figure, Size, empty_figure, titled
 from whichpeft.report.figures.figure_data import in_points, score_columns
 from whichpeft.report.figures.forest import gap_figures
 from whichpeft.report.figures.frontier import frontiers
@@ -36,13 +36,22 @@ _SHARE = _Measure("trainable_percent", "trainable share", lambda result: result.
 _TIME = _Measure("train_seconds", "training time", lambda result: result.train_seconds)
 
 
-def figures(comparison: Comparison, size: Size, beside: str | None = None) -> dict[str, Figure]:
-    """Return the figures of a comparison by the name of their files, what tells most first.
+def figures(comparison: Comparison, size: Size, published: str | None = None) -> dict[str, Figure]:
+    """Return the figures of a comparison by file name, the most informative first.
 
-    beside: a published table that one more figure draws beside the comparison's results.
+    Parameters
+    ----------
+    comparison
+        The comparison to draw.
+    size
+        The size of the figures.
+    published
+        A published table; one more figure overlays it with the comparison's results.
     """
-    published = (
-        {} if beside is None else {f"beside-{beside}": overlay_published(comparison, beside, size)}
+    overlay = (
+        {}
+        if published is None
+        else {f"beside-{published}": overlay_published(comparison, published, size)}
     )
     return {
         **frontiers(comparison, size),
@@ -54,15 +63,15 @@ def figures(comparison: Comparison, size: Size, beside: str | None = None) -> di
         **learning_figures(comparison, size),
         **cost_figures(comparison, size),
         **tuning_figures(comparison, size),
-        **published,
+        **overlay,
     }
 
 
 def score_against_share(comparison: Comparison, size: Size) -> Figure:
     """Draw score against trainable share, on a log axis, with a line for the baseline.
 
-    Point size is training time. What trains nothing has no place on a log axis, and a baseline
-    that trains everything is the line alone: the caption gives the one and the line the other.
+    Point size is training time. A method that trains nothing has no position on a log axis, so the
+    caption lists it. A baseline that trains everything is drawn as the line alone.
     """
     base = comparison.baseline_result
     drawn = [
@@ -110,7 +119,7 @@ def score_against_time(comparison: Comparison, size: Size) -> Figure:
         height=size.height,
         zero_x=True,
         size_title="trainable parameters, %",
-        # Shares span decades: in proportion, all but full fine-tuning would look alike.
+        # Shares span decades: drawn in proportion, all methods but full fine-tuning would look alike.
         size_exponent=0.35,
     )
     return _scatter_figure(
@@ -159,12 +168,16 @@ def _scatter_figure(
     ]
     if not dots:
         why = f"no method that trains has both a score and its {x.words}"
-        return undrawn(why, size, title=title, about=about(comparison))
+        return empty_figure(why, size, title=title, about=about(comparison))
     spec = scatter(dots, axes, line=line)
     left_out = _left_out(comparison, drawn, x, line is not None)
     barred = any(dot.low is not None for dot in dots)
     bars = f" Bars: 95 % interval over {interval_over(comparison)}." if barred else ""
-    hollow = " Hollow: size not measured." if any(dot.size is None for dot in dots) else ""
+    hollow = (
+        " Hollow: the value shown as size was not measured."
+        if any(dot.size is None for dot in dots)
+        else ""
+    )
     caption = f"{reading}{hollow}{bars}{tuned_note(comparison)}{left_out}"
     table = [
         score_columns(result) | {measure.key: measure.read(result) for measure in (x, point_size)}
@@ -174,7 +187,7 @@ def _scatter_figure(
 
 
 def _left_out(comparison: Comparison, drawn: Sequence[MethodResult], x: _Measure, has_line: bool) -> str:
-    """Say which methods are not drawn and why, with their score where there is one."""
+    """List the methods that are not drawn and why, with their scores if known."""
     idle: list[str] = []
     unmeasured: list[str] = []
     for result in comparison.answers:
@@ -184,8 +197,8 @@ def _left_out(comparison: Comparison, drawn: Sequence[MethodResult], x: _Measure
         if result.score_mean is not None:
             name += f" {points(result.score_mean):.1f}"
         (idle if x.read(result) == 0 and result.score_mean is not None else unmeasured).append(name)
-    text = f" Trains nothing, so has no place here: {', '.join(idle)}." if idle else ""
-    return text + (f" Not drawn, no measurement: {', '.join(unmeasured)}." if unmeasured else "")
+    text = f" Not drawn, because they train nothing: {', '.join(idle)}." if idle else ""
+    return text + (f" Not drawn, because not measured: {', '.join(unmeasured)}." if unmeasured else "")
 
 
 def _score_title(comparison: Comparison) -> str:

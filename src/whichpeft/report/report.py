@@ -1,4 +1,4 @@
-"""Report: what the records of a study say together; what `run` returns."""
+"""The report of a study, which `run` returns."""
 
 from __future__ import annotations
 
@@ -36,12 +36,22 @@ if TYPE_CHECKING:
 
 
 class Report:
-    """What the records of a study say together.
+    """The results of a study: tables, figures, answers and choices.
 
-    study: the question. records: the facts, in any order. study_text: the study as its file has
-    it, to be shown; written from `study` where not given. predictions: gives a trial's arrays by
-    its fingerprint, so that intervals hold for other test examples too; curves: a trial's curve.
-    damaged: what is wrong with the records that could not be read, and are left out.
+    Parameters
+    ----------
+    study
+        The study.
+    records
+        Its records, in any order.
+    study_text
+        The text of the study file, to be shown; written from `study` by default.
+    predictions
+        Returns a trial's arrays by its fingerprint. With them, intervals also cover other test examples.
+    curves
+        Returns a trial's learning curve by its fingerprint.
+    damaged
+        Why records could not be read; these are left out.
     """
 
     def __init__(
@@ -66,10 +76,14 @@ class Report:
 
     @classmethod
     def read(cls, folder: Path) -> Report:
-        """Read a run folder.
+        """Read a run folder; damaged records are left out and listed in `notes`.
 
-        Damaged records are left out, and told of. Raises FolderError where it holds no study, and
-        NewerRecord at a record of a later version.
+        Raises
+        ------
+        FolderError
+            If the folder has no study.
+        NewerRecord
+            If a record was written by a later version.
         """
         return cls.from_store(Store(Path(folder)))
 
@@ -92,51 +106,51 @@ class Report:
 
     @property
     def study(self) -> Study:
-        """Return the question."""
+        """The study."""
         return self.contents.study
 
     @property
     def study_text(self) -> str:
-        """Return the study as its file has it."""
+        """The text of the study file."""
         return self.contents.study_text
 
     @property
     def records(self) -> tuple[Record, ...]:
-        """Return the facts, in any order."""
+        """The records, in any order."""
         return self.contents.records
 
     @property
     def comparisons(self) -> tuple[Comparison, ...]:
-        """Return one comparison for each backbone and task."""
+        """One comparison per backbone and task."""
         return self.contents.comparisons
 
     @property
     def across(self) -> list[AcrossTasks]:
-        """Return how methods compare over all tasks, for each backbone that has several."""
+        """How methods compare over all tasks, for each backbone with several tasks."""
         return self.contents.across
 
     @property
     def backbones(self) -> list[AcrossBackbones]:
-        """Return how gaps change with the size of the backbone, for each task that has several."""
+        """How gaps change with the size of the backbone, for each task with several backbones."""
         return self.contents.backbones
 
     @property
     def answers(self) -> list[ShortAnswer]:
-        """Return what to use in a few words: for each backbone and task, then over its tasks."""
+        """Short answers to "which method?": per backbone and task, then over the tasks of a backbone."""
         return self.contents.answers
 
     @property
     def rows(self) -> list[Row]:
-        """Return one dict for each backbone, task and method, with the keys of `table`."""
+        """One dict per backbone, task and method, with the keys of `table`."""
         return [result.as_row() for comparison in self.comparisons for result in comparison.results]
 
     @property
     def notes(self) -> list[str]:
-        """Return sentences about records that could not be read, or not be compared."""
+        """Sentences about records that could not be read or compared."""
         return [*self.damaged, *(note for c in self.comparisons for note in c.notes)]
 
     def table(self) -> pd.DataFrame:
-        """Return the rows as a DataFrame: scores and gaps as fractions, unknown as missing."""
+        """Return the rows as a DataFrame; scores and gaps are fractions, unknown values are missing."""
         frame = pd.DataFrame(self.rows, columns=list(KEYS), dtype=object)
         for key in KEYS:
             if key in COUNTS:
@@ -146,7 +160,7 @@ class Report:
         return frame
 
     def with_pscp(self) -> Report:
-        """Return the same report whose tables have PEFT-Bench's composite of score and costs too."""
+        """Return the same report with PEFT-Bench's composite of score and costs in its tables."""
         found = copy.copy(self)
         scored = tuple(with_pscp(comparison) for comparison in self.comparisons)
         found.contents = replace(self.contents, comparisons=scored)
@@ -163,15 +177,36 @@ class Report:
         by: str = "time",
         margin: float = 2.0,
     ) -> Choices:
-        """Choose the cheapest method that is not worse than the best allowed one by more than a margin.
+        """Choose the cheapest method that is at most a margin worse than the best allowed one.
 
-        max_memory: of training, as ``6GB``; max_trainable: of the model's parameters, as ``1%``;
-        max_adapter_size: on disk, as ``5MB``; max_latency: of an example, as ``20ms``;
-        max_train_time: of one trial, as ``10m``. by: what is to be cheap: time, trainable, memory,
-        adapter-size or latency. margin: in points. The same records and constraints give the
-        same answer.
+        The same records and constraints always give the same answer.
 
-        Raises StudyError where a limit cannot be read.
+        Parameters
+        ----------
+        max_memory
+            Limit of the peak training memory, such as ``6GB``.
+        max_trainable
+            Limit of the trained share of the model's parameters, such as ``1%``.
+        max_adapter_size
+            Limit of the adapter's size on disk, such as ``5MB``.
+        max_latency
+            Limit of the inference time per example, such as ``20ms``.
+        max_train_time
+            Limit of the training time of one trial, such as ``10m``.
+        by
+            Cost to minimise: time, trainable, memory, adapter-size or latency.
+        margin
+            Score that you accept to lose, in points.
+
+        Returns
+        -------
+        Choices
+            One answer per backbone and task, then one per backbone over all of its tasks.
+
+        Raises
+        ------
+        StudyError
+            If a limit cannot be read.
         """
         return self.contents.choose(
             max_memory=max_memory,
@@ -184,30 +219,30 @@ class Report:
         )
 
     def to_json(self) -> str:
-        """Write the rows as a JSON list of objects; unknown is null."""
+        """Return the rows as a JSON list of objects; unknown values are null."""
         return formats.as_json(self.rows)
 
     def to_csv(self) -> str:
-        """Write the rows as CSV; unknown is empty."""
+        """Return the rows as CSV; unknown values are empty."""
         return formats.as_csv(self.rows)
 
     def to_markdown(self) -> str:
-        """Write the table that the terminal shows as Markdown."""
+        """Return the terminal's table as Markdown."""
         return formats.as_markdown(self.comparisons)
 
     def to_latex(self) -> str:
-        """Write the table that the terminal shows as LaTeX, with booktabs."""
+        """Return the terminal's table as LaTeX with booktabs."""
         return formats.as_latex(self.comparisons)
 
     def write_parquet(self, path: Path) -> None:
-        """Write the rows as Parquet, with a type for each column and the study in its metadata."""
+        """Write the rows as a Parquet file with typed columns and the study in its metadata."""
         from whichpeft.report.tables.parquet import as_parquet
         from whichpeft.storage.atomic import write_whole
 
         write_whole(Path(path), as_parquet(self.rows, study=self.study_text))
 
     def print(self, console: Console | None = None) -> None:
-        """Print the tables with failures and notes, then all tasks at once, then the answer."""
+        """Return all figures by file name; with several comparisons, names include them."""
         from rich.console import Console
 
         from whichpeft.report.answer import print_answers
@@ -220,40 +255,62 @@ class Report:
         print_answers(self.answers, console)
 
     def write_html(self, path: Path, *, published: str | None = None) -> None:
-        """Write one page with table and figures that opens without a network.
+        """Write the HTML page, which opens without a network.
 
-        published: as for `write_figures`.
+        Parameters
+        ----------
+        path
+            The file to write.
+        published
+            A published table, as for `write_figures`.
+
+        Raises
+        ------
+        RequestError
+            If the published table does not report retention of full fine-tuning.
         """
         from whichpeft.report.page.page import page
         from whichpeft.report.published.overlay import check_published
         from whichpeft.storage.atomic import write_whole
 
-        beside = None if published is None else check_published(published)
-        write_whole(Path(path), page(self.contents, beside).encode())
+        table = None if published is None else check_published(published)
+        write_whole(Path(path), page(self.contents, table).encode())
 
     def write_figures(self, folder: Path, *, published: str | None = None) -> list[Path]:
-        """Write every figure as PNG, SVG and PDF, and its data as CSV, into a folder; return the files.
+        """Write every figure as PNG, SVG and PDF, and its data as CSV.
 
-        They fit the width of a page; the folder `column` in it has them for one column of two.
-        published: a published table, which one more figure draws beside this study's results. Raises
-        RequestError where the table does not tell what a method retains of full fine-tuning.
+        The figures fit the width of a page. The sub-folder ``column`` has them for one column of two.
+
+        Parameters
+        ----------
+        folder
+            The folder to write into.
+        published
+            A published table; one more figure per comparison overlays it with this study's results.
+
+        Returns
+        -------
+        list of Path
+            The files that were written.
+
+        Raises
+        ------
+        RequestError
+            If the published table does not report retention of full fine-tuning.
         """
         from whichpeft.report.figures.figure import COLUMN, PRINT
         from whichpeft.report.figures.render import save
         from whichpeft.report.published.overlay import check_published
 
-        beside = None if published is None else check_published(published)
+        table = None if published is None else check_published(published)
         written = []
         for size, place in ((PRINT, Path(folder)), (COLUMN, Path(folder) / "column")):
-            for stem, figure in self._figures(size, beside).items():
+            for stem, figure in self._figures(size, table).items():
                 written += save(figure, place, stem)
         return written
 
-    def _figures(self, size: Size, beside: str | None) -> dict[str, Figure]:
-        """Return all figures by the names of their files, which tell tasks and backbones apart.
-
-        beside: a published table that one more figure of each comparison draws beside its results.
-        """
+    def _figures(self, size: Size, published: str | None) -> dict[str, Figure]:
+        """Return all figures by file name, which includes backbone and task if there are several."""
         from whichpeft.report.figure_set import figures
         from whichpeft.report.figures.across_backbones import backbone_figures
         from whichpeft.report.figures.across_tasks import across_figures
@@ -261,7 +318,7 @@ class Report:
 
         several = len(self.comparisons) > 1
         parts = [
-            (name if several else "", figures(comparison, size, beside))
+            (name if several else "", figures(comparison, size, published))
             for name, comparison in zip(
                 slugs([f"{c.backbone}-{c.task}" for c in self.comparisons]),
                 self.comparisons,

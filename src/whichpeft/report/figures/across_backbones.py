@@ -1,4 +1,4 @@
-"""The figure of several backbones on one task: the gap to the baseline against their size."""
+"""The figure over several backbones: the gap to the baseline against the backbone's size."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ _ABOVE = 18  # pixels above the plot for the backbones' names
 
 
 def backbone_figures(over: AcrossBackbones, size: Size) -> dict[str, Figure]:
-    """Return the figure of one task's backbones by the name of its file."""
+    """Return the figure of one task's backbones by file name."""
     caption = (
-        f"Score minus that of {plain(over.baseline)} on the same backbone, paired by seed; bars: 95 % "
-        "intervals. Above: the backbones, by their parameters without the head."
+        f"Score minus that of {plain(over.baseline)} on the same backbone, paired by seed. Bars: 95 % "
+        "intervals. Top: the backbones, placed by their number of parameters without the head."
     )
     if over.left_out:
-        caption += f" Left out, without a gap or a size: {', '.join(map(plain, over.left_out))}."
+        caption += f" Left out, because without a gap or a size: {', '.join(map(plain, over.left_out))}."
     figure = titled(
         _lines(over, size),
         size,
@@ -59,7 +59,7 @@ def _lines(over: AcrossBackbones, size: Size) -> Spec:
     gaps = [result for results in over.results.values() for result in results if result is not None]
     means = [points(result.gap_mean or 0.0) for result in gaps]
     low, high = min([0.0, *means]), max([0.0, *means])
-    # An interval over two seeds can be wider than all gaps together; the lines must stay apart.
+    # With two seeds an interval can be wider than all gaps together; the lines must stay apart.
     room_for = max(0.5 * (high - low), 3.0)
     low = max(
         min([low, *(points(result.gap_low) for result in gaps if result.gap_low is not None)]),
@@ -110,10 +110,10 @@ def _lines(over: AcrossBackbones, size: Size) -> Spec:
 def _names_above(
     over: AcrossBackbones, ends: tuple[float, float], width: int
 ) -> list[list[dict[str, Any]]]:
-    """Return the backbones' names in rows, from the lowest up, so that none covers another."""
+    """Return the backbones' names in rows, from the bottom up, so that none covers another."""
     rows: list[list[dict[str, Any]]] = []
     edges: list[float] = []
-    for name, count in over.backbones:  # from the smallest up
+    for name, count in over.backbones:  # from small to large
         shown = shortened(plain(name), max(60.0, width / len(over.backbones)))
         centre = width * math.log(count / ends[0]) / math.log(ends[1] / ends[0])
         half = CHAR * len(shown) / 2
@@ -129,7 +129,7 @@ def _names_above(
 def _values(
     over: AcrossBackbones, names: dict[str, str], domain: tuple[float, float], height: int
 ) -> list[dict[str, Any]]:
-    """Return the points of all lines; the last of each bears its name, at a height of its own."""
+    """Return the points of all lines; the last point of each has its name, at its own height."""
     look = looks(over.methods)
     low, high = domain
     lasts = [

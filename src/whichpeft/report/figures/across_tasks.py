@@ -1,4 +1,4 @@
-"""The figures of several tasks at once: scores by task, and average ranks with their difference."""
+"""The figures over several tasks: scores by task, and average ranks with critical differences."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from whichpeft.report.figures.style import colours
 from whichpeft.report.figures.vega import (
     Spec,
     as_is,
-    beside,
     chart,
+    concat,
     fixed,
     linear,
     mark,
@@ -28,15 +28,15 @@ _BAR = 9  # pixels from one group's bar to the next
 
 
 def across_figures(across: AcrossTasks, size: Size) -> dict[str, Figure]:
-    """Return the figures of one backbone's tasks by the name of their files."""
+    """Return the figures of one backbone's tasks by file name."""
     return {"scores": heat_figure(across, size), "ranks": ranks_figure(across, size)}
 
 
 def ranks_figure(across: AcrossTasks, size: Size) -> Figure:
-    """Draw a critical-difference diagram: average ranks, and bars beside methods that do not differ.
+    """Draw a critical-difference diagram: average ranks, and bars joining methods that do not differ.
 
-    Methods have a line each, the best first, so that names have room however many there are; small
-    points are the ranks on single tasks.
+    Each method has its own line, the best first, so that any number of names fits. Small points are
+    the ranks on single tasks.
     """
     groups = [] if across.order is None else list(across.order.groups)
     room = 90 if size.stacked else 170
@@ -50,17 +50,17 @@ def ranks_figure(across: AcrossTasks, size: Size) -> Figure:
     height = _STEP * len(names)
     spec = _ranks(across, names, width, height, label)
     if groups:
-        spec = beside([spec, _bars(across, groups, height)], stacked=False, spacing=8)
-    ruler = " Rule above: the critical difference." if across.order else ""
+        spec = concat([spec, _bars(across, groups, height)], stacked=False, spacing=8)
+    ruler = " Bar at the top: the critical difference." if across.order else ""
     words = order_words(across)
-    bars = " Bars at the right join methods that do not differ." if groups else ""
+    bars = " Bars at the right join methods that do not differ significantly." if groups else ""
     return titled(
         spec,
         size,
         title="Average ranks over all tasks",
         about=heading(across),
-        caption="1 is the best. Large: the average rank, written beside the name; small: the rank on "
-        f"each task.{ruler}{bars} {words[0].upper()}{words[1:]}.",
+        caption="1 is the best. Large points: the average rank, written next to the name. Small points: "
+        f"the rank on each task.{ruler}{bars} {words[0].upper()}{words[1:]}.",
         rows=[
             {"method": plain(method), "task": plain(task), "rank": rank,
              "average_rank": across.average_ranks[method]}
@@ -103,7 +103,7 @@ def _ranks(across: AcrossTasks, names: dict[str, str], width: int, height: int, 
 
 
 def _ruler(difference: float, x: Spec) -> list[Spec]:
-    """Draw the critical difference to scale above the ranks, from rank 1 on."""
+    """Draw the critical difference to scale above the ranks, starting at rank 1."""
     whole = [{"rank": 1, "end": 1 + difference, "text": f"critical difference {difference:.2f}"}]
     ends = [{"rank": 1}, {"rank": 1 + difference}]
     return [
@@ -115,7 +115,7 @@ def _ruler(difference: float, x: Spec) -> list[Spec]:
 
 
 def _bars(across: AcrossTasks, groups: list[tuple[str, ...]], height: int) -> Spec:
-    """Draw a bar for each group of methods that do not differ, level with their lines."""
+    """Draw one bar per group of methods that do not differ, next to their lines."""
     place = {method: i for i, method in enumerate(across.methods)}
     values = [
         {

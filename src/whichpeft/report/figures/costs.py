@@ -1,4 +1,4 @@
-"""What a step is made of: its time by phase, and the memory of training and of evaluation."""
+"""The costs of a step: its time by phase, and the peak memory of training and evaluation."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from whichpeft.report.tables.columns import about
 from whichpeft.report.text import plain, tuned_note
 from whichpeft.units import show_bytes, show_milliseconds, size_unit
 
-# What a bar is made of, from its foot on, by the measurement; and how strongly each part is inked.
+# The parts of a bar from its start, by measurement, and the opacity of each part.
 _TIMES = {
     "forward": "forward_milliseconds",
     "backward": "backward_milliseconds",
@@ -42,7 +42,7 @@ Profiled = tuple[MethodResult, Record]
 
 
 def cost_figures(comparison: Comparison, size: Size) -> dict[str, Figure]:
-    """Return the figures of a step's time and memory, of what was measured of them."""
+    """Return the figures of a step's time and memory, as far as they were measured."""
     profiled = [
         (result, result.records.cost)
         for result in comparison.answers
@@ -61,7 +61,7 @@ def cost_figures(comparison: Comparison, size: Size) -> dict[str, Figure]:
 
 
 def _times(comparison: Comparison, timed: Sequence[Profiled], size: Size) -> Figure:
-    """Draw the time of an optimiser step as a bar a method, its phases one after the other."""
+    """Draw the time of an optimiser step as one bar per method, divided into its phases."""
     bars = []
     for pair in timed:
         start = 0.0
@@ -76,10 +76,10 @@ def _times(comparison: Comparison, timed: Sequence[Profiled], size: Size) -> Fig
     return titled(
         _bars(comparison, bars, size, title="time of an optimiser step, ms", rows=1),
         size,
-        title="What a step spends its time on",
+        title="Time of a step by phase",
         about=about(comparison),
-        caption="From faint to full: forward, backward, optimiser. Medians of each part, from the "
-        "profile; number: their sum."
+        caption="From light to dark: forward, backward, optimiser. Medians of each part, from the "
+        "profile. Number: their sum."
         f"{_left_out(comparison, timed)}{tuned_note(comparison)}",
         rows=_table(timed, _TIMES),
         group="step",
@@ -88,7 +88,7 @@ def _times(comparison: Comparison, timed: Sequence[Profiled], size: Size) -> Fig
 
 
 def _memory(comparison: Comparison, held: Sequence[Profiled], size: Size) -> Figure:
-    """Draw the peaks of training and of evaluation as two bars a method."""
+    """Draw the peaks of training and evaluation as two bars per method."""
     bars = []
     evaluated = False
     unit, factor = size_unit(max(_value(pair, _PEAKS["training"]) or 0.0 for pair in held))
@@ -104,7 +104,7 @@ def _memory(comparison: Comparison, held: Sequence[Profiled], size: Size) -> Fig
                  "total": show_bytes(peak)}
             )  # fmt: skip
     lanes = 2 if evaluated else 1
-    below = " Full: training; faint: evaluation, without gradients and optimiser." if evaluated else ""
+    below = " Dark: training. Light: evaluation, without gradients and optimiser." if evaluated else ""
     return titled(
         _bars(comparison, bars, size, title=f"peak memory, {unit}", rows=lanes),
         size,

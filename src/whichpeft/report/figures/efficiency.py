@@ -1,19 +1,19 @@
-"""The figure of efficiency in three views: parameters, score and time."""
+"""Efficiency in three panels: parameters, score and time."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from whichpeft.analysis import Comparison
-from whichpeft.report.figures.figure import Figure, FigureRow, Size, titled, undrawn
+from whichpeft.report.figures.figure import Figure, FigureRow, Size, empty_figure, titled
 from whichpeft.report.figures.figure_data import named_columns
 from whichpeft.report.figures.label_placement import CHAR, distinct
 from whichpeft.report.figures.style import colours
 from whichpeft.report.figures.vega import (
     Spec,
     as_is,
-    beside,
     chart,
+    concat,
     linear,
     mark,
     names_axis,
@@ -43,8 +43,8 @@ def efficiency(comparison: Comparison, size: Size) -> Figure:
     ]
     title = "Efficiency in three views"
     if not any(value is not None for line in table for value in list(line.values())[2:]):
-        why = "of no method is a score, a size or a training time known"
-        return undrawn(why, size, title=title, about=about(comparison))
+        why = "no method has a score, a size or a training time"
+        return empty_figure(why, size, title=title, about=about(comparison))
     label = min(150, round(CHAR * max(map(len, names), default=1)) + 8)
     room = size.whole_width - label
     width = room - 12 if size.stacked else (room - 2 * 22) // 3
@@ -64,14 +64,15 @@ def efficiency(comparison: Comparison, size: Size) -> Figure:
         panels.append(
             _bars(what, values, names, width=width, label=label if size.stacked or i == 0 else None)
         )
-    spec = beside(panels, stacked=size.stacked, spacing=26 if size.stacked else 22)
+    spec = concat(panels, stacked=size.stacked, spacing=26 if size.stacked else 22)
     return titled(
         spec,
         size,
         title=title,
         about=about(comparison),
         caption="Higher is better. Parameter efficiency: 100 - trainable share of full fine-tuning. "
-        "Normalised score: of the best method's. Time efficiency: 1 - train time / the slowest's."
+        "Normalised score: score / the best method's. Time efficiency: 1 - train time / the slowest "
+        "method's."
         f"{tuned_note(comparison)}",
         rows=table,
     )

@@ -1,4 +1,4 @@
-"""What a figure is, and the sizes in which it is drawn for print and for the page."""
+"""Figures, and their sizes for print and for the page."""
 
 from __future__ import annotations
 
@@ -10,28 +10,35 @@ from typing import Any
 from whichpeft.report.figures.vega import Chart, Spec, mark, word
 
 FigureRow = dict[str, Any]
-"""A row of what a figure draws, by column; the names of columns carry units."""
+"""A row of a figure's data, by column; column names include the units."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Size:
-    """How large a figure is: its plot in pixels, and whether it bears a title."""
+    """The size of a figure."""
 
     width: int
+    """Width of the plot, in pixels."""
+
     height: int
+    """Height of the plot, in pixels."""
+
     titled: bool = False
+    """Whether the figure includes its title and caption."""
+
     stacked: bool = False
+    """Whether panels are placed one below the other, because the figure is narrow."""
 
     @property
     def whole_width(self) -> int:
-        """Return the plot's width with room for the y axis."""
+        """The width of the plot and its y axis."""
         return self.width + 56
 
 
-# Set to the 17 cm of a page, letters of 11 pixels are 10 points high; in a column of 8.5 cm, 8.
+# Scaled to a page width of 17 cm, text of 11 pixels is 10 points high; in a column of 8.5 cm, 8 points.
 PRINT = Size(width=450, height=290, titled=True)
 COLUMN = Size(width=255, height=240, stacked=True)
-# From the widest down; a page takes the first that fits.
+# From wide to narrow; the page uses the first that fits.
 SCREEN = (
     Size(width=920, height=420),
     Size(width=580, height=380),
@@ -41,21 +48,28 @@ SCREEN = (
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Figure:
-    """A chart with its title and a caption that says how to read it and what is left out.
-
-    group, label: figures of one group are views of the same thing; a page shows one of them and
-    lets the reader choose among their labels. A figure that stands alone has neither. rows: what is
-    drawn, for those who want to draw it themselves. undrawn: why there is nothing to draw; the
-    chart then says so.
-    """
+    """A chart with its title and caption."""
 
     title: str
+    """The title."""
+
     caption: str
+    """How to read the chart, and what it leaves out."""
+
     chart: Chart
+    """The drawing."""
+
     group: str = ""
+    """Figures of the same group are views of one subject; the page shows one of them at a time."""
+
     label: str = ""
+    """The name of the view within its group."""
+
     rows: Sequence[FigureRow] = ()
-    undrawn: str = ""
+    """The data of the chart, written to the figure's CSV file."""
+
+    empty_because: str = ""
+    """Why there is nothing to draw; the chart then shows this text."""
 
 
 def titled(
@@ -69,9 +83,9 @@ def titled(
     group: str = "",
     label: str = "",
 ) -> Figure:
-    """Make a figure of a spec; where it stands alone, it says itself what it is about."""
+    """Make a figure from a spec; a size with titles writes title and caption into the drawing."""
     if size.titled:
-        # Slightly more than the average width of a letter at the size of subtitles.
+        # Slightly more than the average width of a character in the subtitle.
         lines = textwrap.wrap(f"{about}. {caption}", int(size.whole_width / 5.7))
         spec = {**spec, "title": {"text": title, "subtitle": lines}}
     return Figure(
@@ -79,8 +93,10 @@ def titled(
     )
 
 
-def undrawn(why: str, size: Size, *, title: str, about: str, group: str = "", label: str = "") -> Figure:
-    """Make a figure that says why there is nothing to draw; a page says it in a line of text."""
+def empty_figure(
+    why: str, size: Size, *, title: str, about: str, group: str = "", label: str = ""
+) -> Figure:
+    """Make a figure that explains why there is nothing to draw; the page lists the reason as text."""
     spec: Spec = {
         "data": {"values": [{"text": why}]},
         **mark("text", {"text": word("text")}, limit=size.whole_width),
@@ -88,4 +104,4 @@ def undrawn(why: str, size: Size, *, title: str, about: str, group: str = "", la
         "height": 60,
     }
     empty = titled(spec, size, title=title, about=about, caption="", group=group, label=label)
-    return replace(empty, undrawn=why)
+    return replace(empty, empty_because=why)

@@ -1,4 +1,4 @@
-"""The columns that the data of several figures share."""
+"""Columns that the data of several figures share."""
 
 from __future__ import annotations
 

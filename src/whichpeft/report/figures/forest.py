@@ -1,4 +1,4 @@
-"""The forest plot: each method's gap to the baseline, with its interval, the margin and the verdict."""
+"""The forest plot: each method's gap to the baseline with interval, margin and verdict."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from whichpeft.analysis import Comparison, MethodResult
-from whichpeft.report.figures.figure import Figure, FigureRow, Size, titled, undrawn
+from whichpeft.report.figures.figure import Figure, FigureRow, Size, empty_figure, titled
 from whichpeft.report.figures.figure_data import in_points, interval_columns, named_columns
 from whichpeft.report.figures.label_placement import CHAR, distinct, shortened
 from whichpeft.report.figures.style import looks
@@ -32,7 +32,7 @@ _BETWEEN = 12
 
 
 def gap_figures(comparison: Comparison, size: Size) -> dict[str, Figure]:
-    """Return the forest plot by the name of its file; none where there is no gap to draw."""
+    """Return the forest plot by file name; empty if the baseline is the only method."""
     title = f"Gap to {plain(comparison.baseline)}"
     results = [
         result
@@ -43,7 +43,7 @@ def gap_figures(comparison: Comparison, size: Size) -> dict[str, Figure]:
     others = [result for result in comparison.answers if result.verdict != "baseline"]
     if not others:
         return {}
-    # What trains nothing is so far below all that trains that these would be pressed together.
+    # Methods that train nothing score so far below the others that they would compress them.
     results = [result for result in results if not result.trains_nothing] or results
     if not results:
         why = (
@@ -51,7 +51,7 @@ def gap_figures(comparison: Comparison, size: Size) -> dict[str, Figure]:
             if comparison.baseline_result is not None
             else f"the baseline {plain(comparison.baseline)} is not in the study"
         )
-        return {"gaps": undrawn(why, size, title=title, about=about(comparison))}
+        return {"gaps": empty_figure(why, size, title=title, about=about(comparison))}
     figure = titled(
         _forest(comparison, results, size),
         size,
@@ -112,11 +112,11 @@ def _at(end: Spec, field: str) -> Spec:
 
 
 def _domain(comparison: Comparison, results: Sequence[MethodResult]) -> tuple[float, float]:
-    """Return bounds that hold all gaps and the margin, and intervals where they are not too wide."""
+    """Return bounds that include all gaps, the margin and, unless they are too wide, the intervals."""
     margin = points(comparison.margin)
     gaps = [points(result.gap_mean or 0.0) for result in results]
     low, high = min([*gaps, -margin]), max([*gaps, margin])
-    # Two seeds can give an interval of hundreds of points, which would press all gaps together.
+    # With two seeds an interval can span hundreds of points, which would compress all gaps.
     room = max(0.6 * (high - low), 8.0)
     low, high = (
         max(min([low, *_lows(results)]), low - room),
@@ -149,7 +149,7 @@ def _values(
             {
                 "name": name,
                 "gap": gap,
-                # An interval that goes on ends in an arrow at the edge.
+                # An interval that extends beyond the plot ends in an arrow at the edge.
                 "low": None if low is None else max(low, domain[0]),
                 "high": None if high is None else min(high, domain[1]),
                 "beyond_left": low is not None and low < domain[0],
@@ -166,7 +166,7 @@ def _values(
 
 
 def _words(result: MethodResult, *, brief: bool) -> tuple[str, str]:
-    """Return what stands beside a line: the verdict, and under it the gap and what is proved."""
+    """Return the text next to a line: the verdict, and below it the gap and the proved margin."""
     proved = proves(result)
     if brief:
         told = str(result.verdict or UNKNOWN)
@@ -194,7 +194,7 @@ def _caption(
     base = plain(comparison.baseline)
     parts = [
         f"Score minus that of {base}, paired by seed; right of the dashed line is better. Shaded: "
-        f"within {points(comparison.margin):.3g} points, where a method counts as equivalent."
+        f"the margin of {points(comparison.margin):.3g} points, within which methods are equivalent."
     ]
     if any(result.gap_low is not None for result in results):
         parts.append(f"Bars: 95 % interval over {interval_over(comparison)}.")
@@ -202,10 +202,10 @@ def _caption(
         if any(bound < low for bound in _lows(results)) or any(
             bound > high for bound in _highs(results)
         ):
-            parts.append("An arrow: the bar goes on.")
+            parts.append("Arrow: the interval extends further.")
         parts.append(
-            "Verdicts are adjusted for the number of methods (Holm), so that an interval may leave out "
-            "0 and the verdict be undecided."
+            "Verdicts are adjusted for the number of methods (Holm), so a verdict can be undecided "
+            "although the interval excludes 0."
         )
     left = [result for result in others if not any(result is drawn for drawn in results)]
     idle = [
@@ -214,8 +214,8 @@ def _caption(
         if result.gap_mean is not None
     ]
     if idle:
-        parts.append(f"Trains nothing, so not drawn: {'; '.join(idle)}.")
+        parts.append(f"Not drawn, because they train nothing: {'; '.join(idle)}.")
     unknown = [plain(result.method) for result in left if result.gap_mean is None]
     if unknown:
-        parts.append(f"Not drawn, no gap: {', '.join(unknown)}.")
+        parts.append(f"Not drawn, because they have no gap: {', '.join(unknown)}.")
     return " ".join(parts) + tuned_note(comparison)

@@ -1,4 +1,4 @@
-"""The frontier of score against a cost, and how sure each method's place on it is."""
+"""The frontier of score against a cost, with each method's probability of being on it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from whichpeft.analysis.choice.constraints import COSTS, Cost
 from whichpeft.analysis.choice.evidence import gather
 from whichpeft.analysis.frontier import frontier_probability, on_frontier
 from whichpeft.metrics.metric import Floats
-from whichpeft.report.figures.figure import Figure, FigureRow, Size, titled, undrawn
+from whichpeft.report.figures.figure import Figure, FigureRow, Size, empty_figure, titled
 from whichpeft.report.figures.figure_data import in_points, score_columns
 from whichpeft.report.figures.scales import Axes, Point
 from whichpeft.report.figures.scatter import scatter
@@ -22,12 +22,11 @@ from whichpeft.report.text import plain, tuned_note
 from whichpeft.units import points, show_chance, size_unit
 
 _FAINTEST, _FULLEST = 0.35, 0.95
-_LEAST_TOLD = 0.05  # numbers of methods that are hardly ever on it would only fill the figure
+_LEAST_SHOWN = 0.05  # smaller probabilities would only clutter the figure
 _WIDE = 30.0  # costs that differ by more are drawn on a log axis
-_CLOSE = (
-    0.6  # where all costs are larger shares of the largest, an axis from 0 would press them together
-)
-_USUAL = "time"  # the cost whose figure is there in any case, if only to say why it is empty
+# If all costs are above this share of the largest, an axis from 0 would compress them.
+_CLOSE = 0.6
+_USUAL = "time"  # the cost that always has a figure, if only to explain why it is empty
 
 _AXES = {
     "time": "train time of one trial, s",
@@ -39,7 +38,7 @@ _AXES = {
 
 
 def frontiers(comparison: Comparison, size: Size) -> dict[str, Figure]:
-    """Return a figure for every cost that two methods were measured by; training time in any case."""
+    """Return a figure for each cost that two methods have; always one for training time."""
     found = {}
     for name, cost in COSTS.items():
         drawn = _drawn(comparison, cost)
@@ -58,13 +57,15 @@ def _frontier(
 ) -> Figure:
     """Draw score against a cost with the observed frontier as a staircase.
 
-    Beside each name stands the probability that no other method beats it in both; the less likely
-    that is, the fainter it is drawn. drawn: results with their cost.
+    The number after each name is the probability that no other method beats it in both; the smaller
+    it is, the fainter the point. `drawn` has the results to draw with their costs.
     """
     title, label = f"Frontier of score and {cost.words}", cost.words
     if not drawn:
         why = f"no method has both a score and its {cost.words}"
-        return undrawn(why, size, title=title, about=about(comparison), group="frontier", label=label)
+        return empty_figure(
+            why, size, title=title, about=about(comparison), group="frontier", label=label
+        )
     results = [result for result, _ in drawn]
     costs = [value for _, value in drawn]
     likely = _probability(comparison, drawn)
@@ -137,7 +138,7 @@ def _dots(
     size: Size,
     factor: float,
 ) -> list[Point]:
-    least = 1.0 if size.stacked else _LEAST_TOLD
+    least = 1.0 if size.stacked else _LEAST_SHOWN
     look = looks([result.method for result in comparison.results])
     return [
         Point(
@@ -153,7 +154,7 @@ def _dots(
             facts=(
                 ("score", with_bounds(result.score)),
                 (cost.words, cost.show(value)),
-                ("on the frontier", "cannot be told" if chance is None else show_chance(chance)),
+                ("on the frontier", "unknown" if chance is None else show_chance(chance)),
             ),
         )
         for result, value, chance in zip(results, costs, likely, strict=True)
@@ -179,9 +180,9 @@ def _caption(
 ) -> str:
     parts = ["Dashed: the frontier of the observed scores."]
     if told:
-        parts.append(f"Fainter: less likely that no method beats it in score and {cost.words}.")
+        parts.append(f"Fainter: less likely that no method beats it in both score and {cost.words}.")
     if any(dot.note for dot in dots):
-        parts.append("Number: that probability, where it is not small.")
+        parts.append("Number: that probability, unless it is small.")
     if any(dot.low is not None for dot in dots):
         parts.append(f"Bars: 95 % interval over {interval_over(comparison)}.")
     free: list[str] = []
@@ -191,9 +192,9 @@ def _caption(
             nothing_paid = result.score_mean is not None and cost.measured(result) == 0
             (free if nothing_paid else missing).append(plain(result.method))
     if free:
-        parts.append(f"Not drawn, since it costs nothing: {', '.join(free)}.")
+        parts.append(f"Not drawn, because they cost nothing: {', '.join(free)}.")
     if missing:
         parts.append(
-            f"Not drawn, since not completed or without a comparable {cost.words}: {', '.join(missing)}."
+            f"Not drawn, because incomplete or without a comparable {cost.words}: {', '.join(missing)}."
         )
     return " ".join(parts) + tuned_note(comparison)

@@ -1,4 +1,4 @@
-"""The heat map of several tasks: each method's score on each, coloured by its gap."""
+"""The heat map over several tasks: each method's score on each task, coloured by its gap."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from whichpeft.report.text import plain
 from whichpeft.units import points
 
 _STEP = 26  # pixels from one method to the next
-_NARROW = 34  # pixels of a cell in which a number still has room
-_FULL = 10.0  # points of gap at which a colour is at its strongest
-# From far below to far above, by way of no difference; told apart with any colour blindness.
+_NARROW = 34  # smallest width of a cell that fits a number, in pixels
+_FULL = 10.0  # gap in points at which a colour is strongest
+# From far below to far above through no difference; distinguishable with any colour deficiency.
 _BELOW, _EVEN, _ABOVE = (213, 94, 0), (244, 244, 246), (0, 114, 178)
 
 
 def heat_figure(across: AcrossTasks, size: Size) -> Figure:
-    """Draw a cell for each method and task: the score as a number, the gap as a colour."""
+    """Draw one cell per method and task: the score as a number, the gap as a colour."""
     base = across.baseline if across.baseline in across.scores else None
     cells = _cells(across, base)
     named = base is not None
@@ -32,8 +32,8 @@ def heat_figure(across: AcrossTasks, size: Size) -> Figure:
         title="Scores by task",
         about=heading(across),
         caption=f"Number: score in points. Colour: score minus {against}, from {_FULL:g} points below "
-        f"(orange) to {_FULL:g} above (blue). The best average rank first."
-        f"{f' Left out, since not on every task: {left}.' if left else ''}",
+        f"(orange) to {_FULL:g} points above (blue). Sorted by average rank, the best first."
+        f"{f' Left out, because they lack a task: {left}.' if left else ''}",
         rows=[
             {
                 "method": cell["method"],
@@ -104,7 +104,7 @@ def _map(across: AcrossTasks, cells: list[dict[str, Any]], size: Size) -> Spec:
 
 
 def _colours(gap: float) -> tuple[str, str]:
-    """Return the colour of a cell and that of a number that is legible on it."""
+    """Return the colour of a cell and a legible colour for the number on it."""
     share = min(abs(gap) / _FULL, 1.0)
     end = _ABOVE if gap > 0 else _BELOW
     mixed = [round(even + (full - even) * share) for even, full in zip(_EVEN, end, strict=True)]

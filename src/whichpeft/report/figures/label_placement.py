@@ -1,4 +1,4 @@
-"""Placing names beside points so that they do not cover each other."""
+"""Placement of names next to points so that they do not cover each other."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from whichpeft.metrics.metric import Floats
 
-CHAR = 6.0  # width of a character at the size of names, in pixels, a little generous
+CHAR = 6.0  # width of a character of a name in pixels, rounded up
 LINE = 13.0  # height of a line
 _GAP = 3.0
 
@@ -31,13 +31,13 @@ class Box(NamedTuple):
         return across * down if across > 0 and down > 0 else 0.0
 
     def outside(self, frame: Box) -> float:
-        """Return the area that lies outside a frame, in square pixels."""
+        """Return the area outside a frame, in square pixels."""
         area = (self.right - self.left) * (self.bottom - self.top)
         return area - self.overlap(frame)
 
 
 class Spot(NamedTuple):
-    """A point to name: its place and radius in pixels, and its name."""
+    """A point to name: its position and radius in pixels, and its name."""
 
     x: float
     y: float
@@ -46,21 +46,26 @@ class Spot(NamedTuple):
 
 
 class Placed(NamedTuple):
-    """Where a name goes: the offset of its anchor from the point, in pixels.
-
-    far: so far off that a line has to lead to it.
-    """
+    """The position of a name relative to its point."""
 
     dx: float
+    """Horizontal offset of the name's anchor, in pixels."""
+
     dy: float
+    """Vertical offset of the name's anchor, in pixels."""
+
     align: Align
+    """Alignment of the name at its anchor."""
+
     far: bool = False
+    """Whether the name is so far away that a line has to lead to it."""
 
 
 def place(spots: Sequence[Spot], frame: Box, taken: Sequence[Box] = ()) -> list[Placed]:
-    """Choose a place for each name, near its point and clear of points, names and `taken`.
+    """Choose a position for each name near its point, away from points, names and `taken`.
 
-    Greedy, the most crowded points first; where no place is free, the least covered one is taken.
+    The choice is greedy and starts with the most crowded points. If no position is free, the least
+    covered one is used.
     """
     busy = np.array(
         [*(Box(s.x - s.radius, s.y - s.radius, s.x + s.radius, s.y + s.radius) for s in spots), *taken]
@@ -80,7 +85,7 @@ def place(spots: Sequence[Spot], frame: Box, taken: Sequence[Box] = ()) -> list[
 
 
 def _overlaps(boxes: Floats, others: Floats) -> Floats:
-    """Return the area that each box shares with each other one, shape (boxes, others)."""
+    """Return the area that each box shares with each other box, shape (boxes, others)."""
     low = np.maximum(boxes[:, None, :2], others[None, :, :2])
     high = np.minimum(boxes[:, None, 2:], others[None, :, 2:])
     shared: Floats = np.clip(high - low, 0, None).prod(axis=2)
@@ -88,9 +93,9 @@ def _overlaps(boxes: Floats, others: Floats) -> Floats:
 
 
 def shortened(name: str, room: float) -> str:
-    """Cut a name so that it takes no more than so many pixels, but eight characters at least.
+    """Shorten a name to a width in pixels, but not below eight characters.
 
-    It is cut in its middle: methods of one kind are told apart by how their names end.
+    The middle is removed, because related methods differ in how their names end.
     """
     limit = max(8, int(room / CHAR))
     if len(name) <= limit:
@@ -100,7 +105,7 @@ def shortened(name: str, room: float) -> str:
 
 
 def distinct(names: Sequence[str]) -> list[str]:
-    """Number names that are equal, so that an axis keeps a line for each."""
+    """Number equal names, so that an axis keeps one line for each."""
     found: list[str] = []
     for name in names:
         count, own = 2, name
@@ -111,16 +116,22 @@ def distinct(names: Sequence[str]) -> list[str]:
 
 
 def spread(heights: Sequence[float], low: float, high: float) -> list[float]:
-    """Move names in one column apart so that no two share a line, and each as little as it takes.
+    """Move names in one column apart so that they do not overlap, each as little as possible.
 
-    heights: where each would like to be, in pixels; low, high: the middles of the column's first and
-    last line. Where they do not fit with a whole line each, they stand as far apart as they can.
+    If they do not all fit, they are spaced evenly over the column.
+
+    Parameters
+    ----------
+    heights
+        The preferred position of each name, in pixels.
+    low, high
+        The middle of the first and of the last line of the column, in pixels.
     """
     if len(heights) < 2:
         return [min(max(height, low), high) for height in heights]
     step = min(LINE, (high - low) / (len(heights) - 1))
     order = sorted(range(len(heights)), key=lambda i: heights[i])
-    # Seen from lines of their own, names may not pass each other: those that would stand together.
+    # Measured from their own lines, names must not pass each other: groups hold those that would touch.
     groups: list[list[float]] = []
     for place, i in enumerate(order):
         groups.append([heights[i] - place * step])
@@ -137,7 +148,7 @@ def _mean(values: Sequence[float]) -> float:
 
 
 def _candidates(spot: Spot) -> list[Placed]:
-    """List places from the best to the worst: above, below, beside, then farther off."""
+    """List positions from best to worst: above, below, at the side, then farther away."""
     found: list[Placed] = []
     for more in (0.0, 9.0, 20.0, 34.0):
         beside = spot.radius + _GAP + more

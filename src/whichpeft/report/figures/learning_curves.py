@@ -1,4 +1,4 @@
-"""The figure of learning: validation score and training loss by step, a line a method."""
+"""Learning curves: validation score and training loss by step, one line per method."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from whichpeft.report.figures.style import looks
 from whichpeft.report.figures.vega import (
     Spec,
     as_is,
-    beside,
     chart,
+    concat,
     fixed,
     linear,
     mark,
@@ -28,13 +28,13 @@ from whichpeft.report.text import plain, tuned_note
 
 _LEAD = 16  # pixels from the end of a line to its name
 _AXIS = 56  # pixels that a panel's y axis takes
-_MOST_SHADES = 8  # more bands, one on the other, say nothing
+_MOST_SHADES = 8  # more overlapping bands are unreadable
 
 Lines = dict[str, list[Step]]
 
 
 def learning_figures(comparison: Comparison, size: Size) -> dict[str, Figure]:
-    """Return the figure of learning curves by the name of its file; none where none were kept."""
+    """Return the learning curves by file name; empty if no curves were kept."""
     scores, losses = _read(comparison)
     if not scores and not losses:
         return {}
@@ -58,7 +58,7 @@ def learning_figures(comparison: Comparison, size: Size) -> dict[str, Figure]:
         for title, lines in panels
     ]
     figure = titled(
-        drawn[0] if len(drawn) == 1 else beside(drawn, stacked=size.stacked, spacing=18),
+        drawn[0] if len(drawn) == 1 else concat(drawn, stacked=size.stacked, spacing=18),
         size,
         title="How methods learn",
         about=about(comparison),
@@ -70,7 +70,7 @@ def learning_figures(comparison: Comparison, size: Size) -> dict[str, Figure]:
 
 @lru_cache(maxsize=2)
 def _read(comparison: Comparison) -> tuple[Lines, Lines]:
-    """Read the curves of every method's final trials: scores, then losses, in points and as they are."""
+    """Read the curves of every method's final trials: scores, in points, and losses."""
     scores: Lines = {}
     losses: Lines = {}
     if comparison.curves is None:
@@ -139,7 +139,7 @@ def _values(
     domain: tuple[float, float],
     height: int,
 ) -> list[dict[str, Any]]:
-    """Return the points of all lines; the last of each bears its name, at a height of its own."""
+    """Return the points of all lines; the last point of each has its name, at its own height."""
     look = looks([result.method for result in comparison.results])
     low, high = domain
     ends = [height * (high - scale * steps[-1].mean) / (high - low) for steps in lines.values()]
@@ -178,13 +178,15 @@ def _table(scores: Lines, losses: Lines) -> list[FigureRow]:
 
 def _caption(comparison: Comparison, scores: Lines, losses: Lines) -> str:
     drawn = {*scores, *losses}
-    parts = ["Lines: mean over the seeds of the final trials, up to where the first of them ended."]
+    parts = [
+        "Lines: mean over the seeds of the final trials, up to the step at which the first one ended."
+    ]
     if len(drawn) <= _MOST_SHADES:
-        parts.append("Shaded: from the least to the largest of the seeds.")
+        parts.append("Shaded: range over the seeds.")
     if losses:
         parts.append(
-            "Training loss: the task's own, with dropout and without what a method adds to it (the "
-            "penalty of AdaLoRA, say), so a lower one does not make a method the better one."
+            "Training loss: the task's loss with dropout and without terms that a method adds (such as "
+            "AdaLoRA's penalty), so a lower loss does not imply a better method."
         )
     left = [plain(result.method) for result in comparison.answers if result.method not in drawn]
     if left:

@@ -1,4 +1,4 @@
-"""From a figure to files: PNG, SVG and PDF without a browser."""
+"""Write figures as PNG, SVG and PDF, without a browser."""
 
 from __future__ import annotations
 
@@ -21,14 +21,11 @@ _PNG_SCALE = 2.0
 
 
 def save(figure: Figure, folder: Path, stem: str) -> list[Path]:
-    """Write a figure as `stem`.png (twice the size), .svg and .pdf, and its data as .csv.
-
-    Returns the files.
-    """
+    """Write a figure as `stem`.png (double size), .svg and .pdf, and its data as .csv; return paths."""
     import vl_convert
 
     spec = {**figure.chart.to_dict(), "config": theme(background="white")}
-    # The drawing is laid out once; the other two files are made of it.
+    # The chart is laid out once; the other two formats are converted from it.
     svg = vl_convert.vegalite_to_svg(spec, vl_version=vega_lite_version())
     contents = {
         "png": vl_convert.svg_to_png(svg, scale=_PNG_SCALE),
@@ -47,7 +44,7 @@ def save(figure: Figure, folder: Path, stem: str) -> list[Path]:
 
 @cache
 def vega_lite_version() -> str:
-    """Return the Vega-Lite version that the charts are drawn by: theirs, or the newest there is."""
+    """Return the Vega-Lite version to draw with: that of the specs, or else the newest available."""
     import vl_convert
 
     known: list[str] = vl_convert.get_vegalite_versions()
@@ -56,14 +53,14 @@ def vega_lite_version() -> str:
 
 @cache
 def vega_bundle() -> str:
-    """Return the JavaScript that draws charts on a page: Vega, Vega-Lite and Vega-Embed.
+    """Return the JavaScript that draws the charts of a page: Vega, Vega-Lite and Vega-Embed.
 
-    Bundling takes seconds and always gives the same, so the user's cache keeps it.
+    Bundling takes seconds and always gives the same result, so it is kept in the user's cache.
     """
     name = f"vega-bundle-{metadata.version('vl-convert-python')}-{vega_lite_version()}"
     try:
-        folder = cached(name, lambda made: write_whole(made / "bundle.js", _bundle().encode()))
-    except FolderError:  # a cache that cannot be written to costs seconds, not the page
+        folder = cached(name, lambda target: write_whole(target / "bundle.js", _bundle().encode()))
+    except FolderError:  # an unwritable cache costs seconds, not the page
         return _bundle()
     return (folder / "bundle.js").read_text(encoding="utf-8")
 
@@ -71,13 +68,13 @@ def vega_bundle() -> str:
 def _bundle() -> str:
     import vl_convert
 
-    # With a snippet, an empty one too, the bundle keeps only what the snippet uses.
+    # With a snippet, even an empty one, the bundle would contain only what the snippet uses.
     bundle: Any = vl_convert.javascript_bundle
     return str(bundle(vl_version=vega_lite_version()))
 
 
 def slugs(names: Sequence[str]) -> list[str]:
-    """Turn names into distinct ones that are safe as file names."""
+    """Turn names into distinct file names."""
     found: list[str] = []
     for name in names:
         slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:60] or "figure"

@@ -1,4 +1,4 @@
-"""The scatter that figures share: points with names, intervals and a reference line."""
+"""The scatter plot that several figures share: named points, intervals and a reference line."""
 
 from __future__ import annotations
 
@@ -44,11 +44,21 @@ def scatter(
     steps: Sequence[tuple[float, float]] = (),
     trails: Sequence[Trail] = (),
 ) -> Spec:
-    """Return a chart of the points, at least one.
+    """Return a scatter plot.
 
-    line: a height and its name, drawn dashed. steps: corners from left to right of a staircase that
-    keeps each one's height up to the next, and the last one's up to the edge. trails: straight lines
-    from point to point.
+    Parameters
+    ----------
+    points
+        The points, at least one.
+    axes
+        Titles, size and scales.
+    line
+        A height and its name, drawn as a dashed line.
+    steps
+        Corners of a staircase from left to right; each keeps its height up to the next one, and the
+        last one up to the edge.
+    trails
+        Lines through points.
     """
     sizes = [point.size for point in points if point.size is not None]
     scale = Scale(
@@ -117,7 +127,7 @@ def _marks(points: Sequence[Point], x: Spec, y: Spec, scale: Scale) -> list[Spec
              where="datum.far", strokeWidth=0.7)
     ]  # fmt: skip
     if any(point.low is not None for point in points):
-        # Clipped, because an interval over two seeds can be wider than the whole scale.
+        # Clipped, because an interval over two seeds can be wider than the scale.
         layers.append(
             mark("rule", {"x": x, "y": y | {"field": "low"}, "y2": {"field": "high"},
                           "color": as_is("colour"), "opacity": amount("bar_opacity")},
@@ -161,7 +171,7 @@ def _values(
     places = place(spots, Box(0, 0, scale.axes.width, scale.axes.height), taken)
     values = []
     for point, spot, at in zip(points, spots, places, strict=True):
-        # A line that leads to a name ends just short of it.
+        # A line that leads to a name ends just before it.
         lead_x, lead_y = scale.value_at(spot.x + 0.85 * at.dx, spot.y + 0.7 * at.dy)
         value = {
             "name": point.name,
@@ -188,7 +198,7 @@ def _values(
 
 
 def _stairs(corners: Sequence[tuple[float, float]], scale: Scale) -> list[Box]:
-    """Return the room that a staircase takes, a thin box for each run and each rise."""
+    """Return the area that a staircase covers, as a thin box per segment."""
     places = [(scale.across(x), scale.down(y)) for x, y in corners]
     found = []
     for (left, low), (right, high) in itertools.pairwise(places):
@@ -198,7 +208,7 @@ def _stairs(corners: Sequence[tuple[float, float]], scale: Scale) -> list[Box]:
 
 
 def _line_name(line: tuple[float, str], scale: Scale, busy: Sequence[Box]) -> tuple[bool, bool, Box]:
-    """Choose the end and the side of a line where its name covers least."""
+    """Choose the end and the side of a line at which its name covers the least."""
     height, long = scale.down(line[0]), CHAR * len(line[1])
     right = scale.axes.width
     choices = []
@@ -211,7 +221,7 @@ def _line_name(line: tuple[float, str], scale: Scale, busy: Sequence[Box]) -> tu
 
 
 def _along(trail: Trail, scale: Scale) -> list[Box]:
-    """Return the room that straight lines take, as small boxes along them."""
+    """Return the area that lines cover, as small boxes along them."""
     found = []
     places = [(scale.across(x), scale.down(y)) for x, y in trail.corners]
     for (left, start), (right, end) in itertools.pairwise(places):

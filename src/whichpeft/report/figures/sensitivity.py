@@ -1,6 +1,6 @@
-"""The figure of what each method is sensitive to: every tuning trial's score, a panel a method.
+"""Sensitivity to hyperparameters: the score of every tuning trial, one panel per method.
 
-The panels are one chart, faceted, with axes and headings drawn as marks, so that a page stays small.
+The panels are one faceted chart with axes and headings drawn as marks, which keeps the page small.
 """
 
 from __future__ import annotations
@@ -35,17 +35,17 @@ from whichpeft.report.text import plain
 from whichpeft.units import points
 
 _HEIGHT = 120  # pixels of a panel
-_BETWEEN = 20  # pixels between two panels beside each other
+_BETWEEN = 20  # pixels between two neighbouring panels
 _AXIS = 42  # pixels that the y axis of a row takes
 _LINE = 13  # pixels of a line of a heading
-_SLOPE = "M-.8,-.8L.8,.8M-.8,.8L.8,-.8"  # a cross, as the path of a point
+_CROSS = "M-.8,-.8L.8,.8M-.8,.8L.8,-.8"  # the path of a cross-shaped point
 _EDGE = 0.06  # share of a panel's width left free on either side
 
 
 def sensitivity_figure(
     comparison: Comparison, searches: Mapping[str, Search], look: Mapping[str, Look], size: Size
 ) -> Figure:
-    """Draw every tuning trial's score against its learning rate, a panel for each method."""
+    """Draw the score of every tuning trial against its learning rate, one panel per method."""
     found = {method: sensitivity_of(search) for method, search in searches.items()}
     columns = min(len(found), 2 if size.stacked else 4 if size.whole_width > 800 else 3)
     width = (size.whole_width - _AXIS - (columns - 1) * _BETWEEN) // columns
@@ -69,7 +69,7 @@ def sensitivity_figure(
     panel = chart(_layers((low, high), width, above), width=width, height=_HEIGHT)
     spec = {
         "data": {"values": values},
-        # The headings are marks: an empty label, since labels cannot be switched off here.
+        # The headings are marks; the labels are empty, because a facet cannot switch them off.
         "facet": {"field": "panel", "type": "ordinal", "title": None,
                   "header": {"labelExpr": "''", "labelPadding": 0}},
         "columns": columns,
@@ -97,16 +97,16 @@ def sensitivity_figure(
 
 
 def count_trials(searches: Mapping[str, Search], status: str | None = None) -> int:
-    """Return how many tuning trials ended with a status, or all."""
+    """Count the tuning trials that ended with a status, or all of them."""
     trials = [trial for search in searches.values() for trial in search.trials]
     return sum(status in (None, one.status) for one in trials)
 
 
 def _layers(domain: tuple[float, float], width: int, above: int) -> list[Spec]:
-    """Return the marks of a panel, each of those values that are its kind."""
+    """Return the layers of a panel; each draws the rows of its kind."""
 
-    def of(kind: str, made: str, encoding: Spec, **style: Any) -> Spec:
-        return mark(made, encoding, where=f"datum.kind == '{kind}'", **style)
+    def of(kind: str, shape: str, encoding: Spec, **style: Any) -> Spec:
+        return mark(shape, encoding, where=f"datum.kind == '{kind}'", **style)
 
     x = number("x", axis=None, scale=linear(0, 1))
     y = number("y", title=None, scale=linear(*domain), axis={"tickCount": 5})
@@ -142,7 +142,7 @@ def _layers(domain: tuple[float, float], width: int, above: int) -> list[Spec]:
 def _marks(
     search: Search, found: Sensitivity, floor: float, width: int, colour: str
 ) -> list[dict[str, Any]]:
-    """Return what is drawn of one search; x is a share of the panel's width."""
+    """Return the rows to draw for one search; x is a share of the panel's width."""
     shown = _shown(found)
     places, ticks = _across(shown, len(search.trials), width)
     names = [] if shown is None else [shown.name, *shown.alike]
@@ -156,10 +156,10 @@ def _marks(
         one = {
             "kind": "trial",
             "x": place,
-            # What failed has no score: it lies at the floor.
+            # A failed trial has no score and is drawn at the bottom.
             "y": floor if trial.score is None else points(trial.score),
             "fill": colour,
-            "shape": _SLOPE if trial.score is None else "circle",
+            "shape": _CROSS if trial.score is None else "circle",
             "size": 40,
             "number": trial.number,
             "status": trial.status,
@@ -175,7 +175,7 @@ def _marks(
 def _across(
     shown: Hyperparameter | None, count: int, width: int
 ) -> tuple[list[float], list[tuple[float, str]]]:
-    """Return where trials lie across a panel, as shares of its width, and its ticks with their text."""
+    """Return the positions of trials as shares of a panel's width, and the ticks with their text."""
     if shown is None:
         return [0.5] * count, []
     if shown.log:
@@ -200,7 +200,7 @@ def _across(
 
 
 def _shown(found: Sensitivity) -> Hyperparameter | None:
-    """Return the hyperparameter to draw: the learning rate, or where it was settled the first other."""
+    """Return the hyperparameter to draw: the learning rate, or the first other one if it was fixed."""
     rates = [one for one in found.hyperparameters if one.log]
     return next(iter([*rates, *found.hyperparameters]), None)
 
@@ -211,21 +211,21 @@ def _axis_title(found: Sensitivity) -> str:
 
 
 def _heading(found: Sensitivity, width: int) -> list[str]:
-    """Say in a few short lines how widely a method works and what it depends on."""
+    """Summarise in short lines how robust a method is and what it depends on."""
     lines = []
     robust = found.robustness
     if robust is None:
-        lines.append("no trial came to its end" if len(found.hyperparameters) else "one trial")
+        lines.append("no trial completed" if len(found.hyperparameters) else "one trial")
     else:
         near = f"{robust.within} of {robust.of} within {points(WITHIN):g} point"
         low, high = f"{100 * robust.low:.0f}", f"{100 * robust.high:.0f}"
-        # Any number of those that were stopped might have come within: there is no upper bound then.
+        # Any of the stopped trials might have come within, so there is no upper bound.
         if robust.stopped:
             lines += [f"≥ {near}", f"≥ {low} % of the space"]
         else:
             lines += [near, f"{low} to {high} % of the space"]
     shares = [
-        # A space at which lines are not broken.
+        # A space at which lines do not break.
         f"{_brief(one.name)}\N{NO-BREAK SPACE}{one.importance:.2f}"
         for one in found.hyperparameters
         if one.importance is not None
@@ -243,7 +243,7 @@ def _with(trial: SearchTrial, first: Sequence[str]) -> str:
 
 
 def _power(value: float) -> str:
-    """Write a number as people type a learning rate: ``3e-4``."""
+    """Format a number like a learning rate: ``3e-4``."""
     mantissa, exponent = f"{value:.0e}".split("e")
     return f"{mantissa}e{int(exponent)}"
 
@@ -263,12 +263,12 @@ def _caption(searches: Mapping[str, Search], found: Mapping[str, Sensitivity]) -
     if count_trials(searches, "failed"):
         parts.append("Cross: failed.")
     parts.append(
-        f"Ringed: the best. Dotted: the default. Shaded: within {near} of the best. Above each panel: "
-        "how many trials lie there of those that sample the search space evenly, and the share of the "
-        "space that this stands for (95 % interval)."
+        f"Ring: the best. Dotted: the default. Shaded: within {near} of the best. Above each panel: the "
+        "number of trials in that range among those that sample the search space evenly, and the share "
+        "of the space that this estimates (95 % interval)."
     )
     if any(one.importance is not None for each in found.values() for one in each.hyperparameters):
-        parts.append("Beneath: the share of the scores' variance that each hyperparameter explains.")
+        parts.append("Below that: the share of the scores' variance that each hyperparameter explains.")
     elif max(len(search.trials) for search in searches.values()) < LEAST_TRIALS:
-        parts.append(f"From {LEAST_TRIALS} trials on, how much each hyperparameter matters is told too.")
+        parts.append(f"The importance of each hyperparameter is shown from {LEAST_TRIALS} trials.")
     return " ".join(parts)

@@ -1,4 +1,4 @@
-"""The figure of sizes: score against trained parameters, a line for each method run at several."""
+"""Score against trained parameters, one line per method that was run at several sizes."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ _WIDE = 4.0  # counts that differ by more are drawn on a log axis
 
 
 def sweep_figures(comparison: Comparison, size: Size) -> dict[str, Figure]:
-    """Return the figure of sizes by the name of its file; none where no method has two."""
+    """Return the size sweep by file name; empty if no method has two sizes."""
     found = sweeps(comparison)
     if not found:
         return {}
-    # A line is one method, whatever its sizes: it takes the look of a method of that name.
+    # A line is one method at several sizes: it has the look of the method without its size.
     look = looks([sweep.name for sweep in found])
     dots, trails = [], []
     for sweep in found:
@@ -64,7 +64,7 @@ def sweep_figures(comparison: Comparison, size: Size) -> dict[str, Figure]:
 def _dots(sweep: Sweep, colour: str, shape: str) -> list[Point]:
     return [
         Point(
-            # The line is named once, at its largest, and its points by their size.
+            # The largest point has the method's name, the others only their size.
             name=_named(sweep, value, whole=i == len(sweep.results) - 1),
             x=count,
             y=points(score),
@@ -89,13 +89,13 @@ def _named(sweep: Sweep, value: float, *, whole: bool) -> str:
 
 
 def _caption(comparison: Comparison, found: Sequence[Sweep], dots: Sequence[Point]) -> str:
-    parts = ["Beside each point: the size, named in full at the largest."]
+    parts = ["Next to each point: its size; the largest has the full name."]
     if any(dot.low is not None for dot in dots):
         parts.append(f"Bars: 95 % interval over {interval_over(comparison)}.")
     margin = f"{points(comparison.margin):.3g} points"
     enough = "; ".join(
-        f"{sweep.name} from {sweep.hyperparameter}={sweep.sizes[sweep.enough(comparison.margin)]:g} on"
+        f"{sweep.name} {sweep.hyperparameter}={sweep.sizes[sweep.enough(comparison.margin)]:g}"
         for sweep in found
     )
-    parts.append(f"Within {margin} of its best observed score: {plain(enough)}.")
+    parts.append(f"Smallest size within {margin} of the method's best observed score: {plain(enough)}.")
     return " ".join(parts) + tuned_note(comparison)

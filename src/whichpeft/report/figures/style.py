@@ -1,4 +1,4 @@
-"""Colours and type: the same on the page, in dark mode and in print."""
+"""Colours and fonts, the same on the page, in dark mode and in print."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from whichpeft.study.families import family_of
 
 FONT = "Liberation Sans, Arial, Helvetica, sans-serif"
 
-# Told apart by people with any of the common colour blindnesses, and legible on white and on
-# near-black; after the sets of Okabe and Ito and of Paul Tol.
+# Distinguishable with all common colour vision deficiencies, and legible on white and on near-black;
+# based on the palettes of Okabe and Ito and of Paul Tol.
 _GREY, _SAND, _OLIVE, _BLUE, _PINK, _ORANGE = (
     "#868c96",
     "#b09f86",
@@ -33,7 +33,7 @@ PALETTE = (
     _BLUE, _VERMILION, _GREEN, _ORANGE, _PINK, _SKY, _PURPLE, _BROWN, _TEAL, _OLIVE, _SAND, _GREY,
 )  # fmt: skip
 
-# A family keeps one colour in every report; families that are not listed take what is free.
+# A family has the same colour in every report; families that are not listed get an unused colour.
 _OF_FAMILY = {
     "everything": _GREY,
     "nothing": _SAND,
@@ -49,19 +49,28 @@ _OF_FAMILY = {
 }
 _SHAPES = ("circle", "square", "triangle-up", "diamond", "triangle-down", "cross")
 _DASHES = ((1, 0), (7, 3), (2, 2), (8, 3, 2, 3), (4, 2), (1, 3))
+# Colours of text, secondary text and grid lines.
+_ON_PAPER = ("#1c2230", "#5b6474", "#e3e6ec")
+# CSS variables of the page, which follow light, dark and print without redrawing.
+_ON_PAGE = ("var(--ink)", "var(--quiet)", "var(--line)")
 
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """How a method is drawn: its family's colour, and a point and a line of its own within it."""
+    """How a method is drawn."""
 
     colour: str
+    """The colour of its family."""
+
     shape: str
+    """The shape of its points, which distinguishes it within the family."""
+
     dash: tuple[int, ...]
+    """The dash pattern of its lines, in pixels."""
 
 
 def looks(methods: Sequence[str]) -> dict[str, Look]:
-    """Return a look for each method as typed; the members of a family differ in shape and dash."""
+    """Return the look of each method by its name; members of a family differ in shape and dash."""
     colour = colours(methods)
     met: dict[str, int] = {}
     found = {}
@@ -74,12 +83,12 @@ def looks(methods: Sequence[str]) -> dict[str, Look]:
 
 
 def colours(methods: Sequence[str]) -> dict[str, str]:
-    """Return a colour for each method as typed; methods of one family share it."""
+    """Return the colour of each method by its name; methods of one family share it."""
     families = list(dict.fromkeys(map(family_of, methods)))
     chosen = {name: _OF_FAMILY[name] for name in families if name in _OF_FAMILY}
     for name in families:
         if name not in chosen:
-            # The last two are greys: those stay with what methods are held against.
+            # The last two are greys, reserved for the methods that others are compared with.
             hues = PALETTE[:-2]
             start = zlib.crc32(name.encode()) % len(hues)
             wheel = (*hues[start:], *hues[:start])
@@ -88,13 +97,8 @@ def colours(methods: Sequence[str]) -> dict[str, str]:
     return {method: chosen[family_of(method)] for method in methods}
 
 
-_ON_PAPER = ("#1c2230", "#5b6474", "#e3e6ec")
-# Names of the page's own colours, which follow light, dark and print without drawing anew.
-_ON_PAGE = ("var(--ink)", "var(--quiet)", "var(--line)")
-
-
 def theme(*, page: bool = False, background: str | None = None) -> dict[str, Any]:
-    """Return the Vega-Lite config that sets type, lines and colours, for paper or for the page."""
+    """Return the Vega-Lite config of fonts, lines and colours, for print or for the page."""
     ink, quiet, grid = _ON_PAGE if page else _ON_PAPER
     axis = {
         "labelColor": quiet,

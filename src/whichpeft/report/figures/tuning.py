@@ -1,4 +1,4 @@
-"""The figures of searches: how much tuning is enough, and, from their own module, sensitivity."""
+"""The figures of searches: how much tuning is enough, and the sensitivity from its own module."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from whichpeft.report.figures.style import Look, looks
 from whichpeft.report.figures.vega import Spec, as_is, chart, fixed, linear, mark, number, tooltip, word
 from whichpeft.report.tables.columns import about
 from whichpeft.report.text import plain
-from whichpeft.units import points
+from whichpeft.units import counted, points
 
-_MOST_SHADES = 8  # more of them, one on the other, say nothing
+_MOST_SHADES = 8  # more overlapping bands are unreadable
 _LEAD = 16  # pixels from the end of a line to its name
 
 
 def tuning_figures(comparison: Comparison, size: Size) -> dict[str, Figure]:
-    """Return the figures of a comparison's searches; none where nothing was tuned."""
+    """Return the figures of a comparison's searches; empty if nothing was tuned."""
     searches = {
         plain(method): search
         for method, search in comparison.searches.items()
@@ -29,7 +29,7 @@ def tuning_figures(comparison: Comparison, size: Size) -> dict[str, Figure]:
     }
     if not searches:
         return {}
-    # By all methods of the comparison, so that a method looks here as it does elsewhere.
+    # From all methods of the comparison, so that a method looks the same in every figure.
     look = {
         plain(m): found for m, found in looks([result.method for result in comparison.results]).items()
     }
@@ -42,7 +42,7 @@ def tuning_figures(comparison: Comparison, size: Size) -> dict[str, Figure]:
 def tuning_curves(
     comparison: Comparison, searches: Mapping[str, Search], look: Mapping[str, Look], size: Size
 ) -> Figure:
-    """Draw the validation score to expect against tuning trials, a line a method, named at its end."""
+    """Draw the expected best validation score against tuning trials, one line per method."""
     curves = {method: curve for method, search in searches.items() if (curve := curve_of(search))}
     names = {method: shortened(method, size.width * 0.38) for method in curves}
     width = size.width - round(CHAR * max(map(len, names.values()))) - _LEAD
@@ -75,7 +75,7 @@ def tuning_curves(
 
 def _layers(domain: tuple[float, float], budgets: set[int], width: int, *, shaded: bool) -> list[Spec]:
     first, last = min(budgets), max(budgets)
-    # The scale and the axis of a layer are made of those of all marks in it, so all have the same.
+    # Vega merges the scales and axes of all marks in a layer, so all of them have the same.
     x = number(
         "budget",
         title="tuning trials",
@@ -89,7 +89,7 @@ def _layers(domain: tuple[float, float], budgets: set[int], width: int, *, shade
     )
     y = number(
         "expected",
-        title="best validation score to expect, points",
+        title="expected best validation score, points",
         scale=linear(*domain),
         axis={"tickCount": 6},
     )
@@ -120,7 +120,7 @@ def _values(
     domain: tuple[float, float],
     height: int,
 ) -> list[dict[str, Any]]:
-    """Return the points of all lines; the last of each bears its name, at a height of its own."""
+    """Return the points of all lines; the last point of each has its name, at its own height."""
     low, high = domain
     down = [height * (high - points(curve[-1].expected)) / (high - low) for curve in curves.values()]
     placed = spread(down, LINE / 2, height - LINE / 2)
@@ -135,7 +135,7 @@ def _values(
                 "high": points(point.high),
                 "score": f"{points(point.expected):.1f}",
                 "half": f"{points(point.low):.1f} to {points(point.high):.1f}",
-                # Methods of one family have one colour: what tells their lines apart is the dash.
+                # Methods of one family share a colour; the dash distinguishes their lines.
                 "colour": look[method].colour,
                 "dash": list(look[method].dash),
             }
@@ -146,7 +146,7 @@ def _values(
 
 
 def _whole_ticks(first: int, last: int, width: int) -> list[int]:
-    """Return whole numbers of trials for an axis, the first and the last among them."""
+    """Return whole numbers of trials for an axis, including the first and the last."""
     most = max(2, width // 34)
     step = next(
         (s for s in (1, 2, 5, 10, 20, 50, 100, 200, 500) if (last - first) / s <= most), last - first
@@ -157,27 +157,29 @@ def _whole_ticks(first: int, last: int, width: int) -> list[int]:
 
 def _caption(searches: Mapping[str, Search], curves: Mapping[str, Curve]) -> str:
     parts = [
-        "Lines: mean of the best validation score that a search of so many trials finds, the default "
-        "being its first.",
+        "Lines: expected best validation score of a search with this number of trials; the first trial "
+        "uses the defaults.",
     ]
     if len(curves) <= _MOST_SHADES:
-        parts.append("Shaded: the middle half of such searches.")
+        parts.append("Shaded: interquartile range over such searches.")
     if len(curves) > 1:
         (first, best), *later = leaders(curves)
-        turns = ", ".join(f"from {budget} trials on {method}" for budget, method in later)
-        with_first = f"with {first} trial{'s' if first > 1 else ''}"
+        turns = ", ".join(f"{method} from {budget} trials" for budget, method in later)
+        with_first = f"with {counted(first, 'trial')}"
         parts.append(
-            f"Expected to be the best: {best} {with_first}, {turns}."
+            f"Expected best method: {best} {with_first}, {turns}."
             if later
-            else f"Expected to be the best with any number of trials: {best}."
+            else f"Expected best method for any number of trials: {best}."
         )
         changed = {frozenset((one.method, one.overtaken)) for one in overtakings(curves)}
         pairs = len(curves) * (len(curves) - 1) // 2
-        parts.append(f"Pairs of methods whose order changes with the number: {len(changed)} of {pairs}.")
+        parts.append(
+            f"Pairs of methods whose order depends on the number of trials: {len(changed)} of {pairs}."
+        )
     stopped = count_trials(searches, "stopped")
     if stopped:
         parts.append(
-            f"{stopped} of {count_trials(searches)} trials were stopped early and count with the score "
-            "reached by then, so a line is the least to expect."
+            f"{stopped} of {count_trials(searches)} trials were stopped early and count with the "
+            "score reached by then, so the lines are lower bounds."
         )
     return " ".join(parts)

@@ -1,7 +1,6 @@
-"""Vega-Lite specs, written as plain mappings: a page needs dozens of them in a moment.
+"""Vega-Lite specs as plain mappings, because a page needs dozens of them quickly.
 
-The functions here return parts of a spec under short names; what a chart holds is checked against
-Vega-Lite's own schema by the tests.
+The functions return parts of a spec. The tests check the charts against Vega-Lite's own schema.
 """
 
 from __future__ import annotations
@@ -11,21 +10,30 @@ from dataclasses import dataclass
 from typing import Any
 
 VERSION = "6.4"
-"""Of Vega-Lite, that the specs are written for."""
+"""The Vega-Lite version that the specs are written for."""
 
 Spec = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """A drawing as a Vega-Lite spec, data and all; colours of ink and paper are left to a theme."""
+    """A drawing as a Vega-Lite spec that includes its data."""
 
     spec: Spec
+    """The spec without text and background colours, which the theme sets."""
 
     def to_dict(self, validate: bool = False) -> Spec:
-        """Return the spec. validate: check it against Vega-Lite's schema, which needs altair.
+        """Return the spec.
 
-        Raises altair's SchemaValidationError at a field that Vega-Lite does not have.
+        Parameters
+        ----------
+        validate
+            Whether to check the spec against Vega-Lite's schema, which requires altair.
+
+        Raises
+        ------
+        altair.SchemaValidationError
+            If the spec has a field that Vega-Lite does not have.
         """
         whole = {"$schema": f"https://vega.github.io/schema/vega-lite/v{VERSION}.json", **self.spec}
         if validate:
@@ -36,24 +44,24 @@ class Chart:
 
 
 def chart(layers: Sequence[Spec], *, width: Any, height: Any, values: Any = None, **more: Any) -> Spec:
-    """Return marks drawn over each other; values: the data of all that bring none of their own."""
+    """Return a chart of layers; `values` are the data of all layers without their own."""
     data = {} if values is None else {"data": {"values": list(values)}}
     return {**data, "layer": list(layers), "width": width, "height": height, **more}
 
 
-def beside(charts: Sequence[Spec], *, stacked: bool, spacing: int, **more: Any) -> Spec:
-    """Return charts side by side, or one under the other where they are stacked."""
+def concat(charts: Sequence[Spec], *, stacked: bool, spacing: int, **more: Any) -> Spec:
+    """Return charts side by side, or one below the other if stacked."""
     return {"vconcat" if stacked else "hconcat": list(charts), "spacing": spacing, **more}
 
 
 def mark(kind: str, encoding: Spec, *, where: str = "", values: Any = None, **look: Any) -> Spec:
-    """Return one kind of mark. where: the data it is drawn of, as an expression."""
-    made: Spec = {"mark": {"type": kind, **look}, "encoding": encoding}
+    """Return a layer of marks; `where` is an expression that selects the rows to draw."""
+    layer: Spec = {"mark": {"type": kind, **look}, "encoding": encoding}
     if values is not None:
-        made["data"] = {"values": list(values)}
+        layer["data"] = {"values": list(values)}
     if where:
-        made["transform"] = [{"filter": where}]
-    return made
+        layer["transform"] = [{"filter": where}]
+    return layer
 
 
 def number(field: str, **more: Any) -> Spec:
@@ -67,36 +75,37 @@ def word(field: str, **more: Any) -> Spec:
 
 
 def as_is(field: str, kind: str = "nominal") -> Spec:
-    """Return the encoding of a colour or shape that stands in the data itself; see `amount`."""
+    """Return the encoding of a colour or shape that the data contain as it is; see `amount`."""
     return {"field": field, "type": kind, "scale": None, "legend": None}
 
 
 def amount(field: str) -> Spec:
-    """Return the encoding of a size or opacity that stands in the data itself."""
+    """Return the encoding of a size or opacity that the data contain as it is."""
     return as_is(field, "quantitative")
 
 
 def fixed(value: Any) -> Spec:
-    """Return the encoding of one value, in pixels where it is a place."""
+    """Return the encoding of a constant; positions are in pixels."""
     return {"value": value}
 
 
 def tooltip(titles: Mapping[str, str]) -> list[Spec]:
-    """Return what is shown when a mark is pointed at: titles by field."""
+    """Return the encoding of a tooltip from titles by field."""
     return [word(field, title=title) for field, title in titles.items()]
 
 
 def linear(low: float, high: float) -> Spec:
-    """Return a scale with these ends and no other."""
+    """Return a linear scale with exactly these bounds."""
     return {"domain": [low, high], "nice": False, "zero": False}
 
 
 def logarithmic(low: float, high: float) -> Spec:
+    """Return a logarithmic scale with exactly these bounds."""
     return {"type": "log", "domain": [low, high], "nice": False}
 
 
 def names_axis(room: int | None, **more: Any) -> Spec | None:
-    """Return an axis that is names alone, in so many pixels; None, which draws nothing, without room."""
+    """Return an axis of names of this width in pixels; None, which draws no axis, without a width."""
     if room is None:
         return None
     return {
@@ -110,5 +119,5 @@ def names_axis(room: int | None, **more: Any) -> Spec | None:
 
 
 def in_rows(rows: Iterable[Mapping[str, Any]], **shared: Any) -> list[Spec]:
-    """Return rows of data with what they share added."""
+    """Return rows of data with the shared values added to each."""
     return [{**row, **shared} for row in rows]

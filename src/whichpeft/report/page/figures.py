@@ -1,4 +1,4 @@
-"""The page's figures: each at the sizes of screens, views of one thing together, with their data."""
+"""The page's figures: each at several screen sizes and with its data, views of one subject together."""
 
 from __future__ import annotations
 
@@ -13,59 +13,88 @@ _ROW_NAME = "method"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Data:
-    """A figure's data as a table of text: the alternative to looking at it."""
+class DataTable:
+    """The data of a figure as a table of text, for readers who cannot see the figure."""
 
     titles: tuple[str, ...]
+    """The headings."""
+
     rows: tuple[tuple[str, ...], ...]
+    """The cells, row by row."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class View:
-    """A figure on the page. id: of its place in the page; specs: by width, from the widest down."""
+    """A figure on the page."""
 
     id: str
+    """The id of its element."""
+
     label: str
+    """Its name among the views of its group."""
+
     title: str
+    """The title."""
+
     caption: str
-    data: tuple[Data, ...]
+    """The caption."""
+
+    data: tuple[DataTable, ...]
+    """The data, as tables."""
+
     specs: tuple[dict[str, Any], ...]
+    """Vega-Lite specs with their widths, from wide to narrow."""
 
 
 @dataclass(kw_only=True, slots=True)
-class Shown:
-    """One figure, or several views of one thing among which the reader chooses."""
+class FigureGroup:
+    """One figure, or several views of one subject between which the reader switches."""
 
     id: str
+    """The id of its element."""
+
     name: str
+    """The subject; empty for a single figure."""
+
     views: list[View] = field(default_factory=list)
+    """The views, in order."""
 
 
-def shown(draw: Callable[[Size], dict[str, Figure]], place: str) -> dict[str, Any]:
-    """Draw figures at every size of a screen; `place` tells them from those of other sections.
+def screen_figures(draw: Callable[[Size], dict[str, Figure]], place: str) -> dict[str, Any]:
+    """Draw figures at every screen size and return the template variables.
 
-    Return them as `figures`, and as `undrawn` a line for each of which there is nothing to draw.
+    Parameters
+    ----------
+    draw
+        Draws the figures of a section at a size, by name.
+    place
+        Distinguishes the ids of this section from those of others.
+
+    Returns
+    -------
+    dict
+        ``figures`` with the figures, and ``empty`` with a line for each figure without anything to draw.
     """
     drawn = [(size.whole_width, draw(size)) for size in SCREEN]
-    found: dict[str, Shown] = {}
+    found: dict[str, FigureGroup] = {}
     missing = []
     for number, name in enumerate(drawn[0][1]):
-        if why := drawn[0][1][name].undrawn:
+        if why := drawn[0][1][name].empty_because:
             missing.append(f"{drawn[0][1][name].title}: {why}")
             continue
         view = _view(f"figure-{place}-{number}", [(width, by_name[name]) for width, by_name in drawn])
         group = drawn[0][1][name].group
         key = f"group {group}" if group else f"figure {name}"
-        one = found.setdefault(key, Shown(id=f"views-{place}-{number}", name=plain(group)))
+        one = found.setdefault(key, FigureGroup(id=f"views-{place}-{number}", name=plain(group)))
         one.views.append(view)
-    return {"figures": list(found.values()), "undrawn": missing}
+    return {"figures": list(found.values()), "empty": missing}
 
 
 def _view(id: str, sizes: Sequence[tuple[int, Figure]]) -> View:
     specs: list[dict[str, Any]] = []
     for width, figure in sizes:
         spec = figure.chart.to_dict()
-        # The page brings its own, which follows light and dark.
+        # The page has its own config, which follows light and dark mode.
         spec.pop("config", None)
         specs.append({"width": width, "spec": spec})
     figure = sizes[0][1]
@@ -79,22 +108,22 @@ def _view(id: str, sizes: Sequence[tuple[int, Figure]]) -> View:
     )
 
 
-def data_of(spec: dict[str, Any]) -> list[Data]:
-    """Return what a chart shows when its marks are pointed at, as tables.
+def data_of(spec: dict[str, Any]) -> list[DataTable]:
+    """Return the tooltips of a chart as tables.
 
-    Panels that tell different things of the same methods become columns of one table.
+    Panels with different values of the same methods become columns of one table.
     """
     by_titles: dict[tuple[str, ...], dict[tuple[str, ...], None]] = {}
     for titles, rows in _tips(spec, []):
         by_titles.setdefault(titles, {}).update(dict.fromkeys(rows))
-    tables = [Data(titles=titles, rows=tuple(rows)) for titles, rows in by_titles.items() if rows]
+    tables = [DataTable(titles=titles, rows=tuple(rows)) for titles, rows in by_titles.items() if rows]
     return _joined(tables)
 
 
 def _tips(
     spec: dict[str, Any], inherited: Sequence[dict[str, Any]]
 ) -> Iterator[tuple[tuple[str, ...], list[tuple[str, ...]]]]:
-    """Go through the marks that have tooltips: what these are titled, and what they say."""
+    """Yield titles and texts of the tooltips of all marks."""
     values = _values(spec, inherited)
     tips = spec.get("encoding", {}).get("tooltip", [])
     tips = [tip for tip in (tips if isinstance(tips, list) else [tips]) if "field" in tip]
@@ -132,9 +161,9 @@ def _text(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else plain(value)
 
 
-def _joined(tables: Sequence[Data]) -> list[Data]:
-    """Put tables that have one row a method, the same methods in the same order, side by side."""
-    found: list[Data] = []
+def _joined(tables: Sequence[DataTable]) -> list[DataTable]:
+    """Join tables with one row per method if their methods and order are the same."""
+    found: list[DataTable] = []
     for table in tables:
         names = [row[0] for row in table.rows]
         match = next(
@@ -151,7 +180,7 @@ def _joined(tables: Sequence[Data]) -> list[Data]:
             found.append(table)
             continue
         other = found[match]
-        found[match] = Data(
+        found[match] = DataTable(
             titles=(*other.titles, *table.titles[1:]),
             rows=tuple((*a, *b[1:]) for a, b in zip(other.rows, table.rows, strict=True)),
         )

@@ -1,4 +1,4 @@
-"""The HTML page: one file with the answer, figures, table and provenance, for use without a network."""
+"""The HTML page: one file with answer, figures, tables and provenance that needs no network."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from whichpeft.report.figures.across_backbones import backbone_figures
 from whichpeft.report.figures.across_tasks import across_figures
 from whichpeft.report.figures.render import vega_bundle
 from whichpeft.report.figures.style import colours, theme
-from whichpeft.report.page.figures import shown
+from whichpeft.report.page.figures import screen_figures
 from whichpeft.report.page.provenance import examples, provenance
-from whichpeft.report.page.table import brief, measurements
+from whichpeft.report.page.table import measurements, short_table
 from whichpeft.report.tables import across_tasks as across_table
 from whichpeft.report.tables.columns import METHOD, about, details, interval_note, problems, pscp_note
 from whichpeft.report.text import plain
@@ -28,13 +28,18 @@ if TYPE_CHECKING:
     from whichpeft.report.contents import ReportContents
 
 
-def page(report: ReportContents, beside: str | None = None) -> str:
-    """Return the whole page as HTML. Nothing in it is loaded from anywhere else.
+def page(report: ReportContents, published: str | None = None) -> str:
+    """Return the whole page as HTML, which loads nothing from anywhere else.
 
-    beside: a published table that one more figure of each comparison draws beside its results.
+    Parameters
+    ----------
+    report
+        What the page shows.
+    published
+        A published table; one more figure per comparison overlays it with the comparison's results.
     """
     sections = [
-        _section(comparison, place, beside) for place, comparison in enumerate(report.comparisons)
+        _section(comparison, place, published) for place, comparison in enumerate(report.comparisons)
     ]
     across = [_across(one, place) for place, one in enumerate(report.across)]
     backbones = [_backbones(over, place) for place, over in enumerate(report.backbones)]
@@ -46,7 +51,7 @@ def page(report: ReportContents, beside: str | None = None) -> str:
     }
     return _template("page.html.j2").render(
         title=plain(report.study.name) or "whichpeft",
-        # What holds for several tasks is the answer to the whole study.
+        # Answers over several tasks come first, because they answer the whole study.
         answers=sorted(report.answers, key=lambda answer: len(answer.tasks) == 1),
         sections=sections,
         across=across,
@@ -61,16 +66,16 @@ def page(report: ReportContents, beside: str | None = None) -> str:
 
 
 def tables(report: ReportContents) -> str:
-    """Return the tables alone as an HTML fragment, for notebooks."""
-    sections = [_words(comparison) | brief(comparison) for comparison in report.comparisons]
+    """Return the tables as an HTML fragment for notebooks."""
+    sections = [_words(comparison) | short_table(comparison) for comparison in report.comparisons]
     return _template("tables.html.j2").render(sections=sections)
 
 
-def _section(comparison: Comparison, place: int, beside: str | None) -> dict[str, Any]:
+def _section(comparison: Comparison, place: int, published: str | None) -> dict[str, Any]:
     return _words(comparison) | {
         "id": f"comparison-{place}",
         "examples": examples(comparison),
-        **shown(lambda size: figures(comparison, size, beside), str(place)),
+        **screen_figures(lambda size: figures(comparison, size, published), str(place)),
         "legend": _legend([result.method for result in comparison.answers]),
         "table": measurements(comparison),
         "hyperparameters": _hyperparameters(comparison),
@@ -78,7 +83,7 @@ def _section(comparison: Comparison, place: int, beside: str | None) -> dict[str
 
 
 def _across(across: AcrossTasks, place: int) -> dict[str, Any]:
-    """Return what the template needs of several tasks at once."""
+    """Return the template variables of the section over several tasks."""
     colour = colours(across.methods)
     return {
         "id": f"across-{place}",
@@ -90,17 +95,17 @@ def _across(across: AcrossTasks, place: int) -> dict[str, Any]:
         ],
         "words": [across_table.order_words(across), across_table.probability_words(across)],
         "notes": across_table.remarks(across),
-        **shown(lambda size: across_figures(across, size), f"across-{place}"),
+        **screen_figures(lambda size: across_figures(across, size), f"across-{place}"),
         "legend": _legend(across.methods),
     }
 
 
 def _backbones(over: AcrossBackbones, place: int) -> dict[str, Any]:
-    """Return what the template needs of several backbones on one task."""
+    """Return the template variables of the section over several backbones."""
     return {
         "id": f"backbones-{place}",
         "heading": f"{plain(over.task)} by size of the backbone",
-        **shown(lambda size: backbone_figures(over, size), f"backbones-{place}"),
+        **screen_figures(lambda size: backbone_figures(over, size), f"backbones-{place}"),
         "legend": _legend(list(over.methods)),
     }
 
@@ -112,7 +117,7 @@ def _legend(methods: list[str]) -> list[tuple[str, str]]:
 
 
 def _words(comparison: Comparison) -> dict[str, Any]:
-    """Return what stands around a comparison's table: text, no numbers left to format."""
+    """Return the texts around a comparison's table."""
     return {
         "heading": f"{plain(comparison.backbone)} on {plain(comparison.task)}",
         "about": about(comparison),
@@ -140,7 +145,7 @@ def _hyperparameters(comparison: Comparison) -> list[tuple[str, str]]:
 
 
 def _script_json(value: Any) -> str:
-    """Write JSON that can stand inside a script element: no text in it can end the element."""
+    """Write JSON for a script element; no text in it can end the element."""
     text = json.dumps(value, allow_nan=False, separators=(",", ":"))
     for char in "<>&\u2028\u2029":
         text = text.replace(char, f"\\u{ord(char):04x}")

@@ -1,4 +1,4 @@
-"""The page's table: every measurement of a comparison, as text and as what it is sorted by."""
+"""The page's table: every measurement of a comparison, as text and as a value to sort by."""
 
 from __future__ import annotations
 
@@ -8,14 +8,13 @@ from typing import Any
 
 from whichpeft.analysis import Comparison, MethodResult
 from whichpeft.report.figures.style import colours
-from whichpeft.report.tables.columns import METHOD, PSCP, STATUS, STEP, Column, full
-from whichpeft.report.tables.columns import brief as brief_columns
-from whichpeft.report.tables.costs import Reading, readings
-from whichpeft.report.tables.language import Beside, beside_scores
+from whichpeft.report.tables.columns import METHOD, PSCP, STATUS, STEP, Column, brief, full
+from whichpeft.report.tables.costs import ProfileColumn, profile_columns
+from whichpeft.report.tables.language import ExtraScore, extra_scores
 from whichpeft.report.text import UNKNOWN, plain
 from whichpeft.study.families import family_of
 
-# What a reader sees before choosing columns.
+# The columns that are visible until the reader selects others.
 _MAIN = {
     "method", "score, points", "gap, points", "verdict", "proves", "status", "share of model",
     "train time", "peak memory", "adapter",
@@ -24,32 +23,41 @@ _MAIN = {
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Cell:
-    """A measurement as shown, and as what it is sorted by: a number, text, or None where unknown."""
+    """A cell of the table."""
 
     text: str
+    """The text."""
+
     value: float | str | None
+    """The value to sort by: a number, a text, or None if it is unknown."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Heading:
-    """A column's title with its unit and what it means; main: shown before the reader chooses.
-
-    cell: the column's cell, given a result.
-    """
+    """A column of the table."""
 
     title: str
+    """The heading, with the unit."""
+
     meaning: str
+    """The definition."""
+
     words: bool
+    """Whether the column holds words, which are aligned to the left."""
+
     main: bool
+    """Whether the column is visible until the reader selects others."""
+
     cell: Callable[[MethodResult], Cell]
+    """Returns the cell of a result."""
 
 
 def measurements(comparison: Comparison) -> dict[str, Any]:
-    """Return what the template needs of the table; columns of which nothing is known are left out."""
+    """Return the template variables of the table; columns without any value are left out."""
     headings = [
         *(_heading(column, comparison) for column in full(comparison)),
-        *(_beside(beside, comparison) for beside in beside_scores(comparison)),
-        *map(_cost, readings(comparison)),
+        *(_extra(score, comparison) for score in extra_scores(comparison)),
+        *map(_cost, profile_columns(comparison)),
     ]
     colour = colours([result.method for result in comparison.results])
     lines = [[heading.cell(result) for heading in headings] for result in comparison.results]
@@ -71,15 +79,15 @@ def measurements(comparison: Comparison) -> dict[str, Any]:
             }
             for result, line in zip(comparison.results, lines, strict=True)
         ],
-        "statuses": _met(result.status for result in comparison.results),
-        "families": sorted(_met(plain(family_of(result.method)) for result in comparison.results)),
-        "variants": _met(result.variant for result in comparison.results),
+        "statuses": _distinct(result.status for result in comparison.results),
+        "families": sorted(_distinct(plain(family_of(result.method)) for result in comparison.results)),
+        "variants": _distinct(result.variant for result in comparison.results),
     }
 
 
-def brief(comparison: Comparison) -> dict[str, Any]:
-    """Return what the template of the short table needs, for notebooks."""
-    columns = brief_columns(comparison)
+def short_table(comparison: Comparison) -> dict[str, Any]:
+    """Return the template variables of the short table in notebooks."""
+    columns = brief(comparison)
     colour = colours([result.method for result in comparison.results])
     return {
         "columns": columns,
@@ -106,23 +114,23 @@ def _heading(column: Column, comparison: Comparison) -> Heading:
     return Heading(title=column.title, meaning=column.meaning, words=column.words, main=main, cell=cell)
 
 
-def _beside(beside: Beside, comparison: Comparison) -> Heading:
+def _extra(score: ExtraScore, comparison: Comparison) -> Heading:
     places = {result: place for place, result in enumerate(comparison.results)}
 
     def cell(result: MethodResult) -> Cell:
         place = places[result]
-        return Cell(text=beside.text(place), value=beside.values[place])
+        return Cell(text=score.text(place), value=score.values[place])
 
-    return Heading(title=beside.title, meaning=beside.meaning, words=False, main=False, cell=cell)
+    return Heading(title=score.title, meaning=score.meaning, words=False, main=False, cell=cell)
 
 
-def _cost(reading: Reading) -> Heading:
+def _cost(column: ProfileColumn) -> Heading:
     def cell(result: MethodResult) -> Cell:
         cost = result.records.cost
-        return Cell(text=reading.text(cost), value=reading.value(cost))
+        return Cell(text=column.text(cost), value=column.value(cost))
 
-    return Heading(title=reading.title, meaning=reading.meaning, words=False, main=False, cell=cell)
+    return Heading(title=column.title, meaning=column.meaning, words=False, main=False, cell=cell)
 
 
-def _met(values: Any) -> list[str]:
+def _distinct(values: Any) -> list[str]:
     return list(dict.fromkeys(values))

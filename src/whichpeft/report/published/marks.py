@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from whichpeft import reference
 from whichpeft.report.figures.figure import Figure, Size, titled
 from whichpeft.report.figures.style import PALETTE
-from whichpeft.report.figures.vega import Spec, beside, chart, linear, mark, number, word
+from whichpeft.report.figures.vega import Spec, chart, concat, linear, mark, number, word
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -112,7 +112,7 @@ def grid(
 
 def side_by_side(panels: Sequence[Spec], size: Size) -> Spec:
     """Place panels side by side, or one below the other if the figure is narrow."""
-    return beside(panels, stacked=size.stacked, spacing=20)
+    return concat(panels, stacked=size.stacked, spacing=20)
 
 
 def panel_width(size: Size, *, axis: int = 0) -> int:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from whichpeft import reference
 from whichpeft.analysis import Comparison
 from whichpeft.errors import RequestError, suggestion
-from whichpeft.report.figures.figure import Figure, Size, titled, undrawn
+from whichpeft.report.figures.figure import Figure, Size, empty_figure, titled
 from whichpeft.report.figures.scales import Axes, Point
 from whichpeft.report.figures.scatter import scatter
 from whichpeft.report.figures.style import colours
@@ -54,7 +54,7 @@ def overlay_published(comparison: Comparison, name: str, size: Size) -> Figure:
     ]
     if not own:
         why = "no method of this study has a score in addition to the baseline"
-        return undrawn(why, size, title=title, about=about(comparison))
+        return empty_figure(why, size, title=title, about=about(comparison))
     theirs = _TABLES[check_published(name)]()
     shown = [point for point in theirs if point.y >= _LOWEST]
     kept = [point for point in own if point.y >= _LOWEST]

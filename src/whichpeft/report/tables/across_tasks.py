@@ -1,4 +1,4 @@
-"""Several tasks at once in words and numbers: one definition serves terminal and page."""
+"""Results over several tasks as text: one definition for the terminal and the page."""
 
 from __future__ import annotations
 
@@ -12,33 +12,33 @@ from whichpeft.units import points
 if TYPE_CHECKING:
     from rich.console import Console
 
-_BETWEEN = 3  # cells between two columns: padding and what the box draws
+_BETWEEN = 3  # cells between two columns: padding and the divider
 
 
 def heading(across: AcrossTasks) -> str:
-    """Name what is put together: ``minilm over 5 tasks``."""
+    """Return the heading: ``minilm over 5 tasks``."""
     return f"{plain(across.backbone)} over {len(across.tasks)} tasks"
 
 
 def columns(across: AcrossTasks) -> list[tuple[str, str]]:
-    """Return the title and the meaning of each column."""
+    """Return title and meaning of each column."""
     found = [
-        ("method", "as typed in the study"),
-        ("average rank", "mean of its ranks by score, 1 is the best"),
+        ("method", "as written in the study"),
+        ("average rank", "mean rank by score over the tasks; 1 is the best"),
     ]
     if across.against:
         margin, base = f"{points(across.margin):g} points", plain(across.baseline)
         found += [
-            ("mean gap", f"score minus that of {base} in points, mean over the tasks"),
+            ("mean gap", f"score minus that of {base}, in points, mean over the tasks"),
             ("P(worse)", f"probability of being worse than {base} by more than {margin}"),
             ("P(equivalent)", f"probability of being within {margin} of {base}"),
             ("P(better)", f"probability of being better than {base} by more than {margin}"),
         ]
-    return [*found, *((plain(task), "its rank on this task") for task in across.tasks)]
+    return [*found, *((plain(task), "rank on this task") for task in across.tasks)]
 
 
 def cells(across: AcrossTasks) -> list[list[str]]:
-    """Return a row of text for each method, the best average rank first."""
+    """Return one row of text per method, the best average rank first."""
     rows = []
     for method in across.methods:
         row = [plain(method), f"{across.average_ranks[method]:.2f}"]
@@ -57,38 +57,39 @@ def cells(across: AcrossTasks) -> list[list[str]]:
 
 
 def order_words(across: AcrossTasks) -> str:
-    """Say whether the order of the methods is more than chance."""
+    """State whether the order of the methods is more than chance."""
     if across.order is None:
         return f"not tested: {across.too_few}"
     apart = f"{across.order.critical_difference:.1f}"
     if across.order.p_value < 0.05:
-        verdict = "the order is more than chance"
+        verdict = "the order of the methods is more than chance"
     else:
-        verdict = "the order may be chance"
+        verdict = "the order of the methods may be chance"
     return (
-        f"{verdict} (Friedman's test, p {_p(across.order.p_value)}); average ranks more than {apart} "
-        "apart differ (Nemenyi, at 5 % over all pairs)"
+        f"{verdict} (Friedman test, p {_p(across.order.p_value)}); average ranks that differ by more "
+        f"than {apart} differ significantly (Nemenyi test, 5 % over all pairs)"
     )
 
 
 def probability_words(across: AcrossTasks) -> str | None:
-    """Say what the probabilities are of, where there are any."""
+    """Define the probabilities, if there are any."""
     if not across.against:
         return None
     return (
-        f"P: of being worse than {plain(across.baseline)} by more than {points(across.margin):g} "
-        "points, within that, or better, on tasks like these (Bayesian signed-rank test)"
+        f"P: probability of being worse than {plain(across.baseline)} by more than "
+        f"{points(across.margin):g} points, within that margin, or better, on tasks like these "
+        "(Bayesian signed-rank test)"
     )
 
 
 def remarks(across: AcrossTasks) -> list[str]:
-    """Name what was left out, and why."""
+    """List what was left out, and why."""
     left = [f"{plain(method)} is left out: {plain(why)}" for method, why in across.left_out.items()]
     return [*left, *map(plain, across.notes)]
 
 
 def print_across(found: Sequence[AcrossTasks], console: Console) -> None:
-    """Print one table for each backbone, without the ranks on single tasks where they do not fit."""
+    """Print one table per backbone, without the ranks on single tasks if they do not fit."""
     from rich import box
     from rich.table import Table
     from rich.text import Text
@@ -112,7 +113,7 @@ def print_across(found: Sequence[AcrossTasks], console: Console) -> None:
 
 
 def _fitting(across: AcrossTasks, width: int) -> list[int]:
-    """Return the places of the columns to print."""
+    """Return the indices of the columns to print."""
     titles = [title for title, _ in columns(across)]
     rows = [titles, *cells(across)]
     needed = [max(len(row[i]) for row in rows) + _BETWEEN for i in range(len(titles))]

@@ -1,4 +1,4 @@
-"""How measurements are shown to people: one definition serves terminal, text and page."""
+"""The columns of a report's tables: one definition for the terminal, text formats and the page."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from whichpeft.analysis import Comparison, Interval, MethodResult
 from whichpeft.analysis.pscp import GIGABYTES, PARAMETERS, TFLOP
 from whichpeft.report.text import UNKNOWN, named, plain
 from whichpeft.report.verdict_text import proves, verdict
-from whichpeft.units import points, show_bytes, show_count, show_percent, show_seconds
+from whichpeft.units import plural, points, show_bytes, show_count, show_percent, show_seconds
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Column:
-    """A measurement as shown."""
+    """A column of a table."""
 
     title: str
-    """Short heading, with its unit."""
+    """A short heading, with the unit."""
 
     meaning: str
     """The definition in a sentence."""
@@ -29,13 +29,13 @@ class Column:
     """Returns the number that a result is sorted by; None to sort by the text."""
 
     keep: int | None = None
-    """Columns with a low number stay longest on a narrow screen; None for columns of the page alone."""
+    """Priority on a narrow terminal: the highest number is hidden first. None is for the page alone."""
 
     words: bool = False
-    """Whether the cells are words rather than numbers."""
+    """Whether the column holds words, which are aligned to the left."""
 
     def value(self, result: MethodResult) -> float | str | None:
-        """Return what a result is sorted by; None if it is not known."""
+        """Return the value that a result is sorted by; None if it is unknown."""
         if self.read is not None:
             value = self.read(result)
             return None if value is None else float(value)
@@ -44,7 +44,7 @@ class Column:
 
 
 def with_interval(interval: Interval, *, sign: bool = False) -> str:
-    """Show a mean in points with half the width of its interval: ``87.1 ± 0.9``."""
+    """Format a mean in points with half the width of its interval: ``87.1 ± 0.9``."""
     mean, _, high = interval
     if mean is None:
         return UNKNOWN
@@ -53,7 +53,7 @@ def with_interval(interval: Interval, *, sign: bool = False) -> str:
 
 
 def with_bounds(interval: Interval, *, sign: bool = False) -> str:
-    """Show a mean in points with its interval: ``87.1 [86.2, 88.0]``."""
+    """Format a mean in points with its interval: ``87.1 [86.2, 88.0]``."""
     mean, low, high = interval
     if mean is None:
         return UNKNOWN
@@ -65,40 +65,40 @@ def with_bounds(interval: Interval, *, sign: bool = False) -> str:
 
 
 def about(comparison: Comparison) -> str:
-    """Name what was compared: ``minilm on sst2: accuracy, chance 50.9, seeds 0, 1, 2``."""
+    """Return the heading of a comparison: ``minilm on sst2: accuracy, chance 50.9, seeds 0, 1, 2``."""
     return f"{plain(comparison.backbone)} on {plain(comparison.task)}: {details(comparison)}"
 
 
 def details(comparison: Comparison) -> str:
-    """Name metric, chance level and seeds: ``accuracy, chance 50.9, seeds 0, 1, 2``."""
+    """Return metric, chance level and seeds: ``accuracy, chance 50.9, seeds 0, 1, 2``."""
     parts = [comparison.metric or "no score yet"]
     if comparison.chance is not None:
         parts.append(f"chance {points(comparison.chance):.1f}")
     seeds = sorted({seed for result in comparison.results for seed in result.seeds})
     if seeds:
-        parts.append(f"seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}")
+        parts.append(f"{plural('seed', len(seeds))} {', '.join(map(str, seeds))}")
     return plain(", ".join(parts))
 
 
 def interval_note(comparison: Comparison) -> str:
-    """Say what the intervals are, or why there are none."""
+    """Explain the intervals, or why there are none."""
     counts = sorted({len(result.seeds) for result in comparison.results if result.seeds})
     if not counts:
         return "no score yet"
-    nats = ", hundredths of a nat a token" if comparison.metric == "log_likelihood" else ""
+    nats = ", hundredths of a nat per token" if comparison.metric == "log_likelihood" else ""
     unit = f"score and gap in points{nats}"
     baseline = plain(comparison.baseline)
     if comparison.baseline_result is None:
         gap = f"no gap: the baseline {baseline} is not in the study"
     else:
-        gap = f"gap: against {baseline}, paired by seed"
+        gap = f"gap: relative to {baseline}, paired by seed"
     if counts[-1] < 2 and not any(result.over_examples for result in comparison.results):
-        return f"{unit}; one seed: no interval can be given; {gap}"
-    return f"{unit}; intervals: 95 % over {interval_over(comparison)}; {gap}"
+        return f"{unit}; no intervals, because there is one seed; {gap}"
+    return f"{unit}; 95 % intervals over {interval_over(comparison)}; {gap}"
 
 
 def interval_over(comparison: Comparison) -> str:
-    """Say what intervals account for: ``3 seeds and 872 test examples``."""
+    """Return what the intervals cover: ``3 seeds and 872 test examples``."""
     scored = [result for result in comparison.results if result.seeds]
     counts = sorted({len(result.seeds) for result in scored})
     seeds = (
@@ -113,12 +113,12 @@ def interval_over(comparison: Comparison) -> str:
     if not alone:
         return text
     names = ", ".join(map(named, alone))
-    gaps = " and of all gaps" if any(result.verdict == "baseline" for result in alone) else ""
-    return f"{text} (of {names}{gaps} over seeds alone, for this test set only)"
+    gaps = " and all gaps" if any(result.verdict == "baseline" for result in alone) else ""
+    return f"{text} ({names}{gaps}: over seeds alone, for this test set only)"
 
 
 def problems(comparison: Comparison) -> list[tuple[str, str, str]]:
-    """Return method, status and reason of every row that is not completed."""
+    """Return method, status and reason of every method that is not completed."""
     return [
         (named(result), result.status, plain(result.error or "no reason was given"))
         for result in comparison.results
@@ -174,34 +174,34 @@ def _pscp(result: MethodResult) -> str:
 
 METHOD = Column(
     title="method",
-    meaning="as typed in the study; tuned: with the hyperparameters that its search found",
+    meaning="as written in the study; tuned: with the hyperparameters found by its search",
     show=named,
     keep=0,
     words=True,
 )
 STATUS = Column(
     title="status",
-    meaning="whether all seeds were completed",
+    meaning="whether all seeds are completed",
     show=lambda result: str(result.status),
     keep=6,
     words=True,
 )
 VERDICT = Column(
     title="verdict",
-    meaning="against the baseline: equivalent, better, worse or undecided, the first that is shown; "
-    "untuned where it is about default hyperparameters",
+    meaning="compared with the baseline: equivalent, better, worse or undecided, the first proved one; "
+    "untuned if the method ran with default hyperparameters",
     show=verdict,
     keep=3,
     words=True,
 )
 PROVES = Column(
     title="proves",
-    meaning="the smallest margin, in points, within which equivalence to the baseline is shown",
+    meaning="the smallest margin, in points, within which equivalence to the baseline is proved",
     show=proves,
     read=lambda result: result.proved_margin,
     keep=5,
 )
-_SCORE = "the task's metric on the test split at the best checkpoint, higher is better"
+_SCORE = "the task's metric on the test split at the best checkpoint; higher is better"
 _GAP = "score minus the baseline's, paired by seed"
 
 STEP = _measured(
@@ -224,21 +224,21 @@ BRIEF = (
     PROVES,
     _measured(
         "trainable",
-        "parameters that get a gradient, adapter and head",
+        "parameters that receive gradients, in adapter and head",
         lambda result: result.trainable_parameters,
         show_count,
         9,
     ),
     _measured(
         "share",
-        "trainable of all parameters of the adapted model",
+        "trainable share of all parameters of the adapted model",
         lambda result: result.trainable_percent,
         show_percent,
         4,
     ),
     _measured(
         "train time",
-        "optimisation of one trial: profiled step time x steps",
+        "optimisation time of one trial: profiled step time x steps",
         lambda result: result.train_seconds,
         show_seconds,
         7,
@@ -246,14 +246,14 @@ BRIEF = (
     STEP,
     _measured(
         "peak memory",
-        "peak of the training phase",
+        "peak memory of the training phase",
         lambda result: result.peak_memory_bytes,
         show_bytes,
         8,
     ),
     _measured(
         "adapter",
-        "size of what is saved beside the backbone",
+        "size on disk of what is saved in addition to the backbone",
         lambda result: result.adapter_bytes,
         show_bytes,
         10,
@@ -271,23 +271,23 @@ PSCP = Column(
 
 
 def brief(comparison: Comparison) -> tuple[Column, ...]:
-    """Return the columns of a comparison's table: PSCP after the gap, where it was asked for."""
+    """Return the columns of a comparison's table; PSCP follows the gap if it was requested."""
     return (*BRIEF[:3], PSCP, *BRIEF[3:]) if _has_pscp(comparison) else BRIEF
 
 
 def full(comparison: Comparison) -> tuple[Column, ...]:
-    """Return the columns of the page's table, PSCP as in the short one."""
+    """Return the columns of the page's table, with PSCP as in the short one."""
     return (*FULL[:3], PSCP, *FULL[3:]) if _has_pscp(comparison) else FULL
 
 
 def pscp_note(comparison: Comparison) -> list[str]:
-    """Say what PSCP is, where the table shows it."""
+    """Define PSCP, if the table shows it."""
     if not _has_pscp(comparison):
         return []
     return [
         f"PSCP: score x 1/(1 + trainable/{PARAMETERS / 1e6:g} million) x 1/(1 + extra inference "
-        f"TFLOP/{TFLOP:g}) x 1/(1 + peak memory in GB/{GIGABYTES:g}), after PEFT-Bench; its constants "
-        "are a choice made for large models, under which the costs of small ones hardly count"
+        f"TFLOP/{TFLOP:g}) x 1/(1 + peak memory in GB/{GIGABYTES:g}), as in PEFT-Bench; its constants "
+        "were chosen for large models, so the costs of small ones hardly count"
     ]
 
 
@@ -313,7 +313,7 @@ FULL = (
     STATUS,
     _measured(
         "retention",
-        "100 x score / baseline's score, mean over seeds",
+        "100 x score / the baseline's score, mean over seeds",
         lambda result: result.retention_percent,
         lambda value: f"{value:.1f} %",
     ),
@@ -326,36 +326,36 @@ FULL = (
     ),
     _measured(
         "of these, head",
-        "the task's head, the same for all methods",
+        "parameters of the task's head, the same for all methods",
         lambda result: result.head_parameters,
         show_count,
     ),
     _measured(
         "share of model",
-        "trainable of all parameters of the adapted model",
+        "trainable share of all parameters of the adapted model",
         lambda result: result.trainable_percent,
         show_percent,
     ),
     _measured(
         "share of full",
-        "trainable of what full fine-tuning trains",
+        "trainable share of what full fine-tuning trains",
         lambda result: result.percent_of_full,
         show_percent,
     ),
     _BY_TITLE["train time"],
     _measured(
         "train time saved",
-        "1 - train time / baseline's",
+        "1 - train time / the baseline's",
         lambda result: result.train_seconds_reduction,
         _share,
     ),
     _measured(
         "total time",
-        "everything in one final trial, loading and evaluation too, mean over seeds",
+        "duration of one final trial including loading and evaluation, mean over seeds",
         lambda result: result.total_seconds,
         show_seconds,
     ),
-    _measured("speed-up", "samples per second / baseline's", lambda result: result.speedup, _factor),
+    _measured("speed-up", "samples per second / the baseline's", lambda result: result.speedup, _factor),
     _BY_TITLE["step ms"],
     _measured(
         "samples/s",
@@ -371,7 +371,10 @@ FULL = (
     ),
     _BY_TITLE["peak memory"],
     _measured(
-        "memory saved", "1 - peak memory / baseline's", lambda result: result.memory_reduction, _share
+        "memory saved",
+        "1 - peak memory / the baseline's",
+        lambda result: result.memory_reduction,
+        _share,
     ),
     _BY_TITLE["adapter"],
     _measured(

@@ -1,4 +1,4 @@
-"""What a step costs, part by part, and what using a method costs: columns of the page's table."""
+"""Costs of the parts of a step and costs of using a method: columns of the page's table."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from whichpeft.records import Record
 from whichpeft.report.text import UNKNOWN
 from whichpeft.units import show_bytes
 
-_LATENCY = "of one example, encoded on the host to outputs on the host; median, then the 95th percentile"
+_LATENCY = "time for one example, from encoded input to outputs on the host; median / 95th percentile"
 
 
 def _milliseconds(value: float) -> str:
@@ -22,16 +22,23 @@ def _joules(value: float) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
-    """What a profile measured: title, what it means, the measurements shown one after the other, how."""
+class ProfileColumn:
+    """A column of profile measurements."""
 
     title: str
+    """The heading, with the unit."""
+
     meaning: str
+    """The definition, in a phrase."""
+
     names: tuple[str, ...]
+    """The measurements shown in one cell, in order."""
+
     show: Callable[[float], str]
+    """Formats a measurement."""
 
     def text(self, record: Record | None) -> str:
-        """Show it with the quartiles of a single measurement, where there are any."""
+        """Format the measurements; a single one with its quartiles, if known."""
         found = [record.measurement(name) for name in self.names] if record else []
         known = [measured for measured in found if measured is not None]
         if not known:
@@ -43,43 +50,84 @@ class Reading:
         return text
 
     def value(self, record: Record | None) -> float | None:
-        """Return what it is sorted by."""
+        """Return the value that a record is sorted by."""
         return None if record is None else record.value(self.names[0])
 
 
-_READINGS = (
-    Reading("forward ms", "of the step: the loss", ("forward_milliseconds",), _milliseconds),
-    Reading("backward ms", "of the step: the gradients", ("backward_milliseconds",), _milliseconds),
-    Reading("optimiser ms", "of the step: clipping, update, what the method does after it",
-            ("optimizer_milliseconds",), _milliseconds),
-    Reading("GFLOP / sample", "forward and backward, counted from shapes", ("flops_per_sample",),
-            lambda value: f"{value / 1e9:.3g}"),
-    Reading("of peak speed", "share of the speed at which the machine multiplies large matrices, in the "
-            "same precision and with the same threads", ("peak_share",),
-            lambda value: f"{100 * value:.0f} %"),
-    Reading("reserved memory", "what its allocator held at the peak of training",
-            ("reserved_memory_bytes",), show_bytes),
-    Reading("evaluation memory", "peak on the longest batch, without gradients and optimiser",
-            ("evaluation_memory_bytes",), show_bytes),
-    Reading("latency ms", _LATENCY, ("inference_milliseconds", "inference_milliseconds_p95"),
-            _milliseconds),
-    Reading("merged ms", "the same with the adapter folded into the weights",
-            ("merged_inference_milliseconds", "merged_inference_milliseconds_p95"), _milliseconds),
-    Reading("batch ms", "outputs of a batch of the study's size; median, then the 95th percentile",
-            ("batch_inference_milliseconds", "batch_inference_milliseconds_p95"), _milliseconds),
-    Reading("load ms", "from the adapter's file onto a backbone in memory", ("load_milliseconds",),
-            _milliseconds),
-    Reading("switch ms", "from one loaded adapter to another", ("switch_milliseconds",), _milliseconds),
-    Reading("energy", "of all steps of a trial, as the machine's counter has it", ("energy_joules",),
-            _joules),
-)  # fmt: skip
+_PROFILE_COLUMNS = (
+    ProfileColumn("forward ms", "part of the step: the loss", ("forward_milliseconds",), _milliseconds),
+    ProfileColumn(
+        "backward ms", "part of the step: the gradients", ("backward_milliseconds",), _milliseconds
+    ),
+    ProfileColumn(
+        "optimiser ms",
+        "part of the step: clipping, update and the method's own actions after it",
+        ("optimizer_milliseconds",),
+        _milliseconds,
+    ),
+    ProfileColumn(
+        "GFLOP / sample",
+        "forward and backward, counted from shapes",
+        ("flops_per_sample",),
+        lambda value: f"{value / 1e9:.3g}",
+    ),
+    ProfileColumn(
+        "of peak speed",
+        "share of the machine's speed at multiplying large matrices in the same "
+        "precision with the same threads",
+        ("peak_share",),
+        lambda value: f"{100 * value:.0f} %",
+    ),
+    ProfileColumn(
+        "reserved memory",
+        "memory held by the allocator at the peak of training",
+        ("reserved_memory_bytes",),
+        show_bytes,
+    ),
+    ProfileColumn(
+        "evaluation memory",
+        "peak memory on the longest batch, without gradients and optimiser",
+        ("evaluation_memory_bytes",),
+        show_bytes,
+    ),
+    ProfileColumn(
+        "latency ms", _LATENCY, ("inference_milliseconds", "inference_milliseconds_p95"), _milliseconds
+    ),
+    ProfileColumn(
+        "merged ms",
+        "latency with the adapter merged into the weights",
+        ("merged_inference_milliseconds", "merged_inference_milliseconds_p95"),
+        _milliseconds,
+    ),
+    ProfileColumn(
+        "batch ms",
+        "time for a batch of the study's size; median / 95th percentile",
+        ("batch_inference_milliseconds", "batch_inference_milliseconds_p95"),
+        _milliseconds,
+    ),
+    ProfileColumn(
+        "load ms",
+        "time to load the adapter's file onto a backbone",
+        ("load_milliseconds",),
+        _milliseconds,
+    ),
+    ProfileColumn(
+        "switch ms", "time to switch to another adapter", ("switch_milliseconds",), _milliseconds
+    ),
+    ProfileColumn(
+        "energy",
+        "energy of all steps of a trial, from the machine's counter",
+        ("energy_joules",),
+        _joules,
+    ),
+)
 
 
-def readings(comparison: Comparison) -> list[Reading]:
-    """Return what profiles of a comparison measured beside what its rows have."""
+def profile_columns(comparison: Comparison) -> list[ProfileColumn]:
+    """Return the columns for which a comparison's profiles have measurements."""
     profiles = [result.records.cost for result in comparison.results if result.records.cost is not None]
     return [
-        reading
-        for reading in _READINGS
-        if any(record.measurement(reading.names[0]) is not None for record in profiles)
+        column
+        for column in _PROFILE_COLUMNS
+        if any(record.measurement(column.names[0]) is not None for record in profiles)
     ]

@@ -1,4 +1,4 @@
-"""The table for machines and for papers: JSON, CSV, Markdown, LaTeX."""
+"""The table as JSON, CSV, Markdown and LaTeX."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from typing import Any
 from whichpeft.analysis import KEYS, Comparison
 from whichpeft.analysis.method_result import PSCP_KEYS, Row
 from whichpeft.report.tables.columns import about, brief, interval_note, problems, pscp_note
-from whichpeft.report.tables.language import beside_lines
+from whichpeft.report.tables.language import extra_score_lines
 from whichpeft.report.text import UNKNOWN, plain
 from whichpeft.report.verdict_text import undecided, verdict_notes
 
 
 def as_json(rows: Sequence[Row]) -> str:
-    """Write rows as a JSON list of objects, unknown values as null; never NaN."""
+    """Write rows as a JSON list of objects; unknown values are null, never NaN."""
     return json.dumps([{key: strict(row[key]) for key in keys(rows)} for row in rows], indent=1)
 
 
 def as_csv(rows: Sequence[Row]) -> str:
-    """Write rows as CSV, unknown values empty, lists and mappings as JSON."""
+    """Write rows as CSV; unknown values are empty, lists and mappings are JSON."""
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(keys(rows))
@@ -33,12 +33,12 @@ def as_csv(rows: Sequence[Row]) -> str:
 
 
 def keys(rows: Sequence[Row]) -> tuple[str, ...]:
-    """Return the documented keys, and those of PSCP where it was asked for."""
+    """Return the documented keys, and those of PSCP if it was requested."""
     return (*KEYS, *(key for key in PSCP_KEYS if rows and key in rows[0]))
 
 
 def as_markdown(comparisons: Sequence[Comparison]) -> str:
-    """Write one Markdown table for each backbone and task, failures and notes beneath."""
+    """Write one Markdown table per backbone and task, followed by failures and notes."""
     blocks = []
     for comparison in comparisons:
         lines = [
@@ -54,7 +54,7 @@ def as_markdown(comparisons: Sequence[Comparison]) -> str:
             *(f"{markdown(note)}." for note in _notes(comparison)),
         ]
         beneath = [
-            *(f"- {markdown(line)}" for line in beside_lines(comparison)),
+            *(f"- {markdown(line)}" for line in extra_score_lines(comparison)),
             *(f"- {markdown(m)}, undecided: {needed}" for m, needed in undecided(comparison)),
             *(f"- {markdown(m)}, {status}: {markdown(why)}" for m, status, why in problems(comparison)),
             *(f"- {markdown(note)}" for note in comparison.notes),
@@ -64,7 +64,7 @@ def as_markdown(comparisons: Sequence[Comparison]) -> str:
 
 
 def as_latex(comparisons: Sequence[Comparison]) -> str:
-    """Write one booktabs table for each backbone and task (``\\usepackage{booktabs}``)."""
+    """Write one booktabs table per backbone and task (``\\usepackage{booktabs}``)."""
     return "\n".join(_latex_table(comparison) for comparison in comparisons)
 
 
@@ -110,7 +110,7 @@ _LATEX = {
     "_": r"\_",
     "{": r"\{",
     "}": r"\}",
-    # A bracket right after a row's end would be read as its optional argument.
+    # LaTeX reads a bracket right after the end of a row as an optional argument.
     "[": "{[}",
     "]": "{]}",
     "~": r"\textasciitilde{}",
@@ -119,7 +119,7 @@ _LATEX = {
     ">": r"\textgreater{}",
     "|": r"\textbar{}",
     "`": r"\textasciigrave{}",
-    '"': "''",  # the straight one is missing from the fonts that a document has unless it asks
+    '"': "''",  # the default fonts have no straight quotation mark
     "±": r"$\pm$",
     "≥": r"$\geq$",
     "≤": r"$\leq$",
@@ -129,28 +129,30 @@ _LATEX = {
 
 
 def latex(text: str) -> str:
-    # Two hyphens would come out as a dash.
+    """Escape text for LaTeX."""
+    # LaTeX would set two hyphens as a dash.
     return "".join(_LATEX.get(char, char) for char in text).replace("--", "-{}-")
 
 
 def latex_cell(text: str) -> str:
-    """Escape a cell; the hyphen before a number becomes a minus."""
+    """Escape a cell for LaTeX; the hyphen before a number becomes a minus sign."""
     negative = len(text) > 1 and text[0] == "-" and text[1].isdigit()
     return rf"$-${latex(text[1:])}" if negative else latex(text)
 
 
 def markdown(text: str) -> str:
-    """Escape what Markdown or HTML inside it would read as markup."""
+    """Escape text that Markdown, or HTML in it, would read as markup."""
     text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return "".join("\\" + char if char in "\\`*_[]|~#!" else char for char in text)
 
 
 def pipes(cells: Sequence[str]) -> str:
+    """Return a row of a Markdown table."""
     return f"| {' | '.join(cells)} |"
 
 
 def strict(value: Any) -> Any:
-    """Return a value that strict JSON can hold: numbers that are none become null."""
+    """Return a value that strict JSON can represent; NaN and infinities become None."""
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, dict):
@@ -161,6 +163,7 @@ def strict(value: Any) -> Any:
 
 
 def cell(value: Any) -> str:
+    """Return a value as a cell of a CSV file."""
     value = strict(value)
     if value is None:
         return ""

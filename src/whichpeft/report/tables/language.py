@@ -1,4 +1,4 @@
-"""What tests of language models measure beside the score: by set, answers found, what was forgotten."""
+"""Further test results of language models: scores by set, answers found, and forgetting."""
 
 from __future__ import annotations
 
@@ -17,21 +17,29 @@ _PERPLEXITY = "held_out_perplexity"
 
 
 @dataclass(frozen=True, slots=True)
-class Beside:
-    """A measurement of the tests: title, meaning, a value for each row in order, how it is shown."""
+class ExtraScore:
+    """A test result other than the score."""
 
     title: str
+    """The heading."""
+
     meaning: str
+    """The definition, in a phrase."""
+
     values: list[float | None]
+    """One value per method, in the order of the comparison."""
+
     show: Callable[[float], str]
+    """Formats a value."""
 
     def text(self, place: int) -> str:
+        """Format the value of the method at this place."""
         value = self.values[place]
         return UNKNOWN if value is None else self.show(value)
 
 
-def beside_scores(comparison: Comparison) -> list[Beside]:
-    """Return what was measured beside the score, means over the seeds; empty for other tasks."""
+def extra_scores(comparison: Comparison) -> list[ExtraScore]:
+    """Return the further test results, as means over the seeds; empty for other tasks."""
     records = [result.records for result in comparison.results]
     names = dict.fromkeys(
         measured.name
@@ -41,7 +49,7 @@ def beside_scores(comparison: Comparison) -> list[Beside]:
         if measured.phase == "test"
     )
     found = [
-        Beside(
+        ExtraScore(
             plain(name.removeprefix(_SET).removesuffix("]")),
             f"{comparison.metric} on this set alone, points",
             [_mean(kept, name) for kept in records],
@@ -52,9 +60,9 @@ def beside_scores(comparison: Comparison) -> list[Beside]:
     ]
     if "parsed" in names:
         found.append(
-            Beside(
+            ExtraScore(
                 "answers found",
-                "share of the texts that were written in which an answer was found, right or wrong",
+                "share of the generated texts in which an answer was found, right or wrong",
                 [_mean(kept, "parsed") for kept in records],
                 lambda value: f"{100 * value:.1f} %",
             )
@@ -64,21 +72,21 @@ def beside_scores(comparison: Comparison) -> list[Beside]:
     return found
 
 
-def beside_lines(comparison: Comparison) -> list[str]:
-    """Say the same in lines, one a measurement, for where there is no room for columns."""
+def extra_score_lines(comparison: Comparison) -> list[str]:
+    """Return the further test results as lines, one per result, for narrow outputs."""
     return [
-        f"{beside.title}: "
+        f"{score.title}: "
         + ", ".join(
-            f"{named(result)} {beside.text(place)}"
+            f"{named(result)} {score.text(place)}"
             for place, result in enumerate(comparison.results)
-            if beside.values[place] is not None
+            if score.values[place] is not None
         )
-        for beside in beside_scores(comparison)
+        for score in extra_scores(comparison)
     ]
 
 
-def _forgotten(values: list[float | None], records: Sequence[MethodRecords]) -> list[Beside]:
-    """Return the perplexity of held-out text, and what each method lost against the bare backbone."""
+def _forgotten(values: list[float | None], records: Sequence[MethodRecords]) -> list[ExtraScore]:
+    """Return the perplexity of held-out text, and each method's loss relative to the bare backbone."""
     untrained = next(
         (
             value
@@ -88,9 +96,9 @@ def _forgotten(values: list[float | None], records: Sequence[MethodRecords]) -> 
         None,
     )
     found = [
-        Beside(
+        ExtraScore(
             "held-out perplexity",
-            "of text of the kind that the backbone was pretrained on, with the adapter on",
+            "perplexity of text like the pretraining data, with the adapter applied",
             values,
             lambda value: f"{value:.4g}",
         )
@@ -98,8 +106,8 @@ def _forgotten(values: list[float | None], records: Sequence[MethodRecords]) -> 
     if untrained is None:
         return found
     lost = [None if value is None else math.log(value / untrained) for value in values]
-    meaning = "what that text lost in log-likelihood against the backbone as it comes, nats a token"
-    return [*found, Beside("forgetting", meaning, lost, lambda value: f"{value:+.3f}")]
+    meaning = "log-likelihood lost on that text relative to the unchanged backbone, in nats per token"
+    return [*found, ExtraScore("forgetting", meaning, lost, lambda value: f"{value:+.3f}")]
 
 
 def _mean(kept: MethodRecords, name: str) -> float | None:

@@ -12,10 +12,17 @@ from whichpeft.report.tables.export import keys, strict
 
 
 def as_parquet(rows: Sequence[Row], *, study: str) -> bytes:
-    """Write rows as Parquet: scores and gaps are doubles, counts and bytes whole numbers.
+    """Write rows as Parquet.
 
-    ``seeds`` is a list of whole numbers, ``hyperparameters`` JSON, unknown null. study: its YAML, which
-    goes into the file's metadata under ``whichpeft.study``.
+    Scores and gaps are doubles, counts and bytes are integers, ``seeds`` is a list of integers and
+    ``hyperparameters`` is JSON. Unknown values are null.
+
+    Parameters
+    ----------
+    rows
+        The rows of a report.
+    study
+        The study's YAML, stored in the file's metadata under ``whichpeft.study``.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq

@@ -1,4 +1,4 @@
-"""The table on a terminal, with as many columns as its width holds."""
+"""The table on a terminal, with as many columns as fit its width."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from whichpeft.report.tables.columns import (
     problems,
     pscp_note,
 )
-from whichpeft.report.tables.language import beside_lines
+from whichpeft.report.tables.language import extra_score_lines
 from whichpeft.report.text import plain
 from whichpeft.report.verdict_text import undecided, verdict_notes
 
 _STYLES = {"failed": "red", "refused": "yellow", "partial": "yellow", "completed": "green"}
-_BETWEEN = 3  # blank cells between two columns, one of them the box's divider
+_BETWEEN = 3  # blank cells between two columns, including the divider
 
 
 def print_comparisons(comparisons: Sequence[Comparison], console: Console) -> None:
-    """Print one table for each backbone and task, and beneath it what has to be said."""
+    """Print one table per backbone and task, each followed by its notes."""
     for i, comparison in enumerate(comparisons):
         if i:
             console.print()
@@ -37,7 +37,7 @@ def print_comparisons(comparisons: Sequence[Comparison], console: Console) -> No
 
 
 def fitting(comparison: Comparison, width: int) -> list[Column]:
-    """Return the columns that fit in so many cells, the less important ones dropped first."""
+    """Return the columns that fit a width in cells; the least important are dropped first."""
     kept = list(brief(comparison))
     while _needed(comparison, kept, width) > width and len(kept) > 2:
         kept.remove(max(kept, key=lambda column: column.keep or 0))
@@ -62,11 +62,11 @@ def _print(comparison: Comparison, console: Console) -> None:
     console.print(table)
     for line in (interval_note(comparison), *verdict_notes(comparison), *pscp_note(comparison)):
         console.print(Text(line, style="dim"))
-    for line in beside_lines(comparison):
+    for line in extra_score_lines(comparison):
         console.print(Text(line))
     dropped = [column.title for column in brief(comparison) if column not in columns]
     if dropped:
-        hidden = f"not shown, for want of width: {', '.join(dropped)}"
+        hidden = f"hidden because the terminal is too narrow: {', '.join(dropped)}"
         console.print(Text(hidden, style="dim"))
     for method, needed in undecided(comparison):
         console.print(Text(f"undecided  {method}: {needed}"))
@@ -79,7 +79,7 @@ def _print(comparison: Comparison, console: Console) -> None:
 
 
 def _needed(comparison: Comparison, columns: Sequence[Column], width: int) -> int:
-    """Return how many cells the columns need on a terminal of so many."""
+    """Return the width that the columns need on a terminal of this width, in cells."""
     needed = 0
     for column in columns:
         cells = (column.title, *(column.show(result) for result in comparison.results))
@@ -88,5 +88,5 @@ def _needed(comparison: Comparison, columns: Sequence[Column], width: int) -> in
 
 
 def _longest(column: Column, width: int) -> int | None:
-    """Return where a method's name is folded, so that it does not push the measurements out."""
+    """Return the width at which method names wrap, so that the measurements keep their place."""
     return max(16, width * 3 // 10) if column is METHOD else None

@@ -1,4 +1,4 @@
-"""Two studies side by side in words and numbers: one definition serves terminal, text and page."""
+"""Two studies side by side: one definition for the terminal, text formats and the page."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from whichpeft.analysis.method_result import Row
 from whichpeft.report.tables.columns import with_interval
 from whichpeft.report.tables.export import cell, strict
 from whichpeft.report.text import UNKNOWN, plain
-from whichpeft.units import points, show_bytes, show_percent, show_seconds
+from whichpeft.units import counted, join_words, points, show_bytes, show_percent, show_seconds
 
-# What both studies say of a method, as a report's rows have it.
+# The keys of a report's rows that are listed for both studies.
 _SIDE = (
     "score_mean",
     "score_low",
@@ -56,13 +56,22 @@ _MOST_NAMED = 3
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Column:
-    """A column of the table. keep: those with a low number stay longest on a narrow terminal."""
+    """A column of the table."""
 
     title: str
+    """The heading."""
+
     meaning: str
+    """The definition, in a phrase."""
+
     show: Callable[[MethodChange], str]
+    """Formats a method."""
+
     keep: int
+    """Priority on a narrow terminal: the highest number is hidden first."""
+
     words: bool = False
+    """Whether the column holds words, which are aligned to the left."""
 
 
 def _both(show: Callable[[MethodResult], str], *, cost: bool = False) -> Callable[[MethodChange], str]:
@@ -109,7 +118,7 @@ def _verdicts(method: MethodChange) -> str:
 COLUMNS = (
     Column(
         "method",
-        "as typed in the study",
+        "as written in the study",
         lambda m: plain(m.method) + (" (tuned)" if m.variant == "tuned" else ""),
         0,
         True,
@@ -117,13 +126,15 @@ COLUMNS = (
     Column("score", "in points", _both(lambda result: with_interval(result.score)), 2),
     Column(
         "difference",
-        "score in the second minus that in the first, in points, on common seeds",
+        "score in the second study minus score in the first, in points, on common seeds",
         _difference,
         1,
     ),
-    Column("it is", "verdict on the difference", lambda m: m.verdict or UNKNOWN, 4, True),
-    Column("gap", "to the baseline of each, in points", _both(_gap), 6),
-    Column("verdict", "on the gap to the baseline of each", _verdicts, 3, True),
+    Column(
+        "it is", "verdict on the difference between the studies", lambda m: m.verdict or UNKNOWN, 4, True
+    ),
+    Column("gap", "score minus that of each study's baseline, in points", _both(_gap), 6),
+    Column("verdict", "verdict on each study's gap to its baseline", _verdicts, 3, True),
     Column(
         "train time",
         "profiled step time x steps",
@@ -132,42 +143,44 @@ COLUMNS = (
     ),
     Column(
         "peak memory",
-        "of training",
+        "peak training memory",
         _both(_value(lambda result: result.peak_memory_bytes, show_bytes), cost=True),
         7,
     ),
     Column(
-        "share", "trainable", _both(_value(lambda result: result.trainable_percent, show_percent)), 8
+        "share",
+        "trainable share of all parameters",
+        _both(_value(lambda result: result.trainable_percent, show_percent)),
+        8,
     ),
-    Column("adapter", "on disk", _both(_value(lambda result: result.adapter_bytes, show_bytes)), 9),
+    Column("adapter", "size on disk", _both(_value(lambda result: result.adapter_bytes, show_bytes)), 9),
 )
 
 
 def headline(two: TwoStudies) -> str:
-    """Say in a sentence what the second study did to the verdicts of the first."""
+    """Summarise in one sentence how the verdicts differ between the studies."""
     first, second = map(plain, two.names)
-    counted = [method for method in two.methods if method.first and method.second]
-    if not counted:
+    common = [method for method in two.methods if method.first and method.second]
+    if not common:
         return f"{first} and {second} have no method in common."
     flipped = two.flipped
     if not flipped:
-        return f"{first}, then {second}: every verdict is the same in the second."
+        return f"From {first} to {second}, no verdict changed."
     several = len(groups(two)) > 1
-    where = [
-        f"{COLUMNS[0].show(method)}{f' on {plain(method.task)}' if several else ''} {_verdicts(method)}"
-        for method in flipped[:_MOST_NAMED]
-    ]
-    more = len(flipped) - len(where)
-    named = ", ".join(where) + (f" and {more} more" if more else "")
-    are = "is" if len(flipped) == 1 else "are"
-    return (
-        f"{first}, then {second}: {len(flipped)} of {len(counted)} verdicts {are} another one in the "
-        f"second ({named})."
+    changed = join_words(
+        (
+            f"{COLUMNS[0].show(method)}{f' on {plain(method.task)}' if several else ''} "
+            f"{_verdicts(method)}"
+            for method in flipped
+        ),
+        most=_MOST_NAMED,
     )
+    share = f"{len(flipped)} of {counted(len(common), 'verdict')}"
+    return f"From {first} to {second}, {share} changed ({changed})."
 
 
 def notes(two: TwoStudies) -> list[str]:
-    """Say what the numbers rest on, what cannot be compared, and what is in one of the two only."""
+    """Explain the numbers, and list what cannot be compared or is in one study only."""
     lines = []
     for pairing, methods in _gathered(two, lambda method: method.pairing).items():
         lines.append(f"{plain(pairing)}: {_which(two, methods)}")
@@ -177,18 +190,18 @@ def notes(two: TwoStudies) -> list[str]:
     for method in two.methods:
         if method.hyperparameters_differ:
             keys = plain(", ".join(method.hyperparameters_differ))
-            lines.append(f"other hyperparameters ({keys}): {COLUMNS[0].show(method)}")
+            lines.append(f"different hyperparameters ({keys}): {COLUMNS[0].show(method)}")
     if any(method.verdict for method in two.methods):
         margin = f"{points(two.margin):.3g}"
         lines.append(
-            f"it is: equivalent within {margin} points (two one-sided tests at 5 %), else better or "
-            "worse (5 % for all methods together, Holm), else undecided; intervals: 95 %"
+            f"it is: equivalent within {margin} points (two one-sided tests at 5 %), otherwise better "
+            "or worse (5 % for all methods together, Holm), otherwise undecided; intervals: 95 %"
         )
     return list(dict.fromkeys(lines))
 
 
 def _which(two: TwoStudies, methods: list[MethodChange]) -> str:
-    """Name methods: all, all of a backbone and task, or one by one."""
+    """Name methods: all of them, all of a backbone and task, or one by one."""
     if len(methods) == len(two.methods):
         return "all"
     named = []
@@ -220,7 +233,7 @@ def groups(two: TwoStudies) -> dict[str, list[MethodChange]]:
 
 
 def as_object(two: TwoStudies) -> dict[str, Any]:
-    """Return JSON values: scores and differences as fractions, unknown as None."""
+    """Return both studies as JSON values: scores and differences as fractions, unknown as None."""
     return {
         "first": two.names[0],
         "second": two.names[1],
@@ -231,7 +244,7 @@ def as_object(two: TwoStudies) -> dict[str, Any]:
 
 
 def rows(two: TwoStudies) -> list[Row]:
-    """Return a flat row for each method: its own keys, then ``first_`` and ``second_`` ones."""
+    """Return one flat row per method: its own keys, then the ``first_`` and ``second_`` keys."""
     found = []
     for method in two.methods:
         row: Row = {key: getattr(method, key) for key in _OWN}
@@ -248,7 +261,7 @@ def as_json(two: TwoStudies) -> str:
 
 
 def as_csv(two: TwoStudies) -> str:
-    """Write a row for each method as CSV; unknown is empty."""
+    """Write one row per method as CSV; unknown is empty."""
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     names = [f"{side}_{key}" for side in ("first", "second") for key in _SIDE]

@@ -1,4 +1,4 @@
-"""Two studies side by side on a terminal, in Markdown and LaTeX, and as a page of their own."""
+"""Two studies side by side on a terminal, in Markdown and LaTeX, and as an HTML page."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from whichpeft.report.text import plain
 if TYPE_CHECKING:
     from rich.console import Console
 
-_BETWEEN = 2  # blank cells between two columns, beside the one that divides them
+_BETWEEN = 2  # blank cells between two columns, in addition to the divider
 
 
 def print_two(two: TwoStudies, console: Console) -> None:
-    """Print what changed, then a table for each backbone and task, then what has to be said."""
+    """Print what changed, then one table per backbone and task, then the notes."""
     from rich import box
     from rich.table import Table
     from rich.text import Text
@@ -27,7 +27,7 @@ def print_two(two: TwoStudies, console: Console) -> None:
     for change in two.changes:
         console.print(Text.assemble(("changed  ", "cyan"), plain(str(change))))
     if not two.changes:
-        console.print(Text("nothing that was asked or where it ran has changed"))
+        console.print(Text("neither the question nor the environment changed"))
     for name, methods in groups(two).items():
         kept = list(COLUMNS)
         while sum(_width(column, methods) for column in kept) > console.width and len(kept) > 2:
@@ -48,7 +48,7 @@ def print_two(two: TwoStudies, console: Console) -> None:
         console.print(table)
         dropped = ", ".join(column.title for column in COLUMNS if column not in kept)
         if dropped:
-            console.print(Text(f"not shown, for want of width: {dropped}", style="dim"))
+            console.print(Text(f"hidden because the terminal is too narrow: {dropped}", style="dim"))
     for line in notes(two):
         console.print(Text.assemble(("note  ", "yellow"), line))
 
@@ -58,7 +58,7 @@ def _width(column: Column, methods: Sequence[MethodChange]) -> int:
 
 
 def as_markdown(two: TwoStudies) -> str:
-    """Write what changed and a Markdown table for each backbone and task."""
+    """Write what changed, and one Markdown table per backbone and task."""
     lines = [f"**{markdown(headline(two))}**", ""]
     lines += [f"- {markdown(plain(str(change)))}" for change in two.changes]
     for name, methods in groups(two).items():
@@ -75,7 +75,7 @@ def as_markdown(two: TwoStudies) -> str:
 
 
 def as_latex(two: TwoStudies) -> str:
-    """Write a booktabs table for each backbone and task (``\\usepackage{booktabs}``)."""
+    """Write one booktabs table per backbone and task (``\\usepackage{booktabs}``)."""
     beneath = " ".join(f"{line}." for line in [*map(str, two.changes), *notes(two)])
     tables = []
     for name, methods in groups(two).items():
@@ -100,14 +100,14 @@ def as_latex(two: TwoStudies) -> str:
 
 
 def as_html(two: TwoStudies) -> str:
-    """Return a page of its own that opens without a network and needs no script."""
+    """Return an HTML page that needs neither a network nor scripts."""
     from jinja2 import Environment, StrictUndefined
 
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    room = files("whichpeft.report.page")
-    template = environment.from_string(room.joinpath("two_studies.html.j2").read_text("utf-8"))
+    folder = files("whichpeft.report.page")
+    template = environment.from_string(folder.joinpath("two_studies.html.j2").read_text("utf-8"))
     return template.render(
         title=" and ".join(map(plain, two.names)),
         headline=headline(two),
@@ -119,5 +119,5 @@ def as_html(two: TwoStudies) -> str:
             for name, methods in groups(two).items()
         ],
         notes=notes(two),
-        style=room.joinpath("page.css").read_text("utf-8"),
+        style=folder.joinpath("page.css").read_text("utf-8"),
     )
