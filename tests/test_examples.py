@@ -22,7 +22,7 @@ from .forks import Forks
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 
 
-def test_the_example_study_reads_as_it_says() -> None:
+def test_the_example_study_has_the_documented_settings() -> None:
     study = load_study(EXAMPLES / "study.yaml")
     assert study.name == "example"
     assert study.budget == Budget(epochs=2, max_train=400)
@@ -84,7 +84,7 @@ def installed(example: str, folder: Path) -> Path:
 
 
 @pytest.mark.slow
-def test_a_method_of_ones_own_is_listed_keeps_the_contract_and_runs(
+def test_the_own_method_is_listed_keeps_the_contract_and_runs(
     tmp_path: Path, tiny_backbone: Path, reviews: Path
 ) -> None:
     place = installed("own_method", tmp_path)

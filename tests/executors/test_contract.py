@@ -137,7 +137,7 @@ def test_a_profile_measures_the_memory_of_its_own_process(executor: Executor, ma
     assert 3 * weights < peak < 10 * weights + 50_000_000
 
 
-def test_a_killed_process_is_a_failed_record_and_others_go_on(executor: Executor, make: Make) -> None:
+def test_a_killed_process_is_a_failed_record_and_others_continue(executor: Executor, make: Make) -> None:
     from .odd_methods import Killed
 
     first, *others = make("full", "head", "zero-shot")
@@ -152,7 +152,7 @@ def test_a_killed_process_is_a_failed_record_and_others_go_on(executor: Executor
     assert [record.outcome.status for record in found.values()].count("completed") == 2
 
 
-def test_a_trial_that_is_ended_goes_on_where_it_was(
+def test_a_trial_that_was_ended_resumes_from_its_checkpoint(
     executor: Executor, make: Make, tmp_path: Path
 ) -> None:
     job, *_ = make("full", epochs=25)

@@ -12,7 +12,7 @@ def contents(bundle: FileBundle) -> list[bytes]:
     return [(bundle.source / stamp.name).read_bytes() for stamp in bundle.stamps]
 
 
-def test_data_arrive_whole_with_arrays_that_lie_behind_a_link(tmp_path: Path) -> None:
+def test_data_are_delivered_with_the_arrays_that_they_link_to(tmp_path: Path) -> None:
     cache, data = tmp_path / "cache", tmp_path / "data"
     cache.mkdir()
     data.mkdir()
@@ -29,7 +29,7 @@ def test_data_arrive_whole_with_arrays_that_lie_behind_a_link(tmp_path: Path) ->
     }
 
 
-def test_of_a_backbone_only_what_is_loaded_is_sent(tmp_path: Path) -> None:
+def test_only_the_files_of_a_backbone_that_are_loaded_are_sent(tmp_path: Path) -> None:
     wanted = ("config.json", "model.safetensors", "tokenizer.json")
     for name in (*wanted, "pytorch_model.bin", "model.onnx"):
         (tmp_path / name).write_text(name)
@@ -38,7 +38,7 @@ def test_of_a_backbone_only_what_is_loaded_is_sent(tmp_path: Path) -> None:
     assert names == list(wanted)
 
 
-def test_the_very_files_are_told_from_others_at_their_place(tmp_path: Path) -> None:
+def test_changed_files_are_not_mistaken_for_the_same_files(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text("{}")
     bundle = pack_backbone(tmp_path, "0")
     assert bundle.is_here()

@@ -42,7 +42,7 @@ def test_a_script_without_a_main_guard_is_not_run_again(
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="ctrl-C reaches a group of processes otherwise")
-def test_ctrl_c_while_the_server_imports_shows_nothing_of_it(tmp_path: Path) -> None:
+def test_ctrl_c_while_the_server_imports_prints_no_traceback(tmp_path: Path) -> None:
     script = tmp_path / "mine.py"
     script.write_text(
         "import time\nfrom whichpeft.engine.processes import start_server\n"
@@ -80,7 +80,7 @@ class Outside(SilentObserver):
 
 
 @pytest.mark.parametrize("purpose", ["final", "profile"])
-def test_the_phases_of_a_trial_are_all_of_its_time(
+def test_the_phases_of_a_trial_add_up_to_its_whole_time(
     tiny_backbone: Path, reviews: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, purpose: str
 ) -> None:
     job = make_jobs(LocalExecutor("cpu"), tiny_backbone, reviews, tmp_path, ["full"], epochs=20)[0]
@@ -145,7 +145,7 @@ print(len(store.fingerprints()), wall, sum(record.value("total_seconds") for rec
 
 
 @pytest.mark.slow
-def test_many_short_trials_cost_little_more_than_themselves(
+def test_many_short_trials_have_little_overhead(
     tiny_backbone: Path, reviews: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "sleepy.py").write_text(SLEEPY)

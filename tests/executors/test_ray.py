@@ -73,7 +73,7 @@ def local(tiny_backbone: Path, reviews: Path, tmp_path_factory: pytest.TempPathF
     return out
 
 
-def test_a_tuned_study_on_three_nodes_with_one_lost_midway_is_the_local_one(
+def test_a_tuned_study_with_a_lost_node_equals_the_local_one(
     clusters: Clusters, local: Path, tiny_backbone: Path, reviews: Path, tmp_path: Path
 ) -> None:
     cluster = clusters.start(3)
@@ -107,7 +107,7 @@ def test_a_tuned_study_on_three_nodes_with_one_lost_midway_is_the_local_one(
     assert not list((tmp_path / "claims").glob("*.claim"))
 
 
-def test_a_lost_node_costs_a_trial_what_came_after_its_checkpoint(
+def test_a_trial_on_a_lost_node_resumes_from_its_checkpoint(
     clusters: Clusters, tiny_backbone: Path, reviews: Path, tmp_path: Path
 ) -> None:
     cluster = clusters.start(3, num_cpus=0)  # a head, which cannot be taken away, and two that can
@@ -184,7 +184,7 @@ def kept(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in (folder / "records").glob("[!.]*.json")}
 
 
-def test_a_node_out_of_memory_is_a_failed_record_and_the_others_go_on(
+def test_a_node_out_of_memory_is_a_failed_record_and_others_continue(
     clusters: Clusters,
     tiny_backbone: Path,
     reviews: Path,
@@ -247,7 +247,7 @@ needs_mount = pytest.mark.skipif(
 
 
 @needs_mount
-def test_what_a_node_does_not_see_is_sent_there(
+def test_files_that_a_node_does_not_see_are_sent_to_it(
     clusters: Clusters,
     tiny_backbone: Path,
     reviews: Path,
@@ -273,7 +273,7 @@ def test_what_a_node_does_not_see_is_sent_there(
 
 
 @needs_mount
-def test_a_node_that_nothing_can_be_sent_to_is_left_out(
+def test_a_node_that_no_files_can_be_sent_to_is_left_out(
     clusters: Clusters,
     tiny_backbone: Path,
     reviews: Path,
@@ -309,7 +309,7 @@ def wait_for_cpus(address: str, count: int) -> None:
     ray.shutdown()
 
 
-def test_costs_are_measured_on_one_kind_of_node_and_trials_run_on_others_too(
+def test_costs_are_measured_on_one_type_of_node_and_trials_run_on_all(
     clusters: Clusters, tiny_backbone: Path, reviews: Path, tmp_path: Path
 ) -> None:
     cluster = clusters.start(1, num_cpus=0)
@@ -335,7 +335,7 @@ def test_costs_are_measured_on_one_kind_of_node_and_trials_run_on_others_too(
     ("address", "words"),
     [("127.0.0.1:1", "no cluster at RAY_ADDRESS='127.0.0.1:1'"), ("ray://h:10001", "by host and port")],
 )
-def test_an_address_without_a_cluster_is_one_line(
+def test_an_address_without_a_cluster_is_an_error_in_one_line(
     address: str, words: str, tiny_backbone: Path, reviews: Path, tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip

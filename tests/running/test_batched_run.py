@@ -25,7 +25,7 @@ class Heard(SilentObserver):
 
 
 @pytest.mark.slow
-def test_a_tuned_run_has_the_same_records_either_way(
+def test_a_tuned_run_has_the_same_records_if_trials_are_stacked(
     still_backbone: Path, reviews: Path, tmp_path: Path
 ) -> None:
     study = wp.Study(
@@ -59,7 +59,7 @@ def test_a_tuned_run_has_the_same_records_either_way(
     assert said.startswith("adalora:r=2 is trained trial by trial: its own part of a step looks at")
 
 
-def test_a_way_that_does_not_exist_is_refused(tmp_path: Path) -> None:
+def test_an_unknown_value_of_batch_trials_is_refused(tmp_path: Path) -> None:
     for asked in ("auto", "off", "2", "16"):
         assert check_batch_trials(asked) == asked
     for asked in ("0", "1", "-3", "all", "2.5"):
@@ -99,7 +99,7 @@ def profile(**values: float) -> Record:
     )
 
 
-def test_auto_takes_what_was_measured_to_pay_and_a_number_what_memory_holds() -> None:
+def test_auto_stacks_if_measured_faster_and_a_number_if_memory_suffices() -> None:
     assert trials_to_time("auto", "cpu", 5) == trials_to_time("4", "cuda:0", 5) == 0
     assert trials_to_time("auto", "cuda:0", 5) == 5
     assert trials_to_time("auto", "cuda:0", 1) == 0
@@ -113,7 +113,7 @@ def test_auto_takes_what_was_measured_to_pay_and_a_number_what_memory_holds() ->
     assert max_stacked("off", profile(peak_memory_bytes=1000), "cpu") == 1
 
 
-def test_jobs_of_one_kind_are_joined_and_no_device_is_without_work(tmp_path: Path) -> None:
+def test_similar_jobs_are_stacked_and_every_device_gets_work(tmp_path: Path) -> None:
     def job(seed: int, method: str) -> Job:
         return Job(
             trial=trial(seed, method),

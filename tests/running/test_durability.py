@@ -87,7 +87,7 @@ def nothing_is_left_behind(out: Path) -> None:
     assert not list(out.glob("checkpoints/*"))
 
 
-def test_killed_at_thirty_moments_a_study_comes_out_the_same(
+def test_a_study_killed_thirty_times_gives_the_same_scores(
     forks: Forks, undisturbed: Path, tiny_backbone: Path, reviews: Path, tmp_path: Path
 ) -> None:
     moments, kills = random.Random(7), 0
@@ -134,7 +134,7 @@ def test_processes_on_one_folder_share_the_trials(
     assert sum("seed" in text for text in said) >= 2
 
 
-def test_a_tuned_study_is_shared_too(
+def test_processes_share_a_tuned_study(
     forks: Forks, tiny_backbone: Path, reviews: Path, tmp_path: Path
 ) -> None:
     alone, shared = tmp_path / "alone", tmp_path / "shared"
@@ -149,7 +149,7 @@ def test_a_tuned_study_is_shared_too(
     assert sum(len([x for x in s.splitlines() if x.startswith("[")]) for s in said) == len(scores(alone))
 
 
-def test_a_method_added_while_another_process_tunes_is_measured_between_its_trials(
+def test_a_method_added_during_tuning_is_profiled_between_trials(
     forks: Forks, tiny_backbone: Path, reviews: Path, tmp_path: Path
 ) -> None:
     tuned = ("--tuning-trials", "6", "--jobs", "1", "--seeds", "1")
@@ -164,7 +164,7 @@ def test_a_method_added_while_another_process_tunes_is_measured_between_its_tria
     nothing_is_left_behind(tmp_path)
 
 
-def test_a_killed_process_s_trials_are_done_by_the_other(
+def test_another_process_runs_the_trials_of_a_killed_one(
     forks: Forks, tiny_backbone: Path, reviews: Path, tmp_path: Path
 ) -> None:
     asked = command(tiny_backbone, reviews, tmp_path, "--jobs", "1")
@@ -181,7 +181,7 @@ def test_a_killed_process_s_trials_are_done_by_the_other(
     nothing_is_left_behind(tmp_path)
 
 
-def test_a_damaged_record_is_set_aside_and_its_trial_done_again(
+def test_a_damaged_record_is_set_aside_and_its_trial_runs_again(
     forks: Forks, undisturbed: Path, tiny_backbone: Path, reviews: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "out"
@@ -201,7 +201,7 @@ def test_a_damaged_record_is_set_aside_and_its_trial_done_again(
     assert {path.name for path in (out / "set-aside").iterdir()} == {cut.name, empty.name}
 
 
-def test_a_record_of_a_later_version_is_refused_and_stays(
+def test_a_record_of_a_later_version_is_refused_and_kept(
     forks: Forks, undisturbed: Path, tiny_backbone: Path, reviews: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "out"
@@ -214,7 +214,7 @@ def test_a_record_of_a_later_version_is_refused_and_stays(
     assert path.is_file()
 
 
-def test_a_run_killed_alone_leaves_nobody_at_work_and_goes_on(
+def test_a_killed_run_leaves_no_process_behind_and_resumes(
     forks: Forks, undisturbed: Path, tiny_backbone: Path, reviews: Path, tmp_path: Path
 ) -> None:
     """Killed is the run, and neither its trials nor the server that they are forked from."""
@@ -233,7 +233,7 @@ def test_a_run_killed_alone_leaves_nobody_at_work_and_goes_on(
 
 
 @pytest.mark.parametrize(("ending", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
-def test_a_run_that_is_asked_to_end_leaves_checkpoints_and_goes_on_from_them(
+def test_a_run_ended_by_a_signal_leaves_checkpoints_and_resumes(
     ending: signal.Signals, code: int, forks: Forks, tiny_backbone: Path, reviews: Path, tmp_path: Path
 ) -> None:
     more = ("--epochs", "60", "--seeds", "1", "--jobs", "1")
@@ -256,7 +256,7 @@ def test_a_run_that_is_asked_to_end_leaves_checkpoints_and_goes_on_from_them(
     nothing_is_left_behind(tmp_path)
 
 
-def test_ctrl_c_twice_ends_at_once(tiny_backbone: Path, reviews: Path, tmp_path: Path) -> None:
+def test_ctrl_c_twice_ends_immediately(tiny_backbone: Path, reviews: Path, tmp_path: Path) -> None:
     more = ("--epochs", "300", "--seeds", "1")
     run = start(command(tiny_backbone, reviews, tmp_path, *more, methods=("bitfit",)))
     wait_for_records(tmp_path, 2, run)
@@ -286,7 +286,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
-def test_a_full_disk_is_said_and_what_was_written_is_whole(
+def test_a_full_disk_is_reported_and_written_files_are_whole(
     forks: Forks, small_disk: Path, tiny_backbone: Path, reviews: Path
 ) -> None:
     out = small_disk / "out"
@@ -307,7 +307,7 @@ def test_a_full_disk_is_said_and_what_was_written_is_whole(
     assert len(scores(out)) == 4 + 4
 
 
-def test_data_that_vanish_after_the_start_are_not_missed(
+def test_data_deleted_after_the_start_are_not_needed(
     forks: Forks, tiny_backbone: Path, reviews: Path, tmp_path: Path
 ) -> None:
     data = tmp_path / "reviews"

@@ -21,7 +21,7 @@ def whichpeft(forks: Forks, *arguments: str, folder: Path) -> str:
     return done.stdout
 
 
-def test_a_task_alone_is_run_with_what_suits_it(shapes: Path) -> None:
+def test_a_task_alone_gets_a_backbone_and_methods_that_fit(shapes: Path) -> None:
     digits = default_study(["digits"])
     assert digits.backbones == ("digits-vit",)
     assert digits.name == "digits-digits-vit"
@@ -57,7 +57,7 @@ def test_digits_run_from_the_command_to_the_report(forks: Forks, tmp_path: Path)
 
 
 @pytest.mark.slow
-def test_a_folder_of_images_runs_and_tokens_are_refused(
+def test_a_folder_of_images_runs_and_methods_for_tokens_are_refused(
     forks: Forks, tiny_vits: dict[int, Path], shapes: Path, tmp_path: Path
 ) -> None:
     given = ["--task", str(shapes), "--backbone", str(tiny_vits[3]), "--method", "head"]

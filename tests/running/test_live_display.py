@@ -13,7 +13,7 @@ from whichpeft.running.live_display import LiveDisplay
 
 
 @pytest.mark.parametrize("terminal", [True, False])
-def test_a_run_tells_its_trials_and_the_time_left(
+def test_a_run_shows_its_trials_and_the_time_left(
     terminal: bool, tiny_backbone: Path, reviews: Path, tmp_path: Path
 ) -> None:
     written = io.StringIO()

@@ -34,7 +34,7 @@ def store(tmp_path: Path) -> Store:
     return store
 
 
-def test_it_fills_as_records_come_and_rests_while_costs_are_measured(store: Store) -> None:
+def test_the_page_fills_except_while_costs_are_measured(store: Store) -> None:
     with LivePage(store.folder) as live:
         assert "being prepared" in fetch(live.address)
         store.add(builders.profile("full", seconds=9))
@@ -53,7 +53,7 @@ def test_it_fills_as_records_come_and_rests_while_costs_are_measured(store: Stor
         assert "83.0" in fetch(live.address)
 
 
-def test_nothing_is_shown_without_the_token_or_under_another_name(store: Store) -> None:
+def test_a_request_without_the_token_or_from_another_host_gets_nothing(store: Store) -> None:
     store.add(builders.final("full", 0, 0.81))
     with LivePage(store.folder) as live:
         parts = urlsplit(live.address)
@@ -78,7 +78,7 @@ def test_nothing_is_shown_without_the_token_or_under_another_name(store: Store) 
 
 
 @pytest.mark.slow
-def test_a_run_says_where_its_page_is(
+def test_a_run_prints_the_address_of_its_page(
     forks: Forks, tiny_backbone: Path, reviews: Path, tmp_path: Path
 ) -> None:
     run = forks.start(

@@ -20,7 +20,7 @@ CELL: Any = SimpleNamespace(
 )
 
 
-def test_answers_that_are_written_take_what_writing_took_in_the_profile() -> None:
+def test_generated_answers_take_the_time_that_the_profile_measured() -> None:
     profile = builders.profile(
         "full", seconds=20.0, speed=100.0
     )  # 500 examples are read after its steps
@@ -32,7 +32,7 @@ def test_answers_that_are_written_take_what_writing_took_in_the_profile() -> Non
     assert trial_seconds(profile, CELL) == pytest.approx(1 + 20 + 0.4 * 500)
 
 
-def test_what_does_not_train_is_evaluated_once() -> None:
+def test_a_method_that_does_not_train_is_evaluated_once() -> None:
     idle = {"train_seconds": 0.0, "batch_inference_milliseconds": 1000.0}
     profile = builders.profile("zero-shot")
     kept = [m for m in profile.measurements if m.name not in (*idle, "samples_per_second")]

@@ -47,7 +47,7 @@ def finished(tiny_backbone: Path, reviews: Path, tmp_path_factory: pytest.TempPa
     return folder
 
 
-def test_the_table_has_a_row_a_method_with_intervals_and_costs(finished: Path) -> None:
+def test_the_table_has_one_row_per_method_with_intervals_and_costs(finished: Path) -> None:
     table = wp.Report.read(finished).table()
     assert list(table["method"]) == [*METHODS, "zero-shot"]
     assert set(table["status"]) == {"completed"}
@@ -62,7 +62,7 @@ def test_the_table_has_a_row_a_method_with_intervals_and_costs(finished: Path) -
     assert (finished / "report.html").stat().st_size > 100_000
 
 
-def test_a_choice_is_held_to_the_latency_that_was_measured(finished: Path) -> None:
+def test_a_choice_respects_a_limit_on_measured_latency(finished: Path) -> None:
     report = wp.Report.read(finished)
     latencies = report.table()["inference_milliseconds"].dropna()
     assert len(latencies) == 3
@@ -80,7 +80,7 @@ def test_a_choice_is_held_to_the_latency_that_was_measured(finished: Path) -> No
     assert answer["method"] in METHODS
 
 
-def test_every_profile_says_what_a_step_and_its_use_cost(finished: Path) -> None:
+def test_every_profile_measures_training_steps_and_inference(finished: Path) -> None:
     profiles = [r for r in Store(finished) if r.trial.purpose == "profile"]
     trained = [r for r in profiles if r.trial.method in METHODS]
     assert len(trained) == 3
@@ -94,7 +94,7 @@ def test_every_profile_says_what_a_step_and_its_use_cost(finished: Path) -> None
     assert "forward" in (finished / "report.html").read_text()
 
 
-def test_curves_and_predictions_lie_beside_the_records(finished: Path) -> None:
+def test_curves_and_predictions_are_kept_with_the_records(finished: Path) -> None:
     store = Store(finished)
     finals = [record for record in store if record.trial.purpose == "final"]
     assert len(finals) == 8
@@ -149,7 +149,7 @@ def test_a_folder_whose_data_have_changed_is_refused(
         run(asked, tmp_path / "out")
 
 
-def test_the_kept_study_runs_from_anywhere(
+def test_the_study_in_the_folder_runs_from_any_directory(
     tiny_backbone: Path, reviews: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(reviews.parent)
@@ -161,7 +161,7 @@ def test_the_kept_study_runs_from_anywhere(
     assert records(out) == before
 
 
-def test_methods_with_fewer_seeds_are_no_failure(
+def test_methods_with_fewer_seeds_are_not_a_failure(
     forks: Forks, tiny_backbone: Path, reviews: Path, tmp_path: Path
 ) -> None:
     run(study(tiny_backbone, reviews, methods=["head"], seeds=1), tmp_path)
@@ -170,7 +170,7 @@ def test_methods_with_fewer_seeds_are_no_failure(
     assert done.returncode == 0, done.stderr
 
 
-def test_two_tasks_or_backbones_of_one_name_are_refused(
+def test_two_tasks_or_backbones_with_the_same_name_are_refused(
     tiny_backbone: Path, reviews: Path, tmp_path: Path
 ) -> None:
     for kind, source in (("tasks", reviews), ("backbones", tiny_backbone)):
@@ -191,7 +191,7 @@ def test_one_method_in_two_spellings_is_refused(
     assert not (tmp_path / "out").exists()
 
 
-def test_a_failing_method_is_kept_and_the_others_complete(
+def test_a_failing_method_is_recorded_and_the_others_complete(
     tiny_backbone: Path, reviews: Path, tmp_path: Path
 ) -> None:
     methods = ["full:learning_rate=1e30", "head"]
@@ -220,7 +220,7 @@ def command(backbone: Path, data: Path, out: Path, *more: str) -> list[str]:
     ]
 
 
-def test_a_dry_run_names_the_trials_and_writes_nothing(
+def test_a_dry_run_lists_the_trials_and_writes_nothing(
     forks: Forks, tiny_backbone: Path, reviews: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "out"

@@ -45,7 +45,7 @@ def searches(folder: Path) -> dict[str, list[Record]]:
     return {method: sorted(own, key=lambda r: r.trial.number or 0) for method, own in found.items()}
 
 
-def test_every_method_gets_the_same_number_of_trials_and_none_sees_test_data(tuned: Path) -> None:
+def test_methods_get_equal_numbers_of_trials_and_no_test_data(tuned: Path) -> None:
     found = searches(tuned)
     assert set(found) == set(METHODS)  # zero-shot has nothing to tune
     for own in found.values():
@@ -57,7 +57,7 @@ def test_every_method_gets_the_same_number_of_trials_and_none_sees_test_data(tun
                    for own in found.values() for r in own)  # fmt: skip
 
 
-def test_a_trial_stops_within_its_own_method_alone(tuned: Path) -> None:
+def test_a_trial_is_compared_only_with_trials_of_its_own_method(tuned: Path) -> None:
     store = Store(tuned)
     for own in searches(tuned).values():
         by_step: dict[int, list[float]] = {}
@@ -91,7 +91,7 @@ def test_tuned_is_never_worse_than_default_on_validation(tuned: Path) -> None:
         assert rows[method, "default"]["hyperparameters"] == dict(default.trial.hyperparameters)
 
 
-def test_a_search_that_was_cut_short_goes_on_to_the_same_end(
+def test_an_interrupted_search_resumes_to_the_same_result(
     tuned: Path, tiny_backbone: Path, reviews: Path, tmp_path: Path
 ) -> None:
     import shutil
@@ -111,7 +111,7 @@ def test_a_search_that_was_cut_short_goes_on_to_the_same_end(
     assert told(tmp_path / "cut") == told(tuned)
 
 
-def test_adapters_of_final_trials_are_kept_where_that_is_asked(tuned: Path) -> None:
+def test_adapters_of_final_trials_are_kept_on_request(tuned: Path) -> None:
     kept = {path.name for path in (tuned / "adapters").iterdir()}
     finals = {
         r.trial.fingerprint
@@ -126,7 +126,7 @@ def test_adapters_of_final_trials_are_kept_where_that_is_asked(tuned: Path) -> N
     assert config["r"] == 2
 
 
-def test_a_dry_run_counts_what_a_finished_search_found_on_further_seeds(
+def test_a_dry_run_counts_the_tuned_trials_of_new_seeds(
     tuned: Path, tiny_backbone: Path, reviews: Path
 ) -> None:
     from whichpeft.api import dry_run
@@ -141,7 +141,7 @@ def test_a_dry_run_counts_what_a_finished_search_found_on_further_seeds(
     assert more.trials == len(METHODS) + 1 + better
 
 
-def test_a_dry_run_foresees_the_tuning_trials(
+def test_a_dry_run_counts_the_tuning_trials(
     forks: Forks, tiny_backbone: Path, reviews: Path, tmp_path: Path
 ) -> None:
     options = ["--method", "bitfit", "--seeds", "2", "--tuning-trials", "3", "--dry-run"]

@@ -40,7 +40,7 @@ def record() -> Record:
     return builders.final("lora:r=8", 1, 0.875, hyperparameters=hyperparameters)
 
 
-def test_a_trial_is_told_by_name_values_curve_and_measurements(record: Record) -> None:
+def test_a_trial_is_sent_with_name_values_curve_and_measurements(record: Record) -> None:
     sent = sent_of(record, [*CURVE, (20, "train_loss", float("nan"))])
     assert sent.name == f"minilm_glue-sst2_lora-r=8_final_seed1_{record.trial.fingerprint[:8]}"
     assert sent.values["lora.r"] == 8
@@ -49,7 +49,7 @@ def test_a_trial_is_told_by_name_values_curve_and_measurements(record: Record) -
     assert sent.final["test/score"] == 0.875
 
 
-def test_tracking_is_part_of_a_study_and_decides_nothing(tmp_path: Path, reviews: Path) -> None:
+def test_tracking_is_part_of_a_study_and_changes_no_result(tmp_path: Path, reviews: Path) -> None:
     study = builders.study(name="t", task=str(reviews), track=("tensorboard", "tensorboard"))
     assert study.track == ("tensorboard",)
     path = tmp_path / "study.yaml"
@@ -60,7 +60,7 @@ def test_tracking_is_part_of_a_study_and_decides_nothing(tmp_path: Path, reviews
         builders.study(track=["mlfow"])
 
 
-def test_an_absent_library_is_refused_before_any_work(
+def test_a_missing_library_is_reported_before_any_work(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, reviews: Path
 ) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
@@ -70,14 +70,14 @@ def test_an_absent_library_is_refused_before_any_work(
     assert not (tmp_path / "run").exists()
 
 
-def test_mlflow_has_to_know_its_server(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_mlflow_needs_the_address_of_its_server(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: object())
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     with pytest.raises(StudyError, match="set MLFLOW_TRACKING_URI"):
         check_trackers(["mlflow"])
 
 
-def test_a_tracker_that_fails_is_said_once_and_left_alone(
+def test_a_tracker_that_fails_is_reported_once_and_disabled(
     record: Record, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("tensorboard")
@@ -194,7 +194,7 @@ def test_an_mlflow_server_gets_what_was_sent(
     check_mlflow(record, tmp_path)
 
 
-def test_a_server_that_is_not_there_is_said_soon(
+def test_a_server_that_does_not_answer_is_reported_soon(
     record: Record, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     mlflow = pytest.importorskip("mlflow")
@@ -249,7 +249,7 @@ print([(row["step"], row.get("train_loss"), row.get("test/score")) for row in
 
 
 @pytest.mark.slow
-def test_a_run_tells_its_trackers_of_every_trial(
+def test_a_run_sends_every_trial_to_its_trackers(
     tiny_backbone: Path, reviews: Path, tmp_path: Path
 ) -> None:
     pytest.importorskip("tensorboard")
