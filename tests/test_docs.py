@@ -1,4 +1,4 @@
-"""What the documents say can be typed, can be typed."""
+"""Every command and example in the documentation works."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def blocks(kind: str) -> list[str]:
 
 
 def commands(start: str) -> list[str]:
-    """Return the documented commands: lines of ``sh`` blocks, and ``$`` lines of ``console`` blocks."""
+    """Return documented commands: lines of ``sh`` blocks and ``$`` lines of ``console`` blocks."""
     lines = [line for text in blocks("sh") for line in text.splitlines()]
     shown = [line for text in blocks("console") for line in text.splitlines()]
     lines += [line.removeprefix("$ ") for line in shown if line.startswith("$ ")]
@@ -38,7 +38,7 @@ def commands(start: str) -> list[str]:
 
 @pytest.fixture(scope="module")
 def folder(reviews: Path, shapes: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the files that the documents speak of."""
+    """A folder with the files that the documentation mentions."""
     folder = tmp_path_factory.mktemp("user")
     shutil.copytree(reviews, folder / "my-data")
     shutil.copytree(shapes, folder / "pictures")
@@ -70,23 +70,23 @@ def run(forks: Forks) -> Run:
 
 
 def dry(command: str) -> str:
-    """Return the command as a dry run; of the usual methods of a task, of one alone."""
+    """Return the command as a dry run, with one method if it would run a task's usual ones."""
     asked = command.removesuffix("--dry-run") + " --dry-run"
     return asked + " --method head" if "--task" in command and "--method" not in command else asked
 
 
 @pytest.mark.usefixtures("untimed")
 @pytest.mark.parametrize("command", commands("whichpeft run"))
-def test_a_documented_run_is_understood_and_planned(
+def test_documented_runs_are_planned(
     command: str, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Options, names, data and methods: what is wrong with them is found before any step is timed."""
+    """An error in options, names, data or methods is found before any step is timed."""
     monkeypatch.chdir(folder)
     monkeypatch.setattr("sys.argv", shlex.split(dry(command)))
     with pytest.raises(SystemExit) as ended:
         main()
     out, err = capsys.readouterr()
-    if "glue/" in command:  # needs the hub, and says so
+    if "glue/" in command:  # needs the hub, and reports that
         assert ended.value.code == 2
         assert "glue" in err
         return
@@ -94,7 +94,7 @@ def test_a_documented_run_is_understood_and_planned(
     assert "trials to run" in out
 
 
-# Those whose trials differ most from each other: all usual methods; images; a composition and a file.
+# The commands whose trials differ most: all usual methods; images; a composition and a file.
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "command",
@@ -105,7 +105,7 @@ def test_a_documented_run_is_understood_and_planned(
         "--method my/adapter_config.json",
     ],
 )
-def test_a_documented_run_would_run(run: Run, command: str, folder: Path) -> None:
+def test_documented_runs_have_no_failing_trial(run: Run, command: str, folder: Path) -> None:
     assert command in commands("whichpeft run")
     done = run(dry(command), folder)
     assert done.returncode == 0, done.stderr
@@ -114,7 +114,7 @@ def test_a_documented_run_would_run(run: Run, command: str, folder: Path) -> Non
 
 
 @pytest.mark.parametrize("name", ["study.yaml", "rte.yaml"])
-def test_the_studies_behind_the_defaults_can_be_read(name: str) -> None:
+def test_the_studies_behind_the_defaults_load(name: str) -> None:
     from whichpeft.methods import resolve_method
     from whichpeft.study import load_study
 
@@ -123,7 +123,7 @@ def test_the_studies_behind_the_defaults_can_be_read(name: str) -> None:
     assert (study.budget.max_train, study.budget.tuning_trials) == (2000, 8)
 
 
-# Of these the others plan the same model and methods, which takes most of the time.
+# Other commands plan the same model and methods, which takes most of the time.
 REPEATED = [
     "whichpeft plan --backbone llama-7b --method lora:r=8 --memory 24GB",
     "whichpeft plan --backbone llama-7b --method lora:r=8 --memory 24GB --device cuda",
@@ -136,7 +136,7 @@ REPEATED = [
 
 @pytest.mark.slow
 @pytest.mark.parametrize("command", commands("whichpeft plan"))
-def test_a_documented_plan_works(run: Run, command: str, folder: Path) -> None:
+def test_documented_plans_work(run: Run, command: str, folder: Path) -> None:
     if command in REPEATED:
         command = command.replace("llama-7b", "minilm")
     done = run(command, folder)
@@ -145,7 +145,7 @@ def test_a_documented_plan_works(run: Run, command: str, folder: Path) -> None:
 
 
 @pytest.mark.parametrize("command", commands("whichpeft methods"))
-def test_a_documented_list_is_printed(run: Run, command: str, folder: Path) -> None:
+def test_documented_lists_are_printed(run: Run, command: str, folder: Path) -> None:
     done = run(command, folder)
     assert done.returncode == 0, done.stderr
     assert "vera" in done.stdout
@@ -164,7 +164,7 @@ def test_documented_published_results_are_shown(run: Run, command: str, folder: 
     assert "LoReFT" in done.stdout + done.stderr or "ublished in" in done.stdout + done.stderr
 
 
-def test_documented_study_files_can_be_read(tmp_path: Path) -> None:
+def test_documented_study_files_load(tmp_path: Path) -> None:
     from whichpeft.study import load_study
 
     for place, text in enumerate(blocks("yaml")):
@@ -175,7 +175,7 @@ def test_documented_study_files_can_be_read(tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def finished(reviews: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the records of a finished run, of which lora is as good as full and cheaper."""
+    """A folder with the records of a finished run, in which lora is as good as full and cheaper."""
     from whichpeft.backbones import resolve_backbone
     from whichpeft.methods import resolve_method
     from whichpeft.records import Store
@@ -203,8 +203,8 @@ def finished(reviews: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.slow
-def test_documented_reports_of_a_finished_run(run: Run, finished: Path, tmp_path: Path) -> None:
-    folder = tmp_path  # where no other test's study is
+def test_documented_reports_work(run: Run, finished: Path, tmp_path: Path) -> None:
+    folder = tmp_path  # no other test's study is here
     runs = folder / "whichpeft-runs"
     for name in ("my-data-minilm", "my-data-longer"):
         shutil.copytree(finished / "whichpeft-runs" / "my-data-minilm", runs / name)
@@ -227,7 +227,7 @@ def test_documented_reports_of_a_finished_run(run: Run, finished: Path, tmp_path
         for command in commands("whichpeft choose")
     ],
 )
-def test_a_documented_choice_is_made(run: Run, command: str, finished: Path) -> None:
+def test_documented_choices_work(run: Run, command: str, finished: Path) -> None:
     done = run(command, finished)
     assert done.returncode == 0, done.stderr
     assert "lora:r=8" in done.stdout
@@ -236,17 +236,17 @@ def test_a_documented_choice_is_made(run: Run, command: str, finished: Path) -> 
 
 
 @pytest.mark.parametrize("command", commands("whichpeft check"))
-def test_a_documented_check_is_made(run: Run, command: str, finished: Path) -> None:
+def test_documented_checks_work(run: Run, command: str, finished: Path) -> None:
     done = run(command, finished)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "0 problems" in done.stdout
 
 
 @pytest.mark.slow
-def test_the_documented_library_works(
+def test_the_documented_python_works(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """With one seed and short profiles; of a script of its own tests/executors/test_local.py tells."""
+    """Uses one seed and short profiles; tests/executors/test_local.py covers a script of its own."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("whichpeft.engine.profile_budget.PROFILE_BUDGETS", {"standard": QUICK})
     (text,) = blocks("python")

@@ -1,4 +1,4 @@
-"""The project's own files agree with each other: sizes, pins, the version, the links."""
+"""The project's own files agree with each other: sizes, pins, version, citation, links and names."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_no_source_file_is_too_long_to_read():
 @pytest.mark.parametrize(
     "text", [*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["dev"]], ids=str
 )
-def test_each_dependency_is_pinned_to_a_version_it_allows(text: str):
+def test_each_dependency_is_pinned_to_an_allowed_version(text: str):
     wanted = Requirement(text)
     pinned = pins().get(canonicalize_name(wanted.name))
     assert pinned is not None, f"constraints.txt does not pin {wanted.name}"
@@ -54,11 +54,11 @@ def test_each_dependency_is_pinned_to_a_version_it_allows(text: str):
 
 
 def test_pins_work_on_every_machine():
-    """A local version such as 2.13.0+cpu lies on few machines; an editable line on one."""
+    """A local version such as 2.13.0+cpu is installable on few machines; an editable line on one."""
     assert [f"{name}=={version}" for name, version in pins().items() if "+" in version] == []
 
 
-def test_version_is_the_newest_in_the_changelog():
+def test_the_version_is_the_newest_in_the_changelog():
     text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
     headings = re.findall(r"^## (\S+)", text, flags=re.MULTILINE)
     assert headings[0] == PROJECT["version"] == whichpeft.__version__
@@ -73,13 +73,30 @@ def test_the_citation_agrees_with_the_project():
     assert citation["authors"] == PROJECT["authors"]
 
 
+def text_of(page: Path) -> str:
+    """Return a page without its fenced blocks."""
+    text = page.read_text(encoding="utf-8")
+    return re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL)
+
+
+def anchors(page: Path) -> set[str]:
+    """Return the anchors of a page's headings, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.+)$", text_of(page), flags=re.MULTILINE)
+    plain = [re.sub(r"[^\w\- ]", "", heading.lower()) for heading in headings]
+    return {heading.replace(" ", "-") for heading in plain}
+
+
 @pytest.mark.parametrize("page", pages(), ids=str)
-def test_relative_links_lead_somewhere(page: Path):
-    text = (ROOT / page).read_text(encoding="utf-8")
-    text = re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL)
-    targets = re.findall(r"\]\(<?([^)>\s]+)", text)
-    local = [target for target in targets if not re.match(r"[a-z]+:|#", target)]
-    missing = [t for t in local if not (ROOT / page).parent.joinpath(t.split("#")[0]).exists()]
+def test_relative_links_lead_to_a_file_and_a_heading(page: Path):
+    targets = re.findall(r"\]\(<?([^)>\s]+)", text_of(ROOT / page))
+    missing = []
+    for target in targets:
+        path, _, anchor = target.partition("#")
+        file = (ROOT / page).parent / path if path else ROOT / page
+        if re.match(r"[a-z]+:", target):
+            continue
+        if not file.exists() or (anchor and anchor not in anchors(file)):
+            missing.append(target)
     assert missing == []
 
 
