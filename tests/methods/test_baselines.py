@@ -1,4 +1,4 @@
-"""The last layers as a baseline: what trains, what is kept, and what is refused."""
+"""The top-layers baseline: what trains, what is saved, and what is refused."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ def backbone(tiny_backbone: Path) -> Backbone:
     return resolve_backbone(str(tiny_backbone))
 
 
-def trains(typed: str, model: torch.nn.Module, head: str) -> set[str]:
-    """Names of the parameters that train; `head` is what their names begin with in the head."""
+def trains(text: str, model: torch.nn.Module, head: str) -> set[str]:
+    """Return the names of the parameters that train; those of the head start with `head`."""
     names = frozenset(name for name, _ in model.named_parameters() if name.startswith(head))
     context = MethodContext(task_type="SEQ_CLS", head=names, steps=1)
-    adapted = resolve_method(typed).apply(model, context).model
+    adapted = resolve_method(text).apply(model, context).model
     return {name for name, p in adapted.named_parameters() if p.requires_grad}
 
 
 SMALL: dict[str, Any] = {"num_hidden_layers": 3, "num_attention_heads": 2, "hidden_size": 32}
 
 
-def test_the_last_layers_and_the_head_train_and_nothing_else() -> None:
+def test_only_the_last_layers_and_the_head_train() -> None:
     llama = LlamaForSequenceClassification(LlamaConfig(vocab_size=50, intermediate_size=64, **SMALL))
     training = trains("top-layers:k=2", llama, "score")
     assert {name.rpartition("layers.")[2][0] for name in training if "layers" in name} == {"1", "2"}
@@ -55,7 +55,7 @@ def test_the_last_layers_and_the_head_train_and_nothing_else() -> None:
     assert all(".layers.2." in name or "classifier" in name for name in training)
 
 
-def test_of_an_encoder_and_a_decoder_the_layers_are_the_decoders() -> None:
+def test_an_encoder_decoder_trains_the_decoders_layers() -> None:
     t5 = T5ForSequenceClassification(
         T5Config(d_model=32, num_layers=2, num_heads=2, d_kv=16, d_ff=64, vocab_size=60)
     )
@@ -64,7 +64,7 @@ def test_of_an_encoder_and_a_decoder_the_layers_are_the_decoders() -> None:
     assert any("decoder.block.1." in name for name in training)
 
 
-def test_what_trained_is_kept_and_loads_equal(backbone: Backbone, tmp_path: Path) -> None:
+def test_trained_layers_are_saved_and_load_equal(backbone: Backbone, tmp_path: Path) -> None:
     task, method = small_task(), resolve_method("top-layers:k=1")
     model = task.build(backbone)
     head = frozenset(task.head_parameters(model))
@@ -79,11 +79,11 @@ def test_what_trained_is_kept_and_loads_equal(backbone: Backbone, tmp_path: Path
     assert all(torch.equal(value, expected[name]) for name, value in loaded.state_dict().items())
 
 
-def test_more_layers_than_there_are_is_refused_with_their_number(backbone: Backbone) -> None:
+def test_too_many_layers_are_refused_with_their_number(backbone: Backbone) -> None:
     task = small_task()
     assert resolve_method("top-layers:k=2").refuses(backbone, task, Budget()) is None
     reason = resolve_method("top-layers:k=3").refuses(backbone, task, Budget())
     assert "bert has 2" in (reason or "")
     shared = replace(backbone, config={"model_type": "albert", "num_hidden_layers": 12})
     reason = resolve_method("top-layers:k=2").refuses(shared, task, Budget())
-    assert "albert has 1" in (reason or "")  # one layer, passed twelve times
+    assert "albert has 1" in (reason or "")  # one layer, applied twelve times

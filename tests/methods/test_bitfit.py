@@ -1,4 +1,4 @@
-"""BitFit as a PEFT tuner: what PEFT's own functions make of it."""
+"""BitFit as a PEFT tuner, used through PEFT's own functions."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ def trained(model: torch.nn.Module) -> torch.nn.Module:
     return adapted.eval()
 
 
-def test_it_is_a_peft_type_and_starts_as_the_identity(model: torch.nn.Module) -> None:
+def test_bitfit_is_a_peft_type_and_starts_as_the_identity(model: torch.nn.Module) -> None:
     before = logits(model)
     adapted = peft.get_peft_model(model, BitFitConfig(task_type="SEQ_CLS"))
     assert adapted.peft_type == peft.PeftType.BITFIT == "BITFIT"
     torch.testing.assert_close(logits(adapted), before)
 
 
-def test_every_bias_of_the_backbone_trains_and_nothing_else_but_the_head(model: torch.nn.Module) -> None:
+def test_only_the_backbones_biases_and_the_head_train(model: torch.nn.Module) -> None:
     biases = {name: p.numel() for name, p in model.named_parameters() if name.endswith("bias")}
     in_head = sum(p.numel() for p in model.classifier.parameters())
     expected = sum(size for name, size in biases.items() if "classifier" not in name)
@@ -54,7 +54,7 @@ def test_every_bias_of_the_backbone_trains_and_nothing_else_but_the_head(model: 
     assert all("bitfit_bias" in name or "classifier" in name for name in training)
 
 
-def test_peft_saves_it_small_and_loads_it_equal(model: torch.nn.Module, tmp_path: Path) -> None:
+def test_peft_saves_a_small_file_and_loads_it_equal(model: torch.nn.Module, tmp_path: Path) -> None:
     adapted = trained(model)
     expected = logits(adapted)
     adapted.save_pretrained(tmp_path)
@@ -66,7 +66,7 @@ def test_peft_saves_it_small_and_loads_it_equal(model: torch.nn.Module, tmp_path
     torch.testing.assert_close(logits(loaded), expected)
 
 
-def test_merging_unmerging_and_disabling(model: torch.nn.Module) -> None:
+def test_merging_unmerging_and_disabling_give_the_right_outputs(model: torch.nn.Module) -> None:
     before = logits(model)
     adapted = trained(model)
     after = logits(adapted)
@@ -82,7 +82,7 @@ def test_merging_unmerging_and_disabling(model: torch.nn.Module) -> None:
     assert not any(isinstance(module, BitFitLayer) for module in merged.modules())
 
 
-def test_a_second_adapter_has_biases_of_its_own(model: torch.nn.Module) -> None:
+def test_a_second_adapter_has_its_own_biases(model: torch.nn.Module) -> None:
     before = logits(model)
     adapted = trained(model)
     after = logits(adapted)
@@ -93,7 +93,7 @@ def test_a_second_adapter_has_biases_of_its_own(model: torch.nn.Module) -> None:
     torch.testing.assert_close(logits(adapted), after)
 
 
-def test_layers_other_than_linear_and_norm_work_too() -> None:
+def test_layers_other_than_linear_and_norm_work() -> None:
     torch.manual_seed(0)
     base = GPT2Model(GPT2Config(n_embd=32, n_layer=1, n_head=2, vocab_size=50)).eval()
     assert any("c_attn" in name for name in biased_modules(base))  # a Conv1D, not a Linear
@@ -106,6 +106,6 @@ def test_layers_other_than_linear_and_norm_work_too() -> None:
     assert all(grad is not None for grad in grads)
 
 
-def test_a_module_without_a_bias_is_named() -> None:
+def test_a_module_without_a_bias_is_an_error() -> None:
     with pytest.raises(ValueError, match="Linear has no bias"):
         BitFitLayer(torch.nn.Linear(2, 2, bias=False), "default")

@@ -1,4 +1,4 @@
-"""Series and parallel adapters: as PEFT tuners, where they are placed, and how much they train."""
+"""Series and parallel adapters: PEFT tuners, placement in a layer, and parameter counts."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def logits(model: torch.nn.Module) -> torch.Tensor:
 
 
 def trained(model: torch.nn.Module, config: BottleneckConfig) -> torch.nn.Module:
-    """Adapt a model and move what trains, as training would."""
+    """Adapt a model and change the trained parameters, as training would."""
     adapted = peft.get_peft_model(model, config)
     with torch.no_grad():
         for name, parameter in adapted.named_parameters():
@@ -65,7 +65,7 @@ def trained(model: torch.nn.Module, config: BottleneckConfig) -> torch.nn.Module
 
 
 @BOTH
-def test_it_starts_as_the_identity_and_the_bottlenecks_alone_train(
+def test_adapters_start_as_the_identity_and_only_bottlenecks_train(
     config: BottleneckConfig, model: torch.nn.Module
 ) -> None:
     before = logits(model)
@@ -79,7 +79,7 @@ def test_it_starts_as_the_identity_and_the_bottlenecks_alone_train(
 
 
 @BOTH
-def test_peft_saves_it_small_and_loads_it_equal(
+def test_peft_saves_a_small_file_and_loads_it_equal(
     config: BottleneckConfig, model: torch.nn.Module, tmp_path: Path
 ) -> None:
     adapted = trained(model, replace(config))
@@ -111,7 +111,7 @@ def test_merging_is_refused_and_disabling_gives_the_bare_model(
 
 
 @BOTH
-def test_a_second_adapter_has_bottlenecks_of_its_own(
+def test_a_second_adapter_has_its_own_bottlenecks(
     config: BottleneckConfig, model: torch.nn.Module
 ) -> None:
     before = logits(model)
@@ -125,7 +125,7 @@ def test_a_second_adapter_has_bottlenecks_of_its_own(
     assert torch.equal(logits(adapted), after)
 
 
-def test_what_they_compute() -> None:
+def test_adapters_compute_the_papers_formulas() -> None:
     torch.manual_seed(0)
     base = torch.nn.Sequential(torch.nn.Linear(6, 3))
     x = torch.randn(2, 6)
@@ -143,20 +143,20 @@ def test_what_they_compute() -> None:
 
 
 @pytest.mark.parametrize(
-    ("typed", "published"),
+    ("text", "published"),
     [
         ("series-adapter:bottleneck=256,target_modules=[down_proj]", 67_108_864),
         ("parallel-adapter:bottleneck=256,target_modules=[up_proj,down_proj]", 247_463_936),
     ],
 )
-def test_counts_at_the_width_of_llama_7b(typed: str, published: int) -> None:
+def test_parameter_counts_on_llama_7b_are_the_published_ones(text: str, published: int) -> None:
     config = LlamaConfig(
         hidden_size=4096, intermediate_size=11008, num_hidden_layers=2, num_attention_heads=32
     )
     with torch.device("meta"):
         model = LlamaModel(config)
     context = MethodContext(task_type=None, head=frozenset(), steps=1, weightless=True)
-    adapted = resolve_method(typed).apply(model, context).model
+    adapted = resolve_method(text).apply(model, context).model
     training = [p for p in adapted.parameters() if p.requires_grad]
     assert sum(p.numel() for p in training) * 16 == published  # 32 layers
     tokens = torch.zeros(1, 4, dtype=torch.long, device="meta")
@@ -176,7 +176,7 @@ ENCODER_DECODERS = ("t5", "bart", "whisper")
 
 
 def bare(family: str) -> torch.nn.Module:
-    """A family's model of two layers, without weights."""
+    """Return a model with two layers of a family, without weights."""
     config = CONFIG_MAPPING[family](
         hidden_size=32,
         num_hidden_layers=2,
@@ -195,15 +195,15 @@ def bare(family: str) -> torch.nn.Module:
 
 
 @pytest.mark.parametrize("family", list(SIZES))
-def test_the_ends_of_both_blocks_are_found_in_every_layer(family: str) -> None:
+def test_both_blocks_are_found_in_every_layer(family: str) -> None:
     model = bare(family)
     layers = {"albert": 1, **dict.fromkeys(ENCODER_DECODERS, 4)}.get(family, 2)
-    crossings = 2 if family in ENCODER_DECODERS else 0  # attention of a decoder to the encoder
+    crossings = 2 if family in ENCODER_DECODERS else 0  # the decoder's attention to the encoder
     assert len(attention_ends(model)) == layers + crossings
     assert len(feed_forward_ends(model)) == layers
     assert len(feed_forward_modules(model)) == 2 * layers
     widths = {weight_of(model, name).shape[0] for name in feed_forward_ends(model) if family != "gpt2"}
-    assert widths <= {model.config.hidden_size}  # where the residual stream goes on
+    assert widths <= {model.config.hidden_size}  # the width of the residual stream
 
 
 def weight_of(model: torch.nn.Module, name: str) -> torch.Tensor:
@@ -211,7 +211,7 @@ def weight_of(model: torch.nn.Module, name: str) -> torch.Tensor:
     return weight
 
 
-def test_placements(model: torch.nn.Module) -> None:
+def test_each_placement_targets_the_right_modules(model: torch.nn.Module) -> None:
     context = MethodContext(task_type="SEQ_CLS", head=frozenset({"classifier.weight"}), steps=1)
     expected = {
         "series-adapter": {"attention.output.dense", "output.dense"},
@@ -220,22 +220,22 @@ def test_placements(model: torch.nn.Module) -> None:
         "series-adapter:target_modules=[intermediate.dense]": {"intermediate.dense"},
         "parallel-adapter": {"query", "key", "value"},
     }
-    for typed, endings in expected.items():
-        method: Any = resolve_method(typed)
+    for text, endings in expected.items():
+        method: Any = resolve_method(text)
         names = method.choose_targets(model, context)
         assert {e for e in endings for name in names if name.endswith(e)} == endings
         assert all(name.endswith(tuple(endings)) for name in names)
     assert len(method.choose_targets(model, replace(context, same_targets=False))) == 4
 
 
-def test_target_modules_mean_the_placement_modules() -> None:
+def test_target_modules_imply_placement_modules() -> None:
     method = resolve_method("series-adapter:target_modules=[output.dense]")
     assert method.hyperparameters["placement"] == "modules"
-    said = resolve_method("series-adapter:placement=modules,target_modules=[output.dense]")
-    assert said.identity == method.identity
+    explicit = resolve_method("series-adapter:placement=modules,target_modules=[output.dense]")
+    assert explicit.identity == method.identity
 
 
-def test_a_family_without_known_names_is_refused_with_the_way_out(tiny_backbone: Path) -> None:
+def test_a_family_with_unknown_names_is_refused_with_a_fix(tiny_backbone: Path) -> None:
     backbone = resolve_backbone(str(tiny_backbone))
     unknown = replace(backbone, config={"model_type": "fnet", "num_hidden_layers": 1})
     reason = resolve_method("series-adapter").refuses(unknown, small_task(), Budget())
@@ -245,9 +245,9 @@ def test_a_family_without_known_names_is_refused_with_the_way_out(tiny_backbone:
     assert named.refuses(unknown, small_task(), Budget()) is None
 
 
-@pytest.mark.parametrize("typed", ["series-adapter:bottleneck=4", "parallel-adapter:bottleneck=4"])
+@pytest.mark.parametrize("text", ["series-adapter:bottleneck=4", "parallel-adapter:bottleneck=4"])
 @pytest.mark.parametrize("family", ["llama", "vit", "gpt2"])
-def test_they_train_on_other_families(typed: str, family: str) -> None:
+def test_adapters_train_on_other_families(text: str, family: str) -> None:
     torch.manual_seed(0)
     small: dict[str, Any] = {"num_hidden_layers": 2, "num_attention_heads": 2, "hidden_size": 32}
     inputs: dict[str, torch.Tensor] = {"input_ids": torch.tensor([[1, 2, 3]])}
@@ -266,14 +266,14 @@ def test_they_train_on_other_families(typed: str, family: str) -> None:
     context = MethodContext(task_type=None, head=frozenset(), steps=1)
     base.eval()
     before = base(**inputs)[0].detach()
-    adapted = resolve_method(typed).apply(base, context).model.eval()
+    adapted = resolve_method(text).apply(base, context).model.eval()
     torch.testing.assert_close(adapted(**inputs)[0], before)
     adapted(**inputs)[0].sum().backward()
     assert all(p.grad is not None for p in adapted.parameters() if p.requires_grad)
 
 
 @BOTH
-def test_adapters_stay_in_float32_beside_bfloat16_weights(
+def test_adapters_stay_in_float32_on_bfloat16_weights(
     config: BottleneckConfig, model: torch.nn.Module
 ) -> None:
     from whichpeft.engine.compute import store_frozen_weights
@@ -300,7 +300,7 @@ def test_a_backbone_wholly_in_bfloat16_works_without_autocast(
     assert logits(adapted).isfinite().all()
 
 
-def test_wrong_targets_and_settings_are_named() -> None:
+def test_wrong_targets_and_activations_are_errors() -> None:
     base = torch.nn.Sequential(torch.nn.LayerNorm(3))
     with pytest.raises(ValueError, match="LayerNorm is not one"):
         peft.get_peft_model(base, SeriesAdapterConfig(target_modules=["0"]))

@@ -1,4 +1,4 @@
-"""The methods of the installed PEFT, made of its configs and our table of facts."""
+"""The methods of the installed PEFT, made from its configs and our table of facts."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from whichpeft.methods.peft_method import PeftMethod
 from whichpeft.methods.peft_source import UNREAD, ConfigSource, OptionSource, base_options, peft_configs
 
 
-def test_every_config_of_the_installed_peft_is_read_as_it_is() -> None:
+def test_every_config_of_the_installed_peft_is_read_correctly() -> None:
     sources = peft_configs()
     ours = {method.peft.peft_type for method in methods().values() if issubclass(method, PeftMethod)}
     installed = {kind.value: config for kind, config in CONFIGS.items()}
@@ -34,7 +34,7 @@ def test_every_config_of_the_installed_peft_is_read_as_it_is() -> None:
                 assert option.default == fields[option.name].default, (name, option.name)
 
 
-def test_what_every_config_has_is_read_from_the_base_class() -> None:
+def test_common_fields_are_read_from_the_base_config() -> None:
     assert base_options() == {field.name for field in dataclasses.fields(peft.PeftConfig)}
 
 
@@ -44,7 +44,7 @@ def test_every_type_of_the_installed_peft_is_a_method() -> None:
     assert len(methods()) >= 50
 
 
-def test_the_table_names_options_that_the_configs_have() -> None:
+def test_options_in_the_table_exist_in_the_configs() -> None:
     for name, facts in peft_facts().items():
         options = peft_configs()[facts.peft.peft_type].options
         info, about_peft = facts.info, facts.peft
@@ -56,7 +56,7 @@ def test_the_table_names_options_that_the_configs_have() -> None:
         assert isinstance(about_peft.targets_modules, bool)
 
 
-def test_what_the_table_says_of_merging_is_what_peft_says() -> None:
+def test_merges_in_the_table_agrees_with_peft() -> None:
     for name, facts in peft_facts().items():
         tuner = TUNERS[peft.PeftType(facts.peft.peft_type)]
         if facts.info.merges:
@@ -73,7 +73,7 @@ def test_listing_methods_loads_no_torch() -> None:
 
 
 @pytest.mark.parametrize("name", list(methods()))
-def test_search_spaces_hold_the_default(name: str) -> None:
+def test_search_spaces_contain_the_default(name: str) -> None:
     method = resolve_method(name)
     space = method.search_space
     if method.info.learning_rate == 0:
@@ -90,7 +90,7 @@ def test_search_spaces_hold_the_default(name: str) -> None:
         assert default is None or default in values, f"{option}: {default} is none of {values}"
 
 
-def test_a_method_that_a_new_release_brings_is_there_with_pefts_defaults(
+def test_a_method_of_a_new_release_has_pefts_defaults(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     new = ConfigSource(
@@ -121,20 +121,18 @@ def test_a_method_that_a_new_release_brings_is_there_with_pefts_defaults(
         ("lokr:r=2,decompose_factor=-1,alpha=0", "alpha is 0"),
     ],
 )
-def test_options_of_every_method_are_checked_before_anything_is_loaded(
-    text: str, complaint: str
-) -> None:
+def test_options_are_checked_before_anything_is_loaded(text: str, complaint: str) -> None:
     with pytest.raises(StudyError, match=complaint):
         resolve_method(text)
 
 
-def test_options_that_may_be_nothing_or_less() -> None:
+def test_some_options_may_be_zero_or_less() -> None:
     assert resolve_method("lokr:decompose_factor=-1").hyperparameters["decompose_factor"] == -1
     assert resolve_method("shira:random_seed=0").hyperparameters["random_seed"] == 0
     assert resolve_method("peanut:depth=0").hyperparameters["depth"] == 0
 
 
-def test_an_option_beyond_the_curated_ones_is_part_of_the_identity() -> None:
+def test_options_without_curated_default_are_part_of_the_identity() -> None:
     method = resolve_method("lora:use_dora=true,r=4")
     assert method.identity == "lora:r=4,use_dora=true"
     assert "use_rslora" not in method.hyperparameters

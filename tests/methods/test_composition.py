@@ -38,14 +38,14 @@ def trainable(text: str, task: Task, backbone: Backbone) -> int:
     return sum(p.numel() for p in adapter.model.parameters() if p.requires_grad)
 
 
-def test_the_order_typed_does_not_matter() -> None:
+def test_the_order_of_parts_does_not_matter() -> None:
     first, second = resolve_method("lora:r=4+bitfit"), resolve_method("bitfit+lora:r=4")
     assert first == second
     assert first.identity == "bitfit+lora:r=4"
     assert resolve_method(first.identity) == first
 
 
-def test_the_recipe_is_one_for_all_parts(backbone: Backbone) -> None:
+def test_all_parts_share_one_recipe(backbone: Backbone) -> None:
     method = resolve_method("lora:learning_rate=3e-3+bitfit")
     assert method.learning_rate == 3e-3
     assert method.identity == "bitfit:learning_rate=0.003+lora"
@@ -68,12 +68,12 @@ def test_the_recipe_is_one_for_all_parts(backbone: Backbone) -> None:
         ("lora:learning_rate=1e-3+bitfit:learning_rate=1e-2", "give learning_rate once"),
     ],
 )
-def test_conflicts_are_refused(text: str, complaint: str) -> None:
+def test_conflicting_parts_are_refused(text: str, complaint: str) -> None:
     with pytest.raises(StudyError, match=complaint):
         resolve_method(text)
 
 
-def test_a_part_that_refuses_refuses_the_whole(task: Task, backbone: Backbone) -> None:
+def test_a_refusal_of_one_part_refuses_the_composition(task: Task, backbone: Backbone) -> None:
     from whichpeft.study import Budget
 
     refusal = resolve_method("adaption-prompt+lora").refuses(backbone, task, Budget())
@@ -81,13 +81,13 @@ def test_a_part_that_refuses_refuses_the_whole(task: Task, backbone: Backbone) -
     assert refusal.startswith("adaption-prompt: ")
 
 
-def test_it_trains_what_its_parts_train_and_one_head(task: Task, backbone: Backbone) -> None:
+def test_a_composition_trains_its_parts_and_one_head(task: Task, backbone: Backbone) -> None:
     head = trainable("head", task, backbone)
     alone = trainable("lora", task, backbone) + trainable("bitfit", task, backbone) - head
     assert trainable("lora+bitfit", task, backbone) == alone
 
 
-def test_each_part_is_a_peft_folder_that_loads_alone(
+def test_each_part_is_saved_as_a_peft_folder_that_loads_alone(
     task: Task, backbone: Backbone, tmp_path: Path
 ) -> None:
     method = resolve_method("lora+bitfit")
@@ -109,7 +109,7 @@ def test_each_part_is_a_peft_folder_that_loads_alone(
                 torch.testing.assert_close(value, stacked[name.replace(".base_layer", "")])
 
 
-def test_merging_folds_in_all_parts(task: Task, backbone: Backbone) -> None:
+def test_merging_merges_all_parts(task: Task, backbone: Backbone) -> None:
     adapter = resolve_method("lora+bitfit").apply(*build(task, backbone))
     with torch.no_grad():
         for parameter in adapter.model.parameters():
@@ -125,7 +125,7 @@ def test_merging_folds_in_all_parts(task: Task, backbone: Backbone) -> None:
     assert not any("lora" in name or "bitfit" in name for name, _ in merged.named_parameters())
 
 
-def test_what_suits_the_backbone_reaches_the_parts(backbone: Backbone) -> None:
-    """The tokens that a backbone's tokenizer adds are settled with the learning rate."""
+def test_values_resolved_for_the_backbone_reach_the_parts(backbone: Backbone) -> None:
+    """For example, the tokens that a backbone's tokenizer adds."""
     resolved = resolve_method("trainable-tokens+lora").resolved_for(backbone)
     assert resolved.hyperparameters["trainable-tokens"]["token_indices"] == [101, 102]

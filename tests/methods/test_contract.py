@@ -1,4 +1,4 @@
-"""Every method keeps the contract of methods, on every family of models that it does not refuse."""
+"""Every method keeps the contract of methods, on every model family that it does not refuse."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from whichpeft.methods import methods
 from whichpeft.testing import MethodContract
 from whichpeft.testing.small_tasks import small_image_task, small_task
 
-# What a method needs to be told on models this small.
-TYPED = {"trainable-tokens": "trainable-tokens:token_indices=[101,102]"}
+# Options that methods need on such small models.
+OPTIONS = {"trainable-tokens": "trainable-tokens:token_indices=[101,102]"}
 VARIANTS = (
     "series-adapter:placement=pfeiffer",
     "series-adapter:placement=modules",
@@ -30,7 +30,7 @@ COMPOSITIONS = (
     "vera+ln-tuning",
     "adalora+ia3",
 )
-NAMES = [TYPED.get(name, name) for name in methods()] + [*VARIANTS, *COMPOSITIONS]
+NAMES = [OPTIONS.get(name, name) for name in methods()] + [*VARIANTS, *COMPOSITIONS]
 
 READ = ("_task", "_examples", "_loaded", "_head", "_head_size")
 
@@ -39,9 +39,9 @@ Contract = Callable[[str, str], MethodContract]
 
 @pytest.fixture(scope="module")
 def contract(families: dict[str, Backbone]) -> Contract:
-    """Give the contract of a method on a family.
+    """Return a function that gives the contract of a method on a model family.
 
-    What it reads from files is read once a family: the contract works on copies.
+    Files are read once per family, since the contract works on copies.
     """
     read: dict[str, dict[str, object]] = {}
 
@@ -59,7 +59,7 @@ def contract(families: dict[str, Backbone]) -> Contract:
 
 @pytest.mark.parametrize("rule", MethodContract.rules)
 @pytest.mark.parametrize("text", NAMES)
-def test_on_an_encoder(text: str, rule: str, contract: Contract) -> None:
+def test_every_rule_on_an_encoder(text: str, rule: str, contract: Contract) -> None:
     contract(text, "bert").check_rule(rule)
 
 
@@ -67,23 +67,25 @@ def test_on_an_encoder(text: str, rule: str, contract: Contract) -> None:
 @pytest.mark.parametrize("rule", MethodContract.rules)
 @pytest.mark.parametrize("text", NAMES)
 @pytest.mark.parametrize("family", ["llama", "vit"])
-def test_on_other_families(family: str, text: str, rule: str, contract: Contract) -> None:
+def test_every_rule_on_other_families(family: str, text: str, rule: str, contract: Contract) -> None:
     contract(text, family).check_rule(rule)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("rule", ["gradients_reach_the_adapter", "counts_without_weights_agree"])
 @pytest.mark.parametrize("text", NAMES)
-def test_on_an_encoder_built_alike(text: str, rule: str, contract: Contract) -> None:
-    """RoBERTa is BERT with other names: what a method finds by name has to be found."""
+def test_names_are_found_on_an_encoder_of_the_same_design(
+    text: str, rule: str, contract: Contract
+) -> None:
+    """RoBERTa is BERT with other names, so methods have to find their modules by these."""
     contract(text, "roberta").check_rule(rule)
 
 
 @pytest.mark.parametrize("name", [name for name, method in methods().items() if method.info.merges])
-def test_what_says_that_it_merges_does(name: str, contract: Contract) -> None:
-    one = contract(TYPED.get(name, name), "bert")
-    one.check_rule("pickling_and_spelling_agree")  # skips where the method refuses this model
+def test_methods_that_claim_to_merge_do(name: str, contract: Contract) -> None:
+    one = contract(OPTIONS.get(name, name), "bert")
+    one.check_rule("pickling_and_spelling_agree")  # skips if the method refuses this model
     try:
         one.check_rule("merging_agrees")
     except unittest.SkipTest as reason:
-        pytest.fail(f"{name} says that it merges, but {reason}")
+        pytest.fail(f"{name} claims to merge, but {reason}")

@@ -1,4 +1,4 @@
-"""Families: every method of the package has one, so that no figure shows it apart from its kin."""
+"""Families: every built-in method has one, so that figures show it next to similar methods."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from whichpeft.methods.catalogue import methods
 from whichpeft.study.families import FAMILIES, family_of
 
 
-def test_every_method_of_the_package_has_one_family():
+def test_every_built_in_method_has_one_family():
     named = [name for names in FAMILIES.values() for name in names]
     assert len(named) == len(set(named))
     own = {name for name, method in methods().items() if method.__module__.startswith("whichpeft.")}
@@ -27,5 +27,5 @@ def test_every_method_of_the_package_has_one_family():
         ("lora:r=[", "lora:r=["),
     ],
 )
-def test_the_family_of_what_was_typed(method, family):
+def test_options_and_parts_do_not_change_the_family(method, family):
     assert family_of(method) == family

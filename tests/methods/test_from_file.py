@@ -27,7 +27,7 @@ def config(tmp_path: Path) -> Path:
     return tmp_path / "adapter_config.json"
 
 
-def test_a_file_is_the_method_that_it_configures(config: Path, tiny_backbone: Path) -> None:
+def test_a_config_file_gives_the_method_it_configures(config: Path, tiny_backbone: Path) -> None:
     method = resolve_method(str(config))
     assert method.hyperparameters["rank_pattern"] == {"layer.0.attention.self.query": 2}
     assert method.identity.startswith("lora@")
@@ -42,7 +42,7 @@ def test_a_file_is_the_method_that_it_configures(config: Path, tiny_backbone: Pa
     assert (made.r, made.lora_alpha, set(made.target_modules)) == (4, 3, {"query"})
 
 
-def test_its_identity_is_what_it_says_and_not_where_it_lies(config: Path, tmp_path: Path) -> None:
+def test_the_identity_depends_on_the_content_not_the_path(config: Path, tmp_path: Path) -> None:
     copy = tmp_path / "elsewhere.json"
     copy.write_text(config.read_text())
     assert resolve_method(str(copy)).identity == resolve_method(str(config)).identity
@@ -50,7 +50,7 @@ def test_its_identity_is_what_it_says_and_not_where_it_lies(config: Path, tmp_pa
     assert resolve_method(str(copy)).identity != resolve_method(str(config)).identity
 
 
-def test_a_file_may_be_a_part_of_a_composition(config: Path) -> None:
+def test_a_config_file_can_be_part_of_a_composition(config: Path) -> None:
     assert resolve_method(f"{config}+bitfit").name == "bitfit+lora"
 
 
@@ -64,14 +64,14 @@ def test_a_file_may_be_a_part_of_a_composition(config: Path) -> None:
     ],
     ids=lambda config: config.peft_type.value,
 )
-def test_files_of_several_kinds_keep_the_contract(
+def test_config_files_of_several_types_keep_the_contract(
     given: peft.PeftConfig, tmp_path: Path, tiny_backbone: Path
 ) -> None:
     given.save_pretrained(str(tmp_path))
     MethodContract(str(tmp_path / "adapter_config.json"), resolve_backbone(str(tiny_backbone))).check()
 
 
-def test_what_is_no_config_is_named(config: Path, tmp_path: Path) -> None:
+def test_files_that_are_not_configs_are_errors(config: Path, tmp_path: Path) -> None:
     with pytest.raises(StudyError, match=r"no such file; did you mean 'adapter_config.json'"):
         resolve_method(str(tmp_path / "adaptor_config.json"))
     broken = tmp_path / "broken.json"
@@ -88,7 +88,7 @@ def test_what_is_no_config_is_named(config: Path, tmp_path: Path) -> None:
         assert "broken.json" in str(error.value)
 
 
-def test_a_files_name_takes_the_recipe_and_nothing_else(config: Path) -> None:
+def test_only_the_recipe_can_follow_a_files_name(config: Path) -> None:
     method = resolve_method(f"{config}:learning_rate=1e-3")
     assert method.learning_rate == 1e-3
     assert method.identity.endswith(":learning_rate=0.001")
@@ -96,7 +96,7 @@ def test_a_files_name_takes_the_recipe_and_nothing_else(config: Path) -> None:
         resolve_method(f"{config}:r=99")
 
 
-def test_values_of_a_file_are_checked(tmp_path: Path) -> None:
+def test_values_in_a_file_are_checked(tmp_path: Path) -> None:
     file = tmp_path / "wrong.json"
     for given, complaint in [
         ({"peft_type": "LORA", "r": "four"}, "r is four, but"),
@@ -107,14 +107,14 @@ def test_values_of_a_file_are_checked(tmp_path: Path) -> None:
             resolve_method(str(file))
 
 
-def test_a_file_of_a_variant_is_that_variant(tmp_path: Path) -> None:
+def test_a_variants_config_file_gives_that_variant(tmp_path: Path) -> None:
     file = tmp_path / "pissa.json"
     file.write_text(json.dumps({"peft_type": "LORA", "init_lora_weights": "pissa", "r": 4}))
     assert resolve_method(str(file)).name == "pissa"
 
 
 @pytest.mark.parametrize("peft_type", ["PREFIX_TUNING", "LOREFT", "TRAINABLE_TOKENS", "ADALORA"])
-def test_a_file_may_leave_fields_at_pefts_defaults(
+def test_a_config_file_may_omit_fields_with_peft_defaults(
     peft_type: str, tmp_path: Path, tiny_backbone: Path
 ) -> None:
     file = tmp_path / "short.json"
@@ -124,7 +124,7 @@ def test_a_file_may_leave_fields_at_pefts_defaults(
     assert (reason is not None) == (peft_type == "PREFIX_TUNING")
 
 
-def test_a_schedule_longer_than_the_training_is_refused(tmp_path: Path, tiny_backbone: Path) -> None:
+def test_a_schedule_longer_than_training_is_refused(tmp_path: Path, tiny_backbone: Path) -> None:
     file = tmp_path / "long.json"
     file.write_text(json.dumps({"peft_type": "ADALORA", "tinit": 50, "tfinal": 50}))
     backbone = resolve_backbone(str(tiny_backbone))
@@ -132,7 +132,7 @@ def test_a_schedule_longer_than_the_training_is_refused(tmp_path: Path, tiny_bac
     assert reason == "its config keeps the ranks fixed for 100 steps, but training has only 20"
 
 
-def test_paths_in_a_name_can_be_settled() -> None:
+def test_paths_in_a_name_can_be_replaced() -> None:
     assert with_paths("a.json+lora:r=4", lambda path: f"/x/{path}") == "/x/a.json+lora:r=4"
     assert with_paths("a.json:learning_rate=1", lambda path: f"/x/{path}") == "/x/a.json:learning_rate=1"
     assert with_paths("lora+", lambda path: path) == "lora+"

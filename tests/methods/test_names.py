@@ -1,4 +1,4 @@
-"""The grammar of method names and what the catalogue makes of it."""
+"""The grammar of method names, and the methods they resolve to."""
 
 import json
 import pickle
@@ -10,7 +10,7 @@ from whichpeft.methods import methods, resolve_method
 from whichpeft.study import PartName, parse_method
 
 
-def test_parts_options_and_brackets_are_taken_apart() -> None:
+def test_parts_options_and_brackets_are_parsed() -> None:
     name = parse_method("lora:r=8,target_modules=[query,value],learning_rate=1e-3+bitfit")
     assert name.parts == (
         PartName(
@@ -43,7 +43,7 @@ def test_a_path_to_an_adapter_config_is_one_part() -> None:
         ("lora:r={a: 1}", "mapping"),
     ],
 )
-def test_what_breaks_the_grammar_is_named(text: str, complaint: str) -> None:
+def test_names_that_break_the_grammar_are_errors(text: str, complaint: str) -> None:
     with pytest.raises(StudyError, match=complaint):
         parse_method(text)
 
@@ -72,7 +72,7 @@ def test_two_spellings_of_one_method_are_equal() -> None:
     assert resolve_method("lora:r=16").identity != resolve_method("lora:r=16,alpha=8").identity
 
 
-def test_the_identity_reads_back_to_the_same_method() -> None:
+def test_the_identity_resolves_to_the_same_method() -> None:
     for text in [*methods(), "lora:r=4,target_modules=[query]", "adalora:r=2"]:
         method = resolve_method(text)
         again = resolve_method(method.identity)
@@ -80,7 +80,7 @@ def test_the_identity_reads_back_to_the_same_method() -> None:
 
 
 @pytest.mark.parametrize("name", list(methods()))
-def test_every_method_is_documented_and_travels(name: str) -> None:
+def test_every_method_is_documented_and_pickles(name: str) -> None:
     method = resolve_method(name)
     assert method.name == name
     assert method.info.description

@@ -20,10 +20,10 @@ SUM = [Prompted(prompt="three plus four is", completion="seven")]
 
 @pytest.mark.parametrize("count", [3, 100])
 @pytest.mark.parametrize("kind", ["decoder", "encoder"])
-def test_they_start_as_the_texts_own_tokens(
+def test_virtual_tokens_start_as_the_texts_tokens(
     kind: str, count: int, tiny_writer: Backbone, tiny_backbone: Path, tmp_path: Path
 ) -> None:
-    """Cut, or repeated, to as many as there are; what they have become is saved and loaded."""
+    """The text is cut or repeated to the number of virtual tokens, and trained tokens load equal."""
     backbone = tiny_writer if kind == "decoder" else resolve_backbone(str(tiny_backbone))
     quoted = TEXT.replace("'", "''")
     method = resolve_method(f"prompt:init_text='{quoted}',num_virtual_tokens={count}")
@@ -47,8 +47,8 @@ def test_they_start_as_the_texts_own_tokens(
     assert torch.equal(loaded.prompt_encoder["default"].embedding.weight, wanted + 1)
 
 
-def test_a_context_is_read_by_the_backbones_tokenizer(tiny_writer: Backbone) -> None:
-    """Its tokens start where the text's are, and move no farther than the method allows."""
+def test_the_backbones_tokenizer_reads_a_context(tiny_writer: Backbone) -> None:
+    """Its tokens start at the text's embeddings, and move no farther than the method allows."""
     method = resolve_method("cpt:init_text='three plus four is seven',opt_projection_format_epsilon=0.5")
     resolved: Any = method.resolved_for(tiny_writer)
     ids = load_tokenizer(tiny_writer)("three plus four is seven")["input_ids"]

@@ -1,4 +1,4 @@
-"""LoReFT as a PEFT tuner: which positions it edits, what it computes, what PEFT makes of it."""
+"""LoReFT as a PEFT tuner: edited positions, the formula, and use through PEFT's functions."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def logits(model: torch.nn.Module) -> torch.Tensor:
 
 
 def trained(model: torch.nn.Module, made: LoReftConfig) -> Any:
-    """Adapt a model and move what trains, as training would."""
+    """Adapt a model and change the trained parameters, as training would."""
     adapted = peft.get_peft_model(model, made)
     torch.manual_seed(1)
     with torch.no_grad():
@@ -77,7 +77,7 @@ def trained(model: torch.nn.Module, made: LoReftConfig) -> Any:
     return adapted.eval()
 
 
-def test_it_computes_the_papers_formula_with_orthonormal_rows() -> None:
+def test_loreft_computes_the_papers_formula_with_orthonormal_rows() -> None:
     torch.manual_seed(0)
     one = Intervention(16, config(rank=3), torch.device("cpu"))
     with torch.no_grad():
@@ -92,7 +92,7 @@ def test_it_computes_the_papers_formula_with_orthonormal_rows() -> None:
     assert span.numel() == 0 or float(span.max()) < 1e-6  # the same subspace as the raw rows
 
 
-def test_it_starts_as_the_identity_and_the_interventions_alone_train(model: torch.nn.Module) -> None:
+def test_loreft_starts_as_the_identity_and_trains_only_interventions(model: torch.nn.Module) -> None:
     before = logits(model)
     adapted = peft.get_peft_model(model, config(task_type="SEQ_CLS"))
     torch.testing.assert_close(logits(adapted), before, atol=1e-5, rtol=0)
@@ -105,7 +105,7 @@ def test_it_starts_as_the_identity_and_the_interventions_alone_train(model: torc
 
 
 @pytest.mark.parametrize(("share", "published"), [("true", 2_097_408), ("false", 2 * 2_097_408)])
-def test_counts_at_the_width_of_llama_7b(share: str, published: int) -> None:
+def test_parameter_counts_on_llama_7b_are_the_published_ones(share: str, published: int) -> None:
     with torch.device("meta"):
         base = LlamaModel(
             LlamaConfig(
@@ -122,7 +122,7 @@ def test_counts_at_the_width_of_llama_7b(share: str, published: int) -> None:
 
 
 @pytest.mark.parametrize("share", [True, False])
-def test_peft_saves_it_small_and_loads_it_equal(
+def test_peft_saves_a_small_file_and_loads_it_equal(
     share: bool, model: torch.nn.Module, tmp_path: Path
 ) -> None:
     adapted = trained(model, config(task_type="SEQ_CLS", share_weights=share))
@@ -138,7 +138,7 @@ def test_peft_saves_it_small_and_loads_it_equal(
     assert torch.equal(logits(lazily), expected)
 
 
-def test_merging_is_refused_and_what_is_taken_off_leaves_nothing(model: torch.nn.Module) -> None:
+def test_merging_is_refused_and_unloading_leaves_nothing_behind(model: torch.nn.Module) -> None:
     before = logits(model)
     adapted = trained(model, config(task_type="SEQ_CLS"))
     after = logits(adapted)
@@ -156,7 +156,7 @@ def test_merging_is_refused_and_what_is_taken_off_leaves_nothing(model: torch.nn
     assert not any(m._forward_pre_hooks for m in bare.modules())
 
 
-def test_a_second_adapter_and_a_copy_have_weights_of_their_own(model: torch.nn.Module) -> None:
+def test_a_second_adapter_and_a_copy_have_their_own_weights(model: torch.nn.Module) -> None:
     before = logits(model)
     adapted = trained(model, config(task_type="SEQ_CLS"))
     after = logits(adapted)
@@ -176,7 +176,7 @@ def test_a_second_adapter_and_a_copy_have_weights_of_their_own(model: torch.nn.M
 
 
 def edited(adapted: Any, **inputs: torch.Tensor) -> torch.Tensor:
-    """Which positions the first layer's intervention changes: (batch, length)."""
+    """Return which positions the first layer's intervention changes, (batch, length)."""
     states = adapted(**inputs, output_hidden_states=True).hidden_states[1]
     with adapted.disable_adapter():
         bare = adapted(**inputs, output_hidden_states=True).hidden_states[1]
@@ -192,7 +192,7 @@ def test_the_first_and_last_real_positions_are_edited_exactly(share: bool) -> No
             [1, 1, 1, 1, 1, 1],
             [1, 1, 1, 1, 1, 0],
             [0, 1, 1, 1, 1, 1],
-            [1, 1, 1, 0, 0, 0],  # shorter than twice two: one of each
+            [1, 1, 1, 0, 0, 0],  # shorter than twice two: one at either end
             [0, 0, 0, 0, 0, 1],  # a single token has no half
         ]
     )
@@ -206,7 +206,9 @@ def test_the_first_and_last_real_positions_are_edited_exactly(share: bool) -> No
         ]
     )
     assert torch.equal(edited(adapted, input_ids=tokens, attention_mask=mask), expected)
-    assert torch.equal(edited(adapted, input_ids=tokens[:1]), expected[:1])  # no mask: all real
+    assert torch.equal(
+        edited(adapted, input_ids=tokens[:1]), expected[:1]
+    )  # without a mask, all are real
 
 
 @pytest.mark.parametrize("left", [True, False], ids=["left", "right"])
@@ -224,14 +226,14 @@ def test_padding_does_not_change_the_outputs_at_real_tokens(left: bool, share: b
     torch.testing.assert_close(together[mask.bool()], alone[0], atol=1e-5, rtol=1e-4)
 
 
-def test_generation_edits_the_prompt_and_nothing_after_it() -> None:
+def test_generation_edits_only_the_prompt() -> None:
     adapted = trained(llama(LlamaForCausalLM), config(positions=2, task_type="CAUSAL_LM"))
     prompt = torch.tensor([[5, 6, 7, 8, 9]])
     states = adapted(prompt, use_cache=True)
     cache = states.past_key_values
     token = states.logits[:, -1:].argmax(-1)
     step = adapted(token, past_key_values=cache, attention_mask=torch.ones(1, 6)).logits
-    # What the prompt left in the cache was edited; the step itself is the bare model's.
+    # The prompt in the cache was edited; the step itself is the bare model's.
     cache.crop(-1)
     with adapted.disable_adapter():
         bare = adapted(token, past_key_values=cache, attention_mask=torch.ones(1, 6)).logits
@@ -241,7 +243,7 @@ def test_generation_edits_the_prompt_and_nothing_after_it() -> None:
     assert made[0, 5] == token
 
 
-def test_the_encoder_of_an_encoder_decoder_is_edited_also_when_generating() -> None:
+def test_an_encoder_decoder_is_edited_in_the_encoder_when_generating() -> None:
     torch.manual_seed(0)
     base = T5ForConditionalGeneration(
         T5Config(d_model=32, num_layers=2, num_heads=2, d_kv=16, d_ff=64, vocab_size=60,
@@ -258,7 +260,7 @@ def test_the_encoder_of_an_encoder_decoder_is_edited_also_when_generating() -> N
     torch.testing.assert_close(alone[:, :3], short, atol=1e-5, rtol=1e-4)
 
 
-def test_a_mask_over_audio_samples_is_read_at_each_frame() -> None:
+def test_a_mask_over_audio_samples_is_read_per_frame() -> None:
     torch.manual_seed(0)
     base = Wav2Vec2Model(
         Wav2Vec2Config(
@@ -278,7 +280,7 @@ def test_a_mask_over_audio_samples_is_read_at_each_frame() -> None:
 
 
 def families() -> dict[str, tuple[torch.nn.Module, dict[str, torch.Tensor], int]]:
-    """A tiny model of each family, inputs for it, and how many layers it has to itself."""
+    """Return a tiny model of each family, its inputs, and its number of layers."""
     torch.manual_seed(0)
     tokens = {"input_ids": torch.tensor([[1, 2, 3, 4]]), "attention_mask": torch.tensor([[1, 1, 1, 0]])}
     pixels = {"pixel_values": torch.randn(1, 3, 16, 16)}
@@ -304,7 +306,7 @@ def families() -> dict[str, tuple[torch.nn.Module, dict[str, torch.Tensor], int]
 
 
 @pytest.mark.parametrize("family", list(families()))
-def test_it_trains_on_other_families(family: str) -> None:
+def test_loreft_trains_on_other_families(family: str) -> None:
     base, inputs, layers = families()[family]
     base.eval()
     before = base(**inputs)[0].detach()
@@ -316,10 +318,10 @@ def test_it_trains_on_other_families(family: str) -> None:
     assert all(p.grad is not None for p in adapted.parameters() if p.requires_grad)
 
 
-def test_recorded_hidden_states_are_the_edited_ones_even_if_recording_came_first() -> None:
+def test_recorded_hidden_states_are_the_edited_ones() -> None:
     base = llama()
     tokens = torch.tensor([[1, 2, 3, 4]])
-    base(tokens, output_hidden_states=True)  # transformers puts its recording hooks here
+    base(tokens, output_hidden_states=True)  # transformers installs its recording hooks here
     adapted = trained(base, config(positions=1))
     states = adapted(tokens, output_hidden_states=True).hidden_states
     assert len(states) == 3
@@ -342,7 +344,7 @@ def test_gradient_checkpointing_gives_the_same_gradients() -> None:
         torch.testing.assert_close(plain, anew)
 
 
-def test_it_works_under_bfloat16(model: torch.nn.Module) -> None:
+def test_loreft_works_under_bfloat16(model: torch.nn.Module) -> None:
     adapted = trained(model, config(task_type="SEQ_CLS"))
     expected = logits(adapted)
     with torch.autocast("cpu", torch.bfloat16):
@@ -354,7 +356,7 @@ def test_it_works_under_bfloat16(model: torch.nn.Module) -> None:
     assert logits(wholly).isfinite().all()
 
 
-def test_what_cannot_work_is_refused(tiny_backbone: Path) -> None:
+def test_settings_that_cannot_work_are_refused(tiny_backbone: Path) -> None:
     backbone, task = resolve_backbone(str(tiny_backbone)), small_task()
     assert "rank 33" in (resolve_method("loreft:rank=33").refuses(backbone, task, Budget()) or "")
     assert resolve_method("loreft:rank=32").refuses(backbone, task, Budget()) is None

@@ -1,4 +1,4 @@
-"""Tuners of ours and of PEFT's on the same modules, one over the other, in either order."""
+"""Our tuners and PEFT's on the same modules, one around the other, in either order."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ TARGETS = ["query", "output.dense"]
 
 
 def parts() -> dict[str, Any]:
-    """A configuration of each part; new ones, since PEFT writes into them."""
+    """Return a new configuration of each part, since PEFT writes into them."""
     return {
         "lora": peft.LoraConfig(r=2, target_modules=TARGETS, init_lora_weights=True),
         "ia3": peft.IA3Config(target_modules=TARGETS, feedforward_modules=[]),
@@ -53,7 +53,7 @@ def own(adapted: Any) -> list[torch.nn.Parameter]:
 
 
 def stack(model: Any, *names: str) -> tuple[Any, dict[str, int]]:
-    """Put parts on one model in turn, and move what trains; say how much each of them trains."""
+    """Put parts on one model in turn and change what trains; return each part's parameter count."""
     counts: dict[str, int] = {}
     for name in names:
         before = sum(p.numel() for p in own(model)) if counts else 0
@@ -68,7 +68,7 @@ def stack(model: Any, *names: str) -> tuple[Any, dict[str, int]]:
 
 @pytest.mark.filterwarnings("ignore::UserWarning", "ignore::FutureWarning")
 @pytest.mark.parametrize("pair", PAIRS, ids=lambda pair: "+".join(pair))
-def test_two_parts_train_side_by_side(pair: tuple[str, str], model: Any, tiny_backbone: Path) -> None:
+def test_two_parts_train_together(pair: tuple[str, str], model: Any, tiny_backbone: Path) -> None:
     before = output(model).detach()
     both, counts = stack(model, *pair)
     for name in pair:
@@ -84,8 +84,8 @@ def test_two_parts_train_side_by_side(pair: tuple[str, str], model: Any, tiny_ba
         torch.testing.assert_close(output(both), before)
 
 
-def test_bitfit_trains_the_bias_wherever_it_lies(model: Any) -> None:
-    """A series adapter bends what comes out of a module, so a bias added behind it would be another."""
+def test_bitfit_trains_the_innermost_bias_in_either_order(model: Any) -> None:
+    """A series adapter changes a module's output, so a bias added after it would be a different one."""
     dense = model.bert.encoder.layer[0].output.dense
     x = torch.randn(2, 64)
     for order in (("series", "bitfit"), ("bitfit", "series")):
@@ -100,13 +100,13 @@ def test_bitfit_trains_the_bias_wherever_it_lies(model: Any) -> None:
         model = adapted.unload()
 
 
-def test_modules_under_two_adapters_go_by_their_own_names(model: Any) -> None:
+def test_modules_inside_two_adapters_keep_their_names(model: Any) -> None:
     plain = biased_modules(model)
     adapted, _ = stack(model, "lora", "series")
     assert biased_modules(adapted.base_model.model) == plain
 
 
-def test_lora_over_bitfit_merges_to_the_same_outputs(model: Any) -> None:
+def test_merging_lora_over_bitfit_keeps_the_outputs(model: Any) -> None:
     adapted, _ = stack(model, "bitfit", "lora")
     expected = output(adapted)
     adapted.merge_adapter()
@@ -115,7 +115,7 @@ def test_lora_over_bitfit_merges_to_the_same_outputs(model: Any) -> None:
     torch.testing.assert_close(output(adapted), expected)
 
 
-def test_stacks_work_on_layers_that_keep_their_weight_transposed() -> None:
+def test_stacks_work_on_layers_with_transposed_weights() -> None:
     torch.manual_seed(0)
     base = GPT2Model(GPT2Config(n_embd=32, n_layer=1, n_head=2, vocab_size=50)).eval()
     tokens = torch.tensor([[1, 2, 3]])
@@ -129,7 +129,7 @@ def test_stacks_work_on_layers_that_keep_their_weight_transposed() -> None:
     torch.testing.assert_close(adapted(tokens).last_hidden_state, before)
 
 
-def test_one_import_makes_peft_know_all_of_ours() -> None:
+def test_one_import_registers_all_our_tuners_with_peft() -> None:
     from peft.mapping import PEFT_TYPE_TO_CONFIG_MAPPING
 
     code = (

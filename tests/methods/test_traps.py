@@ -1,4 +1,4 @@
-"""Traps that were seen in practice, each with its guard."""
+"""Mistakes seen in practice, each with a test that prevents it."""
 
 from __future__ import annotations
 
@@ -33,9 +33,7 @@ def build(task: Task, backbone: Backbone) -> tuple[torch.nn.Module, MethodContex
 
 
 @pytest.mark.parametrize("name", ["prompt", "p-tuning"])
-def test_the_pooler_reads_the_first_token_and_not_a_virtual_one(
-    name: str, task: Task, backbone: Backbone
-) -> None:
+def test_the_pooler_reads_the_first_real_token(name: str, task: Task, backbone: Backbone) -> None:
     model, context = build(task, backbone)
     adapted = resolve_method(name).apply(model, context).model.eval()
     seen: list[torch.Tensor] = []
@@ -50,7 +48,7 @@ def test_the_pooler_reads_the_first_token_and_not_a_virtual_one(
     torch.testing.assert_close(seen[0][0, 0], cls)
 
 
-def test_padding_does_not_change_what_virtual_tokens_give(task: Task, backbone: Backbone) -> None:
+def test_padding_does_not_change_outputs_with_virtual_tokens(task: Task, backbone: Backbone) -> None:
     model, context = build(task, backbone)
     adapted = resolve_method("prompt").apply(model, context).model.eval()
     examples = task.encode(backbone, max_train=None)["train"]
@@ -61,7 +59,7 @@ def test_padding_does_not_change_what_virtual_tokens_give(task: Task, backbone: 
 
 def test_more_virtual_tokens_than_free_positions_are_refused(task: Task, backbone: Backbone) -> None:
     free = backbone.free_positions
-    assert free == 128 - 64 - 2  # half of the few positions are kept for the input
+    assert free == 128 - 64 - 2  # half of the few positions are reserved for the input
     fits = resolve_method(f"prompt:num_virtual_tokens={free}")
     assert fits.refuses(backbone, task, Budget()) is None
     many = resolve_method(f"prefix:num_virtual_tokens={free + 1}")
@@ -69,7 +67,7 @@ def test_more_virtual_tokens_than_free_positions_are_refused(task: Task, backbon
 
 
 @pytest.mark.parametrize("family", ["albert", "deberta-v2", "distilbert", "modernbert"])
-def test_prefix_is_refused_where_attention_takes_no_keys(
+def test_prefix_is_refused_if_attention_accepts_no_keys(
     family: str, task: Task, backbone: Backbone
 ) -> None:
     other = replace(backbone, config={**backbone.config, "model_type": family})
@@ -77,7 +75,7 @@ def test_prefix_is_refused_where_attention_takes_no_keys(
 
 
 @pytest.mark.parametrize("family", ["gpt2", "llama"])
-def test_input_tokens_are_refused_where_the_last_token_is_read(
+def test_input_tokens_are_refused_if_the_last_token_is_pooled(
     family: str, task: Task, backbone: Backbone
 ) -> None:
     other = replace(backbone, config={**backbone.config, "model_type": family})
@@ -86,7 +84,7 @@ def test_input_tokens_are_refused_where_the_last_token_is_read(
     assert resolve_method("prefix").refuses(other, task, Budget()) is None
 
 
-def test_adalora_prunes_and_its_penalty_stays_out_of_the_loss(task: Task, backbone: Backbone) -> None:
+def test_adalora_prunes_and_the_loss_excludes_its_penalty(task: Task, backbone: Backbone) -> None:
     model, context = build(task, backbone)
     adapter = resolve_method("adalora:r=2,init_r=4").apply(model, replace(context, steps=20))
     batch = task.encode(backbone, max_train=None)["train"].batch(torch.arange(6).numpy())
@@ -108,7 +106,7 @@ def test_adalora_with_too_few_steps_is_refused(task: Task, backbone: Backbone) -
     assert "too few" in (reason or "")
 
 
-def test_methods_that_target_modules_share_them(task: Task, backbone: Backbone) -> None:
+def test_methods_that_target_modules_share_their_targets(task: Task, backbone: Backbone) -> None:
     targeted = {}
     for name in ("lora", "dora", "adalora", "ia3"):
         model, context = build(task, backbone)
@@ -118,7 +116,7 @@ def test_methods_that_target_modules_share_them(task: Task, backbone: Backbone) 
     assert {name.rpartition(".")[2] for name in targeted["lora"]} == {"query", "key", "value"}
 
 
-def test_own_targets_and_unshared_ones(task: Task, backbone: Backbone) -> None:
+def test_given_and_customary_targets_replace_the_shared_ones(task: Task, backbone: Backbone) -> None:
     model, context = build(task, backbone)
     own = resolve_method("lora:target_modules=[dense]").apply(model, context).model
     assert all(name.endswith("dense") for name in own.base_model.targeted_module_names)
@@ -130,7 +128,7 @@ def test_own_targets_and_unshared_ones(task: Task, backbone: Backbone) -> None:
 
 @pytest.fixture(scope="module")
 def other_backbones(tiny_backbone: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Families whose head holds more than a classifier, with random weights."""
+    """Model families whose head has more than a classifier, with random weights."""
     import shutil
 
     from transformers import (
@@ -170,14 +168,14 @@ def other_backbones(tiny_backbone: Path, tmp_path_factory: pytest.TempPathFactor
 
 @pytest.mark.parametrize("family", ["deberta-v2", "distilbert"])
 @pytest.mark.parametrize("name", ["lora", "bitfit", "ia3", "prompt"])
-def test_the_whole_new_head_trains_and_is_counted_apart(
+def test_the_whole_new_head_trains_and_is_counted_separately(
     name: str, family: str, task: Task, other_backbones: dict[str, Path]
 ) -> None:
     backbone = resolve_backbone(str(other_backbones[family]))
     model, context = build(task, backbone)
     sizes = {n: p.numel() for n, p in model.named_parameters()}
     head = sum(sizes[n] for n in context.head)
-    assert len(context.head) == 4  # the classifier and what pools before it, both new
+    assert len(context.head) == 4  # the classifier and the pooler before it, both new
     adapted = resolve_method(name).apply(model, context).model
     training = {n: p.numel() for n, p in adapted.named_parameters() if p.requires_grad}
     of_head = {n: size for n, size in training.items() if "modules_to_save" in n}
@@ -187,15 +185,13 @@ def test_the_whole_new_head_trains_and_is_counted_apart(
     task.loss(adapted, batch).backward()
 
 
-def test_bitfit_is_refused_where_there_are_no_biases(
-    task: Task, other_backbones: dict[str, Path]
-) -> None:
+def test_bitfit_is_refused_if_there_are_no_biases(task: Task, other_backbones: dict[str, Path]) -> None:
     llama = resolve_backbone(str(other_backbones["llama"]))
     assert "llama has none" in (resolve_method("bitfit").refuses(llama, task, Budget()) or "")
     assert resolve_method("lora").refuses(llama, task, Budget()) is None
 
 
-def test_learning_rates_fall_with_the_width_where_matrices_train(backbone: Backbone) -> None:
+def test_learning_rates_of_matrices_fall_with_the_width(backbone: Backbone) -> None:
     narrow, wide = backbone, replace(backbone, config={**backbone.config, "hidden_size": 320})
     for name, ratio in (("full", 10), ("lora", 10), ("bitfit", 1), ("prompt", 1)):
         method = resolve_method(name)
@@ -207,7 +203,7 @@ def test_learning_rates_fall_with_the_width_where_matrices_train(backbone: Backb
     assert given.resolved_for(wide).learning_rate == 0.5
 
 
-def test_adalora_prunes_to_less_than_it_starts_with(task: Task, backbone: Backbone) -> None:
+def test_adalora_has_to_start_with_a_higher_rank(task: Task, backbone: Backbone) -> None:
     method = resolve_method("adalora:r=4,init_r=4")
     assert "init_r has to be larger" in (method.refuses(backbone, task, Budget(epochs=20)) or "")
     assert resolve_method("adalora:r=1").hyperparameters["init_r"] == 2
