@@ -1,4 +1,4 @@
-"""In which order examples are met, and with whom they share a batch."""
+"""The order of examples, and which of them share a batch."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ import numpy as np
 
 from whichpeft.tasks import Array, Examples, Packable, Task
 
-# So many batches are filled from one shuffled pool, sorted by size within it: large enough that
-# neighbours are of nearly equal size, small enough that batches stay a random mix over epochs.
+# Number of batches filled from one shuffled pool that is sorted by size. Large enough that neighbours
+# are of nearly equal size, small enough that batches stay a random mix over epochs.
 _POOL = 32
 
 
 def training_batches(sizes: Array, batch_size: int, *, seed: int, epoch: int) -> list[Array]:
-    """Return one epoch of batches as arrays of indices, similar sizes together.
+    """Return one epoch of batches as arrays of indices, with similar sizes together.
 
-    The order depends on seed and epoch alone, so that methods meet the same batches.
+    The order depends only on seed and epoch, so all methods see the same batches.
     """
     rng = np.random.default_rng([seed, epoch])
     order = rng.permutation(len(sizes))
@@ -31,29 +31,29 @@ def training_batches(sizes: Array, batch_size: int, *, seed: int, epoch: int) ->
 
 
 def evaluation_batches(sizes: Array, batch_size: int) -> list[Array]:
-    """Return all examples as batches of similar size, the largest first."""
+    """Return all examples as batches of similar sizes, the largest first."""
     order = np.argsort(-sizes, kind="stable")
     return [order[i : i + batch_size] for i in range(0, len(order), batch_size)]
 
 
 def as_trained_on(task: Task, train: Examples, *, packing: bool) -> Examples:
-    """Return training examples as batches of them are laid out: padded, or sharing rows."""
+    """Return training examples as they are laid out in batches: padded, or packed into rows."""
     return task.packed(train) if packing and isinstance(task, Packable) else train
 
 
 def rows_of(examples: Examples) -> Callable[[Array], int]:
-    """Return what says how many rows a batch takes: one an example, unless they share some."""
+    """Return a function that counts the rows of a batch: one per example, unless examples share rows."""
     found: Callable[[Array], int] = getattr(examples, "rows", len)
     return found
 
 
 def shape(examples: Examples, batch: Array) -> tuple[int, int]:
-    """Return how many rows a batch takes, and how long they are."""
+    """Return the number of rows of a batch, and their length."""
     return rows_of(examples)(batch), int(examples.sizes[batch].max())
 
 
 def padded_length(examples: Examples, batch_size: int) -> int:
-    """Return what an example takes in its training batch, padding with it, on average."""
+    """Return the mean length of an example in its training batch, padding included."""
     batches = training_batches(examples.sizes, batch_size, seed=0, epoch=0)
     return round(sum(math.prod(shape(examples, batch)) for batch in batches) / len(examples))
 
@@ -61,11 +61,11 @@ def padded_length(examples: Examples, batch_size: int) -> int:
 def spread(
     batches: Sequence[Array], sizes: Array, count: int, rows: Callable[[Array], int] = len
 ) -> list[Array]:
-    """Pick `count` batches that stand for all: one of each of so many equal parts, by padded size.
+    """Pick `count` batches that represent all: one from each of `count` equal parts, by padded size.
 
-    Of each part the one nearest to its mean, so that the few long ones weigh what they weigh in all.
-    They come in an order whose beginning stands for the whole: from the middle of the sizes outwards,
-    a shorter and a longer one in turn.
+    Each is the batch nearest to the mean of its part, so that the few long batches keep their weight.
+    The order is such that its beginning represents the whole: from the middle of the sizes outwards,
+    with shorter and longer batches in turn.
     """
 
     def cost(batch: Array) -> int:

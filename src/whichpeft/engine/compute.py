@@ -1,4 +1,4 @@
-"""What a trial computes on and in: device, precision, threads."""
+"""The device and the precision that a trial computes with."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ DEVICES = ("auto", "cpu", "cuda", "mps")
 
 @dataclass(frozen=True, slots=True)
 class Compute:
-    """A device and the precision that matrix products take there."""
+    """A device, and the precision of matrix products on it."""
 
     device: torch.device
     precision: str
 
     def autocast(self) -> AbstractContextManager[Any]:
-        """Return the context in which the forward pass runs."""
+        """Return the context for forward passes."""
         if self.precision == "float32":
             return nullcontext()
         context: AbstractContextManager[Any] = torch.autocast(self.device.type, torch.bfloat16)
         return context
 
     def place(self, batch: Batch) -> Batch:
-        """Move a batch to the device; where it has a queue of work, the host does not wait for that."""
+        """Move a batch to the device, without waiting for it if the device has a queue."""
         if self.device.type == "cpu":
             return batch
         if self.device.type == "cuda":
@@ -39,23 +39,23 @@ class Compute:
         return {key: value.to(self.device) for key, value in batch.items()}
 
     def synchronise(self) -> None:
-        """Wait until the device has done what it was given, before a clock is read."""
+        """Wait until the device has finished its queue, so that a clock can be read."""
         if self.device.type == "cuda":
             torch.cuda.synchronize(self.device)
         elif self.device.type == "mps":
             torch.mps.synchronize()
 
     def let_go(self) -> None:
-        """Give back what the device's allocator keeps of an attempt that is over."""
+        """Free what the device's allocator still holds of an earlier attempt."""
         gc.collect()
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
 
 
 def find_devices(asked: str) -> list[str]:
-    """Return the devices that trials may use, one trial on each at a time; on a CPU just that.
+    """Return the devices that trials may use, one trial at a time on each; a CPU counts as one device.
 
-    Raises StudyError where the one asked for is not there.
+    Raises StudyError if the requested kind does not exist on this machine.
     """
     if asked not in DEVICES:
         raise StudyError(unknown("device", asked, DEVICES))
@@ -68,9 +68,9 @@ def find_devices(asked: str) -> list[str]:
 
 
 def group_devices(devices: Sequence[str], shards: int) -> list[str]:
-    """Return the first device of each group that a trial of so many shards may be spread over.
+    """Return the first device of each group over which a trial may be sharded.
 
-    Raises StudyError where there are too few, or they are of a kind that cannot share a model.
+    Raises StudyError if there are too few devices, or if their kind cannot share a model.
     """
     if shards == 1 or (devices[0] == "cpu" and torch.distributed.is_available()):
         return list(devices)
@@ -78,15 +78,15 @@ def group_devices(devices: Sequence[str], shards: int) -> list[str]:
         raise StudyError(f"shards is {shards}: {devices[0]} cannot share a model; leave shards at 1")
     if len(devices) < shards:
         raise StudyError(
-            f"shards is {shards}: torch finds {len(devices)} on this machine; ask for fewer shards"
+            f"shards is {shards}: torch finds {len(devices)} devices on this machine; use fewer shards"
         )
     return [devices[i] for i in range(0, len(devices) - shards + 1, shards)]
 
 
 def choose_compute(device: str, precision: str) -> Compute:
-    """Resolve ``auto`` to bfloat16 where the hardware multiplies it, else float32.
+    """Resolve ``auto`` to bfloat16 if the hardware multiplies it, else to float32.
 
-    Raises StudyError where bfloat16 is asked for and the device has none.
+    Raises StudyError if bfloat16 is requested and the device does not multiply it.
     """
     place = torch.device(device)
     able = _multiplies_bfloat16(place)
@@ -96,10 +96,10 @@ def choose_compute(device: str, precision: str) -> Compute:
 
 
 def store_frozen_weights(model: torch.nn.Module, precision: str) -> None:
-    """Keep the frozen weights of linear layers in the precision they are multiplied in.
+    """Store the frozen weights of linear layers in the precision that they are multiplied in.
 
-    Autocast would cast them anew at every step to the same bits; stored so, they take half the
-    memory as well. Weights shared with an embedding stay as they are.
+    Autocast would cast them to the same values again at every step. Stored this way, they also take half
+    the memory. Weights shared with an embedding stay as they are.
     """
     if precision == "float32":
         return
@@ -117,10 +117,10 @@ def store_frozen_weights(model: torch.nn.Module, precision: str) -> None:
 
 
 def own_memory(model: torch.nn.Module) -> None:
-    """Copy weights out of the file they are mapped from, so that the mapping is let go.
+    """Copy weights out of the file that they are mapped from, so that the mapping can be released.
 
-    While one weight needs it, all pages of the file that were ever read stay resident: those of the
-    weights that are stored in another precision now as well, which nothing reads again.
+    As long as one weight needs the mapping, every page that was ever read stays resident. That includes
+    the pages of weights that are now stored in another precision, which nothing reads again.
     """
     for tensor in (*model.parameters(), *model.buffers()):
         tensor.data = tensor.data.clone()
@@ -130,6 +130,6 @@ def _multiplies_bfloat16(device: torch.device) -> bool:
     if device.type == "cuda":
         return bool(torch.cuda.get_device_capability(device) >= (8, 0))
     if device.type == "cpu":
-        # Emulated bfloat16 is slower than float32, so only instructions of its own count.
+        # Emulated bfloat16 is slower than float32, so only native instructions count.
         return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
     return False

@@ -1,8 +1,8 @@
-"""Dropout whose random numbers cost a quarter on a CPU.
+"""Dropout whose random numbers cost a quarter of torch's on a CPU.
 
-Torch draws a 32-bit number and a floating-point comparison for every activation; on one core that
-takes up to a sixth of a training step. Here one 64-bit number decides for four activations, each
-dropped with a probability that is p to within 1/65536.
+Torch draws a 32-bit number and compares floating-point numbers for every activation; on one core that
+takes up to a sixth of a training step. Here one 64-bit number decides for four activations. Each is
+dropped with a probability that equals p to within 1/65536.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class FastDropout(torch.nn.Module):  # type: ignore[misc]
         if not self.training:
             return x
         count = x.numel()
-        # Made from x, so that each of several trials in one model (torch.vmap) gets numbers of its own.
+        # Created from x, so that each trial of a stack (torch.vmap) gets its own numbers.
         words = x.new_empty((count + 3) // 4, dtype=torch.int64).random_(-(2**63), None)
         kept = words.view(torch.int16)[:count].view(x.shape) >= self._first_kept
         return x * kept.to(x.dtype).mul_(self._scale)
@@ -36,7 +36,7 @@ class FastDropout(torch.nn.Module):  # type: ignore[misc]
 
 
 def use_fast_dropout(model: torch.nn.Module) -> None:
-    """Replace every plain dropout module of a model on a CPU, in place."""
+    """Replace every plain dropout module of a model that runs on a CPU, in place."""
     for module in model.modules():
         for name, child in module.named_children():
             if type(child) is torch.nn.Dropout and 0 < child.p < 1:

@@ -1,4 +1,4 @@
-"""Where and with what a trial runs: hardware and versions."""
+"""The hardware and the library versions that a trial runs with."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Peak memory of this process, and how the C library's allocator keeps it."""
+"""Peak memory of this process, and how the C library's allocator handles freed memory."""
 
 from __future__ import annotations
 
@@ -15,23 +15,24 @@ _NEVER = 2**31 - 1
 
 
 def keep_freed_memory() -> None:
-    """Let the allocator keep what is freed: a training step frees and takes the same again.
+    """Make the allocator keep freed memory, since each training step needs the same memory again.
 
-    Gives 10 to 20 % of the step time of full fine-tuning on Linux; does nothing elsewhere.
+    Saves 10 to 20 % of the step time of full fine-tuning on Linux; does nothing elsewhere.
     """
     _mallopt({_MMAP_MAX: 0, _TRIM_THRESHOLD: _NEVER, _TOP_PAD: 64 << 20})
 
 
 def return_freed_memory() -> None:
-    """Let the allocator return what is freed at once, so that resident memory is memory in use.
+    """Make the allocator return freed memory immediately, so that resident memory is memory in use.
 
-    With glibc's usual thresholds it is 1.2 to 1.9 times of that, and varies from run to run.
+    With glibc's usual thresholds, resident memory is 1.2 to 1.9 times the memory in use, and varies from
+    run to run.
     """
     _mallopt({_MMAP_MAX: 65536, _MMAP_THRESHOLD: 131072, _TRIM_THRESHOLD: 131072, _TOP_PAD: 0})
 
 
 class PeakMemory:
-    """The highest memory use from here on: allocated on an accelerator, resident on a CPU."""
+    """The highest memory use from now on: allocated on an accelerator, resident on a CPU."""
 
     def __init__(self, device: torch.device) -> None:
         self._device = device
@@ -43,14 +44,14 @@ class PeakMemory:
             self._idle = _reset_resident_peak()
 
     def restart(self) -> None:
-        """Forget the peak so far; the idle process stays what it was."""
+        """Forget the peak so far, but not the memory of the idle process."""
         if self._device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(self._device)
         elif self._device.type == "cpu":
             _reset_resident_peak()
 
     def measure(self) -> int | None:
-        """Return the peak in bytes above the idle process, or None where it cannot be known."""
+        """Return the peak in bytes above the idle process, or None if it cannot be measured."""
         if self._device.type == "cuda":
             return int(torch.cuda.max_memory_allocated(self._device))
         if self._device.type == "cpu":
@@ -59,14 +60,14 @@ class PeakMemory:
         return None
 
     def reserved(self) -> int | None:
-        """Return the bytes that the accelerator's allocator held at most; None where there is none."""
+        """Return the most bytes that the accelerator's allocator has reserved; None on a CPU."""
         if self._device.type == "cuda":
             return int(torch.cuda.max_memory_reserved(self._device))
         return None
 
 
 def _touch_libraries() -> None:
-    """Take steps of a very small transformer, so that the libraries' own pages count as idle."""
+    """Train a very small transformer, so that the libraries' own pages count to the idle process."""
     tokens = torch.zeros(8, 32, dtype=torch.int64)
     for bfloat16 in (False, True):
         embedding = torch.nn.Embedding(8, 64)
@@ -81,8 +82,8 @@ def _touch_libraries() -> None:
 
 
 def _reset_resident_peak() -> int:
-    """Start the kernel's record of the peak anew and return what is resident now."""
-    # Where it cannot be, the record goes on from the process's start, which is no lower.
+    """Reset the kernel's record of the peak and return the bytes that are resident now."""
+    # If it cannot be reset, the record covers the whole process, whose peak is at least as high.
     with contextlib.suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5")
     return int(psutil.Process().memory_info().rss)
@@ -106,7 +107,7 @@ def _resident_peak() -> int | None:
 
 def _mallopt(settings: dict[int, int]) -> None:
     try:
-        mallopt = ctypes.CDLL("libc.so.6").mallopt  # glibc alone is called that and has this
+        mallopt = ctypes.CDLL("libc.so.6").mallopt  # only glibc has this name and function
     except (OSError, AttributeError):
         return
     for name, value in settings.items():

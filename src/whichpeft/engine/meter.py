@@ -1,4 +1,4 @@
-"""Time by phase: all of a trial's time belongs to a named phase, and the phases add up."""
+"""Time by phase: each second of a trial belongs to one named phase, so the phases add up."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ PHASES = ("set-up", "warm-up", "fit", "validate", "test", "save")
 
 
 class Meter:
-    """A clock that is always in one phase, from its making on or from `began` on."""
+    """A clock that is always in one phase. It starts at `began`, by default when it is created."""
 
     def __init__(self, began: float | None = None) -> None:
         self.phase_now = PHASES[0]
@@ -27,14 +27,14 @@ class Meter:
         return time.perf_counter() - self._start
 
     def seconds(self, phase: str) -> float:
-        """Seconds of a phase that is over."""
+        """Return the seconds of a phase that has ended."""
         return self._seconds[phase]
 
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:
-        """Count what happens inside to `name`, then go back to the phase before.
+        """Count the time inside to the phase `name`, then return to the phase before.
 
-        The phase stays where an exception left it, so that a failure names its phase.
+        After an exception the phase stays as it is, so that a failure can name it.
         """
         before = self.phase_now
         self._switch(name)
@@ -42,17 +42,17 @@ class Meter:
         self._switch(before)
 
     def by_phase(self) -> dict[str, float]:
-        """Return the seconds of each phase up to now."""
+        """Return the seconds of each phase so far."""
         self._switch(self.phase_now)
         return dict(self._seconds)
 
     def carry_over(self, seconds: Mapping[str, float]) -> None:
-        """Count what an earlier process spent on the same trial."""
+        """Add the seconds that an earlier process spent on the same trial."""
         for phase, value in seconds.items():
             self._seconds[phase] += value
 
     def take_share(self, share: float) -> None:
-        """Count, from here on, this share of the time that passes, where several trials take it."""
+        """From now on count only this share of the time, because several trials train together."""
         self._switch(self.phase_now)
         self._share = share
 
@@ -62,7 +62,7 @@ class Meter:
         self._since, self.phase_now = now, name
 
     def measurements(self, source: str) -> list[Measurement]:
-        """Return the seconds of each phase and their sum, up to now."""
+        """Return the seconds of each phase so far, and their sum."""
         self._switch(self.phase_now)
         seconds = [
             Measurement(name="seconds", value=value, unit="s", phase=phase, source=source)
@@ -79,10 +79,10 @@ class Meter:
 def with_margins(
     measurements: Sequence[Measurement], *, before: float, after: float
 ) -> tuple[Measurement, ...]:
-    """Count seconds beyond a meter's reach to its phases: before it began, and after it was read.
+    """Add seconds that a meter cannot see: those before it began and those after it was read.
 
-    What comes before (the process starts, its job is unpacked) is set-up, and what comes after (the
-    result is sent) is saving; the total holds both.
+    The seconds before (the process starts and unpacks its job) count as set-up, those after (the result
+    is sent) as saving. The total includes both.
     """
     more = {("seconds", "set-up"): before, ("seconds", "save"): after}
     total = next((m for m in measurements if m.name == "total_seconds"), None)

@@ -1,4 +1,4 @@
-"""From a job to a model ready to train: the same head and the same order for every method."""
+"""Prepares a trial's model for training: the same head and the same order for every method."""
 
 from __future__ import annotations
 
@@ -28,31 +28,46 @@ from whichpeft.study import Conditions, Trial
 from whichpeft.tasks import Array, Batch, DecodedTask, Examples, Packable, Task
 from whichpeft.tasks.encoded_data import read_data
 
-# Streams of random numbers within one seed. Each is started anew, so that what one consumes
-# (how many weights an adapter draws) does not change the next (which activations drop out).
+# Streams of random numbers within one seed. Each is seeded separately, so that the numbers that one
+# consumes (for an adapter's weights) do not change the next (which activations are dropped).
 HEAD, ADAPTER, TRAINING = range(3)
-_AGREES = {"float32": 1e-4, "bfloat16": 1e-2}  # how far losses may be apart: other rounding, no more
+_AGREES = {"float32": 1e-4, "bfloat16": 1e-2}  # how far losses may differ: by rounding only
 
 
 @dataclass(frozen=True, slots=True)
 class PreparedTrial:
-    """A model on its device with what belongs to it.
-
-    micro_batch_size: examples that go through the model at once. group: the processes that share it.
-    frozen_prefix: its lowest layers, where nothing trains or is added in them or below them.
-    cached_layers: how many of these are read from what is kept.
-    """
+    """A trial's model on its device, and everything that training it needs."""
 
     task: Task
+    """The task, which defines loss, outputs and metrics."""
+
     examples: Mapping[str, Examples]
+    """The encoded examples of each split."""
+
     adapter: Adapter
+    """The adapted model."""
+
     compute: Compute
+    """Device and precision."""
+
     counts: tuple[Measurement, ...]
+    """The numbers of parameters, as they are recorded."""
+
     micro_batch_size: int = 1
+    """How many examples go through the model at a time."""
+
     group: Group = ALONE
+    """The processes that share the model."""
+
     frozen_prefix: tuple[torch.nn.Module, ...] = ()
+    """The lowest layers, if nothing trains or is added in them or below them."""
+
     cached_layers: int = 0
+    """How many of the frozen layers are replaced by cached activations."""
+
     backbone: Backbone | None = None
+    """The pretrained model."""
+
     conditions: Conditions = field(default_factory=Conditions)
     """How the trial computes."""
 
@@ -64,18 +79,18 @@ class PreparedTrial:
         return [parameter for parameter in self.model.parameters() if parameter.requires_grad]
 
     def parts(self, batch: Array) -> Iterator[tuple[Batch, float]]:
-        """Give what goes through the model one after the other of a batch of training examples.
+        """Yield the micro-batches of a batch of training examples, each with its share of the loss.
 
-        Each part is padded to its own longest and has its share of the batch's loss.
+        Each micro-batch is padded to its own longest example.
         """
         for part, share in self.cut(batch):
             yield self.examples["train"].batch(part), share
 
     def cut(self, batch: Array) -> Iterator[tuple[Array, float]]:
-        """Cut a batch's indices into parts, each with its share of the batch's loss.
+        """Cut a batch's indices into micro-batches, each with its share of the batch's loss.
 
-        Of a group each process gets its own, in as many parts as the others; one that has none of the
-        examples left takes part with one that counts for nothing.
+        In a group each process gets its own examples, in the same number of micro-batches. A process
+        that has no examples left takes part with one whose share of the loss is 0.
         """
         own = self.group.own(batch)
         most = math.ceil(len(batch) / self.group.size)
@@ -89,7 +104,7 @@ class PreparedTrial:
 
 
 def start_stream(seed: int, stream: int, rank: int = 0) -> None:
-    """Seed every global generator for one stream of a trial's randomness, in a process of a group."""
+    """Seed every global generator for one stream of a trial's random numbers, in one process."""
     entropy = [seed, stream, rank] if rank else [seed, stream]
     state = int(np.random.SeedSequence(entropy).generate_state(1)[0])
     random.seed(state)
@@ -98,22 +113,25 @@ def start_stream(seed: int, stream: int, rank: int = 0) -> None:
 
 
 def prepare(job: Job, compute: Compute, group: Group = ALONE) -> PreparedTrial:
-    """Load the data and the backbone, draw the head, apply the method, and share it within a group."""
+    """Load the data and the backbone, draw the head, apply the method, and shard it over a group."""
     trial = job.trial
     task, examples = read_data(job.data)
     if group.size > 1 and isinstance(task, DecodedTask):
-        # Processes that write different numbers of tokens would wait for each other for ever.
-        raise TrialFailed(f"what {task.name} asks of a model is read in one process", phase="set-up")
+        # Processes that generate different numbers of tokens would wait for each other for ever.
+        raise TrialFailed(
+            f"task {task.name} cannot be sharded: it reads a model's answers in one process",
+            phase="set-up",
+        )
     examples = job.method.examples(examples)
     plain = examples["train"]
     if trial.conditions.packing and not isinstance(task, Packable):
-        raise TrialFailed(f"examples of task {task.name} cannot share rows", phase="set-up")
+        raise TrialFailed(f"task {task.name} does not support packing", phase="set-up")
     examples = {**examples, "train": as_trained_on(task, plain, packing=trial.conditions.packing)}
     start_stream(trial.seed, HEAD)
     if job.backbone.quantise is not None:
-        logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # it tells of every cast
+        logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # it warns about every cast
     if compute.device.type == "cuda":
-        torch.cuda.set_device(compute.device)  # where a quantised backbone is loaded to
+        torch.cuda.set_device(compute.device)  # the device that a quantised backbone is loaded to
     model = task.build(job.backbone)
     head = frozenset(task.head_parameters(model))
     sizes = {name: parameter_size(parameter) for name, parameter in model.named_parameters()}
@@ -139,7 +157,7 @@ def prepare(job: Job, compute: Compute, group: Group = ALONE) -> PreparedTrial:
         and adapter.trains
         and not enable_gradient_checkpointing(adapter.model)
     ):
-        raise TrialFailed("the model has no gradient checkpointing", phase="set-up")
+        raise TrialFailed("the model does not support gradient checkpointing", phase="set-up")
     if compute.device.type == "cpu":
         own_memory(adapter.model)
         use_fast_dropout(adapter.model)
@@ -148,7 +166,7 @@ def prepare(job: Job, compute: Compute, group: Group = ALONE) -> PreparedTrial:
     if group.size > 1 and adapter.trains:
         shard(adapter.model, group, compute.device)
     else:
-        # Not the model's own: transformers' refuses for quantised weights, which are there already.
+        # Not model.to: transformers' own refuses quantised weights, which are on the device already.
         torch.nn.Module.to(adapter.model, compute.device)
     prepared = PreparedTrial(
         task,
@@ -168,9 +186,9 @@ def prepare(job: Job, compute: Compute, group: Group = ALONE) -> PreparedTrial:
 
 
 def _check_apart(prepared: PreparedTrial, plain: Examples, trial: Trial) -> None:
-    """Raise TrialFailed where examples that share rows have another loss than each in its own.
+    """Raise TrialFailed if packed examples have another loss than the same examples in separate rows.
 
-    Looked at is the first part of a batch, of the first epoch, in which any share one.
+    The check uses the first micro-batch of the first epoch in which examples share a row.
     """
     train = prepared.examples["train"]
     rows = rows_of(train)
@@ -188,17 +206,17 @@ def _check_apart(prepared: PreparedTrial, plain: Examples, trial: Trial) -> None
     tolerance = _AGREES[prepared.compute.precision]
     if not math.isclose(shared, apart, rel_tol=tolerance, abs_tol=tolerance):
         raise TrialFailed(
-            f"packed examples are not kept apart: a loss of {shared:.6f} and not {apart:.6f}; leave out "
-            "packing",
+            f"packed examples are not kept apart: their loss is {shared:.6f}, and {apart:.6f} in separate "
+            "rows; leave out packing",
             phase="set-up",
         )
 
 
 def whole_adapter(prepared: PreparedTrial, job: Job) -> Adapter | None:
-    """Return the adapter as one process would hold it, to be saved; None where another process does.
+    """Return the whole adapter, to be saved by the first process; None in the others.
 
-    Of a group the first process makes the same anew, whole and on the CPU, and gives it what they hold
-    together; each of them has to take part.
+    In a group the first process builds the same adapter again, whole and on the CPU, and copies the
+    gathered weights into it. Every process of the group has to take part.
     """
     if prepared.group.size == 1 or not prepared.adapter.trains:
         return prepared.adapter if prepared.group.rank == 0 else None
@@ -214,15 +232,20 @@ def whole_adapter(prepared: PreparedTrial, job: Job) -> Adapter | None:
 
 
 def saved_bytes(folder: Path) -> int:
-    """Return how many bytes of weights and configuration `Adapter.save` wrote into a folder."""
+    """Return the bytes of weights and configuration that `Adapter.save` has written to a folder."""
     kept = [path for path in folder.rglob("*") if path.is_file() and path.suffix != ".md"]
     return sum(path.stat().st_size for path in kept)
 
 
 def count_parameters(adapter: Adapter, sizes: Mapping[str, int], head: frozenset[str]) -> dict[str, int]:
-    """Count parameters: what trains, whose it is, and what full fine-tuning would train.
+    """Count parameters: those that train, in adapter and head, and those that full fine-tuning trains.
 
-    sizes: of the model's parameters before the method was applied; head: those of the task's head.
+    Parameters
+    ----------
+    sizes
+        Number of weights per parameter of the model, before the method was applied.
+    head
+        Names of the parameters of the task's head.
     """
     parameters = list(adapter.model.parameters())
     trainable = sum(parameter_size(p) for p in parameters if p.requires_grad)

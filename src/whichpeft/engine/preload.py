@@ -1,7 +1,7 @@
-"""Imports what every trial needs, for a fork server to load once.
+"""Imports what every trial needs, so that a fork server loads it once.
 
-It computes nothing: a server that had run a threaded tensor operation, or touched an accelerator,
-would leave its children hanging.
+It computes nothing: if the server had run a threaded tensor operation, or used an accelerator, its
+children would hang.
 """
 
 import inspect
@@ -16,8 +16,8 @@ import transformers.models.auto.modeling_auto  # noqa: F401
 import whichpeft.engine.carry_out
 import whichpeft.methods.tuners  # noqa: F401
 
-# The libraries work these out when they are first asked for, half a second in each trial: how names in
-# checkpoints are translated, and which of torch's modules are layers of a tuner.
+# The libraries compute these on first use, which takes half a second in each trial: how names in
+# checkpoints are translated, and which of torch's modules are tuner layers.
 with suppress(ImportError):
     from transformers.conversion_mapping import get_checkpoint_conversion_mapping
 

@@ -1,8 +1,8 @@
-"""One model over several processes: each holds its share of every parameter (fully sharded data
-parallelism; Rajbhandari et al. 2020, arXiv 1910.02054, and torch's `fully_shard`).
+"""One model sharded over several processes: each holds its share of every parameter.
 
-Every process applies the method on the same seeds and takes its share of each batch; gradients are
-summed over processes in such proportions that an update is the one a single process would make.
+This is fully sharded data parallelism (Rajbhandari et al. 2020, arXiv 1910.02054), by torch's
+`fully_shard`. Every process applies the method with the same seeds and takes its share of each batch.
+Gradients are summed over processes, weighted such that the update is that of a single process.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from whichpeft.tasks import Array
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """The processes that carry out one trial together, seen from one of them."""
+    """The processes of one trial, as seen from one of them."""
 
     rank: int = 0
     size: int = 1
 
     def own(self, indices: Array) -> Array:
-        """Return this process's share of a batch; neighbours of like size go to different ones."""
+        """Return this process's share of a batch; neighbours of similar size are spread out."""
         return indices[self.rank :: self.size]
 
     def mean(self, value: torch.Tensor) -> torch.Tensor:
@@ -40,7 +40,7 @@ class Group:
         return value
 
     def largest(self, value: float) -> float:
-        """Return the largest of the processes' values, which all of them then agree on."""
+        """Return the largest of the processes' values; every process gets the same."""
         return float(max(self.gathered(value)))
 
     def gathered(self, value: Any) -> list[Any]:
@@ -52,7 +52,7 @@ class Group:
         return found
 
     def device(self, first: str) -> str:
-        """Return this process's device where the group's first one is `first`."""
+        """Return this process's device, given the device of the group's first process."""
         kind, _, index = first.partition(":")
         return first if kind != "cuda" else f"cuda:{int(index or 0) + self.rank}"
 
@@ -62,7 +62,7 @@ ALONE = Group()
 
 @contextlib.contextmanager
 def joined(rank: int, size: int, device: torch.device, meeting: Path) -> Iterator[Group]:
-    """Meet the other processes of a group at a file that is not there yet, and leave them at the end."""
+    """Join the other processes of a group by way of a file that does not exist yet; leave at the end."""
     if device.type == "cuda":
         torch.cuda.set_device(device)
     torch.distributed.init_process_group(
@@ -79,10 +79,10 @@ def joined(rank: int, size: int, device: torch.device, meeting: Path) -> Iterato
 
 
 def shard(model: torch.nn.Module, group: Group, device: torch.device) -> None:
-    """Leave this process its share of every parameter, on its device, in place.
+    """Reduce every parameter to this process's share, on its device, in place.
 
-    A layer is gathered when it is met and let go after it; what lies outside the layers is gathered
-    for the whole of a step. Raises TrialFailed where a parameter is left whole.
+    A layer is gathered when it runs and released after it; parameters outside the layers are gathered
+    for a whole step. Raises TrialFailed if a parameter cannot be sharded.
     """
     from torch.distributed.device_mesh import init_device_mesh
     from torch.distributed.fsdp import fully_shard
@@ -95,13 +95,13 @@ def shard(model: torch.nn.Module, group: Group, device: torch.device) -> None:
     model.to(device)  # buffers, which are not sharded
     whole = [name for name, p in model.named_parameters() if not isinstance(p, DTensor)]
     if whole:
-        raise TrialFailed(f"{whole[0]} is held whole by every process", phase="set-up")
+        raise TrialFailed(f"{whole[0]} cannot be sharded: every process holds all of it", phase="set-up")
 
 
 def whole_tensors(model: torch.nn.Module, *, keep: bool) -> dict[str, torch.Tensor]:
-    """Gather what training changes of a sharded model, by name, on the CPU; nothing without `keep`.
+    """Gather the tensors of a sharded model that training changes, by name, on the CPU.
 
-    Every process of the group has to take part.
+    Every process of the group has to take part; those with `keep` unset get an empty result.
     """
     from torch.distributed.tensor import DTensor
 

@@ -1,4 +1,4 @@
-"""The processes of one sharded trial: started, listened to, and ended together."""
+"""The processes of one sharded trial: starts them, follows them, and ends them together."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ class _Rank:
 
 
 def carry_out_sharded(job: Job, report: ReportProgress) -> Result:
-    """Carry out a trial in as many processes as it has shards; the first one's result is the trial's.
+    """Carry out a trial in one process per shard; the first process's result is that of the trial.
 
-    What one of them fails of is what the trial fails of, its death too; no process is left behind.
+    If one process fails or dies, the trial fails for the same reason. All processes are ended.
     """
     phase: str | None = None
 
@@ -47,7 +47,7 @@ def carry_out_sharded(job: Job, report: ReportProgress) -> Result:
         phase = progress.phase
         report(progress)
 
-    with tempfile.TemporaryDirectory(prefix="whichpeft-") as folder, _ended_by_terminate():
+    with tempfile.TemporaryDirectory(prefix="whichpeft-") as folder, _exits_on_terminate():
         ranks = _start(job, Path(folder) / "meeting")
         try:
             while ranks[0].result is None:
@@ -81,7 +81,7 @@ def _heard(ranks: Sequence[_Rank]) -> list[_Rank]:
 
 
 def _listen(ranks: Sequence[_Rank], rank: _Rank, follow: ReportProgress) -> Result | str | None:
-    """Take one message; return what the trial fails of, if that was it."""
+    """Receive one message; return the failure of the trial if the message means one, or None."""
     try:
         content = rank.pipe.recv()
     except (EOFError, OSError):
@@ -93,7 +93,7 @@ def _listen(ranks: Sequence[_Rank], rank: _Rank, follow: ReportProgress) -> Resu
     rank.result = content
     if content.record.outcome.status != "failed":
         return None
-    # Of two that fail together, one that was ended is the cause, and lost connections follow from it.
+    # If several fail together, one that was killed is the cause; the others lost their connection to it.
     for other in ranks:
         other.process.join(timeout=0 if other is rank else 1)
         if (other.process.exitcode or 0) < 0:
@@ -106,12 +106,12 @@ def _how_one_ended(ranks: Sequence[_Rank], rank: _Rank) -> str:
 
 
 def how_it_ended(code: int | None) -> str:
-    """Say how a process ended that gave no result."""
+    """Describe the end of a process that gave no result."""
     if code is None or code >= 0:
         return f"ended with exit code {code}"
     name = signal.Signals(-code).name
-    hint = "; the system ends processes so when memory runs out" if name == "SIGKILL" else ""
-    return f"was ended by {name}{hint}"
+    hint = "; the system kills processes when memory runs out" if name == "SIGKILL" else ""
+    return f"was killed by {name}{hint}"
 
 
 def _failed(job: Job, phase: str | None, reason: str) -> Result:
@@ -121,7 +121,7 @@ def _failed(job: Job, phase: str | None, reason: str) -> Result:
 
 
 def _end(ranks: Sequence[_Rank]) -> None:
-    """End what still runs: one that waits for a dead one would wait for ever."""
+    """End the processes that still run: one that waits for a dead one would wait for ever."""
     for rank in ranks:
         if rank.result is not None:
             rank.process.join(timeout=5)
@@ -132,19 +132,19 @@ def _end(ranks: Sequence[_Rank]) -> None:
 
 
 @contextmanager
-def _ended_by_terminate() -> Iterator[None]:
-    """Leave in order where this process is asked to end, so that the ranks are ended too."""
+def _exits_on_terminate() -> Iterator[None]:
+    """Exit in an orderly way if this process is asked to end, so that the ranks are ended too."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGTERM, _leave)
+    before = signal.signal(signal.SIGTERM, _exit)
     try:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
 
 
-def _leave(number: int, frame: Any) -> None:
+def _exit(number: int, frame: Any) -> None:
     raise SystemExit(1)
 
 
@@ -164,8 +164,10 @@ def _be_rank(job: Job, rank: int, meeting: Path, sender: Connection) -> None:
             result = carry_out_alone(job, report, group)
             sender.send(result)
             if result.record.outcome.status == "failed":
-                os._exit(0)  # the others may wait for this one, and leaving in order waits for them
-    except Exception as error:  # the processes did not find each other
+                os._exit(
+                    0
+                )  # an orderly exit would wait for the others, which may be waiting for this one
+    except Exception as error:  # the processes could not connect
         sender.send(failed(job, setting_of(job), error, Meter()))
         os._exit(0)
 
