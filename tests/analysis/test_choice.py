@@ -375,7 +375,7 @@ def test_a_method_tuned_on_some_tasks_names_them():
     )
     later = over_two_tasks({"full": "b", "lora": ""})
     assert [c.variant for c in later.candidates] == ["tuned on b", "default"]
-    assert "full (tuned on b alone), lora." in caveats(later)[0]
+    assert "full (only tuned on b) and lora." in caveats(later)[0]
     assert sentence(later).startswith("Use full (tuned on b) for minilm on a and b:")
     assert not any("Not tuned" in c for c in caveats(over_two_tasks({"full": "ab", "lora": "ab"})))
 

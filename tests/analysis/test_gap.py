@@ -1,4 +1,4 @@
-"""Gaps: their verdicts, what they say of one seed, and what they refuse."""
+"""Gaps: their verdicts, the case of one seed, and the arrays that are refused."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def normal(mean, seeds=5, examples=400, scale=0.05):
     return mean + scale * rng.standard_normal((seeds, examples))
 
 
-def test_verdicts():
+def test_each_verdict_is_given():
     zero = np.zeros((5, 400))
     assert paired_gap(normal(0.05), zero, rng=RNG).verdict == "better"
     assert paired_gap(normal(-0.05), zero, rng=RNG).verdict == "worse"
@@ -26,14 +26,14 @@ def test_verdicts():
     assert paired_gap(normal(0.0, scale=2), zero, rng=RNG).verdict == "undecided"
 
 
-def test_equivalent_comes_before_better():
+def test_equivalent_takes_precedence_over_better():
     gap = paired_gap(normal(0.01), np.zeros((5, 400)), rng=RNG)
     assert gap.p_value < 0.05
     assert gap.verdict == "equivalent"
     assert paired_gap(normal(0.01), np.zeros((5, 400)), margin=0.001, rng=RNG).verdict == "better"
 
 
-def test_the_proved_margin_is_the_smallest_that_proves():
+def test_the_proved_margin_is_the_smallest_with_proof():
     gap = paired_gap(normal(0.01), np.zeros((5, 400)), rng=RNG)
     assert gap.low < gap.mean < gap.high < gap.proved_margin + gap.high - gap.mean
     zero = np.zeros((5, 400))
@@ -42,7 +42,7 @@ def test_the_proved_margin_is_the_smallest_that_proves():
     assert paired_gap(normal(0.01), zero, margin=less, rng=RNG).verdict == "better"
 
 
-def test_gaps_change_sign_with_their_sides():
+def test_swapping_the_methods_changes_the_sign():
     ours, theirs = normal(0.3), np.random.default_rng(2).random((5, 400))
     there, back = paired_gap(ours, theirs, rng=RNG), paired_gap(theirs, ours, rng=RNG)
     assert there.mean == pytest.approx(-back.mean)
@@ -67,7 +67,7 @@ def test_one_seed_is_always_undecided():
     assert paired_gap(same, same, rng=RNG).verdict == "undecided"
 
 
-def test_predictions_of_classes_may_be_words():
+def test_predicted_classes_may_be_strings():
     labels = np.array(["cat", "dog"] * 100)
     ours = np.array([labels, labels, labels])
     theirs = np.where(np.random.default_rng(4).random((3, 200)) < 0.7, labels, "cat")
@@ -75,7 +75,7 @@ def test_predictions_of_classes_may_be_words():
         assert paired_gap(ours, theirs, labels=labels, metric=metric, rng=RNG).verdict == "better"
 
 
-def test_the_mean_is_the_plain_difference_of_metrics():
+def test_the_mean_is_the_difference_of_the_metrics():
     rng = np.random.default_rng(5)
     labels = rng.integers(0, 2, 100)
     ours, theirs = (np.where(rng.random((3, 100)) < share, labels, 1 - labels) for share in (0.9, 0.7))
@@ -107,7 +107,7 @@ def test_the_same_generator_gives_the_same_groups():
     assert first == second
 
 
-def test_seeds_alone_are_students_t():
+def test_without_examples_the_interval_is_students_t():
     # Differences -0.01, 0.01, -0.03: see test_intervals for the width.
     gap = gap_of(seed_effects([-0.01, 0.01, -0.03]))
     assert gap.high == pytest.approx(-0.01 + 0.0496827, abs=1e-6)
@@ -115,7 +115,7 @@ def test_seeds_alone_are_students_t():
     assert (gap.verdict, gap.examples) == ("undecided", None)
 
 
-def test_judge_takes_the_first_that_applies():
+def test_judge_returns_the_first_verdict_that_applies():
     assert judge(0.01, 0.001, 0.02, margin=0.02) == "equivalent"
     assert judge(0.01, 0.049, 0.03) == "better"
     assert judge(-0.01, 0.049, 0.03) == "worse"
@@ -144,7 +144,7 @@ GOOD = [[0.0, 1.0, 1.0], [1.0, 1.0, 0.0]]
         ({"candidate": [0.0, 1.0, 1.0]}, r"candidate has shape \(3,\)"),
         ({"candidate": [[0.0, 1.0, 1.0]]}, "the same seeds and the same examples"),
         ({"candidate": [[1.0]], "baseline": [[1.0]]}, "one example"),
-        ({"candidate": [["a", "b", "c"]] * 2}, "candidate holds <U1, not numbers"),
+        ({"candidate": [["a", "b", "c"]] * 2}, "candidate has type <U1; it has to hold numbers"),
         ({"labels": [0, 1], "metric": "f1"}, r"labels have shape \(2,\); for 3 examples"),
         ({"labels": [0, 1, NAN], "metric": "pearson"}, "labels: nan at example 2"),
         ({"labels": [0, 1, 1]}, "labels and metric go together"),
@@ -155,7 +155,7 @@ GOOD = [[0.0, 1.0, 1.0], [1.0, 1.0, 0.0]]
         ({"margin": NAN}, "margin is nan"),
     ],
 )
-def test_what_cannot_be_compared_is_refused(changed, message):
+def test_arrays_that_cannot_be_compared_are_refused(changed, message):
     arguments = {"candidate": GOOD, "baseline": GOOD, "rng": RNG} | changed
     with pytest.raises(ValueError, match=message) as raised:
         paired_gap(**arguments)
@@ -163,9 +163,9 @@ def test_what_cannot_be_compared_is_refused(changed, message):
 
 
 @pytest.mark.parametrize("same", [[0.05, 0.05], [0.88 - 0.83, 0.87 - 0.82, 0.05], [0.0, 0.0, 0.0]])
-def test_seeds_that_happen_to_agree_tell_nothing_without_examples(same):
+def test_seeds_that_agree_by_chance_give_no_error_estimate(same):
     gap = gap_of(seed_effects(same))
     assert gap.mean == pytest.approx(same[0])
     assert (gap.low, gap.high, gap.p_value, gap.proved_margin) == (None, None, None, None)
     assert gap.verdict == "undecided"
-    assert "nothing can be told" in gap.needed.sentence
+    assert "the error is unknown" in gap.needed.sentence

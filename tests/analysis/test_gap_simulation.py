@@ -1,8 +1,8 @@
-"""Intervals and verdicts on simulated studies whose truth is known.
+"""Intervals and verdicts in simulated studies whose truth is known.
 
-Every study draws its own seeds and its own test examples: that is what the intervals are about. The
-margins are of tests on fixed random numbers; errors of simulation (half a point at 2,000 studies)
-are allowed for only where it says so.
+Every study draws its own seeds and its own test examples, since the intervals are about both. Random
+numbers are fixed; unless a comment says so, limits do not allow for simulation error (half a point
+with 2,000 studies).
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ MARGIN = 0.02
 
 @dataclass(frozen=True)
 class World:
-    """How much scores differ by seed, by example and by the rest, as standard deviations.
+    """Standard deviations of the effects of seeds and examples and of the rest.
 
-    Gaussian scores are what they are; binary ones say whether the sum is above a threshold. Of an
-    example's effect, one part is the same for all methods.
+    Gaussian scores are the sum of the effects; binary scores say whether the sum is above a threshold.
+    Part of an example's effect is the same for all methods.
     """
 
     seed: float
@@ -51,14 +51,14 @@ class World:
         return float(ndtr(mean / spread)) if self.binary else mean
 
     def mean_for(self, score):
-        """Return the mean at which a binary method truly scores so much."""
+        """Return the mean at which a binary method has this true score."""
         from scipy.special import ndtri
 
         spread = np.sqrt(self.seed**2 + self.example**2 + self.rest**2)
         return float(ndtri(score)) * spread
 
 
-# Of binary scores around 0.85, a seed's accuracy then has a deviation of 0, about 0.6 and 2.5 points.
+# For binary scores around 0.85, the standard deviation of a seed's accuracy is 0, 0.6 or 2.5 points.
 BINARY = {
     "no seed variance": World(0, 1.2, 1, binary=True),
     "moderate": World(0.04, 1.2, 1, binary=True),
@@ -97,7 +97,7 @@ def coverage(found, gap):
 
 
 def width(found):
-    """Return the mean width over that of an interval that knows the variances."""
+    """Return the mean width relative to an interval that knows the variances."""
     oracle = 1.96 * np.std([one.mean for one in found])
     return np.mean([one.high - one.low for one in found]) / (2 * oracle)
 
@@ -132,14 +132,14 @@ def different(world, seeds, examples):
 
 
 @pytest.mark.parametrize("seeds", [3, 5])
-def test_a_method_against_itself_is_seldom_called_different(seeds):
+def test_equal_methods_are_seldom_called_different(seeds):
     assert different(BINARY["moderate"], seeds, 400) <= 0.065
 
 
 def called_different(world, seeds, examples, studies):
-    """Return how often one of eight equal methods is called different from a ninth, and any of them.
+    """Return how often one of eight equal methods, and any of them, is called different from a ninth.
 
-    The first on its own, without a correction; the second with Holm's.
+    The first rate is without a correction, the second with Holm's.
     """
     rng = np.random.default_rng(8)
     mean = means_of(world, 0.0)[0]
@@ -150,14 +150,14 @@ def called_different(world, seeds, examples, studies):
     return np.mean(p_values < 0.05), np.mean([min(holm(list(row))) < 0.05 for row in p_values])
 
 
-def test_eight_equal_methods_are_seldom_told_apart():
+def test_eight_equal_methods_keep_the_family_wise_error():
     assert called_different(BINARY["moderate"], 3, 300, studies=1000)[1] <= 0.07
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seeds", [3, 5, 10])
 @pytest.mark.parametrize("world", WORLDS)
-def test_equal_methods_are_seldom_told_apart_anywhere(world, seeds):
+def test_equal_methods_keep_the_error_rates_in_every_world(world, seeds):
     one, family = called_different(world, seeds, 300, studies=1000)
     print(f"\n{world} {seeds}: called different {one:.4f}, family-wise error {family:.4f}")
     assert one <= 0.065
@@ -168,12 +168,12 @@ def equivalent(found):
     return np.mean([one.verdict == "equivalent" for one in found])
 
 
-# At the margin's edge the two tests reach their 5 % exactly where seeds are all that matters, so
-# two standard errors of 2,000 studies are allowed for.
+# At the edge of the margin the two tests reach exactly 5 % if only seeds matter, so two standard
+# errors of 2,000 studies are allowed for.
 EDGE = 0.05 + 2 * np.sqrt(0.05 * 0.95 / STUDIES)
 
 
-def test_equivalence_at_the_margins_edge():
+def test_equivalence_at_the_edge_of_the_margin():
     assert equivalent(gaps(World(0.002, 0, 0.1), MARGIN, 5, 1000)) <= EDGE
 
 
@@ -194,13 +194,13 @@ def test_equivalence_at_the_margins_edge():
         ),
     ],
 )
-def test_intervals_and_equivalence_at_the_margins_edge_anywhere(world, seeds, examples):
+def test_intervals_and_equivalence_at_the_edge_in_every_world(world, seeds, examples):
     share = equivalent(check(world, seeds, examples, MARGIN))
     print(f"wrongly equivalent {share:.4f}")
     assert share <= EDGE
 
 
-def test_equal_methods_are_proved_equivalent_where_there_is_enough_data():
+def test_enough_data_gives_the_right_verdict():
     world = World(0.002, 0.1, 0.1)
     assert np.mean([one.verdict == "equivalent" for one in gaps(world, 0.0, 5, 1000, 200)]) >= 0.95
     assert np.mean([one.verdict == "better" for one in gaps(world, 0.03, 5, 1000, 200)]) >= 0.95
@@ -215,7 +215,7 @@ def test_pseudo_values_cover_metrics_of_a_confusion_matrix(name):
     nodes, weights = np.polynomial.hermite_e.hermegauss(40)
 
     def truth(strength):
-        # By seed, over unlimited examples; then the mean over seeds.
+        # The mean over seeds of the metric over unlimited examples.
         per_seed = []
         for effect in seed_effect * nodes:
             hits = 0.4 * ndtr((strength + effect) / np.sqrt(2))
@@ -270,7 +270,7 @@ def test_groups_of_examples_cover_a_function():
 
 @pytest.mark.parametrize("seeds", [1, 3])
 def test_draws_cover_differences_of_methods(seeds):
-    # With one seed the draws are about this seed, so seeds must not differ.
+    # With one seed the draws hold for this seed, so seeds must not differ.
     world = World(0 if seeds == 1 else 0.02, 0.3, 0.2)
     rng = np.random.default_rng(12)
     means = [0.0, 0.01, 0.02, 0.03]

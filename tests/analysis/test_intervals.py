@@ -22,13 +22,13 @@ def test_interval_of_two_values():
     assert interval.high - interval.mean == pytest.approx(0.127062, abs=1e-6)
 
 
-def test_one_value_has_no_bounds_and_no_value_has_no_mean():
+def test_bounds_need_two_values_and_a_mean_needs_one():
     assert mean_interval([0.7]) == (0.7, None, None)
     assert mean_interval([]) == (None, None, None)
 
 
 @pytest.mark.parametrize(("a", "b"), [(1.0, 0.0), (None, 2.0), (1.0, None), (-0.2, -0.1)])
-def test_a_ratio_without_meaning_is_absent(a, b):
+def test_a_meaningless_ratio_is_none(a, b):
     assert ratio(a, b) is None
     assert saving(a, b) is None
 

@@ -1,4 +1,4 @@
-"""What would decide: the numbers hold when studies of that size are simulated."""
+"""The data that would decide: the numbers hold in simulated studies of that size."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from whichpeft.analysis.statistics.random_effects import VarianceComponents, ran
 
 
 def effects(gap, *, seed, example, rest, seeds=3, examples=500):
-    """Return the effects whose estimates are exactly these deviations."""
+    """Return variance components with exactly these standard deviations as estimates."""
     return VarianceComponents(
         mean=gap,
         seeds=seeds,
@@ -33,7 +33,7 @@ def share_decided(gap, seeds, examples, *, seed, example, rest, studies=600):
 
 
 @pytest.mark.parametrize("gap", [0.03, 0.0])
-def test_so_many_seeds_decide(gap):
+def test_the_named_number_of_seeds_decides(gap):
     parts = {"seed": 0.02, "example": 0.05, "rest": 0.2}
     needed = what_decides(effects(gap, **parts), margin=0.02)
     assert needed.seeds > 3
@@ -41,7 +41,7 @@ def test_so_many_seeds_decide(gap):
     assert share_decided(gap, needed.seeds, 500, **parts) == pytest.approx(0.8, abs=0.06)
 
 
-def test_so_many_examples_decide_where_no_number_of_seeds_does():
+def test_examples_decide_if_no_number_of_seeds_does():
     parts = {"seed": 0.0, "example": 0.4, "rest": 0.2}
     needed = what_decides(effects(0.03, **parts), margin=0.02)
     assert needed.seeds is None
@@ -52,16 +52,16 @@ def test_so_many_examples_decide_where_no_number_of_seeds_does():
     assert share_decided(0.03, 3, needed.examples, **parts, studies=300) == pytest.approx(0.8, abs=0.07)
 
 
-def test_where_neither_alone_decides_both_are_named():
+def test_both_are_named_if_neither_alone_decides():
     needed = what_decides(effects(0.0, seed=0.05, example=0.6, rest=0.2), margin=0.02)
     assert needed.seeds is None
     assert needed.seeds_for_examples > 3
     assert f"test examples with {needed.seeds_for_examples} seeds would" in needed.sentence
 
 
-def test_a_gap_at_the_margin_is_not_promised_what_equivalence_needs():
+def test_at_the_margin_only_a_difference_can_decide():
     needed = what_decides(effects(0.02, seed=0.02, example=0.0, rest=0.1), margin=0.02)
-    # The gap itself can be told from zero.
+    # The gap itself can be distinguished from zero.
     assert needed.seeds is not None
     never = what_decides(effects(0.0, seed=0.02, example=0.0, rest=0.1), margin=0.0)
     assert (never.seeds, never.examples) == (None, None)
@@ -74,14 +74,14 @@ def test_a_stricter_level_needs_more_seeds():
     assert strict.seeds > plain.seeds
 
 
-def test_groups_are_counted_as_the_examples_they_hold():
+def test_groups_count_as_the_examples_in_them():
     parts = {"seed": 0.0, "example": 0.1, "rest": 0.05}
     few = what_decides(effects(0.03, examples=50, **parts), margin=0.02)
     many = what_decides(effects(0.03, examples=50, **parts), margin=0.02, examples=500)
     assert many.examples == pytest.approx(10 * few.examples, rel=0.1)
 
 
-def test_seeds_alone_and_one_seed():
+def test_without_examples_only_seeds_are_named():
     assert what_decides(seed_effects([0.03, 0.01, 0.05]), margin=0.02).seeds > 3
     wide = what_decides(seed_effects([0.3, -0.3, 0.01]), margin=0.0)
     assert wide.sentence == "1,000 seeds would not decide"

@@ -14,7 +14,7 @@ from whichpeft.errors import ScoresError
 
 
 def test_mean_squares_by_hand():
-    # Row means 2 and 4, column means 1, 3 and 5, mean 3; what is left is (0, 1, -1) and its negative.
+    # Row means 2 and 4, column means 1, 3 and 5, mean 3; the residual is (0, 1, -1) and its negative.
     found = random_effects(np.array([[0.0, 3.0, 3.0], [2.0, 3.0, 7.0]]))
     assert found.mean == pytest.approx(3)
     assert found.seed_square == pytest.approx(3 * 2 / 1)
@@ -24,8 +24,8 @@ def test_mean_squares_by_hand():
     assert found.standard_error == pytest.approx(math.sqrt(6 / 6 + (8 - 2) / 6))
 
 
-def test_components_are_never_negative():
-    # Seeds and examples differ only by what is left.
+def test_variances_are_never_negative():
+    # Seeds and examples differ only by the residual.
     found = random_effects(np.array([[0.0, 1.0], [1.0, 0.0]]))
     assert found.variances == (0, 0, 1)
 
@@ -42,20 +42,20 @@ def test_seeds_that_agree_by_chance_do_not_make_the_mean_certain():
     assert agreeing.interval().high - agreeing.mean >= 1.96 * least
 
 
-def test_without_examples_it_is_students_t():
+def test_without_examples_the_interval_is_students_t():
     values = [0.80, 0.82, 0.84]
     assert seed_effects(values).interval() == pytest.approx(mean_interval(values))
     assert seed_effects(values).degrees_of_freedom == pytest.approx(2)
     assert seed_effects([0.8]).interval() == (0.8, None, None)
 
 
-def test_examples_that_do_not_differ_leave_students_t():
+def test_equal_examples_give_students_t():
     rng = np.random.default_rng(0)
     scores = np.repeat(rng.standard_normal((4, 1)), 50, axis=1)
     assert random_effects(scores).interval() == pytest.approx(mean_interval(list(scores[:, 0])))
 
 
-def test_one_seed_is_an_interval_over_examples():
+def test_one_seed_gives_an_interval_over_examples():
     scores = np.random.default_rng(0).standard_normal((1, 40))
     assert random_effects(scores).interval() == pytest.approx(mean_interval(list(scores[0])))
     assert random_effects(scores).degrees_of_freedom == pytest.approx(39)
@@ -71,7 +71,7 @@ def test_identical_scores_are_certain():
 
 @pytest.mark.parametrize("df", [1, 2, 4, 9, 99])
 @pytest.mark.parametrize("level", [0.2, 0.05, 0.001])
-def test_a_vanishing_part_leaves_students_t(df, level):
+def test_a_zero_variance_gives_students_t(df, level):
     alone = half_width(level, seeds=1.0, examples=0.0, df=(df, 999))
     nearly = half_width(level, seeds=1.0, examples=1e-12, df=(df, 10**7))
     assert nearly == pytest.approx(alone, rel=1e-3)
@@ -94,13 +94,13 @@ def test_widths_and_p_values_agree_with_each_other_and_with_draws(df, share):
 
 @pytest.mark.parametrize("df", [2, 4, 30])
 @pytest.mark.parametrize("share", [0, 0.2, 0.5, 0.8, 1])
-def test_the_near_width_is_near(df, share):
+def test_the_approximate_width_is_close(df, share):
     parts = {"seeds": share, "examples": 1 - share, "df": (df, 500)}
     near, exact = near_half_width(0.05, **parts), half_width(0.05, **parts)
     assert near == pytest.approx(exact, rel=0.03 if 0 < share < 1 else 1e-12)
 
 
-def test_draws_of_one_method_are_its_interval():
+def test_draws_of_one_method_match_its_interval():
     rng = np.random.default_rng(0)
     scores = 0.02 * rng.standard_normal((1, 3, 1)) + 0.4 * rng.standard_normal((1, 1, 500))
     scores = scores + 0.3 * rng.standard_normal((1, 3, 500))
@@ -126,7 +126,7 @@ def test_more_methods_than_seeds_and_examples_can_be_drawn():
     assert np.isfinite(drawn).all()
 
 
-def test_the_same_generator_draws_the_same():
+def test_the_same_seed_gives_the_same_draws():
     scores = np.random.default_rng(0).random((3, 2, 40))
     first, second = (draw_scores(scores, rng=np.random.default_rng(5), draws=10) for _ in range(2))
     assert (first == second).all()

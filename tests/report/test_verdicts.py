@@ -124,7 +124,7 @@ def test_one_seed_with_predictions_has_intervals_over_examples():
     study = builders.study(["full", "ia3"], seeds=[0])
     text = printed(Report(study, records, predictions=builders.predictions(records)))
     assert "95 % intervals over 872 test examples of one seed" in text
-    assert "undecided  ia3: one seed cannot tell how much seeds differ" in text
+    assert "undecided  ia3: with one seed the variation between seeds is unknown" in text
     assert "untuned" not in text
 
 

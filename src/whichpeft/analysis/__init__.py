@@ -1,4 +1,4 @@
-"""Plain functions over records: what they say together. Reads facts, runs nothing."""
+"""Functions that analyse the records of a study together. They read records and run nothing."""
 
 from whichpeft.analysis.across_tasks import AcrossTasks, across_tasks, signed_rank
 from whichpeft.analysis.budget_curve import curve_of

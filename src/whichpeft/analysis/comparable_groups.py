@@ -1,7 +1,7 @@
-"""Sorting records: onto the group they share, and there by method.
+"""Sort records into groups that can be compared, and by method within each group.
 
-Two methods are compared only where backbone, task, data and budget are the same. Records that
-share names but not the data they stand for land on different groups.
+Two methods are compared only if backbone, task, data and budget are the same. Records that share
+names but belong to different data go into different groups.
 """
 
 from __future__ import annotations
@@ -24,29 +24,35 @@ Variant = Literal["default", "tuned"]
 
 @dataclass(kw_only=True)
 class MethodRecords:
-    """What is on record about one method on one group, as it comes by default or tuned.
-
-    method: as typed; profile: the cost measurement, where there is one; finals: by seed.
-    search: the method's tuning trials by number, whichever variant this is. outdated: how many
-    records were left out, since the search no longer finds best what they are of.
-    """
+    """The records of one variant of a method in one group."""
 
     method: str
+    """The method as written in the study."""
+
     variant: Variant = "default"
+    """Whether the records are for the ``default`` hyperparameters or the ``tuned`` ones."""
+
     profile: Record | None = None
+    """The profile, which measures costs; None if there is none."""
+
     finals: dict[int, Record] = field(default_factory=dict)
+    """The final trials by seed."""
+
     search: list[Record] = field(default_factory=list)
+    """The method's tuning trials by number, the same for both variants."""
+
     outdated: int = 0
+    """Number of records left out because their hyperparameters are no longer the best of the search."""
 
     def take(self, record: Record) -> None:
-        """Put a profile or a final record in its place."""
+        """Add a profile or a final record."""
         if record.trial.purpose == "profile":
             self.profile = record
         else:
             self.finals[record.trial.seed] = record
 
     def __iter__(self) -> Iterator[Record]:
-        """Go through the records, the profile first, then by seed."""
+        """Iterate over the records, the profile first, then by seed."""
         if self.profile is not None:
             yield self.profile
         for _, record in sorted(self.finals.items()):
@@ -54,13 +60,13 @@ class MethodRecords:
 
     @property
     def trial(self) -> Trial | None:
-        """Return one of the trials: they share method, hyperparameters and group."""
+        """Return one of the trials, which share method, hyperparameters and group."""
         found = best_trial(self.search) if self.variant == "tuned" else next(iter(self.search), None)
         return next((record.trial for record in (*self, *([found] if found else []))), None)
 
     @property
     def completed(self) -> list[Record]:
-        """Return the final records that hold a score, by seed."""
+        """Return the completed final records with a finite score, by seed."""
         return [
             record
             for record in self
@@ -71,12 +77,12 @@ class MethodRecords:
 
     @property
     def cost(self) -> Record | None:
-        """Return the profile, where it completed."""
+        """Return the profile if it completed."""
         done = self.profile is not None and self.profile.outcome.status == "completed"
         return self.profile if done else None
 
     def value(self, name: str) -> float | None:
-        """Return a number that does not depend on the seed: the profile's, else a final's."""
+        """Return a number that does not depend on the seed, from the profile or else from a final."""
         for record in self:
             found = finite(record.value(name))
             if found is not None:
@@ -86,26 +92,33 @@ class MethodRecords:
 
 @dataclass(kw_only=True)
 class ComparableGroup:
-    """What the methods of one comparison share, and their records in the study's order."""
+    """Records that share backbone, task, data and budget, so that their methods can be compared."""
 
     backbone: str
+    """Name of the backbone."""
+
     task: str
+    """Name of the task."""
+
     data: str | None = None
+    """Fingerprint of the data; None if nothing has run."""
+
     methods: list[MethodRecords] = field(default_factory=list)
+    """The records by method and variant, in the order of the study."""
 
 
 def group_records(study: Study, records: Iterable[Record]) -> list[ComparableGroup]:
-    """Sort records onto groups, in the order of the study's backbones, tasks and methods.
+    """Sort records into groups, in the order of the study's backbones, tasks and methods.
 
-    A method of the study without any record still gets an (empty) place on every group, and a
-    backbone and task without any record still get a group. Methods on record that the study
-    does not name come after those it names.
+    A method of the study without records still has an (empty) place in every group, and a backbone
+    and task without records still have a group. Methods that have records but are not named in the
+    study come last.
     """
     found: dict[tuple[Any, ...], list[Record]] = {}
     for record in records:
         found.setdefault(_shared(record.trial), []).append(record)
     groups = [_group(study, together) for together in found.values()]
-    # Every group that the study does not name stands for one that it names under another name.
+    # A group that the study does not name is one that it names differently.
     unnamed = sum(
         _place(g.backbone, study.backbones) == len(study.backbones)
         or _place(g.task, [t.name for t in study.tasks]) == len(study.tasks)
@@ -134,7 +147,7 @@ def group_records(study: Study, records: Iterable[Record]) -> list[ComparableGro
 
 
 def same_method(typed: str, trial: Trial) -> bool:
-    """Tell whether a trial's method is the one typed, allowing for another spelling of it."""
+    """Return whether a trial ran the method written in a study, in whatever spelling."""
     if typed in (trial.method, trial.method_id):
         return True
     return _spelling(typed) in (_spelling(trial.method), _spelling(trial.method_id))
@@ -161,11 +174,11 @@ def _group(study: Study, records: list[Record]) -> ComparableGroup:
 
 
 def _variants(records: list[Record]) -> list[MethodRecords]:
-    """Tell apart what is on record of one method: as it comes, then tuned where it was searched.
+    """Split the records of one method into its default variant and, if it was searched, its tuned one.
 
-    Where the search found nothing better than the default, the two share their records. Where it
-    has not found anything yet, the tuned variant is empty. What was tested of a candidate that the
-    search no longer finds best (its record was deleted, say, and the trial run again) is outdated.
+    If the search found nothing better than the default, both variants have the same records. If it
+    has not found anything yet, the tuned variant is empty. Tests of a candidate that is no longer the
+    best of the search are outdated; that happens if its record was deleted and the trial run again.
     """
     name = records[0].trial.method
     search = sorted(
@@ -217,6 +230,6 @@ def _place(name: str, names: Iterable[str]) -> int:
 
 @lru_cache(maxsize=4096)
 def _spelling(text: str) -> str:
-    """Return one spelling for all that differ in case and in the order of options only."""
+    """Normalise a method's spelling, so that case and the order of options do not matter."""
     parts = parse_method(text).parts
     return "+".join(format_part(part.name.lower(), part.options) for part in parts)

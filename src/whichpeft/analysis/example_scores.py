@@ -1,4 +1,4 @@
-"""What trials scored on each test example, from the predictions that they left."""
+"""Scores of trials on each test example, from their stored predictions."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from whichpeft.metrics.per_example import per_example, per_example_in_sets
 from whichpeft.records import Record
 
 Predictions = Callable[[str], Mapping[str, Array] | None]
-"""From a trial's fingerprint to its arrays ``outputs`` and ``labels``; None where it left none."""
+"""Returns the arrays ``outputs`` and ``labels`` of a trial by its fingerprint; None if it has none."""
 
-# Predictions are kept in single precision, which moves an error's root in the seventh digit.
+# Predictions are stored in single precision, which changes a root mean squared error in the 7th digit.
 _SAME_SCORE = 1e-4
 
 
 class ScoresByExample:
-    """What the trials of one group scored on each test example; reads each one's predictions once."""
+    """Scores of the trials of one group on each test example; reads each trial's predictions once."""
 
     def __init__(self, predictions: Predictions | None) -> None:
         self._predictions = predictions
@@ -27,37 +27,37 @@ class ScoresByExample:
         self._labels: Array | None = None
 
     def of(self, records: Sequence[Record]) -> Floats | None:
-        """Return values of shape (records, examples), or None where any of them is not known."""
+        """Return scores of shape (records, examples), or None if any of them is unknown."""
         found = [self._of(record) for record in records]
         known = [values for values in found if values is not None]
         return np.stack(known) if known and len(known) == len(found) else None
 
     def arrays(self, record: Record) -> Mapping[str, Array] | None:
-        """Return the arrays that a trial left; None where it left none, or they are damaged."""
+        """Return the arrays of a trial; None if it has none, or they are damaged."""
         try:
             return self._predictions(record.trial.fingerprint) if self._predictions else None
-        except RecordError:  # `check` tells of it
+        except RecordError:  # `whichpeft check` reports it
             return None
 
     def same_examples(self, other: ScoresByExample) -> bool:
-        """Tell whether two groups were tested on as many examples, with the same labels in order.
+        """Return whether two groups were tested on examples with the same labels in the same order.
 
-        On data of one fingerprint these are the same examples. False where labels were not read yet.
+        With data of one fingerprint these are the same examples. False if labels were not read yet.
         """
         if self._labels is None or other._labels is None:
             return False
         return np.array_equal(self._labels, other._labels)
 
     def _of(self, record: Record) -> Floats | None:
-        # By identity: a fingerprint is a hash of the whole trial, and a record is asked for often.
+        # Cached by identity, because a fingerprint is a hash of the whole trial and slow to compute.
         if id(record) not in self._found:
             self._found[id(record)] = self._read(record)
         return self._found[id(record)]
 
     def _read(self, record: Record) -> Floats | None:
-        """Read one trial's values; those that do not give the score on record stay unknown.
+        """Read the scores of one trial; None if their mean is not the recorded score.
 
-        A task of a stranger's may score by a metric of its own under a name that is known here.
+        A plug-in task may have its own metric under a name that is known here.
         """
         arrays = self.arrays(record)
         score = record.measurement("score", "test")

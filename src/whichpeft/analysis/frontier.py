@@ -1,7 +1,7 @@
-"""The frontier: methods that no other one matches in score for as little cost.
+"""The frontier of methods that no other method beats in both score and cost.
 
-Observed scores alone make a frontier of whatever was lucky; `frontier_probability` says how sure a
-method's place is.
+A frontier of observed scores favours lucky methods; `frontier_probability` estimates how certain a
+method's place on it is.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from whichpeft.analysis.method_result import MethodResult
 from whichpeft.metrics.metric import Floats
 
 TIE = 1e-9
-"""Scores that differ by less are equal: those of methods that predict alike are drawn so."""
+"""Scores that differ by less are equal, as draws for methods with equal predictions are."""
 
 
 def frontier_costs(result: MethodResult) -> tuple[float | None, float | None, float | None]:
@@ -30,10 +30,21 @@ def frontier_costs(result: MethodResult) -> tuple[float | None, float | None, fl
 
 
 def on_frontier(scores: ArrayLike, costs: ArrayLike) -> NDArray[np.bool_]:
-    """Return which methods no other one beats, shape (methods,).
+    """Return which methods no other method beats.
 
-    scores: shape (methods,), higher is better; costs: shape (methods, costs), lower is better. One
-    method beats another where it is nowhere worse, and better in the score or in some cost.
+    One method beats another if it is worse in nothing, and better in the score or in a cost.
+
+    Parameters
+    ----------
+    scores
+        Shape (methods,), higher is better.
+    costs
+        Shape (methods, costs), lower is better.
+
+    Returns
+    -------
+    numpy.ndarray
+        Booleans of shape (methods,).
     """
     score, cost = np.asarray(scores, dtype=np.float64), np.asarray(costs, dtype=np.float64)
     as_cheap = (cost[:, None] <= cost[None, :]).all(axis=2)
@@ -44,10 +55,19 @@ def on_frontier(scores: ArrayLike, costs: ArrayLike) -> NDArray[np.bool_]:
 
 
 def frontier_probability(draws: ArrayLike, costs: ArrayLike) -> Floats:
-    """Return how probable it is that each method is on the frontier of score against one cost.
+    """Return the probability that each method is on the frontier of score and one cost.
 
-    draws: of the true scores, shape (draws, methods); costs: shape (methods,), taken as they are,
-    since a profile repeats far better than a score.
+    Parameters
+    ----------
+    draws
+        Draws of the true scores, shape (draws, methods).
+    costs
+        Shape (methods,). They count as exact, since a profile is far more repeatable than a score.
+
+    Returns
+    -------
+    numpy.ndarray
+        Probabilities of shape (methods,).
     """
     score, cost = np.asarray(draws, dtype=np.float64), np.asarray(costs, dtype=np.float64)
     count = score.shape[1]

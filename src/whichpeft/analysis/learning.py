@@ -1,4 +1,4 @@
-"""Learning curves: what a method's trials scored and lost on the way, its seeds together."""
+"""Learning curves: validation score and training loss of a method's trials, over its seeds."""
 
 from __future__ import annotations
 
@@ -9,26 +9,33 @@ from dataclasses import dataclass
 from whichpeft.records import Record
 
 Curves = Callable[[str], Sequence[tuple[int, str, float]] | None]
-"""From a trial's fingerprint to its curve, as rows of step, name and value; None where it left none."""
+"""Returns a trial's curve by its fingerprint, as rows of step, name and value; None if it has none."""
 
 SCORE, LOSS = "validation_score", "train_loss"
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A value after so many optimiser steps: the mean of the seeds, and the least and the largest."""
+    """A value after a number of optimiser steps."""
 
     step: int
+    """Number of optimiser steps."""
+
     mean: float
+    """Mean over the seeds."""
+
     low: float
+    """Lowest value of a seed."""
+
     high: float
+    """Highest value of a seed."""
 
 
 def learning_curve(records: Sequence[Record], curves: Curves, name: str) -> list[Step]:
-    """Return the values called `name` by step, the mean over the records' trials.
+    """Return the values called `name` by step, averaged over the trials of the records.
 
-    Only steps that every trial with a curve reached are there: where one stopped early, a mean of the
-    others would jump. Steps are few, so trials of one budget have them in common.
+    Only steps that every trial with a curve reached are included, because the mean would jump after a
+    trial that stopped early. Trials of one budget are evaluated at the same few steps.
     """
     found = []
     for record in records:

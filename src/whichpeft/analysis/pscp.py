@@ -1,4 +1,4 @@
-"""PSCP, the composite of PEFT-Bench: a score with penalties for what a method costs."""
+"""PSCP, the composite of PEFT-Bench: a score with penalties for the costs of a method."""
 
 from __future__ import annotations
 
@@ -8,16 +8,34 @@ from dataclasses import replace
 from whichpeft.analysis.comparison import Comparison
 from whichpeft.analysis.method_result import MethodResult, PscpBounds
 
-# What halves the score (arXiv 2511.21285v1): trainable parameters, TFLOP that inference takes more than
-# without the method, and GB of peak memory in training.
+# The costs that halve the score (arXiv 2511.21285v1): trainable parameters, extra TFLOP of inference
+# compared with the bare model, and GB of peak memory in training.
 PARAMETERS, TFLOP, GIGABYTES = 5e8, 10.0, 94.0
 
 
 def pscp(score: float, *, trainable: float, extra_tflop: float, memory_gigabytes: float) -> float:
-    """Return the score with PEFT-Bench's penalties, in the score's own unit.
+    """Return the score with PEFT-Bench's penalties.
 
-    score: higher is better, not negative. extra_tflop: what inference takes more than the model without
-    the method does. Raises ValueError for a number that is negative or not finite.
+    Parameters
+    ----------
+    score
+        Higher is better, not negative.
+    trainable
+        Number of trainable parameters.
+    extra_tflop
+        TFLOP of inference beyond those of the model without the method.
+    memory_gigabytes
+        Peak memory of training, in GB.
+
+    Returns
+    -------
+    float
+        PSCP in the unit of the score.
+
+    Raises
+    ------
+    ValueError
+        If a number is negative or not finite.
     """
     for name, value in (
         ("score", score),
@@ -26,7 +44,7 @@ def pscp(score: float, *, trainable: float, extra_tflop: float, memory_gigabytes
         ("memory_gigabytes", memory_gigabytes),
     ):
         if not (math.isfinite(value) and value >= 0):
-            raise ValueError(f"{name} is {value}; PSCP takes finite numbers from 0 on")
+            raise ValueError(f"{name} is {value}; it has to be a finite number of 0 or more")
     penalties = (
         (1 + trainable / PARAMETERS) * (1 + extra_tflop / TFLOP) * (1 + memory_gigabytes / GIGABYTES)
     )

@@ -1,4 +1,4 @@
-"""The search of a method: its tuning trials, and which of them is the best."""
+"""The search of a method: its tuning trials and the best of them."""
 
 from __future__ import annotations
 
@@ -12,44 +12,47 @@ from whichpeft.records.selection import best_trial, validation_score
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SearchTrial:
-    """A tuning trial: its place in the search, what was tried and what came of it.
-
-    values: the hyperparameters by name, those of a composition's parts as ``lora.r``.
-    score: the best validation score reached, a fraction; None where the trial gave none.
-    status: ``completed``, ``stopped`` (it fell behind, so its score is the least it could have
-    reached) or ``failed``.
-    """
+    """A tuning trial of a search."""
 
     number: int
+    """Place in the search; 0 is the default, the others sample the search space."""
+
     values: Mapping[str, Any]
+    """Hyperparameters by name; those of a composition's parts as ``lora.r``."""
+
     score: float | None
+    """Best validation score reached, a fraction; None if there is none."""
+
     status: str
+    """``completed``, ``stopped`` (early, so it might have reached a higher score) or ``failed``."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Search:
-    """What the search of a method tried, by number: 0 is the default, the others sample its space.
-
-    best: the one that `best_trial` picks; None where no trial came to its end.
-    """
+    """The search of a method."""
 
     method: str
+    """The method as written in the study."""
+
     trials: tuple[SearchTrial, ...]
+    """The tuning trials by number."""
+
     best: SearchTrial | None
+    """The trial that `best_trial` picks; None if no trial finished."""
 
     @property
     def default(self) -> SearchTrial | None:
-        """Return the trial of the method as it comes, where it was run."""
+        """Return the trial of the default hyperparameters; None if it was not run."""
         return next((trial for trial in self.trials if trial.number == 0), None)
 
     @property
     def sample(self) -> tuple[SearchTrial, ...]:
-        """Return the trials that sample the search space evenly: all but the default."""
+        """Return the trials that sample the search space evenly, which are all but the default."""
         return tuple(trial for trial in self.trials if trial.number > 0)
 
 
 def read_search(method: str, tunes: Iterable[Record]) -> Search:
-    """Read the tuning records of one method, as typed."""
+    """Return the search of a method from its tuning records."""
     records = sorted(tunes, key=lambda record: record.trial.number or 0)
     trials = [_read_trial(record) for record in records]
     chosen = best_trial(records)

@@ -1,4 +1,4 @@
-"""How far a method got, and why not further."""
+"""How far a method got, and why it is not complete."""
 
 from __future__ import annotations
 
@@ -13,9 +13,14 @@ MethodStatus = Literal["completed", "partial", "failed", "refused"]
 
 
 def status_of(kept: MethodRecords, seeds: Sequence[int]) -> tuple[MethodStatus, str | None]:
-    """Return the status (completed, partial, failed or refused) and the reasons for it.
+    """Return the status of a method and, unless it is completed, the reasons in words.
 
-    seeds: those the study asks for.
+    Parameters
+    ----------
+    kept
+        The records of the method.
+    seeds
+        The seeds of the study.
     """
     refused = [record for record in kept if record.outcome.status == "refused"]
     if refused and not kept.completed:
@@ -38,15 +43,15 @@ def status_of(kept: MethodRecords, seeds: Sequence[int]) -> tuple[MethodStatus, 
 
 
 def _search_without_end(kept: MethodRecords) -> tuple[MethodStatus, str]:
-    """Say why a search has no best trial: it is under way, or its trials failed."""
+    """Return why a search has no best trial: it is unfinished, or its trials failed."""
     failed = [record for record in kept.search if record.outcome.status == "failed"]
     if not failed:
-        return "partial", "the search was not run to an end yet"
+        return "partial", "the search is not finished yet"
     return "failed", f"no tuning trial came to an end; the first failed{_why(failed[0])}"
 
 
 def _failures(kept: MethodRecords) -> list[str]:
-    """Say each failure once, with the seeds that share it."""
+    """Return each failure once, with the seeds that share it."""
     reasons: list[str] = []
     if kept.profile is not None and kept.profile.outcome.status == "failed":
         reasons.append(f"the profile failed{_why(kept.profile)}")

@@ -1,4 +1,4 @@
-"""Sweeps: one method at several sizes, and from which size on more parameters bring nothing."""
+"""Sweeps: one method at several sizes, and the size from which more parameters do not help."""
 
 from __future__ import annotations
 
@@ -44,11 +44,11 @@ class Sweep:
 
 
 def sweeps(comparison: Comparison) -> list[Sweep]:
-    """Find the methods that were run at two sizes or more, with scores.
+    """Find the methods with scores at two sizes or more.
 
-    A size is a number that was typed in the name of at least one, differs between all of them, and
-    makes more of them train the larger it is: a rank, a bottleneck, a count of layers or of tokens. A
-    learning rate is none, since it trains no more.
+    A size is a number that is written in the name of at least one of them, differs between all of
+    them, and increases the number of trained parameters: a rank, a bottleneck, a number of layers or
+    of tokens. A learning rate is not a size.
     """
     families: dict[str, list[Member]] = {}
     for result in comparison.answers:
@@ -67,7 +67,7 @@ def sweeps(comparison: Comparison) -> list[Sweep]:
 
 
 def _of_family(name: str, members: Sequence[Member]) -> list[Sweep]:
-    """Return one sweep of all members, or one for each of the other options that get in the way."""
+    """Return one sweep of all members, or one sweep per combination of their other options."""
     keys = list(dict.fromkeys(key for _, typed in members for key in typed))
     for key in keys:
         whole = _sweep(name, key, members)
@@ -85,7 +85,7 @@ def _of_family(name: str, members: Sequence[Member]) -> list[Sweep]:
 
 
 def _sweep(name: str, key: str, members: Sequence[Member]) -> Sweep | None:
-    """Return a sweep over one hyperparameter, or None where it is no size of these members."""
+    """Return a sweep over one hyperparameter, or None if it is not a size of these members."""
     sized = []
     for result, typed in members:
         size = typed.get(key, (result.hyperparameters or {}).get(key))

@@ -1,4 +1,4 @@
-"""Verdicts of a comparison, from what each trial scored on each test example where that is known."""
+"""The verdicts of a comparison, from scores by test example if these are known."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from whichpeft.records.record import finite
 
 
 def method_effects(kept: MethodRecords, scores: ScoresByExample) -> VarianceComponents | None:
-    """Take apart a method's own scores; by seed alone where they are not known by example."""
+    """Estimate variance components of a method's scores, by seed alone if examples are unknown."""
     records = kept.completed
     if not records:
         return None
@@ -27,7 +27,7 @@ def method_effects(kept: MethodRecords, scores: ScoresByExample) -> VarianceComp
 def gap_effects(
     kept: MethodRecords, base: MethodRecords, scores: ScoresByExample
 ) -> VarianceComponents | None:
-    """Take apart how much better a method scored than another on the seeds that both completed."""
+    """Estimate variance components of a method's gap to another on the seeds that both completed."""
     ours = {record.trial.seed: record for record in kept.completed}
     theirs = {record.trial.seed: record for record in base.completed}
     common = [seed for seed in ours if seed in theirs]

@@ -139,7 +139,7 @@ def _untuned(answer: Answer) -> str | None:
     trained = [c for c in answer.candidates if c.trains and c.place is not None]
     if all(c.variant == "default" for c in trained):
         return (
-            "This holds only for each method's default hyperparameters: none was tuned "
+            "This holds for each method's default hyperparameters only: none was tuned "
             "(`whichpeft run --tuning-trials 8` tunes every method)."
         )
     untuned = [

@@ -1,1 +1,1 @@
-"""The statistics of a comparison: intervals, gaps, corrections, power."""
+"""The statistics of a comparison: intervals, gaps, corrections and power."""

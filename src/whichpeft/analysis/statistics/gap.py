@@ -1,4 +1,4 @@
-"""The gap between two methods, with a verdict that holds for other seeds and other test examples."""
+"""The gap between two methods, with a verdict for other seeds and other test examples."""
 
 from __future__ import annotations
 
@@ -22,31 +22,45 @@ Verdict = Literal["equivalent", "better", "worse", "undecided"]
 Metric = str | Callable[[Array, Array], float]
 
 MARGIN = 0.02
+"""Default gap, as a fraction, within which methods count as equivalent."""
+
 LEVEL = 0.05
+"""Level of the tests."""
+
 GROUPS = 50
+"""Number of groups of examples that are left out in turn for a metric given as a function."""
 
 
 @dataclass(frozen=True)
 class Gap:
-    """How much better a candidate scores than a baseline, and how sure that is.
-
-    mean, low, high: the gap and its 95 % interval, in the scores' unit. p_value: two-sided, of no
-    gap; None where chance cannot be told: with one seed, or with seeds that agree exactly where examples
-    are not known. verdict: see `judge`. proved_margin: the smallest margin at which the methods are
-    proved equivalent; None where nothing can be proved. margin: the one the verdict was given for.
-    effects: the mean squares all this comes from. examples: number of test examples, None where only
-    one score a seed was known.
-    """
+    """How much better a candidate scores than a baseline, and how certain that is."""
 
     mean: float
+    """Mean difference of the scores, in their unit."""
+
     low: float | None
+    """Lower bound of the 95 % interval; None if the error cannot be estimated."""
+
     high: float | None
+    """Upper bound of the 95 % interval; None if the error cannot be estimated."""
+
     p_value: float | None
+    """Two-sided p-value of no gap; None if the variation between seeds cannot be estimated."""
+
     verdict: Verdict
+    """The verdict that `judge` gives."""
+
     proved_margin: float | None
+    """Smallest margin at which the methods are proved equivalent; None without an error estimate."""
+
     margin: float
+    """The margin that the verdict was given for."""
+
     effects: VarianceComponents
+    """The variance components that everything else is computed from."""
+
     examples: int | None
+    """Number of test examples; None if only one score per seed was known."""
 
     @property
     def standard_error(self) -> float:
@@ -60,7 +74,7 @@ class Gap:
 
     @cached_property
     def needed(self) -> Needed | None:
-        """Return what would decide, where the verdict is undecided."""
+        """Return the data that would decide; None if the verdict is not undecided."""
         if self.verdict != "undecided":
             return None
         return what_decides(self.effects, margin=self.margin, examples=self.examples)
@@ -77,17 +91,35 @@ def paired_gap(
 ) -> Gap:
     """Compare two methods run with the same seeds on the same test examples.
 
-    candidate, baseline: shape (seeds, examples), row by row of one seed; scores of each example,
-    or, with labels and metric, predictions: classes, or values for regression. labels: shape
-    (examples,). metric: ``accuracy``, ``f1`` (of class 1), ``macro_f1``, ``matthews``, ``pearson``,
-    ``spearman``, ``neg_rmse``, or a function of labels and one seed's predictions for which higher
-    is better. A metric that is no mean over examples is taken apart by jackknife pseudo-values
-    (see `per_example`), one example left out at a time; for a function, one of 50 groups of
-    examples, which `rng` draws. Only then is `rng` used. margin: in the scores' unit.
-
     Differences are modelled with crossed random effects of seeds and examples. With one seed the
-    interval is over examples alone and the verdict always undecided. Raises ScoresError, a
-    ValueError, for arrays that are empty, ragged, of other shapes or not finite.
+    interval is over examples alone and the verdict is always undecided.
+
+    Parameters
+    ----------
+    candidate, baseline
+        Shape (seeds, examples), one row per seed in the same order. Scores of each example or, with
+        `labels` and `metric`, predictions: classes, or values for regression.
+    labels
+        Shape (examples,).
+    metric
+        ``accuracy``, ``f1`` (of class 1), ``macro_f1``, ``matthews``, ``pearson``, ``spearman``,
+        ``neg_rmse``, or a function of labels and one seed's predictions for which higher is better. A
+        metric that is not a mean over examples is split into jackknife pseudo-values (see
+        `per_example`), leaving out one example at a time, or for a function one of 50 groups.
+    margin
+        The gap within which methods count as equivalent, in the unit of the scores.
+    rng
+        Draws the groups of examples for a metric given as a function; otherwise unused.
+
+    Returns
+    -------
+    Gap
+        The candidate's score minus the baseline's.
+
+    Raises
+    ------
+    ScoresError
+        A ValueError, if arrays are empty, ragged, not finite or differ in shape.
     """
     ours, theirs = _matrix(candidate, "candidate"), _matrix(baseline, "baseline")
     if ours.shape != theirs.shape:
@@ -96,10 +128,10 @@ def paired_gap(
             "both need the same seeds and the same examples"
         )
     if not margin >= 0 or math.isinf(margin):
-        raise ScoresError(f"margin is {margin}; it has to be a number that is not negative")
+        raise ScoresError(f"margin is {margin}; it has to be a finite number of 0 or more")
     examples = ours.shape[1]
     if (labels is None) != (metric is None):
-        raise ScoresError("labels and metric go together: predictions need both, scores neither")
+        raise ScoresError("labels and metric go together; give both for predictions, neither for scores")
     if labels is None or metric is None:
         differences = _numbers(ours, "candidate") - _numbers(theirs, "baseline")
     else:
@@ -114,9 +146,16 @@ def paired_gap(
 
 
 def gap_of(effects: VarianceComponents, *, margin: float = MARGIN, examples: int | None = None) -> Gap:
-    """Return the gap that differences taken apart amount to.
+    """Return the gap with a verdict from the variance components of differences.
 
-    examples: how many there are where `effects` was taken from groups of them.
+    Parameters
+    ----------
+    effects
+        Variance components of the candidate's scores minus the baseline's.
+    margin
+        The gap within which methods count as equivalent, in the unit of the scores.
+    examples
+        Number of test examples if `effects` comes from groups of them.
     """
     _, low, high = effects.interval(CONFIDENCE)
     p_value = effects.p_value if effects.has_error_estimate else None
@@ -137,10 +176,10 @@ def gap_of(effects: VarianceComponents, *, margin: float = MARGIN, examples: int
 def judge(
     mean: float, p_value: float | None, proved_margin: float | None, *, margin: float = MARGIN
 ) -> Verdict:
-    """Return the verdict on a gap: the first that applies of four.
+    """Return the verdict on a gap, the first of these that applies.
 
-    ``equivalent``: two one-sided tests at 5 % show the gap to be within the margin (Schuirmann 1987);
-    ``better`` and ``worse``: p below 0.05; else ``undecided``.
+    ``equivalent`` if two one-sided tests at 5 % show that the gap is within the margin (Schuirmann
+    1987), ``better`` or ``worse`` if the p-value is below 0.05, otherwise ``undecided``.
     """
     if proved_margin is not None and proved_margin <= margin:
         return "equivalent"
@@ -150,7 +189,7 @@ def judge(
 
 
 def _proved(effects: VarianceComponents) -> float:
-    """Return how far from zero the 90 % interval reaches."""
+    """Return the largest distance from zero in the 90 % interval."""
     _, low, high = effects.interval(1 - 2 * LEVEL)
     assert low is not None
     assert high is not None
@@ -160,7 +199,7 @@ def _proved(effects: VarianceComponents) -> float:
 def _pseudo_values(
     metric: Metric, labels: Array, examples: int, rng: np.random.Generator
 ) -> Callable[[Array, str], Floats]:
-    """Return what gives one seed's predictions their values, shape (examples,) or (groups,)."""
+    """Return a function from one seed's predictions to values, shape (examples,) or (groups,)."""
     if callable(metric):
         groups = np.array_split(rng.permutation(examples), min(GROUPS, examples))
         kept = [np.delete(np.arange(examples), group) for group in groups]
@@ -182,13 +221,11 @@ def _by_groups(
     kept: list[Array],
     whose: str,
 ) -> Floats:
-    """Return pseudo-values, one for each group left out; `kept` are the examples it leaves."""
+    """Return one pseudo-value per group left out; `kept` has the examples that remain."""
     whole = float(metric(labels, row))
     without = np.array([float(metric(labels[rest], row[rest])) for rest in kept])
     if not math.isfinite(whole) or not np.isfinite(without).all():
-        raise ScoresError(
-            f"the metric of {whose} is not finite, on all examples or without some of them"
-        )
+        raise ScoresError(f"the metric of {whose} is not finite, on all examples or on some of them")
     return as_pseudo_values(whole, without)
 
 
@@ -202,7 +239,7 @@ def _matrix(values: ArrayLike, whose: str) -> Array:
     if array.size == 0:
         raise ScoresError(f"{whose} is empty: its shape is {array.shape}")
     if array.shape[1] < 2:
-        raise ScoresError(f"{whose} has one example; how examples differ takes two or more")
+        raise ScoresError(f"{whose} has one example; it needs two or more")
     _check_known(array, whose)
     return array
 
@@ -228,5 +265,5 @@ def _check_known(array: Array, whose: str) -> None:
 
 def _numbers(array: Array, whose: str) -> Floats:
     if array.dtype.kind not in "fiub":
-        raise ScoresError(f"{whose} holds {array.dtype}, not numbers")
+        raise ScoresError(f"{whose} has type {array.dtype}; it has to hold numbers")
     return array.astype(np.float64)

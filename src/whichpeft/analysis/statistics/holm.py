@@ -1,4 +1,4 @@
-"""Several tests at once."""
+"""Correction of p-values for several tests."""
 
 from __future__ import annotations
 
@@ -6,10 +6,20 @@ from collections.abc import Sequence
 
 
 def holm(p_values: Sequence[float | None]) -> list[float | None]:
-    """Return p-values adjusted for their number, in the same order (Holm 1979).
+    """Adjust p-values for the number of tests (Holm 1979).
 
-    Rejecting what is below 0.05 then keeps the chance of any false rejection below 0.05, however
-    the tests depend on each other. An unknown p-value stays unknown and does not count.
+    If hypotheses with adjusted p-values below 0.05 are rejected, the probability of any false
+    rejection is below 0.05, however the tests depend on each other.
+
+    Parameters
+    ----------
+    p_values
+        The p-values; None if a test could not be done.
+
+    Returns
+    -------
+    list of float or None
+        The adjusted p-values in the same order. None stays None and does not count as a test.
     """
     known = sorted((p, place) for place, p in enumerate(p_values) if p is not None)
     adjusted: list[float | None] = [None] * len(p_values)

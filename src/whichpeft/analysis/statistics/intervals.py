@@ -1,4 +1,4 @@
-"""Means with their intervals over seeds, and ratios that are absent rather than infinite."""
+"""Means with their intervals over seeds, and ratios that are None rather than infinite."""
 
 from __future__ import annotations
 
@@ -8,20 +8,35 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 CONFIDENCE = 0.95
+"""Confidence level of intervals."""
 
 
 class Interval(NamedTuple):
-    """A mean, and the bounds between which it lies; absent where one value cannot tell."""
+    """A mean with the bounds of its interval."""
 
     mean: float | None
+    """The mean; None if there is no value."""
+
     low: float | None
+    """Lower bound; None if the error cannot be estimated."""
+
     high: float | None
+    """Upper bound; None if the error cannot be estimated."""
 
 
 def mean_interval(values: Sequence[float]) -> Interval:
-    """Return the mean and its two-sided Student's t interval at `CONFIDENCE`.
+    """Return the mean with its two-sided Student's t interval at `CONFIDENCE`.
 
-    Values are in any one unit. No value gives no mean; one value gives a mean without bounds.
+    Parameters
+    ----------
+    values
+        The values, in any one unit.
+
+    Returns
+    -------
+    Interval
+        The mean and its bounds in the same unit. All are None without a value; the bounds are None
+        with one value.
     """
     if not values:
         return Interval(None, None, None)
@@ -37,7 +52,7 @@ def mean_interval(values: Sequence[float]) -> Interval:
 
 
 def share_interval(count: int, total: int) -> tuple[float, float]:
-    """Return Wilson's score interval of a share at `CONFIDENCE`: `count` of at least one in all."""
+    """Return Wilson's score interval at `CONFIDENCE` of the share ``count / total``, total positive."""
     from scipy.special import ndtri
 
     z = float(ndtri(0.5 + CONFIDENCE / 2))
@@ -49,9 +64,9 @@ def share_interval(count: int, total: int) -> tuple[float, float]:
 
 
 def ratio(numerator: float | None, denominator: float | None) -> float | None:
-    """Divide; absent where either is unknown, where the denominator is zero or negative.
+    """Divide; return None if either number is unknown, or the denominator is not positive.
 
-    A share of nothing, or of a negative score, says nothing about how much was kept.
+    A share of zero, or of a negative score, does not show how much was kept.
     """
     if numerator is None or denominator is None or denominator <= 0:
         return None
@@ -65,5 +80,5 @@ def saving(value: float | None, reference: float | None) -> float | None:
 
 
 def percent(share: float | None) -> float | None:
-    """Turn a share into per cent; an unknown share stays unknown."""
+    """Convert a share to per cent; None stays None."""
     return None if share is None else 100 * share

@@ -1,8 +1,8 @@
-"""What would decide a comparison that stayed undecided: more seeds, or more test examples.
+"""Number of seeds or test examples that would decide an undecided comparison.
 
-The variance components and the gap are taken as they were estimated; a study of another size is
-then one whose mean has another variance. "Decides" means any verdict but undecided, with 80 %
-probability. So it is a plan, not a promise: a gap that is truly smaller needs more.
+The variance components and the gap are taken as estimated; in a study of another size the mean then
+has another variance. "Decide" means any verdict but undecided, with 80 % probability. The result is
+a plan and not a promise: a gap that is truly smaller needs more data.
 """
 
 from __future__ import annotations
@@ -15,40 +15,54 @@ from whichpeft.analysis.statistics.behrens_fisher import near_half_width
 from whichpeft.analysis.statistics.random_effects import VarianceComponents
 
 POWER = 0.80
+"""Probability with which a verdict has to be reached."""
+
 MOST_SEEDS = 1000
+"""Highest number of seeds that is considered."""
+
 MOST_EXAMPLES = 1_000_000
+"""Highest number of test examples that is considered."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Needed:
-    """What would decide with 80 % probability.
-
-    seeds: that many decide on these test examples, or None where no number up to 1,000 does.
-    examples: then that many test examples, with `seeds_for_examples` seeds, or None where a million
-    would not do either. sentence: the same in words, without a full stop.
-    """
+    """The data that would decide with 80 % probability."""
 
     seeds: int | None = None
+    """Number of seeds that decide on these test examples; None if `MOST_SEEDS` do not."""
+
     examples: int | None = None
+    """Number of test examples that decide if no number of seeds does; None if `MOST_EXAMPLES` do not."""
+
     seeds_for_examples: int | None = None
+    """Number of seeds that go with `examples`."""
+
     sentence: str
+    """The same in words, without a full stop."""
 
 
 def what_decides(
     effects: VarianceComponents, *, margin: float, level: float = 0.05, examples: int | None = None
 ) -> Needed:
-    """Return what would decide between two methods.
+    """Return the data that would decide between two methods.
 
-    effects: of their differences; margin in the same unit. level: of the two-sided test of a
-    difference, smaller than 0.05 where several methods are compared at once. examples: how many
-    there are where `effects` was taken from groups of them.
+    Parameters
+    ----------
+    effects
+        Variance components of the differences of their scores.
+    margin
+        The gap within which methods count as equivalent, in the unit of the scores.
+    level
+        Level of the two-sided test of a difference; below 0.05 if several methods are compared.
+    examples
+        Number of test examples if `effects` comes from groups of them.
     """
     if effects.seeds < 2:
-        return Needed(sentence="one seed cannot tell how much seeds differ: run at least 3")
+        return Needed(sentence="with one seed the variation between seeds is unknown: run at least 3")
     if not effects.has_error_estimate:
         return Needed(
-            sentence="seeds agree exactly and scores are not known by example, so nothing can be told: "
-            "keep predictions or run more seeds"
+            sentence="all seeds agree exactly and scores are not known by example, so the error is "
+            "unknown: keep predictions or run more seeds"
         )
 
     def power(seeds: int, units: int | None) -> float:
@@ -58,9 +72,14 @@ def what_decides(
 
 
 def what_proves(effects: VarianceComponents, *, margin: float) -> Needed:
-    """Return what would prove a method not worse than another by more than the margin.
+    """Return the data that would prove a method not worse than another by more than the margin.
 
-    effects: of the method's scores minus the other's; margin in the same unit.
+    Parameters
+    ----------
+    effects
+        Variance components of the method's scores minus the other's.
+    margin
+        In the unit of the scores.
     """
 
     def power(seeds: int, units: int | None) -> float:
@@ -72,7 +91,7 @@ def what_proves(effects: VarianceComponents, *, margin: float) -> Needed:
 def _needed(
     power: Callable[[int, int | None], float], effects: VarianceComponents, examples: int | None
 ) -> Needed:
-    """Look for the study that decides, given how probable that is with so many seeds and examples."""
+    """Find the smallest study that decides; `power` maps seeds and examples to a probability."""
     found = _fewest(lambda seeds: power(seeds, effects.examples), effects.seeds + 1, MOST_SEEDS)
     if found is not None:
         return Needed(seeds=found, sentence=f"{found:,} seeds would decide")
@@ -99,7 +118,7 @@ def _needed(
 def decided(
     effects: VarianceComponents, seeds: int, examples: int | None, *, margin: float, level: float = 0.05
 ) -> float:
-    """Return how probable a verdict is with so many seeds and examples, if the estimates are true."""
+    """Return the probability of a verdict in a study of that size, if the estimates are true."""
     from scipy.special import ndtr
 
     seed_part, example_part, df = _parts(effects, seeds, examples)
@@ -118,7 +137,7 @@ def decided(
 
 
 def proved(effects: VarianceComponents, seeds: int, examples: int | None, *, margin: float) -> float:
-    """Return how probable it is to prove the mean above minus the margin, if the estimates are true."""
+    """Return the probability of proving the mean above minus the margin, if the estimates are true."""
     from scipy.special import ndtr
 
     seed_part, example_part, df = _parts(effects, seeds, examples)
@@ -130,7 +149,7 @@ def proved(effects: VarianceComponents, seeds: int, examples: int | None, *, mar
 def _parts(
     effects: VarianceComponents, seeds: int, examples: int | None
 ) -> tuple[float, float, tuple[int, int]]:
-    """Return a mean's variance by seeds and by examples in a study of that size, and their df."""
+    """Return the mean's variances by seeds and by examples in a study of that size, and their df."""
     seed, example, rest = effects.variances
     seed_part = (seed + rest / (examples or 1)) / seeds
     example_part = example / examples if examples else 0.0
@@ -138,7 +157,7 @@ def _parts(
 
 
 def _fewest(probability: Callable[[int], float], low: int, high: int) -> int | None:
-    """Return the smallest count that decides, between two counts; more is taken to decide better."""
+    """Return the smallest deciding count in a range, assuming that the probability never falls."""
     if low > high or probability(high) < POWER:
         return None
     while low < high:
@@ -151,5 +170,5 @@ def _fewest(probability: Callable[[int], float], low: int, high: int) -> int | N
 
 
 def _rounded(count: float) -> int:
-    """Round to two digits: an estimate is not known better."""
+    """Round to two digits, since an estimate is not more precise."""
     return int(float(f"{count:.1e}"))

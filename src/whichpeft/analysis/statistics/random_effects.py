@@ -1,10 +1,10 @@
-"""Two noises at once: seeds and test examples, as crossed random effects.
+"""Variance components of scores: seeds and test examples as crossed random effects.
 
-A score of seed s on test example i is ``mu + a_s + b_i + e_si``: another seed would have given
-another ``a``, another test set another ``b``. A mean over both is uncertain by both, and an
+The score of seed s on test example i is ``mu + a_s + b_i + e_si``: another seed would have given
+another ``a``, another test set another ``b``. A mean over both has an error from both, and an
 interval over seeds alone, or over examples alone, is too narrow (Bouthillier et al. 2021,
-arXiv:2103.03098, on the several noises of a benchmark; Searle, Casella and McCulloch 1992,
-*Variance Variances*, on the mean squares).
+arXiv:2103.03098, on the sources of variance of a benchmark; Searle, Casella and McCulloch 1992,
+*Variance Components*, on the mean squares).
 """
 
 from __future__ import annotations
@@ -20,37 +20,51 @@ from whichpeft.analysis.statistics.intervals import CONFIDENCE, Interval
 from whichpeft.errors import ScoresError
 from whichpeft.metrics.metric import Floats
 
-_NOTHING = 1e-9  # a deviation of scores, fractions mostly, that is rounding alone
+_NOTHING = 1e-9  # deviations of scores below this are rounding errors
 
 
 class Variances(NamedTuple):
-    """Variances of one seed's effect, one example's effect and the rest; none is negative."""
+    """Variances in the squared unit of the scores; none is negative."""
 
     seed: float
+    """Variance of the effect of a seed."""
+
     example: float
+    """Variance of the effect of a test example."""
+
     rest: float
+    """Residual variance."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class VarianceComponents:
-    """A mean over seeds and examples with what its uncertainty is made of.
+    """A mean over seeds and examples with the mean squares that its error is estimated from.
 
-    seeds, examples: how many (S, E); examples is None where only one score a seed is known.
-    seed_square, example_square, rest_square: mean squares, in the squared unit of the scores, of S - 1,
-    E - 1 and (S - 1)(E - 1) degrees of freedom; expected are ``E a + e``, ``S b + e`` and ``e`` for
-    components a, b, e. Zero where there is nothing to tell them by.
+    With variances a, b and e of seeds, examples and the rest, the expected mean squares are
+    ``E a + e``, ``S b + e`` and ``e``. A mean square that cannot be estimated is zero.
     """
 
     mean: float
+    """The mean, in the unit of the scores."""
+
     seeds: int
+    """Number of seeds, S."""
+
     examples: int | None
+    """Number of test examples, E; None if only one score per seed is known."""
+
     seed_square: float
+    """Mean square of seeds, with S - 1 degrees of freedom, in the squared unit of the scores."""
+
     example_square: float
+    """Mean square of examples, with E - 1 degrees of freedom, in the squared unit of the scores."""
+
     rest_square: float
+    """Residual mean square, with (S - 1)(E - 1) degrees of freedom, in the squared unit."""
 
     @property
     def variances(self) -> Variances:
-        """Return the variance components; an estimate below zero stands for none."""
+        """Return the variance components; negative estimates count as zero."""
         return Variances(
             seed=max(0.0, self.seed_square - self.rest_square) / (self.examples or 1),
             example=max(0.0, self.example_square - self.rest_square) / self.seeds,
@@ -59,25 +73,26 @@ class VarianceComponents:
 
     @property
     def has_error_estimate(self) -> bool:
-        """Whether there is anything to tell by how far another seed would lead.
+        """Whether the variation between seeds can be estimated.
 
-        One seed cannot. Nor can seeds that agree exactly, where examples are not known: a few scores
-        of a small test set sometimes do so by luck, and would count as known without error.
+        One seed is not enough. Neither are seeds that agree exactly if scores are not known by
+        example: a few scores on a small test set sometimes agree by chance, and the mean would count
+        as known without error.
         """
         return self.seeds > 1 and (self.examples is not None or self.seed_square > _NOTHING**2)
 
     @property
     def seed_part(self) -> float:
-        """Return the mean's variance by seeds and by what is left, ``a/S + e/SE``."""
+        """Return the mean's variance by seeds and by the rest, ``a/S + e/SE``."""
         return self.seed_square / (self.seeds * (self.examples or 1))
 
     @property
     def example_part(self) -> float:
-        """Return the mean's variance by examples alone, ``b/E``, and what the seeds hide of the rest.
+        """Return the mean's variance by examples alone, ``b/E``, plus what is missing for seeds.
 
-        A few seeds may happen to agree better than the rest of the noise lets them; all three scores
-        of 200 examples are sometimes equal. What their mean square then lacks is added here, so that no
-        interval is narrower than one in which seeds make no difference at all.
+        A few seeds may happen to agree better than the residual noise implies; sometimes all three
+        scores on 200 examples are equal. What their mean square then lacks is added here, so that no
+        interval is narrower than if seeds made no difference at all.
         """
         excess = max(0.0, self.example_square - self.rest_square)
         hidden = max(0.0, self.rest_square - self.seed_square) if self.seeds > 1 else 0.0
@@ -85,15 +100,15 @@ class VarianceComponents:
 
     @property
     def standard_error(self) -> float:
-        """Return the root of the mean's variance by both noises."""
+        """Return the standard error of the mean over seeds and examples."""
         return float(np.sqrt(self.seed_part + self.example_part))
 
     @property
     def degrees_of_freedom(self) -> float:
         """Return Satterthwaite's (1946) degrees of freedom of the mean's variance.
 
-        They describe how well the variance is known; `interval` and `p_value` do not rest on
-        them (see `behrens_fisher`). Infinite where the variance is zero.
+        They describe how well the variance is known; `interval` and `p_value` do not use them (see
+        `behrens_fisher`). Infinite if the variance is zero.
         """
         parts = zip((self.seed_part, self.example_part), self._df, strict=True)
         spread = sum(part**2 / df for part, df in parts if part)
@@ -105,9 +120,10 @@ class VarianceComponents:
         return two_sided(self.mean, seeds=self.seed_part, examples=self.example_part, df=self._df)
 
     def interval(self, confidence: float = CONFIDENCE) -> Interval:
-        """Return the mean with its two-sided interval; no bounds where nothing is known of its error.
+        """Return the mean with its two-sided interval, without bounds if its error is unknown.
 
-        With one seed it is over examples alone. Without examples, seeds have to differ.
+        With one seed the interval is over examples alone. If scores are not known by example, seeds
+        have to differ.
         """
         if self.examples is None and not self.has_error_estimate:
             return Interval(self.mean, None, None)
@@ -115,9 +131,9 @@ class VarianceComponents:
         return Interval(self.mean, self.mean - half, self.mean + half)
 
     def errors(self, standard: tuple[Floats, Floats]) -> Floats:
-        """Return errors of the mean from the distribution that `interval` rests on, shape (draws,).
+        """Return errors of the mean from the distribution that `interval` uses, shape (draws,).
 
-        standard: draws of Student's t, of each of the two `degrees`.
+        `standard` has draws of Student's t with each of the two `degrees`.
         """
         by_seed, by_example = standard
         drawn: Floats = np.sqrt(self.seed_part) * by_seed + np.sqrt(self.example_part) * by_example
@@ -125,7 +141,7 @@ class VarianceComponents:
 
     @property
     def degrees(self) -> tuple[int, int]:
-        """Return how many degrees of freedom the two variances have, by seeds and by examples."""
+        """Return the degrees of freedom of the two variances, by seeds and by examples."""
         return self._df
 
     @property
@@ -134,15 +150,16 @@ class VarianceComponents:
 
 
 def random_effects(scores: Floats) -> VarianceComponents:
-    """Take apart scores, or differences of two methods' scores, of shape (seeds, examples).
+    """Estimate variance components of scores, or of the differences of two methods' scores.
 
-    One seed leaves the examples alone, with no seed variance. Needs two examples or more.
+    The shape is (seeds, examples), with two examples or more. With one seed, only the variance of
+    examples is estimated.
     """
     seeds, examples = scores.shape
     by_seed, by_example = scores.mean(axis=1), scores.mean(axis=0)
     mean = float(by_seed.mean())
-    # What is left is summed from residuals, not as a difference of large sums, so that it is
-    # never negative and is exactly zero for identical arrays.
+    # The residual sum of squares is computed from residuals, not as a difference of large sums, so
+    # that it is never negative and exactly zero for identical arrays.
     rest = scores - by_example - (by_seed - mean)[:, None]
     return VarianceComponents(
         mean=mean,
@@ -155,7 +172,7 @@ def random_effects(scores: Floats) -> VarianceComponents:
 
 
 def seed_effects(values: Sequence[float]) -> VarianceComponents:
-    """Take apart one value a seed: how examples differ is not known, the mean is for this test set."""
+    """Estimate variance components of one value per seed; the mean then holds for this test set."""
     array = np.asarray(values, dtype=np.float64)
     mean = float(array.mean())
     return VarianceComponents(
@@ -169,28 +186,43 @@ def seed_effects(values: Sequence[float]) -> VarianceComponents:
 
 
 def draw_scores(scores: Floats, *, rng: np.random.Generator, draws: int = 4000) -> Floats:
-    """Draw what the methods' true mean scores may be, all methods together.
+    """Draw the true mean scores of several methods together.
 
-    scores: shape (methods, seeds, examples), every method on the same seeds and examples. Returns
-    shape (draws, methods). The draws surround the observed means; methods that do well on the
-    same seeds and examples move together, so that a difference of two columns is about as certain
-    as the paired data make it. With more methods than seeds it is less so, its spread by up to a
-    tenth wider: what is projected below only grows by it. For one pair, `VarianceComponents` of its
-    differences is sharper.
+    The draws surround the observed means. Methods that do well on the same seeds and examples move
+    together, so a difference of two columns is about as certain as the paired data make it. With
+    more methods than seeds its spread is up to a tenth wider, because the projection below can only
+    add variance. For one pair, the `VarianceComponents` of its differences are sharper.
 
-    With matrices of mean squares, the means' covariance is ``MSA / SE`` by seeds, ``(MSB - MSE) / SE``
-    by examples. The first is drawn as multivariate t with S - 1 degrees of freedom, so that every
-    difference of methods has those tails; the second with E - 1, projected to a positive
-    semidefinite matrix, and so is ``(MSE - MSA) / SE``, what the seeds hide. For one method this is
-    the distribution that `VarianceComponents.interval` rests on. With one seed there is no telling how
-    seeds differ: the draws then hold for this seed, over examples alone. Raises ScoresError for another
-    shape.
+    With matrices of mean squares, the covariance of the means is ``MSA / SE`` by seeds and
+    ``(MSB - MSE) / SE`` by examples. The first is drawn as multivariate t with S - 1 degrees of
+    freedom, so that every difference of methods has those tails. The second is drawn with E - 1 and
+    projected to a positive semidefinite matrix, as is ``(MSE - MSA) / SE``, which is missing if seeds
+    agree by chance. For one method this is the distribution that `VarianceComponents.interval` uses.
+
+    Parameters
+    ----------
+    scores
+        Shape (methods, seeds, examples), every method on the same seeds and examples.
+    rng
+        Source of the draws.
+    draws
+        Number of draws.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape (draws, methods). With one seed the draws hold for this seed, over examples alone.
+
+    Raises
+    ------
+    ScoresError
+        If `scores` has another shape, or fewer than two examples.
     """
     scores = np.asarray(scores, dtype=np.float64)
     if scores.ndim != 3 or 0 in scores.shape or scores.shape[2] < 2:
         raise ScoresError(
             f"scores have shape {scores.shape}; it has to be (methods, seeds, examples), "
-            "with at least two examples"
+            "with two examples or more"
         )
     methods, seeds, examples = scores.shape
     by_seed, by_example = scores.mean(axis=2), scores.mean(axis=1)
@@ -204,7 +236,7 @@ def draw_scores(scores: Floats, *, rng: np.random.Generator, draws: int = 4000) 
     rest = flat @ flat.T / ((seeds - 1) * (examples - 1))
     between_seeds = examples * apart @ apart.T / (seeds - 1)
     noise = _positive(between_examples - rest) + _positive(rest - between_seeds)
-    # Mixing the seeds' own deviations gives exactly their covariance, whatever its rank.
+    # Mixing the deviations of the seeds gives exactly their covariance, whatever its rank.
     mixed = rng.standard_normal((draws, seeds)) @ apart.T / np.sqrt(seeds * (seeds - 1))
     drawn: Floats = mean + _tails(seeds - 1, draws, rng) * mixed
     return drawn + _drawn(noise / (seeds * examples), examples - 1, draws, rng)
@@ -226,7 +258,7 @@ def _drawn(covariance: Floats, df: int, draws: int, rng: np.random.Generator) ->
 
 
 def _tails(df: int, draws: int, rng: np.random.Generator) -> Floats:
-    """Draw what turns a normal draw into one of Student's t, shape (draws, 1)."""
+    """Draw the factors that turn normal draws into draws of Student's t, shape (draws, 1)."""
     scale: Floats = np.sqrt(df / rng.chisquare(df, size=(draws, 1)))
     return scale
 
