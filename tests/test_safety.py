@@ -52,7 +52,9 @@ def test_pickled_weights_are_not_read(tiny_backbone: Path, tmp_path: Path) -> No
     folder = tmp_path / "model"
     shutil.copytree(tiny_backbone, folder)
     (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
-    with pytest.raises(BackboneError, match="safetensors weights there"):
+    with pytest.raises(
+        BackboneError, match=r"has no \*.safetensors weights; save the model with save_pretrained"
+    ):
         resolve_backbone(str(folder))
 
 

@@ -1,18 +1,18 @@
-"""What can go wrong, as one tree.
+"""All errors, as one tree, and the words of their messages.
 
 WhichpeftError
-├── RequestError         the request was wrong and nothing was run (exit code 2)
+├── RequestError         the request was wrong; nothing was run (exit code 2)
 │   ├── StudyError       a key or value of a study, or a name in it
 │   ├── DataError        a data file, a column or a label
-│   ├── BackboneError    a pretrained model that cannot be had or does not fit
-│   └── FolderError      a run folder that holds another study, or none
-├── TrialFailed          a trial ended without a score; becomes a failed record
+│   ├── BackboneError    a pretrained model that is unavailable or does not fit
+│   └── FolderError      a run folder of another study, or of none
+├── TrialFailed          a trial that ended without a score; becomes a failed record
 ├── CannotStack          trials that cannot train as one model; they train one by one
 ├── RecordError          a record that cannot be read
 │   └── NewerRecord      a record that a later version wrote
-└── ScoresError          arrays of scores or predictions that cannot be compared; a ValueError too
+└── ScoresError          scores or predictions that cannot be compared; also a ValueError
 
-Every message names the file, key or value and the way out.
+Every message names the file, key or value, and the fix.
 """
 
 from __future__ import annotations
@@ -43,11 +43,11 @@ class DataError(RequestError):
 
 
 class BackboneError(RequestError):
-    """A pretrained model cannot be had or does not fit the task."""
+    """A pretrained model is unavailable or does not fit the task."""
 
 
 class FolderError(RequestError):
-    """A run folder holds another study, or none at all."""
+    """A run folder belongs to another study, or to none."""
 
 
 class TrialFailed(WhichpeftError):
@@ -60,7 +60,7 @@ class TrialFailed(WhichpeftError):
 
 
 class CannotStack(WhichpeftError):
-    """Trials that cannot train as one model, for a reason that the user is told."""
+    """Trials that cannot train as one model, with the reason to show to the user."""
 
 
 class RecordError(WhichpeftError):
@@ -68,7 +68,7 @@ class RecordError(WhichpeftError):
 
 
 class NewerRecord(RecordError):
-    """A record that a later version wrote; nothing is wrong with it."""
+    """A record that a later version wrote; it is not damaged."""
 
 
 class ScoresError(WhichpeftError, ValueError):
@@ -76,7 +76,7 @@ class ScoresError(WhichpeftError, ValueError):
 
 
 def without_secrets(text: str) -> str:
-    """Return a text without the user's tokens, which libraries put into their messages at times."""
+    """Return text without the user's tokens, which some libraries put into their messages."""
     for name in _SECRETS:
         value = os.environ.get(name, "")
         if len(value) > 5:
@@ -109,15 +109,20 @@ def unknown(kind: str, value: str, known: Iterable[str], *, fix: str | None = No
 
     Parameters
     ----------
-    kind : what the value names, such as ``precision``.
-    value : the value as the user wrote it.
-    known : the values that exist.
-    fix : what to do instead; ``choose`` and the known values by default.
+    kind
+        What the value names, such as ``precision``.
+    value
+        The value as written by the user.
+    known
+        The values that exist.
+    fix
+        What to do instead; ``choose`` and the known values by default.
 
     Returns
     -------
-    ``unknown precision 'x'; choose auto or float32``. A known value that is close comes first:
-    ``unknown precision 'float3'; did you mean 'float32'? Choose auto or float32``.
+    str
+        ``unknown precision 'x'; choose auto or float32``. A known value that is close comes first:
+        ``unknown precision 'float3'; did you mean 'float32'? Choose auto or float32``.
     """
     return f"unknown {kind} {value!r}{suggestion(value, known, fix=fix)}"
 
@@ -125,7 +130,7 @@ def unknown(kind: str, value: str, known: Iterable[str], *, fix: str | None = No
 def suggestion(value: str, known: Iterable[str], *, fix: str | None = None) -> str:
     """Write the end of a message about an unknown value: the nearest known one, then the fix.
 
-    An empty `fix` leaves the suggestion alone, which is nothing if no known value is close.
+    With an empty `fix`, only the suggestion is left, or nothing if no known value is close.
     """
     known = list(known)
     if fix is None:

@@ -20,7 +20,7 @@ def show_bytes(value: float) -> str:
 
 
 def size_unit(largest: float) -> tuple[str, float]:
-    """Choose the decimal unit in which sizes up to this one are easily read, and its bytes."""
+    """Return the decimal unit in which sizes up to this one are easy to read, and its bytes."""
     power = next((p for p in range(len(_SIZES) - 1, 0, -1) if largest >= 2 * 1000.0**p), 0)
     return _SIZES[power], 1000.0**power
 
@@ -57,13 +57,13 @@ def show_percent(value: float) -> str:
 
 
 def show_chance(probability: float) -> str:
-    """Show a probability in per cent; one estimated as 0 or 1 is near it, not at it: ``> 99 %``."""
+    """Show a probability in per cent. An estimate of 0 or 1 is shown as ``< 1 %`` or ``> 99 %``."""
     percent = round(100 * probability)
     return "> 99 %" if percent >= 100 else "< 1 %" if percent <= 0 else f"{percent} %"
 
 
 def plural(noun: str, count: int) -> str:
-    """Return a noun in the form that its count asks for: ``seed``, ``seeds``."""
+    """Return a noun in the singular or plural, as the count requires: ``seed``, ``seeds``."""
     return noun if count == 1 else f"{noun}s"
 
 
@@ -84,14 +84,14 @@ def join_words(words: Iterable[str], *, most: int | None = None) -> str:
 
 
 def points(fraction: float) -> float:
-    """Turn a fraction (scores and gaps are kept as fractions) into points."""
+    """Convert a fraction into points. Scores and gaps are stored as fractions."""
     return 100 * fraction
 
 
 def parse_bytes(text: str) -> int:
     """Read a size: ``24GB``, ``6 GiB``, ``500MB``; GB are decimal, GiB are binary.
 
-    Raises StudyError where the text is no size.
+    Raises StudyError if the text is not a size.
     """
     factors = {"b": 1.0}
     for power, letter in enumerate("kmgt", start=1):
@@ -100,9 +100,9 @@ def parse_bytes(text: str) -> int:
 
 
 def parse_speed(text: str) -> float:
-    """Read a speed in floating-point operations a second: ``80TFLOPS``, ``500 GFLOP/s``.
+    """Read a speed in floating-point operations per second: ``80TFLOPS``, ``500 GFLOP/s``.
 
-    Raises StudyError where the text is no speed.
+    Raises StudyError if the text is not a speed.
     """
     factors = {
         f"{letter}{unit}": 1000.0**power
@@ -115,7 +115,7 @@ def parse_speed(text: str) -> float:
 def parse_duration(text: str) -> float:
     """Read a duration in seconds: ``10m``, ``30s``, ``1.5h``, ``20ms``.
 
-    Raises StudyError where the text is no duration.
+    Raises StudyError if the text is not a duration.
     """
     names = {
         0.001: ("ms",),
@@ -130,7 +130,7 @@ def parse_duration(text: str) -> float:
 def parse_percent(text: str) -> float:
     """Read a percentage: ``1%`` is 1.0.
 
-    Raises StudyError where the text is no percentage, or none from 0 to 100.
+    Raises StudyError if the text is not a percentage from 0 to 100.
     """
     found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*%\s*", text)
     if found is None or float(found[1]) > 100:

@@ -82,7 +82,7 @@ def test_the_first_of_two_concurrent_builds_wins(cache: Path) -> None:
 def test_a_cache_that_is_not_writable_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("WHICHPEFT_CACHE", str(tmp_path / "file"))
-    with pytest.raises(FolderError, match="set WHICHPEFT_CACHE to a folder that can"):
+    with pytest.raises(FolderError, match="set WHICHPEFT_CACHE to a writable folder"):
         cached("it", write)
 
 

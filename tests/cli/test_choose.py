@@ -187,4 +187,4 @@ def test_a_folder_that_is_no_run_folder_is_named(tmp_path, capsys, monkeypatch):
     for command in ("choose", "check"):
         code, _, err = run(command, str(tmp_path / "nowhere"), capsys=capsys, monkeypatch=monkeypatch)
         assert code == 2
-        assert "no study.yaml there" in err
+        assert "has no study.yaml" in err

@@ -86,7 +86,7 @@ def test_what_killed_processes_left_half_written_is_swept_away(tmp_path: Path) -
     (tmp_path / "records" / ".x1.part").write_text("{")
     (tmp_path / "adapters" / ".a.part").mkdir(parents=True)
     (tmp_path / "adapters" / ".a.part" / "weights").write_text("w")
-    store.sweep()
+    store.remove_partial_files()
     assert {path for path in tmp_path.rglob("*") if path.is_file()} == whole
 
 

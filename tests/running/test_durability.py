@@ -196,7 +196,7 @@ def test_a_damaged_record_is_set_aside_and_its_trial_runs_again(
     assert "Traceback" not in shown.stderr
     assert cut.name in shown.stdout.replace("\n", "") + shown.stderr
     said = finish(forks, command(tiny_backbone, reviews, out))
-    assert said.count("its trial is done again") == 2
+    assert said.count("its trial runs again") == 2
     assert scores(out) == before
     assert {path.name for path in (out / "set-aside").iterdir()} == {cut.name, empty.name}
 

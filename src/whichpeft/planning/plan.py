@@ -9,7 +9,7 @@ from whichpeft.backbones import Backbone
 from whichpeft.methods import Method
 from whichpeft.planning.probing import probe
 from whichpeft.study import Study, Trial
-from whichpeft.study.spec import Purpose
+from whichpeft.study.trial import Purpose
 from whichpeft.tasks import Packable, Task
 
 

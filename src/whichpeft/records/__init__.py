@@ -1,4 +1,4 @@
-"""The facts: what happened to each trial, written once."""
+"""The facts: what happened to each trial. Records are written once and never edited."""
 
 from whichpeft.records.claims import Claim, Claims
 from whichpeft.records.record import SCHEMA, Measurement, Outcome, Record, Setting

@@ -1,4 +1,4 @@
-"""Which settings can be compared: costs need the same machine, scores the same arithmetic."""
+"""Which records can be compared: costs need the same machine, scores the same arithmetic."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _LIBRARIES = ("torch", "transformers", "peft")
 def cost_kind(setting: Setting) -> Kind:
     """Return what two settings must share before their times and memory can be compared.
 
-    The amount of memory is left out: it bounds what runs, not how fast, and virtual machines of
+    The amount of memory does not count: it limits what can run, not how fast, and virtual machines of
     one kind differ in it by a few pages.
     """
     hardware = {k: v for k, v in setting.hardware.items() if k != "memory_bytes"}
@@ -36,7 +36,7 @@ def score_kind(setting: Setting) -> Kind:
 
 
 def reference_kind(baseline: Iterable[Kind], all_kinds: Sequence[Kind]) -> Kind | None:
-    """Return the kind to compare within: the baseline's, else the one most methods have."""
+    """Return the kind to compare within: the baseline's, else the most frequent one."""
     own = set(baseline)
     if len(own) == 1:
         return own.pop()
@@ -44,12 +44,12 @@ def reference_kind(baseline: Iterable[Kind], all_kinds: Sequence[Kind]) -> Kind 
 
 
 def differences(kind: Kind, other: Kind) -> str:
-    """Name what differs between two kinds: ``hardware, precision``."""
+    """Name the parts in which two kinds differ: ``hardware, precision``."""
     return ", ".join(key for key, value in kind if dict(other).get(key) != value)
 
 
 def kinds_of(records: Iterable[Record], *, scores: bool) -> list[Kind]:
-    """Return the distinct kinds of some records, in the order met."""
+    """Return the distinct kinds of the records, in order of first appearance."""
     of = score_kind if scores else cost_kind
     return list(dict.fromkeys(of(record.setting) for record in records))
 

@@ -1,4 +1,4 @@
-"""Record: a trial, its outcome, its measurements and its setting, as JSON with a schema version."""
+"""Record: a trial with its outcome, measurements and setting, as JSON with a schema version."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from whichpeft.errors import NewerRecord, RecordError, StudyError
 from whichpeft.study.conditions import FIRST_CONDITIONS, condition_infos
-from whichpeft.study.spec import Trial
+from whichpeft.study.trial import Trial
 
 SCHEMA = 2  # 2: tuning trials, and trials that were stopped
 
@@ -20,50 +20,68 @@ Status = Literal["completed", "stopped", "failed", "refused"]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Measurement:
-    """A number with its unit, the phase it was taken in and where it comes from.
-
-    low, high: the quartiles of repeated readings, where there were several.
-    """
+    """A number with its unit, and where it comes from."""
 
     name: str
+    """What was measured, such as ``score`` or ``step_milliseconds``."""
+
     value: float
+    """The number; a median if there were several readings."""
+
     unit: str
+    """Its unit, such as ``ms``."""
+
     phase: str
+    """The phase of the trial in which it was measured, such as ``train`` or ``test``."""
+
     source: str
+    """How it was obtained: a metric's name, or the part of the package that measured it."""
+
     low: float | None = None
+    """The lower quartile of repeated readings; None if there was one reading."""
+
     high: float | None = None
+    """The upper quartile."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Outcome:
-    """How a trial ended; `phase` and `reason` say where and why it did not complete.
-
-    A tuning trial that fell behind the others of its search is `stopped`.
-    """
+    """How a trial ended."""
 
     status: Status
+    """``stopped`` is a tuning trial that fell behind the others of its search."""
+
     phase: str | None = None
+    """The phase in which a trial ended that did not complete."""
+
     reason: str | None = None
+    """Why it did not complete."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Setting:
-    """Where and with what a trial ran.
-
-    hardware: processor, cores, memory in bytes, accelerator.
-    versions: Python, torch, transformers, peft, whichpeft.
-    device, precision: what the trial computed on and in.
-    beside: how many other trials the executor let run at the same time.
-    together: how many trials trained as one model, this one included.
-    """
+    """The machine and the software that a trial ran on."""
 
     hardware: Mapping[str, Any] = field(default_factory=dict)
+    """Processor, cores, memory in bytes, accelerator."""
+
     versions: Mapping[str, str] = field(default_factory=dict)
+    """Versions of Python, torch, transformers, peft and whichpeft."""
+
     device: str = ""
+    """The device that the trial computed on."""
+
     precision: str = ""
+    """The precision that the trial computed in."""
+
     beside: int = 0
+    """Number of other trials that the executor allowed to run at the same time."""
+
     started: str = ""
+    """When the trial started."""
+
     together: int = 1
+    """Number of trials that trained as one model, this one included."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -71,23 +89,31 @@ class Record:
     """What happened to one trial. Written once, never edited."""
 
     trial: Trial
+    """What was asked."""
+
     setting: Setting
+    """The machine and the software that it ran on."""
+
     outcome: Outcome
+    """How it ended."""
+
     measurements: tuple[Measurement, ...] = ()
+    """Its score, its costs and its counts."""
 
     def value(self, name: str, phase: str | None = None) -> float | None:
-        """Return the measurement called `name` (in `phase`, where given), or None if there is none."""
+        """Return the value called `name` (in `phase`, if given), or None if there is none."""
         found = self.measurement(name, phase)
         return None if found is None else found.value
 
     def measurement(self, name: str, phase: str | None = None) -> Measurement | None:
+        """Return the measurement called `name` (in `phase`, if given), or None if there is none."""
         for measurement in self.measurements:
             if measurement.name == name and phase in (None, measurement.phase):
                 return measurement
         return None
 
     def to_json(self) -> dict[str, Any]:
-        """Return the record as JSON values, absent fields left out of the measurements."""
+        """Return the record as JSON values, without the empty fields of measurements."""
         written = asdict(self) | {"trial": self.trial.to_json()}
         written["measurements"] = [
             {key: value for key, value in m.items() if value is not None}
@@ -102,7 +128,7 @@ _ADAPTER: TypeAdapter[Record] = TypeAdapter(Record)
 def record_from_json(raw: object, source: str) -> Record:
     """Read a record from JSON values; `source` names the file in messages.
 
-    Raises RecordError where the schema is newer than this version's, or a field is wrong.
+    Raises NewerRecord if a later version wrote it, and RecordError if a field is wrong.
     """
     if not isinstance(raw, dict):
         raise RecordError(f"{source}: a record is a JSON object")
@@ -110,7 +136,7 @@ def record_from_json(raw: object, source: str) -> Record:
     schema = fields.pop("schema", None)
     fingerprint = fields.pop("fingerprint", None)
     if not isinstance(schema, int) or schema < 1:
-        raise RecordError(f"{source}: no schema version; this is no record of whichpeft")
+        raise RecordError(f"{source}: no schema version; this is not a record of whichpeft")
     if schema > SCHEMA:
         raise NewerRecord(
             f"{source}: schema {schema} is newer than this version reads ({SCHEMA}); update whichpeft"

@@ -1,4 +1,4 @@
-"""Which tuning trial is the best, by its validation score."""
+"""The best tuning trial, by its validation score."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from whichpeft.records.record import Record, finite
 
 
 def best_trial(tunes: Iterable[Record]) -> Record | None:
-    """Return the tuning trial with the best validation score; the earlier of equals.
+    """Return the tuning trial with the best validation score, the earlier one if two are equal.
 
-    Only trials that ran to their end count: what was stopped or failed has no score to compare.
-    None where there is none. Since the default is number 0, it is kept unless another is better.
+    Only trials that finished count: a trial that was stopped or failed has no score to compare. Returns
+    None if there is none. The default is number 0, so it is kept unless another trial is better.
     """
     done = [
         record
@@ -26,5 +26,5 @@ def best_trial(tunes: Iterable[Record]) -> Record | None:
 
 
 def validation_score(record: Record) -> float | None:
-    """Return the best validation score that a trial reached, as a fraction."""
+    """Return the best validation score of a trial, as a fraction."""
     return finite(record.value("validation_score", "validate"))

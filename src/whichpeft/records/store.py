@@ -1,4 +1,4 @@
-"""Store: a run folder's records, curves and predictions; added atomically, read many times."""
+"""Store: the records, curves and predictions of a run folder, written atomically and read many times."""
 
 from __future__ import annotations
 
@@ -35,13 +35,14 @@ class Store:
 
     @property
     def study_file(self) -> Path:
+        """The file that the folder's study is written to."""
         return self.folder / "study.yaml"
 
     def study(self) -> Study:
-        """Read the folder's study. Raises FolderError where the folder holds none."""
+        """Read the folder's study. Raises FolderError if the folder has none."""
         if not self.study_file.is_file():
             raise FolderError(
-                f"{self.folder}: no study.yaml there; a run folder is made by `whichpeft run --out`"
+                f"{self.folder}: has no study.yaml; `whichpeft run --out` makes a run folder"
             )
         return load_study(self.study_file)
 
@@ -56,9 +57,9 @@ class Store:
         curve: Curve = (),
         predictions: Mapping[str, np.ndarray] | None = None,
     ) -> None:
-        """Add what a trial gave; the record goes last, so that it vouches for the other two.
+        """Write the results of a trial, the record last, so that a record implies the other two files.
 
-        Its checkpoint has served then.
+        The trial's checkpoint is deleted then.
         """
         name = record.trial.fingerprint
         if curve:
@@ -73,21 +74,21 @@ class Store:
         self.checkpoint(name).unlink(missing_ok=True)
 
     def adapter_folder(self, fingerprint: str) -> Path:
-        """Return where a trial's adapter is kept, when a run is asked to keep adapters."""
+        """Return the folder of a trial's adapter, for runs that keep adapters."""
         return self.folder / "adapters" / fingerprint
 
     def checkpoint(self, fingerprint: str) -> Path:
-        """Return the file in which a trial under way keeps its state."""
+        """Return the file in which a running trial saves its state."""
         return self.folder / "checkpoints" / f"{fingerprint}.safetensors"
 
     def holds(self, fingerprint: str) -> bool:
-        """Whether there is a record of a trial."""
+        """Whether the folder has a record of a trial."""
         return (self.folder / "records" / f"{fingerprint}.json").exists()
 
     def fingerprints(self) -> set[str]:
         """Return the fingerprints of all records in the folder."""
         try:
-            names = os.listdir(self.folder / "records")  # noqa: PTH208  a tenth of the time, for 100,000
+            names = os.listdir(self.folder / "records")  # noqa: PTH208  ten times faster, for 100,000
         except (FileNotFoundError, NotADirectoryError):
             return set()
         return {n.removesuffix(".json") for n in names if n.endswith(".json") and not n.startswith(".")}
@@ -96,14 +97,14 @@ class Store:
         return sorted((self.folder / "records").glob("[!.]*.json"))
 
     def __iter__(self) -> Iterator[Record]:
-        """Read every record, in the order of fingerprints. Raises RecordError at a damaged one."""
+        """Yield every record, in order of fingerprints. Raises RecordError at a damaged one."""
         for found in self.each():
             if isinstance(found, RecordError):
                 raise found
             yield found
 
     def each(self) -> Iterator[Record | RecordError]:
-        """Go through the records as `__iter__` does; of a damaged one, give what is wrong with it."""
+        """Yield every record like `__iter__`, but a damaged one as the RecordError that describes it."""
         for path in self._files():
             try:
                 yield self._record(path)
@@ -114,7 +115,7 @@ class Store:
         """Return the record of a file, parsed only if the file is new or has changed."""
         try:
             found = path.stat()
-        except OSError:  # reading it fails too, with a message
+        except OSError:  # reading fails too, and says why
             return _read_record(path)
         version = found.st_mtime_ns, found.st_size
         kept = self._parsed.get(path.name)
@@ -124,8 +125,8 @@ class Store:
         self._parsed[path.name] = version, record
         return record
 
-    def sweep(self) -> None:
-        """Delete what processes that were killed left half written; only where none other works here."""
+    def remove_partial_files(self) -> None:
+        """Delete files that killed processes left half written. No other process may be working here."""
         for path in (*self.folder.glob(".*.part"), *self.folder.glob("*/.*.part")):
             if path.is_dir():
                 shutil.rmtree(path, ignore_errors=True)
@@ -133,12 +134,12 @@ class Store:
                 path.unlink(missing_ok=True)
 
     def set_aside(self) -> list[str]:
-        """Move damaged records to ``set-aside/``, so that their trials are done again; say which.
+        """Move damaged records to ``set-aside/``, so that their trials run again; describe each one.
 
-        So is a record whose curve or predictions are damaged; its trial writes them anew. Raises
-        NewerRecord where a later version of whichpeft wrote one: that is not damaged.
+        A record whose curve or predictions are damaged is moved too; its trial writes them again. Raises
+        NewerRecord if a later version of whichpeft wrote a record, which is not damaged.
         """
-        said = []
+        messages = []
         aside = self.folder / "set-aside"
         for path in self._files():
             try:
@@ -148,25 +149,25 @@ class Store:
             except NewerRecord:
                 raise
             except RecordError as error:
-                if not path.exists():  # somebody deleted it meanwhile: its trial is done again as well
+                if not path.exists():  # deleted in the meantime; its trial runs again too
                     continue
                 aside.mkdir(exist_ok=True)
                 with contextlib.suppress(FileNotFoundError):
                     path.replace(aside / path.name)
                 what = str(error).partition("; ")[0]
-                said.append(f"{what}; it lies in {aside} now, and its trial is done again")
-        return said
+                messages.append(f"{what}; it was moved to {aside}, and its trial runs again")
+        return messages
 
     def curve(self, fingerprint: str) -> pd.DataFrame | None:
-        """Return a trial's curve (columns step, name, value), or None where there is none.
+        """Return a trial's curve (columns step, name, value), or None if it has none.
 
-        Raises RecordError where the file is damaged.
+        Raises RecordError if the file is damaged.
         """
         rows = self.curve_rows(fingerprint)
         return None if rows is None else pd.DataFrame(rows, columns=list(_CURVE))
 
     def curve_rows(self, fingerprint: str) -> list[tuple[int, str, float]] | None:
-        """Return a trial's curve as rows, which for a thousand trials takes a quarter of the time."""
+        """Return a trial's curve as rows, which takes a quarter of the time of `curve`."""
         import pyarrow as pa
         from pyarrow.parquet import ParquetFile
 
@@ -183,7 +184,7 @@ class Store:
     def predictions(self, fingerprint: str) -> dict[str, np.ndarray] | None:
         """Return a trial's arrays (outputs and labels of the test split), or None.
 
-        Raises RecordError where the file is damaged.
+        Raises RecordError if the file is damaged.
         """
         path = self.folder / "predictions" / f"{fingerprint}.npz"
         if not path.is_file():
@@ -199,7 +200,7 @@ def _read_record(path: Path) -> Record:
     try:
         raw = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse_constant)
     except FileNotFoundError:
-        raise RecordError(f"{path}: gone while it was to be read; run the study again") from None
+        raise RecordError(f"{path}: was deleted while it was read; run the study again") from None
     except (OSError, ValueError, RecursionError) as error:
         raise RecordError(
             f"{path}: not a readable record ({error}); delete it and run the study again"
@@ -211,11 +212,11 @@ def _read_record(path: Path) -> Record:
 
 
 def _refuse_constant(name: str) -> float:
-    raise ValueError(f"{name} is no number of JSON")
+    raise ValueError(f"{name} is not a JSON number")
 
 
 def _damaged(path: Path, what: str, error: object) -> RecordError:
     return RecordError(
-        f"{path}: no readable {what} ({error}); delete it with its record {path.stem}.json "
+        f"{path}: {what} cannot be read ({error}); delete it with its record {path.stem}.json "
         "and run the study again"
     )

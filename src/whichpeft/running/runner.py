@@ -71,7 +71,7 @@ def _prepare_folder(request: Request, setup: RunSetup, claims: Claims, observer:
     """Clean the run folder up, check that its records fit, and write its study."""
     with claims.alone():
         if claims.only_one():
-            request.store.sweep()
+            request.store.remove_partial_files()
         for line in request.store.set_aside():
             observer.notify(line)
         check_same_data(request.store, setup.plan.cells)

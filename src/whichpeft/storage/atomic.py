@@ -1,4 +1,4 @@
-"""Files and folders that are written whole or not at all."""
+"""Files and folders that are written completely or not at all."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 _UMASK = os.umask(0)
-os.umask(_UMASK)  # it can only be read by setting it
+os.umask(_UMASK)  # the only way to read it is to set it
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all, also where the power fails."""
+    """Write a file completely or not at all, even if the power fails."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".part")
     try:
@@ -27,12 +27,12 @@ def write_whole(path: Path, content: bytes) -> None:
     except BaseException as error:
         Path(temporary).unlink(missing_ok=True)
         if isinstance(error, OSError) and error.filename is None:
-            error.filename = str(path)  # writing to an open file says not which
+            error.filename = str(path)  # an error in writing to an open file does not name it
         raise
 
 
 def write_folder(folder: Path, fill: Callable[[Path], None]) -> None:
-    """Have `fill` write a folder, which then takes its place whole, also of one that is there."""
+    """Have `fill` write a folder next to its place, then move it there; it replaces an existing one."""
     partial = folder.with_name(f".{folder.name}.part")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
@@ -49,10 +49,10 @@ def write_files(files: Iterable[tuple[str, bytes]], folder: Path) -> None:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Bring a folder's entries to the disk, so that a file that was moved there stays."""
+    """Flush a folder's entries to disk, so that a file that was moved into it stays there."""
     try:
         handle = os.open(folder, os.O_RDONLY)
-    except OSError:  # Windows opens no folders
+    except OSError:  # Windows cannot open folders
         return
     try:
         os.fsync(handle)

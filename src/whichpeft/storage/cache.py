@@ -1,4 +1,4 @@
-"""Folders that whichpeft makes once and finds again: whole or not at all, also among processes."""
+"""Folders that whichpeft makes once and reuses: complete or absent, even with several processes."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ def cache_folder() -> Path:
 
 
 def find_cached(name: str) -> Path | None:
-    """Return the folder of this name in the cache, or None where it is not there whole."""
+    """Return the folder of this name in the cache, or None unless it is there and complete."""
     place = cache_folder() / name
     return place if _is_whole(place) else None
 
 
 def cached(name: str, make: Callable[[Path], None]) -> Path:
-    """Return the folder of this name in the cache, made by `make` where it is not there whole.
+    """Return the folder of this name in the cache; `make` fills it unless it is there and complete.
 
-    It is made beside its place and then moved there, so that nobody meets half of it; of two
-    processes that make it at once, the first stands. Raises FolderError where the cache cannot
-    be written to.
+    It is made next to its place and then moved there, so no process sees half of it. If two processes
+    make it at the same time, the first one to finish wins. Raises FolderError if the cache cannot be
+    written.
     """
     place = cache_folder() / name
     if _is_whole(place):
@@ -55,13 +55,13 @@ def cached(name: str, make: Callable[[Path], None]) -> Path:
     except OSError as error:
         raise FolderError(
             f"{error.filename or place}: cannot be written ({error.strerror or error}); set "
-            "WHICHPEFT_CACHE to a folder that can"
+            "WHICHPEFT_CACHE to a writable folder"
         ) from None
     return place
 
 
 def _move(made: Path, place: Path, aside: Path) -> None:
-    """Put a folder in its place, unless another process has put a whole one there meanwhile."""
+    """Move a folder to its place, unless another process has put a complete one there meanwhile."""
     if _is_whole(place):
         return
     if place.exists():

@@ -1,6 +1,6 @@
 """The question: a study, its budget and its trials. Knows methods, tasks and backbones by name only.
 
-Reading and writing YAML takes pydantic, which is imported where it is first needed.
+Reading and writing YAML needs pydantic, which is imported on first use.
 """
 
 from __future__ import annotations
@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from whichpeft.study.conditions import Conditions
 from whichpeft.study.names import MethodName, PartName, parse_method
-from whichpeft.study.spec import Budget, Study, TaskSource, Trial
+from whichpeft.study.spec import Budget, Study, TaskSource
+from whichpeft.study.trial import Trial
 
 if TYPE_CHECKING:
     from whichpeft.study.load import dump_study, load_study

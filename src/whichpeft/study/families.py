@@ -1,7 +1,7 @@
-"""Families of methods: what is adapted, and how, so that kin can be shown as kin.
+"""Families of methods: what they adapt, and how, so that figures can show related methods as related.
 
-Plain names, because records are read where no method is installed. A method that no family names
-is a family of its own.
+These are plain names, because records are also read on machines without the methods. A method that is in
+no list is a family of its own.
 """
 
 from __future__ import annotations
@@ -36,15 +36,15 @@ FAMILIES: dict[str, tuple[str, ...]] = {
 _OF = {name: family for family, names in FAMILIES.items() for name in names}
 
 
-@lru_cache(maxsize=4096)  # figures ask for the same methods again and again
+@lru_cache(maxsize=4096)  # figures look up the same methods repeatedly
 def family_of(method: str) -> str:
-    """Return the family of a method as typed: that of its first part, else the part's own name.
+    """Return the family of a method: that of its first part, else the part's own name.
 
-    A text that is no method's name is a family of its own too.
+    Text that is not the name of a method is a family of its own too.
     """
     try:
         name = parse_method(method).parts[0].name.lower()
     except StudyError:
         return method
-    name = name.partition("@")[0]  # what a config file settles follows its method's name
+    name = name.partition("@")[0]  # the values of a config file follow its method's name
     return _OF.get(name, name)

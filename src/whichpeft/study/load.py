@@ -1,4 +1,7 @@
-"""Studies in YAML: strict reading, and writing back what was read."""
+"""Studies in YAML: strict reading, and writing that reads back to the same study.
+
+The readers are made from the dataclasses themselves, so a new field needs no edit here.
+"""
 
 from __future__ import annotations
 
@@ -25,10 +28,16 @@ def _as_text(value: Any) -> Any:
 def _reader(
     spec: type, types: Mapping[Any, Any], parts: Mapping[str, type] | None = None
 ) -> type[BaseModel]:
-    """Make a strict reader of the fields of a dataclass.
+    """Make a strict reader for the fields of a dataclass.
 
-    types: how types are written in a file, if not as themselves. parts: fields whose own fields are
-    written in their place.
+    Parameters
+    ----------
+    spec
+        The dataclass.
+    types
+        The types that have another type in a file, and that type.
+    parts
+        Fields that are dataclasses whose own fields are written in their place.
     """
     hints = get_type_hints(spec, include_extras=True)
     found: dict[str, Any] = {}
@@ -69,10 +78,12 @@ _StudyFile = _reader(
 
 
 def load_study(path: Path) -> Study:
-    """Read a study file.
+    """Read a study file. Relative paths in it start at the file's own folder.
 
-    Paths of tasks and backbones in it are taken from the file's own folder. Raises StudyError,
-    naming the file, the key and the way out.
+    Raises
+    ------
+    StudyError
+        If the file cannot be read; the message names the file, the key and the fix.
     """
     try:
         raw = yaml.safe_load(path.read_text(encoding="utf-8"))
@@ -89,8 +100,8 @@ def load_study(path: Path) -> Study:
     except ValidationError as error:
         raise StudyError(_explain(path, error)) from None
     read["name"] = read.get("name") or path.stem
-    read["backbones"] = [_beside(path, name) for name in read["backbones"]]
-    read["methods"] = [with_paths(text, partial(_beside, path)) for text in read["methods"]]
+    read["backbones"] = [_resolve_path(path, name) for name in read["backbones"]]
+    read["methods"] = [with_paths(text, partial(_resolve_path, path)) for text in read["methods"]]
     try:
         read["tasks"] = [_source(path, task) for task in read.get("tasks", ())]
         if "budget" in read:
@@ -132,15 +143,15 @@ def _source(path: Path, task: str | dict[str, Any]) -> TaskSource:
     for key in ("text_columns", "sets"):
         if key in given:
             given[key] = tuple(given[key])
-    if given.get("folder") is not None:  # never a name, so that it is looked for beside the study alone
+    if given.get("folder") is not None:  # never a known name, so always a path
         given["folder"] = str(Path(path.parent, Path(given["folder"]).expanduser()).resolve())
     for key in ("name", "train", "validation", "test", "held_out"):
         if given.get(key) is not None:
-            given[key] = _beside(path, given[key])
+            given[key] = _resolve_path(path, given[key])
     return TaskSource(**given)
 
 
-def _beside(path: Path, name: str) -> str:
+def _resolve_path(path: Path, name: str) -> str:
     """Resolve a relative path against the study file's folder; leave every other name alone."""
     if name.startswith(("./", "../", "~")) or Path(name).suffix or (path.parent / name).exists():
         found = Path(path.parent, Path(name).expanduser())
@@ -150,16 +161,16 @@ def _beside(path: Path, name: str) -> str:
 
 
 def _explain(path: Path, error: ValidationError) -> str:
-    """Turn the first of pydantic's complaints into one line: file, key, way out."""
-    # A task may be a name or a mapping: of a mapping, the complaint that it is no name is idle.
+    """Turn the most useful of pydantic's errors into one line with the file, the key and the fix."""
+    # A task may be a name or a mapping. For a mapping, the error that it is not a name is useless.
     found = error.errors(include_url=False)
-    idle = [e for e in found if e["loc"][-1] == "str" and isinstance(e["input"], dict)]
-    # A key that is missing has most likely been mistyped: what was typed says more.
-    telling = sorted((e for e in found if e not in idle), key=lambda e: e["type"] == "missing")
-    first = next(iter(telling), found[0])
-    where = [str(part) for part in first["loc"] if part != _TaskFile.__name__]  # which pydantic puts in
+    useless = [e for e in found if e["loc"][-1] == "str" and isinstance(e["input"], dict)]
+    # A missing key has most likely been misspelt; the unknown key explains more.
+    useful = sorted((e for e in found if e not in useless), key=lambda e: e["type"] == "missing")
+    first = next(iter(useful), found[0])
+    key_path = [str(part) for part in first["loc"] if part != _TaskFile.__name__]  # pydantic's own part
     if first["type"] == "extra_forbidden":
-        *section, key = where
+        *section, key = key_path
         models: dict[str, type[BaseModel]] = {"budget": _BudgetFile, "tasks": _TaskFile}
         model = models.get(section[0] if section else "", _StudyFile)
         inside = f" [{'.'.join(section)}]" if section else ""
@@ -167,10 +178,10 @@ def _explain(path: Path, error: ValidationError) -> str:
         fix = f"the keys are {', '.join(known)}"
         return f"{path}{inside}: {unknown('key', key, known, fix=fix)}"
     if first["type"] == "missing":
-        return f"{path}: the key {'.'.join(where)!r} is missing; it is needed"
+        return f"{path}: the key {'.'.join(key_path)!r} is missing; add it"
     given = repr(first["input"])
     given = given if len(given) <= 80 else f"{given[:80]}..."
-    return f"{path} [{'.'.join(where)}]: {first['msg']}, but it is {given}"
+    return f"{path} [{'.'.join(key_path)}]: {first['msg']}, but it is {given}"
 
 
 def _one_line(error: Exception) -> str:

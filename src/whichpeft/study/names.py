@@ -1,7 +1,7 @@
-"""The grammar of method names: ``part[+part]``, a part being ``name[:key=value,...]``.
+"""The grammar of method names: ``part[+part]``, with parts of the form ``name[:key=value,...]``.
 
-Values are YAML scalars or ``[a,b]`` lists; ``+`` and ``,`` split outside brackets and quotes only;
-a part that ends in ``.json`` is a path to a PEFT ``adapter_config.json``.
+Values are YAML scalars or ``[a,b]`` lists. ``+`` and ``,`` split only outside brackets and quotes.
+A part that ends in ``.json`` is a path to a PEFT ``adapter_config.json``.
 """
 
 from __future__ import annotations
@@ -16,37 +16,38 @@ from whichpeft.errors import StudyError
 
 @dataclass(frozen=True, slots=True)
 class PartName:
-    """One part of a method's name, with its options in the order typed."""
+    """One part of a method's name."""
 
     name: str
+    """Name of the method, or the path of a PEFT config file."""
+
     options: tuple[tuple[str, Any], ...] = ()
+    """Keys and values, in the order written by the user."""
 
     @property
     def is_file(self) -> bool:
+        """Whether the part is the path of a PEFT config file."""
         return self.name.endswith(".json")
 
 
 @dataclass(frozen=True, slots=True)
 class MethodName:
-    """A method as typed, taken apart."""
+    """A method's name, parsed."""
 
     text: str
     parts: tuple[PartName, ...]
 
 
 def parse_method(text: str) -> MethodName:
-    """Take a method's name apart.
-
-    Raises StudyError where the text does not follow the grammar.
-    """
+    """Parse a method's name. Raises StudyError if the text does not follow the grammar."""
     pieces = [piece.strip() for piece in _split(text, "+", text)]
     return MethodName(text=text, parts=tuple(_part(piece, text) for piece in pieces))
 
 
 def with_paths(text: str, settle: Callable[[str], str]) -> str:
-    """Write a method's name anew with the paths of config files in it changed by `settle`.
+    """Return a method's name with `settle` applied to the paths of config files in it.
 
-    A text that does not follow the grammar comes back as it is, for `parse_method` to complain of.
+    Text that does not follow the grammar is returned unchanged; `parse_method` rejects it.
     """
     try:
         parts = parse_method(text).parts
@@ -62,14 +63,14 @@ def with_paths(text: str, settle: Callable[[str], str]) -> str:
 
 
 def format_part(name: str, options: tuple[tuple[str, Any], ...]) -> str:
-    """Write one part the way `parse_method` reads it, options sorted by key."""
+    """Write one part as `parse_method` reads it, with options sorted by key."""
     if not options:
         return name
     return f"{name}:" + ",".join(f"{key}={format_value(value)}" for key, value in sorted(options))
 
 
 def format_value(value: Any) -> str:
-    """Write a value the way `parse_method` reads it."""
+    """Write a value as `parse_method` reads it."""
     if isinstance(value, (list, tuple)):
         return "[" + ",".join(format_value(item) for item in value) + "]"
     if isinstance(value, bool):
@@ -77,13 +78,13 @@ def format_value(value: Any) -> str:
     if value is None:
         return "null"
     if isinstance(value, str) and not _reads_back(value):
-        # YAML's single quotes hold everything but a line's end.
+        # YAML's single quotes can hold any character except the end of a line.
         return "'" + value.replace("'", "''") + "'" if value.isprintable() else json.dumps(value)
     return str(value)
 
 
 def _reads_back(text: str) -> bool:
-    """Whether a text without quotes is one value, and itself."""
+    """Whether text without quotes is read as one value that equals it."""
     try:
         whole = all(list(_split(text, mark, text)) == [text] for mark in ",+")
         return (
@@ -123,7 +124,7 @@ def _value(text: str, method: str) -> Any:
     if isinstance(value, str) and text[0] in "\"'":
         return value
     if isinstance(value, str):
-        # YAML 1.1 reads 1e-3 as text; people who type a learning rate mean a number.
+        # YAML 1.1 reads 1e-3 as text, but a learning rate is a number.
         try:
             return float(value)
         except ValueError:
@@ -136,7 +137,7 @@ def _value(text: str, method: str) -> Any:
 
 
 def _split(text: str, separator: str, method: str) -> Iterator[str]:
-    """Split outside brackets and quotes. ``1e+3`` holds no separator: a plus in an exponent stays."""
+    """Split outside brackets and quotes. The plus in ``1e+3`` is not a separator."""
     depth = start = 0
     quote = ""
     for i, char in enumerate(text):

@@ -1,34 +1,44 @@
-"""The frozen specs that say what is asked: Budget, TaskSource, Study, Trial."""
+"""What a study asks, as frozen specs: Budget, TaskSource, Study."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields, replace
-from typing import Annotated, Any, Literal, Unpack
+from dataclasses import dataclass, field, fields, replace
+from typing import Annotated, Any, Unpack
 
 from whichpeft.errors import StudyError, unknown
-from whichpeft.study.conditions import FIRST_CONDITIONS, ConditionOptions, Conditions
+from whichpeft.study.conditions import ConditionOptions, Conditions
 
 Column = Annotated[str, "a name, or a number that stands for one"]
-Purpose = Literal["profile", "tune", "final"]
 PROBLEMS = ("classification", "regression", "generation")
-_FIRST_LIMITS = ("epochs", "max_train", "batch_size", "early_stopping", "tuning_trials")
 TRACKERS = ("tensorboard", "mlflow", "trackio")
+_FIRST_LIMITS = ("epochs", "max_train", "batch_size", "early_stopping", "tuning_trials")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Budget:
-    """What every method gets alike.
+    """What every method may spend.
 
-    epochs: passes over the training examples.
-    max_train: at most so many training examples, one fixed subset for all methods and seeds.
-    batch_size: examples per optimiser step.
-    early_stopping: end a trial after so many epochs without a better validation score.
-    tuning_trials: trials of hyperparameter search per method (0 uses each method's defaults).
-    micro_batch: examples that go through the model at once, where a batch is too large for the memory;
-    their gradients add up to one optimiser step on the whole batch.
+    Parameters
+    ----------
+    epochs
+        Passes over the training examples.
+    max_train
+        Largest number of training examples. All methods and seeds use the same subset.
+    batch_size
+        Examples per optimiser step.
+    early_stopping
+        End a trial after this many epochs without a better validation score.
+    tuning_trials
+        Trials per hyperparameter search; with 0, each method uses its defaults.
+    micro_batch
+        Examples per forward and backward pass, if a batch is too large for the memory. Their gradients
+        add up to one optimiser step on the whole batch.
+
+    Raises
+    ------
+    StudyError
+        If a value is out of range.
     """
 
     epochs: int = 3
@@ -65,31 +75,48 @@ class Budget:
 
     @property
     def micro_batch_size(self) -> int:
-        """Examples that go through the model at once."""
+        """Examples per forward and backward pass."""
         return self.micro_batch or self.batch_size
 
     def steps(self, train_examples: int) -> int:
-        """Optimiser steps of one trial on a training split of so many examples."""
+        """Return the optimiser steps of one trial on a training split of this size."""
         examples = min(train_examples, self.max_train or train_examples)
         return self.epochs * -(-examples // self.batch_size)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TaskSource:
-    """Where a task comes from: a known name, a hub data set, or local files, with its columns.
+    """Where a task comes from: a known name, a hub data set or local files, and its columns.
 
-    name: a task's name (``glue/sst2``), a hub id (``owner/name``), or a path to a file or folder.
-    text_columns, label_column: names or 0-based indices; found by inspection where not given.
-    problem: ``classification``, ``regression`` or ``generation``; found by inspection where not given.
-    metric: what the score is, by name (``matthews``); the problem's customary one where not given.
-    train, validation, test: files that override those found in a folder.
-    prompt: of generation, what is asked, with columns in braces: ``Review: {text} Sentiment:``.
-    verbaliser: of generation, the words that stand for labels: ``{"0": "bad", "1": "good"}``.
-    held_out: of generation, a file of text of the kind that the backbone was pretrained on, blank lines
-    between texts, to measure what it forgets.
-    folder: of ``commonsense`` and ``arithmetic``, a folder in the LLM-Adapters layout, not the hub; of
-    ``lm-eval:NAME``, the folder of the task's YAML file, where it is your own.
-    sets: those of the mixture's sets that are used; all where none is given.
+    Parameters
+    ----------
+    name
+        A task's name (``glue/sst2``), a hub id (``owner/name``), or a path to a file or folder.
+    text_columns, label_column
+        Names or 0-based indices; found by inspection by default.
+    problem
+        ``classification``, ``regression`` or ``generation``; found by inspection by default.
+    metric
+        Name of the score's metric (``matthews``); by default the customary one of the problem.
+    train, validation, test
+        Files that override those found in a folder.
+    prompt
+        For generation: the prompt, with columns in braces (``Review: {text} Sentiment:``).
+    verbaliser
+        For generation: the words that stand for labels (``{"0": "bad", "1": "good"}``).
+    held_out
+        For generation: a file of text like that the backbone was pretrained on, with blank lines between
+        texts. It measures how much the model forgets.
+    folder
+        For ``commonsense`` and ``arithmetic``: a folder in the LLM-Adapters layout, instead of the hub.
+        For ``lm-eval:NAME``: the folder of the task's YAML file, if the task is your own.
+    sets
+        The sets of the mixture to use; all by default.
+
+    Raises
+    ------
+    StudyError
+        If a value is wrong, or two values contradict each other.
     """
 
     name: str
@@ -113,8 +140,8 @@ class TaskSource:
         if (self.prompt or self.verbaliser) and self.problem not in (None, "generation"):
             key = "prompt" if self.prompt else "verbaliser"
             raise StudyError(
-                f"task {self.name!r}: {key} is what a language model is asked with, and the problem is "
-                f"{self.problem}; leave out one of the two"
+                f"task {self.name!r}: {key} is for generation, but the problem is {self.problem}; "
+                "leave out one of the two"
             )
         if len(self.text_columns) > 2:
             raise StudyError(
@@ -130,17 +157,26 @@ class Study:
 
     Parameters
     ----------
-    name : the study's name, which becomes that of its run folder; from task and backbone by default.
-    backbones : pretrained models: known names, hub ids or folders.
-    tasks : data sets, as names, hub ids, paths or `TaskSource`. Only a plan can do without.
-    methods : methods to compare, such as ``lora:r=8``.
-    seeds : the seeds of the final trials, or their number.
-    budget : what every method may spend.
-    conditions : how every trial computes. Each field of `Conditions` is accepted as a keyword too, such
-        as ``precision="float32"``.
-    baseline : the method that gaps, speed-ups and savings are measured against.
-    track : trackers that receive each trial: ``tensorboard``, ``mlflow``, ``trackio``.
-    backbone, task : short for a list of one.
+    name
+        The study's name, also that of its run folder; by default made from its task and backbone.
+    backbones
+        Pretrained models: known names, hub ids or folders.
+    tasks
+        Data sets: names, hub ids, paths or `TaskSource`. Only a plan works without any.
+    methods
+        Methods to compare, such as ``lora:r=8``.
+    seeds
+        Seeds of the final trials, or the number of them.
+    budget
+        What every method may spend.
+    conditions
+        How every trial computes. Each field of `Conditions` is a keyword too: ``precision="float32"``.
+    baseline
+        The method that gaps, speed-ups and savings are measured against.
+    track
+        Trackers that receive each trial: ``tensorboard``, ``mlflow``, ``trackio``.
+    backbone, task
+        Short for a list of one.
 
     Raises
     ------
@@ -208,8 +244,8 @@ class Study:
     def _check_kinds(self) -> None:
         for key, what in (
             ("backbones", "a name or a folder, as text"),
-            ("methods", "text, such as 'lora:r=8'; one of your own is named after you register it as a "
-             "plug-in (entry point whichpeft.methods)"),
+            ("methods", "text, such as 'lora:r=8'. Register a method of your own as a plug-in (entry "
+             "point whichpeft.methods) and give its name"),
         ):  # fmt: skip
             for value in getattr(self, key):
                 if not isinstance(value, str):
@@ -231,68 +267,14 @@ class Study:
             if twice:
                 raise StudyError(f"study {self.name!r}: {key} names {twice[0]} twice; keep one")
         if any(seed < 0 for seed in self.seeds):
-            raise StudyError(f"study {self.name!r}: seeds are whole numbers from 0 on")
+            raise StudyError(f"study {self.name!r}: seeds are whole numbers, 0 or more")
         for name in self.track:
             if name not in TRACKERS:
                 raise StudyError(f"study {self.name!r}: track: {unknown('tracker', name, TRACKERS)}")
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Trial:
-    """One run of one cell of a study."""
-
-    purpose: Purpose
-    backbone: str
-    """Short name of the backbone, to show; `backbone_revision` identifies its weights."""
-    backbone_revision: str
-    task: str
-    """Short name of the task, to show; `data` identifies its content."""
-    data: str
-    method: str
-    """The method as written by the user."""
-    method_id: str
-    """Canonical form of the method's name."""
-    hyperparameters: Mapping[str, Any]
-    """All hyperparameters of the method, defaults included."""
-    seed: int
-    budget: Budget
-    conditions: Conditions = field(default_factory=Conditions)
-    number: int | None = None
-    """Place of a tuning trial in its method's search; 0 is the default."""
-
-    @property
-    def fingerprint(self) -> str:
-        """Hash of everything that decides the result; the record's file name.
-
-        The spelling of the method and the place in a search decide nothing. Fields that were added
-        after the first records count only if they are not at their default, so that the fingerprints of
-        older records stay the same.
-        """
-        asked = asdict(self)
-        for key in ("method", "number", "conditions"):
-            del asked[key]
-        asked |= self.conditions.written("fingerprint")
-        asked["budget"] = self.budget.fingerprinted
-        text = json.dumps(asked, sort_keys=True, separators=(",", ":"), default=str)
-        return hashlib.sha256(text.encode()).hexdigest()[:24]
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the trial as JSON values, with its conditions as keys of its own."""
-        written = asdict(self)
-        del written["conditions"]
-        number = {"number": written.pop("number")}
-        conditions = self.conditions.written("record")
-        first = {key: conditions[key] for key in FIRST_CONDITIONS}
-        return written | first | number | conditions
-
-    @property
-    def cell(self) -> tuple[str, str, str]:
-        """Backbone, task and canonical method: what the seeds of a comparison share."""
-        return self.backbone, self.task, self.method_id
-
-
 def _default_name(task: str, backbone: str) -> str:
-    """Name a study; the name becomes that of a folder."""
+    """Return a study's default name, which is the name of a folder too."""
     return f"{short_name(task)}-{short_name(backbone)}".replace(":", "-")
 
 
