@@ -93,5 +93,5 @@ def test_a_profile_takes_its_memory_where_most_is_computed(packed) -> None:  # t
     most = max(math.prod(shape) for batch in batches for shape in shapes(batch))
     assert max(map(math.prod, shapes(training.largest))) == most
     # and what warms up has the shapes to come
-    warm = [tuple(part["input_ids"].shape) for part, _ in training.blank(training.largest)]
+    warm = [tuple(part["input_ids"].shape) for part, _ in training.dummy(training.largest)]
     assert warm == shapes(training.largest)

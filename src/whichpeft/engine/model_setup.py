@@ -206,8 +206,8 @@ def _check_apart(prepared: PreparedTrial, plain: Examples, trial: Trial) -> None
     tolerance = _AGREES[prepared.compute.precision]
     if not math.isclose(shared, apart, rel_tol=tolerance, abs_tol=tolerance):
         raise TrialFailed(
-            f"packed examples are not kept apart: their loss is {shared:.6f}, and {apart:.6f} in separate "
-            "rows; leave out packing",
+            f"packed examples are not kept apart: their loss is {shared:.6f}, and {apart:.6f} in "
+            "separate rows; leave out packing",
             phase="set-up",
         )
 

@@ -18,7 +18,7 @@ from typing import Any
 START = "forkserver" if sys.platform.startswith("linux") else "spawn"
 PRELOAD = "whichpeft.engine.preload"
 _PR_SET_PDEATHSIG = 1  # of Linux's prctl
-_LOG = logging.getLogger(__name__)
+_logger = logging.getLogger(__name__)
 
 
 def start_context() -> Any:
@@ -57,7 +57,7 @@ def _modelling_modules(families: Sequence[str]) -> list[str]:
         if (models / name / f"modeling_{name}.py").is_file():
             found.append(f"transformers.models.{name}.modeling_{name}")
         else:
-            _LOG.debug("transformers has no modelling code for %r; each trial imports its own", family)
+            _logger.debug("transformers has no modelling code for %r; each trial imports its own", family)
     return found
 
 

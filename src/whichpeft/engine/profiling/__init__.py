@@ -1,1 +1,1 @@
-"""Measures what one method costs: time, memory, inference, energy."""
+"""Measures what a method costs: time, memory, inference, energy."""

@@ -1,7 +1,7 @@
-"""Energy, where the machine counts it: RAPL for a processor, NVML for an NVIDIA GPU.
+"""Energy, if the machine counts it: RAPL for a processor, NVML for an NVIDIA GPU.
 
-Both count the whole package or board, whatever else runs there, so energy is read alone on the
-machine or not at all. Where there is no counter, or it may not be read, there is no reading.
+Both count the whole package or board, including other processes, so energy is only measured with nothing
+else running. If there is no counter, or it may not be read, there is no reading.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ import torch
 _logger = logging.getLogger(__name__)
 
 RAPL = Path("/sys/class/powercap")
-# What adds up to the machine's use: its packages and its memory. Cores are a part of a package, and
-# the platform (psys) holds them all.
+# Packages and memory add up to the machine's energy. Cores are part of a package, and the platform
+# (psys) includes all of them.
 _DOMAINS = ("package", "dram")
 
 
 class RaplCounter:
     """The energy counters of a machine's processors, in a folder such as Linux's ``powercap``.
 
-    Each counts microjoules up to a range of its own and starts again at 0, on a busy processor after
-    about an hour, so it is to be read more often than that. Raises OSError where none can be read.
+    Each counts microjoules up to its own range, then starts again at 0; on a busy processor that happens
+    about once an hour, so it has to be read more often. Raises OSError if no counter can be read.
     """
 
     source = "RAPL"
@@ -37,12 +37,12 @@ class RaplCounter:
             and (zone / "name").read_text(encoding="ascii").startswith(_DOMAINS)
         ]
         if not self._zones:
-            raise FileNotFoundError(f"{folder}: no energy counter of a processor there")
+            raise FileNotFoundError(f"{folder}: contains no energy counter of a processor")
         self._last = [_number(path) for path, _ in self._zones]
         self._joules = 0.0
 
     def joules(self) -> float:
-        """Return the joules used since this counter was made."""
+        """Return the joules used since this counter was created."""
         for i, (path, span) in enumerate(self._zones):
             now = _number(path)
             used = now - self._last[i]
@@ -52,9 +52,9 @@ class RaplCounter:
 
 
 class NvmlCounter:
-    """The energy counter of one NVIDIA GPU, by NVML, which renews it some ten times a second.
+    """The energy counter of one NVIDIA GPU, by NVML, which updates it about ten times per second.
 
-    Raises ImportError without pynvml, and pynvml's NVMLError where the GPU has no counter.
+    Raises ImportError without pynvml, and pynvml's NVMLError if the GPU has no counter.
     """
 
     source = "NVML"
@@ -70,12 +70,12 @@ class NvmlCounter:
         self._first = self._read()
 
     def joules(self) -> float:
-        """Return the joules used since this counter was made."""
+        """Return the joules used since this counter was created."""
         return float(self._read() - self._first) / 1000
 
 
 def find_counter(device: torch.device) -> RaplCounter | NvmlCounter | None:
-    """Return the counter of a device's energy, or None where there is none to be read."""
+    """Return the energy counter of a device, or None if none can be read."""
     try:
         if device.type == "cuda":
             return NvmlCounter(device)

@@ -1,4 +1,4 @@
-"""What using a method costs once it is trained: latency, folded in or not, loading, switching."""
+"""What a trained method costs in use: latency, also when merged, loading, switching."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ _SWITCHES = ("other", "default") * 3
 
 
 def ready_for_use(prepared: PreparedTrial) -> None:
-    """End training: nothing has a gradient, and linear weights are as they are multiplied.
+    """End training: no weight has a gradient, and linear weights are stored as they are multiplied.
 
-    Autocast would cast those that trained anew for every example, which nobody deploys.
+    Otherwise autocast would cast the trained weights again for every example, which nobody deploys.
     """
     prepared.model.requires_grad_(False)
     prepared.model.eval()
@@ -46,8 +46,13 @@ def measure_latency(
 ) -> list[Measurement]:
     """Time the outputs of one example, from encoded inputs on the host to outputs on the host.
 
-    Examples of the validation split stand for all lengths; each is read once unseen, since a first
-    meeting of a shape takes longer. model: another form of the prepared one, folded in.
+    Examples of the validation split represent all lengths. Each is first read once without being
+    recorded, since a shape takes longer the first time.
+
+    Parameters
+    ----------
+    model
+        Another form of the prepared model, such as the merged one.
     """
     sizes = prepared.examples["validation"].sizes
     singles = evaluation_batches(sizes, 1)
@@ -56,7 +61,7 @@ def measure_latency(
 
 
 def measure_batch_latency(job: Job, budget: ProfileBudget, prepared: PreparedTrial) -> list[Measurement]:
-    """Time the outputs of a batch of the study's size, examples of like length together."""
+    """Time the outputs of a batch of the study's size, with examples of similar length."""
     sizes, size = prepared.examples["validation"].sizes, job.trial.budget.batch_size
     batches = evaluation_batches(sizes, size)
     whole = [batch for batch in batches if len(batch) == size] or batches
@@ -84,7 +89,7 @@ def _measure(
     for indices in inputs:
         spent = time.perf_counter() - began
         if spent > budget.latency_seconds or took > budget.latency_seconds / 4:
-            break  # what a first meeting adds is little beside so long a reading
+            break  # the extra time of a new shape is small compared with a reading this long
         (took,) = read(indices)
     readings = read_in_rounds(
         inputs, read, seconds=budget.latency_seconds, rounds=budget.rounds - 1, stable=budget.stable
@@ -97,16 +102,16 @@ def _measure(
 
 
 def measure_merged(job: Job, budget: ProfileBudget, prepared: PreparedTrial) -> list[Measurement]:
-    """Fold the adapter in, where that can be, and time one example again; this ends the adapter.
+    """Merge the adapter, if it can be, and time one example again; this ends the adapter.
 
-    Where there is nothing to fold in, the model is the same and nothing is measured.
+    If there is nothing to merge, the model is the same and nothing is measured.
     """
     if not job.method.info.merges:
         return []
     before = _module_names(prepared.model)
     try:
         merged = prepared.adapter.merge()
-    except ValueError:  # it depends on its options, so a method that merges may refuse to
+    except ValueError:  # a method that merges may not be able to with some options
         return []
     if _module_names(merged) == before:
         return []
@@ -119,9 +124,9 @@ def _module_names(model: torch.nn.Module) -> list[str]:
 
 
 def measure_loading(job: Job, task: Task, compute: Compute, folder: Path) -> list[Measurement]:
-    """Time putting the adapter saved in a folder on a backbone in memory, and switching between two.
+    """Time loading a saved adapter onto a backbone in memory, and switching between two adapters.
 
-    Switching is PEFT's ``set_adapter``, where the method has it.
+    Switching is PEFT's ``set_adapter``, if the method supports it.
     """
     model = task.build(job.backbone).to(compute.device)
     seconds, loaded = _timed(lambda: job.method.load(model, folder).to(compute.device), compute)
@@ -134,7 +139,7 @@ def measure_loading(job: Job, task: Task, compute: Compute, folder: Path) -> lis
 
 
 def _switcher(job: Job, model: Any, folder: Path) -> Callable[[str], None] | None:
-    """Load the adapter a second time beside itself; return what switches between the two, or None."""
+    """Load the adapter a second time; return a function that switches between the two, or None."""
     import peft
 
     if not (job.method.info.several_adapters and isinstance(model, peft.PeftModel)):

@@ -46,10 +46,9 @@ from whichpeft.engine.profiling.timing_rounds import Readings, fact, quartiles, 
 from whichpeft.records import Measurement
 from whichpeft.tasks import Array, Batch
 
-# A step this long is not warmed up for each shape: what meeting a shape for the first time takes is
-# some milliseconds.
+# Steps longer than this are not warmed up for every shape: a new shape costs only some milliseconds.
 _LONG_STEP = 0.5
-_SMALL = 2  # examples that make the optimiser's state; some layers do not train on one
+_SMALL = 2  # examples of the step that creates the optimiser's state; some layers cannot train on one
 _PARTS = ("forward", "backward", "optimizer")
 
 
@@ -58,14 +57,14 @@ def profile(
 ) -> list[Measurement]:
     """Measure parameters, memory, step time, adapter size and inference of one method.
 
-    Where several processes share a trial, the slowest's time and the fullest's memory count, and
-    inference is left out.
+    If several processes share the trial, the time of the slowest and the memory of the fullest count,
+    and inference is not measured.
     """
     report(Progress(phase="set-up"))
     return_freed_memory()
     peak = PeakMemory(compute.device)
     prepared = prepare(job, compute, group)
-    peak.restart()  # what loading took beside the model is not training
+    peak.restart()  # memory that loading took on top of the model does not count
     found = list(prepared.counts)
     start_stream(job.trial.seed, TRAINING, group.rank)
     if not prepared.adapter.trains:
@@ -94,10 +93,10 @@ def profile(
 def _memory(
     job: Job, work: ProfileWork, prepared: PreparedTrial, training: _Training, peak: PeakMemory
 ) -> list[Measurement]:
-    """Read the peaks of evaluation and of training, each on the largest batch of the study's size.
+    """Measure the peaks of evaluation and of training, each on the largest batch of the study's size.
 
-    Evaluation's comes first, where there is no optimiser's state yet. Training's is that of a step which
-    is not the first: the state is made by one on made-up inputs before.
+    Evaluation comes first, while the optimiser has no state yet. The training peak is that of a later
+    step: a first one on dummy inputs creates the optimiser's state.
     """
     found = []
     if work.budget.examples:
@@ -108,7 +107,7 @@ def _memory(
         found = _peaks(peak, prepared, "evaluation_memory_bytes")
         peak.restart()
     training.begin()
-    training.step(training.blank(training.smallest[:_SMALL]))
+    training.step(training.dummy(training.smallest[:_SMALL]))
     training.step(prepared.parts(training.largest))
     return [*found, *_peaks(peak, prepared, "peak_memory_bytes", "reserved_memory_bytes")]
 
@@ -130,14 +129,14 @@ def _use(
     meter: Meter,
     report: ReportProgress,
 ) -> list[Measurement]:
-    """Measure inference, then the model with the adapter folded in, then loading while seconds last."""
+    """Measure inference, then the merged model, then loading if seconds are left."""
     with meter.phase("validate"):
         report(Progress(phase="validate"))
         ready_for_use(prepared)
         found = measure_latency(budget, prepared)
         found += measure_batch_latency(job, budget, prepared)
         found += measure_merged(job, budget, prepared)
-    # Building the model anew to load onto takes about as long as it did at the start.
+    # Loading needs a new model, and building one takes about as long as it did at the start.
     if meter.elapsed + meter.seconds("set-up") < budget.seconds:
         with meter.phase("save"):
             found += measure_loading(job, prepared.task, prepared.compute, kept)
@@ -145,7 +144,7 @@ def _use(
 
 
 class _Training:
-    """Steps of training at one place of the schedule, on batches that stand for all sizes."""
+    """Training steps at one place of the schedule, on batches that represent all sizes."""
 
     def __init__(self, job: Job, work: ProfileWork, prepared: PreparedTrial) -> None:
         budget, train = job.trial.budget, prepared.examples["train"]
@@ -153,7 +152,7 @@ class _Training:
         full = [batch for batch in epoch if len(batch) == budget.batch_size] or epoch
 
         def most(batch: Array) -> int:
-            """Return how much goes through the model at once."""
+            """Return how many numbers the largest micro-batch of a batch holds."""
             return max(math.prod(shape(train, part)) for part, _ in prepared.cut(batch))
 
         by_size = sorted(full, key=most)
@@ -164,7 +163,7 @@ class _Training:
         self._taken = 0
         self._optimisation: Optimisation | None = None
         self._spent = 0.0
-        # Processes of a group have to take the same steps: they go by the slowest's time.
+        # Processes of a group have to take the same steps, so all of them use the slowest one's time.
         self._agreed = prepared.group.largest
 
     def begin(self) -> None:
@@ -173,38 +172,38 @@ class _Training:
         self._optimisation = Optimisation(self._prepared, self._job.method, self._steps)
 
     def end(self) -> None:
-        """Let the optimiser's state go."""
+        """Release the optimiser's state."""
         self._optimisation = None
 
     def step(self, parts: Iterator[tuple[Batch, float]], mark: Callable[[], None] | None = None) -> None:
         assert self._optimisation is not None
-        # Well into training, where a method that changes its shape on the way has nearly its final
-        # one, and never beyond, however many steps are taken.
+        # Well into training, when a method that changes its shape has nearly its final one, and never
+        # past the end, however many steps are taken.
         place = self._steps * 6 // 10 + self._taken % max(1, self._steps // 10)
         take_step(self._prepared, self._optimisation, parts, place, mark)
         self._taken += 1
 
-    def blank(self, indices: Array) -> Iterator[tuple[Batch, float]]:
-        """Give made-up inputs of the shapes of a batch's parts."""
+    def dummy(self, indices: Array) -> Iterator[tuple[Batch, float]]:
+        """Yield dummy inputs with the shapes of a batch's micro-batches."""
         train = self._prepared.examples["train"]
         for part, share in self._prepared.cut(indices):
             yield self._prepared.task.dummy_batch(self._job.backbone, *shape(train, part)), share
 
     def warm_up(self) -> None:
-        """Step through the shapes to come on made-up inputs: a shape takes longer the first time."""
+        """Take a step on dummy inputs of each shape: the first step with a shape takes longer."""
         began = time.perf_counter()
         train = self._prepared.examples["train"]
         shapes = {shape(train, batch): batch for batch in self._chosen}
         for batch in shapes.values():
             before = time.perf_counter()
-            self.step(self.blank(batch))
+            self.step(self.dummy(batch))
             self._prepared.compute.synchronise()
             if self._agreed(time.perf_counter() - before) > _LONG_STEP:
                 break
         self._spent = self._agreed(time.perf_counter() - began)
 
     def measure(self) -> list[Measurement]:
-        """Time steps by the rule of `read_in_rounds`, and count the energy that they take."""
+        """Time steps by the rule of `read_in_rounds`, and measure the energy that they take."""
         budget = self._work.budget
         watch = Stopwatch(self._prepared.compute)
 
@@ -226,14 +225,14 @@ class _Training:
         found = self._rates(readings)
         if counter is not None:
             used = counter.joules()
-            if counter.source == "NVML":  # which counts one device
+            if counter.source == "NVML":  # which counts the energy of one device
                 used = sum(self._prepared.group.gathered(used))
             joules = used / readings.count * self._steps
             found.append(fact("energy_joules", joules, "J", counter.source))
         return found
 
     def _rates(self, readings: Readings) -> list[Measurement]:
-        """Return the step and its parts, and the rates that follow from it."""
+        """Return the time of a step and of its parts, and the rates that follow."""
         job, train = self._job, self._prepared.examples["train"]
         batches = [self._chosen[place] for place in readings.inputs]
         times = readings.times()
@@ -242,12 +241,12 @@ class _Training:
             quartiles(f"{name}_milliseconds", readings.times(part))
             for part, name in enumerate(_PARTS, start=1)
         ]
-        if self._work.budget.rounds > STANDARD.rounds:  # to tell what the further rounds were worth
+        if self._work.budget.rounds > STANDARD.rounds:  # to show what the further rounds gained
             first = quartiles("step_milliseconds", readings.times(rounds=1))
             found.append(dataclasses.replace(first, name="first_round_step_milliseconds"))
         total = float(np.sum(times))
         samples = sum(map(len, batches)) / total
-        # The mean, not the median: batches differ in size, and a trial meets all of them.
+        # The mean, not the median: batches differ in size, and a trial trains on all of them.
         found += [
             fact("train_seconds", float(np.mean(times)) * self._steps, "s"),
             fact("samples_per_second", samples, "1/s"),
@@ -259,7 +258,7 @@ class _Training:
 
 
 def _peak_share(work: ProfileWork, shards: int, samples: float) -> list[Measurement]:
-    """Set what a step computes in a second beside what the machine multiplies in one."""
+    """Compare the FLOP/s of training with those of the machine's matrix products."""
     found = []
     if work.flops_per_sample is not None:
         found.append(fact("flops_per_sample", work.flops_per_sample, "FLOP", "counted"))

@@ -1,4 +1,4 @@
-"""A clock for the parts of what a device does, which makes it wait for nothing in between."""
+"""A clock for the parts of a device's work that does not make the device wait between them."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from whichpeft.engine.compute import Compute
 
 
 class Stopwatch:
-    """Times a stretch of work and its parts; start, mark where a part ends, then stop.
+    """Times some work and its parts: start, mark the end of each part, then stop.
 
-    On an accelerator a mark is an event in the queue of its work, so that the host goes on; the parts
-    are the device's own times, and the whole is the host's.
+    On an accelerator a mark is an event in the device's queue, so the host does not wait. The times of
+    the parts are then the device's, and the total is the host's.
     """
 
     def __init__(self, compute: Compute) -> None:
@@ -30,7 +30,7 @@ class Stopwatch:
         self.mark()
 
     def mark(self) -> None:
-        """End a part here."""
+        """Mark the end of a part."""
         if self._compute.device.type == "cpu":
             self._marks.append(time.perf_counter())
             return
@@ -39,7 +39,7 @@ class Stopwatch:
         self._marks.append(event)
 
     def stop(self) -> tuple[float, ...]:
-        """Return the seconds since the start, then those of each part."""
+        """Return the seconds since the start, followed by those of each part."""
         self._compute.synchronise()
         whole = time.perf_counter() - self._began
         parts = itertools.pairwise(self._marks)

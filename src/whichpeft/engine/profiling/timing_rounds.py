@@ -1,4 +1,4 @@
-"""Repeated readings of a time, on inputs that stand for all, until they say no more."""
+"""Repeated timings of inputs that represent all, until further ones add nothing."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ import numpy as np
 from whichpeft.records import Measurement
 from whichpeft.tasks import Array
 
-FEWEST = 3  # inputs that are read however long it takes
+FEWEST = 3  # inputs that are read, however long they take
 
 
 class Readings:
-    """Readings by input, each of one or several times in seconds; the first of them counts.
+    """Readings by input. Each reading consists of one or more times in seconds; the first counts.
 
-    An input's time is the median of its readings, so that more rounds take out what the machine adds
-    and leave what inputs differ in.
+    The time of an input is the median of its readings, so more rounds remove noise of the machine and
+    leave the differences between inputs.
     """
 
     def __init__(self) -> None:
@@ -29,21 +29,21 @@ class Readings:
 
     @property
     def inputs(self) -> list[int]:
-        """Which inputs were read, in that order."""
+        """The inputs that were read, in that order."""
         return list(self._by_input)
 
     @property
     def count(self) -> int:
-        """How many readings there are in all."""
+        """The number of readings of all inputs."""
         return sum(map(len, self._by_input.values()))
 
     @property
     def rounds(self) -> int:
-        """How often every input was read."""
+        """The number of times that every input was read."""
         return min(map(len, self._by_input.values()), default=0)
 
     def times(self, part: int = 0, *, rounds: int | None = None) -> Array:
-        """Return one time an input in seconds, from its first `rounds` readings or from all."""
+        """Return one time per input in seconds, from its first `rounds` readings or from all."""
         found = [
             np.median([reading[part] for reading in readings[:rounds]])
             for readings in self._by_input.values()
@@ -62,11 +62,18 @@ def read_in_rounds(
 ) -> Readings:
     """Read every input, round after round, until the median is stable or the seconds are used up.
 
-    The median over the inputs is stable when a round moves it by no more than the share `stable`, and
-    there were `rounds` of them. When the seconds are used up, a reading under way is ended and the round
-    is not; the first round goes on until `FEWEST` inputs have been read. inputs: arrays of indices in
-    an order whose beginning stands for the whole. read: returns seconds, the first of which counts.
-    agreed: turns this process's elapsed seconds into those that a group of them goes by.
+    The median over the inputs is stable after at least `rounds` rounds, once a round moves it by no more
+    than the share `stable`. When the seconds are used up, the current reading is finished but the round
+    is not; only the first round continues until `FEWEST` inputs have been read.
+
+    Parameters
+    ----------
+    inputs
+        Arrays of indices, in an order whose beginning represents the whole.
+    read
+        Returns times in seconds, the first of which counts.
+    agreed
+        Turns the elapsed seconds of this process into those that its whole group uses.
     """
     readings, began, before = Readings(), time.perf_counter(), 0.0
     for turn in itertools.count(1):
@@ -85,7 +92,7 @@ def read_in_rounds(
 def quartiles(
     name: str, values: Array, unit: str = "ms", *, scale: float = 1000.0, source: str = "profile"
 ) -> Measurement:
-    """Return the median of several values with their quartiles; seconds become milliseconds."""
+    """Return the median of some values with their quartiles, by default in milliseconds."""
     low, middle, high = np.percentile(values * scale, [25, 50, 75])
     return Measurement(
         name=name,
@@ -99,5 +106,5 @@ def quartiles(
 
 
 def fact(name: str, value: float, unit: str, source: str = "profile") -> Measurement:
-    """Return a number that a profile found."""
+    """Return a number that a profile has measured."""
     return Measurement(name=name, value=float(value), unit=unit, phase="profile", source=source)
