@@ -78,7 +78,7 @@ def _grid(method: str, asked: argparse.Namespace, budget: wp.Budget, folder: Pat
     space = cell.method.search_space["learning_rate"]
     jobs = []
     for i, rate in enumerate(np.geomspace(space.low, space.high, asked.points)):
-        tried = cell.typed.with_options({"learning_rate": float(rate)}).resolved_for(cell.backbone)
+        tried = cell.unresolved.with_options({"learning_rate": float(rate)}).resolved_for(cell.backbone)
         point = replace(cell, method=tried)
         jobs.append(make_job(point.tuning_trial(i, SEED), point, setup, TuneWork()))
     return [

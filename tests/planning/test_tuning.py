@@ -10,8 +10,8 @@ import pytest
 
 from whichpeft.backbones import resolve_backbone
 from whichpeft.methods import LogRange, resolve_method
-from whichpeft.planning import bar, make_plan, make_search, rungs
-from whichpeft.planning.tuning import open_space, spread
+from whichpeft.planning import make_plan, make_search, rung_threshold, rungs
+from whichpeft.planning.tuning import sobol_points, tunable_space
 from whichpeft.study import Budget, Study
 from whichpeft.tasks.no_task import NoTask
 
@@ -56,7 +56,7 @@ def test_a_small_space_is_tried_whole_and_nothing_twice():
 
 def test_candidates_cover_the_learning_rates_evenly():
     space = {"learning_rate": LogRange(1e-4, 1e-2), "r": (4, 8)}
-    points = list(itertools.islice(spread(space), 32))
+    points = list(itertools.islice(sobol_points(space), 32))
     places = [math.log10(point["learning_rate"]) for point in points]
     for low in (-4.0, -3.5, -3.0, -2.5):  # a quarter each
         assert 6 <= sum(low <= place < low + 0.5 for place in places) <= 10
@@ -77,7 +77,7 @@ def test_candidates_cover_the_learning_rates_evenly():
     ],
 )
 def test_what_is_typed_is_settled(method, left):
-    assert set(open_space(cell(method))) == left
+    assert set(tunable_space(cell(method))) == left
 
 
 def test_a_part_of_a_composition_is_tuned_inside_it():
@@ -90,7 +90,7 @@ def test_a_part_of_a_composition_is_tuned_inside_it():
 def test_a_config_file_is_taken_as_it_is_but_for_the_learning_rate(tmp_path):
     path = tmp_path / "adapter_config.json"
     path.write_text('{"peft_type": "LORA", "r": 4, "target_modules": ["query"]}')
-    assert set(open_space(cell(str(path)))) == {"learning_rate"}
+    assert set(tunable_space(cell(str(path)))) == {"learning_rate"}
 
 
 def test_values_that_the_method_refuses_there_are_not_tried():
@@ -98,8 +98,8 @@ def test_values_that_the_method_refuses_there_are_not_tried():
         def refuses(self, backbone, task, budget):
             return "too large" if self.r > 8 else None
 
-    picky = dataclasses.replace(cell("lora"), typed=Picky())
-    assert open_space(picky)["r"] == (2, 4, 8)
+    picky = dataclasses.replace(cell("lora"), unresolved=Picky())
+    assert tunable_space(picky)["r"] == (2, 4, 8)
 
 
 def test_nothing_is_searched_where_nothing_is_left_or_nobody_asked():
@@ -127,4 +127,4 @@ def test_rungs_lie_at_a_fifth_and_a_half_but_not_in_the_warm_up_nor_at_the_end()
     ],
 )
 def test_a_trial_goes_on_among_the_best_third(earlier, needed):
-    assert bar(earlier) == needed
+    assert rung_threshold(earlier) == needed

@@ -1,20 +1,20 @@
-"""From a study to trials, refusals and searches."""
+"""Turns a study into trials, refusals and searches."""
 
 from whichpeft.planning.meta_model import MetaModel, build_meta_model, treats_layers_alike
 from whichpeft.planning.plan import Cell, StudyPlan, make_plan
 from whichpeft.planning.probing import probe
-from whichpeft.planning.tuning import SearchPlan, bar, make_search, rungs
+from whichpeft.planning.tuning import SearchPlan, make_search, rung_threshold, rungs
 
 __all__ = [
     "Cell",
     "MetaModel",
     "SearchPlan",
     "StudyPlan",
-    "bar",
     "build_meta_model",
     "make_plan",
     "make_search",
     "probe",
+    "rung_threshold",
     "rungs",
     "treats_layers_alike",
 ]

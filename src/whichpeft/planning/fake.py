@@ -1,8 +1,8 @@
-"""Tensors that have a shape, a type and a device, and no content and no memory.
+"""Fake tensors: they have a shape, a type and a device, but no content and no memory.
 
-Tensors on the meta device are of no device's kind, so neither autocast nor the choice of an
-attention kernel treats them as the device's own. Fake tensors are treated as what they say they
-are, a GPU's on a machine without one too.
+Tensors on the meta device do not belong to any kind of device, so autocast and the choice of an
+attention kernel do not treat them as those of the real device. Fake tensors are treated like tensors of
+the device that they name, even a GPU on a machine without one.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from whichpeft.backbones.quiet import quiet_warnings
 def make_fake(model: torch.nn.Module, device: torch.device) -> FakeTensorMode:
     """Turn a model on the meta device into one of fake tensors, in place; return their mode.
 
-    Tensors stay the objects they were, so whatever else holds one of them sees the fake.
+    Tensors stay the same objects, so every other reference to one of them sees the fake.
     """
     mode = FakeTensorMode()
     for tensor in _tensors(model):

@@ -16,7 +16,7 @@ from whichpeft.tasks import Task
 if TYPE_CHECKING:
     import torch
 
-_STEPS = 1000  # of the trial that a meta model stands for
+_STEPS = 1000  # length of the trial that a meta model stands for
 # Names of modules with layer numbers in them (layer.0.query), lists of numbers ([0, 1], [0-9]), and
 # PEFT's option that numbers layers.
 _NUMBERED = re.compile(r"[A-Za-z_]\.\d|\[\d|layers_to_transform\": [^n]")
@@ -24,25 +24,29 @@ _NUMBERED = re.compile(r"[A-Za-z_]\.\d|\[\d|layers_to_transform\": [^n]")
 
 @dataclass(frozen=True, slots=True)
 class MetaModel:
-    """An adapted model on the meta device.
-
-    sizes: of its parameters before; head: the task's. quantise: how the backbone's weights are to be
-    loaded, which on the meta device they are not.
-    """
+    """An adapted model on the meta device."""
 
     adapter: Adapter
+    """The model with the method applied."""
+
     sizes: Mapping[str, int]
+    """Elements of each parameter before the method was applied, by name."""
+
     head: frozenset[str]
+    """Names of the task's head parameters."""
+
     quantise: str | None = None
+    """The format in which a run loads the backbone's weights; the meta device has none."""
 
 
 def build_meta_model(
     method: Method, backbone: Backbone, task: Task, *, same_targets: bool, steps: int = _STEPS
 ) -> MetaModel:
-    """Apply a method to the task's model without weights. Raises whatever the method raises.
+    """Apply a method to the task's model without weights. Raises any error of the method.
 
-    What the method adds has no weights either, unless it has to look at what it adds, such as an
-    order that it draws: then that alone is made. steps: of the trial that the meta model stands for.
+    The parameters that the method adds have no weights either, unless the method reads them, such as an
+    order that it draws; then only those are created. `steps` is the length of the trial that the meta
+    model stands for.
     """
     import torch
 
@@ -81,9 +85,9 @@ def _build(
 
 
 def treats_layers_alike(method: Method, backbone: Backbone) -> bool:
-    """Whether a few layers show what the method does to all of them.
+    """Whether a few layers show what the method does to all layers.
 
-    Not where it names layers by their number; a method says so by ``layers_alike=False``.
+    They do not if it names layers by number. A method declares that with ``layers_alike=False``.
     """
     chosen = method.hyperparameters
     patterns = (chosen.get(key) for key in ("target_modules", "exclude_modules", "layers_pattern"))
@@ -94,5 +98,5 @@ def treats_layers_alike(method: Method, backbone: Backbone) -> bool:
 
 
 def needs_weights(error: Exception) -> bool:
-    """Whether an error says only that the model has no weights."""
+    """Whether an error only means that the model has no weights."""
     return "meta" in str(error).casefold() or "no data" in str(error).casefold()

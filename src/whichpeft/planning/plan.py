@@ -1,4 +1,4 @@
-"""StudyPlan: every cell of a study, with its trials, or with the reason why it is refused."""
+"""StudyPlan: every cell of a study, with its trials or with the reason for its refusal."""
 
 from __future__ import annotations
 
@@ -15,20 +15,31 @@ from whichpeft.tasks import Packable, Task
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """A backbone, a task and a method; `refusal` says why it cannot run.
-
-    text, identity: the method as typed, and its canonical spelling. typed: the method as it was
-    named; `method` is resolved for the backbone: its learning rate is set.
-    """
+    """A backbone, a task and a method."""
 
     study: Study
+    """The study that the cell belongs to."""
+
     backbone: Backbone
+    """The pretrained model."""
+
     task: Task
+    """The task that it is fine-tuned on."""
+
     text: str
+    """The method as written by the user."""
+
     identity: str
-    typed: Method
+    """The canonical spelling of the method."""
+
+    unresolved: Method
+    """The method as named, before it is resolved for the backbone."""
+
     method: Method
+    """The method resolved for the backbone, with its learning rate set."""
+
     refusal: str | None
+    """Why the cell cannot run; None if it can."""
 
     @property
     def profile(self) -> Trial:
@@ -37,11 +48,11 @@ class Cell:
 
     @property
     def finals(self) -> list[Trial]:
-        """The trials that measure this cell's quality, one a seed."""
+        """The trials that measure this cell's quality, one per seed."""
         return [self._trial("final", seed=seed) for seed in self.study.seeds]
 
     def tuning_trial(self, number: int, seed: int) -> Trial:
-        """The trial with this cell's hyperparameters, at a place in its method's search."""
+        """Return the trial with this cell's hyperparameters, at a place in its method's search."""
         return self._trial("tune", seed=seed, number=number)
 
     def _trial(self, purpose: Purpose, *, seed: int, number: int | None = None) -> Trial:
@@ -63,16 +74,19 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class StudyPlan:
-    """All cells of a study: backbones by tasks by methods, in the order asked."""
+    """All cells of a study."""
 
     cells: tuple[Cell, ...]
+    """Backbones by tasks by methods, in the study's order."""
 
     @property
     def accepted(self) -> Iterator[Cell]:
+        """The cells that can run."""
         return (cell for cell in self.cells if cell.refusal is None)
 
     @property
     def refused(self) -> Iterator[Cell]:
+        """The cells that cannot run."""
         return (cell for cell in self.cells if cell.refusal is not None)
 
 
@@ -82,10 +96,19 @@ def make_plan(
     tasks: Sequence[Task],
     methods: Mapping[str, Method],
 ) -> StudyPlan:
-    """Cross backbones, tasks and methods (by how they were typed), asking each for a refusal.
+    """Combine backbones, tasks and methods, and find the cells that cannot run.
 
-    A method that does not refuse is tried on a model without weights, so that what cannot work is
+    A method that does not refuse is tried on a model without weights, so that cells that cannot work are
     known before anything runs.
+
+    Parameters
+    ----------
+    study
+        The study to plan.
+    backbones, tasks
+        What its names stand for.
+    methods
+        Its methods, by their spelling in the study.
     """
     return StudyPlan(
         tuple(
@@ -99,9 +122,7 @@ def make_plan(
 
 def _unpackable(task: Task, backbone: Backbone) -> str | None:
     if not isinstance(task, Packable):
-        return (
-            "packing puts a language model's training examples into shared rows, and this task has none"
-        )
+        return "packing puts a language model's training examples into shared rows; this task has none"
     return task.refuses_packing(backbone)
 
 
@@ -125,7 +146,7 @@ def _cell(text: str, method: Method, backbone: Backbone, task: Task, study: Stud
         task=task,
         text=text,
         identity=method.identity,
-        typed=method,
+        unresolved=method,
         method=resolved,
         refusal=reason,
     )

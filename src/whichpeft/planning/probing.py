@@ -1,4 +1,4 @@
-"""Whether a method works on a backbone: tried on a model without weights, before a run."""
+"""Tries each method on a model without weights before a run, to find out whether it works."""
 
 from __future__ import annotations
 
@@ -36,10 +36,15 @@ def probe(
     gradient_checkpointing: bool = False,
     shards: int = 1,
 ) -> str | None:
-    """Try a method and a step without an update on a model without weights; say why it fails, or None.
+    """Try a method and a step without an update on a model without weights.
 
-    The backward pass is taken for gradient checkpointing alone, which leaves some methods' parts out of
-    it. What fails for want of weights only says nothing, and is no reason.
+    The backward pass is taken only for gradient checkpointing, which leaves some methods' parameters
+    out of it. An error that only means that weights are missing is not a reason.
+
+    Returns
+    -------
+    str or None
+        Why the method does not work; None if nothing was found.
     """
     import torch
 
@@ -49,7 +54,7 @@ def probe(
         adapter = build_meta_model(method, backbone, task, same_targets=same_targets).adapter
     except RequestError:
         raise
-    except Exception as error:  # whatever a library raises, the method does not work there
+    except Exception as error:  # any error of a library means that the method does not work
         _logger.debug("%s cannot be applied to %s", method.name, backbone.name, exc_info=True)
         return None if needs_weights(error) else _reason(error)
     if not adapter.trains:
@@ -64,12 +69,12 @@ def probe(
         return None
     with torch.device("meta"):
         bare = task.build_on_meta(backbone)
-    # A model that does not run without weights either says nothing of the method.
+    # If the plain model does not run without weights either, the method is not to blame.
     return None if _fault(task, backbone, bare) is not None else _reason(fault)
 
 
 def _indivisible(model: torch.nn.Module) -> str | None:
-    """Say what of a model cannot be spread over processes layer by layer, or None."""
+    """Return why a model cannot be sharded layer by layer, or None."""
     layers = all_layers(model)
     groups = [dict(layer.named_parameters()) for layer in layers]
     groups.append(_outside(model, {id(layer) for layer in layers}))
@@ -77,14 +82,14 @@ def _indivisible(model: torch.nn.Module) -> str | None:
     for number, group in enumerate(groups):
         for name, parameter in group.items():
             if parameter.dim() == 0:
-                return f"{name} is a single number, of which processes cannot hold shares"
+                return f"{name} is a single number, which cannot be sharded"
             if owners.setdefault(id(parameter), number) != number:
-                return f"its layers share {name}, and processes take shares of each layer apart"
+                return f"its layers share {name}, but each layer is sharded separately"
     return None
 
 
 def _outside(model: torch.nn.Module, layers: Collection[int]) -> dict[str, torch.nn.Parameter]:
-    """Return the parameters that are met without going through one of the layers."""
+    """Return the parameters outside the layers."""
     found = {name: p for name, p in model._parameters.items() if p is not None}
     for name, child in model.named_children():
         if id(child) not in layers:
@@ -93,9 +98,9 @@ def _outside(model: torch.nn.Module, layers: Collection[int]) -> dict[str, torch
 
 
 def _left_out(task: Task, backbone: Backbone, model: torch.nn.Module) -> str | None:
-    """Say what gradient checkpointing keeps from learning, or None where it changes nothing.
+    """Return the reason if gradient checkpointing keeps a parameter from learning, else None.
 
-    On fake tensors, since the meta device is none that activations are computed again on.
+    It uses fake tensors, because activations cannot be recomputed on the meta device.
     """
     import torch
 
@@ -104,7 +109,7 @@ def _left_out(task: Task, backbone: Backbone, model: torch.nn.Module) -> str | N
     device = torch.device("cpu")
     with torch.device("meta"):
         shapes = task.dummy_batch(backbone, _SIZE, _LENGTH)
-    # The random state is of no matter here, and it has content.
+    # The random state has content, and it does not matter here.
     if not enable_gradient_checkpointing(model, preserve_rng_state=False):
         return f"transformers has no gradient checkpointing for {backbone.family}"
     try:
@@ -115,7 +120,7 @@ def _left_out(task: Task, backbone: Backbone, model: torch.nn.Module) -> str | N
             plain = _learning(task, model, batch)
     except torch.utils.checkpoint.CheckpointError as error:
         return f"gradient checkpointing breaks it: {_reason(error)}"
-    except Exception:  # of many kinds, when tensors' content is read: the run will show it
+    except Exception:  # the model reads the content of tensors; a run shows if it works
         _logger.debug("gradient checkpointing could not be tried without weights", exc_info=True)
         return None
     missing = sorted(plain - recomputed)
@@ -133,7 +138,7 @@ def _learning(task: Task, model: torch.nn.Module, batch: Mapping[str, Any]) -> s
 
 
 def _fault(task: Task, backbone: Backbone, model: torch.nn.Module) -> Exception | None:
-    """Take a forward pass on the meta device and return what it raised, if it did."""
+    """Take a forward pass on the meta device and return the error that it raised, or None."""
     import torch
 
     try:

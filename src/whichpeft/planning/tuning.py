@@ -1,9 +1,9 @@
-"""Tuning: the candidates of a method's search, and when one of them is stopped.
+"""Tuning: the candidates of a method's search, and the rule that stops one of them early.
 
-Candidates do not depend on results: number 0 is the method as it comes, the others are spread
-evenly over its search space. So they are known beforehand, a search goes on where it was stopped,
-and what they show of the space (how much tuning is enough, how sensitive a method is) is no
-artefact of a sampler that has already found the best. What is saved is saved by stopping early.
+Candidates do not depend on results. Number 0 is the method with its defaults; the others are spread
+evenly over its search space. So they are known in advance, and an interrupted search can resume. What
+they show of the space (how much tuning is enough, how sensitive a method is) is not an artefact of a
+sampler that has already found the best. Only early stopping saves time.
 """
 
 from __future__ import annotations
@@ -20,26 +20,31 @@ from whichpeft.planning.plan import Cell
 from whichpeft.study import Trial, parse_method
 
 SEED = 0
-"""Of every tuning trial, so that adding seeds to a study leaves its searches as they are."""
+"""Seed of every tuning trial, so adding seeds to a study does not change its searches."""
 
-_KEPT = 3  # at a rung, the best third goes on
-_RUNGS = (1 / 5, 1 / 2)  # of a trial's steps; at a ninth most scores were still those of chance
-_MOST_DRAWS = 8  # for each trial, where a space repeats itself
-_FEWEST_STEPS = 16  # before a score means anything: a rate is still being warmed up
+_KEPT = 3  # the best third continues at a rung
+_RUNGS = (1 / 5, 1 / 2)  # of a trial's steps; at a ninth, most scores were still at chance level
+_MOST_DRAWS = 8  # draws per trial, if a small space repeats itself
+_FEWEST_STEPS = 16  # before a score means anything; the learning rate is still warming up
 
 Space = Mapping[str, LogRange | tuple[Any, ...]]
 
 
 @dataclass(frozen=True, slots=True)
 class SearchPlan:
-    """A method's search in one cell. methods, trials: by number; `trials[0]` is the default.
+    """A method's search in one cell.
 
-    No two are alike; a small space of choices holds fewer than the study asks for.
+    All candidates differ. A small space of choices may have fewer of them than the study asks for.
     """
 
     cell: Cell
+    """The cell whose method is tuned."""
+
     methods: tuple[Method, ...]
+    """The method with the hyperparameters of each candidate, by number."""
+
     trials: tuple[Trial, ...]
+    """The trial of each candidate, by number; `trials[0]` is the default."""
 
     def tuned(self, fingerprint: str) -> Cell:
         """Return the cell with the hyperparameters of one of the trials."""
@@ -48,22 +53,22 @@ class SearchPlan:
 
 
 def make_search(cell: Cell) -> SearchPlan | None:
-    """Lay out a cell's search over what its method leaves open.
+    """Plan a cell's search over the hyperparameters that its method leaves open.
 
-    None where the study does not tune, or where nothing is left to be chosen.
+    Returns None if the study does not tune, or if nothing is left open.
     """
     count = cell.study.budget.tuning_trials
-    space = open_space(cell)
+    space = tunable_space(cell)
     if not count or not space:
         return None
     methods = [cell.method]
     trials = [cell.tuning_trial(0, SEED)]
     met = {trials[0].fingerprint}
-    # A space of few choices repeats itself, and is used up before there are enough.
-    for values in itertools.islice(spread(space), _MOST_DRAWS * count):
+    # A space of few choices repeats itself and may run out before there are enough candidates.
+    for values in itertools.islice(sobol_points(space), _MOST_DRAWS * count):
         if len(trials) == count:
             break
-        method = cell.typed.with_options(values).resolved_for(cell.backbone)
+        method = cell.unresolved.with_options(values).resolved_for(cell.backbone)
         trial = replace(cell, method=method).tuning_trial(len(trials), SEED)
         if trial.fingerprint not in met:
             met.add(trial.fingerprint)
@@ -72,16 +77,16 @@ def make_search(cell: Cell) -> SearchPlan | None:
     return SearchPlan(cell, tuple(methods), tuple(trials))
 
 
-def open_space(cell: Cell) -> dict[str, LogRange | tuple[Any, ...]]:
-    """Return what tuning may try in a cell.
+def tunable_space(cell: Cell) -> dict[str, LogRange | tuple[Any, ...]]:
+    """Return the values that tuning may try in a cell, by hyperparameter.
 
-    What was typed is settled, and so is all that a config file says; values that the method refuses
-    on this backbone are left out, and an option that has one value left is no choice.
+    Options given explicitly are not tuned, nor are those of a config file. Values that the method
+    refuses on this backbone are left out, and so is an option with only one value left.
     """
-    settled = _settled(cell)
+    fixed = _fixed_options(cell)
     space: dict[str, LogRange | tuple[Any, ...]] = {}
     for key, values in cell.method.search_space.items():
-        if key in settled or (_from_file(cell.text) and key != "learning_rate"):
+        if key in fixed or (_from_file(cell.text) and key != "learning_rate"):
             continue
         if isinstance(values, tuple):
             values = tuple(value for value in values if _works(cell, key, value))
@@ -90,8 +95,8 @@ def open_space(cell: Cell) -> dict[str, LogRange | tuple[Any, ...]]:
     return space
 
 
-def spread(space: Space) -> Iterator[dict[str, Any]]:
-    """Yield points spread evenly over a space: a scrambled Sobol sequence, always the same."""
+def sobol_points(space: Space) -> Iterator[dict[str, Any]]:
+    """Yield points spread evenly over a space: a scrambled Sobol sequence, the same on every call."""
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -100,7 +105,7 @@ def spread(space: Space) -> Iterator[dict[str, Any]]:
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         sampler = optuna.samplers.QMCSampler(seed=SEED, scramble=True, warn_independent_sampling=False)
     search = optuna.create_study(sampler=sampler)
-    # The sampler draws its first point at random; number 0 is the default and needs none.
+    # The sampler draws its first point at random. Number 0 is the default and needs no point.
     search.tell(search.ask(axes), 0.0)
     while True:
         asked = search.ask(axes)
@@ -109,17 +114,17 @@ def spread(space: Space) -> Iterator[dict[str, Any]]:
 
 
 def rungs(steps: int) -> list[int]:
-    """Return the steps of a trial after which it may be stopped, in order; never the last."""
+    """Return the steps of a trial after which it may be stopped, in order. The last is never one."""
     found = {max(_FEWEST_STEPS, math.ceil(share * steps)) for share in _RUNGS}
     return sorted(step for step in found if step < steps)
 
 
-def bar(earlier: Sequence[float]) -> float | None:
-    """Return what a trial has to reach at a rung to go on, given the earlier trials' scores there.
+def rung_threshold(earlier: Sequence[float]) -> float | None:
+    """Return the score that a trial needs to continue past a rung, given those of earlier trials there.
 
-    It has to be among the best third, itself counted: successive halving as it is done one trial
-    after the other (Li et al. 2020, arXiv 1810.05934), a third being rounded up so that more than
-    the one best of few go on. None where there is nothing to be held against.
+    It has to be among the best third, itself included. This is successive halving done one trial after
+    another (Li et al. 2020, arXiv 1810.05934), with the third rounded up so that more than the best one
+    of few continue. Returns None if there are too few scores to compare with.
     """
     places = math.ceil((len(earlier) + 1) / _KEPT)
     return sorted(earlier, reverse=True)[places - 1] if len(earlier) >= places else None
@@ -136,21 +141,21 @@ def _axis(values: LogRange | tuple[Any, ...]) -> Any:
 def _value(values: LogRange | tuple[Any, ...], drawn: float) -> Any:
     if isinstance(values, tuple):
         return values[int(drawn)]
-    return float(f"{drawn:.3g}")  # a rate is read and typed again by people
+    return float(f"{drawn:.3g}")  # people read and retype a rate
 
 
-def _settled(cell: Cell) -> set[str]:
-    """Return the options that the method's name gives, as they are called in its search space."""
+def _fixed_options(cell: Cell) -> set[str]:
+    """Return the options that the method's name sets, by their names in its search space."""
     parts = parse_method(cell.text).parts
     aliases: dict[str, str] = {}
-    for kind in _kinds(cell.typed):
+    for kind in _kinds(cell.unresolved):
         aliases |= kind.info.aliases
     given: set[str] = set()
     for part in parts:
         for key, _ in part.options:
             field = aliases.get(key, key)
             given |= {field, f"{part.name}.{field}"} if len(parts) == 1 else {f"{part.name}.{field}"}
-            if field == "learning_rate":  # one for all parts
+            if field == "learning_rate":  # one rate for all parts
                 given.add(field)
     return given
 
@@ -165,5 +170,5 @@ def _from_file(text: str) -> bool:
 
 
 def _works(cell: Cell, key: str, value: Any) -> bool:
-    method = cell.typed.with_options({key: value}).resolved_for(cell.backbone)
+    method = cell.unresolved.with_options({key: value}).resolved_for(cell.backbone)
     return method.refuses(cell.backbone, cell.task, cell.study.budget) is None

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from whichpeft.engine import Job, TuneWork
-from whichpeft.planning import Cell, SearchPlan, bar, rungs
+from whichpeft.planning import Cell, SearchPlan, rung_threshold, rungs
 from whichpeft.records import Claims, Record, Store
 from whichpeft.records.selection import best_trial
 from whichpeft.running.setup import RunSetup, make_job
@@ -100,7 +100,7 @@ def _tuning_job(trial: Trial, search: SearchPlan, store: Store, setup: RunSetup)
         for step in rungs(budget.steps(examples))
     )
     work = TuneWork(
-        rungs=tuple((step, bar(scores) if number else None) for step, scores in before),
+        rungs=tuple((step, rung_threshold(scores) if number else None) for step, scores in before),
         search_trials=len(search.trials),
         earlier_scores=before,
     )

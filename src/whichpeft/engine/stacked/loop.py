@@ -27,7 +27,7 @@ from whichpeft.engine.model_setup import PreparedTrial
 from whichpeft.engine.stacked.build import Stacked
 from whichpeft.engine.stacked.vmap import MappedOptimisation, Own, Stack, batch_of
 from whichpeft.errors import TrialFailed
-from whichpeft.planning import bar
+from whichpeft.planning import rung_threshold
 from whichpeft.tasks import Array
 
 
@@ -51,7 +51,7 @@ class SearchScores:
         self._scores = {step: list(scores) for step, scores in earlier}
 
     def needed(self, job: Job, step: int) -> float | None:
-        return bar(self._scores[step]) if job.trial.number and step in self._scores else None
+        return rung_threshold(self._scores[step]) if job.trial.number and step in self._scores else None
 
     def with_rungs(self, job: Job) -> Job:
         """Return a job that is to run alone, with what it has to reach at each of its rungs."""
