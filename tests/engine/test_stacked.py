@@ -194,7 +194,7 @@ def test_with_dropout_each_trial_draws_its_own_and_a_stack_repeats(
 @pytest.mark.parametrize(
     ("method", "reason"),
     [
-        ("adalora:r=2", "looks at the gradients"),
+        ("adalora:r=2", "reads the gradients"),
         ("head", "frozen layers are computed once"),
         ("lokr", "control flow"),
         ("zero-shot", "nothing trains"),

@@ -55,8 +55,8 @@ def test_a_tuned_run_has_the_same_records_if_trials_are_stacked(
         assert apart.setting.together == 1
         several = apart.trial.purpose != "profile" and apart.trial.method in ("full", "bitfit")
         assert (joined.setting.together > 1) == several
-    (said,) = [line for line in heard.lines if "trial by trial" in line]
-    assert said.startswith("adalora:r=2 is trained trial by trial: its own part of a step looks at")
+    (said,) = [line for line in heard.lines if "one by one" in line]
+    assert said.startswith("trials of adalora:r=2 are trained one by one: its own part of a step reads")
 
 
 def test_an_unknown_value_of_batch_trials_is_refused(tmp_path: Path) -> None:

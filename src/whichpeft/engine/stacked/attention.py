@@ -1,8 +1,8 @@
-"""Attention under `torch.vmap`: trials and examples folded into one batch, the usual kernels.
+"""Attention under `torch.vmap`: folds trials and examples into one batch for the usual kernels.
 
-The fused kernels of a CPU have no rule for vmap, which would call them once a trial; and the masks
-that go with them are left out where all inputs are as long as each other, which nothing under vmap
-can look at. Both have their places in transformers' registers of attention functions.
+The fused CPU kernels have no vmap rule, so vmap would call them once per trial. Their masks are skipped
+if all inputs are equally long, which code under vmap cannot find out. Both are replaced through
+transformers' registers of attention functions.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ _FOLDED = "whichpeft_folded"
 
 
 def fold_attention(model: torch.nn.Module) -> None:
-    """Let a transformers model with fused attention run under vmap, in place.
+    """Make a transformers model with fused attention run under vmap, in place.
 
-    Models with another kind of attention are left as they are: eager attention needs nothing.
+    Models with other kinds of attention stay as they are: eager attention runs under vmap already.
     """
     AttentionInterface.register(_FOLDED, _attend)
     AttentionMaskInterface.register(_FOLDED, _mask)
@@ -33,7 +33,7 @@ def fold_attention(model: torch.nn.Module) -> None:
 
 
 def _mask(*args: Any, **kwargs: Any) -> Any:
-    """Make the mask in any case, without a look at what is in it."""
+    """Always make the mask, without inspecting its content."""
     return sdpa_mask(
         *args, **(kwargs | {"allow_is_causal_skip": False, "allow_is_bidirectional_skip": False})
     )
@@ -48,7 +48,7 @@ def _attend(
     **kwargs: Any,
 ) -> tuple[torch.Tensor, None]:
     if any(isinstance(given, torch.Tensor) for given in kwargs.values()):
-        # A position bias and the like have shapes of their own; vmap takes them trial by trial.
+        # Tensors such as a position bias have their own shapes, so vmap handles them trial by trial.
         attended: tuple[torch.Tensor, None] = sdpa_attention_forward(
             module, query, key, value, attention_mask, **kwargs
         )
@@ -58,7 +58,7 @@ def _attend(
 
 
 class _Folded(torch.autograd.Function):  # type: ignore[misc]
-    """Attention whose rule for vmap is to fold the trials into the batch."""
+    """Attention whose vmap rule folds the trials into the batch."""
 
     @staticmethod
     def forward(attend: Callable[..., Any], *tensors: torch.Tensor | None) -> torch.Tensor:
@@ -67,7 +67,7 @@ class _Folded(torch.autograd.Function):  # type: ignore[misc]
 
     @staticmethod
     def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
-        """There is no backward of its own: under vmap autograd follows what the rule calls."""
+        """Do nothing: under vmap, autograd follows the calls of the vmap rule."""
 
     @staticmethod
     def vmap(

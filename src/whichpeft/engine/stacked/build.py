@@ -1,7 +1,7 @@
-"""From jobs to one stack: each trial's model is made as it is alone, and what differs is kept.
+"""Builds one stack from several jobs: builds each trial's model as if alone, and keeps what differs.
 
-Before a stack is used, a step of each trial is taken twice, alone and in the stack, without dropout:
-where the two do not agree, or the method cannot be mapped at all, the trials run one by one.
+Before a stack is used, a step of each trial is taken twice, alone and in the stack, without dropout. If
+the two disagree, or if the method does not run under vmap at all, the trials run one by one.
 """
 
 from __future__ import annotations
@@ -20,31 +20,41 @@ from whichpeft.engine.stacked.vmap import Layout, Own, Stack, batch_of, tensors_
 from whichpeft.errors import CannotStack
 from whichpeft.tasks import Array, Batch, DecodedTask
 
-# How far losses, and gradients by their norms, may be apart: sums of another order, and no more.
+# How far losses, and gradients relative to their norms, may differ: by the order of sums only.
 _AGREES = {"float32": 1e-3, "bfloat16": 0.1}
-_PROBED = 8  # examples of a step that is taken twice
+_PROBED = 8  # examples in the step that is taken twice
 
 
 @dataclass(frozen=True, slots=True)
 class Stacked:
-    """Trials as one model. prepared: of the first trial, whose model the others share."""
+    """Several trials as one model."""
 
     prepared: PreparedTrial
+    """The first trial, whose model the others share."""
+
     layout: Layout
+    """Where each trained parameter is in the stack."""
+
     stack: Stack
+    """What each trial has of its own."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Alone:
-    """A step that a trial took alone: on which examples, with what loss and gradient."""
+    """A step that a trial took alone."""
 
     indices: Array
+    """The examples."""
+
     loss: float
+    """The loss on them."""
+
     gradient: torch.Tensor
+    """The gradient, laid out like a row of the stack."""
 
 
 def why_not(jobs: Sequence[Job], compute: Compute) -> str | None:
-    """Say why the trials of some jobs cannot train as one model; None where they can."""
+    """Return why the trials of some jobs cannot train as one model, or None if they can."""
     try:
         stack_up(jobs, compute)
     except CannotStack as error:
@@ -53,12 +63,12 @@ def why_not(jobs: Sequence[Job], compute: Compute) -> str | None:
 
 
 def stack_up(jobs: Sequence[Job], compute: Compute) -> Stacked:
-    """Make the stack of some trials of one method. Raises CannotStack, with the reason."""
+    """Build the stack of some trials of one method. Raises CannotStack, with the reason."""
     try:
         return _stack_up(jobs, compute)
     except (CannotStack, torch.OutOfMemoryError, MemoryError):
         raise
-    except Exception as error:  # whatever vmap or a method's own code stumbles over
+    except Exception as error:  # any error of vmap or of the method's own code
         text = " ".join(str(error).split())
         raise CannotStack(f"{type(error).__name__}: {text[:160]}") from error
 
@@ -66,12 +76,12 @@ def stack_up(jobs: Sequence[Job], compute: Compute) -> Stacked:
 def _stack_up(jobs: Sequence[Job], compute: Compute) -> Stacked:
     first = prepare(jobs[0], compute)
     if isinstance(first.task, DecodedTask):
-        raise CannotStack(f"what {first.task.name} asks of a model is read one model at a time")
+        raise CannotStack(f"task {first.task.name} reads the answers of one model at a time")
     if first.frozen_prefix:
-        raise CannotStack("its frozen layers are computed once for all trials, which is quicker")
+        raise CannotStack("its frozen layers are computed once for all trials, which is faster")
     _check_steps(first)
     changing = _changed_by_training(first, jobs[0])
-    if changing:  # by the look just taken
+    if changing:  # the check has just changed them
         first = prepare(jobs[0], compute)
     shared = tensors_of(first.model)
     layout: Layout | None = None
@@ -95,7 +105,7 @@ def _stack_up(jobs: Sequence[Job], compute: Compute) -> Stacked:
             }
         )
         prepared.model.zero_grad(set_to_none=True)
-        del prepared, tensors  # one model beside the first, and no more
+        del prepared, tensors  # so that memory holds at most one model besides the first
     assert layout is not None
     differing = changing.union(*others)
     rows = [
@@ -110,21 +120,21 @@ def _stack_up(jobs: Sequence[Job], compute: Compute) -> Stacked:
 
 
 def _check_steps(prepared: PreparedTrial) -> None:
-    """Raise CannotStack where a step is more than following the gradients of the task's loss."""
+    """Raise CannotStack if a step does more than apply the gradients of the task's loss."""
     adapter = prepared.adapter
     if not adapter.trains:
         raise CannotStack("nothing trains")
-    # What a stranger's adapter does after a step nobody knows, unless it says that it is nothing.
+    # A plug-in's adapter may do anything after a step, unless it declares that it does not.
     if getattr(adapter, "needs_own_step", True):
-        raise CannotStack("its own part of a step looks at the gradients of one model")
+        raise CannotStack("its own part of a step reads the gradients of one model")
     for name, parameter in prepared.model.named_parameters():
         if parameter._backward_hooks or parameter._post_accumulate_grad_hooks:
-            raise CannotStack(f"it has a hook on the gradient of {name}, which is one model's")
+            raise CannotStack(f"it has a hook on the gradient of {name}, which belongs to one model")
 
 
 def _changed_by_training(prepared: PreparedTrial, job: Job) -> set[str]:
     """Return the buffers that a forward pass in training changes, such as running means."""
-    # Copies, because batch norm's kernels change its means without a trace in the tensor's version.
+    # Copies, because batch norm's kernels change its means without changing the tensor's version.
     before = {name: (buffer, buffer.clone()) for name, buffer in prepared.model.named_buffers()}
     prepared.model.train()
     with torch.no_grad(), prepared.compute.autocast():
@@ -132,12 +142,12 @@ def _changed_by_training(prepared: PreparedTrial, job: Job) -> set[str]:
     now = dict(prepared.model.named_buffers())
     for name, (buffer, _) in before.items():
         if now.get(name) is not buffer:
-            raise CannotStack(f"training puts another tensor in the place of {name}")
+            raise CannotStack(f"training replaces the tensor {name}")
     return {name for name, (buffer, old) in before.items() if not torch.equal(buffer, old)}
 
 
 def _step_alone(prepared: PreparedTrial, job: Job) -> tuple[Array, float]:
-    """Leave the gradients of a few of a trial's examples in its model; return them and the loss."""
+    """Compute the gradients on a few of a trial's examples; return the examples and their loss."""
     indices = _indices(prepared, job)
     prepared.model.eval()
     with prepared.compute.autocast():
@@ -147,7 +157,7 @@ def _step_alone(prepared: PreparedTrial, job: Job) -> tuple[Array, float]:
 
 
 def _check_agrees(prepared: PreparedTrial, stack: Stack, alone: Sequence[_Alone]) -> None:
-    """Raise CannotStack where a step of the stack is not what its trials did alone."""
+    """Raise CannotStack if a step of the stack differs from the steps of its trials alone."""
     prepared.model.eval()
     batch = batch_of(prepared.examples["train"], [one.indices for one in alone])
     with prepared.compute.autocast():
@@ -163,14 +173,14 @@ def _check_agrees(prepared: PreparedTrial, stack: Stack, alone: Sequence[_Alone]
             one.gradient.norm()
         ):
             raise CannotStack(
-                f"a step together is not a step alone: a loss of {loss:.6f} and not {one.loss:.6f}, "
-                f"gradients {apart:.2g} apart"
+                f"a stacked step differs from a step alone: the loss is {loss:.6f} instead of "
+                f"{one.loss:.6f}, and the gradients are {apart:.2g} apart"
             )
     stack.trained.grad = None
 
 
 def _check_modes(prepared: PreparedTrial, stack: Stack, alone: Sequence[_Alone]) -> None:
-    """Go through what else a trial does, with dropout and on shared examples; raises what that does."""
+    """Try what else a trial does: dropout, and evaluation on shared examples. Raises their errors."""
     kept = {name: tensor.clone() for name, tensor in stack.others.items()}
     examples = prepared.examples["train"]
     with torch.no_grad(), prepared.compute.autocast():
@@ -185,20 +195,22 @@ def _check_modes(prepared: PreparedTrial, stack: Stack, alone: Sequence[_Alone])
 def _check_alike(
     tensors: Mapping[str, torch.Tensor], shared: Mapping[str, torch.Tensor], layout: Layout
 ) -> None:
-    """Raise CannotStack where another seed makes a model of another shape."""
+    """Raise CannotStack if another seed gives a model of another shape."""
     if tensors.keys() != shared.keys():
         name = min(tensors.keys() ^ shared.keys())
-        raise CannotStack(f"not every seed's model has {name}")
+        raise CannotStack(f"only some seeds' models have {name}")
     for name, tensor in tensors.items():
         if (tensor.shape, tensor.dtype) != (shared[name].shape, shared[name].dtype):
-            raise CannotStack(f"{name} has another shape with another seed")
+            raise CannotStack(f"{name} has another shape or type with another seed")
     kinds = {tensors[name].dtype for name in layout.shapes}
     if len(kinds) > 1:
-        raise CannotStack(f"what trains is stored in several precisions: {sorted(map(str, kinds))}")
+        raise CannotStack(
+            f"its trained weights are stored in several precisions: {', '.join(sorted(map(str, kinds)))}"
+        )
 
 
 def _indices(prepared: PreparedTrial, job: Job) -> Array:
-    """Return a few examples of the first full batch that a trial meets."""
+    """Return a few examples of a trial's first full batch."""
     trial, train = job.trial, prepared.examples["train"]
     batches = training_batches(train.sizes, trial.budget.batch_size, seed=trial.seed, epoch=0)
     return max(batches, key=len)[:_PROBED]

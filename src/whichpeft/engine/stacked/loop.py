@@ -1,4 +1,4 @@
-"""The training loop over a stack of trials: what `whichpeft.engine.loop` does, for several at once."""
+"""The training loop over a stack of trials; see `whichpeft.engine.loop` for the loop over one."""
 
 from __future__ import annotations
 
@@ -33,18 +33,29 @@ from whichpeft.tasks import Array
 
 @dataclass(slots=True, eq=False)
 class Member:
-    """A trial in a stack: where it stands. best: what it had of its own at its best epoch."""
+    """A trial in a stack, with its progress."""
 
     job: Job
+    """The trial's job."""
+
     meter: Meter = field(default_factory=Meter)
+    """The trial's share of the time."""
+
     fitted: FitResult = field(default_factory=FitResult)
+    """The result so far."""
+
     batches: list[Array] = field(default_factory=list)
+    """The batches of the current epoch."""
+
     best: Own | None = None
+    """The trial's own tensors at its best epoch."""
+
     failure: TrialFailed | None = None
+    """Why the trial failed, if it did."""
 
 
 class SearchScores:
-    """The scores at each rung of a search's trials so far, which say what the next one has to reach."""
+    """The scores of a search's trials at each rung so far, which decide what the next has to reach."""
 
     def __init__(self, job: Job) -> None:
         earlier = job.work.earlier_scores if isinstance(job.work, TuneWork) else ()
@@ -54,7 +65,7 @@ class SearchScores:
         return rung_threshold(self._scores[step]) if job.trial.number and step in self._scores else None
 
     def with_rungs(self, job: Job) -> Job:
-        """Return a job that is to run alone, with what it has to reach at each of its rungs."""
+        """Return a job to run alone, with the score that it has to reach at each of its rungs."""
         work = job.work
         if isinstance(work, TuneWork):
             work = replace(work, rungs=tuple((step, self.needed(job, step)) for step, _ in work.rungs))
@@ -66,7 +77,7 @@ class SearchScores:
 
 
 class _Fitting:
-    """A stack in training: the trials still in it, each a row, in the order of their rows."""
+    """A stack in training. The active trials are in the order of their rows."""
 
     def __init__(self, stacked: Stacked, members: Sequence[Member], report: ReportProgress) -> None:
         self.active = list(members)
@@ -86,14 +97,14 @@ class _Fitting:
         return self.active[0].fitted.examples / len(self.train_examples)
 
     def phase(self, name: str) -> ExitStack:
-        """Return the context in which the active trials' time belongs to a phase."""
+        """Return a context in which the time of the active trials counts to a phase."""
         stack = ExitStack()
         for member in self.active:
             stack.enter_context(member.meter.phase(name))
         return stack
 
     def train(self, places: Sequence[int]) -> None:
-        """Take the steps with these places in the epoch. A trial whose loss is not finite leaves."""
+        """Take the steps at these places of the epoch; remove trials whose loss is not finite."""
         self.prepared.model.train()
         pending: list[torch.Tensor] = []
         seen = 0
@@ -116,7 +127,7 @@ class _Fitting:
                     return
 
     def _step(self, batches: Sequence[Array]) -> torch.Tensor:
-        """Take one step, each trial on its own batch; return their losses, (trials,)."""
+        """Take one step, each trial on its own batch; return the losses, (trials,)."""
         losses = take_stacked_step(self.prepared, self.stack, batches)
         self._optimisation.step(self.active[0].fitted.steps)
         return losses
@@ -127,10 +138,10 @@ class _Fitting:
                 note_loss(loss, member.fitted)
             except TrialFailed as error:
                 member.failure = error
-        self.leave([member for member in self.active if member.failure is not None])
+        self.remove([member for member in self.active if member.failure is not None])
 
     def validate(self) -> list[float]:
-        """Return the validation score of each trial that stays; what cannot be scored leaves."""
+        """Return the validation score of each remaining trial; remove those that cannot be scored."""
         self._report(Progress(phase="validate", epoch=self.epochs))
         scores = []
         outputs = evaluate_stacked(self.prepared, self.stack, "validation")
@@ -139,11 +150,11 @@ class _Fitting:
                 scores.append(validation_score(self.prepared, {"outputs": rows}))
             except TrialFailed as error:
                 member.failure = TrialFailed(error.reason, phase="validate")
-        self.leave([member for member in self.active if member.failure is not None])
+        self.remove([member for member in self.active if member.failure is not None])
         return scores
 
-    def leave(self, members: Sequence[Member]) -> None:
-        """Let trials go; those that stay share the time from here on."""
+    def remove(self, members: Sequence[Member]) -> None:
+        """Remove trials; the remaining ones share the time from now on."""
         if not members:
             return
         rows = [row for row, member in enumerate(self.active) if member not in members]
@@ -158,7 +169,7 @@ class _Fitting:
 
 
 def fit_stacked(stacked: Stacked, members: Sequence[Member], report: ReportProgress) -> None:
-    """Train the stack, validate after each epoch and at rungs; see `whichpeft.engine.loop.fit`."""
+    """Train the stack; validate after each epoch and at rungs. See `whichpeft.engine.loop.fit`."""
     first = members[0].job
     budget, search_scores = first.trial.budget, SearchScores(first)
     fitting = _Fitting(stacked, members, report)
@@ -185,7 +196,7 @@ def fit_stacked(stacked: Stacked, members: Sequence[Member], report: ReportProgr
 
 
 def _note_scores(fitting: _Fitting, scores: Sequence[float], search_scores: SearchScores) -> None:
-    """Keep the scores in the curves; trials that fall behind those before them in the search leave."""
+    """Add the scores to the curves; remove trials that are worse than earlier ones of the search."""
     for member, score in zip(fitting.active, scores, strict=True):
         fitted = member.fitted
         fitted.curve.append((fitted.steps, "validation_score", score))
@@ -194,11 +205,11 @@ def _note_scores(fitting: _Fitting, scores: Sequence[float], search_scores: Sear
         fitted.pruned_because = why_pruned(fitted.steps, score, (rung,))
         if fitted.pruned_because is not None:
             fitted.best_score = max(fitted.best_score, score)
-    fitting.leave([member for member in fitting.active if member.fitted.pruned_because is not None])
+    fitting.remove([member for member in fitting.active if member.fitted.pruned_because is not None])
 
 
 def _end_epoch(fitting: _Fitting, epoch: int, *, last: bool) -> None:
-    """Keep what is the best so far; trials that have not been better for long leave."""
+    """Keep the best weights of each trial; remove trials that have stopped improving."""
     gone = []
     for row, member in enumerate(fitting.active):
         _, _, score = member.fitted.curve[-1]
@@ -207,14 +218,14 @@ def _end_epoch(fitting: _Fitting, epoch: int, *, last: bool) -> None:
                 member.best = fitting.stack.own(row)
         elif member.fitted.should_stop(member.job.trial.budget):
             gone.append(member)
-    fitting.leave([] if last else gone)
+    fitting.remove([] if last else gone)
 
 
 def take_stacked_step(prepared: PreparedTrial, stack: Stack, batches: Sequence[Array]) -> torch.Tensor:
-    """Leave the gradients of a step in a stack, one batch a trial; return the losses, (trials,)."""
+    """Compute the gradients of a step, one batch per trial; return the losses, (trials,)."""
     examples, losses = prepared.examples["train"], stack.trained.new_zeros(len(batches))
     sizes = [len(batch) for batch in batches]
-    for size in sorted(set(sizes)):  # an epoch's last batch is smaller, and not at one place for all
+    for size in sorted(set(sizes)):  # an epoch's smaller last batch is at different places
         rows = [row for row, own in enumerate(sizes) if own == size]
         batch = prepared.compute.place(batch_of(examples, [batches[row] for row in rows]))
         with prepared.compute.autocast():
@@ -225,7 +236,7 @@ def take_stacked_step(prepared: PreparedTrial, stack: Stack, batches: Sequence[A
 
 
 def evaluate_stacked(prepared: PreparedTrial, stack: Stack, split: str) -> Array:
-    """Return every trial's outputs on a split, in the split's own order: (trials, examples, width)."""
+    """Return all trials' outputs on a split, in the split's own order: (trials, examples, width)."""
     examples = prepared.examples[split]
     batches = evaluation_batches(examples.sizes, EVALUATION_BATCH)
     prepared.model.eval()

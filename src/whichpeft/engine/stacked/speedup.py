@@ -1,4 +1,4 @@
-"""Whether trials as one model are quicker than one by one: the same steps, taken both ways."""
+"""Whether stacked trials are faster than trials one by one: times the same steps both ways."""
 
 from __future__ import annotations
 
@@ -23,17 +23,28 @@ from whichpeft.tasks import Array
 
 _STEPS = 5
 _WARM_UP_STEPS = 2
-# Of the memory that is free, and of what a trial takes alone: stacking and folding copy on the way.
+# Shares of the free memory, and of what a trial takes alone: stacking and folding make copies.
 _USABLE, _ROOM = 0.9, 1.2
 
 
 def time_stacked(
     job: Job, trials: int, compute: Compute, peak_bytes: float | None
 ) -> tuple[list[Measurement], str | None]:
-    """Time a profiled method's trials as one model against one by one.
+    """Compare the time of a profiled method's trials as one model with their time one by one.
 
-    peak_bytes: of one trial. Returns `batched_trials`, how many there were, and `batched_speedup`, how
-    many times as quick; nothing where memory holds one trial, and the reason where it is another one.
+    Parameters
+    ----------
+    trials
+        How many trials to stack, if memory allows.
+    peak_bytes
+        Peak memory of one trial.
+
+    Returns
+    -------
+    list of Measurement
+        `batched_trials`, the number of trials, and `batched_speedup`; empty if nothing was timed.
+    str or None
+        Why nothing was timed, unless the reason is that memory holds only one trial.
     """
     count = min(trials, _that_fit(compute, peak_bytes))
     if count < 2:
@@ -42,9 +53,9 @@ def time_stacked(
     try:
         apart = seconds_apart(jobs, compute)
         together = seconds_stacked(jobs, compute)
-    except Exception as error:  # a reading that can be done without does not fail a profile
+    except Exception as error:  # a profile does not fail for this optional reading
         reason = " ".join(str(error).split())[:300]
-        return [], f"{job.trial.method} is trained trial by trial: {reason}"
+        return [], f"trials of {job.trial.method} are trained one by one: {reason}"
     return [
         _fact("batched_trials", count, "count"),
         _fact("batched_speedup", apart / together, "x"),
@@ -52,7 +63,7 @@ def time_stacked(
 
 
 def seconds_stacked(jobs: Sequence[Job], compute: Compute) -> float:
-    """Return the seconds of a step of all trials as one model. Raises CannotStack."""
+    """Return the seconds per step of all trials as one model. Raises CannotStack."""
     stacked = stack_up(jobs, compute)
     prepared, stack = stacked.prepared, stacked.stack
     steps = jobs[0].trial.budget.steps(len(prepared.examples["train"]))
@@ -64,37 +75,37 @@ def seconds_stacked(jobs: Sequence[Job], compute: Compute) -> float:
         take_stacked_step(prepared, stack, batches)
         optimisation.step(step)
 
-    return _seconds_a_step(prepared, jobs, take)
+    return _seconds_per_step(prepared, jobs, take)
 
 
 def seconds_apart(jobs: Sequence[Job], compute: Compute) -> float:
-    """Return the seconds of a step of each trial, one after the other."""
+    """Return the seconds per step of all trials, one after the other."""
     prepared = prepare(jobs[0], compute)
     steps = jobs[0].trial.budget.steps(len(prepared.examples["train"]))
     optimisation = Optimisation(prepared, jobs[0].method, steps)
     prepared.model.train()
 
     def take(step: int, batches: Sequence[Array]) -> None:
-        for batch in batches:  # one model's weights stand for all: only the time is of interest
+        for batch in batches:  # one model's weights represent all, since only the time matters
             take_step(prepared, optimisation, prepared.parts(batch), step)
 
-    return _seconds_a_step(prepared, jobs, take)
+    return _seconds_per_step(prepared, jobs, take)
 
 
-def _seconds_a_step(
+def _seconds_per_step(
     prepared: PreparedTrial, jobs: Sequence[Job], take: Callable[[int, Sequence[Array]], None]
 ) -> float:
-    """Take the first steps that the trials would take together; return their median seconds."""
+    """Take the first steps that the trials would take as one model; return their median seconds."""
     sizes, batch_size = prepared.examples["train"].sizes, jobs[0].trial.budget.batch_size
     orders = [training_batches(sizes, batch_size, seed=job.trial.seed, epoch=0) for job in jobs]
     in_step = [batches for batches in zip(*orders, strict=True) if len(set(map(len, batches))) == 1]
     if not in_step:
-        raise CannotStack("an epoch has too few batches to time them together")
+        raise CannotStack("an epoch has too few batches to time the trials together")
     seconds = []
     for step in range(_WARM_UP_STEPS + _STEPS):
         prepared.compute.synchronise()
         began = time.perf_counter()
-        # The schedule's first step again and again: a small budget has no more.
+        # Always the first step of the schedule: a small budget may not have more.
         take(0, in_step[step % len(in_step)])
         prepared.compute.synchronise()
         seconds.append(time.perf_counter() - began)
@@ -102,7 +113,7 @@ def _seconds_a_step(
 
 
 def _that_fit(compute: Compute, peak_bytes: float | None) -> int:
-    """Return how many trials the free memory of an accelerator holds; 1 where that is not known."""
+    """Return how many trials the free memory of an accelerator holds; 1 if that is unknown."""
     if compute.device.type != "cuda" or not peak_bytes:
         return 1
     torch.cuda.empty_cache()

@@ -1,7 +1,7 @@
-"""Several trials of one method at once: seeds and learning rates, trained as one model.
+"""Several trials of one method, seeds and learning rates, trained as one model.
 
-Each keeps its own order of the data, schedule, clipping, early stop, rungs, best checkpoint and test
-predictions, so that each gives the result that it would have given alone. With dropout it draws other
+Each trial keeps its own order of the data, schedule, clipping, early stopping, rungs, best checkpoint
+and test predictions, so its result is the same as alone. Only with dropout does it draw other random
 numbers than alone.
 """
 
@@ -38,15 +38,16 @@ from whichpeft.tasks import Array
 
 
 def carry_out_stacked(job: Job, report: ReportProgress) -> Iterator[Result]:
-    """Carry out a job and those along with it as one model, and give a result for each.
+    """Carry out a job and those stacked with it as one model; yield one result per job.
 
-    Where they cannot be, they are carried out one by one, and the first result's note says why.
+    If they cannot be stacked, they are carried out one by one, and the first result's note gives the
+    reason.
     """
     found = _try_stacked(job, report)
     if not isinstance(found, str):
         yield from found
         return
-    note: str | None = f"{job.trial.method} is trained trial by trial: {found}"
+    note: str | None = f"trials of {job.trial.method} are trained one by one: {found}"
     search_scores = SearchScores(job)
     for member in job.members:
         result = carry_out_alone(search_scores.with_rungs(member), report, ALONE)
@@ -58,7 +59,7 @@ def carry_out_stacked(job: Job, report: ReportProgress) -> Iterator[Result]:
 
 
 def _try_stacked(job: Job, report: ReportProgress) -> list[Result] | str:
-    """Return the results, or why the trials cannot be carried out together."""
+    """Return the results, or the reason why the trials cannot be stacked."""
     members = [Member(member) for member in job.members]
     torch.set_num_threads(job.trial.conditions.threads)
     try:
@@ -70,7 +71,7 @@ def _try_stacked(job: Job, report: ReportProgress) -> list[Result] | str:
             return _carry_out(members, compute, setting, report)
     except CannotStack as error:
         reason = str(error)
-    except Exception as error:  # the trials may well do alone what they could not together
+    except Exception as error:  # the trials may still succeed one by one
         reason = explain(error)
     if job.placement.device.startswith("cuda"):
         torch.cuda.empty_cache()
@@ -109,7 +110,7 @@ Tested = tuple[dict[str, Array], list[Measurement]]
 
 
 def _test(stacked: Stacked, members: Sequence[Member], report: ReportProgress) -> list[Tested]:
-    """Test all final trials at once, each at its best epoch; predictions and scores, one a member."""
+    """Test all final trials together, each at its best epoch; return predictions and scores."""
     prepared = stacked.prepared
     tested: dict[int, Tested] = {}
     final = [member for member in members if member.best is not None and member.failure is None]

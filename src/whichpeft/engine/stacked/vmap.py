@@ -1,8 +1,8 @@
-"""Several trials of one method as one model: what each has of its own stacked, the backbone once.
+"""Several trials of one method as one model: their own tensors are stacked, the backbone is shared.
 
-`torch.func.vmap` maps a task's loss over the stack; what is multiplied by a shared weight becomes one
-product of all trials' activations. The stack's gradients are those of its trials, because no trial's
-loss depends on another's weights.
+`torch.func.vmap` maps a task's loss over the stack. A product with a shared weight becomes one product
+with the activations of all trials. The gradients of the stack are those of its trials, because no
+trial's loss depends on another trial's weights.
 """
 
 from __future__ import annotations
@@ -25,20 +25,19 @@ _BETAS, _EPSILON = (0.9, 0.999), 1e-8  # torch's defaults for AdamW
 
 @dataclass(frozen=True, slots=True)
 class Own:
-    """What one trial has of its own.
-
-    trained: its trained parameters one after the other, in a stack's order, shape (count,).
-    others: frozen weights that its seed drew, and buffers that training changes, by name.
-    """
+    """The tensors that belong to one trial only."""
 
     trained: torch.Tensor
+    """The trained parameters, flattened in the order of the stack's layout, (count,)."""
+
     others: Mapping[str, torch.Tensor]
+    """Frozen weights that the trial's seed drew, and buffers that training changes, by name."""
 
 
 class Layout:
-    """Where each trained parameter of a model stands in one flat tensor: those that decay first.
+    """The place of each trained parameter of a model in one flat tensor, with those that decay first.
 
-    It is made after a backward pass, because a parameter that gets no gradient does not decay either.
+    It is built after a backward pass, because a parameter without a gradient does not decay either.
     """
 
     def __init__(self, model: torch.nn.Module) -> None:
@@ -49,11 +48,11 @@ class Layout:
         self.decaying = sum(p.numel() for _, p in trained if p.dim() >= 2)
 
     def flat(self, tensors: Mapping[str, torch.Tensor]) -> torch.Tensor:
-        """Put tensors by parameter name into one of shape (count,)."""
+        """Flatten tensors, given by parameter name, into one of shape (count,)."""
         return torch.cat([tensors[name].detach().reshape(-1) for name in self.shapes])
 
     def split(self, flat: torch.Tensor) -> dict[str, torch.Tensor]:
-        """Cut (trials, count) into each parameter's (trials, *shape)."""
+        """Split (trials, count) into one (trials, *shape) per parameter."""
         pieces = flat.split(self.sizes, dim=1)
         return {
             name: piece.view(len(flat), *shape)
@@ -62,9 +61,14 @@ class Layout:
 
 
 class Stack:
-    """A model and what K trials have of their own in it, each a row.
+    """A model with the tensors of K trials, one row per trial.
 
-    trained: (K, count), a leaf with gradients. others: by name, (K, *shape).
+    Attributes
+    ----------
+    trained
+        The trained parameters, (K, count); a leaf with gradients.
+    others
+        The other tensors of the trials by name, each (K, *shape).
     """
 
     def __init__(self, model: torch.nn.Module, layout: Layout, rows: Sequence[Own]) -> None:
@@ -79,15 +83,18 @@ class Stack:
         return len(self.trained)
 
     def losses(self, task: Task, batch: Batch, rows: Rows | None = None) -> torch.Tensor:
-        """Return the loss of each trial, or of those in `rows`, on a batch of its own.
+        """Return the loss of each trial, or of those in `rows`, on its own batch: (trials,).
 
-        batch: tensors of shape (trials, examples, ...), as `batch_of` makes them. Result: (trials,).
+        Parameters
+        ----------
+        batch
+            Tensors of shape (trials, examples, ...), as `batch_of` returns them.
         """
         return self._map(task.loss, batch, rows)
 
     def outputs(self, task: Task, batch: Batch) -> torch.Tensor:
         """Return each trial's outputs on one batch, the same for all: (K, examples, width)."""
-        # Mapped although it is shared: several adapters add to the frozen layer's output in place.
+        # Repeated although it is shared, because some adapters add to a frozen layer's output in place.
         repeated = {key: value.expand(len(self), *value.shape) for key, value in batch.items()}
         return self._map(task.outputs, repeated, None)
 
@@ -109,26 +116,26 @@ class Stack:
 
         mapped = torch.func.vmap(one, in_dims=(0, 0), randomness="different")
         found: torch.Tensor = mapped(self._layout.split(trained) | others, batch)
-        if rows is not None:  # buffers change in place, and these were copies
+        if rows is not None:  # buffers change in place, and indexing has copied them
             for name, tensor in others.items():
                 self.others[name].index_copy_(0, index, tensor)
         return found
 
     def own(self, row: int) -> Own:
-        """Copy out what one trial has of its own."""
+        """Copy the tensors of one trial."""
         return Own(
             self.trained[row].detach().clone(),
             {name: tensor[row].clone() for name, tensor in self.others.items()},
         )
 
     def keep(self, rows: Rows) -> None:
-        """Let all other trials go."""
+        """Keep only these trials."""
         index = torch.tensor(rows, device=self.trained.device)
         self.trained = self.trained.detach()[index].requires_grad_()
         self.others = {name: tensor[index] for name, tensor in self.others.items()}
 
     def put(self, own: Own) -> None:
-        """Put what one trial has of its own into the model itself, as if it had trained there."""
+        """Copy the tensors of one trial into the model itself, as if it had trained there."""
         tensors = tensors_of(self.model)
         trained = self._layout.split(own.trained[None])
         with torch.no_grad():
@@ -139,14 +146,14 @@ class Stack:
 
 
 class MappedOptimisation:
-    """What `Optimisation` does, for every trial of a stack at once, each by its own method."""
+    """`Optimisation` for all trials of a stack together, each with its own method's rates and decay."""
 
     def __init__(self, stack: Stack, layout: Layout, methods: Sequence[Method], steps: int) -> None:
         self._stack = stack
         self._decaying = layout.decaying
         device = stack.trained.device
         rates = [[learning_rate(method, step, steps) for method in methods] for step in range(steps)]
-        # On the device from the start, so that no step waits for its rates.
+        # On the device from the start, so that no step waits for its learning rates.
         self._rates = torch.tensor(rates, device=device)
         self._decay = torch.tensor([method.weight_decay for method in methods], device=device)
         self._decays = any(method.weight_decay for method in methods)
@@ -155,7 +162,7 @@ class MappedOptimisation:
         self._taken = 0
 
     def step(self, step: int) -> None:
-        """Follow the gradients of step `step` (from 0), which are used up."""
+        """Apply the gradients of step `step` (from 0), and clear them."""
         grad = self._stack.trained.grad
         if grad is None:
             return
@@ -166,7 +173,7 @@ class MappedOptimisation:
             grad.mul_((MAX_GRADIENT_NORM / (grad.norm(dim=1, keepdim=True) + 1e-6)).clamp_(max=1.0))
             if self._decays:
                 weights[:, : self._decaying].mul_(1 - rates * self._decay[:, None])
-            # AdamW as torch has it (Loshchilov and Hutter 2019, arXiv 1711.05101).
+            # AdamW as torch implements it (Loshchilov and Hutter 2019, arXiv 1711.05101).
             first, second = _BETAS
             self._mean.lerp_(grad, 1 - first)
             self._square.mul_(second).addcmul_(grad, grad, value=1 - second)
@@ -177,14 +184,14 @@ class MappedOptimisation:
         self._stack.trained.grad = None
 
     def keep(self, rows: Rows) -> None:
-        """Let all other trials go, as `Stack.keep`."""
+        """Keep only these trials, like `Stack.keep`."""
         index = torch.tensor(rows, device=self._mean.device)
         self._mean, self._square = self._mean[index], self._square[index]
         self._rates, self._decay = self._rates[:, index], self._decay[index]
 
 
 class _Applied(torch.nn.Module):  # type: ignore[misc]
-    """Applies a function of a model to it, so that `functional_call` can put weights into it."""
+    """Applies a function to a model, so that `functional_call` can replace the model's weights."""
 
     def __init__(self, model: torch.nn.Module) -> None:
         super().__init__()
@@ -202,14 +209,17 @@ def tensors_of(model: torch.nn.Module) -> dict[str, torch.Tensor]:
 def batch_of(examples: Examples, indices: Sequence[Array]) -> Batch:
     """Return the batches of several trials as one, (trials, examples, ...), padded to one length.
 
-    indices: as many for each trial.
+    Parameters
+    ----------
+    indices
+        The examples of each trial, equally many for all.
     """
     together = examples.batch(np.concatenate(indices))
     return {key: value.unflatten(0, (len(indices), -1)) for key, value in together.items()}
 
 
 def _names_of(model: torch.nn.Module, names: Sequence[str]) -> dict[str, list[str]]:
-    """Return every name under which `_Applied` has the tensors called so: some have several."""
+    """Return all names that `_Applied` has for each named tensor: shared tensors have several."""
     found: dict[int, list[str]] = {}
     every = [
         *model.named_parameters(remove_duplicate=False),
