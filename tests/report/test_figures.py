@@ -1,4 +1,4 @@
-"""Figures: what is drawn, what is left out and said so, and the files that come of it."""
+"""Figures: what they draw, what their captions list as left out, and their files."""
 
 from __future__ import annotations
 

@@ -108,14 +108,14 @@ def test_the_notes_state_what_intervals_cover(records, report):
 def test_intervals_of_different_kinds_are_distinguished(records):
     whole = builders.predictions(records)
     lacking = {r.trial.fingerprint for r in records if r.trial.method in ("ia3", "full")}
-    for names, said in (("ia3", "ia3: over"), ("full ia3", "full, ia3 and all gaps: over")):
+    for names, shown in (("ia3", "ia3: over"), ("full ia3", "full, ia3 and all gaps: over")):
         lacking = {r.trial.fingerprint for r in records if r.trial.method in names.split()}
         report = Report(
             builders.study(METHODS),
             records,
             predictions=lambda name, lacking=lacking: None if name in lacking else whole(name),
         )
-        text = "3 seeds and 872 test examples (" + said + " seeds alone, for this test set only)"
+        text = "3 seeds and 872 test examples (" + shown + " seeds alone, for this test set only)"
         assert text in printed(report, 300)
 
 

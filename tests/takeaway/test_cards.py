@@ -112,9 +112,9 @@ def test_methods_declare_adapters_that_need_an_import() -> None:
         for kind, config in PEFT_TYPE_TO_CONFIG_MAPPING.items()
         if config.__module__.startswith("whichpeft.")
     }
-    said = {
+    declared = {
         method.peft.peft_type
         for method in methods().values()
         if issubclass(method, PeftMethod) and method.peft.loads_with == "tuners"
     }
-    assert ours == said
+    assert ours == declared

@@ -1,4 +1,4 @@
-"""What the records say together: tables, figures, the page. Needs no torch."""
+"""The report of a study: tables, figures and the HTML page. It does not import torch."""
 
 from whichpeft.report.report import Report
 

@@ -117,10 +117,10 @@ def _nothing(answer: Answer, comparison: Comparison | None) -> str:
     for candidate in trained:
         reason = "; ".join(candidate.excluded).rstrip(".")
         by_reason.setdefault(reason, []).append(candidate.method)
-    told = [f"{join_words(names, most=_MOST_NAMED)}: {reason}" for reason, names in by_reason.items()]
-    more = len(told) - _MOST_NAMED
+    reasons = [f"{join_words(names, most=_MOST_NAMED)}: {reason}" for reason, names in by_reason.items()]
+    more = len(reasons) - _MOST_NAMED
     rest = [f"{counted(more, 'other reason')} in the table"] if more > 0 else []
-    return ". ".join(["No method can be recommended yet", *told[:_MOST_NAMED], *rest]) + "."
+    return ". ".join(["No method can be recommended yet", *reasons[:_MOST_NAMED], *rest]) + "."
 
 
 def _advice(answer: Answer, comparison: Comparison | None, baseline: str) -> str:

@@ -242,7 +242,7 @@ class Report:
         write_whole(Path(path), as_parquet(self.rows, study=self.study_text))
 
     def print(self, console: Console | None = None) -> None:
-        """Return all figures by file name; with several comparisons, names include them."""
+        """Print the tables with failures and notes, the results over all tasks, and the answers."""
         from rich.console import Console
 
         from whichpeft.report.answer import print_answers
@@ -310,7 +310,7 @@ class Report:
         return written
 
     def _figures(self, size: Size, published: str | None) -> dict[str, Figure]:
-        """Return all figures by file name, which includes backbone and task if there are several."""
+        """Return all figures by file name, which names backbone and task if there are several."""
         from whichpeft.report.figure_set import figures
         from whichpeft.report.figures.across_backbones import backbone_figures
         from whichpeft.report.figures.across_tasks import across_figures

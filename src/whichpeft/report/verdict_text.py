@@ -33,7 +33,7 @@ def verdict_notes(comparison: Comparison) -> list[str]:
         "otherwise better or worse (5 % for all methods together, Holm), otherwise undecided"
     )
     notes = [
-        f"{meant}; what would decide is computed for 80 % power" if undecided(comparison) else meant
+        f"{meant}; the data that would decide are for 80 % power" if undecided(comparison) else meant
     ]
     tuned = any(result.variant == "tuned" for result in comparison.results)
     if not tuned and any(map(_untuned, comparison.results)):

@@ -149,7 +149,7 @@ def _bars(
                          "opacity": amount("ink"), "tooltip": shown, **lanes},
                  height={"band": 0.9 if rows > 1 else 0.66}),
             mark("text", {"x": x | {"field": "to"}, "y": y, "text": word("total"), **lanes},
-                 where="datum.total != ''", align="left", baseline="middle", dx=4,
+                 only="datum.total != ''", align="left", baseline="middle", dx=4,
                  fontSize=10 if rows > 1 else 11),
         ],
         values=values, width=width, height=_STEP * len(names) + (rows - 1) * 6 * len(names),

@@ -65,11 +65,11 @@ def gap_figures(comparison: Comparison, size: Size) -> dict[str, Figure]:
 
 def _forest(comparison: Comparison, results: Sequence[MethodResult], size: Size) -> Spec:
     words = [_words(result, brief=size.stacked) for result in results]
-    beside = round(CHAR * max(len(line) for two in words for line in two)) + _BETWEEN
+    texts = round(CHAR * max(len(line) for two in words for line in two)) + _BETWEEN
     room = max(86.0, 0.22 * size.whole_width)
     names = distinct([shortened(plain(result.method), room) for result in results])
     label = round(CHAR * max(map(len, names))) + 8
-    width = size.whole_width - label - beside
+    width = size.whole_width - label - texts
     low, high = _domain(comparison, results)
     values = _values(comparison, results, names, words, (low, high))
     y = word("name", sort=names, axis=names_axis(label, labelFontSize=11))
@@ -82,7 +82,7 @@ def _forest(comparison: Comparison, results: Sequence[MethodResult], size: Size)
     facts = {"name": "method", "shown": "gap", "verdict": "verdict", "proves": "proves"}
     coloured = {"color": as_is("colour")}
     ends = [
-        mark("point", {"x": number("at"), "y": y, **coloured}, where=f"datum.beyond_{side}",
+        mark("point", {"x": number("at"), "y": y, **coloured}, only=f"datum.beyond_{side}",
              shape=f"triangle-{side}", filled=True, size=34)
         for side in ("left", "right")
     ]  # fmt: skip
@@ -94,7 +94,7 @@ def _forest(comparison: Comparison, results: Sequence[MethodResult], size: Size)
             mark("rule", {"x": x | {"field": "zero"}, "y": fixed(0), "y2": fixed(height)},
                  values=[{"zero": 0}], strokeDash=[5, 4], strokeWidth=1.3),
             mark("rule", {"x": x | {"field": "low"}, "x2": {"field": "high"}, "y": y, **coloured},
-                 where="datum.low != null", strokeWidth=2.2),
+                 only="datum.low != null", strokeWidth=2.2),
             *ends,
             mark("point", {"x": x, "y": y, **coloured, "shape": as_is("shape"),
                            "tooltip": tooltip(facts)}, filled=True, size=90, opacity=1),
@@ -169,8 +169,8 @@ def _words(result: MethodResult, *, brief: bool) -> tuple[str, str]:
     """Return the text next to a line: the verdict, and below it the gap and the proved margin."""
     proved = proves(result)
     if brief:
-        told = str(result.verdict or UNKNOWN)
-        return told, "" if proved == UNKNOWN else proved
+        short = str(result.verdict or UNKNOWN)
+        return short, "" if proved == UNKNOWN else proved
     parts = [with_bounds(result.gap, sign=True), *([] if proved == UNKNOWN else [f"proved {proved}"])]
     return verdict(result), "; ".join(parts)
 

@@ -82,13 +82,13 @@ def _frontier(
         x_format="~s" if name == "trainable" else None,
     )
     stairs = sorted((dot.x, dot.y) for dot, place in zip(dots, places, strict=True) if place)
-    told = any(chance is not None for chance in likely)
+    with_chances = any(chance is not None for chance in likely)
     return titled(
         scatter(dots, axes, steps=stairs),
         size,
         title=title,
         about=about(comparison),
-        caption=_caption(comparison, results, dots, cost, told=told),
+        caption=_caption(comparison, results, dots, cost, with_chances=with_chances),
         rows=_table(results, cost.key, costs, likely, [bool(place) for place in places]),
         group="frontier",
         label=label,
@@ -176,10 +176,15 @@ def _table(
 
 
 def _caption(
-    comparison: Comparison, results: Sequence[MethodResult], dots: list[Point], cost: Cost, *, told: bool
+    comparison: Comparison,
+    results: Sequence[MethodResult],
+    dots: list[Point],
+    cost: Cost,
+    *,
+    with_chances: bool,
 ) -> str:
     parts = ["Dashed: the frontier of the observed scores."]
-    if told:
+    if with_chances:
         parts.append(f"Fainter: less likely that no method beats it in both score and {cost.words}.")
     if any(dot.note for dot in dots):
         parts.append("Number: that probability, unless it is small.")

@@ -78,12 +78,12 @@ def _map(across: AcrossTasks, cells: list[dict[str, Any]], size: Size) -> Spec:
     label = round(CHAR * max(map(len, names))) + 8
     width = size.whole_width - label
     cell = min(110.0, width / len(across.tasks))
-    told = cell >= _NARROW
+    with_numbers = cell >= _NARROW
     tasks = distinct(
-        [shortened(plain(task), max(cell - 4, 60) if told else 80) for task in across.tasks]
+        [shortened(plain(task), max(cell - 4, 60) if with_numbers else 80) for task in across.tasks]
     )
     values = [value | {"name": names[value["place"]], "at": tasks[value["column"]]} for value in cells]
-    level = told and all(CHAR * len(task) <= cell for task in tasks)
+    level = with_numbers and all(CHAR * len(task) <= cell for task in tasks)
     x = word(
         "at",
         sort=tasks,
@@ -96,7 +96,7 @@ def _map(across: AcrossTasks, cells: list[dict[str, Any]], size: Size) -> Spec:
         mark("rect", {"x": x, "y": y, "color": as_is("fill"), "tooltip": tooltip(tips)},
              stroke="#868c96", strokeWidth=0.4),
     ]  # fmt: skip
-    if told:
+    if with_numbers:
         layers.append(
             mark("text", {"x": x, "y": y, "text": word("text"), "color": as_is("ink")}, fontSize=11)
         )

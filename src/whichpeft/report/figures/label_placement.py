@@ -151,14 +151,14 @@ def _candidates(spot: Spot) -> list[Placed]:
     """List positions from best to worst: above, below, at the side, then farther away."""
     found: list[Placed] = []
     for more in (0.0, 9.0, 20.0, 34.0):
-        beside = spot.radius + _GAP + more
+        side = spot.radius + _GAP + more
         above = spot.radius + _GAP + LINE / 2 + more
         slant = 0.72 * spot.radius + _GAP + more
         ring: list[tuple[float, float, Align]] = [
             (0, -above, "center"),
             (0, above, "center"),
-            (beside, 0, "left"),
-            (-beside, 0, "right"),
+            (side, 0, "left"),
+            (-side, 0, "right"),
             (slant, -slant - LINE / 4, "left"),
             (slant, slant + LINE / 4, "left"),
             (-slant, -slant - LINE / 4, "right"),

@@ -60,7 +60,7 @@ def learning_figures(comparison: Comparison, size: Size) -> dict[str, Figure]:
     figure = titled(
         drawn[0] if len(drawn) == 1 else concat(drawn, stacked=size.stacked, spacing=18),
         size,
-        title="How methods learn",
+        title="Learning curves",
         about=about(comparison),
         caption=_caption(comparison, scores, losses),
         rows=_table(scores, losses),
@@ -122,10 +122,10 @@ def _panel(
                           "strokeDash": as_is("dash")}, strokeWidth=2),
             mark("point", {"x": x, "y": y, "tooltip": tips}, filled=True, size=60, opacity=0.001),
             mark("rule", {"x": x, "x2": fixed(width + _LEAD - 4), "y": y, "y2": {"field": "at"}},
-                 where="datum.label != null", strokeWidth=0.7),
+                 only="datum.label != null", strokeWidth=0.7),
             mark("text", {"x": fixed(width + _LEAD), "y": y | {"field": "at"}, "text": word("label"),
                           "color": as_is("colour")},
-                 where="datum.label != null", align="left", baseline="middle", fontWeight="bold"),
+                 only="datum.label != null", align="left", baseline="middle", fontWeight="bold"),
         ],
         values=values, width=width, height=height,
     )  # fmt: skip

@@ -124,25 +124,25 @@ def _marks(points: Sequence[Point], x: Spec, y: Spec, scale: Scale) -> list[Spec
     }
     layers = [
         mark("rule", {"x": x, "y": y, "x2": {"field": "lead_x"}, "y2": {"field": "lead_y"}},
-             where="datum.far", strokeWidth=0.7)
+             only="datum.far", strokeWidth=0.7)
     ]  # fmt: skip
     if any(point.low is not None for point in points):
         # Clipped, because an interval over two seeds can be wider than the scale.
         layers.append(
             mark("rule", {"x": x, "y": y | {"field": "low"}, "y2": {"field": "high"},
                           "color": as_is("colour"), "opacity": amount("bar_opacity")},
-                 where="datum.low != null", strokeWidth=1.5, clip=True)
+                 only="datum.low != null", strokeWidth=1.5, clip=True)
         )  # fmt: skip
     if any(point.size is not None for point in points):
         layers.append(
-            mark("point", shared | {"size": _size(scale)}, where="datum.size != null", filled=True)
+            mark("point", shared | {"size": _size(scale)}, only="datum.size != null", filled=True)
         )
     for hollow in (False, True):
         if any(point.size is None and point.hollow == hollow for point in points):
-            where = f"datum.size == null && {'' if hollow else '!'}datum.hollow"
+            only = f"datum.size == null && {'' if hollow else '!'}datum.hollow"
             filled = scale.axes.size_title is None and not hollow
             layers.append(
-                mark("point", shared, where=where, filled=filled, size=SMALLEST, strokeWidth=1.8)
+                mark("point", shared, only=only, filled=filled, size=SMALLEST, strokeWidth=1.8)
             )
     offsets: Spec = {key: {"expr": f"datum.{key}"} for key in ("align", "dx", "dy")}
     names = mark("text", {"x": x, "y": y, "text": word("label")}, baseline="middle", **offsets)

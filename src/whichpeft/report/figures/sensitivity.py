@@ -79,7 +79,7 @@ def sensitivity_figure(
     return titled(
         spec,
         size,
-        title="What each method is sensitive to",
+        title="Sensitivity to hyperparameters",
         about=about(comparison),
         caption=_caption(searches, found),
         rows=[
@@ -106,7 +106,7 @@ def _layers(domain: tuple[float, float], width: int, above: int) -> list[Spec]:
     """Return the layers of a panel; each draws the rows of its kind."""
 
     def of(kind: str, shape: str, encoding: Spec, **style: Any) -> Spec:
-        return mark(shape, encoding, where=f"datum.kind == '{kind}'", **style)
+        return mark(shape, encoding, only=f"datum.kind == '{kind}'", **style)
 
     x = number("x", axis=None, scale=linear(0, 1))
     y = number("y", title=None, scale=linear(*domain), axis={"tickCount": 5})

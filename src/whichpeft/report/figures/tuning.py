@@ -106,10 +106,10 @@ def _layers(domain: tuple[float, float], budgets: set[int], width: int, *, shade
                       "detail": word("name")}, strokeWidth=2),
         mark("point", {"x": x, "y": y, "tooltip": tooltip(tips)}, filled=True, size=60, opacity=0.001),
         mark("rule", {"x": x, "x2": fixed(width + _LEAD - 4), "y": y, "y2": {"field": "at"}},
-             where="datum.label != null", strokeWidth=0.7),
+             only="datum.label != null", strokeWidth=0.7),
         mark("text", {"x": fixed(width + _LEAD), "y": y | {"field": "at"}, "text": word("label"),
                       "color": as_is("colour")},
-             where="datum.label != null", align="left", baseline="middle", fontWeight="bold"),
+             only="datum.label != null", align="left", baseline="middle", fontWeight="bold"),
     ]  # fmt: skip
 
 

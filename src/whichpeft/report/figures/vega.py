@@ -54,13 +54,13 @@ def concat(charts: Sequence[Spec], *, stacked: bool, spacing: int, **more: Any) 
     return {"vconcat" if stacked else "hconcat": list(charts), "spacing": spacing, **more}
 
 
-def mark(kind: str, encoding: Spec, *, where: str = "", values: Any = None, **look: Any) -> Spec:
-    """Return a layer of marks; `where` is an expression that selects the rows to draw."""
+def mark(kind: str, encoding: Spec, *, only: str = "", values: Any = None, **look: Any) -> Spec:
+    """Return a layer of marks; `only` is an expression that selects the rows to draw."""
     layer: Spec = {"mark": {"type": kind, **look}, "encoding": encoding}
     if values is not None:
         layer["data"] = {"values": list(values)}
-    if where:
-        layer["transform"] = [{"filter": where}]
+    if only:
+        layer["transform"] = [{"filter": only}]
     return layer
 
 

@@ -76,7 +76,7 @@ _COLUMNS: dict[str, tuple[Column, ...]] = {
         Column("method", "peft_method", words=True, keep=True),
         Column("share, %", "params_percent", "{:g}".format, keep=True),
         Column("retained, %", "performance_retention_percent", "{:g}".format, keep=True),
-        Column("said to bring", "primary_benefit", words=True),
+        Column("reported benefit", "primary_benefit", words=True),
     ),
     "hf-metamathqa": (
         Column(
