@@ -1,4 +1,4 @@
-"""Records as a run writes them, with numbers a test can choose and compute with."""
+"""Records as a run writes them, with numbers that a test can choose."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def measurements(
 
 
 def parameters(adapter: int, phase: str) -> tuple[Measurement, ...]:
-    """Return the counts for an adapter of so many parameters; BASE means full fine-tuning."""
+    """Return parameter counts for an adapter of this size; BASE means full fine-tuning."""
     total = BASE + HEAD + (0 if adapter == BASE else adapter)
     return measurements(
         {
@@ -166,7 +166,7 @@ def other_machine() -> Setting:
 
 def tuned(method: str, number: int, validation: float, *, status: str = "completed",
           **changed: Any) -> Record:  # fmt: skip
-    """Return a tuning record: number 0 has the default rate, each further one a larger one."""
+    """Return a tuning record; number 0 has the default learning rate, later ones a larger one."""
     rate = {"learning_rate": 0.001 * (1 + number)}
     return Record(
         trial=trial(method, purpose="tune", number=number, **({"hyperparameters": rate} | changed)),
@@ -179,10 +179,10 @@ def tuned(method: str, number: int, validation: float, *, status: str = "complet
 def predictions(
     records: Iterable[Record], *, examples: int = 1000, agreement: float = 2.0
 ) -> Predictions:
-    """Return what gives each final record predictions whose accuracy is its score.
+    """Return a function that gives each final record predictions whose accuracy is its score.
 
-    Scores have to be whole numbers of examples. agreement: how much more the examples' difficulty
-    decides than chance.
+    Scores have to be whole numbers of examples. The higher `agreement`, the more the difficulty of an
+    example decides whether it is right, rather than chance.
     """
     rng = np.random.default_rng(0)
     labels = rng.integers(0, 2, examples)

@@ -1,4 +1,4 @@
-"""Across tasks: ranks and their tests against scipy and published values, the Bayesian test's limits."""
+"""Across tasks: ranks and tests against scipy and published values, limits of the Bayesian test."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def scores():
     )
 
 
-def test_ranks_and_friedmans_test_are_scipys(scores):
+def test_ranks_and_friedmans_test_match_scipy(scores):
     (found,) = compared(scores)
     expected = stats.rankdata(-scores, axis=1)
     for i, method in enumerate(METHODS):
@@ -48,7 +48,7 @@ def test_ranks_and_friedmans_test_are_scipys(scores):
     assert found.order.p_value == pytest.approx(p_value)
 
 
-def test_critical_difference_as_published():
+def test_the_critical_difference_matches_published_values():
     # Demšar (2006, table 5 and the example of four methods on 14 data sets).
     for methods, quantile in {2: 1.960, 3: 2.343, 4: 2.569, 5: 2.728, 10: 3.164}.items():
         unit = (methods * (methods + 1) / 60) ** 0.5
@@ -56,7 +56,7 @@ def test_critical_difference_as_published():
     assert critical_difference(4, 14) == pytest.approx(1.25, abs=0.005)
 
 
-def test_two_methods_of_one_group_are_within_the_critical_difference(scores):
+def test_methods_of_a_group_are_within_the_critical_difference(scores):
     (found,) = compared(scores)
     together = {
         frozenset((a, b)) for group in found.order.groups for a in group for b in group if a != b
@@ -70,7 +70,7 @@ def test_two_methods_of_one_group_are_within_the_critical_difference(scores):
     assert not any(set(a) < set(b) for a in found.order.groups for b in found.order.groups)
 
 
-def test_equal_scores_share_their_ranks_and_differ_by_nothing():
+def test_equal_scores_share_their_rank():
     (found,) = compared([[0.7] * 4] * 5)
     assert set(found.average_ranks.values()) == {2.5}
     assert found.order.p_value == 1.0
@@ -81,7 +81,7 @@ def test_equal_scores_share_their_ranks_and_differ_by_nothing():
 
 
 @pytest.mark.parametrize("tasks", [3, 5])
-def test_by_chance_no_more_than_one_study_in_twenty_finds_a_difference(tasks):
+def test_at_most_one_study_in_twenty_finds_a_difference_by_chance(tasks):
     rng = np.random.default_rng(0)
     ranks, averages = average_ranks(rng.random((800, tasks, 5)))
     assert (np.ptp(averages, axis=1) > critical_difference(5, tasks)).mean() <= 0.06
@@ -101,7 +101,7 @@ def test_too_few_tasks_or_methods_are_ranked_but_not_tested():
     assert compared([[0.8, 0.7, 0.6, 0.5]]) == []
 
 
-def test_leaves_out_what_lacks_a_task_and_says_so(scores):
+def test_methods_without_a_score_on_every_task_are_left_out(scores):
     rows = scores.tolist()
     rows[4][2] = None
     (found,) = compared(rows)
@@ -117,7 +117,7 @@ def test_a_task_with_records_of_different_data_is_left_out(scores):
     assert "t5" in found.notes[0]
 
 
-def test_takes_tuned_scores_where_a_method_was_tuned():
+def test_tuned_scores_stand_for_tuned_methods():
     tasks = ["a", "b"]
     study = builders.study(["full", "lora"], task=None, tasks=tasks, seeds=[0])
     better = {"hyperparameters": {"learning_rate": 0.002}}
@@ -134,7 +134,7 @@ def test_takes_tuned_scores_where_a_method_was_tuned():
     assert found.against["lora"].mean == pytest.approx(0.1)
 
 
-def test_without_the_baseline_nothing_is_held_against_it():
+def test_without_the_baseline_there_is_no_comparison_with_it():
     (found,) = compared([[0.7, 0.6, 0.5]] * 3, methods=["lora", "bitfit", "head"])
     assert found.against == {}
     assert found.order is not None
@@ -144,13 +144,13 @@ def test_without_the_baseline_nothing_is_held_against_it():
     ("differences", "sure"),
     [([0.1] * 12, "better"), ([-0.1] * 12, "worse"), ([0.005, -0.005] * 6, "equivalent")],
 )
-def test_the_bayesian_test_is_sure_of_what_is_clear(differences, sure):
+def test_the_bayesian_test_is_certain_of_clear_differences(differences, sure):
     found = signed_rank(differences, margin=0.02, rng=np.random.default_rng(0))
     assert getattr(found, sure) > 0.99
     assert found.worse + found.equivalent + found.better == pytest.approx(1)
 
 
-def test_the_bayesian_test_knows_no_side_and_keeps_to_the_margin():
+def test_the_bayesian_test_is_symmetric_and_keeps_the_margin():
     rng = np.random.default_rng(1)
     differences = rng.normal(0.01, 0.03, size=9)
     one = signed_rank(list(differences), margin=0.02, rng=np.random.default_rng(0))
@@ -158,15 +158,18 @@ def test_the_bayesian_test_knows_no_side_and_keeps_to_the_margin():
     assert (one.worse, one.better) == pytest.approx((other.better, other.worse))
     again = signed_rank(list(differences), margin=0.02, rng=np.random.default_rng(0))
     assert one == again
-    # The margin itself is within it, and with one task the pseudo-observation still speaks.
+    # The margin itself is within it, and with one task the pseudo-observation still counts.
     assert signed_rank([0.84 - 0.82] * 6, margin=0.02, rng=rng).equivalent == 1.0
     alone = signed_rank([0.5], margin=0.02, rng=rng)
     assert 0.5 < alone.better < 0.95
 
 
 def test_the_bayesian_test_of_one_difference_in_closed_form():
-    """One task of weight w: all pairs but that of the pseudo-observation with itself lie above the
-    margin, 1 - (1 - w)^2 of the weight, so it wins where (1 - w)^2 < 1/2; w is Beta(1, 1/2)."""
+    """The probability is that of (1 - w)^2 < 1/2 for the weight w of the task, which is Beta(1, 1/2).
+
+    All pairs but that of the pseudo-observation with itself are above the margin, which is
+    1 - (1 - w)^2 of the weight.
+    """
     share = stats.beta(1, 0.5).sf(1 - 0.5**0.5)
     found = signed_rank([0.5], margin=0.02, rng=np.random.default_rng(0))
     assert found.better == pytest.approx(share, abs=0.01)

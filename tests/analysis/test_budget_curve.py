@@ -1,4 +1,4 @@
-"""The budget curve: the closed form against every possible draw, and where methods change order."""
+"""The budget curve: the closed form against every possible draw, and changes of order."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SCORES = [0.61, 0.40, 0.61, 0.72, 0.55]
 
 
 @pytest.mark.parametrize("draws", [1, 2, 3, 5])
-def test_expectation_and_quantiles_are_those_of_every_possible_draw(draws):
+def test_expectation_and_quantiles_match_all_possible_draws(draws):
     maxima = sorted(max(drawn) for drawn in itertools.product(SCORES, repeat=draws))
     assert expected_best(SCORES, draws) == pytest.approx(statistics.fmean(maxima))
     for share in (0.25, 0.5, 0.75):
@@ -32,7 +32,7 @@ def test_expectation_and_quantiles_are_those_of_every_possible_draw(draws):
         assert sum(value < at for value in maxima) < share * len(maxima)
 
 
-def test_a_search_begins_with_the_default_and_what_failed_adds_nothing():
+def test_a_curve_begins_with_the_default_and_skips_failures():
     search = read_search(
         "lora",
         [
@@ -45,13 +45,13 @@ def test_a_search_begins_with_the_default_and_what_failed_adds_nothing():
     curve = curve_of(search)
     assert [point.budget for point in curve] == [1, 2, 3, 4]
     assert (curve[0].low, curve[0].expected, curve[0].high) == (0.60, 0.60, 0.60)
-    # One draw of three finds 0.70, two draws find it in 5 of 9 cases.
+    # One draw finds 0.70 in 1 of 3 cases, two draws in 5 of 9.
     assert curve[1].expected == pytest.approx(0.60 + 0.10 / 3)
     assert curve[2].expected == pytest.approx(0.60 + 0.10 * 5 / 9)
     assert (curve[2].low, curve[2].high) == (0.60, 0.70)
 
 
-def test_the_curve_is_what_simulated_searches_find_on_average():
+def test_the_curve_matches_the_average_of_simulated_searches():
     rng = np.random.default_rng(0)
     scores = rng.uniform(0.4, 0.8, size=12)
     records = [builders.tuned("lora", number, score) for number, score in enumerate(scores)]
@@ -65,7 +65,7 @@ def test_the_curve_is_what_simulated_searches_find_on_average():
     assert all(a.expected <= b.expected for a, b in itertools.pairwise(curve))
 
 
-def test_without_a_default_the_curve_begins_at_two_and_without_scores_there_is_none():
+def test_a_curve_without_a_default_begins_at_two_trials():
     failed = builders.ended("lora", "failed", "no", purpose="tune", number=0)
     records = [failed, builders.tuned("lora", 1, 0.5), builders.tuned("lora", 2, 0.7)]
     curve = curve_of(read_search("lora", records))
@@ -74,7 +74,7 @@ def test_without_a_default_the_curve_begins_at_two_and_without_scores_there_is_n
     assert curve_of(read_search("lora", [failed])) == ()
 
 
-def test_where_the_order_changes_with_the_budget():
+def test_changes_of_order_are_found_by_budget():
     def curve(*scores):
         return curve_of(
             read_search("m", [builders.tuned("m", number, score) for number, score in enumerate(scores)])
@@ -85,7 +85,7 @@ def test_where_the_order_changes_with_the_budget():
         "late": curve(0.60, 0.60, 0.60, 0.90),
         "low": curve(0.10, 0.20),
     }
-    # Expected of "late": 0.60, 0.70, 0.766..., 0.811...: level at two trials, ahead from three.
+    # "late" is expected to reach 0.60, 0.70, 0.766..., 0.811...: equal at two trials, ahead from three.
     (change,) = overtakings(curves)
     assert (change.budget, change.method, change.overtaken) == (3, "late", "steady")
     assert leaders(curves) == [(1, "steady"), (3, "late")]

@@ -1,4 +1,4 @@
-"""Rows: their keys, their order, their numbers, and what stays unknown."""
+"""Comparisons: the keys, order and numbers of rows, and what stays unknown."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def rows_of(study, records):
     return {row["method"]: row for row in compare(study, records)}
 
 
-def test_keys_are_the_contract(records):
+def test_rows_have_the_documented_keys(records):
     assert list(KEYS) == re.findall(r"\w+", CONTRACT)
     for row in compare(builders.study(["full", "lora:r=8", "ia3"]), records):
         assert list(row) == list(KEYS)
@@ -78,14 +78,14 @@ def test_parameters_and_costs_by_hand(records):
     assert isinstance(lora["adapter_bytes"], int)
 
 
-def test_order_is_the_studys_whatever_the_order_of_records(records):
+def test_rows_have_the_order_of_the_study(records):
     random.Random(1).shuffle(records)
     study = builders.study(["lora:r=8", "full", "zero-shot"])
     methods = [row["method"] for row in compare(study, [*records, builders.idle_profile()])]
     assert methods == ["lora:r=8", "full", "zero-shot"]
 
 
-def test_order_over_backbones_and_tasks():
+def test_backbones_and_tasks_have_the_order_of_the_study():
     study = builders.study(
         ["full"], backbone=None, backbones=["b", "a"], task=None, tasks=["t2", "dir/t1.csv"]
     )
@@ -98,7 +98,7 @@ def test_order_over_backbones_and_tasks():
     assert found == [("b", "t2"), ("b", "t1"), ("a", "t2"), ("a", "t1")]
 
 
-def test_another_spelling_of_a_method_finds_its_records():
+def test_the_spelling_of_a_method_does_not_matter():
     study = builders.study(["LoRA:alpha=16,r=8"])
     record = builders.final("lora:r=8,alpha=16", 0, 0.5, method_id="lora:alpha=16,r=8")
     (row,) = compare(study, [record])
@@ -106,7 +106,7 @@ def test_another_spelling_of_a_method_finds_its_records():
     assert row["score_mean"] == 0.5
 
 
-def test_what_trains_nothing_saves_all_time_but_has_no_speed(records):
+def test_a_method_that_trains_nothing_saves_all_time(records):
     row = rows_of(builders.study(["full", "zero-shot"]), [*records, builders.idle_profile()])[
         "zero-shot"
     ]
@@ -122,7 +122,7 @@ def test_without_baseline_there_are_no_gaps(records):
     assert row["normalised_score"] == 1
 
 
-def test_another_baseline(records):
+def test_the_study_names_the_baseline(records):
     rows = rows_of(builders.study(baseline="lora:r=8"), records)
     assert rows["lora:r=8"]["verdict"] == "baseline"
     assert rows["full"]["gap_mean"] == pytest.approx(0.01)
@@ -136,22 +136,22 @@ def test_only_common_seeds_are_paired(records):
     assert row["gap_low"] is None
 
 
-def test_negated_errors_have_gaps_but_no_share_of_the_best():
+def test_negated_errors_have_gaps_but_no_retention():
     records = [builders.final("full", 0, -0.2), builders.final("lora:r=8", 0, -0.3)]
     row = rows_of(builders.study(), records)["lora:r=8"]
     assert row["gap_mean"] == pytest.approx(-0.1)
     assert row["retention_percent"] is row["normalised_score"] is None
 
 
-def test_parameters_come_from_a_final_where_the_profile_is_missing():
+def test_without_a_profile_parameters_come_from_a_final_trial():
     (row,) = compare(builders.study(["ia3"], seeds=[0]), [builders.final("ia3", 0, 0.5)])
     assert row["trainable_parameters"] == 11_000
     assert row["train_seconds"] is row["peak_memory_bytes"] is None
 
 
-def test_costs_of_another_machine_are_not_compared(records):
+def test_costs_from_another_machine_are_not_compared(records):
     moved = builders.whole("ia3", [0.7, 0.7, 0.7], setting=builders.other_machine(), seconds=10)
-    # Scores do not depend on the machine, so those are still compared.
+    # Scores do not depend on the machine, so they are still compared.
     study = builders.study(["full", "lora:r=8", "ia3"])
     row = rows_of(study, [*records, *moved])["ia3"]
     assert row["train_seconds"] == 10
@@ -162,7 +162,7 @@ def test_costs_of_another_machine_are_not_compared(records):
     assert "hardware" in note
 
 
-def test_a_little_more_memory_is_still_the_same_machine(records):
+def test_a_little_more_memory_does_not_make_another_machine(records):
     hardware = {**builders.HARDWARE, "memory_bytes": 8_000_004_096}
     alike = builders.profile("ia3", setting=replace(builders.SETTING, hardware=hardware))
     study = builders.study(["full", "ia3"])
@@ -179,7 +179,7 @@ def test_scores_in_another_precision_are_not_compared(records):
     assert any("ia3" in n and "precision" in n for n in comparisons(study, found)[0].notes)
 
 
-def test_other_data_is_a_comparison_of_its_own(records):
+def test_other_data_make_a_separate_comparison(records):
     other = [builders.final(method, 0, 0.1, data="d2") for method in ("full", "lora:r=8")]
     first, second = comparisons(builders.study(), [*records, *other])
     assert (first.data, second.data) == ("d1", "d2")
@@ -188,7 +188,7 @@ def test_other_data_is_a_comparison_of_its_own(records):
     assert "not mixed" in first.notes[0]
 
 
-def test_not_a_number_is_unknown():
+def test_a_nan_score_is_unknown():
     record = builders.final("full", 0, float("nan"))
     (row,) = compare(builders.study(["full"], seeds=[0]), [record])
     assert row["score_mean"] is None

@@ -1,4 +1,4 @@
-"""The frontier: who is beaten by whom, how sure that is, and which rows compete."""
+"""The frontier: which methods are beaten, with what probability, and which results compete."""
 
 from __future__ import annotations
 
@@ -16,29 +16,29 @@ def results_of(study, records):
     return {(result.method, result.variant): result for result in comparison.results}
 
 
-def test_what_is_beaten_in_all_at_once_is_not_on_the_frontier():
+def test_a_method_beaten_in_score_and_costs_is_not_on_the_frontier():
     scores = [0.80, 0.85, 0.84, 0.90]
     costs = [[1, 1], [2, 2], [3, 1], [9, 9]]
-    # The third is worse than the second and slower, and still the smaller of the two.
+    # The third is worse and slower than the second, but smaller.
     assert on_frontier(scores, costs).tolist() == [True, True, True, True]
     assert on_frontier(scores, [[c[0]] for c in costs]).tolist() == [True, True, False, True]
 
 
-def test_equals_share_the_frontier_and_the_cheaper_of_two_equal_scores_has_it():
+def test_equal_scores_share_the_frontier_only_at_equal_cost():
     assert on_frontier([0.8, 0.8, 0.8], [[1], [1], [2]]).tolist() == [True, True, False]
     draws = np.full((5, 3), 0.8)
     assert frontier_probability(draws, [1, 1, 2]).tolist() == [1, 1, 0]
 
 
-def test_probability_is_the_share_of_draws_that_no_cheaper_method_beats():
+def test_the_probability_is_a_share_of_draws():
     draws = np.array([[0.7, 0.8, 0.9], [0.7, 0.6, 0.9], [0.7, 0.6, 0.5], [0.7, 0.8, 0.75]])
     assert frontier_probability(draws, [1, 2, 3]).tolist() == [1, 0.5, 0.5]
-    # Of two that cost the same the better one is on it.
+    # At equal cost the better method is on it.
     assert frontier_probability(draws, [2, 2, 3]).tolist() == [0.5, 0.5, 0.5]
 
 
-def test_probability_is_right_about_as_often_as_it_says():
-    """Among simulated studies, the truth is on the frontier as often as is said on average."""
+def test_frontier_probabilities_are_calibrated():
+    """In simulated studies, methods are on the true frontier as often as their probability."""
     rng = np.random.default_rng(0)
     said, true = [], []
     for _ in range(300):
@@ -54,11 +54,11 @@ def test_probability_is_right_about_as_often_as_it_says():
     for low, high in ((0.0, 0.4), (0.4, 0.6), (0.6, 0.95)):
         within = (said >= low) & (said < high)
         assert within.sum() > 50
-        # Wide enough for the sampling error of so many studies; draws with long tails are cautious.
+        # Wide enough for the sampling error of 300 studies; draws with long tails are cautious.
         assert true[within].mean() == pytest.approx(said[within].mean(), abs=0.12)
 
 
-def test_rows_say_who_is_beaten():
+def test_results_say_whether_they_are_on_the_frontier():
     records = [
         *builders.whole("full", [0.80, 0.82, 0.84], adapter=builders.BASE, seconds=60, memory=8e8),
         *builders.whole("lora", [0.83, 0.84, 0.85], seconds=30, memory=4e8),
@@ -73,7 +73,7 @@ def test_rows_say_who_is_beaten():
     assert found == {"full": False, "lora": True, "bitfit": True, "ia3": None, "zero-shot": True}
 
 
-def test_what_was_measured_elsewhere_does_not_compete():
+def test_results_from_another_machine_do_not_compete():
     records = [
         *builders.whole("full", [0.80, 0.82, 0.84], adapter=builders.BASE),
         *builders.whole(
@@ -85,7 +85,7 @@ def test_what_was_measured_elsewhere_does_not_compete():
     assert results["lora", "default"].on_frontier is None
 
 
-def test_tuned_rows_compete_with_tuned_rows_and_with_what_was_not_tuned():
+def test_tuned_results_compete_with_tuned_and_untuned_methods():
     better = {"hyperparameters": {"learning_rate": 0.002}}
     records = []
     for method, default, tuned, seconds in (("full", 0.80, 0.81, 60), ("lora", 0.70, 0.90, 30)):

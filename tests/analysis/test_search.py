@@ -1,4 +1,4 @@
-"""Searches: which tuning trial is the best, and the two rows that a tuned method has."""
+"""Searches: the best tuning trial, and the two results of a tuned method."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from whichpeft.analysis.search import best_trial
 from .. import builders
 
 
-def test_the_best_is_the_earliest_of_equals_among_those_that_ran_to_their_end():
+def test_the_best_is_the_first_of_the_best_finished_trials():
     search = [
         builders.tuned("lora", 0, 0.80),
         builders.tuned("lora", 1, 0.85),
@@ -21,7 +21,7 @@ def test_the_best_is_the_earliest_of_equals_among_those_that_ran_to_their_end():
     assert best_trial([search[3]]) is None
 
 
-def test_a_tuned_method_has_a_row_by_default_and_a_tuned_one():
+def test_a_tuned_method_has_a_default_and_a_tuned_row():
     study = builders.study(["full", "lora"])
     better = {"hyperparameters": {"learning_rate": 0.002}}
     records = [
@@ -39,7 +39,7 @@ def test_a_tuned_method_has_a_row_by_default_and_a_tuned_one():
     assert list(rows) == [
         ("full", "default"), ("full", "tuned"), ("lora", "default"), ("lora", "tuned"),
     ]  # fmt: skip
-    # The search of full found nothing better than its default, so both rows say the same.
+    # The search of full found nothing better than its default, so both rows are equal.
     assert rows["full", "tuned"]["score_mean"] == rows["full", "default"]["score_mean"]
     assert rows["full", "tuned"]["verdict"] == rows["full", "default"]["verdict"] == "baseline"
     assert rows["lora", "tuned"]["hyperparameters"] == {"learning_rate": 0.002}
@@ -48,7 +48,7 @@ def test_a_tuned_method_has_a_row_by_default_and_a_tuned_one():
     assert rows["lora", "tuned"]["peak_memory_bytes"] == 500_000_000
 
 
-def test_a_search_under_way_or_without_a_trial_that_ended_says_so():
+def test_unfinished_and_failed_searches_have_a_reason():
     study = builders.study(["full", "lora", "bitfit"])
     records = [
         *builders.whole("lora", [0.7, 0.7, 0.7]),
@@ -63,7 +63,7 @@ def test_a_search_under_way_or_without_a_trial_that_ended_says_so():
     assert rows["lora", "default"]["status"] == "completed"
 
 
-def test_what_was_tested_of_a_candidate_that_is_not_the_best_any_more_is_no_default():
+def test_tests_of_an_outdated_candidate_are_left_out():
     outdated = {"hyperparameters": {"learning_rate": 0.003}}
     records = [
         *builders.whole("full", [0.80, 0.82, 0.84]),
@@ -77,7 +77,7 @@ def test_what_was_tested_of_a_candidate_that_is_not_the_best_any_more_is_no_defa
     assert any("3 records" in note for note in comparison.notes)
 
 
-def test_without_the_defaults_own_record_its_finals_are_still_the_defaults():
+def test_finals_of_the_default_need_no_tuning_record_of_it():
     records = [*builders.whole("full", [0.80, 0.82, 0.84]), builders.tuned("full", 1, 0.9)]
     rows = compare(builders.study(["full"]), records)
     assert [(row["variant"], row["score_mean"]) for row in rows] == [

@@ -1,4 +1,4 @@
-"""Sensitivity: which hyperparameter matters, and how much of the space does well."""
+"""Sensitivity: the importance of hyperparameters, and the share of the space that does well."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .. import builders
 
 
 def searched(score, *, trials=24, **fixed):
-    """Return a search in which `score` says what a rate and a rank reach."""
+    """Return a search with scores from `score`, a function of learning rate and rank."""
     rng = np.random.default_rng(0)
     records = []
     for number in range(trials):
@@ -30,7 +30,7 @@ def by_name(found):
     return {one.name: one.importance for one in found.hyperparameters}
 
 
-def test_finds_the_hyperparameter_that_matters():
+def test_the_important_hyperparameter_is_found():
     by_rate = sensitivity_of(searched(lambda rate, rank: 0.8 - 0.1 * abs(np.log10(rate) + 3)))
     assert by_rate.unknown is None
     assert by_name(by_rate)["learning_rate"] > 0.5
@@ -40,13 +40,13 @@ def test_finds_the_hyperparameter_that_matters():
     assert [one.name for one in by_rank.hyperparameters] == ["r", "learning_rate"]
 
 
-def test_a_rate_is_weighed_on_the_scale_it_was_drawn_on():
-    """On a linear scale nine tenths of the space would lie above the step, and it would not show."""
+def test_a_learning_rate_counts_on_its_log_scale():
+    """On a linear scale nine tenths of the space would be above the step, which would hide it."""
     found = sensitivity_of(searched(lambda rate, rank: 0.8 if rate > 1e-3 else 0.2))
     assert by_name(found)["learning_rate"] > 0.9
 
 
-def test_names_what_varied_and_what_follows_from_it():
+def test_varied_hyperparameters_name_what_follows_from_them():
     search = searched(lambda rate, rank: 0.5, targets=["q", "v"])
     rate, rank = varied_hyperparameters(search)
     assert (rate.name, rate.log, rate.alike) == ("learning_rate", True, ())
@@ -54,7 +54,7 @@ def test_names_what_varied_and_what_follows_from_it():
     assert len(rank.values) == 24
 
 
-def test_a_compositions_options_go_by_their_parts():
+def test_options_of_a_composition_have_the_prefix_of_their_part():
     records = [
         builders.tuned(
             "lora+bitfit", n, 0.5, hyperparameters={"learning_rate": 0.1, "bitfit": {}, "lora": {"r": n}}
@@ -65,7 +65,7 @@ def test_a_compositions_options_go_by_their_parts():
     assert rank.name == "lora.r"
 
 
-def test_names_of_choices_count_too():
+def test_named_choices_have_an_importance():
     rng = np.random.default_rng(1)
     records = [
         builders.tuned(
@@ -84,11 +84,11 @@ def test_names_of_choices_count_too():
         (lambda: searched(lambda rate, rank: 0.5), "same score"),
         (
             lambda: read_search("head", [builders.tuned("head", n, 0.5 + n / 100) for n in range(20)]),
-            "learning_rate alone",
+            "only learning_rate varied",
         ),
     ],
 )
-def test_says_why_there_is_no_importance(search, why):
+def test_missing_importances_have_a_reason(search, why):
     found = sensitivity_of(search())
     assert why in found.unknown
     assert set(by_name(found).values()) == {None}
@@ -96,7 +96,7 @@ def test_says_why_there_is_no_importance(search, why):
 
 def test_robustness_by_hand():
     records = [
-        builders.tuned("lora", 0, 0.800),  # the default: the best may be it, but it samples nothing
+        builders.tuned("lora", 0, 0.800),  # the default may be the best, but is not part of the sample
         builders.tuned("lora", 1, 0.790),
         builders.tuned("lora", 2, 0.795),
         builders.tuned("lora", 3, 0.789),
@@ -113,13 +113,13 @@ def test_robustness_by_hand():
 
 
 def test_wilsons_interval():
-    # Agresti and Coull (1998) give it for none and for half of ten.
+    # Agresti and Coull (1998) have the values for 0 and 5 of 10.
     assert share_interval(0, 10) == (0.0, pytest.approx(0.2775, abs=5e-4))
     assert share_interval(5, 10) == (pytest.approx(0.2366, abs=5e-4), pytest.approx(0.7634, abs=5e-4))
     assert share_interval(10, 10) == (pytest.approx(0.7225, abs=5e-4), pytest.approx(1.0))
 
 
-def test_importing_the_analysis_loads_nothing_that_takes_time():
+def test_importing_the_analysis_loads_no_slow_libraries():
     code = (
         "import sys, whichpeft.analysis; "
         "print([m for m in ('optuna', 'sklearn', 'scipy', 'altair') if m in sys.modules])"

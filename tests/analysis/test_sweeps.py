@@ -1,4 +1,4 @@
-"""Sweeps over a size: what is a size of a method, and what is not."""
+"""Sweeps over a size: the options that set the size of a method, and those that do not."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .. import builders
 
 
 def found(counts, scores=None):
-    """Return the sweeps of methods that train so many parameters."""
+    """Return the sweeps of methods with these numbers of trained parameters."""
     records = [
         builders.final(method, 0, (scores or {}).get(method, 0.8), adapter=count)
         for method, count in counts.items()
@@ -20,7 +20,7 @@ def found(counts, scores=None):
     return [(one.name, one.hyperparameter, one.sizes) for one in sweeps(comparison)]
 
 
-def test_each_method_has_a_line_of_its_own():
+def test_each_method_has_its_own_sweep():
     counts = {"lora:r=16": 16, "lora:r=4": 4, "dora:r=4": 5, "dora:r=8": 10, "bitfit": 3}
     assert found(counts) == [("lora", "r", (4, 16)), ("dora", "r", (4, 8))]
 
@@ -34,11 +34,11 @@ def test_each_method_has_a_line_of_its_own():
         {"lora:init=a": 4, "lora:init=b": 8},
     ],
 )
-def test_what_is_no_size(counts):
+def test_other_options_are_not_sizes(counts):
     assert found(counts) == []
 
 
-def test_other_options_part_the_lines():
+def test_other_options_split_a_sweep():
     counts = {
         "lora:r=4": 4, "lora:r=8": 8, "lora:r=4,target_modules=[a]": 2, "lora:r=8,target_modules=[a]": 5,
     }  # fmt: skip
@@ -48,12 +48,12 @@ def test_other_options_part_the_lines():
     ]
 
 
-def test_an_option_that_follows_the_size_parts_nothing():
+def test_an_option_that_follows_the_size_does_not_split_a_sweep():
     counts = {"lora:r=4,lora_alpha=8": 4, "lora:r=8,lora_alpha=16": 8}
     assert found(counts) == [("lora", "r", (4, 8))]
 
 
-def test_enough_is_the_smallest_within_the_margin():
+def test_enough_is_the_smallest_size_within_the_margin():
     scores = {"lora:r=2": 0.5, "lora:r=4": 0.79, "lora:r=8": 0.8}
     records = [
         builders.final(method, 0, score, adapter=i + 1)

@@ -1,4 +1,4 @@
-"""Two studies side by side: what changed, what each method did, what can be paired."""
+"""Comparison of two studies: what changed, the difference of each method, and pairing."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ METHODS = ("full", "lora:r=8")
 
 
 def side(scores, *, predicted=False, study=None, **changed):
-    """Return a study with its comparisons; scores: by method, a list of one a seed."""
+    """Return a study with its comparisons; `scores` has one score per seed by method."""
     setting = changed.pop("setting", builders.SETTING)
     seconds = changed.pop("seconds", 30.0)
     records = []
@@ -46,7 +46,7 @@ def printed(two, width=160):
     return console.file.getvalue()
 
 
-def test_the_same_study_twice_has_not_changed():
+def test_a_study_does_not_differ_from_itself():
     first = side({"full": [0.9, 0.91, 0.92], "lora:r=8": [0.88, 0.9, 0.89]}, predicted=True)
     two = compare_studies(first, first)
     assert two.changes == ()
@@ -58,7 +58,7 @@ def test_the_same_study_twice_has_not_changed():
     assert "no verdict changed" in printed(two)
 
 
-def test_same_seeds_and_examples_are_paired_over_both():
+def test_equal_seeds_and_examples_are_paired():
     first = side({"full": [0.9, 0.91, 0.92], "lora:r=8": [0.8, 0.81, 0.8]}, predicted=True)
     second = side(
         {"full": [0.9, 0.91, 0.92], "lora:r=8": [0.9, 0.91, 0.9]},
@@ -84,7 +84,7 @@ def test_same_seeds_and_examples_are_paired_over_both():
     assert "1 of 2 verdicts changed (lora:r=8 worse → undecided)." in shown
 
 
-def test_without_predictions_seeds_alone_are_paired():
+def test_without_predictions_only_seeds_are_paired():
     first = side({"full": [0.9, 0.91, 0.92]})
     second = side({"full": [0.93, 0.94, 0.96]})
     (found,) = compare_studies(first, second).methods
@@ -101,7 +101,7 @@ def test_without_predictions_seeds_alone_are_paired():
         ({"task": "rte"}, "the task is glue/sst2, then rte"),
     ],
 )
-def test_what_cannot_be_paired_says_why(changed, why):
+def test_scores_that_are_not_paired_have_a_reason(changed, why):
     first = side({"full": [0.9, 0.91]})
     shared = {key: value for key, value in changed.items() if key != "metric"}
     records = [
@@ -120,7 +120,7 @@ def test_what_cannot_be_paired_says_why(changed, why):
         assert [str(c) for c in two.changes] == ["data of glue/sst2: d1 in the first, d2 in the second"]
 
 
-def test_another_backbone_is_set_against_the_first():
+def test_different_backbones_are_compared_with_each_other():
     first = side({"full": [0.9, 0.91]})
     second = side(
         {"full": [0.95, 0.96]}, study=builders.study(("full",), backbone="large"), backbone="large"
@@ -130,7 +130,7 @@ def test_another_backbone_is_set_against_the_first():
     assert found.difference == pytest.approx(0.05)
 
 
-def test_costs_of_other_hardware_are_marked_and_methods_of_one_study_are_named():
+def test_costs_from_other_hardware_are_marked():
     first = side({"full": [0.9, 0.91], "head": [0.7, 0.71]})
     second = side(
         {"full": [0.9, 0.91], "bitfit": [0.8, 0.81]},
@@ -151,7 +151,7 @@ def test_costs_of_other_hardware_are_marked_and_methods_of_one_study_are_named()
     assert changes["methods"] == ("also head", "also bitfit")
 
 
-def test_other_versions_and_hyperparameters_are_told():
+def test_other_versions_and_hyperparameters_are_reported():
     first = side({"full": [0.9, 0.91]})
     newer = replace(builders.SETTING, versions={**builders.VERSIONS, "peft": "0.22.0"})
     second = side({"full": [0.9, 0.91]}, setting=newer, hyperparameters={"learning_rate": 0.01})
@@ -163,7 +163,7 @@ def test_other_versions_and_hyperparameters_are_told():
     assert "different hyperparameters (learning_rate): full" in printed(two)
 
 
-def test_every_format_holds_both_studies():
+def test_every_format_has_both_studies():
     first = side({"full": [0.9, 0.91], "lora:r=8": [0.8, 0.81]})
     second = side({"full": [0.9, 0.91], "lora:r=8": [0.9, 0.9]}, seconds=11.0)
     second = (replace(second[0], name="<b>later</b>"), second[1])

@@ -1,4 +1,4 @@
-"""Verdicts in a comparison: from predictions where they are, over seeds alone where not."""
+"""Verdicts in a comparison, from predictions or, without them, over seeds alone."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def rows(records):
     return {row["method"]: row for row in found}
 
 
-def test_verdicts_by_method(rows):
+def test_each_method_has_its_verdict(rows):
     found = {name: row["verdict"] for name, row in rows.items()}
     assert found == {
         "full": "baseline", "lora:r=8": "equivalent", "bitfit": "undecided", "ia3": "worse",
@@ -42,7 +42,7 @@ def test_verdicts_by_method(rows):
     assert (full["gap_mean"], full["gap_low"], full["gap_high"]) == (0, 0, 0)
 
 
-def test_gaps_are_those_of_paired_gap(records, rows):
+def test_gaps_match_paired_gap(records, rows):
     predictions = builders.predictions(records)
 
     def right(method):
@@ -61,20 +61,20 @@ def test_gaps_are_those_of_paired_gap(records, rows):
     assert row["proved_margin"] == pytest.approx(gap.proved_margin)
 
 
-def test_scores_have_intervals_over_both_noises(rows):
+def test_intervals_of_scores_are_over_seeds_and_examples(rows):
     row = rows["lora:r=8"]
     over_seeds = mean_interval([0.879, 0.884, 0.880])
     assert row["score_mean"] == pytest.approx(over_seeds.mean)
     assert row["score_high"] - row["score_low"] > 1.5 * (over_seeds.high - over_seeds.low)
 
 
-def test_p_values_are_adjusted_for_all_methods_of_the_table(rows):
+def test_p_values_are_adjusted_for_all_methods(rows):
     raw = sorted(rows[name]["p_value"] for name in METHODS[1:])
     assert rows["ia3"]["p_value"] == raw[0]
     assert rows["ia3"]["p_adjusted"] == pytest.approx(3 * raw[0])
 
 
-def test_a_verdict_rests_on_the_adjusted_p_value():
+def test_a_verdict_uses_the_adjusted_p_value():
     names = [f"lora:r={rank}" for rank in range(2, 9)]
     records = [
         *builders.whole("full", [0.80, 0.80, 0.80]),
@@ -87,14 +87,14 @@ def test_a_verdict_rests_on_the_adjusted_p_value():
     assert (alone["verdict"], among["verdict"]) == ("worse", "undecided")
 
 
-def test_what_would_decide_is_said(records):
+def test_undecided_methods_say_what_would_decide(records):
     (found,) = comparisons(builders.study(METHODS), records, predictions=builders.predictions(records))
     needed = {result.method: result.would_decide for result in found.results if result.would_decide}
     assert list(needed) == ["bitfit"]
     assert "would decide" in needed["bitfit"]
 
 
-def test_the_margin_is_the_callers(records):
+def test_the_caller_sets_the_margin(records):
     predictions = builders.predictions(records)
     found = {
         margin: compare(builders.study(METHODS), records, predictions=predictions, margin=margin)[1]
@@ -115,7 +115,7 @@ def test_without_predictions_intervals_are_over_seeds(records):
     assert ia3.verdict == "worse"
 
 
-def test_without_predictions_equal_gaps_are_undecided_but_of_the_baseline_to_itself():
+def test_without_predictions_equal_gaps_are_undecided():
     search = [
         builders.tuned("full", 0, 0.9),
         builders.tuned("full", 1, 0.8),
@@ -131,7 +131,7 @@ def test_without_predictions_equal_gaps_are_undecided_but_of_the_baseline_to_its
     assert ia3["verdict"] == "undecided"
 
 
-def test_a_method_that_lacks_predictions_of_one_seed_is_taken_by_seeds(records):
+def test_a_seed_without_predictions_makes_intervals_over_seeds(records):
     whole = builders.predictions(records)
     lacking = next(r for r in records if r.trial.method == "ia3" and r.trial.purpose == "final")
 
@@ -147,7 +147,7 @@ def test_a_method_that_lacks_predictions_of_one_seed_is_taken_by_seeds(records):
 
 
 @pytest.mark.parametrize("spoil", ["metric", "score", "labels", "empty"])
-def test_predictions_that_do_not_give_the_score_are_left_aside(records, spoil):
+def test_predictions_that_do_not_match_the_score_are_ignored(records, spoil):
     whole = builders.predictions(records)
     spoiled = {r.trial.fingerprint for r in records if r.trial.method == "ia3"}
 
@@ -181,7 +181,7 @@ def test_predictions_that_do_not_give_the_score_are_left_aside(records, spoil):
     assert ia3.score_low == pytest.approx(by_hand.low)
 
 
-def test_one_seed_has_intervals_over_examples_and_no_verdict():
+def test_one_seed_gives_intervals_over_examples_and_no_verdict():
     records = [builders.final("full", 0, 0.88), builders.final("ia3", 0, 0.60)]
     (found,) = comparisons(
         builders.study(["full", "ia3"], seeds=[0]), records, predictions=builders.predictions(records)
@@ -192,7 +192,7 @@ def test_one_seed_has_intervals_over_examples_and_no_verdict():
     assert "one seed" in ia3.would_decide
 
 
-def test_variants_are_families_of_their_own():
+def test_each_variant_is_its_own_family_of_tests():
     better = {"hyperparameters": {"learning_rate": 0.002}}
     records = [
         *builders.whole("full", [0.80, 0.81, 0.80]),
@@ -233,7 +233,7 @@ def test_each_trial_is_read_once(records):
     assert len(read) == len(set(read)) == 12
 
 
-def test_a_store_gives_its_predictions(records, tmp_path):
+def test_a_store_provides_its_predictions(records, tmp_path):
     store, predictions = Store(tmp_path), builders.predictions(records)
     for record in records:
         store.add(record, predictions=predictions(record.trial.fingerprint))

@@ -1,4 +1,4 @@
-"""Pseudo-values against the tasks' metrics and against leaving examples out one by one."""
+"""Pseudo-values against the metrics of tasks and against leaving out one example at a time."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ KNOWN = {
 }
 
 
-def test_all_metrics_of_the_tasks_are_known():
+def test_every_metric_of_a_task_has_pseudo_values():
     assert set(PSEUDO_VALUES) == set(KNOWN)
 
 
 def drawn(name, examples, rng, classes=4):
-    """Draw labels and outputs that have something to do with each other, with ties."""
+    """Draw correlated labels and outputs, with ties."""
     if name not in OF_CLASSES:
         labels = np.round(2 * rng.standard_normal(examples)) / 2
         return labels, (labels + 0.5 * rng.standard_normal(examples)).reshape(-1, 1).astype(np.float32)
@@ -39,7 +39,7 @@ def drawn(name, examples, rng, classes=4):
 
 
 def brute(metric, labels, outputs):
-    """Leave out one example after the other."""
+    """Leave out one example at a time."""
     n = len(labels)
     without = [metric(np.delete(labels, i), np.delete(outputs, i, axis=0)) for i in range(n)]
     values = -(n - 1) * np.array(without)
@@ -48,17 +48,17 @@ def brute(metric, labels, outputs):
 
 @pytest.mark.parametrize("name", list(KNOWN))
 @pytest.mark.parametrize("examples", [6, 40])
-def test_values_are_the_jackknifes(name, examples):
+def test_pseudo_values_match_the_jackknife(name, examples):
     labels, outputs = drawn(name, examples, np.random.default_rng(examples))
     found = per_example(name, labels, outputs)
     assert found.shape == (examples,)
     assert found.mean() == pytest.approx(KNOWN[name](labels, outputs))
-    # Of Spearman's, terms of the order of 1/n are left out.
+    # Spearman's pseudo-values leave out terms of the order of 1/n.
     tolerance = 2 / examples if name == "spearman" else 1e-6
     assert found == pytest.approx(brute(KNOWN[name], labels, outputs), abs=tolerance)
 
 
-def test_accuracy_is_right_or_wrong():
+def test_accuracy_is_zero_or_one_per_example():
     outputs = np.array([[0.1, 0.9], [0.5, 0.5], [0.2, 0.8]])
     assert list(per_example("accuracy", np.array([1, 0, 0]), outputs)) == [1, 1, 0]
 
@@ -73,12 +73,12 @@ def test_constant_predictions_and_labels_are_defined(name, labels):
     assert found == pytest.approx(brute(KNOWN[name], labels, outputs), abs=1e-6)
 
 
-def test_a_class_that_nobody_has_but_one_example():
+def test_a_class_with_a_single_example_is_defined():
     labels = np.array([0, 0, 1, 1, 2])
     outputs = np.eye(3)[[0, 1, 1, 1, 0]]
     expected = brute(KNOWN["macro_f1"], labels, outputs)
     assert per_example("macro_f1", labels, outputs) == pytest.approx(expected)
 
 
-def test_an_unknown_metric_has_no_values():
+def test_an_unknown_metric_has_no_pseudo_values():
     assert per_example("meteor", np.zeros(3), np.zeros((3, 1))) is None

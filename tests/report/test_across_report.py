@@ -59,7 +59,7 @@ def test_one_task_has_no_ranking():
 
 def test_two_tasks_are_ranked_without_a_test():
     text = printed(made_report(2), 160)
-    assert "not tested: 2 tasks cannot tell an order from chance" in text
+    assert "not tested: 2 tasks are too few to test an order" in text
 
 
 def test_the_same_records_give_the_same_probabilities():

@@ -1,4 +1,4 @@
-"""Several backbones on one task: how a method's gap to the baseline changes with their size."""
+"""How a method's gap to the baseline changes with the size of the backbone, on one task."""
 
 from __future__ import annotations
 
@@ -35,15 +35,16 @@ class AcrossBackbones:
 
 
 def across_backbones(comparisons: Sequence[Comparison]) -> list[AcrossBackbones]:
-    """Put together the backbones of each task that has gaps on two of them or more.
+    """Collect the backbones of each task that has gaps on two of them or more.
 
-    Methods are those with a gap on two backbones at least, in the order of the study; as tuned where
-    they were tuned. A backbone that stands there twice, with other data or budgets, is left out.
+    Methods need a gap on two backbones or more, and are in the order of the study; the tuned result
+    stands for a method that was tuned. A backbone with records of different data or budgets is left
+    out.
     """
     by_task: dict[str, list[Comparison]] = {}
     for comparison in comparisons:
         by_task.setdefault(comparison.task, []).append(comparison)
-    found = [_put_together(task, own) for task, own in by_task.items() if len(own) > 1]
+    found = [_across_backbones(task, own) for task, own in by_task.items() if len(own) > 1]
     return [one for one in found if one is not None]
 
 
@@ -57,7 +58,7 @@ def backbone_parameters(comparison: Comparison) -> int | None:
     return None
 
 
-def _put_together(task: str, comparisons: Sequence[Comparison]) -> AcrossBackbones | None:
+def _across_backbones(task: str, comparisons: Sequence[Comparison]) -> AcrossBackbones | None:
     names = [comparison.backbone for comparison in comparisons]
     sized: list[tuple[int, str, dict[str, MethodResult]]] = []
     left = []

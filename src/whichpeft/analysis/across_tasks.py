@@ -1,9 +1,9 @@
-"""Several tasks at once: which methods rank higher on all of them, and which differences hold.
+"""Compare methods over several tasks: their ranks, and the probability of beating the baseline.
 
-Two readings. Ranks with Friedman's test and Nemenyi's critical difference (Demšar 2006, JMLR 7) ask
-whether an order is more than chance. The Bayesian signed-rank test with a region of practical
-equivalence (Benavoli et al. 2017, JMLR 18) says how probable it is that a method is better than the
-baseline, worse, or as good as the same, on tasks like these.
+Friedman's test on ranks and Nemenyi's critical difference (Demšar 2006, JMLR 7) show whether an order
+is more than chance. The Bayesian signed-rank test with a region of practical equivalence (Benavoli
+et al. 2017, JMLR 18) estimates the probability that a method is better than the baseline, worse, or
+equivalent, on tasks like these.
 """
 
 from __future__ import annotations
@@ -20,75 +20,113 @@ from whichpeft.analysis.statistics.intervals import CONFIDENCE
 from whichpeft.metrics.metric import Floats
 
 LEAST_TASKS = 3
-"""On two tasks no order of methods is more than chance, not even the same one on both."""
+"""Fewest tasks to test an order on: with two, even the same order on both may be chance."""
 
-_PRIOR = 0.5  # weight of the pseudo-observation, in tasks, as its authors have it
-_SAMPLES = 20_000  # from the posterior: probabilities to within 0.7 of a point
+_PRIOR = 0.5  # weight of the pseudo-observation in tasks, as in the paper
+_SAMPLES = 20_000  # draws from the posterior; probabilities are exact to 0.7 points
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Order:
-    """Whether average ranks differ by more than chance.
-
-    statistic, p_value: Friedman's test of no difference at all. critical_difference: average ranks
-    further apart than this differ (Nemenyi, at 5 % over all pairs). groups: largest sets of methods,
-    best first, among which no two differ.
-    """
+    """Tests of whether average ranks differ by more than chance."""
 
     statistic: float
+    """Statistic of Friedman's test of no difference at all."""
+
     p_value: float
+    """P-value of Friedman's test."""
+
     critical_difference: float
+    """Average ranks that are further apart than this differ (Nemenyi, at 5 % over all pairs)."""
+
     groups: tuple[tuple[str, ...], ...]
+    """Largest sets of methods, best first, without a difference between any two of them."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SignedRank:
-    """How probable it is that a method is worse, equivalent or better, on tasks like those seen.
-
-    The three add up to 1. mean: of the differences seen, a fraction.
-    """
+    """Probabilities that a method is worse, equivalent or better on tasks like these; they sum to 1."""
 
     worse: float
+    """Probability that the method is worse by more than the margin."""
+
     equivalent: float
+    """Probability that the difference is within the margin."""
+
     better: float
+    """Probability that the method is better by more than the margin."""
+
     mean: float
+    """Mean of the observed differences, a fraction."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AcrossTasks:
-    """One backbone on several tasks: methods ranked, the best average rank first.
-
-    ranks: by method, its rank on each task, 1 the best, ties at their mean; scores: what it scored
-    there, a fraction. order: None where there are too few tasks or methods, and `too_few` says so.
-    against: by method, how it compares with the baseline; empty where the baseline is not among the
-    methods. left_out: by method, why it is not.
-    """
+    """One backbone on several tasks, with its methods ranked; the best average rank comes first."""
 
     backbone: str
+    """Short name of the backbone."""
+
     baseline: str
+    """The baseline as written in the study."""
+
     margin: float
+    """The difference, a fraction, within which methods count as equivalent."""
+
     tasks: tuple[str, ...]
+    """Short names of the tasks."""
+
     ranks: Mapping[str, tuple[float, ...]]
+    """By method, its rank on each task; 1 is the best, and ties share their mean rank."""
+
     scores: Mapping[str, tuple[float, ...]]
+    """By method, its score on each task, a fraction."""
+
     average_ranks: Mapping[str, float]
+    """By method, its mean rank over the tasks."""
+
     order: Order | None
+    """Tests of the ranks; None if there are too few tasks or methods."""
+
     too_few: str | None
+    """Why the ranks were not tested, in words; None if they were."""
+
     against: Mapping[str, SignedRank]
+    """By method, its comparison with the baseline; empty if the baseline is not among the methods."""
+
     left_out: Mapping[str, str] = field(default_factory=dict)
+    """By method, why it was left out, in words."""
+
     notes: tuple[str, ...] = ()
+    """Sentences about tasks that were left out."""
 
     @property
     def methods(self) -> list[str]:
+        """Return the methods, the best average rank first."""
         return list(self.average_ranks)
 
 
 def across_tasks(
     comparisons: Sequence[Comparison], *, margin: float = MARGIN, rng: np.random.Generator
 ) -> list[AcrossTasks]:
-    """Compare methods over all tasks of each backbone that has two tasks or more with scores.
+    """Compare methods over all tasks of each backbone that has scores on two tasks or more.
 
-    A method counts as tuned where it was tuned, and only where it completed on every task and its
-    scores can be compared with the others'. margin: a fraction. rng: of the Bayesian test.
+    A method is included if it is completed on every task and its scores can be compared with the
+    others'. The tuned result stands for a method that was tuned.
+
+    Parameters
+    ----------
+    comparisons
+        The comparisons of a study.
+    margin
+        The difference, a fraction, within which methods count as equivalent.
+    rng
+        Source of the draws of the Bayesian test.
+
+    Returns
+    -------
+    list of AcrossTasks
+        One entry per backbone with several tasks.
     """
     by_backbone: dict[str, list[Comparison]] = {}
     for comparison in comparisons:
@@ -107,7 +145,7 @@ def average_ranks(scores: Floats) -> tuple[Floats, Floats]:
 
 
 def critical_difference(methods: int, tasks: int) -> float:
-    """Return how far two average ranks have to be apart to differ (Nemenyi, at 5 % over all pairs)."""
+    """Return the distance from which two average ranks differ (Nemenyi, at 5 % over all pairs)."""
     from scipy.stats import studentized_range
 
     quantile = float(studentized_range.ppf(CONFIDENCE, methods, math.inf)) / math.sqrt(2)
@@ -115,22 +153,36 @@ def critical_difference(methods: int, tasks: int) -> float:
 
 
 def signed_rank(differences: Sequence[float], *, margin: float, rng: np.random.Generator) -> SignedRank:
-    """Return how probable it is that such differences, one a task, are below, within or above a margin.
+    """Estimate the probabilities that differences are below, within or above a margin.
 
-    differences, margin: fractions. The distribution of differences is a Dirichlet process, whose
-    posterior weighs the tasks seen and one pseudo-observation of no difference; each draw of weights
-    decides for what most of the pairs' means say.
+    The distribution of differences is a Dirichlet process. Its posterior weights the tasks and one
+    pseudo-observation of no difference; each draw of weights decides for the region with most of the
+    pairwise means.
+
+    Parameters
+    ----------
+    differences
+        One difference per task, as fractions.
+    margin
+        A fraction.
+    rng
+        Source of the draws.
+
+    Returns
+    -------
+    SignedRank
+        The probabilities and the mean difference.
     """
     values = np.array([0.0, *differences])
     concentrations = np.ones(len(values))
     concentrations[0] = _PRIOR
     weights = rng.dirichlet(concentrations, size=_SAMPLES)
-    # A difference of exactly the margin is within it, whatever its last bit.
+    # A difference of exactly the margin is within it, whatever its rounding error.
     sums, edge = values[:, None] + values[None, :], 2 * margin + 1e-9
     shares = np.stack(
         [
-            np.einsum("si,ij,sj->s", weights, where.astype(float), weights, optimize=True)
-            for where in (sums < -edge, np.abs(sums) <= edge, sums > edge)
+            np.einsum("si,ij,sj->s", weights, region.astype(float), weights, optimize=True)
+            for region in (sums < -edge, np.abs(sums) <= edge, sums > edge)
         ]
     )
     won = shares == shares.max(axis=0)
@@ -149,7 +201,7 @@ def _across_tasks(
     names = [comparison.task for comparison in comparisons]
     twice = sorted({name for name in names if names.count(name) > 1})
     notes = tuple(
-        f"{name} is not among the tasks: its records belong to different data, revisions or budgets"
+        f"task {name} is left out: its records belong to different data, revisions or budgets"
         for name in twice
     )
     usable = {
@@ -189,7 +241,7 @@ def _across_tasks(
 
 
 def _usable(comparison: Comparison) -> dict[str, float]:
-    """Return the scores of what completed, by method; of what can be compared, where that is known."""
+    """Return the scores of completed methods; only comparable ones if there is a gap to compare by."""
     done = [result for result in comparison.answers if result.status == "completed"]
     related = [result for result in done if result.gap_mean is not None]
     return {
@@ -204,14 +256,14 @@ def _lacking(method: str, usable: Mapping[str, Mapping[str, float]]) -> str | No
 
 def _too_few(tasks: int, methods: int) -> str | None:
     if tasks < LEAST_TASKS:
-        return f"{tasks} tasks cannot tell an order from chance; it takes {LEAST_TASKS} or more"
+        return f"{tasks} tasks are too few to test an order; {LEAST_TASKS} or more are needed"
     if methods < 3:
-        return "Friedman's test compares three methods or more"
+        return "Friedman's test needs three methods or more"
     return None
 
 
 def _order(scores: Floats, methods: Sequence[str], averages: Floats) -> Order:
-    """Test average ranks; `methods` and `averages` are the best first."""
+    """Test average ranks; `methods` and `averages` have the best first."""
     from scipy.stats import friedmanchisquare
 
     rounded = np.round(scores, 9)
@@ -228,7 +280,7 @@ def _order(scores: Floats, methods: Sequence[str], averages: Floats) -> Order:
 
 
 def _groups(methods: Sequence[str], averages: Floats, difference: float) -> tuple[tuple[str, ...], ...]:
-    """Return the largest runs of methods whose average ranks lie within the critical difference."""
+    """Return the largest runs of methods whose average ranks are within the critical difference."""
     found: list[tuple[int, int]] = []
     for start in range(len(methods)):
         end = max(i for i in range(len(methods)) if averages[i] - averages[start] <= difference)

@@ -1,4 +1,4 @@
-"""How sensitive a method is to its hyperparameters: which of them matter, and how widely it works."""
+"""How sensitive a method is to its hyperparameters: their importance, and its robustness."""
 
 from __future__ import annotations
 
@@ -13,76 +13,98 @@ from whichpeft.analysis.search import Search, SearchTrial
 from whichpeft.analysis.statistics.intervals import share_interval
 
 LEAST_TRIALS = 20
-"""Fewer scores say too little: with as many, what changes nothing still gets up to 0.2 by chance."""
+"""Fewest scores to compute importances from; even then an irrelevant one may reach 0.2 by chance."""
 
 WITHIN = 0.01
-"""How near the best validation score counts as just as good, a fraction."""
+"""Distance from the best validation score, a fraction, that counts as equally good."""
 
 RATE = "learning_rate"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Hyperparameter:
-    """A hyperparameter that a search varied.
-
-    values: what each trial had, in the order of the search. log: whether it was drawn on a log scale.
-    alike: others that follow from this one, such as ``lora_alpha`` from ``r``.
-    importance: share of the scores' variance that it explains on its own, between 0 and 1.
-    """
+    """A hyperparameter that a search varied."""
 
     name: str
+    """Name of the hyperparameter."""
+
     values: tuple[Any, ...]
+    """Its value in each trial, in the order of the search."""
+
     log: bool
+    """Whether it was drawn on a log scale."""
+
     alike: tuple[str, ...] = ()
+    """Other hyperparameters that follow from this one, such as ``lora_alpha`` from ``r``."""
+
     importance: float | None = None
+    """Share of the scores' variance that it explains on its own, between 0 and 1; None if unknown."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Robustness:
-    """How much of the search space does about as well as the best of it.
-
-    within: trials that reached a score within `WITHIN` of the best; of: trials that sample the space.
-    low, high: Wilson's interval of their share. stopped: trials among the others that were stopped,
-    so that they might have come within.
-    """
+    """The share of the search space that is about as good as the best of it."""
 
     within: int
+    """Number of trials with a score within `WITHIN` of the best."""
+
     of: int
+    """Number of trials that sample the search space."""
+
     low: float
+    """Lower bound of Wilson's interval of the share."""
+
     high: float
+    """Upper bound of Wilson's interval of the share."""
+
     stopped: int
+    """Number of the other trials that were stopped early, so that they might have come within."""
 
     @property
     def share(self) -> float:
+        """Return the share of trials within `WITHIN` of the best."""
         return self.within / self.of
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Sensitivity:
-    """What a method's search says about its hyperparameters.
-
-    unknown: why there are no importances; None where there are.
-    robustness: None where no trial but the default was run, or none came to its end.
-    """
+    """How sensitive a method is to its hyperparameters, from its search."""
 
     method: str
+    """The method as written in the study."""
+
     hyperparameters: tuple[Hyperparameter, ...]
+    """The hyperparameters that varied, the most important first."""
+
     unknown: str | None
+    """Why there are no importances, in words; None if there are."""
+
     robustness: Robustness | None
+    """None if only the default was run, or no trial finished."""
 
 
 def sensitivity_of(search: Search) -> Sensitivity:
-    """Return which hyperparameters of a method matter, and how much of its space does well.
+    """Return the importance of a method's hyperparameters and its robustness.
 
-    A stopped trial counts with the score it had reached, a failed one has none.
+    A stopped trial counts with the score it had reached; a failed trial has no score.
+
+    Parameters
+    ----------
+    search
+        The search of the method.
+
+    Returns
+    -------
+    Sensitivity
+        Importances by fANOVA, and the share of the search space that does well.
     """
     varied = varied_hyperparameters(search)
     scored = sum(trial.score is not None for trial in search.trials)
     unknown = None
     if scored < LEAST_TRIALS:
-        unknown = f"{scored} of the {LEAST_TRIALS} scores that it takes"
+        unknown = f"it has {scored} of the {LEAST_TRIALS} scores needed"
     elif len(varied) < 2:
-        unknown = f"{varied[0].name} alone varied" if varied else "nothing varied"
+        unknown = f"only {varied[0].name} varied" if varied else "nothing varied"
     elif len({trial.score for trial in search.trials if trial.score is not None}) == 1:
         unknown = "every trial reached the same score"
     else:
@@ -93,15 +115,15 @@ def sensitivity_of(search: Search) -> Sensitivity:
 
 
 def robustness(search: Search) -> Robustness | None:
-    """Return how much of the search space does about as well as the method's best.
+    """Return the share of the search space that is about as good as the method's best.
 
-    Only the sample of the space counts, the default does not. What failed is not within, and what
-    was stopped neither, unless it had come within by then.
+    Only the sample of the space counts, not the default. A failed trial is not within, nor is a
+    stopped one unless it had already come within.
     """
     best = None if search.best is None else search.best.score
     if best is None or not search.sample:
         return None
-    # Scores are counts over examples: a difference of exactly the margin is within it.
+    # Scores are counts over examples, so a difference of exactly the margin occurs and is within.
     needed: float = best - WITHIN - 1e-9
     near = [trial.score is not None and trial.score >= needed for trial in search.sample]
     low, high = share_interval(sum(near), len(near))
@@ -112,13 +134,14 @@ def robustness(search: Search) -> Robustness | None:
 
 
 def varied_hyperparameters(search: Search) -> tuple[Hyperparameter, ...]:
-    """Return the hyperparameters that are not the same in all trials of a search.
+    """Return the hyperparameters that differ between the trials of a search.
 
-    Those that always change together are one: the first, with the others named beside it.
+    Those that always change together count as one.
     """
     names = dict.fromkeys(name for trial in search.trials for name in trial.values)
-    # By which trials have equal values: the same for two that follow from each other. A learning rate
-    # differs in every trial, as something else may by chance, so it stays apart.
+    # Grouped by the trials that have equal values, which is the same for two hyperparameters that
+    # follow from each other. A learning rate differs in every trial, as another hyperparameter may by
+    # chance, so it is kept separate.
     groups: dict[tuple[bool, tuple[int, ...]], list[str]] = {}
     for name in names:
         texts = [_text(trial.values.get(name)) for trial in search.trials]
@@ -129,7 +152,7 @@ def varied_hyperparameters(search: Search) -> tuple[Hyperparameter, ...]:
 
 
 def _hyperparameter(trials: Sequence[SearchTrial], *alike: str) -> Hyperparameter:
-    # The shortest name is the one that people type: r, where lora_alpha and init_r follow from it.
+    # The shortest name is the one that people write: r, from which lora_alpha and init_r follow.
     name = min(alike, key=len)
     values = tuple(trial.values.get(name) for trial in trials)
     return Hyperparameter(
@@ -141,10 +164,10 @@ def _hyperparameter(trials: Sequence[SearchTrial], *alike: str) -> Hyperparamete
 
 
 def _with_importances(search: Search, varied: tuple[Hyperparameter, ...]) -> tuple[Hyperparameter, ...]:
-    """Return the hyperparameters with the variance that each explains, the most important first.
+    """Return the hyperparameters with their importances, the most important first.
 
-    What was drawn from a list enters by its place among the values met, and a learning rate by its
-    logarithm, so that the space is weighed as the search drew from it.
+    Numbers drawn from a list enter as their rank among the values seen, and a learning rate as its
+    logarithm, so that the space is weighted as the search drew from it.
     """
     places = [_places(one) for one in varied]
     points = tuple(
@@ -159,7 +182,7 @@ def _with_importances(search: Search, varied: tuple[Hyperparameter, ...]) -> tup
 
 
 def _places(one: Hyperparameter) -> list[float | int | str]:
-    """Return where each trial lies on a hyperparameter's axis: a real number, a rank or a name."""
+    """Return each trial's position on a hyperparameter's axis: a real number, a rank or a name."""
     if one.log:
         return [math.log(value) for value in one.values]
     if all(_is_number(value) for value in one.values):
@@ -168,12 +191,13 @@ def _places(one: Hyperparameter) -> list[float | int | str]:
     return [_text(value) for value in one.values]
 
 
-@lru_cache(maxsize=512)  # a page asks for each three times, once for each width
+@lru_cache(maxsize=512)  # a page needs each three times, once per width
 def _importances(points: tuple[tuple[Any, ...], ...]) -> tuple[float, ...]:
-    """Return the share of the scores' variance that each axis explains; a point's last is its score.
+    """Return the share of the scores' variance that each axis explains.
 
-    By fANOVA, the decomposition of the variance of a random forest over the space (Hutter et al.
-    2014, "An Efficient Approach for Assessing Hyperparameter Importance").
+    A point has a position on each axis, then its score. The method is fANOVA, which decomposes the
+    variance of a random forest over the space (Hutter et al. 2014, "An Efficient Approach for
+    Assessing Hyperparameter Importance").
     """
     import optuna
     from optuna.importance import FanovaImportanceEvaluator

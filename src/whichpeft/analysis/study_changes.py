@@ -1,4 +1,4 @@
-"""What changed between two studies, from what was asked and from where it ran."""
+"""What changed between two studies: their options, data, weights, hardware and versions."""
 
 from __future__ import annotations
 
@@ -25,11 +25,16 @@ _BUDGET = {
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Change:
-    """Something that two studies differ in, in words: what it is in the first and in the second."""
+    """Something that two studies differ in, in words."""
 
     what: str
+    """What differs."""
+
     first: str
+    """Its value in the first study."""
+
     second: str
+    """Its value in the second study."""
 
     def __str__(self) -> str:
         return f"{self.what}: {self.first} in the first, {self.second} in the second"
@@ -38,7 +43,7 @@ class Change:
 def study_changes(
     first: Study, second: Study, ran: tuple[Sequence[Comparison], Sequence[Comparison]]
 ) -> list[Change]:
-    """List what two studies differ in: what was asked, what the names stood for, where it ran."""
+    """List the differences between two studies: options, data and weights, hardware and versions."""
     records = [
         [record for one in side for result in one.results for record in result.records] for side in ran
     ]
@@ -58,7 +63,7 @@ def study_changes(
     versions = [_each(record.setting.versions for record in of) for of in records]
     precision = [_words({r.setting.precision for r in of if r.setting.precision}) for of in records]
     for name in dict.fromkeys([*hardware[0], *hardware[1]]):
-        if name != "memory_bytes":  # differs by a few pages between machines of one kind
+        if name != "memory_bytes":  # differs by a few pages between machines of the same kind
             found += _change(name, *(side.get(name, ABSENT) for side in hardware))
     found += _change("computed in", *precision)
     for name in dict.fromkeys([*versions[0], *versions[1]]):
@@ -67,7 +72,7 @@ def study_changes(
 
 
 def _contents(first: Sequence[Record], second: Sequence[Record]) -> list[Change]:
-    """Tell where one name stood for other data or other weights."""
+    """Return the names that stand for other data or other weights."""
     found = []
     for kind, name, content in (
         ("data of", "task", "data"),
@@ -87,7 +92,7 @@ def _by_name(records: Sequence[Record], name: str, content: str) -> dict[str, se
 
 
 def _lists(what: str, first: Sequence[Any], second: Sequence[Any]) -> list[Change]:
-    """Say what only one of two lists holds; nothing where they hold the same."""
+    """Return what only one of two lists contains; empty if they contain the same."""
     alone = [
         ", ".join(str(value) for value in own if value not in other)
         for own, other in ((first, second), (second, first))
@@ -121,7 +126,7 @@ def _value(value: object) -> str:
 
 
 def _each(mappings: Iterable[Any]) -> dict[str, str]:
-    """Gather mappings into one, each key with all its values."""
+    """Merge mappings into one, with all values of each key."""
     found: dict[str, set[str]] = {}
     for mapping in mappings:
         for key, value in mapping.items():

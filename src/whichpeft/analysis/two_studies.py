@@ -1,4 +1,4 @@
-"""Two studies side by side: what changed between them, and what that did to each method."""
+"""Compare two studies: what changed between them, and how that affected each method."""
 
 from __future__ import annotations
 
@@ -76,27 +76,30 @@ class MethodChange:
 
     @property
     def flipped(self) -> bool:
-        """Whether the verdict against the baseline is another one in the second study."""
+        """Whether the verdict against the baseline differs between the two studies."""
         found = [result.verdict if result else None for result in (self.first, self.second)]
         return None not in found and found[0] != found[1]
 
 
 @dataclass(frozen=True, kw_only=True)
 class TwoStudies:
-    """What two studies say about each other.
-
-    names: of the two; changes: what they differ in; methods: in the order of the first, then what only
-    the second has. margin: the difference, a fraction, within which scores count as equivalent.
-    """
+    """The comparison of two studies."""
 
     names: tuple[str, str]
+    """Names of the two studies."""
+
     changes: tuple[Change, ...]
+    """What the studies differ in."""
+
     methods: tuple[MethodChange, ...]
+    """The methods in the order of the first study, followed by those that only the second has."""
+
     margin: float = MARGIN
+    """The difference, a fraction, within which scores count as equivalent."""
 
     @property
     def flipped(self) -> list[MethodChange]:
-        """Return the methods whose verdict against the baseline is another one in the second study."""
+        """Return the methods whose verdict against the baseline differs between the two studies."""
         return [method for method in self.methods if method.flipped]
 
 
@@ -106,11 +109,23 @@ def compare_studies(
     *,
     margin: float = MARGIN,
 ) -> TwoStudies:
-    """Lay two studies side by side, method by method.
+    """Compare two studies method by method.
 
-    The difference of a method's scores has an interval where both studies tested it with the same
-    seeds on the same data by the same metric; over test examples too where their predictions are
-    known. Elsewhere it is told without one, and why.
+    The difference of a method's scores has an interval if both studies tested it with the same seeds
+    on the same data by the same metric; the interval covers test examples too if predictions are
+    known. Otherwise `MethodChange.pairing` says why there is none.
+
+    Parameters
+    ----------
+    first, second
+        A study with its comparisons.
+    margin
+        The difference, a fraction, within which scores count as equivalent.
+
+    Returns
+    -------
+    TwoStudies
+        What changed, and the difference of each method.
     """
     sides = [
         {_key(side): side for one in comparisons for side in _sides(one)}
@@ -142,10 +157,10 @@ def _sides(comparison: Comparison) -> list[Side]:
 
 
 def _renamed(first: Sequence[Comparison], second: Sequence[Comparison]) -> list[Comparison]:
-    """Set the first study's backbones and tasks against the second's, whatever they are called.
+    """Rename the first study's backbones and tasks to those of the second that they are compared with.
 
-    One backbone against one other, on the same task, is the same question with another backbone; so is
-    one task against one other.
+    If each study has one backbone of its own on the same task, the two are compared; the same holds
+    for tasks.
     """
     theirs = {(one.backbone, one.task) for one in second}
     free = theirs - {(one.backbone, one.task) for one in first}
@@ -212,7 +227,7 @@ def _method_change(
 
 
 def _not_alike(first: Side, second: Side) -> str | None:
-    """Say why two scores cannot be paired, or nothing."""
+    """Return why two scores cannot be paired; None if they can."""
     if _task(first) != _task(second):
         return f"the task is {_task(first)}, then {_task(second)}"
     if first.result.metric != second.result.metric:
@@ -229,12 +244,12 @@ def _same_question(first: Side, second: Side) -> bool:
 
 
 def _task(side: Side) -> str:
-    """Return the task as its records name it, whatever it was set against."""
+    """Return the task as its records name it, although the comparison may be renamed."""
     return side.result.task or side.comparison.task
 
 
 def _paired(first: Side, second: Side) -> VarianceComponents:
-    """Take apart the differences of two rows on their common seeds, by example where known."""
+    """Estimate variance components of the differences on common seeds, by example if known."""
     by = [
         {record.trial.seed: record for record in side.result.records.completed}
         for side in (first, second)

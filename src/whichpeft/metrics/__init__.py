@@ -1,1 +1,1 @@
-"""Metrics of labels and of text, and the same metrics example by example. Needs no torch."""
+"""Metrics of labels and of text, and their values for each example. Imports no torch."""

@@ -1,8 +1,8 @@
 """Metrics of classification and regression; higher is better, so errors are negated.
 
 Every function takes labels of shape (n,) and outputs of shape (n, classes), or (n, 1) for
-regression. A correlation of something constant is undefined and counts as 0, as does a
-Matthews correlation of one class.
+regression. The correlation of a constant is undefined and counts as 0, as does the Matthews
+correlation of a single class.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ from whichpeft.metrics.metric import Array, Metric
 
 
 def accuracy(labels: Array, outputs: Array) -> float:
-    """Share of examples whose highest output is their class."""
+    """Return the share of examples whose highest output is their class."""
     return float(np.mean(predictions(outputs) == labels))
 
 
 def macro_f1(labels: Array, outputs: Array) -> float:
-    """Mean over the classes of the harmonic mean of precision and recall."""
+    """Return the mean over the classes of the harmonic mean of precision and recall."""
     from sklearn.metrics import f1_score
 
     return float(f1_score(labels, predictions(outputs), average="macro", zero_division=0))
 
 
 def binary_f1(labels: Array, outputs: Array) -> float:
-    """Harmonic mean of precision and recall of class 1, as GLUE scores MRPC and QQP."""
+    """Return the harmonic mean of precision and recall of class 1, as GLUE scores MRPC and QQP."""
     from sklearn.metrics import f1_score
 
     found = predictions(outputs) == 1
@@ -39,7 +39,7 @@ def binary_f1(labels: Array, outputs: Array) -> float:
 
 
 def matthews(labels: Array, outputs: Array) -> float:
-    """Matthews correlation, as GLUE scores CoLA (Warstadt et al. 2019, arXiv:1805.12471)."""
+    """Return the Matthews correlation, as GLUE scores CoLA (Warstadt et al. 2019, arXiv:1805.12471)."""
     from sklearn.metrics import matthews_corrcoef
 
     with warnings.catch_warnings():
@@ -48,26 +48,26 @@ def matthews(labels: Array, outputs: Array) -> float:
 
 
 def pearson(labels: Array, outputs: Array) -> float:
-    """Linear correlation of outputs and labels."""
+    """Return the linear correlation of outputs and labels."""
     from scipy.stats import pearsonr
 
     return _correlation(pearsonr, labels, outputs)
 
 
 def spearman(labels: Array, outputs: Array) -> float:
-    """Correlation of the ranks of outputs and labels."""
+    """Return the correlation of the ranks of outputs and labels."""
     from scipy.stats import spearmanr
 
     return _correlation(spearmanr, labels, outputs)
 
 
 def neg_rmse(labels: Array, outputs: Array) -> float:
-    """Negated root of the mean squared error, in the labels' units."""
+    """Return the negated root of the mean squared error, in the unit of the labels."""
     return -math.sqrt(float(np.mean((outputs[:, 0].astype(np.float64) - labels) ** 2)))
 
 
 def predictions(outputs: Array) -> Array:
-    """Return the class of the highest output, shape (n,); the first of equals."""
+    """Return the class of the highest output, shape (n,); the first one if outputs are equal."""
     found: Array = np.argmax(outputs, axis=1)
     return found
 
@@ -93,7 +93,7 @@ PEARSON = Metric("pearson", pearson)
 SPEARMAN = Metric("spearman", spearman)
 NEG_RMSE = Metric("neg_rmse", neg_rmse)
 
-# What a task is scored by where it names no metrics of its own; the first is the score.
+# The metrics of a task that names none of its own; the first is the score.
 CUSTOMARY = {
     "classification": (ACCURACY, MACRO_F1),
     "regression": (PEARSON, SPEARMAN, NEG_RMSE),
@@ -105,10 +105,21 @@ _BY_PROBLEM = {
 
 
 def metrics_by(name: str, problem: str, classes: int) -> tuple[Metric, ...]:
-    """Return the named metric as the score, and after it the problem's customary ones.
+    """Return the named metric as the score, followed by the problem's customary metrics.
 
-    classes: how many, 0 for regression. Raises DataError where the problem is not scored by it; F1
-    wants two classes.
+    Parameters
+    ----------
+    name
+        Name of the metric.
+    problem
+        ``classification`` or ``regression``.
+    classes
+        Number of classes, 0 for regression.
+
+    Raises
+    ------
+    DataError
+        If the metric does not fit the problem; F1 needs two classes.
     """
     known = (*_BY_PROBLEM[problem], *((F1,) if classes == 2 else ()))
     score = next((metric for metric in known if metric.name == name), None)

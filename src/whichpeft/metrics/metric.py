@@ -1,4 +1,4 @@
-"""A metric, and scores by several of them."""
+"""Metrics, and scores by several of them."""
 
 from __future__ import annotations
 
@@ -18,23 +18,40 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """How well outputs meet labels; higher is better (errors are negated).
-
-    compute(labels, outputs): labels of shape (n,), outputs of shape (n, classes) for
-    classification and (n, 1) for regression, in the labels' own units. Importable by name, since
-    trials run in processes of their own.
-    """
+    """How well outputs match labels; higher is better, so errors are negated."""
 
     name: str
+    """Name of the metric."""
+
     compute: Callable[[Array, Array], float]
+    """Computes the metric from labels and outputs.
+
+    Labels have shape (n,); outputs have shape (n, classes) for classification and (n, 1) for
+    regression, in the unit of the labels. It has to be importable by name, because trials run in
+    processes of their own.
+    """
 
 
 def scores(
     metrics: tuple[Metric, ...], labels: Array, outputs: Array, groups: Array | None = None
 ) -> dict[str, float]:
-    """Score outputs by every metric, the first being the task's score.
+    """Score outputs by every metric; the first one is the score of the task.
 
-    groups: numbers of the sets that examples are from, over which a score is the mean.
+    Parameters
+    ----------
+    metrics
+        The metrics.
+    labels
+        Shape (examples,).
+    outputs
+        One row per example.
+    groups
+        Number of the set that each example is from. Scores are then means over the sets.
+
+    Returns
+    -------
+    dict
+        Scores by the name of the metric.
     """
     if groups is None:
         return {metric.name: float(metric.compute(labels, outputs)) for metric in metrics}

@@ -1,12 +1,12 @@
-"""Scores example by example, also where a metric is no mean over examples.
+"""Scores of each example, also for metrics that are not a mean over examples.
 
-Accuracy is the mean of what each example scores. F1, Matthews and correlations are not, so each
+Accuracy is the mean of the scores of the examples. F1, Matthews and correlations are not, so each
 example gets its jackknife pseudo-value, ``n * metric(all) - (n - 1) * metric(all but it)`` (Tukey 1958;
-Efron 1982, *The Jackknife*): what the example contributes, to first order. Pseudo-values are shifted
-by one constant so that their mean is the metric itself and not its bias-corrected form. What is
-shown is then what the metric says, and only its uncertainty comes from the jackknife.
+Efron 1982, *The Jackknife*), which is the contribution of the example to first order. Pseudo-values
+are shifted by a constant so that their mean is the metric itself and not its bias-corrected form. So
+only the uncertainty of a shown metric comes from the jackknife.
 
-Definitions are those of the tasks' metrics: higher is better, a correlation of something constant
+Definitions are those of the tasks' metrics: higher is better, and the correlation of a constant
 counts as 0.
 """
 
@@ -26,11 +26,22 @@ LM_EVAL = "lm-eval:"
 
 
 def per_example(metric: str, labels: Array, outputs: Array) -> Floats | None:
-    """Return values of shape (examples,) whose mean is the metric, or None for an unknown metric.
+    """Return a score per example whose mean is the metric.
 
-    labels: shape (examples,); outputs as a task gives them: shape (examples, classes), or
-    (examples, 1) in the labels' unit for regression; of language models
-    as `tasks.generative.scoring` says.
+    Parameters
+    ----------
+    metric
+        Name of the metric.
+    labels
+        Shape (examples,).
+    outputs
+        Outputs of a task: shape (examples, classes), or (examples, 1) in the unit of the labels for
+        regression. `tasks.generative.scoring` has the outputs of language models.
+
+    Returns
+    -------
+    numpy.ndarray or None
+        Shape (examples,); None if the metric is unknown.
     """
     if metric.startswith(LM_EVAL):
         return outputs[:, 0].astype(np.float64)  # the score is in the first column
@@ -43,7 +54,7 @@ def per_example(metric: str, labels: Array, outputs: Array) -> Floats | None:
 
 
 def per_example_in_sets(metric: str, labels: Array, outputs: Array, groups: Array) -> Floats | None:
-    """Return values whose mean is the mean of the metric over the sets that examples are from."""
+    """Return a score per example whose mean is the mean of the metric over the examples' sets."""
     numbers, counts = np.unique(groups, return_counts=True)
     found: Floats = np.zeros(len(labels))
     for number, count in zip(numbers, counts, strict=True):
@@ -56,7 +67,7 @@ def per_example_in_sets(metric: str, labels: Array, outputs: Array, groups: Arra
 
 
 def accuracy(labels: Array, predictions: Array) -> Floats:
-    """Return 1 for each example whose class was found and 0 for each other."""
+    """Return 1 for each example whose class is right and 0 for the others."""
     return np.asarray(labels == predictions, dtype=np.float64)
 
 
@@ -79,7 +90,7 @@ def macro_f1(labels: Array, predictions: Array) -> Floats:
         left = marked[places] - marks
         return _over(2 * (hits[places] - hit), left) - scores[places], left == 0
 
-    # Only the example's class and the class found for it change their scores.
+    # Only the scores of the example's class and of its predicted class change.
     hit = table.cell_true == table.cell_found
     first, gone = change(table.cell_true, hit, 1 + hit)
     second, also_gone = change(table.cell_found, hit, 1 + hit)
@@ -115,7 +126,7 @@ def pearson(labels: Array, predictions: Array) -> Floats:
     """Return pseudo-values of the linear correlation."""
     x, y = _centred(labels), _centred(predictions)
     n = len(x)
-    # Leaving out one value takes this share of its square from the sum of squares about the mean.
+    # Leaving out a value reduces the sum of squares about the mean by this share of its square.
     share = n / max(n - 1, 1)
     xx, yy, xy = x @ x, y @ y, x @ y
     without = _correlation(xx - share * x**2, yy - share * y**2, xy - share * x * y, xx, yy)
@@ -125,9 +136,9 @@ def pearson(labels: Array, predictions: Array) -> Floats:
 def spearman(labels: Array, predictions: Array) -> Floats:
     """Return pseudo-values of the correlation of ranks.
 
-    Leaving out an example moves the ranks of all above it. The products of two such moves change
-    a pseudo-value by the order of 1/n and are taken at their mean, which saves a sort in
-    two dimensions.
+    Leaving out an example moves the ranks of all examples above it. The products of two such moves
+    change a pseudo-value by the order of 1/n; their mean is used, which saves a sort in two
+    dimensions.
     """
     x, y = _Ranks(labels), _Ranks(predictions)
     n = len(labels)
@@ -151,7 +162,7 @@ def neg_rmse(labels: Array, predictions: Array) -> Floats:
 
 
 def likeliest(labels: Array, outputs: Array, kind: int) -> Floats:
-    """Return 1 for each example whose likeliest choice is right; kind: 0 as a whole, 1 a character."""
+    """Return 1 if the likeliest choice is right, else 0; kind 0 is by likelihood, 1 per character."""
     return np.asarray(np.argmax(outputs[:, :, kind], axis=1) == labels, dtype=np.float64)
 
 
@@ -163,13 +174,13 @@ def log_likelihood(labels: Array, outputs: Array) -> Floats:
 
 
 def of_counts(score: Callable[[Array], Floats], counts: Array) -> Floats:
-    """Return pseudo-values of a score of counts that add up over the examples."""
+    """Return pseudo-values of a score computed from counts that add up over the examples."""
     counts = counts.astype(np.float64)
     whole = counts.sum(axis=0)
     return as_pseudo_values(float(score(whole)), score(whole - counts))
 
 
-# Metrics of language models, whose outputs are no classes and no values.
+# Metrics of language models, whose outputs are neither classes nor values.
 OF_ANSWERS: dict[str, Callable[[Array, Array], Floats]] = {
     "acc": lambda labels, outputs: likeliest(labels, outputs, 0),
     "acc_norm": lambda labels, outputs: likeliest(labels, outputs, 1),
@@ -179,7 +190,7 @@ OF_ANSWERS: dict[str, Callable[[Array, Array], Floats]] = {
     "chrf": lambda labels, outputs: of_counts(text_scores.chrf, outputs[:, text_scores.CHRF]),
     "log_likelihood": log_likelihood,
 }
-# What each metric is worked out from; the names are those that tasks give their metrics.
+# Metrics computed from predicted classes, and all metrics, by the names that tasks use.
 OF_CLASSES = ("accuracy", "f1", "macro_f1", "matthews")
 PSEUDO_VALUES: dict[str, Callable[[Array, Array], Floats]] = {
     "accuracy": accuracy,
@@ -195,8 +206,8 @@ PSEUDO_VALUES: dict[str, Callable[[Array, Array], Floats]] = {
 class _Table:
     """A confusion matrix: its margins, its diagonal, its filled cells and each example's cell.
 
-    Examples of one label and one prediction leave the same matrix behind, so what is worked out
-    for a cell serves them all.
+    Leaving out any example of a cell gives the same matrix, so one computation serves all examples of
+    the cell.
     """
 
     def __init__(self, labels: Array, predictions: Array) -> None:
@@ -211,7 +222,7 @@ class _Table:
 
 
 class _Ranks:
-    """Ranks, equal values sharing their mean, and how they move when one example is left out.
+    """Ranks, with ties at their mean, and how they move when one example is left out.
 
     Leaving out an example lowers every higher rank by 1 and every equal one by a half.
     """
@@ -224,7 +235,7 @@ class _Ranks:
         self.moves_squared = higher + equal / 4
 
     def moved(self, weights: Floats) -> Floats:
-        """Return, for each example left out, the moves of all others times their weights."""
+        """Return, for each example left out, the weighted sum of the moves of all others."""
         by_value = np.bincount(self._at, weights)
         above = by_value.sum() - np.cumsum(by_value)
         result: Floats = above[self._at] + (by_value[self._at] - weights) / 2
@@ -232,14 +243,14 @@ class _Ranks:
 
 
 def as_pseudo_values(whole: float, without: Floats) -> Floats:
-    """Return pseudo-values, shape (n,), from the metric of all and that without each."""
+    """Return pseudo-values of shape (n,) from the metric of all examples and without each one."""
     values = -(len(without) - 1) * without
     shifted: Floats = values - values.mean() + whole
     return shifted
 
 
 def _over(numerator: Any, denominator: Any) -> Floats:
-    """Divide; what is undefined counts as 0."""
+    """Divide; undefined quotients count as 0."""
     numerator, denominator = np.broadcast_arrays(np.asarray(numerator, np.float64), denominator)
     share: Floats = np.zeros(numerator.shape)
     np.divide(numerator, denominator, out=share, where=denominator != 0)
@@ -247,7 +258,7 @@ def _over(numerator: Any, denominator: Any) -> Floats:
 
 
 def _correlation(xx: Any, yy: Any, xy: Any, xx_all: Any, yy_all: Any) -> Floats:
-    """Return a correlation from sums about the mean; 0 where one is nothing but rounding."""
+    """Return a correlation from sums about the mean; 0 if a sum of squares is only rounding error."""
     varies = (xx > 1e-12 * xx_all) & (yy > 1e-12 * yy_all)
     return _over(xy, np.where(varies, np.sqrt(np.abs(xx * yy)), 0.0))
 
