@@ -1,4 +1,4 @@
-"""A task of one's own, with its own metric: are two letters of a word in the wrong order?"""
+"""A custom task with its own metric: are two letters of a word in the wrong order?"""
 
 import random
 from itertools import product
@@ -12,7 +12,7 @@ VERBS = ("belongs to", "looks like", "stands behind", "was built before")
 
 
 def balanced_accuracy(labels: np.ndarray, outputs: np.ndarray) -> float:
-    """Mean over the classes of the share that is found."""
+    """Return the recall, averaged over the classes."""
     found = outputs.argmax(axis=1) == labels
     return float(np.mean([found[labels == label].mean() for label in np.unique(labels)]))
 

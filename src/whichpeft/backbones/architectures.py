@@ -35,6 +35,6 @@ def architectures() -> Mapping[str, Architecture]:
     """Return every architecture by name, from ``architectures.yaml``."""
     text = (files("whichpeft.backbones") / "architectures.yaml").read_text(encoding="utf-8")
     return {
-        name: Architecture(name, facts["hub"], facts["is"], facts["config"])
+        name: Architecture(name, facts["hub"], facts["description"], facts["config"])
         for name, facts in yaml.safe_load(text).items()
     }

@@ -35,7 +35,7 @@ def enable_gradient_checkpointing(model: torch.nn.Module, **options: Any) -> boo
 
 
 def disable_gradient_checkpointing(model: torch.nn.Module) -> None:
-    """Turn gradient checkpointing off again."""
+    """Turn gradient checkpointing off."""
     inner = _transformers_model(model)
     turn_off = getattr(inner, "activation_checkpointing_disable", None)
     (turn_off or inner.gradient_checkpointing_disable)()

@@ -109,9 +109,9 @@ def _read_header(path: Path) -> _Shape:
     if len(head) < _HEADER.size:
         raise BackboneError(f"backbone {path}: {size} bytes are too few for a llama2.c checkpoint")
     dim, hidden, layers, heads, kv_heads, vocabulary, positions = _HEADER.unpack(head)
-    said = (dim, hidden, layers, heads, kv_heads, abs(vocabulary), positions)
+    values = (dim, hidden, layers, heads, kv_heads, abs(vocabulary), positions)
     names = ("dim", "hidden_dim", "n_layers", "n_heads", "n_kv_heads", "vocab_size", "max_seq_len")
-    for name, value in zip(names, said, strict=True):
+    for name, value in zip(names, values, strict=True):
         if not 0 < value <= _MOST:
             raise BackboneError(
                 f"backbone {path}: is not a llama2.c checkpoint of version 0: its header gives "

@@ -147,7 +147,7 @@ def assemble(
     the data numbers them.
     """
     if not len(train):
-        raise DataError(f"{train.where}: holds no labelled examples; the split is empty")
+        raise DataError(f"{train.where}: contains no labelled examples; the split is empty")
     problem = problem or infer_problem(train.labels)
     if problem not in PROBLEMS:
         raise DataError(f"task {name!r}: {unknown('problem', problem, PROBLEMS)}")

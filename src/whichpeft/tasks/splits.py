@@ -120,7 +120,7 @@ def make_splits(
                 "some out for validation or test; give more examples, or separate splits"
             )
         if not len(split):
-            raise DataError(f"{split.where}: holds no labelled examples; the split is empty")
+            raise DataError(f"{split.where}: contains no labelled examples; the split is empty")
     return FinalSplits(train=train, validation=validation, test=test, notes=tuple(notes))
 
 

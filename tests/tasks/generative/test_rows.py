@@ -108,7 +108,7 @@ def test_plain_texts_are_scored_by_their_likelihood(write: Write, tmp_path: Path
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "message"),
     [
         ({"prompt": "Say {txt}"}, "no column 'txt'; did you mean 'text'?"),
         ({"prompt": "Say it"}, "contains no column name"),
@@ -118,11 +118,11 @@ def test_plain_texts_are_scored_by_their_likelihood(write: Write, tmp_path: Path
         ({"prompt": "{text}", "held_out": "nowhere.txt"}, "held_out: nowhere.txt: cannot be read"),
     ],
 )
-def test_unreadable_sources_are_refused(write: Write, changes: Mapping[str, Any], said: str) -> None:
+def test_unreadable_sources_are_refused(write: Write, changes: Mapping[str, Any], message: str) -> None:
     path = write([{"text": f"film {i}", "label": i % 2} for i in range(20)])
     with pytest.raises(DataError) as raised:
         load_task(TaskSource(name=str(path), **changes))
-    assert said in str(raised.value)
+    assert message in str(raised.value)
 
 
 def test_a_prompt_is_for_language_models_only() -> None:

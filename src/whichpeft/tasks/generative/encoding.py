@@ -40,8 +40,8 @@ class PromptEncoder:
         self._begin: Tokens = [begin] if begin is not None and usual == [begin] else []
         self._before_all = next(t for t in (begin, self._end, self._pad) if t is not None)
         word, followed = self._read(["a", "a\n\n"])
-        apart = followed[len(word) :]  # read inside a text: some tokenizers put a space before a text
-        self._between = (self._end, *apart) if self._chat and self._end is not None else tuple(apart)
+        gap = followed[len(word) :]  # read inside a text: some tokenizers put a space before a text
+        self._between = (self._end, *gap) if self._chat and self._end is not None else tuple(gap)
         positions = backbone.input_positions
         self._cap = LONGEST if positions is None else min(LONGEST, positions)
 
@@ -69,8 +69,8 @@ class PromptEncoder:
         kept: list[int] = []
         cut = 0
         for i, (prompt, completion) in enumerate(zip(prompts, written, strict=True)):
-            beside = choices[i * most : (i + 1) * most]
-            room = longest if generated else max(map(len, (completion, *beside)))
+            own_choices = choices[i * most : (i + 1) * most]
+            room = longest if generated else max(map(len, (completion, *own_choices)))
             shorter = self._fitted(prompt, min(room, self._cap - 1))
             rows.append(shorter + completion[: self._cap - len(shorter)])
             kept.append(len(shorter))

@@ -115,7 +115,7 @@ def find_task_folder(name: str, folder: str | None) -> str:
 
         index = TaskManager(include_path=folder, include_defaults=folder is None).task_index
     if name not in index:
-        where = f"in {folder}" if folder else "among those of the installed lm-evaluation-harness"
+        where = f"in {folder}" if folder else "in the installed lm-evaluation-harness"
         raise DataError(
             f"{shown}: no YAML file {where} has a task of this name"
             f"{suggestion(name, index, fix='name a folder of your own with --folder')}"
@@ -148,7 +148,7 @@ def open_harness_task(name: str, folder: str) -> Harness:
         reason = " ".join(str(error).split())[:200]
         raise DataError(
             f"{shown}: lm-evaluation-harness cannot load it: {type(error).__name__}: {reason}; see its "
-            f"YAML file in {folder}, or set HF_HOME to a cache that holds its data"
+            f"YAML file in {folder}, or set HF_HOME to a cache that contains its data"
         ) from None
     for fits, reason in (
         (isinstance(task, ConfigurableTask), "is not defined by a YAML file"),

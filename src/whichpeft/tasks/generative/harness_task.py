@@ -167,12 +167,12 @@ def load_harness_task(source: TaskSource) -> HarnessTask:
     left = _documents(harness, "validation") if test[0].origin == "test" else None
     tested = {example.prompt for example in test}
     train = _training(harness, source)
-    apart = [example for example in train if example.prompt not in tested]
-    lost = len(train) - len(apart)
+    unseen = [example for example in train if example.prompt not in tested]
+    lost = len(train) - len(unseen)
     notes = [f"skipped {lost} training examples that are also in the test set"] if lost else []
     built = generative_task(
         source.name,
-        train=apart,
+        train=unseen,
         validation=left or None,
         test=test,
         metric="log_likelihood",

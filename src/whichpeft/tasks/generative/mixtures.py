@@ -43,14 +43,14 @@ def load_mixture(source: TaskSource) -> GenerativeTask:
         tests = _hub_examples(source, sets, "test")
     train = _training(source, mixture, sets, notes)
     seen = {example.prompt for example in tests}
-    apart = [example for example in train if example.prompt not in seen]
-    if len(apart) < len(train):
-        notes.append(f"skipped {len(train) - len(apart)} training examples that are also in a test set")
+    unseen = [example for example in train if example.prompt not in seen]
+    if len(unseen) < len(train):
+        notes.append(f"skipped {len(train) - len(unseen)} training examples that are also in a test set")
     validation = source.validation and _read(Path(source.validation), "", worked=False)
     return dataclasses.replace(
         generative_task(
             source.name,
-            train=apart,
+            train=unseen,
             validation=validation or None,
             test=tests,
             metric=source.metric or METRIC,

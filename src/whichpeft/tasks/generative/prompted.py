@@ -31,5 +31,5 @@ class Prompted:
 
     def joined(self, completion: str) -> str:
         """Return a completion as it follows the prompt: with a space in between if there is none."""
-        apart = not self.prompt or self.prompt[-1].isspace() or completion[:1].isspace()
-        return completion if apart else JOINT + completion
+        separated = not self.prompt or self.prompt[-1].isspace() or completion[:1].isspace()
+        return completion if separated else JOINT + completion

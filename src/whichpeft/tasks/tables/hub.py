@@ -141,7 +141,7 @@ def _tables(hub_id: str, config: str | None) -> dict[str, Table]:
 
 
 def _table(data: Any, where: str) -> Table:
-    """Take a data set's plain columns and images, as bytes; audio and nested columns are none."""
+    """Read a data set's plain columns, and its images as bytes; skip audio and nested columns."""
     from datasets import ClassLabel, Image, Value
 
     kinds = (Value, ClassLabel, Image)

@@ -162,14 +162,14 @@ def _existing(path: Path, role: str | None = None) -> Path:
             f"{path}: is a folder; give a file with --{role} (for images, name one folder with the "
             "splits as sub-folders as the task)"
         )
-    beside: Mapping[str, Path] = {}
+    siblings: Mapping[str, Path] = {}
     if path.parent.is_dir():
-        beside = {other.name: other for other in path.parent.iterdir()}
+        siblings = {other.name: other for other in path.parent.iterdir()}
     fix = "`whichpeft tasks` lists the tasks that need no file"
     if not path.parent.is_dir():
         fix = f"the folder {path.parent} does not exist either; {fix}"
     flag = f"--{role} " if role else ""
     raise DataError(
         f"{flag}{path}: no such file{'' if role else ' or folder'}"
-        f"{suggestion(path.name, beside, fix=fix)}"
+        f"{suggestion(path.name, siblings, fix=fix)}"
     )
