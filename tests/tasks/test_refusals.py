@@ -124,7 +124,7 @@ def test_folders(tmp_path: Path) -> None:
     (tmp_path / "test.tsv").write_text("this is another text\tperhaps\n")
     message = refusal(tmp_path)
     assert re.search(
-        r"test\.tsv.*'perhaps' never occurs in the training data, which has 'no', 'yes'", message
+        r"test\.tsv.*'perhaps' never occurs in the training data, which has 'no' and 'yes'", message
     )
     (tmp_path / "test.tsv").write_text(GOOD)
     (tmp_path / "dev.tsv").write_text("")

@@ -16,6 +16,7 @@ from whichpeft.analysis.verdicts import by_seed
 from whichpeft.records import Record
 from whichpeft.records.comparability import cost_kind, differences
 from whichpeft.study import Study
+from whichpeft.units import counted
 
 
 class Side(NamedTuple):
@@ -211,7 +212,7 @@ def _method_change(
         return replace(method, difference=difference, pairing=f"not paired: {why}"), None
     effects = _paired(first, second)
     gap = gap_of(effects, margin=margin)
-    over = f"{effects.seeds} seed{'' if effects.seeds == 1 else 's'}"
+    over = counted(effects.seeds, "seed")
     over += f" and {effects.examples:,} test examples" if effects.examples else ", this test set only"
     return (
         replace(

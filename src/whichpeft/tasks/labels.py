@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
 from whichpeft.errors import DataError
 from whichpeft.metrics.metric import Array
 from whichpeft.tasks.splits import Label, Split
+from whichpeft.units import join_words
+
+_MOST_NAMED = 8
 
 # More distinct numbers than this are values, not names of classes.
 MOST_NUMERIC_CLASSES = 20
@@ -98,9 +101,10 @@ def class_numbers(split: Split, classes: Sequence[str]) -> Array:
     names = [class_name(label) for label in split.labels]
     unseen = sorted(set(names) - set(numbers))
     if unseen:
+        new, known = (join_words(map(repr, given), most=_MOST_NAMED) for given in (unseen, classes))
         raise DataError(
-            f"{split.where}: label {_listed(unseen)} never occurs in the training data, which has "
-            f"{_listed(classes)}; correct the label or add training examples"
+            f"{split.where}: label {new} never occurs in the training data, which has {known}; "
+            "correct the label or add training examples"
         )
     return np.array([numbers[name] for name in names], dtype=np.int64)
 
@@ -118,8 +122,3 @@ def label_values(split: Split) -> Array:
                 "it, or give --problem classification"
             )
     return np.array(values, dtype=np.float64)
-
-
-def _listed(names: Iterable[str], most: int = 8) -> str:
-    shown = [repr(name) for name in names]
-    return ", ".join(shown[:most]) + (f" and {len(shown) - most} more" if len(shown) > most else "")
