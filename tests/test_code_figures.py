@@ -12,7 +12,7 @@ from . import code_figures as figures
 # What native readers stumble over, and what to write instead.
 IDIOMS = {
     r"\b(?:held?|holds|holding) (?:\w+ ){0,3}against\b": "compare with",
-    r"\bgo(?:es|ing)? on\b|\bgone on\b|\bwent on\b": "continue",
+    r"\bgo(?:es|ing)? on\b(?!\?)|\bgone on\b|\bwent on\b": "continue",
     r"\bfor want of\b": "because ... is missing",
     r"\bways? out\b": "fix",
     r"\b(?:it|they|which|that|this|model|one) ha(?:s|ve) not\b(?! been\b| yet\b| \w+ed\b)": "does not have",

@@ -57,7 +57,9 @@ def _modelling_modules(families: Sequence[str]) -> list[str]:
         if (models / name / f"modeling_{name}.py").is_file():
             found.append(f"transformers.models.{name}.modeling_{name}")
         else:
-            _logger.debug("transformers has no modelling code for %r; each trial imports its own", family)
+            _logger.debug(
+                "transformers has no modelling code for %r; each trial imports its own", family
+            )
     return found
 
 

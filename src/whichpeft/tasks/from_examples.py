@@ -104,16 +104,16 @@ def image_task(
     for key, examples in given.items():
         if examples is None:
             continue
-        where = f"task {name!r} [{key}]"
+        location = f"task {name!r} [{key}]"
         inputs: list[Input] = []
         labels: list[Label] = []
         for i, (image, label) in enumerate(examples):
             if is_missing(label):
-                raise DataError(f"{where}: example {i} has no label")
-            shown = str(image) if isinstance(image, Path) else f"{where}: example {i}"
+                raise DataError(f"{location}: example {i} has no label")
+            shown = str(image) if isinstance(image, Path) else f"{location}: example {i}"
             inputs.append(register_image(RawImage(image, shown), raw_images))
             labels.append(label)
-        splits[key] = Split(inputs=tuple(inputs), labels=tuple(labels), where=where)
+        splits[key] = Split(inputs=tuple(inputs), labels=tuple(labels), location=location)
     task = assemble(
         ImageTask,
         name,
@@ -147,7 +147,7 @@ def assemble(
     the data numbers them.
     """
     if not len(train):
-        raise DataError(f"{train.where}: contains no labelled examples; the split is empty")
+        raise DataError(f"{train.location}: contains no labelled examples; the split is empty")
     problem = problem or infer_problem(train.labels)
     if problem not in PROBLEMS:
         raise DataError(f"task {name!r}: {unknown('problem', problem, PROBLEMS)}")
@@ -156,7 +156,7 @@ def assemble(
     classes = class_names(train, class_order) if classification else ()
     if not classification and np.ptp(label_values(train)) == 0:
         raise DataError(
-            f"{train.where}: every label is {train.labels[0]}; regression needs at least two values"
+            f"{train.location}: every label is {train.labels[0]}; regression needs at least two values"
         )
     arranged = make_splits(
         train=train, validation=validation, dev=dev, test=test, classes=classification
@@ -191,20 +191,22 @@ def assemble(
     return task.with_chance(chance if np.isfinite(chance) else 0.0)
 
 
-def _read(examples: Iterable[Example], where: str) -> Split:
+def _read(examples: Iterable[Example], location: str) -> Split:
     texts: list[tuple[str, ...]] = []
     labels: list[Label] = []
     for i, (text, label) in enumerate(examples):
         both = (text,) if isinstance(text, str) or not isinstance(text, Sequence) else tuple(text)
         if not 1 <= len(both) <= 2 or not all(isinstance(part, str) for part in both):
-            raise DataError(f"{where}: example {i} is neither a string nor a pair of strings: {text!r}")
+            raise DataError(
+                f"{location}: example {i} is neither a string nor a pair of strings: {text!r}"
+            )
         if is_missing(label):
-            raise DataError(f"{where}: example {i} has no label")
+            raise DataError(f"{location}: example {i} has no label")
         texts.append(both)
         labels.append(label)
     if len({len(both) for both in texts}) > 1:
-        raise DataError(f"{where}: some examples are pairs of texts and others are single texts")
-    return Split(inputs=tuple(texts), labels=tuple(labels), where=where)
+        raise DataError(f"{location}: some examples are pairs of texts and others are single texts")
+    return Split(inputs=tuple(texts), labels=tuple(labels), location=location)
 
 
 def _numbers(split: Split, classes: Sequence[str], classification: bool) -> Array:

@@ -74,12 +74,12 @@ def class_names(train: Split, order: Sequence[str] = ()) -> tuple[str, ...]:
     found = {class_name(label) for label in train.labels}
     if len(found) == 1:
         raise DataError(
-            f"{train.where}: every label is {found.pop()!r}, but at least two classes are needed; check "
-            "--label-column"
+            f"{train.location}: every label is {found.pop()!r}, but at least two classes are needed; "
+            "check --label-column"
         )
     if len(found) > max(MOST_NUMERIC_CLASSES, len(train) / 2):
         raise DataError(
-            f"{train.where}: {len(found)} distinct labels in {len(train)} examples are too many for "
+            f"{train.location}: {len(found)} distinct labels in {len(train)} examples are too many for "
             "classes; name the label column with --label-column, or give --problem regression"
         )
     if order:
@@ -103,7 +103,7 @@ def class_numbers(split: Split, classes: Sequence[str]) -> Array:
     if unseen:
         new, known = (join_words(map(repr, given), most=_MOST_NAMED) for given in (unseen, classes))
         raise DataError(
-            f"{split.where}: label {new} never occurs in the training data, which has {known}; "
+            f"{split.location}: label {new} never occurs in the training data, which has {known}; "
             "correct the label or add training examples"
         )
     return np.array([numbers[name] for name in names], dtype=np.int64)
@@ -118,7 +118,7 @@ def label_values(split: Split) -> Array:
     for label, value in zip(split.labels, values, strict=True):
         if value is None:
             raise DataError(
-                f"{split.where}: label {str(label)!r} is not a number, as regression requires; correct "
-                "it, or give --problem classification"
+                f"{split.location}: label {str(label)!r} is not a number, as regression requires; "
+                "correct it, or give --problem classification"
             )
     return np.array(values, dtype=np.float64)

@@ -33,19 +33,19 @@ class Split:
     """What a model reads of each example."""
     labels: tuple[Label, ...]
     """Labels as they were read."""
-    where: str
+    location: str
     """The file or data set that the examples come from, for messages."""
 
     def __len__(self) -> int:
         return len(self.inputs)
 
-    def take(self, indices: Iterable[int], where: str) -> Split:
+    def take(self, indices: Iterable[int], location: str) -> Split:
         """Return the examples at `indices`, in that order."""
         chosen = list(indices)
         return Split(
             inputs=tuple(self.inputs[i] for i in chosen),
             labels=tuple(self.labels[i] for i in chosen),
-            where=where,
+            location=location,
         )
 
 
@@ -98,9 +98,9 @@ def make_splits(
     lacks_test = test is None
     validation, test = choose_evaluation_splits(validation, dev, test)
     if lacks_test and test is not None:
-        notes.append(f"no labelled test set; {test.where} is used as the test set")
+        notes.append(f"no labelled test set; {test.location} is used as the test set")
     if unused is not None:
-        notes.append(f"{unused.where} is not used, because there is a separate validation set")
+        notes.append(f"{unused.location} is not used, because there is a separate validation set")
     if test is None:
         each = max(1, round(0.1 * len(train)))
         train, test = hold_out(train, each, salt="test", classes=classes)
@@ -114,13 +114,13 @@ def make_splits(
         )
         notes.append(f"{len(validation)} training examples are held out as the validation set")
     for split in (train, validation, test):
-        if not len(split) and split.where.endswith(PART):
+        if not len(split) and split.location.endswith(PART):
             raise DataError(
-                f"{split.where.removesuffix(PART)}: {len(train)} training examples are too few to hold "
-                "some out for validation or test; give more examples, or separate splits"
+                f"{split.location.removesuffix(PART)}: {len(train)} training examples are too few to "
+                "hold some out for validation or test; give more examples, or separate splits"
             )
         if not len(split):
-            raise DataError(f"{split.where}: contains no labelled examples; the split is empty")
+            raise DataError(f"{split.location}: contains no labelled examples; the split is empty")
     return FinalSplits(train=train, validation=validation, test=test, notes=tuple(notes))
 
 
@@ -149,7 +149,7 @@ def hold_out(split: Split, count: int, *, salt: str, classes: bool) -> tuple[Spl
         taken += group
     gone = set(taken)
     rest = [i for i in range(len(split)) if i not in gone]
-    return split.take(rest, split.where), split.take(sorted(gone), split.where + PART)
+    return split.take(rest, split.location), split.take(sorted(gone), split.location + PART)
 
 
 def subset(inputs: Sequence[Input], labels: Sequence[Hashable] | None, count: int) -> list[int]:

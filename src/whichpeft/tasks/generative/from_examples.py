@@ -65,7 +65,7 @@ def generative_task(
             # Equal prompts stay in the same split; so do equal texts without a prompt.
             inputs=tuple((e.prompt or e.completion,) for e in examples[first:]),
             labels=tuple(range(first, len(examples))),
-            where=f"task {name!r} [{split}]",
+            location=f"task {name!r} [{split}]",
         )
     arranged = make_splits(
         train=splits["train"],
@@ -102,18 +102,18 @@ def generative_task(
     )
 
 
-def _checked(example: Prompted, where: str) -> Prompted:
+def _checked(example: Prompted, location: str) -> Prompted:
     if not example.completion.strip():
-        raise DataError(f"{where} has an empty completion")
+        raise DataError(f"{location} has an empty completion")
     if example.choices and example.right not in example.choices:
         raise DataError(
-            f"{where}: its answer {example.right!r} is not one of its choices, "
+            f"{location}: its answer {example.right!r} is not one of its choices, "
             f"{', '.join(example.choices)}"
         )
     if len(example.completions) not in (0, len(example.choices)):
         raise DataError(
-            f"{where}: has {len(example.choices)} choices but {len(example.completions)} completions; "
-            "give one completion per choice"
+            f"{location}: has {len(example.choices)} choices but {len(example.completions)} "
+            "completions; give one completion per choice"
         )
     if example.choices and not example.completions:
         return dataclasses.replace(example, completions=example.choices)

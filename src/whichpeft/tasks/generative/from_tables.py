@@ -51,8 +51,8 @@ def generative_from_tables(found: TaskTables) -> GenerativeTask:
     """Build a task for language models from tables by role. Raises DataError."""
     read = {role: prompted_rows(table, found.source) for role, table in found.tables.items()}
     notes = [
-        f"{found.tables[role].where}: {len(found.tables[role]) - len(rows)} rows without a completion "
-        "were skipped"
+        f"{found.tables[role].location}: {len(found.tables[role]) - len(rows)} rows without a "
+        "completion were skipped"
         for role, rows in read.items()
         if len(rows) < len(found.tables[role])
     ]
@@ -94,7 +94,7 @@ def prompted_rows(table: Table, source: TaskSource) -> list[Prompted]:
     """
     if table.names is None and (source.prompt or not source.label_column):
         raise DataError(
-            f"{table.where}: has no header, so its columns have no names; give --text-column and "
+            f"{table.location}: has no header, so its columns have no names; give --text-column and "
             "--label-column by index, or add a header"
         )
     make = _reader(table, source)
@@ -130,7 +130,7 @@ def _reader(table: Table, source: TaskSource) -> Callable[[Row], Prompted]:
     if text is not None:
         return lambda row: Prompted(prompt="", completion=row[text])
     raise DataError(
-        f"{table.where}: no columns have customary names (instruction and output, prompt and "
+        f"{table.location}: no columns have customary names (instruction and output, prompt and "
         "completion, question and answer, text); name them with --text-column and --label-column "
         f"(the columns are {', '.join(table.names or names)})"
     )
@@ -179,7 +179,7 @@ def _verbalised(prompt: str, label: str, words: Mapping[str, str], table: Table)
         return Prompted(prompt=prompt, completion="")
     if label not in words:
         raise DataError(
-            f"{table.where}: the verbaliser has no word for the label {label!r}, only for "
+            f"{table.location}: the verbaliser has no word for the label {label!r}, only for "
             f"{', '.join(words)}"
         )
     choices = tuple(words.values())
@@ -202,8 +202,8 @@ def _first_of(table: Table, names: Sequence[str]) -> str:
     found = next((name for name in names if name in _folded(table)), None)
     if found is None:
         raise DataError(
-            f"{table.where}: no column is named {', '.join(names)}; name the column of completions with "
-            "--label-column"
+            f"{table.location}: no column is named {', '.join(names)}; name the column of completions "
+            "with --label-column"
         )
     return found
 

@@ -115,9 +115,9 @@ def find_task_folder(name: str, folder: str | None) -> str:
 
         index = TaskManager(include_path=folder, include_defaults=folder is None).task_index
     if name not in index:
-        where = f"in {folder}" if folder else "in the installed lm-evaluation-harness"
+        location = f"in {folder}" if folder else "in the installed lm-evaluation-harness"
         raise DataError(
-            f"{shown}: no YAML file {where} has a task of this name"
+            f"{shown}: no YAML file {location} has a task of this name"
             f"{suggestion(name, index, fix='name a folder of your own with --folder')}"
         )
     entry = index[name]

@@ -27,7 +27,7 @@ class RawImage:
 
     content: Path | bytes | Array
     """A file, the bytes of a file, or uint8 pixels of shape (height, width[, 3])."""
-    where: str
+    location: str
     """Where the image comes from, for messages."""
 
     def fingerprint(self) -> str:
@@ -51,7 +51,7 @@ class RawImage:
             return Image.fromarray(self.content).convert("L" if grey else "RGB")
         try:
             with Image.open(io.BytesIO(self._bytes())) as image:
-                upright = _eight_bits(ImageOps.exif_transpose(image), self.where)
+                upright = _eight_bits(ImageOps.exif_transpose(image), self.location)
                 return upright.convert("L" if grey else "RGB")
         except DataError:
             raise
@@ -60,7 +60,7 @@ class RawImage:
             if isinstance(error, UnidentifiedImageError):
                 reason = "Pillow does not know its format"
             raise DataError(
-                f"{self.where}: cannot be read as an image ({reason}); replace or remove it"
+                f"{self.location}: cannot be read as an image ({reason}); replace or remove it"
             ) from None
 
     def _bytes(self) -> bytes:
@@ -70,7 +70,7 @@ class RawImage:
         try:
             return self.content.read_bytes()
         except OSError as error:
-            raise DataError(f"{self.where}: cannot be read: {error.strerror or error}") from None
+            raise DataError(f"{self.location}: cannot be read: {error.strerror or error}") from None
 
 
 def register_image(image: RawImage, raw_images: dict[str, RawImage]) -> Input:
@@ -85,8 +85,8 @@ def is_image_value(value: Any) -> bool:
     return isinstance(value, Path) or (isinstance(value, Mapping) and {"bytes", "path"} <= value.keys())
 
 
-def raw_image_from(value: Any, where: str) -> RawImage:
-    """Return the image in a table's value; `where` names its row in messages.
+def raw_image_from(value: Any, location: str) -> RawImage:
+    """Return the image in a table's value; `location` names its row in messages.
 
     Raises DataError if the value is not an image.
     """
@@ -94,18 +94,18 @@ def raw_image_from(value: Any, where: str) -> RawImage:
         return RawImage(value, str(value))
     if isinstance(value, Mapping) and value.get("bytes"):
         name = value.get("path")
-        return RawImage(value["bytes"], f"{where} ({name})" if name else where)
+        return RawImage(value["bytes"], f"{location} ({name})" if name else location)
     if isinstance(value, Mapping) and value.get("path"):
-        return RawImage(Path(value["path"]), f"{where} ({value['path']})")
-    raise DataError(f"{where}: does not contain an image")
+        return RawImage(Path(value["path"]), f"{location} ({value['path']})")
+    raise DataError(f"{location}: does not contain an image")
 
 
-def _eight_bits(image: Image, where: str) -> Image:
+def _eight_bits(image: Image, location: str) -> Image:
     """Reduce deeper greyscale to 8 bits: Pillow's conversion would clip it at 255."""
     from PIL import Image
 
     if image.mode.startswith("I;16"):
         return Image.fromarray((np.asarray(image).astype(np.uint16) >> 8).astype(np.uint8))
     if image.mode in ("I", "F"):
-        raise DataError(f"{where}: its pixels have 32 bits; convert it to 8 or 16 bits per channel")
+        raise DataError(f"{location}: its pixels have 32 bits; convert it to 8 or 16 bits per channel")
     return image

@@ -69,7 +69,7 @@ def find_columns(
     label = table.index(label_column) if label_column is not None else None
     if label is not None and label in given:
         raise DataError(
-            f"{table.where}: column {table.title(label)!r} cannot be both text and label; "
+            f"{table.location}: column {table.title(label)!r} cannot be both text and label; "
             "give another --text-column or --label-column"
         )
     if label is None:
@@ -86,7 +86,7 @@ def _find_images(table: Table) -> tuple[int, ...]:
     found = _image_columns(table)
     if len(found) > 1:
         raise DataError(
-            f"{table.where}: columns {_listed(table, found)} contain images; "
+            f"{table.location}: columns {_listed(table, found)} contain images; "
             "choose one with --text-column"
         )
     return found
@@ -115,7 +115,7 @@ def _find_label(table: Table, text: Sequence[int]) -> int:
         if found:
             return found[-1]
     raise DataError(
-        f"{table.where}: no column looks like a label; name it with --label-column "
+        f"{table.location}: no column looks like a label; name it with --label-column "
         f"(the columns are {_titles(table)})"
     )
 
@@ -142,7 +142,7 @@ def _find_text(table: Table, label: int) -> tuple[int, ...]:
         "no column looks like text" if not found else f"columns {_listed(table, found)} contain text"
     )
     raise DataError(
-        f"{table.where}: {problem}; name one with --text-column, or two for a pair "
+        f"{table.location}: {problem}; name one with --text-column, or two for a pair "
         f"(the columns are {_titles(table)})"
     )
 

@@ -140,7 +140,7 @@ def _tables(hub_id: str, config: str | None) -> dict[str, Table]:
     return {split: _table(data, f"{hub_id} [{split}]") for split, data in splits.items()}
 
 
-def _table(data: Any, where: str) -> Table:
+def _table(data: Any, location: str) -> Table:
     """Read a data set's plain columns, and its images as bytes; skip audio and nested columns."""
     from datasets import ClassLabel, Image, Value
 
@@ -159,7 +159,7 @@ def _table(data: Any, where: str) -> Table:
             columns.append([class_of(value, kind.names) for value in read[name]])
         else:
             columns.append(read[name])
-    return Table(where, tuple(names), tuple(columns), orders)
+    return Table(location, tuple(names), tuple(columns), orders)
 
 
 def download(hub_id: str, config: str | None) -> Any:

@@ -58,7 +58,7 @@ def read_local_tables(source: TaskSource) -> TaskTables:
     files: dict[str, list[Path]] = {}
     if not given and is_local_image_folder(source):
         images = image_tables(path, role_of)
-        folders = {role: (table.where,) for role, table in images.items()}
+        folders = {role: (table.location,) for role, table in images.items()}
         return TaskTables(path.resolve().name, source, images, folders)
     if path.is_dir():
         files = _in_folder(path, given)
@@ -145,7 +145,7 @@ def _read(paths: Sequence[Path], wanted: Collection[str]) -> Table:
     first = tables[0]
     for other in tables[1:]:
         if other.names != first.names or len(other.columns) != len(first.columns):
-            raise DataError(f"{other.where}: its columns differ from those of {first.where}")
+            raise DataError(f"{other.location}: its columns differ from those of {first.location}")
     if len(tables) == 1:
         return first
     columns = tuple(

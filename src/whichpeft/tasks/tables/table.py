@@ -15,7 +15,7 @@ from whichpeft.study import TaskSource
 class Table:
     """Columns of equal length."""
 
-    where: str
+    location: str
     """File or data set, for messages."""
     names: tuple[str, ...] | None
     """Names of the columns; None without a header."""
@@ -53,12 +53,12 @@ class Table:
             return found
         if self.names is None:
             raise DataError(
-                f"{self.where}: no column {column!r}; the file has no header, so give an index from "
+                f"{self.location}: no column {column!r}; the file has no header, so give an index from "
                 f"0 to {len(self.columns) - 1}"
             )
         columns = ", ".join(self.names)
         raise DataError(
-            f"{self.where}: no column {column!r}"
+            f"{self.location}: no column {column!r}"
             f"{suggestion(column, self.names, fix=f'its columns are {columns}')}"
         )
 

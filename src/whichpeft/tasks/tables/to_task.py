@@ -41,10 +41,10 @@ def columns_by_role(found: TaskTables) -> tuple[dict[str, Columns], list[str]]:
         if isinstance(own, str) or (role != "train" and _unlabelled(table, own, train, columns)):
             reason = own if isinstance(own, str) else "has no labels"
             if role == "test" and role not in found.given:
-                notes.append(f"{table.where} is not used, because it {reason}")
+                notes.append(f"{table.location} is not used, because it {reason}")
                 continue
             raise DataError(
-                f"{table.where}: {reason}; name the columns with --text-column and --label-column, "
+                f"{table.location}: {reason}; name the columns with --text-column and --label-column, "
                 "or leave the file out"
             )
         used[role] = own
@@ -73,7 +73,7 @@ def task_from_tables(found: TaskTables) -> TextTask | ImageTask | GenerativeTask
         dropped = len(table) - len(splits[role])
         if dropped:
             what = "image" if images else "text"
-            notes.append(f"{table.where}: {dropped} rows without {what} or label were skipped")
+            notes.append(f"{table.location}: {dropped} rows without {what} or label were skipped")
     parts: dict[str, Any] = {
         **splits,
         "metrics": found.metrics,
@@ -98,7 +98,7 @@ def _same_columns(train: Table, columns: Columns, table: Table) -> Columns | str
         elif index < len(table.columns):
             place = index
         else:
-            return f"has {len(table.columns)} columns, but {train.where} has {len(train.columns)}"
+            return f"has {len(table.columns)} columns, but {train.location} has {len(train.columns)}"
         found.append(place)
     return Columns(input=tuple(found[:-1]), label=found[-1])
 
@@ -120,7 +120,7 @@ def _split(table: Table, columns: Columns) -> Split:
         if any(parts) and not is_missing(label):
             texts.append(parts)
             labels.append(label.strip() if isinstance(label, str) else label)
-    return Split(inputs=tuple(texts), labels=tuple(labels), where=table.where)
+    return Split(inputs=tuple(texts), labels=tuple(labels), location=table.location)
 
 
 def _split_images(table: Table, columns: Columns, raw_images: dict[str, RawImage]) -> Split:
@@ -132,9 +132,11 @@ def _split_images(table: Table, columns: Columns, raw_images: dict[str, RawImage
         zip(table.columns[image], table.columns[columns.label], strict=True)
     ):
         if value is not None and not is_missing(label):
-            inputs.append(register_image(raw_image_from(value, f"{table.where} row {row}"), raw_images))
+            inputs.append(
+                register_image(raw_image_from(value, f"{table.location} row {row}"), raw_images)
+            )
             labels.append(label)
-    return Split(inputs=tuple(inputs), labels=tuple(labels), where=table.where)
+    return Split(inputs=tuple(inputs), labels=tuple(labels), location=table.location)
 
 
 def _plain(value: Any) -> str:
