@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import re
-from dataclasses import replace
+from dataclasses import FrozenInstanceError, replace
 
 import pytest
 
@@ -43,6 +43,20 @@ def test_rows_have_the_documented_keys(records):
     assert list(KEYS) == re.findall(r"\w+", CONTRACT)
     for row in compare(builders.study(["full", "lora:r=8", "ia3"]), records):
         assert list(row) == list(KEYS)
+
+
+def test_rows_are_copies_of_frozen_results(records):
+    study = builders.study(["full", "lora:r=8", "ia3"])
+    (comparison,) = comparisons(study, records)
+    assert [result.as_row() for result in comparison.results] == compare(study, records)
+    lora = comparison.results[1]
+    row = lora.as_row()
+    row["seeds"].clear()
+    row["hyperparameters"].clear()
+    assert lora.seeds == (0, 1, 2)
+    assert lora.hyperparameters == {"learning_rate": 0.001}
+    with pytest.raises(FrozenInstanceError):
+        lora.score_mean = 1.0
 
 
 def test_scores_and_gaps_by_hand(records):

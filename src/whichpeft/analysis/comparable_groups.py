@@ -7,10 +7,10 @@ names but belong to different data go into different groups.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any, Literal
+from typing import Literal
 
 from whichpeft.records import Record
 from whichpeft.records.record import finite
@@ -114,7 +114,7 @@ def group_records(study: Study, records: Iterable[Record]) -> list[ComparableGro
     and task without records still have a group. Methods that have records but are not named in the
     study come last.
     """
-    found: dict[tuple[Any, ...], list[Record]] = {}
+    found: dict[tuple[Hashable, ...], list[Record]] = {}
     for record in records:
         found.setdefault(_shared(record.trial), []).append(record)
     groups = [_group(study, together) for together in found.values()]
@@ -146,11 +146,11 @@ def group_records(study: Study, records: Iterable[Record]) -> list[ComparableGro
     )
 
 
-def same_method(typed: str, trial: Trial) -> bool:
+def same_method(method: str, trial: Trial) -> bool:
     """Return whether a trial ran the method written in a study, in whatever spelling."""
-    if typed in (trial.method, trial.method_id):
+    if method in (trial.method, trial.method_id):
         return True
-    return _spelling(typed) in (_spelling(trial.method), _spelling(trial.method_id))
+    return _spelling(method) in (_spelling(trial.method), _spelling(trial.method_id))
 
 
 def _group(study: Study, records: list[Record]) -> ComparableGroup:
@@ -159,15 +159,15 @@ def _group(study: Study, records: list[Record]) -> ComparableGroup:
     for record in records:
         methods.setdefault(record.trial.method_id, []).append(record)
     left = sorted(
-        (kept for own in methods.values() for kept in _variants(own)), key=lambda kept: kept.method
+        (variant for own in methods.values() for variant in _variants(own)), key=lambda v: v.method
     )
     ordered: list[MethodRecords] = []
-    for typed in study.methods:
-        own = [kept for kept in left if kept.trial is not None and same_method(typed, kept.trial)]
-        left = [kept for kept in left if kept not in own]
-        for kept in own:
-            kept.method = typed
-        ordered += own or [MethodRecords(method=typed)]
+    for method in study.methods:
+        own = [v for v in left if v.trial is not None and same_method(method, v.trial)]
+        left = [variant for variant in left if variant not in own]
+        for variant in own:
+            variant.method = method
+        ordered += own or [MethodRecords(method=method)]
     return ComparableGroup(
         backbone=first.backbone, task=first.task, data=first.data, methods=[*ordered, *left]
     )
@@ -209,7 +209,7 @@ def _values(trial: Trial) -> str:
     return json.dumps(trial.hyperparameters, sort_keys=True, default=str)
 
 
-def _shared(trial: Trial) -> tuple[Any, ...]:
+def _shared(trial: Trial) -> tuple[Hashable, ...]:
     return (
         trial.backbone,
         trial.backbone_revision,

@@ -251,7 +251,7 @@ def _mark_answers(results: Sequence[MethodResult]) -> list[MethodResult]:
 def _examples(group: ComparableGroup) -> dict[str, int]:
     found = {}
     for split in ("train", "validation", "test"):
-        values = (kept.value(f"{split}_examples") for kept in group.methods)
+        values = (records.value(f"{split}_examples") for records in group.methods)
         count = next((value for value in values if value is not None), None)
         if count is not None:
             found[split] = round(count)
@@ -260,8 +260,10 @@ def _examples(group: ComparableGroup) -> dict[str, int]:
 
 def _quartiles(group: ComparableGroup) -> dict[str, tuple[float, float]]:
     found = {}
-    for kept in group.methods:
-        step: Measurement | None = kept.cost.measurement("step_milliseconds") if kept.cost else None
+    for records in group.methods:
+        step: Measurement | None = (
+            records.cost.measurement("step_milliseconds") if records.cost else None
+        )
         if step is not None and step.low is not None and step.high is not None:
-            found[kept.method] = (step.low, step.high)
+            found[records.method] = (step.low, step.high)
     return found

@@ -19,10 +19,12 @@ from whichpeft.study import Study
 def baseline_places(study: Study, group: ComparableGroup) -> dict[Variant, int]:
     """Return the baseline's place by variant."""
     found: dict[Variant, int] = {}
-    for i, kept in enumerate(group.methods):
-        trial = kept.trial
-        if kept.method == study.baseline or (trial is not None and same_method(study.baseline, trial)):
-            found.setdefault(kept.variant, i)
+    for i, records in enumerate(group.methods):
+        trial = records.trial
+        if records.method == study.baseline or (
+            trial is not None and same_method(study.baseline, trial)
+        ):
+            found.setdefault(records.variant, i)
     return found
 
 

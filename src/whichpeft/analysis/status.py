@@ -13,52 +13,52 @@ from whichpeft.units import plural
 MethodStatus = Literal["completed", "partial", "failed", "refused"]
 
 
-def status_of(kept: MethodRecords, seeds: Sequence[int]) -> tuple[MethodStatus, str | None]:
+def status_of(records: MethodRecords, seeds: Sequence[int]) -> tuple[MethodStatus, str | None]:
     """Return the status of a method and, unless it is completed, the reasons in words.
 
     Parameters
     ----------
-    kept
+    records
         The records of the method.
     seeds
         The seeds of the study.
     """
-    refused = [record for record in kept if record.outcome.status == "refused"]
-    if refused and not kept.completed:
+    refused = [record for record in records if record.outcome.status == "refused"]
+    if refused and not records.completed:
         return "refused", refused[0].outcome.reason or "no reason was given"
-    if kept.variant == "tuned" and best_trial(kept.search) is None:
-        return _search_without_end(kept)
-    reasons = _failures(kept)
+    if records.variant == "tuned" and best_trial(records.search) is None:
+        return _search_without_end(records)
+    reasons = _failures(records)
     failed = bool(reasons)
-    missing = [seed for seed in seeds if seed not in kept.finals]
+    missing = [seed for seed in seeds if seed not in records.finals]
     if missing:
         listed = _seeds(missing) if len(missing) < len(seeds) else "the final trials"
         be = "was" if len(missing) == 1 and len(seeds) > 1 else "were"
         reasons.append(f"{listed} {be} not run yet")
     error = "; ".join(reasons) or None
-    if not kept.completed and failed and (not missing or not kept.cost):
+    if not records.completed and failed and (not missing or not records.cost):
         return "failed", error
-    if kept.completed and not reasons:
+    if records.completed and not reasons:
         return "completed", None
     return "partial", error
 
 
-def _search_without_end(kept: MethodRecords) -> tuple[MethodStatus, str]:
+def _search_without_end(records: MethodRecords) -> tuple[MethodStatus, str]:
     """Return why a search has no best trial: it is unfinished, or its trials failed."""
-    failed = [record for record in kept.search if record.outcome.status == "failed"]
+    failed = [record for record in records.search if record.outcome.status == "failed"]
     if not failed:
         return "partial", "the search is not finished yet"
     return "failed", f"no tuning trial came to an end; the first failed{_why(failed[0])}"
 
 
-def _failures(kept: MethodRecords) -> list[str]:
+def _failures(records: MethodRecords) -> list[str]:
     """Return each failure once, with the seeds that share it."""
     reasons: list[str] = []
-    if kept.profile is not None and kept.profile.outcome.status == "failed":
-        reasons.append(f"the profile failed{_why(kept.profile)}")
+    if records.profile is not None and records.profile.outcome.status == "failed":
+        reasons.append(f"the profile failed{_why(records.profile)}")
     by_reason: dict[str, list[int]] = {}
-    done = {record.trial.seed for record in kept.completed}
-    for seed, record in sorted(kept.finals.items()):
+    done = {record.trial.seed for record in records.completed}
+    for seed, record in sorted(records.finals.items()):
         if seed not in done and record.outcome.status != "refused":
             by_reason.setdefault(_why(record), []).append(seed)
     return [*reasons, *(f"{_seeds(seeds)} failed{why}" for why, seeds in by_reason.items())]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -91,7 +91,7 @@ def _by_name(records: Sequence[Record], name: str, content: str) -> dict[str, se
     return found
 
 
-def _lists(what: str, first: Sequence[Any], second: Sequence[Any]) -> list[Change]:
+def _lists(what: str, first: Sequence[object], second: Sequence[object]) -> list[Change]:
     """Return what only one of two lists contains; empty if they contain the same."""
     alone = [
         ", ".join(str(value) for value in own if value not in other)
@@ -125,7 +125,7 @@ def _value(value: object) -> str:
     return ("yes" if value else "no") if isinstance(value, bool) else str(value)
 
 
-def _each(mappings: Iterable[Any]) -> dict[str, str]:
+def _each(mappings: Iterable[Mapping[str, object]]) -> dict[str, str]:
     """Merge mappings into one, with all values of each key."""
     found: dict[str, set[str]] = {}
     for mapping in mappings:

@@ -68,27 +68,27 @@ def sweeps(comparison: Comparison) -> list[Sweep]:
 
 def _of_family(name: str, members: Sequence[Member]) -> list[Sweep]:
     """Return one sweep of all members, or one sweep per combination of their other options."""
-    keys = list(dict.fromkeys(key for _, typed in members for key in typed))
+    keys = list(dict.fromkeys(key for _, options in members for key in options))
     for key in keys:
         whole = _sweep(name, key, members)
         if whole is not None:
             return [whole]
     found = []
     for key in keys:
-        alike: dict[str, list[Member]] = {}
-        for result, typed in members:
-            rest = {other: value for other, value in typed.items() if other != key}
+        by_rest: dict[str, list[Member]] = {}
+        for result, options in members:
+            rest = {other: value for other, value in options.items() if other != key}
             shared = ",".join(f"{k}={format_value(v)}" for k, v in sorted(rest.items()))
-            alike.setdefault(f"{name}:{shared}" if shared else name, []).append((result, typed))
-        found += [sweep for text, some in alike.items() if (sweep := _sweep(text, key, some))]
+            by_rest.setdefault(f"{name}:{shared}" if shared else name, []).append((result, options))
+        found += [sweep for text, some in by_rest.items() if (sweep := _sweep(text, key, some))]
     return found
 
 
 def _sweep(name: str, key: str, members: Sequence[Member]) -> Sweep | None:
     """Return a sweep over one hyperparameter, or None if it is not a size of these members."""
     sized = []
-    for result, typed in members:
-        size = typed.get(key, (result.hyperparameters or {}).get(key))
+    for result, options in members:
+        size = options.get(key, (result.hyperparameters or {}).get(key))
         if isinstance(size, bool) or not isinstance(size, (int, float)):
             return None
         sized.append((float(size), result))

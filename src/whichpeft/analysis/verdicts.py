@@ -15,20 +15,20 @@ from whichpeft.analysis.statistics.random_effects import VarianceComponents, ran
 from whichpeft.records.record import finite
 
 
-def method_effects(kept: MethodRecords, scores: ScoresByExample) -> VarianceComponents | None:
+def method_effects(records: MethodRecords, scores: ScoresByExample) -> VarianceComponents | None:
     """Estimate variance components of a method's scores, by seed alone if examples are unknown."""
-    records = kept.completed
-    if not records:
+    completed = records.completed
+    if not completed:
         return None
-    values = scores.of(records)
-    return seed_effects(list(by_seed(kept).values())) if values is None else random_effects(values)
+    values = scores.of(completed)
+    return seed_effects(list(by_seed(records).values())) if values is None else random_effects(values)
 
 
 def gap_effects(
-    kept: MethodRecords, base: MethodRecords, scores: ScoresByExample
+    records: MethodRecords, base: MethodRecords, scores: ScoresByExample
 ) -> VarianceComponents | None:
     """Estimate variance components of a method's gap to another on the seeds that both completed."""
-    ours = {record.trial.seed: record for record in kept.completed}
+    ours = {record.trial.seed: record for record in records.completed}
     theirs = {record.trial.seed: record for record in base.completed}
     common = [seed for seed in ours if seed in theirs]
     if not common:
@@ -36,15 +36,15 @@ def gap_effects(
     own, other = (scores.of([found[seed] for seed in common]) for found in (ours, theirs))
     if own is not None and other is not None:
         return random_effects(own - other)
-    own_scores, other_scores = by_seed(kept), by_seed(base)
+    own_scores, other_scores = by_seed(records), by_seed(base)
     return seed_effects([own_scores[seed] - other_scores[seed] for seed in common])
 
 
-def by_seed(kept: MethodRecords) -> dict[int, float]:
+def by_seed(records: MethodRecords) -> dict[int, float]:
     """Return a method's test scores by seed."""
     return {
         record.trial.seed: score
-        for record in kept.completed
+        for record in records.completed
         if (score := finite(record.value("score", "test"))) is not None
     }
 

@@ -14,12 +14,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import TypeAlias
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from whichpeft.metrics import text as text_scores
 from whichpeft.metrics.metric import Array, Floats
+
+Values: TypeAlias = float | Floats
 
 LM_EVAL = "lm-eval:"
 """Prefix of the names of lm-evaluation-harness's tasks and metrics."""
@@ -106,7 +109,7 @@ def matthews(labels: Array, predictions: Array) -> Floats:
     right, product = table.hits.sum(), table.true @ table.found
     true_square, found_square = table.true @ table.true, table.found @ table.found
 
-    def correlation(n: Any, c: Any, p: Any, t2: Any, f2: Any) -> Floats:
+    def correlation(n: float, c: Values, p: Values, t2: Values, f2: Values) -> Floats:
         return _over(c * n - p, np.sqrt(np.maximum((n**2 - t2) * (n**2 - f2), 0)))
 
     true, found = table.cell_true, table.cell_found
@@ -249,7 +252,7 @@ def as_pseudo_values(whole: float, without: Floats) -> Floats:
     return shifted
 
 
-def _over(numerator: Any, denominator: Any) -> Floats:
+def _over(numerator: ArrayLike, denominator: ArrayLike) -> Floats:
     """Divide; undefined quotients count as 0."""
     numerator, denominator = np.broadcast_arrays(np.asarray(numerator, np.float64), denominator)
     share: Floats = np.zeros(numerator.shape)
@@ -257,7 +260,7 @@ def _over(numerator: Any, denominator: Any) -> Floats:
     return share
 
 
-def _correlation(xx: Any, yy: Any, xy: Any, xx_all: Any, yy_all: Any) -> Floats:
+def _correlation(xx: Values, yy: Values, xy: Values, xx_all: Values, yy_all: Values) -> Floats:
     """Return a correlation from sums about the mean; 0 if a sum of squares is only rounding error."""
     varies = (xx > 1e-12 * xx_all) & (yy > 1e-12 * yy_all)
     return _over(xy, np.where(varies, np.sqrt(np.abs(xx * yy)), 0.0))

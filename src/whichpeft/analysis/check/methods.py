@@ -52,20 +52,20 @@ def search_findings(study: Study, comparison: Comparison) -> Iterator[Finding]:
     asked = study.budget.tuning_trials
     seen = set()
     for result in comparison.results:
-        kept = result.records
+        records = result.records
         trains = not result.trains_nothing and result.status != "refused"
-        if not asked or not trains or kept.trial is None or kept.method in seen:
+        if not asked or not trains or records.trial is None or records.method in seen:
             continue
-        seen.add(kept.method)
-        count = len(kept.search)
-        sizes = [size for record in kept.search if (size := record.value("search_trials"))]
+        seen.add(records.method)
+        count = len(records.search)
+        sizes = [size for record in records.search if (size := record.value("search_trials"))]
         held = round(max(sizes, default=asked))
         if held < asked:
             yield Finding(
                 severity="note",
                 what=f"its search space has few choices: {held} tuning trials instead of {asked}",
                 fix=f"{NO_ACTION}: the whole search space was tried",
-                method=kept.method,
+                method=records.method,
             )
         if count == 0:
             yield Finding(
@@ -73,78 +73,79 @@ def search_findings(study: Study, comparison: Comparison) -> Iterator[Finding]:
                 what="it was not tuned although the study tunes: it competes with its default "
                 "hyperparameters",
                 fix=f"{AGAIN}; if the options you fixed leave nothing to tune, fix fewer of them",
-                method=kept.method,
+                method=records.method,
             )
         elif count < held:
             yield Finding(
                 severity="problem",
                 what=f"its search is not finished: {count} of {held} tuning trials",
                 fix=AGAIN,
-                method=kept.method,
+                method=records.method,
             )
-        elif best_trial(kept.search) is None:
+        elif best_trial(records.search) is None:
             yield Finding(
                 severity="problem",
                 what="no tuning trial finished, so there is no tuned result to compare",
                 fix=RETRY,
-                method=kept.method,
+                method=records.method,
             )
 
 
 def method_findings(study: Study, result: MethodResult) -> Iterator[Finding]:
     """Check the records of one method."""
-    kept = result.records
-    variant = " as tuned" if kept.variant == "tuned" else ""
+    records = result.records
+    variant = " as tuned" if records.variant == "tuned" else ""
     if result.status == "refused":
         yield Finding(
             severity="note",
             what=f"it was refused: {result.error}",
             fix=NO_ACTION,
-            method=kept.method,
+            method=records.method,
         )
         return
-    if kept.variant == "tuned" and best_trial(kept.search) is None:
+    if records.variant == "tuned" and best_trial(records.search) is None:
         return
-    missing = [seed for seed in study.seeds if seed not in kept.finals]
+    missing = [seed for seed in study.seeds if seed not in records.finals]
     if missing:
         yield Finding(
             severity="problem",
             what=f"seeds not run{variant}: {', '.join(map(str, missing))}",
             fix=AGAIN,
-            method=kept.method,
+            method=records.method,
         )
-    for seed, record in sorted(kept.finals.items()):
-        if record.outcome.status == "completed" and record not in kept.completed:
+    for seed, record in sorted(records.finals.items()):
+        if record.outcome.status == "completed" and record not in records.completed:
             yield Finding(
                 severity="problem",
                 what="the score is missing or not finite",
                 fix=RETRY,
-                method=kept.method,
+                method=records.method,
                 seed=seed,
                 file=file_of(record),
             )
-    if kept.finals and kept.profile is None:
+    if records.finals and records.profile is None:
         yield Finding(
             severity="problem",
             what=f"its costs were not measured{variant}",
             fix=AGAIN,
-            method=kept.method,
+            method=records.method,
         )
-    if kept.cost is not None and kept.cost.setting.beside:
+    others = 0 if records.cost is None else records.cost.setting.beside
+    if records.cost is not None and others:
         yield Finding(
             severity="problem",
-            what=f"it was profiled while {counted(kept.cost.setting.beside, 'other trial')} ran, so its "
-            "timings are unreliable",
+            what=f"it was profiled while {counted(others, 'other trial')} ran, so its timings are "
+            "unreliable",
             fix=RETRY,
-            method=kept.method,
-            file=file_of(kept.cost),
+            method=records.method,
+            file=file_of(records.cost),
         )
-    if kept.trial is not None and not any(same_method(text, kept.trial) for text in study.methods):
+    if records.trial is not None and not any(same_method(text, records.trial) for text in study.methods):
         yield Finding(
             severity="note",
             what="it has records but is not named in study.yaml",
             fix=f"{NO_ACTION}; tables show it last",
-            method=kept.method,
+            method=records.method,
         )
 
 

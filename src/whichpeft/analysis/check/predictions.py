@@ -22,7 +22,9 @@ def prediction_findings(comparison: Comparison, predictions: Predictions) -> Ite
     """Check the predictions of methods that are compared with each other."""
     methods = [result.records for result in comparison.results]
     done = {
-        record.trial.fingerprint: (kept.method, record) for kept in methods for record in kept.completed
+        record.trial.fingerprint: (records.method, record)
+        for records in methods
+        for record in records.completed
     }
     answers: dict[str, Array] = {}
     labels: Array | None = None
@@ -68,10 +70,10 @@ def _place(record: Record) -> dict[str, Any]:
 def _twins(methods: Sequence[MethodRecords], answers: dict[str, Array]) -> Iterator[Finding]:
     """Find methods that answer every test example as an earlier method does, on every seed."""
     # Methods that train nothing come first, so that a method that learned nothing is matched to them.
-    order = sorted(methods, key=lambda kept: kept.value("trainable_parameters") != 0)
-    for place, kept in enumerate(order):
-        earlier = (other for other in order[:place] if other.method != kept.method)
-        twin = next((other for other in earlier if _same(kept, other, answers)), None)
+    order = sorted(methods, key=lambda records: records.value("trainable_parameters") != 0)
+    for place, records in enumerate(order):
+        earlier = (other for other in order[:place] if other.method != records.method)
+        twin = next((other for other in earlier if _same(records, other, answers)), None)
         if twin is None:
             continue
         what = f"it answers every test example exactly as {twin.method} does"
@@ -81,7 +83,7 @@ def _twins(methods: Sequence[MethodRecords], answers: dict[str, Array]) -> Itera
             severity="note",
             what=what,
             fix="check its learning rate and its options",
-            method=kept.method,
+            method=records.method,
         )
 
 

@@ -233,13 +233,13 @@ def gather(
     Scores are known by example if every trial left its predictions; otherwise there is one score
     per seed. Return None if the methods share no seed.
     """
-    own = [{record.trial.seed: record for record in kept.completed} for kept in methods]
+    own = [{record.trial.seed: record for record in records.completed} for records in methods]
     seeds = tuple(sorted(set.intersection(*(set(found) for found in own))))
     if not seeds:
         return None
     found = [scores.of([records[seed] for seed in seeds]) for records in own]
     known = [values for values in found if values is not None]
     if len(known) < len(found):
-        whole = [by_seed(kept) for kept in methods]
+        whole = [by_seed(records) for records in methods]
         return TrialEvidence(np.array([[[own[seed]] for seed in seeds] for own in whole]), seeds, rng)
     return TrialEvidence(np.stack(known), seeds, rng)
