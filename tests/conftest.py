@@ -1,4 +1,4 @@
-"""What many tests stand on: a tiny real BERT, a small data folder, the real data beside the checkout."""
+"""Fixtures of many tests: a tiny real BERT, a small data folder, the real data next to the checkout."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from . import builders
 from .forks import Forks
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
-# One thread each: two-thread operations on small tensors spend their time waiting for each other.
+# One thread each: with two, operations on small tensors spend their time waiting for each other.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -26,7 +26,7 @@ SHARED = ROOT.parent / "shared" / "data"
 
 @pytest.fixture(scope="session", autouse=True)
 def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A cache of this session's own, so that no test meets or changes the user's.
+    """Use a cache of this session's own, so that no test reads or changes the user's.
 
     Workers share it, so that a backbone is pretrained once.
     """
@@ -40,15 +40,15 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def made_once(own_cache: Path) -> Callable[[str, Callable[[Path], object]], Path]:
-    """Give a folder that the first worker to ask for it makes, and that all of them read."""
+    """Return a folder that the first worker makes and that all workers read."""
 
     def found(name: str, make: Callable[[Path], object]) -> Path:
         folder = own_cache.parent / name
         with FileLock(f"{folder}.lock"):
             if not folder.exists():
-                beside = folder.with_suffix(".being-made")
-                make(beside)
-                beside.rename(folder)
+                unfinished = folder.with_suffix(".unfinished")
+                make(unfinished)
+                unfinished.rename(folder)
         return folder
 
     return found
@@ -56,7 +56,7 @@ def made_once(own_cache: Path) -> Callable[[str, Callable[[Path], object]], Path
 
 @pytest.fixture(scope="session")
 def forks(own_cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Forks]:
-    """Starts ``whichpeft`` in processes of their own, without the seconds of imports."""
+    """Start ``whichpeft`` in processes of its own, without the seconds of imports."""
     running = Forks(tmp_path_factory.mktemp("forks"))
     yield running
     running.close()
@@ -64,7 +64,7 @@ def forks(own_cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 @pytest.fixture
 def untimed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A dry run does all but the timing of steps, which takes it most of its time."""
+    """Make a dry run do everything except timing steps, which takes most of its time."""
 
     from whichpeft.engine import Result
 
@@ -78,7 +78,7 @@ def untimed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="session")
 def tiny_vits(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Path]:
-    """Two ViTs of two narrow layers with random weights, as folders, by channels: 8x8 and 16x16."""
+    """Folders of two ViTs with two narrow layers and random weights, by channels: 8x8 and 16x16."""
     import torch
     from transformers import ViTConfig, ViTModel
     from transformers.models.vit.image_processing_pil_vit import ViTImageProcessorPil
@@ -106,7 +106,7 @@ def tiny_vits(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Path]:
 
 @pytest.fixture(scope="session")
 def shapes(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of small images, ``split/class/*.png``: a bright bar that lies or stands."""
+    """A folder of small images, ``split/class/*.png``: a bright bar, horizontal or vertical."""
     import numpy as np
     from PIL import Image
 
@@ -126,16 +126,16 @@ def shapes(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def tiny_backbone(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A BERT of two narrow layers with random weights and the real tokenizer, as a folder."""
+    """The folder of a BERT with two narrow layers, random weights and the real tokenizer."""
     return _save_tiny_bert(tmp_path_factory.mktemp("backbone") / "tiny-bert")
 
 
 @pytest.fixture(scope="session")
 def still_backbone(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A tiny BERT without dropout, of which trials together draw other numbers than alone.
+    """A tiny BERT without dropout, whose random numbers differ between stacked and single trials.
 
-    Its weights are large enough for every part to get a gradient: Adam makes steps of full length of
-    one that is rounding alone.
+    Its weights are large enough for every part to get a real gradient: Adam takes steps of full length
+    even if a gradient is only rounding error.
     """
     return _save_tiny_bert(
         tmp_path_factory.mktemp("still") / "still-bert",
@@ -170,7 +170,7 @@ def _save_tiny_bert(folder: Path, **options: float) -> Path:
 def families(
     tiny_backbone: Path, tiny_vits: dict[int, Path], tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, Backbone]:
-    """Narrow models: two encoders, a decoder and a ViT of two layers with random weights."""
+    """Narrow models with two layers and random weights: two encoders, a decoder and a ViT."""
     import torch
     from transformers import BertConfig, BertModel, LlamaConfig, LlamaModel, RobertaConfig, RobertaModel
 
@@ -198,7 +198,7 @@ def families(
 
 @pytest.fixture(scope="session")
 def reviews(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of short labelled sentences that a small model can learn in seconds."""
+    """A folder of short labelled sentences that a small model learns in seconds."""
     folder = tmp_path_factory.mktemp("data") / "reviews"
     folder.mkdir()
     words = {
@@ -228,15 +228,15 @@ def hash_of(text: str) -> str:
 
 @pytest.fixture
 def shared_data() -> Path:
-    """The real data beside the checkout."""
+    """The folder of real data next to the checkout."""
     if not SHARED.is_dir():
-        pytest.skip("the shared data folder is not beside this checkout")
+        pytest.skip("the shared data folder is not next to this checkout")
     return SHARED
 
 
 @pytest.fixture(scope="session")
 def tiny_writer(tmp_path_factory: pytest.TempPathFactory) -> Backbone:
-    """A tiny language model of random weights, which reads any text."""
+    """A tiny language model with random weights that reads any text."""
     import torch
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast

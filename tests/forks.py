@@ -1,10 +1,10 @@
-"""Runs ``whichpeft`` as processes of their own without the seconds that each would take to import.
+"""Runs ``whichpeft`` in processes of its own, without the seconds that each would take to import.
 
-Run as a script it imports everything and then answers requests, one JSON object a line, on its standard
-input: ``{"start": {...}}`` forks a command and gives its process id; ``{"poll": pid}`` gives its exit
-code, or null while it runs. Trials are forked from the command itself there, instead of from a server
-that would import again: for what a test asks of a run's records, scores and words this is the same.
-Tests of how a run starts and is ended by signals start it as a user does.
+As a script, this file imports everything and then answers requests on its standard input, one JSON
+object per line: ``{"start": {...}}`` forks a command and returns its process id; ``{"poll": pid}``
+returns its exit code, or null while it runs. Trials are forked from the command itself, instead of from
+a server that would import again. This makes no difference to a run's records, scores and output. Tests
+of how a run starts, and of how signals end it, start it as a user does.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from typing import IO, Any, NoReturn
 
 @dataclass
 class Forked:
-    """A command that runs in a process, and a session, of its own: as much of a Popen as tests need."""
+    """A command in a process and session of its own; has the part of Popen that tests need."""
 
     forks: Forks
     pid: int
@@ -43,7 +43,7 @@ class Forked:
         return self.returncode
 
     def communicate(self, timeout: float = 300) -> tuple[str, str]:
-        """Wait for its end and return what it wrote to its two outputs. Raises TimeoutExpired."""
+        """Wait until it ends; return its standard output and error output. Raises TimeoutExpired."""
         deadline = time.monotonic() + timeout
         while self.poll() is None:
             if time.monotonic() > deadline:
@@ -55,7 +55,7 @@ class Forked:
 
 @dataclass
 class Forks:
-    """The process that commands are forked from; starts with the first of them."""
+    """The process that commands are forked from. It starts with the first command."""
 
     folder: Path
     _server: subprocess.Popen[str] | None = field(default=None, init=False)
@@ -67,7 +67,7 @@ class Forks:
         env: dict[str, str] | None = None,
         script: Path | None = None,
     ) -> Forked:
-        """Start ``whichpeft WORDS``, or a script with them. env: its whole environment."""
+        """Start ``whichpeft WORDS``, or a script with these arguments, in environment `env`."""
         folder = Path(tempfile.mkdtemp(dir=self.folder))
         said = (folder / "out", folder / "err")
         asked = {
@@ -86,7 +86,7 @@ class Forks:
         env: dict[str, str] | None = None,
         script: Path | None = None,
     ) -> subprocess.CompletedProcess[str]:
-        """Run ``whichpeft WORDS``, or a script with them, to its end: ten minutes are awaited."""
+        """Run ``whichpeft WORDS``, or a script with these arguments, for at most ten minutes."""
         process = self.start(*words, cwd=cwd, env=env, script=script)
         try:
             out, err = process.communicate(timeout=600)
@@ -114,7 +114,7 @@ class Forks:
 
 
 def serve(requests: IO[str], answers: IO[str]) -> None:
-    """Answer until the requests end."""
+    """Answer requests until there are no more."""
     import whichpeft.cli.app
     import whichpeft.engine.preload
     import whichpeft.report.page.page
@@ -123,9 +123,9 @@ def serve(requests: IO[str], answers: IO[str]) -> None:
     from whichpeft.engine import processes
     from whichpeft.methods import methods
 
-    methods()  # read from PEFT's source, once for all commands
+    methods()  # reads PEFT's source once for all commands
     processes.START = "fork"
-    gc.freeze()  # so that no child copies what it never changes
+    gc.freeze()  # so that child processes do not copy what they never change
     for line in iter(requests.readline, ""):
         ((asked, about),) = json.loads(line).items()
         if asked == "start":
@@ -147,7 +147,7 @@ def serve(requests: IO[str], answers: IO[str]) -> None:
 def end_after(work: Callable[[], object]) -> NoReturn:
     """Do the work and end this process with its exit code.
 
-    As an interpreter ends, but for taking every imported module apart, which takes two seconds.
+    This is how an interpreter ends, except that it does not take two seconds to clear every module.
     """
     code = 0
     try:
@@ -165,7 +165,7 @@ def end_after(work: Callable[[], object]) -> NoReturn:
 
 
 def become(words: list[str], cwd: str, env: dict[str, str], said: list[str]) -> None:
-    """Make this process one that looks as if a shell had started ``whichpeft WORDS``."""
+    """Make this process look as if a shell had started ``whichpeft WORDS`` in it."""
     os.setsid()
     os.environ.clear()
     os.environ.update(env)

@@ -1,4 +1,4 @@
-"""A hub on loopback: what `datasets` and `huggingface_hub` ask of it, over repositories in memory."""
+"""A hub on loopback for `datasets` and `huggingface_hub`, with repositories in memory."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Repositories = Mapping[str, Mapping[str, bytes]]
 def hub(repositories: Repositories, *, busy_for: float = 0.0) -> Iterator[str]:
     """Serve repositories of data sets or models (id -> path -> content) at an HF_ENDPOINT.
 
-    busy_for: seconds from the first question on for which it answers that it is overloaded.
+    busy_for: seconds after the first request during which it answers that it is overloaded.
     """
 
     class Handler(_Handler):
@@ -77,7 +77,7 @@ class _Handler(BaseHTTPRequestHandler):
                 return self._error("RepoNotFound")
             return self._api("/".join(parts[2:4]), files, parts[4:], body)
         if parts[0] == "datasets":
-            parts = parts[1:]  # files of models lie at the root
+            parts = parts[1:]  # models have no prefix
         if len(parts) > 4 and parts[2] == "resolve":
             files = self.served.get("/".join(parts[:2]))
             if files is None:

@@ -1,4 +1,4 @@
-"""The examples: each is read, and would run."""
+"""The examples: each loads and would run."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_the_tuned_example_ends_in_verdicts_and_an_answer(
     assert [Path(task.name).name for task in study.tasks] == ["stdlib-docs", "sst2"]
     assert len(study.methods) >= 8
     assert study.budget.tuning_trials >= 8
-    # The whole takes the better part of an hour: here two methods of a tiny model with a tenth of its
+    # The whole study takes most of an hour. This runs two methods on a tiny model with a tenth of its
     # budget.
     small = {
         "--backbone": tiny_backbone,
@@ -65,7 +65,7 @@ def test_the_tuned_example_ends_in_verdicts_and_an_answer(
 
 
 def installed(example: str, folder: Path) -> Path:
-    """Lay an example out as pip would: its module, and the entry points of its pyproject.toml."""
+    """Install an example as pip would: its module, and the entry points of its pyproject.toml."""
     project = tomllib.loads((EXAMPLES / example / "pyproject.toml").read_text())["project"]
     for module in (EXAMPLES / example).glob("*.py"):
         shutil.copy(module, folder)
@@ -132,7 +132,7 @@ def test_the_example_study_would_run(
 def test_the_commonsense_example_runs_on_the_real_files(
     forks: Forks, tmp_path: Path, shared_data: Path, tiny_writer: Backbone
 ) -> None:
-    # The first rows of the real files: all of them, written by every method, take ten minutes.
+    # The first rows of the real files: generating answers to all of them takes ten minutes.
     data = tmp_path / "data"
     for file in ("ARC-Easy/train", "ARC-Easy/test", "boolq/train", "boolq/test"):
         rows = json.loads((shared_data / "llm_adapters" / f"{file}.json").read_text())

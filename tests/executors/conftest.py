@@ -11,7 +11,7 @@ import pytest
 
 
 class Clusters:
-    """Starts clusters whose nodes have one CPU each, and shuts them down."""
+    """Starts clusters whose nodes have one CPU each, and shuts them down again."""
 
     def __init__(self, patch: pytest.MonkeyPatch) -> None:
         self._patch, self._all = patch, []  # type: ignore[var-annotated]

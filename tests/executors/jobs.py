@@ -1,4 +1,4 @@
-"""Jobs for an executor to carry out, put together as a run does."""
+"""Jobs for an executor, put together as a run does."""
 
 from __future__ import annotations
 

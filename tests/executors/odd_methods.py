@@ -1,4 +1,4 @@
-"""Methods that do to a trial's process what machines do to them; the nodes of a cluster import them."""
+"""Methods that harm their trial's process as a machine can. The nodes of a cluster import them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from whichpeft.methods import MethodInfo, PlainAdapter, PlainMethod
 
 @dataclass(frozen=True, kw_only=True)
 class Killed(PlainMethod):
-    """Its process is killed as the kernel kills one for which there is no memory left."""
+    """Kills its process as the kernel does if memory runs out."""
 
     info = MethodInfo(name="killed", description="dies")
 
@@ -24,7 +24,7 @@ class Killed(PlainMethod):
 
 @dataclass(frozen=True, kw_only=True)
 class Hungry(PlainMethod):
-    """Takes memory, bit by bit, until somebody ends it."""
+    """Takes more and more memory until it is ended."""
 
     info = MethodInfo(name="hungry", description="takes all there is")
 

@@ -1,4 +1,4 @@
-"""What every executor keeps: this machine's, and that of a Ray cluster of two nodes."""
+"""What every executor must do: the local one, and that of a Ray cluster of two nodes."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def executor(request: pytest.FixtureRequest) -> Iterator[Executor]:
 def begun(
     executor: Executor, tiny_backbone: Path, reviews: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, Job]:
-    """The executor begun, and jobs for it by method."""
+    """Begin the executor; return jobs for it by method."""
     scratch = tmp_path_factory.mktemp("scratch")
     jobs = make_jobs(executor, tiny_backbone, reviews, scratch, ["full", "lora:r=2", "head"])
     return {job.trial.method: job for job in jobs}
@@ -55,18 +55,18 @@ def make(begun: dict[str, Job]) -> Make:
 
 @dataclass
 class Seen(SilentObserver):
-    """Writes down what it is told, by method."""
+    """Writes down what it observes, by method."""
 
-    words: list[tuple[str, str]] = field(default_factory=list)
+    events: list[tuple[str, str]] = field(default_factory=list)
 
     def started(self, job: Job) -> None:
-        self.words.append(("started", job.trial.method))
+        self.events.append(("started", job.trial.method))
 
     def progressed(self, job: Job, progress: Any) -> None:
-        self.words.append(("progressed", job.trial.method))
+        self.events.append(("progressed", job.trial.method))
 
     def finished(self, job: Job, result: Any) -> None:
-        self.words.append(("finished", job.trial.method))
+        self.events.append(("finished", job.trial.method))
 
 
 def test_results_equal_those_of_this_process_bit_for_bit(
@@ -117,9 +117,9 @@ def test_a_job_that_waits_for_another_starts_when_that_has_ended(executor: Execu
         ended.append(job.trial.method)
     assert sorted(ended) == sorted(job.trial.method for job in (first, second, other))
     name = second.trial.method
-    assert seen.words.index(("finished", first.trial.method)) < seen.words.index(("started", name))
+    assert seen.events.index(("finished", first.trial.method)) < seen.events.index(("started", name))
     for job in (first, second, other):
-        own = [kind for kind, method in seen.words if method == job.trial.method]
+        own = [kind for kind, method in seen.events if method == job.trial.method]
         assert own[0] == "started"
         assert own[-1] == "finished"
 
@@ -133,7 +133,7 @@ def test_a_profile_measures_the_memory_of_its_own_process(executor: Executor, ma
     peak = result.record.value("peak_memory_bytes")
     assert weights > 0
     assert peak is not None
-    # Weights, gradients and two moments, and some activations; pages are counted whole.
+    # Weights, gradients, two moments and some activations; memory is counted in whole pages.
     assert 3 * weights < peak < 10 * weights + 50_000_000
 
 

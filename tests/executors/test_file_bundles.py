@@ -1,4 +1,4 @@
-"""Folders on their way to another machine."""
+"""Folders that are sent to another machine."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def test_data_are_delivered_with_the_arrays_that_they_link_to(tmp_path: Path) ->
     data.mkdir()
     (cache / "train.npy").write_bytes(b"numbers")
     (data / "task.pickle").write_bytes(b"task")
-    (data / "task.2.train.activations").write_bytes(b"made anew there")
+    (data / "task.2.train.activations").write_bytes(b"computed there again")
     (data / "arrays").symlink_to(cache)
     bundle = pack_data(data, "0")
     unpack(bundle, contents(bundle), tmp_path / "there" / "0")

@@ -1,4 +1,4 @@
-"""Trials in processes: results come back, deaths are facts, the user's script is left alone."""
+"""Trials in processes: clean interrupts, complete times, and the user's script is not run again."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_ctrl_c_while_the_server_imports_prints_no_traceback(tmp_path: Path) -> 
 
 
 class Outside(SilentObserver):
-    """A clock outside the trial's process: from its start until its result is here."""
+    """Measures a trial from outside its process: from its start until its result arrives."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.began = self.wall = 0.0
@@ -93,7 +93,7 @@ def test_the_phases_of_a_trial_add_up_to_its_whole_time(
     phases = {m.phase: m.value for m in record.measurements if m.name == "seconds"}
     assert set(phases) <= {"set-up", "warm-up", "fit", "validate", "test", "save"}
     assert sum(phases.values()) == pytest.approx(record.value("total_seconds"))
-    # Not how fast, but that nothing is left out: the two clocks are of the same trial.
+    # This tests that no time is missing, not how fast it is: both clocks measure the same trial.
     assert sum(phases.values()) == pytest.approx(outside.wall, rel=0.02)
 
 
@@ -109,7 +109,7 @@ class Sleepy(PlainMethod):
     info = MethodInfo(name="sleepy", description="does nothing for a while")
 
     def apply(self, model, context):
-        time.sleep(0.05)  # and about 0.15 s for its process and its model
+        time.sleep(0.05)  # in addition to about 0.15 s for its process and its model
         return PlainAdapter(model, lambda name: False, context.head)
 """
 MANY = """
@@ -153,7 +153,7 @@ def test_many_short_trials_have_little_overhead(
     paths = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
     asked = [sys.executable, str(tmp_path / "many.py"), str(tiny_backbone), str(reviews)]
     over = []
-    for attempt in range(2):  # a machine may be busy with something else once
+    for attempt in range(2):  # the machine may be busy with something else the first time
         done = subprocess.run(
             [*asked, str(tmp_path / f"out{attempt}"), "150"],
             env=os.environ | {"PYTHONPATH": paths},
@@ -162,7 +162,7 @@ def test_many_short_trials_have_little_overhead(
         assert done.returncode == 0, done.stderr
         count, seconds, own = map(float, done.stdout.split())
         assert count == 150
-        over.append(seconds / (own / 2) - 1)  # two side by side: at best half of what all take
+        over.append(seconds / (own / 2) - 1)  # two side by side take half of the total time at best
         if over[-1] <= 0.25:
             break
     assert min(over) <= 0.25, over

@@ -1,4 +1,4 @@
-"""Whole studies on Ray clusters of this machine, and what happens to clusters."""
+"""Whole studies on Ray clusters on this machine, and what can happen to clusters."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def study(
 
 
 def scores(folder: Path) -> dict[str, tuple[Any, ...]]:
-    """Return what trials came to, exactly, by fingerprint; profiles have no scores."""
+    """Return the exact results of trials, by fingerprint; profiles have no scores."""
     return {
         record.trial.fingerprint: (
             record.outcome.status,
@@ -67,7 +67,7 @@ class Said(SilentObserver):
 
 @pytest.fixture(scope="module")
 def local(tiny_backbone: Path, reviews: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The study as this machine's own executor does it."""
+    """Run the study with the local executor; return its folder."""
     out = tmp_path_factory.mktemp("local")
     wp.run(study(tiny_backbone, reviews), out=out, keep_adapters=True, observer=SilentObserver())
     return out
@@ -110,7 +110,7 @@ def test_a_tuned_study_with_a_lost_node_equals_the_local_one(
 def test_a_trial_on_a_lost_node_resumes_from_its_checkpoint(
     clusters: Clusters, tiny_backbone: Path, reviews: Path, tmp_path: Path
 ) -> None:
-    cluster = clusters.start(3, num_cpus=0)  # a head, which cannot be taken away, and two that can
+    cluster = clusters.start(3, num_cpus=0)  # a head, which cannot be removed, and two nodes that can
     checkpoint = tmp_path / "checkpoints" / "one"
 
     class Loses(Said):
@@ -119,11 +119,11 @@ def test_a_trial_on_a_lost_node_resumes_from_its_checkpoint(
         def progressed(self, job: Job, progress: Any) -> None:
             if checkpoint.is_file() and not self.lost:
                 self.lost = True
-                busy = where_it_trains(cluster)
+                busy = training_node(cluster)
                 cluster.remove_node(busy, allow_graceful=False)
 
-    def where_it_trains(cluster: Any) -> Any:
-        """The trial's process is the child of a fork server, of a worker, of the node's raylet."""
+    def training_node(cluster: Any) -> Any:
+        """Find the node whose raylet has a worker that carries a trial out."""
         for node in cluster.nodes[1:]:
             (raylet,) = node.all_processes["raylet"]
             workers = psutil.Process(raylet.process.pid).children(recursive=True)
@@ -211,11 +211,11 @@ def test_a_node_out_of_memory_is_a_failed_record_and_others_continue(
     deadline = time.monotonic() + 20
     while hungry() and time.monotonic() < deadline:
         time.sleep(0.1)
-    assert not hungry()  # its process went with the worker that Ray ended
+    assert not hungry()  # its process ended with the worker that Ray ended
 
 
 def hungry() -> list[psutil.Process]:
-    """Processes of this user that have taken what Hungry takes in seconds."""
+    """Return processes of this user that have taken as much memory as Hungry takes in seconds."""
     found = []
     for process in psutil.process_iter(["cmdline", "memory_info"]):
         memory, words = process.info["memory_info"], process.info["cmdline"] or []
@@ -226,7 +226,7 @@ def hungry() -> list[psutil.Process]:
 
 @contextlib.contextmanager
 def blind_node(cluster: Any, hidden: Path, before: str = "true") -> Iterator[None]:
-    """A node that sees nothing of a folder, in which backbone, data and run folder lie."""
+    """Run a node that does not see a folder, which contains backbone, data and run folder."""
     ray = Path(sys.executable).with_name("ray")
     start = f"{ray} start --address={cluster.address} --num-cpus=1 --block"
     hide = f"mount -t tmpfs none {hidden}"
@@ -283,7 +283,7 @@ def test_a_node_that_no_files_can_be_sent_to_is_left_out(
     cluster = clusters.start(1, num_cpus=0)
     cluster.add_node(num_cpus=1)
     observer, hidden = Said(), tmp_path_factory.getbasetemp()
-    # A file is where its folder should be.
+    # A file takes the place of the folder for deliveries.
     full = f"export TMPDIR={hidden}/tmp && mkdir $TMPDIR && touch $TMPDIR/whichpeft-ray-{os.getuid()}"
     with (
         blind_node(cluster, hidden, before=full),
@@ -299,7 +299,7 @@ def test_a_node_that_no_files_can_be_sent_to_is_left_out(
 
 
 def wait_for_cpus(address: str, count: int) -> None:
-    """Wait until so many nodes with CPUs have joined a cluster."""
+    """Wait until nodes with that many CPUs have joined a cluster."""
     import ray
 
     ray.init(address, log_to_driver=False, logging_level="error")
@@ -314,14 +314,14 @@ def test_costs_are_measured_on_one_type_of_node_and_trials_run_on_all(
 ) -> None:
     cluster = clusters.start(1, num_cpus=0)
     cores = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {min(cores)})  # a machine of one core, as far as its processes know
+    os.sched_setaffinity(0, {min(cores)})  # its processes see a machine with one core
     try:
         cluster.add_node(num_cpus=1)
     finally:
         os.sched_setaffinity(0, cores)
     asked = study(tiny_backbone, reviews, methods=("head",), tuning_trials=0)
     wp.run(asked, out=tmp_path, executor="ray", observer=SilentObserver())
-    cluster.add_node(num_cpus=2)  # would be the one to measure on, had nothing been measured before
+    cluster.add_node(num_cpus=2)  # costs would be measured on it if none had been measured before
     asked = study(tiny_backbone, reviews, methods=("head", "full"), tuning_trials=0)
     observer = Said()
     wp.run(asked, out=tmp_path, executor="ray", observer=observer)

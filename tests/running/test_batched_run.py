@@ -1,4 +1,4 @@
-"""A run whose trials train together gives the records of one whose trials do not."""
+"""A run with stacked trials gives the same records as a run without."""
 
 from __future__ import annotations
 
@@ -38,33 +38,33 @@ def test_a_tuned_run_has_the_same_records_if_trials_are_stacked(
     )
     found: dict[str, dict[str, Record]] = {}
     heard = Heard()
-    for way in ("off", "4"):
-        out = tmp_path / way
-        wp.run(study, out=out, device="cpu", batch_trials=way, observer=heard)
-        found[way] = {record.trial.fingerprint: record for record in Store(out)}
+    for option in ("off", "4"):
+        out = tmp_path / option
+        wp.run(study, out=out, device="cpu", batch_trials=option, observer=heard)
+        found[option] = {record.trial.fingerprint: record for record in Store(out)}
     assert set(found["off"]) == set(found["4"])
-    for name, apart in found["off"].items():
-        joined = found["4"][name]
-        assert apart.outcome == joined.outcome
+    for name, single in found["off"].items():
+        stacked = found["4"][name]
+        assert single.outcome == stacked.outcome
         for measured in ("validation_score", "score", "best_epoch", "steps", "trainable_parameters"):
-            expected = apart.value(measured)
+            expected = single.value(measured)
             if expected is None:
-                assert joined.value(measured) is None
+                assert stacked.value(measured) is None
             else:
-                assert joined.value(measured) == pytest.approx(expected, rel=1e-4), measured
-        assert apart.setting.together == 1
-        several = apart.trial.purpose != "profile" and apart.trial.method in ("full", "bitfit")
-        assert (joined.setting.together > 1) == several
+                assert stacked.value(measured) == pytest.approx(expected, rel=1e-4), measured
+        assert single.setting.together == 1
+        several = single.trial.purpose != "profile" and single.trial.method in ("full", "bitfit")
+        assert (stacked.setting.together > 1) == several
     (said,) = [line for line in heard.lines if "one by one" in line]
     assert said.startswith("trials of adalora:r=2 are trained one by one: its own part of a step reads")
 
 
 def test_an_unknown_value_of_batch_trials_is_refused(tmp_path: Path) -> None:
-    for asked in ("auto", "off", "2", "16"):
-        assert check_batch_trials(asked) == asked
-    for asked in ("0", "1", "-3", "all", "2.5"):
+    for option in ("auto", "off", "2", "16"):
+        assert check_batch_trials(option) == option
+    for option in ("0", "1", "-3", "all", "2.5"):
         with pytest.raises(StudyError, match="--batch-trials"):
-            check_batch_trials(asked)
+            check_batch_trials(option)
     with pytest.raises(StudyError, match="auto, off"):
         wp.run(out=tmp_path, batch_trials="some")
     assert not list(tmp_path.iterdir())
@@ -108,7 +108,7 @@ def test_auto_stacks_if_measured_faster_and_a_number_if_memory_suffices() -> Non
     assert max_stacked("auto", profile(), "cpu") == 1
     assert max_stacked("4", profile(peak_memory_bytes=1000), "cpu") == 4
     assert max_stacked("4", profile(peak_memory_bytes=1e15), "cpu") == 1
-    assert max_stacked("4", profile(), "mps") == 1  # whose memory cannot be foreseen
+    assert max_stacked("4", profile(), "mps") == 1  # the memory of mps is not known
     assert max_stacked("4", profile(peak_memory_bytes=1000, trainable_parameters=0), "cpu") == 1
     assert max_stacked("off", profile(peak_memory_bytes=1000), "cpu") == 1
 

@@ -1,4 +1,4 @@
-"""Whatever happens to a run, nothing is lost, nothing is done twice, and the same answers come out."""
+"""Whatever happens to a run, no trial is lost or run twice, and scores are the same."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from whichpeft.records import Store
 
 from ..forks import Forked, Forks
 
-pytestmark = pytest.mark.slow  # each starts whole runs
+pytestmark = pytest.mark.slow  # each test starts whole runs
 
 
 METHODS = ("full:learning_rate=3e-3", "bitfit", "lora:r=2")
@@ -36,7 +36,7 @@ def command(
 
 
 def start(asked: list[str]) -> subprocess.Popen[str]:
-    """Start it as a user does."""
+    """Start the command as a user does."""
     return subprocess.Popen(
         [sys.executable, "-m", "whichpeft", *asked],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
@@ -50,7 +50,7 @@ def finish(forks: Forks, asked: list[str]) -> str:
 
 
 def scores(folder: Path) -> dict[str, tuple[object, ...]]:
-    """What every trial gave, without the clock. Raises at a damaged record."""
+    """Return what every trial gave, except times. Raises RecordError at a damaged record."""
     return {
         record.trial.fingerprint: (
             record.trial.purpose,
@@ -81,7 +81,7 @@ def undisturbed(
     return out
 
 
-def nothing_is_left_behind(out: Path) -> None:
+def check_nothing_is_left(out: Path) -> None:
     assert not list(out.rglob("*.part"))
     assert not list((out / "claims").glob("*.claim"))
     assert not list(out.glob("checkpoints/*"))
@@ -91,13 +91,13 @@ def test_a_study_killed_thirty_times_gives_the_same_scores(
     forks: Forks, undisturbed: Path, tiny_backbone: Path, reviews: Path, tmp_path: Path
 ) -> None:
     moments, kills = random.Random(7), 0
-    while kills < 30:  # of as many studies as it takes, each of which comes to its end
+    while kills < 30:  # in as many studies as that takes; each of them is finished
         out = tmp_path / f"after-{kills}"
         asked = command(tiny_backbone, reviews, out, "--quiet")
         kept: dict[str, bytes] = {}
         while kills < 30:
             process = forks.start(*asked)
-            # Either once a further record is there and a moment later, or anywhere, the start included.
+            # Either shortly after one more record, or at any moment, even during the start.
             if kills % 3 == 0:
                 wait_for_records(out, len(kept) + 1, process)
                 time.sleep(moments.uniform(0, 0.3))
@@ -107,13 +107,13 @@ def test_a_study_killed_thirty_times_gives_the_same_scores(
                 break
             os.killpg(process.pid, signal.SIGKILL)
             process.communicate()
-            assert kept.items() <= contents(out).items()  # what was there stays as it was
+            assert kept.items() <= contents(out).items()  # records that exist stay as they are
             kept = contents(out)
             kills += 1
         finish(forks, asked)
         assert kept.items() <= contents(out).items()
         assert scores(out) == scores(undisturbed)
-        nothing_is_left_behind(out)
+        check_nothing_is_left(out)
 
 
 @pytest.mark.parametrize("processes", [2, 4])
@@ -125,12 +125,12 @@ def test_processes_on_one_folder_share_the_trials(
     said = [run.communicate(timeout=400)[1] for run in runs]
     assert [run.returncode for run in runs] == [0] * processes, said
     assert scores(tmp_path) == scores(undisturbed)
-    nothing_is_left_behind(tmp_path)
+    check_nothing_is_left(tmp_path)
     ended = [line for text in said for line in text.splitlines() if line.startswith("[")]
     trials = [line for line in ended if "zero-shot" not in line or "seed" in line]
-    assert len(ended) == len(contents(tmp_path))  # each trial ended in one process alone
+    assert len(ended) == len(contents(tmp_path))  # each trial ended in only one process
     assert trials
-    # The last process to come to the trials found some of them taken.
+    # More than one process ran final trials.
     assert sum("seed" in text for text in said) >= 2
 
 
@@ -156,12 +156,12 @@ def test_a_method_added_during_tuning_is_profiled_between_trials(
     methods = ("bitfit", "lora:r=2")
     asked = command(tiny_backbone, reviews, tmp_path, *tuned, methods=methods)
     first = forks.start(*asked)
-    wait_for_records(tmp_path, 5, first)  # three profiles, and a search is under way
+    wait_for_records(tmp_path, 5, first)  # three profiles, and a search is running
     second = forks.start(*asked, "--method", "head")
     said = [run.communicate(timeout=300)[1] for run in (first, second)]
     assert [first.returncode, second.returncode] == [0, 0], said
     assert "head" in {record.trial.method_id for record in Store(tmp_path)}
-    nothing_is_left_behind(tmp_path)
+    check_nothing_is_left(tmp_path)
 
 
 def test_another_process_runs_the_trials_of_a_killed_one(
@@ -169,7 +169,7 @@ def test_another_process_runs_the_trials_of_a_killed_one(
 ) -> None:
     asked = command(tiny_backbone, reviews, tmp_path, "--jobs", "1")
     first = forks.start(*asked)
-    wait_for_records(tmp_path, 6, first)  # four profiles, and trials under way
+    wait_for_records(tmp_path, 6, first)  # four profiles, and trials are running
     second = forks.start(*asked)
     time.sleep(1)
     os.killpg(first.pid, signal.SIGKILL)
@@ -177,8 +177,10 @@ def test_another_process_runs_the_trials_of_a_killed_one(
     _, said = second.communicate(timeout=200)
     assert second.returncode == 0, said
     assert len(scores(tmp_path)) == 4 + 12
-    finish(forks, asked)  # who starts alone sweeps away what was being written when the other was killed
-    nothing_is_left_behind(tmp_path)
+    finish(
+        forks, asked
+    )  # a run that is alone in the folder deletes what a killed process had half written
+    check_nothing_is_left(tmp_path)
 
 
 def test_a_damaged_record_is_set_aside_and_its_trial_runs_again(
@@ -217,19 +219,19 @@ def test_a_record_of_a_later_version_is_refused_and_kept(
 def test_a_killed_run_leaves_no_process_behind_and_resumes(
     forks: Forks, undisturbed: Path, tiny_backbone: Path, reviews: Path, tmp_path: Path
 ) -> None:
-    """Killed is the run, and neither its trials nor the server that they are forked from."""
+    """Only the run is killed, not its trials nor the server that they are forked from."""
     asked = command(tiny_backbone, reviews, tmp_path)
     run = start(asked)
-    wait_for_records(tmp_path, 6, run)  # four profiles, and trials under way
+    wait_for_records(tmp_path, 6, run)  # four profiles, and trials are running
     os.kill(run.pid, signal.SIGKILL)
-    run.communicate(timeout=30)  # which waits until nobody holds its outputs
+    run.communicate(timeout=30)  # waits until no process holds its outputs
     kept = contents(tmp_path)
     assert 6 <= len(kept) < len(contents(undisturbed))
     said = finish(forks, asked)
     assert "done before" in said
     assert kept.items() <= contents(tmp_path).items()
     assert scores(tmp_path) == scores(undisturbed)
-    nothing_is_left_behind(tmp_path)
+    check_nothing_is_left(tmp_path)
 
 
 @pytest.mark.parametrize(("ending", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
@@ -238,9 +240,9 @@ def test_a_run_ended_by_a_signal_leaves_checkpoints_and_resumes(
 ) -> None:
     more = ("--epochs", "60", "--seeds", "1", "--jobs", "1")
     asked = command(tiny_backbone, reviews, tmp_path, *more, methods=("bitfit",))
-    # As a terminal does it, with a server between the run and its trials; and without one.
+    # SIGINT as from a terminal, with a server between the run and its trials; SIGTERM without one.
     run = start(asked) if ending == signal.SIGINT else forks.start(*asked)
-    wait_for_records(tmp_path, 2, run)  # the profiles; then a trial of some seconds begins
+    wait_for_records(tmp_path, 2, run)  # the profiles; then a trial of several seconds begins
     time.sleep(1)
     os.killpg(run.pid, ending)
     _, said = run.communicate(timeout=60)
@@ -253,7 +255,7 @@ def test_a_run_ended_by_a_signal_leaves_checkpoints_and_resumes(
     resumed = [r for r in Store(tmp_path) if r.value("resumed")]
     assert [r.trial.fingerprint for r in resumed] == [kept.stem]
     assert all(r.outcome.status == "completed" for r in Store(tmp_path))
-    nothing_is_left_behind(tmp_path)
+    check_nothing_is_left(tmp_path)
 
 
 def test_ctrl_c_twice_ends_immediately(tiny_backbone: Path, reviews: Path, tmp_path: Path) -> None:
@@ -273,7 +275,7 @@ def test_ctrl_c_twice_ends_immediately(tiny_backbone: Path, reviews: Path, tmp_p
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 600 kB."""
+    """Return a folder on a file system of 600 kB."""
     folder = tmp_path / "small"
     folder.mkdir()
     mounted = subprocess.run(

@@ -1,4 +1,4 @@
-"""Images from the command to the report."""
+"""A study of images, from the command to the report."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A study of a language model from its file to its report."""
+"""A study of a language model, from its file to its report."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ NAMES = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight",
 
 @pytest.fixture
 def study(tiny_writer: Backbone, tmp_path: Path) -> Path:
-    """A verbalised classification and plain text to be remembered, on a tiny model."""
+    """A study of a tiny model: classification by a verbaliser, and held-out text."""
     folder = tmp_path / "tiny-writer"
     shutil.copytree(tiny_writer.files, folder)
     rows = [{"text": f"{a} {b}", "label": i % 2} for i, a in enumerate(NAMES) for b in NAMES]
@@ -72,7 +72,7 @@ def test_a_study_from_its_file_to_its_report(forks: Forks, study: Path, tmp_path
     assert rows["full"]["score_mean"] > rows["zero-shot"]["score_mean"]
     assert rows["few-shot:shots=2"]["trainable_parameters"] == 0
     assert "answers found: full " in shown
-    assert "zero-shot +0.000" in shown  # what the backbone itself forgot
+    assert "zero-shot +0.000" in shown  # how much the backbone itself forgot
     page = (out / "report.html").read_text()
     for title in ("answers found", "held-out perplexity", "forgetting"):
         assert title in page

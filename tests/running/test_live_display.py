@@ -1,4 +1,4 @@
-"""What a run says while it runs."""
+"""What a run shows while it runs."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_a_run_shows_its_trials_and_the_time_left(
     assert "failed in " in said
     assert "not finite" in said
     if terminal:
-        assert "\x1b[" in said  # drawn anew in place
+        assert "\x1b[" in said  # redrawn in place
     else:
         assert "[3/3]" in said
         assert "head on reviews, tiny-bert, seed 0: accuracy" in said

@@ -1,4 +1,4 @@
-"""The live page: for this machine's browser alone, filling as the folder does."""
+"""The live page: only for a browser on this machine, and as full as the run folder."""
 
 from __future__ import annotations
 

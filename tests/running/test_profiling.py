@@ -1,4 +1,4 @@
-"""What a run foresees of a trial's time."""
+"""The expected time of a trial, by its profile."""
 
 from __future__ import annotations
 
@@ -21,9 +21,8 @@ CELL: Any = SimpleNamespace(
 
 
 def test_generated_answers_take_the_time_that_the_profile_measured() -> None:
-    profile = builders.profile(
-        "full", seconds=20.0, speed=100.0
-    )  # 500 examples are read after its steps
+    # A trial evaluates 500 examples after its steps.
+    profile = builders.profile("full", seconds=20.0, speed=100.0)
     assert trial_seconds(profile, CELL) == pytest.approx(1 + 20 + 0.35 * 500 / 100)
     written = Measurement(
         name="batch_inference_milliseconds", value=4000.0, unit="ms", phase="profile", source="profile"
@@ -36,9 +35,9 @@ def test_a_method_that_does_not_train_is_evaluated_once() -> None:
     idle = {"train_seconds": 0.0, "batch_inference_milliseconds": 1000.0}
     profile = builders.profile("zero-shot")
     kept = [m for m in profile.measurements if m.name not in (*idle, "samples_per_second")]
-    told = [
+    measured = [
         Measurement(name=name, value=value, unit="", phase="profile", source="profile")
         for name, value in idle.items()
     ]
-    profile = replace(profile, measurements=(*kept, *told))
+    profile = replace(profile, measurements=(*kept, *measured))
     assert trial_seconds(profile, CELL) == pytest.approx(1 + 0.1 * 400)

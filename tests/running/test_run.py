@@ -1,4 +1,4 @@
-"""A whole study: nothing is lost or done twice, whatever happens in between."""
+"""A whole study: no trial is lost or run twice, even across several runs."""
 
 from __future__ import annotations
 
@@ -71,11 +71,11 @@ def test_a_choice_respects_a_limit_on_measured_latency(finished: Path) -> None:
     trained = [c for c in answer["candidates"] if c["method"] in METHODS]
     assert answer["method"] in METHODS
     assert not any("latency" in reason for c in trained for reason in c["excluded"])
-    # Below the slowest, at least one method is out for its latency.
+    # A limit below the slowest latency excludes at least that method.
     (answer,) = json.loads(report.choose(max_latency=f"{latencies.max() - 0.001}ms").to_json())
     slowest = METHODS[int(latencies.reset_index(drop=True).argmax())]
-    (out,) = [c for c in answer["candidates"] if c["method"] == slowest]
-    assert "latency" in " ".join(out["excluded"])
+    (slow,) = [c for c in answer["candidates"] if c["method"] == slowest]
+    assert "latency" in " ".join(slow["excluded"])
     (answer,) = json.loads(report.choose(by="latency").to_json())
     assert answer["method"] in METHODS
 
@@ -85,7 +85,7 @@ def test_every_profile_measures_training_steps_and_inference(finished: Path) -> 
     trained = [r for r in profiles if r.trial.method in METHODS]
     assert len(trained) == 3
     speeds = {r.value("matmul_flops_per_second") for r in trained}
-    assert len(speeds) == 1  # measured once a run
+    assert len(speeds) == 1  # measured once per run
     assert None not in speeds
     for record in trained:
         assert record.value("flops_per_sample") > 0

@@ -1,4 +1,4 @@
-"""A tuned study from end to end: equal effort, the default first, nothing of the test split."""
+"""A tuned study from start to end: equal numbers of trials, the default first, no test data."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_a_trial_is_compared_only_with_trials_of_its_own_method(tuned: Path) -> 
             scores = curve[curve["name"] == "validation_score"]
             last = int(scores["step"].iloc[-1]), float(scores["value"].iloc[-1])
             if record.outcome.status == "stopped":
-                # At least two thirds of the trials before it had done better at that step.
+                # At least a third of the trials before it did better at that step.
                 better = sum(value > last[1] for value in by_step[last[0]])
                 assert 3 * better >= len(by_step[last[0]])
             for step, value in zip(scores["step"], scores["value"], strict=True):
@@ -102,13 +102,13 @@ def test_an_interrupted_search_resumes_to_the_same_result(
         (tmp_path / "cut" / "records" / f"{record.trial.fingerprint}.json").unlink()
     run(tiny_backbone, reviews, tmp_path / "cut")
 
-    def told(folder: Path) -> dict[str, object]:
+    def results(folder: Path) -> dict[str, object]:
         return {
             r.trial.fingerprint: (r.outcome, r.value("validation_score"), r.value("score"))
             for r in Store(folder)
         }
 
-    assert told(tmp_path / "cut") == told(tuned)
+    assert results(tmp_path / "cut") == results(tuned)
 
 
 def test_adapters_of_final_trials_are_kept_on_request(tuned: Path) -> None:
@@ -148,6 +148,6 @@ def test_a_dry_run_counts_the_tuning_trials(
     names = ["--backbone", str(tiny_backbone), "--task", str(reviews)]
     done = forks.run("run", *names, *options, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    # 3 of the search, 2 seeds by default and 2 tuned, and zero-shot on 2
+    # 3 of the search, 2 seeds with the default and 2 with tuned values, and zero-shot on 2
     assert "9 trials to run" in done.stdout
     assert not list(tmp_path.iterdir())

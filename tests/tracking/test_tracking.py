@@ -1,4 +1,4 @@
-"""Trackers: real libraries, read back; absent ones refused; a failing one no failure of the run."""
+"""Trackers: what real libraries read back, missing libraries, and failures during a run."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def test_a_tracker_that_fails_is_reported_once_and_disabled(
     record: Record, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("tensorboard")
-    (tmp_path / "tensorboard").write_text("in the way of the folder")
+    (tmp_path / "tensorboard").write_text("a file with the name of the folder")
     found, said = trackers(tmp_path, "tensorboard")
     found.send(record, CURVE)
     found.send(record, CURVE)
@@ -112,16 +112,16 @@ def test_tensorboard_shows_what_was_sent(record: Record, tmp_path: Path) -> None
     assert hparams["method"].string_value == "lora:r=8"
 
 
-def serves(python: str) -> bool:
+def can_serve(python: str) -> bool:
     ask = "import flask, mlflow.server"
     return subprocess.run([python, "-c", ask], capture_output=True, check=False).returncode == 0
 
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[str]:
-    """A real MLflow server on loopback. It needs all of mlflow, whose pins may exclude ours."""
+    """A real MLflow server on loopback. It needs the full mlflow, whose pins may conflict with ours."""
     python = os.environ.get("WHICHPEFT_TEST_MLFLOW_PYTHON", sys.executable)
-    if not serves(python):
+    if not can_serve(python):
         pytest.skip(
             "mlflow's server is not installed; WHICHPEFT_TEST_MLFLOW_PYTHON names a Python with it"
         )
@@ -150,7 +150,7 @@ def server(tmp_path: Path) -> Iterator[str]:
                 time.sleep(0.5)
         yield url
     finally:
-        os.killpg(process.pid, 15)  # the server and the workers that it started
+        os.killpg(process.pid, 15)  # the server and its workers
         process.wait(timeout=20)
 
 
@@ -213,7 +213,7 @@ def test_a_server_that_does_not_answer_is_reported_soon(
 
 @pytest.mark.slow
 def test_trackio_keeps_what_was_sent(record: Record, tmp_path: Path) -> None:
-    pytest.importorskip("trackio", reason="trackio is not installed: its pins exclude our Pillow")
+    pytest.importorskip("trackio", reason="trackio is not installed: its pins conflict with our Pillow")
     script = f"""
 from pathlib import Path
 from whichpeft.records import Store
@@ -233,7 +233,7 @@ print([(row["step"], row.get("train_loss"), row.get("test/score")) for row in
     store = Store(tmp_path)
     store.keep_study(builders.study(track=("trackio",), name="my study"))
     store.add(record)
-    # A process of its own: it reads where to write when it is imported.
+    # In another process, since trackio reads its folder when it is imported.
     done = subprocess.run(
         [sys.executable, "-c", script],
         env=os.environ | {"TRACKIO_DIR": str(tmp_path / "trackio")},
