@@ -1,4 +1,4 @@
-"""What training would cost, from shapes alone: parameters, memory, FLOPs, file sizes, time."""
+"""Estimates what training costs from shapes alone: parameters, memory, FLOPs, file sizes, time."""
 
 from whichpeft.costs.estimate import CostQuery, Costs, count_flops, estimate_costs, largest_batch
 from whichpeft.costs.memory import Footprint

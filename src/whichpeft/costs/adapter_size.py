@@ -1,4 +1,4 @@
-"""What an adapter without weights would weigh on disk: it saves itself, and the weights are counted."""
+"""The size on disk of an adapter without weights: it saves itself, and its weights are counted."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ import torch
 from whichpeft.backbones.quiet import quiet_warnings
 from whichpeft.methods import Adapter
 
-_LENGTH_FIELD = 8  # bytes before a safetensors header, which say how long it is
+_LENGTH_FIELD = 8  # bytes before a safetensors header that hold its length
 _ALIGNMENT = 8
 
 
 def saved_bytes(adapter: Adapter) -> int | None:
     """Return the bytes of weights and configuration that `Adapter.save` would write.
 
-    The adapter is of fake tensors and their mode is on. None where the method has to look at the
-    content of its weights to save them.
+    The adapter consists of fake tensors, whose mode is on. None if the method has to read the content of
+    its weights to save them.
     """
     with tempfile.TemporaryDirectory(prefix="whichpeft-") as folder, _weights_counted() as sizes:
         try:
@@ -37,7 +37,7 @@ def saved_bytes(adapter: Adapter) -> int | None:
 
 @contextlib.contextmanager
 def _weights_counted() -> Iterator[list[int]]:
-    """Have safetensors count what it would write, since a tensor on the meta device has no content."""
+    """Make safetensors count bytes instead of writing them, since meta tensors have no content."""
     import peft.peft_model
 
     sizes: list[int] = []

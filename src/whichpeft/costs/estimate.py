@@ -1,4 +1,4 @@
-"""The costs of training one method on one backbone, from shapes alone."""
+"""Estimates the costs of training one method on one backbone, from shapes alone."""
 
 from __future__ import annotations
 
@@ -20,55 +20,77 @@ from whichpeft.planning import MetaModel, build_meta_model, treats_layers_alike
 from whichpeft.planning.fake import quiet_fakes
 from whichpeft.tasks import Task
 
-# Two depths show what a layer adds: the lowest layer alone needs no gradient of its input.
+# Two depths show what one layer adds. One layer would not do: the lowest needs no gradient of its input.
 _DEPTHS = (2, 3)
-_SHALLOW = 4  # up to here a whole model is as quick
-_ALIKE: dict[str, bool] = {}  # by configuration: every method asks
-_MOST = 1 << 20  # no batch is larger
+_SHALLOW = 4  # up to this depth, tracing the whole model is as fast
+_ALIKE: dict[str, bool] = {}  # by configuration, since every method needs it
+_MOST = 1 << 20  # the largest batch considered
 _TRIES = 20
 _logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Costs:
-    """What a method costs, in the precision asked for; None where it cannot be said.
-
-    memory, checkpointed_memory: of training as asked for, and with gradient checkpointing. counts:
-    parameters, as in a record, and the backbone's own. flops_per_sample: forward and backward of a
-    step as asked for, divided by the size of its batch. trace: of a step as asked for. depths: of the
-    models that were looked at.
-    """
+    """What a method costs, in the requested precision; unknown values are None."""
 
     counts: dict[str, int]
+    """Numbers of parameters, named as in a record, and those of the backbone."""
+
     adapter_bytes: int | None
+    """Size of the saved adapter."""
+
     memory: Footprint | None = None
+    """Memory of training as requested."""
+
     checkpointed_memory: Footprint | None = None
+    """Memory of training with gradient checkpointing."""
+
     flops_per_sample: float | None = None
+    """FLOPs of the forward and backward pass of a step, divided by the size of its batch."""
+
     trace: Trace | None = None
+    """The trace of a step."""
+
     depths: tuple[int, ...] = ()
+    """Depths of the models that were traced."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CostQuery:
-    """Whose costs are asked for, on which device and with which batches.
-
-    batch_size: examples that go through the model at once; `in_parts`: they are a part of a batch.
-    shards: processes that share the model, of one of which the memory is.
-    """
+    """A training whose costs are wanted."""
 
     method: Method
+    """The method."""
+
     backbone: Backbone
+    """The pretrained model; only its configuration is needed."""
+
     task: Task
+    """The task."""
+
     compute: Compute
+    """Device and precision."""
+
     batch_size: int
+    """How many examples go through the model at a time."""
+
     length: int
+    """Length of each example."""
+
     same_targets: bool = True
+    """Whether all methods adapt the same modules."""
+
     in_parts: bool = False
+    """Whether the examples are only one micro-batch of a batch."""
+
     gradient_checkpointing: bool = False
+    """Whether activations are recomputed."""
+
     shards: int = 1
+    """Number of processes that share the model; the memory is that of one of them."""
 
     def depths(self) -> tuple[int, ...]:
-        """Return the depths to look at: two small ones where these tell of the whole."""
+        """Return the depths to trace: two small ones if they determine the whole model."""
         whole = self.backbone.depth or 0
         alike = treats_layers_alike(self.method, self.backbone) and whole > _SHALLOW
         return _DEPTHS if alike and _layers_are_alike(self.backbone, self.task) else (whole,)
@@ -93,7 +115,10 @@ class CostQuery:
 def estimate_costs(query: CostQuery, *, typical_length: int | None = None) -> Costs:
     """Estimate counts, adapter size, memory and FLOPs.
 
-    typical_length: of examples, to count FLOPs at, where it is not the length that memory is asked at.
+    Parameters
+    ----------
+    typical_length
+        Length of examples to count FLOPs at; by default the query's length.
     """
     try:
         return _estimate(query, query.depths(), typical_length)
@@ -124,7 +149,7 @@ def _estimate(query: CostQuery, depths: tuple[int, ...], typical_length: int | N
             other = _batch(query, depth, query.batch_size, typical_length)
             typical[depth] = bench.step(other)
         again = _step(bench, batch) if bench.checkpoint() else None
-        # Checkpointing may leave a method's parts out of the backward pass.
+        # Gradient checkpointing may leave parts of a method out of the backward pass.
         if again is not None and again.gradients == step.gradients:
             kept[depth] = again
 
@@ -140,7 +165,7 @@ def _estimate(query: CostQuery, depths: tuple[int, ...], typical_length: int | N
     counted = typical or plain
     flops = at_depth(counted, whole).flops / query.batch_size if counted else None
     return Costs(
-        counts=_lead_counts(counts, whole),
+        counts=_counts_at_depth(counts, whole),
         adapter_bytes=_at_depth(sizes, whole),
         memory=footprint(plain),
         checkpointed_memory=footprint(kept),
@@ -151,13 +176,13 @@ def _estimate(query: CostQuery, depths: tuple[int, ...], typical_length: int | N
 
 
 def count_at_depth(query: CostQuery) -> dict[str, int]:
-    """Return the counts of parameters alone, which takes no step."""
+    """Return only the numbers of parameters, which takes no step."""
     depths, whole = query.depths(), query.backbone.depth or 0
-    return _lead_counts({depth: _count(query.meta_model(depth)) for depth in depths}, whole)
+    return _counts_at_depth({depth: _count(query.meta_model(depth)) for depth in depths}, whole)
 
 
 def count_flops(query: CostQuery) -> float | None:
-    """Return the FLOPs of training on one example, forward and backward; None where nobody can say."""
+    """Return the FLOPs of training on one example, forward and backward; None if unknown."""
     whole = query.backbone.depth or 0
     try:
         with quiet_fakes():
@@ -183,10 +208,10 @@ def _flops(query: CostQuery, depths: tuple[int, ...]) -> float:
 
 
 def largest_batch(query: CostQuery, costs: Costs, memory: int) -> int | None:
-    """Return the largest batch whose training fits in `memory` bytes, 0 where not even one does.
+    """Return the largest batch whose training fits in `memory` bytes; 0 if not even one example does.
 
-    Sizes are tried where a straight line through what is known leads, until the largest that fits
-    is known to within 2 %. None where memory cannot be said.
+    The next size to try comes from a straight line through the known ones, until the largest that fits
+    is known to within 2 %. The result is None if the memory is unknown.
     """
     if costs.trace is None:
         return None
@@ -205,7 +230,7 @@ def largest_batch(query: CostQuery, costs: Costs, memory: int) -> int | None:
 
 
 def _line(known: dict[int, int], spare: int) -> int:
-    """Return where the line through the two sizes whose memory is nearest reaches `spare`."""
+    """Return the size at which the line through the two known sizes nearest to `spare` reaches it."""
     first, *others = sorted(known, key=lambda size: abs(known[size] - spare))
     second = next((size for size in others if known[size] != known[first]), None)
     if second is None:
@@ -223,7 +248,7 @@ def _peak_at(query: CostQuery, costs: Costs, size: int) -> int:
 
 
 def _step(bench: FakeBench, batch: dict[str, Any]) -> Trace | None:
-    """Take a step; None where the method looks at content, or does not bear checkpointing."""
+    """Take a step; None if the method reads content or breaks under gradient checkpointing."""
     try:
         return bench.step(batch)
     except Exception:  # of many kinds; the probe has found what works at all
@@ -243,14 +268,14 @@ def _batch(query: CostQuery, depth: int, size: int, length: int) -> dict[str, An
 
 
 def _layers_are_alike(backbone: Backbone, task: Task) -> bool:
-    """Whether two depths lead on to the parameters that the whole model has."""
+    """Whether two depths determine the number of parameters of the whole model."""
     config = json.dumps(backbone.config, sort_keys=True, default=str)
     if config not in _ALIKE:
-        _ALIKE[config] = _lead_on(backbone, task)
+        _ALIKE[config] = _determine_whole(backbone, task)
     return _ALIKE[config]
 
 
-def _lead_on(backbone: Backbone, task: Task) -> bool:
+def _determine_whole(backbone: Backbone, task: Task) -> bool:
     def parameters(of: Backbone) -> int:
         with torch.device("meta"):
             return sum(parameter.numel() for parameter in task.build_on_meta(of).parameters())
@@ -260,7 +285,7 @@ def _lead_on(backbone: Backbone, task: Task) -> bool:
     return parameters(backbone) == low + (whole - _DEPTHS[0]) * (high - low)
 
 
-def _lead_counts(counts: dict[int, dict[str, int]], whole: int) -> dict[str, int]:
+def _counts_at_depth(counts: dict[int, dict[str, int]], whole: int) -> dict[str, int]:
     first = next(iter(counts.values()))
     return {
         name: _at_depth({depth: found[name] for depth, found in counts.items()}, whole) or 0
@@ -269,7 +294,7 @@ def _lead_counts(counts: dict[int, dict[str, int]], whole: int) -> dict[str, int
 
 
 def _at_depth(values: dict[int, int | None] | dict[int, int], whole: int) -> int | None:
-    """Return a value at the whole depth, which grows by the same with each layer; None if unknown."""
+    """Return a value at the whole depth, given that each layer adds the same; None if unknown."""
     (low, first), *more = values.items()
     if first is None or not more:
         return first

@@ -1,4 +1,4 @@
-"""From traces of one step to its peak of memory, at another depth."""
+"""Computes the peak memory of a step from its trace, also at a depth that was not traced."""
 
 from __future__ import annotations
 
@@ -10,32 +10,35 @@ import numpy as np
 from whichpeft.costs.step import UPDATE, Trace
 from whichpeft.tasks import Array
 
-# What a process on a CPU holds beside the tensors: packed matrices, and the code that the libraries
-# make or load for the shapes they meet. Measured: benchmarks/plan_memory.py.
+# What a process on a CPU holds on top of the tensors: packed matrices, and the code that the libraries
+# generate or load for new shapes. Measured: benchmarks/plan_memory.py.
 LIBRARY_BYTES = {"float32": 8_000_000, "bfloat16": 15_000_000}
 
-# The share of a phase that may lie between what is matched from its start and from its end. Prefix
-# tuning makes all layers' keys and values before the first layer, so that layers repeat twice over;
-# what lies between them is small beside the layers.
+# The share of a phase that may be left between the parts matched from its start and from its end. Prefix
+# tuning computes all layers' keys and values before the first layer, so layers repeat in two places;
+# what is between these places is small compared with the layers.
 _BETWEEN = 0.125
 
 
 class Unalike(Exception):
-    """Two steps have parts that do not correspond, so that nothing leads on from them."""
+    """Parts of two steps do not correspond, so no third step can be extrapolated from them."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Footprint:
-    """The memory of training at its peak, in bytes, by what it holds then.
-
-    activations: whatever is neither a weight, a gradient nor the optimiser's state, inputs and
-    intermediate results among it.
-    """
+    """The peak memory of training in bytes, by what it is used for."""
 
     weights: int
+    """Parameters and buffers."""
+
     gradients: int
+    """Gradients that exist at the peak."""
+
     optimizer: int
+    """The optimiser's state."""
+
     activations: int
+    """Everything else, including inputs and intermediate results."""
 
     @property
     def total(self) -> int:
@@ -43,15 +46,20 @@ class Footprint:
 
 
 def peak(trace: Trace, *, in_parts: bool = False, shards: int = 1) -> Footprint:
-    """Return the footprint at the peak of a step that is not the first, which has its state.
+    """Return the footprint at the peak of a step after the first, when the optimiser has its state.
 
-    in_parts: the trace is of one part of a batch in several, whose gradients add up: from the second
-    on all gradients are there throughout. shards: processes that share the model, of one of which the
-    footprint is: what it holds whole for a time counts to the activations.
+    Parameters
+    ----------
+    in_parts
+        Whether the trace is of one of several micro-batches. Their gradients add up, so from the second
+        one on all gradients exist throughout.
+    shards
+        Number of processes that share the model. The footprint is that of one process; what it briefly
+        holds whole counts to the activations.
     """
     rows = np.concatenate(
         [
-            # The update of a first step makes the state, so it is in the account there already.
+            # The update of the first step creates the state, so the trace of the update includes it.
             rows + (0 if phase == UPDATE else np.array([trace.kept, 0, 0]))
             for phase, rows in enumerate(trace.phases)
         ]
@@ -72,11 +80,11 @@ def peak(trace: Trace, *, in_parts: bool = False, shards: int = 1) -> Footprint:
 
 
 def at_depth(traces: Mapping[int, Trace], depth: int) -> Trace:
-    """Return the trace at a depth: one that is there, or what two that are there lead on to.
+    """Return the trace at a depth: a given one, or the extrapolation of two given ones.
 
-    Layers that are alike add the same at each point of a step. Points are matched from the start of
-    a phase, where the first layers or the last are met, and from its end, each as far as the two
-    traces do the same. Raises Unalike where much of a phase is matched by neither.
+    Layers of the same kind add the same amount at each point of a step. Points are matched from the
+    start of a phase, which runs the first or the last layers, and from its end, each as far as both
+    traces perform the same operations. Raises Unalike if neither match covers much of a phase.
     """
     if depth in traces:
         return traces[depth]
@@ -85,7 +93,7 @@ def at_depth(traces: Mapping[int, Trace], depth: int) -> Trace:
 
 
 def _between(a: Trace, b: Trace, share: float) -> Trace:
-    """Go on from a through b: share 0 is a, 1 is b, and more lies beyond."""
+    """Extrapolate from a through b: share 0 gives a, 1 gives b, and larger ones lie beyond b."""
 
     def number(first: int, second: int) -> int:
         return round(first + share * (second - first))
@@ -118,7 +126,7 @@ def _between(a: Trace, b: Trace, share: float) -> Trace:
 
 
 def _alike(first: Array, second: Array) -> int:
-    """Return how many values from the start on two sequences share."""
+    """Return the length of the longest common prefix of two sequences."""
     shortest = min(len(first), len(second))
     differ = np.flatnonzero(first[:shortest] != second[:shortest])
     return int(differ[0]) if len(differ) else shortest

@@ -1,7 +1,7 @@
-"""Linear layers that take the memory of quantised ones in a step on tensors without content.
+"""Linear layers that use as much memory as quantised ones, in a step on tensors without content.
 
-bitsandbytes keeps a weight in 8 or 4 bits, with scales, and turns it back into the precision of the
-multiplication whenever it is met, forward and backward.
+bitsandbytes stores a weight in 8 or 4 bits, with scales, and converts it back to the precision of the
+multiplication each time it is used, forward and backward.
 """
 
 from __future__ import annotations
@@ -15,13 +15,16 @@ from whichpeft.backbones.quantisation import BITS
 
 _BLOCK = 64  # weights that share a scale in 4 bits
 _SCALES = 256  # scales that share a scale of their own
-_TABLES = 4 * (256 + 16)  # bytes of the codes that both are read with
+_TABLES = 4 * (256 + 16)  # bytes of the code tables of weights and scales
 
 
 def quantise_frozen(model: torch.nn.Module, quantise: str, kept: Collection[str]) -> None:
     """Turn the frozen linear weights of a model on the meta device into quantised ones, in place.
 
-    kept: names of modules, ends of those in the model, that stay as they are.
+    Parameters
+    ----------
+    kept
+        Names of modules that stay as they are; each matches the end of a module's full name.
     """
     for name, module in model.named_modules():
         plain = type(module) is torch.nn.Linear and not module.weight.requires_grad
@@ -35,7 +38,7 @@ def quantise_frozen(model: torch.nn.Module, quantise: str, kept: Collection[str]
 
 
 def quantised_bytes(shape: torch.Size, quantise: str) -> int:
-    """Return the bytes of a weight of shape (out, in): its bits, its scales, and the scales' tables."""
+    """Return the bytes of a weight of shape (out, in): its values, its scales and their tables."""
     count = int(shape.numel())
     if BITS[quantise] == 8:
         return count + 4 * int(shape[0])
@@ -51,7 +54,7 @@ class _Quantised(torch.nn.Linear):  # type: ignore[misc]
 
 
 class _Multiply(torch.autograd.Function):  # type: ignore[misc]
-    """x times a weight that is made anew, forward and backward, and kept in neither."""
+    """Multiplies x by a weight that is dequantised again in each pass and kept in neither."""
 
     @staticmethod
     def forward(ctx: Any, x: torch.Tensor, packed: torch.Tensor, bias: Any, shape: Any) -> torch.Tensor:

@@ -1,4 +1,4 @@
-"""How fast this machine trains, measured in half a second on one transformer layer, and multiplies."""
+"""Measures how fast this machine trains one transformer layer, and multiplies matrices."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from torch.utils.flop_counter import FlopCounterMode
 from whichpeft.engine.compute import Compute
 
 _SECONDS = 0.4
-_WIDEST = 1024  # wider layers are no faster, and take long to make
+_WIDEST = 1024  # wider layers reach no more FLOP/s, and take long to create
 _MOST_TOKENS = 4096
 
 _MATMUL_SECONDS = 0.2
-_MATMUL_WIDTH = {"cpu": 512, "mps": 4096, "cuda": 8192}  # wider ones are no faster; of a CPU's thread
+_MATMUL_WIDTH = {"cpu": 512, "mps": 4096, "cuda": 8192}  # per thread of a CPU; wider reaches no more
 
 
 def measure_speed(compute: Compute, *, width: int, batch_size: int, length: int) -> float:
-    """Return sustained FLOP/s of training one encoder layer of this width on such batches.
+    """Return the sustained FLOP/s of training one encoder layer of this width on such batches.
 
-    Forward, backward and update, every weight trained; the best of the steps that fit the time,
-    since what else the machine does can only slow them down.
+    A step is forward, backward and update, with every weight trained. The result is that of the fastest
+    step that fits the time, since other processes can only slow a step down.
     """
     width = max(64, min(width, _WIDEST) // 64 * 64)
     length = min(length, _MOST_TOKENS)
@@ -55,10 +55,15 @@ def measure_speed(compute: Compute, *, width: int, batch_size: int, length: int)
 
 
 def measure_matmul(compute: Compute, threads: int) -> float:
-    """Return the FLOP/s at which the device multiplies two large matrices, with so many CPU threads.
+    """Return the FLOP/s at which the device multiplies two large matrices.
 
-    In the precision that training multiplies in; the best of the products that fit the time, each so
-    short that what else the machine does leaves some of them alone.
+    The precision is that of training's products. The result is that of the fastest product that fits the
+    time. Each product is so short that other processes do not disturb all of them.
+
+    Parameters
+    ----------
+    threads
+        Number of CPU threads.
     """
     width = _MATMUL_WIDTH[compute.device.type]
     if compute.device.type == "cpu":

@@ -1,4 +1,4 @@
-"""One training step on fake tensors, with an account of all memory that is taken and given back."""
+"""Traces one training step on fake tensors: all memory that is allocated and freed, and the FLOPs."""
 
 from __future__ import annotations
 
@@ -37,23 +37,32 @@ _STEPS = 1000
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Trace:
-    """The memory of one step, in bytes.
-
-    weights: parameters and buffers. kept: what a step leaves behind, the optimiser's state.
-    phases: for forward, backward and update an array of shape (allocations, 3): memory in use
-    after each allocation, the gradients among it, and a number for the operation that allocated; of
-    the update its peak alone.
-    flops: of forward and backward. gradients: how many parameters got one. gathered: of a model that
-    several processes share, what one of them holds whole for a time, its gradients among it: what lies
-    outside the layers, the layer at hand and the next.
-    """
+    """The memory and the FLOPs of one step."""
 
     weights: int
+    """Bytes of parameters and buffers."""
+
     kept: int
+    """Bytes that remain after the step: the optimiser's state."""
+
     phases: tuple[Array, Array, Array]
+    """For forward, backward and update an array of shape (allocations, 3).
+
+    The columns are the bytes in use after an allocation, the bytes of gradients among them, and a number
+    for the operation that allocated. The update is reduced to its peak.
+    """
+
     flops: int
+    """FLOPs of the forward and backward pass."""
+
     gradients: int
+    """Number of parameters that got a gradient."""
+
     gathered: int
+    """Bytes that each process of a sharded model briefly holds whole, including gradients.
+
+    They are those of the parameters outside the layers, the current layer and the next one.
+    """
 
 
 class FakeBench:
@@ -73,17 +82,17 @@ class FakeBench:
         self._prepared = PreparedTrial(task, {}, _WithoutPenalty(meta_model.adapter), compute, ())
 
     def checkpoint(self) -> bool:
-        """Turn gradient checkpointing on; False where the model has none."""
-        # What the random state is kept for does not matter here, and it has content.
+        """Turn gradient checkpointing on; return False if the model does not support it."""
+        # The random state does not matter here, and saving it would read content.
         return enable_gradient_checkpointing(self._prepared.model, preserve_rng_state=False)
 
     def saved_bytes(self) -> int | None:
-        """Return what the adapter would weigh on disk, or None where that cannot be known."""
+        """Return the adapter's size on disk in bytes, or None if it is unknown."""
         with self._mode:
             return saved_bytes(self._prepared.adapter)
 
     def step(self, batch: Batch) -> Trace:
-        """Take one step on a batch from the meta device and account for it."""
+        """Take one step on a batch from the meta device and return its trace."""
         prepared = self._prepared
         device = prepared.compute.device
         with self._mode, device:
@@ -92,17 +101,19 @@ class FakeBench:
             account = _Account(prepared.model, inputs)
             with account:
                 try:
-                    # The first step: later ones may look at content to change their shape.
+                    # The first step, because later ones may read content to change shapes.
                     take_step(prepared, optimisation, [(inputs, 1.0)], 0)
                 except Exception:
-                    if account.phase != UPDATE:  # else the step is done, and what followed it failed
+                    if (
+                        account.phase != UPDATE
+                    ):  # else the step is done, and only what follows it has failed
                         raise
                 optimisation.clear()
         return dataclasses.replace(account.close(), gathered=_gathered(prepared.model))
 
 
 class _WithoutPenalty:
-    """An adapter whose penalty is left out: it is on small factors, and hides where layers repeat."""
+    """An adapter without its penalty, which is on small factors and hides that layers repeat."""
 
     def __init__(self, adapter: Adapter) -> None:
         self._adapter = adapter
@@ -117,7 +128,7 @@ class _WithoutPenalty:
 
 
 class _Account(TorchDispatchMode):  # type: ignore[misc]
-    """Follows each storage from the operation that makes it until it is let go; counts FLOPs."""
+    """Follows each storage from the operation that creates it until it is freed; counts FLOPs."""
 
     def __init__(self, model: torch.nn.Module, inputs: Batch) -> None:
         super().__init__()
@@ -130,7 +141,7 @@ class _Account(TorchDispatchMode):  # type: ignore[misc]
         self._weights = self._now
         self._note(inputs.values())
         self._before = self._now
-        self._rows[FORWARD].clear()  # all there was before the step
+        self._rows[FORWARD].clear()  # these allocations were before the step
         self._hooks = [
             parameter.register_post_accumulate_grad_hook(self._accumulated)
             for parameter in model.parameters()
@@ -139,9 +150,9 @@ class _Account(TorchDispatchMode):  # type: ignore[misc]
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         if func is torch.ops.prim.device.default:
-            return args[0].fake_device  # asked for at every turn, and slow to find out elsewhere
+            return args[0].fake_device  # requested all the time, and slow by the usual path
         out = func(*args, **(kwargs or {}))
-        # Backward is what runs inside the autograd engine, and the update what follows it.
+        # The backward pass runs inside the autograd engine; the update follows it.
         if torch._C._current_graph_task_id() != -1:
             self.phase = BACKWARD
         elif self.phase == BACKWARD:
@@ -176,10 +187,10 @@ class _Account(TorchDispatchMode):  # type: ignore[misc]
                 size = storage.nbytes()
                 self._known[storage] = size
                 self._now += size
-                weakref.finalize(storage, self._let_go, size).atexit = False
+                weakref.finalize(storage, self._freed, size).atexit = False
                 self._rows[self.phase].append((self._now, self._gradients, self._operation))
 
-    def _let_go(self, size: int) -> None:
+    def _freed(self, size: int) -> None:
         self._now -= size
 
     def _accumulated(self, parameter: torch.nn.Parameter) -> None:
@@ -189,7 +200,7 @@ class _Account(TorchDispatchMode):  # type: ignore[misc]
 
 def _gathered(model: torch.nn.Module) -> int:
     def size(parameters: Iterable[torch.nn.Parameter]) -> tuple[int, int]:
-        """Return the bytes of some parameters, and of the gradients among them."""
+        """Return the bytes of some parameters, and the bytes of their gradients."""
         sizes = [(p.numel() * p.element_size(), p.requires_grad) for p in parameters]
         return sum(n for n, _ in sizes), sum(n for n, trains in sizes if trains)
 
@@ -202,7 +213,7 @@ def _gathered(model: torch.nn.Module) -> int:
 
 @cache
 def _number(operation: Any) -> int:
-    """Number an operation by its name, so that two steps can be laid beside each other."""
+    """Return a number for an operation by its name, so that two steps can be compared."""
     return zlib.crc32(str(operation).encode())
 
 
@@ -216,7 +227,7 @@ def _flash_for_cpu_backward(
     return int(sdpa_backward_flop_count(grad.shape, query.shape, key.shape, value.shape))
 
 
-# Torch's own counter knows the attention kernels of GPUs only.
+# Torch's own counter only knows the attention kernels of GPUs.
 _FLOPS: dict[Any, Any] = {
     **flop_registry,
     torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: _flash_for_cpu,

@@ -52,18 +52,18 @@ class Compute:
             torch.cuda.empty_cache()
 
 
-def find_devices(asked: str) -> list[str]:
+def find_devices(requested: str) -> list[str]:
     """Return the devices that trials may use, one trial at a time on each; a CPU counts as one device.
 
     Raises StudyError if the requested kind does not exist on this machine.
     """
-    if asked not in DEVICES:
-        raise StudyError(unknown("device", asked, DEVICES))
+    if requested not in DEVICES:
+        raise StudyError(unknown("device", requested, DEVICES))
     cuda = [f"cuda:{i}" for i in range(torch.cuda.device_count())] if torch.cuda.is_available() else []
     mps = ["mps"] if torch.backends.mps.is_available() else []
-    found = {"cuda": cuda, "mps": mps, "cpu": ["cpu"], "auto": cuda or mps or ["cpu"]}[asked]
+    found = {"cuda": cuda, "mps": mps, "cpu": ["cpu"], "auto": cuda or mps or ["cpu"]}[requested]
     if not found:
-        raise StudyError(f"device {asked!r}: torch finds none on this machine; use --device auto")
+        raise StudyError(f"device {requested!r}: torch finds none on this machine; use --device auto")
     return found
 
 

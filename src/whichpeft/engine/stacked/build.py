@@ -105,7 +105,7 @@ def _stack_up(jobs: Sequence[Job], compute: Compute) -> Stacked:
             }
         )
         prepared.model.zero_grad(set_to_none=True)
-        del prepared, tensors  # so that memory holds at most one model besides the first
+        del prepared, tensors  # so that memory holds at most two models
     assert layout is not None
     differing = changing.union(*others)
     rows = [

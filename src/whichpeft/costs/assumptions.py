@@ -1,0 +1,127 @@
+"""What an estimate assumes: the device, the lengths of examples, and the speed of the machine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from whichpeft.backbones import Backbone
+from whichpeft.costs.speed import measure_speed
+from whichpeft.engine.batches import as_trained_on, padded_length
+from whichpeft.engine.compute import DEVICES, Compute, choose_compute, find_devices
+from whichpeft.errors import BackboneError, StudyError, unknown
+from whichpeft.study import Study
+from whichpeft.tasks import GenerativeTask, Task
+from whichpeft.tasks.no_task import NoTask
+
+_USUAL_LENGTH = 128
+_USUAL_WIDTH = 768
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Assumptions:
+    """What the estimates of all methods of one backbone and task assume."""
+
+    compute: Compute
+    """Device and precision that steps are traced on; the CPU stands in for a device that is missing."""
+
+    device: str
+    """The kind of device that the estimate is for."""
+
+    length: int
+    """Length of the longest training example."""
+
+    typical_length: int | None
+    """Mean length of the padded examples of a batch; None if the task's examples are not available."""
+
+    examples: int | None
+    """Number of training examples; None if unknown."""
+
+    memory: int | None
+    """Bytes that training should fit in; None if no limit was given."""
+
+    speed: float | None
+    """FLOP/s of training; None if unknown."""
+
+
+def find_planning_compute(device: str, precision: str) -> tuple[Compute, str]:
+    """Return what to trace steps on, and the kind of device that the plan is for.
+
+    Torch cannot create tensors on a device that it was not built for, so the CPU stands in for a missing
+    device. The missing device is assumed to multiply bfloat16, as GPUs have for years.
+    """
+    if device not in DEVICES:
+        raise StudyError(unknown("device", device, DEVICES))
+    try:
+        found = find_devices(device)[0]
+    except StudyError:
+        usual = "float32" if device == "mps" else "bfloat16"
+        return Compute(torch.device("cpu"), usual if precision == "auto" else precision), device
+    able = choose_compute(found, "auto" if precision == "bfloat16" else precision)
+    kind = able.device.type
+    return Compute(torch.device(kind), able.precision if precision == "auto" else precision), kind
+
+
+def make_assumptions(
+    study: Study,
+    backbone: Backbone,
+    task: Task,
+    compute: Compute,
+    device: str,
+    length: int | None,
+    memory: int | None,
+    speed: float | None,
+) -> Assumptions:
+    """Find what is not given: lengths from the task's examples, and the speed by a measurement."""
+    budget = study.budget
+    examples = task.counts["train"] if not isinstance(task, NoTask) else budget.max_train
+    if examples is not None and budget.max_train is not None:
+        examples = min(examples, budget.max_train)
+    limit = backbone.input_positions
+    if length is not None and length < 1:
+        raise StudyError(f"--length is {length}; it has to be 1 or more")
+    if length is not None and limit is not None and length > limit:
+        raise StudyError(f"--length is {length}; {backbone.name} reads {limit} at most")
+    longest, typical = _lengths(study, backbone, task) if length is None else (length, None)
+    if speed is None and examples is not None and device == compute.device.type:
+        speed = measure_speed(
+            compute,
+            width=backbone.width or _USUAL_WIDTH,
+            batch_size=budget.batch_size,
+            length=typical or longest,
+        )
+    return Assumptions(
+        compute=compute,
+        device=device,
+        length=longest,
+        typical_length=typical,
+        examples=examples,
+        memory=memory,
+        speed=speed,
+    )
+
+
+def _lengths(study: Study, backbone: Backbone, task: Task) -> tuple[int, int | None]:
+    """Return the length of the longest training example, and the mean padded length."""
+    if isinstance(task, NoTask):
+        return task.usual_length, None
+    usual, typical = _usual_lengths(backbone, task)
+    if backbone.folder is None or (isinstance(task, GenerativeTask) and not task.splits):
+        return usual, typical
+    try:
+        train = task.encode(backbone, max_train=study.budget.max_train)["train"]
+    except BackboneError:  # a folder with a config.json but no tokenizer
+        return usual, typical
+    train = as_trained_on(task, train, packing=study.conditions.packing)
+    return int(np.max(train.sizes)), padded_length(train, study.budget.batch_size)
+
+
+def _usual_lengths(backbone: Backbone, task: Task) -> tuple[int, int | None]:
+    """Return usual lengths, for `_lengths`, if there is no tokenizer or no example."""
+    longest, typical = _USUAL_LENGTH, None
+    if isinstance(task, GenerativeTask) and task.usual_lengths is not None:
+        longest, typical = task.usual_lengths
+    longest = min(longest, backbone.input_positions or longest)
+    return longest, None if typical is None else min(typical, longest)
