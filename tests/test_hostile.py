@@ -1,4 +1,4 @@
-"""What a stranger hands over: 200 damaged or hostile files each give a clear error or are set aside."""
+"""200 damaged or hostile files: each gives a clear error or is set aside."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ WRONG: list[Any] = [
 
 
 def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    """Go through every place in a JSON value."""
+    """Yield every place in a JSON value."""
     if path:
         yield path
     if isinstance(value, dict):
@@ -44,7 +44,7 @@ def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
 
 
 def spoilt(value: Any, rng: random.Random) -> Any:
-    """Return a JSON value with one place changed, left out, or given twice under another name."""
+    """Return a JSON value with one place changed, removed, or repeated under another name."""
     changed = copy.deepcopy(value)
     *parents, last = rng.choice(list(places(value)))
     inner = changed
@@ -58,7 +58,7 @@ def spoilt(value: Any, rng: random.Random) -> Any:
 
 
 def cut(text: bytes, rng: random.Random) -> bytes:
-    """Damage a file as disks and editors do."""
+    """Damage a file like disks and editors do."""
     kind = rng.randrange(6)
     if kind == 0:
         return text[: rng.randrange(len(text))]
@@ -106,7 +106,7 @@ def test_a_record(case: int, finished: Path, tmp_path: Path) -> None:
     raw = json.loads(path.read_text())
     if case % 4 == 0:
         path.write_bytes(cut(path.read_bytes(), rng))
-    elif case % 4 == 1:  # someone who knows how fingerprints are made
+    elif case % 4 == 1:  # by someone who knows how fingerprints are made
         with_own_fingerprint(folder, path, spoilt(raw, rng))
     else:
         path.write_text(json.dumps(spoilt(raw, rng)))

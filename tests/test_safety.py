@@ -1,4 +1,4 @@
-"""What a stranger's model or a message could do: run code, lead out of a folder, tell a secret."""
+"""Models and messages from outside cannot run code, leave a folder or reveal a secret."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from .forks import Forks
 TOKEN = "hf_AbCdEfGhIjKlMnOpQrStUvWxYz012345"
 
 
-def test_a_model_that_brings_code_of_its_own_does_not_run_it(
+def test_code_that_comes_with_a_model_does_not_run(
     tiny_backbone: Path, reviews: Path, tmp_path: Path
 ) -> None:
     folder = tmp_path / "model"
@@ -39,7 +39,7 @@ def test_a_model_that_brings_code_of_its_own_does_not_run_it(
     }
     task = load_task(TaskSource(name=str(reviews)))
     (folder / "config.json").write_text(json.dumps(config | {"auto_map": auto_map}))
-    task.build(resolve_backbone(str(folder)))  # a BERT is what transformers knows as one
+    task.build(resolve_backbone(str(folder)))  # transformers uses its own BERT
     (folder / "config.json").write_text(
         json.dumps(config | {"auto_map": auto_map, "model_type": "evil"})
     )
@@ -59,14 +59,14 @@ def test_pickled_weights_are_not_read(tiny_backbone: Path, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("name", ["../up", "/etc/x", "..", "a\\b", "C:x", "a\0b"])
-def test_a_study_s_name_does_not_lead_out_of_the_folder_of_runs(name: str) -> None:
+def test_a_study_name_cannot_leave_the_runs_folder(name: str) -> None:
     study = wp.Study(name=name, backbone="minilm", task="stdlib-docs", methods=["head"])
     with pytest.raises(StudyError, match="name"):
         folder_of(study, None)
     assert folder_of(study, "here") == Path("here")
 
 
-def test_tokens_are_taken_out_of_messages(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tokens_are_removed_from_messages(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_TOKEN", "a-token-of-another-form")
     for text in (f"403 for {TOKEN}", "a-token-of-another-form was refused", f"Bearer {TOKEN}"):
         assert "[secret]" in without_secrets(text)

@@ -1,4 +1,4 @@
-"""Sizes, speeds, durations and shares as people write them."""
+"""Sizes, speeds, durations and percentages as people write them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_sizes_are_read(text: str, value: int) -> None:
 
 
 @pytest.mark.parametrize("text", ["24", "GB", "24 gigs", "-1GB", "0GB", "", "1,5GB"])
-def test_what_is_no_size_is_named(text: str) -> None:
+def test_text_that_is_not_a_size_is_reported(text: str) -> None:
     with pytest.raises(StudyError, match="write it as 24GB"):
         parse_bytes(text)
 
@@ -37,7 +37,7 @@ def test_speeds_are_read(text: str, value: float) -> None:
     assert parse_speed(text) == value
 
 
-def test_what_is_no_speed_is_named() -> None:
+def test_text_that_is_not_a_speed_is_reported() -> None:
     with pytest.raises(StudyError, match="'80' is not a speed; write it as 80TFLOPS"):
         parse_speed("80")
 
@@ -51,7 +51,7 @@ def test_durations_are_read_in_seconds(text: str, seconds: float) -> None:
 
 
 @pytest.mark.parametrize("text", ["10", "m", "0s", "-1m", "ten minutes", "", "1h 30m"])
-def test_what_is_no_duration_is_named(text: str) -> None:
+def test_text_that_is_not_a_duration_is_reported(text: str) -> None:
     with pytest.raises(StudyError, match="write it as 10m, 30s, 1h or 20ms"):
         parse_duration(text)
 
@@ -62,7 +62,7 @@ def test_percentages_are_read(text: str, value: float) -> None:
 
 
 @pytest.mark.parametrize("text", ["1", "%", "101%", "-1%", "", "a %"])
-def test_what_is_no_percentage_is_named(text: str) -> None:
+def test_text_that_is_not_a_percentage_is_reported(text: str) -> None:
     with pytest.raises(StudyError, match=r"write it as 1% or 0\.5%"):
         parse_percent(text)
 

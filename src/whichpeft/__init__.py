@@ -4,7 +4,7 @@
     report = wp.run(wp.Study(backbone="minilm", task="stdlib-docs", methods=["full", "lora:r=8"]))
     report.table()
 
-Importing this loads neither torch nor transformers.
+Importing this package does not load torch or transformers.
 """
 
 from __future__ import annotations

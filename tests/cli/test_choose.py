@@ -1,4 +1,4 @@
-"""The commands that choose and that check: what they print, write and exit with."""
+"""`whichpeft choose` and `whichpeft check`: their output, files and exit codes."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def run(
     monkeypatch: pytest.MonkeyPatch,
     width: int = 100,
 ) -> tuple[int, str, str]:
-    """Run a command in this process; return exit code, output and messages."""
+    """Run a command in this process; return its exit code, output and messages."""
     monkeypatch.setattr("sys.argv", ["whichpeft", *arguments])
     monkeypatch.setenv("COLUMNS", str(width))
     with pytest.raises(SystemExit) as ended:
@@ -104,7 +104,7 @@ def test_nothing_fits_is_exit_code_3_and_a_sentence(folder, tmp_path, capsys, mo
     assert answer["candidates"][0]["excluded"] == ["latency was not measured"]
 
 
-def test_a_folder_without_scores_says_what_to_do(tmp_path, capsys, monkeypatch):
+def test_a_folder_without_scores_reports_the_fix(tmp_path, capsys, monkeypatch):
     Store(tmp_path).keep_study(builders.study(METHODS))
     code, out, _ = run("choose", str(tmp_path), capsys=capsys, monkeypatch=monkeypatch)
     assert code == 3
@@ -122,14 +122,14 @@ def test_a_folder_without_scores_says_what_to_do(tmp_path, capsys, monkeypatch):
         (["--format", "jsn"], "did you mean 'json'"),
     ],
 )
-def test_wrong_terms_are_one_line_and_exit_code_2(folder, arguments, complaint, capsys, monkeypatch):
+def test_a_wrong_limit_is_one_line_and_exit_code_2(folder, arguments, complaint, capsys, monkeypatch):
     code, out, err = run("choose", str(folder), *arguments, capsys=capsys, monkeypatch=monkeypatch)
     assert code == 2
     assert complaint in err
     assert not out
 
 
-def test_several_tasks_have_an_answer_each_and_one_over_all(tmp_path, capsys, monkeypatch):
+def test_several_tasks_have_one_answer_each_and_one_overall(tmp_path, capsys, monkeypatch):
     records = [
         record
         for task in ("a", "b")
@@ -157,7 +157,7 @@ def test_check_of_a_sound_folder(folder, capsys, monkeypatch):
     assert out.splitlines()[-1] == "16 records: 0 problems, 1 note"
 
 
-def test_check_reports_every_damaged_file_and_goes_on(folder, capsys, monkeypatch):
+def test_check_reports_every_damaged_file_and_continues(folder, capsys, monkeypatch):
     first, second, *_ = sorted((folder / "records").glob("*.json"))
     first.write_text("{")
     second.write_text(second.read_text().replace(f'"schema": {SCHEMA}', '"schema": 99'))
@@ -173,7 +173,7 @@ def test_check_reports_every_damaged_file_and_goes_on(folder, capsys, monkeypatc
     assert set(found[0]) == {
         "severity", "what", "way_out", "backbone", "task", "method", "seed", "file",
     }  # fmt: skip
-    # One of a later version ends the other commands with one line; damaged ones are left out and named.
+    # A record of a later version ends other commands with one line; damaged ones are skipped and named.
     code, _, err = run("choose", str(folder), capsys=capsys, monkeypatch=monkeypatch)
     assert code == 2
     assert str(second) in err
@@ -183,7 +183,7 @@ def test_check_reports_every_damaged_file_and_goes_on(folder, capsys, monkeypatc
     assert f"left out: {first}" in err
 
 
-def test_a_folder_that_is_no_run_folder_is_named(tmp_path, capsys, monkeypatch):
+def test_a_folder_that_is_not_a_run_folder_is_reported(tmp_path, capsys, monkeypatch):
     for command in ("choose", "check"):
         code, _, err = run(command, str(tmp_path / "nowhere"), capsys=capsys, monkeypatch=monkeypatch)
         assert code == 2

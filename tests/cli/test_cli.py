@@ -1,4 +1,4 @@
-"""The command line: bad input is one line that names the way out, exit code 2, nothing run."""
+"""The command line: bad input gives one line with the fix and exit code 2, and runs nothing."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .. import builders
 def run(
     *arguments: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> tuple[int, str, str]:
-    """Run a command in this process; return exit code, output and messages."""
+    """Run a command in this process; return its exit code, output and messages."""
     monkeypatch.setattr("sys.argv", ["whichpeft", *arguments])
     with pytest.raises(SystemExit) as ended:
         cli.main()
@@ -28,7 +28,7 @@ def run(
 
 @pytest.fixture
 def data(shapes: Path, tmp_path: Path) -> Path:
-    """Files with one fault each, and a folder of images without any."""
+    """Files with one fault each, and a folder of images without faults."""
     shutil.copytree(shapes, tmp_path / "pictures")
     rows = [f"a film as good as number {i}\tgood" for i in range(20)]
     rows += [f"a film as bad as number {i}\tbad" for i in range(20)]
@@ -104,7 +104,7 @@ def test_a_wrong_request_is_one_line_and_runs_nothing(
 
 
 @pytest.mark.parametrize("listing", ["methods", "tasks", "backbones"])
-def test_listings_name_what_there_is(
+def test_listings_show_known_names(
     listing: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     expected = {"methods": "adalora", "tasks": "glue/sst2", "backbones": "minilm"}[listing]
@@ -130,7 +130,7 @@ def test_published_results_are_shown_with_their_source(
     assert "did you mean 'domains'" in err
 
 
-def test_a_folder_that_is_no_run_folder_is_named(
+def test_a_folder_that_is_not_a_run_folder_is_reported(
     data: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     code, _, err = run("report", str(data / "nowhere"), capsys=capsys, monkeypatch=monkeypatch)
@@ -138,7 +138,7 @@ def test_a_folder_that_is_no_run_folder_is_named(
     assert "nowhere" in err
 
 
-def test_an_unknown_format_is_named(
+def test_an_unknown_format_is_reported(
     data: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     code, _, err = run("report", str(data), "--format", "jsn", capsys=capsys, monkeypatch=monkeypatch)
@@ -155,7 +155,7 @@ def test_an_unknown_format_is_named(
         ("--figures", "file"),
     ],
 )
-def test_a_place_that_cannot_be_written_is_one_line(
+def test_a_path_that_cannot_be_written_is_one_line(
     option: str,
     place: str,
     tmp_path: Path,
@@ -170,5 +170,5 @@ def test_a_place_that_cannot_be_written_is_one_line(
     code, _, err = run(*given, capsys=capsys, monkeypatch=monkeypatch)
     assert code == 1
     assert err.startswith(f"whichpeft: {tmp_path}")
-    assert "name another place" in err
+    assert "choose another path" in err
     assert len(err.strip().splitlines()) == 1

@@ -1,4 +1,4 @@
-"""`whichpeft plan`, as a user types it."""
+"""`whichpeft plan`, run like a user runs it."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_without_a_task_there_is_no_head(rows: Any) -> None:
     assert lora["base_parameters"] == full["trainable_parameters"] == 22_713_216
     assert lora["trainable_percent"] == pytest.approx(100 * 110_592 / (22_713_216 + 110_592))
     assert lora["percent_of_full"] == pytest.approx(100 * 110_592 / 22_713_216)
-    assert lora["train_seconds"] is None  # nobody said how many examples
+    assert lora["train_seconds"] is None  # the number of examples is unknown
     assert sum(lora["memory_parts"].values()) == lora["training_memory_bytes"]
 
 
@@ -88,7 +88,7 @@ def test_a_refusal_is_a_row_with_its_reason(rows: Any) -> None:
     assert row["adapter_parameters"] is None
 
 
-def test_a_device_that_is_not_here_can_be_planned_for(rows: Any) -> None:
+def test_a_device_of_another_machine_can_be_planned_for(rows: Any) -> None:
     (row,) = rows("--method", "lora", "--device", "cuda", "--batch-size", "1", "--length", "8")
     assert (row["device"], row["precision"]) == ("cuda", "bfloat16")
     assert row["training_memory_bytes"] > 0
@@ -97,7 +97,7 @@ def test_a_device_that_is_not_here_can_be_planned_for(rows: Any) -> None:
 @pytest.mark.parametrize(
     "name", ["vit-base", "wav2vec2-base", "whisper-small", "deberta-v3-base", "esm2-t12"]
 )
-def test_backbones_of_other_kinds_are_planned(name: str) -> None:
+def test_backbones_of_all_kinds_are_planned(name: str) -> None:
     study = wp.Study(backbone=name, methods=["lora"], budget=wp.Budget(batch_size=1))
     (row,) = wp.plan(study).rows
     assert row["refusal"] is None
@@ -134,7 +134,7 @@ def test_a_wrong_request_is_one_line(
     assert len(err.strip().splitlines()) == 1
 
 
-def test_a_run_wants_a_task() -> None:
+def test_a_run_needs_a_task() -> None:
     with pytest.raises(wp.WhichpeftError, match="tasks is empty; name at least one"):
         wp.run(wp.Study(backbone="minilm", methods=["lora"]))
 
@@ -160,7 +160,7 @@ def test_a_plan_of_thirteen_billion_is_quick_and_small() -> None:
     seconds = time.perf_counter() - began
     used, peak = (float(word) for word in done.stderr.split()[-2:])
     print(f"{seconds:.1f} s, {used:.1f} s of processor, {peak / 1e6:.2f} GB")
-    # Of the processor's time, since others may use it meanwhile.
+    # Processor time, since other processes may be running.
     assert used < 30
     assert peak < 2e6
 
@@ -213,7 +213,7 @@ SURVEY = {
 
 @pytest.mark.slow
 def test_the_methods_of_the_survey_are_planned_without_data(rows: Any) -> None:
-    """Nothing of LLaMA 7B or of the sets is on this machine, and no network is asked."""
+    """Neither LLaMA 7B nor the data sets are on this machine, and no network is used."""
     methods = [word for method in SURVEY for word in ("--method", method)]
     found = rows("--backbone", "llama-7b", "--task", "commonsense", "--speed", "80TFLOPS", *methods)
     assert {row["method"]: row["adapter_parameters"] for row in found} == SURVEY

@@ -166,7 +166,7 @@ def test_ctrl_c_and_a_killed_driver_lose_nothing(
 
     code, said = interrupted(signal.SIGINT, 5)
     assert code == 130, said
-    assert "the same command goes on from there" in said
+    assert "The same command resumes the run" in said
     assert "Traceback" not in said
     before = kept(out)
     code, _ = interrupted(signal.SIGKILL, len(before) + 3)

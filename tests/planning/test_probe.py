@@ -1,4 +1,4 @@
-"""What cannot work is refused before anything runs, in one line."""
+"""Methods that cannot work are refused before anything runs, in one line."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ def reason(method: str, name: str = "minilm") -> str | None:
 @pytest.mark.parametrize(
     "method", ["full", "head", "lora:r=8", "adalora", "bitfit", "prefix", "p-tuning"]
 )
-def test_what_works_is_not_refused(method: str) -> None:
+def test_methods_that_work_are_not_refused(method: str) -> None:
     assert reason(method) is None
 
 
-def test_a_missing_target_is_named_with_the_nearest() -> None:
+def test_a_missing_target_is_reported_with_the_nearest() -> None:
     found = reason("lora:target_modules=[querry]")
     assert found is not None
     assert "'querry'" in found
@@ -34,7 +34,7 @@ def test_a_missing_target_is_named_with_the_nearest() -> None:
     assert "\n" not in found
 
 
-def test_a_library_that_refuses_gives_its_reason() -> None:
+def test_a_refusal_has_the_reason_of_the_library() -> None:
     found = reason("lora:r=8,target_modules=[LayerNorm]")
     assert found is not None
     assert "LayerNorm" in found
@@ -64,7 +64,7 @@ def test_layers_chosen_by_a_pattern_are_not_alike() -> None:
         assert reason(method) is None
 
 
-def test_a_model_that_does_not_run_without_weights_is_no_fault_of_a_method(
+def test_a_model_that_needs_weights_is_not_the_fault_of_a_method(
     tmp_path: Path,
 ) -> None:
     from transformers import MixtralConfig
@@ -78,13 +78,13 @@ def test_a_model_that_does_not_run_without_weights_is_no_fault_of_a_method(
 
 
 @pytest.mark.parametrize("start", ["eva", "lora_ga", "corda", "loftq"])
-def test_ways_to_start_that_need_data_are_refused(start: str) -> None:
+def test_initialisations_that_need_data_are_refused(start: str) -> None:
     backbone = resolve_backbone("minilm")
     method = resolve_method(f"lora:init_lora_weights={start}")
     assert start in (method.refuses(backbone, NoTask(backbone), Budget()) or "")
 
 
-def test_tokens_that_the_model_does_not_know_are_refused() -> None:
+def test_tokens_outside_the_vocabulary_are_refused() -> None:
     backbone = resolve_backbone("minilm")
     for token in (99_999_999, -5):
         method = resolve_method(f"trainable-tokens:token_indices=[{token}]")

@@ -1,4 +1,4 @@
-"""What makes a large model fit: refused with a reason where a method cannot."""
+"""Memory options: a method that does not support one is refused with a reason."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def refusals(methods: list[str], **options: object) -> dict[str, str | None]:
     return {cell.text: cell.refusal for cell in plan.cells}
 
 
-def test_quantised_weights_take_methods_that_leave_them_alone() -> None:
+def test_quantised_weights_only_accept_methods_that_do_not_train_them() -> None:
     found = refusals(
         [
             "full", "top-layers", "pissa", "oft", "lora+oft", "head", "lora", "dora", "ia3",
@@ -41,13 +41,13 @@ def test_quantised_weights_take_methods_that_leave_them_alone() -> None:
     assert found["lora+oft"] == f"oft: {found['oft']}"
 
 
-def test_peft_says_which_methods_have_quantised_layers() -> None:
+def test_peft_lists_the_methods_with_quantised_layers() -> None:
     for quantise in ("4bit", "8bit"):
         assert {"LORA", "IA3", "ADALORA"} <= quantised_types(quantise)
         assert not {"OFT", "BOFT", "LOHA", "OSF"} & quantised_types(quantise)
 
 
-def test_shards_take_methods_whose_layers_stand_apart() -> None:
+def test_shards_only_accept_methods_with_independent_layers() -> None:
     found = refusals(["full", "lora", "adalora", "unilora", "lora+bitfit"], shards=2)
     assert {text for text, reason in found.items() if reason is not None} == {"adalora", "unilora"}
     assert "each process holds only a shard" in (found["adalora"] or "")
@@ -63,7 +63,7 @@ def test_quantising_needs_cuda_and_bitsandbytes(monkeypatch: pytest.MonkeyPatch)
         check_quantising("4bit", "cuda:0")
 
 
-def test_devices_come_in_groups() -> None:
+def test_devices_are_grouped_by_shards() -> None:
     four = [f"cuda:{i}" for i in range(4)]
     assert group_devices(four, 1) == four
     assert group_devices(four, 2) == ["cuda:0", "cuda:2"]

@@ -1,4 +1,4 @@
-"""Searches: what is tried, in what space, and what a trial has to reach to go on."""
+"""Searches: their candidates, their space, and the score that a trial needs to continue."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def cell(method, trials=8):
     return found
 
 
-def test_the_first_trial_is_the_default_and_the_others_lie_in_the_space():
+def test_the_first_trial_is_the_default_and_the_others_are_in_the_space():
     searched = cell("lora")
     search = make_search(searched)
     assert search is not None
@@ -36,7 +36,7 @@ def test_the_first_trial_is_the_default_and_the_others_lie_in_the_space():
     for values in others:
         assert default["learning_rate"] / 10 <= values["learning_rate"] <= default["learning_rate"] * 5
         assert values["r"] in (2, 4, 8, 16, 32, 64)
-        assert values["lora_alpha"] == 2 * values["r"]  # what follows from a size follows it
+        assert values["lora_alpha"] == 2 * values["r"]  # it follows from r
     assert len({values["r"] for values in others}) > 3
     assert make_search(cell("lora")).trials == search.trials
 
@@ -46,7 +46,7 @@ def test_more_trials_begin_with_the_same_ones():
     assert [t.hyperparameters for t in few.trials] == [t.hyperparameters for t in many.trials[:4]]
 
 
-def test_a_small_space_is_tried_whole_and_nothing_twice():
+def test_a_small_space_is_tried_completely_and_without_repeats():
     search = make_search(cell("series-adapter:learning_rate=1e-3"))
     sizes = [trial.hyperparameters["bottleneck"] for trial in search.trials]
     assert sizes[0] == 48  # its default
@@ -76,7 +76,7 @@ def test_candidates_cover_the_learning_rates_evenly():
         ("zero-shot", set()),
     ],
 )
-def test_what_is_typed_is_settled(method, left):
+def test_options_given_explicitly_are_not_tuned(method, left):
     assert set(tunable_space(cell(method))) == left
 
 
@@ -87,13 +87,13 @@ def test_a_part_of_a_composition_is_tuned_inside_it():
     assert search.trials[1].hyperparameters["learning_rate"] == search.methods[1].learning_rate
 
 
-def test_a_config_file_is_taken_as_it_is_but_for_the_learning_rate(tmp_path):
+def test_only_the_learning_rate_of_a_config_file_is_tuned(tmp_path):
     path = tmp_path / "adapter_config.json"
     path.write_text('{"peft_type": "LORA", "r": 4, "target_modules": ["query"]}')
     assert set(tunable_space(cell(str(path)))) == {"learning_rate"}
 
 
-def test_values_that_the_method_refuses_there_are_not_tried():
+def test_values_that_the_method_refuses_are_not_tried():
     class Picky(type(resolve_method("lora"))):
         def refuses(self, backbone, task, budget):
             return "too large" if self.r > 8 else None
@@ -102,13 +102,13 @@ def test_values_that_the_method_refuses_there_are_not_tried():
     assert tunable_space(picky)["r"] == (2, 4, 8)
 
 
-def test_nothing_is_searched_where_nothing_is_left_or_nobody_asked():
+def test_nothing_is_searched_if_nothing_is_open_or_asked_for():
     assert make_search(cell("zero-shot")) is None
     assert make_search(cell("bitfit:learning_rate=1e-3")) is None
     assert make_search(cell("lora", trials=0)) is None
 
 
-def test_rungs_lie_at_a_fifth_and_a_half_but_not_in_the_warm_up_nor_at_the_end():
+def test_rungs_are_at_a_fifth_and_a_half_but_not_in_warm_up_or_at_the_end():
     assert rungs(900) == [180, 450]
     assert rungs(60) == [16, 30]
     assert rungs(32) == [16]
@@ -126,5 +126,5 @@ def test_rungs_lie_at_a_fifth_and_a_half_but_not_in_the_warm_up_nor_at_the_end()
         ([0.5, 0.7, 0.6, 0.1, 0.2, 0.3], 0.5),
     ],
 )
-def test_a_trial_goes_on_among_the_best_third(earlier, needed):
+def test_a_trial_among_the_best_third_continues(earlier, needed):
     assert rung_threshold(earlier) == needed

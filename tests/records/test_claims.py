@@ -1,4 +1,4 @@
-"""Claims: no two processes work on one thing, and what a dead one left is free again."""
+"""Claims: no two processes work on the same trial, and those of a dead process are free again."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def start(code: str, *given: str) -> subprocess.Popen[str]:
     )
 
 
-def test_what_one_has_another_cannot_take_until_it_is_released(tmp_path: Path) -> None:
+def test_a_claim_excludes_others_until_it_is_released(tmp_path: Path) -> None:
     with Claims(tmp_path) as one, Claims(tmp_path) as other:
         assert one.take("a", "b")
         assert not other.take("b", "c")  # all or none
@@ -49,7 +49,7 @@ def test_what_one_has_another_cannot_take_until_it_is_released(tmp_path: Path) -
         holder = other.holder("a")
         assert holder is not None
         assert holder.pid == os.getpid()
-        assert other.here(holder)
+        assert other.is_local(holder)
         one.release("a")
         assert other.take("a")
     assert not list((tmp_path / "claims").glob("*.claim"))
@@ -67,7 +67,7 @@ def test_a_process_knows_whether_it_is_the_only_one(tmp_path: Path) -> None:
         assert claims.only_one()
 
 
-def test_what_a_killed_process_had_is_free_at_once(tmp_path: Path) -> None:
+def test_the_claims_of_a_killed_process_are_free_immediately(tmp_path: Path) -> None:
     holding = start(HOLD, str(tmp_path), "a")
     try:
         assert holding.stdout is not None
@@ -83,7 +83,7 @@ def test_what_a_killed_process_had_is_free_at_once(tmp_path: Path) -> None:
         holding.wait()
 
 
-def test_processes_that_race_share_everything_without_taking_anything_twice(tmp_path: Path) -> None:
+def test_racing_processes_take_everything_exactly_once(tmp_path: Path) -> None:
     racers = [start(RACE, str(tmp_path)) for _ in range(4)]
     try:
         time.sleep(0.5)
@@ -95,7 +95,7 @@ def test_processes_that_race_share_everything_without_taking_anything_twice(tmp_
     assert sum(taken) == 100
 
 
-def test_a_process_on_another_host_counts_as_dead_when_it_gives_no_sign(tmp_path: Path) -> None:
+def test_a_remote_process_without_heartbeat_counts_as_dead(tmp_path: Path) -> None:
     with Claims(tmp_path, expires=5) as claims:
         far = tmp_path / "claims" / "far-1-x.owner"
         far.touch()
@@ -103,14 +103,14 @@ def test_a_process_on_another_host_counts_as_dead_when_it_gives_no_sign(tmp_path
         (tmp_path / "claims" / "a.claim").write_text(json.dumps(content))
         holder = claims.holder("a")
         assert holder is not None
-        assert not claims.here(holder)
-        assert "process 1 on far" in holder.words
+        assert not claims.is_local(holder)
+        assert "process 1 on far" in holder.owner_in_words
         assert not claims.take("a")
         os.utime(far, (time.time() - 60, time.time() - 60))
         assert claims.take("a")
 
 
-def test_a_living_process_gives_signs(tmp_path: Path) -> None:
+def test_a_living_process_sends_heartbeats(tmp_path: Path) -> None:
     with Claims(tmp_path, expires=0.3):
         (owner,) = (tmp_path / "claims").glob("*.owner")
         os.utime(owner, (0, 0))
@@ -123,7 +123,7 @@ def test_a_living_process_gives_signs(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "content", ["", "{", "[]", '{"owner": 3}', '{"owner": "x", "host": "y", "pid": "z"}']
 )
-def test_a_damaged_claim_is_nobody_s(tmp_path: Path, content: str) -> None:
+def test_a_damaged_claim_has_no_owner(tmp_path: Path, content: str) -> None:
     with Claims(tmp_path) as claims:
         (tmp_path / "claims" / "a.claim").write_text(content)
         assert claims.take("a")

@@ -1,4 +1,4 @@
-"""Records: written whole, read back equal, refused where they cannot be trusted."""
+"""Records: written completely, read back equal, refused if they are wrong."""
 
 import json
 import os
@@ -48,7 +48,7 @@ def make_record(seed: int = 0) -> Record:
     )
 
 
-def test_what_is_added_reads_back_equal(tmp_path: Path) -> None:
+def test_an_added_record_reads_back_equal(tmp_path: Path) -> None:
     store = Store(tmp_path)
     record = make_record()
     outputs = np.arange(6, dtype=np.float32).reshape(3, 2)
@@ -64,7 +64,7 @@ def test_what_is_added_reads_back_equal(tmp_path: Path) -> None:
     assert curve.to_dict("list") == {"step": [10], "name": ["train_loss"], "value": [0.7]}
 
 
-def test_nothing_half_written_is_left_where_writing_fails(tmp_path: Path) -> None:
+def test_a_failed_write_leaves_no_partial_file(tmp_path: Path) -> None:
     store = Store(tmp_path)
     broken = Record(
         trial=make_record().trial,
@@ -78,7 +78,7 @@ def test_nothing_half_written_is_left_where_writing_fails(tmp_path: Path) -> Non
     assert not list(tmp_path.rglob("*.part"))
 
 
-def test_what_killed_processes_left_half_written_is_swept_away(tmp_path: Path) -> None:
+def test_partial_files_of_killed_processes_are_removed(tmp_path: Path) -> None:
     store = Store(tmp_path)
     store.add(make_record())
     whole = {path for path in tmp_path.rglob("*") if path.is_file()}
@@ -120,7 +120,7 @@ def _read(path: Path) -> Record:
         ({"measurements": [{"name": "score"}]}, "measurements.0.value"),
     ],
 )
-def test_what_cannot_be_trusted_is_refused(tmp_path: Path, change: dict, complaint: str) -> None:  # type: ignore[type-arg]
+def test_a_wrong_record_is_refused(tmp_path: Path, change: dict, complaint: str) -> None:  # type: ignore[type-arg]
     store = Store(tmp_path)
     store.add(make_record())
     (path,) = (tmp_path / "records").glob("*.json")
@@ -130,7 +130,7 @@ def test_what_cannot_be_trusted_is_refused(tmp_path: Path, change: dict, complai
     assert str(path) in str(caught.value)
 
 
-def test_a_truncated_record_is_named(tmp_path: Path) -> None:
+def test_a_truncated_record_is_reported_with_its_path(tmp_path: Path) -> None:
     store = Store(tmp_path)
     store.add(make_record())
     (path,) = (tmp_path / "records").glob("*.json")
@@ -139,7 +139,7 @@ def test_a_truncated_record_is_named(tmp_path: Path) -> None:
         list(store)
 
 
-def test_a_folder_without_a_study_is_no_run_folder(tmp_path: Path) -> None:
+def test_a_folder_without_a_study_is_not_a_run_folder(tmp_path: Path) -> None:
     with pytest.raises(FolderError, match=r"no study.yaml"):
         Store(tmp_path).study()
     study = Study(name="s", backbone="minilm", task="stdlib-docs", methods=["full"], seeds=2)
@@ -147,7 +147,7 @@ def test_a_folder_without_a_study_is_no_run_folder(tmp_path: Path) -> None:
     assert Store(tmp_path).study() == study
 
 
-def test_a_record_from_before_trials_trained_together_trained_alone() -> None:
+def test_older_records_are_of_trials_that_trained_alone() -> None:
     for path in FOSSILS.glob("*.json"):
         raw = json.loads(path.read_text())
         assert "together" not in raw["setting"]
@@ -155,7 +155,7 @@ def test_a_record_from_before_trials_trained_together_trained_alone() -> None:
 
 
 @pytest.mark.parametrize("kind", ["curves", "predictions"])
-def test_a_record_whose_curve_or_predictions_are_damaged_goes_aside(kind: str, tmp_path: Path) -> None:
+def test_a_record_with_a_damaged_curve_or_predictions_is_set_aside(kind: str, tmp_path: Path) -> None:
     store = Store(tmp_path)
     damaged, whole = make_record(0), make_record(1)
     for record in (damaged, whole):
@@ -168,7 +168,7 @@ def test_a_record_whose_curve_or_predictions_are_damaged_goes_aside(kind: str, t
     assert [file.stem for file in (tmp_path / "set-aside").iterdir()] == [damaged.trial.fingerprint]
 
 
-def test_a_record_that_is_deleted_while_damaged_ones_are_set_aside_is_no_error(
+def test_deleting_a_record_while_others_are_set_aside_is_not_an_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store = Store(tmp_path)
@@ -181,7 +181,7 @@ def test_a_record_that_is_deleted_while_damaged_ones_are_set_aside_is_no_error(
     assert store.holds(listed[1].stem)
 
 
-def test_a_file_is_on_the_disk_before_it_takes_the_old_one_s_place(
+def test_a_file_is_synced_before_it_replaces_the_old_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path, there_when_synced, sync = tmp_path / "file", [], os.fsync
@@ -194,7 +194,7 @@ def test_a_file_is_on_the_disk_before_it_takes_the_old_one_s_place(
     monkeypatch.setattr(os, "fsync", watched)
     with path.open("rb") as reader:
         write_whole(path, b"new content")
-        assert reader.read() == b"old"  # moved over, not written over
-    assert there_when_synced == [b"old", b"new content"]  # the content first, then the folder's entry
+        assert reader.read() == b"old"  # replaced, not overwritten
+    assert there_when_synced == [b"old", b"new content"]  # first the content, then the folder's entry
     assert path.read_bytes() == b"new content"
     assert list(tmp_path.iterdir()) == [path]

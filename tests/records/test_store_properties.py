@@ -1,4 +1,4 @@
-"""Whatever is recorded reads back equal, whatever differs has another fingerprint."""
+"""Any record reads back equal, and trials that differ have different fingerprints."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from whichpeft.records import Measurement, Outcome, Record, Setting, Store
 from whichpeft.study import Budget, Conditions, Study, TaskSource, Trial, load_study
 from whichpeft.study.load import dump_study
 
-# No lone surrogates, which no file in UTF-8 can hold.
+# Without lone surrogates, which UTF-8 cannot encode.
 words = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
 numbers = st.floats(allow_nan=False, allow_infinity=False)
 counts = st.integers(1, 10**9)
@@ -83,7 +83,7 @@ def test_a_record_reads_back_equal(record: Record) -> None:
 
 @settings(max_examples=200, deadline=None)
 @given(trial=trials, other=trials, place=st.integers(0, 100))
-def test_a_fingerprint_tells_what_decides_the_result_and_nothing_else(
+def test_a_fingerprint_holds_only_what_decides_the_result(
     trial: Trial, other: Trial, place: int
 ) -> None:
     assert trial.fingerprint == dataclasses.replace(trial).fingerprint
@@ -93,7 +93,7 @@ def test_a_fingerprint_tells_what_decides_the_result_and_nothing_else(
     changed = dataclasses.replace(trial, **{name: getattr(other, name)})
     same = getattr(other, name) == getattr(trial, name)
     assert (changed.fingerprint == trial.fingerprint) == same
-    # How it was typed, and the order in which its options were, decide nothing.
+    # The spelling of the method and the order of its options decide nothing.
     typed: dict[str, Any] = {
         "method": other.method,
         "hyperparameters": dict(reversed(trial.hyperparameters.items())),

@@ -247,7 +247,7 @@ def test_a_run_ended_by_a_signal_leaves_checkpoints_and_resumes(
     os.killpg(run.pid, ending)
     _, said = run.communicate(timeout=60)
     assert run.returncode == code, said
-    assert "goes on from there" in said
+    assert "The same command resumes the run" in said
     assert "Traceback" not in said
     (kept,) = (tmp_path / "checkpoints").iterdir()
     assert not list((tmp_path / "claims").glob("*.claim"))

@@ -1,4 +1,4 @@
-"""Studies in files: strict, with messages that name the file, the key and the way out."""
+"""Study files: read strictly, with messages that name the file, the key and the fix."""
 
 from pathlib import Path
 
@@ -46,7 +46,7 @@ def test_what_is_written_reads_back(tmp_path: Path) -> None:
     assert load_study(write(tmp_path, dump_study(study))) == study
 
 
-def test_paths_are_taken_from_the_studys_own_folder(tmp_path: Path) -> None:
+def test_relative_paths_start_at_the_study_file(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     study = load_study(write(tmp_path, GOOD.replace("glue/sst2", "./data")))
     assert study.tasks[0].name == str(tmp_path / "data")
@@ -77,7 +77,7 @@ def test_paths_are_taken_from_the_studys_own_folder(tmp_path: Path) -> None:
         ("a: !!python/object:os.system {}", "not valid YAML"),
     ],
 )
-def test_a_mistake_is_named_with_file_and_key(tmp_path: Path, text: str, complaint: str) -> None:
+def test_a_mistake_is_reported_with_file_and_key(tmp_path: Path, text: str, complaint: str) -> None:
     path = write(tmp_path, text)
     with pytest.raises(StudyError, match=complaint) as caught:
         load_study(path)
@@ -90,7 +90,7 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
         load_study(tmp_path / "nowhere.yaml")
 
 
-def test_a_trials_fingerprint_is_of_what_is_asked_not_how_it_is_typed() -> None:
+def test_a_fingerprint_does_not_depend_on_the_spelling() -> None:
     from whichpeft.study import Trial
 
     def trial(**changes: object) -> Trial:
@@ -124,9 +124,7 @@ def test_a_trials_fingerprint_is_of_what_is_asked_not_how_it_is_typed() -> None:
         ({"methods": "full"}, r"methods is a list; write methods=\['full'\]"),
     ],
 )  # fmt: skip
-def test_what_a_study_cannot_hold_is_said_with_the_way_out(
-    asked: dict[str, object], complaint: str
-) -> None:
+def test_a_wrong_type_is_reported_with_the_fix(asked: dict[str, object], complaint: str) -> None:
     usual = {"backbone": "minilm", "task": "stdlib-docs", "methods": ["full"]}
     with pytest.raises(StudyError, match=complaint):
         Study(**(usual | asked))

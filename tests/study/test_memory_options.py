@@ -1,4 +1,4 @@
-"""What makes a large model fit is part of the question, and old records keep their fingerprints."""
+"""Memory options are part of a study, and older records keep their fingerprints."""
 
 from __future__ import annotations
 
@@ -46,24 +46,24 @@ def test_a_mistake_is_named(tmp_path: Path, text: str, complaint: str) -> None:
 
 @pytest.fixture
 def trial() -> Trial:
-    """A trial as it was asked before there was anything to save."""
+    """A trial from before there were memory options."""
     path = next(FOSSILS.glob("schema-2*.json"))
     return record_from_json(json.loads(path.read_text()), str(path)).trial
 
 
-def test_records_from_before_keep_their_fingerprints(trial: Trial) -> None:
+def test_older_records_keep_their_fingerprints(trial: Trial) -> None:
     raw = json.loads(next(FOSSILS.glob("schema-2*.json")).read_text())
     assert not {"gradient_checkpointing", "quantise", "shards", "packing"} & raw["trial"].keys()
     assert trial.fingerprint == raw["fingerprint"]
 
 
-def test_what_is_asked_counts(trial: Trial) -> None:
+def test_every_option_changes_the_fingerprint(trial: Trial) -> None:
     asked = [trial, *(replace(trial, conditions=Conditions(**option)) for option in OPTIONS)]  # type: ignore[arg-type]
     asked.append(replace(trial, budget=replace(trial.budget, micro_batch=2)))
     assert len({one.fingerprint for one in asked}) == 6
 
 
-def test_a_folder_is_of_one_way_to_save(tmp_path: Path) -> None:
+def test_a_folder_refuses_other_memory_options(tmp_path: Path) -> None:
     from whichpeft.errors import FolderError
     from whichpeft.running.request import check_request
 
@@ -74,7 +74,7 @@ def test_a_folder_is_of_one_way_to_save(tmp_path: Path) -> None:
             check_request(replace(study, **option), tmp_path)  # type: ignore[arg-type]
 
 
-def test_options_say_so_too() -> None:
+def test_command_line_options_set_memory_options() -> None:
     from whichpeft.cli.study_options import override
 
     study = Study(backbone="minilm", task="t", methods=["head"], seeds=1)

@@ -1,1 +1,1 @@
-"""The commands: they parse options and print."""
+"""The commands: they parse options and print results."""

@@ -1,4 +1,4 @@
-"""The commands: parse and print, nothing else."""
+"""The command line: collects the commands and turns errors into messages and exit codes."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.text import Text
 
 from whichpeft.cli import lists
 from whichpeft.cli.check import check
 from whichpeft.cli.choose import choose
 from whichpeft.cli.compare import compare_folders
-from whichpeft.cli.output import check_format
+from whichpeft.cli.options import RunFolder
+from whichpeft.cli.output import check_format, print_error
 from whichpeft.cli.plan import plan
 from whichpeft.cli.run import SOME_FAILED, run
-from whichpeft.errors import RecordError, RequestError, StudyError, show_debug_log, without_secrets
+from whichpeft.errors import RecordError, RequestError, StudyError, show_debug_log
 
 _CANNOT_WRITE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 _WRONG_PLACE = (errno.ENOENT, errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.EACCES, errno.EPERM)
@@ -35,28 +35,27 @@ app = typer.Typer(
 
 
 def main() -> None:
-    """Run the command line; a wrong request is one line and exit code 2, a full disk one and 1."""
+    """Run the command line.
+
+    A wrong request prints one line and exits with code 2; a full disk or a wrong path exits with code 1.
+    """
     show_debug_log()
     try:
         app()
     except (RequestError, RecordError) as error:
-        _complain(str(error))
+        print_error(str(error))
         sys.exit(WRONG_REQUEST)
     except OSError as error:
         if error.errno in _CANNOT_WRITE:
-            _complain(
-                f"{error}; what was written before is whole: make room, then run the same command again"
+            print_error(
+                f"{error}; files written before are complete: free some space and run the command again"
             )
         elif error.errno in _WRONG_PLACE and error.filename is not None:
             path = error.filename2 or error.filename
-            _complain(f"{path}: cannot be written or read there ({error.strerror}); name another place")
+            print_error(f"{path}: cannot be written or read ({error.strerror}); choose another path")
         else:
             raise
         sys.exit(SOME_FAILED)
-
-
-def _complain(what: str) -> None:
-    Console(stderr=True).print(Text(f"whichpeft: {without_secrets(what)}"), soft_wrap=True)
 
 
 app.command()(run)
@@ -64,29 +63,31 @@ app.command()(run)
 
 @app.command()
 def report(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A run folder.")],
+    folder: RunFolder,
     other: Annotated[
-        Path | None, typer.Argument(metavar="[DIR2]", help="Another, to be laid beside the first.")
+        Path | None, typer.Argument(metavar="[DIR2]", help="A second run folder to compare it with.")
     ] = None,
     format: Annotated[str, typer.Option(help="table, json, csv, markdown or latex.")] = "table",
-    html: Annotated[Path | None, typer.Option(help="Write the page here.")] = None,
-    figures: Annotated[Path | None, typer.Option(help="Write the figures into this folder.")] = None,
-    parquet: Annotated[Path | None, typer.Option(help="Write the rows as Parquet here.")] = None,
+    html: Annotated[
+        Path | None, typer.Option(help="Write the report as a web page to this file.")
+    ] = None,
+    figures: Annotated[Path | None, typer.Option(help="Write the figures to this folder.")] = None,
+    parquet: Annotated[Path | None, typer.Option(help="Write the rows as Parquet to this file.")] = None,
     published: Annotated[
         str | None,
-        typer.Option(help="Draw these published results beside it: domains or hf-metamathqa."),
+        typer.Option(help="Add published results to a figure: domains or hf-metamathqa."),
     ] = None,
     pscp: Annotated[
-        bool, typer.Option("--pscp", help="PEFT-Bench's composite of score and costs as a column.")
+        bool, typer.Option("--pscp", help="Add PEFT-Bench's composite of score and costs as a column.")
     ] = False,
 ) -> None:
-    """Show what a run folder says, or what changed from one to another."""
+    """Print the results of a run folder, or compare two run folders."""
     from whichpeft.report import Report
 
     if other is not None:
         if figures is not None or parquet is not None or published is not None or pscp:
             raise StudyError(
-                "--figures, --parquet, --published and --pscp are of one run folder; give one DIR"
+                "--figures, --parquet, --published and --pscp work with one run folder; leave out DIR2"
             )
         compare_folders(folder, other, format=format, html=html)
         return
@@ -98,12 +99,10 @@ def report(
     }
     check_format(format, ["table", *writers])
     read = Report.read(folder)
-    for what in read.damaged:
-        _complain(f"left out: {what}")
+    for message in read.damaged:
+        print_error(f"left out: {message}")
     if published is not None and figures is None and html is None:
-        raise StudyError(
-            "--published draws a figure; say with --html FILE or --figures DIR where it goes"
-        )
+        raise StudyError("--published draws a figure; add --html FILE or --figures DIR to write it")
     if pscp:
         read = read.with_pscp()
     if html is not None:

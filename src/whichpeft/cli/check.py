@@ -1,16 +1,16 @@
-"""The command that checks a run folder: parse and print, nothing else."""
+"""`whichpeft check`: checks a run folder and prints the findings."""
 
 from __future__ import annotations
 
 import json
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 from rich.text import Text
 
+from whichpeft.cli.options import RunFolder
 from whichpeft.cli.output import check_format
 from whichpeft.units import counted
 
@@ -23,12 +23,12 @@ PROBLEMS = 1
 
 
 def check(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A run folder.")],
+    folder: RunFolder,
     format: Annotated[str, typer.Option(help="text or json.")] = "text",
 ) -> None:
-    """Say whether a run folder's records are complete and can be compared.
+    """Check that the records of a run folder are complete and comparable.
 
-    Exit code 1 where there are problems.
+    Exits with code 1 if there are problems.
     """
     from whichpeft.analysis.check.check import check as check_records
     from whichpeft.records import Store
@@ -52,8 +52,8 @@ def _print(findings: Sequence[Finding], records: int, console: Console) -> None:
     for finding in findings:
         place = f"{finding.backbone} on {finding.task}" if finding.backbone else None
         seed = None if finding.seed is None else f"seed {finding.seed}"
-        where = ", ".join(str(part) for part in (place, finding.method, seed) if part is not None)
-        text = f"{where}: {finding.what}" if where else finding.what
+        subject = ", ".join(str(part) for part in (place, finding.method, seed) if part is not None)
+        text = f"{subject}: {finding.what}" if subject else finding.what
         file = f" ({finding.file})" if finding.file else ""
         console.print(
             Text.assemble(

@@ -1,4 +1,4 @@
-"""The command that chooses: parse and print, nothing else."""
+"""`whichpeft choose`: recommends a method within limits."""
 
 from __future__ import annotations
 
@@ -8,46 +8,53 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.text import Text
 
-from whichpeft.cli.output import check_format
+from whichpeft.cli.options import RunFolder
+from whichpeft.cli.output import check_format, print_error, print_note
 
 NOTHING_FITS = 3
 
 
 def choose(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A run folder.")],
-    max_memory: Annotated[str | None, typer.Option(help="Peak memory of training, e.g. 6GB.")] = None,
+    folder: RunFolder,
+    max_memory: Annotated[
+        str | None, typer.Option(help="Limit for the peak memory of training, such as 6GB.")
+    ] = None,
     max_trainable: Annotated[
-        str | None, typer.Option(help="Trainable share of all parameters, e.g. 1%.")
+        str | None, typer.Option(help="Limit for the trainable share of all parameters, such as 1%.")
     ] = None,
     max_adapter_size: Annotated[
-        str | None, typer.Option(help="What is saved beside the backbone, e.g. 5MB.")
+        str | None, typer.Option(help="Limit for the size of the saved adapter, such as 5MB.")
     ] = None,
-    max_latency: Annotated[str | None, typer.Option(help="Inference of one example, e.g. 20ms.")] = None,
+    max_latency: Annotated[
+        str | None, typer.Option(help="Limit for the inference time of one example, such as 20ms.")
+    ] = None,
     max_train_time: Annotated[
-        str | None, typer.Option(help="Optimisation of one trial, e.g. 10m.")
+        str | None, typer.Option(help="Limit for the training time of one trial, such as 10m.")
     ] = None,
     by: Annotated[
-        str, typer.Option(help="What is to be cheap: time, trainable, memory, adapter-size or latency.")
+        str, typer.Option(help="Cost to minimise: time, trainable, memory, adapter-size or latency.")
     ] = "time",
-    margin: Annotated[float, typer.Option(help="Points of score that may be given up for it.")] = 2.0,
+    margin: Annotated[float, typer.Option(help="Score you accept to lose for it, in points.")] = 2.0,
     write: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Write what the chosen method needs into this folder."),
+        typer.Option(
+            metavar="DIR",
+            help="Write a script that trains with the chosen method to this folder.",
+        ),
     ] = None,
     format: Annotated[str, typer.Option(help="text or json.")] = "text",
 ) -> None:
-    """Name the cheapest method that is not worse than the best one within your limits.
+    """Recommend the cheapest method that is not worse than the best one within your limits.
 
-    Exit code 3 where nothing fits.
+    Exits with code 3 if no method fits.
     """
     from whichpeft.report import Report
 
     check_format(format, ["text", "json"])
     report = Report.read(folder)
-    for what in report.damaged:
-        Console(stderr=True).print(Text(f"whichpeft: left out: {what}"), soft_wrap=True)
+    for message in report.damaged:
+        print_error(f"left out: {message}")
     choices = report.choose(
         max_memory=max_memory,
         max_trainable=max_trainable,
@@ -67,4 +74,4 @@ def choose(
         from whichpeft.takeaway import write_takeaway
 
         for path in write_takeaway(report, choices, folder=folder, out=write):
-            Console(stderr=True).print(Text(f"Written: {path}"), soft_wrap=True)
+            print_note(f"Written: {path}")

@@ -1,4 +1,4 @@
-"""`whichpeft report DIR DIR2`: reads two run folders and prints them side by side."""
+"""`whichpeft report DIR DIR2`: compares two run folders."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from whichpeft.cli.output import check_format
 
 
 def compare_folders(first: Path, second: Path, *, format: str, html: Path | None) -> None:
-    """Print two run folders side by side, and write them as a page where asked to."""
+    """Print two run folders side by side, and write them as a web page if `html` is given."""
     from whichpeft.analysis import compare_studies
     from whichpeft.report import Report
     from whichpeft.report.tables import two_studies

@@ -1,4 +1,4 @@
-"""The commands that list what there is: methods, tasks, backbones, published results."""
+"""The commands that list methods, tasks, backbones and published results."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from whichpeft.cli.output import check_format
+from whichpeft.cli.output import check_format, print_note
 from whichpeft.errors import StudyError, suggestion
 
 if TYPE_CHECKING:
     from whichpeft.methods import Method
 
-_Name = Annotated[str | None, typer.Argument(metavar="[NAME]", help="Show this one only.")]
+_Name = Annotated[str | None, typer.Argument(metavar="[NAME]", help="Show only this one.")]
 _ListFormat = Annotated[str, typer.Option(help="table or json.")]
 
 
 def methods(name: _Name = None, format: _ListFormat = "table") -> None:
-    """List the methods and what each supports, or all that is known of one.
+    """List the methods and what each supports, or show one in detail.
 
-    merges: it can be folded into the weights; several: a model can hold several of its adapters.
-    learning_rate, weight_decay and warmup_ratio are options of every method.
+    "merges": it can be folded into the backbone's weights. "several": a model can hold several of its
+    adapters. Every method also has the options learning_rate, weight_decay and warmup_ratio.
     """
     from whichpeft.methods import methods as known
 
@@ -49,7 +49,7 @@ def methods(name: _Name = None, format: _ListFormat = "table") -> None:
 
 
 def _print_method(method: Method, format: str) -> None:
-    """Print all that is known of one method, a line each."""
+    """Print the facts about one method, one per line."""
     check_format(format, ["table", "json"])
     space = {key: _show_choices(values) for key, values in method.search_space.items()}
     info = method.info
@@ -102,7 +102,7 @@ def _show_choices(values: Any) -> str:
 
 
 def tasks(name: _Name = None, format: _ListFormat = "table") -> None:
-    """List the tasks known by name; files, folders and hub data sets are tasks too."""
+    """List the tasks known by name. Files, folders and hub data sets work as tasks too."""
     from whichpeft.tasks import list_tasks
 
     rows = [
@@ -131,16 +131,15 @@ def backbones(name: _Name = None, format: _ListFormat = "table") -> None:
 def reference(
     name: _Name = None,
     format: Annotated[
-        str, typer.Option(help="table or json; of one also csv, markdown or latex.")
+        str, typer.Option(help="table or json; for one set of results, also csv, markdown or latex.")
     ] = "table",
     figures: Annotated[
-        Path | None, typer.Option(help="Write the figures of what is shown into this folder.")
+        Path | None, typer.Option(help="Write figures of the results to this folder.")
     ] = None,
 ) -> None:
-    """List the published results that come with whichpeft, or show one with its source.
+    """List the published results that come with whichpeft, or show one set with its source.
 
-    What makes a table less than sure is printed with it, on standard error where the table is for
-    machines.
+    Caveats are printed with the table; for json and csv they go to standard error.
     """
     from whichpeft import reference as published
     from whichpeft.report.published import tables
@@ -166,11 +165,11 @@ def reference(
     else:
         print(writers[format](name).rstrip("\n"))
         if format in ("json", "csv"):
-            Console(stderr=True).print(Text(str(published.source(name))), soft_wrap=True)
+            print_note(str(published.source(name)))
 
 
 def _options(method: Method) -> dict[str, Any]:
-    """Return a method's own hyperparameters; every method has the recipe's three besides."""
+    """Return a method's own hyperparameters, without the three that every method has."""
     every = {"learning_rate", "weight_decay", "warmup_ratio"}
     return {key: value for key, value in method.hyperparameters.items() if key not in every}
 

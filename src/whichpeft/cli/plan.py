@@ -1,4 +1,4 @@
-"""The command that plans: parse and print, nothing else."""
+"""`whichpeft plan`: estimates what each method would cost."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def plan(
     from whichpeft import api
 
     check_format(format, ["table", "json"])
-    asked = override(
+    requested = override(
         study_to_plan(study, task=task),
         backbone=backbone,
         task=task,
@@ -103,7 +103,7 @@ def plan(
     )
     limit = parse_bytes(memory) if memory is not None else None
     rate = parse_speed(speed) if speed is not None else None
-    found = api.plan(asked, length=length, memory=limit, speed=rate, device=device)
+    found = api.plan(requested, length=length, memory=limit, speed=rate, device=device)
     if format == "json":
         print(found.to_json())
     else:
@@ -111,7 +111,7 @@ def plan(
 
 
 def _print(found: Estimates, console: Console) -> None:
-    """Print a table, leaving out columns that no row fills."""
+    """Print a table for each backbone and task, without columns that are empty in all rows."""
     columns: dict[str, _Show] = {
         "method": lambda row: str(row["method"]),
         "adapter": lambda row: _show(show_count, row["adapter_parameters"]),
@@ -139,18 +139,21 @@ def _print(found: Estimates, console: Console) -> None:
             if row["refusal"] is not None:
                 line = f"{row['method']} is refused: {row['refusal']}"
                 console.print(Text(line), soft_wrap=True)
-        untold = [row["method"] for row in rows if _is_untold(row)]
-        if untold:
-            line = f"What is missing of {', '.join(untold)} a run's profile tells, and no shapes alone."
+        unknown = [row["method"] for row in rows if _has_unknown_costs(row)]
+        if unknown:
+            line = (
+                f"Some costs of {', '.join(unknown)} depend on weights; `whichpeft run` measures them."
+            )
             console.print(Text(line), soft_wrap=True)
         console.print(Text(note), soft_wrap=True)
         if left_out:
-            line = f"Left out for want of width: {', '.join(left_out)}; --format json has all."
+            names = ", ".join(left_out)
+            line = f"hidden because the terminal is too narrow: {names}; --format json shows all"
             console.print(Text(line), soft_wrap=True)
 
 
-def _is_untold(row: Mapping[str, Any]) -> bool:
-    """Whether a method would work and trains something, and its memory is not known."""
+def _has_unknown_costs(row: Mapping[str, Any]) -> bool:
+    """Whether a method works and trains something, but its memory is unknown."""
     trains = row["trainable_parameters"] != 0
     return row["refusal"] is None and trains and row["training_memory_bytes"] is None
 

@@ -1,4 +1,4 @@
-"""The command that runs a study: parse and print, nothing else."""
+"""`whichpeft run`: runs a study and prints its table."""
 
 from __future__ import annotations
 
@@ -28,9 +28,12 @@ from whichpeft.cli.options import (
     TrainFile,
     with_condition_options,
 )
-from whichpeft.cli.study_options import named, override, study_to_run
+from whichpeft.cli.output import print_note
+from whichpeft.cli.study_options import override, study_to_run, with_default_name
+from whichpeft.units import counted
 
 if TYPE_CHECKING:
+    from whichpeft.executors import RunObserver
     from whichpeft.records import Record
     from whichpeft.study import Study
 
@@ -118,7 +121,7 @@ def run(
         "batch_size": batch_size,
         "micro_batch": micro_batch,
     }
-    asked = override(
+    requested = override(
         study_to_run(study, task=task, backbone=backbone),
         backbone=backbone,
         task=task,
@@ -130,11 +133,11 @@ def run(
         conditions=conditions,
     )
     if study is None and (task or backbone or any(columns.values())):
-        asked = named(asked)
-    place = folder_of(asked, out)
+        requested = with_default_name(requested)
+    place = folder_of(requested, out)
     if dry_run:
         _print_dry_run(
-            asked,
+            requested,
             place,
             jobs=jobs,
             device=device,
@@ -144,9 +147,9 @@ def run(
         )
         return
     try:
-        with _ended_by_terminate():
+        with _stopped_by_sigterm():
             report = run_study(
-                asked,
+                requested,
                 out=place,
                 jobs=jobs,
                 executor=executor,
@@ -156,25 +159,27 @@ def run(
                 batch_trials=batch_trials,
                 halve_micro_batch=halve_micro_batch,
                 serve=serve,
-                observer=_quiet(quiet),
+                observer=_observer(quiet),
             )
     except KeyboardInterrupt as ended:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # it ends now; a second one would only litter
-        _say_how_to_resume(place)
+        signal.signal(
+            signal.SIGINT, signal.SIG_IGN
+        )  # it ends now; a second one would only print a traceback
+        _print_how_to_resume(place)
         sys.exit(TERMINATED if isinstance(ended, _Terminated) else INTERRUPTED)
     report.print(Console())
     if not quiet:
-        Console(stderr=True).print(Text(f"Report: {place / 'report.html'}"), soft_wrap=True)
-    _exit_by_failures(asked, place, report.records)
+        print_note(f"Report: {place / 'report.html'}")
+    _exit_if_trials_failed(requested, place, report.records)
 
 
 class _Terminated(KeyboardInterrupt):
-    """A scheduler asked the run to end."""
+    """The run got SIGTERM, for example from a scheduler."""
 
 
 @contextlib.contextmanager
-def _ended_by_terminate() -> Iterator[None]:
-    """Treat SIGTERM as ctrl-C, so that trials leave checkpoints and records stay whole."""
+def _stopped_by_sigterm() -> Iterator[None]:
+    """Handle SIGTERM like ctrl-C, so that trials save checkpoints and records stay complete."""
 
     def end(number: int, frame: Any) -> None:
         raise _Terminated
@@ -186,7 +191,7 @@ def _ended_by_terminate() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def _quiet(quiet: bool) -> Any:
+def _observer(quiet: bool) -> RunObserver | None:
     if not quiet:
         return None
     from whichpeft.executors import SilentObserver
@@ -211,45 +216,39 @@ def _print_dry_run(study: Study, folder: Path, **how: Any) -> None:
     console.print(table)
     console.print(
         Text(
-            f"{planned.trials} trials to run, {planned.done} done before; {planned.concurrency} side "
-            f"by side: about {show_seconds(planned.seconds)}. Folder: {folder}"
+            f"{planned.trials} trials to run, {planned.done} done before; with {planned.concurrency} in "
+            f"parallel, about {show_seconds(planned.seconds)}. Folder: {folder}"
         )
     )
 
 
-def _say_how_to_resume(folder: Path) -> None:
+def _print_how_to_resume(folder: Path) -> None:
     kept = len(list((folder / "records").glob("*.json")))
-    Console(stderr=True).print(
-        Text(
-            f"Interrupted. {kept} records are kept in {folder}; the same command goes on from there, "
-            f"and `whichpeft report {folder}` shows what there is."
-        ),
-        soft_wrap=True,
+    print_note(
+        f"Interrupted with {kept} records in {folder}. The same command resumes the run; "
+        f"`whichpeft report {folder}` prints the results so far."
     )
 
 
-def _exit_by_failures(study: Study, folder: Path, records: Iterable[Record]) -> None:
+def _exit_if_trials_failed(study: Study, folder: Path, records: Iterable[Record]) -> None:
     """Exit with code 1 if trials of this request failed, now or in an earlier run."""
     from whichpeft.methods import resolve_method
 
-    asked = {resolve_method(text).identity for text in study.methods}
+    methods = {resolve_method(text).identity for text in study.methods}
     failed = [
         record
         for record in records
         if record.outcome.status == "failed"
-        and record.trial.method_id in asked
-        # A candidate that diverges is what a search is for; the table says where none came to an end.
+        and record.trial.method_id in methods
+        # Some candidates of a search are expected to diverge; the table shows if none finished.
         and (record.trial.number or 0) == 0
         and (record.trial.purpose != "final" or record.trial.seed in study.seeds)
     ]
     if failed:
         names = ", ".join(f"{record.trial.fingerprint}.json" for record in failed[:3])
         more = ", ..." if len(failed) > 3 else ""
-        Console(stderr=True).print(
-            Text(
-                f"Trials that failed: {len(failed)}. Their records are kept; to try one again, delete "
-                f"it from {folder / 'records'} ({names}{more}) and run again."
-            ),
-            soft_wrap=True,
+        print_note(
+            f"{counted(len(failed), 'trial')} failed. To try one again, delete its record from "
+            f"{folder / 'records'} ({names}{more}) and run the command again."
         )
         sys.exit(SOME_FAILED)

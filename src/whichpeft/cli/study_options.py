@@ -1,4 +1,4 @@
-"""Puts a study together from a file, or the default, and the options of a command."""
+"""Builds a study from a file, or the default one, and the options of a command."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from whichpeft.study import Budget, Study, TaskSource
 def study_to_run(
     path: Path | None, *, task: Sequence[str] | None, backbone: Sequence[str] | None
 ) -> Study:
-    """Return the study of a file, else what suits the tasks named, else the default one."""
+    """Return the study of a file, else the default one for the given tasks, else the default study."""
     from whichpeft.api import DEFAULT, default_study
 
     if path is not None:
         return _read(path)
     if task:
         return default_study(task)
-    # The default study's small budget is its own; other backbones get a study's usual one.
+    # The small budget is for the default backbone only; others get the usual budget.
     return dataclasses.replace(DEFAULT, budget=Budget()) if backbone else DEFAULT
 
 
 def study_to_plan(path: Path | None, *, task: Sequence[str] | None) -> Study:
-    """Return the study of a file, else what suits the tasks named, else the default without a task."""
+    """Return the study of a file, else the default one for the given tasks, else one without a task."""
     from whichpeft.api import DEFAULT, default_study
 
     if path is not None:
@@ -75,12 +75,12 @@ def override(
     return dataclasses.replace(study, **changes)
 
 
-def named(study: Study) -> Study:
-    """Return the study with a name of its own, from its task and backbone."""
+def with_default_name(study: Study) -> Study:
+    """Return the study with a name made from its task and backbone."""
     return dataclasses.replace(study, name="")
 
 
 def _read(path: Path) -> Study:
-    from whichpeft.study import load_study  # brings pydantic, which a command without a file can spare
+    from whichpeft.study import load_study  # imports pydantic, which only a file needs
 
     return load_study(path)

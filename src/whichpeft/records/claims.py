@@ -1,10 +1,10 @@
-"""Claims: which process works on what in a run folder, so that several may share one study.
+"""Claims: which process works on which trial in a run folder, so that several can share one study.
 
-A claim is a file that names its owner, a process. On the owner's own host the operating system tells
-whether it lives, since it holds a lock for as long as it does; from another host, which may not see
-such locks, by the time at which it last touched its own file. So a claim outlives its owner not at all
-on one host, and for `expires` seconds on a shared folder. Where two hosts both find a claim expired and
-their file system has no locks, a trial may be done twice; its record is the same.
+A claim is a file that names its owner, a process. On the owner's own host, the operating system shows
+whether the owner is alive, since it holds a lock while it is. Another host may not see such locks, so
+it uses the time at which the owner last touched its own file. On one host, a claim ends with its owner;
+on a shared folder, `expires` seconds later. If two hosts both find a claim expired and their file system
+has no locks, a trial may run twice; its record is the same.
 """
 
 from __future__ import annotations
@@ -24,29 +24,42 @@ from types import TracebackType
 from filelock import FileLock, Timeout
 
 EXPIRES = 180.0
-"""Seconds after which a process on another host that gives no sign counts as dead."""
+"""Seconds without a heartbeat after which a process on another host counts as dead."""
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What is claimed, and by whom: the owner's own name, its host and its process id there."""
+    """A claim of one process on one trial or search."""
 
     name: str
+    """What is claimed."""
+
     owner: str
+    """The name of the owner's own file."""
+
     host: str
+    """The owner's host and its boot."""
+
     pid: int
+    """The owner's process id on that host."""
 
     @property
-    def words(self) -> str:
-        """Name the owner to a user."""
+    def owner_in_words(self) -> str:
+        """The owner, in words."""
         return f"process {self.pid} on {self.host.partition('/')[0]}"
 
 
 class Claims:
-    """The claims in a run folder, to be entered by a process for as long as it works there.
+    """The claims in a run folder, a context that a process stays in while it works there.
 
-    expires: seconds without a sign after which a process on another host counts as dead. What is
-    claimed is released on leaving, or by the owner's death.
+    Its claims are released when it leaves the context, or when it dies.
+
+    Parameters
+    ----------
+    folder
+        The run folder.
+    expires
+        Seconds without a heartbeat after which a process on another host counts as dead.
     """
 
     def __init__(self, folder: Path, *, expires: float = EXPIRES) -> None:
@@ -54,16 +67,16 @@ class Claims:
         self._expires = expires
         self._host = this_host()
         boot = hashlib.sha256(self._host.encode()).hexdigest()[:8]
-        self._ours = f"{socket.gethostname()[:40]}-{boot}-"  # how the owners of this host begin
+        self._ours = f"{socket.gethostname()[:40]}-{boot}-"  # the prefix of owners on this host
         self._owner = f"{self._ours}{os.getpid()}-{uuid.uuid4().hex[:8]}"
         self._life = FileLock(self._owner_file(self._owner))
         self._held: set[str] = set()
         self._stop = threading.Event()
-        self._beat = threading.Thread(target=self._give_signs, name="whichpeft claims", daemon=True)
+        self._beat = threading.Thread(target=self._send_heartbeats, name="whichpeft claims", daemon=True)
 
     def __enter__(self) -> Claims:
         self._folder.mkdir(parents=True, exist_ok=True)
-        with contextlib.suppress(OSError, NotImplementedError):  # then its signs alone speak for it
+        with contextlib.suppress(OSError, NotImplementedError):  # no locks: the heartbeat has to do
             self._life.acquire()
         self._owner_file(self._owner).touch()
         self._beat.start()
@@ -80,15 +93,15 @@ class Claims:
         self._owner_file(self._owner).unlink(missing_ok=True)
 
     def take(self, *names: str) -> bool:
-        """Claim all of these or none; False where another living process has one of them."""
-        with self.alone():
+        """Claim all of these or none. Returns False if another living process holds one of them."""
+        with self.lock():
             if any(self._holder(name) for name in names if name not in self._held):
                 return False
             for name in names:
                 text = json.dumps({"owner": self._owner, "host": self._host, "pid": os.getpid()})
                 written = self._folder / f".{self._owner}.part"
                 written.write_text(text, encoding="utf-8")
-                written.replace(self._claim_file(name))  # nobody sees half of it
+                written.replace(self._claim_file(name))  # no process sees half of it
                 self._held.add(name)
         return True
 
@@ -100,7 +113,7 @@ class Claims:
                 self._claim_file(name).unlink(missing_ok=True)
 
     def holder(self, name: str) -> Claim | None:
-        """Return the claim that another living process has on something, or None."""
+        """Return another living process's claim of this name, or None."""
         return None if name in self._held else self._holder(name)
 
     def others(self) -> list[Claim]:
@@ -108,24 +121,24 @@ class Claims:
         names = sorted(path.name.removesuffix(".claim") for path in self._folder.glob("*.claim"))
         return [claim for name in names if (claim := self.holder(name)) is not None]
 
-    def here(self, claim: Claim) -> bool:
-        """Whether a claim is that of a process on this host."""
+    def is_local(self, claim: Claim) -> bool:
+        """Whether the owner of a claim is on this host."""
         return claim.host == self._host
 
     def only_one(self) -> bool:
-        """Whether no other living process works in the folder, as far as signs and locks tell."""
+        """Whether no other living process works in the folder, by its heartbeats and locks."""
         owners = [path.stem for path in self._folder.glob("*.owner")]
         return not any(self._lives(owner) for owner in owners if owner != self._owner)
 
     def _holder(self, name: str) -> Claim | None:
-        """Return who holds a claim; what a dead process left is cleared away."""
+        """Return the claim of another living process; delete that of a dead one."""
         path = self._claim_file(name)
         try:
             held = json.loads(path.read_text(encoding="utf-8"))
             claim = Claim(name, str(held["owner"]), str(held["host"]), int(held["pid"]))
         except FileNotFoundError:
             return None
-        except (ValueError, TypeError, KeyError, OSError):  # not ours, or its owner died over it
+        except (ValueError, TypeError, KeyError, OSError):  # damaged, or its owner died while writing it
             path.unlink(missing_ok=True)
             return None
         if claim.owner == self._owner:
@@ -145,14 +158,14 @@ class Claims:
                     pass
             except Timeout:
                 return True
-            except (OSError, NotImplementedError):  # no locks here: by its signs
-                return self._gives_signs(file)
+            except (OSError, NotImplementedError):  # no locks here: use the heartbeat
+                return self._has_heartbeat(file)
             file.unlink(missing_ok=True)
             return False
-        return self._gives_signs(file)
+        return self._has_heartbeat(file)
 
-    def _gives_signs(self, file: Path) -> bool:
-        """Whether a process's file was touched of late, by the clock of the folder's own host."""
+    def _has_heartbeat(self, file: Path) -> bool:
+        """Whether a process touched its file recently, by the clock of the folder's file system."""
         own = self._owner_file(self._owner)
         try:
             own.touch()
@@ -160,14 +173,14 @@ class Claims:
         except OSError:
             return file.exists()
 
-    def _give_signs(self) -> None:
+    def _send_heartbeats(self) -> None:
         while not self._stop.wait(self._expires / 6):
             with contextlib.suppress(OSError):
                 os.utime(self._owner_file(self._owner))
 
     @contextlib.contextmanager
-    def alone(self) -> Iterator[None]:
-        """Keep other processes from claiming or doing the same meanwhile, where there are locks."""
+    def lock(self) -> Iterator[None]:
+        """Keep other processes from claiming or entering this context meanwhile, if there are locks."""
         with contextlib.ExitStack() as stack:
             with contextlib.suppress(OSError, NotImplementedError):
                 stack.enter_context(FileLock(self._folder / ".lock"))
@@ -181,7 +194,7 @@ class Claims:
 
 
 def this_host() -> str:
-    """Name this host and its boot: locks tell nothing of processes from before."""
+    """Return this host and its boot; locks do not show processes from before a boot."""
     boot = Path("/proc/sys/kernel/random/boot_id")
     try:
         started = boot.read_text(encoding="ascii").strip()

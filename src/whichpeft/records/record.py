@@ -147,8 +147,8 @@ def record_from_json(raw: object, source: str) -> Record:
         record = _ADAPTER.validate_python(fields)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        where = ".".join(str(part) for part in first["loc"] if part != "conditions")
-        raise RecordError(f"{source} [{where}]: {first['msg']}") from None
+        place = ".".join(str(part) for part in first["loc"] if part != "conditions")
+        raise RecordError(f"{source} [{place}]: {first['msg']}") from None
     except StudyError as error:  # a trial that no study could ask for
         raise RecordError(f"{source} [trial]: {error}") from None
     for measurement in record.measurements:

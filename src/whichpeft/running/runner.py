@@ -69,7 +69,7 @@ def run_study(
 
 def _prepare_folder(request: Request, setup: RunSetup, claims: Claims, observer: RunObserver) -> None:
     """Clean the run folder up, check that its records fit, and write its study."""
-    with claims.alone():
+    with claims.lock():
         if claims.only_one():
             request.store.remove_partial_files()
         for line in request.store.set_aside():

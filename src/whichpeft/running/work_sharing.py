@@ -60,7 +60,7 @@ def claim_names(job: Job) -> list[str]:
 def may_start(claims: Claims) -> bool:
     """Whether a trial may start: no other process on this host measures costs or waits to."""
     holder = claims.holder(_PROFILES_CLAIM)
-    return holder is None or not claims.here(holder)
+    return holder is None or not claims.is_local(holder)
 
 
 @contextlib.contextmanager
@@ -74,8 +74,8 @@ def profiling_lock(claims: Claims, observer: RunObserver) -> Iterator[None]:
         return None
 
     def other_trial() -> Claim | None:
-        others = (c for c in claims.others() if claims.here(c) and not c.name.startswith(SEARCH_CLAIM))
-        return next(others, None)
+        local = (claim for claim in claims.others() if claims.is_local(claim))
+        return next((claim for claim in local if not claim.name.startswith(SEARCH_CLAIM)), None)
 
     _wait(other_profiler, observer, "measures costs, and only one process may at a time")
     try:
@@ -94,6 +94,6 @@ def _wait(hindrance: Callable[[], Claim | None], observer: RunObserver, why: str
     reported = False
     while (holder := hindrance()) is not None:
         if not reported:
-            observer.notify(f"waiting: {holder.words} {why}")
+            observer.notify(f"waiting: {holder.owner_in_words} {why}")
             reported = True
         time.sleep(_ASK_EVERY)
