@@ -1,7 +1,8 @@
 """A run folder that an earlier version wrote still loads, prints the same numbers and can be resumed.
 
 ``fossils/older-run`` is the folder. Beside its records are the table and the choice that the version
-which wrote it printed: ``report.json``, ``report.csv`` and ``choose.json``.
+which wrote it printed: ``report.json``, ``report.csv`` and ``choose.json``. Their numbers are from that
+version; the words of reasons are those of today.
 """
 
 from __future__ import annotations

@@ -48,7 +48,7 @@ def _search_without_end(records: MethodRecords) -> tuple[MethodStatus, str]:
     failed = [record for record in records.search if record.outcome.status == "failed"]
     if not failed:
         return "partial", "the search is not finished yet"
-    return "failed", f"no tuning trial came to an end; the first failed{_why(failed[0])}"
+    return "failed", f"no tuning trial finished; the first failed{_why(failed[0])}"
 
 
 def _failures(records: MethodRecords) -> list[str]:
