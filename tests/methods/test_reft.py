@@ -340,8 +340,8 @@ def test_gradient_checkpointing_gives_the_same_gradients() -> None:
             adapted.base_model.model.gradient_checkpointing_enable({"use_reentrant": False})
         adapted(input_ids=tokens, attention_mask=mask).last_hidden_state.pow(2).sum().backward()
         gradients.append([p.grad for p in adapted.parameters() if p.requires_grad])
-    for plain, anew in zip(*gradients, strict=True):
-        torch.testing.assert_close(plain, anew)
+    for plain, recomputed in zip(*gradients, strict=True):
+        torch.testing.assert_close(plain, recomputed)
 
 
 def test_loreft_works_under_bfloat16(model: torch.nn.Module) -> None:

@@ -14,6 +14,7 @@ from whichpeft.methods.peft_adapter import PeftAdapter
 
 if TYPE_CHECKING:
     import torch
+    from peft import PeftConfig, PeftModel
 
     from whichpeft.backbones import Backbone
     from whichpeft.study import Budget, Study
@@ -28,7 +29,7 @@ class AdaLoraAdapter(PeftAdapter):
 
     needs_own_step = True
 
-    def __init__(self, model: Any, separate_head: frozenset[str], weight: float) -> None:
+    def __init__(self, model: PeftModel, separate_head: frozenset[str], weight: float) -> None:
         super().__init__(model, separate_head)
         self._weight = weight
         names = [
@@ -105,7 +106,7 @@ class AdaLora(Lora):
             return own
         return own | {"init_r": self.r + max(1, self.r // 2) if self.init_r is None else self.init_r}
 
-    def config_fields(self, model: torch.nn.Module, context: MethodContext) -> dict[str, Any]:
+    def config_fields(self, model: torch.nn.Module, context: MethodContext) -> dict[str, object]:
         fields = super().config_fields(model, context)
         fields["target_r"] = fields.pop("r")
         steps = context.steps
@@ -116,7 +117,7 @@ class AdaLora(Lora):
             "deltaT": 1,
         }
 
-    def make_config(self, model: torch.nn.Module, context: MethodContext) -> Any:
+    def make_config(self, model: torch.nn.Module, context: MethodContext) -> PeftConfig:
         if self.from_file is None:
             return super().make_config(model, context)
         # The trial sets the number of steps, not the training that wrote the file.
@@ -142,7 +143,9 @@ class AdaLora(Lora):
             )
         return super().refuses_options(study)
 
-    def attach(self, model: torch.nn.Module, context: MethodContext, *, keeps_head: bool = True) -> Any:
+    def attach(
+        self, model: torch.nn.Module, context: MethodContext, *, keeps_head: bool = True
+    ) -> PeftModel:
         adapted = super().attach(model, context, keeps_head=keeps_head)
         for name, parameter in adapted.named_parameters():
             if "ranknum" in name:  # a count; PEFT freezes it only if it has weights
@@ -158,5 +161,5 @@ class AdaLora(Lora):
             )
         return super().resume(model, context, folder)
 
-    def adapter(self, model: Any, separate_head: frozenset[str]) -> PeftAdapter:
+    def adapter(self, model: PeftModel, separate_head: frozenset[str]) -> PeftAdapter:
         return AdaLoraAdapter(model, separate_head, model.peft_config["default"].orth_reg_weight)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from whichpeft.methods.info import MethodInfo, PeftInfo
 from whichpeft.methods.layers import bare_model
@@ -13,6 +13,7 @@ from whichpeft.methods.targets import new_modules
 
 if TYPE_CHECKING:
     import torch
+    from peft import PeftConfig
 
     from whichpeft.backbones import Backbone
     from whichpeft.study import Budget
@@ -40,7 +41,7 @@ class BitFit(PeftMethod):
         loads_with="tuners",
     )
 
-    def config_class(self) -> type[Any]:
+    def config_class(self) -> type[PeftConfig]:
         from whichpeft.methods.tuners.bitfit import BitFitConfig
 
         return BitFitConfig

@@ -19,6 +19,7 @@ from whichpeft.methods.targets import new_modules, shared_targets
 
 if TYPE_CHECKING:
     import torch
+    from peft import PeftConfig
 
     from whichpeft.backbones import Backbone
     from whichpeft.study import Budget
@@ -99,12 +100,12 @@ class SeriesAdapter(_Adapter):
             return own
         return own | {"placement": "modules" if self.target_modules else self.placement}
 
-    def config_class(self) -> type[Any]:
+    def config_class(self) -> type[PeftConfig]:
         from whichpeft.methods.tuners.bottleneck import SeriesAdapterConfig
 
         return SeriesAdapterConfig
 
-    def config_fields(self, model: torch.nn.Module, context: MethodContext) -> dict[str, Any]:
+    def config_fields(self, model: torch.nn.Module, context: MethodContext) -> dict[str, object]:
         fields = super().config_fields(model, context)
         del fields["placement"]  # the target modules express it
         return fields
@@ -152,7 +153,7 @@ class ParallelAdapter(_Adapter):
     scaling: float = 4.0
     """Factor of what the bottleneck adds; 4 in He et al., 1 in LLM-Adapters."""
 
-    def config_class(self) -> type[Any]:
+    def config_class(self) -> type[PeftConfig]:
         from whichpeft.methods.tuners.bottleneck import ParallelAdapterConfig
 
         return ParallelAdapterConfig

@@ -54,7 +54,7 @@ class StackedAdapter:
                 parameter.requires_grad_(True)
 
     @property
-    def model(self) -> Any:
+    def model(self) -> torch.nn.Module:
         """The last part's model if it changes the input, otherwise the model with all parts."""
         last = self._parts[-1].adapter.model
         return last if last.active_peft_config.is_prompt_learning else self._plain
@@ -180,7 +180,7 @@ class Composition(Method):
 
     def with_options(self, values: Mapping[str, Any]) -> Self:
         own = {key: value for key, value in values.items() if "." not in key}
-        by_part: dict[str, dict[str, Any]] = {}
+        by_part: dict[str, dict[str, object]] = {}
         for key, value in values.items():
             if key not in own:
                 name, _, option = key.partition(".")
@@ -300,7 +300,7 @@ def _unwrapped(key: str) -> str:
     return key.replace(".base_layer", "").replace(".self_attn.model.", ".self_attn.")
 
 
-def _state(model: Any) -> dict[str, torch.Tensor]:
+def _state(model: torch.nn.Module) -> dict[str, torch.Tensor]:
     import peft
 
     with quiet_warnings():

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from whichpeft.errors import StudyError, suggestion
+from whichpeft.methods.method import Method
 from whichpeft.methods.options import check_value
 from whichpeft.methods.peft_method import PeftMethod
 from whichpeft.methods.peft_source import base_options, peft_configs
@@ -17,7 +18,7 @@ from whichpeft.methods.peft_source import base_options, peft_configs
 _BOOKKEEPING = base_options() | {"modules_to_save"}
 
 
-def read_config(path: str, methods: Iterable[type[Any]]) -> PeftMethod:
+def read_config(path: str, methods: Iterable[type[Method]]) -> PeftMethod:
     """Read a PEFT config file and return the method among `methods` that it describes.
 
     Raises
@@ -45,13 +46,13 @@ def read_config(path: str, methods: Iterable[type[Any]]) -> PeftMethod:
     return method(from_file=json.dumps(kept, sort_keys=True))
 
 
-def _closest(kinds: Sequence[type[PeftMethod]], given: Mapping[str, Any]) -> type[PeftMethod]:
+def _closest(kinds: Sequence[type[PeftMethod]], given: Mapping[str, object]) -> type[PeftMethod]:
     """Return the variant whose fixed fields are all in the file, else the plain one, the first."""
     agreeing = [k for k in kinds if all(given.get(key) == v for key, v in k.peft.fixed.items())]
     return max(agreeing, key=lambda kind: len(kind.peft.fixed), default=kinds[0])
 
 
-def _check(file: Path, given: Mapping[str, Any], peft_type: str, method: type[PeftMethod]) -> None:
+def _check(file: Path, given: Mapping[str, object], peft_type: str, method: type[PeftMethod]) -> None:
     """Check keys and values. Raises StudyError."""
     source = peft_configs().get(peft_type)
     known: dict[str, Any]
@@ -67,7 +68,7 @@ def _check(file: Path, given: Mapping[str, Any], peft_type: str, method: type[Pe
             check_value(known[key], tuple(value) if isinstance(value, list) else value, f"{file}: {key}")
 
 
-def _read(file: Path) -> Mapping[str, Any]:
+def _read(file: Path) -> Mapping[str, object]:
     try:
         given = json.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:

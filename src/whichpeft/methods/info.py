@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -36,7 +35,7 @@ class MethodInfo:
     2022, arXiv 2203.03466); that of vectors does not.
     """
 
-    choices: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
+    choices: Mapping[str, tuple[object, ...]] = field(default_factory=dict)
     """Values that tuning may try for the method's own options; it always tunes the learning rate."""
 
     aliases: Mapping[str, str] = field(default_factory=dict)
@@ -68,10 +67,10 @@ class PeftInfo:
     targets_modules: bool = False
     """Whether the config names the modules that the method adapts."""
 
-    fixed: Mapping[str, Any] = field(default_factory=dict)
+    fixed: Mapping[str, object] = field(default_factory=dict)
     """Config fields that always have the same value for this method."""
 
-    fixed_weightless: Mapping[str, Any] = field(default_factory=dict)
+    fixed_weightless: Mapping[str, object] = field(default_factory=dict)
     """Config fields that replace `fixed` ones when the model has shapes but no weights."""
 
     fitted: Mapping[str, tuple[str, int]] = field(default_factory=dict)

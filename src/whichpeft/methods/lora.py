@@ -11,6 +11,7 @@ from whichpeft.methods.peft_method import PeftMethod
 
 if TYPE_CHECKING:
     import torch
+    from peft import PeftModel
 
     from whichpeft.backbones import Backbone
     from whichpeft.study import Budget, Study
@@ -59,7 +60,7 @@ class Lora(PeftMethod):
             return "it starts at the last invocation tokens of a row, but packed examples share rows"
         return super().refuses_options(study)
 
-    def adapter(self, model: Any, separate_head: frozenset[str]) -> PeftAdapter:
+    def adapter(self, model: PeftModel, separate_head: frozenset[str]) -> PeftAdapter:
         return LoraAdapter(model, separate_head)
 
 
@@ -92,7 +93,9 @@ class UnitLora(Lora):
 class Mica(UnitLora):
     """MiCA: the factor that spans the smallest singular directions stays frozen."""
 
-    def attach(self, model: torch.nn.Module, context: MethodContext, *, keeps_head: bool = True) -> Any:
+    def attach(
+        self, model: torch.nn.Module, context: MethodContext, *, keeps_head: bool = True
+    ) -> PeftModel:
         adapted = super().attach(model, context, keeps_head=keeps_head)
         if context.weightless:  # PEFT freezes it only when it decomposes weights
             for name, parameter in adapted.named_parameters():
@@ -105,7 +108,7 @@ class Mica(UnitLora):
 class IA3(PeftMethod):
     """IA3: one learned factor per output of the target modules."""
 
-    def config_fields(self, model: torch.nn.Module, context: MethodContext) -> dict[str, Any]:
+    def config_fields(self, model: torch.nn.Module, context: MethodContext) -> dict[str, object]:
         fields = super().config_fields(model, context)
         if getattr(self, "target_modules", None) is not None or context.same_targets:
             # PEFT needs the list of targets that are rescaled at their input: none of the shared ones.

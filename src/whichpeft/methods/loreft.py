@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from whichpeft.methods.info import MethodInfo, PeftInfo
 from whichpeft.methods.layers import bare_model, layer_lists
 from whichpeft.methods.peft_method import PeftMethod
 
 if TYPE_CHECKING:
+    from peft import PeftConfig
+
     from whichpeft.backbones import Backbone
     from whichpeft.study import Budget, Study
     from whichpeft.tasks import Task
@@ -49,7 +51,7 @@ class LoReft(PeftMethod):
     dropout: float = 0.0
     """Dropout of the edited states."""
 
-    def config_class(self) -> type[Any]:
+    def config_class(self) -> type[PeftConfig]:
         from whichpeft.methods.tuners.reft import LoReftConfig
 
         return LoReftConfig

@@ -123,7 +123,7 @@ class Method(ABC):
         return frozenset()
 
     @property
-    def search_space(self) -> dict[str, LogRange | tuple[Any, ...]]:
+    def search_space(self) -> dict[str, LogRange | tuple[object, ...]]:
         """What tuning may try: learning rates around the current one, and `info.choices`.
 
         Empty if nothing trains.
@@ -220,5 +220,5 @@ class Method(ABC):
         return self.apply(self.load(model, folder), context)
 
 
-def _as_json(value: Any) -> Any:
+def _as_json(value: object) -> object:
     return list(value) if isinstance(value, tuple) else value

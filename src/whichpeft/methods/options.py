@@ -92,7 +92,7 @@ def with_recipe(method: PeftMethod, part: PartName, text: str) -> Method:
     return made
 
 
-def check_value(hint: Any, value: Any, place: str) -> Any:
+def check_value(hint: Any, value: object, place: str) -> Any:
     """Return a value that fits a type. Raises StudyError, whose message begins with `place`."""
     try:
         return TypeAdapter(hint, config=ConfigDict(strict=True)).validate_python(value)

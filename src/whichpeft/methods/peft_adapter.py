@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from whichpeft.backbones.quiet import quiet_warnings
 from whichpeft.methods.adapter import AdapterBase
 
 if TYPE_CHECKING:
     import torch
+    from peft import PeftModel
 
 HEAD = "head.safetensors"
 """File of the task's head if the PEFT config has no place for it."""
@@ -29,7 +30,7 @@ class PeftAdapter(AdapterBase):
 
     trains = True
 
-    def __init__(self, model: Any, separate_head: Collection[str] = ()) -> None:
+    def __init__(self, model: PeftModel, separate_head: Collection[str] = ()) -> None:
         self.model = model
         self._separate_head = frozenset(separate_head)
 
@@ -105,7 +106,7 @@ def load_head(model: torch.nn.Module, folder: Path) -> None:
             )
 
 
-def set_state(model: Any, folder: Path) -> None:
+def set_state(model: PeftModel, folder: Path) -> None:
     """Load saved weights into a PEFT model."""
     import peft
 

@@ -74,7 +74,7 @@ def _make(facts: PeftFacts, source: ConfigSource) -> type[PeftMethod]:
         and source.options[option].hint is not None  # None is a mapping, which only a file can express
     }
     curated = {**facts.options, **dict.fromkeys(facts.peft.fitted)}
-    fields: list[Any] = []
+    fields: list[tuple[str, Any, Any]] = []
     for option in sorted(offered, key=lambda option: (option not in curated, option)):
         hint, default = offered[option].hint, curated.get(option)
         kind = hint if option in facts.options else hint | None
@@ -89,7 +89,7 @@ def _make(facts: PeftFacts, source: ConfigSource) -> type[PeftMethod]:
         targets_modules=facts.peft.targets_modules and "target_modules" in source.options,
         further_options=frozenset(offered) - curated.keys(),
     )
-    namespace: dict[str, Any] = {
+    namespace: dict[str, object] = {
         "__doc__": f"{info.description}.",
         "__module__": __name__,
         "info": info,
@@ -113,11 +113,11 @@ def _make(facts: PeftFacts, source: ConfigSource) -> type[PeftMethod]:
     return made
 
 
-def _may_be_zero(option: str, default: Any) -> bool:
+def _may_be_zero(option: str, default: object) -> bool:
     return "seed" in option or (isinstance(default, int) and default < 1)
 
 
-def _reduce(self: PeftMethod) -> tuple[Any, ...]:
+def _reduce(self: PeftMethod) -> tuple[object, ...]:
     """Pickle by name and values, since a class made at run time cannot be imported."""
     values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
     return _remake, (self.name, values)

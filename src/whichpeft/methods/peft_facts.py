@@ -25,7 +25,7 @@ class PeftFacts:
     peft: PeftInfo
     """All of it except `config` and `further_options`, which the config class decides."""
 
-    options: Mapping[str, Any] = field(default_factory=dict)
+    options: Mapping[str, object] = field(default_factory=dict)
     """Curated defaults of the options that matter."""
 
 

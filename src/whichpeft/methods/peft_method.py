@@ -20,6 +20,7 @@ from whichpeft.study.names import format_part
 
 if TYPE_CHECKING:
     import torch
+    from peft import PeftConfig, PeftModel
 
     from whichpeft.study import Study
 
@@ -71,14 +72,14 @@ class PeftMethod(Method):
         """Whether it works with quantised weights: it changes none, or PEFT has a layer for it."""
         return not self.peft.targets_modules or self.peft.peft_type in quantised_types(quantise)
 
-    def config_class(self) -> type[Any]:
+    def config_class(self) -> type[PeftConfig]:
         """Return the PEFT config class. Imports torch."""
         import peft
 
-        found: type[Any] = getattr(peft, self.peft.config)
+        found: type[PeftConfig] = getattr(peft, self.peft.config)
         return found
 
-    def config_fields(self, model: torch.nn.Module, context: MethodContext) -> dict[str, Any]:
+    def config_fields(self, model: torch.nn.Module, context: MethodContext) -> dict[str, object]:
         """Return the fields of the PEFT config other than task type and target modules."""
         fields = {f.name for f in dataclasses.fields(self)} - RECIPE - {"target_modules"}
         given = {name: _as_peft(v) for name, v in self.hyperparameters.items() if name in fields}
@@ -95,19 +96,22 @@ class PeftMethod(Method):
             return list(given)
         return shared_targets(model, context.head) if context.same_targets else None
 
-    def make_config(self, model: torch.nn.Module, context: MethodContext) -> Any:
+    def make_config(self, model: torch.nn.Module, context: MethodContext) -> PeftConfig:
         """Return the PEFT config for a model, without the fields that depend on the task."""
         if self.from_file is not None:
             return self.config_class()(**json.loads(self.from_file))
         fields = self.config_fields(model, context)
+        targets = None
         if self.peft.targets_modules:
-            fields["target_modules"] = self.choose_targets(model, context)
+            targets = fields["target_modules"] = self.choose_targets(model, context)
         missing = {name: rule for name, rule in self.peft.fitted.items() if fields.get(name) is None}
         if missing:
-            fields |= fit(missing, model, fields.get("target_modules"))
+            fields |= fit(missing, model, targets)
         return self.config_class()(**fields)
 
-    def attach(self, model: torch.nn.Module, context: MethodContext, *, keeps_head: bool = True) -> Any:
+    def attach(
+        self, model: torch.nn.Module, context: MethodContext, *, keeps_head: bool = True
+    ) -> PeftModel:
         """Put the method on a model as PEFT does, and return the PEFT model.
 
         Parameters
@@ -139,7 +143,7 @@ class PeftMethod(Method):
         with quiet_warnings():
             return peft.get_peft_model(model, config)
 
-    def adapter(self, model: Any, separate_head: frozenset[str]) -> PeftAdapter:
+    def adapter(self, model: PeftModel, separate_head: frozenset[str]) -> PeftAdapter:
         """Return the adapter around a PEFT model.
 
         PEFT does not save the parameters in `separate_head`, so the adapter does.
@@ -153,13 +157,13 @@ class PeftMethod(Method):
         train_head(adapted.get_base_model(), separate_head)
         return self.adapter(adapted, separate_head)
 
-    def load(self, model: torch.nn.Module, folder: Path) -> torch.nn.Module:
+    def load(self, model: torch.nn.Module, folder: Path) -> PeftModel:
         import peft
 
         self.config_class()  # importing one of our tuners registers it with PEFT
         load_head(model, folder)
         with quiet_warnings():
-            loaded: torch.nn.Module = peft.PeftModel.from_pretrained(model, str(folder))
+            loaded: PeftModel = peft.PeftModel.from_pretrained(model, str(folder))
         return loaded
 
     def resume(self, model: torch.nn.Module, context: MethodContext, folder: Path) -> PeftAdapter:
@@ -169,7 +173,7 @@ class PeftMethod(Method):
         return adapter
 
 
-def _as_peft(value: Any) -> Any:
+def _as_peft(value: object) -> object:
     return list(value) if isinstance(value, tuple) else value
 
 

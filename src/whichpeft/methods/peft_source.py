@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal, Optional, Union
 
-UNREAD: Any = object()
+UNREAD = object()
 """Stands for a default that code computes, so that it cannot be read."""
 
 
@@ -28,7 +28,7 @@ class OptionSource:
     hint: Any
     """Type that a method's option is checked against."""
 
-    default: Any
+    default: object
     """PEFT's default, or `UNREAD`."""
 
     help: str
@@ -138,14 +138,15 @@ def _option(name: str, item: ast.AnnAssign) -> OptionSource:
         metadata = given.get("metadata")
         if isinstance(metadata, ast.Dict):
             for key, value in zip(metadata.keys, metadata.values, strict=True):
-                if key is not None and _literal(key) == "help" and isinstance(_literal(value), str):
-                    text = _literal(value)
+                found = _literal(value)
+                if key is not None and _literal(key) == "help" and isinstance(found, str):
+                    text = found
     elif item.value is not None:
         default = _literal(item.value)
     return OptionSource(name, _hint(item.annotation), default, text)
 
 
-def _literal(node: ast.expr) -> Any:
+def _literal(node: ast.expr) -> object:
     try:
         return ast.literal_eval(node)
     except ValueError:
@@ -169,10 +170,10 @@ class _Choices:
         return Literal.__getitem__(items)  # mypy accepts only literal values here
 
 
-class _Names(dict[str, Any]):
+class _Names(dict[str, object]):
     """Names that annotations use; any other is a class of PEFT, which no text can express."""
 
-    def __missing__(self, key: str) -> Any:
+    def __missing__(self, key: str) -> None:
         return None
 
 

@@ -6,7 +6,7 @@ import contextlib
 import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 from whichpeft.errors import BackboneError
 from whichpeft.methods.method import MethodContext
@@ -16,6 +16,8 @@ from whichpeft.methods.prompts import add_task_ids, pools_last_token
 
 if TYPE_CHECKING:
     import torch
+    from peft import PeftModel
+    from transformers import PretrainedConfig
 
     from whichpeft.backbones import Backbone
     from whichpeft.study import Budget, Study
@@ -53,14 +55,14 @@ class AdaptionPrompt(PeftMethod):
             return f"adapter_layers is {self.adapter_layers}, but the model has {depth} layers"
         return super().refuses(backbone, task, budget)
 
-    def config_fields(self, model: torch.nn.Module, context: MethodContext) -> dict[str, Any]:
+    def config_fields(self, model: torch.nn.Module, context: MethodContext) -> dict[str, object]:
         fields = super().config_fields(model, context)
-        size: Any = model.config
+        size: PretrainedConfig = model.config
         if fields["adapter_layers"] is None:
             fields["adapter_layers"] = size.get_text_config().num_hidden_layers
         return fields
 
-    def adapter(self, model: Any, separate_head: frozenset[str]) -> PeftAdapter:
+    def adapter(self, model: PeftModel, separate_head: frozenset[str]) -> PeftAdapter:
         return AdaptionPromptAdapter(model, separate_head)
 
 
@@ -95,9 +97,9 @@ class TrainableTokens(PeftMethod):
             return resolved
         return dataclasses.replace(resolved, token_indices=tuple(_usual_tokens(backbone)) or None)
 
-    def config_fields(self, model: torch.nn.Module, context: MethodContext) -> dict[str, Any]:
+    def config_fields(self, model: torch.nn.Module, context: MethodContext) -> dict[str, object]:
         fields = super().config_fields(model, context)
-        config: Any = model.config
+        config: PretrainedConfig = model.config
         fields["token_indices"] = fields["token_indices"] or _ends(config.get_text_config())
         return fields
 
@@ -112,7 +114,7 @@ def _usual_tokens(backbone: Backbone) -> list[int]:
     return _ends(backbone.architecture().get_text_config())
 
 
-def _ends(config: Any) -> list[int]:
+def _ends(config: PretrainedConfig) -> list[int]:
     ends = (getattr(config, "bos_token_id", None), getattr(config, "eos_token_id", None))
     return sorted({token for token in ends if isinstance(token, int)})
 
@@ -121,12 +123,14 @@ def _ends(config: Any) -> list[int]:
 class Poly(PeftMethod):
     """Polytropon with one task: it learns one mixture of its skills."""
 
-    def attach(self, model: torch.nn.Module, context: MethodContext, *, keeps_head: bool = True) -> Any:
-        adapted: Any = super().attach(model, context, keeps_head=keeps_head)
+    def attach(
+        self, model: torch.nn.Module, context: MethodContext, *, keeps_head: bool = True
+    ) -> PeftModel:
+        adapted = super().attach(model, context, keeps_head=keeps_head)
         _add_task_ids_to_layers(adapted)
         return adapted
 
-    def load(self, model: torch.nn.Module, folder: Path) -> torch.nn.Module:
+    def load(self, model: torch.nn.Module, folder: Path) -> PeftModel:
         loaded = super().load(model, folder)
         _add_task_ids_to_layers(loaded)
         return loaded

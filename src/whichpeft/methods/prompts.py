@@ -14,6 +14,8 @@ from whichpeft.methods.peft_method import PeftMethod
 
 if TYPE_CHECKING:
     import torch
+    from peft import PeftModel
+    from transformers import PretrainedConfig
 
     from whichpeft.backbones import Backbone
     from whichpeft.study import Budget, Study
@@ -21,6 +23,9 @@ if TYPE_CHECKING:
 
 # Model families whose attention accepts no keys and values from outside (the tests check this).
 _NO_PREFIX = frozenset({"albert", "deberta", "deberta-v2", "distilbert", "modernbert"})
+
+_Args = tuple[object, ...]
+_Kwargs = dict[str, Any]  # of a forward pass: tensors, caches and switches
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,14 +62,16 @@ class VirtualTokens(PeftMethod):
             return "its virtual tokens precede a row, but packed examples share rows"
         return super().refuses_options(study)
 
-    def attach(self, model: torch.nn.Module, context: MethodContext, *, keeps_head: bool = True) -> Any:
+    def attach(
+        self, model: torch.nn.Module, context: MethodContext, *, keeps_head: bool = True
+    ) -> PeftModel:
         adapted = super().attach(model, context, keeps_head=keeps_head)
         if context.task_type == "CAUSAL_LM":
             _skip_padding(adapted)
         return adapted
 
-    def load(self, model: torch.nn.Module, folder: Path) -> torch.nn.Module:
-        loaded: Any = super().load(model, folder)
+    def load(self, model: torch.nn.Module, folder: Path) -> PeftModel:
+        loaded = super().load(model, folder)
         if loaded.active_peft_config.task_type == "CAUSAL_LM":
             _skip_padding(loaded)
         return loaded
@@ -81,7 +88,7 @@ class VirtualTokens(PeftMethod):
         return adapter
 
 
-def _network(model: Any) -> list[torch.nn.Parameter]:
+def _network(model: PeftModel) -> list[torch.nn.Parameter]:
     """Return the parameters of a prompt encoder that train, other than the tokens themselves."""
     encoder = model.prompt_encoder["default"]
     return [p for name, p in encoder.named_parameters() if name.startswith(("mlp", "lstm", "transform"))]
@@ -117,23 +124,25 @@ class InputTokens(VirtualTokens):
             )
         return super().refuses(backbone, task, budget)
 
-    def config_fields(self, model: torch.nn.Module, context: MethodContext) -> dict[str, Any]:
+    def config_fields(self, model: torch.nn.Module, context: MethodContext) -> dict[str, object]:
         # PEFT reads these under names that most model families use, but not all.
-        size: Any = model.config
+        size: PretrainedConfig = model.config
         return super().config_fields(model, context) | {
             "token_dim": size.hidden_size,
             "num_layers": size.num_hidden_layers,
             "num_attention_heads": size.num_attention_heads,
         }
 
-    def attach(self, model: torch.nn.Module, context: MethodContext, *, keeps_head: bool = True) -> Any:
+    def attach(
+        self, model: torch.nn.Module, context: MethodContext, *, keeps_head: bool = True
+    ) -> PeftModel:
         adapted = super().attach(model, context, keeps_head=keeps_head)
         if context.task_type != "CAUSAL_LM":  # in a decoder, the virtual tokens come first
             _keep_first_token_first(adapted, self.virtual_tokens)
         return adapted
 
-    def load(self, model: torch.nn.Module, folder: Path) -> torch.nn.Module:
-        loaded: Any = super().load(model, folder)
+    def load(self, model: torch.nn.Module, folder: Path) -> PeftModel:
+        loaded = super().load(model, folder)
         if loaded.active_peft_config.task_type != "CAUSAL_LM":
             _keep_first_token_first(loaded, self.virtual_tokens)
         return loaded
@@ -156,10 +165,10 @@ class PromptTuning(InputTokens):
         own = super().hyperparameters
         return own | {"prompt_tuning_init": "TEXT"} if own.get("prompt_tuning_init_text") else own
 
-    def config_fields(self, model: torch.nn.Module, context: MethodContext) -> dict[str, Any]:
+    def config_fields(self, model: torch.nn.Module, context: MethodContext) -> dict[str, object]:
         fields = super().config_fields(model, context)
         if fields.get("prompt_tuning_init_text"):
-            config: Any = model.config
+            config: PretrainedConfig = model.config
             fields.setdefault("tokenizer_name_or_path", config.name_or_path)
         return fields
 
@@ -168,12 +177,14 @@ class PromptTuning(InputTokens):
 class MultitaskPrompt(InputTokens):
     """Multitask prompt tuning with one task: the shared prompt times that task's low-rank one."""
 
-    def attach(self, model: torch.nn.Module, context: MethodContext, *, keeps_head: bool = True) -> Any:
-        adapted: Any = super().attach(model, context, keeps_head=keeps_head)
+    def attach(
+        self, model: torch.nn.Module, context: MethodContext, *, keeps_head: bool = True
+    ) -> PeftModel:
+        adapted = super().attach(model, context, keeps_head=keeps_head)
         add_task_ids(adapted)
         return adapted
 
-    def load(self, model: torch.nn.Module, folder: Path) -> torch.nn.Module:
+    def load(self, model: torch.nn.Module, folder: Path) -> PeftModel:
         loaded = super().load(model, folder)
         add_task_ids(loaded)
         return loaded
@@ -224,10 +235,10 @@ class ContextPrompt(InputTokens):
             return "context-aware prompt tuning needs a causal language model"
         return super().refuses(backbone, task, budget)
 
-    def config_fields(self, model: torch.nn.Module, context: MethodContext) -> dict[str, Any]:
+    def config_fields(self, model: torch.nn.Module, context: MethodContext) -> dict[str, object]:
         fields = super().config_fields(model, context)
         fields.pop("init_text", None)
-        size: Any = model.config
+        size: PretrainedConfig = model.config
         count = self.virtual_tokens
         fields["cpt_token_ids"] = fields.get("cpt_token_ids") or [
             (2 * i + 1) * size.vocab_size // (2 * count) for i in range(count)
@@ -255,7 +266,7 @@ def add_task_ids(model: torch.nn.Module) -> None:
     """Add the task ids of a single task to every call of a module that routes by task."""
     import torch
 
-    def add(module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+    def add(module: torch.nn.Module, args: _Args, kwargs: _Kwargs) -> tuple[_Args, _Kwargs]:
         if kwargs.get("task_ids") is None:
             first = next(v for v in (*args, *kwargs.values()) if isinstance(v, torch.Tensor))
             kwargs["task_ids"] = torch.zeros(len(first), dtype=torch.long, device=first.device)
@@ -264,7 +275,7 @@ def add_task_ids(model: torch.nn.Module) -> None:
     model.register_forward_pre_hook(add, with_kwargs=True)
 
 
-def _skip_padding(model: Any) -> None:
+def _skip_padding(model: PeftModel) -> None:
     """Add position ids that do not count padding.
 
     PEFT passes none, so the model would count the padding between virtual tokens and a prompt that is
@@ -274,9 +285,7 @@ def _skip_padding(model: Any) -> None:
     if "position_ids" not in inspect.signature(base.forward).parameters:
         return  # it has no positions, or derives them from the mask
 
-    def count(
-        module: torch.nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    def count(module: torch.nn.Module, args: _Args, kwargs: _Kwargs) -> tuple[_Args, _Kwargs]:
         mask = kwargs.get("attention_mask")
         read = kwargs.get("inputs_embeds")
         read = kwargs.get("input_ids") if read is None else read
@@ -293,7 +302,7 @@ def _skip_padding(model: Any) -> None:
     base.register_forward_pre_hook(count, with_kwargs=True)
 
 
-def _keep_first_token_first(model: Any, count: int) -> None:
+def _keep_first_token_first(model: PeftModel, count: int) -> None:
     """Move the virtual tokens behind the first token.
 
     PEFT prepends them. An encoder's head, which pools the first position, would then read a virtual
@@ -301,9 +310,7 @@ def _keep_first_token_first(model: Any, count: int) -> None:
     """
     import torch
 
-    def reorder(
-        module: torch.nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    def reorder(module: torch.nn.Module, args: _Args, kwargs: _Kwargs) -> tuple[_Args, _Kwargs]:
         embeddings = kwargs.get("inputs_embeds")
         if embeddings is not None:
             virtual, first, rest = embeddings.split([count, 1, embeddings.shape[1] - count - 1], dim=1)

@@ -6,7 +6,6 @@ Ben Zaken et al. 2022, arXiv 2106.10199. It saves, loads and merges like PEFT's 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
 import torch
 from peft import PeftConfig, PeftType
@@ -39,7 +38,7 @@ class BitFitLayer(torch.nn.Module, BaseTunerLayer):  # type: ignore[misc]
 
     adapter_layer_names = ("bitfit_bias",)
 
-    def __init__(self, base_layer: torch.nn.Module, adapter_name: str, **kwargs: Any) -> None:
+    def __init__(self, base_layer: torch.nn.Module, adapter_name: str, **kwargs: object) -> None:
         super().__init__()
         self.base_layer = base_layer
         self.bitfit_bias = torch.nn.ParameterDict()
@@ -54,7 +53,7 @@ class BitFitLayer(torch.nn.Module, BaseTunerLayer):  # type: ignore[misc]
         self.bitfit_bias[adapter_name] = torch.nn.Parameter(bias.detach().clone())
         self.set_adapter(self.active_adapters, inference_mode=inference_mode)
 
-    def forward(self, x: torch.Tensor, *args: Any, **kwargs: Any) -> torch.Tensor:
+    def forward(self, x: torch.Tensor, *args: object, **kwargs: object) -> torch.Tensor:
         if self.disable_adapters:
             if self.merged:
                 self.unmerge()
@@ -118,7 +117,7 @@ class BitFitModel(BaseTuner):  # type: ignore[misc]
     target_module_mapping: dict[str, list[str]] = {}  # noqa: RUF012
 
     def _prepare_adapter_config(
-        self, peft_config: PeftConfig, model_config: dict[str, Any]
+        self, peft_config: PeftConfig, model_config: dict[str, object]
     ) -> PeftConfig:
         if peft_config.target_modules is None:
             peft_config.target_modules = biased_modules(self.model)
@@ -132,7 +131,7 @@ class BitFitModel(BaseTuner):  # type: ignore[misc]
         target_name: str,
         parent: torch.nn.Module,
         current_key: str,
-        **kwargs: Any,
+        **kwargs: object,
     ) -> None:
         if isinstance(target, BitFitLayer):
             target.update_layer(adapter_name, inference_mode=peft_config.inference_mode)

@@ -8,7 +8,7 @@ own adapters; their non-linearity makes merging impossible.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 from peft import PeftConfig, PeftType
@@ -169,7 +169,7 @@ class SeriesAdapterLayer(BottleneckLayer):
     ) -> Bottleneck:
         return Bottleneck(width_out, width_out, config, device)
 
-    def forward(self, x: torch.Tensor, *args: Any, **kwargs: Any) -> torch.Tensor:
+    def forward(self, x: torch.Tensor, *args: object, **kwargs: object) -> torch.Tensor:
         hidden: torch.Tensor = self.base_layer(x, *args, **kwargs)
         for bottleneck in self.active_bottlenecks():
             hidden = hidden + bottleneck(hidden)
@@ -186,7 +186,7 @@ class ParallelAdapterLayer(BottleneckLayer):
     ) -> Bottleneck:
         return Bottleneck(width_in, width_out, config, device, config.scaling)
 
-    def forward(self, x: torch.Tensor, *args: Any, **kwargs: Any) -> torch.Tensor:
+    def forward(self, x: torch.Tensor, *args: object, **kwargs: object) -> torch.Tensor:
         hidden: torch.Tensor = self.base_layer(x, *args, **kwargs)
         for bottleneck in self.active_bottlenecks():
             hidden = torch.add(hidden, bottleneck(x), alpha=bottleneck.scaling)
@@ -210,7 +210,7 @@ class BottleneckModel(BaseTuner):  # type: ignore[misc]
         target_name: str,
         parent: torch.nn.Module,
         current_key: str,
-        **kwargs: Any,
+        **kwargs: object,
     ) -> None:
         if isinstance(target, self.tuner_layer_cls):
             target.update_layer(adapter_name, peft_config)

@@ -26,7 +26,7 @@ class PromptReader:
         self._mask: torch.Tensor | None = None
         self._past = 0
         self._after: torch.Tensor | None = None
-        self._found: dict[tuple[Any, ...], tuple[torch.Tensor, torch.Tensor]] = {}
+        self._found: dict[tuple[object, ...], tuple[torch.Tensor, torch.Tensor]] = {}
         self.hook = model.register_forward_pre_hook(self, with_kwargs=True)
 
     def __call__(self, model: torch.nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:

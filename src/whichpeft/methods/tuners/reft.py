@@ -124,7 +124,7 @@ class LoReftLayer(torch.nn.Module, BaseTunerLayer):  # type: ignore[misc]
         self._counts[adapter_name] = config.positions
         self.set_adapter(self.active_adapters, inference_mode=config.inference_mode)
 
-    def intervene(self, layer: torch.nn.Module, args: tuple[Any, ...], output: Any) -> Any:
+    def intervene(self, layer: torch.nn.Module, args: tuple[object, ...], output: Any) -> Any:
         """Change the hidden states (batch, length, width) that a layer returns, first in a tuple."""
         hidden = output[0] if isinstance(output, tuple) else output
         if self.disable_adapters or self.reader.continues(hidden.shape[1]):
@@ -159,7 +159,7 @@ class LoReftModel(BaseTuner):  # type: ignore[misc]
     target_module_mapping: dict[str, list[str]] = {}  # noqa: RUF012
 
     def _prepare_adapter_config(
-        self, peft_config: LoReftConfig, model_config: dict[str, Any]
+        self, peft_config: LoReftConfig, model_config: dict[str, object]
     ) -> LoReftConfig:
         if peft_config.target_modules is None:
             peft_config.target_modules = layer_names(self.model)
@@ -173,7 +173,7 @@ class LoReftModel(BaseTuner):  # type: ignore[misc]
         target_name: str,
         parent: torch.nn.Module,
         current_key: str,
-        **kwargs: Any,
+        **kwargs: object,
     ) -> None:
         layer = target._modules.get(CHILD)
         device = next(target.parameters()).device
@@ -198,7 +198,7 @@ class LoReftModel(BaseTuner):  # type: ignore[misc]
     def _check_merge_allowed(self) -> None:
         raise ValueError(_NO_MERGE)
 
-    def _unload_and_optionally_merge(self, merge: bool = True, **kwargs: Any) -> torch.nn.Module:
+    def _unload_and_optionally_merge(self, merge: bool = True, **kwargs: object) -> torch.nn.Module:
         if merge:
             self._check_merge_allowed()
         for module in list(self.model.modules()):

@@ -6,15 +6,14 @@ extends the enum first. A saved adapter loads after ``import whichpeft.methods.t
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
-from peft import PeftType
+from peft import PeftConfig, PeftType
 from peft.mapping import PEFT_TYPE_TO_CONFIG_MAPPING
+from peft.tuners.tuners_utils import BaseTuner
 from peft.utils import register_peft_method
 
 
-def register(name: str, config: type[Any], model: type[Any]) -> None:
+def register(name: str, config: type[PeftConfig], model: type[BaseTuner]) -> None:
     """Register a tuner with PEFT; a second call does nothing.
 
     Parameters
