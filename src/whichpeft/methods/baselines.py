@@ -227,5 +227,5 @@ class FewShot(ZeroShot):
     def examples(self, splits: Mapping[str, Examples]) -> Mapping[str, Examples]:
         prompted: Any = splits
         shown = prompted["train"].shots(self.shots)
-        read = {name: prompted[name].after(shown) for name in ("validation", "test")}
+        read = {name: prompted[name].with_shots(shown) for name in ("validation", "test")}
         return {**splits, **read}
