@@ -95,7 +95,7 @@ def test_where_memory_runs_out_half_as_many_go_at_once(make_job, method: str) ->
     whole = carry_out(job, lambda progress: None)
     with room_for(5):
         failed = carry_out(job, lambda progress: None)
-        halved = carry_out(replace(job, halve=True), lambda progress: None)
+        halved = carry_out(replace(job, halve_micro_batch=True), lambda progress: None)
     assert failed.record.outcome.status == "failed"
     assert failed.record.outcome.reason == "out of memory: no room for that"
     assert halved.record.outcome.status == "completed", halved.record.outcome
@@ -105,13 +105,13 @@ def test_where_memory_runs_out_half_as_many_go_at_once(make_job, method: str) ->
         halved.predictions["outputs"], whole.predictions["outputs"], rtol=0.02, atol=2e-3
     )
     with room_for(0):
-        hopeless = carry_out(replace(job, halve=True), lambda progress: None)
+        hopeless = carry_out(replace(job, halve_micro_batch=True), lambda progress: None)
     assert hopeless.record.outcome.status == "failed"
     assert "out of memory" in hopeless.record.outcome.reason
 
 
 def test_a_profile_is_halved_too(make_job) -> None:  # type: ignore[no-untyped-def]
-    job = replace(make_job("full", batch_size=16, purpose="profile"), halve=True)
+    job = replace(make_job("full", batch_size=16, purpose="profile"), halve_micro_batch=True)
     with room_for(9):
         found = carry_out(job, lambda progress: None)
     assert found.record.outcome.status == "completed", found.record.outcome

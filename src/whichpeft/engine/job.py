@@ -109,7 +109,7 @@ class Job:
     work: Work
     """What to do, of the kind that the trial's purpose names."""
 
-    halve: bool = False
+    halve_micro_batch: bool = False
     """Whether to try again with half the examples at a time if memory runs out."""
 
     micro_batch: int | None = None

@@ -51,7 +51,7 @@ def carry_out_alone(
                     return _carry_out(job, compute, setting, meter, report, group)
                 except Exception as error:
                     half = job.micro_batch_size // 2
-                    if not (job.halve and half and ran_out_of_memory(error)):
+                    if not (job.halve_micro_batch and half and ran_out_of_memory(error)):
                         raise
                 # Outside the handler, so that no traceback keeps the attempt's tensors alive.
                 job = replace(job, micro_batch=half)

@@ -87,7 +87,7 @@ def make_job(trial: Trial, cell: Cell, setup: RunSetup, work: Work) -> Job:
         data=setup.data_of(cell),
         placement=Placement(device=str(setup.executor.compute.device)),
         work=work,
-        halve=setup.halve_micro_batch,
+        halve_micro_batch=setup.halve_micro_batch,
     )
 
 
@@ -101,5 +101,5 @@ def resources_for(study: Study, *, memory: int = 0, alone: bool = False) -> Reso
     alone
         Whether nothing else may run on its machine.
     """
-    asked = study.conditions
-    return Resources(threads=asked.threads, shards=asked.shards, memory=memory, alone=alone)
+    conditions = study.conditions
+    return Resources(threads=conditions.threads, shards=conditions.shards, memory=memory, alone=alone)
