@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from whichpeft.analysis import Comparison, MethodResult
 from whichpeft.report.figures.costs import cost_figures
 from whichpeft.report.figures.efficiency import efficiency
-from whichpeft.report.figures.figure import Figure, Size, empty_figure, titled
+from whichpeft.report.figures.figure import Figure, Size, empty_figure, make_figure
 from whichpeft.report.figures.figure_data import in_points, score_columns
 from whichpeft.report.figures.forest import gap_figures
 from whichpeft.report.figures.frontier import frontiers
@@ -25,11 +25,16 @@ from whichpeft.units import points, show_percent, show_seconds
 
 
 class _Measure(NamedTuple):
-    """A measurement that a score is drawn against: its key in the data, its name, how it is read."""
+    """A measurement against which the score is drawn."""
 
     key: str
+    """Its column in the figure's data."""
+
     words: str
+    """Its name in a sentence."""
+
     read: Callable[[MethodResult], float | None]
+    """Returns it from a result."""
 
 
 _SHARE = _Measure("trainable_percent", "trainable share", lambda result: result.trainable_percent)
@@ -183,7 +188,7 @@ def _scatter_figure(
         score_columns(result) | {measure.key: measure.read(result) for measure in (x, point_size)}
         for result in drawn
     ]
-    return titled(spec, size, title=title, about=about(comparison), caption=caption, rows=table)
+    return make_figure(spec, size, title=title, about=about(comparison), caption=caption, rows=table)
 
 
 def _left_out(comparison: Comparison, drawn: Sequence[MethodResult], x: _Measure, has_line: bool) -> str:

@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from whichpeft.analysis.across_backbones import AcrossBackbones
-from whichpeft.report.figures.figure import Figure, FigureRow, Size, titled
+from whichpeft.report.figures.figure import Figure, FigureRow, Size, make_figure
 from whichpeft.report.figures.figure_data import in_points, interval_columns, named_columns
 from whichpeft.report.figures.label_placement import CHAR, LINE, distinct, shortened, spread
 from whichpeft.report.figures.scales import Axes, log_ticks, x_domain
@@ -39,7 +39,7 @@ def backbone_figures(over: AcrossBackbones, size: Size) -> dict[str, Figure]:
     )
     if over.left_out:
         caption += f" Left out, because without a gap or a size: {', '.join(map(plain, over.left_out))}."
-    figure = titled(
+    figure = make_figure(
         _lines(over, size),
         size,
         title=f"Gap to {plain(over.baseline)} by size of the backbone",

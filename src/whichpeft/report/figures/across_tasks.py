@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from whichpeft.analysis import AcrossTasks
-from whichpeft.report.figures.figure import Figure, Size, titled
+from whichpeft.report.figures.figure import Figure, Size, make_figure
 from whichpeft.report.figures.heatmap import heat_figure
 from whichpeft.report.figures.label_placement import CHAR, distinct, shortened
 from whichpeft.report.figures.style import colours
@@ -54,7 +54,7 @@ def ranks_figure(across: AcrossTasks, size: Size) -> Figure:
     ruler = " Bar at the top: the critical difference." if across.order else ""
     words = order_words(across)
     bars = " Bars at the right join methods that do not differ significantly." if groups else ""
-    return titled(
+    return make_figure(
         spec,
         size,
         title="Average ranks over all tasks",

@@ -8,7 +8,7 @@ from typing import Any
 from whichpeft.analysis import Comparison, MethodResult
 from whichpeft.records import Record
 from whichpeft.records.record import finite
-from whichpeft.report.figures.figure import Figure, FigureRow, Size, titled
+from whichpeft.report.figures.figure import Figure, FigureRow, Size, make_figure
 from whichpeft.report.figures.figure_data import named_columns
 from whichpeft.report.figures.label_placement import CHAR, distinct, shortened
 from whichpeft.report.figures.style import colours
@@ -73,7 +73,7 @@ def _times(comparison: Comparison, timed: Sequence[Profiled], size: Size) -> Fig
             )  # fmt: skip
             start += took
         bars[-1]["total"] = show_milliseconds(start)
-    return titled(
+    return make_figure(
         _bars(comparison, bars, size, title="time of an optimiser step, ms", rows=1),
         size,
         title="Time of a step by phase",
@@ -105,7 +105,7 @@ def _memory(comparison: Comparison, held: Sequence[Profiled], size: Size) -> Fig
             )  # fmt: skip
     lanes = 2 if evaluated else 1
     below = " Dark: training. Light: evaluation, without gradients and optimiser." if evaluated else ""
-    return titled(
+    return make_figure(
         _bars(comparison, bars, size, title=f"peak memory, {unit}", rows=lanes),
         size,
         title="Peak memory",

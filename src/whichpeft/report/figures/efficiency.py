@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from whichpeft.analysis import Comparison
-from whichpeft.report.figures.figure import Figure, FigureRow, Size, empty_figure, titled
+from whichpeft.report.figures.figure import Figure, FigureRow, Size, empty_figure, make_figure
 from whichpeft.report.figures.figure_data import named_columns
 from whichpeft.report.figures.label_placement import CHAR, distinct
 from whichpeft.report.figures.style import colours
@@ -65,7 +65,7 @@ def efficiency(comparison: Comparison, size: Size) -> Figure:
             _bars(what, values, names, width=width, label=label if size.stacked or i == 0 else None)
         )
     spec = concat(panels, stacked=size.stacked, spacing=26 if size.stacked else 22)
-    return titled(
+    return make_figure(
         spec,
         size,
         title=title,

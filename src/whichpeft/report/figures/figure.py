@@ -72,7 +72,7 @@ class Figure:
     """Why there is nothing to draw; the chart then shows this text."""
 
 
-def titled(
+def make_figure(
     spec: Spec,
     size: Size,
     *,
@@ -103,5 +103,5 @@ def empty_figure(
         "width": size.whole_width,
         "height": 60,
     }
-    empty = titled(spec, size, title=title, about=about, caption="", group=group, label=label)
+    empty = make_figure(spec, size, title=title, about=about, caption="", group=group, label=label)
     return replace(empty, empty_because=why)

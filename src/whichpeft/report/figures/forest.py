@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from whichpeft.analysis import Comparison, MethodResult
-from whichpeft.report.figures.figure import Figure, FigureRow, Size, empty_figure, titled
+from whichpeft.report.figures.figure import Figure, FigureRow, Size, empty_figure, make_figure
 from whichpeft.report.figures.figure_data import in_points, interval_columns, named_columns
 from whichpeft.report.figures.label_placement import CHAR, distinct, shortened
 from whichpeft.report.figures.style import looks
@@ -52,7 +52,7 @@ def gap_figures(comparison: Comparison, size: Size) -> dict[str, Figure]:
             else f"the baseline {plain(comparison.baseline)} is not in the study"
         )
         return {"gaps": empty_figure(why, size, title=title, about=about(comparison))}
-    figure = titled(
+    figure = make_figure(
         _forest(comparison, results, size),
         size,
         title=title,

@@ -12,7 +12,7 @@ from whichpeft.analysis.choice.constraints import COSTS, Cost
 from whichpeft.analysis.choice.evidence import gather
 from whichpeft.analysis.frontier import frontier_probability, on_frontier
 from whichpeft.metrics.metric import Floats
-from whichpeft.report.figures.figure import Figure, FigureRow, Size, empty_figure, titled
+from whichpeft.report.figures.figure import Figure, FigureRow, Size, empty_figure, make_figure
 from whichpeft.report.figures.figure_data import in_points, score_columns
 from whichpeft.report.figures.scales import Axes, Point
 from whichpeft.report.figures.scatter import scatter
@@ -83,7 +83,7 @@ def _frontier(
     )
     stairs = sorted((dot.x, dot.y) for dot, place in zip(dots, places, strict=True) if place)
     with_chances = any(chance is not None for chance in likely)
-    return titled(
+    return make_figure(
         scatter(dots, axes, steps=stairs),
         size,
         title=title,

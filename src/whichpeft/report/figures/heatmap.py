@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from whichpeft.analysis import AcrossTasks
-from whichpeft.report.figures.figure import Figure, Size, titled
+from whichpeft.report.figures.figure import Figure, Size, make_figure
 from whichpeft.report.figures.label_placement import CHAR, distinct, shortened
 from whichpeft.report.figures.vega import Spec, as_is, chart, mark, names_axis, tooltip, word
 from whichpeft.report.tables.across_tasks import heading
@@ -26,7 +26,7 @@ def heat_figure(across: AcrossTasks, size: Size) -> Figure:
     named = base is not None
     against = f"that of {plain(across.baseline)}" if named else "the mean of all methods on that task"
     left = ", ".join(map(plain, across.left_out))
-    return titled(
+    return make_figure(
         _map(across, cells, size),
         size,
         title="Scores by task",

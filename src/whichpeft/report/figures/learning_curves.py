@@ -8,7 +8,7 @@ from typing import Any
 
 from whichpeft.analysis import Comparison
 from whichpeft.analysis.learning import LOSS, SCORE, Step, learning_curve
-from whichpeft.report.figures.figure import Figure, FigureRow, Size, titled
+from whichpeft.report.figures.figure import Figure, FigureRow, Size, make_figure
 from whichpeft.report.figures.label_placement import CHAR, LINE, distinct, shortened, spread
 from whichpeft.report.figures.style import looks
 from whichpeft.report.figures.vega import (
@@ -57,7 +57,7 @@ def learning_figures(comparison: Comparison, size: Size) -> dict[str, Figure]:
         _panel(comparison, title, lines, names, width=width, height=_height(size))
         for title, lines in panels
     ]
-    figure = titled(
+    figure = make_figure(
         drawn[0] if len(drawn) == 1 else concat(drawn, stacked=size.stacked, spacing=18),
         size,
         title="Learning curves",

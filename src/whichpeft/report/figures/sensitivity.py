@@ -13,7 +13,7 @@ from typing import Any
 from whichpeft.analysis import Comparison, Search, sensitivity_of
 from whichpeft.analysis.search import SearchTrial
 from whichpeft.analysis.sensitivity import LEAST_TRIALS, WITHIN, Hyperparameter, Sensitivity
-from whichpeft.report.figures.figure import Figure, Size, titled
+from whichpeft.report.figures.figure import Figure, Size, make_figure
 from whichpeft.report.figures.label_placement import CHAR, shortened
 from whichpeft.report.figures.scales import log_ticks
 from whichpeft.report.figures.style import Look
@@ -76,7 +76,7 @@ def sensitivity_figure(
         "spacing": {"row": 18, "column": _BETWEEN},
         "spec": panel,
     }  # fmt: skip
-    return titled(
+    return make_figure(
         spec,
         size,
         title="Sensitivity to hyperparameters",

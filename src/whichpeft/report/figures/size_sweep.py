@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from whichpeft.analysis import Comparison
 from whichpeft.analysis.sweeps import Sweep, sweeps
-from whichpeft.report.figures.figure import Figure, Size, titled
+from whichpeft.report.figures.figure import Figure, Size, make_figure
 from whichpeft.report.figures.figure_data import in_points, score_columns
 from whichpeft.report.figures.scales import Axes, Point, Trail
 from whichpeft.report.figures.scatter import scatter
@@ -44,7 +44,7 @@ def sweep_figures(comparison: Comparison, size: Size) -> dict[str, Figure]:
     line = None
     if base is not None and base.score_mean is not None:
         line = points(base.score_mean), f"{plain(base.method)} {points(base.score_mean):.1f}"
-    figure = titled(
+    figure = make_figure(
         scatter(dots, axes, line=line, trails=trails),
         size,
         title="Score against size",

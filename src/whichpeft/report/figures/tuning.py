@@ -7,7 +7,7 @@ from typing import Any
 
 from whichpeft.analysis import Comparison, Search, curve_of
 from whichpeft.analysis.budget_curve import Curve, leaders, overtakings
-from whichpeft.report.figures.figure import Figure, Size, titled
+from whichpeft.report.figures.figure import Figure, Size, make_figure
 from whichpeft.report.figures.label_placement import CHAR, LINE, shortened, spread
 from whichpeft.report.figures.sensitivity import count_trials, sensitivity_figure
 from whichpeft.report.figures.style import Look, looks
@@ -53,7 +53,7 @@ def tuning_curves(
     values = _values(curves, names, look, domain, size.height)
     budgets = {point.budget for point in every}
     layers = _layers(domain, budgets, width, shaded=len(curves) <= _MOST_SHADES)
-    return titled(
+    return make_figure(
         chart(layers, values=values, width=width, height=size.height),
         size,
         title="How much tuning is enough",

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from whichpeft import reference
-from whichpeft.report.figures.figure import Figure, Size, titled
+from whichpeft.report.figures.figure import Figure, Size, make_figure
 from whichpeft.report.figures.style import PALETTE
 from whichpeft.report.figures.vega import Spec, chart, concat, linear, mark, number, word
 
@@ -122,4 +122,4 @@ def panel_width(size: Size, *, axis: int = 0) -> int:
 
 def published(title: str, caption: str, name: str, spec: Spec, size: Size) -> Figure:
     """Make a figure from a chart of a published table; its caption ends with source and reliability."""
-    return titled(spec, size, title=title, about=caption, caption=str(reference.source(name)))
+    return make_figure(spec, size, title=title, about=caption, caption=str(reference.source(name)))

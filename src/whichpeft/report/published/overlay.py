@@ -7,7 +7,7 @@ from collections.abc import Callable
 from whichpeft import reference
 from whichpeft.analysis import Comparison
 from whichpeft.errors import RequestError, suggestion
-from whichpeft.report.figures.figure import Figure, Size, empty_figure, titled
+from whichpeft.report.figures.figure import Figure, Size, empty_figure, make_figure
 from whichpeft.report.figures.scales import Axes, Point
 from whichpeft.report.figures.scatter import scatter
 from whichpeft.report.figures.style import colours
@@ -87,7 +87,7 @@ def overlay_published(comparison: Comparison, name: str, size: Size) -> Figure:
         }
         for point in [*own, *theirs]
     ]
-    return titled(chart, size, title=title, about=about(comparison), caption=caption, rows=rows)
+    return make_figure(chart, size, title=title, about=about(comparison), caption=caption, rows=rows)
 
 
 def _domains() -> list[Point]:
