@@ -8,8 +8,8 @@ computes fingerprints, compares studies or parses options.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
+from functools import cache
 from typing import Any, Literal, TypedDict
 
 from whichpeft.errors import StudyError, unknown
@@ -162,9 +162,10 @@ class ConditionOptions(TypedDict, total=False):
     packing: bool
 
 
-def condition_infos() -> Iterator[tuple[str, ConditionInfo]]:
-    """Yield the name of each field of `Conditions`, and what the package needs to know of it."""
-    return ((f.name, f.metadata["info"]) for f in fields(Conditions))
+@cache  # a run reads it for every record
+def condition_infos() -> tuple[tuple[str, ConditionInfo], ...]:
+    """Return the name of each field of `Conditions`, and what the package needs to know of it."""
+    return tuple((f.name, f.metadata["info"]) for f in fields(Conditions))
 
 
 FIRST_CONDITIONS = tuple(name for name, info in condition_infos() if "fingerprint" in info.always_in)
