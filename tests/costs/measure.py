@@ -18,9 +18,10 @@ import transformers.models.bert.modeling_bert  # noqa: F401
 from whichpeft.backbones import resolve_backbone
 from whichpeft.engine.compute import choose_compute, own_memory, store_frozen_weights
 from whichpeft.engine.dropout import use_fast_dropout
-from whichpeft.engine.loop import Optimisation, take_step
+from whichpeft.engine.loop import take_step
 from whichpeft.engine.memory import PeakMemory, return_freed_memory
 from whichpeft.engine.model_setup import PreparedTrial
+from whichpeft.engine.optimisation import Optimisation
 from whichpeft.methods import Method, MethodContext, resolve_method
 from whichpeft.testing.small_tasks import small_task
 

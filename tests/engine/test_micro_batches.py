@@ -13,8 +13,9 @@ from transformers import PreTrainedModel
 
 from whichpeft.engine.carry_out import carry_out
 from whichpeft.engine.compute import Compute
-from whichpeft.engine.loop import Optimisation, take_step
+from whichpeft.engine.loop import take_step
 from whichpeft.engine.model_setup import PreparedTrial, prepare
+from whichpeft.engine.optimisation import Optimisation
 from whichpeft.errors import StudyError
 from whichpeft.study import Budget
 

@@ -22,8 +22,9 @@ from whichpeft.costs.adapter_size import saved_bytes
 from whichpeft.costs.quantised import quantise_frozen
 from whichpeft.engine.compute import Compute, store_frozen_weights
 from whichpeft.engine.dropout import use_fast_dropout
-from whichpeft.engine.loop import Optimisation, take_step
+from whichpeft.engine.loop import take_step
 from whichpeft.engine.model_setup import PreparedTrial
+from whichpeft.engine.optimisation import Optimisation
 from whichpeft.methods import Adapter, Method
 from whichpeft.methods.layers import all_layers
 from whichpeft.methods.targets import new_modules

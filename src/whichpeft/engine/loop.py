@@ -16,14 +16,13 @@ from whichpeft.engine.batches import evaluation_batches, training_batches
 from whichpeft.engine.job import Job, Progress, ReportProgress
 from whichpeft.engine.meter import Meter
 from whichpeft.engine.model_setup import PreparedTrial
+from whichpeft.engine.optimisation import Optimisation
 from whichpeft.errors import TrialFailed
-from whichpeft.methods import Method
 from whichpeft.study import Budget
 from whichpeft.tasks import Array, Batch, DecodedTask, Examples, scores
 
 _Batch = TypeVar("_Batch")  # a batch, or its place in the epoch
 
-MAX_GRADIENT_NORM = 1.0
 EVALUATION_BATCH = 64
 READ_LOSS_EVERY = 10  # steps; reading the loss makes an accelerator wait for the host
 
@@ -65,61 +64,6 @@ class FitResult:
         """Whether the score has not improved for as many epochs as the budget allows."""
         patience = budget.early_stopping
         return patience is not None and self.epochs_run - self.best_epoch >= patience
-
-
-class Optimisation:
-    """AdamW with warm-up, linear decay and clipping, stepping through a known number of steps."""
-
-    def __init__(self, prepared: PreparedTrial, method: Method, steps: int) -> None:
-        self._parameters = prepared.trained()
-        self._method = method
-        self._steps = steps
-        # As usual, biases, norms and other vectors do not decay.
-        groups = [
-            {
-                "params": [p for p in self._parameters if p.dim() >= 2],
-                "weight_decay": method.weight_decay,
-            },
-            {"params": [p for p in self._parameters if p.dim() < 2], "weight_decay": 0.0},
-        ]
-        self._adamw = torch.optim.AdamW(
-            [group for group in groups if group["params"]],
-            lr=method.learning_rate or 0.0,
-            fused=prepared.compute.device.type in ("cpu", "cuda"),
-        )
-
-    def step(self, step: int) -> None:
-        """Apply the gradients of step `step` (from 0); call `clear` afterwards."""
-        torch.nn.utils.clip_grad_norm_(self._parameters, MAX_GRADIENT_NORM)
-        for group in self._adamw.param_groups:
-            group["lr"] = learning_rate(self._method, step, self._steps)
-        self._adamw.step()
-
-    def clear(self) -> None:
-        self._adamw.zero_grad(set_to_none=True)
-
-    def state(self) -> dict[str, torch.Tensor]:
-        """Return AdamW's moments and counts, named by the number of their parameter."""
-        kept = self._adamw.state_dict()["state"]
-        return {f"adamw/{i}/{key}": value for i, own in kept.items() for key, value in own.items()}
-
-    def restore(self, tensors: Mapping[str, torch.Tensor]) -> None:
-        """Load what `state` returned; other names are ignored."""
-        kept: dict[int, dict[str, torch.Tensor]] = {}
-        for name, tensor in tensors.items():
-            if name.startswith("adamw/"):
-                _, i, key = name.split("/")
-                kept.setdefault(int(i), {})[key] = tensor
-        groups = self._adamw.state_dict()["param_groups"]
-        self._adamw.load_state_dict({"state": kept, "param_groups": groups})
-
-
-def learning_rate(method: Method, step: int, steps: int) -> float:
-    """Return the rate: linear from 0 to the peak during warm-up, then linear to 0 at the last step."""
-    peak, warmup = method.learning_rate or 0.0, math.ceil(method.warmup_ratio * steps)
-    if step < warmup:
-        return peak * (step + 1) / warmup
-    return peak * (steps - step) / max(1, steps - warmup)
 
 
 def take_step(

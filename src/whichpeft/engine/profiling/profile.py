@@ -20,7 +20,7 @@ import numpy as np
 from whichpeft.engine.batches import evaluation_batches, rows_of, shape, spread, training_batches
 from whichpeft.engine.compute import Compute
 from whichpeft.engine.job import Job, ProfileWork, Progress, ReportProgress
-from whichpeft.engine.loop import Optimisation, predict, take_step
+from whichpeft.engine.loop import predict, take_step
 from whichpeft.engine.memory import PeakMemory, keep_freed_memory, return_freed_memory
 from whichpeft.engine.meter import Meter
 from whichpeft.engine.model_setup import (
@@ -31,6 +31,7 @@ from whichpeft.engine.model_setup import (
     start_stream,
     whole_adapter,
 )
+from whichpeft.engine.optimisation import Optimisation
 from whichpeft.engine.process_group import Group
 from whichpeft.engine.profile_budget import STANDARD, ProfileBudget
 from whichpeft.engine.profiling.energy import find_counter

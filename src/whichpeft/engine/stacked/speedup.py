@@ -12,8 +12,9 @@ import torch
 from whichpeft.engine.batches import training_batches
 from whichpeft.engine.compute import Compute
 from whichpeft.engine.job import Job
-from whichpeft.engine.loop import Optimisation, take_step
+from whichpeft.engine.loop import take_step
 from whichpeft.engine.model_setup import PreparedTrial, prepare
+from whichpeft.engine.optimisation import Optimisation
 from whichpeft.engine.stacked.build import stack_up
 from whichpeft.engine.stacked.loop import take_stacked_step
 from whichpeft.engine.stacked.vmap import MappedOptimisation

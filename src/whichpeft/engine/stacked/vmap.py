@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from whichpeft.engine.loop import MAX_GRADIENT_NORM, learning_rate
+from whichpeft.engine.optimisation import MAX_GRADIENT_NORM, learning_rate
 from whichpeft.methods import Method
 from whichpeft.tasks import Array, Batch, Examples, Task
 
