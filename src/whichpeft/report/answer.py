@@ -12,7 +12,7 @@ from whichpeft.analysis.choice.choice import Answer, Basis
 from whichpeft.analysis.choice.constraints import Constraints
 from whichpeft.analysis.choice.what_if import caveat_nothing, changes, open_names
 from whichpeft.analysis.statistics.intervals import Interval
-from whichpeft.report.tables.columns import interval_over
+from whichpeft.report.tables.notes import interval_over
 from whichpeft.report.text import named, plain
 from whichpeft.report.verdict_text import proves, undecided
 from whichpeft.units import (

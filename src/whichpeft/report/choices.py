@@ -12,8 +12,7 @@ from whichpeft.analysis.choice.candidates import Candidate
 from whichpeft.analysis.choice.choice import Answer
 from whichpeft.analysis.choice.constraints import COSTS
 from whichpeft.analysis.choice.what_if import caveats, changes, open_names
-from whichpeft.analysis.statistics.intervals import Interval
-from whichpeft.report.text import UNKNOWN, plain
+from whichpeft.report.text import UNKNOWN, plain, with_interval
 from whichpeft.units import points, show_chance
 
 if TYPE_CHECKING:
@@ -184,8 +183,8 @@ def _columns(answer: Answer) -> dict[str, Callable[[Candidate], str]]:
 
     return {
         "method": name,
-        "score": lambda c: _points(c.score, sign=False),
-        "gap": lambda c: "chosen" if c is answer.chosen else _points(c.gap, sign=True),
+        "score": lambda c: with_interval(c.score),
+        "gap": lambda c: "chosen" if c is answer.chosen else with_interval(c.gap, sign=True),
         **{COSTS[cost].title: _cost(cost) for cost in costs},
         "likely": lambda c: UNKNOWN if c.probability is None else show_chance(c.probability),
         "proved": lambda c: UNKNOWN if c.proved_margin is None else _margin(c.proved_margin),
@@ -216,13 +215,6 @@ def _legend(answer: Answer, table: Table) -> str:
     if dropped:
         lines.append(f"hidden because the terminal is too narrow: {', '.join(dropped)}")
     return "; ".join(lines)
-
-
-def _points(value: Interval, *, sign: bool) -> str:
-    if value.mean is None:
-        return UNKNOWN
-    text = f"{points(value.mean):+.1f}" if sign else f"{points(value.mean):.1f}"
-    return text if value.high is None else f"{text} ± {points(value.high - value.mean):.1f}"
 
 
 def _margin(value: float) -> str:

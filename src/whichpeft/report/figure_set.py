@@ -1,11 +1,13 @@
-"""The figures of a comparison: one definition for the page and for print."""
+"""The figures of a report: one definition for the page and for print."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from whichpeft.analysis import Comparison, MethodResult
+from whichpeft.report.figures.across_backbones import backbone_figures
+from whichpeft.report.figures.across_tasks import across_figures
 from whichpeft.report.figures.costs import cost_figures
 from whichpeft.report.figures.efficiency import efficiency
 from whichpeft.report.figures.figure import Figure, Size, empty_figure, make_figure
@@ -13,15 +15,19 @@ from whichpeft.report.figures.figure_data import in_points, score_columns
 from whichpeft.report.figures.forest import gap_figures
 from whichpeft.report.figures.frontier import frontiers
 from whichpeft.report.figures.learning_curves import learning_figures
+from whichpeft.report.figures.render import slugs
 from whichpeft.report.figures.scales import Axes, Point
 from whichpeft.report.figures.scatter import scatter
 from whichpeft.report.figures.size_sweep import sweep_figures
 from whichpeft.report.figures.style import looks
 from whichpeft.report.figures.tuning import tuning_figures
 from whichpeft.report.published.overlay import overlay_published
-from whichpeft.report.tables.columns import about, interval_over, with_bounds
-from whichpeft.report.text import UNKNOWN, plain, tuned_note
+from whichpeft.report.tables.notes import about, interval_over
+from whichpeft.report.text import UNKNOWN, plain, tuned_note, with_bounds
 from whichpeft.units import points, show_percent, show_seconds
+
+if TYPE_CHECKING:
+    from whichpeft.report.contents import ReportContents
 
 
 class _Measure(NamedTuple):
@@ -39,6 +45,43 @@ class _Measure(NamedTuple):
 
 _SHARE = _Measure("trainable_percent", "trainable share", lambda result: result.trainable_percent)
 _TIME = _Measure("train_seconds", "training time", lambda result: result.train_seconds)
+
+
+def all_figures(report: ReportContents, size: Size, published: str | None = None) -> dict[str, Figure]:
+    """Return all figures of a report by file name.
+
+    File names include backbone and task if there are several comparisons.
+
+    Parameters
+    ----------
+    report
+        What the figures show.
+    size
+        The size of the figures.
+    published
+        A published table, as for `figures`.
+    """
+    several = len(report.comparisons) > 1
+    names = slugs([f"{comparison.backbone}-{comparison.task}" for comparison in report.comparisons])
+    parts = [
+        (name if several else "", figures(comparison, size, published))
+        for name, comparison in zip(names, report.comparisons, strict=True)
+    ]
+    names = slugs([across.backbone for across in report.across])
+    parts += [
+        (f"{name}-all-tasks", across_figures(across, size))
+        for name, across in zip(names, report.across, strict=True)
+    ]
+    names = slugs([over.task for over in report.backbones])
+    parts += [
+        (f"{name}-all-backbones", backbone_figures(over, size))
+        for name, over in zip(names, report.backbones, strict=True)
+    ]
+    return {
+        f"{name}-{stem}" if name else stem: figure
+        for name, found in parts
+        for stem, figure in found.items()
+    }
 
 
 def figures(comparison: Comparison, size: Size, published: str | None = None) -> dict[str, Figure]:

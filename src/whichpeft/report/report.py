@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 
     from whichpeft.report.answer import ShortAnswer
     from whichpeft.report.choices import Choices
-    from whichpeft.report.figures.figure import Figure, Size
 
 
 class Report:
@@ -298,6 +297,7 @@ class Report:
         RequestError
             If the published table does not report retention of full fine-tuning.
         """
+        from whichpeft.report.figure_set import all_figures
         from whichpeft.report.figures.figure import COLUMN, PRINT
         from whichpeft.report.figures.render import save
         from whichpeft.report.published.overlay import check_published
@@ -305,39 +305,9 @@ class Report:
         table = None if published is None else check_published(published)
         written = []
         for size, place in ((PRINT, Path(folder)), (COLUMN, Path(folder) / "column")):
-            for stem, figure in self._figures(size, table).items():
+            for stem, figure in all_figures(self.contents, size, table).items():
                 written += save(figure, place, stem)
         return written
-
-    def _figures(self, size: Size, published: str | None) -> dict[str, Figure]:
-        """Return all figures by file name, which names backbone and task if there are several."""
-        from whichpeft.report.figure_set import figures
-        from whichpeft.report.figures.across_backbones import backbone_figures
-        from whichpeft.report.figures.across_tasks import across_figures
-        from whichpeft.report.figures.render import slugs
-
-        several = len(self.comparisons) > 1
-        parts = [
-            (name if several else "", figures(comparison, size, published))
-            for name, comparison in zip(
-                slugs([f"{c.backbone}-{c.task}" for c in self.comparisons]),
-                self.comparisons,
-                strict=True,
-            )
-        ]
-        parts += [
-            (f"{name}-all-tasks", across_figures(across, size))
-            for name, across in zip(slugs([a.backbone for a in self.across]), self.across, strict=True)
-        ]
-        parts += [
-            (f"{name}-all-backbones", backbone_figures(over, size))
-            for name, over in zip(slugs([o.task for o in self.backbones]), self.backbones, strict=True)
-        ]
-        return {
-            f"{name}-{stem}" if name else stem: figure
-            for name, found in parts
-            for stem, figure in found.items()
-        }
 
     def _repr_html_(self) -> str:
         from whichpeft.report.page.page import tables

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import unicodedata
 
-from whichpeft.analysis import Comparison, MethodResult
+from whichpeft.analysis import Comparison, Interval, MethodResult
+from whichpeft.units import points
 
 UNKNOWN = "\N{EN DASH}"
 
@@ -19,8 +20,29 @@ def plain(text: object) -> str:
 
 
 def named(result: MethodResult) -> str:
-    """Return a row's method as written by the user, marked if its hyperparameters are tuned."""
+    """Return a result's method as written by the user, marked if its hyperparameters are tuned."""
     return plain(result.method) + (" (tuned)" if result.variant == "tuned" else "")
+
+
+def with_interval(interval: Interval, *, sign: bool = False) -> str:
+    """Format a mean in points with half the width of its interval: ``87.1 ± 0.9``."""
+    mean, _, high = interval
+    if mean is None:
+        return UNKNOWN
+    text = f"{points(mean):+.1f}" if sign else f"{points(mean):.1f}"
+    return text if high is None else f"{text} ± {points(high - mean):.1f}"
+
+
+def with_bounds(interval: Interval, *, sign: bool = False) -> str:
+    """Format a mean in points with its interval: ``87.1 [86.2, 88.0]``."""
+    mean, low, high = interval
+    if mean is None:
+        return UNKNOWN
+    plus = "+" if sign else ""
+    text = f"{points(mean):{plus}.1f}"
+    if low is None or high is None:
+        return text
+    return f"{text} [{points(low):{plus}.1f}, {points(high):{plus}.1f}]"
 
 
 def tuned_note(comparison: Comparison) -> str:

@@ -11,8 +11,7 @@ from whichpeft.analysis import Comparison, MethodResult
 from whichpeft.methods import PeftMethod, methods
 from whichpeft.records import Record, Store
 from whichpeft.report.figures.render import slugs
-from whichpeft.report.tables.columns import with_bounds
-from whichpeft.report.text import named, plain
+from whichpeft.report.text import named, plain, with_bounds
 from whichpeft.report.verdict_text import verdict
 from whichpeft.storage.atomic import write_whole
 from whichpeft.study import TaskSource

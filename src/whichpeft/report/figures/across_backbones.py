@@ -23,8 +23,7 @@ from whichpeft.report.figures.vega import (
     tooltip,
     word,
 )
-from whichpeft.report.tables.columns import with_bounds
-from whichpeft.report.text import plain
+from whichpeft.report.text import plain, with_bounds
 from whichpeft.units import points
 
 _LEAD = 16  # pixels from the end of a line to its name

@@ -24,7 +24,7 @@ from whichpeft.report.figures.vega import (
     tooltip,
     word,
 )
-from whichpeft.report.tables.columns import about
+from whichpeft.report.tables.notes import about
 from whichpeft.report.text import plain, tuned_note
 from whichpeft.units import show_bytes, show_milliseconds, size_unit
 

@@ -21,7 +21,7 @@ from whichpeft.report.figures.vega import (
     tooltip,
     word,
 )
-from whichpeft.report.tables.columns import about
+from whichpeft.report.tables.notes import about
 from whichpeft.report.text import plain, tuned_note
 
 _STEP = 21  # pixels from one bar to the next

@@ -22,8 +22,8 @@ from whichpeft.report.figures.vega import (
     tooltip,
     word,
 )
-from whichpeft.report.tables.columns import about, interval_over, with_bounds
-from whichpeft.report.text import UNKNOWN, plain, tuned_note
+from whichpeft.report.tables.notes import about, interval_over
+from whichpeft.report.text import UNKNOWN, plain, tuned_note, with_bounds
 from whichpeft.report.verdict_text import proves, verdict
 from whichpeft.units import points
 

@@ -17,8 +17,8 @@ from whichpeft.report.figures.figure_data import in_points, score_columns
 from whichpeft.report.figures.scales import Axes, Point
 from whichpeft.report.figures.scatter import scatter
 from whichpeft.report.figures.style import looks
-from whichpeft.report.tables.columns import about, interval_over, with_bounds
-from whichpeft.report.text import plain, tuned_note
+from whichpeft.report.tables.notes import about, interval_over
+from whichpeft.report.text import plain, tuned_note, with_bounds
 from whichpeft.units import points, show_chance, size_unit
 
 _FAINTEST, _FULLEST = 0.35, 0.95

@@ -23,7 +23,7 @@ from whichpeft.report.figures.vega import (
     tooltip,
     word,
 )
-from whichpeft.report.tables.columns import about
+from whichpeft.report.tables.notes import about
 from whichpeft.report.text import plain, tuned_note
 
 _LEAD = 16  # pixels from the end of a line to its name

@@ -30,7 +30,7 @@ from whichpeft.report.figures.vega import (
     tooltip,
     word,
 )
-from whichpeft.report.tables.columns import about
+from whichpeft.report.tables.notes import about
 from whichpeft.report.text import plain
 from whichpeft.units import points
 

@@ -11,8 +11,8 @@ from whichpeft.report.figures.figure_data import in_points, score_columns
 from whichpeft.report.figures.scales import Axes, Point, Trail
 from whichpeft.report.figures.scatter import scatter
 from whichpeft.report.figures.style import looks
-from whichpeft.report.tables.columns import about, interval_over, with_bounds
-from whichpeft.report.text import plain, tuned_note
+from whichpeft.report.tables.notes import about, interval_over
+from whichpeft.report.text import plain, tuned_note, with_bounds
 from whichpeft.units import points, show_count
 
 _WIDE = 4.0  # counts that differ by more are drawn on a log axis

@@ -12,7 +12,7 @@ from whichpeft.report.figures.label_placement import CHAR, LINE, shortened, spre
 from whichpeft.report.figures.sensitivity import count_trials, sensitivity_figure
 from whichpeft.report.figures.style import Look, looks
 from whichpeft.report.figures.vega import Spec, as_is, chart, fixed, linear, mark, number, tooltip, word
-from whichpeft.report.tables.columns import about
+from whichpeft.report.tables.notes import about
 from whichpeft.report.text import plain
 from whichpeft.units import counted, points
 

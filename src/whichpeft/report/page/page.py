@@ -18,7 +18,8 @@ from whichpeft.report.page.figures import screen_figures
 from whichpeft.report.page.provenance import examples, provenance
 from whichpeft.report.page.table import measurements, short_table
 from whichpeft.report.tables import across_tasks as across_table
-from whichpeft.report.tables.columns import METHOD, about, details, interval_note, problems, pscp_note
+from whichpeft.report.tables.columns import METHOD
+from whichpeft.report.tables.notes import about, details, interval_note, problems, pscp_note
 from whichpeft.report.text import plain
 from whichpeft.report.verdict_text import undecided, verdict_notes
 

@@ -11,7 +11,7 @@ from whichpeft.report.figures.figure import Figure, Size, empty_figure, make_fig
 from whichpeft.report.figures.scales import Axes, Point
 from whichpeft.report.figures.scatter import scatter
 from whichpeft.report.figures.style import colours
-from whichpeft.report.tables.columns import about
+from whichpeft.report.tables.notes import about
 from whichpeft.report.text import named, plain
 
 _GREY = "#868c96"

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from whichpeft.analysis import Comparison, Interval, MethodResult
-from whichpeft.analysis.pscp import GIGABYTES, PARAMETERS, TFLOP
-from whichpeft.report.text import UNKNOWN, named, plain
+from whichpeft.analysis import Comparison, MethodResult
+from whichpeft.report.text import UNKNOWN, named, with_bounds, with_interval
 from whichpeft.report.verdict_text import proves, verdict
-from whichpeft.units import plural, points, show_bytes, show_count, show_percent, show_seconds
+from whichpeft.units import points, show_bytes, show_count, show_percent, show_seconds
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -41,89 +40,6 @@ class Column:
             return None if value is None else float(value)
         text = self.show(result)
         return None if text == UNKNOWN else text
-
-
-def with_interval(interval: Interval, *, sign: bool = False) -> str:
-    """Format a mean in points with half the width of its interval: ``87.1 ± 0.9``."""
-    mean, _, high = interval
-    if mean is None:
-        return UNKNOWN
-    text = f"{points(mean):+.1f}" if sign else f"{points(mean):.1f}"
-    return text if high is None else f"{text} ± {points(high - mean):.1f}"
-
-
-def with_bounds(interval: Interval, *, sign: bool = False) -> str:
-    """Format a mean in points with its interval: ``87.1 [86.2, 88.0]``."""
-    mean, low, high = interval
-    if mean is None:
-        return UNKNOWN
-    plus = "+" if sign else ""
-    text = f"{points(mean):{plus}.1f}"
-    if low is None or high is None:
-        return text
-    return f"{text} [{points(low):{plus}.1f}, {points(high):{plus}.1f}]"
-
-
-def about(comparison: Comparison) -> str:
-    """Return the heading of a comparison: ``minilm on sst2: accuracy, chance 50.9, seeds 0, 1, 2``."""
-    return f"{plain(comparison.backbone)} on {plain(comparison.task)}: {details(comparison)}"
-
-
-def details(comparison: Comparison) -> str:
-    """Return metric, chance level and seeds: ``accuracy, chance 50.9, seeds 0, 1, 2``."""
-    parts = [comparison.metric or "no score yet"]
-    if comparison.chance is not None:
-        parts.append(f"chance {points(comparison.chance):.1f}")
-    seeds = sorted({seed for result in comparison.results for seed in result.seeds})
-    if seeds:
-        parts.append(f"{plural('seed', len(seeds))} {', '.join(map(str, seeds))}")
-    return plain(", ".join(parts))
-
-
-def interval_note(comparison: Comparison) -> str:
-    """Explain the intervals, or why there are none."""
-    counts = sorted({len(result.seeds) for result in comparison.results if result.seeds})
-    if not counts:
-        return "no score yet"
-    nats = ", hundredths of a nat per token" if comparison.metric == "log_likelihood" else ""
-    unit = f"score and gap in points{nats}"
-    baseline = plain(comparison.baseline)
-    if comparison.baseline_result is None:
-        gap = f"no gap: the baseline {baseline} is not in the study"
-    else:
-        gap = f"gap: relative to {baseline}, paired by seed"
-    if counts[-1] < 2 and not any(result.over_examples for result in comparison.results):
-        return f"{unit}; no intervals, because there is one seed; {gap}"
-    return f"{unit}; 95 % intervals over {interval_over(comparison)}; {gap}"
-
-
-def interval_over(comparison: Comparison) -> str:
-    """Return what the intervals cover: ``3 seeds and 872 test examples``."""
-    scored = [result for result in comparison.results if result.seeds]
-    counts = sorted({len(result.seeds) for result in scored})
-    seeds = (
-        "one seed" if counts == [1] else " to ".join(map(str, counts[:1] + counts[1:][-1:])) + " seeds"
-    )
-    alone = [result for result in scored if not result.over_examples]
-    if len(alone) == len(scored):
-        return f"{seeds}, for this test set only"
-    test = comparison.examples.get("test")
-    examples = "the test examples" if test is None else f"{show_count(test)} test examples"
-    text = f"{examples} of one seed" if counts == [1] else f"{seeds} and {examples}"
-    if not alone:
-        return text
-    names = ", ".join(map(named, alone))
-    gaps = " and all gaps" if any(result.verdict == "baseline" for result in alone) else ""
-    return f"{text} ({names}{gaps}: over seeds alone, for this test set only)"
-
-
-def problems(comparison: Comparison) -> list[tuple[str, str, str]]:
-    """Return method, status and reason of every method that is not completed."""
-    return [
-        (named(result), result.status, plain(result.error or "no reason was given"))
-        for result in comparison.results
-        if result.status != "completed"
-    ]
 
 
 def _measured(
@@ -272,26 +188,16 @@ PSCP = Column(
 
 def brief(comparison: Comparison) -> tuple[Column, ...]:
     """Return the columns of a comparison's table; PSCP follows the gap if it was requested."""
-    return (*BRIEF[:3], PSCP, *BRIEF[3:]) if _has_pscp(comparison) else BRIEF
+    return (*BRIEF[:3], PSCP, *BRIEF[3:]) if has_pscp(comparison) else BRIEF
 
 
 def full(comparison: Comparison) -> tuple[Column, ...]:
     """Return the columns of the page's table, with PSCP as in the short one."""
-    return (*FULL[:3], PSCP, *FULL[3:]) if _has_pscp(comparison) else FULL
+    return (*FULL[:3], PSCP, *FULL[3:]) if has_pscp(comparison) else FULL
 
 
-def pscp_note(comparison: Comparison) -> list[str]:
-    """Define PSCP, if the table shows it."""
-    if not _has_pscp(comparison):
-        return []
-    return [
-        f"PSCP: score x 1/(1 + trainable/{PARAMETERS / 1e6:g} million) x 1/(1 + extra inference "
-        f"TFLOP/{TFLOP:g}) x 1/(1 + peak memory in GB/{GIGABYTES:g}), as in PEFT-Bench; its constants "
-        "were chosen for large models, so the costs of small ones hardly count"
-    ]
-
-
-def _has_pscp(comparison: Comparison) -> bool:
+def has_pscp(comparison: Comparison) -> bool:
+    """Whether the tables show PSCP."""
     return any(result.pscp is not None for result in comparison.results)
 
 

@@ -11,8 +11,9 @@ from typing import Any
 
 from whichpeft.analysis import KEYS, Comparison
 from whichpeft.analysis.method_result import PSCP_KEYS, Row
-from whichpeft.report.tables.columns import about, brief, interval_note, problems, pscp_note
+from whichpeft.report.tables.columns import brief
 from whichpeft.report.tables.language import extra_score_lines
+from whichpeft.report.tables.notes import about, interval_note, problems, pscp_note
 from whichpeft.report.text import UNKNOWN, plain
 from whichpeft.report.verdict_text import undecided, verdict_notes
 

@@ -11,16 +11,9 @@ from rich.table import Table
 from rich.text import Text
 
 from whichpeft.analysis import Comparison
-from whichpeft.report.tables.columns import (
-    METHOD,
-    Column,
-    about,
-    brief,
-    interval_note,
-    problems,
-    pscp_note,
-)
+from whichpeft.report.tables.columns import METHOD, Column, brief
 from whichpeft.report.tables.language import extra_score_lines
+from whichpeft.report.tables.notes import about, interval_note, problems, pscp_note
 from whichpeft.report.text import plain
 from whichpeft.report.verdict_text import undecided, verdict_notes
 

@@ -9,11 +9,10 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from whichpeft.analysis import MethodChange, MethodResult, TwoStudies
+from whichpeft.analysis import Interval, MethodChange, MethodResult, TwoStudies
 from whichpeft.analysis.method_result import Row
-from whichpeft.report.tables.columns import with_interval
 from whichpeft.report.tables.export import cell, strict
-from whichpeft.report.text import UNKNOWN, plain
+from whichpeft.report.text import UNKNOWN, plain, with_interval
 from whichpeft.units import counted, join_words, points, show_bytes, show_percent, show_seconds
 
 # The keys of a report's rows that are listed for both studies.
@@ -101,12 +100,7 @@ def _gap(result: MethodResult) -> str:
 
 
 def _difference(method: MethodChange) -> str:
-    if method.difference is None:
-        return UNKNOWN
-    text = f"{points(method.difference):+.1f}"
-    if method.high is None:
-        return text
-    return f"{text} ± {points(method.high - method.difference):.1f}"
+    return with_interval(Interval(method.difference, method.low, method.high), sign=True)
 
 
 def _verdicts(method: MethodChange) -> str:
