@@ -1,4 +1,4 @@
-"""The house's rules on imports: one way only, and no torch where records are merely read."""
+"""The rules on imports: one direction only, and no torch for reading records."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_imports_point_one_way():
     ],
 )
 def test_import_loads_no_framework(module: str):
-    """A process of its own, because this one has long imported everything."""
+    """It runs in its own process, because this one has already imported everything."""
     show = f"import sys, {module}; print(*(name for name in {HEAVY!r} if name in sys.modules))"
     done = run_python("-c", show)
     assert done.returncode == 0, done.stderr
@@ -52,7 +52,7 @@ def test_import_loads_no_framework(module: str):
 
 @pytest.mark.parametrize("module", ["whichpeft", "whichpeft.cli.app"])
 def test_help_comes_before_anything_slow_is_imported(module: str):
-    """`whichpeft --help` takes 0.2 s: no pydantic, numpy or YAML on the way (benchmarks/startup.py)."""
+    """`whichpeft --help` takes 0.2 s: it imports no pydantic, numpy or YAML (benchmarks/startup.py)."""
     slow = ["pydantic", "numpy", "pandas", "yaml", "scipy", "optuna"]
     done = run_python("-c", f"import sys, {module}; print(*(n for n in {slow!r} if n in sys.modules))")
     assert done.returncode == 0, done.stderr
