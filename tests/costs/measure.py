@@ -1,7 +1,7 @@
-"""Measures the peak memory of training minilm, a process each.
+"""Measures the peak memory of training minilm, in one process per measurement.
 
-Reads lines of METHOD PRECISION SIZE LENGTH, of a batch, and prints the bytes, or ``failed``. The
-engine's own parts do the work, and as in a run the processes are forked from one that has imported
+Reads lines of METHOD PRECISION SIZE LENGTH, the last two of a batch, and prints bytes or ``failed``. The
+engine's own code does the work, and as in a run, processes are forked from one that has imported
 everything.
 """
 
@@ -63,7 +63,7 @@ if __name__ == "__main__":
             method = resolve_method(text).resolved_for(resolve_backbone("minilm"))
             main(method, int(size), int(length), precision)
             sys.stdout.flush()
-            os._exit(0)  # it would take two seconds to take apart what is imported
+            os._exit(0)  # an orderly exit would take two seconds
         _, status = os.wait()
         if status:
             print("failed", flush=True)

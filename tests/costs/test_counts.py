@@ -1,4 +1,4 @@
-"""Counts of published adapters, to the integer, from shapes alone."""
+"""Exact parameter counts of published adapters, from shapes alone."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from whichpeft.tasks.no_task import NoTask
 
 REFERENCE = Path(__file__).resolve().parents[3] / "shared" / "reference"
 _TARGETS = "target_modules=[q_proj,k_proj,v_proj,up_proj,down_proj]"
-# The published tables that `whichpeft reference` shows, as counted by their own code.
+# The published tables that `whichpeft reference` shows, as their own code counted them.
 PUBLISHED = [
     ("llama-7b", f"lora:r=32,{_TARGETS}", 56_098_816),
     ("llama-7b", f"dora:r=32,{_TARGETS}", 56_975_360),
@@ -47,7 +47,7 @@ def counts(name: str, method: str) -> dict[str, int]:
 
 
 @pytest.mark.parametrize(("backbone", "method", "published"), PUBLISHED)
-def test_published_counts(backbone: str, method: str, published: int) -> None:
+def test_counts_equal_the_published_ones(backbone: str, method: str, published: int) -> None:
     name = parse_method(method).parts[0].name
     if name not in methods():
         pytest.skip(f"this version has no method {name!r}")
@@ -57,8 +57,8 @@ def test_published_counts(backbone: str, method: str, published: int) -> None:
     assert found["head_parameters"] == 0
 
 
-# Experiments of huggingface/peft's comparison on Llama-3.2-3B, by their name there. Those that only
-# say their rank target queries and values.
+# Experiments of huggingface/peft's comparison on Llama-3.2-3B, by their names there. Those that only
+# give a rank target queries and values.
 _QV = "target_modules=[q_proj,v_proj]"
 MEASURED = [
     ("lora/llama-3.2-3B-rank32", f"lora:r=32,{_QV}"),
@@ -81,7 +81,7 @@ MEASURED = [
 
 
 @pytest.mark.parametrize(("experiment", "method"), MEASURED)
-def test_counts_of_a_public_comparison(experiment: str, method: str) -> None:
+def test_counts_equal_those_of_a_public_comparison(experiment: str, method: str) -> None:
     if not REFERENCE.is_dir():
         pytest.skip("the reference tables are not beside this checkout")
     table = pd.read_csv(REFERENCE / "hf_metamathqa.csv").set_index("experiment")
@@ -90,7 +90,9 @@ def test_counts_of_a_public_comparison(experiment: str, method: str) -> None:
 
 
 @pytest.mark.parametrize("method", ["lora:r=4", "prefix", "ia3", "adalora"])
-def test_a_few_layers_lead_on_to_the_whole_model(method: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_few_layers_determine_the_counts_of_the_whole_model(
+    method: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     by_few = counts("bert-base", method)
     monkeypatch.setattr("whichpeft.costs.estimate._SHALLOW", 100)
     assert counts("bert-base", method) == by_few

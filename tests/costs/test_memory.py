@@ -1,4 +1,4 @@
-"""Estimates of memory against the measured peak of the engine's own steps, each in its own process."""
+"""Estimated memory compared with the measured peak of the engine's steps, each in its own process."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from whichpeft.testing.small_tasks import small_task
 
 MEASURE = Path(__file__).with_name("measure.py")
 CASES = [(8, 128), (32, 32)]
-LARGE = (32, 128)  # takes as long as the others together, so for two methods only
+LARGE = (32, 128)  # as slow as all others together, so only for two methods
 
 
 Measure = Callable[[str, str, int, int], int]
@@ -29,8 +29,8 @@ Measure = Callable[[str, str, int, int], int]
 
 @contextlib.contextmanager
 def measuring() -> Iterator[Measure]:
-    """Measure a method in a precision on a batch of so many examples of so many tokens, in bytes."""
-    # So that what is freed is returned at once, and resident memory is memory in use.
+    """Provide a function that measures the bytes of a method, precision, batch size and length."""
+    # So that freed memory is returned immediately, and resident memory is memory in use.
     quiet = {"MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_TRIM_THRESHOLD_": "65536"}
     with subprocess.Popen(
         [sys.executable, MEASURE],
@@ -70,7 +70,7 @@ def estimated(method: str, size: int, length: int, precision: str) -> int:
     return found.total
 
 
-# All in the precision of a run here, and two in the other one.
+# All methods in the precision of a run on this machine, and two in the other one.
 ASKED = [(method, "auto") for method in ("full", "lora:r=8", "bitfit", "prefix", "series-adapter")]
 
 

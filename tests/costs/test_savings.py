@@ -1,4 +1,4 @@
-"""A plan foresees quantised weights and shards, without a GPU and without bitsandbytes."""
+"""A plan estimates quantised weights and shards without a GPU and without bitsandbytes."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ def costs(method: str, quantise: str | None = None, **changes: object) -> Costs:
     )
 
 
-def test_bytes_of_one_weight() -> None:
+def test_bytes_of_one_quantised_weight() -> None:
     shape = torch.Size((4096, 4096))
     assert quantised_bytes(shape, "8bit") == 4096 * 4096 + 4 * 4096
-    # NF4 with its scales quantised once more: 4.127 bits a weight (Dettmers et al. 2023).
+    # NF4 with double quantisation of the scales: 4.127 bits per weight (Dettmers et al. 2023).
     assert 8 * quantised_bytes(shape, "4bit") / shape.numel() == pytest.approx(4.127, abs=0.002)
 
 
@@ -51,7 +51,7 @@ def test_frozen_weights_take_8_and_4_bits() -> None:
     assert four.adapter_bytes == whole.adapter_bytes
 
 
-def test_shards_divide_what_is_kept_and_gather_what_is_at_hand() -> None:
+def test_shards_divide_the_model_and_gather_the_current_layers() -> None:
     alone, half = (costs("full", shards=shards).memory for shards in (1, 2))
     assert alone is not None
     assert half is not None
@@ -59,5 +59,5 @@ def test_shards_divide_what_is_kept_and_gather_what_is_at_hand() -> None:
     assert half.optimizer == pytest.approx(alone.optimizer / 2, rel=0.001)
     gathered = half.activations - alone.activations
     layer = 4 * (4 * 768 * 768 + 2 * 768 * 3072 + 9 * 768 + 3072 + 4 * 768)
-    assert gathered > 3 * layer  # two layers and a layer's gradients, and the embeddings beside them
+    assert gathered > 3 * layer  # two layers, one layer's gradients, and the embeddings
     assert half.total < alone.total

@@ -1,4 +1,4 @@
-"""A step on fake tensors: what depth and batch lead on to is what a whole step gives."""
+"""A step on fake tensors: extrapolation over depth and batch gives what a whole step gives."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def query(method: str, name: str = "minilm", **changes: object) -> CostQuery:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("method", ["full", "lora:r=8", "dora", "adalora", "prefix", "bitfit", "prompt"])
-def test_two_depths_lead_on_to_the_whole_model(method: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_two_depths_determine_the_whole_model(method: str, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = query(method)
     few = estimate_costs(asked)
     monkeypatch.setattr("whichpeft.costs.estimate._SHALLOW", 100)
@@ -43,13 +43,13 @@ def test_two_depths_lead_on_to_the_whole_model(method: str, monkeypatch: pytest.
     assert few.memory.total == pytest.approx(whole.memory.total, rel=1e-3)
     assert (few.checkpointed_memory is None) == (whole.checkpointed_memory is None)
     if few.checkpointed_memory is not None and whole.checkpointed_memory is not None:
-        # The peak lies elsewhere in a shallow model where what is below all training is let go early.
+        # In a shallow model that frees the layers below all training early, the peak is elsewhere.
         assert few.checkpointed_memory.total == pytest.approx(whole.checkpointed_memory.total, rel=0.05)
         assert few.checkpointed_memory.total > 0.99 * whole.checkpointed_memory.total
     assert few.adapter_bytes == pytest.approx(whole.adapter_bytes, rel=0.02)  # names grow with numbers
 
 
-def test_parts_and_precisions_are_those_of_the_method() -> None:
+def test_footprints_follow_the_method_and_the_precision() -> None:
     costs = estimate_costs(query("lora:r=8"))
     single = Compute(torch.device("cpu"), "float32")
     plain, exact = costs.memory, estimate_costs(query("lora:r=8", compute=single)).memory
@@ -63,14 +63,14 @@ def test_parts_and_precisions_are_those_of_the_method() -> None:
     assert costs.checkpointed_memory.total < plain.total
 
 
-def test_flops_are_those_of_the_matrix_products() -> None:
+def test_flops_equal_those_of_the_matrix_products() -> None:
     costs = estimate_costs(query("full", batch_size=1, length=64))
     body = 6 * 64 * 2 * (4 * 384**2 + 2 * 384 * 1536)  # forward, of six layers on 64 tokens
     attention = 6 * 2 * 2 * 64**2 * 384
     assert costs.flops_per_sample == pytest.approx(3 * (body + attention), rel=0.01)
 
 
-def test_checkpointing_that_drops_the_method_is_not_estimated() -> None:
+def test_checkpointing_that_leaves_out_the_method_is_not_estimated() -> None:
     assert estimate_costs(query("prefix")).checkpointed_memory is None
 
 
@@ -90,7 +90,7 @@ def test_the_largest_batch_fits_and_the_next_does_not() -> None:
 
 
 @pytest.mark.parametrize("method", ["full", "lora:r=8", "bitfit", "prefix", "prompt", "p-tuning"])
-def test_the_adapters_file_weighs_what_is_foreseen(method: str, tmp_path: Path) -> None:
+def test_the_size_of_the_adapters_file_is_estimated_exactly(method: str, tmp_path: Path) -> None:
     asked = query(method)
     model = asked.task.build_on_meta(asked.backbone)
     context = MethodContext(task_type=asked.task.task_type, head=frozenset(), steps=1000)

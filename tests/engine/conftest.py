@@ -1,4 +1,4 @@
-"""Trials on tiny models without dropout, so that two ways to take the same step can be compared."""
+"""Trials on tiny models without dropout, so that two ways of taking the same step can be compared."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def _work(
 
 
 class Trials:
-    """Makes jobs on the tiny backbone and the small reviews, and runs them here."""
+    """Makes jobs with the tiny backbone and the small reviews, and runs them in this process."""
 
     def __init__(self, backbone: Path, data: Path, scratch: Path) -> None:
         self.backbone = resolve_backbone(str(backbone))
@@ -76,7 +76,7 @@ def trials(tiny_backbone: Path, reviews: Path, tmp_path: Path) -> Trials:
 
 @pytest.fixture(scope="session")
 def even(tiny_backbone: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Backbone]:
-    """A tiny BERT and a tiny LLaMA with random weights and without any dropout."""
+    """A tiny BERT and a tiny LLaMA with random weights and no dropout."""
     import torch
     from transformers import BertConfig, BertModel, LlamaConfig, LlamaModel
 
@@ -102,7 +102,7 @@ def even(tiny_backbone: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[
 
 @pytest.fixture
 def make_job(even: dict[str, Backbone], reviews: Path, tmp_path: Path) -> Make:
-    """Make a job of a method on a family in float32; further options are the study's or the budget's."""
+    """Make a float32 job of a method on a family; other options go to the study or the budget."""
 
     def make(
         method: str,

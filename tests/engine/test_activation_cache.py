@@ -1,4 +1,4 @@
-"""Frozen work done once: the activations below all training are kept, and change nothing."""
+"""Activations of frozen layers are computed once and cached, and scores do not change."""
 
 from __future__ import annotations
 
@@ -33,11 +33,13 @@ def prepared(job: Job) -> PreparedTrial:
     ("method", "layers"),
     [("head", 2), ("top-layers:k=1", 1), ("top-layers:k=2", 0), ("full", 0), ("bitfit", 0), ("lora", 0)],
 )
-def test_what_lies_below_all_training(trials: Trials, method: str, layers: int) -> None:
+def test_the_frozen_prefix_is_what_is_below_all_training(
+    trials: Trials, method: str, layers: int
+) -> None:
     assert len(prepared(trials.job(method)).frozen_prefix) == layers
 
 
-def test_what_lies_below_runs_as_in_use(trials: Trials) -> None:
+def test_frozen_layers_run_without_dropout(trials: Trials) -> None:
     model = prepared(trials.job("top-layers:k=1")).model
     model.train()
     training = {name for name, module in model.named_modules() if module.training}
@@ -46,7 +48,7 @@ def test_what_lies_below_runs_as_in_use(trials: Trials) -> None:
 
 
 @pytest.mark.parametrize("method", ["head", "top-layers:k=1"])
-def test_replaying_gives_what_the_layers_give(
+def test_cached_activations_give_the_same_scores(
     trials: Trials, method: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     method += ",learning_rate=1e-2" if ":" in method else ":learning_rate=1e-2"
@@ -64,7 +66,7 @@ def test_replaying_gives_what_the_layers_give(
 
 
 @pytest.mark.parametrize("family", ["roberta", "llama"])
-def test_other_families_are_replayed_too(
+def test_other_families_are_cached_too(
     families: dict[str, Backbone], family: str, reviews: Path, tmp_path: Path
 ) -> None:
     record = Trials(families[family].folder, reviews, tmp_path).run("top-layers:k=1").record
@@ -90,20 +92,20 @@ def test_activations_are_computed_once_for_all_trials(
     np.testing.assert_array_equal(first.predictions["outputs"], again.predictions["outputs"])
 
 
-def test_a_tuning_trial_leaves_the_test_split_alone(trials: Trials) -> None:
+def test_a_tuning_trial_does_not_read_the_test_split(trials: Trials) -> None:
     trials.run("head", purpose="tune")
     kept = {path.name.split(".")[2] for path in trials.scratch.rglob("*.activations")}
     assert kept == {"train", "validation"}
 
 
-def test_a_model_that_also_reads_the_layers_otherwise_is_not_replayed(trials: Trials) -> None:
+def test_nothing_is_cached_if_outputs_differ_with_it(trials: Trials) -> None:
     job = trials.job("head")
     ready = prepared(job)
     layer = ready.frozen_prefix[0]
     outputs = type(ready.task).outputs
 
     class Peeks(type(ready.task)):  # type: ignore[misc]
-        """A task whose outputs depend on a lower layer's weights, not only on what comes after."""
+        """A task whose outputs also depend on the weights of a frozen layer."""
 
         __slots__ = ()
 
@@ -126,7 +128,7 @@ def _as(kind: type, task: object) -> object:
     return made
 
 
-def test_a_full_disk_costs_the_next_trial_time_and_this_one_nothing(
+def test_a_full_disk_only_costs_the_next_trial_time(
     trials: Trials, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(_: object, path: Path) -> None:
@@ -140,7 +142,7 @@ def test_a_full_disk_costs_the_next_trial_time_and_this_one_nothing(
     assert not list(trials.scratch.rglob("*.activations*"))
 
 
-def test_a_layer_that_runs_several_times_gives_its_last_output(
+def test_the_last_output_counts_if_a_layer_runs_several_times(
     tiny_backbone: Path, reviews: Path, tmp_path: Path
 ) -> None:
     from transformers import AlbertConfig, AlbertModel
@@ -158,7 +160,7 @@ def test_a_layer_that_runs_several_times_gives_its_last_output(
     assert record.value("replayed_layers") == 1
 
 
-def test_activations_too_large_for_memory_are_not_kept(
+def test_activations_too_large_for_memory_are_not_cached(
     trials: Trials, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(activation_cache, "_MEMORY_SHARE", 0.0)

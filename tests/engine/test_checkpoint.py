@@ -1,4 +1,4 @@
-"""Checkpoints: a trial that was ended anywhere goes on to the bits it would have ended with."""
+"""Checkpoints: a trial interrupted anywhere ends bit for bit as it would have without."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ TYPED = ("trainable-tokens:token_indices=[101,102]", "adalora+ia3", "prefix+lora
 
 
 @pytest.fixture(autouse=True)
-def nobody_asks() -> Any:
+def no_preemption() -> Any:
     yield
     PREEMPTION.requested = PREEMPTION.polled = False
 
 
-def ended_at_every_step(job: Job) -> tuple[Result, int]:
-    """Run a trial in as many parts as it has steps: each ends at the first place where it can."""
+def interrupted_at_every_step(job: Job) -> tuple[Result, int]:
+    """Run a trial in as many parts as it has steps: each ends at the first opportunity."""
     for parts in range(100):
         PREEMPTION.requested = True
         try:
@@ -32,7 +32,7 @@ def ended_at_every_step(job: Job) -> tuple[Result, int]:
         except Preempted:
             assert job.checkpoint is not None
             assert job.checkpoint.is_file()
-    raise AssertionError("it never comes to its end")
+    raise AssertionError("the trial never finishes")
 
 
 @pytest.mark.parametrize(
@@ -46,22 +46,22 @@ def ended_at_every_step(job: Job) -> tuple[Result, int]:
         "vera",
     ],
 )
-def test_a_trial_that_is_ended_at_every_step_gives_the_same_bits(
+def test_a_trial_interrupted_at_every_step_is_bit_for_bit_the_same(
     method: str, trials: Any, tmp_path: Path
 ) -> None:
     job = trials.job(method, epochs=3)
     whole = carry_out(job, lambda progress: None)
     assert whole.record.outcome.status == "completed", whole.record.outcome
-    cut, parts = ended_at_every_step(replace(job, checkpoint=tmp_path / "c.safetensors"))
+    cut, parts = interrupted_at_every_step(replace(job, checkpoint=tmp_path / "c.safetensors"))
     assert parts >= 6
     same_result(cut, whole)
     assert cut.record.value("resumed") == parts
 
 
-def test_the_ranks_of_adalora_go_on_where_they_were(trials: Any, tmp_path: Path) -> None:
+def test_adalora_resumes_with_the_ranks_it_had(trials: Any, tmp_path: Path) -> None:
     job = trials.job("adalora:r=2,init_r=4", epochs=6)
     whole = carry_out(job, lambda progress: None)
-    cut, parts = ended_at_every_step(replace(job, checkpoint=tmp_path / "c.safetensors"))
+    cut, parts = interrupted_at_every_step(replace(job, checkpoint=tmp_path / "c.safetensors"))
     assert parts >= 12
     same_result(cut, whole)
 
@@ -76,13 +76,13 @@ def same_result(cut: Result, whole: Result) -> None:
 def test_early_stopping_and_the_best_weights_survive(trials: Any, tmp_path: Path) -> None:
     job = trials.job("full:learning_rate=3e-2", epochs=8, early_stopping=2)
     whole = carry_out(job, lambda progress: None)
-    cut, _ = ended_at_every_step(replace(job, checkpoint=tmp_path / "c.safetensors"))
+    cut, _ = interrupted_at_every_step(replace(job, checkpoint=tmp_path / "c.safetensors"))
     same_result(cut, whole)
 
 
-def test_the_time_of_all_parts_counts_and_phases_add_up(trials: Any, tmp_path: Path) -> None:
+def test_the_time_of_all_parts_counts(trials: Any, tmp_path: Path) -> None:
     job = replace(trials.job("bitfit"), checkpoint=tmp_path / "c.safetensors")
-    cut, parts = ended_at_every_step(job)
+    cut, parts = interrupted_at_every_step(job)
     assert parts > 1
     seconds = [m.value for m in cut.record.measurements if m.name == "seconds"]
     total = cut.record.value("total_seconds")
@@ -92,7 +92,7 @@ def test_the_time_of_all_parts_counts_and_phases_add_up(trials: Any, tmp_path: P
     assert cut.record.value("seconds", "save") > 0
 
 
-def test_a_checkpoint_is_written_now_and_then(trials: Any, tmp_path: Path) -> None:
+def test_a_checkpoint_is_written_once_its_time_has_come(trials: Any, tmp_path: Path) -> None:
     job = replace(trials.job("bitfit"), checkpoint=tmp_path / "c.safetensors")
     carry_out(job, lambda progress: None)
     assert not (tmp_path / "c.safetensors").exists()  # a minute has not passed
@@ -101,7 +101,7 @@ def test_a_checkpoint_is_written_now_and_then(trials: Any, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("damage", ["cut", "empty", "noise", "another trial's"])
-def test_a_checkpoint_that_cannot_serve_is_left_alone(damage: str, trials: Any, tmp_path: Path) -> None:
+def test_a_checkpoint_that_does_not_fit_is_ignored(damage: str, trials: Any, tmp_path: Path) -> None:
     path = tmp_path / "c.safetensors"
     job = trials.job("bitfit")
     whole = carry_out(job, lambda progress: None)
@@ -118,13 +118,13 @@ def test_a_checkpoint_that_cannot_serve_is_left_alone(damage: str, trials: Any, 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("method", [*TYPED, *sorted(set(methods()) - {"trainable-tokens"})])
-def test_every_method_goes_on_to_the_same_bits(method: str, trials: Any, tmp_path: Path) -> None:
+def test_every_method_resumes_bit_for_bit(method: str, trials: Any, tmp_path: Path) -> None:
     try:
         job = trials.job(method, epochs=2, max_train=48)  # three steps and a validation each
     except ValueError as refusal:
         pytest.skip(str(refusal))
     whole = carry_out(job, lambda progress: None)
     assert whole.record.outcome.status == "completed", whole.record.outcome
-    cut, parts = ended_at_every_step(replace(job, checkpoint=tmp_path / "c.safetensors"))
+    cut, parts = interrupted_at_every_step(replace(job, checkpoint=tmp_path / "c.safetensors"))
     assert parts >= 4 or not whole.record.value("trainable_parameters")
     same_result(cut, whole)

@@ -1,4 +1,4 @@
-"""Energy is read from a folder of counters as Linux has it; without one there is no reading."""
+"""Energy is read from a folder of counters like that of Linux; without counters there is no reading."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ def zone(folder: Path, number: str, name: str, microjoules: int, span: int = 1_0
     return made / "energy_uj"
 
 
-def test_packages_and_memory_add_up_and_a_counter_that_wraps_goes_on(tmp_path: Path) -> None:
+def test_packages_and_memory_add_up_and_counters_may_wrap(tmp_path: Path) -> None:
     package = zone(tmp_path, "0", "package-0", 900_000)
     memory = zone(tmp_path, "0:1", "dram", 0)
     cores = zone(tmp_path, "0:0", "core", 0)
     platform = zone(tmp_path, "1", "psys", 0)
     counter = RaplCounter(tmp_path)
     assert counter.joules() == 0
-    for path in (cores, platform):  # parts of the package, and the whole that holds it
+    for path in (cores, platform):  # a part of the package, and the platform that includes it
         path.write_text("999999")
     package.write_text("950000")
     assert counter.joules() == pytest.approx(0.05)
-    package.write_text("20000")  # beyond its range of one joule, so it began again
+    package.write_text("20000")  # past its range of one joule, so it started again at 0
     memory.write_text("500000")
     assert counter.joules() == pytest.approx(0.05 + 0.07 + 0.5)
     assert counter.joules() == pytest.approx(0.62)
@@ -45,9 +45,11 @@ def test_without_a_counter_there_is_no_reading(tmp_path: Path) -> None:
     assert find_counter(torch.device("meta")) is None
 
 
-def test_a_counter_that_may_not_be_read_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_counter_without_permission_gives_no_reading(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = zone(tmp_path, "0", "package-0", 5)
-    path.unlink()  # to root, which tests may run as, nothing is forbidden
+    path.unlink()  # not by permissions, since tests may run as root
     monkeypatch.setattr(
         "whichpeft.engine.profiling.energy.RaplCounter.__init__.__defaults__", (tmp_path,)
     )

@@ -23,14 +23,14 @@ def test_phases_add_up_to_the_total() -> None:
     assert measured["seconds", "validate"] >= 0.03
 
 
-def test_a_failure_leaves_the_meter_in_its_phase() -> None:
+def test_after_a_failure_the_meter_stays_in_its_phase() -> None:
     meter = Meter()
     with pytest.raises(ValueError, match="broken"), meter.phase("fit"):
         raise ValueError("broken")
     assert meter.phase_now == "fit"
 
 
-def test_what_a_meter_cannot_see_is_counted_before_and_after() -> None:
+def test_seconds_outside_the_meter_are_added() -> None:
     meter = Meter()
     with meter.phase("fit"):
         time.sleep(0.01)
@@ -45,14 +45,14 @@ def test_what_a_meter_cannot_see_is_counted_before_and_after() -> None:
     assert with_margins((), before=2.0, after=3.0) == ()
 
 
-def test_a_meter_may_begin_before_it_is_made() -> None:
+def test_a_meter_may_begin_before_it_is_created() -> None:
     meter = Meter(began=time.perf_counter() - 5)
     assert meter.elapsed >= 5
     seconds = {m.phase: m.value for m in meter.measurements("trial") if m.name == "seconds"}
     assert seconds["set-up"] >= 5
 
 
-def test_a_clock_that_jumps_moves_no_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_clock_that_jumps_does_not_change_the_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
     now = time.time
     meter = Meter()
     with meter.phase("fit"):

@@ -1,4 +1,4 @@
-"""A batch in parts: the same updates, each part padded to its own longest."""
+"""Micro-batches: the same updates, with each part padded to its own longest example."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from whichpeft.errors import StudyError
 from whichpeft.study import Budget
 
 HERE = Compute(torch.device("cpu"), "float32")
-BATCH = np.arange(18)  # in parts of 4 the last one has 2
+BATCH = np.arange(18)  # of micro-batches of 4, the last has 2
 
 
 def steps(prepared: PreparedTrial, job, count: int = 3) -> list[float]:  # type: ignore[no-untyped-def]
@@ -35,12 +35,12 @@ def test_updates_are_those_of_the_whole_batch(make_job, method: str) -> None:  #
     whole, parts = (prepare(job, HERE) for job in jobs)
     np.testing.assert_allclose(steps(whole, jobs[0]), steps(parts, jobs[1]), rtol=1e-5)
     for one, other in zip(whole.trained(), parts.trained(), strict=True):
-        # AdamW divides by a gradient's own size, which is rounding alone where that is next to 0.
+        # AdamW divides by the gradient's size, so a gradient next to 0 shows nothing but rounding.
         close = torch.isclose(one, other, rtol=1e-3, atol=1e-5)
         assert close.float().mean() > 0.999
 
 
-def test_parts_are_padded_to_their_own_longest(make_job) -> None:  # type: ignore[no-untyped-def]
+def test_micro_batches_are_padded_to_their_own_longest(make_job) -> None:  # type: ignore[no-untyped-def]
     prepared = prepare(make_job("head", batch_size=18, micro_batch=4), HERE)
     parts = [part for part, _ in prepared.parts(BATCH)]
     assert [share for _, share in prepared.parts(BATCH)] == [4 / 18] * 4 + [2 / 18]
@@ -50,7 +50,7 @@ def test_parts_are_padded_to_their_own_longest(make_job) -> None:  # type: ignor
     assert [part["input_ids"].shape[1] for part in parts] == longest
 
 
-def test_what_follows_a_step_follows_once(make_job, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]
+def test_after_step_is_called_once_per_batch(make_job, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]
     job = make_job("lora", batch_size=16, micro_batch=4)
     prepared = prepare(job, HERE)
     followed: list[int] = []
@@ -59,20 +59,20 @@ def test_what_follows_a_step_follows_once(make_job, monkeypatch: pytest.MonkeyPa
     assert followed == [0, 1, 2]
 
 
-def test_a_trial_in_parts_takes_as_many_steps(make_job) -> None:  # type: ignore[no-untyped-def]
+def test_micro_batches_do_not_change_the_number_of_steps(make_job) -> None:  # type: ignore[no-untyped-def]
     record = carry_out(make_job("head", micro_batch=4), lambda progress: None).record
     assert record.outcome.status == "completed", record.outcome
     assert (record.value("steps"), record.value("examples_trained")) == (10, 160)
 
 
-def test_a_part_is_no_larger_than_the_batch() -> None:
+def test_a_micro_batch_is_no_larger_than_the_batch() -> None:
     with pytest.raises(StudyError, match="micro_batch is 32 and batch_size 16"):
         Budget(micro_batch=32)
 
 
 @contextmanager
 def room_for(examples: int) -> Iterator[None]:
-    """Run out of memory where more examples than these go through a whole model in training."""
+    """Run out of memory when more than this many examples go through a model in training."""
 
     originals = torch.nn.Module.__call__
 
@@ -91,7 +91,7 @@ def room_for(examples: int) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("method", ["full", "lora:lora_dropout=0"])
-def test_where_memory_runs_out_half_as_many_go_at_once(make_job, method: str) -> None:  # type: ignore[no-untyped-def]
+def test_the_micro_batch_is_halved_if_memory_runs_out(make_job, method: str) -> None:  # type: ignore[no-untyped-def]
     job = make_job(method, batch_size=16)
     whole = carry_out(job, lambda progress: None)
     with room_for(5):
@@ -111,7 +111,7 @@ def test_where_memory_runs_out_half_as_many_go_at_once(make_job, method: str) ->
     assert "out of memory" in hopeless.record.outcome.reason
 
 
-def test_a_profile_is_halved_too(make_job) -> None:  # type: ignore[no-untyped-def]
+def test_the_micro_batch_of_a_profile_is_halved_too(make_job) -> None:  # type: ignore[no-untyped-def]
     job = replace(make_job("full", batch_size=16, purpose="profile"), halve_micro_batch=True)
     with room_for(9):
         found = carry_out(job, lambda progress: None)

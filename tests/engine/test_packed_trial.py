@@ -1,4 +1,4 @@
-"""A trial with packed examples ends where one without them does, and measures what it computes."""
+"""A trial with packed examples gives the same result as one without, and measures what it computes."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from whichpeft.tasks.encoded_data import write_data
 
 @pytest.fixture
 def packed(tiny_writer: Backbone, tmp_path: Path):  # type: ignore[no-untyped-def]
-    """Make the job of a final trial on prompts of very different lengths."""
+    """Make jobs of final trials on prompts of very different lengths."""
     rng = np.random.default_rng(0)
     words = ["three", "plus", "four", "is", "seven"]
     examples = [
@@ -61,7 +61,7 @@ def packed(tiny_writer: Backbone, tmp_path: Path):  # type: ignore[no-untyped-de
     return make
 
 
-def test_a_trial_ends_where_one_of_padded_batches_does(packed) -> None:  # type: ignore[no-untyped-def]
+def test_packing_gives_the_result_of_padding(packed) -> None:  # type: ignore[no-untyped-def]
     job = packed("lora:r=4,lora_dropout=0")
     conditions = replace(job.trial.conditions, packing=False)
     plain = replace(job, trial=replace(job.trial, conditions=conditions))
@@ -74,13 +74,13 @@ def test_a_trial_ends_where_one_of_padded_batches_does(packed) -> None:  # type:
     np.testing.assert_allclose(one.predictions["outputs"], other.predictions["outputs"], rtol=1e-3)
 
 
-def test_examples_that_are_not_kept_apart_end_the_trial_before_it_trains(packed) -> None:  # type: ignore[no-untyped-def]
-    """A prompt is refused by the plan; were it not, or were a method of a stranger alike, this tells."""
+def test_examples_that_mix_end_the_trial_before_it_trains(packed) -> None:  # type: ignore[no-untyped-def]
+    """The plan refuses prompts; this check also catches a plug-in that mixes examples."""
     with pytest.raises(TrialFailed, match="packed examples are not kept apart"):
         prepare(packed("prompt:num_virtual_tokens=3"), choose_compute("cpu", "float32"))
 
 
-def test_a_profile_takes_its_memory_where_most_is_computed(packed) -> None:  # type: ignore[no-untyped-def]
+def test_a_profile_measures_memory_on_the_largest_micro_batch(packed) -> None:  # type: ignore[no-untyped-def]
     job = packed("full")
     prepared = prepare(job, choose_compute("cpu", "float32"))
     training, train = _Training(job, ProfileWork(), prepared), prepared.examples["train"]
@@ -92,6 +92,6 @@ def test_a_profile_takes_its_memory_where_most_is_computed(packed) -> None:  # t
     assert any(rows < job.micro_batch_size for batch in batches for rows, _ in shapes(batch))
     most = max(math.prod(shape) for batch in batches for shape in shapes(batch))
     assert max(map(math.prod, shapes(training.largest))) == most
-    # and what warms up has the shapes to come
+    # The dummy inputs of the warm-up have the same shapes.
     warm = [tuple(part["input_ids"].shape) for part, _ in training.dummy(training.largest)]
     assert warm == shapes(training.largest)

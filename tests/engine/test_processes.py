@@ -1,4 +1,4 @@
-"""How processes are started."""
+"""Starting processes."""
 
 from __future__ import annotations
 

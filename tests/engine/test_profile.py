@@ -1,4 +1,4 @@
-"""A profile measures every cost, and what is slow elsewhere does not move it."""
+"""A profile measures every cost, and a slow evaluation does not affect training time."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from whichpeft.study import Budget, Study, TaskSource
 from whichpeft.tasks import load_task
 from whichpeft.tasks.encoded_data import write_data
 
-SLEEP = 100.0  # seconds an evaluation takes longer
+SLEEP = 100.0  # extra seconds per evaluation
 BRIEF = dataclasses.replace(THOROUGH, step_seconds=0.2, latency_seconds=0.1, rounds=3)
 
 
@@ -72,7 +72,7 @@ def test_a_thorough_profile_measures_everything(profiled) -> None:
         assert median.high <= record.value(f"{name}_milliseconds_p95")
     for name in ("peak_memory_bytes", "evaluation_memory_bytes", "load_milliseconds"):
         assert record.value(name) is not None, name
-    assert record.value("reserved_memory_bytes") is None  # an accelerator's alone
+    assert record.value("reserved_memory_bytes") is None  # accelerators only
     rate = record.value("samples_per_second")
     assert record.value("peak_share") == pytest.approx(1e6 * rate / 1e12)
     first = record.measurement("first_round_step_milliseconds")
@@ -80,15 +80,15 @@ def test_a_thorough_profile_measures_everything(profiled) -> None:
     assert first.low <= first.value <= first.high
 
 
-def test_the_parts_of_a_step_make_the_step(profiled) -> None:
+def test_the_parts_of_a_step_add_up_to_the_step(profiled) -> None:
     record = profiled("full")
     parts = sum(record.value(f"{name}_milliseconds") for name in ("forward", "backward", "optimizer"))
-    # Each is a median of its own, so they add up nearly and not to the bit.
+    # Each part is a median of its own, so the sum is close but not exact.
     assert parts == pytest.approx(record.value("step_milliseconds"), rel=0.3)
 
 
 @pytest.mark.parametrize("method", ["full", "head", "loreft", "prefix", "lora+bitfit", "adalora"])
-def test_what_there_is_not_is_absent(profiled, method: str) -> None:
+def test_costs_that_do_not_exist_are_absent(profiled, method: str) -> None:
     record = profiled(method)
     assert record.value("inference_milliseconds") is not None
     assert record.value("load_milliseconds") is not None
@@ -98,7 +98,7 @@ def test_what_there_is_not_is_absent(profiled, method: str) -> None:
     assert record.value("flops_per_sample") is record.value("peak_share") is None
 
 
-def test_a_quick_profile_is_memory_and_steps(profiled) -> None:
+def test_a_quick_profile_measures_only_memory_and_steps(profiled) -> None:
     record = profiled("lora:r=2", QUICK)
     names = {m.name for m in record.measurements}
     assert {"peak_memory_bytes", "step_milliseconds", "train_seconds"} <= names
@@ -111,18 +111,18 @@ def test_nothing_trained_costs_nothing(profiled) -> None:
     assert record.value("step_milliseconds") is record.value("inference_milliseconds") is None
 
 
-def test_an_unknown_effort_names_the_way_out() -> None:
+def test_an_unknown_profile_budget_suggests_a_known_one() -> None:
     assert find_profile_budget("standard") is STANDARD
     with pytest.raises(StudyError, match="did you mean 'thorough'"):
         find_profile_budget("thorogh")
 
 
 slept: list[float] = []
-"""What outputs have taken, by a clock that is put forward: nobody has to wait, however busy it is."""
+"""Extra seconds of outputs; the clock is advanced instead of waiting, so the load does not matter."""
 
 
 class Sleepy:
-    """A task whose outputs take their time, and that is in all else another one."""
+    """Another task, except that its outputs take extra seconds."""
 
     def __init__(self, task: object, seconds: float) -> None:
         self._task, self._seconds = task, seconds
@@ -158,7 +158,7 @@ def test_a_slow_evaluation_is_not_training_time(
     assert slow.outcome.status == "completed", slow.outcome
     evaluated = "validate" if purpose == "profile" else "test"
     assert slow.value("seconds", evaluated) >= SLEEP
-    # Half of a single evaluation's time would show.
+    # Even half the time of a single evaluation would show.
     assert slow.value("seconds", "fit") < plain.value("seconds", "fit") + SLEEP / 2
     if purpose == "profile":
         steps = job.trial.budget.steps(160)

@@ -1,4 +1,4 @@
-"""Gradient checkpointing: the same training in less memory, and refused where it cannot be."""
+"""Gradient checkpointing: the same training in less memory, and refused if a method breaks."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_scores_are_the_same(make_job, method: str, family: str) -> None:  # typ
     assert plain.record.trial.fingerprint != saving.record.trial.fingerprint
 
 
-def test_layers_below_all_that_trains_get_no_backward_pass(make_job) -> None:  # type: ignore[no-untyped-def]
+def test_layers_below_all_training_get_no_backward_pass(make_job) -> None:  # type: ignore[no-untyped-def]
     prepared = prepare(make_job("head", gradient_checkpointing=True), HERE)
     embedded: list[torch.Tensor] = []
     prepared.model.get_input_embeddings().register_forward_hook(lambda m, i, out: embedded.append(out))
@@ -49,7 +49,9 @@ def test_layers_below_all_that_trains_get_no_backward_pass(make_job) -> None:  #
     ("method", "reason"),
     [("prefix", "leaves out"), ("lora", None), ("prompt", None), ("lora+prefix", "prefix:")],
 )
-def test_what_checkpointing_leaves_out_is_refused(method: str, reason: str | None, reviews) -> None:  # type: ignore[no-untyped-def]
+def test_methods_that_checkpointing_leaves_out_are_refused(
+    method: str, reason: str | None, reviews
+) -> None:  # type: ignore[no-untyped-def]
     from whichpeft.study import TaskSource
     from whichpeft.tasks import load_task
 
@@ -86,7 +88,7 @@ def query(method: str, **changes: object) -> CostQuery:
     )
 
 
-def test_a_plan_foresees_less_memory_and_more_work() -> None:
+def test_a_plan_estimates_less_memory_and_more_flops() -> None:
     plain = estimate_costs(query("lora"))
     saving = estimate_costs(query("lora", gradient_checkpointing=True))
     assert plain.memory is not None
@@ -99,14 +101,14 @@ def test_a_plan_foresees_less_memory_and_more_work() -> None:
     assert 1.2 < saving.flops_per_sample / plain.flops_per_sample < 1.6
 
 
-def test_a_plan_foresees_what_parts_of_a_batch_take() -> None:
+def test_a_plan_estimates_the_memory_of_micro_batches() -> None:
     whole = estimate_costs(query("full"))
     part = estimate_costs(query("full", batch_size=4))
     parts = estimate_costs(query("full", batch_size=4, in_parts=True))
     assert whole.memory is not None
     assert part.memory is not None
     assert parts.memory is not None
-    # The activations of a part, and all gradients beside them.
+    # The activations of one micro-batch, plus all gradients.
     gradients = 4 * parts.counts["trainable_parameters"]
     assert parts.memory.gradients == pytest.approx(gradients, rel=0.01)
     assert part.memory.total < parts.memory.total < part.memory.total + gradients

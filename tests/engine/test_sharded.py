@@ -1,4 +1,4 @@
-"""One trial over two processes: the training of one process, each holding its share."""
+"""One trial over two processes: the same training as in one, with each holding its share."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def losses(result) -> list[float]:  # type: ignore[no-untyped-def]
 def test_losses_and_scores_are_those_of_one_process(  # type: ignore[no-untyped-def]
     make_job, method: str, family: str, more: dict[str, object]
 ) -> None:
-    # A step an epoch, since the loss is read at its end, on a batch that two cannot share evenly.
+    # One step per epoch, since the loss is read at its end, on a batch that two cannot share evenly.
     asked = {"family": family, "batch_size": 31, "max_train": 31, "epochs": 6}
     one = carry_out(make_job(method, **asked), lambda progress: None)
     two = carry_out(make_job(method, **asked, shards=2, **more), lambda progress: None)
@@ -50,7 +50,7 @@ def test_losses_and_scores_are_those_of_one_process(  # type: ignore[no-untyped-
 
 
 @pytest.mark.slow
-def test_an_adapter_is_kept_whole(make_job, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_the_saved_adapter_is_whole(make_job, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     from safetensors.torch import load_file
 
     asked = {"batch_size": 31, "max_train": 31, "epochs": 2}
@@ -69,7 +69,7 @@ def test_an_adapter_is_kept_whole(make_job, tmp_path: Path) -> None:  # type: ig
 
 
 @pytest.mark.slow
-def test_a_profile_measures_every_cost(make_job) -> None:  # type: ignore[no-untyped-def]
+def test_a_profile_of_two_processes_measures_every_cost(make_job) -> None:  # type: ignore[no-untyped-def]
     one, two = (
         carry_out(make_job("lora", purpose="profile", shards=n), lambda progress: None).record
         for n in (1, 2)
@@ -81,8 +81,8 @@ def test_a_profile_measures_every_cost(make_job) -> None:  # type: ignore[no-unt
         assert two.value(name) == one.value(name), name
 
 
-def test_parameters_are_shares(make_job) -> None:  # type: ignore[no-untyped-def]
-    """In a group of one, in this process: what is left whole would be told."""
+def test_every_parameter_is_sharded(make_job) -> None:  # type: ignore[no-untyped-def]
+    """In a group of one, in this process."""
     import tempfile
 
     import torch
@@ -119,7 +119,7 @@ def test_the_fork_server_of_ranks_preloads_the_models_code(  # type: ignore[no-u
 
 @linux
 @pytest.mark.slow
-def test_a_rank_that_dies_fails_the_trial_and_leaves_none_behind(make_job) -> None:  # type: ignore[no-untyped-def]
+def test_a_rank_that_dies_fails_the_trial_and_ends_the_others(make_job) -> None:  # type: ignore[no-untyped-def]
     killed: list[int] = []
 
     def kill(progress: Progress) -> None:
@@ -136,7 +136,7 @@ def test_a_rank_that_dies_fails_the_trial_and_leaves_none_behind(make_job) -> No
 
 
 @pytest.mark.slow
-def test_what_one_rank_raises_is_what_the_trial_fails_of(make_job, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_the_trial_fails_with_the_error_of_a_rank(make_job, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     job = make_job("full", shards=2)
     gone = replace(job, backbone=replace(job.backbone, folder=tmp_path / "gone"))
     outcome = carry_out(gone, lambda progress: None).record.outcome
@@ -170,7 +170,7 @@ def test_ending_a_sharded_trial_ends_its_ranks(make_job) -> None:  # type: ignor
 
 
 def ranks() -> list[int]:
-    """Return the processes that this one's fork server has started."""
+    """Return the processes that this process's fork server has started."""
     servers = [p for p in psutil.Process().children() if "forkserver" in " ".join(p.cmdline())]
     return [
         child.pid

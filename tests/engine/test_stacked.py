@@ -1,4 +1,4 @@
-"""Trials as one model give what they give alone; where they cannot, they say why and train alone."""
+"""Stacked trials give the same results as alone; if they cannot be stacked, a note says why."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def make_jobs(
     keep: Path | None = None,
     **budget: int,
 ) -> list[Job]:
-    """One job a seed and method; methods differ in their learning rates."""
+    """Make one job per seed and method; the methods differ in their learning rates."""
     scratch.mkdir(parents=True, exist_ok=True)
     found, task = resolve_backbone(str(backbone)), load_task(TaskSource(name=str(data)))
     study = Study(
@@ -82,7 +82,7 @@ def make_jobs(
     return jobs
 
 
-def together(jobs: Sequence[Job]) -> list[Result]:
+def stacked(jobs: Sequence[Job]) -> list[Result]:
     return list(carry_out_stacked(replace(jobs[0], stacked_with=tuple(jobs[1:])), lambda progress: None))
 
 
@@ -99,7 +99,7 @@ def in_folder(folder: Path) -> dict[str, torch.Tensor]:
 
 
 def check_equal(apart: Result, joined: Result) -> None:
-    """The same record but for its seconds and its setting, to within rounding."""
+    """Assert that records agree to within rounding, except for seconds and setting."""
     assert apart.record.trial == joined.record.trial
     assert apart.record.outcome == joined.record.outcome
     measured = [[m for m in result.record.measurements if m.unit != "s"] for result in (apart, joined)]
@@ -116,19 +116,19 @@ def check_equal(apart: Result, joined: Result) -> None:
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_seeds_and_learning_rates_together_end_where_they_do_alone(
+def test_stacked_seeds_and_rates_give_the_results_of_single_trials(
     method: str, still_backbone: Path, reviews: Path, tmp_path: Path
 ) -> None:
     mark = "," if ":" in method else ":"
     texts = [f"{method}{mark}learning_rate={rate}" for rate in (1e-3, 3e-4, 2e-3)]
     jobs: dict[str, list[Job]] = {}
     for way in ("apart", "joined"):
-        # Seed 0 with the first rate, 1 with the second, 2 with the third; 90 is no multiple of 16.
+        # Seed 0 with the first rate, 1 with the second, 2 with the third; 90 is not a multiple of 16.
         made = make_jobs(
             still_backbone, reviews, tmp_path / way, texts, seeds=(0, 1, 2), keep=tmp_path / way
         )
         jobs[way] = made[::4]
-    apart, joined = alone(jobs["apart"]), together(jobs["joined"])
+    apart, joined = alone(jobs["apart"]), stacked(jobs["joined"])
     for one, other, job, same in zip(apart, joined, jobs["apart"], jobs["joined"], strict=True):
         assert one.record.outcome.status == "completed", one.record.outcome
         assert other.note is None, other.note
@@ -139,18 +139,18 @@ def test_seeds_and_learning_rates_together_end_where_they_do_alone(
         here, there = in_folder(job.keep), in_folder(same.keep)
         assert set(here) == set(there)
         for name, tensor in here.items():
-            # Softmax does not change with a key's bias, so what moves that is rounding alone.
+            # Softmax does not depend on a key's bias, so only rounding moves it.
             if "key.b" not in name:
                 apart_by = (tensor - there[name]).norm() / tensor.norm().clamp(min=1e-6)
                 assert apart_by < 1e-4, name
 
 
-def test_a_trial_stops_early_and_one_diverges_without_the_others(
+def test_one_trial_stops_early_and_one_diverges_on_its_own(
     still_backbone: Path, reviews: Path, tmp_path: Path
 ) -> None:
     texts = [f"bitfit:learning_rate={rate}" for rate in ("0", "1e-2", "1e39")]
     jobs = make_jobs(still_backbone, reviews, tmp_path, texts, epochs=4, early_stopping=1)
-    apart, joined = alone(jobs), together(jobs)
+    apart, joined = alone(jobs), stacked(jobs)
     assert [result.record.outcome.status for result in joined] == ["completed", "completed", "failed"]
     assert joined[0].record.value("epochs_run") == 2
     assert "not finite" in (joined[2].record.outcome.reason or "")
@@ -161,15 +161,15 @@ def test_a_trial_stops_early_and_one_diverges_without_the_others(
             assert one.record.outcome == other.record.outcome
 
 
-def test_tuning_trials_are_held_against_those_before_them(
+def test_tuning_trials_compete_with_earlier_ones(
     still_backbone: Path, reviews: Path, tmp_path: Path
 ) -> None:
     texts = [f"bitfit:learning_rate={rate}" for rate in (1e-2, 1e-4, 2e-2)]
     jobs = make_jobs(still_backbone, reviews, tmp_path, texts, purpose="tune")
-    # What trials before these scored at the only rung: 0.99 is among the best third of none of these.
+    # Scores of earlier trials at the only rung; no trial here is among the best third with 0.99.
     work = TuneWork(rungs=((4, None),), earlier_scores=((4, (0.99, 0.99)),))
     jobs = [replace(job, work=work) for job in jobs]
-    first, *others = together(jobs)
+    first, *others = stacked(jobs)
     assert first.record.outcome.status == "completed"  # number 0 is never stopped
     for other in others:
         assert (other.record.outcome.status, other.record.value("steps")) == ("stopped", 4)
@@ -177,13 +177,13 @@ def test_tuning_trials_are_held_against_those_before_them(
         assert not other.predictions
 
 
-def test_with_dropout_each_trial_draws_its_own_and_a_stack_repeats(
+def test_each_trial_draws_its_own_dropout_and_a_stack_repeats(
     tiny_backbone: Path, reviews: Path, tmp_path: Path
 ) -> None:
-    # Two trials that differ in nothing but their dropout: the same seed and all but the same rate.
+    # Two trials that differ only in their dropout: the same seed and nearly the same rate.
     texts = [f"lora:r=2,learning_rate={rate}" for rate in ("1e-3", "1.00001e-3")]
     jobs = make_jobs(tiny_backbone, reviews, tmp_path, texts, epochs=1)
-    once, again = together(jobs), together(jobs)
+    once, again = stacked(jobs), stacked(jobs)
     assert once[0].note is None
     losses = [[value for _, name, value in result.curve if name == "train_loss"] for result in once]
     assert abs(np.subtract(*losses)).max() > 1e-4
@@ -200,12 +200,12 @@ def test_with_dropout_each_trial_draws_its_own_and_a_stack_repeats(
         ("zero-shot", "nothing trains"),
     ],
 )
-def test_what_cannot_be_one_model_trains_alone_and_says_why(
+def test_trials_that_cannot_be_stacked_train_alone_with_a_note(
     method: str, reason: str, tiny_backbone: Path, reviews: Path, tmp_path: Path
 ) -> None:
     jobs = make_jobs(tiny_backbone, reviews, tmp_path, [method], seeds=(0, 1))
     assert reason in (why_not(jobs, Compute(torch.device("cpu"), "float32")) or "")
-    results = together(jobs)
+    results = stacked(jobs)
     assert [result.record.outcome.status for result in results] == ["completed"] * 2
     assert reason in (results[0].note or "")
     assert results[1].note is None
@@ -215,12 +215,14 @@ def test_what_cannot_be_one_model_trains_alone_and_says_why(
     )
 
 
-def test_a_step_agrees_in_bfloat16_too(tiny_backbone: Path, reviews: Path, tmp_path: Path) -> None:
+def test_a_stacked_step_agrees_in_bfloat16_too(
+    tiny_backbone: Path, reviews: Path, tmp_path: Path
+) -> None:
     jobs = make_jobs(tiny_backbone, reviews, tmp_path, ["lora:r=2"], seeds=(0, 1, 2))
     assert why_not(jobs, Compute(torch.device("cpu"), "bfloat16")) is None
 
 
-def test_each_trial_keeps_the_running_means_of_its_own_data(
+def test_each_trial_has_the_running_means_of_its_own_data(
     shapes: Path, tiny_vits: dict[int, Path], tmp_path: Path
 ) -> None:
     from transformers import ResNetConfig, ResNetModel
@@ -235,12 +237,12 @@ def test_each_trial_keeps_the_running_means_of_its_own_data(
     jobs = make_jobs(
         folder, shapes, tmp_path / "data", ["full:learning_rate=1e-3"], seeds=(0, 1), max_train=40
     )
-    for one, other in zip(alone(jobs), together(jobs), strict=True):
+    for one, other in zip(alone(jobs), stacked(jobs), strict=True):
         assert other.note is None, other.note
         check_equal(one, other)
 
 
-def test_steps_are_timed_both_ways_where_memory_is_known(
+def test_steps_are_timed_both_ways_if_memory_is_known(
     tiny_backbone: Path, reviews: Path, tmp_path: Path
 ) -> None:
     from whichpeft.engine.stacked.speedup import seconds_apart, seconds_stacked, time_stacked
@@ -252,14 +254,14 @@ def test_steps_are_timed_both_ways_where_memory_is_known(
     assert time_stacked(jobs[0], 2, compute, None) == ([], None)
 
 
-def test_what_cannot_be_timed_together_fails_no_profile(
+def test_a_profile_does_not_fail_if_trials_cannot_be_stacked(
     tiny_backbone: Path, reviews: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from whichpeft.engine.stacked import speedup as batched_speed
+    from whichpeft.engine.stacked import speedup
 
-    monkeypatch.setattr(batched_speed, "_that_fit", lambda compute, peak: 8)
-    # 20 examples are a batch of 16 and one of 4, which 8 seeds do not meet in the same order.
+    monkeypatch.setattr(speedup, "_that_fit", lambda compute, peak: 8)
+    # 20 examples make a batch of 16 and one of 4, whose order differs among 8 seeds.
     jobs = make_jobs(tiny_backbone, reviews, tmp_path, ["lora:r=2"], max_train=20)
-    found, note = batched_speed.time_stacked(jobs[0], 8, Compute(torch.device("cpu"), "float32"), 1.0)
+    found, note = speedup.time_stacked(jobs[0], 8, Compute(torch.device("cpu"), "float32"), 1.0)
     assert found == []
     assert "too few batches" in (note or "")

@@ -1,4 +1,4 @@
-"""When repeated readings stop, and what an input's time is."""
+"""When repeated timings stop, and how the time of an input is computed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ INPUTS = [np.array([i]) for i in range(5)]
 
 
 class Clock:
-    """Time that goes on by what is read only."""
+    """A clock that only advances with each reading."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -46,7 +46,7 @@ def test_readings_end_when_a_round_no_longer_moves_the_median(clock: Clock) -> N
     one_round = [1.0, 2.0, 3.0, 4.0, 5.0]
     assert take(clock, one_round * 9, seconds=1e9).rounds == 2
     assert take(clock, one_round * 9, seconds=1e9, rounds=4).rounds == 4
-    # The third input's time goes from 3 to 3.5 in the second round, then stays.
+    # The third input's time changes from 3 to 3.5 in the second round, then stays.
     moving = [*one_round, 1, 2, 4, 4, 5, 1, 2, 3.5, 4, 5]
     assert take(clock, [*moving, *one_round], seconds=1e9).rounds == 3
 
@@ -54,13 +54,13 @@ def test_readings_end_when_a_round_no_longer_moves_the_median(clock: Clock) -> N
 def test_readings_end_when_the_seconds_are_used_up(clock: Clock) -> None:
     drifting = [float(i) for i in range(1, 100)]
     found = take(clock, drifting, seconds=20.0)
-    # 1 to 6 make 21: the reading under way is ended, the round is not.
+    # 1 to 6 add up to 21: the current reading is finished, the round is not.
     assert found.count == 6
     assert found.rounds == 1
     assert take(clock, drifting, seconds=-1.0).count == FEWEST
 
 
-def test_an_input_counts_once_however_often_it_was_read() -> None:
+def test_an_input_counts_once_however_often_it_is_read() -> None:
     found = Readings()
     for place, seconds in ((0, 1.0), (1, 2.0), (0, 9.0), (0, 1.0)):
         found.add(place, (seconds, 10 * seconds))
@@ -70,7 +70,7 @@ def test_an_input_counts_once_however_often_it_was_read() -> None:
     assert (found.count, found.rounds) == (4, 1)
 
 
-def test_more_rounds_bring_the_quartiles_together() -> None:
+def test_more_rounds_narrow_the_quartiles() -> None:
     rng = np.random.default_rng(0)
     found = Readings()
     for _, place in itertools.product(range(20), range(8)):
@@ -86,7 +86,7 @@ def test_more_rounds_bring_the_quartiles_together() -> None:
 
 
 @pytest.mark.parametrize("count", [2, 3, 4, 8])
-def test_batches_that_stand_for_all_have_their_mean_and_so_has_every_beginning(count: int) -> None:
+def test_chosen_batches_and_their_beginnings_have_the_mean_of_all(count: int) -> None:
     rng = np.random.default_rng(0)
     sizes = rng.lognormal(2.5, 0.5, 640).round().astype(np.int64) + 2
     batches = [np.arange(i, i + 16) for i in range(0, 640, 16)]

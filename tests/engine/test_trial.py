@@ -28,14 +28,14 @@ def test_full_fine_tuning_learns_and_keeps_its_best_epoch(trials: Any) -> None:
     assert (result.predictions["outputs"].argmax(1) == labels).mean() == pytest.approx(score)
 
 
-def test_the_same_seed_gives_the_same_bits_and_another_does_not(trials: Any) -> None:
+def test_a_seed_repeats_bit_for_bit_and_another_differs(trials: Any) -> None:
     first, again, other = (trials.run("lora:r=2", seed=seed) for seed in (1, 1, 2))
     np.testing.assert_array_equal(first.predictions["outputs"], again.predictions["outputs"])
     assert first.curve == again.curve
     assert (first.predictions["outputs"] != other.predictions["outputs"]).any()
 
 
-def test_a_tuning_trial_sees_no_test_data_and_goes_the_way_of_a_final_one(trials: Any) -> None:
+def test_a_tuning_trial_is_a_final_one_without_test_data(trials: Any) -> None:
     final = trials.run("lora:r=2,learning_rate=1e-2")
     tuned = trials.run("lora:r=2,learning_rate=1e-2", purpose="tune", rungs=((3, None), (13, None)))
     assert tuned.record.outcome.status == "completed"
@@ -45,13 +45,13 @@ def test_a_tuning_trial_sees_no_test_data_and_goes_the_way_of_a_final_one(trials
     def validated(result: Result) -> dict[int, float]:
         return {step: value for step, name, value in result.curve if name == "validation_score"}
 
-    # Looking on the way changes nothing: what both looked at is the same to the bit.
+    # Validation at rungs changes nothing: the scores that both have are bit for bit the same.
     assert set(validated(tuned)) == {3, 10, 13, 20}
     assert validated(final).items() <= validated(tuned).items()
     assert tuned.record.value("validation_score") == final.record.value("validation_score")
 
 
-def test_a_tuning_trial_stops_where_it_falls_behind(trials: Any) -> None:
+def test_a_tuning_trial_stops_if_it_falls_behind(trials: Any) -> None:
     result = trials.run("lora:r=2", purpose="tune", rungs=((3, 0.0), (13, 1.01)))
     record = result.record
     assert (record.outcome.status, record.outcome.phase) == ("stopped", "validate")
@@ -60,7 +60,7 @@ def test_a_tuning_trial_stops_where_it_falls_behind(trials: Any) -> None:
     assert record.value("validation_score") is not None
 
 
-def test_an_adapter_is_kept_where_that_is_asked(trials: Any, tmp_path: Path) -> None:
+def test_an_adapter_is_saved_on_request(trials: Any, tmp_path: Path) -> None:
     from peft import PeftConfig
 
     result = trials.run("lora:r=2", epochs=1, keep=tmp_path / "adapters" / "one")
@@ -69,8 +69,8 @@ def test_an_adapter_is_kept_where_that_is_asked(trials: Any, tmp_path: Path) -> 
     assert [path.name for path in (tmp_path / "adapters").iterdir()] == ["one"]
 
 
-def test_methods_meet_the_same_head_and_the_same_batches(trials: Any) -> None:
-    # Without learning, two methods that are the identity at the start predict the same.
+def test_methods_get_the_same_head_and_the_same_batches(trials: Any) -> None:
+    # Without training, two methods that start as the identity predict the same.
     frozen = [trials.run(f"{name}:learning_rate=0", epochs=1) for name in ("full", "head", "lora")]
     for other in frozen[1:]:
         np.testing.assert_allclose(
@@ -84,7 +84,7 @@ def test_early_stopping_ends_a_trial_that_no_longer_improves(trials: Any) -> Non
     assert record.value("best_epoch") == 1
 
 
-def test_without_training_the_majority_stands(trials: Any) -> None:
+def test_without_training_the_majority_class_is_predicted(trials: Any) -> None:
     result = trials.run("zero-shot")
     assert result.record.value("trainable_parameters") == 0
     assert result.record.value("score") == result.record.value("chance")
@@ -131,7 +131,7 @@ def test_a_profile_measures_every_cost(trials: Any) -> None:
         value = record.value(name)
         assert value is not None, name
         assert value > 0, name
-    # Of this process, which earlier tests have left with free memory; tests/executors measures it.
+    # Not compared: earlier tests leave free memory in this process. tests/executors measures it.
     assert record.value("peak_memory_bytes") is not None
     step = record.measurement("step_milliseconds")
     assert step is not None
@@ -141,7 +141,7 @@ def test_a_profile_measures_every_cost(trials: Any) -> None:
     trainable = record.value("trainable_parameters")
     head = record.value("head_parameters")
     assert head == 2 * 32 + 2
-    # A and B of rank 2 on query, key and value of two layers.
+    # A and B of rank 2, on query, key and value of two layers.
     assert trainable == head + 2 * 3 * 2 * (32 + 32)
     assert record.value("score") is None
 
@@ -155,7 +155,7 @@ def test_progress_names_phase_epoch_loss_and_speed(trials: Any) -> None:
     assert all(progress.loss and progress.speed for progress in fits)
 
 
-def test_max_train_takes_one_fixed_subset(trials: Any) -> None:
+def test_max_train_selects_one_fixed_subset(trials: Any) -> None:
     def labels(seed: int) -> list[int]:
         job = trials.job("full", seed=seed, max_train=40)
         return list(read_data(job.data)[1]["train"].labels)

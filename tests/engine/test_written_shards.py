@@ -1,4 +1,4 @@
-"""What a language model writes is not spread over processes, which would wait for each other."""
+"""Generation is not sharded, because processes would wait for each other."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from whichpeft.tasks import Prompted, generative_task
 from whichpeft.tasks.encoded_data import write_data
 
 
-def test_a_shard_of_a_language_task_is_refused(tiny_writer: Backbone, tmp_path: Path) -> None:
+def test_a_sharded_trial_of_a_language_task_is_refused(tiny_writer: Backbone, tmp_path: Path) -> None:
     asked = generative_task(
         "sums", train=[Prompted(prompt=f"{i} and 1 is", completion=str(i + 1)) for i in range(20)]
     )
@@ -37,5 +37,5 @@ def test_a_shard_of_a_language_task_is_refused(tiny_writer: Backbone, tmp_path: 
     )
     compute = choose_compute("cpu", "float32")
     assert prepare(job, compute).examples
-    with pytest.raises(TrialFailed, match="read in one process"):
+    with pytest.raises(TrialFailed, match="answers in one process"):
         prepare(job, compute, replace(ALONE, size=2))
