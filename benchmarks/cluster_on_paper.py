@@ -4,7 +4,7 @@
 
 The simulation goes event by event. Each node runs one trial at a time. Starting and ending a trial takes
 some milliseconds of the process that started the run, one after the other. Progress messages take
-time of the actor that forwards them ("the desk"). ray_trials.py measured these costs; nothing runs here.
+time of the progress actor, which forwards them. ray_trials.py measured these costs; nothing runs here.
 """
 
 from __future__ import annotations
@@ -19,13 +19,15 @@ def main() -> None:
     options.add_argument("--trials", type=int, default=100_000)
     options.add_argument("--nodes", type=int, default=1000)
     options.add_argument("--milliseconds", type=float, default=15.4, help="of the process, per trial")
-    options.add_argument("--word", type=float, default=1.3, help="milliseconds of the desk, per message")
+    options.add_argument(
+        "--word", type=float, default=1.3, help="milliseconds of the progress actor, per message"
+    )
     options.add_argument(
         "--words", type=float, default=200.0, help="messages per second, from all trials"
     )
     options.add_argument("--lost", type=float, default=1.0, help="days between losses of one node")
     asked = options.parse_args()
-    print("| a trial takes | all take | over the ideal | the process is busy | the desk | nodes lost |")
+    print("| a trial takes | all take | over the ideal | the process is busy | the actor | nodes lost |")
     print("| ---: | ---: | ---: | ---: | ---: | ---: |")
     for seconds in (1, 5, 15, 60, 600):
         wall, busy, lost = simulate(asked, float(seconds))
