@@ -15,7 +15,9 @@ IDIOMS = {
     r"\bgo(?:es|ing)? on\b(?!\?)|\bgone on\b|\bwent on\b": "continue",
     r"\bfor want of\b": "because ... is missing",
     r"\bways? out\b": "fix",
-    r"\b(?:it|they|which|that|this|model|one) ha(?:s|ve) not\b(?! been\b| yet\b| \w+ed\b)": "does not have",
+    r"\b(?:it|they|which|that|this|model|one) ha(?:s|ve) not\b(?! been\b| yet\b| \w+ed\b)": (
+        "does not have"
+    ),
     r"\banew\b": "again",
     r"\bbesides\b": "also",
     r"\bno (?:clock|number) to trust\b": "unreliable",
