@@ -47,11 +47,16 @@ def test_layers_below_all_training_get_no_backward_pass(make_job) -> None:  # ty
 
 @pytest.mark.parametrize(
     ("method", "reason"),
-    [("prefix", "leaves out"), ("lora", None), ("prompt", None), ("lora+prefix", "prefix:")],
+    [
+        ("prefix", "which gradient checkpointing turns off"),
+        ("lora", None),
+        ("prompt", None),
+        ("lora+prefix", "prefix:"),
+    ],
 )
-def test_methods_that_checkpointing_leaves_out_are_refused(
+def test_methods_that_checkpointing_leaves_out_are_refused(  # type: ignore[no-untyped-def]
     method: str, reason: str | None, reviews
-) -> None:  # type: ignore[no-untyped-def]
+) -> None:
     from whichpeft.study import TaskSource
     from whichpeft.tasks import load_task
 

@@ -105,9 +105,7 @@ class FakeBench:
                     # The first step, because later ones may read content to change shapes.
                     take_step(prepared, optimisation, [(inputs, 1.0)], 0)
                 except Exception:
-                    if (
-                        account.phase != UPDATE
-                    ):  # else the step is done, and only what follows it has failed
+                    if account.phase != UPDATE:  # else only what follows the step has failed
                         raise
                 optimisation.clear()
         return dataclasses.replace(account.close(), gathered=_gathered(prepared.model))

@@ -194,12 +194,9 @@ def _compute(prepared: PreparedTrial, examples: Examples, replay: _Replay, path:
     try:
         torch.save({"values": kept.values, "offsets": torch.from_numpy(offsets)}, partial)
         partial.replace(path)
-    except (
-        OSError,
-        RuntimeError,
-    ):  # the disk is full; torch raises RuntimeError: this trial uses its copy
+    except (OSError, RuntimeError):  # the disk is full, for which torch raises RuntimeError
         partial.unlink(missing_ok=True)
-        return kept
+        return kept  # this trial uses its own copy
     return _read(path) or kept  # memory-mapped, so that trials share its pages
 
 

@@ -107,9 +107,7 @@ class Checkpoints:
                 name: tensor.detach().to("cpu", copy=True).contiguous()
                 for name, tensor in tensors.items()
             }
-            with contextlib.suppress(
-                OSError
-            ):  # if the disk is full, the trial continues without a checkpoint
+            with contextlib.suppress(OSError):  # a full disk only costs the checkpoint
                 write_whole(self._path, save(whole, metadata=said))
             now = time.monotonic()
             self._due = now + max(self._every, (now - began) / _SHARE)

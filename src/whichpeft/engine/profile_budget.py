@@ -18,16 +18,16 @@ class ProfileBudget:
     """Seconds for training steps, including those that warm up."""
 
     sizes: int
-    """Number of training batches that stand for all lengths."""
+    """Number of training batches that represent all lengths."""
 
     latency_seconds: float = 0.0
     """Seconds for each reading of inference."""
 
     examples: int = 0
-    """Number of single examples that stand for all lengths; 0 to skip inference."""
+    """Number of single examples that represent all lengths; 0 to skip inference."""
 
     batches: int = 0
-    """Number of inference batches that stand for all lengths."""
+    """Number of inference batches that represent all lengths."""
 
     rounds: int = 2
     """Minimum number of times that everything is read, while seconds last."""

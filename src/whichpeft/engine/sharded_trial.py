@@ -164,9 +164,7 @@ def _be_rank(job: Job, rank: int, meeting: Path, sender: Connection) -> None:
             result = carry_out_alone(job, report, group)
             sender.send(result)
             if result.record.outcome.status == "failed":
-                os._exit(
-                    0
-                )  # an orderly exit would wait for the others, which may be waiting for this one
+                os._exit(0)  # an orderly exit waits for the others, which may wait for this one
     except Exception as error:  # the processes could not connect
         sender.send(failed(job, setting_of(job), error, Meter()))
         os._exit(0)
