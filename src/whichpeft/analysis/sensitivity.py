@@ -7,10 +7,13 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any, TypeGuard
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 from whichpeft.analysis.search import Search, SearchTrial
 from whichpeft.analysis.statistics.intervals import share_interval
+
+if TYPE_CHECKING:
+    from optuna.distributions import BaseDistribution
 
 LEAST_TRIALS = 20
 """Fewest scores to compute importances from; even then an irrelevant one may reach 0.2 by chance."""
@@ -214,7 +217,7 @@ def _importances(points: tuple[tuple[Any, ...], ...]) -> tuple[float, ...]:
     return tuple(float(found[axis]) for axis in axes)
 
 
-def _axis(places: tuple[Any, ...]) -> Any:
+def _axis(places: tuple[Any, ...]) -> BaseDistribution:
     from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
     if isinstance(places[0], float):

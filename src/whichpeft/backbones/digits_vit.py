@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from whichpeft.backbones.digit_images import PRETRAINED_CLASSES, digit_images
 from whichpeft.backbones.quiet import quiet_loading
@@ -17,11 +17,12 @@ from whichpeft.storage.cache import cached
 
 if TYPE_CHECKING:
     import torch
+    from transformers import ViTForImageClassification
 
 # Increase this for every change below, so that weights of an earlier recipe are never reused.
 RECIPE = 1
 EPOCHS, BATCH_SIZE, LEARNING_RATE, WEIGHT_DECAY, SEED = 15, 32, 1e-3, 0.01, 0
-ARCHITECTURE: dict[str, Any] = {
+ARCHITECTURE: dict[str, object] = {
     "image_size": 8,
     "patch_size": 2,
     "num_channels": 1,
@@ -54,7 +55,7 @@ def _make(folder: Path) -> None:
         ViTImageProcessor(**processor, do_convert_rgb=False).save_pretrained(folder)
 
 
-def _pretrain() -> Any:
+def _pretrain() -> ViTForImageClassification:
     """Train a classifier of digits 0 to 4; each batch is shifted by up to one pixel per direction."""
     import torch
     from torch.nn import functional

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import torch
+    from transformers import PreTrainedModel
 
 
-def enable_gradient_checkpointing(model: torch.nn.Module, **options: Any) -> bool:
+def enable_gradient_checkpointing(model: torch.nn.Module, **options: object) -> bool:
     """Turn gradient checkpointing on, layer by layer; return False if the model does not support it.
 
     `options` are those of `torch.utils.checkpoint.checkpoint`. Call this after applying a method:
@@ -41,6 +42,6 @@ def disable_gradient_checkpointing(model: torch.nn.Module) -> None:
     (turn_off or inner.gradient_checkpointing_disable)()
 
 
-def _transformers_model(model: torch.nn.Module) -> Any:
+def _transformers_model(model: torch.nn.Module) -> PreTrainedModel:
     """Return the outermost transformers model inside an adapted model."""
     return next((m for m in model.modules() if hasattr(m, "disable_input_require_grads")), model)

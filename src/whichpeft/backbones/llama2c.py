@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,9 @@ from numpy.typing import NDArray
 from whichpeft.backbones.quiet import quiet_loading
 from whichpeft.errors import BackboneError
 from whichpeft.storage.cache import cached
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 RECIPE = 1  # increase this when the conversion changes
 _HEADER = struct.Struct("<7i")
@@ -212,7 +215,7 @@ def _halves(rows: NDArray[np.float32], heads: int) -> NDArray[np.float32]:
     return pairs.swapaxes(1, 2).reshape(rows.shape)
 
 
-def _fast_tokenizer(pieces: list[tuple[str, float]], positions: int) -> Any:
+def _fast_tokenizer(pieces: list[tuple[str, float]], positions: int) -> PreTrainedTokenizerBase:
     """Build a tokenizer that merges the best-scored neighbours first, as sentencepiece's BPE does."""
     from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, processors
     from transformers import PreTrainedTokenizerFast

@@ -5,17 +5,18 @@ from __future__ import annotations
 import importlib.util
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from whichpeft.errors import StudyError
 
 if TYPE_CHECKING:
     import torch
+    from transformers import BitsAndBytesConfig
 
 BITS = {"8bit": 8, "4bit": 4}
 
 
-def quantisation_config(quantise: str, kept: Sequence[str]) -> Any:
+def quantisation_config(quantise: str, kept: Sequence[str]) -> BitsAndBytesConfig:
     """Return transformers' configuration for ``8bit`` or ``4bit``; loading with it needs bitsandbytes.
 
     8 bits: LLM.int8() (Dettmers et al. 2022, arXiv 2208.07339). 4 bits: NF4 with double quantisation of

@@ -9,18 +9,21 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from whichpeft.backbones.quiet import quiet_loading
 from whichpeft.backbones.reproducible import recipe_cache_name, seeded_single_thread
 from whichpeft.backbones.tiny_corpus import training_texts
 from whichpeft.storage.cache import cached
 
+if TYPE_CHECKING:
+    from transformers import LlamaForCausalLM, PreTrainedTokenizerBase
+
 # Increase this for every change below or in the corpus, so that earlier weights are never reused.
 RECIPE = 2
 POSITIONS, VOCABULARY, TOKENIZER_TEXTS = 256, 640, 2000
 BLOCK, BATCH_SIZE, STEPS, LEARNING_RATE, WEIGHT_DECAY, SEED = 64, 16, 1600, 8e-3, 0.01, 0
-ARCHITECTURE: dict[str, Any] = {
+ARCHITECTURE: dict[str, object] = {
     "hidden_size": 64,
     "intermediate_size": 192,
     "num_hidden_layers": 3,
@@ -53,7 +56,7 @@ def _make(folder: Path) -> None:
         tokenizer.save_pretrained(folder)
 
 
-def make_tokenizer(texts: Sequence[str]) -> Any:
+def make_tokenizer(texts: Sequence[str]) -> PreTrainedTokenizerBase:
     """Train a byte-level BPE, which can read any text, on these texts; each digit is one token."""
     from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, processors, trainers
     from transformers import PreTrainedTokenizerFast
@@ -91,7 +94,7 @@ def make_tokenizer(texts: Sequence[str]) -> Any:
     )
 
 
-def new_model(tokenizer: Any) -> Any:
+def new_model(tokenizer: PreTrainedTokenizerBase) -> LlamaForCausalLM:
     """Create the model with random weights."""
     from transformers import LlamaConfig, LlamaForCausalLM
 
@@ -106,7 +109,12 @@ def new_model(tokenizer: Any) -> Any:
     )
 
 
-def pretrain(model: Any, tokenizer: Any, texts: Sequence[str], steps: int = STEPS) -> Any:
+def pretrain(
+    model: LlamaForCausalLM,
+    tokenizer: PreTrainedTokenizerBase,
+    texts: Sequence[str],
+    steps: int = STEPS,
+) -> LlamaForCausalLM:
     """Train on blocks of the joined texts, drawn at random for each step, and return the model."""
     import torch
 

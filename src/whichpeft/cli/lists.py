@@ -16,7 +16,7 @@ from whichpeft.cli.output import check_format, print_note
 from whichpeft.errors import StudyError, suggestion
 
 if TYPE_CHECKING:
-    from whichpeft.methods import Method
+    from whichpeft.methods import LogRange, Method
 
 _Name = Annotated[str | None, typer.Argument(metavar="[NAME]", help="Show only this one.")]
 _ListFormat = Annotated[str, typer.Option(help="table or json.")]
@@ -33,7 +33,7 @@ def methods(name: _Name = None, format: _ListFormat = "table") -> None:
     if name is not None and name in known():
         _print_method(known()[name](), format)
         return
-    rows: list[dict[str, Any]] = [
+    rows: list[dict[str, object]] = [
         {
             "method": key,
             "what it does": kind.info.description,
@@ -44,7 +44,10 @@ def methods(name: _Name = None, format: _ListFormat = "table") -> None:
         for key, kind in known().items()
     ]
     if format == "json":
-        rows = [{**row, "options": _options(known()[row["method"]]())} for row in rows]
+        rows = [
+            {**row, "options": _options(kind())}
+            for row, kind in zip(rows, known().values(), strict=True)
+        ]
     _print(rows, name, format)
 
 
@@ -87,13 +90,13 @@ def _print_method(method: Method, format: str) -> None:
     Console().print(table)
 
 
-def _show_options(options: Mapping[str, Any]) -> str:
+def _show_options(options: Mapping[str, object]) -> str:
     from whichpeft.study.names import format_value
 
     return ", ".join(f"{option}={format_value(value)}" for option, value in options.items())
 
 
-def _show_choices(values: Any) -> str:
+def _show_choices(values: LogRange | tuple[object, ...]) -> str:
     from whichpeft.methods import LogRange
 
     if isinstance(values, LogRange):
@@ -168,17 +171,17 @@ def reference(
             print_note(str(published.source(name)))
 
 
-def _options(method: Method) -> dict[str, Any]:
+def _options(method: Method) -> dict[str, object]:
     """Return a method's own hyperparameters, without the three that every method has."""
     every = {"learning_rate", "weight_decay", "warmup_ratio"}
     return {key: value for key, value in method.hyperparameters.items() if key not in every}
 
 
-def _print(rows: Sequence[dict[str, Any]], name: str | None, format: str) -> None:
+def _print(rows: Sequence[Mapping[str, object]], name: str | None, format: str) -> None:
     """Print all rows, or the one whose first column is `name`."""
     check_format(format, ["table", "json"])
     if name is not None:
-        names = [next(iter(row.values())) for row in rows]
+        names = [str(next(iter(row.values()))) for row in rows]
         if name not in names:
             raise StudyError(f"{name!r} is not listed{suggestion(name, names, fix='')}")
         rows = [rows[names.index(name)]]

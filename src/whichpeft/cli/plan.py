@@ -152,7 +152,7 @@ def _print(found: Estimates, console: Console) -> None:
             console.print(Text(line), soft_wrap=True)
 
 
-def _has_unknown_costs(row: Mapping[str, Any]) -> bool:
+def _has_unknown_costs(row: Mapping[str, object]) -> bool:
     """Whether a method works and trains something, but its memory is unknown."""
     trains = row["trainable_parameters"] != 0
     return row["refusal"] is None and trains and row["training_memory_bytes"] is None

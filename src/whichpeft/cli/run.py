@@ -33,6 +33,8 @@ from whichpeft.cli.study_options import override, study_to_run, with_default_nam
 from whichpeft.units import counted
 
 if TYPE_CHECKING:
+    from types import FrameType
+
     from whichpeft.executors import RunObserver
     from whichpeft.records import Record
     from whichpeft.study import Study
@@ -181,7 +183,7 @@ class _Terminated(KeyboardInterrupt):
 def _stopped_by_sigterm() -> Iterator[None]:
     """Handle SIGTERM like ctrl-C, so that trials save checkpoints and records stay complete."""
 
-    def end(number: int, frame: Any) -> None:
+    def end(number: int, frame: FrameType | None) -> None:
         raise _Terminated
 
     before = signal.signal(signal.SIGTERM, end)

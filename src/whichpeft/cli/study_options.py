@@ -43,8 +43,8 @@ def override(
     task: Sequence[str] | None,
     method: Sequence[str] | None,
     budget: Mapping[str, int | None],
-    columns: Mapping[str, Any],
-    conditions: Mapping[str, Any] | None = None,
+    columns: Mapping[str, object],
+    conditions: Mapping[str, object] | None = None,
     seeds: int | None = None,
     baseline: str | None = None,
 ) -> Study:

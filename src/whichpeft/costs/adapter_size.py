@@ -7,7 +7,6 @@ import json
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 from unittest import mock
 
 import torch
@@ -43,7 +42,7 @@ def _weights_counted() -> Iterator[list[int]]:
     sizes: list[int] = []
 
     def count(
-        tensors: Mapping[str, torch.Tensor], path: Any, metadata: Mapping[str, str] | None = None
+        tensors: Mapping[str, torch.Tensor], path: object, metadata: Mapping[str, str] | None = None
     ) -> None:
         sizes.append(safetensors_bytes(tensors, metadata))
 
@@ -58,7 +57,7 @@ def safetensors_bytes(
     tensors: Mapping[str, torch.Tensor], metadata: Mapping[str, str] | None = None
 ) -> int:
     """Return the size of a safetensors file: a length, a header in JSON, then the content."""
-    header: dict[str, Any] = {"__metadata__": dict(metadata)} if metadata else {}
+    header: dict[str, object] = {"__metadata__": dict(metadata)} if metadata else {}
     offset = 0
     for name, tensor in tensors.items():
         end = offset + tensor.numel() * tensor.element_size()

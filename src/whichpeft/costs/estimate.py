@@ -6,7 +6,6 @@ import dataclasses
 import json
 import logging
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 
@@ -18,7 +17,7 @@ from whichpeft.engine.model_setup import count_parameters
 from whichpeft.methods import Method
 from whichpeft.planning import MetaModel, build_meta_model, treats_layers_alike
 from whichpeft.planning.fake import quiet_fakes
-from whichpeft.tasks import Task
+from whichpeft.tasks import Batch, Task
 
 # Two depths show what one layer adds. One layer would not do: the lowest needs no gradient of its input.
 _DEPTHS = (2, 3)
@@ -247,7 +246,7 @@ def _peak_at(query: CostQuery, costs: Costs, size: int) -> int:
     return query.peak(at_depth(traces, query.backbone.depth or 0)).total
 
 
-def _step(bench: FakeBench, batch: dict[str, Any]) -> Trace | None:
+def _step(bench: FakeBench, batch: Batch) -> Trace | None:
     """Take a step; None if the method reads content or breaks under gradient checkpointing."""
     try:
         return bench.step(batch)
@@ -262,7 +261,7 @@ def _count(meta_model: MetaModel) -> dict[str, int]:
     return counts | {"base_parameters": base}
 
 
-def _batch(query: CostQuery, depth: int, size: int, length: int) -> dict[str, Any]:
+def _batch(query: CostQuery, depth: int, size: int, length: int) -> Batch:
     with torch.device("meta"):
         return query.task.dummy_batch(query.at(depth), size, length)
 

@@ -7,9 +7,9 @@ multiplication each time it is used, forward and backward.
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Any
 
 import torch
+from torch.autograd.function import FunctionCtx
 
 from whichpeft.backbones.quantisation import BITS
 
@@ -57,14 +57,20 @@ class _Multiply(torch.autograd.Function):  # type: ignore[misc]
     """Multiplies x by a weight that is dequantised again in each pass and kept in neither."""
 
     @staticmethod
-    def forward(ctx: Any, x: torch.Tensor, packed: torch.Tensor, bias: Any, shape: Any) -> torch.Tensor:
+    def forward(
+        ctx: FunctionCtx,
+        x: torch.Tensor,
+        packed: torch.Tensor,
+        bias: torch.Tensor | None,
+        shape: tuple[int, int],
+    ) -> torch.Tensor:
         ctx.save_for_backward(packed)
         ctx.shape = shape
         weight = torch.empty(shape, dtype=x.dtype, device=x.device)
         return torch.nn.functional.linear(x, weight, None if bias is None else bias.to(x.dtype))
 
     @staticmethod
-    def backward(ctx: Any, grad: torch.Tensor) -> tuple[Any, ...]:
+    def backward(ctx: FunctionCtx, grad: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         weight = torch.empty(ctx.shape, dtype=grad.dtype, device=grad.device)
         summed = grad.flatten(0, -2).sum(0).float() if ctx.needs_input_grad[2] else None
         return grad @ weight, None, summed, None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import weakref
 import zlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -133,7 +133,7 @@ class _Account(TorchDispatchMode):  # type: ignore[misc]
         super().__init__()
         self.phase = FORWARD
         self._now = self._gradients = self._flops = self._count = 0
-        self._known: Any = WeakIdKeyDictionary()
+        self._known = WeakIdKeyDictionary()
         self._rows: list[list[tuple[int, int, int]]] = [[], [], []]
         self._operation = 0
         self._note([*model.parameters(), *model.buffers()])
@@ -147,7 +147,13 @@ class _Account(TorchDispatchMode):  # type: ignore[misc]
             if parameter.requires_grad
         ]
 
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+    def __torch_dispatch__(
+        self,
+        func: torch._ops.OpOverload,
+        types: Sequence[type],
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, object] | None = None,
+    ) -> object:
         if func is torch.ops.prim.device.default:
             return args[0].fake_device  # requested all the time, and slow by the usual path
         out = func(*args, **(kwargs or {}))
@@ -177,7 +183,7 @@ class _Account(TorchDispatchMode):  # type: ignore[misc]
             gathered=0,
         )
 
-    def _note(self, values: Iterable[Any]) -> None:
+    def _note(self, values: Iterable[object]) -> None:
         for value in values:
             if not isinstance(value, torch.Tensor):
                 continue
@@ -211,23 +217,30 @@ def _gathered(model: torch.nn.Module) -> int:
 
 
 @cache
-def _number(operation: Any) -> int:
+def _number(operation: torch._ops.OpOverload) -> int:
     """Return a number for an operation by its name, so that two steps can be compared."""
     return zlib.crc32(str(operation).encode())
 
 
-def _flash_for_cpu(query: Any, key: Any, value: Any, *args: Any, **kwargs: Any) -> int:
+def _flash_for_cpu(
+    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, *args: object, **kwargs: object
+) -> int:
     return int(sdpa_flop_count(query.shape, key.shape, value.shape))
 
 
 def _flash_for_cpu_backward(
-    grad: Any, query: Any, key: Any, value: Any, *args: Any, **kwargs: Any
+    grad: torch.Tensor,
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    *args: object,
+    **kwargs: object,
 ) -> int:
     return int(sdpa_backward_flop_count(grad.shape, query.shape, key.shape, value.shape))
 
 
 # Torch's own counter only knows the attention kernels of GPUs.
-_FLOPS: dict[Any, Any] = {
+_FLOPS: dict[torch._ops.OpOverloadPacket, Callable[..., int]] = {
     **flop_registry,
     torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: _flash_for_cpu,
     torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward: _flash_for_cpu_backward,

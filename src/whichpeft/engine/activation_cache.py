@@ -13,7 +13,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import psutil
@@ -55,7 +54,7 @@ class _Replay:
         """Provide a list to which each forward pass adds the activations of the highest frozen layer."""
         seen: list[torch.Tensor] = []
 
-        def see(_: object, __: object, output: Any) -> None:
+        def see(_: object, __: object, output: object) -> None:
             parts = output if isinstance(output, tuple) else (output,)
             self.width = len(output) if isinstance(output, tuple) else 0
             if not isinstance(parts[0], torch.Tensor) or any(part is not None for part in parts[1:]):
@@ -76,7 +75,9 @@ class _Replay:
         for layer in self.layers:
             del layer.forward  # uncovers the method of the class
 
-    def _forward(self, *_: object, **__: object) -> Any:
+    def _forward(
+        self, *_: object, **__: object
+    ) -> torch.Tensor | tuple[torch.Tensor | None, ...] | None:
         return (self.now, *[None] * (self.width - 1)) if self.width else self.now
 
 

@@ -185,7 +185,7 @@ def _numbered(name: str, tensors: Iterable[torch.Tensor]) -> dict[str, torch.Ten
     return {f"{name}/{i}": tensor for i, tensor in enumerate(tensors)}
 
 
-def _of(name: str, tensors: Mapping[str, Any]) -> list[Any]:
+def _of(name: str, tensors: Mapping[str, torch.Tensor]) -> list[torch.Tensor]:
     """Return the tensors that `_numbered` has named, in order."""
     count = sum(key.startswith(f"{name}/") for key in tensors)
     return [tensors[f"{name}/{i}"] for i in range(count)]

@@ -8,7 +8,6 @@ import platform
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import psutil
 import torch
@@ -21,7 +20,7 @@ _LIBRARIES = ("whichpeft", "torch", "transformers", "peft", "tokenizers", "numpy
 
 def describe_setting(compute: Compute, concurrent_trials: int) -> Setting:
     """Describe this process's setting, with this many other trials allowed at the same time."""
-    hardware: dict[str, Any] = {
+    hardware: dict[str, object] = {
         "processor": _processor(),
         "cores": usable_cores(),
         "memory_bytes": psutil.virtual_memory().total,

@@ -11,13 +11,15 @@ import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 import torch
 
 from whichpeft.errors import TrialFailed
 from whichpeft.methods.layers import all_layers
 from whichpeft.tasks import Array
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +45,11 @@ class Group:
         """Return the largest of the processes' values; every process gets the same."""
         return float(max(self.gathered(value)))
 
-    def gathered(self, value: Any) -> list[Any]:
+    def gathered(self, value: T) -> list[T]:
         """Return the value of every process, in the order of their ranks."""
         if self.size == 1:
             return [value]
-        found: list[Any] = [None] * self.size
+        found: list[T] = [value] * self.size
         torch.distributed.all_gather_object(found, value)
         return found
 

@@ -100,7 +100,7 @@ def _without_interrupts() -> Iterator[None]:
     recorded for this one: with other threads running, the system delivers it to one of those, and Python
     handles it in this one.
     """
-    came: list[Any] = []
+    came: list[object] = []
     # Only the main thread may set handlers, and a handler that is not Python's could not be put back.
     ours = threading.current_thread() is threading.main_thread()
     handler = signal.getsignal(signal.SIGINT) if ours else None

@@ -26,6 +26,7 @@ from whichpeft.records import Outcome, Record
 
 if TYPE_CHECKING:
     from multiprocessing.process import BaseProcess
+    from types import FrameType
 
 
 @dataclass(slots=True)
@@ -144,7 +145,7 @@ def _exits_on_terminate() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def _exit(number: int, frame: Any) -> None:
+def _exit(number: int, frame: FrameType | None) -> None:
     raise SystemExit(1)
 
 

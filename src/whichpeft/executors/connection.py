@@ -6,7 +6,6 @@ import os
 import signal
 import socket
 import threading
-from typing import Any
 
 import ray
 
@@ -30,7 +29,7 @@ def connect() -> bool:
         _check_reachable(address)
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # report to nobody what runs here
     ray._private.worker._worker_logs_enabled = False  # keep daemons' messages out of the live display
-    options: dict[str, Any] = {}
+    options: dict[str, object] = {}
     if not address:
         from whichpeft.engine.environment import usable_cores
 

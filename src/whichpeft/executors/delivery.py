@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 import ray
 
@@ -27,10 +26,10 @@ class Delivery:
 
     def __init__(self) -> None:
         self._bundles: dict[Path, FileBundle] = {}
-        self._files: dict[Path, list[Any]] = {}
-        self._seen: dict[Path, dict[str, Any]] = {}
+        self._files: dict[Path, list[ray.ObjectRef]] = {}
+        self._seen: dict[Path, dict[str, ray.ObjectRef]] = {}
 
-    def to(self, node: Node, source: Path, nodes: Iterable[Node]) -> Any:
+    def to(self, node: Node, source: Path, nodes: Iterable[Node]) -> ray.ObjectRef:
         """Return a reference to a folder's path on a node; deliver it if the node does not see it.
 
         Parameters
@@ -80,7 +79,7 @@ class Delivery:
             if tasks:
                 ray.wait(tasks, num_returns=len(tasks), timeout=_PATIENCE)
 
-    def _sent(self, source: Path) -> list[Any]:
+    def _sent(self, source: Path) -> list[ray.ObjectRef]:
         """Return references to the files of a folder in the object store."""
         if source not in self._files:
             bundle = self._bundles[source]

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
@@ -31,6 +31,15 @@ _DESCRIBE = ray.remote(ray_worker.describe_node)
 _DESCRIBE_GPU = ray.remote(max_calls=1)(ray_worker.describe_node)
 
 
+class _RayNode(TypedDict):
+    """What Ray lists of a node, as far as it is read here."""
+
+    NodeID: str
+    NodeManagerAddress: str
+    Resources: dict[str, float]
+    Alive: bool
+
+
 @dataclass(slots=True)
 class Node:
     """A node that trials may run on."""
@@ -50,7 +59,7 @@ class Node:
     """Whether trials of this run may run on it."""
     running: int = 0
     """How many trials run on it."""
-    folders: dict[Path, Any] = field(default_factory=dict)
+    folders: dict[Path, ray.ObjectRef] = field(default_factory=dict)
     """References to the paths of delivered folders on this node, by their source."""
 
     @property
@@ -66,7 +75,7 @@ class Node:
         by_gpus = by_cores if self.setting.device == "cpu" else self.gpus // resources.shards
         return min(by_cores, by_memory, by_gpus)
 
-    def options(self, resources: Resources) -> dict[str, Any]:
+    def options(self, resources: Resources) -> dict[str, object]:
         """Return what a trial's task requests from Ray."""
         gpus = 0 if self.setting.device == "cpu" else resources.shards
         if resources.alone:
@@ -88,7 +97,7 @@ def on(name: str) -> NodeAffinitySchedulingStrategy:
     return NodeAffinitySchedulingStrategy(name, soft=False)
 
 
-def here(name: str) -> dict[str, Any]:
+def here(name: str) -> dict[str, object]:
     """Return the options of a task that runs once, and only on the node of this name."""
     # Not Ray's own retries: a trial that moves to another node resumes from its last checkpoint.
     return {"scheduling_strategy": on(name), "max_retries": 0}
@@ -117,7 +126,7 @@ class Nodes:
         self._wanted = device, study.conditions.precision, study.conditions.quantise
         self._shards = study.conditions.shards
         self._known: dict[str, Node] = {}
-        self._asked: dict[Any, dict[str, Any]] = {}
+        self._asked: dict[ray.ObjectRef, _RayNode] = {}
         self._next_look = 0.0
         deadline = time.monotonic() + _JOIN_SECONDS
         self._ask_new()
@@ -182,7 +191,7 @@ class Nodes:
             if _given(alive[name], "CPU") or _given(alive[name], "GPU"):  # a head often has neither
                 self._asked[self._ask(alive[name])] = alive[name]
 
-    def _ask(self, node: dict[str, Any]) -> Any:
+    def _ask(self, node: _RayNode) -> ray.ObjectRef:
         options = {"num_cpus": 0, **here(node["NodeID"])}
         if _given(node, "GPU"):
             return _DESCRIBE_GPU.options(num_gpus=0.01, **options).remote(*self._wanted)
@@ -274,9 +283,9 @@ class Nodes:
         return None
 
 
-def _given(node: dict[str, Any], resource: str) -> int:
+def _given(node: _RayNode, resource: str) -> int:
     return int(node["Resources"].get(resource, 0))
 
 
-def _address(node: dict[str, Any]) -> str:
+def _address(node: _RayNode) -> str:
     return str(node["NodeManagerAddress"])

@@ -25,8 +25,9 @@ from whichpeft.records import Outcome, Record, Setting
 
 if TYPE_CHECKING:
     from multiprocessing.process import BaseProcess
+    from types import FrameType
 
-    from whichpeft.engine import Job, Result
+    from whichpeft.engine import Job, Progress, Result
 
 _REPORT_EVERY = 0.2  # seconds between two reports of one trial
 _ASK_AGAIN = 0.5  # seconds until jobs are asked for again, if none was ready and none runs
@@ -213,7 +214,7 @@ def _carry_out(job: Job, sender: Connection, environment: Mapping[str, str]) -> 
     show_debug_log()
     reported = 0.0
 
-    def report(progress: Any) -> None:
+    def report(progress: Progress) -> None:
         nonlocal reported
         now = time.monotonic()
         if now - reported >= _REPORT_EVERY:
@@ -232,7 +233,7 @@ def _carry_out(job: Job, sender: Connection, environment: Mapping[str, str]) -> 
         sys.exit(_PREEMPTED)
 
 
-def _preempt(number: int, frame: Any) -> None:
+def _preempt(number: int, frame: FrameType | None) -> None:
     """End after the current step, with a checkpoint, if the trial keeps one; otherwise immediately."""
     from whichpeft.engine.checkpoint import PREEMPTION
 

@@ -13,14 +13,14 @@ from typing import Any
 
 import ray
 
-from whichpeft.engine import Job, Result
+from whichpeft.engine import Job, Progress, Result
 from whichpeft.executors import ray_worker
 from whichpeft.executors.delivery import Delivery
 from whichpeft.executors.executor import Resources
 from whichpeft.executors.nodes import Node, Nodes
 from whichpeft.executors.observer import RunObserver
 from whichpeft.executors.progress_feed import ProgressFeed
-from whichpeft.executors.ray_worker import FinishedJob
+from whichpeft.executors.ray_worker import FinishedJob, Message
 from whichpeft.records import Outcome, Record
 from whichpeft.storage.atomic import write_files, write_folder, write_whole
 
@@ -49,7 +49,7 @@ class _Running:
 
     job: Job
     node: Node
-    task: Any
+    task: ray.ObjectRef
     """Ray's reference to its result."""
     left: dict[str, Job]
     """Its members whose results have not come, by fingerprint."""
@@ -93,7 +93,7 @@ class RayRun:
         self._source, self._resources, self._observer = iter(jobs), resources, observer
         self._device, self._limit = device, limit
         self._nodes, self._delivery, self._feed = nodes, delivery, feed
-        self._running: dict[Any, _Running] = {}
+        self._running: dict[ray.ObjectRef, _Running] = {}
         self._again: deque[Job] = deque()
         self._losses: Counter[str] = Counter()
         self._exhausted = self._reported_waiting = False
@@ -193,7 +193,7 @@ class RayRun:
                 trial.begin(name, self._observer)
             yield trial
 
-    def _pass_on(self, messages: Iterable[tuple[str, str, Any]]) -> None:
+    def _pass_on(self, messages: Iterable[Message]) -> None:
         """Pass messages on to the observer, except those of trials that have ended."""
         trials = {name: trial for trial in self._running.values() for name in trial.left}
         for name, kind, content in messages:
@@ -201,11 +201,11 @@ class RayRun:
             if trial is None:
                 continue
             trial.begin(name, self._observer)
-            if kind == "checkpoint":
-                _keep_checkpoint(trial.job, content)
-            elif kind == "progress":
+            if isinstance(content, Progress):
                 trial.phase = content.phase
                 self._observer.progressed(trial.left[name], content)
+            elif kind == "checkpoint":
+                _keep_checkpoint(trial.job, content)
 
     def _results_of(self, trial: _Running) -> Iterator[tuple[Job, Result]]:
         """Yield the results of a job's members; schedule the job again if its node was lost."""

@@ -16,11 +16,11 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import ray
 
-from whichpeft.engine import FinalWork, Job, Result
+from whichpeft.engine import FinalWork, Job, Progress, Result
 from whichpeft.engine.processes import start_server
 from whichpeft.errors import StudyError
 from whichpeft.executors.file_bundles import FileBundle, unpack
@@ -28,6 +28,12 @@ from whichpeft.executors.observer import SilentObserver
 from whichpeft.executors.processes import run_jobs
 from whichpeft.records import Setting
 from whichpeft.records.claims import this_host
+
+if TYPE_CHECKING:
+    from ray.actor import ActorHandle
+
+Message = tuple[str, str, Progress | bytes | None]
+"""The fingerprint of a trial, the kind of the message and its content; see `ProgressActor.post`."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -56,17 +62,17 @@ class ProgressActor:
     """Collects messages of running trials until the process that started the run takes them."""
 
     def __init__(self) -> None:
-        self._messages: list[tuple[str, str, Any]] = []
+        self._messages: list[Message] = []
         self._arrived = asyncio.Event()
 
-    async def post(self, fingerprint: str, kind: str, content: Any = None) -> None:
+    async def post(self, fingerprint: str, kind: str, content: Progress | bytes | None = None) -> None:
         """Add a trial's message: ``started``, its ``progress``, or the bytes of its ``checkpoint``."""
         if kind == "checkpoint":  # replaces an earlier one that has not been taken
             self._messages = [m for m in self._messages if m[:2] != (fingerprint, kind)]
         self._messages.append((fingerprint, kind, content))
         self._arrived.set()
 
-    async def take(self) -> list[tuple[str, str, Any]]:
+    async def take(self) -> list[Message]:
         """Wait until there are messages, and return all of them."""
         await self._arrived.wait()
         self._arrived.clear()
@@ -104,7 +110,7 @@ def is_here(bundle: FileBundle) -> bool:
     return bundle.is_here()
 
 
-def deliver(bundle: FileBundle, contents: Sequence[Any]) -> str:
+def deliver(bundle: FileBundle, contents: Sequence[ray.ObjectRef]) -> str:
     """Write a bundle to this node's disk and return its folder; `contents` refer to its files."""
     place = _own_folder() / bundle.name
     unpack(bundle, map(ray.get, contents), place)
@@ -117,7 +123,7 @@ def clear_away() -> None:
 
 
 def carry_out(
-    job: Job, backbone: str, data: str, checkpoint: bytes | None, actor: Any, every: float
+    job: Job, backbone: str, data: str, checkpoint: bytes | None, actor: ActorHandle, every: float
 ) -> FinishedJob:
     """Carry out a job on this node. If it is cancelled, its process may first leave a checkpoint.
 
@@ -158,7 +164,7 @@ def carry_out(
 class _Relay(SilentObserver):
     """Posts a trial's progress to the actor from time to time, and each new checkpoint immediately."""
 
-    def __init__(self, actor: Any, job: Job, every: float) -> None:
+    def __init__(self, actor: ActorHandle, job: Job, every: float) -> None:
         self._actor, self._checkpoint, self._every = actor, job.checkpoint, every
         self._posted: dict[str, float] = {}
         self._written: int | None = _written(job.checkpoint)
@@ -166,7 +172,7 @@ class _Relay(SilentObserver):
     def started(self, job: Job) -> None:
         self._actor.post.remote(job.trial.fingerprint, "started")
 
-    def progressed(self, job: Job, progress: Any) -> None:
+    def progressed(self, job: Job, progress: Progress) -> None:
         name = job.trial.fingerprint
         written = _written(self._checkpoint)
         if written != self._written:

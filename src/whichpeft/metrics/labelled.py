@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Callable
-from typing import Any
+from typing import Protocol
 
 import numpy as np
 
@@ -72,7 +72,13 @@ def predictions(outputs: Array) -> Array:
     return found
 
 
-def _correlation(function: Callable[..., Any], labels: Array, outputs: Array) -> float:
+class _Correlation(Protocol):
+    """What scipy returns for a correlation."""
+
+    statistic: float
+
+
+def _correlation(function: Callable[..., _Correlation], labels: Array, outputs: Array) -> float:
     values = outputs[:, 0].astype(np.float64)
     if len(values) < 2 or np.ptp(values) == 0 or np.ptp(labels) == 0:
         return 0.0

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Collection
+from typing import TYPE_CHECKING
 
 from whichpeft.backbones import Backbone
 from whichpeft.backbones.gradient_checkpointing import (
@@ -16,7 +16,7 @@ from whichpeft.errors import RequestError
 from whichpeft.methods import Method
 from whichpeft.methods.layers import all_layers
 from whichpeft.planning.meta_model import build_meta_model, needs_weights, treats_layers_alike
-from whichpeft.tasks import Task
+from whichpeft.tasks import Batch, Task
 
 if TYPE_CHECKING:
     import torch
@@ -129,7 +129,7 @@ def _left_out(task: Task, backbone: Backbone, model: torch.nn.Module) -> str | N
     return f"gradient checkpointing leaves it out of the backward pass: {missing[0]} gets no gradient"
 
 
-def _learning(task: Task, model: torch.nn.Module, batch: Mapping[str, Any]) -> set[str]:
+def _learning(task: Task, model: torch.nn.Module, batch: Batch) -> set[str]:
     """Return the names of the parameters that get a gradient."""
     task.loss(model.train(), dict(batch)).backward()
     found = {name for name, parameter in model.named_parameters() if parameter.grad is not None}

@@ -13,11 +13,14 @@ import math
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING
 
 from whichpeft.methods import LogRange, Method
 from whichpeft.planning.plan import Cell
 from whichpeft.study import Trial, parse_method
+
+if TYPE_CHECKING:
+    from optuna.distributions import BaseDistribution
 
 SEED = 0
 """Seed of every tuning trial, so adding seeds to a study does not change its searches."""
@@ -27,7 +30,7 @@ _RUNGS = (1 / 5, 1 / 2)  # of a trial's steps; at a ninth, most scores were stil
 _MOST_DRAWS = 8  # draws per trial, if a small space repeats itself
 _FEWEST_STEPS = 16  # before a score means anything; the learning rate is still warming up
 
-Space = Mapping[str, LogRange | tuple[Any, ...]]
+Space = Mapping[str, LogRange | tuple[object, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,14 +80,14 @@ def make_search(cell: Cell) -> SearchPlan | None:
     return SearchPlan(cell, tuple(methods), tuple(trials))
 
 
-def tunable_space(cell: Cell) -> dict[str, LogRange | tuple[Any, ...]]:
+def tunable_space(cell: Cell) -> dict[str, LogRange | tuple[object, ...]]:
     """Return the values that tuning may try in a cell, by hyperparameter.
 
     Options given explicitly are not tuned, nor are those of a config file. Values that the method
     refuses on this backbone are left out, and so is an option with only one value left.
     """
     fixed = _fixed_options(cell)
-    space: dict[str, LogRange | tuple[Any, ...]] = {}
+    space: dict[str, LogRange | tuple[object, ...]] = {}
     for key, values in cell.method.search_space.items():
         if key in fixed or (_from_file(cell.text) and key != "learning_rate"):
             continue
@@ -95,7 +98,7 @@ def tunable_space(cell: Cell) -> dict[str, LogRange | tuple[Any, ...]]:
     return space
 
 
-def sobol_points(space: Space) -> Iterator[dict[str, Any]]:
+def sobol_points(space: Space) -> Iterator[dict[str, object]]:
     """Yield points spread evenly over a space: a scrambled Sobol sequence, the same on every call."""
     import optuna
 
@@ -130,7 +133,7 @@ def rung_threshold(earlier: Sequence[float]) -> float | None:
     return sorted(earlier, reverse=True)[places - 1] if len(earlier) >= places else None
 
 
-def _axis(values: LogRange | tuple[Any, ...]) -> Any:
+def _axis(values: LogRange | tuple[object, ...]) -> BaseDistribution:
     from optuna.distributions import FloatDistribution, IntDistribution
 
     if isinstance(values, LogRange):
@@ -138,7 +141,7 @@ def _axis(values: LogRange | tuple[Any, ...]) -> Any:
     return IntDistribution(0, len(values) - 1)
 
 
-def _value(values: LogRange | tuple[Any, ...], drawn: float) -> Any:
+def _value(values: LogRange | tuple[object, ...], drawn: float) -> object:
     if isinstance(values, tuple):
         return values[int(drawn)]
     return float(f"{drawn:.3g}")  # people read and retype a rate
@@ -169,6 +172,6 @@ def _from_file(text: str) -> bool:
     return any(part.is_file for part in parse_method(text).parts)
 
 
-def _works(cell: Cell, key: str, value: Any) -> bool:
+def _works(cell: Cell, key: str, value: object) -> bool:
     method = cell.unresolved.with_options({key: value}).resolved_for(cell.backbone)
     return method.refuses(cell.backbone, cell.task, cell.study.budget) is None

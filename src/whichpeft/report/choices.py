@@ -222,7 +222,7 @@ def _margin(value: float) -> str:
     return f"{math.ceil(1000 * value - 1e-9) / 10:.1f}"
 
 
-def as_object(answer: Answer) -> dict[str, Any]:
+def as_object(answer: Answer) -> dict[str, object]:
     """Return an answer as JSON values: scores, gaps and margins as fractions, unknown as None."""
     chosen, constraints = answer.chosen, answer.constraints
     return {
@@ -245,7 +245,7 @@ def as_object(answer: Answer) -> dict[str, Any]:
     }
 
 
-def _candidate(candidate: Candidate, answer: Answer) -> dict[str, Any]:
+def _candidate(candidate: Candidate, answer: Answer) -> dict[str, object]:
     score, gap = candidate.score, candidate.gap
     return {
         "method": candidate.method,

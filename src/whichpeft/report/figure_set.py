@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from whichpeft.analysis import Comparison, MethodResult
 from whichpeft.report.figures.across_backbones import backbone_figures
@@ -253,5 +253,5 @@ def _score_title(comparison: Comparison) -> str:
     return f"{plain(comparison.metric or 'score')}, points"
 
 
-def _shown(value: Any, show: Callable[[float], str]) -> str:
+def _shown(value: float | None, show: Callable[[float], str]) -> str:
     return UNKNOWN if value is None else show(value)

@@ -21,12 +21,12 @@ from whichpeft.study.names import with_paths
 from whichpeft.study.spec import Budget, Column, Study, TaskSource
 
 
-def _as_text(value: Any) -> Any:
+def _as_text(value: object) -> object:
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
 def _reader(
-    spec: type, types: Mapping[Any, Any], parts: Mapping[str, type] | None = None
+    spec: type, types: Mapping[Any, object], parts: Mapping[str, type] | None = None
 ) -> type[BaseModel]:
     """Make a strict reader for the fields of a dataclass.
 
@@ -51,7 +51,7 @@ def _reader(
     return create_model(spec.__name__, __config__=ConfigDict(extra="forbid", strict=True), **found)
 
 
-def _as_written(kind: Any, types: Mapping[Any, Any]) -> Any:
+def _as_written(kind: object, types: Mapping[Any, object]) -> object:
     """Return the type that a field has in a file: lists for tuples, mappings for specs."""
     if kind in types:
         return types[kind]
@@ -130,7 +130,7 @@ def dump_study(study: Study) -> str:
     )
 
 
-def _task_as_yaml(task: TaskSource) -> str | dict[str, Any]:
+def _task_as_yaml(task: TaskSource) -> str | dict[str, object]:
     given = {key: value for key, value in dataclasses.asdict(task).items() if value}
     for key in ("text_columns", "sets"):
         if key in given:

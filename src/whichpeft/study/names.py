@@ -62,14 +62,14 @@ def with_paths(text: str, settle: Callable[[str], str]) -> str:
     )
 
 
-def format_part(name: str, options: tuple[tuple[str, Any], ...]) -> str:
+def format_part(name: str, options: tuple[tuple[str, object], ...]) -> str:
     """Write one part as `parse_method` reads it, with options sorted by key."""
     if not options:
         return name
     return f"{name}:" + ",".join(f"{key}={format_value(value)}" for key, value in sorted(options))
 
 
-def format_value(value: Any) -> str:
+def format_value(value: object) -> str:
     """Write a value as `parse_method` reads it."""
     if isinstance(value, (list, tuple)):
         return "[" + ",".join(format_value(item) for item in value) + "]"

@@ -14,7 +14,7 @@ from whichpeft.report.figures.render import slugs
 from whichpeft.report.text import named, plain, with_bounds
 from whichpeft.report.verdict_text import verdict
 from whichpeft.storage.atomic import write_whole
-from whichpeft.study import TaskSource
+from whichpeft.study import Budget, TaskSource
 from whichpeft.takeaway.restore import backbone_source, source_of
 from whichpeft.takeaway.templates import template
 from whichpeft.tasks import TASKS
@@ -159,7 +159,7 @@ def _text(
     )
 
 
-def _budget(budget: Any) -> dict[str, Any]:
+def _budget(budget: Budget) -> dict[str, int | None]:
     return {
         "epochs": budget.epochs,
         "maximum training examples": budget.max_train,

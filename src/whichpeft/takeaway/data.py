@@ -6,7 +6,6 @@ import csv
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from whichpeft.study import TaskSource
 from whichpeft.tasks import find_data
@@ -20,7 +19,7 @@ from whichpeft.tasks.tables.to_task import columns_by_role
 class ScriptData:
     """Defaults of the script's options, and how pandas reads the study's own files."""
 
-    study: Mapping[str, Any] = field(default_factory=dict)
+    study: Mapping[str, object] = field(default_factory=dict)
     """``data`` (a hub id, or ``id:config``) and the files, folders or splits of each set.
 
     Empty if the data come from neither a file nor the hub.
@@ -29,7 +28,7 @@ class ScriptData:
     columns: tuple[tuple[str, ...], str] | None = None
     """The columns of the input, and the column of the label."""
 
-    formats: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    formats: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
     """Arguments of `pandas.read_csv` by file."""
 
 
@@ -52,7 +51,7 @@ def script_data(source: TaskSource) -> ScriptData:
     origins = {role: _origins(found, own) for role, own in roles.items() if own is not None}
     train = found.tables["train"]
     titles = tuple(train.title(index) for index in (*used["train"].input, used["train"].label))
-    study: dict[str, Any] = {**origins}
+    study: dict[str, object] = {**origins}
     if found.hub is not None:
         name, config = found.hub
         study["data"] = name if config is None else f"{name}:{config}"
@@ -70,7 +69,7 @@ def _origins(found: TaskTables, role: str) -> list[str]:
     return list(origins) if found.hub is not None else [str(Path(one).resolve()) for one in origins]
 
 
-def _format(table: Table, columns: Columns, titles: tuple[str, ...]) -> dict[str, Any]:
+def _format(table: Table, columns: Columns, titles: tuple[str, ...]) -> dict[str, object]:
     """Return how to read a text file so that its columns have the names of the training set."""
     places = (*columns.input, columns.label)
     renamed = dict(zip(places, titles, strict=True))

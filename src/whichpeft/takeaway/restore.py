@@ -95,7 +95,7 @@ def _method(trial: Trial, backbone: Backbone) -> Method:
 
 def _differing(
     now: Mapping[str, Any], then: Mapping[str, Any], prefix: str = ""
-) -> Iterator[tuple[str, Any]]:
+) -> Iterator[tuple[str, object]]:
     """Yield the hyperparameters whose recorded value differs; those of a part as ``part.key``."""
     for key, value in then.items():
         if isinstance(value, Mapping) and isinstance(now.get(key), Mapping):

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
-from typing import Any
+from typing import TYPE_CHECKING
 
 from whichpeft.methods import Adapter
 from whichpeft.methods.composition import StackedAdapter
@@ -15,6 +15,9 @@ from whichpeft.methods.peft_method import PeftMethod
 from whichpeft.takeaway.data import ScriptData
 from whichpeft.takeaway.restore import RestoredTrial
 from whichpeft.tasks.images.task import ImageTask
+
+if TYPE_CHECKING:
+    from jinja2 import Environment, Template
 
 _CLASSES = "found.argmax(1)"
 _VALUES = "found[:, 0]"
@@ -96,7 +99,7 @@ def writing_script(restored: RestoredTrial, adapter: Adapter) -> str:
     )
 
 
-def _common(restored: RestoredTrial, adapter: Adapter) -> dict[str, Any]:
+def _common(restored: RestoredTrial, adapter: Adapter) -> dict[str, object]:
     """Return the template variables that both kinds of script share."""
     reason = _beyond_peft(restored, adapter)
     config = getattr(restored.method, "config_class", None)
@@ -142,7 +145,7 @@ def _config_paths(adapter: Adapter) -> str:
     return "adapter_config.json"
 
 
-def _literal(value: Any) -> str:
+def _literal(value: object) -> str:
     """Return a value as Python code, with double quotes unless the text contains quotes."""
     if isinstance(value, list):
         return f"[{', '.join(map(_literal, value))}]"
@@ -153,12 +156,12 @@ def _literal(value: Any) -> str:
     return f'"{shown[1:-1]}"' if plain else shown
 
 
-def _template(name: str) -> Any:
+def _template(name: str) -> Template:
     return _environment().get_template(name)
 
 
 @cache
-def _environment() -> Any:
+def _environment() -> Environment:
     from jinja2 import Environment, FunctionLoader, StrictUndefined
 
     def read(name: str) -> str:

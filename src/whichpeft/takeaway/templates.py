@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from functools import cache
 from importlib.resources import files
-from typing import Any
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from jinja2 import Template
 
 
 @cache
-def template(name: str) -> Any:
+def template(name: str) -> Template:
     """Return a template of this package by its file name."""
     from jinja2 import Environment, StrictUndefined
 

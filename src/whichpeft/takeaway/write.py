@@ -7,7 +7,7 @@ import json
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from whichpeft.methods import Adapter, Method
 from whichpeft.methods.composition import Composition, StackedAdapter
@@ -125,7 +125,7 @@ def _write(
     return best
 
 
-def _configs(adapter: Adapter, method: Method, backbone: str) -> dict[str, dict[str, Any]]:
+def _configs(adapter: Adapter, method: Method, backbone: str) -> dict[str, dict[str, object]]:
     """Return the PEFT configs by the sub-folder into which `Adapter.save` writes them."""
     if isinstance(adapter, StackedAdapter) and isinstance(method, Composition):
         parts = {part.name: part for part in method.parts}
@@ -135,20 +135,20 @@ def _configs(adapter: Adapter, method: Method, backbone: str) -> dict[str, dict[
     return {}
 
 
-def _config(adapter: PeftAdapter, method: PeftMethod, backbone: str) -> dict[str, Any]:
+def _config(adapter: PeftAdapter, method: PeftMethod, backbone: str) -> dict[str, object]:
     config = adapter.model.peft_config["default"]
     usual = {field.name: field.default for field in dataclasses.fields(config)}
     given = usual | method.hyperparameters | dict(method.peft.fixed)
     for key in method.peft.fixed_weightless:  # replaced on the model without weights, which these need
         setattr(config, key, given[key])
-    written: dict[str, Any] = config.to_dict()
+    written: dict[str, object] = config.to_dict()
     written |= {"base_model_name_or_path": backbone, "inference_mode": False}
     if written.get("tokenizer_name_or_path") == "":  # unknown without the backbone's files
         written["tokenizer_name_or_path"] = backbone
     return {key: _as_json(value) for key, value in sorted(written.items())}
 
 
-def _as_json(value: Any) -> Any:
+def _as_json(value: object) -> object:
     if isinstance(value, (set, frozenset)):
         return sorted(value)
     if isinstance(value, Mapping):
@@ -165,7 +165,7 @@ def _trained(adapter: Adapter) -> list[str] | None:
     return None if len(names) == len(parameters) else names
 
 
-def _facts(chosen: Candidate, kept: MethodRecords, restored: RestoredTrial) -> dict[str, Any]:
+def _facts(chosen: Candidate, kept: MethodRecords, restored: RestoredTrial) -> dict[str, object]:
     """Return what training needs in addition to the adapter's config."""
     trial, method, budget = restored.trial, restored.method, restored.trial.budget
     return {
@@ -202,7 +202,7 @@ def _best_kept(kept: MethodRecords, store: Store) -> Record | None:
     )
 
 
-def _write_json(path: Path, value: Any) -> None:
+def _write_json(path: Path, value: object) -> None:
     write_whole(path, (json.dumps(value, indent=2) + "\n").encode())
 
 
@@ -211,7 +211,7 @@ def _readme(
     chosen: Candidate,
     restored: RestoredTrial,
     data: ScriptData,
-    configs: Mapping[str, Any],
+    configs: Mapping[str, object],
     best: Record | None,
 ) -> str:
     from whichpeft.analysis.choice.what_if import caveats

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal, TypedDict
 
 from whichpeft.backbones.quantisation import quantisation_config
 from whichpeft.backbones.quiet import quiet_loading
@@ -13,6 +13,8 @@ from whichpeft.tasks.text_encoding import pad_id
 
 if TYPE_CHECKING:
     import torch
+    from transformers import PreTrainedConfig, PreTrainedModel
+    from transformers.models.auto.auto_factory import _BaseAutoModelClass
 
     from whichpeft.backbones import Backbone
 
@@ -29,6 +31,16 @@ class _Kind:
     """Name of the mapping from model types to classifiers."""
     examples: str
     """Backbones that read this modality, for messages."""
+
+
+_Mismatch = tuple[str, tuple[int, ...], tuple[int, ...]]  # a name, and the two shapes
+
+
+class _LoadingInfo(TypedDict):
+    """What transformers reports of loaded weights, as far as it is read here."""
+
+    missing_keys: Collection[str]
+    mismatched_keys: Collection[_Mismatch]
 
 
 _KINDS: Mapping[Modality, _Kind] = {
@@ -70,7 +82,7 @@ def build_classifier(
     """
     check_modality(backbone, modality)
     names = list(classes) or ["value"]
-    options: dict[str, Any] = {
+    options: dict[str, object] = {
         "num_labels": len(names),
         "id2label": dict(enumerate(names)),
         "label2id": {name: i for i, name in enumerate(names)},
@@ -95,8 +107,8 @@ def build_classifier(
 
 
 def _load(
-    backbone: Backbone, modality: Modality, options: Mapping[str, Any], kept: Sequence[str]
-) -> tuple[Any, Mapping[str, Any]]:
+    backbone: Backbone, modality: Modality, options: Mapping[str, object], kept: Sequence[str]
+) -> tuple[PreTrainedModel, _LoadingInfo]:
     """Load the weights; the modules in `kept` stay in float32 if the backbone is quantised."""
     import torch
 
@@ -166,17 +178,18 @@ def head_parameters(model: torch.nn.Module) -> set[str]:
     return set(drawn)
 
 
-def _auto_class(modality: Modality) -> Any:
+def _auto_class(modality: Modality) -> type[_BaseAutoModelClass]:
     import transformers
 
-    return getattr(transformers, _KINDS[modality].auto_class)
+    found: type[_BaseAutoModelClass] = getattr(transformers, _KINDS[modality].auto_class)
+    return found
 
 
-def _in_body(model: Any, name: str) -> bool:
+def _in_body(model: PreTrainedModel, name: str) -> bool:
     return name.startswith(f"{model.base_model_prefix}.")
 
 
-def _classifier(model: Any, size: int) -> set[str]:
+def _classifier(model: PreTrainedModel, size: int) -> set[str]:
     """Return the parameters of the last layer outside the body that has `size` outputs."""
     from torch import nn
 
@@ -190,7 +203,9 @@ def _classifier(model: Any, size: int) -> set[str]:
     return {f"{layers[-1]}.{name}" for name, _ in model.get_submodule(layers[-1]).named_parameters()}
 
 
-def _check_body(model: Any, drawn: set[str], mismatched: Any, backbone: Backbone) -> None:
+def _check_body(
+    model: PreTrainedModel, drawn: set[str], mismatched: Collection[_Mismatch], backbone: Backbone
+) -> None:
     """Refuse the weights of another model: a pooler may be new, but not most of the backbone."""
     body = {name: value.numel() for name, value in model.named_parameters() if _in_body(model, name)}
     wrong = [key for key, *_ in mismatched if key in body]
@@ -206,7 +221,7 @@ def _check_body(model: Any, drawn: set[str], mismatched: Any, backbone: Backbone
         )
 
 
-def _draw(parameter: torch.nn.Parameter, config: Any) -> None:
+def _draw(parameter: torch.nn.Parameter, config: PreTrainedConfig) -> None:
     """Redraw a classifier as transformers does: normal weights, biases of 0."""
     from torch import nn
 

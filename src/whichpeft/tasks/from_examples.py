@@ -6,7 +6,7 @@ import dataclasses
 import hashlib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 
@@ -225,7 +225,7 @@ def _fingerprint(splits: dict[str, Labelled], classes: Sequence[str], metric: st
     """
     digest = hashlib.sha256()
 
-    def put(value: Any) -> None:
+    def put(value: object) -> None:
         data = str(value).encode("utf-8", "surrogatepass")
         digest.update(len(data).to_bytes(8) + data)
 

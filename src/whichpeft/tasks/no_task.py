@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from whichpeft.errors import BackboneError, DataError
 from whichpeft.metrics.metric import Array, Metric
@@ -93,7 +93,7 @@ class NoTask:
         """
         import torch
 
-        config: Any = backbone.architecture()
+        config = backbone.architecture()
         main = _main_input(backbone)
         if main == "pixel_values":
             height, width = _pair(getattr(config, "image_size", None) or _USUAL_IMAGE)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,6 +13,8 @@ from whichpeft.metrics.metric import Array
 from whichpeft.tasks.protocol import Batch
 
 if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
     from whichpeft.backbones import Backbone
 
 LONGEST = 512
@@ -77,7 +79,10 @@ class TextExamples:
 
 
 def encode_texts(
-    texts: Sequence[tuple[str, ...]], labels: Array, tokenizer: Any, backbone: Backbone
+    texts: Sequence[tuple[str, ...]],
+    labels: Array,
+    tokenizer: PreTrainedTokenizerBase,
+    backbone: Backbone,
 ) -> TextExamples:
     """Tokenise texts and cut those over the length cap; pairs lose tokens of their longer text."""
     cap = length_cap(backbone, tokenizer)
@@ -115,7 +120,7 @@ def encode_texts(
     )
 
 
-def length_cap(backbone: Backbone, tokenizer: Any) -> int:
+def length_cap(backbone: Backbone, tokenizer: PreTrainedTokenizerBase) -> int:
     """Return the most tokens that an input may have with this backbone.
 
     The cap is the same for every method and study. A backbone with few positions keeps half of them for
@@ -125,7 +130,7 @@ def length_cap(backbone: Backbone, tokenizer: Any) -> int:
     return cap if backbone.input_positions is None else min(cap, backbone.input_positions)
 
 
-def pad_id(backbone: Backbone, tokenizer: Any | None = None) -> int:
+def pad_id(backbone: Backbone, tokenizer: PreTrainedTokenizerBase | None = None) -> int:
     """Return the padding id: the model's, else its tokenizer's, else the end of text (GPT-2, Llama).
 
     The model's id comes first because a decoder's classifier uses it to find the last token.
@@ -148,7 +153,7 @@ def pad_id(backbone: Backbone, tokenizer: Any | None = None) -> int:
     )
 
 
-def load_tokenizer(backbone: Backbone) -> Any:
+def load_tokenizer(backbone: Backbone) -> PreTrainedTokenizerBase:
     """Load the tokenizer that is stored next to the weights. Raises BackboneError if it is missing."""
     from transformers import AutoTokenizer
 
@@ -166,10 +171,10 @@ def load_tokenizer(backbone: Backbone) -> Any:
 
 
 def _tokenise(
-    tokenizer: Any, texts: Sequence[tuple[str, ...]], cap: int | None = None
+    tokenizer: PreTrainedTokenizerBase, texts: Sequence[tuple[str, ...]], cap: int | None = None
 ) -> dict[str, list[list[int]]]:
     columns = [list(column) for column in zip(*texts, strict=True)]
-    limits: dict[str, Any] = {}
+    limits: dict[str, object] = {}
     if cap is not None:
         limits = {"truncation": "longest_first", "max_length": cap}
     read = tokenizer(*columns, return_attention_mask=False, verbose=False, **limits)

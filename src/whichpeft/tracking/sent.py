@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from whichpeft.records import Record
 
@@ -74,13 +74,14 @@ def sent_of(record: Record, curve: Curve) -> Sent:
     )
 
 
-def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, str | float]:
+def _flat(values: Mapping[str, object], prefix: str = "") -> dict[str, str | float]:
     """Flatten hyperparameters; those of a composition's parts become ``part.key``."""
     found: dict[str, str | float] = {}
     for key, value in values.items():
         if isinstance(value, Mapping):
             found |= _flat(value, f"{prefix}{key}.")
+        elif isinstance(value, (int, float)) and not isinstance(value, bool):
+            found[f"{prefix}{key}"] = value
         else:
-            number = isinstance(value, (int, float)) and not isinstance(value, bool)
-            found[f"{prefix}{key}"] = value if number else str(value)
+            found[f"{prefix}{key}"] = str(value)
     return found

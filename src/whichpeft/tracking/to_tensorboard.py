@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from whichpeft.tracking.sent import Sent
+
+if TYPE_CHECKING:
+    from tensorboard.compat.proto.event_pb2 import Event
+    from tensorboard.compat.proto.summary_pb2 import Summary
+    from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 
 
 def open_tracker(study: str, folder: Path) -> TensorBoard:
@@ -35,19 +40,19 @@ class TensorBoard:
             writer.close()
 
 
-def _event(step: int, summary: Any) -> Any:
+def _event(step: int, summary: Summary) -> Event:
     from tensorboard.compat.proto.event_pb2 import Event
 
     return Event(wall_time=time.time(), step=step, summary=summary)
 
 
-def _scalar(name: str, value: float) -> Any:
+def _scalar(name: str, value: float) -> Summary.Value:
     from tensorboard.compat.proto.summary_pb2 import Summary
 
     return Summary.Value(tag=name, simple_value=value)
 
 
-def _hyperparameters(sent: Sent) -> Any:
+def _hyperparameters(sent: Sent) -> Summary.Value:
     """Return what TensorBoard's HParams tab lists for a run."""
     from tensorboard.plugins.hparams.metadata import SESSION_START_INFO_TAG
     from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData, SessionStartInfo
@@ -61,7 +66,7 @@ def _hyperparameters(sent: Sent) -> Any:
     return _for_hparams(SESSION_START_INFO_TAG, HParamsPluginData(session_start_info=start))
 
 
-def _ended(sent: Sent) -> Any:
+def _ended(sent: Sent) -> Summary.Value:
     from tensorboard.plugins.hparams.api_pb2 import Status
     from tensorboard.plugins.hparams.metadata import SESSION_END_INFO_TAG
     from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData, SessionEndInfo
@@ -71,7 +76,7 @@ def _ended(sent: Sent) -> Any:
     return _for_hparams(SESSION_END_INFO_TAG, HParamsPluginData(session_end_info=end))
 
 
-def _for_hparams(tag: str, content: Any) -> Any:
+def _for_hparams(tag: str, content: HParamsPluginData) -> Summary.Value:
     """Return a value for the HParams tab. TensorBoard's own functions for this need TensorFlow."""
     from tensorboard.compat.proto.summary_pb2 import Summary, SummaryMetadata
     from tensorboard.plugins.hparams.metadata import PLUGIN_NAME

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -22,6 +22,8 @@ from whichpeft.engine.profile_budget import ProfileBudget
 from whichpeft.engine.profiling.timing_rounds import fact, quartiles, read_in_rounds
 from whichpeft.records import Measurement
 from whichpeft.tasks import Array, Task
+
+T = TypeVar("T")
 
 _logger = logging.getLogger(__name__)
 _SWITCHES = ("other", "default") * 3
@@ -138,7 +140,7 @@ def measure_loading(job: Job, task: Task, compute: Compute, folder: Path) -> lis
     return [*found, quartiles("switch_milliseconds", np.array(times))]
 
 
-def _switcher(job: Job, model: Any, folder: Path) -> Callable[[str], None] | None:
+def _switcher(job: Job, model: torch.nn.Module, folder: Path) -> Callable[[str], None] | None:
     """Load the adapter a second time; return a function that switches between the two, or None."""
     import peft
 
@@ -158,7 +160,7 @@ def _switcher(job: Job, model: Any, folder: Path) -> Callable[[str], None] | Non
     return switch
 
 
-def _timed(work: Callable[[], Any], compute: Compute) -> tuple[float, Any]:
+def _timed(work: Callable[[], T], compute: Compute) -> tuple[float, T]:
     compute.synchronise()
     began = time.perf_counter()
     result = work()

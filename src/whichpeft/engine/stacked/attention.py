@@ -9,12 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING
 
 import torch
 from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
+
+if TYPE_CHECKING:
+    from torch._functorch.autograd_function import VmapInfo
+    from torch.autograd.function import FunctionCtx
+    from transformers import PreTrainedConfig
+
+_Attention = Callable[..., tuple[torch.Tensor, None]]
 
 _FOLDED = "whichpeft_folded"
 
@@ -27,12 +34,12 @@ def fold_attention(model: torch.nn.Module) -> None:
     AttentionInterface.register(_FOLDED, _attend)
     AttentionMaskInterface.register(_FOLDED, _mask)
     for module in model.modules():
-        config: Any = getattr(module, "config", None)
-        if getattr(config, "_attn_implementation", None) == "sdpa":
+        config: PreTrainedConfig | None = getattr(module, "config", None)
+        if config is not None and getattr(config, "_attn_implementation", None) == "sdpa":
             config._attn_implementation = _FOLDED
 
 
-def _mask(*args: Any, **kwargs: Any) -> Any:
+def _mask(*args: object, **kwargs: object) -> torch.Tensor | None:
     """Always make the mask, without inspecting its content."""
     return sdpa_mask(
         *args, **(kwargs | {"allow_is_causal_skip": False, "allow_is_bidirectional_skip": False})
@@ -45,7 +52,7 @@ def _attend(
     key: torch.Tensor,
     value: torch.Tensor,
     attention_mask: torch.Tensor | None,
-    **kwargs: Any,
+    **kwargs: object,
 ) -> tuple[torch.Tensor, None]:
     if any(isinstance(given, torch.Tensor) for given in kwargs.values()):
         # Tensors such as a position bias have their own shapes, so vmap handles them trial by trial.
@@ -61,17 +68,20 @@ class _Folded(torch.autograd.Function):  # type: ignore[misc]
     """Attention whose vmap rule folds the trials into the batch."""
 
     @staticmethod
-    def forward(attend: Callable[..., Any], *tensors: torch.Tensor | None) -> torch.Tensor:
+    def forward(attend: _Attention, *tensors: torch.Tensor | None) -> torch.Tensor:
         output: torch.Tensor = attend(*tensors)[0]
         return output
 
     @staticmethod
-    def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
+    def setup_context(ctx: FunctionCtx, inputs: tuple[object, ...], output: torch.Tensor) -> None:
         """Do nothing: under vmap, autograd follows the calls of the vmap rule."""
 
     @staticmethod
     def vmap(
-        info: Any, in_dims: tuple[int | None, ...], attend: Callable[..., Any], *tensors: Any
+        info: VmapInfo,
+        in_dims: tuple[int | None, ...],
+        attend: _Attention,
+        *tensors: torch.Tensor | None,
     ) -> tuple[torch.Tensor, int]:
         folded = [
             None if tensor is None else _fold(tensor, dim, info.batch_size)

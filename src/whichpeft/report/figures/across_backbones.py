@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 from whichpeft.analysis.across_backbones import AcrossBackbones
-from whichpeft.report.figures.figure import Figure, FigureRow, Size, make_figure
+from whichpeft.report.figures.figure import Figure, Size, make_figure
 from whichpeft.report.figures.figure_data import in_points, interval_columns, named_columns
 from whichpeft.report.figures.label_placement import CHAR, LINE, distinct, shortened, spread
 from whichpeft.report.figures.scales import Axes, log_ticks, x_domain
 from whichpeft.report.figures.style import looks
 from whichpeft.report.figures.vega import (
+    FigureRow,
     Spec,
     as_is,
     chart,
@@ -106,11 +106,9 @@ def _lines(over: AcrossBackbones, size: Size) -> Spec:
     )  # fmt: skip
 
 
-def _names_above(
-    over: AcrossBackbones, ends: tuple[float, float], width: int
-) -> list[list[dict[str, Any]]]:
+def _names_above(over: AcrossBackbones, ends: tuple[float, float], width: int) -> list[list[FigureRow]]:
     """Return the backbones' names in rows, from the bottom up, so that none covers another."""
-    rows: list[list[dict[str, Any]]] = []
+    rows: list[list[FigureRow]] = []
     edges: list[float] = []
     for name, count in over.backbones:  # from small to large
         shown = shortened(plain(name), max(60.0, width / len(over.backbones)))
@@ -127,7 +125,7 @@ def _names_above(
 
 def _values(
     over: AcrossBackbones, names: dict[str, str], domain: tuple[float, float], height: int
-) -> list[dict[str, Any]]:
+) -> list[FigureRow]:
     """Return the points of all lines; the last point of each has its name, at its own height."""
     look = looks(over.methods)
     low, high = domain
@@ -136,7 +134,7 @@ def _values(
         for results in over.results.values()
     ]
     ends = [height * (high - points(result.gap_mean or 0.0)) / (high - low) for result in lasts]
-    values: list[dict[str, Any]] = []
+    values: list[FigureRow] = []
     for (method, results), at in zip(
         over.results.items(), spread(ends, LINE / 2, height - LINE / 2), strict=True
     ):

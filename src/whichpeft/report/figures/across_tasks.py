@@ -8,6 +8,7 @@ from whichpeft.report.figures.heatmap import heat_figure
 from whichpeft.report.figures.label_placement import CHAR, distinct, shortened
 from whichpeft.report.figures.style import colours
 from whichpeft.report.figures.vega import (
+    FigureRow,
     Spec,
     as_is,
     chart,
@@ -105,7 +106,7 @@ def _ranks(across: AcrossTasks, names: dict[str, str], width: int, height: int, 
 def _ruler(difference: float, x: Spec) -> list[Spec]:
     """Draw the critical difference to scale above the ranks, starting at rank 1."""
     whole = [{"rank": 1, "end": 1 + difference, "text": f"critical difference {difference:.2f}"}]
-    ends = [{"rank": 1}, {"rank": 1 + difference}]
+    ends: list[FigureRow] = [{"rank": 1}, {"rank": 1 + difference}]
     return [
         mark("rule", {"x": x, "x2": {"field": "end"}, "y": fixed(-12)}, values=whole, strokeWidth=2),
         mark("rule", {"x": x, "y": fixed(-16), "y2": fixed(-8)}, values=ends, strokeWidth=2),

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from whichpeft.analysis import Comparison, MethodResult
 from whichpeft.records import Record
 from whichpeft.records.record import finite
-from whichpeft.report.figures.figure import Figure, FigureRow, Size, make_figure
+from whichpeft.report.figures.figure import Figure, Size, make_figure
 from whichpeft.report.figures.figure_data import named_columns
 from whichpeft.report.figures.label_placement import CHAR, distinct, shortened
 from whichpeft.report.figures.style import colours
 from whichpeft.report.figures.vega import (
+    FigureRow,
     Spec,
     amount,
     as_is,
@@ -119,7 +119,7 @@ def _memory(comparison: Comparison, held: Sequence[Profiled], size: Size) -> Fig
 
 
 def _bars(
-    comparison: Comparison, bars: Sequence[dict[str, Any]], size: Size, *, title: str, rows: int
+    comparison: Comparison, bars: Sequence[FigureRow], size: Size, *, title: str, rows: int
 ) -> Spec:
     methods = list(dict.fromkeys(bar["place"][0].method for bar in bars))
     room = 100 if size.stacked else 170

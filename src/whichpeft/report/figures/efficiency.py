@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from whichpeft.analysis import Comparison
-from whichpeft.report.figures.figure import Figure, FigureRow, Size, empty_figure, make_figure
+from whichpeft.report.figures.figure import Figure, Size, empty_figure, make_figure
 from whichpeft.report.figures.figure_data import named_columns
 from whichpeft.report.figures.label_placement import CHAR, distinct
 from whichpeft.report.figures.style import colours
 from whichpeft.report.figures.vega import (
+    FigureRow,
     Spec,
     as_is,
     chart,

@@ -5,12 +5,8 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
-from whichpeft.report.figures.vega import Chart, Spec, mark, word
-
-FigureRow = dict[str, Any]
-"""A row of a figure's data, by column; column names include the units."""
+from whichpeft.report.figures.vega import Chart, FigureRow, Spec, mark, word
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -7,7 +7,7 @@ import io
 from collections.abc import Sequence
 
 from whichpeft.analysis import Interval, MethodResult
-from whichpeft.report.figures.figure import FigureRow
+from whichpeft.report.figures.vega import FigureRow
 from whichpeft.report.text import plain
 from whichpeft.units import points
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from whichpeft.analysis import Comparison, MethodResult
-from whichpeft.report.figures.figure import Figure, FigureRow, Size, empty_figure, make_figure
+from whichpeft.report.figures.figure import Figure, Size, empty_figure, make_figure
 from whichpeft.report.figures.figure_data import in_points, interval_columns, named_columns
 from whichpeft.report.figures.label_placement import CHAR, distinct, shortened
 from whichpeft.report.figures.style import looks
 from whichpeft.report.figures.vega import (
+    FigureRow,
     Spec,
     as_is,
     chart,
@@ -140,7 +140,7 @@ def _values(
     names: Sequence[str],
     words: Sequence[tuple[str, str]],
     domain: tuple[float, float],
-) -> list[dict[str, Any]]:
+) -> list[FigureRow]:
     look = looks([result.method for result in comparison.results])
     values = []
     for result, name, (first, second) in zip(results, names, words, strict=True):

@@ -12,11 +12,12 @@ from whichpeft.analysis.choice.constraints import COSTS, Cost
 from whichpeft.analysis.choice.evidence import gather
 from whichpeft.analysis.frontier import frontier_probability, on_frontier
 from whichpeft.metrics.metric import Floats
-from whichpeft.report.figures.figure import Figure, FigureRow, Size, empty_figure, make_figure
+from whichpeft.report.figures.figure import Figure, Size, empty_figure, make_figure
 from whichpeft.report.figures.figure_data import in_points, score_columns
 from whichpeft.report.figures.scales import Axes, Point
 from whichpeft.report.figures.scatter import scatter
 from whichpeft.report.figures.style import looks
+from whichpeft.report.figures.vega import FigureRow
 from whichpeft.report.tables.notes import about, interval_over
 from whichpeft.report.text import plain, tuned_note, with_bounds
 from whichpeft.units import points, show_chance, size_unit

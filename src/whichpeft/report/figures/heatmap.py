@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from whichpeft.analysis import AcrossTasks
 from whichpeft.report.figures.figure import Figure, Size, make_figure
 from whichpeft.report.figures.label_placement import CHAR, distinct, shortened
-from whichpeft.report.figures.vega import Spec, as_is, chart, mark, names_axis, tooltip, word
+from whichpeft.report.figures.vega import FigureRow, Spec, as_is, chart, mark, names_axis, tooltip, word
 from whichpeft.report.tables.across_tasks import heading
 from whichpeft.report.text import plain
 from whichpeft.units import points
@@ -47,7 +45,7 @@ def heat_figure(across: AcrossTasks, size: Size) -> Figure:
     )
 
 
-def _cells(across: AcrossTasks, base: str | None) -> list[dict[str, Any]]:
+def _cells(across: AcrossTasks, base: str | None) -> list[FigureRow]:
     found = []
     for i, task in enumerate(across.tasks):
         own = [across.scores[method][i] for method in across.methods]
@@ -72,7 +70,7 @@ def _cells(across: AcrossTasks, base: str | None) -> list[dict[str, Any]]:
     return found
 
 
-def _map(across: AcrossTasks, cells: list[dict[str, Any]], size: Size) -> Spec:
+def _map(across: AcrossTasks, cells: list[FigureRow], size: Size) -> Spec:
     room = 90 if size.stacked else 170
     names = distinct([shortened(plain(method), room) for method in across.methods])
     label = round(CHAR * max(map(len, names))) + 8

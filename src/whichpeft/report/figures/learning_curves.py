@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any
 
 from whichpeft.analysis import Comparison
 from whichpeft.analysis.learning import LOSS, SCORE, Step, learning_curve
-from whichpeft.report.figures.figure import Figure, FigureRow, Size, make_figure
+from whichpeft.report.figures.figure import Figure, Size, make_figure
 from whichpeft.report.figures.label_placement import CHAR, LINE, distinct, shortened, spread
 from whichpeft.report.figures.style import looks
 from whichpeft.report.figures.vega import (
+    FigureRow,
     Spec,
     as_is,
     chart,
@@ -138,13 +138,13 @@ def _values(
     scale: float,
     domain: tuple[float, float],
     height: int,
-) -> list[dict[str, Any]]:
+) -> list[FigureRow]:
     """Return the points of all lines; the last point of each has its name, at its own height."""
     look = looks([result.method for result in comparison.results])
     low, high = domain
     ends = [height * (high - scale * steps[-1].mean) / (high - low) for steps in lines.values()]
     placed = spread(ends, LINE / 2, height - LINE / 2)
-    values: list[dict[str, Any]] = []
+    values: list[FigureRow] = []
     for (method, steps), at in zip(lines.items(), placed, strict=True):
         values += [
             {

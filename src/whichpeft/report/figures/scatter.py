@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from typing import Any
 
 from whichpeft.report.figures.label_placement import CHAR, LINE, Box, Spot, place, shortened
 from whichpeft.report.figures.scales import (
@@ -20,6 +19,7 @@ from whichpeft.report.figures.scales import (
     y_domain,
 )
 from whichpeft.report.figures.vega import (
+    FigureRow,
     Spec,
     amount,
     as_is,
@@ -167,7 +167,7 @@ def _size(scale: Scale) -> Spec:
 
 def _values(
     points: Sequence[Point], spots: Sequence[Spot], scale: Scale, taken: Sequence[Box]
-) -> list[dict[str, Any]]:
+) -> list[FigureRow]:
     places = place(spots, Box(0, 0, scale.axes.width, scale.axes.height), taken)
     values = []
     for point, spot, at in zip(points, spots, places, strict=True):

@@ -18,6 +18,7 @@ from whichpeft.report.figures.label_placement import CHAR, shortened
 from whichpeft.report.figures.scales import log_ticks
 from whichpeft.report.figures.style import Look
 from whichpeft.report.figures.vega import (
+    FigureRow,
     Spec,
     amount,
     as_is,
@@ -139,14 +140,12 @@ def _layers(domain: tuple[float, float], width: int, above: int) -> list[Spec]:
     ]  # fmt: skip
 
 
-def _marks(
-    search: Search, found: Sensitivity, floor: float, width: int, colour: str
-) -> list[dict[str, Any]]:
+def _marks(search: Search, found: Sensitivity, floor: float, width: int, colour: str) -> list[FigureRow]:
     """Return the rows to draw for one search; x is a share of the panel's width."""
     shown = _shown(found)
     places, ticks = _across(shown, len(search.trials), width)
     names = [] if shown is None else [shown.name, *shown.alike]
-    marks: list[dict[str, Any]] = [{"kind": "tick", "x": x, "text": text} for x, text in ticks]
+    marks: list[FigureRow] = [{"kind": "tick", "x": x, "text": text} for x, text in ticks]
     best = None if search.best is None else search.best.score
     if best is not None:
         marks.append({"kind": "band", "y": points(best - WITHIN), "top": points(best)})

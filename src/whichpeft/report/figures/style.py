@@ -5,8 +5,8 @@ from __future__ import annotations
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
+from whichpeft.report.figures.vega import Spec
 from whichpeft.study.families import family_of
 
 FONT = "Liberation Sans, Arial, Helvetica, sans-serif"
@@ -97,7 +97,7 @@ def colours(methods: Sequence[str]) -> dict[str, str]:
     return {method: chosen[family_of(method)] for method in methods}
 
 
-def theme(*, page: bool = False, background: str | None = None) -> dict[str, Any]:
+def theme(*, page: bool = False, background: str | None = None) -> Spec:
     """Return the Vega-Lite config of fonts, lines and colours, for print or for the page."""
     ink, quiet, grid = _ON_PAGE if page else _ON_PAPER
     axis = {

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from whichpeft.analysis import Comparison, Search, curve_of
 from whichpeft.analysis.budget_curve import Curve, leaders, overtakings
@@ -11,7 +10,18 @@ from whichpeft.report.figures.figure import Figure, Size, make_figure
 from whichpeft.report.figures.label_placement import CHAR, LINE, shortened, spread
 from whichpeft.report.figures.sensitivity import count_trials, sensitivity_figure
 from whichpeft.report.figures.style import Look, looks
-from whichpeft.report.figures.vega import Spec, as_is, chart, fixed, linear, mark, number, tooltip, word
+from whichpeft.report.figures.vega import (
+    FigureRow,
+    Spec,
+    as_is,
+    chart,
+    fixed,
+    linear,
+    mark,
+    number,
+    tooltip,
+    word,
+)
 from whichpeft.report.tables.notes import about
 from whichpeft.report.text import plain
 from whichpeft.units import counted, points
@@ -119,7 +129,7 @@ def _values(
     look: Mapping[str, Look],
     domain: tuple[float, float],
     height: int,
-) -> list[dict[str, Any]]:
+) -> list[FigureRow]:
     """Return the points of all lines; the last point of each has its name, at its own height."""
     low, high = domain
     down = [height * (high - points(curve[-1].expected)) / (high - low) for curve in curves.values()]

@@ -13,6 +13,10 @@ VERSION = "6.4"
 """The Vega-Lite version that the specs are written for."""
 
 Spec = dict[str, Any]
+"""A Vega-Lite spec, or a part of one."""
+
+FigureRow = dict[str, Any]
+"""A row of a figure's data, by column; column names include the units."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,18 +47,32 @@ class Chart:
         return whole
 
 
-def chart(layers: Sequence[Spec], *, width: Any, height: Any, values: Any = None, **more: Any) -> Spec:
+def chart(
+    layers: Sequence[Spec],
+    *,
+    width: int | Spec,
+    height: int | Spec,
+    values: Iterable[FigureRow] | None = None,
+    **more: object,
+) -> Spec:
     """Return a chart of layers; `values` are the data of all layers without their own."""
     data = {} if values is None else {"data": {"values": list(values)}}
     return {**data, "layer": list(layers), "width": width, "height": height, **more}
 
 
-def concat(charts: Sequence[Spec], *, stacked: bool, spacing: int, **more: Any) -> Spec:
+def concat(charts: Sequence[Spec], *, stacked: bool, spacing: int, **more: object) -> Spec:
     """Return charts side by side, or one below the other if stacked."""
     return {"vconcat" if stacked else "hconcat": list(charts), "spacing": spacing, **more}
 
 
-def mark(kind: str, encoding: Spec, *, only: str = "", values: Any = None, **look: Any) -> Spec:
+def mark(
+    kind: str,
+    encoding: Spec,
+    *,
+    only: str = "",
+    values: Iterable[FigureRow] | None = None,
+    **look: object,
+) -> Spec:
     """Return a layer of marks; `only` is an expression that selects the rows to draw."""
     layer: Spec = {"mark": {"type": kind, **look}, "encoding": encoding}
     if values is not None:
@@ -64,12 +82,12 @@ def mark(kind: str, encoding: Spec, *, only: str = "", values: Any = None, **loo
     return layer
 
 
-def number(field: str, **more: Any) -> Spec:
+def number(field: str, **more: object) -> Spec:
     """Return the encoding of a quantity."""
     return {"field": field, "type": "quantitative", **more}
 
 
-def word(field: str, **more: Any) -> Spec:
+def word(field: str, **more: object) -> Spec:
     """Return the encoding of a name."""
     return {"field": field, "type": "nominal", **more}
 
@@ -84,7 +102,7 @@ def amount(field: str) -> Spec:
     return as_is(field, "quantitative")
 
 
-def fixed(value: Any) -> Spec:
+def fixed(value: object) -> Spec:
     """Return the encoding of a constant; positions are in pixels."""
     return {"value": value}
 
@@ -104,7 +122,7 @@ def logarithmic(low: float, high: float) -> Spec:
     return {"type": "log", "domain": [low, high], "nice": False}
 
 
-def names_axis(room: int | None, **more: Any) -> Spec | None:
+def names_axis(room: int | None, **more: object) -> Spec | None:
     """Return an axis of names of this width in pixels; None, which draws no axis, without a width."""
     if room is None:
         return None
@@ -118,6 +136,6 @@ def names_axis(room: int | None, **more: Any) -> Spec | None:
     }
 
 
-def in_rows(rows: Iterable[Mapping[str, Any]], **shared: Any) -> list[Spec]:
+def in_rows(rows: Iterable[FigureRow], **shared: object) -> list[FigureRow]:
     """Return rows of data with the shared values added to each."""
     return [{**row, **shared} for row in rows]

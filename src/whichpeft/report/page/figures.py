@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from whichpeft.report.figures.figure import SCREEN, Figure, Size
+from whichpeft.report.figures.vega import FigureRow, Spec
 from whichpeft.report.text import UNKNOWN, plain
 
 _ROW_NAME = "method"
@@ -42,7 +42,7 @@ class View:
     data: tuple[DataTable, ...]
     """The data, as tables."""
 
-    specs: tuple[dict[str, Any], ...]
+    specs: tuple[Spec, ...]
     """Vega-Lite specs with their widths, from wide to narrow."""
 
 
@@ -60,7 +60,7 @@ class FigureGroup:
     """The views, in order."""
 
 
-def screen_figures(draw: Callable[[Size], dict[str, Figure]], place: str) -> dict[str, Any]:
+def screen_figures(draw: Callable[[Size], dict[str, Figure]], place: str) -> dict[str, object]:
     """Draw figures at every screen size and return the template variables.
 
     Parameters
@@ -91,7 +91,7 @@ def screen_figures(draw: Callable[[Size], dict[str, Figure]], place: str) -> dic
 
 
 def _view(id: str, sizes: Sequence[tuple[int, Figure]]) -> View:
-    specs: list[dict[str, Any]] = []
+    specs: list[Spec] = []
     for width, figure in sizes:
         spec = figure.chart.to_dict()
         # The page has its own config, which follows light and dark mode.
@@ -108,7 +108,7 @@ def _view(id: str, sizes: Sequence[tuple[int, Figure]]) -> View:
     )
 
 
-def data_of(spec: dict[str, Any]) -> list[DataTable]:
+def data_of(spec: Spec) -> list[DataTable]:
     """Return the tooltips of a chart as tables.
 
     Panels with different values of the same methods become columns of one table.
@@ -121,7 +121,7 @@ def data_of(spec: dict[str, Any]) -> list[DataTable]:
 
 
 def _tips(
-    spec: dict[str, Any], inherited: Sequence[dict[str, Any]]
+    spec: Spec, inherited: Sequence[FigureRow]
 ) -> Iterator[tuple[tuple[str, ...], list[tuple[str, ...]]]]:
     """Yield titles and texts of the tooltips of all marks."""
     values = _values(spec, inherited)
@@ -145,17 +145,17 @@ def _tips(
         yield from _tips(spec["spec"], values)
 
 
-def _values(spec: dict[str, Any], inherited: Sequence[dict[str, Any]]) -> Sequence[dict[str, Any]]:
+def _values(spec: Spec, inherited: Sequence[FigureRow]) -> Sequence[FigureRow]:
     data = spec.get("data")
-    own: list[dict[str, Any]] | None = data.get("values") if isinstance(data, dict) else None
+    own: list[FigureRow] | None = data.get("values") if isinstance(data, dict) else None
     return inherited if own is None else own
 
 
-def _title(tip: dict[str, Any]) -> str:
+def _title(tip: Spec) -> str:
     return plain(tip.get("title") or tip["field"])
 
 
-def _text(value: Any) -> str:
+def _text(value: object) -> str:
     if value is None:
         return UNKNOWN
     return f"{value:.4g}" if isinstance(value, float) else plain(value)

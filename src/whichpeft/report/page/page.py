@@ -117,7 +117,7 @@ def _legend(methods: list[str]) -> list[tuple[str, str]]:
     return [(plain(method), colour[method]) for method in dict.fromkeys(methods)]
 
 
-def _words(comparison: Comparison) -> dict[str, Any]:
+def _words(comparison: Comparison) -> dict[str, object]:
     """Return the texts around a comparison's table."""
     return {
         "heading": f"{plain(comparison.backbone)} on {plain(comparison.task)}",
@@ -145,7 +145,7 @@ def _hyperparameters(comparison: Comparison) -> list[tuple[str, str]]:
     ]
 
 
-def _script_json(value: Any) -> str:
+def _script_json(value: object) -> str:
     """Write JSON for a script element; no text in it can end the element."""
     text = json.dumps(value, allow_nan=False, separators=(",", ":"))
     for char in "<>&\u2028\u2029":

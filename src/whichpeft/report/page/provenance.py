@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from whichpeft.analysis import Comparison
 from whichpeft.analysis.check.check import fairness
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from whichpeft.report.contents import ReportContents
 
 
-def provenance(report: ReportContents) -> dict[str, Any]:
+def provenance(report: ReportContents) -> dict[str, object]:
     """Return the texts of the template's section on how the report was made."""
     findings = fairness(report.study, report.comparisons)
     return {
@@ -136,7 +136,7 @@ def _failures(report: ReportContents) -> list[tuple[str, str, str, str]]:
     return [(*key, show_count(count)) for key, count in counts.items()]
 
 
-def _effort(comparison: Comparison) -> dict[str, Any]:
+def _effort(comparison: Comparison) -> dict[str, object]:
     """Return the effort spent on each method: tuning trials, seeds and profile."""
     return {
         "heading": _heading(comparison),

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
 
 from whichpeft.analysis import Comparison, MethodResult
 from whichpeft.report.figures.style import colours
@@ -52,7 +51,7 @@ class Heading:
     """Returns the cell of a result."""
 
 
-def measurements(comparison: Comparison) -> dict[str, Any]:
+def measurements(comparison: Comparison) -> dict[str, object]:
     """Return the template variables of the table; columns without any value are left out."""
     headings = [
         *(_heading(column, comparison) for column in full(comparison)),
@@ -85,7 +84,7 @@ def measurements(comparison: Comparison) -> dict[str, Any]:
     }
 
 
-def short_table(comparison: Comparison) -> dict[str, Any]:
+def short_table(comparison: Comparison) -> dict[str, object]:
     """Return the template variables of the short table in notebooks."""
     columns = brief(comparison)
     colour = colours([result.method for result in comparison.results])
@@ -132,5 +131,5 @@ def _cost(column: ProfileColumn) -> Heading:
     return Heading(title=column.title, meaning=column.meaning, words=False, main=False, cell=cell)
 
 
-def _distinct(values: Any) -> list[str]:
+def _distinct(values: Iterable[str]) -> list[str]:
     return list(dict.fromkeys(values))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pandas as pd
 
 from whichpeft import reference
@@ -11,6 +9,7 @@ from whichpeft.report.figures.figure import Figure, Size
 from whichpeft.report.figures.scales import Axes, Point
 from whichpeft.report.figures.scatter import scatter
 from whichpeft.report.figures.style import PALETTE
+from whichpeft.report.figures.vega import FigureRow
 from whichpeft.report.published.marks import Bar, bars, grid, panel_width, published, side_by_side
 
 _SHARE = "params_percent_as_first_published"
@@ -189,7 +188,7 @@ def _commonsense() -> tuple[pd.DataFrame, float]:
     return methods, chatgpt
 
 
-def _of_model(frame: pd.DataFrame, model: str, by: str) -> list[dict[str, Any]]:
+def _of_model(frame: pd.DataFrame, model: str, by: str) -> list[FigureRow]:
     """Return the rows of one model size, the lowest first."""
     rows = frame[frame["model"] == model].sort_values(by)
     return [{str(key): value for key, value in row.items()} for row in rows.to_dict(orient="records")]

@@ -214,5 +214,5 @@ def as_latex(name: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _missing(value: Any) -> bool:
+def _missing(value: object) -> bool:
     return value is None or (isinstance(value, float) and math.isnan(value))

@@ -7,7 +7,6 @@ import io
 import json
 import math
 from collections.abc import Sequence
-from typing import Any
 
 from whichpeft.analysis import KEYS, Comparison
 from whichpeft.analysis.method_result import PSCP_KEYS, Row
@@ -152,7 +151,7 @@ def pipes(cells: Sequence[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def strict(value: Any) -> Any:
+def strict(value: object) -> object:
     """Return a value that strict JSON can represent; NaN and infinities become None."""
     if isinstance(value, float):
         return value if math.isfinite(value) else None
@@ -163,7 +162,7 @@ def strict(value: Any) -> Any:
     return value if value is None or isinstance(value, (bool, int, str)) else str(value)
 
 
-def cell(value: Any) -> str:
+def cell(value: object) -> str:
     """Return a value as a cell of a CSV file."""
     value = strict(value)
     if value is None:

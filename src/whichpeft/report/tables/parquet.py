@@ -5,10 +5,13 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 from whichpeft.analysis.method_result import COUNTS, IDENTITY, Row
 from whichpeft.report.tables.export import keys, strict
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 def as_parquet(rows: Sequence[Row], *, study: str) -> bytes:
@@ -37,7 +40,7 @@ def as_parquet(rows: Sequence[Row], *, study: str) -> bytes:
     return buffer.getvalue()
 
 
-def _type(key: str) -> Any:
+def _type(key: str) -> pa.DataType:
     import pyarrow as pa
 
     if key == "seeds":
@@ -51,7 +54,7 @@ def _type(key: str) -> Any:
     return pa.float64()
 
 
-def _value(key: str, value: Any) -> Any:
+def _value(key: str, value: object) -> object:
     if key == "hyperparameters" and value is not None:
         return json.dumps(strict(value), sort_keys=True)
     return strict(value)

@@ -7,7 +7,6 @@ import dataclasses
 import io
 import json
 from collections.abc import Callable
-from typing import Any
 
 from whichpeft.analysis import Interval, MethodChange, MethodResult, TwoStudies
 from whichpeft.analysis.method_result import Row
@@ -226,7 +225,7 @@ def groups(two: TwoStudies) -> dict[str, list[MethodChange]]:
     return found
 
 
-def as_object(two: TwoStudies) -> dict[str, Any]:
+def as_object(two: TwoStudies) -> dict[str, object]:
     """Return both studies as JSON values: scores and differences as fractions, unknown as None."""
     return {
         "first": two.names[0],

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from whichpeft.errors import DataError
 from whichpeft.study import TaskSource
@@ -214,7 +213,7 @@ def _folded(table: Table) -> list[str]:
     return [name.strip().casefold() for name in table.names]
 
 
-def _plain(value: Any) -> str:
+def _plain(value: object) -> str:
     if is_missing(value):
         return ""
     return class_name(value) if isinstance(value, (bool, int, float)) else str(value)

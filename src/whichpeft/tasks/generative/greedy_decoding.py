@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import inspect
-from typing import Any
+from typing import TYPE_CHECKING
 
 import torch
 
+if TYPE_CHECKING:
+    from peft import PeftModel
+    from transformers import Cache, PreTrainedModel
 
-def greedy_decode(model: Any, ids: torch.Tensor, mask: torch.Tensor, longest: int) -> torch.Tensor:
+
+def greedy_decode(
+    model: PreTrainedModel | PeftModel, ids: torch.Tensor, mask: torch.Tensor, longest: int
+) -> torch.Tensor:
     """Return at most `longest` tokens after each prompt: (batch, tokens generated at most).
 
     The prompts `ids` and their `mask` have shape (batch, length) and are padded on the left. Positions
@@ -26,7 +32,7 @@ def greedy_decode(model: Any, ids: torch.Tensor, mask: torch.Tensor, longest: in
     rows = torch.arange(len(ids), device=ids.device)  # rows still in the batch
     going = torch.ones_like(rows, dtype=torch.bool)  # rows whose text has not ended
     places = (mask.cumsum(dim=1) - 1).clamp(min=0)
-    cache: Any = None
+    cache: Cache | None = None
     for step in range(longest):
         output = model(
             input_ids=ids, attention_mask=mask, position_ids=places, past_key_values=cache,
@@ -48,14 +54,14 @@ def greedy_decode(model: Any, ids: torch.Tensor, mask: torch.Tensor, longest: in
     return written
 
 
-def _ends(model: Any, device: torch.device) -> torch.Tensor:
+def _ends(model: PreTrainedModel | PeftModel, device: torch.device) -> torch.Tensor:
     """Return the tokens that end a text."""
     found = model.generation_config.eos_token_id
     ends = [] if found is None else [found] if isinstance(found, int) else list(found)
     return torch.tensor(ends, dtype=torch.int64, device=device)
 
 
-def _reads_step_by_step(model: Any) -> bool:
+def _reads_step_by_step(model: PreTrainedModel | PeftModel) -> bool:
     """Whether the keys and values are all that a model's next step needs from earlier tokens.
 
     This is not so if the model prepares its steps in its own way, carries a state, or has virtual

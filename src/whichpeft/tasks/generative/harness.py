@@ -11,13 +11,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from whichpeft.errors import DataError, suggestion
 from whichpeft.metrics.metric import Array
 from whichpeft.metrics.per_example import LM_EVAL
+
+if TYPE_CHECKING:
+    from lm_eval.api.instance import Instance
+    from lm_eval.api.task import ConfigurableTask
+
+    from whichpeft.tasks.generative.harness_model import HarnessModel
 
 ORIGINS = ("training", "validation", "test")
 """The sets of documents that a task of the harness may have."""
@@ -30,7 +36,7 @@ class Harness:
 
     name: str
     """Its name in the harness."""
-    task: Any = field(repr=False)
+    task: ConfigurableTask = field(repr=False)
     """The harness's own object."""
     texts: dict[tuple[str, int], str] = field(default_factory=dict, repr=False)
     """The text generated last, by origin and number of the document, if the task generates text."""
@@ -51,7 +57,7 @@ class Harness:
             return None
         return list(getattr(self.task, f"{origin}_docs")())
 
-    def requests(self, origin: str, index: int, shots: int = 0) -> list[Any]:
+    def requests(self, origin: str, index: int, shots: int = 0) -> list[Instance]:
         """Return the requests to a model for one document.
 
         `shots` is the number of examples before the prompt. The harness draws them; they do not depend
@@ -69,7 +75,7 @@ class Harness:
         )
         return asked if isinstance(asked, list) else [asked]
 
-    def scores(self, model: Any, asked: Sequence[tuple[str, int]], shots: int) -> Array:
+    def scores(self, model: HarnessModel, asked: Sequence[tuple[str, int]], shots: int) -> Array:
         """Run the requests on a `HarnessModel`; return each document's metrics: (n, columns).
 
         `asked` holds the origin and number of each document.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -12,6 +12,9 @@ from lm_eval.models.huggingface import HFLM
 from whichpeft.tasks.generative.encoding import MOST_WRITTEN
 from whichpeft.tasks.generative.examples import right_padded
 from whichpeft.tasks.generative.model_outputs import continuations
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 _BATCH_SIZE = 64
 
@@ -24,7 +27,7 @@ class HarnessModel(HFLM):  # type: ignore[misc]
     virtual tokens as generated ones. `longest` is the most tokens of prompt and answer together.
     """
 
-    def __init__(self, model: Any, longest: int) -> None:
+    def __init__(self, model: torch.nn.Module, longest: int) -> None:
         device = model.device.type
         cast = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else None
         super().__init__(
@@ -43,7 +46,7 @@ class HarnessModel(HFLM):  # type: ignore[misc]
 
     def _loglikelihood_tokens(
         self,
-        requests: list[tuple[Any, list[int], list[int]]],
+        requests: list[tuple[tuple[str, str], list[int], list[int]]],
         disable_tqdm: bool = False,
         override_bs: int | None = None,
     ) -> list[tuple[float, bool]]:
@@ -69,14 +72,14 @@ class HarnessModel(HFLM):  # type: ignore[misc]
         return found
 
     def _model_generate(
-        self, context: torch.Tensor, max_length: int, stop: list[str], **asked: Any
-    ) -> Any:
+        self, context: torch.Tensor, max_length: int, stop: list[str], **asked: object
+    ) -> torch.Tensor:
         new = max_length - context.shape[1]
         return super()._model_generate(context, None, stop, max_new_tokens=new, **asked)
 
 
 @cache
-def _tokenizer(folder: str) -> Any:
+def _tokenizer(folder: str) -> PreTrainedTokenizerBase:
     from transformers import AutoTokenizer
 
     return AutoTokenizer.from_pretrained(folder, local_files_only=True)

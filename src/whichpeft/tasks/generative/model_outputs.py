@@ -6,7 +6,6 @@ import inspect
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any
 
 import torch
 from torch.nn import functional
@@ -80,7 +79,7 @@ def _likelihoods(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
     return torch.stack([-losses.view(labels.shape).sum(dim=1), counted.float()], dim=1)
 
 
-def generate(model: Any, batch: Batch) -> torch.Tensor:
+def generate(model: torch.nn.Module, batch: Batch) -> torch.Tensor:
     """Return the tokens that greedy decoding generates after each prompt: (batch, longest).
 
     Positions after the end of a text are padding.
@@ -106,7 +105,7 @@ def completion_logits(model: torch.nn.Module, batch: Batch) -> tuple[torch.Tenso
     kept = labels.shape[1]
     options = {"logits_to_keep": kept} if _keeps_logits(model) else {}
     with _followed_by(batch.get("after")):
-        output: Any = model(
+        output = model(
             input_ids=batch["input_ids"], attention_mask=batch.get("attention_mask"), **options
         )
     # Count from the end, because virtual tokens are added at the beginning.
@@ -117,7 +116,7 @@ def _packed_logits(model: torch.nn.Module, batch: Batch) -> torch.Tensor:
     """Return the logits at ``columns`` of rows that examples share."""
     options = {"logits_to_keep": batch["columns"]} if _keeps_logits(model) else {}
     # With a mask or a cache, transformers would treat a row as one text.
-    output: Any = model(
+    output = model(
         input_ids=batch["input_ids"], position_ids=batch["position_ids"], use_cache=False, **options
     )
     logits: torch.Tensor = output.logits if options else output.logits[:, batch["columns"]]
@@ -133,7 +132,7 @@ def _followed_by(positions: torch.Tensor | None) -> Iterator[None]:
         _after_prompts.reset(token)
 
 
-def _keeps_logits(model: Any) -> bool:
+def _keeps_logits(model: torch.nn.Module) -> bool:
     """Whether the model can compute only the requested logits."""
     base = model.get_base_model() if hasattr(model, "get_base_model") else model
     return "logits_to_keep" in inspect.signature(base.forward).parameters

@@ -137,10 +137,10 @@ def _stated(answer: str) -> str:
     return f"The answer is {answer}"
 
 
-def _numbered(kind: str, asked: str, texts: Sequence[str], right: Any) -> Prompted | None:
+def _numbered(kind: str, asked: str, texts: Sequence[str], right: str | int | None) -> Prompted | None:
     """Offer texts as ``answer1``, ``answer2`` and so on; `right` is the index of the right one."""
     offered = {f"{kind}{i}": text for i, text in enumerate(texts, start=1)}
-    place = -1 if right in (None, "") else int(right)
+    place = -1 if right is None or right == "" else int(right)
     return _offering(asked, offered, list(offered)[place] if 0 <= place < len(offered) else None)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,6 +14,9 @@ from whichpeft.tasks.images.raw import RawImage
 from whichpeft.tasks.protocol import Batch
 
 if TYPE_CHECKING:
+    from PIL.Image import Image
+    from transformers import BaseImageProcessor
+
     from whichpeft.backbones import Backbone
 
 PROCESSOR_FILE = "preprocessor_config.json"
@@ -65,7 +68,7 @@ class ImageExamples:
 
 
 def encode_images(
-    raw_images: Sequence[RawImage], labels: Array, processor: Any, backbone: Backbone
+    raw_images: Sequence[RawImage], labels: Array, processor: BaseImageProcessor, backbone: Backbone
 ) -> ImageExamples:
     """Open images, and resize and crop them with the backbone's own image processor.
 
@@ -104,7 +107,7 @@ def input_shape(backbone: Backbone) -> tuple[int, int, int]:
     return int(getattr(config, "num_channels", 3)), int(height), int(width)
 
 
-def load_processor(backbone: Backbone) -> Any:
+def load_processor(backbone: Backbone) -> BaseImageProcessor:
     """Load the image processor stored next to the weights. Raises BackboneError if it is missing."""
     from transformers import AutoImageProcessor
 
@@ -119,7 +122,7 @@ def load_processor(backbone: Backbone) -> Any:
         ) from None
 
 
-def _resize(images: Sequence[Any], processor: Any, backbone: Backbone) -> Array:
+def _resize(images: Sequence[Image], processor: BaseImageProcessor, backbone: Backbone) -> Array:
     try:
         # Rescale and normalise only in the batch: 8-bit pixels take a quarter of the memory of float32.
         read = processor(

@@ -7,7 +7,7 @@ import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -80,12 +80,12 @@ def register_image(image: RawImage, raw_images: dict[str, RawImage]) -> Input:
     return (fingerprint,)
 
 
-def is_image_value(value: Any) -> bool:
+def is_image_value(value: object) -> bool:
     """Whether a table's value is an image: a path, or the mapping that `datasets` stores."""
     return isinstance(value, Path) or (isinstance(value, Mapping) and {"bytes", "path"} <= value.keys())
 
 
-def raw_image_from(value: Any, location: str) -> RawImage:
+def raw_image_from(value: object, location: str) -> RawImage:
     """Return the image in a table's value; `location` names its row in messages.
 
     Raises DataError if the value is not an image.

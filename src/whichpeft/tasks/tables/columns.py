@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from whichpeft.errors import DataError
 from whichpeft.tasks.images.raw import is_image_value
@@ -195,5 +194,5 @@ def _titles(table: Table) -> str:
     return _listed(table, range(len(table.columns))) or "none"
 
 
-def _listed(table: Table, indices: Any) -> str:
+def _listed(table: Table, indices: Iterable[int]) -> str:
     return ", ".join(table.title(index) for index in indices)

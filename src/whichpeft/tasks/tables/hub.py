@@ -6,7 +6,7 @@ import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 from urllib.request import getproxies
 
@@ -22,6 +22,9 @@ from whichpeft.tasks.tables.local import role_of
 from whichpeft.tasks.tables.table import Table, TaskTables
 from whichpeft.tasks.tables.to_task import ROLES, task_from_tables
 from whichpeft.tasks.text import TextTask
+
+if TYPE_CHECKING:
+    from datasets import Dataset, DatasetDict
 
 GLUE_ID = "nyu-mll/glue"
 
@@ -140,7 +143,7 @@ def _tables(hub_id: str, config: str | None) -> dict[str, Table]:
     return {split: _table(data, f"{hub_id} [{split}]") for split, data in splits.items()}
 
 
-def _table(data: Any, location: str) -> Table:
+def _table(data: Dataset, location: str) -> Table:
     """Read a data set's plain columns, and its images as bytes; skip audio and nested columns."""
     from datasets import ClassLabel, Image, Value
 
@@ -150,7 +153,7 @@ def _table(data: Any, location: str) -> Table:
         if isinstance(data.features[name], Image):
             data = data.cast_column(name, Image(decode=False))
     read = data.select_columns(names).to_dict() if names else {}
-    columns: list[list[Any]] = []
+    columns: list[list[object]] = []
     orders: dict[int, tuple[str, ...]] = {}
     for index, name in enumerate(names):
         kind = data.features[name]
@@ -162,7 +165,7 @@ def _table(data: Any, location: str) -> Table:
     return Table(location, tuple(names), tuple(columns), orders)
 
 
-def download(hub_id: str, config: str | None) -> Any:
+def download(hub_id: str, config: str | None) -> DatasetDict:
     """Return a data set of the hub by split. Raises DataError if it is not available."""
     from datasets import load_dataset
     from datasets.exceptions import DatasetNotFoundError

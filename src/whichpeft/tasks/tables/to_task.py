@@ -116,7 +116,7 @@ def _split(table: Table, columns: Columns) -> Split:
     labels: list[Label] = []
     for row in zip(*(table.columns[i] for i in (*columns.input, columns.label)), strict=True):
         parts = tuple(_plain(part) for part in row[:-1])
-        label: Any = row[-1]
+        label = row[-1]
         if any(parts) and not is_missing(label):
             texts.append(parts)
             labels.append(label.strip() if isinstance(label, str) else label)
@@ -139,7 +139,7 @@ def _split_images(table: Table, columns: Columns, raw_images: dict[str, RawImage
     return Split(inputs=tuple(inputs), labels=tuple(labels), location=table.location)
 
 
-def _plain(value: Any) -> str:
+def _plain(value: object) -> str:
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return ""
     return str(value).strip()
