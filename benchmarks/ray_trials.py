@@ -28,7 +28,7 @@ from whichpeft.executors import Resources, SilentObserver, make_executor
 from whichpeft.records import Claims, Store
 from whichpeft.running.request import check_request
 from whichpeft.running.setup import make_job, set_up
-from whichpeft.running.work_sharing import unclaimed_jobs
+from whichpeft.running.trial_claims import unclaimed_jobs
 
 
 def main() -> None:

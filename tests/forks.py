@@ -120,7 +120,7 @@ def serve(requests: IO[str], answers: IO[str]) -> None:
     import whichpeft.report.page.page
     import whichpeft.running.dry_run
     import whichpeft.running.runner
-    from whichpeft.engine import processes
+    from whichpeft.engine import fork_server as processes
     from whichpeft.methods import methods
 
     methods()  # reads PEFT's source once for all commands

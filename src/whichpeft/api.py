@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 
 from whichpeft.errors import StudyError
 from whichpeft.running.request import check_request
-from whichpeft.running.trial_batching import check_batch_trials
+from whichpeft.running.trial_stacking import check_batch_trials
 from whichpeft.study import Budget, Study
 from whichpeft.tasks import default_backbone, generates_text, is_image_task
 
 if TYPE_CHECKING:
-    from whichpeft.costs.estimates import Estimates
+    from whichpeft.costs.study_estimates import Estimates
     from whichpeft.executors import RunObserver
     from whichpeft.report import Report
     from whichpeft.running.dry_run import DryRun
@@ -218,7 +218,7 @@ def plan(
     RequestError
         If the request is wrong.
     """
-    from whichpeft.costs.estimates import make_estimates
+    from whichpeft.costs.study_estimates import make_estimates
     from whichpeft.units import parse_bytes, parse_speed
 
     return make_estimates(

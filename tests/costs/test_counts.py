@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from whichpeft.backbones import resolve_backbone
-from whichpeft.costs.estimate import CostQuery, count_at_depth
+from whichpeft.costs.method_estimate import CostQuery, count_at_depth
 from whichpeft.engine.compute import Compute
 from whichpeft.methods import resolve_method
 from whichpeft.methods.catalogue import methods
@@ -94,5 +94,5 @@ def test_a_few_layers_determine_the_counts_of_the_whole_model(
     method: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     by_few = counts("bert-base", method)
-    monkeypatch.setattr("whichpeft.costs.estimate._SHALLOW", 100)
+    monkeypatch.setattr("whichpeft.costs.method_estimate._SHALLOW", 100)
     assert counts("bert-base", method) == by_few

@@ -15,7 +15,7 @@ import pytest
 
 from whichpeft.engine import Progress, sharded_trial
 from whichpeft.engine.carry_out import carry_out
-from whichpeft.engine.processes import start_context
+from whichpeft.engine.fork_server import start_context
 
 linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks at the fork server")
 
@@ -153,7 +153,7 @@ def test_the_trial_fails_with_the_error_of_a_rank(make_job, tmp_path: Path) -> N
 @pytest.mark.slow
 def test_ending_a_sharded_trial_ends_its_ranks(make_job) -> None:  # type: ignore[no-untyped-def]
     from whichpeft.executors import SilentObserver
-    from whichpeft.executors.processes import run_jobs
+    from whichpeft.executors.trial_processes import run_jobs
 
     class Stop(SilentObserver):
         def progressed(self, job: object, progress: Progress) -> None:

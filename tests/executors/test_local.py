@@ -15,7 +15,7 @@ import pytest
 
 from whichpeft.engine import FinalWork, ProfileWork
 from whichpeft.executors import LocalExecutor, SilentObserver, processes
-from whichpeft.executors.processes import run_jobs
+from whichpeft.executors.trial_processes import run_jobs
 
 from .jobs import make_jobs
 
@@ -45,7 +45,7 @@ def test_a_script_without_a_main_guard_is_not_run_again(
 def test_ctrl_c_while_the_server_imports_prints_no_traceback(tmp_path: Path) -> None:
     script = tmp_path / "mine.py"
     script.write_text(
-        "import time\nfrom whichpeft.engine.processes import start_server\n"
+        "import time\nfrom whichpeft.engine.fork_server import start_server\n"
         "try:\n    start_server()\n    print('begun', flush=True)\n    time.sleep(60)\n"
         "except KeyboardInterrupt:\n    print('asked to end')\n"
     )
@@ -67,13 +67,13 @@ class Outside(SilentObserver):
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.began = self.wall = 0.0
-        reap = processes._reap
+        reap = trial_processes._reap
 
-        def arrived(trial: processes._Running) -> None:
+        def arrived(trial: trial_processes._Running) -> None:
             self.wall = time.perf_counter() - self.began
             reap(trial)
 
-        monkeypatch.setattr(processes, "_reap", arrived)
+        monkeypatch.setattr(trial_processes, "_reap", arrived)
 
     def started(self, job: object) -> None:
         self.began = time.perf_counter()
@@ -120,10 +120,10 @@ import whichpeft as wp
 from sleepy import Sleepy
 from whichpeft.engine import FinalWork
 from whichpeft.executors import LocalExecutor, SilentObserver
-from whichpeft.executors.processes import run_jobs
+from whichpeft.executors.trial_processes import run_jobs
 from whichpeft.records import Claims, Store
 from whichpeft.running.request import check_request
-from whichpeft.running.work_sharing import unclaimed_jobs
+from whichpeft.running.trial_claims import unclaimed_jobs
 from whichpeft.running.setup import make_job, set_up
 
 backbone, data, out, count = sys.argv[1:]

@@ -75,7 +75,7 @@ def test_a_folder_refuses_other_memory_options(tmp_path: Path) -> None:
 
 
 def test_command_line_options_set_memory_options() -> None:
-    from whichpeft.cli.study_options import override
+    from whichpeft.cli.study_from_options import override
 
     study = Study(backbone="minilm", task="t", methods=["head"], seeds=1)
     nothing = {"backbone": None, "task": None, "method": None, "columns": {}}

@@ -20,7 +20,7 @@ from whichpeft.records import Record
 from whichpeft.running.request import check_request
 from whichpeft.study import Study, dump_study, load_study
 from whichpeft.tracking import Trackers, check_trackers
-from whichpeft.tracking.sent import sent_of
+from whichpeft.tracking.payload import sent_of
 
 from .. import builders
 

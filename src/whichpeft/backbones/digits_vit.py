@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from whichpeft.backbones.digit_images import PRETRAINED_CLASSES, digit_images
-from whichpeft.backbones.quiet import quiet_loading
+from whichpeft.backbones.quiet_libraries import quiet_loading
 from whichpeft.backbones.reproducible import recipe_cache_name, seeded_single_thread
 from whichpeft.storage.cache import cached
 

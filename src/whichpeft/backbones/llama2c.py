@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from whichpeft.backbones.quiet import quiet_loading
+from whichpeft.backbones.quiet_libraries import quiet_loading
 from whichpeft.errors import BackboneError
 from whichpeft.storage.cache import cached
 

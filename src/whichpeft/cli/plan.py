@@ -25,13 +25,13 @@ from whichpeft.cli.options import (
     with_condition_options,
 )
 from whichpeft.cli.output import check_format
-from whichpeft.cli.study_options import override, study_to_plan
+from whichpeft.cli.study_from_options import override, study_to_plan
 from whichpeft.units import parse_bytes, parse_speed, show_bytes, show_count, show_percent, show_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from whichpeft.costs.estimates import Estimates
+    from whichpeft.costs.study_estimates import Estimates
 
     _Show = Callable[[Mapping[str, Any]], str]
 

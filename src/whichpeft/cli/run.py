@@ -29,7 +29,7 @@ from whichpeft.cli.options import (
     with_condition_options,
 )
 from whichpeft.cli.output import print_note
-from whichpeft.cli.study_options import override, study_to_run, with_default_name
+from whichpeft.cli.study_from_options import override, study_to_run, with_default_name
 from whichpeft.units import counted
 
 if TYPE_CHECKING:

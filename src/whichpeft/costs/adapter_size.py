@@ -11,7 +11,7 @@ from unittest import mock
 
 import torch
 
-from whichpeft.backbones.quiet import quiet_warnings
+from whichpeft.backbones.quiet_libraries import quiet_warnings
 from whichpeft.methods import Adapter
 
 _LENGTH_FIELD = 8  # bytes before a safetensors header that hold its length

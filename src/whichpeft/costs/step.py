@@ -29,7 +29,7 @@ from whichpeft.methods import Adapter, Method
 from whichpeft.methods.layers import all_layers
 from whichpeft.methods.targets import new_modules
 from whichpeft.planning import MetaModel
-from whichpeft.planning.fake import make_fake
+from whichpeft.planning.fake_tensors import make_fake
 from whichpeft.tasks import Array, Batch, Task
 
 FORWARD, BACKWARD, UPDATE = range(3)

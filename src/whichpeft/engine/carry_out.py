@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from whichpeft.backbones.quiet import quiet_warnings
+from whichpeft.backbones.quiet_libraries import quiet_warnings
 from whichpeft.engine.compute import choose_compute
 from whichpeft.engine.job import Job, ProfileWork, ReportProgress, Result
 from whichpeft.engine.process_group import ALONE

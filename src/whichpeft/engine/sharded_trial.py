@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from whichpeft.engine.fork_server import beginning, start_context, start_server
 from whichpeft.engine.job import Job, Progress, ReportProgress, Result
 from whichpeft.engine.meter import Meter
 from whichpeft.engine.process_group import Group, joined
-from whichpeft.engine.processes import beginning, start_context, start_server
 from whichpeft.engine.trial import carry_out_alone, failed, setting_of
 from whichpeft.records import Outcome, Record
 

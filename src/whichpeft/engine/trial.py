@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from whichpeft.backbones.quiet import quiet_warnings
+from whichpeft.backbones.quiet_libraries import quiet_warnings
 from whichpeft.engine.activation_cache import use_cached_activations
 from whichpeft.engine.checkpoint import Checkpoints
 from whichpeft.engine.compute import Compute, choose_compute

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import psutil
 
 from whichpeft.engine import Job, Result
-from whichpeft.engine.processes import beginning, start_context, start_server
+from whichpeft.engine.fork_server import beginning, start_context, start_server
 from whichpeft.executors.executor import Resources
 from whichpeft.executors.observer import RunObserver
-from whichpeft.executors.processes import run_jobs
+from whichpeft.executors.trial_processes import run_jobs
 from whichpeft.records import Setting
 from whichpeft.study import Study
 

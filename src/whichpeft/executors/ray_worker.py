@@ -21,11 +21,11 @@ from typing import TYPE_CHECKING
 import ray
 
 from whichpeft.engine import FinalWork, Job, Progress, Result
-from whichpeft.engine.processes import start_server
+from whichpeft.engine.fork_server import start_server
 from whichpeft.errors import StudyError
 from whichpeft.executors.file_bundles import FileBundle, unpack
 from whichpeft.executors.observer import SilentObserver
-from whichpeft.executors.processes import run_jobs
+from whichpeft.executors.trial_processes import run_jobs
 from whichpeft.records import Setting
 from whichpeft.records.claims import this_host
 

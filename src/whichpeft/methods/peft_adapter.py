@@ -6,7 +6,7 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from whichpeft.backbones.quiet import quiet_warnings
+from whichpeft.backbones.quiet_libraries import quiet_warnings
 from whichpeft.methods.adapter import AdapterBase
 
 if TYPE_CHECKING:

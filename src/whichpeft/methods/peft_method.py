@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from whichpeft.backbones.quiet import quiet_warnings
+from whichpeft.backbones.quiet_libraries import quiet_warnings
 from whichpeft.methods.info import PeftInfo
 from whichpeft.methods.method import Method, MethodContext
 from whichpeft.methods.peft_adapter import PeftAdapter, load_head, set_state, train_head

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from whichpeft.backbones import Backbone
-from whichpeft.backbones.quiet import quiet_warnings
+from whichpeft.backbones.quiet_libraries import quiet_warnings
 from whichpeft.methods import Adapter, Method, MethodContext
 from whichpeft.tasks import Task
 

@@ -11,7 +11,7 @@ from whichpeft.backbones.gradient_checkpointing import (
     disable_gradient_checkpointing,
     enable_gradient_checkpointing,
 )
-from whichpeft.backbones.quiet import quiet_warnings
+from whichpeft.backbones.quiet_libraries import quiet_warnings
 from whichpeft.errors import RequestError
 from whichpeft.methods import Method
 from whichpeft.methods.layers import all_layers
@@ -104,7 +104,7 @@ def _left_out(task: Task, backbone: Backbone, model: torch.nn.Module) -> str | N
     """
     import torch
 
-    from whichpeft.planning.fake import make_fake
+    from whichpeft.planning.fake_tensors import make_fake
 
     device = torch.device("cpu")
     with torch.device("meta"):

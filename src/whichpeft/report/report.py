@@ -19,7 +19,7 @@ from whichpeft.analysis import (
     with_pscp,
 )
 from whichpeft.analysis.across_backbones import AcrossBackbones
-from whichpeft.analysis.learning import Curves
+from whichpeft.analysis.learning_curves import Curves
 from whichpeft.analysis.method_result import COUNTS, IDENTITY, Row
 from whichpeft.errors import NewerRecord, RecordError
 from whichpeft.records import Record, Store

@@ -12,7 +12,7 @@ from whichpeft.backbones import BACKBONES
 from whichpeft.errors import StudyError
 from whichpeft.methods import UNTRAINED, Method, resolve_methods
 from whichpeft.records import Store
-from whichpeft.running.study_folder import check_writable, extend_study
+from whichpeft.running.resume import check_writable, extend_study
 from whichpeft.study import Study
 from whichpeft.study.names import with_paths
 from whichpeft.study.spec import short_name

@@ -19,11 +19,11 @@ from whichpeft.running.profiling import (
     profile_jobs,
 )
 from whichpeft.running.request import Request
+from whichpeft.running.resume import check_same_data, keep_study, without_record
 from whichpeft.running.setup import RunSetup, make_job, resources_for, set_up
-from whichpeft.running.study_folder import check_same_data, keep_study
-from whichpeft.running.trial_batching import AUTO, OFF, max_stacked, stack_jobs, trials_to_time
+from whichpeft.running.trial_claims import profiling_lock, unclaimed_jobs
+from whichpeft.running.trial_stacking import AUTO, OFF, max_stacked, stack_jobs, trials_to_time
 from whichpeft.running.tuning_queue import tuned_cell, tuning_jobs
-from whichpeft.running.work_sharing import profiling_lock, unclaimed_jobs
 from whichpeft.study import Trial
 from whichpeft.tracking import Trackers
 
@@ -177,7 +177,8 @@ class _Run:
             }
         )
         new = [
-            make_job(trial, cell, self.setup, TuneWork()) for trial, cell in self._without_record(every)
+            make_job(trial, cell, self.setup, TuneWork())
+            for trial, cell in without_record(every, self.store)
         ]
         jobs = tuning_jobs(
             searches,
@@ -199,7 +200,7 @@ class _Run:
         # seed the longest first, so that the last trial to end is short.
         every.sort(key=lambda pair: (pair[0].seed, -self._trial_seconds(pair[1])))
         self.observer.estimate({trial.fingerprint: self._trial_seconds(cell) for trial, cell in every})
-        jobs = [self._final_job(trial, cell) for trial, cell in self._without_record(every)]
+        jobs = [self._final_job(trial, cell) for trial, cell in without_record(every, self.store)]
         sizes = {trial.fingerprint: self._stack_size(cell) for trial, cell in every}
         resources = self._resources(cells)
         stacked = stack_jobs(
@@ -237,10 +238,6 @@ class _Run:
                 if result.note is not None and result.note not in self.notes:
                     self.notes.add(result.note)
                     self.observer.notify(result.note)
-
-    def _without_record(self, every: Iterable[tuple[Trial, Cell]]) -> list[tuple[Trial, Cell]]:
-        done = self.store.fingerprints()
-        return [(trial, cell) for trial, cell in every if trial.fingerprint not in done]
 
     def _resources(self, cells: Sequence[Cell]) -> Resources:
         largest = max((self._stack_size(cell) for cell in cells), default=1)

@@ -10,8 +10,8 @@ from whichpeft.planning import Cell, SearchPlan, rung_threshold, rungs
 from whichpeft.records import Claims, Record, Store
 from whichpeft.records.selection import best_trial
 from whichpeft.running.setup import RunSetup, make_job
-from whichpeft.running.trial_batching import stack, stacking_key
-from whichpeft.running.work_sharing import SEARCH_CLAIM, claim_names, may_start
+from whichpeft.running.trial_claims import SEARCH_CLAIM, claim_names, may_start
+from whichpeft.running.trial_stacking import stack, stacking_key
 from whichpeft.study import Trial
 
 

@@ -15,7 +15,7 @@ from whichpeft.report.text import named, plain, with_bounds
 from whichpeft.report.verdict_text import verdict
 from whichpeft.storage.atomic import write_whole
 from whichpeft.study import Budget, TaskSource
-from whichpeft.takeaway.restore import backbone_source, source_of
+from whichpeft.takeaway.from_record import backbone_source, source_of
 from whichpeft.takeaway.templates import template
 from whichpeft.tasks import TASKS
 from whichpeft.units import (

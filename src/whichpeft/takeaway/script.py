@@ -13,7 +13,7 @@ from whichpeft.methods.composition import StackedAdapter
 from whichpeft.methods.peft_adapter import PeftAdapter
 from whichpeft.methods.peft_method import PeftMethod
 from whichpeft.takeaway.data import ScriptData
-from whichpeft.takeaway.restore import RestoredTrial
+from whichpeft.takeaway.from_record import RestoredTrial
 from whichpeft.tasks.images.task import ImageTask
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from whichpeft.report.figures.render import slugs
 from whichpeft.storage.atomic import write_whole
 from whichpeft.takeaway.cards import CARD, card
 from whichpeft.takeaway.data import ScriptData, script_data
-from whichpeft.takeaway.restore import RestoredTrial, restore
+from whichpeft.takeaway.from_record import RestoredTrial, restore
 from whichpeft.takeaway.script import training_script, writing_script
 from whichpeft.takeaway.templates import template
 from whichpeft.tasks import GenerativeTask, ImageTask

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypedDict
 
 from whichpeft.backbones.quantisation import quantisation_config
-from whichpeft.backbones.quiet import quiet_loading
+from whichpeft.backbones.quiet_libraries import quiet_loading
 from whichpeft.errors import BackboneError
 from whichpeft.tasks.text_encoding import pad_id
 

@@ -6,7 +6,7 @@ import os
 import time
 from pathlib import Path
 
-from whichpeft.tracking.sent import Sent
+from whichpeft.tracking.payload import Sent
 
 _PER_REQUEST = 500  # metrics; the server takes 1,000 entities per request
 _MAX_LENGTH = 500  # characters of a parameter that older servers take

@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from whichpeft.tracking.sent import Sent
+from whichpeft.tracking.payload import Sent
 
 if TYPE_CHECKING:
     from tensorboard.compat.proto.event_pb2 import Event

@@ -6,7 +6,7 @@ import contextlib
 import io
 from pathlib import Path
 
-from whichpeft.tracking.sent import Sent
+from whichpeft.tracking.payload import Sent
 
 
 def open_tracker(study: str, folder: Path) -> Trackio:

@@ -13,7 +13,7 @@ from pathlib import Path
 from whichpeft.errors import StudyError
 from whichpeft.records import Record
 from whichpeft.study import Study
-from whichpeft.tracking.sent import Curve, Opens, Tracker, sent_of
+from whichpeft.tracking.payload import Curve, Opens, Tracker, sent_of
 
 _logger = logging.getLogger(__name__)
 

@@ -12,7 +12,7 @@ from typing import TypeVar
 import numpy as np
 import torch
 
-from whichpeft.backbones.quiet import quiet_warnings
+from whichpeft.backbones.quiet_libraries import quiet_warnings
 from whichpeft.engine.batches import evaluation_batches, spread
 from whichpeft.engine.compute import Compute, store_frozen_weights
 from whichpeft.engine.job import Job

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 
 from whichpeft.analysis import Comparison
-from whichpeft.analysis.learning import LOSS, SCORE, Step, learning_curve
+from whichpeft.analysis.learning_curves import LOSS, SCORE, Step, learning_curve
 from whichpeft.report.figures.figure import Figure, Size, make_figure
 from whichpeft.report.figures.label_placement import CHAR, LINE, distinct, shortened, spread
 from whichpeft.report.figures.style import looks

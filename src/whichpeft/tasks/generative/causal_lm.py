@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from whichpeft.backbones.quantisation import quantisation_config
-from whichpeft.backbones.quiet import quiet_loading
+from whichpeft.backbones.quiet_libraries import quiet_loading
 from whichpeft.errors import BackboneError
 from whichpeft.tasks.text_encoding import load_tokenizer, pad_id
 

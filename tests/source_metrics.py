@@ -1,9 +1,9 @@
 """Prints figures on the source: how many rooms it has, how it reads, what a new option costs.
 
-    python tests/code_figures.py
-    python tests/code_figures.py --patch new-option.patch
+    python tests/source_metrics.py
+    python tests/source_metrics.py --patch new-option.patch
 
-``tests/test_code_figures.py`` holds the limits.
+``tests/test_source_metrics.py`` holds the limits.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""A study's run folder: which study it belongs to, and which studies may extend it."""
+"""Resuming a study in its run folder: which study may extend the folder, and which trials are left.
+
+A trial that was interrupted resumes from its checkpoint: see `whichpeft.engine.checkpoint`.
+"""
 
 from __future__ import annotations
 
@@ -11,9 +14,15 @@ from whichpeft.errors import FolderError
 from whichpeft.methods import UNTRAINED, resolve_method
 from whichpeft.planning import Cell
 from whichpeft.records import Store
-from whichpeft.study import Study
+from whichpeft.study import Study, Trial
 from whichpeft.study.conditions import condition_infos
 from whichpeft.study.spec import short_name
+
+
+def without_record(trials: Iterable[tuple[Trial, Cell]], store: Store) -> list[tuple[Trial, Cell]]:
+    """Return the trials that are left to run, each with its cell: those that have no record."""
+    done = store.fingerprints()
+    return [(trial, cell) for trial, cell in trials if trial.fingerprint not in done]
 
 
 def extend_study(store: Store, study: Study) -> tuple[Study, Study]:

@@ -1,4 +1,4 @@
-"""The package stays easy to find one's way in and reads as plain English."""
+"""The package stays easy to find your way around in, and reads as plain English."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from . import code_figures as figures
+from . import source_metrics as figures
 
 # What native readers stumble over, and what to write instead.
 IDIOMS = {
@@ -32,7 +32,7 @@ IDIOMS = {
     r"\bwhat (?:nobody|no one) thought\b": "say what it is",
     r"\bthe house\b": "the project",
 }
-SELF = Path(__file__)
+QUOTES_THEM = (Path(__file__), figures.ROOT / "tests" / "records" / "test_older_run.py")
 
 
 def test_there_are_five_modules_at_the_top():
@@ -63,11 +63,11 @@ def test_if_and_when_are_not_written_as_where():
 
 
 @pytest.mark.parametrize("idiom", IDIOMS)
-def test_no_idiom_that_readers_stumble_over(idiom: str):
+def test_no_awkward_idiom(idiom: str):
     found = [
         f"{path.relative_to(figures.ROOT)}:{number}: {line.strip()}"
         for path in figures.texts()
-        if path != SELF
+        if path not in QUOTES_THEM
         for number, line in figures.prose(path)
         if re.search(idiom, line, flags=re.IGNORECASE)
     ]

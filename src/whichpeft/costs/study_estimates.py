@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from whichpeft.backbones import Backbone, resolve_backbone
-from whichpeft.backbones.quiet import quiet_loading
+from whichpeft.backbones.quiet_libraries import quiet_loading
 from whichpeft.costs import CostQuery, Costs, estimate_costs, largest_batch
 from whichpeft.costs.assumptions import Assumptions, find_planning_compute, make_assumptions
 from whichpeft.engine.environment import usable_cores
 from whichpeft.errors import BackboneError
 from whichpeft.methods import Method, resolve_methods
 from whichpeft.planning import Cell, make_plan
-from whichpeft.planning.fake import quiet_fakes
+from whichpeft.planning.fake_tensors import quiet_fakes
 from whichpeft.study import Study
 from whichpeft.tasks import GenerativeTask, Task, load_task_for_planning
 from whichpeft.tasks.no_task import NoTask

@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any
 
-from whichpeft.engine.processes import beginning, end_with_parent, start_context
+from whichpeft.engine.fork_server import beginning, end_with_parent, start_context
 from whichpeft.errors import show_debug_log
 from whichpeft.executors.observer import RunObserver
 from whichpeft.records import Outcome, Record, Setting

@@ -16,7 +16,7 @@ from whichpeft.engine.compute import Compute
 from whichpeft.engine.model_setup import count_parameters
 from whichpeft.methods import Method
 from whichpeft.planning import MetaModel, build_meta_model, treats_layers_alike
-from whichpeft.planning.fake import quiet_fakes
+from whichpeft.planning.fake_tensors import quiet_fakes
 from whichpeft.tasks import Batch, Task
 
 # Two depths show what one layer adds. One layer would not do: the lowest needs no gradient of its input.

@@ -12,8 +12,8 @@ import threading
 
 import pytest
 
-from whichpeft.engine import processes
-from whichpeft.engine.processes import beginning
+from whichpeft.engine import fork_server as processes
+from whichpeft.engine.fork_server import beginning
 
 
 def begin(reached: list[bool]) -> None:

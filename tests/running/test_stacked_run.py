@@ -12,7 +12,7 @@ from whichpeft.errors import StudyError
 from whichpeft.executors import SilentObserver
 from whichpeft.methods import resolve_method
 from whichpeft.records import Measurement, Outcome, Record, Setting, Store
-from whichpeft.running.trial_batching import check_batch_trials, max_stacked, stack_jobs, trials_to_time
+from whichpeft.running.trial_stacking import check_batch_trials, max_stacked, stack_jobs, trials_to_time
 from whichpeft.study import Budget, Conditions, Trial
 
 
