@@ -17,6 +17,7 @@ from whichpeft.backbones import Backbone, resolve_backbone
 from whichpeft.backbones.quiet_libraries import quiet_loading
 from whichpeft.costs import CostQuery, Costs, estimate_costs, largest_batch
 from whichpeft.costs.assumptions import Assumptions, find_planning_compute, make_assumptions
+from whichpeft.costs.memory import Footprint
 from whichpeft.engine.environment import usable_cores
 from whichpeft.errors import BackboneError
 from whichpeft.methods import Method, resolve_methods
@@ -113,53 +114,24 @@ def _inherited_row(index: int) -> dict[str, Any]:
 def _row(cell: Cell, assumed: Assumptions) -> dict[str, Any]:
     """Return one row; unknown values are None."""
     study, budget = cell.study, cell.study.budget
-    # If several processes share the model, the row is about one of them.
-    share = -(-budget.batch_size // study.conditions.shards)
-    micro_batch_size = min(budget.micro_batch_size, share)
-    query = CostQuery(
-        method=cell.method,
-        backbone=cell.backbone,
-        task=cell.task,
-        compute=assumed.compute,
-        batch_size=micro_batch_size,
-        length=assumed.length,
-        same_targets=study.conditions.same_targets,
-        in_parts=micro_batch_size < share,
-        gradient_checkpointing=study.conditions.gradient_checkpointing,
-        shards=study.conditions.shards,
-    )
+    query = _query(cell, assumed)
     costs = _costs(query, assumed) if cell.refusal is None else None
-    counts = costs.counts if costs else {}
     plain = costs.memory if costs else None
     checkpointed = costs.checkpointed_memory if costs else None
-    trainable, flops = counts.get("trainable_parameters"), costs.flops_per_sample if costs else None
-    seconds = None
-    if flops is not None and assumed.examples is not None and assumed.speed is not None:
-        seconds = flops * assumed.examples * budget.epochs / (assumed.speed * study.conditions.shards)
     row: dict[str, Any] = {
         "backbone": cell.backbone.name,
         "task": None if isinstance(cell.task, NoTask) else cell.task.name,
         "method": cell.text,
         "method_id": cell.identity,
         "hyperparameters": cell.method.hyperparameters,
-        "trainable_parameters": trainable,
-        "adapter_parameters": counts.get("adapter_parameters"),
-        "head_parameters": counts.get("head_parameters"),
-        "base_parameters": counts.get("base_parameters"),
-        "trainable_percent": _percent(trainable, counts.get("total_parameters")),
-        "percent_of_full": _percent(trainable, counts.get("full_parameters")),
+        **_parameters(costs.counts if costs else {}),
         "adapter_bytes": costs.adapter_bytes if costs else None,
         "training_memory_bytes": plain.total if plain else None,
-        "flops_per_sample": flops,
+        "flops_per_sample": costs.flops_per_sample if costs else None,
         "refusal": cell.refusal,
-        "train_seconds": seconds,
+        "train_seconds": _train_seconds(study, costs, assumed),
         "checkpointed_memory_bytes": checkpointed.total if checkpointed else None,
-        "memory_parts": None if plain is None else {
-            "weights": plain.weights,
-            "gradients": plain.gradients,
-            "optimizer": plain.optimizer,
-            "activations": plain.activations,
-        },
+        "memory_parts": _memory_parts(plain) if plain else None,
         "precision": assumed.compute.precision,
         "device": assumed.device,
         "batch_size": budget.batch_size,
@@ -168,12 +140,61 @@ def _row(cell: Cell, assumed: Assumptions) -> dict[str, Any]:
         "gradient_checkpointing": study.conditions.gradient_checkpointing,
         "quantise": study.conditions.quantise,
         "shards": study.conditions.shards,
-    }  # fmt: skip
+    }
     if assumed.memory is not None:
         fits = None if plain is None else plain.total <= assumed.memory
         largest = None if costs is None else largest_batch(query, costs, assumed.memory)
         row |= {"memory_bytes": assumed.memory, "fits": fits, "largest_batch": largest}
     return row
+
+
+def _query(cell: Cell, assumed: Assumptions) -> CostQuery:
+    """Return what to estimate. If several processes share the model, the costs are those of one."""
+    budget, conditions = cell.study.budget, cell.study.conditions
+    share = -(-budget.batch_size // conditions.shards)
+    micro_batch_size = min(budget.micro_batch_size, share)
+    return CostQuery(
+        method=cell.method,
+        backbone=cell.backbone,
+        task=cell.task,
+        compute=assumed.compute,
+        batch_size=micro_batch_size,
+        length=assumed.length,
+        same_targets=conditions.same_targets,
+        in_parts=micro_batch_size < share,
+        gradient_checkpointing=conditions.gradient_checkpointing,
+        shards=conditions.shards,
+    )
+
+
+def _parameters(counts: Mapping[str, int]) -> dict[str, float | None]:
+    """Return the columns of a row that follow from the numbers of parameters."""
+    trainable = counts.get("trainable_parameters")
+    return {
+        "trainable_parameters": trainable,
+        "adapter_parameters": counts.get("adapter_parameters"),
+        "head_parameters": counts.get("head_parameters"),
+        "base_parameters": counts.get("base_parameters"),
+        "trainable_percent": _percent(trainable, counts.get("total_parameters")),
+        "percent_of_full": _percent(trainable, counts.get("full_parameters")),
+    }
+
+
+def _memory_parts(footprint: Footprint) -> dict[str, int]:
+    return {
+        "weights": footprint.weights,
+        "gradients": footprint.gradients,
+        "optimizer": footprint.optimizer,
+        "activations": footprint.activations,
+    }
+
+
+def _train_seconds(study: Study, costs: Costs | None, assumed: Assumptions) -> float | None:
+    """Return the time of all epochs at the assumed speed."""
+    flops = costs.flops_per_sample if costs else None
+    if flops is None or assumed.examples is None or assumed.speed is None:
+        return None
+    return flops * assumed.examples * study.budget.epochs / (assumed.speed * study.conditions.shards)
 
 
 def _costs(query: CostQuery, assumed: Assumptions) -> Costs | None:

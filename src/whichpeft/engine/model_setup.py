@@ -115,28 +115,13 @@ def start_stream(seed: int, stream: int, rank: int = 0) -> None:
 def prepare(job: Job, compute: Compute, group: Group = ALONE) -> PreparedTrial:
     """Load the data and the backbone, draw the head, apply the method, and shard it over a group."""
     trial = job.trial
-    task, examples = read_data(job.data)
-    if group.size > 1 and isinstance(task, DecodedTask):
-        # Processes that generate different numbers of tokens would wait for each other for ever.
-        raise TrialFailed(
-            f"task {task.name} cannot be sharded: it reads a model's answers in one process",
-            phase="set-up",
-        )
-    examples = job.method.examples(examples)
+    task, examples = _read_examples(job, group)
     plain = examples["train"]
-    if trial.conditions.packing and not isinstance(task, Packable):
-        raise TrialFailed(f"task {task.name} does not support packing", phase="set-up")
     examples = {**examples, "train": as_trained_on(task, plain, packing=trial.conditions.packing)}
     start_stream(trial.seed, HEAD)
-    if job.backbone.quantise is not None:
-        logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # it warns about every cast
-    if compute.device.type == "cuda":
-        torch.cuda.set_device(compute.device)  # the device that a quantised backbone is loaded to
-    model = task.build(job.backbone)
+    model = _build(job.backbone, task, compute)
     head = frozenset(task.head_parameters(model))
     sizes = {name: parameter_size(parameter) for name, parameter in model.named_parameters()}
-    if job.backbone.quantise is not None and not getattr(model, "is_quantized", False):
-        raise TrialFailed(f"task {task.name} builds a model that is not quantised", phase="set-up")
     start_stream(trial.seed, ADAPTER)
     adapter = job.method.apply(
         model,
@@ -151,16 +136,7 @@ def prepare(job: Job, compute: Compute, group: Group = ALONE) -> PreparedTrial:
         Measurement(name=name, value=value, unit="count", phase="set-up", source="model")
         for name, value in count_parameters(adapter, sizes, head).items()
     )
-    store_frozen_weights(adapter.model, compute.precision)
-    if (
-        trial.conditions.gradient_checkpointing
-        and adapter.trains
-        and not enable_gradient_checkpointing(adapter.model)
-    ):
-        raise TrialFailed("the model does not support gradient checkpointing", phase="set-up")
-    if compute.device.type == "cpu":
-        own_memory(adapter.model)
-        use_fast_dropout(adapter.model)
+    _save_memory_and_time(adapter, trial.conditions, compute)
     frozen_prefix = find_frozen_prefix(adapter, sizes, head)
     keep_still(adapter.model, frozen_prefix)
     if group.size > 1 and adapter.trains:
@@ -183,6 +159,47 @@ def prepare(job: Job, compute: Compute, group: Group = ALONE) -> PreparedTrial:
     if trial.conditions.packing and adapter.trains:
         _check_apart(prepared, plain, trial)
     return prepared
+
+
+def _read_examples(job: Job, group: Group) -> tuple[Task, Mapping[str, Examples]]:
+    """Load the task and the examples as the method changes them. Raises TrialFailed."""
+    task, examples = read_data(job.data)
+    if group.size > 1 and isinstance(task, DecodedTask):
+        # Processes that generate different numbers of tokens would wait for each other for ever.
+        raise TrialFailed(
+            f"task {task.name} cannot be sharded: it reads a model's answers in one process",
+            phase="set-up",
+        )
+    examples = job.method.examples(examples)
+    if job.trial.conditions.packing and not isinstance(task, Packable):
+        raise TrialFailed(f"task {task.name} does not support packing", phase="set-up")
+    return task, examples
+
+
+def _build(backbone: Backbone, task: Task, compute: Compute) -> torch.nn.Module:
+    """Build the task's model. Raises TrialFailed if it is not quantised as requested."""
+    if backbone.quantise is not None:
+        logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # it warns about every cast
+    if compute.device.type == "cuda":
+        torch.cuda.set_device(compute.device)  # the device that a quantised backbone is loaded to
+    model = task.build(backbone)
+    if backbone.quantise is not None and not getattr(model, "is_quantized", False):
+        raise TrialFailed(f"task {task.name} builds a model that is not quantised", phase="set-up")
+    return model
+
+
+def _save_memory_and_time(adapter: Adapter, conditions: Conditions, compute: Compute) -> None:
+    """Store frozen weights compactly, recompute activations if requested, and use fast CPU kernels."""
+    store_frozen_weights(adapter.model, compute.precision)
+    if (
+        conditions.gradient_checkpointing
+        and adapter.trains
+        and not enable_gradient_checkpointing(adapter.model)
+    ):
+        raise TrialFailed("the model does not support gradient checkpointing", phase="set-up")
+    if compute.device.type == "cpu":
+        own_memory(adapter.model)
+        use_fast_dropout(adapter.model)
 
 
 def _check_apart(prepared: PreparedTrial, plain: Examples, trial: Trial) -> None:
