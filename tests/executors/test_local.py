@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from whichpeft.engine import FinalWork, ProfileWork
-from whichpeft.executors import LocalExecutor, SilentObserver, processes
+from whichpeft.executors import LocalExecutor, SilentObserver, trial_processes
 from whichpeft.executors.trial_processes import run_jobs
 
 from .jobs import make_jobs
