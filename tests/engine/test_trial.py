@@ -101,12 +101,17 @@ def test_a_loss_that_is_not_finite_becomes_a_failed_record(trials: Any) -> None:
     assert record.value("total_seconds") is not None
 
 
-def test_a_missing_weight_file_becomes_a_failed_record(trials: Any, tmp_path: Path) -> None:
+def test_a_missing_weight_file_becomes_a_failed_record(
+    trials: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     job = trials.job("full")
     gone = replace(job, backbone=replace(job.backbone, folder=tmp_path / "gone"))
-    outcome = carry_out(gone, lambda progress: None).record.outcome
+    with caplog.at_level("DEBUG", logger="whichpeft"):
+        outcome = carry_out(gone, lambda progress: None).record.outcome
     assert (outcome.status, outcome.phase) == ("failed", "set-up")
     assert "gone" in (outcome.reason or "")
+    assert "full failed" in caplog.text
+    assert "Traceback" in caplog.text
 
 
 def test_phases_add_up_to_the_total(trials: Any) -> None:

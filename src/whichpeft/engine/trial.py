@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -25,6 +26,8 @@ from whichpeft.errors import TrialFailed, without_secrets
 from whichpeft.records import Measurement, Outcome, Record, Setting
 from whichpeft.storage.atomic import write_folder
 from whichpeft.tasks import HELD_OUT, Array, DecodedTask, scores
+
+_logger = logging.getLogger(__name__)
 
 _LARGEST = 700.0  # nats; the exponential of more overflows
 _COMPLETED = Outcome(status="completed")
@@ -62,6 +65,7 @@ def carry_out_alone(
 
 def failed(job: Job, setting: Setting, error: BaseException, meter: Meter) -> Result:
     """Return the result of a trial that an error ended."""
+    _logger.debug("%s failed", job.trial.method, exc_info=error)
     phase = getattr(error, "phase", None) or meter.phase_now
     outcome = Outcome(status="failed", phase=phase, reason=explain(error))
     return Result(record=_record(job, setting, meter.measurements("trial"), outcome))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import statistics
 import time
 from collections.abc import Callable, Sequence
@@ -21,6 +22,8 @@ from whichpeft.engine.stacked.vmap import MappedOptimisation
 from whichpeft.errors import CannotStack
 from whichpeft.records import Measurement
 from whichpeft.tasks import Array
+
+_logger = logging.getLogger(__name__)
 
 _STEPS = 5
 _WARM_UP_STEPS = 2
@@ -55,6 +58,7 @@ def time_stacked(
         apart = seconds_apart(jobs, compute)
         together = seconds_stacked(jobs, compute)
     except Exception as error:  # a profile does not fail for this optional reading
+        _logger.debug("stacked trials of %s cannot be timed", job.trial.method, exc_info=True)
         reason = " ".join(str(error).split())[:300]
         return [], f"trials of {job.trial.method} are trained one by one: {reason}"
     return [

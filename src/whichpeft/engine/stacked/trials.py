@@ -7,6 +7,7 @@ numbers than alone.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
@@ -35,6 +36,8 @@ from whichpeft.errors import CannotStack, TrialFailed
 from whichpeft.records import Measurement, Setting
 from whichpeft.storage.atomic import write_folder
 from whichpeft.tasks import Array
+
+_logger = logging.getLogger(__name__)
 
 
 def carry_out_stacked(job: Job, report: ReportProgress) -> Iterator[Result]:
@@ -72,6 +75,7 @@ def _try_stacked(job: Job, report: ReportProgress) -> list[Result] | str:
     except CannotStack as error:
         reason = str(error)
     except Exception as error:  # the trials may still succeed one by one
+        _logger.debug("%s cannot be stacked", job.trial.method, exc_info=True)
         reason = explain(error)
     if job.placement.device.startswith("cuda"):
         torch.cuda.empty_cache()
