@@ -83,9 +83,9 @@ def test_scores_and_costs_from_different_settings_are_problems(records):
     ]
     found = problems(findings([*records, *strange], [*METHODS, "ia3", "bitfit"]))
     assert [(f.method, f.what) for f in found] == [
-        ("bitfit", "its scores cannot be compared: torch differs from the other methods"),
-        ("ia3", "its costs cannot be compared: hardware differs from the other methods"),
-        ("bitfit", "its costs cannot be compared: torch differs from the other methods"),
+        ("bitfit", "its scores cannot be compared: it differs from the other methods in torch"),
+        ("ia3", "its costs cannot be compared: it differs from the other methods in hardware"),
+        ("bitfit", "its costs cannot be compared: it differs from the other methods in torch"),
     ]
 
 

@@ -319,7 +319,9 @@ def test_untuned_methods_are_named_next_to_tuned_ones():
     answer = answer_of(records, methods=["full", "lora"])
     assert (answer.chosen.method, answer.chosen.variant) == ("lora", "tuned")
     assert answer.chosen.score.mean == pytest.approx(0.9)
-    assert caveats(answer) == ["Compared with tuned methods at their default hyperparameters: full."]
+    assert caveats(answer) == [
+        "Not tuned, so compared at default hyperparameters with tuned methods: full."
+    ]
     untuned = answer_of(records[-4:], methods=["full"])
     assert "default hyperparameters only" in caveats(untuned)[0]
 
@@ -371,7 +373,7 @@ def test_a_method_tuned_on_some_tasks_names_them():
     answer = over_two_tasks({"full": "ab", "lora": "a"})
     assert [c.variant for c in answer.candidates] == ["tuned", "tuned on a"]
     assert caveats(answer)[0] == (
-        "Compared with tuned methods at their default hyperparameters: lora (only tuned on a)."
+        "Not tuned, so compared at default hyperparameters with tuned methods: lora (only tuned on a)."
     )
     later = over_two_tasks({"full": "b", "lora": ""})
     assert [c.variant for c in later.candidates] == ["tuned on b", "default"]

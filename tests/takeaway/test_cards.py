@@ -64,7 +64,7 @@ def test_the_hub_parses_a_card(kept: Store, reviews: Path) -> None:
     assert result.metric_value == record.value("score", "test")
     assert result.dataset_name == reviews.name
     score = f"{100 * record.value('score', 'test'):.1f}"
-    assert f"| accuracy of this adapter on the test split | {score} |" in read.text
+    assert f"| accuracy on the test split | {score} |" in read.text
     assert "over 2 seeds" in read.text
     assert "95 % interval" in read.text
     assert "## Licence" in read.text

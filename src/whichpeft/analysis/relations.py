@@ -137,7 +137,7 @@ def relate_costs(
 def _differing(kinds: list[Kind], reference: Kind) -> str:
     if len(kinds) > 1:
         return f"its seeds differ in {differences(kinds[0], kinds[1])}"
-    return f"another {differences(kinds[0], reference)}"
+    return f"it differs from them in {differences(kinds[0], reference)}"
 
 
 def _opposite(variant: Variant, at: Mapping[Variant, int]) -> int | None:

@@ -55,8 +55,8 @@ def give_verdicts(
     """Return the results with p-values, verdicts, proved margins and what would decide.
 
     All methods of a variant but the baseline are one family. A verdict takes the p-value adjusted
-    by Holm's method within it, so in at most 5 % of studies any verdict of better or worse in the
-    table is wrong.
+    by Holm's method within its family, so in at most 5 % of studies any verdict of better or worse in
+    one family is wrong.
 
     Parameters
     ----------

@@ -156,9 +156,9 @@ def _advice(answer: Answer, comparison: Comparison | None, baseline: str) -> str
     costs = _relative(result, base)
     verb = {
         "equivalent": f"it is equivalent to {named(base)} {proves(result)} points",
-        "better": f"it is better than {named(base)} by {_between(_gap(result))}",
-        "worse": f"it is worse than {named(base)} by {_between(_gap(result))}",
-    }.get(result.verdict or "", f"{score}, {_apart(_gap(result), named(base))}")
+        "better": f"it is better than {named(base)} by {_between(result.gap)}",
+        "worse": f"it is worse than {named(base)} by {_between(result.gap)}",
+    }.get(result.verdict or "", f"{score}, {_apart(result.gap, named(base))}")
     return f"Use {named(result)}: {verb}{f', {costs}' if costs else ''}."
 
 
@@ -168,10 +168,6 @@ def _name(candidate: Candidate) -> str:
         if candidate.variant == "default"
         else f"{candidate.method} ({candidate.variant})"
     )
-
-
-def _gap(result: MethodResult) -> Interval:
-    return result.gap
 
 
 def _between(gap: Interval) -> str:

@@ -32,7 +32,7 @@ def settings_findings(comparison: Comparison) -> Iterator[Finding]:
             if len(own) > 1 or reference is None:
                 differing = f"its seeds differ in {differences(own[0], own[-1])}"
             else:
-                differing = f"{differences(own[0], reference)} differs from the other methods"
+                differing = f"it differs from the other methods in {differences(own[0], reference)}"
             yield Finding(
                 severity="problem",
                 what=f"its {what} cannot be compared: {differing}",

@@ -148,7 +148,8 @@ def _untuned(answer: Answer) -> str | None:
         if c.variant != "tuned"
     ]
     if untuned:
-        return f"Compared with tuned methods at their default hyperparameters: {join_words(untuned)}."
+        names = join_words(untuned)
+        return f"Not tuned, so compared at default hyperparameters with tuned methods: {names}."
     return None
 
 

@@ -99,8 +99,8 @@ def _lines(over: AcrossBackbones, size: Size) -> Spec:
             mark("text", {"x": fixed(width + _LEAD), "y": y | {"field": "at"}, "text": word("label"),
                           "color": as_is("colour")}, only="datum.label != null", align="left",
                  baseline="middle", fontWeight="bold"),
-            *(mark("text", {"x": x, "y": fixed(-_ABOVE / 2 - result * LINE), "text": word("backbone")},
-                   values=named, fontSize=10, baseline="middle") for result, named in enumerate(above)),
+            *(mark("text", {"x": x, "y": fixed(-_ABOVE / 2 - line * LINE), "text": word("backbone")},
+                   values=named, fontSize=10, baseline="middle") for line, named in enumerate(above)),
         ],
         values=_values(over, names, domain, size.height), width=width, height=size.height,
     )  # fmt: skip

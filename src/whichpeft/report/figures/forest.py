@@ -194,7 +194,7 @@ def _caption(
     base = plain(comparison.baseline)
     parts = [
         f"Score minus that of {base}, paired by seed; right of the dashed line is better. Shaded: "
-        f"the margin of {points(comparison.margin):.3g} points, within which methods are equivalent."
+        f"the margin of {points(comparison.margin):.3g} points that equivalence allows."
     ]
     if any(result.gap_low is not None for result in results):
         parts.append(f"Bars: 95 % interval over {interval_over(comparison)}.")

@@ -242,8 +242,8 @@ def rows(two: TwoStudies) -> list[Row]:
     for method in two.methods:
         row: Row = {key: getattr(method, key) for key in _OWN}
         for name, side in (("first", method.first), ("second", method.second)):
-            values = {} if side is None else side.as_row()
-            row |= {f"{name}_{key}": values.get(key) for key in _SIDE}
+            values = None if side is None else side.as_row()
+            row |= {f"{name}_{key}": None if values is None else values[key] for key in _SIDE}
         found.append(row)
     return found
 
