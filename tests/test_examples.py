@@ -100,7 +100,7 @@ def test_the_own_method_is_listed_keeps_the_contract_and_runs(
     )
     study = ["--backbone", str(tiny_backbone), "--task", str(reviews), "--epochs", "1", "--seeds", "1"]
     for command, expected in (
-        (["-m", "whichpeft", "methods", "selective"], "a selection of the weights trains"),
+        (["-m", "whichpeft", "methods", "selective"], "trains the weights whose names"),
         (["-c", script, "run", *study, "--method", "selective", "--device", "cpu"], "selective"),
     ):
         done = subprocess.run(

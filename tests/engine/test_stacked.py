@@ -251,7 +251,7 @@ def test_steps_are_timed_both_ways_if_memory_is_known(
     compute = Compute(torch.device("cpu"), "float32")
     assert seconds_apart(jobs, compute) > 0
     assert seconds_stacked(jobs, compute) > 0
-    assert time_stacked(jobs[0], 2, compute, None) == ([], None)
+    assert time_stacked(jobs[0], 2, None) == ([], None)
 
 
 def test_a_profile_does_not_fail_if_trials_cannot_be_stacked(
@@ -262,6 +262,6 @@ def test_a_profile_does_not_fail_if_trials_cannot_be_stacked(
     monkeypatch.setattr(speedup, "_that_fit", lambda compute, peak: 8)
     # 20 examples make a batch of 16 and one of 4, whose order differs among 8 seeds.
     jobs = make_jobs(tiny_backbone, reviews, tmp_path, ["lora:r=2"], max_train=20)
-    found, note = speedup.time_stacked(jobs[0], 8, Compute(torch.device("cpu"), "float32"), 1.0)
+    found, note = speedup.time_stacked(jobs[0], 8, 1.0)
     assert found == []
     assert "too few batches" in (note or "")

@@ -132,9 +132,14 @@ request = check_request(study, Path(out))
 with tempfile.TemporaryDirectory() as scratch:
     setup = set_up(request, Path(scratch), LocalExecutor("cpu"))
     (cell,) = setup.plan.accepted
-    jobs = [dataclasses.replace(make_job(t, cell, setup, FinalWork()), method=Sleepy()) for t in
-    cell.finals] store = Store(Path(out)) list(run_jobs(jobs[:2], ["cpu", "cpu"], SilentObserver()))  #
-    the fork server has imported began = time.perf_counter() with Claims(Path(out)) as claims:
+    jobs = [
+        dataclasses.replace(make_job(trial, cell, setup, FinalWork()), method=Sleepy())
+        for trial in cell.finals
+    ]
+    store = Store(Path(out))
+    list(run_jobs(jobs[:2], ["cpu", "cpu"], SilentObserver()))  # the fork server has imported
+    began = time.perf_counter()
+    with Claims(Path(out)) as claims:
         unclaimed = unclaimed_jobs(jobs, store, claims)
         for job, result in run_jobs(unclaimed, ["cpu", "cpu"], SilentObserver()):
             store.add(result.record, curve=result.curve, predictions=result.predictions)

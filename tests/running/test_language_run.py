@@ -64,7 +64,7 @@ def test_a_study_from_its_file_to_its_report(forks: Forks, study: Path, tmp_path
     rows = {row["method"]: row for row in shown_rows}
     assert list(rows) == ["full", "lora:r=4", "head", "few-shot:shots=2", "zero-shot"]
     assert rows["head"]["status"] == "refused"
-    assert "no new head" in rows["head"]["error"]
+    assert "a language model gets none" in rows["head"]["error"]
     for method in ("full", "lora:r=4", "few-shot:shots=2", "zero-shot"):
         assert rows[method]["status"] == "completed", rows[method]
         assert rows[method]["metric"] == "exact_match"

@@ -86,3 +86,10 @@ def test_a_wrong_value_names_the_study_and_the_key() -> None:
         study(threads=0)
     with pytest.raises(StudyError, match=r"^unknown quantise '2bit'; did you mean '8bit'\?"):
         Conditions(quantise="2bit")
+    with pytest.raises(StudyError, match=r"^study 's': unknown precision 'None'"):
+        study(precision=None)
+
+
+def test_a_mistyped_keyword_is_an_error_of_study() -> None:
+    with pytest.raises(TypeError, match=r"^Study\(\) got an unexpected keyword argument 'precisions'$"):
+        study(precisions="float32")

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from whichpeft.backbones.quiet_libraries import quiet_warnings
-from whichpeft.engine.compute import choose_compute
 from whichpeft.engine.job import Job, ProfileWork, ReportProgress, Result
 from whichpeft.engine.process_group import ALONE
 from whichpeft.engine.sharded_trial import carry_out_sharded
@@ -53,9 +52,8 @@ def _with_speedup(job: Job, trials: int, result: Result) -> Result:
     micro_batch = record.value("micro_batch")
     if micro_batch is not None:
         job = replace(job, micro_batch=int(micro_batch))
-    compute = choose_compute(job.placement.device, job.trial.conditions.precision)
     with quiet_warnings():
-        found, note = time_stacked(job, trials, compute, record.value("peak_memory_bytes"))
+        found, note = time_stacked(job, trials, record.value("peak_memory_bytes"))
     return replace(
         result, record=replace(record, measurements=(*record.measurements, *found)), note=note
     )

@@ -69,7 +69,7 @@ class PreparedTrial:
     """The pretrained model."""
 
     conditions: Conditions = field(default_factory=Conditions)
-    """How the trial computes."""
+    """How the trial computes; the defaults in a cost estimate, which has no trial."""
 
     @property
     def model(self) -> torch.nn.Module:
@@ -156,7 +156,7 @@ def prepare(job: Job, compute: Compute, group: Group = ALONE) -> PreparedTrial:
         backbone=job.backbone,
         conditions=trial.conditions,
     )
-    if trial.conditions.packing and adapter.trains:
+    if prepared.conditions.packing and adapter.trains:
         _check_apart(prepared, plain, trial)
     return prepared
 

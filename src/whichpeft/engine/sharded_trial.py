@@ -22,6 +22,7 @@ from whichpeft.engine.job import Job, Progress, ReportProgress, Result
 from whichpeft.engine.meter import Meter
 from whichpeft.engine.process_group import Group, joined
 from whichpeft.engine.trial import carry_out_alone, failed, setting_of
+from whichpeft.errors import show_debug_log
 from whichpeft.records import Outcome, Record
 
 if TYPE_CHECKING:
@@ -151,6 +152,7 @@ def _exit(number: int, frame: FrameType | None) -> None:
 
 def _be_rank(job: Job, rank: int, meeting: Path, sender: Connection) -> None:
     """Run in a rank's own process."""
+    show_debug_log()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_die_with_parent, daemon=True).start()
 

@@ -129,8 +129,8 @@ def describe_spread(profiles: Sequence[Record]) -> str | None:
         return None
     after, before = (statistics.median(map(_spread, found)) for found in zip(*pairs, strict=True))
     return (
-        f"step-time interquartile range: {after:.1%} of the median ({before:.1%} after one round); the "
-        "rest is variation between batches"
+        f"step-time interquartile range: {after:.1%} of the median ({before:.1%} after one round); what "
+        "remains is variation between batches"
     )
 
 

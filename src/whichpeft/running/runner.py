@@ -157,13 +157,13 @@ class _Run:
         self._carry_out("profile", expected, jobs, alone, done=len(cells) - len(new))
 
     def _report_spread(self, *, new: set[str], kept: set[str]) -> None:
-        """Report what thorough profiles gained, and how many profiles come from an earlier run."""
+        """Report what thorough profiles gained, and how many profiles existed already."""
         line = describe_spread([record for record in self.store if record.trial.fingerprint in new])
         if line is not None:
             self.observer.notify(line)
         if kept:
             self.observer.notify(
-                f"profiles kept from an earlier run: {len(kept)}; to measure a method again, delete the "
+                f"profiles that existed already: {len(kept)}; to measure a method again, delete the "
                 "record of its profile"
             )
 

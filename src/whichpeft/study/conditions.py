@@ -115,12 +115,12 @@ class Conditions:
     """Whether short examples of a language model share the rows of a batch, if that saves any."""
 
     def __post_init__(self) -> None:
-        for name, info in condition_infos():
-            value = getattr(self, name)
-            if info.choices and value is not None and value not in info.choices:
-                raise StudyError(unknown(name, str(value), info.choices))
+        for f in fields(self):
+            value, info = getattr(self, f.name), f.metadata["info"]
+            if info.choices and value not in (f.default, *info.choices):
+                raise StudyError(unknown(f.name, str(value), info.choices))
             if info.minimum is not None and value < info.minimum:
-                raise StudyError(f"{name} is {value}; it has to be {info.minimum} or more")
+                raise StudyError(f"{f.name} is {value}; it has to be {info.minimum} or more")
         if self.packing and self.shards > 1:
             raise StudyError(
                 "packing and shards do not go together: tasks of language models take one process; "

@@ -213,6 +213,9 @@ class Study:
         def put(key: str, value: object) -> None:
             object.__setattr__(self, key, value)
 
+        unexpected = options.keys() - Conditions.__dataclass_fields__
+        if unexpected:
+            raise TypeError(f"Study() got an unexpected keyword argument {min(unexpected)!r}")
         for key, given in (("backbones", backbones), ("tasks", tasks), ("methods", methods)):
             if isinstance(given, str):
                 raise StudyError(f"study: {key} is a list; write {key}=[{given!r}]")

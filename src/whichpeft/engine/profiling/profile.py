@@ -234,7 +234,7 @@ class _Training:
 
     def _rates(self, readings: Readings) -> list[Measurement]:
         """Return the time of a step and of its parts, and the rates that follow."""
-        job, train = self._job, self._prepared.examples["train"]
+        train = self._prepared.examples["train"]
         batches = [self._chosen[place] for place in readings.inputs]
         times = readings.times()
         found = [quartiles("step_milliseconds", times)]
@@ -255,7 +255,7 @@ class _Training:
         if train.tokens is not None:
             read = sum(int(train.tokens[batch].sum()) for batch in batches)
             found.append(fact("tokens_per_second", read / total, "1/s"))
-        return [*found, *_peak_share(self._work, job.trial.conditions.shards, samples)]
+        return [*found, *_peak_share(self._work, self._prepared.conditions.shards, samples)]
 
 
 def _peak_share(work: ProfileWork, shards: int, samples: float) -> list[Measurement]:

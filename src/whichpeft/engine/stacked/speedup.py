@@ -11,7 +11,7 @@ from dataclasses import replace
 import torch
 
 from whichpeft.engine.batches import training_batches
-from whichpeft.engine.compute import Compute
+from whichpeft.engine.compute import Compute, choose_compute
 from whichpeft.engine.job import Job
 from whichpeft.engine.loop import take_step
 from whichpeft.engine.model_setup import PreparedTrial, prepare
@@ -32,7 +32,7 @@ _USABLE, _ROOM = 0.9, 1.2
 
 
 def time_stacked(
-    job: Job, trials: int, compute: Compute, peak_bytes: float | None
+    job: Job, trials: int, peak_bytes: float | None
 ) -> tuple[list[Measurement], str | None]:
     """Compare the time of a profiled method's trials as one model with their time one by one.
 
@@ -50,11 +50,12 @@ def time_stacked(
     str or None
         Why nothing was timed, unless the reason is that memory holds only one trial.
     """
-    count = min(trials, _that_fit(compute, peak_bytes))
-    if count < 2:
-        return [], None
-    jobs = [replace(job, trial=replace(job.trial, seed=seed)) for seed in range(count)]
     try:
+        compute = choose_compute(job.placement.device, job.trial.conditions.precision)
+        count = min(trials, _that_fit(compute, peak_bytes))
+        if count < 2:
+            return [], None
+        jobs = [replace(job, trial=replace(job.trial, seed=seed)) for seed in range(count)]
         apart = seconds_apart(jobs, compute)
         together = seconds_stacked(jobs, compute)
     except Exception as error:  # a profile does not fail for this optional reading
