@@ -109,7 +109,7 @@ class Sleepy(PlainMethod):
     info = MethodInfo(name="sleepy", description="does nothing for a while")
 
     def apply(self, model, context):
-        time.sleep(0.05)  # in addition to about 0.15 s for its process and its model
+        time.sleep(0.08)  # in addition to about 0.09 s for its process and its model
         return PlainAdapter(model, lambda name: False, context.head)
 """
 MANY = """
