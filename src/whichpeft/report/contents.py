@@ -14,6 +14,7 @@ from whichpeft.records import Record
 from whichpeft.study import Study
 
 if TYPE_CHECKING:
+    from whichpeft.analysis.choice.constraints import Constraints
     from whichpeft.report.answer import ShortAnswer
     from whichpeft.report.choices import Choices
 
@@ -47,42 +48,23 @@ class ReportContents:
     @cached_property
     def answers(self) -> list[ShortAnswer]:
         """Short answers to "which method?": per backbone and task, then over the tasks of a backbone."""
+        from whichpeft.analysis.choice.constraints import read_constraints
         from whichpeft.report.answer import short_answers
 
-        answers = list(self.choose())
+        answers = list(self.choose(read_constraints()))
         if any(answer.chosen is None for answer in answers):
             # Times require a profile; the number of trained parameters is known for every trial.
-            others = self.choose(by="trainable")
+            others = self.choose(read_constraints(by="trainable"))
             answers = [
                 a if a.chosen or not o.chosen else o for a, o in zip(answers, others, strict=True)
             ]
         return short_answers(self.study, self.comparisons, answers)
 
-    def choose(
-        self,
-        *,
-        max_memory: str | None = None,
-        max_trainable: str | None = None,
-        max_adapter_size: str | None = None,
-        max_latency: str | None = None,
-        max_train_time: str | None = None,
-        by: str = "time",
-        margin: float = 2.0,
-    ) -> Choices:
-        """Choose a method; see `Report.choose`."""
+    def choose(self, constraints: Constraints) -> Choices:
+        """Choose a method under constraints; see `Report.choose`."""
         from whichpeft.analysis.choice.choice import choose, choose_across_tasks
-        from whichpeft.analysis.choice.constraints import read_constraints
         from whichpeft.report.choices import Choices
 
-        constraints = read_constraints(
-            max_memory=max_memory,
-            max_trainable=max_trainable,
-            max_adapter_size=max_adapter_size,
-            max_latency=max_latency,
-            max_train_time=max_train_time,
-            by=by,
-            margin=margin,
-        )
         rng = np.random.default_rng(0)
         answers = [choose(comparison, constraints, rng=rng) for comparison in self.comparisons]
         for backbone in dict.fromkeys(answer.backbone for answer in answers):

@@ -207,7 +207,9 @@ class Report:
         StudyError
             If a limit cannot be read.
         """
-        return self.contents.choose(
+        from whichpeft.analysis.choice.constraints import read_constraints
+
+        constraints = read_constraints(
             max_memory=max_memory,
             max_trainable=max_trainable,
             max_adapter_size=max_adapter_size,
@@ -216,6 +218,7 @@ class Report:
             by=by,
             margin=margin,
         )
+        return self.contents.choose(constraints)
 
     def to_json(self) -> str:
         """Return the rows as a JSON list of objects; unknown values are null."""
