@@ -31,6 +31,9 @@ class Metric:
     processes of their own.
     """
 
+    positive_class: str | None = None
+    """The class that the metric is of, if it is of one class, as F1 of a rare class is."""
+
 
 def scores(
     metrics: tuple[Metric, ...], labels: Array, outputs: Array, groups: Array | None = None

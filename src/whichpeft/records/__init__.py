@@ -1,7 +1,21 @@
 """The facts: what happened to each trial. Records are written once and never edited."""
 
 from whichpeft.records.claims import Claim, Claims
+from whichpeft.records.reading import BackboneReading, LengthReading, Reading, TaskReading
 from whichpeft.records.record import SCHEMA, Measurement, Outcome, Record, Setting
 from whichpeft.records.store import Store
 
-__all__ = ["SCHEMA", "Claim", "Claims", "Measurement", "Outcome", "Record", "Setting", "Store"]
+__all__ = [
+    "SCHEMA",
+    "BackboneReading",
+    "Claim",
+    "Claims",
+    "LengthReading",
+    "Measurement",
+    "Outcome",
+    "Reading",
+    "Record",
+    "Setting",
+    "Store",
+    "TaskReading",
+]

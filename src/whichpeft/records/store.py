@@ -13,8 +13,10 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from pydantic import ValidationError
 
 from whichpeft.errors import FolderError, NewerRecord, RecordError
+from whichpeft.records.reading import READING, Reading
 from whichpeft.records.record import Record, record_from_json
 from whichpeft.storage.atomic import write_whole
 from whichpeft.study import Study, dump_study, load_study
@@ -24,7 +26,7 @@ _CURVE = ("step", "name", "value")
 
 
 class Store:
-    """A run folder: ``study.yaml``, ``records/``, ``curves/``, ``predictions/``, ``adapters/``.
+    """A run folder: ``study.yaml``, ``data.json``, and folders of records, curves, predictions, adapters.
 
     Records are written once, so each is parsed once and kept, unless its file changes.
     """
@@ -49,6 +51,22 @@ class Store:
     def keep_study(self, study: Study) -> None:
         """Write the study that this folder belongs to."""
         write_whole(self.study_file, dump_study(study).encode())
+
+    @property
+    def reading_file(self) -> Path:
+        """The file that says what was read of the data and the backbones."""
+        return self.folder / "data.json"
+
+    def reading(self) -> Reading | None:
+        """Return what was read of the data; None if the file is missing, as in old folders, or damaged."""
+        try:
+            return READING.validate_json(self.reading_file.read_bytes())
+        except (OSError, ValidationError):
+            return None
+
+    def keep_reading(self, reading: Reading) -> None:
+        """Write what was read of the data and the backbones."""
+        write_whole(self.reading_file, READING.dump_json(reading, indent=1))
 
     def add(
         self,

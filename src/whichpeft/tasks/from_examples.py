@@ -20,6 +20,7 @@ from whichpeft.tasks.labelled import Labelled, LabelledTask
 from whichpeft.tasks.labels import class_names, class_numbers, infer_problem, is_missing, label_values
 from whichpeft.tasks.protocol import SPLITS
 from whichpeft.tasks.splits import FinalSplits, Input, Label, Split, make_splits
+from whichpeft.tasks.tables.table import ColumnUse
 from whichpeft.tasks.text import TextTask
 
 Example = tuple[str | tuple[str, str], Label]
@@ -138,6 +139,7 @@ def assemble(
     problem: str | None = None,
     metric: str | None = None,
     class_order: Sequence[str] = (),
+    columns: ColumnUse | None = None,
     notes: Sequence[str] = (),
 ) -> Built:
     """Build a task of type `kind` from raw splits.
@@ -183,6 +185,8 @@ def assemble(
         majority=int(np.bincount(labels).argmax()) if classification else 0,
         mean=0.0 if classification else float(labels.mean()),
         deviation=1.0 if classification else float(labels.std()),
+        class_counts=_class_counts(splits, classes),
+        columns=columns,
         notes=(*notes, *arranged.notes),
         splits=splits,
     )
@@ -215,6 +219,13 @@ def _numbers(split: Split, classes: Sequence[str], classification: bool) -> Arra
 
 def _named(arranged: FinalSplits) -> list[tuple[str, Split]]:
     return [(key, getattr(arranged, key)) for key in SPLITS]
+
+
+def _class_counts(splits: dict[str, Labelled], classes: Sequence[str]) -> dict[str, int]:
+    if not classes:
+        return {}
+    labels = np.concatenate([split.labels for split in splits.values()])
+    return dict(zip(classes, np.bincount(labels, minlength=len(classes)).tolist(), strict=True))
 
 
 def _fingerprint(splits: dict[str, Labelled], classes: Sequence[str], metric: str | None) -> str:

@@ -13,6 +13,7 @@ from whichpeft.errors import DataError
 from whichpeft.metrics.metric import Array, Metric
 from whichpeft.tasks.protocol import Batch
 from whichpeft.tasks.splits import Input, subset
+from whichpeft.tasks.tables.table import ColumnUse
 
 if TYPE_CHECKING:
     import torch
@@ -56,8 +57,12 @@ class LabelledTask:
     """
     deviation: float
     """Standard deviation of train's labels; 1 for classification."""
+    class_counts: Mapping[str, int] = field(default_factory=dict)
+    """Number of examples of each class in all splits together; empty for regression."""
+    columns: ColumnUse | None = None
+    """What the columns of the data are used for; None if the data do not come from a table."""
     notes: tuple[str, ...] = ()
-    """What a user should know about how the splits were made."""
+    """What a user should know about how the data were read, one line per fact."""
     splits: Mapping[str, Labelled] = field(default_factory=dict, repr=False)
     """The examples; empty after `without_examples`."""
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from whichpeft.metrics.metric import Array, Metric
+from whichpeft.tasks.tables.table import ColumnUse
 
 if TYPE_CHECKING:
     import torch
@@ -180,6 +181,21 @@ class Task(Protocol):
 
         Return None if models answer without a new head: then an untrained model is evaluated instead.
         """
+        ...
+
+
+@runtime_checkable
+class DescribesData(Protocol):
+    """A task that tells what was read of its data, for people who check it."""
+
+    @property
+    def columns(self) -> ColumnUse | None:
+        """What the columns of the data are used for; None if they do not come from a table."""
+        ...
+
+    @property
+    def class_counts(self) -> Mapping[str, int]:
+        """Number of examples of each class in all splits together; empty without classes."""
         ...
 
 

@@ -17,6 +17,7 @@ from whichpeft.tasks.generative.prompted import Prompted
 from whichpeft.tasks.generative.scoring import TEXT_METRICS, Evaluation
 from whichpeft.tasks.protocol import HELD_OUT, SPLITS, Batch, Examples
 from whichpeft.tasks.splits import subset
+from whichpeft.tasks.tables.table import ColumnUse
 
 if TYPE_CHECKING:
     import torch
@@ -42,6 +43,10 @@ class GenerativeTask:
     """Number of examples per split."""
     groups: tuple[str, ...] = ("",)
     """Names of the sets of a mixture; a single empty name for other tasks."""
+    class_counts: Mapping[str, int] = field(default_factory=dict)
+    """Number of examples of each answer in all splits together; empty if the choices differ."""
+    columns: ColumnUse | None = None
+    """What the columns of the data are used for; None if the data do not come from a table."""
     notes: tuple[str, ...] = ()
     """What a user should know about how the data were read, one line per fact."""
     usual_lengths: tuple[int, int] | None = None

@@ -27,6 +27,8 @@ class Table:
     """Separator between the fields of a text file; None for formats without one."""
     quoted: bool = True
     """Whether quotation marks enclose fields of a text file."""
+    notes: tuple[str, ...] = ()
+    """What a user should know about how the file was read, one sentence without a full stop each."""
 
     def __len__(self) -> int:
         return len(self.columns[0]) if self.columns else 0
@@ -65,6 +67,18 @@ class Table:
     def title(self, index: int) -> str:
         """Return what messages call a column."""
         return self.names[index] if self.names is not None else str(index)
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnUse:
+    """What the columns of a table are used for, by their titles."""
+
+    text: tuple[str, ...]
+    """Columns of the input."""
+    label: str | None
+    """Column of the label or of the completion; None if there is none."""
+    unused: tuple[str, ...]
+    """Columns that nothing reads."""
 
 
 @dataclass(frozen=True, slots=True)

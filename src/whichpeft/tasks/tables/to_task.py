@@ -15,7 +15,7 @@ from whichpeft.tasks.images.task import ImageTask
 from whichpeft.tasks.labels import class_name, is_missing, number
 from whichpeft.tasks.splits import Input, Label, Split
 from whichpeft.tasks.tables.columns import Columns, find_columns, input_is_image
-from whichpeft.tasks.tables.table import Table, TaskTables
+from whichpeft.tasks.tables.table import ColumnUse, Table, TaskTables
 from whichpeft.tasks.text import TextTask
 
 # Roles of a table in a data set. `dev` serves as validation or test, whichever is missing.
@@ -80,11 +80,21 @@ def task_from_tables(found: TaskTables) -> TextTask | ImageTask | GenerativeTask
         "problem": "classification" if images else source.problem,
         "metric": source.metric,
         "class_order": train.class_orders.get(columns.label, ()),
+        "columns": _use_of(train, columns),
         "notes": notes,
     }
     if images:
         return dataclasses.replace(assemble(ImageTask, name, **parts), raw_images=raw_images)
     return assemble(TextTask, name, **parts)
+
+
+def _use_of(table: Table, columns: Columns) -> ColumnUse:
+    used = (*columns.input, columns.label)
+    return ColumnUse(
+        text=tuple(map(table.title, columns.input)),
+        label=table.title(columns.label),
+        unused=tuple(table.title(i) for i in range(len(table.columns)) if i not in used),
+    )
 
 
 def _same_columns(train: Table, columns: Columns, table: Table) -> Columns | str:

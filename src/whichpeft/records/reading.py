@@ -1,0 +1,104 @@
+"""What was read before the first trial: columns, classes, rows, the metric, lengths, and notes.
+
+A run writes it to ``data.json`` in its folder, so that a report says what its scores are of.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from pydantic import TypeAdapter
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TaskReading:
+    """What was read of one task's data."""
+
+    name: str
+    """Name of the task."""
+
+    text_columns: tuple[str, ...] = ()
+    """Columns of the input, by name or else by number; empty if the data do not come from a table."""
+
+    label_column: str | None = None
+    """Column of the label or of the completion; None if there is none."""
+
+    problem: str
+    """``classification``, ``regression`` or ``generation``."""
+
+    classes: Mapping[str, int] = field(default_factory=dict)
+    """Number of examples of each class in all splits together; empty without classes."""
+
+    rows: Mapping[str, int] = field(default_factory=dict)
+    """Number of examples of each split."""
+
+    unused_columns: tuple[str, ...] = ()
+    """Columns that nothing reads."""
+
+    metric: str
+    """Name of the metric of the score."""
+
+    positive_class: str | None = None
+    """The class that the metric is of, if it is of one class."""
+
+    notes: tuple[str, ...] = ()
+    """What a user should know about how the data were read, one sentence without a full stop each."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LengthReading:
+    """How long the inputs of a task are for one backbone."""
+
+    task: str
+    """Name of the task."""
+
+    backbone: str
+    """Name of the backbone."""
+
+    median: int
+    """Median length in tokens, before inputs are cut."""
+
+    p95: int
+    """Length that 95 % of the inputs do not exceed, before inputs are cut."""
+
+    longest: int
+    """The largest length, before inputs are cut."""
+
+    limit: int | None = None
+    """The most tokens that are read; None without a limit."""
+
+    cut: int = 0
+    """Number of inputs that are cut to the limit."""
+
+    count: int
+    """Number of inputs."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BackboneReading:
+    """What was read of one backbone."""
+
+    name: str
+    """Name of the backbone."""
+
+    notes: tuple[str, ...] = ()
+    """What a user should know about how it was read, one sentence without a full stop each."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Reading:
+    """What was read of a study's data and backbones."""
+
+    tasks: tuple[TaskReading, ...] = ()
+    """One per task."""
+
+    lengths: tuple[LengthReading, ...] = ()
+    """One per backbone and task whose inputs are tokens."""
+
+    backbones: tuple[BackboneReading, ...] = ()
+    """One per backbone."""
+
+
+READING: TypeAdapter[Reading] = TypeAdapter(Reading)
+"""Reads and writes a `Reading` as JSON."""

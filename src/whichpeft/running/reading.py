@@ -1,0 +1,25 @@
+"""Tells what was read of the data and the backbones, for the run folder, the dry run and reports."""
+
+from __future__ import annotations
+
+from whichpeft.records import TaskReading
+from whichpeft.tasks import Task
+from whichpeft.tasks.protocol import DescribesData
+
+
+def read_of_task(task: Task) -> TaskReading:
+    """Return what was read of a task's data."""
+    score = task.metrics[0]
+    columns = task.columns if isinstance(task, DescribesData) else None
+    return TaskReading(
+        name=task.name,
+        text_columns=columns.text if columns is not None else (),
+        label_column=columns.label if columns is not None else None,
+        problem=task.problem,
+        classes=dict(task.class_counts) if isinstance(task, DescribesData) else {},
+        rows=dict(task.counts),
+        unused_columns=columns.unused if columns is not None else (),
+        metric=score.name,
+        positive_class=score.positive_class,
+        notes=task.notes,
+    )
