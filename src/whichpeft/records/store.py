@@ -26,7 +26,7 @@ _CURVE = ("step", "name", "value")
 
 
 class Store:
-    """A run folder: ``study.yaml``, ``data.json``, and folders of records, curves, predictions, adapters.
+    """A run folder: ``study.yaml``, ``data.json``, ``records``, ``curves``, ``predictions``, ``adapters``.
 
     Records are written once, so each is parsed once and kept, unless its file changes.
     """
@@ -58,7 +58,7 @@ class Store:
         return self.folder / "data.json"
 
     def reading(self) -> Reading | None:
-        """Return what was read of the data; None if the file is missing, as in old folders, or damaged."""
+        """Return what was read of the data; None if an old folder has no such file."""
         try:
             return READING.validate_json(self.reading_file.read_bytes())
         except (OSError, ValidationError):
