@@ -26,7 +26,7 @@ _CURVE = ("step", "name", "value")
 
 
 class Store:
-    """A run folder: ``study.yaml``, ``data.json``, ``records``, ``curves``, ``predictions``, ``adapters``.
+    """A run folder: ``study.yaml``, ``data.json`` and folders of records, curves and arrays.
 
     Records are written once, so each is parsed once and kept, unless its file changes.
     """
