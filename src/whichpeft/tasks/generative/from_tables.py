@@ -49,7 +49,8 @@ def is_generative(found: TaskTables) -> bool:
 def generative_from_tables(found: TaskTables) -> GenerativeTask:
     """Build a task for language models from tables by role. Raises DataError."""
     read = {role: prompted_rows(table, found.source) for role, table in found.tables.items()}
-    notes = [
+    notes = [note for table in found.tables.values() for note in table.notes]
+    notes += [
         f"{found.tables[role].location}: {len(found.tables[role]) - len(rows)} rows without a "
         "completion were skipped"
         for role, rows in read.items()

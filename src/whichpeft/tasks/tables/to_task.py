@@ -69,6 +69,7 @@ def task_from_tables(found: TaskTables) -> TextTask | ImageTask | GenerativeTask
     splits: dict[str, Split] = {}
     for role, own in used.items():
         table = found.tables[role]
+        notes.extend(table.notes)
         splits[role] = _split_images(table, own, raw_images) if images else _split(table, own)
         dropped = len(table) - len(splits[role])
         if dropped:
