@@ -85,6 +85,9 @@ class BackboneReading:
     notes: tuple[str, ...] = ()
     """What a user should know about how it was read, one sentence without a full stop each."""
 
+    new_layers: tuple[str, ...] = ()
+    """Modules inside the backbone that its weights lack, so that every seed draws them: a pooler."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Reading:
