@@ -85,7 +85,9 @@ class TrainableTokens(PeftMethod):
                 f"{backbone.name} adds no token to every text; choose some, for example "
                 f"{self.name}:token_indices=[101,102]"
             )
-        size = backbone.architecture().get_text_config().vocab_size
+        size = getattr(backbone.architecture().get_text_config(), "vocab_size", None)
+        if size is None:  # CANINE hashes characters
+            return f"{backbone.family} has no vocabulary whose tokens could be trained"
         outside = [token for token in tokens if not 0 <= token < size]
         if outside:
             return f"token {outside[0]} is not in the vocabulary of {backbone.family}: 0 to {size - 1}"

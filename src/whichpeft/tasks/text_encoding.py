@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 LONGEST = 512
 """Most tokens of an input."""
 _CHUNK = 2000
-_TOKENIZER_FILES = ("tokenizer.json", "vocab.*", "*.model", "*.tiktoken", "spiece.*", "bpe.*")
+_VOCABULARIES = (
+    "tokenizer.json", "vocab.*", "vocab-*", "*.model", "*.tiktoken", "spiece.*", "bpe.*", "tekken.json",
+    "byte_maps.json", "*.tokenizer",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -138,7 +141,9 @@ def pad_id(backbone: Backbone, tokenizer: PreTrainedTokenizerBase | None = None)
     config = backbone.architecture().get_text_config()
 
     def known(token: object) -> bool:
-        return isinstance(token, int) and 0 <= token < config.vocab_size
+        # CANINE hashes characters, so it has no vocabulary whose size could limit the ids.
+        size = getattr(config, "vocab_size", None)
+        return isinstance(token, int) and 0 <= token and (size is None or token < size)
 
     own: int | None = getattr(config, "pad_token_id", None)
     if own is not None and known(own):
@@ -157,17 +162,32 @@ def load_tokenizer(backbone: Backbone) -> PreTrainedTokenizerBase:
     """Load the tokenizer that is stored next to the weights. Raises BackboneError if it is missing."""
     from transformers import AutoTokenizer
 
+    folder = backbone.files
     try:
-        # Without files transformers silently creates a tokenizer with an empty vocabulary.
-        if not any(any(backbone.files.glob(name)) for name in _TOKENIZER_FILES):
-            raise OSError("no tokenizer.json or vocabulary found")
-        return AutoTokenizer.from_pretrained(backbone.files, local_files_only=True, use_fast=True)
-    except (OSError, ValueError, KeyError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise BackboneError(
-            f"backbone {backbone.name!r}: cannot load a tokenizer from {backbone.folder} ({reason}); "
-            "save one there with tokenizer.save_pretrained()"
-        ) from None
+        tokenizer = AutoTokenizer.from_pretrained(
+            folder, local_files_only=True, use_fast=True, trust_remote_code=False
+        )
+    except Exception as error:  # the tokenizers library raises errors of no type of their own
+        raise _no_tokenizer(backbone, " ".join(str(error).split())[:200]) from None
+    # Without its files transformers silently creates a tokenizer with an empty vocabulary. Those of
+    # CANINE, ByT5 and Perceiver read characters or bytes and have no files: only a configuration.
+    reads_files = bool(getattr(type(tokenizer), "vocab_files_names", True))
+    wanted = _VOCABULARIES if reads_files else ("tokenizer_config.json",)
+    if not any(any(folder.glob(name)) for name in wanted):
+        what = "tokenizer.json or vocabulary" if reads_files else "tokenizer_config.json"
+        raise _no_tokenizer(backbone, f"no {what} found")
+    if reads_files and len(tokenizer) <= len(set(tokenizer.all_special_tokens)):
+        raise _no_tokenizer(
+            backbone, f"{type(tokenizer).__name__} finds no vocabulary there and would read no text"
+        )
+    return tokenizer
+
+
+def _no_tokenizer(backbone: Backbone, reason: str) -> BackboneError:
+    return BackboneError(
+        f"backbone {backbone.name!r}: cannot load a tokenizer from {backbone.folder} ({reason}); "
+        "save one there with tokenizer.save_pretrained()"
+    )
 
 
 def _tokenise(
