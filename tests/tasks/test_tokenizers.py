@@ -96,9 +96,7 @@ def test_vocabularies_in_files_of_other_names(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_tokenizers_that_would_read_nothing(
-    tmp_path: Path, family: str, files: dict[str, str]
-) -> None:
+def test_tokenizers_that_would_read_nothing(tmp_path: Path, family: str, files: dict[str, str]) -> None:
     for name, text in files.items():
         (tmp_path / name).write_text(text)
     with pytest.raises(BackboneError, match=r"cannot load a tokenizer from .*; save one") as caught:

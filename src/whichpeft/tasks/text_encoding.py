@@ -143,7 +143,7 @@ def pad_id(backbone: Backbone, tokenizer: PreTrainedTokenizerBase | None = None)
     def known(token: object) -> bool:
         # CANINE hashes characters, so it has no vocabulary whose size could limit the ids.
         size = getattr(config, "vocab_size", None)
-        return isinstance(token, int) and 0 <= token and (size is None or token < size)
+        return isinstance(token, int) and token >= 0 and (size is None or token < size)
 
     own: int | None = getattr(config, "pad_token_id", None)
     if own is not None and known(own):
