@@ -2,6 +2,7 @@
 
 import json
 import pickle
+from pathlib import Path
 
 import pytest
 
@@ -32,9 +33,60 @@ def test_a_path_to_an_adapter_config_is_one_part() -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ("runs/a+b/x.json", [("runs/a+b/x.json", {})]),
+        ("lora+runs/a+b/x.json+bitfit", [("lora", {}), ("runs/a+b/x.json", {}), ("bitfit", {})]),
+        ("a.json+b.json", [("a.json", {}), ("b.json", {})]),
+        ("'a+b.json'+lora", [("a+b.json", {}), ("lora", {})]),
+        ("./a+b/x.json:learning_rate=1", [("./a+b/x.json", {"learning_rate": 1})]),
+        ("runs/12:30/x.json", [("runs/12:30/x.json", {})]),
+        ("runs:x/y.json:weight_decay=0.1", [("runs:x/y.json", {"weight_decay": 0.1})]),
+        ("lr=1e-4,r=8/x.json:learning_rate=1", [("lr=1e-4,r=8/x.json", {"learning_rate": 1})]),
+        (r"C:\runs\x.json:learning_rate=1", [(r"C:\runs\x.json", {"learning_rate": 1})]),
+        ("my runs/x y.json", [("my runs/x y.json", {})]),
+        ("user's/[a/x.json", [("user's/[a/x.json", {})]),
+        ("~/run/", [("~/run/", {})]),
+        ("runs/folder:learning_rate=1+lora", [("runs/folder", {"learning_rate": 1}), ("lora", {})]),
+        ("X.JSON", [("X.JSON", {})]),
+    ],
+)
+def test_paths_may_have_any_mark(text: str, parts: list[tuple[str, dict[str, object]]]) -> None:
+    found = parse_method(text).parts
+    assert [(part.name, dict(part.options)) for part in found] == parts
+    assert all(part.is_file == ("/" in part.name or "." in part.name) for part in found)
+
+
+def test_what_exists_decides_between_two_readings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert [part.name for part in parse_method("lora+b.json").parts] == ["lora", "b.json"]
+    assert [part.name for part in parse_method("a/b+lora").parts] == ["a/b", "lora"]
+    Path("lora+b.json").touch()
+    Path("a/b+lora").mkdir(parents=True)
+    assert [part.name for part in parse_method("lora+b.json").parts] == ["lora+b.json"]
+    assert [part.name for part in parse_method("a/b+lora").parts] == ["a/b+lora"]
+
+
+def test_an_option_may_end_like_a_config_file() -> None:
+    (part,) = parse_method("prompt:init_text=see a/b.json").parts
+    assert (part.name, part.is_file, part.options) == ("prompt", False, (("init_text", "see a/b.json"),))
+
+
+def test_numbers_are_read_as_people_write_them() -> None:
+    (part,) = parse_method("lora:r=016,a=1_000,b=[08,-2],c=12:30,d=1e-3,e=0.5").parts
+    assert dict(part.options) == {"r": 16, "a": 1000, "b": (8, -2), "c": "12:30", "d": 1e-3, "e": 0.5}
+
+
+@pytest.mark.parametrize(
     ("text", "complaint"),
     [
         ("", "empty"),
+        ("x.json:", "nothing follows the colon"),
+        ("x.json:r", "not key=value"),
+        ("lora:rank_pattern={a: 1, b: 2}", "only a config file can hold"),
+        ("prompt:init_text=Answer: yes", "put it in quotes"),
         ("lora+", "empty"),
         ("lora:", "nothing follows the colon"),
         ("lora:r", "not key=value"),

@@ -1,17 +1,33 @@
 """The grammar of method names: ``part[+part]``, with parts of the form ``name[:key=value,...]``.
 
 Values are YAML scalars or ``[a,b]`` lists. ``+`` and ``,`` split only outside brackets and quotes.
-A part that ends in ``.json`` is a path to a PEFT ``adapter_config.json``.
+A part with a slash in its name or with the ending ``.json`` is the path of a PEFT config: the file
+``adapter_config.json``, or the folder that has it. A path may contain ``+``, ``:``, ``,``, ``=`` and
+spaces; in quotes, it may contain anything.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 from whichpeft.errors import StudyError
+
+CONFIG_FILE = "adapter_config.json"
+"""The name that PEFT gives to the file of a config."""
+
+_SUFFIX = ".json"
+_QUOTES = ("'", '"')
+_QUOTED = re.compile(r"""('(?:[^']|'')*'|"(?:[^"\\]|\\.)*")\s*(?:(:)(.*))?$""", re.DOTALL)
+# A method with options: a drive's letter is shorter, and a path has a slash after its colon.
+_METHOD = re.compile(r"[\w-]{2,}\s*:(?:\s*\w[\w.]*\s*=|[^/\\]*$)")
+# The colon between a path and its options, such as the learning rate.
+_OPTIONS = re.compile(r":(?=\s*(?:\w+\s*=[^/\\]*)?$)|(?<=\.json):(?=\s*\w+\s*(?:=|$))", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +42,8 @@ class PartName:
 
     @property
     def is_file(self) -> bool:
-        """Whether the part is the path of a PEFT config file."""
-        return self.name.endswith(".json")
+        """Whether the part is the path of a PEFT config file, or of a folder with one."""
+        return _is_path(self.name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,26 +56,31 @@ class MethodName:
 
 def parse_method(text: str) -> MethodName:
     """Parse a method's name. Raises StudyError if the text does not follow the grammar."""
-    pieces = [piece.strip() for piece in _split(text, "+", text)]
-    return MethodName(text=text, parts=tuple(_part(piece, text) for piece in pieces))
+    return MethodName(text=text, parts=tuple(_part(piece, text) for piece in _pieces(text)))
 
 
 def with_paths(text: str, settle: Callable[[str], str]) -> str:
     """Return a method's name with `settle` applied to the paths of config files in it.
 
-    Text that does not follow the grammar is returned unchanged; `parse_method` rejects it.
+    A folder becomes the path of its ``adapter_config.json``. Text that does not follow the grammar is
+    returned unchanged; `parse_method` rejects it.
     """
     try:
-        parts = parse_method(text).parts
+        pieces = _pieces(text)
+        parts = [_part(piece, text) for piece in pieces]
     except StudyError:
         return text
     if not any(part.is_file for part in parts):
         return text
-    pieces = [piece.strip() for piece in _split(text, "+", text)]
-    return "+".join(
-        settle(part.name) + piece[len(part.name) :] if part.is_file else piece
-        for piece, part in zip(pieces, parts, strict=True)
-    )
+    settled = []
+    for piece, part in zip(pieces, parts, strict=True):
+        if part.is_file:
+            path = settle(part.name)
+            if Path(path).is_dir():
+                path = str(Path(path, CONFIG_FILE))
+            piece = (path if _is_one_part(path) else _quoted(path)) + piece[len(_split_name(piece)[0]) :]
+        settled.append(piece)
+    return "+".join(settled)
 
 
 def format_part(name: str, options: tuple[tuple[str, object], ...]) -> str:
@@ -78,9 +99,13 @@ def format_value(value: object) -> str:
     if value is None:
         return "null"
     if isinstance(value, str) and not _reads_back(value):
-        # YAML's single quotes can hold any character except the end of a line.
-        return "'" + value.replace("'", "''") + "'" if value.isprintable() else json.dumps(value)
+        return _quoted(value)
     return str(value)
+
+
+def _quoted(text: str) -> str:
+    # YAML's single quotes can hold any character except the end of a line.
+    return "'" + text.replace("'", "''") + "'" if text.isprintable() else json.dumps(text)
 
 
 def _reads_back(text: str) -> bool:
@@ -94,12 +119,46 @@ def _reads_back(text: str) -> bool:
         return False
 
 
+def _pieces(text: str) -> list[str]:
+    """Split a method's name into its parts, and put paths that contain a plus together again."""
+    try:
+        pieces = [piece.strip() for piece in _split(text, "+", text)]
+    except StudyError:
+        if not (_is_path(text) and text.lower().endswith(_SUFFIX)):
+            raise
+        return [text.strip()]  # a path with a bracket in it
+    joined: list[str] = []
+    while pieces:
+        length = _path_length(pieces)
+        joined.append("+".join(pieces[:length]))
+        pieces = pieces[length:]
+    return joined
+
+
+def _path_length(pieces: Sequence[str]) -> int:
+    """Return how many of the pieces are one path: those up to the next config file.
+
+    Several readings are possible if a name without a slash may be a method. Then what exists decides.
+    """
+    first, has_options, _ = _split_name(pieces[0])
+    if has_options or first[:1] in _QUOTES or first.lower().endswith(_SUFFIX):
+        return 1
+    for length in range(2, len(pieces) + 1):
+        whole = _split_name("+".join(pieces[:length]))[0]
+        if not _is_path(whole):
+            return 1
+        here = Path(whole).expanduser()
+        if here.exists() or (_has_slash(first) and whole.lower().endswith(_SUFFIX)):
+            return length
+    return 1
+
+
 def _part(piece: str, text: str) -> PartName:
     if not piece:
         raise StudyError(f"method {text!r}: a part is empty; write name or name:key=value")
-    if piece.endswith(".json"):
-        return PartName(piece)
-    name, colon, rest = piece.partition(":")
+    name, colon, rest = _split_name(piece)
+    if name[:1] in _QUOTES:
+        name = str(_value(name, text))
     if colon and not rest.strip():
         raise StudyError(f"method {text!r}: nothing follows the colon; write {name}:key=value or {name}")
     options: dict[str, Any] = {}
@@ -114,14 +173,50 @@ def _part(piece: str, text: str) -> PartName:
     return PartName(name.strip(), tuple(options.items()))
 
 
+def _split_name(piece: str) -> tuple[str, str, str]:
+    """Split a part into its name, the colon and its options. The name of a path may have colons."""
+    quoted = _QUOTED.match(piece)
+    if quoted:
+        return quoted[1], quoted[2], quoted[3]
+    if _METHOD.match(piece):
+        return piece.partition(":")
+    if _is_path(piece) and (options := _OPTIONS.search(piece)):
+        return piece[: options.start()], ":", piece[options.start() + 1 :]
+    if _is_path(piece):
+        return piece, "", ""
+    return piece.partition(":")
+
+
+def _is_path(name: str) -> bool:
+    return name.lower().endswith(_SUFFIX) or _has_slash(name) or f"{_SUFFIX}:" in name.lower()
+
+
+def _has_slash(name: str) -> bool:
+    return name.startswith("~") or "/" in name or "\\" in name
+
+
+def _is_one_part(path: str) -> bool:
+    """Whether a path without quotes is read as one part with no options."""
+    try:
+        pieces = _pieces(path)
+        return len(pieces) == 1 and _part(pieces[0], path) == PartName(path)
+    except StudyError:
+        return False
+
+
 def _value(text: str, method: str) -> Any:
     import yaml
 
+    if text.startswith("{"):  # a comma inside has split it
+        raise StudyError(
+            f"method {method!r}: {text!r} begins a mapping, which only a config file can hold; write the "
+            f"path of an {CONFIG_FILE} instead of the method's name"
+        )
     try:
-        value = yaml.safe_load(text)
+        value = yaml.load(text, _loader())
     except yaml.YAMLError:
         raise StudyError(f"method {method!r}: cannot read the value {text!r}") from None
-    if isinstance(value, str) and text[0] in "\"'":
+    if isinstance(value, str) and text[0] in _QUOTES:
         return value
     if isinstance(value, str):
         # YAML 1.1 reads 1e-3 as text, but a learning rate is a number.
@@ -132,8 +227,24 @@ def _value(text: str, method: str) -> Any:
     if isinstance(value, list):
         return tuple(value)
     if isinstance(value, dict):
-        raise StudyError(f"method {method!r}: the value {text!r} is a mapping; give a scalar or [a,b]")
+        raise StudyError(f"method {method!r}: {text!r} is a mapping; put it in quotes to make it text")
     return value
+
+
+@cache
+def _loader() -> Any:
+    """Return YAML's safe loader without its octal and base-60 numbers: 016 is 16, and 1:30 is text."""
+    import yaml
+
+    class Loader(yaml.SafeLoader):
+        yaml_implicit_resolvers = {
+            first: [(tag, pattern) for tag, pattern in known if not tag.endswith(":int")]
+            for first, known in yaml.SafeLoader.yaml_implicit_resolvers.items()
+        }
+
+    Loader.add_implicit_resolver("!whole", re.compile(r"[-+]?[0-9][0-9_]*$"), list("-+0123456789"))
+    Loader.add_constructor("!whole", lambda loader, node: int(node.value.replace("_", "")))
+    return Loader
 
 
 def _split(text: str, separator: str, method: str) -> Iterator[str]:
