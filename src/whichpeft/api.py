@@ -163,14 +163,16 @@ def dry_run(
     profile: str = "standard",
     batch_trials: str | int = "auto",
     executor: str = "local",
+    observer: RunObserver | None = None,
 ) -> DryRun:
     """Return which trials `run` would run, and how long they would take by a few timed steps.
 
-    Takes the parameters of `run`. The time assumes that trials train one by one; `batch_trials` is only
-    checked. Writes nothing. Raises RequestError if the request is wrong.
+    Takes the parameters of `run`; the observer is told what was read before any step is timed. The time
+    assumes that trials train one by one; `batch_trials` is only checked. Writes nothing. Raises
+    RequestError if the request is wrong.
     """
     from whichpeft.engine.profile_budget import find_profile_budget
-    from whichpeft.executors import make_executor
+    from whichpeft.executors import SilentObserver, make_executor
     from whichpeft.running.dry_run import make_dry_run
 
     profile_budget = find_profile_budget(profile)
@@ -178,7 +180,13 @@ def dry_run(
     chosen = make_executor(executor, device=device, jobs=jobs)
     request = check_request(study, folder_of(study, out), jobs)
     with tempfile.TemporaryDirectory(prefix="whichpeft-") as scratch, contextlib.closing(chosen):
-        return make_dry_run(request, Path(scratch), chosen, profile_budget=profile_budget)
+        return make_dry_run(
+            request,
+            Path(scratch),
+            chosen,
+            profile_budget=profile_budget,
+            observer=observer or SilentObserver(),
+        )
 
 
 def plan(

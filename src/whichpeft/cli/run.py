@@ -28,7 +28,7 @@ from whichpeft.cli.options import (
     TrainFile,
     with_condition_options,
 )
-from whichpeft.cli.output import print_note
+from whichpeft.cli.output import check_format, print_note
 from whichpeft.cli.study_from_options import override, study_to_run, with_default_name
 from whichpeft.units import counted
 
@@ -100,12 +100,14 @@ def run(
         bool, typer.Option(help="Print the trials and an estimate of their time; run none.")
     ] = False,
     quiet: Annotated[bool, typer.Option(help="Print only the table.")] = False,
+    format: Annotated[str, typer.Option(help="table or json.")] = "table",
     **conditions: Any,
 ) -> None:
     """Run a comparison, or resume one, and print its table."""
     from whichpeft.api import folder_of
     from whichpeft.api import run as run_study
 
+    check_format(format, ["table", "json"])
     columns = {
         "text_columns": tuple(text_column or ()),
         "label_column": label_column,
@@ -146,6 +148,8 @@ def run(
             profile=profile,
             batch_trials=batch_trials,
             executor=executor,
+            format=format,
+            quiet=quiet,
         )
         return
     try:
@@ -169,7 +173,10 @@ def run(
         )  # it ends now; a second one would only print a traceback
         _print_how_to_resume(place)
         sys.exit(TERMINATED if isinstance(ended, _Terminated) else INTERRUPTED)
-    report.print(Console())
+    if format == "json":
+        print(report.to_json())
+    else:
+        report.print(Console())
     if not quiet:
         print_note(f"Report: {place / 'report.html'}")
     _exit_if_trials_failed(requested, place, report.records)
@@ -201,12 +208,26 @@ def _observer(quiet: bool) -> RunObserver | None:
     return SilentObserver()
 
 
-def _print_dry_run(study: Study, folder: Path, **how: Any) -> None:
+def _print_dry_run(study: Study, folder: Path, *, format: str, quiet: bool, **how: Any) -> None:
     from whichpeft.api import dry_run
+    from whichpeft.executors import SilentObserver
     from whichpeft.units import show_seconds
 
     console = Console()
-    planned = dry_run(study, out=folder, **how)
+
+    class Printer(SilentObserver):
+        """Prints what was read above the table."""
+
+        def notify(self, line: str) -> None:
+            console.print(Text(line), soft_wrap=not console.is_terminal)
+
+    silent = quiet or format == "json"
+    planned = dry_run(study, out=folder, observer=SilentObserver() if silent else Printer(), **how)
+    if format == "json":
+        print(planned.to_json())
+        return
+    if not quiet:
+        console.print()
     table = Table(title=f"{study.name}: trials to run", title_justify="left", box=None)
     for heading in ("backbone", "task", "method", "tuning", "seeds", "each", "note"):
         table.add_column(heading)

@@ -5,10 +5,13 @@ A run writes it to ``data.json`` in its folder, so that a report says what its s
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from pydantic import TypeAdapter
+
+Part = TypeVar("Part")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -101,6 +104,30 @@ class Reading:
 
     backbones: tuple[BackboneReading, ...] = ()
     """One per backbone."""
+
+    notes: tuple[str, ...] = ()
+    """What a user should know about the machines and the measurements of all runs in the folder."""
+
+    earlier_records: bool = False
+    """Whether the folder had records before anything was kept of what they read."""
+
+    def lengths_of(self, task: str) -> list[LengthReading]:
+        """Return the lengths of a task's inputs, one per backbone."""
+        return [length for length in self.lengths if length.task == task]
+
+    def extended(self, newer: Reading) -> Reading:
+        """Return this reading with what a newer one adds; of the same name, the newer part counts."""
+        return Reading(
+            tasks=_latest((*self.tasks, *newer.tasks), lambda task: task.name),
+            lengths=_latest((*self.lengths, *newer.lengths), lambda one: (one.task, one.backbone)),
+            backbones=_latest((*self.backbones, *newer.backbones), lambda backbone: backbone.name),
+            notes=tuple(dict.fromkeys((*self.notes, *newer.notes))),
+            earlier_records=self.earlier_records or newer.earlier_records,
+        )
+
+
+def _latest(parts: Iterable[Part], key: Callable[[Part], Hashable]) -> tuple[Part, ...]:
+    return tuple({key(part): part for part in parts}.values())
 
 
 READING: TypeAdapter[Reading] = TypeAdapter(Reading)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from whichpeft.engine import ProfileWork
 from whichpeft.engine.profile_budget import QUICK, ProfileBudget, profile_seconds
-from whichpeft.executors import Executor, SilentObserver
+from whichpeft.executors import Executor, RunObserver, SilentObserver
 from whichpeft.planning import Cell, make_search
-from whichpeft.records import Record
+from whichpeft.records import Reading, Record
+from whichpeft.report.tables.reading import as_values, lines_on_reading
 from whichpeft.running.profiling import TUNING_SHARE, trial_seconds
 from whichpeft.running.request import Request
 from whichpeft.running.setup import make_job, resources_for, set_up
@@ -60,10 +63,32 @@ class DryRun:
     """Trials that would run side by side."""
     seconds: float
     """Expected seconds of the run, its profiles included."""
+    folder: Path
+    """The run folder."""
+    reading: Reading
+    """What was read of the data and the backbones."""
+
+    def to_json(self) -> str:
+        """Return everything as a JSON object; ``tasks`` says what was read of each task's data."""
+        values: dict[str, Any] = {
+            **as_values(self.reading),
+            "cells": [{**asdict(row), "trials": row.trials} for row in self.rows],
+            "trials": self.trials,
+            "done": self.done,
+            "concurrency": self.concurrency,
+            "seconds": self.seconds,
+            "folder": str(self.folder),
+        }
+        return json.dumps(values, indent=1)
 
 
 def make_dry_run(
-    request: Request, scratch: Path, executor: Executor, *, profile_budget: ProfileBudget
+    request: Request,
+    scratch: Path,
+    executor: Executor,
+    *,
+    profile_budget: ProfileBudget,
+    observer: RunObserver,
 ) -> DryRun:
     """Time a few steps of every method that has no profile yet, and add the times up.
 
@@ -71,8 +96,12 @@ def make_dry_run(
     ----------
     profile_budget
         The budget of the profiles that the run itself would make.
+    observer
+        Is told what was read before the first step is timed.
     """
     setup = set_up(request, scratch, executor)
+    for line in lines_on_reading(setup.reading):
+        observer.notify(line)
     records = {record.trial.fingerprint: record for record in request.store}
     cells = {cell.profile.fingerprint: cell for cell in setup.plan.accepted}
     profiles = {name: records[name] for name in cells if name in records}
@@ -98,6 +127,8 @@ def make_dry_run(
         concurrency=concurrency,
         seconds=sum(row.total_seconds for row in rows) / concurrency
         + profile_seconds(profile_budget) * training,
+        folder=request.store.folder,
+        reading=setup.reading,
     )
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from whichpeft.records import TaskReading
+from collections.abc import Sequence
+
+from whichpeft.records import Reading, Store, TaskReading
 from whichpeft.tasks import Task
 from whichpeft.tasks.protocol import DescribesData
 
 
-def read_of_task(task: Task) -> TaskReading:
-    """Return what was read of a task's data."""
+def read_of_task(task: Task, notes: Sequence[str] = ()) -> TaskReading:
+    """Return what was read of a task's data, with notes in addition to the task's own."""
     score = task.metrics[0]
     columns = task.columns if isinstance(task, DescribesData) else None
     return TaskReading(
@@ -21,5 +23,13 @@ def read_of_task(task: Task) -> TaskReading:
         unused_columns=columns.unused if columns is not None else (),
         metric=score.name,
         positive_class=score.positive_class,
-        notes=task.notes,
+        notes=(*task.notes, *notes),
     )
+
+
+def add_reading(store: Store, reading: Reading) -> None:
+    """Add what a run has read to what its folder keeps. The caller holds the folder's lock."""
+    kept = store.reading()
+    if kept is None:
+        kept = Reading(earlier_records=bool(store.fingerprints()))
+    store.keep_reading(kept.extended(reading))

@@ -11,13 +11,15 @@ from whichpeft.engine import FinalWork, Job, ProfileWork, TuneWork
 from whichpeft.engine.profile_budget import THOROUGH, ProfileBudget, profile_seconds
 from whichpeft.executors import Executor, Resources, RunObserver
 from whichpeft.planning import Cell, SearchPlan, make_search
-from whichpeft.records import Claims, Outcome, Record, Store
+from whichpeft.records import Claims, Outcome, Reading, Record, Store
+from whichpeft.report.tables.reading import lines_on_reading
 from whichpeft.running.profiling import (
     TUNING_SHARE,
     describe_spread,
     expected_costs,
     profile_jobs,
 )
+from whichpeft.running.reading import add_reading
 from whichpeft.running.request import Request
 from whichpeft.running.resume import check_same_data, keep_study, without_record
 from whichpeft.running.setup import RunSetup, make_job, resources_for, set_up
@@ -47,7 +49,7 @@ def run_study(
     setup = replace(set_up(request, scratch, executor), halve_micro_batch=halve_micro_batch)
     with Claims(request.store.folder) as claims:
         _prepare_folder(request, setup, claims, observer)
-        for line in setup.notes:
+        for line in lines_on_reading(setup.reading):
             observer.notify(line)
         _keep_refusals(request, setup, observer)
         if request.study.memory_options:
@@ -76,6 +78,7 @@ def _prepare_folder(request: Request, setup: RunSetup, claims: Claims, observer:
             observer.notify(line)
         check_same_data(request.store, setup.plan.cells)
         keep_study(request.store, request.whole)
+        add_reading(request.store, setup.reading)
 
 
 def _keep_refusals(request: Request, setup: RunSetup, observer: RunObserver) -> None:
@@ -238,6 +241,8 @@ class _Run:
                 if result.note is not None and result.note not in self.notes:
                     self.notes.add(result.note)
                     self.observer.notify(result.note)
+                    with self.claims.lock():
+                        add_reading(self.store, Reading(notes=(result.note,)))
 
     def _resources(self, cells: Sequence[Cell]) -> Resources:
         largest = max((self._stack_size(cell) for cell in cells), default=1)

@@ -11,7 +11,8 @@ from whichpeft.engine import Job, Placement
 from whichpeft.engine.job import Work
 from whichpeft.executors import Executor, Resources
 from whichpeft.planning import Cell, StudyPlan, make_plan
-from whichpeft.records import Record, Setting, Store
+from whichpeft.records import BackboneReading, Reading, Record, Setting, Store
+from whichpeft.running.reading import read_of_task
 from whichpeft.running.request import Request
 from whichpeft.study import Study, Trial
 from whichpeft.tasks.encoded_data import write_data
@@ -30,8 +31,8 @@ class RunSetup:
     """The encoded data of each backbone and task."""
     executor: Executor
     """Where trials run."""
-    notes: list[str]
-    """What the user should know of data and machines."""
+    reading: Reading
+    """What was read of data and backbones, and what the user should know of machines."""
     halve_micro_batch: bool = False
     """Whether a trial that runs out of memory is tried again with half as many examples at a time."""
 
@@ -48,10 +49,14 @@ def set_up(request: Request, scratch: Path, executor: Executor) -> RunSetup:
     backbones = [resolve_backbone(name) for name in request.study.backbones]
     families = [backbone.family for backbone in backbones]
     executor.begin(request.study, families, like=_settings_of_profiles(request.store))
-    notes = [*executor.notes(), *(f"{task.name}: {n}" for task in request.tasks for n in task.notes)]
     data, truncated = _encode(request, backbones, scratch)
     plan = make_plan(request.study, backbones, request.tasks, request.methods)
-    return RunSetup(plan, data, executor, notes + truncated)
+    reading = Reading(
+        tasks=tuple(read_of_task(task, truncated.get(task.name, ())) for task in request.tasks),
+        backbones=tuple(BackboneReading(name=backbone.name) for backbone in backbones),
+        notes=tuple(executor.notes()),
+    )
+    return RunSetup(plan, data, executor, reading)
 
 
 def _settings_of_profiles(store: Store) -> Iterable[Setting]:
@@ -64,17 +69,17 @@ def _settings_of_profiles(store: Store) -> Iterable[Setting]:
 
 def _encode(
     request: Request, backbones: Iterable[Backbone], scratch: Path
-) -> tuple[DataFiles, list[str]]:
-    """Encode every task for every backbone; return the files, and notes on truncated examples."""
+) -> tuple[DataFiles, dict[str, list[str]]]:
+    """Encode every task for every backbone; return the files, and notes on cut inputs by task."""
     data: DataFiles = {}
-    notes = []
+    notes: dict[str, list[str]] = {}
     for backbone in backbones:
         for task in request.tasks:
             key = backbone.name, backbone.revision, task.name
             data[key], cut = write_data(task, backbone, request.study.budget, scratch)
             if cut:
-                length = f"what {backbone.name} can read"
-                notes.append(f"{task.name}: {cut:.1%} of the examples are truncated to {length}")
+                note = f"{cut:.1%} of the examples are truncated to what {backbone.name} can read"
+                notes.setdefault(task.name, []).append(note)
     return data, notes
 
 
