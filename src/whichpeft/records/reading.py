@@ -36,6 +36,12 @@ class TaskReading:
     rows: Mapping[str, int] = field(default_factory=dict)
     """Number of examples of each split."""
 
+    class_rows: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    """Number of examples of each class by split; a class that a split lacks has 0 there."""
+
+    leaked: Mapping[str, int] = field(default_factory=dict)
+    """Number of examples of validation and of test whose input is also in train, by split."""
+
     unused_columns: tuple[str, ...] = ()
     """Columns that nothing reads."""
 

@@ -12,14 +12,21 @@ from whichpeft.tasks.protocol import DescribesData
 def read_of_task(task: Task, notes: Sequence[str] = ()) -> TaskReading:
     """Return what was read of a task's data, with notes in addition to the task's own."""
     score = task.metrics[0]
-    columns = task.columns if isinstance(task, DescribesData) else None
+    described = task if isinstance(task, DescribesData) else None
+    columns = described.columns if described is not None else None
     return TaskReading(
         name=task.name,
         text_columns=columns.text if columns is not None else (),
         label_column=columns.label if columns is not None else None,
         problem=task.problem,
-        classes=dict(task.class_counts) if isinstance(task, DescribesData) else {},
+        classes=dict(described.class_counts) if described is not None else {},
         rows=dict(task.counts),
+        class_rows=(
+            {split: dict(rows) for split, rows in described.class_rows.items()}
+            if described is not None
+            else {}
+        ),
+        leaked=dict(described.leaked) if described is not None else {},
         unused_columns=columns.unused if columns is not None else (),
         metric=score.name,
         positive_class=score.positive_class,

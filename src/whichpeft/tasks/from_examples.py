@@ -18,6 +18,7 @@ from whichpeft.tasks.images.raw import RawImage, register_image
 from whichpeft.tasks.images.task import ImageTask
 from whichpeft.tasks.labelled import Labelled, LabelledTask
 from whichpeft.tasks.labels import class_names, class_numbers, infer_problem, is_missing, label_values
+from whichpeft.tasks.overlap import leaked_rows
 from whichpeft.tasks.protocol import SPLITS
 from whichpeft.tasks.splits import FinalSplits, Input, Label, Split, make_splits
 from whichpeft.tasks.tables.table import ColumnUse
@@ -168,6 +169,7 @@ def assemble(
         for key, split in _named(arranged)
     }
     labels = splits["train"].labels
+    class_rows = _class_rows(splits, classes)
     chosen = metrics or CUSTOMARY[problem]
     if metric is not None:
         try:
@@ -185,7 +187,9 @@ def assemble(
         majority=int(np.bincount(labels).argmax()) if classification else 0,
         mean=0.0 if classification else float(labels.mean()),
         deviation=1.0 if classification else float(labels.std()),
-        class_counts=_class_counts(splits, classes),
+        class_counts=_total(class_rows, classes),
+        class_rows=class_rows,
+        leaked=leaked_rows({key: split.inputs for key, split in splits.items()}),
         columns=columns,
         notes=(*notes, *arranged.notes),
         splits=splits,
@@ -221,11 +225,17 @@ def _named(arranged: FinalSplits) -> list[tuple[str, Split]]:
     return [(key, getattr(arranged, key)) for key in SPLITS]
 
 
-def _class_counts(splits: dict[str, Labelled], classes: Sequence[str]) -> dict[str, int]:
+def _class_rows(splits: dict[str, Labelled], classes: Sequence[str]) -> dict[str, dict[str, int]]:
     if not classes:
         return {}
-    labels = np.concatenate([split.labels for split in splits.values()])
-    return dict(zip(classes, np.bincount(labels, minlength=len(classes)).tolist(), strict=True))
+    return {
+        key: dict(zip(classes, np.bincount(split.labels, minlength=len(classes)).tolist(), strict=True))
+        for key, split in splits.items()
+    }
+
+
+def _total(class_rows: dict[str, dict[str, int]], classes: Sequence[str]) -> dict[str, int]:
+    return {name: sum(rows[name] for rows in class_rows.values()) for name in classes}
 
 
 def _fingerprint(splits: dict[str, Labelled], classes: Sequence[str], metric: str | None) -> str:

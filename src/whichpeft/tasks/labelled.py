@@ -59,6 +59,10 @@ class LabelledTask:
     """Standard deviation of train's labels; 1 for classification."""
     class_counts: Mapping[str, int] = field(default_factory=dict)
     """Number of examples of each class in all splits together; empty for regression."""
+    class_rows: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    """Number of examples of each class by split; empty without classes."""
+    leaked: Mapping[str, int] = field(default_factory=dict)
+    """Number of examples of validation and of test whose input is also in train, by split."""
     columns: ColumnUse | None = None
     """What the columns of the data are used for; None if the data do not come from a table."""
     notes: tuple[str, ...] = ()

@@ -198,6 +198,16 @@ class DescribesData(Protocol):
         """Number of examples of each class in all splits together; empty without classes."""
         ...
 
+    @property
+    def class_rows(self) -> Mapping[str, Mapping[str, int]]:
+        """Number of examples of each class by split; empty without classes."""
+        ...
+
+    @property
+    def leaked(self) -> Mapping[str, int]:
+        """Number of examples of validation and of test whose input is also in train, by split."""
+        ...
+
 
 @runtime_checkable
 class Packable(Protocol):

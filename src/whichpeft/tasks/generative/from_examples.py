@@ -14,6 +14,7 @@ from whichpeft.tasks.generative.free_text import check_sacrebleu
 from whichpeft.tasks.generative.prompted import Prompted
 from whichpeft.tasks.generative.scoring import TEXT_METRICS, metrics_by
 from whichpeft.tasks.generative.task import GenerativeTask
+from whichpeft.tasks.overlap import leaked_rows
 from whichpeft.tasks.protocol import SPLITS
 from whichpeft.tasks.splits import Split, make_splits
 
@@ -95,6 +96,7 @@ def generative_task(
         evaluation=evaluation,
         chance=None if evaluation == "likelihood" else _chance(parts["train"], parts["test"]),
         counts={split: len(found) for split, found in parts.items()},
+        leaked=leaked_rows({split: getattr(arranged, split).inputs for split in SPLITS}),
         groups=tuple(dict.fromkeys(example.group for example in examples)),
         notes=(*notes, *arranged.notes),
         splits=parts,

@@ -45,6 +45,10 @@ class GenerativeTask:
     """Names of the sets of a mixture; a single empty name for other tasks."""
     class_counts: Mapping[str, int] = field(default_factory=dict)
     """Number of examples of each answer in all splits together; empty if the choices differ."""
+    class_rows: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    """Number of examples of each class by split; empty without classes."""
+    leaked: Mapping[str, int] = field(default_factory=dict)
+    """Number of examples of validation and of test whose input is also in train, by split."""
     columns: ColumnUse | None = None
     """What the columns of the data are used for; None if the data do not come from a table."""
     notes: tuple[str, ...] = ()
