@@ -55,18 +55,20 @@ def same(one: Examples, other: Examples) -> bool:
 
 
 def test_reading_returns_the_encoded_data(task: Task, backbone: Backbone, tmp_path: Path) -> None:
-    path, cut = write_data(task, backbone, Budget(max_train=20), tmp_path)
+    path, lengths = write_data(task, backbone, Budget(max_train=20), tmp_path)
     _, found = read_data(path)
     encoded = task.encode(backbone, max_train=20)
     assert list(found) == ["train", "validation", "test"]
     assert all(same(found[name], encoded[name]) for name in found)
     assert isinstance(found["train"].ids, np.memmap), "trials share its pages"  # type: ignore[attr-defined]
-    assert cut == 0.0
+    assert lengths is not None
+    assert (lengths.cut, lengths.count) == (0, sum(map(len, encoded.values())))
 
 
 def test_images_are_also_mapped(tmp_path: Path) -> None:
     task, vit = load_task(TaskSource(name="digits")), resolve_backbone("digits-vit")
-    path, _ = write_data(task, vit, Budget(), tmp_path)
+    path, lengths = write_data(task, vit, Budget(), tmp_path)
+    assert lengths is None, "images have no tokens"
     found, encoded = read_data(path)[1], task.encode(vit, max_train=None)
     assert same(found["validation"], encoded["validation"])
     assert isinstance(found["train"].pixels, np.memmap)  # type: ignore[attr-defined]

@@ -76,9 +76,10 @@ def _encode(
     for backbone in backbones:
         for task in request.tasks:
             key = backbone.name, backbone.revision, task.name
-            data[key], cut = write_data(task, backbone, request.study.budget, scratch)
-            if cut:
-                note = f"{cut:.1%} of the examples are truncated to what {backbone.name} can read"
+            data[key], lengths = write_data(task, backbone, request.study.budget, scratch)
+            if lengths is not None and lengths.cut:
+                share = lengths.cut / lengths.count
+                note = f"{share:.1%} of the examples are truncated to what {backbone.name} can read"
                 notes.setdefault(task.name, []).append(note)
     return data, notes
 

@@ -25,6 +25,7 @@ from whichpeft.tasks.generative.examples import GenerativeExamples
 from whichpeft.tasks.generative.task import GenerativeTask
 from whichpeft.tasks.images.encoding import ImageExamples
 from whichpeft.tasks.images.task import ImageTask
+from whichpeft.tasks.lengths import Lengths, lengths_of
 from whichpeft.tasks.protocol import HELD_OUT, SPLITS, Examples
 from whichpeft.tasks.text import TextTask
 from whichpeft.tasks.text_encoding import TextExamples
@@ -39,15 +40,18 @@ _KINDS = {kind.__name__: kind for kind in (TextExamples, ImageExamples, Generati
 _WEIGHTS = frozenset(
     {".safetensors", ".bin", ".pt", ".pth", ".ckpt", ".h5", ".msgpack", ".onnx", ".gguf"}
 )
-_ENCODING = 1  # version of the encoding; raise it when the same input is encoded differently
+_ENCODING = 2  # version of the encoding; raise it when the same input is encoded differently
 _LIBRARIES = ("tokenizers", "transformers", "pillow")
 _ARRAYS = "arrays"
 _WORTH_KEEPING = 2.0  # seconds; a slower encoding is cached for the next run
 
 
-def write_data(task: Task, backbone: Backbone, budget: Budget, folder: Path) -> tuple[Path, float]:
-    """Encode a task for a backbone; return the file that holds it and the share of cut examples.
+def write_data(
+    task: Task, backbone: Backbone, budget: Budget, folder: Path
+) -> tuple[Path, Lengths | None]:
+    """Encode a task for a backbone; return the file that holds it, and the lengths of its inputs.
 
+    The lengths are None if the inputs are not tokens.
     A slow encoding is stored in the user's cache, and the next run reuses it.
     """
     place = folder / f"data-{len(list(folder.glob('data-*')))}"
@@ -59,8 +63,7 @@ def write_data(task: Task, backbone: Backbone, budget: Budget, folder: Path) -> 
     path = place / "task.pickle"
     with path.open("wb") as file:
         pickle.dump((task.without_examples(), arrays), file, protocol=5)
-    count = sum(len(split) for split in examples.values())
-    return path, sum(split.truncated * len(split) for split in examples.values()) / count
+    return path, lengths_of(examples)
 
 
 def read_data(path: Path) -> tuple[Task, Mapping[str, Examples]]:

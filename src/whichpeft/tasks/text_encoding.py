@@ -40,8 +40,10 @@ class TextExamples:
     """Class numbers or values."""
     pad: int
     """Token id that fills a batch."""
-    truncated: float
-    """Share of the examples that were cut to the length cap."""
+    uncut: Array
+    """Tokens of each example before it was cut to the length cap."""
+    cap: int
+    """Most tokens of an example."""
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -53,6 +55,11 @@ class TextExamples:
     @property
     def tokens(self) -> Array:
         return np.diff(self.offsets)
+
+    @property
+    def truncated(self) -> float:
+        """Share of the examples that were cut to the length cap."""
+        return float(np.mean(self.uncut > self.cap))
 
     def batch(self, indices: Array) -> Batch:
         """Return input_ids, attention_mask, token_type_ids (if the tokenizer has them) and labels."""
@@ -97,17 +104,17 @@ def encode_texts(
     ids: list[Array] = []
     types: list[Array] = []
     lengths: list[int] = []
-    cut = 0
+    uncut: list[int] = []
     for start in range(0, len(texts), _CHUNK):
         some = texts[start : start + _CHUNK]
         read = _tokenise(tokenizer, some)
+        uncut += map(len, read["input_ids"])
         long = [i for i, tokens in enumerate(read["input_ids"]) if len(tokens) > cap]
         if long:
             short = _tokenise(tokenizer, [some[i] for i in long], cap)
             for key in read:
                 for i, tokens in zip(long, short[key], strict=True):
                     read[key][i] = tokens
-        cut += len(long)
         for i, tokens in enumerate(read["input_ids"]):
             ids.append(np.array(tokens or [empty], dtype=np.int32))
             lengths.append(len(ids[-1]))
@@ -119,7 +126,8 @@ def encode_texts(
         types=np.concatenate(types) if types else None,
         labels=labels,
         pad=pad,
-        truncated=cut / len(texts),
+        uncut=np.array(uncut, dtype=np.int32),
+        cap=cap,
     )
 
 

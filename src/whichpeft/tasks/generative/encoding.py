@@ -67,14 +67,14 @@ class PromptEncoder:
         generated = evaluation == "generation"
         rows: list[Tokens] = []
         kept: list[int] = []
-        cut = 0
+        uncut: list[int] = []
         for i, (prompt, completion) in enumerate(zip(prompts, written, strict=True)):
             own_choices = choices[i * most : (i + 1) * most]
             room = longest if generated else max(map(len, (completion, *own_choices)))
             shorter = self._fitted(prompt, min(room, self._cap - 1))
             rows.append(shorter + completion[: self._cap - len(shorter)])
             kept.append(len(shorter))
-            cut += len(shorter) < len(prompt) or room >= self._cap
+            uncut.append(len(prompt) + room)
         return GenerativeExamples(
             ids=_flat(rows),
             offsets=_offsets(rows),
@@ -92,7 +92,7 @@ class PromptEncoder:
             begin=() if self._chat else tuple(self._begin),
             between=self._between,
             pad=self._pad,
-            truncated=cut / len(examples),
+            uncut=np.array(uncut, dtype=np.int32),
         )
 
     def _tokenise(

@@ -53,8 +53,8 @@ class GenerativeExamples:
     """Tokens between a shown example and the next one."""
     pad: int
     """Token id that fills a batch."""
-    truncated: float
-    """Share of the examples that were cut."""
+    uncut: Array
+    """Tokens of each example before it was cut, with the room for what follows the prompt."""
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -66,6 +66,11 @@ class GenerativeExamples:
     @property
     def tokens(self) -> Array:
         return np.diff(self.offsets)
+
+    @property
+    def truncated(self) -> float:
+        """Share of the examples that were cut."""
+        return float(np.mean(self.uncut > self.cap))
 
     @property
     def weights(self) -> Array:

@@ -1,0 +1,55 @@
+"""How long a task's inputs are for a backbone, and how many are cut."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from whichpeft.metrics.metric import Array
+from whichpeft.tasks.protocol import SPLITS, Examples
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Lengths:
+    """Lengths of the inputs of all splits together, in tokens, before they are cut."""
+
+    median: int
+    """The median, rounded."""
+    p95: int
+    """The length that 95 % of the inputs do not exceed."""
+    longest: int
+    """The largest length."""
+    limit: int | None
+    """The most tokens that are read; None if it is not known."""
+    cut: int
+    """Number of inputs that are cut to the limit."""
+    count: int
+    """Number of inputs."""
+
+
+def lengths_of(examples: Mapping[str, Examples]) -> Lengths | None:
+    """Return the lengths of encoded splits, or None if their inputs are not tokens.
+
+    Examples of a plug-in need not know their lengths before they were cut; then the lengths afterwards
+    count.
+    """
+    splits = [examples[name] for name in SPLITS if name in examples]
+    found = [_uncut(split) for split in splits]
+    sizes = np.concatenate([size for size in found if size is not None] or [np.empty(0)])
+    if not len(sizes):
+        return None
+    return Lengths(
+        median=round(float(np.median(sizes))),
+        p95=int(np.quantile(sizes, 0.95, method="inverted_cdf")),
+        longest=int(sizes.max()),
+        limit=getattr(splits[0], "cap", None),
+        cut=round(sum(split.truncated * len(split) for split in splits)),
+        count=len(sizes),
+    )
+
+
+def _uncut(split: Examples) -> Array | None:
+    found: Array | None = getattr(split, "uncut", split.tokens)
+    return found
