@@ -10,6 +10,7 @@ from html.parser import HTMLParser
 
 import pytest
 
+from whichpeft.records import BackboneReading, LengthReading, Reading, TaskReading
 from whichpeft.report import Report
 
 from .. import builders
@@ -156,3 +157,41 @@ def test_the_page_omits_costs_that_were_not_measured(tmp_path):
     assert "40 %" in text
     assert "energy" not in text
     assert 'data-value="30.0"' in page
+
+
+def test_the_page_says_what_was_read(report, tmp_path):
+    task = TaskReading(
+        name="sst2",
+        text_columns=("sentence",),
+        label_column="mood",
+        problem="classification",
+        classes={"bad": 30, ATTACK: 90},
+        rows={"train": 100, "test": 20},
+        unused_columns=("row id",),
+        metric="f1:bad",
+        positive_class="bad",
+        notes=(f"3 rows have no label {ATTACK}",),
+    )
+    lengths = LengthReading(
+        task="sst2", backbone="minilm", median=9, p95=31, longest=612, limit=256, cut=12, count=120
+    )
+    reading = Reading(
+        tasks=(task,),
+        lengths=(lengths,),
+        backbones=(BackboneReading(name="minilm", notes=("its pooler is new",)),),
+        notes=("node 2 is left out",),
+    )
+    path = tmp_path / "read.html"
+    Report(report.study, report.records, reading=reading).write_html(path)
+    text = "".join(Elements(path.read_text()).text.split())
+    assert ATTACK not in path.read_text()
+    for said in (
+        "not used row id", "score f1:bad", "rows 100 train, 20 test", "bad 30 25.0 %",
+        "minilm 120 9 31 612 256 12 (10.0 %)", "3 rows have no label", "minilm: its pooler is new",
+        "node 2 is left out",
+    ):  # fmt: skip
+        assert said.replace(" ", "") in text, said
+
+
+def test_a_folder_that_does_not_say_what_was_read_has_no_such_section(page):
+    assert "What was read" not in page.read_text()

@@ -10,7 +10,7 @@ import numpy as np
 
 from whichpeft.analysis import AcrossTasks, Comparison, across_tasks
 from whichpeft.analysis.across_backbones import AcrossBackbones, across_backbones
-from whichpeft.records import Record
+from whichpeft.records import Reading, Record
 from whichpeft.study import Study
 
 if TYPE_CHECKING:
@@ -34,6 +34,9 @@ class ReportContents:
 
     comparisons: tuple[Comparison, ...]
     """One per backbone and task."""
+
+    reading: Reading | None = None
+    """What was read of the data and the backbones; None if an old folder does not say."""
 
     @cached_property
     def across(self) -> list[AcrossTasks]:

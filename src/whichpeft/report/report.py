@@ -22,7 +22,7 @@ from whichpeft.analysis.across_backbones import AcrossBackbones
 from whichpeft.analysis.learning_curves import Curves
 from whichpeft.analysis.method_result import COUNTS, IDENTITY, Row
 from whichpeft.errors import NewerRecord, RecordError
-from whichpeft.records import Record, Store
+from whichpeft.records import Reading, Record, Store
 from whichpeft.report.contents import ReportContents
 from whichpeft.report.tables import export as formats
 from whichpeft.study import Study, dump_study
@@ -51,6 +51,8 @@ class Report:
         Returns a trial's learning curve by its fingerprint.
     damaged
         Why records could not be read; these are left out.
+    reading
+        What was read of the data and the backbones, if it was kept.
     """
 
     def __init__(
@@ -62,6 +64,7 @@ class Report:
         predictions: Predictions | None = None,
         curves: Curves | None = None,
         damaged: Iterable[str] = (),
+        reading: Reading | None = None,
     ) -> None:
         records = tuple(records)
         found = comparisons(study, records, predictions=predictions, curves=curves)
@@ -70,6 +73,7 @@ class Report:
             study_text=dump_study(study) if study_text is None else study_text,
             records=records,
             comparisons=tuple(found),
+            reading=reading,
         )
         self.damaged = tuple(damaged)
 
@@ -101,6 +105,7 @@ class Report:
             study_text=store.study_file.read_text(encoding="utf-8"),
             predictions=store.predictions,
             curves=store.curve_rows,
+            reading=store.reading(),
         )
 
     @property
@@ -117,6 +122,11 @@ class Report:
     def records(self) -> tuple[Record, ...]:
         """The records, in any order."""
         return self.contents.records
+
+    @property
+    def reading(self) -> Reading | None:
+        """What was read of the data and the backbones; None if an old folder does not say."""
+        return self.contents.reading
 
     @property
     def comparisons(self) -> tuple[Comparison, ...]:

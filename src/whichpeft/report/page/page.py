@@ -16,6 +16,7 @@ from whichpeft.report.figures.render import vega_bundle
 from whichpeft.report.figures.style import colours, theme
 from whichpeft.report.page.figures import screen_figures
 from whichpeft.report.page.provenance import examples, provenance
+from whichpeft.report.page.reading import reading_section
 from whichpeft.report.page.table import measurements, short_table
 from whichpeft.report.tables import across_tasks as across_table
 from whichpeft.report.tables.columns import METHOD
@@ -57,6 +58,7 @@ def page(report: ReportContents, published: str | None = None) -> str:
         sections=sections,
         across=across,
         backbones=backbones,
+        reading=reading_section(report.reading),
         provenance=provenance(report),
         style=_text("page.css"),
         specs=_script_json(specs),
