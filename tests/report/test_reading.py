@@ -24,7 +24,7 @@ LENGTHS = LengthReading(
 
 def test_two_lines_say_what_a_person_checks() -> None:
     assert reading_lines(REVIEWS) == [
-        "reviews: text from review, label from stars; unused: id and date;",
+        "reviews: text from review, label from stars; unused: id and date",
         "  classification, 3 classes: bad (40), good (52) and fine (31)",
         "  123 rows: 99 train, 12 validation, 12 test; score: macro_f1",
     ]

@@ -89,6 +89,9 @@ def test_a_dry_run_prints_one_json_object_with_what_was_read(
         None,
     )
     assert any("held out as the test set" in note for note in task["notes"])
+    (length,) = printed["lengths"]
+    assert length["task"] == "films"
+    assert length["longest"] >= length["p95"] >= length["median"] > 5
     assert [row["method"] for row in printed["cells"]] == ["head", "zero-shot"]
     assert printed["trials"] == 6
     assert printed["done"] == 0
@@ -117,7 +120,7 @@ def test_a_dry_run_says_what_was_read_above_its_table(
         return capsys.readouterr().out
 
     shown = printed()
-    assert shown.startswith("films: text from review, label from verdict; unused: id and year;")
+    assert shown.startswith("films: text from review, label from verdict; unused: id and year\n")
     assert shown.index("2 classes: bad (20) and good (40)") < shown.index("trials to run")
     assert "review" not in printed("--quiet")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,7 @@ from whichpeft.engine import Job, Placement
 from whichpeft.engine.job import Work
 from whichpeft.executors import Executor, Resources
 from whichpeft.planning import Cell, StudyPlan, make_plan
-from whichpeft.records import BackboneReading, Reading, Record, Setting, Store
+from whichpeft.records import BackboneReading, LengthReading, Reading, Record, Setting, Store
 from whichpeft.running.reading import read_of_task
 from whichpeft.running.request import Request
 from whichpeft.study import Study, Trial
@@ -49,10 +50,11 @@ def set_up(request: Request, scratch: Path, executor: Executor) -> RunSetup:
     backbones = [resolve_backbone(name) for name in request.study.backbones]
     families = [backbone.family for backbone in backbones]
     executor.begin(request.study, families, like=_settings_of_profiles(request.store))
-    data, truncated = _encode(request, backbones, scratch)
+    data, lengths = _encode(request, backbones, scratch)
     plan = make_plan(request.study, backbones, request.tasks, request.methods)
     reading = Reading(
-        tasks=tuple(read_of_task(task, truncated.get(task.name, ())) for task in request.tasks),
+        tasks=tuple(map(read_of_task, request.tasks)),
+        lengths=lengths,
         backbones=tuple(BackboneReading(name=backbone.name) for backbone in backbones),
         notes=tuple(executor.notes()),
     )
@@ -69,19 +71,19 @@ def _settings_of_profiles(store: Store) -> Iterable[Setting]:
 
 def _encode(
     request: Request, backbones: Iterable[Backbone], scratch: Path
-) -> tuple[DataFiles, dict[str, list[str]]]:
-    """Encode every task for every backbone; return the files, and notes on cut inputs by task."""
+) -> tuple[DataFiles, tuple[LengthReading, ...]]:
+    """Encode every task for every backbone; return the files, and how long the inputs are."""
     data: DataFiles = {}
-    notes: dict[str, list[str]] = {}
+    found = []
     for backbone in backbones:
         for task in request.tasks:
             key = backbone.name, backbone.revision, task.name
             data[key], lengths = write_data(task, backbone, request.study.budget, scratch)
-            if lengths is not None and lengths.cut:
-                share = lengths.cut / lengths.count
-                note = f"{share:.1%} of the examples are truncated to what {backbone.name} can read"
-                notes.setdefault(task.name, []).append(note)
-    return data, notes
+            if lengths is not None:
+                found.append(
+                    LengthReading(task=task.name, backbone=backbone.name, **dataclasses.asdict(lengths))
+                )
+    return data, tuple(found)
 
 
 def make_job(trial: Trial, cell: Cell, setup: RunSetup, work: Work) -> Job:

@@ -18,33 +18,33 @@ _MOST_CLASSES, _MOST_COLUMNS = 8, 6
 
 def reading_lines(task: TaskReading, lengths: Sequence[LengthReading] = ()) -> list[str]:
     """Say what was read of a task's data, in lines that fit a terminal of 80 columns."""
-    name = short(task.name)
-    first = "; ".join(filter(None, (columns(task), problem(task))))
-    second = "; ".join((rows(task), f"score: {metric(task)}", *map(length_words, lengths)))
-    return [
-        line
-        for whole, begins in ((f"{name}: {first}", ""), (second, "  "))
-        for line in textwrap.wrap(
-            whole,
-            _WIDTH,
-            initial_indent=begins,
-            subsequent_indent=begins + "  ",
-            break_long_words=False,
-            break_on_hyphens=False,
-        )
-    ]
+    facts = [*columns(task), problem(task), rows(task), f"score: {metric(task)}"]
+    lines = [f"{short(task.name)}: {facts[0]}"]
+    for fact in (*facts[1:], *map(length_words, lengths)):
+        if len(lines[-1]) + len(fact) + 2 <= _WIDTH:
+            lines[-1] += f"; {fact}"
+        else:
+            lines.append(f"  {fact}")
+    return [line for long in lines for line in _wrapped(long)]
 
 
-def columns(task: TaskReading) -> str:
-    """Say which columns are read: ``text from review, label from stars; unused: id and date``."""
-    parts = []
+def _wrapped(line: str) -> list[str]:
+    begins = line[: len(line) - len(line.lstrip())]
+    return textwrap.wrap(
+        line, _WIDTH, subsequent_indent=begins + "  ", break_long_words=False, break_on_hyphens=False
+    )
+
+
+def columns(task: TaskReading) -> list[str]:
+    """Say which columns are read and which are not: ``text from review, label from stars``."""
+    read = []
     if task.text_columns:
-        parts.append(f"text from {join_words(map(short, task.text_columns))}")
+        read.append(f"text from {join_words(map(short, task.text_columns))}")
     if task.label_column is not None:
         what = "completion" if task.problem == "generation" else "label"
-        parts.append(f"{what} from {short(task.label_column)}")
+        read.append(f"{what} from {short(task.label_column)}")
     unused = join_words(map(short, task.unused_columns), most=_MOST_COLUMNS)
-    return "; ".join(filter(None, (", ".join(parts), f"unused: {unused}" if unused else "")))
+    return [*([", ".join(read)] if read else []), *([f"unused: {unused}"] if unused else [])]
 
 
 def problem(task: TaskReading) -> str:
