@@ -63,8 +63,8 @@ def show_chance(probability: float) -> str:
 
 
 def plural(noun: str, count: int) -> str:
-    """Return a noun in the singular or plural, as the count requires: ``seed``, ``seeds``."""
-    return noun if count == 1 else f"{noun}s"
+    """Return a noun in the singular or plural, as the count requires: ``seed``, ``classes``."""
+    return noun if count == 1 else f"{noun}es" if noun.endswith("s") else f"{noun}s"
 
 
 def counted(count: int, noun: str) -> str:

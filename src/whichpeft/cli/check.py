@@ -26,7 +26,7 @@ def check(
     folder: RunFolder,
     format: Annotated[str, typer.Option(help="text or json.")] = "text",
 ) -> None:
-    """Check that the records of a run folder are complete and comparable.
+    """Check that the records of a run folder are complete, comparable and what they seem.
 
     Exits with code 1 if there are problems.
     """
@@ -36,7 +36,7 @@ def check(
     check_format(format, ["text", "json"])
     store = Store(folder)
     study = store.study()
-    findings = check_records(study, store.each(), predictions=store.predictions)
+    findings = check_records(study, store.each(), predictions=store.predictions, reading=store.reading())
     if format == "json":
         print(json.dumps([finding.as_row() for finding in findings], indent=1))
     else:

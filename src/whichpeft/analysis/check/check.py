@@ -11,23 +11,29 @@ from dataclasses import replace
 
 from whichpeft.analysis.check.findings import AGAIN, Finding
 from whichpeft.analysis.check.methods import (
+    chance_findings,
     failure,
     method_findings,
     search_findings,
     settings_findings,
 )
 from whichpeft.analysis.check.predictions import prediction_findings
+from whichpeft.analysis.check.reading import class_names, reading_findings
 from whichpeft.analysis.comparison import Comparison, comparisons
 from whichpeft.analysis.example_scores import Predictions
 from whichpeft.errors import RecordError
-from whichpeft.records import Record
+from whichpeft.records import Reading, Record
 from whichpeft.study import Study
 
 
 def check(
-    study: Study, found: Iterable[Record | RecordError], *, predictions: Predictions
+    study: Study,
+    found: Iterable[Record | RecordError],
+    *,
+    predictions: Predictions,
+    reading: Reading | None = None,
 ) -> list[Finding]:
-    """Check the records of a study.
+    """Check the records of a study, and what was read for them.
 
     Parameters
     ----------
@@ -37,6 +43,8 @@ def check(
         The records, with an error in place of each damaged one.
     predictions
         Returns a trial's arrays by its fingerprint, and raises RecordError if they are damaged.
+    reading
+        What was read of the data and the backbones; None if an old folder does not say.
 
     Returns
     -------
@@ -49,8 +57,10 @@ def check(
     findings += _files(records)
     compared = comparisons(study, records)
     findings += fairness(study, compared)
+    findings += reading_findings(reading)
     for comparison in compared:
-        findings += _placed(comparison, prediction_findings(comparison, predictions))
+        classes = class_names(reading, comparison.task)
+        findings += _placed(comparison, prediction_findings(comparison, predictions, classes))
     findings += [failure(record) for record in records if record.outcome.status == "failed"]
     return _problems_first(findings)
 
@@ -68,6 +78,7 @@ def fairness(study: Study, compared: Sequence[Comparison]) -> list[Finding]:
                 *_references(comparison),
                 *settings_findings(comparison),
                 *search_findings(study, comparison),
+                *chance_findings(comparison),
                 *(found for result in comparison.results for found in method_findings(study, result)),
             ),
         )

@@ -12,7 +12,7 @@ from whichpeft.records import Record
 from whichpeft.records.comparability import Kind, differences, kinds_of
 from whichpeft.records.selection import best_trial
 from whichpeft.study import Study
-from whichpeft.units import counted
+from whichpeft.units import counted, points
 
 
 def settings_findings(comparison: Comparison) -> Iterator[Finding]:
@@ -89,6 +89,41 @@ def search_findings(study: Study, comparison: Comparison) -> Iterator[Finding]:
                 fix=RETRY,
                 method=records.method,
             )
+
+
+def chance_findings(comparison: Comparison) -> Iterator[Finding]:
+    """Find methods whose score is not better than chance, as far as its interval tells."""
+    chance = comparison.chance
+    trained = [
+        result
+        for result in comparison.results
+        if result.is_answer and result.score_mean is not None and not result.trains_nothing
+    ]
+    guessing = [result for result in trained if chance is not None and _lowest(result) <= chance]
+    if chance is None or not guessing:
+        return
+    level = f"chance, {points(chance):.1f} points"
+    if len(guessing) == len(trained) > 1:
+        yield Finding(
+            severity="problem",
+            what=f"no method that trains is proved better than {level}, so the scores rank nothing",
+            fix="train for more epochs or on more examples, or test on more, with another --out",
+        )
+        return
+    for result in guessing:
+        score = f"{points(result.score_mean or 0.0):.1f} points"
+        yield Finding(
+            severity="note",
+            what=f"its score, {score}, is not proved better than {level}",
+            fix="check its learning rate and its options, or train for longer",
+            method=result.records.method,
+        )
+
+
+def _lowest(result: MethodResult) -> float:
+    """Return the lower bound of a score; the score itself if its interval is unknown."""
+    low = result.score_low if result.score_low is not None else result.score_mean
+    return float("inf") if low is None else low
 
 
 def method_findings(study: Study, result: MethodResult) -> Iterator[Finding]:

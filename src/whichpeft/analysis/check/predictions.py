@@ -13,13 +13,23 @@ from whichpeft.analysis.comparison import Comparison
 from whichpeft.analysis.example_scores import Predictions
 from whichpeft.errors import RecordError
 from whichpeft.metrics.metric import Array
+from whichpeft.metrics.per_example import OF_CLASSES
 from whichpeft.records import Record
+from whichpeft.units import join_words, plural
 
 _RETRY = "delete the records and run the study again"
 
 
-def prediction_findings(comparison: Comparison, predictions: Predictions) -> Iterator[Finding]:
-    """Check the predictions of methods that are compared with each other."""
+def prediction_findings(
+    comparison: Comparison, predictions: Predictions, classes: Sequence[str] = ()
+) -> Iterator[Finding]:
+    """Check the predictions of methods that are compared with each other.
+
+    Parameters
+    ----------
+    classes
+        Names of the classes by number, if they are known.
+    """
     methods = [result.records for result in comparison.results]
     done = {
         record.trial.fingerprint: (records.method, record)
@@ -59,7 +69,49 @@ def prediction_findings(comparison: Comparison, predictions: Predictions) -> Ite
             fix=_RETRY,
             method=method,
         )
-    yield from _twins(methods, answers)
+    of_one_class: list[Finding] = []
+    if labels is not None and _scores_classes(comparison.metric, classes) and len(np.unique(labels)) > 1:
+        place = int(comparison.metric == "acc_norm")
+        chosen = {name: found if found.ndim == 1 else found[:, place] for name, found in answers.items()}
+        of_one_class += _of_one_class(methods, chosen, classes)
+    yield from of_one_class
+    known = {finding.method for finding in of_one_class}
+    yield from (found for found in _twins(methods, answers) if found.method not in known)
+
+
+def _scores_classes(metric: str | None, classes: Sequence[str]) -> bool:
+    """Whether a metric is computed from classes; those of a language model are known by their names."""
+    if metric in ("acc", "acc_norm"):
+        return bool(classes)
+    return metric is not None and metric.partition(":")[0] in OF_CLASSES
+
+
+def _of_one_class(
+    methods: Sequence[MethodRecords], answers: dict[str, Array], classes: Sequence[str]
+) -> Iterator[Finding]:
+    """Find methods that train something and yet answer with one class for all test examples."""
+    for records in methods:
+        if records.value("trainable_parameters") == 0:
+            continue
+        constant = {
+            record.trial.seed: int(found[0])
+            for record in records.completed
+            if (found := answers.get(record.trial.fingerprint)) is not None and not np.ptp(found)
+        }
+        if not constant:
+            continue
+        numbers = sorted(set(constant.values()))
+        names = [classes[n] if n < len(classes) else f"number {n}" for n in numbers]
+        everywhere = len(constant) == len(records.completed)
+        seeds = (
+            "" if everywhere else f" on {plural('seed', len(constant))} {join_words(map(str, constant))}"
+        )
+        yield Finding(
+            severity="problem",
+            what=f"it predicts one class only{seeds} ({', '.join(names)}): it learned nothing that shows",
+            fix="check its learning rate and its options, or train for longer",
+            method=records.method,
+        )
 
 
 def _place(record: Record) -> dict[str, Any]:

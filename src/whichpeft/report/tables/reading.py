@@ -52,8 +52,9 @@ def problem(task: TaskReading) -> str:
     if not task.classes:
         return plain(task.problem)
     shown = [f"{short(name)} ({show_count(count)})" for name, count in task.classes.items()]
-    words = f"{len(shown)} {'class' if len(shown) == 1 else 'classes'}"
-    return f"{plain(task.problem)}, {words}: {join_words(shown, most=_MOST_CLASSES)}"
+    return (
+        f"{plain(task.problem)}, {counted(len(shown), 'class')}: {join_words(shown, most=_MOST_CLASSES)}"
+    )
 
 
 def rows(task: TaskReading) -> str:
