@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from whichpeft.records import Reading, Store, TaskReading
 from whichpeft.tasks import Task
 from whichpeft.tasks.protocol import DescribesData
 
 
-def read_of_task(task: Task) -> TaskReading:
-    """Return what was read of a task's data."""
+def read_of_task(task: Task, notes: Iterable[str] = ()) -> TaskReading:
+    """Return what was read of a task's data, with notes in addition to the task's own."""
     score = task.metrics[0]
     described = task if isinstance(task, DescribesData) else None
     columns = described.columns if described is not None else None
@@ -28,7 +30,7 @@ def read_of_task(task: Task) -> TaskReading:
         unused_columns=columns.unused if columns is not None else (),
         metric=score.name,
         positive_class=score.positive_class,
-        notes=task.notes,
+        notes=tuple(dict.fromkeys((*task.notes, *notes))),
     )
 
 

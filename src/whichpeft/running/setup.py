@@ -50,10 +50,10 @@ def set_up(request: Request, scratch: Path, executor: Executor) -> RunSetup:
     backbones = [resolve_backbone(name) for name in request.study.backbones]
     families = [backbone.family for backbone in backbones]
     executor.begin(request.study, families, like=_settings_of_profiles(request.store))
-    data, lengths = _encode(request, backbones, scratch)
+    data, lengths, notes = _encode(request, backbones, scratch)
     plan = make_plan(request.study, backbones, request.tasks, request.methods)
     reading = Reading(
-        tasks=tuple(map(read_of_task, request.tasks)),
+        tasks=tuple(read_of_task(task, notes.get(task.name, ())) for task in request.tasks),
         lengths=lengths,
         backbones=tuple(BackboneReading(name=backbone.name) for backbone in backbones),
         notes=tuple(executor.notes()),
@@ -71,19 +71,20 @@ def _settings_of_profiles(store: Store) -> Iterable[Setting]:
 
 def _encode(
     request: Request, backbones: Iterable[Backbone], scratch: Path
-) -> tuple[DataFiles, tuple[LengthReading, ...]]:
-    """Encode every task for every backbone; return the files, and how long the inputs are."""
+) -> tuple[DataFiles, tuple[LengthReading, ...], dict[str, list[str]]]:
+    """Encode every task for every backbone; return the files, lengths of inputs, and notes by task."""
     data: DataFiles = {}
     found = []
+    notes: dict[str, list[str]] = {}
     for backbone in backbones:
         for task in request.tasks:
             key = backbone.name, backbone.revision, task.name
             data[key], lengths = write_data(task, backbone, request.study.budget, scratch)
             if lengths is not None:
-                found.append(
-                    LengthReading(task=task.name, backbone=backbone.name, **dataclasses.asdict(lengths))
-                )
-    return data, tuple(found)
+                facts = dataclasses.asdict(lengths)
+                notes.setdefault(task.name, []).extend(facts.pop("notes"))
+                found.append(LengthReading(task=task.name, backbone=backbone.name, **facts))
+    return data, tuple(found), notes
 
 
 def make_job(trial: Trial, cell: Cell, setup: RunSetup, work: Work) -> Job:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from whichpeft.metrics.metric import Array
 from whichpeft.tasks.protocol import SPLITS, Examples
+from whichpeft.units import counted, join_words
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -27,6 +28,8 @@ class Lengths:
     """Number of inputs that are cut to the limit."""
     count: int
     """Number of inputs."""
+    notes: tuple[str, ...] = ()
+    """What a user should know about how the inputs were read, one sentence without a full stop each."""
 
 
 def lengths_of(examples: Mapping[str, Examples]) -> Lengths | None:
@@ -47,7 +50,20 @@ def lengths_of(examples: Mapping[str, Examples]) -> Lengths | None:
         limit=getattr(splits[0], "cap", None),
         cut=round(sum(split.truncated * len(split) for split in splits)),
         count=len(sizes),
+        notes=tuple(_notes(splits)),
     )
+
+
+def _notes(splits: Sequence[Examples]) -> Iterator[str]:
+    as_text, alike = (sum(getattr(split, key, 0) for split in splits) for key in ("as_text", "alike"))
+    if as_text:
+        strings = {string for split in splits for string in getattr(split, "special_strings", ())}
+        yield (
+            f"{counted(as_text, 'input')} {'contains' if as_text == 1 else 'contain'} "
+            f"{join_words(sorted(strings), most=3)}, read as text, not as special tokens"
+        )
+    if alike:
+        yield f"{counted(alike, 'input')} equal others after cutting: they differ beyond the limit only"
 
 
 def _uncut(split: Examples) -> Array | None:

@@ -37,7 +37,9 @@ class TextTask(LabelledTask):
         check_modality(backbone, "text")
         tokenizer = load_tokenizer(backbone)
         return {
-            key: encode_texts(split.inputs, split.labels, tokenizer, backbone)
+            key: encode_texts(
+                split.inputs, split.labels, tokenizer, backbone, f"task {self.name!r} [{key}]"
+            )
             for key, split in splits.items()
         }
 

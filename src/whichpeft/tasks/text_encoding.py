@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from whichpeft.errors import BackboneError
+from whichpeft.errors import BackboneError, DataError
 from whichpeft.metrics.metric import Array
 from whichpeft.tasks.protocol import Batch
+from whichpeft.tasks.special_strings import SpecialStrings
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 LONGEST = 512
 """Most tokens of an input."""
+Tokenised = Mapping[str, list[list[int]]]
 _CHUNK = 2000
 _VOCABULARIES = (
     "tokenizer.json", "vocab.*", "vocab-*", "*.model", "*.tiktoken", "spiece.*", "bpe.*", "tekken.json",
@@ -44,6 +46,12 @@ class TextExamples:
     """Tokens of each example before it was cut to the length cap."""
     cap: int
     """Most tokens of an example."""
+    alike: int = 0
+    """Number of examples that are equal to another one only since both were cut."""
+    as_text: int = 0
+    """Number of examples with special strings of the tokenizer, which are read as text."""
+    special_strings: tuple[str, ...] = ()
+    """Those strings."""
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -93,9 +101,16 @@ def encode_texts(
     labels: Array,
     tokenizer: PreTrainedTokenizerBase,
     backbone: Backbone,
+    location: str = "",
 ) -> TextExamples:
-    """Tokenise texts and cut those over the length cap; pairs lose tokens of their longer text."""
+    """Tokenise texts and cut those over the length cap; pairs lose tokens of their longer text.
+
+    Strings such as ``</s>`` in a text are read as text. Raises DataError, which begins with `location`,
+    if the tokenizer cannot do so.
+    """
     cap = length_cap(backbone, tokenizer)
+    special = SpecialStrings(tokenizer)
+    (usual,) = special.count(_tokenise(tokenizer, [("",) * len(texts[0])])["input_ids"])
     pad = pad_id(backbone, tokenizer)
     # Some tokenizers of decoders return no token for an empty text, but a model needs at least one.
     empty = next(
@@ -105,16 +120,28 @@ def encode_texts(
     types: list[Array] = []
     lengths: list[int] = []
     uncut: list[int] = []
+    strings: set[str] = set()
+    as_text = 0
+    cut_from: dict[bytes, set[tuple[str, ...]]] = {}
     for start in range(0, len(texts), _CHUNK):
         some = texts[start : start + _CHUNK]
         read = _tokenise(tokenizer, some)
+        odd = np.flatnonzero(special.count(read["input_ids"]) > usual).tolist()
+        if odd:
+            _put(read, odd, special.read([some[i] for i in odd]))
+            for i in np.flatnonzero(special.count(read["input_ids"]) > usual).tolist():
+                raise _cannot_read(some[i], special, f"{location}: example {start + i}")
+            strings |= special.found_in(text for i in odd for text in some[i])
+            as_text += len(odd)
         uncut += map(len, read["input_ids"])
         long = [i for i, tokens in enumerate(read["input_ids"]) if len(tokens) > cap]
         if long:
-            short = _tokenise(tokenizer, [some[i] for i in long], cap)
-            for key in read:
-                for i, tokens in zip(long, short[key], strict=True):
-                    read[key][i] = tokens
+            _put(read, long, _tokenise(tokenizer, [some[i] for i in long], cap))
+            both = [i for i in long if i in set(odd)]
+            if both:
+                _put(read, both, special.read([some[i] for i in both], cap=cap))
+            for i in long:
+                cut_from.setdefault(np.array(read["input_ids"][i]).tobytes(), set()).add(some[i])
         for i, tokens in enumerate(read["input_ids"]):
             ids.append(np.array(tokens or [empty], dtype=np.int32))
             lengths.append(len(ids[-1]))
@@ -128,6 +155,9 @@ def encode_texts(
         pad=pad,
         uncut=np.array(uncut, dtype=np.int32),
         cap=cap,
+        alike=sum(len(different) for different in cut_from.values() if len(different) > 1),
+        as_text=as_text,
+        special_strings=tuple(sorted(strings)),
     )
 
 
@@ -195,6 +225,21 @@ def _no_tokenizer(backbone: Backbone, reason: str) -> BackboneError:
     return BackboneError(
         f"backbone {backbone.name!r}: cannot load a tokenizer from {backbone.folder} ({reason}); "
         "save one there with tokenizer.save_pretrained()"
+    )
+
+
+def _put(read: dict[str, list[list[int]]], places: Sequence[int], found: Tokenised) -> None:
+    """Replace the tokens at some places."""
+    for key in read:
+        for i, tokens in zip(places, found[key], strict=True):
+            read[key][i] = tokens
+
+
+def _cannot_read(text: tuple[str, ...], special: SpecialStrings, location: str) -> DataError:
+    found = ", ".join(sorted(special.found_in(text))) or "a special token"
+    return DataError(
+        f"{location} ({text[0][:40]!r}) contains {found}, which this backbone's tokenizer cannot read "
+        "as text; remove it"
     )
 
 

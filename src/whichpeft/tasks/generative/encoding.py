@@ -12,6 +12,7 @@ from whichpeft.metrics.metric import Array
 from whichpeft.tasks.generative.examples import GenerativeExamples
 from whichpeft.tasks.generative.prompted import Prompted
 from whichpeft.tasks.generative.scoring import Evaluation
+from whichpeft.tasks.special_strings import SpecialStrings
 from whichpeft.tasks.text_encoding import load_tokenizer, pad_id
 
 if TYPE_CHECKING:
@@ -33,6 +34,9 @@ class PromptEncoder:
         self._pad = pad_id(backbone, self._tokenizer)
         self._end: int | None = self._tokenizer.eos_token_id
         self._chat = chat and bool(getattr(self._tokenizer, "chat_template", None))
+        self._special = SpecialStrings(
+            self._tokenizer, str(self._tokenizer.chat_template) if self._chat else ""
+        )
         begin = self._tokenizer.bos_token_id
         usual = self._tokenizer("a")["input_ids"][:1]
         # A chat template includes the beginning of a text. Otherwise an empty prompt needs some token
@@ -65,6 +69,8 @@ class PromptEncoder:
         most = max(len(e.choices) for e in examples) if evaluation == "choices" else 0
         choices = self._choices(examples, most)
         generated = evaluation == "generation"
+        texts = [(example.prompt, example.completion, *example.completions) for example in examples]
+        strings = [self._special.found_in(text) for text in texts]
         rows: list[Tokens] = []
         kept: list[int] = []
         uncut: list[int] = []
@@ -93,6 +99,8 @@ class PromptEncoder:
             between=self._between,
             pad=self._pad,
             uncut=np.array(uncut, dtype=np.int32),
+            as_text=sum(map(bool, strings)),
+            special_strings=tuple(sorted(set().union(*strings))),
         )
 
     def _tokenise(
@@ -102,14 +110,16 @@ class PromptEncoder:
 
         Both are tokenised as one text, so that words are tokenised as in the middle of a text. A space
         at the end of a prompt moves to the completion, where tokenizers put it. If the last token of a
-        prompt would merge with the completion, the completion is tokenised on its own.
+        prompt would merge with the completion, the completion is tokenised on its own. Special strings
+        in an example are text; those of a chat template are special tokens.
         """
+        completions = [self._special.hide(completion) for completion in completions]
         whole = [
             self._opened(example) + example.joined(completion)
             for example, completion in zip(examples, completions, strict=True)
         ]
         prompts = self._read([self._opened(example).rstrip(" ") for example in examples])
-        alone = self._read(list(completions))
+        alone = self._read(completions)
         written = []
         for prompt, both, rest in zip(prompts, self._read(whole), alone, strict=True):
             follows = both[len(prompt) :] if both[: len(prompt)] == prompt else rest
@@ -119,9 +129,10 @@ class PromptEncoder:
 
     def _opened(self, example: Prompted) -> str:
         """Return the prompt as a separate text, inside the chat template if there is one."""
-        if not self._chat or not example.prompt:
-            return example.prompt
-        asked = [{"role": "user", "content": example.prompt}]
+        prompt = self._special.hide(example.prompt)
+        if not self._chat or not prompt:
+            return prompt
+        asked = [{"role": "user", "content": prompt}]
         opened: str = self._tokenizer.apply_chat_template(
             asked, tokenize=False, add_generation_prompt=True
         )
@@ -134,6 +145,9 @@ class PromptEncoder:
                 list(texts[start : start + _CHUNK]), add_special_tokens=False, verbose=False
             )
             found += some["input_ids"]
+        for i, text in enumerate(texts):
+            if self._special.hides(text):
+                found[i] = self._special.read_hidden(text)
         return found
 
     def _choices(self, examples: Sequence[Prompted], most: int) -> list[Tokens]:

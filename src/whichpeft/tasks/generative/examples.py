@@ -55,6 +55,10 @@ class GenerativeExamples:
     """Token id that fills a batch."""
     uncut: Array
     """Tokens of each example before it was cut, with the room for what follows the prompt."""
+    as_text: int = 0
+    """Number of examples with special strings of the tokenizer, which are read as text."""
+    special_strings: tuple[str, ...] = ()
+    """Those strings."""
 
     def __len__(self) -> int:
         return len(self.labels)
