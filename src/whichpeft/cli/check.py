@@ -31,12 +31,18 @@ def check(
     Exits with code 1 if there are problems.
     """
     from whichpeft.analysis.check.check import check as check_records
+    from whichpeft.analysis.check.check import problems_first
     from whichpeft.records import Store
 
     check_format(format, ["text", "json"])
     store = Store(folder)
     study = store.study()
-    findings = check_records(study, store.each(), predictions=store.predictions, reading=store.reading())
+    reading = store.reading()
+    findings = check_records(study, store.each(), predictions=store.predictions, reading=reading)
+    if reading is None or reading.earlier_records:
+        from whichpeft.running.recheck import recheck
+
+        findings = problems_first([*findings, *recheck(store)])
     if format == "json":
         print(json.dumps([finding.as_row() for finding in findings], indent=1))
     else:

@@ -62,7 +62,7 @@ def check(
         classes = class_names(reading, comparison.task)
         findings += _placed(comparison, prediction_findings(comparison, predictions, classes))
     findings += [failure(record) for record in records if record.outcome.status == "failed"]
-    return _problems_first(findings)
+    return problems_first(findings)
 
 
 def fairness(study: Study, compared: Sequence[Comparison]) -> list[Finding]:
@@ -82,10 +82,11 @@ def fairness(study: Study, compared: Sequence[Comparison]) -> list[Finding]:
                 *(found for result in comparison.results for found in method_findings(study, result)),
             ),
         )
-    return _problems_first(findings)
+    return problems_first(findings)
 
 
-def _problems_first(findings: Iterable[Finding]) -> list[Finding]:
+def problems_first(findings: Iterable[Finding]) -> list[Finding]:
+    """Return findings without repetition, problems before notes."""
     return sorted(dict.fromkeys(findings), key=lambda finding: finding.severity == "note")
 
 

@@ -108,7 +108,7 @@ def _of_one_class(
         )
         yield Finding(
             severity="problem",
-            what=f"it predicts one class only{seeds} ({', '.join(names)}): it learned nothing that shows",
+            what=f"it predicts one class only{seeds} ({', '.join(names)}), so it learned nothing",
             fix="check its learning rate and its options, or train for longer",
             method=records.method,
         )

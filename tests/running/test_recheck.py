@@ -1,0 +1,183 @@
+"""Check reads the files of an old folder again, and says where its numbers are not of what they seem."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import whichpeft as wp
+from whichpeft.analysis.check.findings import Finding
+from whichpeft.backbones import resolve_backbone
+from whichpeft.cli import app as cli
+from whichpeft.records import Measurement, Reading, Record, Store
+from whichpeft.running.recheck import recheck
+from whichpeft.tasks import load_task
+
+from .. import builders
+
+
+@pytest.fixture
+def place(tmp_path: Path, tiny_backbone: Path) -> Path:
+    """A folder with a table, a backbone and an adapter config."""
+    rows = [f"payment number {i} of an honest customer,genuine" for i in range(24)]
+    rows += [f"payment number {i} that nobody ever made,fraud" for i in range(16)]
+    (tmp_path / "cards.csv").write_text("\n".join(["text,label", *rows]) + "\n")
+    shutil.copytree(tiny_backbone, tmp_path / "tiny-bert")
+    config = {"peft_type": "LORA", "r": 2, "target_modules": ["query"], "lora_alpha": 4}
+    (tmp_path / "adapter_config.json").write_text(json.dumps(config))
+    return tmp_path
+
+
+def old_folder(place: Path, *methods: str, trained: int | None = None, **source: Any) -> Store:
+    """Make a folder as an earlier version left it: records and a study, but nothing on what was read."""
+    path = str(place / "cards.csv")
+    asked = wp.Study(
+        name="old",
+        backbone=str(place / "tiny-bert"),
+        task=wp.TaskSource(name=path, **source),
+        methods=methods or ("head",),
+        seeds=1,
+    )
+    store = Store(place / "run")
+    store.keep_study(asked)
+    backbone = resolve_backbone(str(place / "tiny-bert"))
+    head = 2 * backbone.config["hidden_size"] + 2
+    for method in asked.methods:
+        store.add(
+            builders.final(
+                method, 0, 0.75, adapter=(head if trained is None else trained) - builders.HEAD,
+                backbone=backbone.name, backbone_revision=backbone.revision, task="cards",
+                data=load_task(asked.tasks[0]).fingerprint, metric=source.get("metric", "accuracy"),
+            )
+        )  # fmt: skip
+    return store
+
+
+def changed(store: Store, place: Path, **trial: Any) -> Store:
+    """Return the folder with other values in its records' trials."""
+    other = Store(place / "changed")
+    other.keep_study(store.study())
+    for record in store:
+        other.add(replace(record, trial=replace(record.trial, **trial)))
+    return other
+
+
+def test_a_folder_that_is_read_the_same_has_no_finding(place: Path) -> None:
+    assert not recheck(old_folder(place))
+
+
+def test_data_that_are_read_otherwise_are_a_problem(place: Path) -> None:
+    store = changed(old_folder(place), place, data="another")
+    (finding,) = recheck(store)
+    assert (finding.severity, finding.task) == ("problem", "cards")
+    assert "its scores are of other data than this version reads" in finding.what
+    assert "2,000 train examples in the records, 32 now" in finding.what
+    assert "text from text, label from label, classification into fraud and genuine" in finding.what
+    assert finding.fix == "run the study again with another --out"
+
+
+def test_data_that_are_gone_or_elsewhere_are_a_note(place: Path) -> None:
+    store = old_folder(place)
+    (place / "cards.csv").unlink()
+    (finding,) = recheck(store)
+    assert finding.severity == "note"
+    assert "cards.csv is gone, so the data were not read again" in finding.what
+
+    store.keep_study(replace(store.study(), tasks=(wp.TaskSource(name="owner/cards"),)))
+    (finding,) = recheck(store)
+    assert finding.severity == "note"
+    assert "owner/cards is not a file on this machine" in finding.what
+
+
+def test_data_that_are_refused_now_are_a_problem(place: Path) -> None:
+    store = old_folder(place)
+    (place / "cards.csv").write_text("text,label\n" + "one and the same text,genuine\n" * 30)
+    (finding,) = recheck(store)
+    assert finding.severity == "problem"
+    assert "this version refuses the data" in finding.what
+
+
+def test_another_revision_or_a_backbone_that_is_gone_is_said(place: Path) -> None:
+    store = changed(old_folder(place), place, backbone_revision="older")
+    (finding,) = recheck(store)
+    assert (finding.severity, finding.backbone) == ("problem", "tiny-bert")
+    assert finding.what.endswith("now, older then")
+    shutil.rmtree(place / "tiny-bert")
+    (finding,) = recheck(store)
+    assert finding.severity == "note"
+    assert "tiny-bert is gone, so it was not read again" in finding.what
+
+
+def test_modules_that_a_config_trains_whole_and_records_did_not_are_a_problem(place: Path) -> None:
+    path = place / "adapter_config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "modules_to_save": ["pooler"]}))
+    found = [f for f in recheck(old_folder(place, str(path))) if "modules_to_save" in f.what]
+    assert [(f.severity, f.method) for f in found] == [("problem", str(path))]
+    assert "modules_to_save (pooler)" in found[0].what
+
+
+def test_another_number_of_trained_parameters_is_a_problem(place: Path) -> None:
+    store = old_folder(place, trained=123)
+    (finding,) = recheck(store)
+    assert (finding.severity, finding.method) == ("problem", "head")
+    assert finding.what.startswith("it trained 123 parameters; this version trains ")
+
+
+def test_a_config_that_is_gone_is_a_note_and_a_damaged_one_a_problem(place: Path) -> None:
+    path = place / "adapter_config.json"
+    store = old_folder(place, str(path))
+    path.write_text("{")
+    (finding,) = recheck(store)
+    assert (finding.severity, finding.method) == ("problem", str(path))
+    path.unlink()
+    (finding,) = recheck(store)
+    assert finding.severity == "note"
+
+
+def f1_of(place: Path) -> list[Finding]:
+    store = old_folder(place)
+    store.keep_study(
+        replace(store.study(), tasks=(wp.TaskSource(name=str(place / "cards.csv"), metric="f1"),))
+    )
+    data = load_task(store.study().tasks[0]).fingerprint
+    scored = changed(store, place, data=data)
+
+    def as_f1(record: Record) -> Record:
+        score = Measurement(name="score", value=0.9, unit="fraction", phase="test", source="f1")
+        rest = [m for m in record.measurements if m.name != "score"]
+        return replace(record, measurements=(score, *rest))
+
+    for record in list(scored):
+        scored.add(as_f1(record))
+    return [finding for finding in recheck(scored) if "alphabet" in finding.what]
+
+
+def test_f1_of_the_class_that_comes_second_in_the_alphabet_is_a_problem(place: Path) -> None:
+    (finding,) = f1_of(place)
+    assert (finding.severity, finding.task) == ("problem", "cards")
+    assert "of the class that comes second in the alphabet" in finding.what
+    assert "--metric f1:" in finding.fix
+
+
+def test_the_command_reads_again_only_what_an_earlier_version_wrote(
+    place: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = changed(old_folder(place), place, data="another")
+
+    def found() -> list[dict[str, Any]]:
+        monkeypatch.setattr("sys.argv", ["whichpeft", "check", str(store.folder), "--format", "json"])
+        with pytest.raises(SystemExit):
+            cli.main()
+        rows: list[dict[str, Any]] = json.loads(capsys.readouterr().out)
+        return [row for row in rows if "other data than this version reads" in row["what"]]
+
+    assert len(found()) == 1
+    store.keep_reading(Reading(earlier_records=True))
+    assert len(found()) == 1
+    store.keep_reading(Reading())
+    assert not found()
