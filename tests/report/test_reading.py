@@ -4,8 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+from rich.console import Console
+
 from whichpeft.records import LengthReading, Reading, TaskReading
+from whichpeft.report import Report
 from whichpeft.report.tables.reading import as_values, lines_on_reading, reading_lines
+
+from .. import builders
 
 REVIEWS = TaskReading(
     name="reviews",
@@ -100,3 +106,15 @@ def test_a_newer_reading_counts_and_the_rest_stays() -> None:
     assert both.lengths == (LENGTHS,)
     assert both.notes == ("slow", "new")
     assert both.earlier_records
+
+
+def test_a_report_repeats_the_notes_of_the_data(capsys: pytest.CaptureFixture[str]) -> None:
+    noted = replace(REVIEWS, notes=("3 rows without a label are left out",))
+    reading = Reading(tasks=(noted,), lengths=(replace(LENGTHS, cut=123),), notes=("node 2 is slow",))
+    report = Report(builders.study(["full"]), builders.whole("full", [0.8, 0.9]), reading=reading)
+    report.print(Console(width=200))
+    printed = capsys.readouterr().out
+    for said in ("node 2 is slow", "reviews: 3 rows without a label are left out", "all inputs are cut"):
+        assert f"{said}" in printed
+        assert said in report.to_markdown()
+        assert any(said in note for note in report.notes)

@@ -181,3 +181,14 @@ def test_the_command_reads_again_only_what_an_earlier_version_wrote(
     assert len(found()) == 1
     store.keep_reading(Reading())
     assert not found()
+
+
+def test_a_merged_latency_of_an_adapter_on_embeddings_is_a_note(place: Path) -> None:
+    path = place / "adapter_config.json"
+    path.write_text(json.dumps({"peft_type": "LORA", "r": 2, "target_modules": ["word_embeddings"]}))
+    store = changed(old_folder(place, str(path)), place, hyperparameters={"from_file": path.read_text()})
+    merged = builders.measurements({"merged_inference_milliseconds": 3.0}, "profile")
+    for record in list(store):
+        store.add(replace(record, measurements=(*record.measurements, *merged)))
+    (finding,) = [f for f in recheck(store) if "merged latency" in f.what]
+    assert (finding.severity, finding.method) == ("note", str(path))

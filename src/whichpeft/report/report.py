@@ -25,6 +25,7 @@ from whichpeft.errors import NewerRecord, RecordError
 from whichpeft.records import Reading, Record, Store
 from whichpeft.report.contents import ReportContents
 from whichpeft.report.tables import export as formats
+from whichpeft.report.tables.reading import reading_notes
 from whichpeft.study import Study, dump_study
 
 if TYPE_CHECKING:
@@ -155,8 +156,9 @@ class Report:
 
     @property
     def notes(self) -> list[str]:
-        """Sentences about records that could not be read or compared."""
-        return [*self.damaged, *(note for c in self.comparisons for note in c.notes)]
+        """Sentences about records that could not be read or compared, and about the data."""
+        of_comparisons = (note for c in self.comparisons for note in c.notes)
+        return [*self.damaged, *of_comparisons, *reading_notes(self.reading)]
 
     def table(self) -> pd.DataFrame:
         """Return the rows as a DataFrame; scores and gaps are fractions, unknown values are missing."""
@@ -240,7 +242,7 @@ class Report:
 
     def to_markdown(self) -> str:
         """Return the terminal's table as Markdown."""
-        return formats.as_markdown(self.comparisons)
+        return formats.as_markdown(self.comparisons, reading_notes(self.reading))
 
     def to_latex(self) -> str:
         """Return the terminal's table as LaTeX with booktabs."""
@@ -259,10 +261,11 @@ class Report:
 
         from whichpeft.report.answer import print_answers
         from whichpeft.report.tables.across_tasks import print_across
-        from whichpeft.report.tables.terminal import print_comparisons
+        from whichpeft.report.tables.terminal import print_comparisons, print_notes
 
         console = console or Console()
         print_comparisons(self.comparisons, console)
+        print_notes(reading_notes(self.reading), console)
         print_across(self.across, console)
         print_answers(self.answers, console)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -30,6 +31,7 @@ from whichpeft.units import join_words, show_count
 
 _AGAIN = "run the study again with another --out"
 _MOST_NAMES = 5
+_EMBEDDINGS = re.compile(r"embed|\bwte\b|\bshared\b|lm_head")
 _BUNDLED_TASKS = ("stdlib-docs", "digits", "sums")
 
 
@@ -70,7 +72,7 @@ def recheck(store: Store) -> list[Finding]:
             findings += [method] if own else []
             continue
         methods[text] = method
-        findings += _saved_modules(text, own)
+        findings += [*_saved_modules(text, own), *_merged_embeddings(text, own)]
     findings += _cell_findings(study, backbones, tasks, methods, records)
     return list(dict.fromkeys(findings))
 
@@ -232,6 +234,22 @@ def _saved_modules(text: str, records: Sequence[Record]) -> Iterator[Finding]:
                 "earlier version did not train them",
                 method=text,
             )
+
+
+def _merged_embeddings(text: str, records: Sequence[Record]) -> Iterator[Finding]:
+    """Find latencies of merged adapters on embeddings, which a language model's head may share."""
+    for record in records:
+        given = record.trial.hyperparameters
+        targets = f"{given.get('target_modules')} {given.get('from_file')}"
+        if record.value("merged_inference_milliseconds") is not None and _EMBEDDINGS.search(targets):
+            yield Finding(
+                severity="note",
+                what="its merged latency may be that of a model that answers otherwise: its adapter is "
+                "on embeddings, and an earlier version did not compare the two models",
+                fix=f"to use that latency, {_AGAIN}",
+                method=text,
+            )
+            return
 
 
 def _cell_findings(

@@ -12,12 +12,14 @@ from whichpeft.analysis.comparable_groups import MethodRecords
 from whichpeft.analysis.comparison import Comparison
 from whichpeft.analysis.example_scores import Predictions
 from whichpeft.errors import RecordError
+from whichpeft.metrics.labelled import macro_f1
 from whichpeft.metrics.metric import Array
 from whichpeft.metrics.per_example import OF_CLASSES
 from whichpeft.records import Record
-from whichpeft.units import join_words, plural
+from whichpeft.units import join_words, plural, points
 
 _RETRY = "delete the records and run the study again"
+_SAME_SCORE = 1e-4  # as in example_scores: predictions are stored in single precision
 
 
 def prediction_findings(
@@ -37,6 +39,7 @@ def prediction_findings(
         for record in records.completed
     }
     answers: dict[str, Array] = {}
+    rescored: dict[str, list[tuple[float, float]]] = {}
     labels: Array | None = None
     missing: list[tuple[str, Record]] = []
     for fingerprint, (method, record) in done.items():
@@ -59,6 +62,9 @@ def prediction_findings(
                 **_place(record),
             )
         outputs = arrays["outputs"]
+        both = _macro_f1_then_and_now(record, arrays["labels"], outputs)
+        if both is not None:
+            rescored.setdefault(method, []).append(both)
         answers[fingerprint] = np.argmax(outputs, axis=1) if outputs.shape[1] > 1 else outputs[:, 0]
     # If there are none at all, someone removed them, and no method is worse off than the others.
     everywhere = len(missing) == len(done)
@@ -69,6 +75,15 @@ def prediction_findings(
             fix=_RETRY,
             method=method,
         )
+    for method, scores in rescored.items():
+        then, now = (f"{points(float(np.mean(values))):.1f}" for values in zip(*scores, strict=True))
+        yield Finding(
+            severity="problem",
+            what=f"its macro_f1 is {then} points in the records, of an average over the classes that it "
+            f"happened to predict; over the same classes for all methods it is {now}",
+            fix="use the second number, or run the study again with another --out",
+            method=method,
+        )
     of_one_class: list[Finding] = []
     if labels is not None and _scores_classes(comparison.metric, classes) and len(np.unique(labels)) > 1:
         place = int(comparison.metric == "acc_norm")
@@ -77,6 +92,23 @@ def prediction_findings(
     yield from of_one_class
     known = {finding.method for finding in of_one_class}
     yield from (found for found in _twins(methods, answers) if found.method not in known)
+
+
+def _macro_f1_then_and_now(record: Record, labels: Array, outputs: Array) -> tuple[float, float] | None:
+    """Return a macro F1 as an earlier version recorded it and as it is; None if they are the same.
+
+    The earlier version averaged over the classes that occur among the labels or the predictions.
+    """
+    recorded = record.value("macro_f1", "test")
+    if recorded is None or outputs.ndim != 2 or outputs.shape[1] < 2:
+        return None
+    from sklearn.metrics import f1_score
+
+    now = macro_f1(labels, outputs)
+    before = float(f1_score(labels, outputs.argmax(axis=1), average="macro", zero_division=0))
+    if abs(recorded - now) < _SAME_SCORE or abs(recorded - before) >= _SAME_SCORE:
+        return None
+    return recorded, now
 
 
 def _scores_classes(metric: str | None, classes: Sequence[str]) -> bool:

@@ -37,8 +37,11 @@ def keys(rows: Sequence[Row]) -> tuple[str, ...]:
     return (*KEYS, *(key for key in PSCP_KEYS if rows and key in rows[0]))
 
 
-def as_markdown(comparisons: Sequence[Comparison]) -> str:
-    """Write one Markdown table per backbone and task, followed by failures and notes."""
+def as_markdown(comparisons: Sequence[Comparison], notes: Sequence[str] = ()) -> str:
+    """Write one Markdown table per backbone and task, followed by failures and notes.
+
+    `notes` are those of the whole study.
+    """
     blocks = []
     for comparison in comparisons:
         lines = [
@@ -60,6 +63,8 @@ def as_markdown(comparisons: Sequence[Comparison]) -> str:
             *(f"- {markdown(note)}" for note in comparison.notes),
         ]
         blocks.append("\n".join([*lines, *([""] if beneath else []), *beneath]))
+    if notes:
+        blocks.append("\n".join(f"- {markdown(note)}" for note in notes))
     return "\n\n".join(blocks) + "\n"
 
 

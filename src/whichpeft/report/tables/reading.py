@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from whichpeft.records import LengthReading, Reading, TaskReading
@@ -104,16 +104,22 @@ def lines_on_reading(reading: Reading) -> Iterator[str]:
     """Yield the lines that a run prints about what it read: tasks, then all notes."""
     for task in reading.tasks:
         yield from reading_lines(task, reading.lengths_of(task.name))
-    yield from map(plain, reading_notes(reading))
+    yield from _notes(reading, lambda task: task.notes)
 
 
-def reading_notes(reading: Reading) -> Iterable[str]:
-    """Yield the notes of machines, tasks and backbones, each with what it is of."""
-    yield from reading.notes
+def reading_notes(reading: Reading | None) -> list[str]:
+    """Return the notes of machines, tasks and backbones, each with what it is of."""
+    if reading is None:
+        return []
+    return list(_notes(reading, lambda task: task_notes(reading, task)))
+
+
+def _notes(reading: Reading, of_task: Callable[[TaskReading], Iterable[str]]) -> Iterator[str]:
+    yield from map(plain, reading.notes)
     for task in reading.tasks:
-        yield from (f"{task.name}: {note}" for note in task.notes)
+        yield from (plain(f"{task.name}: {note}") for note in of_task(task))
     for backbone in reading.backbones:
-        yield from (f"{backbone.name}: {note}" for note in backbone.notes)
+        yield from (plain(f"{backbone.name}: {note}") for note in backbone.notes)
 
 
 def as_values(reading: Reading) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from rich import box
 from rich.cells import cell_len
@@ -67,7 +67,12 @@ def _print(comparison: Comparison, console: Console) -> None:
         console.print(
             Text.assemble((status, _STYLES.get(status, "")), f"  {method}: {reason}"), soft_wrap=False
         )
-    for note in comparison.notes:
+    print_notes(comparison.notes, console)
+
+
+def print_notes(notes: Iterable[str], console: Console) -> None:
+    """Print one line per note."""
+    for note in notes:
         console.print(Text(f"note  {plain(note)}", style="yellow"))
 
 
