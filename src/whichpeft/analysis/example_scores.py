@@ -72,7 +72,9 @@ class ScoresByExample:
             return None
         groups = arrays.get("groups")
         if groups is None:
-            values = per_example(score.source, labels, outputs)
+            # Records of F1 of class 1 do not give the number of the class.
+            positive = int(arrays.get("positive", 1))
+            values = per_example(score.source, labels, outputs, positive=positive)
         else:
             values = per_example_in_sets(score.source, labels, outputs, groups)
         if values is None or not abs(float(values.mean()) - score.value) < _SAME_SCORE:

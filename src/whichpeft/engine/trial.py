@@ -200,7 +200,9 @@ def checked_predictions(prepared: PreparedTrial, found: Mapping[str, Array]) -> 
     if not np.isfinite(found["outputs"]).all():
         raise TrialFailed("the outputs are not finite", phase="test")
     outputs = found["outputs"].astype(np.float32)
-    return {**found, "outputs": outputs, "labels": prepared.examples["test"].labels}
+    kept = {**found, "outputs": outputs, "labels": prepared.examples["test"].labels}
+    positive = prepared.task.metrics[0].positive_number
+    return kept if positive is None else {**kept, "positive": np.array(positive)}
 
 
 def final_scores(prepared: PreparedTrial, predictions: Mapping[str, Array]) -> list[Measurement]:

@@ -9,13 +9,19 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Protocol
 
 import numpy as np
 
 from whichpeft.errors import DataError, unknown
 from whichpeft.metrics.metric import Array, Metric
+from whichpeft.metrics.per_example import F1_OF
+from whichpeft.units import join_words
+
+_F1_ALONE = "f1"
+_MOST_NAMED = 8
 
 
 def accuracy(labels: Array, outputs: Array) -> float:
@@ -24,18 +30,27 @@ def accuracy(labels: Array, outputs: Array) -> float:
 
 
 def macro_f1(labels: Array, outputs: Array) -> float:
-    """Return the mean over the classes of the harmonic mean of precision and recall."""
+    """Return the mean over the classes in `labels` of the harmonic mean of precision and recall.
+
+    A class that only occurs in predictions is not averaged over, so that all methods are scored over the
+    same classes; such a prediction is still an error of the class that it should have been.
+    """
     from sklearn.metrics import f1_score
 
-    return float(f1_score(labels, predictions(outputs), average="macro", zero_division=0))
+    found = predictions(outputs)
+    return float(f1_score(labels, found, labels=np.unique(labels), average="macro", zero_division=0))
 
 
 def binary_f1(labels: Array, outputs: Array) -> float:
     """Return the harmonic mean of precision and recall of class 1, as GLUE scores MRPC and QQP."""
+    return f1_of_number(1, labels, outputs)
+
+
+def f1_of_number(number: int, labels: Array, outputs: Array) -> float:
+    """Return the harmonic mean of precision and recall of one class against all others."""
     from sklearn.metrics import f1_score
 
-    found = predictions(outputs) == 1
-    return float(f1_score(labels == 1, found, zero_division=0))
+    return float(f1_score(labels == number, predictions(outputs) == number, zero_division=0))
 
 
 def matthews(labels: Array, outputs: Array) -> float:
@@ -93,7 +108,7 @@ def _defined(value: float) -> float:
 
 ACCURACY = Metric("accuracy", accuracy)
 MACRO_F1 = Metric("macro_f1", macro_f1)
-F1 = Metric("f1", binary_f1)
+F1 = Metric(_F1_ALONE, binary_f1)
 MATTHEWS = Metric("matthews", matthews)
 PEARSON = Metric("pearson", pearson)
 SPEARMAN = Metric("spearman", spearman)
@@ -110,28 +125,65 @@ _BY_PROBLEM = {
 }
 
 
-def metrics_by(name: str, problem: str, classes: int) -> tuple[Metric, ...]:
+def f1_of_class(number: int, name: str) -> Metric:
+    """Return F1 of one class; the class stands in the metric's name: ``f1:fraud``."""
+    return Metric(F1_OF + name, partial(f1_of_number, number), name, number)
+
+
+def with_class_named(metric: Metric, classes: Sequence[str]) -> Metric:
+    """Return F1 of class 1, as the data sets of GLUE give it, with the name of that class."""
+    return f1_of_class(1, classes[1]) if metric is F1 and len(classes) > 1 else metric
+
+
+def metrics_by(name: str, problem: str, classes: Mapping[str, int]) -> tuple[Metric, ...]:
     """Return the named metric as the score, followed by the problem's customary metrics.
 
     Parameters
     ----------
     name
-        Name of the metric.
+        Name of the metric. ``f1:fraud`` is F1 of the class ``fraud``; ``f1`` alone, for two classes, is
+        F1 of the rarer one.
     problem
         ``classification`` or ``regression``.
     classes
-        Number of classes, 0 for regression.
+        Number of training examples of each class; empty for regression.
 
     Raises
     ------
     DataError
-        If the metric does not fit the problem; F1 needs two classes.
+        If the metric does not fit the problem, or no class has that name.
     """
-    known = (*_BY_PROBLEM[problem], *((F1,) if classes == 2 else ()))
-    score = next((metric for metric in known if metric.name == name), None)
+    score = _f1_by(name, classes)
     if score is None:
-        names = [metric.name for metric in known]
-        what = f"classification with {classes} classes" if classes else problem
-        fix = f"{what} is scored by {', '.join(names)}"
-        raise DataError(unknown("metric", name, names, fix=fix))
+        known = {metric.name: metric for metric in _BY_PROBLEM[problem]}
+        names = [
+            *known,
+            *((_F1_ALONE,) if len(classes) == 2 else ()),
+            *((f"{F1_OF}CLASS",) if classes else ()),
+        ]
+        if name not in known:
+            what = f"classification with {len(classes)} classes" if classes else problem
+            fix = f"{what} is scored by {', '.join(names)}"
+            raise DataError(unknown("metric", name, names, fix=fix))
+        score = known[name]
     return (score, *(metric for metric in CUSTOMARY[problem] if metric is not score))
+
+
+def rarer_class(classes: Mapping[str, int]) -> str:
+    """Return the rarer of two classes, and the second one if both are equally frequent."""
+    first, second = classes
+    return first if classes[first] < classes[second] else second
+
+
+def _f1_by(name: str, classes: Mapping[str, int]) -> Metric | None:
+    """Return F1 of the class that a name such as ``f1:fraud`` asks for; None for other metrics."""
+    if name == _F1_ALONE and len(classes) == 2:
+        asked = rarer_class(classes)
+    elif name.startswith(F1_OF) and classes:
+        asked = name.removeprefix(F1_OF).strip()
+    else:
+        return None
+    if asked not in classes:
+        fix = f"the classes are {join_words(classes, most=_MOST_NAMED)}"
+        raise DataError(f"metric {name!r}: {unknown('class', asked, classes, fix=fix)}")
+    return f1_of_class(list(classes).index(asked), asked)

@@ -34,6 +34,9 @@ class Metric:
     positive_class: str | None = None
     """The class that the metric is of, if it is of one class, as F1 of a rare class is."""
 
+    positive_number: int | None = None
+    """Number of that class."""
+
 
 def scores(
     metrics: tuple[Metric, ...], labels: Array, outputs: Array, groups: Array | None = None

@@ -24,11 +24,14 @@ from whichpeft.metrics.metric import Array, Floats
 
 Values: TypeAlias = float | Floats
 
+F1_OF = "f1:"
+"""What the name of F1 of one class begins with; the name of the class follows."""
+
 LM_EVAL = "lm-eval:"
 """Prefix of the names of lm-evaluation-harness's tasks and metrics."""
 
 
-def per_example(metric: str, labels: Array, outputs: Array) -> Floats | None:
+def per_example(metric: str, labels: Array, outputs: Array, *, positive: int = 1) -> Floats | None:
     """Return a score per example whose mean is the metric.
 
     Parameters
@@ -40,6 +43,8 @@ def per_example(metric: str, labels: Array, outputs: Array) -> Floats | None:
     outputs
         Outputs of a task: shape (examples, classes), or (examples, 1) in the unit of the labels for
         regression. `tasks.generative.scoring` has the outputs of language models.
+    positive
+        Number of the class that F1 is of.
 
     Returns
     -------
@@ -50,6 +55,9 @@ def per_example(metric: str, labels: Array, outputs: Array) -> Floats | None:
         return outputs[:, 0].astype(np.float64)  # the score is in the first column
     if metric in OF_ANSWERS:
         return OF_ANSWERS[metric](labels, outputs)
+    if metric == "f1" or metric.startswith(F1_OF):
+        found = np.argmax(outputs, axis=1)
+        return binary_f1(np.equal(labels, positive), np.equal(found, positive))
     if metric not in PSEUDO_VALUES:
         return None
     predictions = np.argmax(outputs, axis=1) if metric in OF_CLASSES else outputs[:, 0]
@@ -83,22 +91,23 @@ def binary_f1(labels: Array, predictions: Array) -> Floats:
 
 
 def macro_f1(labels: Array, predictions: Array) -> Floats:
-    """Return pseudo-values of the mean F1 score over the classes that occur."""
+    """Return pseudo-values of the mean F1 score over the classes that occur in the labels."""
     table = _Table(labels, predictions)
     hits, marked = table.hits, table.true + table.found
     scores = _over(2 * hits, marked)
-    total, classes = scores.sum(), np.count_nonzero(marked)
+    total, classes = scores[table.true > 0].sum(), np.count_nonzero(table.true)
 
-    def change(places: Array, hit: Array, marks: Array) -> tuple[Floats, Array]:
-        left = marked[places] - marks
-        return _over(2 * (hits[places] - hit), left) - scores[places], left == 0
+    def change(places: Array, hit: Array) -> Floats:
+        return _over(2 * (hits[places] - hit), marked[places] - 1 - hit) - scores[places]
 
-    # Only the scores of the example's class and of its predicted class change.
+    # Only the scores of the example's class and of its predicted class change. A class that no longer
+    # occurs is not averaged over; neither its hits nor its score are left.
     hit = table.cell_true == table.cell_found
-    first, gone = change(table.cell_true, hit, 1 + hit)
-    second, also_gone = change(table.cell_found, hit, 1 + hit)
-    total_without = total + first + np.where(hit, 0.0, second)
-    classes_without = classes - gone - np.where(hit, 0, also_gone)
+    gone = table.true[table.cell_true] == 1
+    first = np.where(gone, -scores[table.cell_true], change(table.cell_true, hit))
+    second = np.where(hit | (table.true[table.cell_found] == 0), 0.0, change(table.cell_found, hit))
+    total_without = total + first + second
+    classes_without = classes - gone
     return as_pseudo_values(float(total / classes), _over(total_without, classes_without)[table.cell])
 
 

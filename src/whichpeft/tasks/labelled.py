@@ -48,7 +48,11 @@ class LabelledTask:
     classes: tuple[str, ...]
     """Names of the classes; empty for regression."""
     majority: int
-    """Number of the most frequent class in train."""
+    """Number of the class that the constant baseline predicts.
+
+    It is the most frequent class in train; for F1 of one class it is that class, because always
+    predicting another one scores 0.
+    """
     mean: float
     """Mean of train's labels; 0 for classification.
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import math
+import re
+import unicodedata
 from collections.abc import Sequence
+from decimal import Decimal
 
 import numpy as np
 
 from whichpeft.errors import DataError
 from whichpeft.metrics.metric import Array
+from whichpeft.tasks.spellings import nearest_spelling
 from whichpeft.tasks.splits import Label, Split
 from whichpeft.units import join_words
 
@@ -17,53 +21,94 @@ _MOST_NAMED = 8
 # More distinct numbers than this are values, not names of classes.
 MOST_NUMERIC_CLASSES = 20
 
+# A whole number as programs write it: 1.0, 1.00, 3., 1e0 and 1.000000e+00, but not codes such as 007.
+_WHOLE = re.compile(r"[+-]?(?:0|[1-9][0-9]*)(?:\.0*)?")
+_EXPONENT = re.compile(r"[+-]?[0-9](?:\.[0-9]*)?[eE][+-]?[0-9]{1,2}")
+_CODE = re.compile(r"0[0-9]+")
+# Beyond this a float does not tell all whole numbers apart.
+_LARGEST_WHOLE = 2.0**53
+
+
+def as_python(value: object) -> object:
+    """Return a number of NumPy, PyTorch or `decimal` as Python's own; anything else as it is."""
+    if isinstance(value, Decimal):
+        return int(value) if value.is_finite() and value == int(value) else float(value)
+    if isinstance(value, (str, bytes, int, float)) and not isinstance(value, np.generic):
+        return value
+    if getattr(value, "ndim", None) == 0 and hasattr(value, "item"):
+        return value.item()
+    return value
+
 
 def number(value: object) -> float | None:
     """Read a label as a finite number; None if it is not one."""
+    value = as_python(value)
     if isinstance(value, bool) or value is None:
         return None
+    if isinstance(value, str) and "_" in value:
+        return None  # Python reads 1_2 as 12
     try:
         read = float(value) if isinstance(value, (int, float, str)) else math.nan
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     return read if math.isfinite(read) else None
 
 
 def is_missing(value: object) -> bool:
     """Whether no label was given: None, an empty text or not-a-number."""
+    value = as_python(value)
     if value is None or (isinstance(value, float) and math.isnan(value)):
+        return True
+    if type(value).__name__ in ("NAType", "NaTType"):  # what pandas has for a missing value
         return True
     return isinstance(value, str) and not value.strip()
 
 
-def infer_problem(labels: Sequence[Label]) -> str:
-    """Return ``regression`` for floats or more than 20 distinct numbers, else ``classification``.
+def is_code(label: object) -> bool:
+    """Whether a label is digits with a leading zero, such as 007."""
+    return isinstance(label, str) and _CODE.fullmatch(label.strip()) is not None
 
-    A few words among numbers do not make the labels classes: they are reported as errors when they are
-    read. Two distinct whole numbers are classes even if they are written as floats, as data frames
-    write a column that once had gaps.
+
+def infer_problem(labels: Sequence[Label]) -> str:
+    """Return ``regression`` for fractions or more than 20 distinct numbers, else ``classification``.
+
+    It does not matter how a number is written: 1, 1.0 and "1.00" are the same. Only a leading zero, as
+    in 007, makes it a code and not a number. A few words among numbers do not make the labels classes:
+    they are reported as errors when they are read.
     """
     numbers = [number(label) for label in labels]
     known = [value for value in numbers if value is not None]
     if len(known) < 0.9 * len(labels) or not known:
         return "classification"
-    distinct = len(set(known))
-    fractional = any(value != int(value) for value in known)
-    written_as_float = any(
-        isinstance(label, float) or (isinstance(label, str) and "." in label) for label in labels
-    )
-    if fractional or distinct > MOST_NUMERIC_CLASSES or (written_as_float and distinct > 2):
+    distinct = set(known)
+    if any(map(is_code, labels)):
+        return "classification"
+    if len(distinct) > MOST_NUMERIC_CLASSES or any(not value.is_integer() for value in distinct):
         return "regression"
     return "classification"
 
 
-def class_name(label: Label) -> str:
-    """Write a label as the name of its class: ``1`` for 1 and 1.0, ``true`` for True."""
+def class_name(label: object) -> str:
+    """Write a label as the name of its class: ``1`` for 1, 1.0 and "1.00", ``true`` for True.
+
+    Texts lose spaces at their ends. Accents are composed, because both forms look the same.
+    """
+    label = as_python(label)
     if isinstance(label, bool):
         return str(label).lower()
-    if isinstance(label, float) and label == int(label):
+    if isinstance(label, float) and label.is_integer():
         return str(int(label))
-    return str(label).strip()
+    name = unicodedata.normalize("NFC", str(label).strip())
+    if _WHOLE.fullmatch(name) or _EXPONENT.fullmatch(name):
+        value = float(name)
+        if value == int(value) and abs(value) < _LARGEST_WHOLE and not _is_plain(name):
+            return str(int(value))
+    return name
+
+
+def _is_plain(name: str) -> bool:
+    """Whether a whole number is written with digits alone, so that its name can stay as it is."""
+    return name.removeprefix("+").removeprefix("-").isdigit() and name != "-0"
 
 
 def class_names(train: Split, order: Sequence[str] = ()) -> tuple[str, ...]:
@@ -83,7 +128,8 @@ def class_names(train: Split, order: Sequence[str] = ()) -> tuple[str, ...]:
             "classes; name the label column with --label-column, or give --problem regression"
         )
     if order:
-        return tuple(name for name in order if name in found)
+        # A source may list two spellings of a name, such as 1 and 1.0.
+        return tuple(name for name in dict.fromkeys(map(class_name, order)) if name in found)
 
     def rank(name: str) -> tuple[bool, float, str]:
         value = number(name)
@@ -102,8 +148,10 @@ def class_numbers(split: Split, classes: Sequence[str]) -> Array:
     unseen = sorted(set(names) - set(numbers))
     if unseen:
         new, known = (join_words(map(repr, given), most=_MOST_NAMED) for given in (unseen, classes))
+        twins = {name: twin for name in unseen if (twin := nearest_spelling(name, classes)) is not None}
+        hint = "".join(f"; {name!r} may be {twin!r} in another spelling" for name, twin in twins.items())
         raise DataError(
-            f"{split.location}: label {new} never occurs in the training data, which has {known}; "
+            f"{split.location}: label {new} never occurs in the training data, which has {known}{hint}; "
             "correct the label or add training examples"
         )
     return np.array([numbers[name] for name in names], dtype=np.int64)

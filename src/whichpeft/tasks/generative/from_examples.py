@@ -14,7 +14,7 @@ from whichpeft.tasks.generative.free_text import check_sacrebleu
 from whichpeft.tasks.generative.prompted import Prompted
 from whichpeft.tasks.generative.scoring import TEXT_METRICS, metrics_by
 from whichpeft.tasks.generative.task import GenerativeTask
-from whichpeft.tasks.overlap import leaked_rows
+from whichpeft.tasks.overlap import leaked_rows, overlap_notes
 from whichpeft.tasks.protocol import SPLITS
 from whichpeft.tasks.splits import Split, make_splits
 
@@ -89,6 +89,8 @@ def generative_task(
             f"task {name!r}: metric {metric} requires choices, and some examples have none; add the "
             "choices, or use exact_match"
         )
+    inputs = {split: getattr(arranged, split).inputs for split in SPLITS}
+    leaked = leaked_rows(inputs)
     return GenerativeTask(
         name=name,
         fingerprint=_fingerprint(parts, metric, held_out),
@@ -96,9 +98,9 @@ def generative_task(
         evaluation=evaluation,
         chance=None if evaluation == "likelihood" else _chance(parts["train"], parts["test"]),
         counts={split: len(found) for split, found in parts.items()},
-        leaked=leaked_rows({split: getattr(arranged, split).inputs for split in SPLITS}),
+        leaked=leaked,
         groups=tuple(dict.fromkeys(example.group for example in examples)),
-        notes=(*notes, *arranged.notes),
+        notes=(*notes, *arranged.notes, *overlap_notes(inputs, leaked, "prompt")),
         splits=parts,
         held_out=tuple(held_out),
     )

@@ -7,7 +7,7 @@ import math
 from typing import Any
 
 from whichpeft.errors import DataError
-from whichpeft.tasks.from_examples import assemble
+from whichpeft.tasks.assemble import assemble
 from whichpeft.tasks.generative import GenerativeTask
 from whichpeft.tasks.generative.from_tables import generative_from_tables, is_generative
 from whichpeft.tasks.images.raw import RawImage, raw_image_from, register_image
