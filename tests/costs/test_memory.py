@@ -14,7 +14,7 @@ import torch
 
 from whichpeft.backbones import resolve_backbone
 from whichpeft.costs import estimate_costs
-from whichpeft.costs.method_estimate import CostQuery
+from whichpeft.costs.query import CostQuery
 from whichpeft.engine.compute import Compute, choose_compute
 from whichpeft.methods import resolve_method
 from whichpeft.testing.small_tasks import small_task

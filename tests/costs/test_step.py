@@ -9,8 +9,7 @@ import pytest
 import torch
 
 from whichpeft.backbones import resolve_backbone
-from whichpeft.costs import estimate_costs, largest_batch
-from whichpeft.costs.method_estimate import CostQuery, Costs
+from whichpeft.costs import CostQuery, Costs, estimate_costs, largest_batch
 from whichpeft.engine.compute import Compute
 from whichpeft.methods import MethodContext, resolve_method
 from whichpeft.tasks.no_task import NoTask
@@ -34,7 +33,7 @@ def query(method: str, name: str = "minilm", **changes: object) -> CostQuery:
 def test_two_depths_determine_the_whole_model(method: str, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = query(method)
     few = estimate_costs(asked)
-    monkeypatch.setattr("whichpeft.costs.method_estimate._SHALLOW", 100)
+    monkeypatch.setattr("whichpeft.costs.query._SHALLOW", 100)
     whole = estimate_costs(asked)
     assert few.counts == whole.counts
     assert few.flops_per_sample == pytest.approx(whole.flops_per_sample, rel=1e-6)

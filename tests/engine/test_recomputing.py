@@ -8,7 +8,7 @@ import torch
 
 from whichpeft.backbones import resolve_backbone
 from whichpeft.costs import estimate_costs
-from whichpeft.costs.method_estimate import CostQuery
+from whichpeft.costs.query import CostQuery
 from whichpeft.engine.carry_out import carry_out
 from whichpeft.engine.compute import Compute
 from whichpeft.engine.model_setup import prepare

@@ -26,7 +26,15 @@ from whichpeft.cli.options import (
 )
 from whichpeft.cli.output import check_format
 from whichpeft.cli.study_from_options import override, study_to_plan
-from whichpeft.units import parse_bytes, parse_speed, show_bytes, show_count, show_percent, show_seconds
+from whichpeft.units import (
+    join_words,
+    parse_bytes,
+    parse_speed,
+    show_bytes,
+    show_count,
+    show_percent,
+    show_seconds,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -36,7 +44,14 @@ if TYPE_CHECKING:
     _Show = Callable[[Mapping[str, Any]], str]
 
 _NONE = "-"
+_UNTOLD = "?"
 _NARROWEST = 12
+_NAMES = {
+    "adapter_parameters": "the number of parameters",
+    "adapter_bytes": "file",
+    "training_memory_bytes": "memory",
+    "flops_per_sample": "GFLOP",
+}
 _LEAST_NEEDED = ("GFLOP", "trained", "file", "check-\npointed")
 
 
@@ -114,12 +129,12 @@ def _print(found: Estimates, console: Console) -> None:
     """Print a table for each backbone and task, without columns that are empty in all rows."""
     columns: dict[str, _Show] = {
         "method": lambda row: str(row["method"]),
-        "adapter": lambda row: _show(show_count, row["adapter_parameters"]),
-        "trained": lambda row: _show(show_percent, row["trainable_percent"]),
-        "file": lambda row: _show(show_bytes, row["adapter_bytes"]),
-        "memory": lambda row: _show(show_bytes, row["training_memory_bytes"]),
+        "adapter": lambda row: _cell(show_count, row, "adapter_parameters"),
+        "trained": lambda row: _cell(show_percent, row, "trainable_percent"),
+        "file": lambda row: _cell(show_bytes, row, "adapter_bytes"),
+        "memory": lambda row: _cell(show_bytes, row, "training_memory_bytes"),
         "check-\npointed": lambda row: _show(show_bytes, row["checkpointed_memory_bytes"]),
-        "GFLOP": lambda row: _show(_show_giga, row["flops_per_sample"]),
+        "GFLOP": lambda row: _cell(_show_giga, row, "flops_per_sample"),
         "time": lambda row: _show(show_seconds, row["train_seconds"]),
         "fits": lambda row: _show(lambda fits: "yes" if fits else "no", row.get("fits")),
         "largest\nbatch": lambda row: _show(show_count, row.get("largest_batch")),
@@ -139,11 +154,7 @@ def _print(found: Estimates, console: Console) -> None:
             if row["refusal"] is not None:
                 line = f"{row['method']} is refused: {row['refusal']}"
                 console.print(Text(line), soft_wrap=True)
-        unknown = [row["method"] for row in rows if _has_unknown_costs(row)]
-        if unknown:
-            line = (
-                f"Some costs of {', '.join(unknown)} depend on weights; `whichpeft run` measures them."
-            )
+        for line in _untold_lines(rows):
             console.print(Text(line), soft_wrap=True)
         console.print(Text(note), soft_wrap=True)
         if left_out:
@@ -152,10 +163,20 @@ def _print(found: Estimates, console: Console) -> None:
             console.print(Text(line), soft_wrap=True)
 
 
-def _has_unknown_costs(row: Mapping[str, object]) -> bool:
-    """Whether a method works and trains something, but its memory is unknown."""
-    trains = row["trainable_parameters"] != 0
-    return row["refusal"] is None and trains and row["training_memory_bytes"] is None
+def _untold_lines(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Say for which methods some columns cannot be told without a run, and why."""
+    methods: dict[tuple[str, str], list[str]] = {}
+    for row in rows:
+        columns: dict[str, list[str]] = {}
+        for key, reason in row["untold"].items():
+            if key in _NAMES:
+                columns.setdefault(reason, []).append(_NAMES[key])
+        for reason, names in columns.items():
+            methods.setdefault((join_words(names), reason), []).append(row["method"])
+    return [
+        f"{', '.join(found)}: {names} cannot be told without a run: {reason}"
+        for (names, reason), found in methods.items()
+    ]
 
 
 def _table(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, _Show]) -> Table:
@@ -174,6 +195,10 @@ def _table(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, _Show]) -> T
 
 def _show(show: Callable[[Any], str], value: float | None) -> str:
     return _NONE if value is None else show(value)
+
+
+def _cell(show: Callable[[Any], str], row: Mapping[str, Any], key: str) -> str:
+    return _UNTOLD if key in row["untold"] else _show(show, row[key])
 
 
 def _show_giga(value: float) -> str:

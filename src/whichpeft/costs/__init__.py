@@ -1,7 +1,8 @@
 """Estimates what training costs from shapes alone: parameters, memory, FLOPs, file sizes, time."""
 
 from whichpeft.costs.memory import Footprint
-from whichpeft.costs.method_estimate import CostQuery, Costs, count_flops, estimate_costs, largest_batch
+from whichpeft.costs.method_estimate import Costs, count_flops, estimate_costs, largest_batch
+from whichpeft.costs.query import CostQuery
 from whichpeft.costs.speed import measure_matmul, measure_speed
 
 __all__ = [

@@ -18,18 +18,18 @@ _LENGTH_FIELD = 8  # bytes before a safetensors header that hold its length
 _ALIGNMENT = 8
 
 
-def saved_bytes(adapter: Adapter) -> int | None:
+def saved_bytes(adapter: Adapter) -> int | Exception:
     """Return the bytes of weights and configuration that `Adapter.save` would write.
 
-    The adapter consists of fake tensors, whose mode is on. None if the method has to read the content of
-    its weights to save them.
+    The adapter consists of fake tensors, whose mode is on. The error if the method has to read the
+    content of its weights to save them.
     """
     with tempfile.TemporaryDirectory(prefix="whichpeft-") as folder, _weights_counted() as sizes:
         try:
             with quiet_warnings():
                 adapter.save(Path(folder))
-        except (RuntimeError, NotImplementedError):
-            return None
+        except RuntimeError as error:
+            return error
         kept = [path for path in Path(folder).rglob("*") if path.is_file() and path.suffix != ".md"]
         return sum(sizes) + sum(path.stat().st_size for path in kept)
 

@@ -19,6 +19,7 @@ from torch.utils.weak import WeakIdKeyDictionary
 
 from whichpeft.backbones.gradient_checkpointing import enable_gradient_checkpointing
 from whichpeft.costs.adapter_size import saved_bytes
+from whichpeft.costs.layout import count, lay_out
 from whichpeft.costs.quantised import quantise_frozen
 from whichpeft.engine.compute import Compute, store_frozen_weights
 from whichpeft.engine.dropout import use_fast_dropout
@@ -70,7 +71,9 @@ class FakeBench:
     """A meta model prepared on a device as the engine prepares a model, to take steps with."""
 
     def __init__(self, meta_model: MetaModel, method: Method, task: Task, compute: Compute) -> None:
-        self.meta_model = meta_model
+        self.counts = count(meta_model)
+        """The numbers of parameters, before any weight is quantised."""
+        self.trains = meta_model.adapter.trains
         self._method = method
         model = meta_model.adapter.model
         if meta_model.quantise is not None:
@@ -78,6 +81,7 @@ class FakeBench:
         store_frozen_weights(model, compute.precision)
         if compute.device.type == "cpu":
             use_fast_dropout(model)
+        self.layout = self.counts | lay_out(model)
         self._mode = make_fake(model, compute.device)
         model.train()
         self._prepared = PreparedTrial(task, {}, _WithoutPenalty(meta_model.adapter), compute, ())
@@ -87,8 +91,8 @@ class FakeBench:
         # The random state does not matter here, and saving it would read content.
         return enable_gradient_checkpointing(self._prepared.model, preserve_rng_state=False)
 
-    def saved_bytes(self) -> int | None:
-        """Return the adapter's size on disk in bytes, or None if it is unknown."""
+    def saved_bytes(self) -> int | Exception:
+        """Return the adapter's size on disk in bytes, or the error that leaves it unknown."""
         with self._mode:
             return saved_bytes(self._prepared.adapter)
 

@@ -21,7 +21,7 @@ from whichpeft.costs.memory import Footprint
 from whichpeft.engine.environment import usable_cores
 from whichpeft.errors import BackboneError
 from whichpeft.methods import Method, resolve_methods
-from whichpeft.planning import Cell, make_plan
+from whichpeft.planning import Cell, make_plan, why_untold
 from whichpeft.planning.fake_tensors import quiet_fakes
 from whichpeft.study import Study
 from whichpeft.tasks import GenerativeTask, Task, load_task_for_planning
@@ -31,6 +31,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _logger = logging.getLogger(__name__)
+
+# Columns that follow from the numbers of parameters, and from a step that is traced.
+_COUNTED = ("trainable_parameters", "adapter_parameters", "trainable_percent", "percent_of_full")
+_TRACED = ("training_memory_bytes", "flops_per_sample")
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +119,7 @@ def _row(cell: Cell, assumed: Assumptions) -> dict[str, Any]:
     """Return one row; unknown values are None."""
     study, budget = cell.study, cell.study.budget
     query = _query(cell, assumed)
-    costs = _costs(query, assumed) if cell.refusal is None else None
+    costs, untold = _costs(query, assumed) if cell.refusal is None else (None, {})
     plain = costs.memory if costs else None
     checkpointed = costs.checkpointed_memory if costs else None
     row: dict[str, Any] = {
@@ -129,6 +133,7 @@ def _row(cell: Cell, assumed: Assumptions) -> dict[str, Any]:
         "training_memory_bytes": plain.total if plain else None,
         "flops_per_sample": costs.flops_per_sample if costs else None,
         "refusal": cell.refusal,
+        "untold": untold,
         "train_seconds": _train_seconds(study, costs, assumed),
         "checkpointed_memory_bytes": checkpointed.total if checkpointed else None,
         "memory_parts": _memory_parts(plain) if plain else None,
@@ -197,15 +202,21 @@ def _train_seconds(study: Study, costs: Costs | None, assumed: Assumptions) -> f
     return flops * assumed.examples * study.budget.epochs / (assumed.speed * study.conditions.shards)
 
 
-def _costs(query: CostQuery, assumed: Assumptions) -> Costs | None:
-    """Estimate, or return None for a method that cannot be traced without weights."""
+def _costs(query: CostQuery, assumed: Assumptions) -> tuple[Costs | None, dict[str, str]]:
+    """Return the costs, and why those that cannot be told without a run are unknown, by column."""
     try:
-        return estimate_costs(query, typical_length=assumed.typical_length)
+        costs = estimate_costs(query, typical_length=assumed.typical_length)
     except BackboneError:
         raise
-    except Exception:  # a method that cannot work was refused before; its costs stay unknown
+    except Exception as error:  # a method that cannot work was refused before
         _logger.debug("cannot estimate the costs of %s", query.method.name, exc_info=True)
-        return None
+        return None, dict.fromkeys((*_COUNTED, "adapter_bytes", *_TRACED), why_untold(error))
+    untold = {}
+    if "adapter_bytes" in costs.untold:
+        untold["adapter_bytes"] = costs.untold["adapter_bytes"]
+    if "step" in costs.untold:
+        untold |= dict.fromkeys(_TRACED, costs.untold["step"])
+    return costs, untold
 
 
 def _percent(part: int | None, whole: int | None) -> float | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import json
@@ -16,6 +17,7 @@ from whichpeft.methods.method import Method, MethodContext
 from whichpeft.methods.peft_adapter import PeftAdapter, load_head, set_state, train_head
 from whichpeft.methods.peft_source import quantised_types
 from whichpeft.methods.targets import check_targets, fit, new_modules, shared_targets
+from whichpeft.methods.weightless import shapes_only
 from whichpeft.study.names import format_part
 
 if TYPE_CHECKING:
@@ -140,7 +142,8 @@ class PeftMethod(Method):
             config.modules_to_save = (unknown or None) if keeps_head else None
         if not keeps_head and hasattr(config, "exclude_modules"):
             config.exclude_modules = new or None
-        with quiet_warnings():
+        shapes = shapes_only(self.peft.peft_type) if context.weightless else contextlib.nullcontext()
+        with quiet_warnings(), shapes:
             return peft.get_peft_model(model, config)
 
     def adapter(self, model: PeftModel, separate_head: frozenset[str]) -> PeftAdapter:

@@ -1,6 +1,11 @@
 """Turns a study into trials, refusals and searches."""
 
-from whichpeft.planning.meta_model import MetaModel, build_meta_model, treats_layers_alike
+from whichpeft.planning.meta_model import (
+    MetaModel,
+    build_meta_model,
+    treats_layers_alike,
+    why_untold,
+)
 from whichpeft.planning.plan import Cell, StudyPlan, make_plan
 from whichpeft.planning.probing import probe
 from whichpeft.planning.tuning import SearchPlan, make_search, rung_threshold, rungs
@@ -17,4 +22,5 @@ __all__ = [
     "rung_threshold",
     "rungs",
     "treats_layers_alike",
+    "why_untold",
 ]

@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING
 from whichpeft.backbones import Backbone
 from whichpeft.backbones.quiet_libraries import quiet_warnings
 from whichpeft.methods import Adapter, Method, MethodContext
+from whichpeft.methods.weightless import WeightsDecide
 from whichpeft.tasks import Task
 
 if TYPE_CHECKING:
     import torch
 
+_LONGEST_REASON = 200
 _STEPS = 1000  # length of the trial that a meta model stands for
 # Names of modules with layer numbers in them (layer.0.query), lists of numbers ([0, 1], [0-9]), and
 # PEFT's option that numbers layers.
@@ -99,4 +101,18 @@ def treats_layers_alike(method: Method, backbone: Backbone) -> bool:
 
 def needs_weights(error: Exception) -> bool:
     """Whether an error only means that the model has no weights."""
-    return "meta" in str(error).casefold() or "no data" in str(error).casefold()
+    text = str(error).casefold()
+    return isinstance(error, WeightsDecide) or "meta" in text or "no data" in text
+
+
+def why_untold(error: Exception) -> str:
+    """Return why an error leaves something untold, in one line without a final period."""
+    from torch._subclasses import fake_tensor
+
+    reads = (fake_tensor.DataDependentOutputException, fake_tensor.DynamicOutputShapeException)
+    if isinstance(error, WeightsDecide):
+        return str(error)
+    if needs_weights(error) or isinstance(error, reads):
+        return "it reads the content of tensors, which only a run has"
+    reason = " ".join(str(error).split())[:_LONGEST_REASON].rstrip(".")
+    return f"{type(error).__name__}: {reason}" if reason else type(error).__name__

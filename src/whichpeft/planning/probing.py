@@ -13,7 +13,7 @@ from whichpeft.backbones.gradient_checkpointing import (
 )
 from whichpeft.backbones.quiet_libraries import quiet_warnings
 from whichpeft.errors import RequestError
-from whichpeft.methods import Method
+from whichpeft.methods import Adapter, Method
 from whichpeft.methods.layers import all_layers
 from whichpeft.planning.meta_model import build_meta_model, needs_weights, treats_layers_alike
 from whichpeft.tasks import Batch, Task
@@ -48,10 +48,8 @@ def probe(
     """
     import torch
 
-    if treats_layers_alike(method, backbone) and (backbone.depth or 0) > _FEW_LAYERS:
-        backbone = backbone.with_depth(_FEW_LAYERS)
     try:
-        adapter = build_meta_model(method, backbone, task, same_targets=same_targets).adapter
+        backbone, adapter = _apply(method, backbone, task, same_targets)
     except RequestError:
         raise
     except Exception as error:  # any error of a library means that the method does not work
@@ -71,6 +69,19 @@ def probe(
         bare = task.build_on_meta(backbone)
     # If the plain model does not run without weights either, the method is not to blame.
     return None if _fault(task, backbone, bare) is not None else _reason(fault)
+
+
+def _apply(
+    method: Method, backbone: Backbone, task: Task, same_targets: bool
+) -> tuple[Backbone, Adapter]:
+    """Put a method on a few layers, or on all if layers differ. Raises any error of the method."""
+    if treats_layers_alike(method, backbone) and (backbone.depth or 0) > _FEW_LAYERS:
+        few = backbone.with_depth(_FEW_LAYERS)
+        try:
+            return few, build_meta_model(method, few, task, same_targets=same_targets).adapter
+        except Exception:  # higher layers may be of another kind, and may have what it targets
+            _logger.debug("%s cannot be applied to a few layers", method.name, exc_info=True)
+    return backbone, build_meta_model(method, backbone, task, same_targets=same_targets).adapter
 
 
 def _indivisible(model: torch.nn.Module) -> str | None:
