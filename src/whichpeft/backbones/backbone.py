@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,7 +31,8 @@ class Backbone:
     name: str
     """Short name in reports."""
     revision: str
-    """Commit on the hub, or a hash of the local weights; empty for an architecture."""
+    """Commit on the hub, or a hash of a folder's files that decide what it computes: its configuration,
+    weights, tokenizer, chat template and image processor. Empty for an architecture."""
     config: Mapping[str, Any]
     """The model's own ``config.json``."""
     folder: Path | None = None
@@ -40,6 +41,8 @@ class Backbone:
     """Whether there are weights; a backbone without weights can be planned for, but not run."""
     quantise: str | None = None
     """``8bit`` or ``4bit`` to load the linear weights quantised."""
+    notes: tuple[str, ...] = field(default=(), compare=False)
+    """What a user should know about its files, one sentence without a full stop each."""
 
     @property
     def files(self) -> Path:

@@ -74,7 +74,8 @@ class _Shape:
 def is_llama2c(path: Path) -> bool:
     """Whether a path is a checkpoint in this layout, or a folder that has one and no other model."""
     if path.is_dir():
-        return not (path / "config.json").exists() and any(path.glob("*.bin"))
+        others = ("config.json", "adapter_config.json")
+        return not any((path / name).exists() for name in others) and any(path.glob("*.bin"))
     return path.suffix == ".bin" and path.is_file()
 
 

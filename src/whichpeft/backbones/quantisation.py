@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import importlib.util
 import math
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from whichpeft.errors import StudyError
+from whichpeft.errors import BackboneError, StudyError
 
 if TYPE_CHECKING:
     import torch
@@ -49,6 +50,18 @@ def check_quantising(quantise: str | None, device: str) -> None:
     if importlib.util.find_spec("bitsandbytes") is None:
         raise StudyError(
             f"quantise {quantise}: needs bitsandbytes; install it: pip install 'whichpeft[quantised]'"
+        )
+
+
+def check_unquantised(folder: Path, config: Mapping[str, Any]) -> None:
+    """Raise BackboneError if a backbone's weights are stored quantised."""
+    found = config.get("quantization_config") or config.get("compression_config")
+    if found:
+        how = found.get("quant_method", "") if isinstance(found, dict) else ""
+        raise BackboneError(
+            f"{folder / 'config.json'}: says that the weights are stored quantised"
+            f"{f' ({how})' if how else ''}, which methods cannot be compared on; give the model's "
+            "original weights, and quantise them with --quantise"
         )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import importlib.util
 import json
 import os
@@ -15,7 +14,19 @@ from typing import Any
 from whichpeft.backbones.architectures import architectures
 from whichpeft.backbones.backbone import Backbone
 from whichpeft.backbones.digits_vit import digits_vit_folder
+from whichpeft.backbones.folder import (
+    CONFIG,
+    adapter_alone,
+    belonging_files,
+    check_content,
+    earlier_revision,
+    notes_on_folder,
+    revision_of,
+    sha256,
+    weight_files,
+)
 from whichpeft.backbones.llama2c import is_llama2c, llama2c_folder
+from whichpeft.backbones.quantisation import check_unquantised
 from whichpeft.backbones.retry import is_transient, with_retries
 from whichpeft.backbones.tiny_llama import tiny_llama_folder
 from whichpeft.errors import BackboneError, nearest, unknown
@@ -24,7 +35,7 @@ MINILM_HUB_ID = "sentence-transformers/all-MiniLM-L6-v2"
 MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 
 # Files to fetch from the hub: configuration, tokenizer, and weights in safetensors only.
-_HUB_FACTS = ["*.json", "*.txt", "*.model", "*.tiktoken"]
+_HUB_FACTS = ["*.json", "*.txt", "*.model", "*.tiktoken", "*.jinja", "*.spm", "*.tokenizer", "bpe.codes"]
 _HUB_WEIGHTS = ["*.safetensors"]
 _HUB_SKIPPED = ["onnx/*", "openvino/*", "*/onnx/*", "*/openvino/*"]
 
@@ -89,7 +100,7 @@ def _minilm() -> Backbone:
     if package is not None and package.origin is not None:
         folder = Path(package.origin).parent / "model"
         weights = folder / "model.safetensors"
-        if weights.is_file() and _sha256(weights) == MINILM_SHA256:
+        if weights.is_file() and sha256(weights) == MINILM_SHA256:
             return Backbone(
                 name="minilm", revision=MINILM_SHA256[:16], folder=folder, config=_config(folder)
             )
@@ -97,11 +108,17 @@ def _minilm() -> Backbone:
 
 
 def _digits_vit() -> Backbone:
-    return dataclasses.replace(_from_folder(digits_vit_folder(), True), name="digits-vit")
+    return _made_here("digits-vit", digits_vit_folder())
 
 
 def _tiny_llama() -> Backbone:
-    return dataclasses.replace(_from_folder(tiny_llama_folder(), True), name="tiny-llama")
+    return _made_here("tiny-llama", tiny_llama_folder())
+
+
+def _made_here(name: str, folder: Path) -> Backbone:
+    """Return a backbone that whichpeft pretrained; its revision is that of every earlier version."""
+    config = _config(folder)
+    return Backbone(name=name, revision=earlier_revision(folder), folder=folder.resolve(), config=config)
 
 
 def _from_folder(folder: Path, weights: bool) -> Backbone:
@@ -111,16 +128,16 @@ def _from_folder(folder: Path, weights: bool) -> Backbone:
     if not weights:
         folder = folder.resolve()
         return Backbone(name=folder.name, revision="", folder=folder, config=config, weights=False)
-    files = sorted(folder.glob("*.safetensors"))
-    if not files:
-        raise BackboneError(
-            f"backbone {folder}: has no *.safetensors weights; save the model with save_pretrained()"
-        )
-    digest = hashlib.sha256()
-    for path in (folder / "config.json", *files):
-        digest.update(_sha256(path).encode())
+    check_unquantised(folder, config)
     folder = folder.resolve()
-    return Backbone(name=folder.name, revision=digest.hexdigest()[:16], folder=folder, config=config)
+    files = belonging_files(folder, weight_files(folder, config, f"backbone {folder}"))
+    return Backbone(
+        name=folder.name,
+        revision=revision_of(files),
+        folder=folder,
+        config=config,
+        notes=notes_on_folder(folder, config),
+    )
 
 
 def _from_hub(hub_id: str, weights: bool, shown: str | None = None) -> Backbone:
@@ -146,37 +163,35 @@ def _from_hub(hub_id: str, weights: bool, shown: str | None = None) -> Backbone:
             f"backbone {hub_id!r}: not on this machine, and the hub cannot be reached{offline}: "
             f"{type(error).__name__}{tried}; give a local folder, or use `minilm`, which needs no hub"
         ) from None
-    if weights and not any(folder.glob("*.safetensors")):
-        raise BackboneError(
-            f"backbone {hub_id!r}: has no safetensors weights; other formats are not supported"
-        )
+    config = _config(folder, repr(hub_id))
+    if weights:
+        check_unquantised(folder, config)
+        weight_files(folder, config, f"backbone {hub_id!r}")
     # The folder of a snapshot is named after its commit.
     return Backbone(
         name=shown or hub_id,
         revision=folder.name[:16],
         folder=folder,
-        config=_config(folder),
+        config=config,
         weights=weights,
+        notes=notes_on_folder(folder, config) if weights else (),
     )
 
 
-def _config(folder: Path) -> Mapping[str, Any]:
+def _config(folder: Path, shown: str = "") -> Mapping[str, Any]:
+    check_content(folder / CONFIG)
     try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise BackboneError(f"backbone {folder}: contains no config.json") from None
+        reason = adapter_alone(folder) or f"contains no {CONFIG}"
+        raise BackboneError(f"backbone {shown or folder}: {reason}") from None
     except (OSError, ValueError, RecursionError) as error:
-        raise BackboneError(f"{folder / 'config.json'}: cannot be read: {error}") from None
+        raise BackboneError(f"{folder / CONFIG}: cannot be read: {error}") from None
     if not isinstance(config, dict) or "model_type" not in config:
         raise BackboneError(
-            f"{folder / 'config.json'}: has no model_type; give the folder of a transformers model"
+            f"{folder / CONFIG}: has no model_type; give the folder of a transformers model"
         )
     return config
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 BACKBONES: Mapping[str, KnownBackbone] = {

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TypedDict
+from typing import TYPE_CHECKING, Literal
 
+from whichpeft.backbones.fit import Fit, check_fit
 from whichpeft.backbones.quantisation import quantisation_config
-from whichpeft.backbones.quiet_libraries import quiet_loading
+from whichpeft.backbones.weights import Loaded, compare_weights, load_weights
 from whichpeft.errors import BackboneError
 from whichpeft.tasks.text_encoding import pad_id
 
@@ -31,16 +32,6 @@ class _Kind:
     """Name of the mapping from model types to classifiers."""
     examples: str
     """Backbones that read this modality, for messages."""
-
-
-_Mismatch = tuple[str, tuple[int, ...], tuple[int, ...]]  # a name, and the two shapes
-
-
-class _LoadingInfo(TypedDict):
-    """What transformers reports of loaded weights, as far as it is read here."""
-
-    missing_keys: Collection[str]
-    mismatched_keys: Collection[_Mismatch]
 
 
 _KINDS: Mapping[Modality, _Kind] = {
@@ -78,7 +69,7 @@ def build_classifier(
 
     The head is drawn from torch's global generator. If the checkpoint already has a head, it is redrawn,
     so that every study starts from the backbone alone. Raises BackboneError if the files are not a model
-    that classifies such inputs.
+    that classifies such inputs, or lack a part of the backbone other than a pooler.
     """
     check_modality(backbone, modality)
     names = list(classes) or ["value"]
@@ -90,47 +81,43 @@ def build_classifier(
     }
     kept = _head_modules(backbone, modality, classes) if backbone.quantise else []
     model, found = _load(backbone, modality, options, kept)
-    drawn_in = {key.rpartition(".")[0] for key in found["missing_keys"]}
+    drawn_in = {key.rpartition(".")[0] for key in found.missing}
     if backbone.quantise and not drawn_in <= set(kept):
         # Modules missing from the checkpoint (BERT's pooler) have to train; quantised weights cannot.
         model, found = _load(backbone, modality, options, [*kept, *sorted(drawn_in - set(kept))])
     if modality == "text":
         model.config.get_text_config().pad_token_id = pad_id(backbone)
-    drawn = set(found["missing_keys"]) | {key for key, *_ in found["mismatched_keys"]}
+    outside, classifier = _outside_body(model, len(names)), _classifier(model, len(names))
+    check_fit(model, found, backbone, outside)
     parameters = dict(model.named_parameters())
-    _check_body(model, drawn, found["mismatched_keys"], backbone)
-    classifier = _classifier(model, len(names))
+    drawn = found.drawn & set(parameters)
+    if classifier - found.missing:  # the checkpoint has a head, trained on other classes
+        drawn |= _redraw(model, _other_head_modules(model, outside - classifier, modality), drawn)
     for name in sorted(classifier - drawn):
         _draw(parameters[name], model.config)
     setattr(model, _DRAWN, frozenset((classifier | drawn) & set(parameters)))
     return model
 
 
+def compare_classifier(backbone: Backbone, *, modality: Modality) -> Fit:
+    """Tell what a user should know of the weights of a classifier, without loading them.
+
+    Raises the errors of `build_classifier`.
+    """
+    check_modality(backbone, modality)
+    kind = _KINDS[modality]
+    model, found = compare_weights(backbone, kind.auto_class, f"a classifier of {modality}")
+    return check_fit(model, found, backbone, _outside_body(model, model.config.num_labels))
+
+
 def _load(
     backbone: Backbone, modality: Modality, options: Mapping[str, object], kept: Sequence[str]
-) -> tuple[PreTrainedModel, _LoadingInfo]:
+) -> tuple[PreTrainedModel, Loaded]:
     """Load the weights; the modules in `kept` stay in float32 if the backbone is quantised."""
-    import torch
-
     if backbone.quantise is not None:
         options = {**options, "quantization_config": quantisation_config(backbone.quantise, kept)}
-    try:
-        with quiet_loading():
-            model, found = _auto_class(modality).from_pretrained(
-                backbone.files,
-                **options,
-                dtype=torch.float32,
-                local_files_only=True,
-                use_safetensors=True,
-                ignore_mismatched_sizes=True,
-                output_loading_info=True,
-            )
-    except (OSError, ValueError, KeyError) as error:
-        reason = " ".join(str(error).split())[:300]
-        raise BackboneError(
-            f"backbone {backbone.name!r}: cannot be loaded as a classifier of {modality}: {reason}"
-        ) from None
-    return model, found
+    auto_class = _KINDS[modality].auto_class
+    return load_weights(backbone, auto_class, f"a classifier of {modality}", **options)
 
 
 def _head_modules(backbone: Backbone, modality: Modality, classes: Sequence[str]) -> list[str]:
@@ -151,6 +138,7 @@ def build_classifier_on_meta(
     BackboneError if the architecture does not classify such inputs.
     """
     import torch
+    import transformers
 
     check_modality(backbone, modality)
     config = backbone.architecture()
@@ -159,11 +147,9 @@ def build_classifier_on_meta(
     text = config.get_text_config()
     if modality == "text" and getattr(text, "pad_token_id", None) is None:
         text.pad_token_id = 0  # unused without content, but classifiers of decoders require one
-    model = _auto_class(modality).from_config(config, dtype=torch.float32)
-    names = {name for name, _ in model.named_parameters()}
-    outside = {name for name in names if not _in_body(model, name)}
-    if outside == names:  # the classifier uses only part of the body, like CLIP's
-        outside = set()
+    auto: type[_BaseAutoModelClass] = getattr(transformers, _KINDS[modality].auto_class)
+    model = auto.from_config(config, dtype=torch.float32)
+    outside = _outside_body(model, config.num_labels)
     setattr(model, _DRAWN, frozenset(outside | _classifier(model, config.num_labels)))
     return model
 
@@ -176,13 +162,6 @@ def head_parameters(model: torch.nn.Module) -> set[str]:
     """
     drawn: frozenset[str] = getattr(model, _DRAWN)
     return set(drawn)
-
-
-def _auto_class(modality: Modality) -> type[_BaseAutoModelClass]:
-    import transformers
-
-    found: type[_BaseAutoModelClass] = getattr(transformers, _KINDS[modality].auto_class)
-    return found
 
 
 def _in_body(model: PreTrainedModel, name: str) -> bool:
@@ -203,22 +182,44 @@ def _classifier(model: PreTrainedModel, size: int) -> set[str]:
     return {f"{layers[-1]}.{name}" for name, _ in model.get_submodule(layers[-1]).named_parameters()}
 
 
-def _check_body(
-    model: PreTrainedModel, drawn: set[str], mismatched: Collection[_Mismatch], backbone: Backbone
-) -> None:
-    """Refuse the weights of another model: a pooler may be new, but not most of the backbone."""
-    body = {name: value.numel() for name, value in model.named_parameters() if _in_body(model, name)}
-    wrong = [key for key, *_ in mismatched if key in body]
-    if wrong:
-        raise BackboneError(
-            f"backbone {backbone.name!r}: the weights of {wrong[0]} do not have the shape that its "
-            "config.json gives; the two files belong to different models"
-        )
-    if sum(body[name] for name in drawn & set(body)) > 0.5 * sum(body.values()):
-        raise BackboneError(
-            f"backbone {backbone.name!r}: the weights in {backbone.folder} are not those of a "
-            f"{model.config.model_type} model; most of its parameters are missing"
-        )
+def _outside_body(model: PreTrainedModel, size: int) -> set[str]:
+    """Return the parameters that do not come from the pretrained model.
+
+    Some classifiers, like CLIP's, use only a part of it, and have no body of their own.
+    """
+    names = {name for name, _ in model.named_parameters()}
+    outside = {name for name in names if not _in_body(model, name)}
+    return outside if outside != names else _classifier(model, size)
+
+
+def _other_head_modules(model: PreTrainedModel, names: Collection[str], modality: Modality) -> list[str]:
+    """Return the modules of a head before its classifier, such as RoBERTa's dense layer.
+
+    Some image models have their last norm beside their body, and it is pretrained.
+    """
+    from torch import nn
+
+    modules = sorted({name.rpartition(".")[0] for name in names})
+    if modality == "text":
+        return modules
+    return [name for name in modules if isinstance(model.get_submodule(name), nn.Linear)]
+
+
+def _redraw(model: PreTrainedModel, modules: Sequence[str], drawn: Collection[str]) -> set[str]:
+    """Draw modules anew as transformers does, and return their parameters; `drawn` are new already."""
+    redrawn: set[str] = set()
+    for name in modules:
+        own = {f"{name}.{key}": value for key, value in model.get_submodule(name).named_parameters()}
+        for key, value in own.items():
+            if key not in drawn:
+                value._is_hf_initialized = False
+                redrawn.add(key)
+        parts = name.split(".")
+        for i in range(len(parts) + 1):  # some heads are drawn as one, by the module around them
+            model.get_submodule(".".join(parts[:i]))._is_hf_initialized = False
+    if redrawn:
+        model.initialize_weights()
+    return redrawn
 
 
 def _draw(parameter: torch.nn.Parameter, config: PreTrainedConfig) -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from whichpeft.backbones.fit import Fit, check_fit
 from whichpeft.backbones.quantisation import quantisation_config
-from whichpeft.backbones.quiet_libraries import quiet_loading
+from whichpeft.backbones.weights import compare_weights, load_weights
 from whichpeft.errors import BackboneError
 from whichpeft.tasks.text_encoding import load_tokenizer, pad_id
 
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 
     from whichpeft.backbones import Backbone
 
+_AUTO_CLASS, _KIND = "AutoModelForCausalLM", "a language model"
+
 
 def check_causal_lm(backbone: Backbone) -> None:
     """Raise BackboneError if transformers has no causal language model of this family."""
@@ -21,7 +24,9 @@ def check_causal_lm(backbone: Backbone) -> None:
 
     causal = modeling_auto.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
     encoder = backbone.family in modeling_auto.MODEL_FOR_MASKED_LM_MAPPING_NAMES
-    if backbone.family not in causal or encoder:
+    # A decoder taken out of an encoder-decoder would read what it never saw in pretraining.
+    paired = backbone.family in causal and backbone.architecture().is_encoder_decoder
+    if backbone.family not in causal or encoder or paired:
         raise BackboneError(
             f"backbone {backbone.name!r}: a {backbone.family} model cannot generate text from left to "
             "right, as this task requires; name a causal language model with --backbone"
@@ -33,35 +38,14 @@ def load_causal_lm(backbone: Backbone) -> torch.nn.Module:
 
     Raises BackboneError if the files are not such a model.
     """
-    import torch
     import transformers
 
     check_causal_lm(backbone)
     options: dict[str, Any] = {}
     if backbone.quantise is not None:
         options["quantization_config"] = quantisation_config(backbone.quantise, ["lm_head"])
-    try:
-        with quiet_loading():
-            model, found = transformers.AutoModelForCausalLM.from_pretrained(
-                backbone.files,
-                **options,
-                dtype=torch.float32,
-                local_files_only=True,
-                use_safetensors=True,
-                output_loading_info=True,
-            )
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
-        reason = " ".join(str(error).split())[:300]
-        raise BackboneError(
-            f"backbone {backbone.name!r}: cannot be loaded as a language model: {reason}"
-        ) from None
-    missing = sorted(found["missing_keys"])
-    if missing:
-        raise BackboneError(
-            f"backbone {backbone.name!r}: the weights in {backbone.folder} lack {missing[0]}"
-            f"{f' and {len(missing) - 1} more' if missing[1:] else ''}; give the weights of this model, "
-            "with its language modelling head"
-        )
+    model, found = load_weights(backbone, _AUTO_CLASS, _KIND, **options)
+    check_fit(model, found, backbone, head=())
     model.generation_config = transformers.GenerationConfig(
         do_sample=False,
         eos_token_id=load_tokenizer(backbone).eos_token_id,
@@ -69,6 +53,16 @@ def load_causal_lm(backbone: Backbone) -> torch.nn.Module:
         bos_token_id=model.generation_config.bos_token_id,
     )
     return model
+
+
+def compare_causal_lm(backbone: Backbone) -> Fit:
+    """Tell what a user should know of a language model's weights, without loading them.
+
+    Raises the errors of `load_causal_lm`.
+    """
+    check_causal_lm(backbone)
+    model, found = compare_weights(backbone, _AUTO_CLASS, _KIND)
+    return check_fit(model, found, backbone, head=())
 
 
 def build_causal_lm_on_meta(backbone: Backbone) -> torch.nn.Module:
