@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from whichpeft.records import Reading, Store, TaskReading
+from whichpeft.backbones import Backbone
+from whichpeft.records import BackboneReading, Reading, Store, TaskReading
 from whichpeft.tasks import Task
-from whichpeft.tasks.protocol import DescribesData
+from whichpeft.tasks.protocol import ComparesWeights, DescribesData
 
 
 def read_of_task(task: Task, notes: Iterable[str] = ()) -> TaskReading:
@@ -31,6 +32,22 @@ def read_of_task(task: Task, notes: Iterable[str] = ()) -> TaskReading:
         metric=score.name,
         positive_class=score.positive_class,
         notes=tuple(dict.fromkeys((*task.notes, *notes))),
+    )
+
+
+def read_of_backbone(backbone: Backbone, tasks: Iterable[Task]) -> BackboneReading:
+    """Return what was read of a backbone's files, for the models that tasks make of it.
+
+    Raises BackboneError if its weights do not fit its configuration.
+    """
+    # Tasks of one kind differ only in the size of the head.
+    kinds = {type(task): task for task in tasks}.values()
+    fits = [task.compare_weights(backbone) for task in kinds if isinstance(task, ComparesWeights)]
+    notes = (*backbone.notes, *(note for fit in fits for note in fit.notes))
+    return BackboneReading(
+        name=backbone.name,
+        notes=tuple(dict.fromkeys(notes)),
+        new_layers=tuple(dict.fromkeys(name for fit in fits for name in fit.new_layers)),
     )
 
 

@@ -12,8 +12,8 @@ from whichpeft.engine import Job, Placement
 from whichpeft.engine.job import Work
 from whichpeft.executors import Executor, Resources
 from whichpeft.planning import Cell, StudyPlan, make_plan
-from whichpeft.records import BackboneReading, LengthReading, Reading, Record, Setting, Store
-from whichpeft.running.reading import read_of_task
+from whichpeft.records import LengthReading, Reading, Record, Setting, Store
+from whichpeft.running.reading import read_of_backbone, read_of_task
 from whichpeft.running.request import Request
 from whichpeft.study import Study, Trial
 from whichpeft.tasks.encoded_data import write_data
@@ -50,12 +50,13 @@ def set_up(request: Request, scratch: Path, executor: Executor) -> RunSetup:
     backbones = [resolve_backbone(name) for name in request.study.backbones]
     families = [backbone.family for backbone in backbones]
     executor.begin(request.study, families, like=_settings_of_profiles(request.store))
+    read_of_backbones = tuple(read_of_backbone(backbone, request.tasks) for backbone in backbones)
     data, lengths, notes = _encode(request, backbones, scratch)
     plan = make_plan(request.study, backbones, request.tasks, request.methods)
     reading = Reading(
         tasks=tuple(read_of_task(task, notes.get(task.name, ())) for task in request.tasks),
         lengths=lengths,
-        backbones=tuple(BackboneReading(name=backbone.name) for backbone in backbones),
+        backbones=read_of_backbones,
         notes=tuple(executor.notes()),
     )
     return RunSetup(plan, data, executor, reading)

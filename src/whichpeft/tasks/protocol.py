@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import torch
 
     from whichpeft.backbones import Backbone
+    from whichpeft.backbones.fit import Fit
 
 Batch = dict[str, Any]
 SPLITS = ("train", "validation", "test")
@@ -206,6 +207,18 @@ class DescribesData(Protocol):
     @property
     def leaked(self) -> Mapping[str, int]:
         """Number of examples of validation and of test whose input is also in train, by split."""
+        ...
+
+
+@runtime_checkable
+class ComparesWeights(Protocol):
+    """A task that can tell whether a backbone's weights fit, without loading them."""
+
+    def compare_weights(self, backbone: Backbone) -> Fit:
+        """Return which layers of the backbone would be newly drawn, and what else a user should know.
+
+        Raises BackboneError if the weights lack anything else.
+        """
         ...
 
 

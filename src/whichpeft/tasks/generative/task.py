@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import torch
 
     from whichpeft.backbones import Backbone
+    from whichpeft.backbones.fit import Fit
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -106,6 +107,11 @@ class GenerativeTask:
         from whichpeft.tasks.generative.causal_lm import load_causal_lm
 
         return load_causal_lm(backbone)
+
+    def compare_weights(self, backbone: Backbone) -> Fit:
+        from whichpeft.tasks.generative.causal_lm import compare_causal_lm
+
+        return compare_causal_lm(backbone)
 
     def build_on_meta(self, backbone: Backbone) -> torch.nn.Module:
         from whichpeft.tasks.generative.causal_lm import build_causal_lm_on_meta

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import torch
 
     from whichpeft.backbones import Backbone
+    from whichpeft.backbones.fit import Fit
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -58,6 +59,11 @@ class ImageTask(LabelledTask):
         from whichpeft.tasks.classifier import build_classifier
 
         return build_classifier(backbone, modality="images", classes=self.classes)
+
+    def compare_weights(self, backbone: Backbone) -> Fit:
+        from whichpeft.tasks.classifier import compare_classifier
+
+        return compare_classifier(backbone, modality="images")
 
     def build_on_meta(self, backbone: Backbone) -> torch.nn.Module:
         from whichpeft.tasks.classifier import build_classifier_on_meta
