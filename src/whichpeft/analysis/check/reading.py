@@ -32,7 +32,8 @@ def reading_findings(reading: Reading | None) -> Iterator[Finding]:
                 f"{NO_ACTION} if the published model lacks them too; else use a whole checkpoint",
                 backbone=backbone.name,
             )
-        yield from (_note(note, NO_ACTION, backbone=backbone.name) for note in backbone.notes)
+        others = (n for n in backbone.notes if not any(name in n for name in backbone.new_layers))
+        yield from (_note(note, NO_ACTION, backbone=backbone.name) for note in others)
     yield from (_note(note, NO_ACTION) for note in reading.notes)
 
 
