@@ -130,8 +130,8 @@ DECIDING = (
 OTHERS = (
     "README.md", "LICENSE", "optimizer.pt", "training_args.bin", "trainer_state.json", "rng_state.pth",
     "adapter_config.json", "adapter_model.safetensors", "optimizer.safetensors",
-    "generation_config.json", "1_Pooling/config.json", "onnx/model.onnx", "modules.json", ".gitattributes",
-    "tokenizer/vocab.txt",
+    "generation_config.json", "1_Pooling/config.json", "onnx/model.onnx", "modules.json",
+    ".gitattributes", "tokenizer/vocab.txt",
 )  # fmt: skip
 
 
