@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import datasets
+import numpy as np
 import pytest
 
 from whichpeft.backbones import Backbone, resolve_backbone
@@ -21,6 +22,8 @@ from whichpeft.study import TaskSource
 from whichpeft.study.spec import short_name
 from whichpeft.takeaway import write_takeaway
 from whichpeft.takeaway.data import script_data
+from whichpeft.takeaway.script import _f1_of
+from whichpeft.tasks import load_task
 
 from .. import builders
 from ..forks import Forks
@@ -200,6 +203,32 @@ def test_files_without_a_header_and_both_val_and_dev(tmp_path: Path, monkeypatch
     assert [len(part) for part in names["data"].values()] == [81, 10, 9]
     with pytest.raises(SystemExit):
         read(out, monkeypatch, "--train", str(own), "--label", "kind")
+
+
+def test_labels_are_read_as_in_the_study(tmp_path: Path, monkeypatch) -> None:
+    written = ["0.0", "1.0", "2.0", "NA", "1"]
+    rows = [f"we saw {i} birds\t{written[i % 5]}" for i in range(100)]
+    data = write_lines(
+        tmp_path / "birds", train=["text\tlabel", *rows], test=["text\tlabel", *rows[50:]]
+    )
+    task = load_task(TaskSource(name=str(data)))
+    found = read(take(run_folder(data, tmp_path / "run", "head"), tmp_path / "away"), monkeypatch)
+    assert found["classes"] == list(task.classes) == ["0", "1", "2"]
+    assert len(found["data"]["test"]) == task.counts["test"] == 40
+    assert set(found["data"]["test"]["label"]) == {"0", "1", "2"}
+
+
+@pytest.mark.parametrize("name", ["fraud", 'a "b" {x}', "it's: 100 %"])
+def test_the_script_computes_f1_of_the_class_in_the_metrics_name(name: str) -> None:
+    needed, code = _f1_of(name)
+    names: dict[str, Any] = {
+        "number": {"other": 0, name: 1, "third": 2},
+        "truth": np.array([0, 1, 1, 2, 1]),
+        "found": np.eye(3)[[0, 1, 2, 1, 1]],
+    }
+    exec(needed, names)
+    # Two hits, one miss and one false alarm.
+    assert eval(code, names) == pytest.approx(4 / 6)
 
 
 def test_hub_splits_keep_their_names(tmp_path: Path, monkeypatch) -> None:

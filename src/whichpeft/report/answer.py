@@ -281,7 +281,7 @@ def _undecided(comparison: Comparison | None) -> list[str]:
 def _conditions(study: Study, answer: Answer, comparison: Comparison | None) -> list[str]:
     """List what an answer holds for: metric, intervals, budget and tuning."""
     budget = study.budget
-    parts = [answer.metric or "no score yet"]
+    parts = [plain(answer.metric or "no score yet")]
     if comparison is not None:
         if comparison.chance is not None:
             parts[0] += f", chance {points(comparison.chance):.1f}"

@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from whichpeft.engine import FinalWork, TuneWork
+from whichpeft.report.text import plain
 from whichpeft.units import show_seconds
 
 if TYPE_CHECKING:
@@ -170,7 +171,7 @@ def _outcome(record: Record) -> str:
     if score is not None:
         measurement = record.measurement("score")
         name = measurement.source if measurement else "score"
-        return f"{name} {score:.4f} in {show_seconds(record.value('total_seconds') or 0.0)}"
+        return f"{plain(name)} {score:.4f} in {show_seconds(record.value('total_seconds') or 0.0)}"
     validation = record.value("validation_score")
     if validation is not None:
         stopped = ", stopped" if record.outcome.status == "stopped" else ""

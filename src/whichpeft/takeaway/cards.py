@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from whichpeft.analysis import Comparison, MethodResult
 from whichpeft.methods import PeftMethod, methods
+from whichpeft.metrics.per_example import F1_OF
 from whichpeft.records import Record, Store
 from whichpeft.report.figures.render import slugs
 from whichpeft.report.text import named, plain, with_bounds
@@ -83,7 +84,8 @@ def card(
     source = source_of(trial.task, study)
     measured = record.measurement("score", "test")
     assert measured is not None  # the trial is completed
-    metric = _METRICS.get(measured.source, measured.source)
+    metric = "f1" if measured.source.startswith(F1_OF) else measured.source
+    metric = _METRICS.get(metric, metric)
     configs = _configs(adapter)
     tags = ["whichpeft", "parameter-efficient-fine-tuning"]
     tags += sorted({str(config.get("peft_type", "")).lower() for config in configs} - {""})
@@ -132,7 +134,7 @@ def _text(
             task=plain(trial.task),
             seed=trial.seed,
             study=plain(report.study.name),
-            metric=plain(result.metric or "score"),
+            metric=plain(result.metric or "score").replace("|", r"\|"),
             score=f"{points(score):.1f}",
             mean=f"{mean} points, 95 % interval" if mean else "",
             seeds=counted(len(result.seeds), "seed"),

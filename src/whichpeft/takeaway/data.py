@@ -9,6 +9,7 @@ from pathlib import Path
 
 from whichpeft.study import TaskSource
 from whichpeft.tasks import find_data
+from whichpeft.tasks.labels import is_missing
 from whichpeft.tasks.splits import choose_evaluation_splits
 from whichpeft.tasks.tables.columns import Columns
 from whichpeft.tasks.tables.table import Table, TaskTables
@@ -27,6 +28,9 @@ class ScriptData:
 
     columns: tuple[tuple[str, ...], str] | None = None
     """The columns of the input, and the column of the label."""
+
+    labels: tuple[str | float, ...] = ()
+    """The labels that occur, as texts without spaces at the ends, or as numbers with a point."""
 
     formats: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
     """Arguments of `pandas.read_csv` by file."""
@@ -61,7 +65,13 @@ def script_data(source: TaskSource) -> ScriptData:
         if own is not None and found.tables[own].separator is not None
         for file in origins[role]
     }
-    return ScriptData(study, (titles[:-1], titles[-1]), formats)
+    return ScriptData(study, (titles[:-1], titles[-1]), _labels(found, used), formats)
+
+
+def _labels(found: TaskTables, used: Mapping[str, Columns]) -> tuple[str | float, ...]:
+    read = (value for role, own in used.items() for value in found.tables[role].columns[own.label])
+    plain = (value.strip() if isinstance(value, str) else value for value in read)
+    return tuple(dict.fromkeys(v for v in plain if isinstance(v, (str, float)) and not is_missing(v)))
 
 
 def _origins(found: TaskTables, role: str) -> list[str]:

@@ -12,9 +12,13 @@ from whichpeft.methods import Adapter
 from whichpeft.methods.composition import StackedAdapter
 from whichpeft.methods.peft_adapter import PeftAdapter
 from whichpeft.methods.peft_method import PeftMethod
+from whichpeft.metrics.per_example import F1_OF
 from whichpeft.takeaway.data import ScriptData
 from whichpeft.takeaway.from_record import RestoredTrial
+from whichpeft.tasks import Task
 from whichpeft.tasks.images.task import ImageTask
+from whichpeft.tasks.labelled import LabelledTask
+from whichpeft.tasks.labels import class_name, number
 
 if TYPE_CHECKING:
     from jinja2 import Environment, Template
@@ -26,7 +30,7 @@ _METRICS = {
     "accuracy": ("", f"({_CLASSES} == truth).mean()"),
     "macro_f1": (
         "from sklearn.metrics import f1_score",
-        f'f1_score(truth, {_CLASSES}, average="macro")',
+        f'f1_score(truth, {_CLASSES}, labels=np.unique(truth), average="macro", zero_division=0)',
     ),
     "f1": ("from sklearn.metrics import f1_score", f"f1_score(truth, {_CLASSES})"),
     "matthews": (
@@ -60,8 +64,9 @@ def training_script(
     """
     classification = restored.task.problem == "classification"
     usual = "accuracy" if classification else "pearson"
-    metric = metric if metric in _METRICS else usual
-    needed, code = _METRICS[metric]
+    if metric is None or not (metric in _METRICS or metric.startswith(F1_OF)):
+        metric = usual
+    needed, code = _METRICS[metric] if metric in _METRICS else _f1_of(metric.removeprefix(F1_OF))
     images = isinstance(restored.task, ImageTask)
     inputs, label = data.columns or (("image" if images else "text",), "label")
     return str(
@@ -75,11 +80,35 @@ def training_script(
             inputs=_literal(list(inputs)),
             image=_literal(inputs[0]),
             label=_literal(label),
-            metric=metric,
+            metric=_literal(metric),
+            spellings=_spellings(data, restored.task),
             metric_import=needed,
             metric_code=code,
         )
     )
+
+
+def _f1_of(name: str) -> tuple[str, str]:
+    """Return the code for F1 of one class, which the script finds by its name."""
+    place = f"number[{_literal(name)}]"
+    return (
+        "from sklearn.metrics import f1_score",
+        f"f1_score(truth == {place}, {_CLASSES} == {place}, zero_division=0)",
+    )
+
+
+def _spellings(data: ScriptData, task: Task) -> dict[str, str]:
+    """Return the labels of the data that the study reads as another class, or as none."""
+    if not isinstance(task, LabelledTask):
+        return {}
+    read: dict[object, str | None] = {}
+    for label in data.labels:
+        name = class_name(label)
+        if task.classes:
+            read[label] = name if name in task.classes else None
+        elif number(label) is None:
+            read[label] = None
+    return {_literal(label): _literal(name) for label, name in read.items() if name != label}
 
 
 def writing_script(restored: RestoredTrial, adapter: Adapter) -> str:

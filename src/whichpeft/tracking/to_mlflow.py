@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from pathlib import Path
 
@@ -37,7 +38,11 @@ class MLflow:
         run = self._client.create_run(self._experiment, run_name=sent.name).info.run_id
         last = max((step for step, _, _ in sent.curve), default=0)
         metrics = [Metric(name, value, now, step) for step, name, value in sent.curve]
-        metrics += [Metric(name, value, now, last) for name, value in sent.final.items()]
+        # The name of a class may be part of a metric's name; the server refuses other characters.
+        metrics += [
+            Metric(re.sub(r"[^\w/.\- :]", "-", name), value, now, last)
+            for name, value in sent.final.items()
+        ]
         params = [Param(key, str(value)[:_MAX_LENGTH]) for key, value in sent.values.items()]
         tags = [RunTag("outcome", sent.outcome)]
         if sent.reason:
