@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -42,6 +43,8 @@ PAIR_NAMES = (
 )
 TEXT_NAMES = ("text", "sentence", "review", "review_text", "content", "document", "comment", "tweet")
 _INDEX_NAMES = frozenset({"id", "idx", "index", "guid", "pair_id", "pairid", "uid", "qid"})
+# What pandas calls an index without a name, in CSV and in Parquet.
+_UNNAMED = re.compile(r"(unnamed: ?\d+.*|__index_level_\d+__)?", re.IGNORECASE)
 
 _LOOKED_AT = 2000
 
@@ -102,7 +105,7 @@ def _find_label(table: Table, text: Sequence[int]) -> int:
         return named
     few, numeric = [], []
     for index in range(len(table.columns)):
-        values = table.columns[index]
+        values = table.labels(index)
         if index in text or _is_index(table, index) or any(is_missing(value) for value in values):
             continue
         distinct = len({str(value) for value in values})
@@ -167,9 +170,15 @@ def _is_text(table: Table, index: int, *, prose: bool) -> bool:
     return wordy and len(set(values)) >= max(2, 0.2 * len(values))
 
 
+def is_index_name(name: str) -> bool:
+    """Whether the name of a column shows that it numbers the rows."""
+    name = name.strip()
+    return name.casefold() in _INDEX_NAMES or _UNNAMED.fullmatch(name) is not None
+
+
 def _is_index(table: Table, index: int) -> bool:
     """Whether a column numbers the rows: whole numbers that always increase."""
-    if table.names is not None and table.names[index].casefold() in _INDEX_NAMES:
+    if table.names is not None and is_index_name(table.names[index]):
         return True
     values = table.columns[index]
     if len(values) < 3:

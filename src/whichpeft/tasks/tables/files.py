@@ -2,33 +2,19 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
-import re
-import sys
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from whichpeft.errors import DataError
-from whichpeft.tasks.labels import number
-from whichpeft.tasks.tables.columns import LABEL_NAMES, PAIR_NAMES, TEXT_NAMES
+from whichpeft.tasks.tables.delimited import split_fields
+from whichpeft.tasks.tables.encodings import read_text, refuse_foreign
+from whichpeft.tasks.tables.header import Header, column_names, find_header
+from whichpeft.tasks.tables.json_files import read_json, read_jsonl
+from whichpeft.tasks.tables.numerals import spelt_columns
 from whichpeft.tasks.tables.table import Table
-
-Rows = list[list[str]]
-
-# Possible separators between fields, likeliest first.
-_DELIMITERS = {".csv": ",;\t|", ".tsv": "\t", ".txt": "\t,;|"}
-_CUSTOMARY = {
-    *LABEL_NAMES,
-    *TEXT_NAMES,
-    *(name for pair in PAIR_NAMES for name in pair),
-    "id",
-    "idx",
-    "index",
-}
-_TITLE = re.compile(r"[A-Za-z_][\w ./#-]{0,40}")
+from whichpeft.units import counted, join_words
 
 
 def read_table(path: Path, wanted: Collection[str] = ()) -> Table:
@@ -37,7 +23,7 @@ def read_table(path: Path, wanted: Collection[str] = ()) -> Table:
     `wanted` are column names that the caller expects: a first line with one of them is a header. Raises
     DataError if the file cannot be read in this format.
     """
-    reader = _READERS.get(path.suffix.lower())
+    reader = _READERS.get(suffix_of(path))
     if reader is None:
         raise DataError(
             f"{path}: files of type {path.suffix or '(none)'} are not supported; "
@@ -52,165 +38,90 @@ def read_table(path: Path, wanted: Collection[str] = ()) -> Table:
     return table
 
 
-def _text(path: Path) -> str:
-    try:
-        return path.read_bytes().decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise DataError(
-            f"{path}: is not UTF-8 text (byte {error.start}); convert it, for example with "
-            f"iconv -f latin1 -t utf-8"
-        ) from None
+def suffix_of(path: Path) -> str:
+    """Return the suffix of a format in lower case: ``.csv`` for ``A.CSV`` and ``a.csv.gz``."""
+    suffix = path.suffix.lower()
+    return Path(path.stem).suffix.lower() if suffix == ".gz" else suffix
 
 
 def _read_delimited(path: Path, wanted: Collection[str]) -> Table:
-    text = _text(path)
-    rows, separator, quoted = _rows(path, text)
+    read = read_text(path)
+    fields = split_fields(path, read.text, suffix_of(path))
+    rows = fields.rows
     if not rows:
         raise DataError(f"{path}: is empty")
-    header = _has_header(rows, wanted)
-    names = tuple(name.strip() for name in rows[0]) if header else None
-    columns = tuple(zip(*rows[header:], strict=True)) if rows[header:] else ()
-    return Table(str(path), names, columns, separator=separator, quoted=quoted)
+    header = Header(True) if fields.header else find_header(rows, wanted)
+    notes = [*read.notes, *fields.notes]
+    names: tuple[str, ...] | None = None
+    if header.doubtful:
+        notes.append(_doubt(path, rows[0], found=header.found))
+    if header.found:
+        first = [name.strip() for name in rows[0]]
+        names = column_names(str(path), first, wanted)
+        below = [row for row in rows[1:] if [field.strip() for field in row] != first]
+        if len(below) < len(rows) - 1:
+            again = counted(len(rows) - 1 - len(below), "row")
+            notes.append(f"{path}: {again} that repeat the header were left out")
+        rows = below
+    columns = tuple(zip(*rows, strict=True)) if rows else ()
+    return Table(
+        str(path),
+        names,
+        columns,
+        separator=fields.separator,
+        quoted=fields.quoted,
+        notes=tuple(notes),
+        numbers=spelt_columns(columns, fields.separator),
+    )
 
 
-def _rows(path: Path, text: str) -> tuple[Rows, str, bool]:
-    """Split lines into fields, trying separators until all rows have the same number of fields.
-
-    Return the rows, the separator, and whether quotation marks were used.
-    """
-    delimiters = _DELIMITERS[path.suffix.lower()]
-    single: tuple[Rows, str, bool] | None = None
-    ragged: Rows | None = None
-    fault: DataError | None = None
-    readings = [
-        (mark, quoted) for mark in delimiters for quoted in (False, True) if quoted or mark == "\t"
-    ]
-    for delimiter, quoted in readings:
-        try:
-            rows = _quoted(path, text, delimiter) if quoted else _unquoted(text)
-        except DataError as error:
-            fault = fault or error
-            continue
-        widths = {len(row) for row in rows}
-        if len(widths) == 1 and widths != {1}:
-            return rows, delimiter, quoted
-        if widths <= {1}:
-            single = single or (rows, delimiter, quoted)
-        elif ragged is None:
-            ragged = rows
-    if ragged is not None:
-        width = len(ragged[0])
-        line, row = next((i, row) for i, row in enumerate(ragged, start=1) if len(row) != width)
-        raise DataError(
-            f"{path}: row {line} has {len(row)} fields, but the first row has {width}; "
-            "quote texts that contain the separator, or use JSONL"
+def _doubt(path: Path, first: Sequence[str], *, found: bool) -> str:
+    shown = join_words([repr(field.strip()[:40]) for field in first], most=4)
+    if found:
+        return (
+            f"{path}: the first row ({shown}) is read as the names of the columns; if it is an example, "
+            "put a row of names above it"
         )
-    if fault is not None:
-        raise fault
-    return single or ([], delimiters[0], True)
+    return (
+        f"{path}: the first row ({shown}) is read as an example; if it names the columns, give one of "
+        "them with --text-column or --label-column"
+    )
 
 
-def _unquoted(text: str) -> Rows:
-    # Not splitlines(): texts may contain the rarer line separators of Unicode.
-    lines = text.replace("\r\n", "\n").split("\n")
-    return [line.split("\t") for line in lines if line.strip()]
-
-
-def _quoted(path: Path, text: str, delimiter: str) -> Rows:
-    csv.field_size_limit(min(sys.maxsize, 2**31 - 1))
-
-    def parse(*, strict: bool) -> Rows:
-        reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=strict)
-        return [row for row in reader if any(field.strip() for field in row)]
-
-    try:
-        return parse(strict=True)
-    except csv.Error as error:
-        # An unclosed quote swallows the rest of the file; other mistakes are harmless.
-        if "unexpected end" in str(error):
-            raise DataError(f"{path}: a quotation mark is opened but never closed") from None
-    try:
-        return parse(strict=False)
-    except csv.Error as error:
-        raise DataError(f"{path}: cannot be read: {error}") from None
-
-
-def _has_header(rows: Rows, wanted: Collection[str]) -> bool:
-    """Whether the first row names the columns instead of being an example.
-
-    It does if it contains a wanted or customary name; or if all its fields look like names, none of them
-    occurs below, and a column below has only numbers or only sentences.
-    """
-    first = [field.strip() for field in rows[0]]
-    folded = {field.casefold() for field in first}
-    if any(column.casefold() in folded for column in wanted if not column.isdecimal()):
-        return True
-    if len(set(first)) < len(first) or not all(_TITLE.fullmatch(field) for field in first):
-        return False
-    below = rows[1:1001]
-    if any(row[i].strip() == field for row in below for i, field in enumerate(first)):
-        return False
-    if folded & _CUSTOMARY:
-        return True
-    for i, field in enumerate(first):
-        values = [row[i].strip() for row in below if row[i].strip()]
-        if values and all(number(value) is not None for value in values):
-            return True
-        sentences = sum(len(value.split()) > 2 for value in values)
-        if values and len(field.split()) <= 2 and sentences > 0.8 * len(values):
-            return True
-    return False
-
-
-def _read_jsonl(path: Path, _wanted: Collection[str]) -> Table:
-    objects = []
-    for line, text in enumerate(_text(path).split("\n"), start=1):
-        if text.strip():
-            try:
-                objects.append(json.loads(text))
-            except (ValueError, RecursionError) as error:
-                raise DataError(f"{path}: line {line} is not valid JSON: {error}") from None
-    return _from_objects(path, objects)
-
-
-def _read_json(path: Path, wanted: Collection[str]) -> Table:
-    try:
-        objects = json.loads(_text(path))
-    except (ValueError, RecursionError) as error:
-        if getattr(error, "msg", "") == "Extra data":  # one object per line, despite the suffix
-            return _read_jsonl(path, wanted)
-        raise DataError(f"{path}: is not valid JSON: {error}") from None
-    if not isinstance(objects, list):
-        raise DataError(f"{path}: is not a JSON array; write a list of objects, or JSONL")
-    return _from_objects(path, objects)
-
-
-def _from_objects(path: Path, objects: Sequence[Any]) -> Table:
-    names: dict[str, None] = {}
-    for i, row in enumerate(objects, start=1):
-        if not isinstance(row, Mapping):
-            raise DataError(
-                f"{path}: example {i} is not a JSON object with named values: {str(row)[:60]!r}"
-            )
-        names.update(dict.fromkeys(row))
-    columns = tuple([row.get(name) for row in objects] for name in names)
-    return Table(str(path), tuple(names), columns)
-
-
-def _read_parquet(path: Path, _wanted: Collection[str]) -> Table:
+def _read_parquet(path: Path, wanted: Collection[str]) -> Table:
     import pyarrow
     import pyarrow.parquet
 
+    with path.open("rb") as file:
+        refuse_foreign(path, file.read(64), but=b"PAR1")
     try:
         read = pyarrow.parquet.read_table(path)
-    except pyarrow.ArrowException as error:
+    except (pyarrow.ArrowException, ValueError) as error:
         raise DataError(f"{path}: cannot be read as a Parquet file: {error}") from None
-    columns = [column.to_pylist() for column in read.columns]
+    columns = [
+        _values(path, name, column) for name, column in zip(read.column_names, read.columns, strict=True)
+    ]
     orders: dict[int, tuple[str, ...]] = {}
     for index, classes in _class_labels(read.schema.metadata, read.column_names).items():
         columns[index] = [class_of(value, classes) for value in columns[index]]
         orders[index] = classes
-    return Table(str(path), tuple(read.column_names), tuple(columns), orders)
+    names = column_names(str(path), read.column_names, wanted)
+    return Table(str(path), names, tuple(columns), orders)
+
+
+def _values(path: Path, name: str, column: Any) -> list[Any]:
+    """Return the values of a Parquet column; exact decimals become floats, as in other formats."""
+    import pyarrow
+
+    if pyarrow.types.is_decimal(column.type):
+        column = column.cast(pyarrow.float64())
+    try:
+        values: list[Any] = column.to_pylist()
+    except UnicodeDecodeError:
+        raise DataError(
+            f"{path}: column {name!r} has text that is not UTF-8; write it again as strings"
+        ) from None
+    return values
 
 
 def class_of(value: int | None, classes: Sequence[str]) -> str | None:
@@ -237,8 +148,8 @@ _READERS: Mapping[str, Callable[[Path, Collection[str]], Table]] = {
     ".csv": _read_delimited,
     ".tsv": _read_delimited,
     ".txt": _read_delimited,
-    ".jsonl": _read_jsonl,
-    ".json": _read_json,
+    ".jsonl": lambda path, _wanted: read_jsonl(path),
+    ".json": lambda path, _wanted: read_json(path),
     ".parquet": _read_parquet,
 }
 SUFFIXES = frozenset(_READERS)

@@ -11,7 +11,8 @@ from whichpeft.errors import DataError, suggestion
 from whichpeft.study import TaskSource
 from whichpeft.study.spec import short_name
 from whichpeft.tasks.images.folder import image_tables, is_image_folder
-from whichpeft.tasks.tables.files import SUFFIXES, read_table
+from whichpeft.tasks.tables.files import SUFFIXES, read_table, suffix_of
+from whichpeft.tasks.tables.numerals import spelt_columns
 from whichpeft.tasks.tables.table import Table, TaskTables
 from whichpeft.tasks.tables.to_task import ROLES
 
@@ -33,7 +34,7 @@ _SHARD = re.compile(r"-\d{5}-of-\d{5}$")
 def is_local(source: TaskSource) -> bool:
     """Whether a source names files: by a path that exists or by one that looks like a path."""
     path = Path(source.name).expanduser()
-    looks_like_path = source.name.startswith((".", "/", "~")) or path.suffix.lower() in SUFFIXES
+    looks_like_path = source.name.startswith((".", "/", "~")) or suffix_of(path) in SUFFIXES
     return looks_like_path or path.exists()
 
 
@@ -105,7 +106,7 @@ def _data_files(folder: Path) -> list[Path]:
         path
         for path in folder.iterdir()
         if path.is_file()
-        and path.suffix.lower() in SUFFIXES
+        and suffix_of(path) in SUFFIXES
         and not path.name.startswith(".")
         and not _ABOUT.fullmatch(path.stem.casefold())
     )
@@ -141,17 +142,39 @@ def _in_folder(folder: Path, given: Collection[str]) -> dict[str, list[Path]]:
 
 
 def _read(paths: Sequence[Path], wanted: Collection[str]) -> Table:
-    tables = [read_table(path, wanted) for path in paths]
-    first = tables[0]
-    for other in tables[1:]:
-        if other.names != first.names or len(other.columns) != len(first.columns):
-            raise DataError(f"{other.location}: its columns differ from those of {first.location}")
-    if len(tables) == 1:
+    """Read the files of one set: one, or shards with the same columns in any order."""
+    first = read_table(paths[0], wanted)
+    if len(paths) == 1:
         return first
+    tables = [first]
+    for path in paths[1:]:
+        table = read_table(path, [*wanted, *(first.names or ())])
+        if table.names is not None and sorted(table.names) == sorted(first.names or ()):
+            table = _reordered(table, first.names or ())
+        if table.names != first.names or len(table.columns) != len(first.columns):
+            raise DataError(f"{table.location}: its columns differ from those of {first.location}")
+        if table.class_orders != first.class_orders:
+            raise DataError(f"{table.location}: its classes differ from those of {first.location}")
+        tables.append(table)
     columns = tuple(
         [value for table in tables for value in table.columns[i]] for i in range(len(first.columns))
     )
-    return dataclasses.replace(first, columns=columns)
+    return dataclasses.replace(
+        first,
+        columns=columns,
+        notes=tuple(note for table in tables for note in table.notes),
+        numbers=spelt_columns(columns, first.separator) if first.separator is not None else {},
+    )
+
+
+def _reordered(table: Table, names: Sequence[str]) -> Table:
+    places = [(table.names or ()).index(name) for name in names]
+    return dataclasses.replace(
+        table,
+        names=tuple(names),
+        columns=tuple(table.columns[place] for place in places),
+        class_orders={i: table.class_orders[p] for i, p in enumerate(places) if p in table.class_orders},
+    )
 
 
 def _existing(path: Path, role: str | None = None) -> Path:

@@ -9,6 +9,7 @@ from typing import Any
 from whichpeft.errors import DataError, suggestion
 from whichpeft.metrics.metric import Metric
 from whichpeft.study import TaskSource
+from whichpeft.tasks.tables.numerals import SpeltNumbers
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +30,23 @@ class Table:
     """Whether quotation marks enclose fields of a text file."""
     notes: tuple[str, ...] = ()
     """What a user should know about how the file was read, one sentence without a full stop each."""
+    numbers: Mapping[int, SpeltNumbers] = field(default_factory=dict)
+    """How numbers with commas are read, by column."""
 
     def __len__(self) -> int:
         return len(self.columns[0]) if self.columns else 0
+
+    def labels(self, index: int) -> Sequence[Any]:
+        """Return the values of a column as labels: numbers with a decimal point, whatever is written."""
+        spelt = self.numbers.get(index)
+        return [*map(spelt.of, self.columns[index])] if spelt is not None else self.columns[index]
+
+    def notes_on_labels(self, index: int) -> tuple[str, ...]:
+        """Return the table's notes, with one on how a column of labels is read if there is any."""
+        spelt = self.numbers.get(index)
+        if spelt is None:
+            return self.notes
+        return (*self.notes, f"{self.location}: column {self.title(index)!r}: {spelt.note}")
 
     def find(self, column: str) -> int | None:
         """Return the index of a column given by its name or 0-based index; None if it is missing."""

@@ -69,7 +69,7 @@ def task_from_tables(found: TaskTables) -> TextTask | ImageTask | GenerativeTask
     splits: dict[str, Split] = {}
     for role, own in used.items():
         table = found.tables[role]
-        notes.extend(table.notes)
+        notes.extend(table.notes_on_labels(own.label))
         splits[role] = _split_images(table, own, raw_images) if images else _split(table, own)
         dropped = len(table) - len(splits[role])
         if dropped:
@@ -125,7 +125,8 @@ def _unlabelled(table: Table, found: Columns, train: Table, columns: Columns) ->
 def _split(table: Table, columns: Columns) -> Split:
     texts: list[tuple[str, ...]] = []
     labels: list[Label] = []
-    for row in zip(*(table.columns[i] for i in (*columns.input, columns.label)), strict=True):
+    inputs = (table.columns[i] for i in columns.input)
+    for row in zip(*inputs, table.labels(columns.label), strict=True):
         parts = tuple(_plain(part) for part in row[:-1])
         label = row[-1]
         if any(parts) and not is_missing(label):
