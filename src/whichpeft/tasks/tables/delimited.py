@@ -62,6 +62,8 @@ def split_fields(path: Path, text: str, suffix: str) -> Fields:
     if suffix == ".tsv" and single is not None and single.separator == "\t":
         # One column of texts, each of which may have a comma.
         read = [fields for fields in read if len(fields.rows) > 2 and not _cuts_sentences(fields)]
+        if not read:
+            return single
     if read:
         return _likeliest(path, read)
     if ragged:
