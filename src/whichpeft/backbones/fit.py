@@ -71,7 +71,7 @@ def check_fit(model: PreTrainedModel, loaded: Loaded, backbone: Backbone, head: 
             f"backbone {backbone.name!r}: {_what_is_lost(lost, body, loaded, model, backbone)}"
         )
     new = tuple(dict.fromkeys(name.rpartition(".")[0] for name in poolers))
-    notes = list(_beyond(loaded.unexpected, needed))
+    notes = list(_beyond(loaded.unexpected, needed, model.base_model_prefix))
     if new:
         verb = "is" if len(new) == 1 else "are"
         notes.insert(0, f"its {join_words(new)} {verb} newly drawn: its weights have no pooler")
@@ -117,13 +117,17 @@ def _what_is_lost(
     )
 
 
-def _beyond(unexpected: Collection[str], needed: list[str]) -> Iterable[str]:
-    """Yield notes on layers, and on parameters inside the model's layers, that it does not have."""
+def _beyond(unexpected: Collection[str], needed: list[str], body: str) -> Iterable[str]:
+    """Yield notes on layers, and on parameters inside the model's layers, that it does not have.
+
+    Weights may be stored with or without the name of the body before theirs.
+    """
     own = _layers(needed)
     further: dict[str, set[int]] = {}
     inside = []
     for name in sorted(unexpected):
-        found = [(prefix, number) for prefix, number in _numbered(name) if prefix in own]
+        either = (*_numbered(name), *_numbered(f"{body}.{name}"))
+        found = [(prefix, number) for prefix, number in either if prefix in own]
         if not found or _OLD_MASKS.search(name):
             continue
         beyond = [(prefix, number) for prefix, number in found if number > max(own[prefix])]

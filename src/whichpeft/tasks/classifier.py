@@ -85,10 +85,10 @@ def build_classifier(
     if backbone.quantise and not drawn_in <= set(kept):
         # Modules missing from the checkpoint (BERT's pooler) have to train; quantised weights cannot.
         model, found = _load(backbone, modality, options, [*kept, *sorted(drawn_in - set(kept))])
-    if modality == "text":
-        model.config.get_text_config().pad_token_id = pad_id(backbone)
     outside, classifier = _outside_body(model, len(names)), _classifier(model, len(names))
     check_fit(model, found, backbone, outside)
+    if modality == "text":
+        model.config.get_text_config().pad_token_id = pad_id(backbone)
     parameters = dict(model.named_parameters())
     drawn = found.drawn & set(parameters)
     if classifier - found.missing:  # the checkpoint has a head, trained on other classes
