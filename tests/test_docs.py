@@ -178,7 +178,7 @@ def finished(reviews: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the records of a finished run, in which lora is as good as full and cheaper."""
     from whichpeft.backbones import resolve_backbone
     from whichpeft.methods import resolve_method
-    from whichpeft.records import Store
+    from whichpeft.records import Reading, Store
 
     user = tmp_path_factory.mktemp("user")
     shutil.copytree(reviews, user / "my-data")
@@ -196,6 +196,7 @@ def finished(reviews: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = user / "whichpeft-runs" / "my-data-minilm"
     store, predictions = Store(folder), builders.predictions(records)
     store.keep_study(builders.study(["full", "head", "lora:r=8"], task=str(user / "my-data")))
+    store.keep_reading(Reading())
     for record in records:
         store.add(record, predictions=predictions(record.trial.fingerprint))
     shutil.copytree(folder, folder.with_name("default"))
