@@ -187,12 +187,25 @@ def test_a_method_that_trains_nothing_is_never_chosen(records):
 
 def test_a_choice_that_may_not_beat_no_training_has_a_caveat():
     records = [
-        *builders.whole("lora", [0.50, 0.52, 0.48]),
+        *builders.whole("lora", [0.51, 0.53, 0.49]),
         builders.idle_profile(),
         *(builders.final("zero-shot", seed, 0.5, adapter=0) for seed in range(3)),
     ]
     answer = answer_of(records, methods=["lora", "zero-shot"])
     assert any("not proved better than zero-shot" in line for line in caveats(answer))
+
+
+def test_a_method_that_is_not_better_than_chance_is_not_chosen():
+    # The cheaper method always gives the same answer; chance is 50 points.
+    records = [*builders.whole("full", [0.8, 0.81, 0.79]), *builders.whole("bitfit", [0.5, 0.5, 0.5])]
+    answer = answer_of(records, Constraints(margin=1.0), methods=["full", "bitfit"])
+    assert answer.chosen.method == "full"
+    assert by_name(answer)["bitfit"].excluded == ("its score is not better than chance, 50.0",)
+    nothing = answer_of(builders.whole("bitfit", [0.4, 0.5, 0.45]), methods=["bitfit"])
+    assert nothing.chosen is None
+    (reason,) = by_name(nothing)["bitfit"].excluded
+    assert "not better than chance" in reason
+    assert "none has a score that is better than chance" in sentence(nothing)
 
 
 def test_incomplete_methods_are_listed_with_the_reason(records):

@@ -111,6 +111,9 @@ def _nothing(answer: Answer, subject: str) -> str:
             f"No method can be chosen for {subject}: none is complete with a score. "
             "Finish the run; `whichpeft check` lists what is missing."
         )
+    scored = [c for c in answer.candidates if c.trains and c.place is not None]
+    if scored and all(candidate.guesses for candidate in scored):
+        return f"No method can be chosen for {subject}: none has a score that is better than chance."
     limits = ", ".join(
         f"{COSTS[name].words} {COSTS[name].shown_limit(limit)}"
         for name, limit in answer.constraints.limits.items()

@@ -10,6 +10,7 @@ from whichpeft.analysis.choice.constraints import COSTS, Constraints, Cost
 from whichpeft.analysis.comparison import Comparison
 from whichpeft.analysis.method_result import MethodResult
 from whichpeft.analysis.statistics.intervals import Interval
+from whichpeft.units import points
 
 UNKNOWN = Interval(None, None, None)
 _TRAINS_NOTHING = "zero-shot"  # recognised by its name while no record says so
@@ -45,6 +46,9 @@ class Candidate:
 
     over: tuple[str, ...] = ()
     """Names of the limits that the method exceeds."""
+
+    guesses: bool = False
+    """Whether its mean score is not better than that of a constant prediction."""
 
     still_open: bool = False
     """Whether it is excluded only because something is unknown, so that it may be the better choice.
@@ -95,11 +99,13 @@ def candidates_of(
         if result.status == "completed" and result.comparable_scores:
             candidate = replace(candidate, place=compared)
             compared += 1
-        found.append((_judged(candidate, result, constraints), result))
+        found.append((_judged(candidate, result, constraints, comparison.chance), result))
     return found
 
 
-def _judged(candidate: Candidate, result: MethodResult, constraints: Constraints) -> Candidate:
+def _judged(
+    candidate: Candidate, result: MethodResult, constraints: Constraints, chance: float | None
+) -> Candidate:
     """Return a candidate with the reasons why it may not be chosen."""
     reasons: list[str] = []
     done = result.status == "completed"
@@ -109,6 +115,9 @@ def _judged(candidate: Candidate, result: MethodResult, constraints: Constraints
         reasons.append("its scores were measured in another setting")
     elif not candidate.trains:
         reasons.append("it trains nothing and is only a reference")
+    guesses = done and _guesses(candidate, chance)
+    if candidate.trains and guesses and chance is not None:
+        reasons.append(f"its score is not better than chance, {points(chance):.1f}")
     over = []
     for name, limit in constraints.limits.items():
         cost, value = COSTS[name], candidate.limited[name]
@@ -123,8 +132,20 @@ def _judged(candidate: Candidate, result: MethodResult, constraints: Constraints
     if done and by not in constraints.limits and candidate.costs[by] is None:
         reasons.append(f"{constraints.cost.words} {_unmeasured(result, constraints.cost)}")
     # A method over a limit is ruled out, whatever else is unknown about it.
-    settled = not reasons or over or not candidate.trains or result.status == "refused"
-    return replace(candidate, excluded=tuple(reasons), over=tuple(over), still_open=not settled)
+    settled = not reasons or over or guesses or not candidate.trains or result.status == "refused"
+    return replace(
+        candidate,
+        excluded=tuple(reasons),
+        over=tuple(over),
+        guesses=guesses,
+        still_open=not settled,
+    )
+
+
+def _guesses(candidate: Candidate, chance: float | None) -> bool:
+    """Whether the mean score is at most that of the constant prediction."""
+    mean = candidate.score.mean
+    return chance is not None and mean is not None and mean <= chance
 
 
 def _unmeasured(result: MethodResult, cost: Cost) -> str:
@@ -163,6 +184,7 @@ def candidate_across_tasks(
         limited={name: _largest([c.limited[name] for c in own]) for name in COSTS},
         excluded=tuple(reasons),
         over=tuple(dict.fromkeys(name for c in own for name in c.over)),
+        guesses=any(c.guesses for c in own),
         still_open=open_or_allowed and any(c.still_open for c in own),
         place=place,
         gap=UNKNOWN,
