@@ -72,11 +72,11 @@ def study_changes(
 
 
 def _contents(first: Sequence[Record], second: Sequence[Record]) -> list[Change]:
-    """Return the names that stand for other data or other weights."""
+    """Return the names that stand for other data or another backbone."""
     found = []
     for kind, name, content in (
         ("data of", "task", "data"),
-        ("weights of", "backbone", "backbone_revision"),
+        ("files of", "backbone", "backbone_revision"),
     ):
         sides = [_by_name(records, name, content) for records in (first, second)]
         for shared in (key for key in sides[0] if key in sides[1]):

@@ -71,7 +71,8 @@ class Backbone:
                 f"backbone {self.name!r}: the installed transformers does not know model type "
                 f"{self.family!r}"
             )
-        return CONFIG_MAPPING[self.family].from_dict(dict(self.config))
+        # Outputs are read by name, whatever the file says.
+        return CONFIG_MAPPING[self.family].from_dict({**self.config, "return_dict": True})
 
     @property
     def depth(self) -> int | None:

@@ -66,6 +66,7 @@ def load_weights(
             model, found = _auto_class(auto_class).from_pretrained(
                 backbone.files,
                 **options,
+                return_dict=True,
                 dtype=torch.float32,
                 local_files_only=True,
                 use_safetensors=True,

@@ -10,6 +10,7 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
+from whichpeft.backbones.folder import earlier_revision
 from whichpeft.errors import FolderError
 from whichpeft.methods import UNTRAINED, resolve_method
 from whichpeft.planning import Cell
@@ -93,15 +94,24 @@ def keep_study(store: Store, whole: Study) -> None:
 
 def check_same_data(store: Store, cells: Iterable[Cell]) -> None:
     """Raise FolderError if the folder's records are of other data or of other weights."""
+    cells = list(cells)
     now = {
         (cell.backbone.name, cell.task.name): (cell.backbone.revision, cell.task.fingerprint)
         for cell in cells
     }
+    backbones = {cell.backbone.name: cell.backbone for cell in cells}
     for record in store:
         trial = record.trial
         revision, data = now.get((trial.backbone, trial.task), (trial.backbone_revision, trial.data))
         if (revision, data) != (trial.backbone_revision, trial.data):
             changed = trial.task if data != trial.data else trial.backbone
+            folder = backbones[trial.backbone].folder if data == trial.data else None
+            if folder is not None and trial.backbone_revision == earlier_revision(folder):
+                raise FolderError(
+                    f"{store.folder}: its records are of the same weights of {changed}, but from a "
+                    "version that did not record which tokenizer or image processor was used; they can "
+                    "be reported, not continued; choose another folder with --out"
+                )
             raise FolderError(
                 f"{store.folder}: its records are of another {changed}; its content has changed since; "
                 "choose another folder with --out"
