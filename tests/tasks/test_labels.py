@@ -301,3 +301,14 @@ def test_macro_f1_of_data_that_lack_a_class_has_another_fingerprint(tmp_path):
     truth = lacking.splits["test"].labels
     expected = f1_score(truth, np.zeros(12), labels=[0, 1], average="macro", zero_division=0)
     assert lacking.chance == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("marker", ["?", "-", "NA", "-1", "unlabelled"])
+def test_a_test_file_of_markers_alone_has_no_labels(tmp_path, marker):
+    splits = {"train": ["a", "b"] * 30, "dev": ["a", "b"] * 10, "test": [marker] * 12}
+    for name, labels in splits.items():
+        texts = [f"{name} text number {i}" for i in range(len(labels))]
+        pd.DataFrame({"text": texts, "label": labels}).to_csv(tmp_path / f"{name}.csv", index=False)
+    found = load_task(TaskSource(name=str(tmp_path)))
+    assert found.counts["test"] == 20
+    assert any("test.csv is not used, because it has no labels" in note for note in found.notes)

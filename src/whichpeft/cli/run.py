@@ -66,7 +66,7 @@ def run(
     text_column: TextColumn = None,
     label_column: LabelColumn = None,
     problem: Problem = None,
-    metric: Annotated[str | None, typer.Option(help="Metric of the score, such as matthews.")] = None,
+    metric: Annotated[str | None, typer.Option(help="Metric of the score: matthews, f1:CLASS.")] = None,
     train: TrainFile = None,
     validation: Annotated[str | None, typer.Option(help="File with the validation examples.")] = None,
     test: Annotated[str | None, typer.Option(help="File with the test examples.")] = None,

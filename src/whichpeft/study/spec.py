@@ -97,7 +97,8 @@ class TaskSource:
     problem
         ``classification``, ``regression`` or ``generation``; found by inspection by default.
     metric
-        Name of the score's metric (``matthews``); by default the customary one of the problem.
+        Name of the score's metric (``matthews``, ``f1:CLASS``); by default the customary one of the
+        problem.
     train, validation, test
         Files that override those found in a folder.
     prompt

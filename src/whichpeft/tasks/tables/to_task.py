@@ -12,11 +12,12 @@ from whichpeft.tasks.generative import GenerativeTask
 from whichpeft.tasks.generative.from_tables import generative_from_tables, is_generative
 from whichpeft.tasks.images.raw import RawImage, raw_image_from, register_image
 from whichpeft.tasks.images.task import ImageTask
-from whichpeft.tasks.labels import class_name, is_missing, number
+from whichpeft.tasks.labels import class_name, is_missing
 from whichpeft.tasks.splits import Input, Label, Split
 from whichpeft.tasks.tables.columns import Columns, find_columns, input_is_image
 from whichpeft.tasks.tables.table import ColumnUse, Table, TaskTables
 from whichpeft.tasks.text import TextTask
+from whichpeft.tasks.unlabelled import is_marker
 
 # Roles of a table in a data set. `dev` serves as validation or test, whichever is missing.
 ROLES = ("train", "validation", "dev", "test")
@@ -115,10 +116,10 @@ def _same_columns(train: Table, columns: Columns, table: Table) -> Columns | str
 
 
 def _unlabelled(table: Table, found: Columns, train: Table, columns: Columns) -> bool:
-    """Whether all labels are missing, or -1 while train has no such label."""
+    """Whether all labels are missing, or marked as such (-1, ``?``) while train has no such label."""
     kinds = {class_name(v) for v in table.columns[found.label] if not is_missing(v)}
-    if kinds <= {"-1"}:
-        return not kinds or not any(number(v) == -1 for v in train.columns[columns.label])
+    if all(map(is_marker, kinds)):
+        return not any(class_name(v) in kinds for v in train.columns[columns.label])
     return False
 
 
