@@ -13,6 +13,7 @@ from whichpeft.tasks.images.raw import RawImage, register_image
 from whichpeft.tasks.images.task import ImageTask
 from whichpeft.tasks.labels import is_missing
 from whichpeft.tasks.splits import Input, Label, Split
+from whichpeft.tasks.tables.values import kind_of, plain_value
 from whichpeft.tasks.text import TextTask
 
 Example = tuple[str | tuple[str, str], Label]
@@ -121,14 +122,19 @@ def image_task(
 def _read(examples: Iterable[Example], location: str) -> Split:
     texts: list[tuple[str, ...]] = []
     labels: list[Label] = []
-    for i, (text, label) in enumerate(examples):
+    for i, (text, given) in enumerate(examples):
         both = (text,) if isinstance(text, str) or not isinstance(text, Sequence) else tuple(text)
         if not 1 <= len(both) <= 2 or not all(isinstance(part, str) for part in both):
             raise DataError(
                 f"{location}: example {i} is neither a string nor a pair of strings: {text!r}"
             )
+        label = plain_value(given)
         if is_missing(label):
             raise DataError(f"{location}: example {i} has no label")
+        if kind_of(label) is not None:
+            raise DataError(
+                f"{location}: the label of example {i} is neither text nor a number: {label!r}"
+            )
         texts.append(both)
         labels.append(label)
     if len({len(both) for both in texts}) > 1:

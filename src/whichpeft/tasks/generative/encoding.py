@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from whichpeft.errors import DataError
 from whichpeft.metrics.metric import Array
 from whichpeft.tasks.generative.examples import GenerativeExamples
 from whichpeft.tasks.generative.prompted import Prompted
@@ -33,10 +34,12 @@ class PromptEncoder:
         self._tokenizer = load_tokenizer(backbone)
         self._pad = pad_id(backbone, self._tokenizer)
         self._end: int | None = self._tokenizer.eos_token_id
+        self._name = backbone.name
         self._chat = chat and bool(getattr(self._tokenizer, "chat_template", None))
         self._special = SpecialStrings(
             self._tokenizer, str(self._tokenizer.chat_template) if self._chat else ""
         )
+        self._gap = self._template_gap() if self._chat else ""
         begin = self._tokenizer.bos_token_id
         usual = self._tokenizer("a")["input_ids"][:1]
         # A chat template includes the beginning of a text. Otherwise an empty prompt needs some token
@@ -69,7 +72,9 @@ class PromptEncoder:
         most = max(len(e.choices) for e in examples) if evaluation == "choices" else 0
         choices = self._choices(examples, most)
         generated = evaluation == "generation"
-        texts = [(example.prompt, example.completion, *example.completions) for example in examples]
+        texts = [
+            (example.plain_prompt, example.completion, *example.completions) for example in examples
+        ]
         strings = [self._special.found_in(text) for text in texts]
         rows: list[Tokens] = []
         kept: list[int] = []
@@ -115,7 +120,7 @@ class PromptEncoder:
         """
         completions = [self._special.hide(completion) for completion in completions]
         whole = [
-            self._opened(example) + example.joined(completion)
+            self._opened(example) + self._joined(example, completion)
             for example, completion in zip(examples, completions, strict=True)
         ]
         prompts = self._read([self._opened(example).rstrip(" ") for example in examples])
@@ -129,14 +134,46 @@ class PromptEncoder:
 
     def _opened(self, example: Prompted) -> str:
         """Return the prompt as a separate text, inside the chat template if there is one."""
-        prompt = self._special.hide(example.prompt)
-        if not self._chat or not prompt:
-            return prompt
-        asked = [{"role": "user", "content": prompt}]
-        opened: str = self._tokenizer.apply_chat_template(
-            asked, tokenize=False, add_generation_prompt=True
+        if not self._chat or not example.prompt:
+            return self._special.hide(example.plain_prompt)
+        turns = [*example.before, ("user", example.prompt)]
+        return self._rendered(
+            [(role, self._special.hide(words)) for role, words in turns], answered=False
         )
-        return opened
+
+    def _joined(self, example: Prompted, completion: str) -> str:
+        """Return a completion as it follows the prompt."""
+        if not self._chat or not example.prompt:
+            return example.joined(completion)
+        return completion if completion[:1].isspace() else self._gap + completion
+
+    def _template_gap(self) -> str:
+        """Return what the chat template puts between its prompt and an answer, if it is white space."""
+        probe = "42"
+        try:
+            opened = self._rendered([("user", "a")], answered=False)
+            whole = self._rendered([("user", "a"), ("assistant", probe)], answered=True)
+        except DataError:  # raised again for the examples, unless they have what the template misses
+            return ""
+        gap, found, _ = whole.removeprefix(opened).partition(probe)
+        return gap if found and whole.startswith(opened) and not gap.strip() else ""
+
+    def _rendered(self, turns: Sequence[tuple[str, str]], *, answered: bool) -> str:
+        from jinja2 import TemplateError
+
+        try:
+            rendered: str = self._tokenizer.apply_chat_template(
+                [{"role": role, "content": words} for role, words in turns],
+                tokenize=False,
+                add_generation_prompt=not answered,
+            )
+        except TemplateError as error:
+            roles = ", ".join(role for role, _ in turns)
+            raise DataError(
+                f"backbone {self._name!r}: its chat template refuses a conversation of {roles} "
+                f"({error}); leave such turns out of the data, or name another backbone"
+            ) from None
+        return rendered
 
     def _read(self, texts: Sequence[str]) -> list[Tokens]:
         found: list[Tokens] = []

@@ -64,7 +64,7 @@ def generative_task(
         ]
         splits[split] = Split(
             # Equal prompts stay in the same split; so do equal texts without a prompt.
-            inputs=tuple((e.prompt or e.completion,) for e in examples[first:]),
+            inputs=tuple((e.plain_prompt or e.completion,) for e in examples[first:]),
             labels=tuple(range(first, len(examples))),
             location=f"task {name!r} [{split}]",
         )
@@ -156,6 +156,9 @@ def _fingerprint(parts: Mapping[str, Sequence[Prompted]], metric: str, held_out:
     for split in SPLITS:
         digest.update(f"{split} {len(parts[split])}".encode())
         for example in parts[split]:
-            line = json.dumps(dataclasses.astuple(example), ensure_ascii=True)
+            fields = dataclasses.asdict(example)
+            if not example.before:  # as before there were conversations
+                del fields["before"]
+            line = json.dumps(list(fields.values()), ensure_ascii=True)
             digest.update(f"{len(line)} {line}".encode())
     return digest.hexdigest()

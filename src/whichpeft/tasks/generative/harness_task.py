@@ -17,9 +17,10 @@ from whichpeft.metrics.per_example import LM_EVAL
 from whichpeft.study import TaskSource
 from whichpeft.tasks.generative.encoding import LONGEST
 from whichpeft.tasks.generative.from_examples import generative_task
-from whichpeft.tasks.generative.from_tables import prompted_rows, read_texts
+from whichpeft.tasks.generative.from_tables import read_texts
 from whichpeft.tasks.generative.harness import ORIGINS, Harness, find_task_folder, open_harness_task
 from whichpeft.tasks.generative.prompted import Prompted
+from whichpeft.tasks.generative.rows import prompted_rows
 from whichpeft.tasks.generative.task import GenerativeTask
 from whichpeft.tasks.protocol import Batch, Examples
 from whichpeft.tasks.tables.files import read_table

@@ -9,9 +9,10 @@ from pathlib import Path
 from whichpeft.errors import DataError, unknown
 from whichpeft.study import TaskSource
 from whichpeft.tasks.generative.from_examples import generative_task
-from whichpeft.tasks.generative.from_tables import instruction_prompt, prompted_rows
+from whichpeft.tasks.generative.instructions import instruction_prompt
 from whichpeft.tasks.generative.prompted import Prompted
 from whichpeft.tasks.generative.reasoning_sets import MIXTURES, Mixture, ReasoningSet, worked_out
+from whichpeft.tasks.generative.rows import prompted_rows
 from whichpeft.tasks.generative.scoring import metrics_by
 from whichpeft.tasks.generative.task import GenerativeTask
 from whichpeft.tasks.tables.files import read_table

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from whichpeft.tasks.generative.answers import GSM8K_MARK
-from whichpeft.tasks.generative.from_tables import instruction_prompt
+from whichpeft.tasks.generative.instructions import instruction_prompt
 from whichpeft.tasks.generative.prompted import Prompted
 
 Row = Mapping[str, Any]

@@ -83,7 +83,7 @@ class GenerativeTask:
         train = self.splits["train"]
         if max_train is not None:
             chosen = subset(
-                [(e.prompt, e.completion) if not e.prompt else (e.prompt,) for e in train],
+                [(e.plain_prompt,) if e.prompt else (e.prompt, e.completion) for e in train],
                 None,
                 max_train,
             )

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from whichpeft.errors import DataError
-from whichpeft.tasks.images.raw import is_image_value
-from whichpeft.tasks.labels import MOST_NUMERIC_CLASSES, is_missing, number
+from whichpeft.tasks.labels import is_missing
+from whichpeft.tasks.tables.column_contents import (
+    is_index,
+    is_text,
+    may_be_label,
+    prose_columns,
+    says_the_label,
+)
 from whichpeft.tasks.tables.table import Table
+from whichpeft.tasks.tables.values import column_kind
+from whichpeft.units import join_words
 
 # Customary names of columns in data sets. The first label name that is present wins.
 LABEL_NAMES = (
@@ -30,7 +39,23 @@ LABEL_NAMES = (
     "is_duplicate",
     "answer",
     "y",
+    "label_text",
+    "label_name",
+    "label_id",
+    "label_idx",
+    "class_name",
+    "class_index",
+    "class_id",
+    # German, French, Spanish, Italian, Russian, Chinese, Japanese
+    *("klasse", "kategorie", "bewertung", "stimmung"),
+    *("étiquette", "etiquette", "classe", "catégorie", "categorie"),
+    *("etiqueta", "clase", "categoría", "categoria", "sentimiento"),
+    "etichetta",
+    *("метка", "класс", "категория"),
+    *("标签", "类别", "ラベル"),
 )
+# Names that leave no doubt, whatever other columns are called.
+_CLEAR_LABELS = frozenset(LABEL_NAMES[:4])
 PAIR_NAMES = (
     ("sentence1", "sentence2"),
     ("sentence_a", "sentence_b"),
@@ -41,12 +66,13 @@ PAIR_NAMES = (
     ("question", "sentence"),
     ("question", "passage"),
 )
-TEXT_NAMES = ("text", "sentence", "review", "review_text", "content", "document", "comment", "tweet")
-_INDEX_NAMES = frozenset({"id", "idx", "index", "guid", "pair_id", "pairid", "uid", "qid"})
-# What pandas calls an index without a name, in CSV and in Parquet.
-_UNNAMED = re.compile(r"(unnamed: ?\d+.*|__index_level_\d+__)?", re.IGNORECASE)
-
-_LOOKED_AT = 2000
+TEXT_NAMES = ("text", "sentence", "review", "review_text", "content", "document", "comment", "tweet",
+              "texte", "texto", "testo", "текст", "文本", "内容", "テキスト")  # fmt: skip
+_IN_BRACKETS = re.compile(r"\([^)]*\)|\[[^\]]*\]")
+# A column with gaps in this share of its rows may still be the label.
+_FEW_MISSING = 0.1
+# Columns with more values than this are seldom the label if another column has few, too.
+_CLASSES_IN_DOUBT = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +83,8 @@ class Columns:
     """Columns of the input: one, or two for a pair of texts."""
     label: int
     """Column of the label."""
+    notes: tuple[str, ...] = ()
+    """What a user should know about how the columns were found."""
 
 
 def find_columns(
@@ -67,6 +95,7 @@ def find_columns(
     A column of images is the input, unless text columns are given. Raises DataError if a given column is
     missing, or if no column or too many columns are possible.
     """
+    notes: list[str] = []
     given = tuple(table.index(column) for column in text_columns) or _find_images(table)
     label = table.index(label_column) if label_column is not None else None
     if label is not None and label in given:
@@ -75,8 +104,14 @@ def find_columns(
             "give another --text-column or --label-column"
         )
     if label is None:
-        label = _find_label(table, given or _prose(table))
-    return Columns(input=given or _find_text(table, label), label=label)
+        label = _find_label(table, given or prose_columns(table), notes)
+    notes += [
+        f"{table.location}: text column {table.title(index)!r} only repeats the label column "
+        f"{table.title(label)!r}, so it gives the label away"
+        for index in given
+        if says_the_label(table.columns[index], table.columns[label])
+    ]
+    return Columns(input=given or _find_text(table, label), label=label, notes=tuple(notes))
 
 
 def input_is_image(table: Table, columns: Columns) -> bool:
@@ -95,48 +130,85 @@ def _find_images(table: Table) -> tuple[int, ...]:
 
 
 def _image_columns(table: Table) -> tuple[int, ...]:
-    firsts = [next((value for value in column if value is not None), None) for column in table.columns]
-    return tuple(index for index, value in enumerate(firsts) if is_image_value(value))
+    return tuple(i for i, column in enumerate(table.columns) if column_kind(column) == "images")
 
 
-def _find_label(table: Table, text: Sequence[int]) -> int:
-    named = _named(table, LABEL_NAMES)
-    if named is not None and named not in text:
-        return named
-    few, numeric = [], []
+def _find_label(table: Table, text: Sequence[int], notes: list[str]) -> int:
+    named = [index for index in _all_named(table, LABEL_NAMES) if index not in text]
+    if named:
+        usual = _folded(table)[named[0]] in _CLEAR_LABELS
+        others = [] if usual else [i for i in named[1:] if may_be_label(table.labels(i)) is not None]
+        _note_others(table, named[0], others, "the most customary name", notes)
+        return named[0]
+    found: dict[str, list[int]] = {"few": [], "numeric": []}
+    gaps = []
     for index in range(len(table.columns)):
         values = table.labels(index)
-        if index in text or _is_index(table, index) or any(is_missing(value) for value in values):
+        kind = may_be_label(values)
+        if index in text or kind is None or is_index(table, index):
             continue
-        distinct = len({str(value) for value in values})
-        if distinct <= MOST_NUMERIC_CLASSES and (distinct < len(values) or len(values) <= 4):
-            few.append(index)
-        elif all(number(value) is not None for value in values):
-            numeric.append(index)
-    for found in (few, numeric):
-        if found:
-            return found[-1]
+        missing = sum(map(is_missing, values))
+        if not missing:
+            found[kind].append(index)
+        elif kind == "few" and missing <= _FEW_MISSING * len(values):
+            gaps.append(index)
+    for kind, what in (("few", "few values"), ("numeric", "only numbers")):
+        if found[kind]:
+            *others, last = found[kind]
+            _refuse_flags(table, found[kind])
+            _note_others(table, last, [*others, *gaps], f"the last one with {what}", notes)
+            return last
+    why = ""
+    if gaps:
+        why = f" in all rows (column {table.title(gaps[-1])!r} has gaps)"
+    elif any(column_kind(values) in ("lists", "objects") for values in table.columns):
+        why = " (lists and objects are none: several labels per example are not supported yet)"
     raise DataError(
-        f"{table.location}: no column looks like a label; name it with --label-column "
-        f"(the columns are {_titles(table)})"
+        f"{table.location}: no column looks like a label{why}; name it with --label-column, or give "
+        f"--problem generation for a language model (the columns are {_titles(table)})"
     )
+
+
+def _note_others(table: Table, taken: int, others: Sequence[int], why: str, notes: list[str]) -> None:
+    others = [i for i in others if len({str(v) for v in table.columns[i]}) <= _CLASSES_IN_DOUBT]
+    if others:
+        could = join_words((repr(table.title(i)) for i in others), most=5)
+        notes.append(
+            f"{table.location}: column {table.title(taken)!r} is taken as the label because it is "
+            f"{why}, but {could} could be it too; --label-column names another"
+        )
+
+
+def _refuse_flags(table: Table, candidates: Sequence[int]) -> None:
+    """Raise DataError if several columns say yes or no: an example may have several such labels."""
+    values = {i: {str(v).strip().casefold() for v in table.columns[i]} for i in candidates}
+    alike = [i for i in candidates if values[i] == values[candidates[-1]]]
+    if len(alike) > 1 and len(values[candidates[-1]]) == 2:
+        both = " or ".join(sorted(values[candidates[-1]]))
+        columns = join_words((table.title(i) for i in alike), most=8)
+        raise DataError(
+            f"{table.location}: columns {columns} all hold {both}, and several labels per example are "
+            "not supported yet; choose one with --label-column"
+        )
 
 
 def _find_text(table: Table, label: int) -> tuple[int, ...]:
     for pair in PAIR_NAMES:
-        both = tuple(_named(table, (name,)) for name in pair)
+        both = tuple(_named(table, name) for name in pair)
         if None not in both and label not in both:
             return tuple(index for index in both if index is not None)
-    single = _named(table, TEXT_NAMES)
-    if single is not None and single != label:
+    single = next((i for i in _all_named(table, TEXT_NAMES) if i != label), None)
+    if single is not None:
         return (single,)
-    found = tuple(index for index in _prose(table) if index != label)
-    if not found:
-        # Texts of one word each: words that are not numbers and seldom repeat.
-        found = tuple(
+    # Texts of one word each are words that are not numbers and seldom repeat.
+    found: tuple[int, ...] = ()
+    for prose in (True, False):
+        found = found or tuple(
             index
             for index in range(len(table.columns))
-            if index != label and _is_text(table, index, prose=False)
+            if index != label
+            and is_text(table, index, prose=prose)
+            and not says_the_label(table.columns[index], table.columns[label])
         )
     if 1 <= len(found) <= 2:
         return found
@@ -149,58 +221,31 @@ def _find_text(table: Table, label: int) -> tuple[int, ...]:
     )
 
 
-def _prose(table: Table) -> tuple[int, ...]:
-    return tuple(i for i in range(len(table.columns)) if _is_text(table, i, prose=True))
+def folded_name(name: str) -> str:
+    """Return a column's name in the spelling of the customary names: ``label`` for ``Label (0/1):``."""
+    bare = _IN_BRACKETS.sub("", unicodedata.normalize("NFC", name).casefold()).strip().strip(":?#*. ")
+    return re.sub(r"[\s-]+", "_", bare)
 
 
-def _is_text(table: Table, index: int, *, prose: bool) -> bool:
-    """Whether a column holds strings, mostly of several words, that seldom repeat.
-
-    They may repeat a few times: a premise often occurs three times.
-    """
-    values = [value for value in table.columns[index][:_LOOKED_AT] if not is_missing(value)]
-    if not values or not all(isinstance(value, str) for value in values):
-        return False
-    if _is_index(table, index) or len(values) < 0.5 * min(len(table), _LOOKED_AT):
-        return False
-    several = sum(" " in value.strip() for value in values)
-    wordy = (
-        several >= 0.5 * len(values) if prose else not all(number(value) is not None for value in values)
-    )
-    return wordy and len(set(values)) >= max(2, 0.2 * len(values))
+def _folded(table: Table) -> list[str]:
+    return list(map(folded_name, table.names or ()))
 
 
-def is_index_name(name: str) -> bool:
-    """Whether the name of a column shows that it numbers the rows."""
-    name = name.strip()
-    return name.casefold() in _INDEX_NAMES or _UNNAMED.fullmatch(name) is not None
+def _named(table: Table, name: str) -> int | None:
+    return next(iter(_all_named(table, (name,))), None)
 
 
-def _is_index(table: Table, index: int) -> bool:
-    """Whether a column numbers the rows: whole numbers that always increase."""
-    if table.names is not None and is_index_name(table.names[index]):
-        return True
-    values = table.columns[index]
-    if len(values) < 3:
-        return False
-    previous = -1.0
-    for value in values:
-        current = number(value)
-        if current is None or current != int(current) or current <= previous:
-            return False
-        previous = current
-    return True
-
-
-def _named(table: Table, names: Sequence[str]) -> int | None:
-    if table.names is None:
-        return None
-    folded = [name.strip().casefold().replace(" ", "_") for name in table.names]
-    return next((folded.index(name) for name in names if name in folded), None)
+def _all_named(table: Table, names: Sequence[str]) -> list[int]:
+    """Return the columns with one of these names, in the order of the names."""
+    folded = _folded(table)
+    return [folded.index(name) for name in names if name in folded]
 
 
 def _titles(table: Table) -> str:
-    return _listed(table, range(len(table.columns))) or "none"
+    """List the columns, with what they hold if it is neither text nor numbers."""
+    kinds = map(column_kind, table.columns)
+    titles = [table.title(index) + (f" ({kind})" if kind else "") for index, kind in enumerate(kinds)]
+    return ", ".join(titles) or "none"
 
 
 def _listed(table: Table, indices: Iterable[int]) -> str:

@@ -14,6 +14,7 @@ from whichpeft.tasks.tables.header import Header, column_names, find_header
 from whichpeft.tasks.tables.json_files import read_json, read_jsonl
 from whichpeft.tasks.tables.numerals import spelt_columns
 from whichpeft.tasks.tables.table import Table
+from whichpeft.tasks.tables.values import plain_value
 from whichpeft.units import counted, join_words
 
 
@@ -121,7 +122,7 @@ def _values(path: Path, name: str, column: Any) -> list[Any]:
         raise DataError(
             f"{path}: column {name!r} has text that is not UTF-8; write it again as strings"
         ) from None
-    return values
+    return list(map(plain_value, values))
 
 
 def class_of(value: int | None, classes: Sequence[str]) -> str | None:

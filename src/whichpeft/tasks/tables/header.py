@@ -8,12 +8,8 @@ from dataclasses import dataclass
 
 from whichpeft.errors import DataError
 from whichpeft.tasks.labels import number
-from whichpeft.tasks.tables.columns import (
-    LABEL_NAMES,
-    PAIR_NAMES,
-    TEXT_NAMES,
-    is_index_name,
-)
+from whichpeft.tasks.tables.column_contents import is_index_name
+from whichpeft.tasks.tables.columns import LABEL_NAMES, PAIR_NAMES, TEXT_NAMES, folded_name
 from whichpeft.units import join_words
 
 _USED = frozenset({*LABEL_NAMES, *TEXT_NAMES, *(name for pair in PAIR_NAMES for name in pair)})
@@ -29,7 +25,6 @@ _UNKNOWN = frozenset({"na", "n/a", "nan", "null", "none", "unknown", "missing", 
 # A name in any script, with brackets and marks.
 _TITLE = re.compile(r"[^\W\d][\w .:/#()\[\]?%&+*’'°-]*")  # noqa: RUF001
 _LONGEST_TITLE = 41
-_IN_BRACKETS = re.compile(r"\([^)]*\)|\[[^\]]*\]")
 _LOOKED_AT = 1000
 
 
@@ -59,7 +54,9 @@ def find_header(rows: Sequence[Sequence[str]], wanted: Collection[str]) -> Heade
     other = [row for row in below if row != first]
     columns = [_Below(field, [row[i] for row in other]) for i, field in enumerate(first)]
     named = [column for column in columns if _is_customary(column.name) and not column.repeats]
-    weak = [column for column in columns if _folded(column.name) in _WITH_ANOTHER and not column.repeats]
+    weak = [
+        column for column in columns if folded_name(column.name) in _WITH_ANOTHER and not column.repeats
+    ]
     against = [
         column
         for column in columns
@@ -170,13 +167,8 @@ def _is_number(value: str) -> bool:
     return digits > 0 and (number(value) is not None or (not letters and 2 * digits >= len(value)))
 
 
-def _folded(name: str) -> str:
-    bare = _IN_BRACKETS.sub("", name.casefold()).strip().strip(":?#*. ")
-    return re.sub(r"[\s-]+", "_", bare)
-
-
 def _is_customary(name: str) -> bool:
-    return _folded(name) in _CUSTOMARY or (bool(name) and is_index_name(name))
+    return folded_name(name) in _CUSTOMARY or (bool(name) and is_index_name(name))
 
 
 def column_names(location: str, names: Sequence[str], wanted: Collection[str]) -> tuple[str, ...]:
@@ -195,7 +187,7 @@ def column_names(location: str, names: Sequence[str], wanted: Collection[str]) -
         if not name.strip():
             found.append(_new(f"Unnamed: {i}", taken))
         elif name in found:
-            if folded[i] in given or (not given and _folded(name) in _USED):
+            if folded[i] in given or (not given and folded_name(name) in _USED):
                 places = [str(place) for place, other in enumerate(names) if other == name]
                 raise DataError(
                     f"{location}: columns {join_words(places)} (from 0) have the name {name!r}; give "

@@ -21,6 +21,7 @@ from whichpeft.tasks.tables.files import class_of
 from whichpeft.tasks.tables.local import role_of
 from whichpeft.tasks.tables.table import Table, TaskTables
 from whichpeft.tasks.tables.to_task import ROLES, task_from_tables
+from whichpeft.tasks.tables.values import Unread, plain_value
 from whichpeft.tasks.text import TextTask
 
 if TYPE_CHECKING:
@@ -144,25 +145,26 @@ def _tables(hub_id: str, config: str | None) -> dict[str, Table]:
 
 
 def _table(data: Dataset, location: str) -> Table:
-    """Read a data set's plain columns, and its images as bytes; skip audio and nested columns."""
-    from datasets import ClassLabel, Image, Value
+    """Read a data set's columns: images as bytes, and a mark instead of each sound or video."""
+    from datasets import Audio, ClassLabel, Image, Video
 
-    kinds = (Value, ClassLabel, Image)
-    names = [name for name, kind in data.features.items() if isinstance(kind, kinds)]
-    for name in names:
-        if isinstance(data.features[name], Image):
+    features = data.features
+    unread = {name: kind for name, kind in features.items() if isinstance(kind, Audio | Video)}
+    for name, kind in features.items():
+        if isinstance(kind, Image):
             data = data.cast_column(name, Image(decode=False))
-    read = data.select_columns(names).to_dict() if names else {}
+    read = data.select_columns([name for name in features if name not in unread]).to_dict()
     columns: list[list[object]] = []
     orders: dict[int, tuple[str, ...]] = {}
-    for index, name in enumerate(names):
-        kind = data.features[name]
-        if isinstance(kind, ClassLabel):
+    for index, (name, kind) in enumerate(features.items()):
+        if name in unread:
+            columns.append([Unread("sounds" if isinstance(kind, Audio) else "videos")] * len(data))
+        elif isinstance(kind, ClassLabel):
             orders[index] = tuple(kind.names)
             columns.append([class_of(value, kind.names) for value in read[name]])
         else:
-            columns.append(read[name])
-    return Table(location, tuple(names), tuple(columns), orders)
+            columns.append(list(map(plain_value, read[name])))
+    return Table(location, tuple(features), tuple(columns), orders)
 
 
 def download(hub_id: str, config: str | None) -> DatasetDict:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from typing import Any
 
 from whichpeft.errors import DataError
@@ -15,7 +14,10 @@ from whichpeft.tasks.images.task import ImageTask
 from whichpeft.tasks.labels import class_name, is_missing
 from whichpeft.tasks.splits import Input, Label, Split
 from whichpeft.tasks.tables.columns import Columns, find_columns, input_is_image
+from whichpeft.tasks.tables.other_problems import refuse_other_problems
+from whichpeft.tasks.tables.several_labels import check_label_column
 from whichpeft.tasks.tables.table import ColumnUse, Table, TaskTables
+from whichpeft.tasks.tables.values import column_texts, notes_on_texts
 from whichpeft.tasks.text import TextTask
 from whichpeft.tasks.unlabelled import is_marker
 
@@ -33,12 +35,14 @@ def columns_by_role(found: TaskTables) -> tuple[dict[str, Columns], list[str]]:
     train = tables["train"]
     columns = find_columns(train, source.text_columns, source.label_column)
     used: dict[str, Columns] = {}
-    notes: list[str] = []
+    notes = list(columns.notes)
     for role in ROLES:
         if role not in tables:
             continue
         table = tables[role]
         own = columns if role == "train" else _same_columns(train, columns, table)
+        if not isinstance(own, str):
+            check_label_column(table, own.label, source.problem)
         if isinstance(own, str) or (role != "train" and _unlabelled(table, own, train, columns)):
             reason = own if isinstance(own, str) else "has no labels"
             if role == "test" and role not in found.given:
@@ -58,6 +62,7 @@ def task_from_tables(found: TaskTables) -> TextTask | ImageTask | GenerativeTask
     The result is a task for language models if the source or the names of the columns ask for one; an
     image task if the input column of train holds images; else a text task.
     """
+    refuse_other_problems(found)
     if is_generative(found):
         return generative_from_tables(found)
     name, train, source = found.name, found.tables["train"], found.source
@@ -71,7 +76,7 @@ def task_from_tables(found: TaskTables) -> TextTask | ImageTask | GenerativeTask
     for role, own in used.items():
         table = found.tables[role]
         notes.extend(table.notes_on_labels(own.label))
-        splits[role] = _split_images(table, own, raw_images) if images else _split(table, own)
+        splits[role] = _split_images(table, own, raw_images) if images else _split(table, own, notes)
         dropped = len(table) - len(splits[role])
         if dropped:
             what = "image" if images else "text"
@@ -123,13 +128,14 @@ def _unlabelled(table: Table, found: Columns, train: Table, columns: Columns) ->
     return False
 
 
-def _split(table: Table, columns: Columns) -> Split:
+def _split(table: Table, columns: Columns, notes: list[str]) -> Split:
     texts: list[tuple[str, ...]] = []
     labels: list[Label] = []
-    inputs = (table.columns[i] for i in columns.input)
-    for row in zip(*inputs, table.labels(columns.label), strict=True):
-        parts = tuple(_plain(part) for part in row[:-1])
-        label = row[-1]
+    read = [column_texts(table, index) for index in columns.input]
+    for index, column in zip(columns.input, read, strict=True):
+        notes += notes_on_texts(table, index, column)
+    for *row, label in zip(*read, table.labels(columns.label), strict=True):
+        parts = tuple(part.strip() for part in row)
         if any(parts) and not is_missing(label):
             texts.append(parts)
             labels.append(label.strip() if isinstance(label, str) else label)
@@ -150,9 +156,3 @@ def _split_images(table: Table, columns: Columns, raw_images: dict[str, RawImage
             )
             labels.append(label)
     return Split(inputs=tuple(inputs), labels=tuple(labels), location=table.location)
-
-
-def _plain(value: object) -> str:
-    if value is None or (isinstance(value, float) and math.isnan(value)):
-        return ""
-    return str(value).strip()

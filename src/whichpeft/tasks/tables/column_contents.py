@@ -1,0 +1,91 @@
+"""What a column seems to hold: prose, single words, few values, numbers, or the numbers of its rows."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from whichpeft.tasks.labels import MOST_NUMERIC_CLASSES, is_missing, number
+from whichpeft.tasks.tables.table import Table
+from whichpeft.tasks.tables.values import column_kind, text_of
+
+_LOOKED_AT = 2000
+# Columns that number or name the rows.
+_INDEX_NAMES = frozenset({"id", "idx", "index", "guid", "uuid", "pair_id", "pairid", "uid", "qid"})
+# What pandas and Dask call an index without a name, in CSV and in Parquet.
+_UNNAMED = re.compile(r"(unnamed: ?\d+.*|__index_level_\d+__|__null_dask_index__)?", re.IGNORECASE)
+_ID = re.compile(r".*[a-z]I[dD]|.*[_ .-](id|ID|Id)|row")
+_LABELS = re.compile(r"(label|class|target|category|intent)([_ .-]|(?=I))id", re.IGNORECASE)
+
+
+def prose_columns(table: Table) -> tuple[int, ...]:
+    """Return the columns whose values mostly have several words and seldom repeat."""
+    return tuple(i for i in range(len(table.columns)) if is_text(table, i, prose=True))
+
+
+def is_text(table: Table, index: int, *, prose: bool) -> bool:
+    """Whether a column holds strings, mostly of several words if `prose`, that seldom repeat.
+
+    They may repeat a few times: a premise often occurs three times.
+    """
+    values = [value for value in table.columns[index][:_LOOKED_AT] if not is_missing(value)]
+    if not values or not all(isinstance(value, str) for value in values):
+        return False
+    if is_index(table, index) or len(values) < 0.5 * min(len(table), _LOOKED_AT):
+        return False
+    several = sum(" " in value.strip() for value in values)
+    wordy = (
+        several >= 0.5 * len(values) if prose else not all(number(value) is not None for value in values)
+    )
+    return wordy and len(set(values)) >= max(2, 0.2 * len(values))
+
+
+def is_index(table: Table, index: int) -> bool:
+    """Whether a column numbers the rows: by its name, or by whole numbers that always increase."""
+    name = "" if table.names is None else table.names[index].strip()
+    if table.names is not None and (
+        is_index_name(name) or (_ID.fullmatch(name) and not _LABELS.fullmatch(name))
+    ):
+        return True
+    values = table.columns[index]
+    if len(values) < 3:
+        return False
+    previous = -1.0
+    for value in values:
+        current = number(value)
+        if current is None or current != int(current) or current <= previous:
+            return False
+        previous = current
+    return True
+
+
+def is_index_name(name: str) -> bool:
+    """Whether the name of a column shows that it numbers the rows."""
+    name = name.strip()
+    return name.casefold() in _INDEX_NAMES or _UNNAMED.fullmatch(name) is not None
+
+
+def may_be_label(values: Sequence[object]) -> str | None:
+    """Return ``few`` for a column of few values, ``numeric`` for one of numbers, None for another.
+
+    Missing values are left out.
+    """
+    known = [value for value in values if not is_missing(value)]
+    if not known or column_kind(known) is not None:
+        return None
+    distinct = len({str(value) for value in known})
+    if distinct <= MOST_NUMERIC_CLASSES and (distinct < len(known) or len(known) <= 4):
+        return "few"
+    return "numeric" if all(number(value) is not None for value in known) else None
+
+
+def says_the_label(values: Sequence[object], labels: Sequence[object]) -> bool:
+    """Whether a column only repeats the labels in other words: each label always has the same value."""
+    pairs = {
+        (text_of(label).strip(), text_of(value).strip())
+        for value, label in zip(values, labels, strict=True)
+        if not is_missing(label) and not is_missing(value)
+    }
+    of_labels = {label for label, _ in pairs}
+    # Unlike classes, values of a regression seldom occur twice, except in copies of an example.
+    return len(pairs) == len(of_labels) <= len(labels) / 3 and len({value for _, value in pairs}) > 1

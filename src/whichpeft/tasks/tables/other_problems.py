@@ -1,0 +1,67 @@
+"""Refuses data for problems that are not supported, by the columns that only they have."""
+
+from __future__ import annotations
+
+from whichpeft.errors import DataError
+from whichpeft.tasks.labels import is_missing
+from whichpeft.tasks.tables.table import TaskTables
+from whichpeft.tasks.tables.values import column_kind
+
+_FLAGS = frozenset({"true", "false", "0", "1", "0.0", "1.0"})
+_CHOICES = ("choices", "options", "endings", "candidates")
+_PER_WORD = ("ner_tags", "pos_tags", "tags", "chunk_tags", "labels", "ner", "upos")
+_WORDS = ("tokens", "words")
+
+
+def refuse_other_problems(found: TaskTables) -> None:
+    """Raise DataError if the columns are those of a problem that is not supported.
+
+    If the source names columns or a prompt, nothing is refused here.
+    """
+    table, source = found.tables["train"], found.source
+    if table.names is None or source.text_columns or source.label_column or source.prompt:
+        return
+    columns = dict(zip((n.strip().casefold() for n in table.names), table.columns, strict=True))
+    kinds = {name: column_kind(values) for name, values in columns.items()}
+    fault = None
+    if {"chosen", "rejected"} <= columns.keys():
+        fault = (
+            "columns chosen and rejected hold preferences, and training on preferences (DPO) is not "
+            "supported; to train on the chosen answers alone, give --problem generation, --text-column "
+            "for the prompt and --label-column chosen (--text-column chosen alone for conversations)"
+        )
+    elif {"prompt", "completion", "label"} <= columns.keys() and source.problem in (None, "generation"):
+        flags = {str(value).strip().casefold() for value in columns["label"] if not is_missing(value)}
+        if flags and flags <= _FLAGS:
+            fault = (
+                "columns prompt, completion and label hold preferences, and training on preferences "
+                "(KTO) is not supported; keep the rows with a true label and leave the column out, or "
+                "give --problem classification to predict the label"
+            )
+    elif any(kinds.get(name) == "lists" for name in _WORDS) and any(
+        kinds.get(name) == "lists" for name in _PER_WORD
+    ):
+        fault = (
+            "has lists of words with a label per word (token classification), which is not supported; "
+            "write one text and one label per example"
+        )
+    elif {"question", "answers"} <= columns.keys() and kinds["answers"] in ("objects", "lists"):
+        fault = (
+            "column 'answers' holds spans of a context (question answering as in SQuAD), which is not "
+            "supported; write one answer as text into a column 'answer', next to question and context"
+        )
+    elif kinds.get("translation") == "objects":
+        fault = (
+            "column 'translation' holds objects with a text per language; write the two languages into "
+            "columns 'source' and 'target', and give --problem generation"
+        )
+    else:
+        choices = [name for name in _CHOICES if kinds.get(name) in ("lists", "objects")]
+        if choices:
+            fault = (
+                f"column {choices[0]!r} holds a list of choices per row, which is not read from tables; "
+                "write the choices into an instruction as (A), (B) and so on, with columns instruction, "
+                "output and answer, or name a task of lm-evaluation-harness (lm-eval:NAME)"
+            )
+    if fault is not None:
+        raise DataError(f"{table.location}: {fault}")

@@ -1,0 +1,76 @@
+"""Finds labels that are several labels per example: lists written as text, or joined names."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections import Counter
+from collections.abc import Iterable
+
+from whichpeft.errors import DataError
+from whichpeft.tasks.labels import is_missing
+from whichpeft.tasks.tables.table import Table
+from whichpeft.tasks.tables.values import check_labels, named_column, shown
+from whichpeft.units import join_words
+
+_SEPARATORS = "|;,"
+_DECIMAL = re.compile(r"-?\d+,\d+")
+# Lists without quotation marks, or as numpy writes them: [a, b] and [1 0 0].
+_LIST = re.compile(r"\[\s*\]|\[[^\[\]]*,[^\[\]]*\]|\[\s*[\d.]+(\s+[\d.]+)*\s*\]")
+
+
+def check_label_column(table: Table, index: int, problem: str | None) -> None:
+    """Raise DataError if a column's values are no labels, or are several labels per example.
+
+    Names with a separator in them, such as ``pos|long``, are single classes if `problem` is given as
+    classification.
+    """
+    check_labels(table, index)
+    values = [value for value in table.labels(index) if isinstance(value, str) and not is_missing(value)]
+    found = dict.fromkeys(value.strip() for value in values)
+    listed = next((value for value in found if _is_list(value)), None)
+    if listed is not None:
+        raise DataError(
+            f"{named_column(table, index)} holds lists written as text ({shown(listed)}), and several "
+            "labels per example are not supported yet; write the one label to predict into a column of "
+            "its own, and name it with --label-column"
+        )
+    if problem is not None:
+        return
+    joined = _joined(found)
+    if joined:
+        raise DataError(
+            f"{named_column(table, index)} seems to hold several labels per example "
+            f"({join_words(map(repr, joined), most=3)}), which is not supported yet; write the one "
+            "label to predict into a column of its own, or give --problem classification if each of "
+            "these is one class"
+        )
+
+
+def _is_list(text: str) -> bool:
+    if not text.startswith(("[", "{", "(")) or not text.endswith(("]", "}", ")")):
+        return False
+    if _LIST.fullmatch(text):
+        return True
+    try:
+        return isinstance(ast.literal_eval(text), list | tuple | dict | set)
+    except (ValueError, SyntaxError, RecursionError, MemoryError):
+        return False
+
+
+def _joined(labels: Iterable[str]) -> list[str]:
+    """Return the labels that are others joined by a separator.
+
+    Each of their parts has to occur in another label too: ``Food, Drinks`` next to ``Sports`` is the
+    name of one class.
+    """
+    labels = list(labels)
+    for separator in _SEPARATORS:
+        parts = {label: [part.strip() for part in label.split(separator)] for label in labels}
+        several = [label for label, found in parts.items() if len(found) > 1]
+        if len(several) < 2 or (separator == "," and all(map(_DECIMAL.fullmatch, labels))):
+            continue
+        uses = Counter(part for found in parts.values() for part in set(found))
+        if all(uses[part] > 1 for label in several for part in parts[label] if part):
+            return several
+    return []
