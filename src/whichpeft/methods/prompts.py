@@ -101,6 +101,11 @@ class Prefix(VirtualTokens):
     def refuses(self, backbone: Backbone, task: Task, budget: Budget) -> str | None:
         if task.task_type is not None and backbone.family in _NO_PREFIX:
             return f"{self.name} prepends keys and values; {backbone.family}'s attention accepts none"
+        if task.task_type == "SEQ_CLS" and _pools_end(backbone):
+            return (
+                f"{self.name} prepends keys and values, which {backbone.family}'s classifier does not "
+                "pass on to its encoder and decoder"
+            )
         return super().refuses(backbone, task, budget)
 
     def refuses_options(self, study: Study) -> str | None:
@@ -121,6 +126,11 @@ class InputTokens(VirtualTokens):
             return (
                 "virtual tokens replace the input ids, so this decoder's classifier cannot find the "
                 "last real token and reads padding"
+            )
+        if task.task_type == "SEQ_CLS" and _pools_end(backbone):
+            return (
+                f"virtual tokens replace the input ids, and {backbone.family}'s classifier needs them "
+                "to find the end of a text"
             )
         return super().refuses(backbone, task, budget)
 
@@ -260,6 +270,12 @@ def pools_last_token(backbone: Backbone) -> bool:
         backbone.family in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
         and backbone.family not in MODEL_FOR_MASKED_LM_MAPPING_NAMES
     )
+
+
+def _pools_end(backbone: Backbone) -> bool:
+    from whichpeft.tasks.end_pooling import pools_end
+
+    return pools_end(backbone)
 
 
 def add_task_ids(model: torch.nn.Module) -> None:

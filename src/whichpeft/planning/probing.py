@@ -46,7 +46,6 @@ def probe(
     str or None
         Why the method does not work; None if nothing was found.
     """
-    import torch
 
     try:
         backbone, adapter = _apply(method, backbone, task, same_targets)
@@ -65,10 +64,8 @@ def probe(
         return _left_out(task, backbone, adapter.model)
     if fault is None or needs_weights(fault):
         return None
-    with torch.device("meta"):
-        bare = task.build_on_meta(backbone)
     # If the plain model does not run without weights either, the method is not to blame.
-    return None if _fault(task, backbone, bare) is not None else _reason(fault)
+    return _reason(fault) if _runs_plain(task, backbone) else None
 
 
 def _apply(
@@ -159,6 +156,30 @@ def _fault(task: Task, backbone: Backbone, model: torch.nn.Module) -> Exception 
         _logger.debug("the forward pass failed", exc_info=True)
         return error
     return None
+
+
+def _runs_plain(task: Task, backbone: Backbone) -> bool:
+    """Whether the plain model runs without weights: on the meta device, or else with fake tensors.
+
+    The meta device does not know enough for the masks of some decoders.
+    """
+    import torch
+
+    from whichpeft.planning.fake_tensors import make_fake, quiet_fakes
+
+    with torch.device("meta"):
+        if _fault(task, backbone, task.build_on_meta(backbone)) is None:
+            return True
+        model, shapes = task.build_on_meta(backbone), task.dummy_batch(backbone, _SIZE, _LENGTH)
+    device = torch.device("cpu")
+    try:
+        with quiet_fakes(), make_fake(model, device), device:
+            batch = {key: torch.empty(value.shape, dtype=value.dtype) for key, value in shapes.items()}
+            task.loss(model.train(), batch)
+    except Exception:
+        _logger.debug("the plain model does not run without weights", exc_info=True)
+        return False
+    return True
 
 
 def _reason(error: Exception) -> str:

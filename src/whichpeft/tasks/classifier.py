@@ -10,6 +10,7 @@ from whichpeft.backbones.fit import Fit, check_fit
 from whichpeft.backbones.quantisation import quantisation_config
 from whichpeft.backbones.weights import Loaded, compare_weights, load_weights
 from whichpeft.errors import BackboneError
+from whichpeft.tasks.end_pooling import pool_last_column, pools_end
 from whichpeft.tasks.text_encoding import pad_id
 
 if TYPE_CHECKING:
@@ -149,6 +150,8 @@ def build_classifier_on_meta(
         text.pad_token_id = 0  # unused without content, but classifiers of decoders require one
     auto: type[_BaseAutoModelClass] = getattr(transformers, _KINDS[modality].auto_class)
     model = auto.from_config(config, dtype=torch.float32)
+    if pools_end(backbone):
+        pool_last_column(model)
     outside = _outside_body(model, config.num_labels)
     setattr(model, _DRAWN, frozenset(outside | _classifier(model, config.num_labels)))
     return model

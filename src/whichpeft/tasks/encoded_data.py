@@ -21,6 +21,7 @@ import numpy as np
 
 from whichpeft.errors import FolderError
 from whichpeft.storage.cache import cached, find_cached
+from whichpeft.tasks.fits_model import check_examples
 from whichpeft.tasks.generative.examples import GenerativeExamples
 from whichpeft.tasks.generative.task import GenerativeTask
 from whichpeft.tasks.images.encoding import ImageExamples
@@ -51,13 +52,15 @@ def write_data(
 ) -> tuple[Path, Lengths | None]:
     """Encode a task for a backbone; return the file that holds it, and the lengths of its inputs.
 
-    The lengths are None if the inputs are not tokens.
+    The lengths are None if the inputs are not tokens. Raises BackboneError or DataError if the model
+    cannot read some example.
     A slow encoding is stored in the user's cache, and the next run reuses it.
     """
     place = folder / f"data-{len(list(folder.glob('data-*')))}"
     place.mkdir()
     arrays = _find_or_encode(task, backbone, budget.max_train, place / _ARRAYS)
     examples = load_examples(arrays) if isinstance(arrays, Path) else arrays
+    check_examples(task, backbone, examples)
     if isinstance(arrays, Path):
         arrays = _beside(arrays, place)
     path = place / "task.pickle"

@@ -62,8 +62,10 @@ class TextTask(LabelledTask):
     def dummy_batch(self, backbone: Backbone, size: int, length: int) -> Batch:
         import torch
 
+        from whichpeft.tasks.text_encoding import made_up_ids
+
         # No mask: a model treats that like a mask that hides nothing.
         return {
-            "input_ids": torch.ones((size, length), dtype=torch.int64),
+            "input_ids": made_up_ids(backbone, size, length),
             "labels": torch.zeros(size, dtype=torch.int64 if self.classes else torch.float32),
         }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -10,10 +11,12 @@ import numpy as np
 
 from whichpeft.errors import BackboneError, DataError
 from whichpeft.metrics.metric import Array
+from whichpeft.tasks.end_pooling import end_token
 from whichpeft.tasks.protocol import Batch
 from whichpeft.tasks.special_strings import SpecialStrings
 
 if TYPE_CHECKING:
+    import torch
     from transformers import PreTrainedTokenizerBase
 
     from whichpeft.backbones import Backbone
@@ -37,7 +40,7 @@ class TextExamples:
     offsets: Array
     """Start of each example in `ids`, and the end of the last; shape (n + 1,)."""
     types: Array | None
-    """Token types, aligned with `ids`; None if the tokenizer does not mark the texts of a pair so."""
+    """Token types, aligned with `ids`; None if tokenizer or model do not tell texts apart so."""
     labels: Array
     """Class numbers or values."""
     pad: int
@@ -110,6 +113,7 @@ def encode_texts(
     """
     cap = length_cap(backbone, tokenizer)
     special = SpecialStrings(tokenizer)
+    typed = tells_types_apart(backbone)
     (usual,) = special.count(_tokenise(tokenizer, [("",) * len(texts[0])])["input_ids"])
     pad = pad_id(backbone, tokenizer)
     # Some tokenizers of decoders return no token for an empty text, but a model needs at least one.
@@ -145,7 +149,7 @@ def encode_texts(
         for i, tokens in enumerate(read["input_ids"]):
             ids.append(np.array(tokens or [empty], dtype=np.int32))
             lengths.append(len(ids[-1]))
-            if "token_type_ids" in read:
+            if "token_type_ids" in read and typed:
                 types.append(np.array(read["token_type_ids"][i] or [0], dtype=np.int8))
     return TextExamples(
         ids=np.concatenate(ids),
@@ -177,10 +181,9 @@ def pad_id(backbone: Backbone, tokenizer: PreTrainedTokenizerBase | None = None)
     The model's id comes first because a decoder's classifier uses it to find the last token.
     """
     config = backbone.architecture().get_text_config()
+    size = vocabulary_size(backbone)
 
     def known(token: object) -> bool:
-        # CANINE hashes characters, so it has no vocabulary whose size could limit the ids.
-        size = getattr(config, "vocab_size", None)
         return isinstance(token, int) and token >= 0 and (size is None or token < size)
 
     own: int | None = getattr(config, "pad_token_id", None)
@@ -194,6 +197,29 @@ def pad_id(backbone: Backbone, tokenizer: PreTrainedTokenizerBase | None = None)
         f"backbone {backbone.name!r}: neither its configuration nor its tokenizer names a padding or "
         "end-of-text token; set pad_token_id in its config.json"
     )
+
+
+def vocabulary_size(backbone: Backbone) -> int | None:
+    """Return the number of tokens that the model knows, or None if it hashes characters (CANINE)."""
+    found: object = getattr(backbone.architecture().get_text_config(), "vocab_size", None)
+    return found if isinstance(found, int) and found > 0 else None
+
+
+def made_up_ids(backbone: Backbone, size: int, length: int) -> torch.Tensor:
+    """Return ids of texts without content, on the device of the caller's context: (size, length).
+
+    They hold no padding, and end in the token that ends a text for the model, as classifiers of
+    encoder-decoders need.
+    """
+    import torch
+
+    config = backbone.architecture().get_text_config()
+    end, pad = end_token(backbone), getattr(config, "pad_token_id", None)
+    usual = next(number for number in (1, 0, 2) if number not in (end, pad))
+    ids = torch.full((size, length), usual, dtype=torch.int64)
+    if end is not None and 0 <= end < (vocabulary_size(backbone) or 0):
+        ids[:, -1] = end
+    return ids
 
 
 def load_tokenizer(backbone: Backbone) -> PreTrainedTokenizerBase:
@@ -226,6 +252,20 @@ def _no_tokenizer(backbone: Backbone, reason: str) -> BackboneError:
         f"backbone {backbone.name!r}: cannot load a tokenizer from {backbone.folder} ({reason}); "
         "save one there with tokenizer.save_pretrained()"
     )
+
+
+def tells_types_apart(backbone: Backbone) -> bool:
+    """Whether this architecture reads token types and has more than one of them."""
+    from transformers import MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING
+
+    config = backbone.architecture()
+    if getattr(config, "type_vocab_size", None) == 1:
+        return False
+    try:
+        model = MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING[type(config)]
+    except KeyError:
+        return True
+    return "token_type_ids" in inspect.signature(model.forward).parameters
 
 
 def _put(read: dict[str, list[list[int]]], places: Sequence[int], found: Tokenised) -> None:

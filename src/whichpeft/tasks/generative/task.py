@@ -119,10 +119,10 @@ class GenerativeTask:
         return build_causal_lm_on_meta(backbone)
 
     def dummy_batch(self, backbone: Backbone, size: int, length: int) -> Batch:
-        import torch
+        from whichpeft.tasks.text_encoding import made_up_ids
 
         # Every token counts in the loss: this takes the most memory, and a completion may be that long.
-        tokens = torch.ones((size, length), dtype=torch.int64)
+        tokens = made_up_ids(backbone, size, length)
         return {"input_ids": tokens, "labels": tokens}
 
     def refuses_packing(self, backbone: Backbone) -> str | None:
