@@ -16,7 +16,7 @@ from whichpeft.report.text import named, plain, with_bounds
 from whichpeft.report.verdict_text import verdict
 from whichpeft.storage.atomic import write_whole
 from whichpeft.study import Budget, TaskSource
-from whichpeft.takeaway.from_record import backbone_source, source_of
+from whichpeft.takeaway.from_record import backbone_source, loading_options, source_of
 from whichpeft.takeaway.templates import template
 from whichpeft.tasks import TASKS
 from whichpeft.units import (
@@ -145,6 +145,7 @@ def _text(
             peft_type=peft_type,
             head=(adapter / "head.safetensors").is_file(),
             base=backbone_source(trial.backbone, report.study),
+            options=loading_options(trial.backbone, report.study),
             auto_class=f"AutoModelFor{kind}",
             labels=None if _writes(record) else _outputs(comparison, record),
             budget=budget.items(),

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from whichpeft.backbones import BACKBONES, Backbone, resolve_backbone
+from whichpeft.backbones.folder import ADAPTER
 from whichpeft.backbones.resolve import MINILM_HUB_ID
 from whichpeft.errors import FolderError
 from whichpeft.methods import Method, resolve_method
@@ -70,6 +71,29 @@ def backbone_source(backbone: str, study: Study) -> str:
     """Return the hub id or the folder from which transformers loads a backbone of the study."""
     name = _full_name(backbone, study.backbones)
     return _source(name, resolve_backbone(name, weights=False))
+
+
+def loading_options(backbone: str, study: Study) -> str:
+    """Return the further arguments with which transformers loads a backbone of the study for a head."""
+    found = resolve_backbone(_full_name(backbone, study.backbones), weights=False)
+    other_head = ", ignore_mismatched_sizes=True" if has_head(found) else ""
+    return other_head + without_adapter(found)
+
+
+def has_head(backbone: Backbone) -> bool:
+    """Whether a backbone was saved as a classifier."""
+    saved_as = backbone.config.get("architectures") or ()
+    return any(str(name).endswith("Classification") for name in saved_as)
+
+
+def without_adapter(backbone: Backbone) -> str:
+    """Return the argument with which transformers does not load an adapter from a backbone's folder.
+
+    It is written after other arguments, and empty if there is no adapter.
+    """
+    if backbone.folder is None or not (backbone.folder / ADAPTER).is_file():
+        return ""
+    return ', adapter_kwargs={"subfolder": "config.json"}'
 
 
 def _full_name(short: str, names: tuple[str, ...]) -> str:

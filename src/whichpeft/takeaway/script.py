@@ -14,7 +14,7 @@ from whichpeft.methods.peft_adapter import PeftAdapter
 from whichpeft.methods.peft_method import PeftMethod
 from whichpeft.metrics.per_example import F1_OF
 from whichpeft.takeaway.data import ScriptData
-from whichpeft.takeaway.from_record import RestoredTrial
+from whichpeft.takeaway.from_record import RestoredTrial, has_head, without_adapter
 from whichpeft.tasks import Task
 from whichpeft.tasks.images.task import ImageTask
 from whichpeft.tasks.labelled import LabelledTask
@@ -74,6 +74,9 @@ def training_script(
             **_common(restored, adapter),
             writes=False,
             images=images,
+            no_adapter=without_adapter(restored.backbone),
+            old_head=has_head(restored.backbone),
+            auto_class=f"AutoModelFor{'Image' if images else 'Sequence'}Classification",
             classification=classification,
             study={key: _literal(value) for key, value in data.study.items()},
             formats={_literal(file): _literal(how) for file, how in data.formats.items()},
