@@ -13,10 +13,13 @@ import pytest
 import whichpeft as wp
 from whichpeft.analysis.check.findings import Finding
 from whichpeft.backbones import resolve_backbone
+from whichpeft.backbones.folder import earlier_revision
 from whichpeft.cli import app as cli
-from whichpeft.records import Measurement, Reading, Record, Store
-from whichpeft.running.recheck import recheck
+from whichpeft.records import Reading, Store
+from whichpeft.running.recheck.recheck import recheck
 from whichpeft.tasks import load_task
+from whichpeft.tasks.assemble import fingerprint_of
+from whichpeft.tasks.labelled import LabelledTask
 
 from .. import builders
 
@@ -139,29 +142,62 @@ def test_a_config_that_is_gone_is_a_note_and_a_damaged_one_a_problem(place: Path
     assert finding.severity == "note"
 
 
-def f1_of(place: Path) -> list[Finding]:
-    store = old_folder(place)
-    store.keep_study(
-        replace(store.study(), tasks=(wp.TaskSource(name=str(place / "cards.csv"), metric="f1"),))
-    )
-    data = load_task(store.study().tasks[0]).fingerprint
-    scored = changed(store, place, data=data)
-
-    def as_f1(record: Record) -> Record:
-        score = Measurement(name="score", value=0.9, unit="fraction", phase="test", source="f1")
-        rest = [m for m in record.measurements if m.name != "score"]
-        return replace(record, measurements=(score, *rest))
-
-    for record in list(scored):
-        scored.add(as_f1(record))
-    return [finding for finding in recheck(scored) if "alphabet" in finding.what]
+def by_f1(place: Path, *, fraud_first: bool = True) -> Store:
+    """Return an old folder that was scored by F1 of the class that comes second in the alphabet."""
+    if not fraud_first:  # then the rarer class is also the second one
+        text = (place / "cards.csv").read_text().replace("genuine", "fair")
+        (place / "cards.csv").write_text(text)
+    store = old_folder(place, metric="f1")
+    task = load_task(store.study().tasks[0])
+    assert isinstance(task, LabelledTask)
+    return changed(store, place, data=fingerprint_of(task.splits, task.classes, "f1"))
 
 
 def test_f1_of_the_class_that_comes_second_in_the_alphabet_is_a_problem(place: Path) -> None:
-    (finding,) = f1_of(place)
+    store = by_f1(place)
+    (finding,) = recheck(store)
     assert (finding.severity, finding.task) == ("problem", "cards")
-    assert "of the class that comes second in the alphabet" in finding.what
-    assert "--metric f1:" in finding.fix
+    assert "comes second in the alphabet, genuine, and not of fraud, the rarer one" in finding.what
+    (place / "cards.csv").unlink()
+    found = recheck(store)
+    assert [f.severity for f in found] == ["note", "problem"]
+    assert "second in the alphabet, whichever was meant" in found[1].what
+
+
+def test_f1_of_the_class_that_is_meant_is_no_problem(place: Path) -> None:
+    assert not recheck(by_f1(place, fraud_first=False))
+
+
+def test_weights_that_an_earlier_version_named_otherwise_are_the_same(place: Path) -> None:
+    store = changed(old_folder(place), place, backbone_revision=earlier_revision(place / "tiny-bert"))
+    assert not recheck(store)
+
+
+def test_an_adapter_that_an_earlier_version_loaded_is_a_problem(place: Path) -> None:
+    shutil.copy(place / "adapter_config.json", place / "tiny-bert")
+    store = changed(old_folder(place), place, backbone_revision=earlier_revision(place / "tiny-bert"))
+    (finding,) = recheck(store)
+    assert (finding.severity, finding.backbone) == ("problem", "tiny-bert")
+    assert "holds an adapter too, which an earlier version loaded" in finding.what
+
+
+def test_weights_without_a_layer_are_a_problem_and_without_a_pooler_a_note(place: Path) -> None:
+    from safetensors.torch import load_file, save_file
+
+    path = place / "tiny-bert" / "model.safetensors"
+    weights = load_file(path)
+
+    def found(without: str) -> Finding:
+        save_file({k: v for k, v in weights.items() if without not in k}, path, {"format": "pt"})
+        shutil.rmtree(place / "run", ignore_errors=True)
+        (finding,) = recheck(old_folder(place))
+        return finding
+
+    assert found("layer.1.").severity == "problem"
+    note = found("pooler")
+    assert note.severity == "note"
+    assert "every seed drew anew: " in note.what
+    assert "pooler" in note.what
 
 
 def test_the_command_reads_again_only_what_an_earlier_version_wrote(

@@ -40,7 +40,7 @@ def check(
     reading = store.reading()
     findings = check_records(study, store.each(), predictions=store.predictions, reading=reading)
     if reading is None or reading.earlier_records:
-        from whichpeft.running.recheck import recheck
+        from whichpeft.running.recheck.recheck import recheck
 
         findings = problems_first([*findings, *recheck(store)])
     if format == "json":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
 import numpy as np
@@ -110,7 +110,7 @@ def assemble(
     task = kind(
         name=name,
         problem=problem,
-        fingerprint=_fingerprint(splits, classes, metric and _scored_by(score.name, class_rows)),
+        fingerprint=fingerprint_of(splits, classes, metric and _scored_by(score.name, class_rows)),
         metrics=chosen,
         chance=0.0,
         counts={key: len(split.labels) for key, split in splits.items()},
@@ -168,7 +168,7 @@ def _total(class_rows: dict[str, dict[str, int]], classes: Sequence[str]) -> dic
     return {name: sum(rows[name] for rows in class_rows.values()) for name in classes}
 
 
-def _fingerprint(splits: dict[str, Labelled], classes: Sequence[str], metric: str | None) -> str:
+def fingerprint_of(splits: Mapping[str, Labelled], classes: Sequence[str], metric: str | None) -> str:
     """Hash every input and label of the three splits, in order.
 
     Each value is preceded by its length, so that no two different data sets produce the same bytes. A

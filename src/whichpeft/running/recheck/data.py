@@ -1,0 +1,121 @@
+"""Reads the data of an old run folder again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from whichpeft.analysis.check.findings import Finding
+from whichpeft.errors import RequestError
+from whichpeft.records import Record
+from whichpeft.running.recheck.words import AGAIN, MOST_NAMES, not_read, problem
+from whichpeft.study import Study, TaskSource
+from whichpeft.study.spec import short_name
+from whichpeft.tasks import TASKS, Task, load_task
+from whichpeft.tasks.assemble import fingerprint_of
+from whichpeft.tasks.labelled import LabelledTask
+from whichpeft.tasks.protocol import DescribesData
+from whichpeft.tasks.tables.local import is_local
+from whichpeft.units import join_words, show_count
+
+_BUNDLED = ("stdlib-docs", "digits", "sums")
+
+
+def load_again(source: TaskSource) -> Task | Finding:
+    """Load a task from this machine; return a finding if it is not here, or no longer accepted."""
+    name = short_name(source.name)
+    elsewhere = f"{source.name} is not a file on this machine, so its data were not read again"
+    files = [getattr(source, key) for key in ("train", "validation", "test", "folder", "held_out")]
+    missing = [file for file in files if file and not Path(file).expanduser().exists()]
+    local = is_local(source) or source.train is not None or source.folder is not None
+    if source.name not in TASKS and source.train is None and not Path(source.name).expanduser().exists():
+        missing.append(source.name)
+    if missing and local:
+        return not_read(f"{missing[0]} is gone, so the data were not read again", task=name)
+    if missing or not (local or source.name in _BUNDLED):
+        return not_read(elsewhere, task=name)
+    try:
+        return load_task(source)
+    except RequestError as error:
+        return problem(f"this version refuses the data: {error}", f"mend them and {AGAIN}", task=name)
+
+
+def data_findings(
+    task: Task, source: TaskSource, study: Study, records: Sequence[Record]
+) -> Iterator[Finding]:
+    """Compare a task as it is read now with the data and the metric of its records."""
+    # Earlier versions put the metric's name as it was written into the fingerprint.
+    same = {task.fingerprint}
+    if isinstance(task, LabelledTask):
+        same.add(fingerprint_of(task.splits, task.classes, source.metric))
+    others = [record for record in records if record.trial.data not in same]
+    if not others:
+        yield from _metric_findings(task, records)
+        return
+    then = others[0].setting.versions.get("python", "?")
+    if source.name == "stdlib-docs":
+        yield not_read(
+            f"its data come with Python {then} and differ in this Python, so they were not read again",
+            task=task.name,
+        )
+        return
+    differing = list(_differences(task, study, others))
+    details = f" ({'; '.join(differing)})" if differing else ""
+    yield problem(
+        f"its scores are of other data than this version reads{details}: an earlier version read the "
+        f"files otherwise, or they have changed. Now: {_words(task)}",
+        task=task.name,
+    )
+    yield from _metric_findings(task, records)
+
+
+def _words(task: Task) -> str:
+    """Say how a task is read now: columns and classes."""
+    if not isinstance(task, DescribesData):
+        return task.problem
+    parts = []
+    if task.columns is not None and task.columns.text:
+        parts.append(f"text from {join_words(task.columns.text)}")
+    if task.columns is not None and task.columns.label is not None:
+        parts.append(f"label from {task.columns.label}")
+    classes = join_words(task.class_counts, most=MOST_NAMES)
+    parts.append(f"{task.problem}{f' into {classes}' if classes else ''}")
+    return ", ".join(parts)
+
+
+def _differences(task: Task, study: Study, records: Sequence[Record]) -> Iterator[str]:
+    """Count what the records and the data of today differ in."""
+    for split, count in task.counts.items():
+        found = {record.value(f"{split}_examples") for record in records} - {None}
+        now = min(count, study.budget.max_train or count) if split == "train" else count
+        if found and now not in found:
+            then = show_count(next(iter(found)) or 0)
+            yield f"{then} {split} examples in the records, {show_count(now)} now"
+
+
+def _metric_findings(task: Task, records: Sequence[Record]) -> Iterator[Finding]:
+    """Find scores by F1 of the class that comes second in the alphabet, if another one is meant."""
+    positive = task.metrics[0].positive_class
+    second = sorted(task.class_counts)[1:2] if isinstance(task, DescribesData) else []
+    if positive is not None and second and second != [positive] and _scored_by_f1(records):
+        yield problem(
+            f"its score f1 is of the class that comes second in the alphabet, {second[0]}, and not of "
+            f"{positive}, the rarer one",
+            f"{AGAIN}; --metric f1:{second[0]} keeps the class",
+            task=task.name,
+        )
+
+
+def unread_metric_findings(source: TaskSource, records: Sequence[Record]) -> Iterator[Finding]:
+    """Find such scores of data that cannot be read again, so that the class is not known."""
+    if source.metric == "f1" and _scored_by_f1(records):
+        yield problem(
+            "its score f1 is of the class that comes second in the alphabet, whichever was meant",
+            f"name the class, as in --metric f1:CLASS, and {AGAIN}",
+            task=short_name(source.name),
+        )
+
+
+def _scored_by_f1(records: Sequence[Record]) -> bool:
+    scores = (record.measurement("score", "test") for record in records)
+    return any(score is not None and score.source == "f1" for score in scores)
