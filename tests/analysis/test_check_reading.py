@@ -6,10 +6,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from sklearn.metrics import f1_score
 
 from whichpeft.analysis.check.check import check
 from whichpeft.analysis.check.findings import Finding
 from whichpeft.records import BackboneReading, LengthReading, Reading, Record, TaskReading
+from whichpeft.running.reading import read_of_task
+from whichpeft.tasks.from_examples import text_task
 
 from .. import builders
 
@@ -67,7 +70,23 @@ def test_test_examples_that_were_trained_on_are_a_problem(records: list[Record])
 def test_a_class_that_a_split_lacks_is_a_note(records: list[Record]) -> None:
     rows = {**TASK.class_rows, "test": {"bad": 100, "good": 0}}
     (finding,) = said(records, replace(TASK, class_rows=rows))
-    assert (finding.severity, finding.what) == ("note", "the test examples lack 1 class: good")
+    assert (finding.severity, finding.what) == (
+        "note",
+        "the test set lacks 1 of 2 classes: 'good'",
+    )
+
+
+def test_what_the_run_said_in_other_words_is_said_once(records: list[Record]) -> None:
+    """The task is made from a table as a run makes it, so that its own notes are there."""
+    train = [(f"the film was {word} {i}", word) for i in range(30) for word in ("bad", "good", "odd")]
+    task = text_task("sst2", train=train, validation=train[:20], test=[*train[1::3], ("new", "bad")])
+    read = read_of_task(task)
+    assert any("also in the training set" in note for note in read.notes)
+    assert any("set lacks" in note for note in read.notes)
+    whats = [finding.what for finding in said(records, read)]
+    assert sum(what.startswith("30 of 31 test examples") for what in whats) == 1
+    assert sum(what.startswith("20 of 20 validation examples") for what in whats) == 1
+    assert sum(what.startswith("the test set lacks 1 of 3 classes") for what in whats) == 1
 
 
 def test_new_layers_cut_inputs_and_every_note_are_notes(records: list[Record]) -> None:
@@ -155,3 +174,29 @@ def test_a_method_at_chance_is_a_note_and_all_of_them_a_problem() -> None:
     (finding,) = about_chance([*guess, *head], ["lora", "head"])
     assert finding.severity == "problem"
     assert finding.what.startswith("no method that trains is proved better than chance, 50.0 points")
+
+
+def test_a_macro_f1_over_the_classes_that_were_predicted_is_a_problem() -> None:
+    """An earlier version averaged over class 2 if a method predicted it, which no label is of."""
+    labels = np.array([0] * 50 + [1] * 50)
+    found = labels.copy()
+    found[:10], found[99] = 1, 2
+    wrong = f1_score(labels, found, average="macro", zero_division=0)
+    right = float(np.mean(f1_score(labels, found, labels=[0, 1], average=None)))
+    arrays = {"labels": labels, "outputs": np.eye(3, dtype=np.float32)[found]}
+
+    def about(recorded: float) -> list[Finding]:
+        extra = builders.measurements({"macro_f1": recorded}, "test")
+        records = [
+            replace(record, measurements=(*record.measurements, *extra))
+            for record in builders.whole("full", [0.89, 0.89], adapter=builders.BASE)
+        ]
+        every = check(builders.study(["full"], seeds=2), records, predictions=lambda name: arrays)
+        return [finding for finding in every if "macro_f1" in finding.what]
+
+    (finding,) = about(wrong)
+    assert (finding.severity, finding.method) == ("problem", "full")
+    assert f"is {100 * wrong:.1f} points in the records" in finding.what
+    assert finding.what.endswith(f"it is {100 * right:.1f}")
+    assert not about(right)
+    assert not about(0.123)  # a metric of a plug-in that has the same name

@@ -6,13 +6,13 @@ from collections.abc import Iterator
 
 from whichpeft.analysis.check.findings import NO_ACTION, Finding
 from whichpeft.records import LengthReading, Reading, TaskReading
-from whichpeft.units import counted, join_words, plural, show_count, show_percent
+from whichpeft.units import join_words, plural, show_count, show_percent
 
 _OTHER_OUT = "run the study again with another --out"
 _MEANT = f"if this is not what you want, change the data and {_OTHER_OUT}"
 _FEW = 0.01
 """A leak of a smaller share of the test examples is only noted."""
-_MOST_NAMES = 5
+_MOST_NAMES = 6
 
 
 def reading_findings(reading: Reading | None) -> Iterator[Finding]:
@@ -20,9 +20,12 @@ def reading_findings(reading: Reading | None) -> Iterator[Finding]:
     if reading is None:
         return
     for task in reading.tasks:
-        yield from _leaks(task)
-        yield from _missing_classes(task)
-        yield from (_note(note, _MEANT, task=task.name) for note in task.notes)
+        found = [*_leaks(task), *_missing_classes(task)]
+        yield from found
+        # A note of the run may say the same in more words.
+        known = tuple(finding.what.partition(")")[0] for finding in found)
+        others = (note for note in task.notes if not note.startswith(known))
+        yield from (_note(note, _MEANT, task=task.name) for note in others)
     yield from (_cut(length) for length in reading.lengths if length.cut)
     for backbone in reading.backbones:
         if backbone.new_layers:
@@ -73,13 +76,12 @@ def _missing_classes(task: TaskReading) -> Iterator[Finding]:
     for split, rows in task.class_rows.items():
         missing = [name for name in task.classes if not rows.get(name)]
         if missing and rows:
-            count = len(missing)
-            names = join_words(missing, most=_MOST_NAMES)
+            listed = join_words(map(repr, missing), most=_MOST_NAMES)
+            classes = plural("class", len(missing))
             yield Finding(
                 severity="note",
-                what=f"the {split} examples lack {counted(count, 'class')}: {names}",
-                fix=f"give {split} examples of the {plural('class', count)}, or leave the "
-                f"{plural('class', count)} out, and {_OTHER_OUT}",
+                what=f"the {split} set lacks {len(missing)} of {len(task.classes)} classes: {listed}",
+                fix=f"add {split} examples of the {classes}, or leave out the {classes}, and {_OTHER_OUT}",
                 task=task.name,
             )
 
