@@ -122,6 +122,21 @@ def test_chat_templates_come_from_the_hub_too(tmp_path: Path) -> None:
         assert "chat_template.jinja" in resolve_apart("someone/chat", tmp_path, HF_ENDPOINT=address)
 
 
+@pytest.mark.parametrize("place", ["0_Transformer", "checkpoint-20", "snapshots/0123"])
+def test_a_model_in_a_sub_folder_is_named(save: Save, tmp_path: Path, place: str) -> None:
+    save("BertModel", f"outer/{place}")
+    (tmp_path / "outer" / "modules.json").write_text("[]")
+    with pytest.raises(BackboneError, match=rf"no config.json; a model is in {place}: give that folder"):
+        resolve_backbone(str(tmp_path / "outer"))
+
+
+def test_a_distributed_checkpoint_is_refused(save: Save) -> None:
+    folder = save("BertModel")
+    (folder / "shard-00001-model-00001-of-00001.safetensors").write_bytes(b"x")
+    with pytest.raises(BackboneError, match="holds a distributed checkpoint"):
+        resolve_backbone(str(folder))
+
+
 DECIDING = (
     "tokenizer.json", "tokenizer_config.json", "vocab.txt", "merges.txt", "special_tokens_map.json",
     "added_tokens.json", "chat_template.jinja", "additional_chat_templates/tools.jinja", "spiece.model",

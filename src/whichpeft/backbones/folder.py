@@ -60,6 +60,11 @@ def weight_files(folder: Path, config: Mapping[str, Any], shown: str) -> list[Pa
     shown
         The backbone in error messages.
     """
+    if any(folder.glob("shard-*-model-*.safetensors")):  # transformers prefers these to all others
+        raise BackboneError(
+            f"{shown}: holds a distributed checkpoint (shard-*.safetensors), which is not supported; "
+            "load it with transformers and save it with save_pretrained()"
+        )
     named = config.get("transformers_weights")
     names = [named] if isinstance(named, str) else [WEIGHTS, INDEX]
     found = next((folder / name for name in names if _exists(folder / name)), None)
@@ -133,6 +138,18 @@ def adapter_alone(folder: Path) -> str | None:
         f"holds a PEFT adapter ({ADAPTER}) and no weights of a model; give {way_out}, or merge the "
         "adapter with merge_and_unload() and save the whole model"
     )
+
+
+def no_config(folder: Path) -> str:
+    """Return what a folder without a ``config.json`` is, and what to give instead."""
+    found = adapter_alone(folder)
+    if found:
+        return found
+    # The modules of sentence-transformers, the checkpoints of a training run, the snapshots of the hub.
+    inside = sorted(folder.glob(f"*/{CONFIG}")) + sorted(folder.glob(f"snapshots/*/{CONFIG}"))
+    models = [path.parent for path in inside if any(path.parent.glob("*.safetensors"))]
+    way_out = f"; a model is in {models[-1].relative_to(folder)}: give that folder" if models else ""
+    return f"contains no {CONFIG}{way_out}"
 
 
 def check_content(path: Path) -> None:

@@ -16,10 +16,10 @@ from whichpeft.backbones.backbone import Backbone
 from whichpeft.backbones.digits_vit import digits_vit_folder
 from whichpeft.backbones.folder import (
     CONFIG,
-    adapter_alone,
     belonging_files,
     check_content,
     earlier_revision,
+    no_config,
     notes_on_folder,
     revision_of,
     sha256,
@@ -183,8 +183,7 @@ def _config(folder: Path, shown: str = "") -> Mapping[str, Any]:
     try:
         config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
     except FileNotFoundError:
-        reason = adapter_alone(folder) or f"contains no {CONFIG}"
-        raise BackboneError(f"backbone {shown or folder}: {reason}") from None
+        raise BackboneError(f"backbone {shown or folder}: {no_config(folder)}") from None
     except (OSError, ValueError, RecursionError) as error:
         raise BackboneError(f"{folder / CONFIG}: cannot be read: {error}") from None
     if not isinstance(config, dict) or "model_type" not in config:

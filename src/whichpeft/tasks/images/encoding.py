@@ -113,8 +113,10 @@ def load_processor(backbone: Backbone) -> BaseImageProcessor:
 
     try:
         # Always Pillow: torchvision, if installed, resizes to slightly different pixels.
-        return AutoImageProcessor.from_pretrained(backbone.files, local_files_only=True, backend="pil")
-    except (OSError, ValueError, KeyError, ImportError) as error:
+        return AutoImageProcessor.from_pretrained(
+            backbone.files, local_files_only=True, backend="pil", trust_remote_code=False
+        )
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, ImportError) as error:
         reason = " ".join(str(error).split())[:200]
         raise BackboneError(
             f"backbone {backbone.name!r}: cannot load an image processor from {backbone.folder} "
