@@ -99,7 +99,9 @@ def _carry_out(
     match job.work:
         case ProfileWork() as work:
             found = [*profile(job, work, compute, meter, report, group), *_halved(job)]
-            return Result(record=_record(job, setting, found))
+            unmerged = next((fact.source for fact in found if fact.name == "not_merged"), None)
+            note = unmerged and f"merged latency of {job.trial.method} is left out: {unmerged}"
+            return Result(record=_record(job, setting, found), note=note)
         case TuneWork() | FinalWork():
             return _train(job, job.work, compute, setting, meter, report, group)
 

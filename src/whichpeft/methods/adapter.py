@@ -65,7 +65,7 @@ class Adapter(Protocol):
         Raises
         ------
         ValueError
-            If the adapter cannot be merged.
+            If the adapter cannot be merged, or merging would change what the model computes.
         """
         ...
 

@@ -19,6 +19,7 @@ from whichpeft.methods.method import Method, MethodContext
 from whichpeft.methods.peft_adapter import PeftAdapter, set_state
 from whichpeft.methods.peft_method import RECIPE, PeftMethod
 from whichpeft.methods.prompts import VirtualTokens
+from whichpeft.methods.shared_weights import check_not_shared
 
 if TYPE_CHECKING:
     import torch
@@ -101,6 +102,7 @@ class StackedAdapter:
                 tuner._check_merge_allowed()
             except NotImplementedError as error:
                 raise ValueError(str(error) or f"{part.name} cannot be merged") from None
+        check_not_shared(self.model)
         with quiet_warnings():
             for part in self._parts:
                 part.adapter.model.merge_adapter(safe_merge=True)

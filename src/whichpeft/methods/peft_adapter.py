@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from whichpeft.backbones.quiet_libraries import quiet_warnings
 from whichpeft.methods.adapter import AdapterBase
+from whichpeft.methods.shared_weights import check_not_shared
 
 if TYPE_CHECKING:
     import torch
@@ -50,13 +51,14 @@ class PeftAdapter(AdapterBase):
         Raises
         ------
         ValueError
-            If the adapter cannot be merged.
+            If the adapter cannot be merged, or merging would change what the model computes.
         """
         merge = getattr(self.model.base_model, "merge_and_unload", None)
         if self.model.active_peft_config.is_prompt_learning or merge is None:
             raise ValueError(
                 f"{self.model.peft_type.value} does not change weights, so it cannot be merged"
             )
+        check_not_shared(self.model)
         unwrap_head(self.model.get_base_model(), trained=True)
         with quiet_warnings():
             try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import time
 from collections.abc import Callable, Sequence
@@ -21,12 +22,16 @@ from whichpeft.engine.model_setup import PreparedTrial
 from whichpeft.engine.profile_budget import ProfileBudget
 from whichpeft.engine.profiling.timing_rounds import fact, quartiles, read_in_rounds
 from whichpeft.records import Measurement
-from whichpeft.tasks import Array, Task
+from whichpeft.tasks import Array, DecodedTask, Task
 
 T = TypeVar("T")
 
 _logger = logging.getLogger(__name__)
 _SWITCHES = ("other", "default") * 3
+_COMPARED = 4  # examples whose outputs are compared before and after merging
+# How far these outputs may differ, relative to the largest. In float32 only the order of sums differs,
+# which shows in the fifth digit; weights in bfloat16 are rounded after the second.
+_SAME_ANSWERS = {"float32": 1e-3, "bfloat16": 5e-2}
 
 
 def ready_for_use(prepared: PreparedTrial) -> None:
@@ -106,19 +111,62 @@ def _measure(
 def measure_merged(job: Job, budget: ProfileBudget, prepared: PreparedTrial) -> list[Measurement]:
     """Merge the adapter, if it can be, and time one example again; this ends the adapter.
 
-    If there is nothing to merge, the model is the same and nothing is measured.
+    If there is nothing to merge, the model is the same and nothing is measured. If the merged model
+    answers otherwise, its latency is left out, and ``not_merged`` has the reason as its source.
     """
     if not job.method.info.merges:
         return []
     before = _module_names(prepared.model)
+    exact = _in_float32(prepared)
+    answers = _answers(exact, prepared.model)
     try:
         merged = prepared.adapter.merge()
-    except ValueError:  # a method that merges may not be able to with some options
-        return []
+    except ValueError as error:  # a method that merges may not be able to with some options
+        return [fact("not_merged", 1, "count", str(error))]
     if _module_names(merged) == before:
         return []
     merged.eval()
-    return measure_latency(budget, prepared, merged, prefix="merged_")
+    apart = float(np.abs(_answers(exact, merged) - answers).max() / max(np.abs(answers).max(), 1e-6))
+    if not apart <= _SAME_ANSWERS[exact.compute.precision]:
+        reason = f"the merged model's outputs differ by {apart:.1%} of the largest"
+        return [fact("not_merged", apart, "fraction", reason)]
+    store_frozen_weights(merged, prepared.compute.precision)
+    return [
+        fact("merged_difference", apart, "fraction"),
+        *measure_latency(budget, prepared, merged, prefix="merged_"),
+    ]
+
+
+def _in_float32(prepared: PreparedTrial) -> PreparedTrial:
+    """Compute in float32 from now on, in place, to compare outputs before and after merging.
+
+    Quantised weights stay as they are, and so does a model for which memory is too small.
+    """
+    compute = prepared.compute
+    quantised = prepared.backbone is not None and prepared.backbone.quantise is not None
+    if compute.precision == "float32" or quantised:
+        return prepared
+    try:
+        for parameter in prepared.model.parameters():
+            if parameter.is_floating_point():
+                parameter.data = parameter.data.float()
+    except (MemoryError, torch.OutOfMemoryError):
+        store_frozen_weights(prepared.model, compute.precision)
+        return prepared
+    return dataclasses.replace(prepared, compute=Compute(compute.device, "float32"))
+
+
+def _answers(prepared: PreparedTrial, model: torch.nn.Module) -> Array:
+    """Return outputs for a few examples; for a task that decodes its outputs, the loss of each."""
+    if not isinstance(prepared.task, DecodedTask):
+        validation = prepared.examples["validation"]
+        return predict(prepared, validation.batch(np.arange(min(_COMPARED, len(validation)))), model)
+    train, losses = prepared.examples["train"], []
+    for i in range(min(_COMPARED, len(train))):
+        with torch.inference_mode(), prepared.compute.autocast():
+            batch = prepared.compute.place(train.batch(np.array([i])))
+            losses.append(float(prepared.task.loss(model, batch)))
+    return np.array(losses)
 
 
 def _module_names(model: torch.nn.Module) -> list[str]:
