@@ -3,10 +3,12 @@
 WhichpeftError
 ├── RequestError         the request was wrong; nothing was run (exit code 2)
 │   ├── StudyError       a key or value of a study, or a name in it
+│   │   └── ConfigFileError  a method's config file that cannot be read; only its method is refused
 │   ├── DataError        a data file, a column or a label
 │   ├── BackboneError    a pretrained model that is unavailable or does not fit
 │   └── FolderError      a run folder of another study, or of none
 ├── TrialFailed          a trial that ended without a score; becomes a failed record
+├── MethodError          a method that does not fit a backbone; also a ValueError
 ├── CannotStack          trials that cannot train as one model; they train one by one
 ├── RecordError          a record that cannot be read
 │   └── NewerRecord      a record that a later version wrote
@@ -17,7 +19,6 @@ Every message names the file, key or value, and the fix.
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 from collections.abc import Iterable, Sequence
@@ -36,6 +37,10 @@ class RequestError(WhichpeftError):
 
 class StudyError(RequestError):
     """A key, a value or a name in a study is wrong."""
+
+
+class ConfigFileError(StudyError):
+    """The config file of a method cannot be read. In a study, only its method is refused."""
 
 
 class DataError(RequestError):
@@ -57,6 +62,10 @@ class TrialFailed(WhichpeftError):
         super().__init__(reason)
         self.reason = reason
         self.phase = phase
+
+
+class MethodError(WhichpeftError, ValueError):
+    """A method does not fit a backbone: it names something that the backbone does not have."""
 
 
 class CannotStack(WhichpeftError):
@@ -142,9 +151,54 @@ def suggestion(value: str, known: Iterable[str], *, fix: str | None = None) -> s
 
 
 def nearest(value: str, known: Iterable[str]) -> str | None:
-    """Return the known value that is closest to `value`, or None if none is close."""
-    found = difflib.get_close_matches(value.lower(), list(known), n=1, cutoff=0.5)
-    return found[0] if found else None
+    """Return the known value that `value` was probably meant to be, or None.
+
+    It has the same letters up to case and hyphens, or few other ones (one in four), or it shares its
+    words with one known value alone: ``prefix-tuning`` is close to ``prefix``. Different numbers are
+    never close.
+    """
+    known = list(known)
+    plain = _letters(value)
+    misspelt = []
+    for other in known:
+        mistakes = _mistakes(plain, _letters(other))
+        if mistakes == 0:
+            return other
+        if mistakes <= max(len(plain), len(_letters(other))) // 4 and _same_numbers(plain, other):
+            misspelt.append((mistakes, other))
+    if misspelt:
+        return min(misspelt, key=lambda pair: pair[0])[1]
+    words = _words(value)
+    sharing = [other for other in known if words < _words(other) or words > _words(other) > set()]
+    return sharing[0] if words and len(sharing) == 1 and _same_numbers(value, sharing[0]) else None
+
+
+def _letters(text: str) -> str:
+    return re.sub(r"[\W_]", "", text.casefold())
+
+
+def _words(text: str) -> set[str]:
+    return set(re.findall(r"[^\W_]+", text.casefold()))
+
+
+def _same_numbers(one: str, other: str) -> bool:
+    """Whether the numbers in two names agree, as far as both have some: 3 and 32 do, 7 and 13 do not."""
+    pairs = zip(re.findall(r"\d+", one), re.findall(r"\d+", other), strict=False)
+    return all(a.startswith(b) or b.startswith(a) for a, b in pairs)
+
+
+def _mistakes(one: str, other: str) -> int:
+    """Count the letters to insert, remove, replace or swap with their neighbour."""
+    before: list[int] = []
+    row = list(range(len(other) + 1))
+    for i, a in enumerate(one, start=1):
+        last, before, row = before, row, [i]
+        for j, b in enumerate(other, start=1):
+            least = min(before[j] + 1, row[j - 1] + 1, before[j - 1] + (a != b))
+            if i > 1 and j > 1 and a == other[j - 2] and b == one[i - 2]:
+                least = min(least, last[j - 2] + 1)
+            row.append(least)
+    return row[-1]
 
 
 def _either(values: Sequence[str]) -> str:

@@ -15,9 +15,9 @@ from whichpeft.cli.check import check
 from whichpeft.cli.choose import choose
 from whichpeft.cli.compare import compare_folders
 from whichpeft.cli.options import RunFolder
-from whichpeft.cli.output import check_format, print_error
+from whichpeft.cli.output import SOME_FAILED, check_format, print_error
 from whichpeft.cli.plan import plan
-from whichpeft.cli.run import SOME_FAILED, run
+from whichpeft.cli.run import run
 from whichpeft.errors import RecordError, RequestError, StudyError, show_debug_log
 
 _CANNOT_WRITE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)

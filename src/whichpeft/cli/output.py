@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.text import Text
 
 from whichpeft.errors import StudyError, unknown, without_secrets
+from whichpeft.units import counted
+
+if TYPE_CHECKING:
+    from whichpeft.study import Study
+
+SOME_FAILED = 1
+"""Exit code of a command that did only a part of what was asked."""
 
 
 def print_note(text: str) -> None:
@@ -18,6 +27,19 @@ def print_note(text: str) -> None:
 def print_error(text: str) -> None:
     """Print the line about something that went wrong on standard error."""
     print_note(f"whichpeft: {text}")
+
+
+def exit_if_unreadable(study: Study) -> None:
+    """Exit with code 1 if config files of the study's methods could not be read."""
+    from whichpeft.methods import Unreadable, read_method
+
+    found = [text for text in study.methods if isinstance(read_method(text), Unreadable)]
+    if found:
+        print_note(
+            f"{counted(len(found), 'method')} refused, because a config file cannot be read: "
+            f"{', '.join(found)}. Mend it and run the command again."
+        )
+        sys.exit(SOME_FAILED)
 
 
 def check_format(format: str, known: Sequence[str]) -> None:

@@ -24,7 +24,7 @@ from whichpeft.cli.options import (
     TrainFile,
     with_condition_options,
 )
-from whichpeft.cli.output import check_format
+from whichpeft.cli.output import check_format, exit_if_unreadable
 from whichpeft.cli.study_from_options import override, study_to_plan
 from whichpeft.units import (
     join_words,
@@ -123,6 +123,7 @@ def plan(
         print(found.to_json())
     else:
         _print(found, Console())
+    exit_if_unreadable(requested)
 
 
 def _print(found: Estimates, console: Console) -> None:

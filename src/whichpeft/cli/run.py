@@ -28,7 +28,7 @@ from whichpeft.cli.options import (
     TrainFile,
     with_condition_options,
 )
-from whichpeft.cli.output import check_format, print_note
+from whichpeft.cli.output import SOME_FAILED, check_format, exit_if_unreadable, print_note
 from whichpeft.cli.study_from_options import override, study_to_run, with_default_name
 from whichpeft.units import counted
 
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from whichpeft.records import Record
     from whichpeft.study import Study
 
-SOME_FAILED, INTERRUPTED, TERMINATED = 1, 130, 143
+INTERRUPTED, TERMINATED = 130, 143
 
 
 @with_condition_options
@@ -151,6 +151,7 @@ def run(
             format=format,
             quiet=quiet,
         )
+        exit_if_unreadable(requested)
         return
     try:
         with _stopped_by_sigterm():
@@ -180,6 +181,7 @@ def run(
     if not quiet:
         print_note(f"Report: {place / 'report.html'}")
     _exit_if_trials_failed(requested, place, report.records)
+    exit_if_unreadable(requested)
 
 
 class _Terminated(KeyboardInterrupt):
@@ -255,9 +257,9 @@ def _print_how_to_resume(folder: Path) -> None:
 
 def _exit_if_trials_failed(study: Study, folder: Path, records: Iterable[Record]) -> None:
     """Exit with code 1 if trials of this request failed, now or in an earlier run."""
-    from whichpeft.methods import resolve_method
+    from whichpeft.methods import read_method
 
-    methods = {resolve_method(text).identity for text in study.methods}
+    methods = {read_method(text).identity for text in study.methods}
     failed = [
         record
         for record in records

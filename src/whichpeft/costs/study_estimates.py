@@ -21,7 +21,7 @@ from whichpeft.costs.memory import Footprint
 from whichpeft.engine.environment import usable_cores
 from whichpeft.errors import BackboneError
 from whichpeft.methods import Method, resolve_methods
-from whichpeft.planning import Cell, make_plan, why_untold
+from whichpeft.planning import Cell, StudyPlan, make_plan, why_untold
 from whichpeft.planning.fake_tensors import quiet_fakes
 from whichpeft.study import Study
 from whichpeft.tasks import GenerativeTask, Task, load_task_for_planning
@@ -75,19 +75,17 @@ def make_estimates(
             tasks: list[Task] = [*loaded] or [NoTask(backbone)]
             for task in tasks:
                 assumed = make_assumptions(study, backbone, task, compute, kind, length, memory, speed)
-                notes.append(
-                    "\n".join([*_missing_data_notes(task), _note(study, backbone, task, assumed)])
-                )
-                rows += _rows(_cells(study, backbone, task, methods), assumed)
+                plan = _plan(study, backbone, task, methods)
+                about = [*plan.notes, *_missing_data_notes(task)]
+                notes.append("\n".join([*about, _note(study, backbone, task, assumed)]))
+                rows += _rows(plan.cells, assumed)
     return Estimates(tuple(rows), tuple(notes))
 
 
-def _cells(
-    study: Study, backbone: Backbone, task: Task, methods: Mapping[str, Method]
-) -> tuple[Cell, ...]:
+def _plan(study: Study, backbone: Backbone, task: Task, methods: Mapping[str, Method]) -> StudyPlan:
     with torch.device("meta"):
         task.build_on_meta(backbone)  # if this fails, no method is to blame
-    return make_plan(study, [backbone], [task], methods).cells
+    return make_plan(study, [backbone], [task], methods)
 
 
 def _rows(cells: Sequence[Cell], assumed: Assumptions) -> list[dict[str, Any]]:
@@ -134,6 +132,7 @@ def _row(cell: Cell, assumed: Assumptions) -> dict[str, Any]:
         "flops_per_sample": costs.flops_per_sample if costs else None,
         "refusal": cell.refusal,
         "untold": untold,
+        "notes": list(cell.notes),
         "train_seconds": _train_seconds(study, costs, assumed),
         "checkpointed_memory_bytes": checkpointed.total if checkpointed else None,
         "memory_parts": _memory_parts(plain) if plain else None,

@@ -14,7 +14,7 @@ from whichpeft.methods.peft_adapter import PeftAdapter
 
 if TYPE_CHECKING:
     import torch
-    from peft import PeftConfig, PeftModel
+    from peft import PeftModel
 
     from whichpeft.backbones import Backbone
     from whichpeft.study import Budget, Study
@@ -111,17 +111,35 @@ class AdaLora(Lora):
         fields["target_r"] = fields.pop("r")
         steps = context.steps
         return fields | {
-            "total_step": steps,
             "tinit": steps // 10,
             "tfinal": steps * 3 // 10,
             "deltaT": 1,
         }
 
-    def make_config(self, model: torch.nn.Module, context: MethodContext) -> PeftConfig:
-        if self.from_file is None:
-            return super().make_config(model, context)
+    def trial_fields(
+        self, fields: dict[str, Any], model: torch.nn.Module, context: MethodContext
+    ) -> dict[str, object]:
         # The trial sets the number of steps, not the training that wrote the file.
-        return self.config_class()(**{**json.loads(self.from_file), "total_step": context.steps})
+        own = super().trial_fields(fields, model, context)
+        steps = context.steps
+        if context.weightless:  # without a trial there is no number of steps: one that PEFT accepts
+            steps = max(steps, int(fields.get("tinit") or 0) + int(fields.get("tfinal") or 0) + 1)
+        return own | {"total_step": steps, "rank_pattern": None}
+
+    def not_used(self, given: dict[str, Any], backbone: Backbone) -> dict[str, str]:
+        found = super().not_used(given, backbone)
+        if given.get("rank_pattern"):
+            found["rank_pattern"] = (
+                "rank_pattern holds the ranks that an earlier training kept, so it is not used"
+            )
+        return found
+
+    def notes(self, backbone: Backbone, task: Task) -> tuple[str, ...]:
+        total = self.hyperparameters.get("total_step")
+        if total is None:
+            return super().notes(backbone, task)
+        note = f"total_step is {total} in the file; here it is the number of steps of a trial"
+        return (*super().notes(backbone, task), note)
 
     def refuses(self, backbone: Backbone, task: Task, budget: Budget) -> str | None:
         if self.init_r is not None and self.init_r <= self.r:

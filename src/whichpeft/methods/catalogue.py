@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib.metadata import entry_points
 
-from whichpeft.errors import StudyError, unknown
+from whichpeft.errors import ConfigFileError, StudyError, unknown
 from whichpeft.methods.baselines import FewShot, Full, Head, TopLayers, ZeroShot
 from whichpeft.methods.bitfit import BitFit
 from whichpeft.methods.bottleneck import ParallelAdapter, SeriesAdapter
@@ -16,6 +16,7 @@ from whichpeft.methods.loreft import LoReft
 from whichpeft.methods.method import Method
 from whichpeft.methods.options import with_options, with_recipe
 from whichpeft.methods.peft_catalogue import peft_methods
+from whichpeft.methods.unreadable import Unreadable
 from whichpeft.study.names import PartName, parse_method
 
 _OWN: tuple[type[Method], ...] = (
@@ -55,20 +56,41 @@ def _resolve_part(part: PartName, text: str) -> Method:
     return with_options(methods()[part.name], part, text)
 
 
-def resolve_methods(texts: Iterable[str]) -> dict[str, Method]:
-    """Return the methods by their spelling, in order.
+def read_method(text: str) -> Method:
+    """Return the method like `resolve_method`, or a stand-in if a config file cannot be read.
+
+    The stand-in refuses every backbone and task, with the reason.
 
     Raises
     ------
     StudyError
-        If a name is unknown, or two spellings name the same method.
+        If a name or an option that was typed is wrong.
+    """
+    try:
+        return resolve_method(text)
+    except ConfigFileError as error:
+        return Unreadable(text=text, reason=str(error))
+
+
+def resolve_methods(texts: Iterable[str]) -> dict[str, Method]:
+    """Return the methods by their spelling, in order.
+
+    A method whose config file cannot be read is among them and refuses everything.
+
+    Raises
+    ------
+    StudyError
+        If a name is unknown, two spellings name the same method, or no method can be read.
     """
     found: dict[str, Method] = {}
     spelled: dict[str, str] = {}
     for text in texts:
-        method = resolve_method(text)
+        method = read_method(text)
         other = spelled.setdefault(method.identity, text)
         if other != text:
             raise StudyError(f"methods {other!r} and {text!r} are the same method; keep one")
         found[text] = method
+    reasons = [method.reason for method in found.values() if isinstance(method, Unreadable)]
+    if reasons and len(reasons) == len(found):
+        raise ConfigFileError("; ".join(reasons))
     return found

@@ -191,8 +191,16 @@ class Composition(Method):
         return dataclasses.replace(self, parts=parts, **own)
 
     def refuses(self, backbone: Backbone, task: Task, budget: Budget) -> str | None:
+        for part in self.parts:
+            if part.hyperparameters.get("modules_to_save"):
+                return (
+                    f"{part.name}: modules_to_save cannot be combined with other methods; leave it out"
+                )
         found = ((part.name, part.refuses(backbone, task, budget)) for part in self.parts)
         return next((f"{name}: {reason}" for name, reason in found if reason is not None), None)
+
+    def notes(self, backbone: Backbone, task: Task) -> tuple[str, ...]:
+        return tuple(note for part in self.parts for note in part.notes(backbone, task))
 
     def refuses_options(self, study: Study) -> str | None:
         found = ((part.name, part.refuses_options(study)) for part in self.parts)

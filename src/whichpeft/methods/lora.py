@@ -60,6 +60,26 @@ class Lora(PeftMethod):
             return "it starts at the last invocation tokens of a row, but packed examples share rows"
         return super().refuses_options(study)
 
+    def trial_fields(
+        self, fields: dict[str, Any], model: torch.nn.Module, context: MethodContext
+    ) -> dict[str, object]:
+        own = super().trial_fields(fields, model, context)
+        start = fields.get("init_lora_weights")
+        if context.weightless and isinstance(start, str) and start.startswith(_READS_WEIGHTS):
+            own["init_lora_weights"] = True  # the factors have the same shapes
+        return own
+
+    def attach(
+        self, model: torch.nn.Module, context: MethodContext, *, keeps_head: bool = True
+    ) -> PeftModel:
+        adapted = super().attach(model, context, keeps_head=keeps_head)
+        if context.weightless and self.initialisation == "mica":
+            # Its frozen factor: PEFT freezes it only when it decomposes weights.
+            for name, parameter in adapted.named_parameters():
+                if "lora_B" in name:
+                    parameter.requires_grad_(False)
+        return adapted
+
     def adapter(self, model: PeftModel, separate_head: frozenset[str]) -> PeftAdapter:
         return LoraAdapter(model, separate_head)
 
@@ -78,6 +98,7 @@ class LoraAdapter(PeftAdapter):
 
 _MOVES_WEIGHTS = ("olora", "pissa")
 _NEEDS_EXACT = ("pissa", "mica")
+_READS_WEIGHTS = ("pissa", "olora", "mica", "orthogonal")
 # Initialisations that PEFT can only make after it was given data, gradients or a quantised model.
 _NEEDS_MORE = ("corda", "eva", "loftq", "lora_ga")
 
@@ -87,21 +108,6 @@ class UnitLora(Lora):
     """A variant of LoRA whose default `lora_alpha` is the rank, so that the scaling is 1 or root r."""
 
     alpha_of_rank: ClassVar[int] = 1
-
-
-@dataclass(frozen=True, kw_only=True)
-class Mica(UnitLora):
-    """MiCA: the factor that spans the smallest singular directions stays frozen."""
-
-    def attach(
-        self, model: torch.nn.Module, context: MethodContext, *, keeps_head: bool = True
-    ) -> PeftModel:
-        adapted = super().attach(model, context, keeps_head=keeps_head)
-        if context.weightless:  # PEFT freezes it only when it decomposes weights
-            for name, parameter in adapted.named_parameters():
-                if "lora_B" in name:
-                    parameter.requires_grad_(False)
-        return adapted
 
 
 @dataclass(frozen=True, kw_only=True)

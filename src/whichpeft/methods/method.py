@@ -157,6 +157,10 @@ class Method(ABC):
         """
         return None
 
+    def notes(self, backbone: Backbone, task: Task) -> tuple[str, ...]:
+        """Return what of the method's configuration is not used here, and why: a sentence each."""
+        return ()
+
     def examples(self, splits: Mapping[str, Examples]) -> Mapping[str, Examples]:
         """Return what the method reads of a task's encoded splits; by default, the same splits."""
         return splits

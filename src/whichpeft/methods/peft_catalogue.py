@@ -12,7 +12,7 @@ from functools import cache
 from typing import Any
 
 from whichpeft.methods.adalora import AdaLora
-from whichpeft.methods.lora import IA3, Lora, Mica, UnitLora
+from whichpeft.methods.lora import IA3, Lora, UnitLora
 from whichpeft.methods.peft_facts import PeftFacts, peft_facts, unknown_facts
 from whichpeft.methods.peft_method import PeftMethod
 from whichpeft.methods.peft_source import ConfigSource, base_options, peft_configs
@@ -29,7 +29,7 @@ from whichpeft.methods.prompts import ContextPrompt, InputTokens, MultitaskPromp
 
 # Classes of methods with behaviour of their own, by method name or else by PEFT's type.
 _BASES: Mapping[str, type[PeftMethod]] = {
-    "rslora": UnitLora, "pissa": UnitLora, "olora": UnitLora, "mica": Mica,
+    "rslora": UnitLora, "pissa": UnitLora, "olora": UnitLora, "mica": UnitLora,
     "LORA": Lora, "ADALORA": AdaLora, "IA3": IA3, "ADAPTION_PROMPT": AdaptionPrompt,
     "TRAINABLE_TOKENS": TrainableTokens, "POLY": Poly, "LN_TUNING": NormTuning, "SHADOW": Shadow,
     "XLORA": XLora, "LILY": Lily, "CPT": ContextPrompt, "MULTITASK_PROMPT_TUNING": MultitaskPrompt,
@@ -42,7 +42,8 @@ _NOT_OPTIONS = frozenset(
     {
         "modules_to_save", "token_dim", "num_transformer_submodules", "num_attention_heads",
         "num_layers", "target_r", "total_step", "tinit", "tfinal", "deltaT", "megatron_config",
-        "megatron_core", "runtime_config", "opt_weighted_loss_type", "opt_loss_decay_factor",
+        "megatron_core", "runtime_config", "tokenizer_name_or_path", "opt_weighted_loss_type",
+        "opt_loss_decay_factor",
     }
 )  # fmt: skip
 

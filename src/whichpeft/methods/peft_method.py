@@ -9,14 +9,16 @@ import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from whichpeft.backbones.quiet_libraries import quiet_warnings
+from whichpeft.methods.file_fields import SIZES, TOKENIZER, is_head_of_another_task, not_used
 from whichpeft.methods.info import PeftInfo
 from whichpeft.methods.method import Method, MethodContext
+from whichpeft.methods.named_parts import check_matches, check_names, modules_to_keep, with_excluded
 from whichpeft.methods.peft_adapter import PeftAdapter, load_head, set_state, train_head
 from whichpeft.methods.peft_source import quantised_types
-from whichpeft.methods.targets import check_targets, fit, new_modules, shared_targets
+from whichpeft.methods.targets import fit, new_modules, shared_targets
 from whichpeft.methods.weightless import shapes_only
 from whichpeft.study.names import format_part
 
@@ -24,7 +26,9 @@ if TYPE_CHECKING:
     import torch
     from peft import PeftConfig, PeftModel
 
+    from whichpeft.backbones import Backbone
     from whichpeft.study import Study
+    from whichpeft.tasks import Task
 
 RECIPE = frozenset({"learning_rate", "weight_decay", "warmup_ratio"})
 """Options of every method, which no PEFT config has."""
@@ -64,6 +68,36 @@ class PeftMethod(Method):
         recipe = {key: getattr(self, key) for key in RECIPE if getattr(self, key) != usual[key]}
         return format_part(name, tuple(recipe.items()))
 
+    def resolved_for(self, backbone: Backbone) -> Self:
+        resolved = super().resolved_for(backbone)
+        if self.from_file is None:
+            return resolved
+        given = json.loads(self.from_file)
+        foreign = self.not_used(given, backbone)
+        if not foreign.keys() & given.keys():
+            return resolved
+        kept = {key: value for key, value in given.items() if key not in foreign}
+        return dataclasses.replace(resolved, from_file=json.dumps(kept, sort_keys=True))
+
+    def not_used(self, given: dict[str, Any], backbone: Backbone) -> dict[str, str]:
+        """Return the fields of the config file that do not fit the backbone, each with the reason."""
+        return not_used(given, self._config_fields(), backbone)
+
+    def notes(self, backbone: Backbone, task: Task) -> tuple[str, ...]:
+        given = self.hyperparameters
+        saved = given.get("modules_to_save") or ()
+        heads = [name for name in saved if is_head_of_another_task(name, task.task_type)]
+        own = [
+            f"modules_to_save names {name}, the head of another kind of task, so it is not used"
+            for name in heads
+        ]
+        if self.from_file is not None:
+            own += self.not_used(json.loads(self.from_file), backbone).values()
+        return tuple(own)
+
+    def _config_fields(self) -> set[str]:
+        return {field.name for field in dataclasses.fields(self.config_class())}
+
     def refuses_options(self, study: Study) -> str | None:
         quantise = study.conditions.quantise
         if quantise is None or self.reads_quantised(quantise):
@@ -88,6 +122,12 @@ class PeftMethod(Method):
         fixed = {**self.peft.fixed, **(self.peft.fixed_weightless if context.weightless else {})}
         return given | fixed
 
+    def trial_fields(
+        self, fields: dict[str, Any], model: torch.nn.Module, context: MethodContext
+    ) -> dict[str, object]:
+        """Return the fields that the model or the trial decides, whatever options and file say."""
+        return {}
+
     def choose_targets(self, model: torch.nn.Module, context: MethodContext) -> list[str] | str | None:
         """Return the modules to target, or None for those that PEFT targets in this model family."""
         given: tuple[str, ...] | str | None = getattr(self, "target_modules", None)
@@ -101,7 +141,11 @@ class PeftMethod(Method):
     def make_config(self, model: torch.nn.Module, context: MethodContext) -> PeftConfig:
         """Return the PEFT config for a model, without the fields that depend on the task."""
         if self.from_file is not None:
-            return self.config_class()(**json.loads(self.from_file))
+            # Sizes and tokenizer are the backbone's; PEFT or `trial_fields` fills them in.
+            known = self._config_fields() - SIZES - TOKENIZER
+            fields = {k: v for k, v in json.loads(self.from_file).items() if k in known}
+            fields |= self.peft.fixed_weightless if context.weightless else {}
+            return self.config_class()(**fields | self.trial_fields(fields, model, context))
         fields = self.config_fields(model, context)
         targets = None
         if self.peft.targets_modules:
@@ -109,7 +153,7 @@ class PeftMethod(Method):
         missing = {name: rule for name, rule in self.peft.fitted.items() if fields.get(name) is None}
         if missing:
             fields |= fit(missing, model, targets)
-        return self.config_class()(**fields)
+        return self.config_class()(**fields | self.trial_fields(fields, model, context))
 
     def attach(
         self, model: torch.nn.Module, context: MethodContext, *, keeps_head: bool = True
@@ -129,9 +173,7 @@ class PeftMethod(Method):
         import peft
 
         config = self.make_config(model, context)
-        named = getattr(config, "target_modules", None)
-        if named is not None and not isinstance(named, str):
-            check_targets(model, named)
+        check_names(config, model)
         config.inference_mode = False
         config.task_type = context.task_type if keeps_head else None
         new = new_modules(context.head)
@@ -139,12 +181,15 @@ class PeftMethod(Method):
             # PEFT adds a classifier itself and would train it twice, but does not know poolers.
             classifies = config.task_type in ("SEQ_CLS", "TOKEN_CLS")
             unknown = [name for name in new if not (classifies and _is_classifier(name))]
-            config.modules_to_save = (unknown or None) if keeps_head else None
-        if not keeps_head and hasattr(config, "exclude_modules"):
-            config.exclude_modules = new or None
+            own = modules_to_keep(config.modules_to_save, model, context.head)
+            config.modules_to_save = [*own, *(unknown if keeps_head else ())] or None
+        if not keeps_head and hasattr(config, "exclude_modules") and new:
+            config.exclude_modules = with_excluded(config.exclude_modules, new)
         shapes = shapes_only(self.peft.peft_type) if context.weightless else contextlib.nullcontext()
         with quiet_warnings(), shapes:
-            return peft.get_peft_model(model, config)
+            adapted = peft.get_peft_model(model, config)
+        check_matches(config, adapted)
+        return adapted
 
     def adapter(self, model: PeftModel, separate_head: frozenset[str]) -> PeftAdapter:
         """Return the adapter around a PEFT model.

@@ -51,8 +51,9 @@ class AdaptionPrompt(PeftMethod):
                 f"not that of {backbone.family}"
             )
         depth = backbone.architecture().get_text_config().num_hidden_layers
-        if (self.hyperparameters.get("adapter_layers") or 1) > depth:
-            return f"adapter_layers is {self.adapter_layers}, but the model has {depth} layers"
+        layers = self.hyperparameters.get("adapter_layers") or 1
+        if layers > depth:
+            return f"adapter_layers is {layers}, but the model has {depth} layers"
         return super().refuses(backbone, task, budget)
 
     def config_fields(self, model: torch.nn.Module, context: MethodContext) -> dict[str, object]:

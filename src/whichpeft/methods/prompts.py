@@ -134,10 +134,15 @@ class InputTokens(VirtualTokens):
             )
         return super().refuses(backbone, task, budget)
 
-    def config_fields(self, model: torch.nn.Module, context: MethodContext) -> dict[str, object]:
+    def trial_fields(
+        self, fields: dict[str, Any], model: torch.nn.Module, context: MethodContext
+    ) -> dict[str, object]:
         # PEFT reads these under names that most model families use, but not all.
         size: PretrainedConfig = model.config
-        return super().config_fields(model, context) | {
+        own = super().trial_fields(fields, model, context)
+        if fields.get("prompt_tuning_init_text"):
+            own["tokenizer_name_or_path"] = size.name_or_path
+        return own | {
             "token_dim": size.hidden_size,
             "num_layers": size.num_hidden_layers,
             "num_attention_heads": size.num_attention_heads,
@@ -174,13 +179,6 @@ class PromptTuning(InputTokens):
     def hyperparameters(self) -> dict[str, Any]:
         own = super().hyperparameters
         return own | {"prompt_tuning_init": "TEXT"} if own.get("prompt_tuning_init_text") else own
-
-    def config_fields(self, model: torch.nn.Module, context: MethodContext) -> dict[str, object]:
-        fields = super().config_fields(model, context)
-        if fields.get("prompt_tuning_init_text"):
-            config: PretrainedConfig = model.config
-            fields.setdefault("tokenizer_name_or_path", config.name_or_path)
-        return fields
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -256,7 +254,13 @@ class ContextPrompt(InputTokens):
         fields.setdefault("cpt_mask", [1] * count)
         fields.setdefault("cpt_tokens_type_mask", [1] * count)
         del fields["num_virtual_tokens"]  # PEFT counts the tokens itself
-        return fields | {"task_type": "CAUSAL_LM"}  # PEFT needs it here
+        return fields
+
+    def trial_fields(
+        self, fields: dict[str, Any], model: torch.nn.Module, context: MethodContext
+    ) -> dict[str, object]:
+        # PEFT needs the kind of task here.
+        return super().trial_fields(fields, model, context) | {"task_type": "CAUSAL_LM"}
 
 
 def pools_last_token(backbone: Backbone) -> bool:

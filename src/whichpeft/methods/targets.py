@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from whichpeft.errors import suggestion
+from whichpeft.errors import MethodError, suggestion
 
 if TYPE_CHECKING:
     import torch
@@ -46,7 +46,7 @@ def shared_targets(model: torch.nn.Module, head: frozenset[str]) -> list[str]:
 def check_targets(model: torch.nn.Module, targets: Iterable[str]) -> None:
     """Check that every target names a module, since PEFT checks only that one of them does.
 
-    Raises ValueError, which names the module with the most similar name.
+    Raises MethodError, which names the module with the most similar name.
     """
     names = [name for name, _ in model.named_modules() if name]
     for target in targets:
@@ -54,7 +54,7 @@ def check_targets(model: torch.nn.Module, targets: Iterable[str]) -> None:
             leaves = sorted({name.rpartition(".")[2] for name in names})
             known = [leaf for leaf in leaves if not leaf.isdigit()]
             hint = suggestion(target, known, fix=f"it has {', '.join(known)}")
-            raise ValueError(f"this backbone has no module {target!r} to target{hint}")
+            raise MethodError(f"this backbone has no module {target!r} to target{hint}")
 
 
 def new_modules(head: frozenset[str]) -> list[str]:

@@ -41,6 +41,9 @@ class Cell:
     refusal: str | None
     """Why the cell cannot run; None if it can."""
 
+    notes: tuple[str, ...] = ()
+    """What of its method's config is not used here, and why."""
+
     @property
     def profile(self) -> Trial:
         """The trial that measures this cell's costs."""
@@ -88,6 +91,11 @@ class StudyPlan:
     def refused(self) -> Iterator[Cell]:
         """The cells that cannot run."""
         return (cell for cell in self.cells if cell.refusal is not None)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """The notes of all cells, each once, with the method that it is about."""
+        return tuple(dict.fromkeys(f"{cell.text}: {note}" for cell in self.cells for note in cell.notes))
 
 
 def make_plan(
@@ -149,4 +157,5 @@ def _cell(text: str, method: Method, backbone: Backbone, task: Task, study: Stud
         unresolved=method,
         method=resolved,
         refusal=reason,
+        notes=method.notes(backbone, task),
     )

@@ -12,7 +12,7 @@ from whichpeft.backbones.gradient_checkpointing import (
     enable_gradient_checkpointing,
 )
 from whichpeft.backbones.quiet_libraries import quiet_warnings
-from whichpeft.errors import RequestError
+from whichpeft.errors import MethodError, RequestError
 from whichpeft.methods import Adapter, Method
 from whichpeft.methods.layers import all_layers
 from whichpeft.planning.meta_model import build_meta_model, needs_weights, treats_layers_alike
@@ -51,6 +51,8 @@ def probe(
         backbone, adapter = _apply(method, backbone, task, same_targets)
     except RequestError:
         raise
+    except MethodError as error:
+        return " ".join(str(error).split())
     except Exception as error:  # any error of a library means that the method does not work
         _logger.debug("%s cannot be applied to %s", method.name, backbone.name, exc_info=True)
         return None if needs_weights(error) else _reason(error)

@@ -103,6 +103,10 @@ class Store:
         """Whether the folder has a record of a trial."""
         return (self.folder / "records" / f"{fingerprint}.json").exists()
 
+    def remove(self, fingerprint: str) -> None:
+        """Delete the record of a trial."""
+        (self.folder / "records" / f"{fingerprint}.json").unlink(missing_ok=True)
+
     def fingerprints(self) -> set[str]:
         """Return the fingerprints of all records in the folder."""
         try:

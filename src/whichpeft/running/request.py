@@ -44,9 +44,9 @@ def check_request(study: Study, folder: Path, jobs: int | None = None) -> Reques
         raise StudyError(f"study {study.name!r}: tasks is empty; name at least one")
     check_trackers(study.track)
     study = _absolute(study)
+    resolve_methods(study.methods)
     if UNTRAINED not in study.methods:
         study = dataclasses.replace(study, methods=(*study.methods, UNTRAINED))
-    resolve_methods(study.methods)
     store = Store(folder)
     study, whole = extend_study(store, study)
     methods = resolve_methods(study.methods)
@@ -65,6 +65,11 @@ def check_request(study: Study, folder: Path, jobs: int | None = None) -> Reques
     return Request(study, whole, store, methods, tasks)
 
 
+def _absolute_path(name: str) -> str:
+    """Return an absolute path, also of a file that is missing: a study refuses it until it is there."""
+    return str(Path(name).expanduser().resolve())
+
+
 def _absolute(study: Study) -> Study:
     """Make existing paths absolute, so that the study in the run folder works from any directory."""
 
@@ -81,5 +86,5 @@ def _absolute(study: Study) -> Study:
         }
         tasks.append(dataclasses.replace(source, **changes))
     backbones = tuple(absolute(name) for name in study.backbones)
-    methods = tuple(with_paths(text, absolute) for text in study.methods)
+    methods = tuple(with_paths(text, _absolute_path) for text in study.methods)
     return dataclasses.replace(study, tasks=tuple(tasks), backbones=backbones, methods=methods)

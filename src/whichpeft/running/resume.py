@@ -12,7 +12,7 @@ from pathlib import Path
 
 from whichpeft.backbones.folder import earlier_revision
 from whichpeft.errors import FolderError
-from whichpeft.methods import UNTRAINED, resolve_method
+from whichpeft.methods import UNTRAINED, read_method
 from whichpeft.planning import Cell
 from whichpeft.records import Store
 from whichpeft.study import Study, Trial
@@ -53,8 +53,8 @@ def extend_study(store: Store, study: Study) -> tuple[Study, Study]:
             f"({key} in the folder: {there[key]}; now: {now[key]}); "
             "choose another folder with --out"
         )
-    spelled = {resolve_method(text).identity: text for text in kept.methods}
-    own = tuple(spelled.get(resolve_method(text).identity, text) for text in study.methods)
+    spelled = {read_method(text).identity: text for text in kept.methods}
+    own = tuple(spelled.get(read_method(text).identity, text) for text in study.methods)
     trained = [text for text in (*kept.methods, *own) if text != UNTRAINED]
     whole = dataclasses.replace(
         study,

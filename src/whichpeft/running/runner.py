@@ -82,13 +82,25 @@ def _prepare_folder(request: Request, setup: RunSetup, claims: Claims, observer:
 
 
 def _keep_refusals(request: Request, setup: RunSetup, observer: RunObserver) -> None:
-    """Keep each refusal as a record, so that every table shows it."""
+    """Keep each refusal as a record, so that every table shows it, and delete those that ended."""
+    _forget_refusals(request.store, setup.plan.cells)
     for cell in setup.plan.refused:
         trial = cell.profile
         if not request.store.holds(trial.fingerprint):
             outcome = Outcome(status="refused", phase="plan", reason=cell.refusal)
             request.store.add(Record(trial=trial, setting=setup.executor.setting(), outcome=outcome))
         observer.notify(f"{cell.text} is left out: {cell.refusal}")
+
+
+def _forget_refusals(store: Store, cells: Sequence[Cell]) -> None:
+    """Delete refusals that no longer hold, such as that of a config file that has been mended."""
+    reasons = {cell.profile.fingerprint: cell.refusal for cell in cells}
+    planned = {(cell.backbone.name, cell.task.name, cell.text) for cell in cells}
+    for record in list(store):
+        trial, outcome = record.trial, record.outcome
+        now = (trial.backbone, trial.task, trial.method) in planned
+        if now and outcome.status == "refused" and reasons.get(trial.fingerprint) != outcome.reason:
+            store.remove(trial.fingerprint)
 
 
 @dataclass(kw_only=True)

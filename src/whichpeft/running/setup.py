@@ -57,7 +57,7 @@ def set_up(request: Request, scratch: Path, executor: Executor) -> RunSetup:
         tasks=tuple(read_of_task(task, notes.get(task.name, ())) for task in request.tasks),
         lengths=lengths,
         backbones=read_of_backbones,
-        notes=tuple(executor.notes()),
+        notes=(*executor.notes(), *plan.notes),
     )
     return RunSetup(plan, data, executor, reading)
 

@@ -209,8 +209,8 @@ def _value(text: str, method: str) -> Any:
 
     if text.startswith("{"):  # a comma inside has split it
         raise StudyError(
-            f"method {method!r}: {text!r} begins a mapping, which only a config file can hold; write the "
-            f"path of an {CONFIG_FILE} instead of the method's name"
+            f"method {method!r}: {text!r} begins a mapping, which only a config file can hold; write "
+            f"the path of an {CONFIG_FILE} instead of the method's name"
         )
     try:
         value = yaml.load(text, _loader())
@@ -237,11 +237,12 @@ def _loader() -> Any:
     import yaml
 
     class Loader(yaml.SafeLoader):
-        yaml_implicit_resolvers = {
-            first: [(tag, pattern) for tag, pattern in known if not tag.endswith(":int")]
-            for first, known in yaml.SafeLoader.yaml_implicit_resolvers.items()
-        }
+        pass
 
+    Loader.yaml_implicit_resolvers = {
+        first: [(tag, pattern) for tag, pattern in known if not tag.endswith(":int")]
+        for first, known in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
     Loader.add_implicit_resolver("!whole", re.compile(r"[-+]?[0-9][0-9_]*$"), list("-+0123456789"))
     Loader.add_constructor("!whole", lambda loader, node: int(node.value.replace("_", "")))
     return Loader
