@@ -187,3 +187,21 @@ def test_an_end_token_may_be_a_list_or_missing(make: Make) -> None:
             **SMALL, vocab_size=len(WORDS), pad_token_id=0, eos_token_id=ends, bos_token_id=2
         )
         assert task.dummy_batch(make(config), 2, 5)["input_ids"][:, -1].tolist() == [found] * 2
+
+
+def test_a_classifier_that_reads_the_last_column_is_padded_on_the_left(
+    make: Make, tmp_path: Path
+) -> None:
+    """XLNet's classifier reads the last column, which must be the end of every text."""
+    config = transformers.XLNetConfig(
+        vocab_size=len(WORDS), d_model=16, n_layer=1, n_head=2, d_inner=16, pad_token_id=0, dropout=0.0
+    )
+    backbone = make(config)
+    texts = ["w1", "w2 w3 w4 w5", "w6 w7"]
+    task = text_task("t", train=[(f"{text} w{i}", i % 2) for i in range(14) for text in texts])
+    examples = task.encode(backbone, max_train=None)["train"]
+    torch.manual_seed(0)
+    model = task.build(backbone).eval()
+    together = task.outputs(model, examples.batch(np.arange(9)))
+    alone = torch.cat([task.outputs(model, examples.batch(np.array([i]))) for i in range(9)])
+    torch.testing.assert_close(together, alone, rtol=1e-4, atol=1e-5)

@@ -59,6 +59,14 @@ class LoReft(PeftMethod):
     def refuses(self, backbone: Backbone, task: Task, budget: Budget) -> str | None:
         if not layer_lists(bare_model(backbone)):
             return f"LoReFT edits layers, but whichpeft cannot find those of {backbone.family}"
+        if backbone.family == "xlnet":
+            return (
+                "LoReFT edits positions, but xlnet's hidden states have them in the place of the batch"
+            )
+        if backbone.family == "xlnet":
+            return (
+                "LoReFT edits positions, but xlnet's hidden states have them in the place of the batch"
+            )
         if "depths" in backbone.config:
             return f"LoReFT needs layers of equal width, but those of {backbone.family} differ"
         width = backbone.width

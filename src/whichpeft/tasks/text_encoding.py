@@ -55,6 +55,8 @@ class TextExamples:
     """Number of examples with special strings of the tokenizer, which are read as text."""
     special_strings: tuple[str, ...] = ()
     """Those strings."""
+    pads_left: bool = False
+    """Whether padding precedes a text, for a classifier that reads the last column (XLNet)."""
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -79,8 +81,10 @@ class TextExamples:
         chosen = np.asarray(indices)
         starts = self.offsets[chosen]
         lengths = self.offsets[chosen + 1] - starts
-        places = np.arange(int(lengths.max()))
-        mask = places < lengths[:, None]
+        longest = int(lengths.max())
+        before = longest - lengths[:, None] if self.pads_left else 0
+        places = np.arange(longest) - before
+        mask = (places >= 0) & (places < lengths[:, None])
         found = (starts[:, None] + places)[mask]
         ids = np.full(mask.shape, self.pad, dtype=np.int64)
         ids[mask] = self.ids[found]
@@ -162,6 +166,7 @@ def encode_texts(
         alike=sum(len(different) for different in cut_from.values() if len(different) > 1),
         as_text=as_text,
         special_strings=tuple(sorted(strings)),
+        pads_left=backbone.family == "xlnet",
     )
 
 

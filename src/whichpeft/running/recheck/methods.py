@@ -64,7 +64,11 @@ def _merged_embeddings(text: str, records: Sequence[Record]) -> Iterator[Finding
     for record in records:
         given = record.trial.hyperparameters
         targets = f"{given.get('target_modules')} {given.get('from_file')}"
-        if record.value("merged_inference_milliseconds") is not None and _EMBEDDINGS.search(targets):
+        merged, compared = (
+            record.value("merged_inference_milliseconds"),
+            record.value("merged_difference"),
+        )
+        if merged is not None and compared is None and _EMBEDDINGS.search(targets):
             yield Finding(
                 severity="note",
                 what="its merged latency may be that of a model that answers otherwise: its adapter is "
