@@ -54,8 +54,8 @@ class FileText:
     """The text without byte order marks, with its line ends."""
     encoding: str
     """Python's name of the encoding; ``utf-8-sig`` for UTF-8 with or without a mark."""
-    compressed: bool = False
-    """Whether the file is compressed with gzip."""
+    plain: bool = True
+    """Whether the file is UTF-8 without a byte order mark, and not compressed."""
     notes: tuple[str, ...] = ()
     """What a user should know about the encoding."""
 
@@ -78,7 +78,8 @@ def read_text(path: Path) -> FileText:
     text = text.removeprefix("\ufeff").replace("\n\ufeff", "\n")
     if "\0" in text:
         notes.append(f"{path}: contains {counted(text.count(chr(0)), 'NUL character')}")
-    return FileText(text, encoding, compressed, tuple(notes))
+    plain = encoding == "utf-8-sig" and not compressed and not raw.startswith(_MARKS[-1][0])
+    return FileText(text, encoding, plain, tuple(notes))
 
 
 def refuse_foreign(path: Path, raw: bytes, *, but: bytes = b"-") -> None:

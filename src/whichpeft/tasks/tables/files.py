@@ -71,6 +71,7 @@ def _read_delimited(path: Path, wanted: Collection[str]) -> Table:
         columns,
         separator=fields.separator,
         quoted=fields.quoted,
+        encoding=read.encoding,
         notes=tuple(notes),
         numbers=spelt_columns(columns, fields.separator),
     )
@@ -107,7 +108,8 @@ def _read_parquet(path: Path, wanted: Collection[str]) -> Table:
         columns[index] = [class_of(value, classes) for value in columns[index]]
         orders[index] = classes
     names = column_names(str(path), read.column_names, wanted)
-    return Table(str(path), names, tuple(columns), orders)
+    plain = not any(map(pyarrow.types.is_decimal, read.schema.types))
+    return Table(str(path), names, tuple(columns), orders, plain=plain)
 
 
 def _values(path: Path, name: str, column: Any) -> list[Any]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from whichpeft.errors import DataError
-from whichpeft.tasks.tables.encodings import HALF_PAIR, read_text, whole_rows, whole_text
+from whichpeft.tasks.tables.encodings import FileText, read_text, whole_rows, whole_text
 from whichpeft.tasks.tables.table import Table
 from whichpeft.units import join_words
 
@@ -21,20 +21,9 @@ _ESCAPED_HALF = re.compile(r"\\u[dD][89a-fA-F]")
 
 
 def read_jsonl(path: Path) -> Table:
-    """Read one object per line, or else what a JSON file may hold. Raises DataError."""
+    """Read one object per line, or an array as in a JSON file. Raises DataError."""
     read = read_text(path)
-    text = read.text.strip()
-    if text.startswith("["):
-        return _from_json(path, text, read.notes)
-    objects = []
-    for line, written in enumerate(read.text.split("\n"), start=1):
-        # A comma at the end is left over from an array.
-        if stripped := written.strip().removesuffix(",").rstrip():
-            try:
-                objects.append(_parsed(stripped))
-            except (ValueError, RecursionError) as error:
-                raise DataError(f"{path}: line {line} is not valid JSON: {error}") from None
-    return _from_objects(path, objects, read.notes, escaped=_ESCAPED_HALF.search(text) is not None)
+    return _from_json(path, read) if read.text.lstrip().startswith("[") else _from_lines(path, read)
 
 
 def read_json(path: Path) -> Table:
@@ -42,26 +31,40 @@ def read_json(path: Path) -> Table:
 
     A file with one object per line is read as JSONL. Raises DataError.
     """
-    read = read_text(path)
-    return _from_json(path, read.text, read.notes)
+    return _from_json(path, read_text(path))
 
 
-def _from_json(path: Path, text: str, notes: Sequence[str]) -> Table:
-    escaped = _ESCAPED_HALF.search(text) is not None
+def _from_lines(path: Path, read: FileText) -> Table:
+    objects = []
+    plain = read.plain
+    for line, written in enumerate(read.text.split("\n"), start=1):
+        text = written.strip()
+        if text.endswith(","):  # left over from an array
+            text, plain = text[:-1].rstrip(), False
+        if text:
+            try:
+                objects.append(_parsed(text))
+            except (ValueError, RecursionError) as error:
+                raise DataError(f"{path}: line {line} is not valid JSON: {error}") from None
+    return _from_objects(path, read, objects, plain=plain)
+
+
+def _from_json(path: Path, read: FileText) -> Table:
     try:
-        value = _parsed(text)
+        value = _parsed(read.text)
     except (ValueError, RecursionError) as error:
         if getattr(error, "msg", "") == "Extra data":  # one object per line, despite the suffix
-            return read_jsonl(path)
+            return _from_lines(path, read)
         raise DataError(f"{path}: is not valid JSON: {error}") from None
+    plain = read.plain and isinstance(value, list)
     if isinstance(value, dict):
         columns = _columns(value)
         if columns is not None:
-            return _table(path, tuple(value), columns, notes, escaped=escaped)
+            return _table(path, read, tuple(value), columns, plain=plain)
         value = _examples(path, value)
     if not isinstance(value, list):
         raise DataError(f"{path}: is not a JSON array; write a list of objects, or JSONL")
-    return _from_objects(path, value, notes, escaped=escaped)
+    return _from_objects(path, read, value, plain=plain)
 
 
 def _parsed(text: str) -> Any:
@@ -125,7 +128,7 @@ def _examples(path: Path, value: Mapping[str, Any]) -> list[Any]:
     raise DataError(f"{path}: is not a JSON array; write a list of objects, or JSONL")
 
 
-def _from_objects(path: Path, objects: Sequence[Any], notes: Sequence[str], *, escaped: bool) -> Table:
+def _from_objects(path: Path, read: FileText, objects: Sequence[Any], *, plain: bool) -> Table:
     names: dict[str, None] = {}
     for i, row in enumerate(objects, start=1):
         if not isinstance(row, Mapping):
@@ -134,18 +137,25 @@ def _from_objects(path: Path, objects: Sequence[Any], notes: Sequence[str], *, e
             )
         names.update(dict.fromkeys(row))
     columns = tuple([row.get(name) for row in objects] for name in names)
-    return _table(path, tuple(names), columns, notes, escaped=escaped)
+    return _table(path, read, tuple(names), columns, plain=plain)
 
 
 def _table(
     path: Path,
+    read: FileText,
     names: tuple[str, ...],
     columns: tuple[Sequence[Any], ...],
-    notes: Sequence[str],
     *,
-    escaped: bool,
+    plain: bool,
 ) -> Table:
-    if escaped or any(HALF_PAIR.search(name) for name in names):
+    notes = read.notes
+    if _ESCAPED_HALF.search(read.text):
         columns, note = whole_rows(str(path), columns)
         notes = (*notes, *note)
-    return Table(str(path), tuple(map(whole_text, names)), columns, notes=tuple(notes))
+    return Table(
+        str(path),
+        tuple(map(whole_text, names)),
+        columns,
+        plain=plain and not notes and "NaN" not in read.text,
+        notes=notes,
+    )

@@ -162,6 +162,7 @@ def _read(paths: Sequence[Path], wanted: Collection[str]) -> Table:
     return dataclasses.replace(
         first,
         columns=columns,
+        plain=all(table.plain for table in tables),
         notes=tuple(note for table in tables for note in table.notes),
         numbers=spelt_columns(columns, first.separator) if first.separator is not None else {},
     )

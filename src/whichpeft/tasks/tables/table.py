@@ -28,6 +28,10 @@ class Table:
     """Separator between the fields of a text file; None for formats without one."""
     quoted: bool = True
     """Whether quotation marks enclose fields of a text file."""
+    encoding: str = "utf-8-sig"
+    """Python's name of a text file's encoding."""
+    plain: bool = True
+    """Whether other libraries read a JSON or Parquet file in the same way."""
     notes: tuple[str, ...] = ()
     """What a user should know about how the file was read, one sentence without a full stop each."""
     numbers: Mapping[int, SpeltNumbers] = field(default_factory=dict)
