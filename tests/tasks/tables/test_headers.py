@@ -193,7 +193,7 @@ def test_a_header_that_is_repeated(tmp_path: Path) -> None:
     rows = [("text", "label"), *zip(FILMS, CLASSES, strict=True)]
     table = read_table(write(tmp_path / "data.csv", [*rows, *rows]))
     assert len(table) == 60
-    assert table.notes == (f"{tmp_path}/data.csv: 1 row that repeat the header were left out",)
+    assert table.notes == (f"{tmp_path}/data.csv: the header is repeated in 1 row, left out here",)
 
 
 def test_names_are_taken_without_spaces(tmp_path: Path) -> None:

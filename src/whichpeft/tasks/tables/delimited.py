@@ -18,7 +18,7 @@ _NAMES = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars"}
 # Excel reads the separator from a first line of its own.
 _SEPARATOR_LINE = re.compile(r'"?sep=(.)"?\r?\n?', re.IGNORECASE)
 
-_DIGITS_BEFORE = re.compile(r"(?:.*[;\t|])?\s*[+-]?\d+", re.DOTALL)
+_DIGITS_BEFORE = re.compile(r"(?:.*[;\t|])?\s*[+-]?(?:\d+\.)*\d+", re.DOTALL)
 _DIGITS = re.compile(r"\d+\s*(?:[;\t|].*)?", re.DOTALL)
 
 
@@ -42,7 +42,7 @@ def split_fields(path: Path, text: str, suffix: str) -> Fields:
     single: Fields | None = None
     fault: DataError | None = None
     for separator in separators:
-        if read and not _begins_level(text, separator):
+        if read and not _may_separate(text, separator):
             continue
         try:
             fields = (
@@ -73,11 +73,10 @@ def split_fields(path: Path, text: str, suffix: str) -> Fields:
     return single or Fields([], separators[0], True)
 
 
-def _begins_level(text: str, separator: str) -> bool:
-    """Whether the first rows have the same number of fields, more than one."""
+def _may_separate(text: str, separator: str) -> bool:
+    """Whether the first rows all contain a separator."""
     begin = "".join(text[:50_000].splitlines(keepends=True)[:200])
-    rows = parsed_rows(begin, separator)
-    return len({len(row) for row in rows[:-1] or rows}) == 1 and len(rows[0]) > 1
+    return all(len(row) > 1 for row in parsed_rows(begin, separator)[:-1])
 
 
 def _levelled(path: Path, fields: Fields) -> Fields | None:

@@ -23,6 +23,10 @@ _MARKS = (
     (b"\xfe\xff", "utf-16"),
     (b"\xef\xbb\xbf", "utf-8-sig"),
 )
+_CONVERTED = (
+    "begins with a byte order mark that was converted as if it were Latin-1, like all the text; export "
+    "it again as UTF-8"
+)
 # First bytes of files that are no text, whatever their suffix says.
 _FOREIGN = (
     (b"PK\x03\x04", "is an Excel workbook or another ZIP archive; save it as CSV (UTF-8), or unpack it"),
@@ -34,6 +38,9 @@ _FOREIGN = (
     (b"\x28\xb5\x2f\xfd", "is compressed with Zstandard; unpack it with unzstd"),
     (b"SQLite format 3\x00", "is an SQLite database; export the table as CSV"),
     (b"%PDF-", "is a PDF; export the table as CSV"),
+    ("ÿþ".encode(), _CONVERTED),
+    ("þÿ".encode(), _CONVERTED),
+    ("ï»¿".encode(), _CONVERTED),
     (b"version https://git-lfs", "is a pointer of Git LFS; fetch the file with git lfs pull"),
 )
 _WEB_PAGE = re.compile(rb"\s*(<!doctype html|<html)", re.IGNORECASE)

@@ -60,9 +60,8 @@ def _read_delimited(path: Path, wanted: Collection[str]) -> Table:
         first = [name.strip() for name in rows[0]]
         names = column_names(str(path), first, wanted)
         below = [row for row in rows[1:] if [field.strip() for field in row] != first]
-        if len(below) < len(rows) - 1:
-            again = counted(len(rows) - 1 - len(below), "row")
-            notes.append(f"{path}: {again} that repeat the header were left out")
+        if again := len(rows) - 1 - len(below):
+            notes.append(f"{path}: the header is repeated in {counted(again, 'row')}, left out here")
         rows = below
     columns = tuple(zip(*rows, strict=True)) if rows else ()
     return Table(

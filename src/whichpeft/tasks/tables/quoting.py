@@ -46,21 +46,28 @@ def split_by_tabs(path: Path, text: str) -> Fields:
     Quotation marks are text, unless all fields of a column have them, or just those that need them.
     """
     # Not splitlines(): texts may contain the rarer line separators of Unicode.
-    text = text.replace("\r\n", "\n")
-    lines = (text if "\n" in text else text.replace("\r", "\n")).split("\n")
+    lines = text.replace("\r\n", "\n" if "\n" in text else "\r").split("\n" if "\n" in text else "\r")
     plain = Fields([line.split("\t") for line in lines if line.strip()], "\t", False)
     if '"' not in text:
-        return plain
-    widths = [len(row) for row in plain.rows]
-    # The first row may lack the name of an index.
-    level = len(set(widths[1:])) == 1
-    enclosed = _enclosed_columns(plain.rows) if level else set()
-    if level and not enclosed and not _only_where_needed(plain.rows):
         return plain
     try:
         quoted = split_quoted(path, text, "\t")
     except DataError:
         quoted = None
+    if quoted is not None and len(quoted.widths) == 1 and _all_quoted(text, quoted.rows):
+        return quoted
+    widths = [len(row) for row in plain.rows]
+    # The first row may lack the name of an index.
+    level = len(set(widths[1:])) == 1
+    enclosed = _enclosed_columns(plain.rows) if level else set()
+    if level and not enclosed and not _only_where_needed(plain.rows):
+        if quoted is None or not quoted.quoted or quoted.widths != plain.widths or quoted.notes:
+            return plain
+        if len(quoted.rows) == len(plain.rows):
+            return plain
+        count = counted(len(quoted.rows), "row")
+        note = f"{path}: quotation marks are read as text; around fields they would leave {count}"
+        return replace(plain, notes=(note,))
     if quoted is not None and quoted.quoted:
         same = [len(row) for row in quoted.rows] == widths
         if same if level else len(quoted.widths) == 1 and quoted.widths != {1}:
@@ -72,6 +79,19 @@ def split_by_tabs(path: Path, text: str) -> Fields:
         ]
         return Fields(rows, "\t", False)
     return plain
+
+
+def _all_quoted(text: str, rows: Rows) -> bool:
+    """Whether all fields of a file are in quotation marks."""
+    if not text.startswith('"'):
+        return False
+    written = io.StringIO()
+    csv.writer(written, delimiter="\t", quoting=csv.QUOTE_ALL, lineterminator="\n").writerows(rows)
+    return _bare(written.getvalue()) == _bare(text)
+
+
+def _bare(text: str) -> str:
+    return re.sub(r"[\r\n]+", "\n", text).strip("\n")
 
 
 def _enclosed_columns(rows: Rows) -> set[int]:
