@@ -19,7 +19,7 @@ from whichpeft.tasks.tables.files import read_table
 
 # Quick, and without a deadline: the first example of a process imports and compiles.
 QUICK = settings(
-    max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 SCRIPTS = (
     "abcdefghijklmnopqrstuvwxyz",
@@ -117,10 +117,12 @@ def labels(draw: st.DrawFn, count: int) -> list[str]:
 @st.composite
 def tables(draw: st.DrawFn) -> Written:
     script = draw(st.sampled_from(SCRIPTS))
-    count = draw(st.integers(12, 20))
-    texts = [draw(words(script)) for _ in range(count)]
-    columns: list[Sequence[str]] = [texts, draw(labels(count))]
+    count = draw(st.integers(3, 20))
+    columns: list[Sequence[str]] = [[draw(words(script)) for _ in range(count)], draw(labels(count))]
     header = draw(st.sampled_from([None, *HEADERS]))
+    if draw(st.booleans()):
+        columns.reverse()
+        header = header and (header[1], header[0])
     if draw(st.booleans()):
         columns.insert(0, [str(i) for i in range(count)])
         if header:
@@ -130,7 +132,7 @@ def tables(draw: st.DrawFn) -> Written:
         header,
         list(zip(*columns, strict=True)),
         separator,
-        draw(st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL])),
+        draw(st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL, csv.QUOTE_NONNUMERIC])),
         draw(st.sampled_from(["\n", "\r\n"])),
         draw(st.sampled_from(["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-32"])),
         draw(st.sampled_from([".csv", ".tsv", ".txt", ".CSV"])),
@@ -150,13 +152,11 @@ def test_delimited_files(table: Written, tmp_path: Path) -> None:
     path = table.file(tmp_path)
     try:
         read = read_table(path)
-    except DataError as error:
-        assert str(path) in str(error)
+    except DataError:
         return
     if any("byte order mark" not in note for note in read.notes):
         return
     assert read.names == names_of(table.header)
-    # Tabbed text without marks to enclose it is split at either line end.
     assert list(zip(*read.columns, strict=True)) == list(table.rows)
 
 
@@ -186,9 +186,9 @@ def test_json(texts: list[str], lines: bool, ascii_only: bool, encoding: str, tm
 )
 def test_parquet(texts: list[str], label: str, tmp_path: Path) -> None:
     values = [i % 2 for i in range(len(texts))]
-    kinds = {"category": pd.Categorical(values), "float": pd.Series(values, dtype=float), "int": values}
-    frame = pd.DataFrame({"text": texts, "label": kinds[label]})
-    frame.sample(frac=1, random_state=0).to_parquet(tmp_path / "data.parquet")
+    kinds = {"category": pd.Categorical(values), "float": [*map(float, values)], "int": values}
+    frame = pd.DataFrame({"text": texts, "label": kinds[label]}, index=[f"row {t}" for t in texts])
+    frame.to_parquet(tmp_path / "data.parquet")
     read = read_table(tmp_path / "data.parquet")
-    found = dict(zip(read.columns[2], zip(*read.columns[:2], strict=True), strict=True))
-    assert [found[i] for i in range(len(texts))] == list(zip(texts, values, strict=True))
+    assert read.names == ("text", "label", "__index_level_0__")
+    assert [list(column) for column in read.columns[:2]] == [texts, values]

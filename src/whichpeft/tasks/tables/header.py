@@ -77,6 +77,7 @@ class _Below:
         self.name = name
         self.repeats = bool(name) and name in values
         self.values = [value for value in values[:_LOOKED_AT] if value]
+        self.many = len(self.values) >= 10
         self.gaps = len(self.values) < len(values[:_LOOKED_AT])
         words = sum(len(value.split()) > 2 for value in self.values)
         self.sentences = bool(self.values) and words > 0.8 * len(self.values)
@@ -104,23 +105,18 @@ class _Below:
 
     @property
     def shortest(self) -> bool:
-        """Whether a name is shorter than all of many texts, as in scripts without spaces."""
-        if self.like_texts:
-            return False
-        long = [value for value in self.values if len(value) > len(self.name)]
+        """Whether a name is shorter than all texts, as in scripts without spaces."""
         distinct = len(set(self.values))
-        return len(long) == len(self.values) >= 10 and 2 * distinct > len(self.values)
+        length = len(self.name) if self.many else 2 * len(self.name) - 1
+        longer = all(len(value) > length for value in self.values)
+        return not self.like_texts and longer and 2 * distinct > len(self.values) > 1
 
     @property
     def over_labels(self) -> bool:
         """Whether a word that is no label is over labels that repeat."""
         distinct = len(set(self.values))
-        return (
-            self.words
-            and not self.repeats
-            and len(self.values) >= 10
-            and 3 * distinct <= len(self.values)
-        )
+        few = 3 * distinct <= len(self.values) if self.many else distinct < len(self.values)
+        return self.words and not self.repeats and few
 
     @property
     def like_texts(self) -> bool:
@@ -134,20 +130,23 @@ def _unlike_rows(first: Sequence[str], columns: Sequence[_Below]) -> Header:
     if not named or any(column.repeats for column in columns) or len(set(first)) < len(first):
         return Header(False)
     numbers = sum(column.over_numbers for column in columns)
-    texts = sum(column.over_sentences or column.shortest for column in columns)
-    labels = sum(column.over_labels for column in columns)
+    sentences = any(column.over_sentences for column in columns)
+    texts = sentences or any(column.shortest for column in columns)
+    labels = any(column.over_labels for column in columns)
     titles = all(_TITLE.fullmatch(field) and len(field) <= _LONGEST_TITLE for field in named)
     numeric = any(number(field) is not None for field in named)
     gaps = any(not column.name and not column.over_numbers for column in columns)
-    if not numeric and not gaps and numbers + texts + labels:
+    if not numeric and not gaps:
+        many = all(column.many for column in columns if column.name)
         like_texts = any(column.like_texts for column in columns)
-        if titles and (numbers or any(column.over_sentences for column in columns)):
+        if titles and (numbers or sentences):
             return Header(True)
-        if numbers > 1 or (not like_texts and (numbers or (texts and labels))):
+        if numbers > 1 or (not like_texts and (numbers or (texts and labels and many))):
             return Header(True)
-        if titles and labels and not like_texts:
+        if titles and not like_texts and (labels if many else texts and labels):
             return Header(True, doubtful=True)
-    return Header(False, doubtful=labels > 0 or (numbers > 0 and not numeric))
+    few = texts and not any(column.many for column in columns)
+    return Header(False, doubtful=labels or (numbers > 0 and not numeric) or few)
 
 
 def _is_range(first: Sequence[str], columns: Sequence[_Below]) -> bool:
