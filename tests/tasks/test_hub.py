@@ -78,10 +78,13 @@ answers = []
 for source in json.loads(sys.argv[1]):
     try:
         task = load_task(TaskSource(**source))
-        answers.append({"counts": dict(task.counts), "classes": task.classes, "problem": task.problem,
+        answers.append({"counts": dict(task.counts), "classes": getattr(task, "classes", ()),
+                        "problem": task.problem,
                         "metrics": [m.name for m in task.metrics], "name": task.name,
-                        "first": task.splits["test"].inputs[0], "kind": type(task).__name__,
-                        "notes": task.notes})
+                        "first": getattr(task.splits["test"], "inputs", [None])[0],
+                        "kind": type(task).__name__,
+                        "notes": task.notes,
+                        "columns": task.columns and [*task.columns.text, "->", *task.columns.unused]})
     except DataError as error:
         answers.append(str(error))
 print("ANSWERS" + json.dumps(answers))
@@ -152,6 +155,29 @@ def test_tasks_come_from_the_hub(tmp_path: Path) -> None:
             f"data/train-{part}": images(0, 60),
             f"data/test-{part}": images(60, 20),
         },
+        "someone/talks": {
+            f"data/train-{part}": parquet(
+                {
+                    "messages": [
+                        [
+                            {"role": "user", "content": f"Say {i}"},
+                            {"role": "assistant", "content": str(i)},
+                        ]
+                        for i in range(40)
+                    ],
+                    "tags": [["short", "easy"]] * 40,
+                }
+            ),
+        },
+        "someone/tagged": {
+            f"data/train-{part}": parquet(
+                {
+                    "text": [f"it was the {i}th time".encode() for i in range(40)],
+                    "tags": [["short", "easy"]] * 40,
+                    "label": [b"yes" if i % 2 else b"no" for i in range(40)],
+                }
+            ),
+        },
         "someone/reviews": {
             "train.jsonl": b"".join(
                 json.dumps({"text": f"it was the {i}th time", "stars": f"{i % 3} stars"}).encode()
@@ -176,11 +202,15 @@ def test_tasks_come_from_the_hub(tmp_path: Path) -> None:
                 {"name": "nyu-mll/glue/sst3"},
                 {"name": "nyu-mll/glue"},
                 {"name": "someone/shapes"},
+                {"name": "someone/talks"},
+                {"name": "someone/tagged"},
+                {"name": "someone/tagged", "label_column": "tags"},
             ],
             tmp_path,
             HF_ENDPOINT=address,
         )
-    glue, similarity, same, reviews, no_split, unknown, no_config, which_config, shapes = answers
+    glue, similarity, same, reviews, no_split, unknown, no_config, which_config, *others = answers
+    shapes, talks, tagged, several = others
     assert glue["counts"] == {"train": 160, "validation": 40, "test": 40}
     assert glue["classes"] == ["negative", "positive"]
     assert glue["metrics"] == ["accuracy"]
@@ -195,6 +225,11 @@ def test_tasks_come_from_the_hub(tmp_path: Path) -> None:
     assert shapes["kind"] == "ImageTask"
     assert shapes["classes"] == ["lying", "standing"]
     assert shapes["counts"] == {"train": 48, "validation": 12, "test": 20}
+    assert talks["kind"] == "GenerativeTask"
+    assert talks["columns"] == ["messages", "->", "tags"]
+    assert tagged["classes"] == ["no", "yes"]
+    assert tagged["columns"] == ["text", "->", "tags"]
+    assert "someone/tagged [train]: column 'tags' holds lists (row 1: ['short', 'easy'])" in several
     assert "'someone/nothing'" in unknown
     assert "spelling" in unknown
     assert "sst3" in no_config

@@ -135,7 +135,7 @@ def test_several_labels_are_refused(tmp_path: Path, value: Any, kind: str) -> No
 
 
 def test_one_list_among_the_labels_is_enough(tmp_path: Path) -> None:
-    rows = [{"text": t, "label": s} for t, s in zip(TEXTS, SIDES, strict=True)]
+    rows: list[dict[str, Any]] = [{"text": t, "label": s} for t, s in zip(TEXTS, SIDES, strict=True)]
     rows[9] |= {"label": ["good", "bad"]}
     assert "column 'label' holds lists (row 10: ['good', 'bad'])" in refusal(jsonl(tmp_path, rows))
 
@@ -304,7 +304,7 @@ def test_texts_that_stand_for_missing_ones_are_counted(tmp_path: Path) -> None:
 
 
 def test_tasks_in_code_take_the_same_labels() -> None:
-    rows = [(t, np.int64(i % 2)) for i, t in enumerate(TEXTS)]
+    rows: Any = [(t, np.int64(i % 2)) for i, t in enumerate(TEXTS)]
     assert text_task("mine", train=rows).classes == ("0", "1")
     coded = [(t, s.encode()) for t, s in zip(TEXTS, SIDES, strict=True)]
     assert text_task("mine", train=coded).classes == ("bad", "good")  # type: ignore[arg-type]

@@ -12,6 +12,7 @@ import pytest
 from whichpeft.errors import DataError, StudyError
 from whichpeft.study import TaskSource
 from whichpeft.tasks import GenerativeTask, Prompted, TextTask, load_task
+from whichpeft.tasks.tables.table import ColumnUse
 
 Write = Callable[[Sequence[Mapping[str, Any]]], Path]
 
@@ -128,3 +129,140 @@ def test_unreadable_sources_are_refused(write: Write, changes: Mapping[str, Any]
 def test_a_prompt_is_for_language_models_only() -> None:
     with pytest.raises(StudyError, match="leave out one of the two"):
         TaskSource(name="x", prompt="{text}", problem="classification")
+
+
+def asked(task: object) -> Prompted:
+    return every(task)[0]
+
+
+def test_the_context_of_an_instruction_is_in_its_prompt(write: Write) -> None:
+    rows = [
+        {"instruction": f"{i}?", "context": f"It is {i}.", "response": f"Yes, {i}.", "category": "qa"}
+        for i in range(20)
+    ]
+    task = load_task(TaskSource(name=str(write(rows))))
+    assert isinstance(task, GenerativeTask)
+    first = asked(task)
+    assert first.prompt == "0?\nIt is 0.\n\n### Answer:\n"
+    assert first.completion == "Yes, 0."
+    assert getattr(task, "columns", None) == ColumnUse(
+        text=("instruction", "context"), label="response", unused=("category",)
+    )
+
+
+@pytest.mark.parametrize("name", ["context", "passage"])
+def test_the_context_of_a_question_is_in_its_prompt(write: Write, name: str) -> None:
+    rows = [{name: f"It is {i}.", "question": f"{i}?", "answer": f"yes {i}"} for i in range(20)]
+    task = load_task(TaskSource(name=str(write(rows)), problem="generation"))
+    assert asked(task).prompt == "It is 0.\n0?"
+    assert getattr(task, "columns", None) == ColumnUse(
+        text=(name, "question"), label="answer", unused=()
+    )
+
+
+def test_answers_that_only_a_language_model_can_write(write: Write) -> None:
+    worked = [{"question": f"{i} and 2?", "answer": f"Add. #### {i % 5}"} for i in range(20)]
+    assert isinstance(load_task(TaskSource(name=str(write(worked)))), GenerativeTask)
+    long = [{"question": f"who is {i}?", "answer": f"this is number {i} here"} for i in range(40)]
+    assert isinstance(load_task(TaskSource(name=str(write(long)))), GenerativeTask)
+    labels = [{"question": f"is {i} even?", "answer": "yes" if i % 2 else "no"} for i in range(40)]
+    assert isinstance(load_task(TaskSource(name=str(write(labels)))), TextTask)
+
+
+def test_columns_that_nothing_reads_are_listed(write: Write) -> None:
+    rows = [
+        {
+            "instruction": f"Say {i}",
+            "input": None,
+            "output": str(i),
+            "text": f"### Say {i}\n{i}",
+            "id": i,
+        }
+        for i in range(20)
+    ]
+    task = load_task(TaskSource(name=str(write(rows))))
+    assert getattr(task, "columns", None) == ColumnUse(
+        text=("instruction", "input"), label="output", unused=("text", "id")
+    )
+    texts = load_task(TaskSource(name=str(write(rows)), text_columns=("text",), problem="generation"))
+    assert getattr(texts, "columns", None) == ColumnUse(
+        text=("text",), label=None, unused=("instruction", "input", "output", "id")
+    )
+    filled = load_task(TaskSource(name=str(write(rows)), prompt="{id}: {text}", label_column="output"))
+    assert getattr(filled, "columns", None) == ColumnUse(
+        text=("id", "text"), label="output", unused=("instruction", "input")
+    )
+
+
+def test_a_named_label_is_the_completion(write: Write) -> None:
+    rows = [{"text": f"film {i}", "label": "good", "question": f"{i}?", "note": "x"} for i in range(20)]
+    source = TaskSource(name=str(write(rows)), label_column="note", problem="generation")
+    assert asked(load_task(source)) == Prompted(prompt="0?", completion="x")
+    plain = [{"text": f"film {i}", "label": i % 2} for i in range(20)]
+    words = {"0": "bad", "1": "good"}
+    source = TaskSource(name=str(write(plain)), verbaliser=words, problem="generation")
+    assert asked(load_task(source)).completion == "bad"
+    assert asked(load_task(source)).prompt == "film 0"
+
+
+def test_rows_without_a_prompt_or_a_completion_are_counted(write: Write) -> None:
+    rows: list[dict[str, Any]] = [{"prompt": f"say {i}", "completion": str(i)} for i in range(20)]
+    rows += [{"prompt": "say 1", "completion": value} for value in (None, " ", "")]
+    rows += [{"prompt": value, "completion": "one"} for value in (None, " ")]
+    task = load_task(TaskSource(name=str(write(rows))))
+    assert sum(task.counts.values()) == 20
+    assert task.notes[0].endswith("data.jsonl: 3 rows without a completion were skipped")
+    assert task.notes[1].endswith("data.jsonl: 2 rows without a prompt were skipped")
+    never = [{"prompt": "", "completion": f"story {i}"} for i in range(20)]
+    assert sum(load_task(TaskSource(name=str(write(never)))).counts.values()) == 20
+
+
+@pytest.mark.parametrize(
+    ("row", "column"),
+    [
+        ({"instruction": "a", "input": ["b"], "output": "c"}, "input"),
+        ({"instruction": "a", "input": "b", "output": ["c"]}, "output"),
+        ({"instruction": "a", "input": "b", "output": {"answer": "c"}}, "output"),
+        ({"question": "a", "answer": {"value": "c", "aliases": ["d"]}}, "answer"),
+        ({"prompt": {"text": "a"}, "completion": "c"}, "prompt"),
+        ({"text": ["a", "b"]}, "text"),
+    ],
+)
+def test_lists_and_objects_are_refused_by_column(
+    write: Write, row: Mapping[str, Any], column: str
+) -> None:
+    with pytest.raises(DataError, match=rf"column '{column}' holds (lists|objects) \(row 1: "):
+        load_task(TaskSource(name=str(write([row] * 20)), problem="generation"))
+
+
+def test_a_template_takes_texts_only(write: Write) -> None:
+    rows = [{"words": ["a", "b"], "my-text": f"film {i}", "label": "good"} for i in range(20)]
+    path = str(write(rows))
+    with pytest.raises(DataError, match="column 'words' holds lists"):
+        load_task(TaskSource(name=path, prompt="Say {words}"))
+    task = load_task(TaskSource(name=path, prompt='{"text": "{my-text}", "x": {1}}'))
+    assert asked(task).prompt == '{"text": "film 0", "x": film 0}'
+
+
+def test_conversations_written_as_text_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "data.csv"
+    talk = """"[{'role': 'user', 'content': 'Say it'}]\""""
+    path.write_text("prompt,completion\n" + "\n".join(f"{talk},it {i}" for i in range(20)))
+    with pytest.raises(DataError, match="column 'prompt', row 1: holds a conversation written as text"):
+        load_task(TaskSource(name=str(path)))
+
+
+def test_splits_are_read_from_the_same_columns(tmp_path: Path) -> None:
+    rows = {
+        "train": [{"instruction": f"say {i}", "output": str(i)} for i in range(20)],
+        "test": [{"question": f"say {i}", "answer": str(i)} for i in range(20)],
+    }
+    for split, found in rows.items():
+        (tmp_path / f"{split}.jsonl").write_text("\n".join(map(json.dumps, found)))
+    with pytest.raises(DataError, match="would be read from answer, question, but"):
+        load_task(TaskSource(name=str(tmp_path)))
+    (tmp_path / "test.jsonl").write_text(
+        "\n".join(json.dumps({"instruction": f"ask {i}", "output": ""}) for i in range(20))
+    )
+    task = load_task(TaskSource(name=str(tmp_path)))
+    assert any("test.jsonl is not used, because it has no completions" in note for note in task.notes)

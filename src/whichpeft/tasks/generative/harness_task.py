@@ -20,7 +20,7 @@ from whichpeft.tasks.generative.from_examples import generative_task
 from whichpeft.tasks.generative.from_tables import read_texts
 from whichpeft.tasks.generative.harness import ORIGINS, Harness, find_task_folder, open_harness_task
 from whichpeft.tasks.generative.prompted import Prompted
-from whichpeft.tasks.generative.rows import prompted_rows
+from whichpeft.tasks.generative.rows import read_rows
 from whichpeft.tasks.generative.task import GenerativeTask
 from whichpeft.tasks.protocol import Batch, Examples
 from whichpeft.tasks.tables.files import read_table
@@ -167,10 +167,12 @@ def load_harness_task(source: TaskSource) -> HarnessTask:
         raise DataError(f"task {source.name!r}: has no test documents; name another task")
     left = _documents(harness, "validation") if test[0].origin == "test" else None
     tested = {example.prompt for example in test}
-    train = _training(harness, source)
+    notes: list[str] = []
+    train = _training(harness, source, notes)
     unseen = [example for example in train if example.prompt not in tested]
     lost = len(train) - len(unseen)
-    notes = [f"skipped {lost} training examples that are also in the test set"] if lost else []
+    if lost:
+        notes.append(f"skipped {lost} training examples that are also in the test set")
     built = generative_task(
         source.name,
         train=unseen,
@@ -190,10 +192,15 @@ def load_harness_task(source: TaskSource) -> HarnessTask:
     return HarnessTask(**fields, harness=place)
 
 
-def _training(harness: Harness, source: TaskSource) -> list[Document]:
+def _training(harness: Harness, source: TaskSource, notes: list[str]) -> list[Document]:
     if source.train is not None:
-        rows = prompted_rows(read_table(Path(source.train)), TaskSource(name=source.name))
-        return [Document(prompt=row.prompt, completion=row.joined(row.completion)) for row in rows]
+        table = read_table(Path(source.train))
+        rows = read_rows(table, TaskSource(name=source.name))
+        notes += (*table.notes, *rows.notes)
+        return [
+            Document(prompt=row.plain_prompt, completion=row.joined(row.completion))
+            for row in rows.examples
+        ]
     found = _documents(harness, "training")
     if not found:
         raise DataError(

@@ -12,7 +12,7 @@ from whichpeft.tasks.generative.from_examples import generative_task
 from whichpeft.tasks.generative.instructions import instruction_prompt
 from whichpeft.tasks.generative.prompted import Prompted
 from whichpeft.tasks.generative.reasoning_sets import MIXTURES, Mixture, ReasoningSet, worked_out
-from whichpeft.tasks.generative.rows import prompted_rows
+from whichpeft.tasks.generative.rows import read_rows
 from whichpeft.tasks.generative.scoring import metrics_by
 from whichpeft.tasks.generative.task import GenerativeTask
 from whichpeft.tasks.tables.files import read_table
@@ -37,9 +37,9 @@ def load_mixture(source: TaskSource) -> GenerativeTask:
     mixture, sets = _asked(source)
     notes: list[str] = []
     if source.test is not None:
-        tests = _read(Path(source.test), "", worked=any(one.worked for one in sets.values()))
+        tests = _read(Path(source.test), "", notes, worked=any(one.worked for one in sets.values()))
     elif source.folder is not None:
-        tests = _tests_in(_folder(source), source, sets)
+        tests = _tests_in(_folder(source), source, sets, notes)
     else:
         tests = _hub_examples(source, sets, "test")
     train = _training(source, mixture, sets, notes)
@@ -47,7 +47,7 @@ def load_mixture(source: TaskSource) -> GenerativeTask:
     unseen = [example for example in train if example.prompt not in seen]
     if len(unseen) < len(train):
         notes.append(f"skipped {len(train) - len(unseen)} training examples that are also in a test set")
-    validation = source.validation and _read(Path(source.validation), "", worked=False)
+    validation = source.validation and _read(Path(source.validation), "", notes, worked=False)
     return dataclasses.replace(
         generative_task(
             source.name,
@@ -131,7 +131,7 @@ def _check_metric(source: TaskSource, sets: Sets) -> None:
 def _training(source: TaskSource, mixture: Mixture, sets: Sets, notes: list[str]) -> Examples:
     """Return the training examples: from the given file, the mixture's file, or those of the sets."""
     if source.train is not None:
-        return _read(Path(source.train), "", worked=any(one.worked for one in sets.values()))
+        return _read(Path(source.train), "", notes, worked=any(one.worked for one in sets.values()))
     if source.folder is None:
         return _hub_examples(source, sets, "train", notes)
     folder = _folder(source)
@@ -146,7 +146,7 @@ def _training(source: TaskSource, mixture: Mixture, sets: Sets, notes: list[str]
     # If the chosen sets have their own training files, only these are used.
     if file is not None and (whole or len(own) < len(sets)):
         notes.append(f"trained on {file.name}, which covers all sets")
-        return _read(file, "", worked=False)
+        return _read(file, "", notes, worked=False)
     if not own:
         raise DataError(
             f"task {source.name!r}: {folder} has no training data: neither it nor "
@@ -159,11 +159,11 @@ def _training(source: TaskSource, mixture: Mixture, sets: Sets, notes: list[str]
     return [
         example
         for key, path in own.items()
-        for example in _read(path, key if len(sets) > 1 else "", worked=sets[key].worked)
+        for example in _read(path, key if len(sets) > 1 else "", notes, worked=sets[key].worked)
     ]
 
 
-def _tests_in(folder: Path, source: TaskSource, sets: Sets) -> Examples:
+def _tests_in(folder: Path, source: TaskSource, sets: Sets, notes: list[str]) -> Examples:
     files = {key: _sets_in(folder) / one.folder / _TEST for key, one in sets.items()}
     missing = [key for key, file in files.items() if not file.is_file()]
     if missing:
@@ -176,7 +176,7 @@ def _tests_in(folder: Path, source: TaskSource, sets: Sets) -> Examples:
     return [
         example
         for key, file in files.items()
-        for example in _read(file, key if len(sets) > 1 else "", worked=sets[key].worked)
+        for example in _read(file, key if len(sets) > 1 else "", notes, worked=sets[key].worked)
     ]
 
 
@@ -196,14 +196,15 @@ def _sets_in(folder: Path) -> Path:
     return inner if inner.is_dir() else folder
 
 
-def _read(path: Path, group: str, *, worked: bool) -> Examples:
+def _read(path: Path, group: str, notes: list[str], *, worked: bool) -> Examples:
     """Read a file of instruction data, or of questions and answers, as examples of one set."""
     path = path.expanduser()
     if not path.is_file():
         raise DataError(f"{path}: no such file")
     table = read_table(path)
-    rows = prompted_rows(table, TaskSource(name=str(path)))
-    return _grouped(rows, group, worked=worked)
+    rows = read_rows(table, TaskSource(name=str(path)))
+    notes += (*table.notes, *rows.notes)
+    return _grouped(rows.examples, group, worked=worked)
 
 
 def _grouped(rows: Iterable[Prompted], group: str, *, worked: bool) -> Examples:

@@ -77,11 +77,6 @@ def folded_names(table: Table) -> list[str]:
     return [name.strip().casefold() for name in table.names]
 
 
-def prompted_rows(table: Table, source: TaskSource) -> list[Prompted]:
-    """Return the examples of `read_rows`."""
-    return list(read_rows(table, source).examples)
-
-
 def read_rows(table: Table, source: TaskSource) -> ReadRows:
     """Read each row of a table as an example; skip rows without a prompt or a completion.
 

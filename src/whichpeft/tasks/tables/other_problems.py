@@ -24,7 +24,7 @@ def refuse_other_problems(found: TaskTables) -> None:
     columns = dict(zip((n.strip().casefold() for n in table.names), table.columns, strict=True))
     kinds = {name: column_kind(values) for name, values in columns.items()}
     fault = None
-    if {"chosen", "rejected"} <= columns.keys():
+    if {"chosen", "rejected"} <= {name.split("_")[0] for name in columns}:
         fault = (
             "columns chosen and rejected hold preferences, and training on preferences (DPO) is not "
             "supported; to train on the chosen answers alone, give --problem generation, --text-column "

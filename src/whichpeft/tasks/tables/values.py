@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime
 import decimal
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +29,13 @@ _MISSING = frozenset({"nan", "none", "null", "<na>"})
 # Names of the role and of the words of a turn in a conversation.
 ROLES, WORDS = ("role", "from"), ("content", "value", "text")
 _SHOWN = 60
+# Values that Python wrote out before they came into a file. JSON has other quotation marks.
+_WRITTEN_OUT = {
+    "bytes": re.compile(r"""b'.*'|b".*\"""", re.DOTALL),
+    "lists": re.compile(r"\['.*'\]", re.DOTALL),
+    "objects": re.compile(r"\{'.*\}", re.DOTALL),
+}
+_WRITTEN_TALK = re.compile(r"""\s*\[\s*\{\s*['"](role|from|content|value)['"]\s*:""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +128,11 @@ def column_texts(table: Table, index: int) -> list[str]:
     for row, value in enumerate(values):
         if kind_of(value) not in (None, "dates"):
             _refuse(table, index, row, label=False)
+        if isinstance(value, str) and _WRITTEN_TALK.match(value):
+            raise DataError(
+                f"{named_column(table, index)}, row {row + 1}: holds a conversation written as text "
+                f"({shown(value)}); write the file as JSONL or Parquet with lists of role and content"
+            )
     return [text_of(value) for value in values]
 
 
@@ -186,13 +199,11 @@ def notes_on_texts(table: Table, index: int, texts: Sequence[str]) -> list[str]:
             "values are often written; they are kept as texts"
         )
     filled = [text for text in texts if text.strip()]
-    for kind, marks in (("bytes", (("b'", "'"), ('b"', '"'))), ("lists", (("['", "']"), ('["', '"]')))):
-        odd = sum(
-            text.startswith(start) and text.endswith(end) for text in filled for start, end in marks
-        )
-        if odd > 0.5 * len(filled):
+    for kind, written in _WRITTEN_OUT.items():
+        odd = [text for text in filled if written.fullmatch(text.strip())]
+        if len(odd) > 0.5 * len(filled):
             notes.append(
-                f"{named_column(table, index)}: {counted(odd, 'text')} of {len(filled):,} look like "
-                f"{kind} that Python wrote out ({shown(filled[0])}); they are read as they are"
+                f"{named_column(table, index)}: {counted(len(odd), 'text')} of {len(filled):,} look "
+                f"like {kind} that Python wrote out ({shown(odd[0])}); they are read as they are"
             )
     return notes
