@@ -56,7 +56,7 @@ def _print(findings: Sequence[Finding], records: int, console: Console) -> None:
 
     styles = {"problem": "red", "note": "yellow"}
     for finding in findings:
-        place = f"{finding.backbone} on {finding.task}" if finding.backbone else None
+        place = " on ".join(filter(None, (finding.backbone, finding.task))) or None
         seed = None if finding.seed is None else f"seed {finding.seed}"
         subject = ", ".join(str(part) for part in (place, finding.method, seed) if part is not None)
         text = f"{subject}: {finding.what}" if subject else finding.what

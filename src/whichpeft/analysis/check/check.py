@@ -55,7 +55,7 @@ def check(
     records = [record for record in everything if isinstance(record, Record)]
     findings = [_damage(error) for error in everything if isinstance(error, RecordError)]
     findings += _files(records)
-    compared = comparisons(study, records)
+    compared = comparisons(study, records, predictions=predictions)
     findings += fairness(study, compared)
     findings += reading_findings(reading)
     for comparison in compared:

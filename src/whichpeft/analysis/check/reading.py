@@ -81,7 +81,7 @@ def _missing_classes(task: TaskReading) -> Iterator[Finding]:
             yield Finding(
                 severity="note",
                 what=f"the {split} set lacks {len(missing)} of {len(task.classes)} classes: {listed}",
-                fix=f"add {split} examples of the {classes}, or leave out the {classes}, and {_OTHER_OUT}",
+                fix=f"add {split} examples of the {classes}, or drop the {classes}, and {_OTHER_OUT}",
                 task=task.name,
             )
 

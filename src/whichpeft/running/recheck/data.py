@@ -23,7 +23,7 @@ _BUNDLED = ("stdlib-docs", "digits", "sums")
 
 def load_again(source: TaskSource) -> Task | Finding:
     """Load a task from this machine; return a finding if it is not here, or no longer accepted."""
-    name = short_name(source.name)
+    name = source.name if source.name in TASKS else short_name(source.name)
     elsewhere = f"{source.name} is not a file on this machine, so its data were not read again"
     files = [getattr(source, key) for key in ("train", "validation", "test", "folder", "held_out")]
     missing = [file for file in files if file and not Path(file).expanduser().exists()]
@@ -36,7 +36,7 @@ def load_again(source: TaskSource) -> Task | Finding:
         return not_read(elsewhere, task=name)
     try:
         return load_task(source)
-    except RequestError as error:
+    except (RequestError, OSError) as error:
         return problem(f"this version refuses the data: {error}", f"mend them and {AGAIN}", task=name)
 
 
