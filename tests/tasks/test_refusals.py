@@ -147,6 +147,8 @@ def test_text_task_refuses_unusable_examples() -> None:
         text_task("mine", train=[rows[0], (3, 1)])  # type: ignore[list-item]
     with pytest.raises(DataError, match="example 1 has no label"):
         text_task("mine", train=[rows[0], ("text", "")])
+    with pytest.raises(DataError, match="the text of example 1 has half of a surrogate pair"):
+        text_task("mine", train=[rows[0], ("cut \ud83d", 1)])
     with pytest.raises(DataError, match="some examples are pairs"):
         text_task("mine", train=[rows[0], (("a", "b"), 1)])
     with pytest.raises(DataError, match="did you mean 'regression'"):

@@ -13,6 +13,7 @@ from whichpeft.tasks.images.raw import RawImage, register_image
 from whichpeft.tasks.images.task import ImageTask
 from whichpeft.tasks.labels import is_missing
 from whichpeft.tasks.splits import Input, Label, Split
+from whichpeft.tasks.tables.encodings import HALF_PAIR
 from whichpeft.tasks.tables.values import kind_of, plain_value
 from whichpeft.tasks.text import TextTask
 
@@ -127,6 +128,11 @@ def _read(examples: Iterable[Example], location: str) -> Split:
         if not 1 <= len(both) <= 2 or not all(isinstance(part, str) for part in both):
             raise DataError(
                 f"{location}: example {i} is neither a string nor a pair of strings: {text!r}"
+            )
+        if any(map(HALF_PAIR.search, both)):
+            raise DataError(
+                f"{location}: the text of example {i} has half of a surrogate pair (an emoji that was "
+                "cut), which cannot be written; leave it out, or replace it by U+FFFD"
             )
         label = plain_value(given)
         if is_missing(label):

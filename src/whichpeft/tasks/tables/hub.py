@@ -17,15 +17,14 @@ from whichpeft.metrics.metric import Metric
 from whichpeft.study import TaskSource
 from whichpeft.tasks.generative import GenerativeTask
 from whichpeft.tasks.images.task import ImageTask
-from whichpeft.tasks.tables.files import class_of
+from whichpeft.tasks.tables.from_datasets import table_of
 from whichpeft.tasks.tables.local import role_of
 from whichpeft.tasks.tables.table import Table, TaskTables
 from whichpeft.tasks.tables.to_task import ROLES, task_from_tables
-from whichpeft.tasks.tables.values import Unread, plain_value
 from whichpeft.tasks.text import TextTask
 
 if TYPE_CHECKING:
-    from datasets import Dataset, DatasetDict
+    from datasets import DatasetDict
 
 GLUE_ID = "nyu-mll/glue"
 
@@ -141,30 +140,7 @@ def _found(
 
 def _tables(hub_id: str, config: str | None) -> dict[str, Table]:
     splits = download(hub_id, config)
-    return {split: _table(data, f"{hub_id} [{split}]") for split, data in splits.items()}
-
-
-def _table(data: Dataset, location: str) -> Table:
-    """Read a data set's columns: images as bytes, and a mark instead of each sound or video."""
-    from datasets import Audio, ClassLabel, Image, Video
-
-    features = data.features
-    unread = {name: kind for name, kind in features.items() if isinstance(kind, Audio | Video)}
-    for name, kind in features.items():
-        if isinstance(kind, Image):
-            data = data.cast_column(name, Image(decode=False))
-    read = data.select_columns([name for name in features if name not in unread]).to_dict()
-    columns: list[list[object]] = []
-    orders: dict[int, tuple[str, ...]] = {}
-    for index, (name, kind) in enumerate(features.items()):
-        if name in unread:
-            columns.append([Unread("sounds" if isinstance(kind, Audio) else "videos")] * len(data))
-        elif isinstance(kind, ClassLabel):
-            orders[index] = tuple(kind.names)
-            columns.append([class_of(value, kind.names) for value in read[name]])
-        else:
-            columns.append(list(map(plain_value, read[name])))
-    return Table(location, tuple(features), tuple(columns), orders)
+    return {split: table_of(data, f"{hub_id} [{split}]") for split, data in splits.items()}
 
 
 def download(hub_id: str, config: str | None) -> DatasetDict:

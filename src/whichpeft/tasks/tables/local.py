@@ -12,6 +12,7 @@ from whichpeft.study import TaskSource
 from whichpeft.study.spec import short_name
 from whichpeft.tasks.images.folder import image_tables, is_image_folder
 from whichpeft.tasks.tables.files import SUFFIXES, read_table, suffix_of
+from whichpeft.tasks.tables.from_datasets import is_saved, read_saved
 from whichpeft.tasks.tables.numerals import spelt_columns
 from whichpeft.tasks.tables.table import Table, TaskTables
 from whichpeft.tasks.tables.to_task import ROLES
@@ -26,7 +27,7 @@ _WORDS = {
 # Files that describe the data instead of containing them.
 _ABOUT = re.compile(
     r"(readme|source|license|licence|copying|citation|changelog|notice|authors|requirements"
-    r"|dataset_?infos?|metadata|config|vocab)\b.*"
+    r"|dataset_?(infos?|dict)|metadata|config|vocab)\b.*"
 )
 _SHARD = re.compile(r"-\d{5}-of-\d{5}$")
 
@@ -105,14 +106,15 @@ def _data_files(folder: Path) -> list[Path]:
     return sorted(
         path
         for path in folder.iterdir()
-        if path.is_file()
-        and suffix_of(path) in SUFFIXES
-        and not path.name.startswith(".")
+        if not path.name.startswith(".")
+        and (is_saved(path) or (path.is_file() and suffix_of(path) in SUFFIXES))
         and not _ABOUT.fullmatch(path.stem.casefold())
     )
 
 
 def _in_folder(folder: Path, given: Collection[str]) -> dict[str, list[Path]]:
+    if is_saved(folder):
+        return {} if "train" in given else {"train": [folder]}
     data = _data_files(folder)
     if not data and not given:
         raise DataError(
@@ -143,12 +145,12 @@ def _in_folder(folder: Path, given: Collection[str]) -> dict[str, list[Path]]:
 
 def _read(paths: Sequence[Path], wanted: Collection[str]) -> Table:
     """Read the files of one set: one, or shards with the same columns in any order."""
-    first = read_table(paths[0], wanted)
+    first = _read_one(paths[0], wanted)
     if len(paths) == 1:
         return first
     tables = [first]
     for path in paths[1:]:
-        table = read_table(path, [*wanted, *(first.names or ())])
+        table = _read_one(path, [*wanted, *(first.names or ())])
         if table.names is not None and sorted(table.names) == sorted(first.names or ()):
             table = _reordered(table, first.names or ())
         if table.names != first.names or len(table.columns) != len(first.columns):
@@ -168,6 +170,10 @@ def _read(paths: Sequence[Path], wanted: Collection[str]) -> Table:
     )
 
 
+def _read_one(path: Path, wanted: Collection[str]) -> Table:
+    return read_saved(path) if is_saved(path) else read_table(path, wanted)
+
+
 def _reordered(table: Table, names: Sequence[str]) -> Table:
     places = [(table.names or ()).index(name) for name in names]
     return dataclasses.replace(
@@ -179,7 +185,7 @@ def _reordered(table: Table, names: Sequence[str]) -> Table:
 
 
 def _existing(path: Path, role: str | None = None) -> Path:
-    if path.is_file():
+    if path.is_file() or is_saved(path):
         return path
     if path.is_dir():
         raise DataError(
