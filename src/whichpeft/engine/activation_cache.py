@@ -24,7 +24,6 @@ from whichpeft.engine.meter import Meter
 from whichpeft.engine.model_setup import PreparedTrial
 from whichpeft.tasks import Array, Batch, DecodedTask, Examples
 
-_AT_ONCE = 64
 _MEMORY_SHARE = 0.06  # of free memory, for one split's activations, which briefly exist twice
 _TOLERANCE = {"float32": 1e-3, "bfloat16": 0.05}  # of the largest output; padding changes rounding
 
@@ -177,7 +176,7 @@ def _compute(prepared: PreparedTrial, examples: Examples, replay: _Replay, path:
     free = _MEMORY_SHARE * psutil.virtual_memory().available / (replay.concurrent_trials + 1)
     parts: dict[int, torch.Tensor] = {}
     with replay.recorded() as seen, torch.inference_mode(), prepared.compute.autocast():
-        for batch in evaluation_batches(examples.sizes, _AT_ONCE):
+        for batch in evaluation_batches(examples.sizes, prepared.evaluated_at_once):
             prepared.task.outputs(prepared.model, prepared.compute.place(examples.batch(batch)))
             out = seen[-1]  # if a layer runs several times, as ALBERT's do, the last run counts
             seen.clear()

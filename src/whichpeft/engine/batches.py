@@ -14,10 +14,13 @@ from whichpeft.tasks import Array, Examples, Packable, Task
 _POOL = 32
 
 
-def training_batches(sizes: Array, batch_size: int, *, seed: int, epoch: int) -> list[Array]:
+def training_batches(
+    sizes: Array, batch_size: int, *, seed: int, epoch: int, fewest: int = 1
+) -> list[Array]:
     """Return one epoch of batches as arrays of indices, with similar sizes together.
 
-    The order depends only on seed and epoch, so all methods see the same batches.
+    The order depends only on seed and epoch, so all methods see the same batches. No batch has less than
+    `fewest` examples: the last one takes some of the batch before it.
     """
     rng = np.random.default_rng([seed, epoch])
     order = rng.permutation(len(sizes))
@@ -27,7 +30,18 @@ def training_batches(sizes: Array, batch_size: int, *, seed: int, epoch: int) ->
         members = order[start : start + pool]
         by_size = members[np.argsort(sizes[members], kind="stable")]
         batches += [by_size[i : i + batch_size] for i in range(0, len(by_size), batch_size)]
+    batches = with_enough(batches, fewest)
     return [batches[i] for i in rng.permutation(len(batches))]
+
+
+def with_enough(parts: list[Array], fewest: int) -> list[Array]:
+    """Move examples into a last part that has too few, or join it to the one before if that is small."""
+    if len(parts) < 2 or len(parts[-1]) >= fewest:
+        return parts
+    both = np.concatenate(parts[-2:])
+    if len(both) < 2 * fewest:
+        return [*parts[:-2], both]
+    return [*parts[:-2], both[:-fewest], both[-fewest:]]
 
 
 def evaluation_batches(sizes: Array, batch_size: int) -> list[Array]:

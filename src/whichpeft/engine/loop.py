@@ -23,7 +23,6 @@ from whichpeft.tasks import Array, Batch, DecodedTask, Examples, scores
 
 _Batch = TypeVar("_Batch")  # a batch, or its place in the epoch
 
-EVALUATION_BATCH = 64
 READ_LOSS_EVERY = 10  # steps; reading the loss makes an accelerator wait for the host
 
 
@@ -170,7 +169,9 @@ def fit(
         checkpointer.restore(state)
     fitted = state.fitted
     for epoch in range(fitted.steps // in_epoch, budget.epochs):
-        batches = training_batches(train.sizes, budget.batch_size, seed=seed, epoch=epoch)
+        batches = training_batches(
+            train.sizes, budget.batch_size, seed=seed, epoch=epoch, fewest=prepared.fewest_together
+        )
         left = batches[fitted.steps - epoch * in_epoch :]
         for part in until_rungs(left, fitted.steps, [step for step, _ in job.rungs]):
             with meter.phase("fit"):
@@ -208,7 +209,7 @@ def evaluate(prepared: PreparedTrial, split: str) -> dict[str, Array]:
 
 def _outputs(prepared: PreparedTrial, examples: Examples) -> Array:
     rows: list[Array] = []
-    batches = evaluation_batches(examples.sizes, EVALUATION_BATCH)
+    batches = evaluation_batches(examples.sizes, prepared.evaluated_at_once)
     prepared.model.eval()
     group = prepared.group
     for batch in batches:

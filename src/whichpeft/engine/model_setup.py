@@ -15,7 +15,7 @@ import torch
 from whichpeft.backbones import Backbone
 from whichpeft.backbones.gradient_checkpointing import enable_gradient_checkpointing
 from whichpeft.backbones.quantisation import parameter_size
-from whichpeft.engine.batches import as_trained_on, rows_of, training_batches
+from whichpeft.engine.batches import as_trained_on, rows_of, training_batches, with_enough
 from whichpeft.engine.compute import Compute, own_memory, store_frozen_weights
 from whichpeft.engine.dropout import use_fast_dropout
 from whichpeft.engine.frozen_layers import find_frozen_prefix, keep_still
@@ -23,6 +23,7 @@ from whichpeft.engine.job import Job
 from whichpeft.engine.process_group import ALONE, Group, shard, whole_tensors
 from whichpeft.errors import TrialFailed
 from whichpeft.methods import Adapter, MethodContext
+from whichpeft.planning.batch_norm import fewest_together, normalises_batches
 from whichpeft.records import Measurement
 from whichpeft.study import Conditions, Trial
 from whichpeft.tasks import Array, Batch, DecodedTask, Examples, Packable, Task
@@ -31,6 +32,7 @@ from whichpeft.tasks.encoded_data import read_data
 # Streams of random numbers within one seed. Each is seeded separately, so that the numbers that one
 # consumes (for an adapter's weights) do not change the next (which activations are dropped).
 HEAD, ADAPTER, TRAINING = range(3)
+EVALUATION_BATCH = 64
 _AGREES = {"float32": 1e-4, "bfloat16": 1e-2}  # how far losses may differ: by rounding only
 
 
@@ -55,6 +57,12 @@ class PreparedTrial:
 
     micro_batch_size: int = 1
     """How many examples go through the model at a time."""
+
+    evaluated_at_once: int = EVALUATION_BATCH
+    """How many examples go through the model at a time in evaluation."""
+
+    fewest_together: int = 1
+    """How many examples have to go through the model together in training."""
 
     group: Group = ALONE
     """The processes that share the model."""
@@ -95,8 +103,9 @@ class PreparedTrial:
         own = self.group.own(batch)
         most = math.ceil(len(batch) / self.group.size)
         weights = getattr(self.examples["train"], "weights", None)
-        for i in range(0, most, self.micro_batch_size):
-            part = own[i : i + self.micro_batch_size]
+        size = max(self.micro_batch_size, self.fewest_together)
+        parts = [own[i : i + size] for i in range(0, most, size)]
+        for part in with_enough(parts, self.fewest_together) if self.group.size == 1 else parts:
             counted = len(part) / len(batch)
             if weights is not None:
                 counted = float(weights[part].sum() / weights[batch].sum())
@@ -144,6 +153,7 @@ def prepare(job: Job, compute: Compute, group: Group = ALONE) -> PreparedTrial:
     else:
         # Not model.to: transformers' own refuses quantised weights, which are on the device already.
         torch.nn.Module.to(adapter.model, compute.device)
+    asked = job.micro_batch or trial.budget.micro_batch
     prepared = PreparedTrial(
         task,
         examples,
@@ -151,6 +161,8 @@ def prepare(job: Job, compute: Compute, group: Group = ALONE) -> PreparedTrial:
         compute,
         counts,
         micro_batch_size=job.micro_batch_size,
+        evaluated_at_once=min(EVALUATION_BATCH, (asked or EVALUATION_BATCH) * group.size),
+        fewest_together=fewest_together(task, job.backbone) if normalises_batches(model) else 1,
         group=group,
         frozen_prefix=frozen_prefix,
         backbone=job.backbone,
@@ -209,7 +221,9 @@ def _check_apart(prepared: PreparedTrial, plain: Examples, trial: Trial) -> None
     """
     train = prepared.examples["train"]
     rows = rows_of(train)
-    batches = training_batches(train.sizes, trial.budget.batch_size, seed=trial.seed, epoch=0)
+    batches = training_batches(
+        train.sizes, trial.budget.batch_size, seed=trial.seed, epoch=0, fewest=prepared.fewest_together
+    )
     parts = (part for batch in batches for part, _ in prepared.cut(batch))
     part = next((part for part in parts if rows(part) < len(part)), None)
     if part is None:

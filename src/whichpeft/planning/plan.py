@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from whichpeft.backbones import Backbone
 from whichpeft.methods import Method
+from whichpeft.planning.batch_norm import refuses_batches
 from whichpeft.planning.probing import probe
 from whichpeft.study import Study, Trial
 from whichpeft.study.trial import Purpose
@@ -139,6 +140,8 @@ def _cell(text: str, method: Method, backbone: Backbone, task: Task, study: Stud
     reason = resolved.refuses(backbone, task, study.budget) or resolved.refuses_options(study)
     if reason is None and study.conditions.packing:
         reason = _unpackable(task, backbone)
+    if reason is None and resolved.info.learning_rate:
+        reason = refuses_batches(task, backbone, study.budget)
     if reason is None:
         reason = probe(
             resolved,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from whichpeft.engine import Job, Placement
 from whichpeft.engine.job import Work
 from whichpeft.executors import Executor, Resources
 from whichpeft.planning import Cell, StudyPlan, make_plan
+from whichpeft.planning.batch_norm import micro_batch_note
 from whichpeft.records import LengthReading, Reading, Record, Setting, Store
 from whichpeft.running.reading import read_of_backbone, read_of_task
 from whichpeft.running.request import Request
@@ -57,9 +58,15 @@ def set_up(request: Request, scratch: Path, executor: Executor) -> RunSetup:
         tasks=tuple(read_of_task(task, notes.get(task.name, ())) for task in request.tasks),
         lengths=lengths,
         backbones=read_of_backbones,
-        notes=(*executor.notes(), *plan.notes),
+        notes=(*executor.notes(), *plan.notes, *_notes_on_batches(request, backbones)),
     )
     return RunSetup(plan, data, executor, reading)
+
+
+def _notes_on_batches(request: Request, backbones: Iterable[Backbone]) -> Iterator[str]:
+    for backbone in backbones:
+        found = {micro_batch_note(task, backbone, request.study.budget) for task in request.tasks}
+        yield from (f"{backbone.name}: {note}" for note in found if note is not None)
 
 
 def _settings_of_profiles(store: Store) -> Iterable[Setting]:

@@ -103,7 +103,8 @@ def _memory(
     if work.budget.examples:
         prepared.model.eval()
         validation = prepared.examples["validation"]
-        longest = evaluation_batches(validation.sizes, job.trial.budget.batch_size)[0]
+        at_once = min(job.trial.budget.batch_size, prepared.evaluated_at_once)
+        longest = evaluation_batches(validation.sizes, at_once)[0]
         predict(prepared, validation.batch(longest))
         found = _peaks(peak, prepared, "evaluation_memory_bytes")
         peak.restart()
@@ -149,7 +150,10 @@ class _Training:
 
     def __init__(self, job: Job, work: ProfileWork, prepared: PreparedTrial) -> None:
         budget, train = job.trial.budget, prepared.examples["train"]
-        epoch = training_batches(train.sizes, budget.batch_size, seed=job.trial.seed, epoch=0)
+        fewest = prepared.fewest_together
+        epoch = training_batches(
+            train.sizes, budget.batch_size, seed=job.trial.seed, epoch=0, fewest=fewest
+        )
         full = [batch for batch in epoch if len(batch) == budget.batch_size] or epoch
 
         def most(batch: Array) -> int:

@@ -212,7 +212,9 @@ def _check_alike(
 def _indices(prepared: PreparedTrial, job: Job) -> Array:
     """Return a few examples of a trial's first full batch."""
     trial, train = job.trial, prepared.examples["train"]
-    batches = training_batches(train.sizes, trial.budget.batch_size, seed=trial.seed, epoch=0)
+    batches = training_batches(
+        train.sizes, trial.budget.batch_size, seed=trial.seed, epoch=0, fewest=prepared.fewest_together
+    )
     return max(batches, key=len)[:_PROBED]
 
 

@@ -13,7 +13,6 @@ import torch
 from whichpeft.engine.batches import evaluation_batches, training_batches
 from whichpeft.engine.job import FinalWork, Job, Progress, ReportProgress, TuneWork
 from whichpeft.engine.loop import (
-    EVALUATION_BATCH,
     READ_LOSS_EVERY,
     FitResult,
     in_order,
@@ -177,7 +176,9 @@ def fit_stacked(stacked: Stacked, members: Sequence[Member], report: ReportProgr
     for epoch in range(budget.epochs):
         for member in fitting.active:
             seed = member.job.trial.seed
-            member.batches = training_batches(sizes, budget.batch_size, seed=seed, epoch=epoch)
+            member.batches = training_batches(
+                sizes, budget.batch_size, seed=seed, epoch=epoch, fewest=stacked.prepared.fewest_together
+            )
         done = fitting.active[0].fitted.steps
         places = list(range(len(fitting.active[0].batches)))
         for part in until_rungs(places, done, [step for step, _ in first.rungs]):
@@ -238,7 +239,7 @@ def take_stacked_step(prepared: PreparedTrial, stack: Stack, batches: Sequence[A
 def evaluate_stacked(prepared: PreparedTrial, stack: Stack, split: str) -> Array:
     """Return all trials' outputs on a split, in the split's own order: (trials, examples, width)."""
     examples = prepared.examples[split]
-    batches = evaluation_batches(examples.sizes, EVALUATION_BATCH)
+    batches = evaluation_batches(examples.sizes, prepared.evaluated_at_once)
     prepared.model.eval()
     rows: list[Array] = []
     with torch.no_grad(), prepared.compute.autocast():

@@ -103,7 +103,10 @@ def _seconds_per_step(
 ) -> float:
     """Take the first steps that the trials would take as one model; return their median seconds."""
     sizes, batch_size = prepared.examples["train"].sizes, jobs[0].trial.budget.batch_size
-    orders = [training_batches(sizes, batch_size, seed=job.trial.seed, epoch=0) for job in jobs]
+    fewest = prepared.fewest_together
+    orders = [
+        training_batches(sizes, batch_size, seed=job.trial.seed, epoch=0, fewest=fewest) for job in jobs
+    ]
     in_step = [batches for batches in zip(*orders, strict=True) if len(set(map(len, batches))) == 1]
     if not in_step:
         raise CannotStack("an epoch has too few batches to time the trials together")
