@@ -114,6 +114,8 @@ def small(kind: str) -> dict[str, Any]:
         return {"embedding_size": 8, "hidden_sizes": [8, 8], "depths": [1, 1], "layer_type": "basic"}
     if kind.startswith("T5"):
         return {"d_model": 8, "d_kv": 4, "d_ff": 8, "num_layers": 2, "num_heads": 2}
+    if kind.startswith("Swift"):
+        return {"depths": [1, 1], "embed_dims": [8, 8], "downsamples": [True, True]}
     return IMAGES if kind.startswith("ViT") else {}
 
 
@@ -134,6 +136,7 @@ def small(kind: str) -> dict[str, Any]:
         ("ViTModel", "images", (), {"classifier"}),
         ("CLIPModel", "images", (), {"classifier"}),
         ("ResNetModel", "images", (), {"classifier.1"}),
+        ("SwiftFormerModel", "images", (), {"head", "dist_head", "norm"}),
     ],
 )
 def test_heads_and_poolers_may_be_new(
@@ -163,6 +166,33 @@ def test_heads_and_poolers_may_be_new(
 def test_what_would_be_found_is_what_is_found(save: Save, kind: str, auto_class: str) -> None:
     backbone = resolve_backbone(str(save(kind, **small(kind))))
     assert compare_weights(backbone, auto_class, "")[1] == load_weights(backbone, auto_class, "")[1]
+
+
+def test_a_language_model_inside_a_larger_one_is_compared(save: Save) -> None:
+    """Some configurations hold one for text and one for images; the language model reads the first."""
+    heads = {"num_attention_heads": 2, "num_key_value_heads": 1, "head_dim": 4, "hidden_size": 8}
+    text = {**heads, "vocab_size": 40, "num_hidden_layers": 4, "intermediate_size": 8}
+    text |= {"linear_num_key_heads": 1, "linear_num_value_heads": 1}
+    text |= {"linear_key_head_dim": 4, "linear_value_head_dim": 4}
+    folder = save("Qwen3_5ForCausalLM", **text)
+    config = transformers.Qwen3_5Config(text_config=text)
+    (folder / "config.json").write_text(config.to_json_string())
+    backbone = resolve_backbone(str(folder))
+    assert compare_causal_lm(backbone).notes == ()
+    message = refusal(change(folder, without("layers.3.")), None)
+    assert "says 4 layers, but the weights have 3: model.layers.3 is missing" in message
+
+
+def test_a_configuration_without_a_list_of_classes_is_read(save: Save) -> None:
+    """transformers cannot choose between DeiT's two classifiers without one."""
+    folder = save("DeiTModel", **IMAGES)
+    config = json.loads((folder / "config.json").read_text())
+    del config["architectures"]
+    (folder / "config.json").write_text(json.dumps(config))
+    backbone = resolve_backbone(str(folder))
+    assert compare_classifier(backbone, modality="images").notes == ()
+    model = build_classifier(backbone, modality="images", classes=["a", "b"])
+    assert type(model).__name__ == "DeiTForImageClassification"
 
 
 def test_old_names_prefixes_and_buffers_are_read(save: Save) -> None:

@@ -71,8 +71,15 @@ class Backbone:
                 f"backbone {self.name!r}: the installed transformers does not know model type "
                 f"{self.family!r}"
             )
-        # Outputs are read by name, whatever the file says.
-        return CONFIG_MAPPING[self.family].from_dict({**self.config, "return_dict": True})
+        return CONFIG_MAPPING[self.family].from_dict({**self.config, **self.overrides})
+
+    @property
+    def overrides(self) -> dict[str, Any]:
+        """What takes the place of values in its ``config.json``, and says nothing about the model.
+
+        Outputs are read by name. transformers cannot choose between a family's classes without a list.
+        """
+        return {"return_dict": True, "architectures": self.config.get("architectures") or []}
 
     @property
     def depth(self) -> int | None:

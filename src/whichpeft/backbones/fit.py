@@ -55,7 +55,8 @@ def check_fit(model: PreTrainedModel, loaded: Loaded, backbone: Backbone, head: 
     """
     needed = [name for name, _ in model.named_parameters()]
     needed += [name for name, _ in model.named_buffers() if name.endswith(_STATISTICS)]
-    body = [name for name in needed if name not in head]
+    heads = {name.rpartition(".")[0] for name in head}
+    body = [n for n in needed if n not in head and n.rpartition(".")[0] not in heads]
     drawn = [name for name in body if name in loaded.drawn and not name.endswith(_UNREAD)]
     poolers = [name for name in drawn if _in_pooler(name)]
     wrong = [name for name in drawn if name in loaded.mismatched]

@@ -65,8 +65,7 @@ def load_weights(
         with quiet_loading():
             model, found = _auto_class(auto_class).from_pretrained(
                 backbone.files,
-                **options,
-                return_dict=True,
+                **{**backbone.overrides, **options},
                 dtype=torch.float32,
                 local_files_only=True,
                 use_safetensors=True,
@@ -92,13 +91,12 @@ def compare_weights(backbone: Backbone, auto_class: str, kind: str) -> tuple[Pre
 
     stored = stored_tensors(backbone)
     try:
-        config = backbone.architecture()
         with quiet_loading():
             with torch.device("meta"):
-                kind_of_model = type(_auto_class(auto_class).from_config(config))
-            model, found = kind_of_model.from_pretrained(
+                bare = _auto_class(auto_class).from_config(backbone.architecture())
+            model, found = type(bare).from_pretrained(
                 None,
-                config=config,
+                config=bare.config,  # of the text alone if the model is a part of a larger one
                 state_dict={n: torch.empty(shape, device="meta") for n, (shape, _) in stored.items()},
                 device_map={"": "meta"},
                 dtype=torch.float32,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -173,26 +173,37 @@ def _in_body(model: PreTrainedModel, name: str) -> bool:
 
 def _classifier(model: PreTrainedModel, size: int) -> set[str]:
     """Return the parameters of the last layer outside the body that has `size` outputs."""
+    last = _last_layer(model, size, lambda name: not _in_body(model, name))
+    if not last:
+        return set()
+    return {f"{last}.{name}" for name, _ in model.get_submodule(last).named_parameters()}
+
+
+def _last_layer(model: PreTrainedModel, size: int, among: Callable[[str], bool]) -> str:
     from torch import nn
 
     layers = [
         name
         for name, module in model.named_modules()
-        if isinstance(module, nn.Linear) and module.out_features == size and not _in_body(model, name)
+        if isinstance(module, nn.Linear) and module.out_features == size and among(name)
     ]
-    if not layers:
-        return set()
-    return {f"{layers[-1]}.{name}" for name, _ in model.get_submodule(layers[-1]).named_parameters()}
+    return layers[-1] if layers else ""
 
 
 def _outside_body(model: PreTrainedModel, size: int) -> set[str]:
     """Return the parameters that do not come from the pretrained model.
 
-    Some classifiers, like CLIP's, use only a part of it, and have no body of their own.
+    Some classifiers, like CLIP's, use only a part of it, and have no body of their own. Perceiver's is a
+    decoder inside the body.
     """
     names = {name for name, _ in model.named_parameters()}
     outside = {name for name in names if not _in_body(model, name)}
-    return outside if outside != names else _classifier(model, size)
+    if outside == names:
+        return _classifier(model, size)
+    if not outside:
+        last = _last_layer(model, size, lambda name: True)
+        return {name for name in names if last and name.startswith(".".join(last.split(".")[:2]) + ".")}
+    return outside
 
 
 def _other_head_modules(model: PreTrainedModel, names: Collection[str], modality: Modality) -> list[str]:
