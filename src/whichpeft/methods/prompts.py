@@ -22,7 +22,11 @@ if TYPE_CHECKING:
     from whichpeft.tasks import Task
 
 # Model families whose attention accepts no keys and values from outside (the tests check this).
-_NO_PREFIX = frozenset({"albert", "deberta", "deberta-v2", "distilbert", "modernbert"})
+_NO_PREFIX = frozenset(
+    {"albert", "big_bird", "deberta", "deberta-v2", "distilbert", "longformer", "modernbert", "roformer"}
+)
+# Families that read the ids besides the embeddings, so that virtual tokens, which have none, fail.
+_NEEDS_IDS = frozenset({"longformer"})
 
 _Args = tuple[object, ...]
 _Kwargs = dict[str, Any]  # of a forward pass: tensors, caches and switches
@@ -49,13 +53,7 @@ class VirtualTokens(PeftMethod):
             return "virtual tokens need a task whose inputs are tokens"
         if self.virtual_tokens < 1:
             return "its config file does not set num_virtual_tokens"
-        free = backbone.free_positions
-        if free is not None and self.virtual_tokens > free:
-            return (
-                f"{self.virtual_tokens} virtual tokens overflow the position embeddings: "
-                f"only {free} of {backbone.positions} positions are reserved for them"
-            )
-        return None
+        return _too_many(self.virtual_tokens, backbone, task)
 
     def refuses_options(self, study: Study) -> str | None:
         if study.conditions.packing:
@@ -127,6 +125,8 @@ class InputTokens(VirtualTokens):
                 "virtual tokens replace the input ids, so this decoder's classifier cannot find the "
                 "last real token and reads padding"
             )
+        if task.task_type is not None and backbone.family in _NEEDS_IDS:
+            return f"virtual tokens have embeddings only; {backbone.family} reads the ids, too"
         if task.task_type == "SEQ_CLS" and _pools_end(backbone):
             return (
                 f"virtual tokens replace the input ids, and {backbone.family}'s classifier needs them "
@@ -273,6 +273,35 @@ def pools_last_token(backbone: Backbone) -> bool:
     return (
         backbone.family in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
         and backbone.family not in MODEL_FOR_MASKED_LM_MAPPING_NAMES
+    )
+
+
+def _too_many(count: int, backbone: Backbone, task: Task) -> str | None:
+    """Return why a backbone has too few positions for some virtual tokens and an input, or None.
+
+    Only a table of positions has an end. Rotary positions go on, but a model has not learned to read
+    beyond those that it was trained with; relative positions and ALiBi have no such limit.
+    """
+    free, positions = backbone.free_positions, backbone.positions
+    if free is None or positions is None or count <= free:
+        return None
+    from whichpeft.backbones.position_table import has_position_table, is_rotary
+
+    if has_position_table(backbone):
+        return (
+            f"{count} virtual tokens overflow the position embeddings: only {free} of {positions} "
+            "positions are reserved for them"
+        )
+    from whichpeft.tasks.generative.encoding import LONGEST as LONGEST_PROMPT
+    from whichpeft.tasks.text_encoding import LONGEST
+
+    longest = LONGEST_PROMPT if task.task_type == "CAUSAL_LM" else LONGEST
+    longest = min(longest, backbone.input_positions or longest)
+    if not is_rotary(backbone) or count + longest <= positions:
+        return None
+    return (
+        f"{count} virtual tokens and an input of up to {longest} tokens exceed the {positions} "
+        f"positions that {backbone.name} was trained with"
     )
 
 
