@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from decimal import Decimal
 
 import numpy as np
@@ -139,6 +140,11 @@ def test_a_marker_among_numbers_is_no_class(marker):
         (["DE", "FR", "ZA"] * 40, "NA", "are a class of their own"),
         ([0, 1] * 40, "-1", "are a class of their own"),
         (["entailment", "neutral", "contradiction"] * 30, "-", "left out as unlabelled"),
+        (["ENTAILMENT", "NEUTRAL", "CONTRADICTION"] * 30, "-", "left out as unlabelled"),
+        ([1, 2, 3, 4] * 30, "-1", "left out as unlabelled"),
+        ([1, 2] * 40, "-1", "are a class of their own"),
+        (["\u6b63", "\u8d1f"] * 40, "\uff1f", "are a class of their own"),
+        ([0, 1] * 40, "\u2014", "left out as unlabelled"),
         ([0, 1, 2] * 30, -1, "left out as unlabelled"),
         ([0, 1, 2] * 30, -1.0, "left out as unlabelled"),
         ([0, 1] * 30, -100, "left out as unlabelled"),
@@ -189,6 +195,9 @@ def test_gold_label_of_snli(tmp_path):
         ("not spam", "not_spam"),
         ("not spam", "Not-Spam"),
         ("True", "TRUE"),
+        ("istanbul", "\u0130stanbul"),
+        ("stra\u00dfe", "STRASSE"),
+        ("spam", "sp\u0430m"),
         ("7", "007"),
         ("1", "+1"),
     ],
@@ -312,3 +321,11 @@ def test_a_test_file_of_markers_alone_has_no_labels(tmp_path, marker):
     found = load_task(TaskSource(name=str(tmp_path)))
     assert found.counts["test"] == 20
     assert any("test.csv is not used, because it has no labels" in note for note in found.notes)
+
+
+def test_many_values_are_read_in_no_time():
+    values = [i / 7 for i in range(30_000)]
+    began = time.perf_counter()
+    found = task(values, test=values[:500], validation=[i / 3 for i in range(5000)])
+    assert found.problem == "regression"
+    assert time.perf_counter() - began < 20

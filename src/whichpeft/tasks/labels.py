@@ -14,7 +14,7 @@ from whichpeft.errors import DataError
 from whichpeft.metrics.metric import Array
 from whichpeft.tasks.spellings import nearest_spelling
 from whichpeft.tasks.splits import Label, Split
-from whichpeft.units import join_words
+from whichpeft.units import join_words, plural
 
 _MOST_NAMED = 8
 
@@ -150,9 +150,10 @@ def class_numbers(split: Split, classes: Sequence[str]) -> Array:
         new, known = (join_words(map(repr, given), most=_MOST_NAMED) for given in (unseen, classes))
         twins = {name: twin for name in unseen if (twin := nearest_spelling(name, classes)) is not None}
         hint = "".join(f"; {name!r} may be {twin!r} in another spelling" for name, twin in twins.items())
+        occur = "occurs" if len(unseen) == 1 else "occur"
         raise DataError(
-            f"{split.location}: label {new} never occurs in the training data, which has {known}{hint}; "
-            "correct the label or add training examples"
+            f"{split.location}: {plural('label', len(unseen))} {new} never {occur} in the training data, "
+            f"which has {known}{hint}; correct the label or add training examples"
         )
     return np.array([numbers[name] for name in names], dtype=np.int64)
 

@@ -10,6 +10,11 @@ _BETWEEN = re.compile(r"(?<=[^\W_])[\s_\-]+(?=[^\W_])")
 _QUOTES = "\"'`\u2018\u2019\u201c\u201d\u00ab\u00bb"
 _ENDS = ".,;:!"
 
+# Small letters of Cyrillic and Greek that look like Latin ones, and the dot that a capital I may have.
+_LOOK_ALIKE = str.maketrans(
+    "\u0430\u0435\u043e\u0440\u0441\u0443\u0445\u0456\u0458\u03bf", "aeopcyxijo", "\u0307"
+)
+
 # Names this short differ in one letter without being the same word.
 _SHORTEST_MISSPELT = 5
 # A misspelling is rare, and seldom next to the word that is meant.
@@ -23,7 +28,7 @@ def folded(name: str) -> str:
     full stop at the end do not count. Numbers count by their value.
     """
     visible = "".join(c for c in unicodedata.normalize("NFKC", name) if unicodedata.category(c) != "Cf")
-    plain = visible.strip().strip(_QUOTES).rstrip(_ENDS).strip().casefold()
+    plain = visible.strip().strip(_QUOTES).rstrip(_ENDS).strip().casefold().translate(_LOOK_ALIKE)
     plain = _BETWEEN.sub(" ", " ".join(plain.split()))
     try:
         return f"{float(plain):g}" if "_" not in plain else plain
