@@ -140,6 +140,23 @@ def test_what_matches_nothing_is_refused_by_name(
         raise AssertionError(cell.refusal)
 
 
+@pytest.mark.parametrize(
+    ("options", "fields"),
+    [
+        ("modules_to_save=[lm_head]", {"modules_to_save": ["lm_head"]}),
+        ("trainable_token_indices=[3,4]", {"trainable_token_indices": [3, 4]}),
+        ("target_modules=all-linear,exclude_modules=lm_head", {"target_modules": "all-linear"}),
+        ("exclude_modules=v_proj", {"target_modules": ["q_proj"]}),
+        ("layers_to_transform=[0,2]", {"layers_to_transform": [0, 2]}),
+        ("target_modules='.*[01].self_attn.q_proj'", {"target_modules": ".*[01].self_attn.q_proj"}),
+    ],
+)
+def test_typed_options_give_what_plain_peft_makes_of_them(options: str, fields: dict[str, Any]) -> None:
+    typed = options if "target_modules" in options else f"target_modules=[q_proj,v_proj],{options}"
+    made = applied(resolve_method(f"lora:r=2,{typed}"))
+    assert trained(made) == trained(plain(LORA | fields))
+
+
 OTHER = {"token_dim": 1024, "num_layers": 24, "num_attention_heads": 16, "num_transformer_submodules": 2}
 
 

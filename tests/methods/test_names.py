@@ -110,6 +110,14 @@ def test_names_that_break_the_grammar_are_errors(text: str, complaint: str) -> N
         ("lora:alpha=4,lora_alpha=8", "twice"),
         ("lora:learning_rate=-1", "0 or more"),
         ("prefix:num_virtual_tokens=2.5", "num_virtual_tokens is 2.5"),
+        ("lora:use_dora='false'", "use_dora is 'false'"),
+        ("lora:rank_pattern=4", "rank_pattern cannot be typed, because only a config file can hold"),
+        ("lora:layer_replication=[[0,2],[0,2]]", "layer_replication cannot be typed"),
+        ("osf:target_svd_config=1", "target_svd_config cannot be typed"),
+        ("dora:use_dora=false", "dora has use_dora=true always"),
+        ("prefix:num_layers=3", "the backbone, the task or the trial decides num_layers"),
+        ("prompt:tokenizer_name_or_path=x", "decides tokenizer_name_or_path"),
+        ("lora:enable_lora=true", "no option 'enable_lora'; `whichpeft methods lora` lists"),
     ],
 )
 def test_unknown_names_and_wrong_values_are_refused(text: str, complaint: str) -> None:

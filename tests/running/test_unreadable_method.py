@@ -38,8 +38,10 @@ def test_a_study_goes_on_and_a_mended_file_runs_later(
         own = ["--out", "out", "--task", str(films), "--seeds", "1", "--baseline", "head"]
         monkeypatch.setattr(
             "sys.argv",
-            ["whichpeft", command, "--backbone", str(tiny_backbone), "--device", "cpu"]
-            + ["--epochs", "1", *given, *(own if command == "run" else ())],
+            [
+                *("whichpeft", command, "--backbone", str(tiny_backbone), "--device", "cpu"),
+                *("--epochs", "1", *given, *(own if command == "run" else ())),
+            ],
         )
         with pytest.raises(SystemExit) as ended:
             cli.main()

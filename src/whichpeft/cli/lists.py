@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from whichpeft.methods import LogRange, Method
 
 _Name = Annotated[str | None, typer.Argument(metavar="[NAME]", help="Show only this one.")]
+_LIST_ALL = "leave the name out to list all"
 _ListFormat = Annotated[str, typer.Option(help="table or json.")]
 
 
@@ -53,9 +54,12 @@ def methods(name: _Name = None, format: _ListFormat = "table") -> None:
 
 def _print_method(method: Method, format: str) -> None:
     """Print the facts about one method, one per line."""
+    from whichpeft.methods import PeftMethod
+
     check_format(format, ["table", "json"])
     space = {key: _show_choices(values) for key, values in method.search_space.items()}
     info = method.info
+    file_options = method.peft.file_options if isinstance(method, PeftMethod) else ()
     facts: dict[str, Any] = {
         "method": method.name,
         "what it does": info.description,
@@ -68,6 +72,7 @@ def _print_method(method: Method, format: str) -> None:
         "falls with the width": info.scales_with_width,
         "options": _options(method),
         "further options": sorted(method.further_options),
+        "only in a config file": sorted(file_options),
         "tuning tries": space,
     }
     if format == "json":
@@ -77,6 +82,7 @@ def _print_method(method: Method, format: str) -> None:
         **facts,
         "options": _show_options(facts["options"]),
         "further options": ", ".join(facts["further options"]),
+        "only in a config file": ", ".join(facts["only in a config file"]),
         "tuning tries": "; ".join(f"{key}: {values}" for key, values in space.items()),
     }
     table = Table(box=None, pad_edge=False, show_header=False)
@@ -183,7 +189,7 @@ def _print(rows: Sequence[Mapping[str, object]], name: str | None, format: str) 
     if name is not None:
         names = [str(next(iter(row.values()))) for row in rows]
         if name not in names:
-            raise StudyError(f"{name!r} is not listed{suggestion(name, names, fix='')}")
+            raise StudyError(f"{name!r} is not listed{suggestion(name, names, fix=_LIST_ALL)}")
         rows = [rows[names.index(name)]]
     if format == "json":
         print(json.dumps(list(rows), indent=1))

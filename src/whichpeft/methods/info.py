@@ -82,6 +82,12 @@ class PeftInfo:
     further_options: frozenset[str] = frozenset()
     """Options that keep PEFT's own default when they are None, and are left out of short lists."""
 
+    file_options: frozenset[str] = frozenset()
+    """Options that hold mappings or classes of PEFT, so that only a config file can set them."""
+
+    decided: frozenset[str] = frozenset()
+    """Fields of the config that the backbone, the task or the trial decides, so that users cannot."""
+
     combines: bool = True
     """Whether the method can be part of a composition such as ``lora+bitfit``."""
 

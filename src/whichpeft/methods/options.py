@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Iterable
 from typing import Any, get_type_hints
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
@@ -11,7 +12,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from whichpeft.errors import StudyError, suggestion
 from whichpeft.methods.method import Method
 from whichpeft.methods.peft_method import RECIPE, PeftMethod
-from whichpeft.study.names import PartName, format_value
+from whichpeft.study.names import CONFIG_FILE, PartName, format_value
 
 
 def with_options(method: type[Method], part: PartName, text: str) -> Method:
@@ -42,9 +43,7 @@ def with_options(method: type[Method], part: PartName, text: str) -> Method:
         field = method.info.aliases.get(key, key)
         if field not in fields:
             known = [*fields, *method.info.aliases]
-            fix = f"`whichpeft methods {part.name}` lists its options"
-            hint = suggestion(key, known, fix=fix)
-            raise StudyError(f"method {text!r}: {part.name} has no option {key!r}{hint}")
+            raise StudyError(f"method {text!r}: {_no_option(method, part.name, key, known)}")
         if field in values:
             raise StudyError(f"method {text!r}: {field} is given twice")
         values[field] = check_value(fields[field], value, f"method {text!r}: {key}")
@@ -58,6 +57,22 @@ def with_options(method: type[Method], part: PartName, text: str) -> Method:
         if is_size and value is not None and value < 1:
             raise StudyError(f"method {text!r}: {key} is {value}; it has to be 1 or more")
     return made
+
+
+def _no_option(method: type[Method], name: str, key: str, known: Iterable[str]) -> str:
+    """Return why a method has no such option, and what to do instead."""
+    if issubclass(method, PeftMethod):
+        if key in method.peft.file_options:
+            return (
+                f"{key} cannot be typed, because only a config file can hold its values; set it in an "
+                f"{CONFIG_FILE} and give the file's path as the method"
+            )
+        if key in method.peft.fixed:
+            return f"{name} has {key}={format_value(method.peft.fixed[key])} always; leave it out"
+        if key in method.peft.decided:
+            return f"the backbone, the task or the trial decides {key}; leave it out"
+    fix = f"`whichpeft methods {name}` lists its options"
+    return f"{name} has no option {key!r}{suggestion(key, known, fix=fix)}"
 
 
 def with_recipe(method: PeftMethod, part: PartName, text: str) -> Method:

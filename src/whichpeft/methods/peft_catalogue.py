@@ -40,7 +40,7 @@ _BASES: Mapping[str, type[PeftMethod]] = {
 # Fields that the task, the trial or the model's shape decides, so that users cannot set them.
 _NOT_OPTIONS = frozenset(
     {
-        "modules_to_save", "token_dim", "num_transformer_submodules", "num_attention_heads",
+        "token_dim", "num_transformer_submodules", "num_attention_heads",
         "num_layers", "target_r", "total_step", "tinit", "tfinal", "deltaT", "megatron_config",
         "megatron_core", "runtime_config", "tokenizer_name_or_path", "opt_weighted_loss_type",
         "opt_loss_decay_factor",
@@ -68,11 +68,12 @@ def _make(facts: PeftFacts, source: ConfigSource) -> type[PeftMethod]:
     name = facts.info.name
     base = _BASES.get(name) or _BASES.get(source.peft_type) or PeftMethod
     own = {field.name for field in dataclasses.fields(base)}
+    decided = (base_options() | _NOT_OPTIONS) & source.options.keys()
+    open_to_users = [o for o in source.options if o not in decided | own | facts.peft.fixed.keys()]
     offered = {
         option: source.options[option]
-        for option in source.options
-        if option not in base_options() | _NOT_OPTIONS | own | facts.peft.fixed.keys()
-        and source.options[option].hint is not None  # None is a mapping, which only a file can express
+        for option in open_to_users
+        if source.options[option].hint is not None  # None is a mapping, which only a file can express
     }
     curated = {**facts.options, **dict.fromkeys(facts.peft.fitted)}
     fields: list[tuple[str, Any, Any]] = []
@@ -89,6 +90,8 @@ def _make(facts: PeftFacts, source: ConfigSource) -> type[PeftMethod]:
         config=source.name,
         targets_modules=facts.peft.targets_modules and "target_modules" in source.options,
         further_options=frozenset(offered) - curated.keys(),
+        file_options=frozenset(open_to_users) - offered.keys(),
+        decided=decided,
     )
     namespace: dict[str, object] = {
         "__doc__": f"{info.description}.",

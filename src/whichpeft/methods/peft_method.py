@@ -119,6 +119,8 @@ class PeftMethod(Method):
         """Return the fields of the PEFT config other than task type and target modules."""
         fields = {f.name for f in dataclasses.fields(self)} - RECIPE - {"target_modules"}
         given = {name: _as_peft(v) for name, v in self.hyperparameters.items() if name in fields}
+        if _is_name(given.get("exclude_modules")):
+            given["exclude_modules"] = [given["exclude_modules"]]
         fixed = {**self.peft.fixed, **(self.peft.fixed_weightless if context.weightless else {})}
         return given | fixed
 
@@ -132,8 +134,7 @@ class PeftMethod(Method):
         """Return the modules to target, or None for those that PEFT targets in this model family."""
         given: tuple[str, ...] | str | None = getattr(self, "target_modules", None)
         if isinstance(given, str):
-            # PEFT reads a string as a regular expression; users who write a name mean the module.
-            return [given] if re.fullmatch(r"[\w.]+", given) else given
+            return [given] if _is_name(given) else given
         if given is not None:
             return list(given)
         return shared_targets(model, context.head) if context.same_targets else None
@@ -223,6 +224,11 @@ class PeftMethod(Method):
 
 def _as_peft(value: object) -> object:
     return list(value) if isinstance(value, tuple) else value
+
+
+def _is_name(given: object) -> bool:
+    """Whether an option is the name of a module: PEFT would read it as a regular expression."""
+    return isinstance(given, str) and re.fullmatch(r"[\w.]+", given) is not None
 
 
 def _is_classifier(module: str) -> bool:

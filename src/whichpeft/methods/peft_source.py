@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal, Optional, Union
+from typing import Any, Literal, Optional, Union, get_args
 
 UNREAD = object()
 """Stands for a default that code computes, so that it cannot be read."""
@@ -160,6 +160,13 @@ class _Lists:
         return tuple[item, ...]
 
 
+class _Mapping:
+    """Stands for ``dict`` in annotations: what no text can express, so that a union leaves it out."""
+
+    def __class_getitem__(cls, item: Any) -> Any:
+        return cls
+
+
 class _Choices:
     """Stands for ``Literal``; choices that are patterns (``pissa_niter_[n]``) allow any string."""
 
@@ -179,7 +186,7 @@ class _Names(dict[str, object]):
 
 _NAMES = {
     "int": int, "float": float, "bool": bool, "str": str, "None": None, "list": _Lists(),
-    "List": _Lists(), "dict": None, "Optional": Optional, "Union": Union, "Literal": _Choices(),
+    "List": _Lists(), "dict": _Mapping, "Optional": Optional, "Union": Union, "Literal": _Choices(),
 }  # fmt: skip
 
 
@@ -190,7 +197,9 @@ def _hint(annotation: ast.expr) -> Any:
         hint = eval(code, {"__builtins__": {}}, _Names(_NAMES))
     except (TypeError, AttributeError):  # dict[str, int], torch.nn.Module
         return None
-    return None if hint is type(None) else hint
+    if _Mapping in get_args(hint):
+        hint = Union[tuple(kind for kind in get_args(hint) if kind is not _Mapping)]  # noqa: UP007
+    return None if hint in (type(None), _Mapping) else hint
 
 
 def _ancestors(name: str, classes: Mapping[str, _Class]) -> list[str]:
