@@ -150,10 +150,10 @@ def class_numbers(split: Split, classes: Sequence[str]) -> Array:
         new, known = (join_words(map(repr, given), most=_MOST_NAMED) for given in (unseen, classes))
         twins = {name: twin for name in unseen if (twin := nearest_spelling(name, classes)) is not None}
         hint = "".join(f"; {name!r} may be {twin!r} in another spelling" for name, twin in twins.items())
-        occur = "occurs" if len(unseen) == 1 else "occur"
+        never = f"{plural('label', len(unseen))} {new} never {'occur' if unseen[1:] else 'occurs'}"
         raise DataError(
-            f"{split.location}: {plural('label', len(unseen))} {new} never {occur} in the training data, "
-            f"which has {known}{hint}; correct the label or add training examples"
+            f"{split.location}: {never} in the training data, which has {known}{hint}; "
+            "correct the label or add training examples"
         )
     return np.array([numbers[name] for name in names], dtype=np.int64)
 
