@@ -151,6 +151,7 @@ def test_one_list_among_the_labels_is_enough(tmp_path: Path) -> None:
         "{'pos': 1}",
         "('a', 'b')",
         "[]",
+        '{"pos": true}',
     ],
 )
 def test_lists_written_as_text_are_no_labels(tmp_path: Path, written: str) -> None:
@@ -175,6 +176,13 @@ def test_joined_labels_are_refused_unless_they_are_called_classes(tmp_path: Path
     ordinary = ["Food, Drinks", "Sports", "Books, Films", "Homes"]
     rows = [{"text": t, "label": ordinary[i % 4]} for i, t in enumerate(TEXTS)]
     assert load(jsonl(tmp_path, rows)).classes == tuple(sorted(ordinary))
+
+
+def test_joined_numbers_are_several_labels(tmp_path: Path) -> None:
+    path = tmp_path / "data.tsv"  # as in GoEmotions
+    labels = ["27", "2", "27", "2,27", "4", "2,4", "27", "4,27"]
+    path.write_text("".join(f"{t}\t{labels[i % 8]}\te{i}x\n" for i, t in enumerate(TEXTS)))
+    assert "seems to hold several labels per example ('2,27', '2,4' and '4,27')" in refusal(path)
 
 
 def test_columns_of_flags_are_several_labels(tmp_path: Path) -> None:
@@ -206,6 +214,20 @@ def test_a_guessed_label_is_named_with_the_others(tmp_path: Path) -> None:
     assert "column 'category' is taken as the label because it is the most customary name" in notes[0]
     for header in ("remark,note,label", "text,label,category", "text,label,score"):
         assert "taken as the label" not in str(load(csv(tmp_path, header, rows)).notes)
+
+
+def test_dates_are_no_guess(tmp_path: Path) -> None:
+    for day in ("2024-03-0{}", "0{}.03.2024", "2024-03-0{} 12:30:00"):
+        rows = [f"{t},{'abc'[i % 3]},{day.format(i % 4)}" for i, t in enumerate(TEXTS)]
+        task = load(csv(tmp_path, "remark,verdict,posted", rows))
+        assert task.columns is not None
+        assert task.columns.label == "verdict"
+
+
+def test_half_pairs_are_counted(tmp_path: Path) -> None:
+    rows = [f"{t},{t if i > 1 else ''},{i % 2}" for i, t in enumerate(TEXTS)]
+    task = load(csv(tmp_path, "premise,hypothesis,label", rows))
+    assert task.notes[0].endswith("data.csv: one of the two texts is missing in 2 rows")
 
 
 def test_columns_that_repeat_the_label_are_no_text(tmp_path: Path) -> None:

@@ -161,6 +161,23 @@ def test_turns_that_cannot_be_read_are_refused(
     assert message in str(caught.value)
 
 
+def test_the_first_conversation_may_be_empty_or_call_tools(tmp_path: Path) -> None:
+    calls = [TALK[1], {"role": "assistant", "tool_calls": [{"function": {"name": "f"}}]}]
+    for first in ([], calls, None):
+        rows = [{"messages": first}, *({"messages": numbered(i)} for i in range(20))]
+        task = load(tmp_path, rows)
+        assert sum(task.counts.values()) == 20
+        assert "1 conversation skipped" in task.notes[0]
+
+
+def test_conversations_on_images_are_refused(tmp_path: Path) -> None:
+    rows = [{"image": f"{i}.jpg", "conversations": sharegpt(numbered(i))} for i in range(20)]
+    with pytest.raises(DataError, match="column 'image' holds images, which are not read next to text"):
+        load(tmp_path, rows)
+    assert load(tmp_path, rows, text_columns=("conversations",)).counts["train"] == 16
+    assert load(tmp_path, [row | {"image": None} for row in rows]).counts["train"] == 16
+
+
 def test_other_fields_of_turns_are_named(tmp_path: Path) -> None:
     rows = [{"messages": [*numbered(i)[:-1], numbered(i)[-1] | {"thinking": "1 + 2", "weight": None}]}
             for i in range(20)]  # fmt: skip

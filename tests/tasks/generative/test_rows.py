@@ -165,6 +165,8 @@ def test_answers_that_only_a_language_model_can_write(write: Write) -> None:
     assert isinstance(load_task(TaskSource(name=str(write(worked)))), GenerativeTask)
     long = [{"question": f"who is {i}?", "answer": f"this is number {i} here"} for i in range(40)]
     assert isinstance(load_task(TaskSource(name=str(write(long)))), GenerativeTask)
+    short = [{"question": f"where is {i}?", "answer": f"place{i}"} for i in range(40)]
+    assert isinstance(load_task(TaskSource(name=str(write(short)))), GenerativeTask)
     labels = [{"question": f"is {i} even?", "answer": "yes" if i % 2 else "no"} for i in range(40)]
     assert isinstance(load_task(TaskSource(name=str(write(labels)))), TextTask)
 

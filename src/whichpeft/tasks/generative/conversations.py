@@ -11,6 +11,7 @@ from whichpeft.tasks.generative.prompted import Prompted, Turn
 from whichpeft.tasks.labels import is_missing
 from whichpeft.tasks.tables.table import Table
 from whichpeft.tasks.tables.values import (
+    CALLS,
     ROLES,
     WORDS,
     column_kind,
@@ -30,7 +31,6 @@ _SPEAKERS = {
     **dict.fromkeys((ASSISTANT, "gpt", "chatgpt", "bot", "model", "bing", "bard"), ASSISTANT),
 }
 _TOOLS = frozenset({"tool", "function", "function_call", "function_response", "observation", "ipython"})
-_CALLS = ("tool_calls", "function_call")
 _EMPTY, _USES_TOOLS, _OPEN = (
     "empty",
     "with calls of tools",
@@ -112,7 +112,8 @@ def read_history(table: Table, index: int) -> list[tuple[Turn, ...]]:
     for row, value in enumerate(table.columns[index]):
         where = f"{named_column(table, index)}, row {row + 1}"
         turns: list[Turn] = []
-        for part in [] if is_missing(value) else value if isinstance(value, list) else [value]:
+        none = is_missing(value) or value == "[]"
+        for part in [] if none else value if isinstance(value, list) else [value]:
             if isinstance(part, list) and len(part) == 2 and all(isinstance(p, str) for p in part):
                 turns += [(USER, part[0]), (ASSISTANT, part[1])]
             elif is_turn(part):
@@ -145,14 +146,14 @@ def _turns(value: Any, where: str, speaker: str, unread: dict[str, None]) -> lis
 
 def _turn(turn: Mapping[str, Any], where: str, unread: dict[str, None]) -> Turn:
     role = next(key for key in ROLES if key in turn)
-    words = next(key for key in WORDS if key in turn)
+    words = next((key for key in WORDS if key in turn), WORDS[0])
     named = str(turn[role]).strip().casefold()
-    if named in _TOOLS or any(turn.get(key) for key in _CALLS):
+    if named in _TOOLS or any(turn.get(key) for key in CALLS):
         raise _Skipped(_USES_TOOLS)
     if named not in _SPEAKERS:
         raise DataError(f"{where}: {unknown('role', named, (SYSTEM, USER, ASSISTANT))}")
     unread |= {key: None for key, other in turn.items() if key not in (role, words) and other}
-    return _SPEAKERS[named], _words(turn[words], where)
+    return _SPEAKERS[named], _words(turn.get(words), where)
 
 
 def _words(content: Any, where: str) -> str:

@@ -18,10 +18,11 @@ from whichpeft.tasks.generative.rows import (
     read_rows,
 )
 from whichpeft.tasks.generative.task import GenerativeTask
-from whichpeft.tasks.labels import MOST_NUMERIC_CLASSES
+from whichpeft.tasks.labels import MOST_NUMERIC_CLASSES, number
 from whichpeft.tasks.splits import choose_evaluation_splits
 from whichpeft.tasks.tables.columns import LABEL_NAMES
 from whichpeft.tasks.tables.table import Table, TaskTables
+from whichpeft.tasks.tables.values import column_kind
 
 # Columns that only data for language models have, whatever else is in the table.
 _SURE = (("prompt", "completion"), (INSTRUCTION, "output"), (INSTRUCTION, "response"))
@@ -51,12 +52,19 @@ def _answers_are_texts(table: Table, column: str) -> bool:
     names = folded_names(table)
     if any(name in names and name not in (column, "answer", "target") for name in LABEL_NAMES):
         return False
+    if any(column_kind(values) == "images" for values in table.columns):
+        return False
     values = [value for value in table.columns[names.index(column)] if isinstance(value, str)]
     if any(GSM8K_MARK in value for value in values):
         return True
     sentences = sum(len(value.split()) >= _WORDS_OF_A_SENTENCE for value in values)
     distinct = len(set(values))
-    return sentences > 0.5 * len(values) and distinct > min(MOST_NUMERIC_CLASSES, len(values) / 2)
+    if sentences > 0.5 * len(values):
+        return distinct > min(MOST_NUMERIC_CLASSES, len(values) / 2)
+    # Too many for classes.
+    return distinct > max(MOST_NUMERIC_CLASSES, len(values) / 2) and any(
+        number(value) is None for value in values
+    )
 
 
 def generative_from_tables(found: TaskTables) -> GenerativeTask:

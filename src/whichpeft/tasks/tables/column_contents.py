@@ -15,6 +15,7 @@ _INDEX_NAMES = frozenset({"id", "idx", "index", "guid", "uuid", "pair_id", "pair
 # What pandas and Dask call an index without a name, in CSV and in Parquet.
 _UNNAMED = re.compile(r"(unnamed: ?\d+.*|__index_level_\d+__|__null_dask_index__)?", re.IGNORECASE)
 _ID = re.compile(r".*[a-z]I[dD]|.*[_ .-](id|ID|Id)|row")
+_DATE = re.compile(r"(\d{4}[-/]\d\d?[-/]\d\d?|\d\d?[./]\d\d?[./]\d{2,4})([ T]\d\d?:.*)?")
 _LABELS = re.compile(r"(label|class|target|category|intent)([_ .-]|(?=I))id", re.IGNORECASE)
 
 
@@ -68,15 +69,19 @@ def is_index_name(name: str) -> bool:
 def may_be_label(values: Sequence[object]) -> str | None:
     """Return ``few`` for a column of few values, ``numeric`` for one of numbers, None for another.
 
-    Missing values are left out.
+    Missing values are left out; dates are neither.
     """
     known = [value for value in values if not is_missing(value)]
-    if not known or column_kind(known) is not None:
+    if not known or column_kind(known) is not None or all(map(_is_date, known)):
         return None
     distinct = len({str(value) for value in known})
     if distinct <= MOST_NUMERIC_CLASSES and (distinct < len(known) or len(known) <= 4):
         return "few"
     return "numeric" if all(number(value) is not None for value in known) else None
+
+
+def _is_date(value: object) -> bool:
+    return isinstance(value, str) and _DATE.fullmatch(value.strip()) is not None
 
 
 def says_the_label(values: Sequence[object], labels: Sequence[object]) -> bool:

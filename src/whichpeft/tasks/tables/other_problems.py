@@ -11,6 +11,7 @@ _FLAGS = frozenset({"true", "false", "0", "1", "0.0", "1.0"})
 _CHOICES = ("choices", "options", "endings", "candidates")
 _PER_WORD = ("ner_tags", "pos_tags", "tags", "chunk_tags", "labels", "ner", "upos")
 _WORDS = ("tokens", "words")
+_SEEN = ("image", "images", "video", "videos")
 
 
 def refuse_other_problems(found: TaskTables) -> None:
@@ -23,6 +24,12 @@ def refuse_other_problems(found: TaskTables) -> None:
         return
     columns = dict(zip((n.strip().casefold() for n in table.names), table.columns, strict=True))
     kinds = {name: column_kind(values) for name, values in columns.items()}
+    talks = "conversations" in kinds.values()
+    seen = [
+        name
+        for name, kind in kinds.items()
+        if kind == "images" or (talks and name in _SEEN and any(columns[name]))
+    ]
     fault = None
     if {"chosen", "rejected"} <= {name.split("_")[0] for name in columns}:
         fault = (
@@ -63,5 +70,10 @@ def refuse_other_problems(found: TaskTables) -> None:
                 "write the choices into an instruction as (A), (B) and so on, with columns instruction, "
                 "output and answer, or name a task of lm-evaluation-harness (lm-eval:NAME)"
             )
+    if fault is None and seen and (talks or source.problem == "generation"):
+        fault = (
+            f"column {seen[0]!r} holds images, which are not read next to text; to leave them out, name "
+            "the columns of text with --text-column and --label-column"
+        )
     if fault is not None:
         raise DataError(f"{table.location}: {fault}")

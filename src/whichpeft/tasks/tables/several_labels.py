@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 from collections import Counter
 from collections.abc import Iterable
@@ -52,10 +53,12 @@ def _is_list(text: str) -> bool:
         return False
     if _LIST.fullmatch(text):
         return True
-    try:
-        return isinstance(ast.literal_eval(text), list | tuple | dict | set)
-    except (ValueError, SyntaxError, RecursionError, MemoryError):
-        return False
+    for parse in (ast.literal_eval, json.loads):
+        try:
+            return isinstance(parse(text), list | tuple | dict | set)
+        except (ValueError, SyntaxError, RecursionError, MemoryError):
+            continue
+    return False
 
 
 def _joined(labels: Iterable[str]) -> list[str]:

@@ -20,6 +20,7 @@ from whichpeft.tasks.tables.table import ColumnUse, Table, TaskTables
 from whichpeft.tasks.tables.values import column_texts, notes_on_texts
 from whichpeft.tasks.text import TextTask
 from whichpeft.tasks.unlabelled import is_marker
+from whichpeft.units import counted
 
 # Roles of a table in a data set. `dev` serves as validation or test, whichever is missing.
 ROLES = ("train", "validation", "dev", "test")
@@ -139,6 +140,9 @@ def _split(table: Table, columns: Columns, notes: list[str]) -> Split:
         if any(parts) and not is_missing(label):
             texts.append(parts)
             labels.append(label.strip() if isinstance(label, str) else label)
+    halves = sum(not all(parts) for parts in texts)
+    if halves:
+        notes.append(f"{table.location}: one of the two texts is missing in {counted(halves, 'row')}")
     return Split(inputs=tuple(texts), labels=tuple(labels), location=table.location)
 
 

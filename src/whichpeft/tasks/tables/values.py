@@ -21,13 +21,14 @@ from whichpeft.tasks.tables.table import Table
 from whichpeft.units import counted
 
 _PLAIN = (str, int, float, bool, type(None))
+_PLAIN_TYPES = frozenset(_PLAIN)
 _TIMES = (datetime.date, datetime.time, datetime.timedelta)
 _AUDIO = frozenset({".aac", ".flac", ".m4a", ".mp3", ".ogg", ".opus", ".wav", ".webm"})
 _AUDIO_MARKS = (b"RIFF", b"fLaC", b"ID3", b"OggS")
 # How tools write a missing value that has become a text.
 _MISSING = frozenset({"nan", "none", "null", "<na>"})
-# Names of the role and of the words of a turn in a conversation.
-ROLES, WORDS = ("role", "from"), ("content", "value", "text")
+# Names of the role, the words and the calls of tools of a turn in a conversation.
+ROLES, WORDS, CALLS = ("role", "from"), ("content", "value", "text"), ("tool_calls", "function_call")
 _SHOWN = 60
 # Values that Python wrote out before they came into a file. JSON has other quotation marks.
 _WRITTEN_OUT = {
@@ -106,13 +107,21 @@ def is_conversation(value: object) -> bool:
 def is_turn(value: object) -> bool:
     """Whether a value is a turn of a conversation."""
     return (
-        isinstance(value, Mapping) and any(r in value for r in ROLES) and any(w in value for w in WORDS)
+        isinstance(value, Mapping)
+        and any(role in value for role in ROLES)
+        and any(words in value for words in (*WORDS, *CALLS))
     )
 
 
 def column_kind(values: Sequence[object]) -> str | None:
-    """Return what the first value of a column is that is neither text nor a number; None without one."""
-    return next((kind for value in values if (kind := kind_of(value)) is not None), None)
+    """Return what the first value of a column is that is neither text nor a number; None without one.
+
+    An empty list says nothing about the others.
+    """
+    if set(map(type, values)) <= _PLAIN_TYPES:  # fast, for the usual column
+        return None
+    kinds = (kind for value in values if value != [] and (kind := kind_of(value)) is not None)
+    return next(kinds, "lists" if [] in values else None)
 
 
 def text_of(value: Any) -> str:
