@@ -24,7 +24,7 @@ OUTPUTS = RNG.standard_normal((80, 3)) + np.eye(3)[LABELS]
     ],
 )
 def test_f1_is_of_the_class_that_the_predictions_name(metric, positive, stored):
-    score = f1_score(LABELS == positive, OUTPUTS.argmax(1) == positive)
+    score = f1_score(positive == LABELS, OUTPUTS.argmax(1) == positive)
     record = builders.final("lora", 0, score, metric=metric)
     arrays = {"labels": LABELS, "outputs": OUTPUTS, **stored}
     found = ScoresByExample(lambda _: arrays).of([record])
