@@ -45,6 +45,8 @@ class Lora(PeftMethod):
                 f"init_lora_weights={self.initialisation} needs calibration data or gradients, which "
                 "whichpeft does not provide; use true, pissa, olora or mica"
             )
+        if self.initialisation == "olora" and backbone.family in _TRANSPOSED:
+            return f"PEFT's OLoRA does not turn the weights of {backbone.family}, which are transposed"
         return super().refuses(backbone, task, budget)
 
     @property
@@ -96,6 +98,8 @@ class LoraAdapter(PeftAdapter):
         return super().detach(restore_head=restore_head)
 
 
+# Families whose linear layers keep their weights transposed (Conv1D in transformers).
+_TRANSPOSED = frozenset({"gpt2", "imagegpt", "openai-gpt"})
 _MOVES_WEIGHTS = ("olora", "pissa")
 _NEEDS_EXACT = ("pissa", "mica")
 _READS_WEIGHTS = ("pissa", "olora", "mica", "orthogonal")

@@ -241,6 +241,12 @@ class ContextPrompt(InputTokens):
     def refuses(self, backbone: Backbone, task: Task, budget: Budget) -> str | None:
         if task.task_type != "CAUSAL_LM":
             return "context-aware prompt tuning needs a causal language model"
+        from whichpeft.tasks.text_encoding import vocabulary_size
+
+        beyond = max(self.hyperparameters.get("cpt_token_ids") or [0])
+        size = vocabulary_size(backbone)
+        if size is not None and beyond >= size:
+            return f"its context has token {beyond}, but {backbone.name}'s vocabulary has {size} tokens"
         return super().refuses(backbone, task, budget)
 
     def config_fields(self, model: torch.nn.Module, context: MethodContext) -> dict[str, object]:
