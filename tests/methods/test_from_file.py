@@ -42,6 +42,41 @@ def test_a_config_file_gives_the_method_it_configures(config: Path, tiny_backbon
     assert (made.r, made.lora_alpha, set(made.target_modules)) == (4, 3, {"query"})
 
 
+def test_a_folder_stands_for_the_file_in_it(
+    config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = resolve_method(str(config)).identity
+    assert resolve_method(str(tmp_path)).identity == resolve_method(f"{tmp_path}/").identity == whole
+    assert with_paths(f"{tmp_path}:learning_rate=1", str) == f"{config}:learning_rate=1"
+    monkeypatch.chdir(tmp_path.parent)
+    with pytest.raises(StudyError, match=rf"write \./{tmp_path.name}$"):
+        resolve_method(tmp_path.name)
+    assert resolve_method(f"./{tmp_path.name}").identity == whole
+
+
+@pytest.mark.parametrize("name", ["a+b.json", "c d/e+f:g=1,h.json", "i's/[j.json", "12:30/x.JSON"])
+def test_a_file_is_read_whatever_its_path_has(
+    name: str, config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path(name).parent.mkdir(exist_ok=True)
+    Path(name).write_text(config.read_text())
+    found = {resolve_method(f"{name}{rate}").learning_rate for rate in _RATES}
+    assert found == {None, 1e-3, 1e-4}
+    for rate in _RATES:  # and again from elsewhere, as a study in a run folder names it
+        whole = with_paths(f"bitfit+{name}{rate}", lambda path: str(Path(path).resolve()))
+        monkeypatch.chdir("/")
+        method = resolve_method(whole)
+        assert (method.name, method.learning_rate) == (
+            "bitfit+lora",
+            resolve_method(f"lora{rate}").learning_rate,
+        )
+        monkeypatch.chdir(tmp_path)
+
+
+_RATES = ("", ":learning_rate=1e-3", ":learning_rate=1e-4")
+
+
 def test_the_identity_depends_on_the_content_not_the_path(config: Path, tmp_path: Path) -> None:
     copy = tmp_path / "elsewhere.json"
     copy.write_text(config.read_text())

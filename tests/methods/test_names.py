@@ -65,6 +65,7 @@ def test_what_exists_decides_between_two_readings(
     assert [part.name for part in parse_method("a/b+lora").parts] == ["a/b", "lora"]
     Path("lora+b.json").touch()
     Path("a/b+lora").mkdir(parents=True)
+    Path("a/b+lora/adapter_config.json").touch()
     assert [part.name for part in parse_method("lora+b.json").parts] == ["lora+b.json"]
     assert [part.name for part in parse_method("a/b+lora").parts] == ["a/b+lora"]
 

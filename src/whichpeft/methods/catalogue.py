@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib.metadata import entry_points
+from pathlib import Path
 
 from whichpeft.errors import ConfigFileError, StudyError, unknown
 from whichpeft.methods.baselines import FewShot, Full, Head, TopLayers, ZeroShot
@@ -17,7 +18,7 @@ from whichpeft.methods.method import Method
 from whichpeft.methods.options import with_options, with_recipe
 from whichpeft.methods.peft_catalogue import peft_methods
 from whichpeft.methods.unreadable import Unreadable
-from whichpeft.study.names import PartName, parse_method
+from whichpeft.study.names import CONFIG_FILE, PartName, parse_method
 
 _OWN: tuple[type[Method], ...] = (
     Full, Head, TopLayers, ZeroShot, FewShot, BitFit, SeriesAdapter, ParallelAdapter, LoReft
@@ -52,6 +53,8 @@ def _resolve_part(part: PartName, text: str) -> Method:
         return with_recipe(read_config(part.name, methods().values()), part, text)
     if part.name not in methods():
         fix = "`whichpeft methods` lists them"
+        if Path(part.name, CONFIG_FILE).is_file():
+            fix = f"for the config in the folder of this name, write ./{part.name}"
         raise StudyError(unknown("method", part.name, methods(), fix=fix))
     return with_options(methods()[part.name], part, text)
 

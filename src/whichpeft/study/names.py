@@ -26,6 +26,7 @@ _QUOTES = ("'", '"')
 _QUOTED = re.compile(r"""('(?:[^']|'')*'|"(?:[^"\\]|\\.)*")\s*(?:(:)(.*))?$""", re.DOTALL)
 # A method with options: a drive's letter is shorter, and a path has a slash after its colon.
 _METHOD = re.compile(r"[\w-]{2,}\s*:(?:\s*\w[\w.]*\s*=|[^/\\]*$)")
+_KEY = re.compile(r":(?=\s*\w+\s*=)")
 # The colon between a path and its options, such as the learning rate.
 _OPTIONS = re.compile(r":(?=\s*(?:\w+\s*=[^/\\]*)?$)|(?<=\.json):(?=\s*\w+\s*(?:=|$))", re.IGNORECASE)
 
@@ -136,21 +137,35 @@ def _pieces(text: str) -> list[str]:
 
 
 def _path_length(pieces: Sequence[str]) -> int:
-    """Return how many of the pieces are one path: those up to the next config file.
-
-    Several readings are possible if a name without a slash may be a method. Then what exists decides.
-    """
+    """Return how many of the pieces are one path: what exists, or else up to the next config file."""
+    for length in range(len(pieces), 1, -1):
+        found = _existing("+".join(pieces[:length]))
+        if found is not None and len(found) > len("+".join(pieces[: length - 1])):
+            return length
     first, has_options, _ = _split_name(pieces[0])
-    if has_options or first[:1] in _QUOTES or first.lower().endswith(_SUFFIX):
+    if has_options or not _has_slash(first) or first.lower().endswith(_SUFFIX):
         return 1
     for length in range(2, len(pieces) + 1):
         whole = _split_name("+".join(pieces[:length]))[0]
-        if not _is_path(whole):
-            return 1
-        here = Path(whole).expanduser()
-        if here.exists() or (_has_slash(first) and whole.lower().endswith(_SUFFIX)):
+        if whole.lower().endswith(_SUFFIX):
             return length
     return 1
+
+
+def _existing(text: str) -> str | None:
+    """Return the path of a config file or its folder with which a text begins, or None.
+
+    Nothing may follow it except options.
+    """
+    ends = [len(text), *(match.start() for match in reversed(list(_KEY.finditer(text))))]
+    for end in ends:
+        path = Path(text[:end]).expanduser()
+        try:
+            if _is_path(text[:end]) and (path.is_file() or (path / CONFIG_FILE).is_file()):
+                return text[:end]
+        except (OSError, ValueError):  # too long for a path, or with a null byte
+            continue
+    return None
 
 
 def _part(piece: str, text: str) -> PartName:
@@ -178,6 +193,9 @@ def _split_name(piece: str) -> tuple[str, str, str]:
     quoted = _QUOTED.match(piece)
     if quoted:
         return quoted[1], quoted[2], quoted[3]
+    found = _existing(piece)
+    if found is not None:
+        return found, piece[len(found) : len(found) + 1], piece[len(found) + 1 :]
     if _METHOD.match(piece):
         return piece.partition(":")
     if _is_path(piece) and (options := _OPTIONS.search(piece)):
