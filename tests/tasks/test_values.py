@@ -152,6 +152,7 @@ def test_one_list_among_the_labels_is_enough(tmp_path: Path) -> None:
         "('a', 'b')",
         "[]",
         '{"pos": true}',
+        "1 0 1",
     ],
 )
 def test_lists_written_as_text_are_no_labels(tmp_path: Path, written: str) -> None:
@@ -193,6 +194,10 @@ def test_columns_of_flags_are_several_labels(tmp_path: Path) -> None:
     message = refusal(path)
     assert "columns toxic, insult and threat all hold 0 or 1" in message
     assert SEVERAL in message
+    gaps = [line if i else line[:-1] for i, line in enumerate(map(row, range(40)))]
+    gaps = [line.replace(",1,", ",1.0,") for line in gaps]
+    assert SEVERAL in refusal(csv(tmp_path, "id,comment_text,toxic,insult,threat", gaps))
+    path = csv(tmp_path, "id,comment_text,toxic,insult,threat", list(map(row, range(40))))
     task = load(path, label_column="insult")
     assert task.class_counts == {"0": 32, "1": 8}
     path = csv(tmp_path, "id,comment_text,toxic,label,threat", list(map(row, range(40))))
@@ -214,6 +219,11 @@ def test_a_guessed_label_is_named_with_the_others(tmp_path: Path) -> None:
     assert "column 'category' is taken as the label because it is the most customary name" in notes[0]
     for header in ("remark,note,label", "text,label,category", "text,label,score"):
         assert "taken as the label" not in str(load(csv(tmp_path, header, rows)).notes)
+
+
+def test_commas_at_the_end_of_every_row_are_no_columns(tmp_path: Path) -> None:
+    rows = [f"{s},{t},,," for s, t in zip(SIDES, TEXTS, strict=True)]
+    assert load(csv(tmp_path, "v1,v2,,,", rows)).classes == ("bad", "good")
 
 
 def test_dates_are_no_guess(tmp_path: Path) -> None:
@@ -305,6 +315,10 @@ def test_sounds_are_refused_as_input_and_otherwise_left_alone(tmp_path: Path) ->
         (
             {"question": "a b", "choices": {"text": ["c"], "label": ["A"]}, "answerKey": "A"},
             "column 'choices' holds a list",
+        ),
+        (
+            {"premise": "a b", "choice1": "c d", "choice2": "e f", "label": 0},
+            "columns choice1 and choice2 hold choices",
         ),
         ({"translation": {"en": "a b", "de": "c d"}}, "column 'translation' holds objects"),
     ],

@@ -164,7 +164,10 @@ def test_turns_that_cannot_be_read_are_refused(
 def test_the_first_conversation_may_be_empty_or_call_tools(tmp_path: Path) -> None:
     calls = [TALK[1], {"role": "assistant", "tool_calls": [{"function": {"name": "f"}}]}]
     for first in ([], calls, None):
-        rows = [{"messages": first}, *({"messages": numbered(i)} for i in range(20))]
+        rows: list[dict[str, Any]] = [
+            {"messages": first},
+            *({"messages": numbered(i)} for i in range(20)),
+        ]
         task = load(tmp_path, rows)
         assert sum(task.counts.values()) == 20
         assert "1 conversation skipped" in task.notes[0]

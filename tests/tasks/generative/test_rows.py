@@ -171,6 +171,16 @@ def test_answers_that_only_a_language_model_can_write(write: Write) -> None:
     assert isinstance(load_task(TaskSource(name=str(write(labels)))), TextTask)
 
 
+@pytest.mark.parametrize(
+    "names", [("document", "summary"), ("article", "highlights"), ("dialogue", "summary")]
+)
+def test_summaries_are_completions(write: Write, names: tuple[str, str]) -> None:
+    rows = [{names[0]: f"a story of {i}", names[1]: f"it is {i}"} for i in range(40)]
+    for problem in (None, "generation"):
+        task = load_task(TaskSource(name=str(write(rows)), problem=problem))
+        assert asked(task) == Prompted(prompt="a story of 0", completion="it is 0")
+
+
 def test_columns_that_nothing_reads_are_listed(write: Write) -> None:
     rows = [
         {

@@ -34,6 +34,11 @@ PAIRS = (
     ("source", "target"),
     ("question", "response"),
     ("query", "response"),
+    ("document", "summary"),
+    ("article", "summary"),
+    ("article", "highlights"),
+    ("dialogue", "summary"),
+    ("text", "summary"),
     (INSTRUCTION, "completion"),
     (INSTRUCTION, "answer"),
 )

@@ -6,9 +6,10 @@ import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from whichpeft.errors import DataError
-from whichpeft.tasks.labels import is_missing
+from whichpeft.tasks.labels import class_name, is_missing, number
 from whichpeft.tasks.tables.column_contents import (
     is_index,
     is_text,
@@ -155,7 +156,7 @@ def _find_label(table: Table, text: Sequence[int], notes: list[str]) -> int:
     for kind, what in (("few", "few values"), ("numeric", "only numbers")):
         if found[kind]:
             *others, last = found[kind]
-            _refuse_flags(table, found[kind])
+            _refuse_flags(table, [*gaps, *found[kind]])
             _note_others(table, last, [*others, *gaps], f"the last one with {what}", notes)
             return last
     why = ""
@@ -181,7 +182,7 @@ def _note_others(table: Table, taken: int, others: Sequence[int], why: str, note
 
 def _refuse_flags(table: Table, candidates: Sequence[int]) -> None:
     """Raise DataError if several columns say yes or no: an example may have several such labels."""
-    values = {i: {str(v).strip().casefold() for v in table.columns[i]} for i in candidates}
+    values = {i: {_folded_value(v) for v in table.labels(i) if not is_missing(v)} for i in candidates}
     alike = [i for i in candidates if values[i] == values[candidates[-1]]]
     if len(alike) > 1 and len(values[candidates[-1]]) == 2:
         both = " or ".join(sorted(values[candidates[-1]]))
@@ -190,6 +191,11 @@ def _refuse_flags(table: Table, candidates: Sequence[int]) -> None:
             f"{table.location}: columns {columns} all hold {both}, and several labels per example are "
             "not supported yet; choose one with --label-column"
         )
+
+
+def _folded_value(value: Any) -> str:
+    found = number(value)
+    return str(value).strip().casefold() if found is None else class_name(found)
 
 
 def _find_text(table: Table, label: int) -> tuple[int, ...]:

@@ -127,7 +127,7 @@ class _Below:
 def _unlike_rows(first: Sequence[str], columns: Sequence[_Below]) -> Header:
     """Compare the first row with those below, if no name is customary."""
     named = [field for field in first if field]
-    if not named or any(column.repeats for column in columns) or len(set(first)) < len(first):
+    if not named or any(column.repeats for column in columns) or len(set(named)) < len(named):
         return Header(False)
     numbers = sum(column.over_numbers for column in columns)
     sentences = any(column.over_sentences for column in columns)
@@ -135,7 +135,8 @@ def _unlike_rows(first: Sequence[str], columns: Sequence[_Below]) -> Header:
     labels = any(column.over_labels for column in columns)
     titles = all(_TITLE.fullmatch(field) and len(field) <= _LONGEST_TITLE for field in named)
     numeric = any(number(field) is not None for field in named)
-    gaps = any(not column.name and not column.over_numbers for column in columns)
+    # Commas at the end of every row make columns without name and values.
+    gaps = any(not column.name and column.values and not column.over_numbers for column in columns)
     if not numeric and not gaps:
         many = all(column.many for column in columns if column.name)
         like_texts = any(column.like_texts for column in columns)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
+
 from whichpeft.errors import DataError
 from whichpeft.tasks.labels import is_missing
 from whichpeft.tasks.tables.table import TaskTables
 from whichpeft.tasks.tables.values import column_kind
+from whichpeft.units import join_words
 
 _FLAGS = frozenset({"true", "false", "0", "1", "0.0", "1.0"})
 _CHOICES = ("choices", "options", "endings", "candidates")
+_CHOICE = re.compile(r"(choice|option|ending|solution|sol)[_ ]?(\d|[a-e])")
 _PER_WORD = ("ner_tags", "pos_tags", "tags", "chunk_tags", "labels", "ner", "upos")
 _WORDS = ("tokens", "words")
 _SEEN = ("image", "images", "video", "videos")
@@ -64,11 +68,15 @@ def refuse_other_problems(found: TaskTables) -> None:
         )
     else:
         choices = [name for name in _CHOICES if kinds.get(name) in ("lists", "objects")]
-        if choices:
+        apart = [name for name in columns if _CHOICE.fullmatch(name)]
+        if choices or len(apart) > 1:
+            held = f"columns {join_words(apart, most=5)} hold choices, which are"
+            if choices:
+                held = f"column {choices[0]!r} holds a list of choices per row, which is"
             fault = (
-                f"column {choices[0]!r} holds a list of choices per row, which is not read from tables; "
-                "write the choices into an instruction as (A), (B) and so on, with columns instruction, "
-                "output and answer, or name a task of lm-evaluation-harness (lm-eval:NAME)"
+                f"{held} not read from tables; write the choices into an instruction as (A), (B) and so "
+                "on, with columns instruction, output and answer, or name a task of "
+                "lm-evaluation-harness (lm-eval:NAME)"
             )
     if fault is None and seen and (talks or source.problem == "generation"):
         fault = (

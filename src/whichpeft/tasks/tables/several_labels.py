@@ -17,6 +17,7 @@ from whichpeft.units import join_words
 _SEPARATORS = "|;,"
 _DECIMAL = re.compile(r"-?\d+,\d+")
 # Lists without quotation marks, or as numpy writes them: [a, b] and [1 0 0].
+_FLAGS = re.compile(r"[01](\s[01])+")
 _LIST = re.compile(r"\[\s*\]|\[[^\[\]]*,[^\[\]]*\]|\[\s*[\d.]+(\s+[\d.]+)*\s*\]")
 
 
@@ -49,6 +50,8 @@ def check_label_column(table: Table, index: int, problem: str | None) -> None:
 
 
 def _is_list(text: str) -> bool:
+    if _FLAGS.fullmatch(text):
+        return True
     if not text.startswith(("[", "{", "(")) or not text.endswith(("]", "}", ")")):
         return False
     if _LIST.fullmatch(text):
