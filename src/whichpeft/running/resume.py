@@ -113,8 +113,8 @@ def check_same_data(store: Store, cells: Iterable[Cell]) -> None:
                     "be reported, not continued; choose another folder with --out"
                 )
             raise FolderError(
-                f"{store.folder}: its records are of another {changed}; its content has changed since, or "
-                "an earlier version read it otherwise; choose another folder with --out"
+                f"{store.folder}: its records are of another {changed}; its content has changed since, "
+                "or an earlier version read it otherwise; choose another folder with --out"
             )
 
 

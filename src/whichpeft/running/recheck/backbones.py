@@ -10,9 +10,9 @@ from whichpeft.analysis.check.findings import NO_ACTION, Finding
 from whichpeft.backbones import BACKBONES, Backbone, resolve_backbone
 from whichpeft.backbones.folder import ADAPTER, earlier_revision
 from whichpeft.errors import RequestError
-from whichpeft.records import Record
+from whichpeft.records import BackboneReading, Record
 from whichpeft.running.reading import read_of_backbone
-from whichpeft.running.recheck.words import MOST_NAMES, not_read, problem
+from whichpeft.running.recheck.words import not_read, problem
 from whichpeft.study.spec import short_name
 from whichpeft.tasks import Task
 from whichpeft.units import join_words
@@ -38,6 +38,8 @@ def revision_findings(backbone: Backbone, records: Sequence[Record]) -> Iterator
     """Compare a backbone's files with those that its records were made with."""
     then = {record.trial.backbone_revision for record in records}
     # Earlier versions hashed fewer files, so their revision of the same files is another one.
+    if not then:
+        return
     others = then - {backbone.revision, earlier_revision(backbone.files)}
     if others:
         yield problem(
@@ -45,7 +47,15 @@ def revision_findings(backbone: Backbone, records: Sequence[Record]) -> Iterator
             f"{join_words(sorted(others))} then",
             backbone=backbone.name,
         )
-    if then and backbone.revision not in then and (backbone.files / ADAPTER).is_file():
+    elif backbone.revision not in then:
+        yield Finding(
+            severity="note",
+            what="an earlier version did not record which tokenizer, chat template or image processor "
+            "it read, so it is not known whether they have changed since",
+            fix=f"{NO_ACTION} if they have not",
+            backbone=backbone.name,
+        )
+    if backbone.revision not in then and (backbone.files / ADAPTER).is_file():
         yield problem(
             "its folder holds an adapter too, which an earlier version loaded: its methods did not all "
             "start from the same model",
@@ -53,18 +63,9 @@ def revision_findings(backbone: Backbone, records: Sequence[Record]) -> Iterator
         )
 
 
-def layer_finding(backbone: Backbone, tasks: Sequence[Task]) -> Finding | None:
-    """Compare a backbone's weights with its configuration; a problem if this version refuses them."""
+def read_again(backbone: Backbone, tasks: Sequence[Task]) -> BackboneReading | Finding:
+    """Compare a backbone's weights with its configuration; return a finding if they are refused now."""
     try:
-        read = read_of_backbone(backbone, tasks)
+        return read_of_backbone(backbone, tasks)
     except RequestError as error:
         return problem(f"this version refuses the backbone: {error}", backbone=backbone.name)
-    if not read.new_layers:
-        return None
-    names = join_words(read.new_layers, most=MOST_NAMES)
-    return Finding(
-        severity="note",
-        what=f"its weights lack layers, which every seed drew anew: {names}",
-        fix=f"{NO_ACTION} if the published model lacks them too; else use a whole checkpoint",
-        backbone=backbone.name,
-    )

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from whichpeft.analysis.check.findings import Finding
-from whichpeft.errors import RequestError
+from whichpeft.analysis.example_scores import Predictions
+from whichpeft.errors import RecordError, RequestError
 from whichpeft.records import Record
 from whichpeft.running.recheck.words import AGAIN, MOST_NAMES, not_read, problem
 from whichpeft.study import Study, TaskSource
@@ -40,33 +41,57 @@ def load_again(source: TaskSource) -> Task | Finding:
         return problem(f"this version refuses the data: {error}", f"mend them and {AGAIN}", task=name)
 
 
-def data_findings(
-    task: Task, source: TaskSource, study: Study, records: Sequence[Record]
-) -> Iterator[Finding]:
-    """Compare a task as it is read now with the data and the metric of its records."""
-    # Earlier versions put the metric's name as it was written into the fingerprint.
-    same = {task.fingerprint}
+def same_data(task: Task, source: TaskSource) -> set[str]:
+    """Return the fingerprints of the data as they are read now, by this version and by earlier ones.
+
+    Earlier versions put the metric's name into it as it was written.
+    """
+    found = {task.fingerprint}
     if isinstance(task, LabelledTask):
-        same.add(fingerprint_of(task.splits, task.classes, source.metric))
-    others = [record for record in records if record.trial.data not in same]
+        found.add(fingerprint_of(task.splits, task.classes, source.metric))
+    return found
+
+
+def data_findings(
+    task: Task,
+    study: Study,
+    records: Sequence[Record],
+    alike: Sequence[Record],
+    predictions: Predictions,
+) -> Iterator[Finding]:
+    """Compare a task as it is read now with the data and the metric of its records.
+
+    Parameters
+    ----------
+    task
+        The task as this version reads it.
+    study
+        The folder's study.
+    records
+        The records of the task.
+    alike
+        Those whose data are the same.
+    predictions
+        Returns a trial's arrays by its fingerprint.
+    """
+    yield from _metric_findings(task, records)
+    others = [record for record in records if record not in alike]
     if not others:
-        yield from _metric_findings(task, records)
         return
-    then = others[0].setting.versions.get("python", "?")
-    if source.name == "stdlib-docs":
+    if task.name == "stdlib-docs":
+        then = others[0].setting.versions.get("python", "?")
         yield not_read(
             f"its data come with Python {then} and differ in this Python, so they were not read again",
             task=task.name,
         )
         return
-    differing = list(_differences(task, study, others))
+    differing = list(_differences(task, study, others, predictions))
     details = f" ({'; '.join(differing)})" if differing else ""
     yield problem(
         f"its scores are of other data than this version reads{details}: an earlier version read the "
         f"files otherwise, or they have changed. Now: {_words(task)}",
         task=task.name,
     )
-    yield from _metric_findings(task, records)
 
 
 def _words(task: Task) -> str:
@@ -83,14 +108,30 @@ def _words(task: Task) -> str:
     return ", ".join(parts)
 
 
-def _differences(task: Task, study: Study, records: Sequence[Record]) -> Iterator[str]:
+def _differences(
+    task: Task, study: Study, records: Sequence[Record], predictions: Predictions
+) -> Iterator[str]:
     """Count what the records and the data of today differ in."""
+    classes = len(task.class_counts) if isinstance(task, DescribesData) else 0
+    widths = set(filter(None, (_width(record, predictions) for record in records)))
+    if classes and task.problem == "classification" and widths and classes not in widths:
+        then = f"{show_count(max(widths))} classes" if max(widths) > 1 else "a regression"
+        yield f"{then} in the records, {show_count(classes)} classes now"
     for split, count in task.counts.items():
-        found = {record.value(f"{split}_examples") for record in records} - {None}
+        found = {value for r in records if (value := r.value(f"{split}_examples")) is not None}
         now = min(count, study.budget.max_train or count) if split == "train" else count
         if found and now not in found:
-            then = show_count(next(iter(found)) or 0)
-            yield f"{then} {split} examples in the records, {show_count(now)} now"
+            yield f"{show_count(max(found))} {split} examples in the records, {show_count(now)} now"
+
+
+def _width(record: Record, predictions: Predictions) -> int | None:
+    """Return the number of classes that a record's outputs have, and 1 for a regression."""
+    try:
+        arrays = predictions(record.trial.fingerprint)
+    except RecordError:
+        return None
+    outputs = None if arrays is None else arrays.get("outputs")
+    return int(outputs.shape[1]) if outputs is not None and outputs.ndim == 2 else None
 
 
 def _metric_findings(task: Task, records: Sequence[Record]) -> Iterator[Finding]:

@@ -7,12 +7,14 @@ another model or another method than their names say. Only files on this machine
 from __future__ import annotations
 
 from whichpeft.analysis.check.findings import Finding
+from whichpeft.analysis.check.reading import reading_findings
 from whichpeft.analysis.comparable_groups import same_method
 from whichpeft.backbones import Backbone
 from whichpeft.methods import Method
-from whichpeft.records import Record, Store
-from whichpeft.running.recheck.backbones import layer_finding, resolve_again, revision_findings
-from whichpeft.running.recheck.data import data_findings, load_again, unread_metric_findings
+from whichpeft.records import Reading, Record, Store
+from whichpeft.running.reading import read_of_task
+from whichpeft.running.recheck.backbones import read_again, resolve_again, revision_findings
+from whichpeft.running.recheck.data import data_findings, load_again, same_data, unread_metric_findings
 from whichpeft.running.recheck.methods import cell_findings, method_findings, resolve_method_again
 from whichpeft.tasks import Task
 
@@ -29,15 +31,21 @@ def recheck(store: Store) -> list[Finding]:
     records = [record for record in store.each() if isinstance(record, Record)]
     findings: list[Finding] = []
     tasks: list[Task] = []
+    comparable: list[Record] = []
     for source in study.tasks:
         task = load_again(source)
         if isinstance(task, Finding):
             own = [record for record in records if record.trial.task == task.task]
             findings += [task, *unread_metric_findings(source, own)]
-        else:
-            tasks.append(task)
-            own = [record for record in records if record.trial.task == task.name]
-            findings += data_findings(task, source, study, own)
+            continue
+        tasks.append(task)
+        own = [record for record in records if record.trial.task == task.name]
+        same = same_data(task, source)
+        alike = [record for record in own if record.trial.data in same]
+        comparable += alike
+        findings += data_findings(task, study, own, alike, store.predictions)
+        if alike:
+            findings += reading_findings(Reading(tasks=(read_of_task(task),)))
     backbones: list[Backbone] = []
     for name in study.backbones:
         backbone = resolve_again(name)
@@ -46,10 +54,12 @@ def recheck(store: Store) -> list[Finding]:
         elif backbone is not None:
             own = [record for record in records if record.trial.backbone == backbone.name]
             findings += revision_findings(backbone, own)
-            layers = layer_finding(backbone, tasks)
-            findings += [layers] if layers is not None else []
-            if layers is None or layers.severity == "note":
+            read = read_again(backbone, tasks)
+            if isinstance(read, Finding):
+                findings.append(read)
+            else:
                 backbones.append(backbone)
+                findings += reading_findings(Reading(backbones=(read,)))
     methods: dict[str, Method] = {}
     for text in study.methods:
         own = [record for record in records if same_method(text, record.trial)]
@@ -57,7 +67,9 @@ def recheck(store: Store) -> list[Finding]:
         if isinstance(method, Finding):
             findings += [method] if own else []
         else:
-            methods[text] = method
-            findings += method_findings(text, own)
-    findings += cell_findings(study, backbones, tasks, methods, records)
+            found = list(method_findings(text, own))
+            findings += found
+            if not any(one.severity == "problem" for one in found):
+                methods[text] = method
+    findings += cell_findings(study, backbones, tasks, methods, comparable)
     return list(dict.fromkeys(findings))
