@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from whichpeft.backbones.folder import VOCABULARIES
 from whichpeft.errors import BackboneError, DataError
 from whichpeft.metrics.metric import Array
 from whichpeft.tasks.end_pooling import end_token
@@ -25,10 +26,6 @@ LONGEST = 512
 """Most tokens of an input."""
 Tokenised = Mapping[str, list[list[int]]]
 _CHUNK = 2000
-_VOCABULARIES = (
-    "tokenizer.json", "vocab.*", "vocab-*", "*.model", "*.tiktoken", "spiece.*", "bpe.*", "tekken.json",
-    "byte_maps.json", "*.tokenizer",
-)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -241,7 +238,7 @@ def load_tokenizer(backbone: Backbone) -> PreTrainedTokenizerBase:
     # Without its files transformers silently creates a tokenizer with an empty vocabulary. Those of
     # CANINE, ByT5 and Perceiver read characters or bytes and have no files: only a configuration.
     reads_files = bool(getattr(type(tokenizer), "vocab_files_names", True))
-    wanted = _VOCABULARIES if reads_files else ("tokenizer_config.json",)
+    wanted = VOCABULARIES if reads_files else ("tokenizer_config.json",)
     if not any(any(folder.glob(name)) for name in wanted):
         what = "tokenizer.json or vocabulary" if reads_files else "tokenizer_config.json"
         raise _no_tokenizer(backbone, f"no {what} found")
