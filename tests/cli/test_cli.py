@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shutil
 from pathlib import Path
 
+import peft
 import pytest
 
 from whichpeft.cli import app as cli
@@ -111,6 +113,25 @@ def test_listings_show_known_names(
     assert expected in run(listing, capsys=capsys, monkeypatch=monkeypatch)[1]
     as_json = run(listing, "--format", "json", capsys=capsys, monkeypatch=monkeypatch)[1]
     assert any(expected in row.values() for row in json.loads(as_json))
+
+
+def test_a_method_says_which_options_only_a_file_can_set(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = run("methods", "lora", "--format", "json", capsys=capsys, monkeypatch=monkeypatch)[1]
+    (facts,) = json.loads(said)
+    typed = {*facts["options"], *facts["further options"]}
+    in_files = set(facts["only in a config file"])
+    assert {"rank_pattern", "alpha_pattern", "layer_replication", "loftq_config"} <= in_files
+    assert {"trainable_token_indices", "modules_to_save", "exclude_modules"} <= typed
+    assert not typed & in_files
+    decided = {"megatron_config", "megatron_core", "runtime_config"}
+    own = {field.name for field in dataclasses.fields(peft.LoraConfig)}
+    assert (
+        own - {field.name for field in dataclasses.fields(peft.PeftConfig)} == typed | in_files | decided
+    )
+    said = run("methods", "lorra", capsys=capsys, monkeypatch=monkeypatch)[2]
+    assert "'lorra' is not listed; did you mean 'lora'? Leave the name out to list all" in said
 
 
 def test_published_results_are_shown_with_their_source(

@@ -13,7 +13,7 @@ from whichpeft.backbones import resolve_backbone
 from whichpeft.errors import StudyError
 from whichpeft.methods import MethodContext, resolve_method
 from whichpeft.study import Budget
-from whichpeft.study.names import with_paths
+from whichpeft.study.names import parse_method, with_paths
 from whichpeft.testing import MethodContract
 from whichpeft.testing.small_tasks import small_task
 
@@ -67,6 +67,9 @@ def test_a_file_is_read_whatever_its_path_has(
         whole = with_paths(f"bitfit+{name}{rate}", lambda path: str(Path(path).resolve()))
         monkeypatch.chdir("/")
         method = resolve_method(whole)
+        Path(tmp_path, name).rename(tmp_path / "hidden")  # the report can still read the name
+        assert [part.name for part in parse_method(whole).parts] == ["bitfit", str(Path(tmp_path, name))]
+        (tmp_path / "hidden").rename(Path(tmp_path, name))
         assert (method.name, method.learning_rate) == (
             "bitfit+lora",
             resolve_method(f"lora{rate}").learning_rate,

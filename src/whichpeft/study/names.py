@@ -120,8 +120,11 @@ def _reads_back(text: str) -> bool:
         return False
 
 
-def _pieces(text: str) -> list[str]:
-    """Split a method's name into its parts, and put paths that contain a plus together again."""
+def _pieces(text: str, *, look: bool = True) -> list[str]:
+    """Split a method's name into its parts, and put paths that contain a plus together again.
+
+    If `look` is false, what exists is left out of account.
+    """
     try:
         pieces = [piece.strip() for piece in _split(text, "+", text)]
     except StudyError:
@@ -130,23 +133,23 @@ def _pieces(text: str) -> list[str]:
         return [text.strip()]  # a path with a bracket in it
     joined: list[str] = []
     while pieces:
-        length = _path_length(pieces)
+        length = _path_length(pieces, look)
         joined.append("+".join(pieces[:length]))
         pieces = pieces[length:]
     return joined
 
 
-def _path_length(pieces: Sequence[str]) -> int:
+def _path_length(pieces: Sequence[str], look: bool) -> int:
     """Return how many of the pieces are one path: what exists, or else up to the next config file."""
-    for length in range(len(pieces), 1, -1):
+    for length in range(len(pieces), 1, -1) if look else ():
         found = _existing("+".join(pieces[:length]))
         if found is not None and len(found) > len("+".join(pieces[: length - 1])):
             return length
-    first, has_options, _ = _split_name(pieces[0])
+    first, has_options, _ = _split_name(pieces[0], look=look)
     if has_options or not _has_slash(first) or first.lower().endswith(_SUFFIX):
         return 1
     for length in range(2, len(pieces) + 1):
-        whole = _split_name("+".join(pieces[:length]))[0]
+        whole = _split_name("+".join(pieces[:length]), look=look)[0]
         if whole.lower().endswith(_SUFFIX):
             return length
     return 1
@@ -168,10 +171,10 @@ def _existing(text: str) -> str | None:
     return None
 
 
-def _part(piece: str, text: str) -> PartName:
+def _part(piece: str, text: str, *, look: bool = True) -> PartName:
     if not piece:
         raise StudyError(f"method {text!r}: a part is empty; write name or name:key=value")
-    name, colon, rest = _split_name(piece)
+    name, colon, rest = _split_name(piece, look=look)
     if name[:1] in _QUOTES:
         name = str(_value(name, text))
     if colon and not rest.strip():
@@ -188,12 +191,12 @@ def _part(piece: str, text: str) -> PartName:
     return PartName(name.strip(), tuple(options.items()))
 
 
-def _split_name(piece: str) -> tuple[str, str, str]:
+def _split_name(piece: str, *, look: bool = True) -> tuple[str, str, str]:
     """Split a part into its name, the colon and its options. The name of a path may have colons."""
     quoted = _QUOTED.match(piece)
     if quoted:
         return quoted[1], quoted[2], quoted[3]
-    found = _existing(piece)
+    found = _existing(piece) if look else None
     if found is not None:
         return found, piece[len(found) : len(found) + 1], piece[len(found) + 1 :]
     if _METHOD.match(piece):
@@ -214,12 +217,15 @@ def _has_slash(name: str) -> bool:
 
 
 def _is_one_part(path: str) -> bool:
-    """Whether a path without quotes is read as one part with no options."""
+    """Whether a path without quotes is one part, with and without options, if it does not exist."""
     try:
-        pieces = _pieces(path)
-        return len(pieces) == 1 and _part(pieces[0], path) == PartName(path)
+        for text, options in ((path, ()), (f"{path}:key=1", (("key", 1),))):
+            pieces = _pieces(text, look=False)
+            if [_part(piece, text, look=False) for piece in pieces] != [PartName(path, options)]:
+                return False
     except StudyError:
         return False
+    return True
 
 
 def _value(text: str, method: str) -> Any:
