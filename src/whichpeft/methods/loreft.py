@@ -60,13 +60,9 @@ class LoReft(PeftMethod):
         if not layer_lists(bare_model(backbone)):
             return f"LoReFT edits layers, but whichpeft cannot find those of {backbone.family}"
         if backbone.family == "xlnet":
-            return (
-                "LoReFT edits positions, but xlnet's hidden states have them in the place of the batch"
-            )
-        if backbone.family == "xlnet":
-            return (
-                "LoReFT edits positions, but xlnet's hidden states have them in the place of the batch"
-            )
+            return "LoReFT edits positions, but xlnet has them in the place of the batch"
+        if backbone.family == "openai-gpt":
+            return "LoReFT edits what a layer returns, and those of openai-gpt return a list"
         if "depths" in backbone.config:
             return f"LoReFT needs layers of equal width, but those of {backbone.family} differ"
         width = backbone.width

@@ -18,6 +18,7 @@ from whichpeft.methods.peft_method import PeftMethod
 from whichpeft.methods.peft_source import ConfigSource, base_options, peft_configs
 from whichpeft.methods.peft_special_cases import (
     AdaptionPrompt,
+    Frod,
     Lily,
     NormTuning,
     Poly,
@@ -34,7 +35,7 @@ _BASES: Mapping[str, type[PeftMethod]] = {
     "TRAINABLE_TOKENS": TrainableTokens, "POLY": Poly, "LN_TUNING": NormTuning, "SHADOW": Shadow,
     "XLORA": XLora, "LILY": Lily, "CPT": ContextPrompt, "MULTITASK_PROMPT_TUNING": MultitaskPrompt,
     "PROMPT_TUNING": PromptTuning, "P_TUNING": InputTokens, "PREFIX_TUNING": Prefix,
-    "CARTRIDGE": Prefix,
+    "CARTRIDGE": Prefix, "FROD": Frod,
 }  # fmt: skip
 
 # Fields that the task, the trial or the model's shape decides, so that users cannot set them.

@@ -122,9 +122,28 @@ def _ends(config: PretrainedConfig) -> list[int]:
     return sorted({token for token in ends if isinstance(token, int)})
 
 
+# Families with adapted linear layers whose inputs are not of shape (batch, positions, width).
+_NOT_BY_POSITION = frozenset({"convnext", "convnextv2", "fnet", "squeezebert"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Frod(PeftMethod):
+    """FRoD: layers share one basis, so they have to be equally wide."""
+
+    def refuses(self, backbone: Backbone, task: Task, budget: Budget) -> str | None:
+        if "depths" in backbone.config:
+            return f"FRoD needs layers of equal width, but those of {backbone.family} differ"
+        return super().refuses(backbone, task, budget)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Poly(PeftMethod):
     """Polytropon with one task: it learns one mixture of its skills."""
+
+    def refuses(self, backbone: Backbone, task: Task, budget: Budget) -> str | None:
+        if backbone.family in _NOT_BY_POSITION:
+            return f"Polytropon needs inputs by position, and {backbone.family} has layers without them"
+        return super().refuses(backbone, task, budget)
 
     def attach(
         self, model: torch.nn.Module, context: MethodContext, *, keeps_head: bool = True
@@ -175,6 +194,8 @@ class Shadow(PeftMethod):
     def refuses(self, backbone: Backbone, task: Task, budget: Budget) -> str | None:
         if not pools_last_token(backbone):
             return f"ShadowPEFT needs a decoder, and {backbone.family} is not one"
+        if backbone.family == "openai-gpt":
+            return "ShadowPEFT corrects what a layer returns, and those of openai-gpt return a list"
         return super().refuses(backbone, task, budget)
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 from whichpeft.methods.method import MethodContext
 from whichpeft.methods.peft_adapter import PeftAdapter, load_head, set_state
 from whichpeft.methods.peft_method import PeftMethod
+from whichpeft.methods.position_limits import too_many_tokens
 
 if TYPE_CHECKING:
     import torch
@@ -53,7 +54,7 @@ class VirtualTokens(PeftMethod):
             return "virtual tokens need a task whose inputs are tokens"
         if self.virtual_tokens < 1:
             return "its config file does not set num_virtual_tokens"
-        return _too_many(self.virtual_tokens, backbone, task)
+        return too_many_tokens(self.virtual_tokens, backbone, task)
 
     def refuses_options(self, study: Study) -> str | None:
         if study.conditions.packing:
@@ -279,35 +280,6 @@ def pools_last_token(backbone: Backbone) -> bool:
     return (
         backbone.family in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
         and backbone.family not in MODEL_FOR_MASKED_LM_MAPPING_NAMES
-    )
-
-
-def _too_many(count: int, backbone: Backbone, task: Task) -> str | None:
-    """Return why a backbone has too few positions for some virtual tokens and an input, or None.
-
-    Only a table of positions has an end. Rotary positions go on, but a model has not learned to read
-    beyond those that it was trained with; relative positions and ALiBi have no such limit.
-    """
-    free, positions = backbone.free_positions, backbone.positions
-    if free is None or positions is None or count <= free:
-        return None
-    from whichpeft.backbones.position_table import has_position_table, is_rotary
-
-    if has_position_table(backbone):
-        return (
-            f"{count} virtual tokens overflow the position embeddings: only {free} of {positions} "
-            "positions are reserved for them"
-        )
-    from whichpeft.tasks.generative.encoding import LONGEST as LONGEST_PROMPT
-    from whichpeft.tasks.text_encoding import LONGEST
-
-    longest = LONGEST_PROMPT if task.task_type == "CAUSAL_LM" else LONGEST
-    longest = min(longest, backbone.input_positions or longest)
-    if not is_rotary(backbone) or count + longest <= positions:
-        return None
-    return (
-        f"{count} virtual tokens and an input of up to {longest} tokens exceed the {positions} "
-        f"positions that {backbone.name} was trained with"
     )
 
 
