@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass
 
 import torch
@@ -13,13 +12,10 @@ from whichpeft.costs.memory import Footprint, peak
 from whichpeft.costs.step import FakeBench, Trace
 from whichpeft.engine.compute import Compute
 from whichpeft.methods import Method
-from whichpeft.planning import build_meta_model, treats_layers_alike
+from whichpeft.planning import FEW_LAYERS, build_meta_model, layers_are_alike, treats_layers_alike
 from whichpeft.tasks import Batch, Task
 
-# Two depths show what one layer adds. One layer would not do: the lowest needs no gradient of its input.
-_DEPTHS = (2, 3)
 _SHALLOW = 4  # up to this depth, tracing the whole model is as fast
-_logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -80,13 +76,13 @@ class CostQuery:
         They do not if layers differ, or if the method shares parameters between more than two layers or
         treats a higher layer in another way.
         """
-        if self.depth <= _SHALLOW or not treats_layers_alike(self.method, self.backbone):
+        if (
+            self.depth <= _SHALLOW
+            or not treats_layers_alike(self.method, self.backbone)
+            or not layers_are_alike(self.backbone, self.task)
+        ):
             return {}
-        try:
-            found = {depth: self.bench(depth) for depth in _DEPTHS}
-        except Exception:  # a configuration that cannot be cut, or a target of higher layers only
-            _logger.debug("cannot cut %s to a few layers", self.backbone.name, exc_info=True)
-            return {}
+        found = {depth: self.bench(depth) for depth in FEW_LAYERS}
         low, high = ((depth, bench.layout) for depth, bench in found.items())
         return found if determines(low, high, (self.depth, whole.layout)) else {}
 

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     import torch
 
 _LONGEST_REASON = 200
+# Two depths show what one layer adds. One layer would not do: the lowest needs no gradient of its input.
+FEW_LAYERS = (2, 3)
+_ALIKE: dict[str, bool] = {}  # by configuration, since every method needs it
 _STEPS = 1000  # length of the trial that a meta model stands for
 # Names of modules with layer numbers in them (layer.0.query), lists of numbers ([0, 1], [0-9]), and
 # PEFT's option that numbers layers.
@@ -97,6 +100,33 @@ def treats_layers_alike(method: Method, backbone: Backbone) -> bool:
         return False
     alike = method.info.layers_alike and backbone.depth is not None
     return alike and not _NUMBERED.search(json.dumps(chosen))
+
+
+def layers_are_alike(backbone: Backbone, task: Task) -> bool:
+    """Whether each layer after the second adds the same number of parameters to the task's model."""
+    content = json.dumps([task.name, backbone.config], sort_keys=True, default=str)
+    if content not in _ALIKE:
+        _ALIKE[content] = _grows_evenly(backbone, task)
+    return _ALIKE[content]
+
+
+def _grows_evenly(backbone: Backbone, task: Task) -> bool:
+    import torch
+
+    def size(of: Backbone) -> tuple[int, int]:
+        with torch.device("meta"):
+            parameters = list(task.build_on_meta(of).parameters())
+        return len(parameters), sum(parameter.numel() for parameter in parameters)
+
+    whole = backbone.depth or 0
+    if whole <= max(FEW_LAYERS):
+        return False
+    low, high = FEW_LAYERS
+    try:
+        sizes = zip(size(backbone.with_depth(low)), size(backbone.with_depth(high)), strict=True)
+    except Exception:  # some configurations cannot be cut
+        return False
+    return size(backbone) == tuple(a + (whole - low) * (b - a) // (high - low) for a, b in sizes)
 
 
 def needs_weights(error: Exception) -> bool:

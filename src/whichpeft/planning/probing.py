@@ -15,14 +15,19 @@ from whichpeft.backbones.quiet_libraries import quiet_warnings
 from whichpeft.errors import MethodError, RequestError
 from whichpeft.methods import Adapter, Method
 from whichpeft.methods.layers import all_layers
-from whichpeft.planning.meta_model import build_meta_model, needs_weights, treats_layers_alike
+from whichpeft.planning.meta_model import (
+    FEW_LAYERS,
+    build_meta_model,
+    layers_are_alike,
+    needs_weights,
+    treats_layers_alike,
+)
 from whichpeft.tasks import Batch, Task
 
 if TYPE_CHECKING:
     import torch
 
 _logger = logging.getLogger(__name__)
-_FEW_LAYERS = 2
 _SIZE, _LENGTH = 2, 8
 _LONGEST_REASON = 300
 
@@ -73,13 +78,9 @@ def probe(
 def _apply(
     method: Method, backbone: Backbone, task: Task, same_targets: bool
 ) -> tuple[Backbone, Adapter]:
-    """Put a method on a few layers, or on all if layers differ. Raises any error of the method."""
-    if treats_layers_alike(method, backbone) and (backbone.depth or 0) > _FEW_LAYERS:
-        few = backbone.with_depth(_FEW_LAYERS)
-        try:
-            return few, build_meta_model(method, few, task, same_targets=same_targets).adapter
-        except Exception:  # higher layers may be of another kind, and may have what it targets
-            _logger.debug("%s cannot be applied to a few layers", method.name, exc_info=True)
+    """Put a method on two layers, or on all if layers differ. Raises any error of the method."""
+    if treats_layers_alike(method, backbone) and layers_are_alike(backbone, task):
+        backbone = backbone.with_depth(FEW_LAYERS[0])
     return backbone, build_meta_model(method, backbone, task, same_targets=same_targets).adapter
 
 
