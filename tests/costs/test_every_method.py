@@ -1,7 +1,7 @@
 """Every method's number of parameters in a plan is that of a whole model with weights.
 
-The models are tiny and have at least six layers, so that methods that share parameters between layers, or
-treat some layers in another way, show it. PEFT's methods are counted on a model that plain PEFT makes.
+The models are tiny and have at least six layers, so that methods that share parameters between layers,
+or choose layers, show it. What PEFT carries out is also counted on a model that plain PEFT makes.
 """
 
 from __future__ import annotations
@@ -23,9 +23,6 @@ from whichpeft.costs.query import count_parameters_of
 from whichpeft.engine.compute import Compute
 from whichpeft.methods import Method, MethodContext, resolve_method
 from whichpeft.methods.catalogue import methods
-from whichpeft.methods.composition import StackedAdapter
-from whichpeft.methods.weightless import WeightsDecide
-from whichpeft.planning import probe
 from whichpeft.study import Budget
 from whichpeft.tasks import Task
 from whichpeft.tasks.no_task import NoTask
@@ -49,12 +46,18 @@ MODELS = {"bert": BERT, "llama": LLAMA, "vit": VIT}
 # Options that share parameters between layers, choose layers, or change sizes.
 _LAYERS = "layers_to_transform=[0,3,5]"
 OPTIONS: Mapping[str, tuple[str, ...]] = {
-    "lora": (_LAYERS, "layers_to_transform=4", "bias=all", "lora_bias=true", "init_lora_weights=pissa_niter_2"),
+    "lora": (
+        _LAYERS,
+        "layers_to_transform=4",
+        "bias=all",
+        "lora_bias=true",
+        "init_lora_weights=pissa_niter_2",
+    ),
     "dora": (_LAYERS,),
     "pissa": (_LAYERS,),
     "mica": ("layers_to_transform=5",),
     "adalora": ("r=2,init_r=9", _LAYERS),
-    "adamss": ("num_subspaces=3", "use_dynamic_rank=true", "num_subspaces=40", _LAYERS),
+    "adamss": ("num_subspaces=40", "num_subspaces=3,use_dynamic_rank=true"),
     "adaption-prompt": ("adapter_layers=5",),
     "beft": (),
     "boft": ("boft_block_size=8", _LAYERS),
@@ -70,7 +73,7 @@ OPTIONS: Mapping[str, tuple[str, ...]] = {
     "loreft": ("share_weights=false",),
     "miss": ("init_weights=mini,r=8,mini_r=4",),
     "multitask-prompt": ("num_ranks=3",),
-    "oft": ("block_share=true", "r=4", _LAYERS),
+    "oft": ("block_share=true", _LAYERS),
     "osf": ("effective_rank=0.25", "effective_rank=5"),
     "p-tuning": ("encoder_num_layers=4", "encoder_reparameterization_type=LSTM"),
     "peanut": ("depth=2", _LAYERS),
@@ -90,12 +93,9 @@ OPTIONS: Mapping[str, tuple[str, ...]] = {
     "vera": ("r=16", _LAYERS),
     "waveft": ("proportional_parameters=true", _LAYERS),
 }
-CASES = [
-    (model, ":".join((name, *filter(None, [options]))))
-    for name in methods()
-    for options in ("", *OPTIONS.get(name, ()))
-    for model in MODELS
-]
+# Never counted: they train nothing here, or whichpeft refuses them.
+_NOT_COUNTED = {"few-shot", "xlora"}
+CASES = [f"{name}:{o}" if o else name for name in methods() for o in ("", *OPTIONS.get(name, ()))]
 
 
 @cache
@@ -151,20 +151,27 @@ def by_plain_peft(adapted: Any, task: Task, on: Backbone) -> int:
     return trained(made)
 
 
-@pytest.mark.parametrize(("model", "text"), CASES)
-def test_a_plan_counts_what_a_whole_model_has(model: str, text: str, folders: Mapping[str, Path]) -> None:
-    on = backbone(model, folders[model])
-    task = task_of(model, on)
-    method = resolve_method(text).resolved_for(on)
-    if (
-        method.refuses(on, task, Budget(epochs=100)) is not None
-        or probe(method, on, task, same_targets=True) is not None
-    ):
-        pytest.skip("refused")
-    with_content = with_weights(task, on)
-    adapted = method.apply(with_content, context(task, with_content))
-    found = planned(method, task, on)
-    assert found["trainable_parameters"] == trained(adapted.model)
-    assert found["adapter_parameters"] == trained(adapted.model) - found["head_parameters"]
-    if hasattr(adapted.model, "peft_config") and not isinstance(adapted, StackedAdapter):
-        assert found["trainable_parameters"] == by_plain_peft(adapted, task, on)
+@pytest.mark.parametrize("text", CASES)
+def test_a_plan_counts_what_a_whole_model_has(text: str, folders: Mapping[str, Path]) -> None:
+    counted = []
+    # Options need one model; what a method does by default may differ between families.
+    for model in MODELS if ":" not in text else ("llama", "bert"):
+        on = backbone(model, folders[model])
+        task = task_of(model, on)
+        method = resolve_method(text).resolved_for(on)
+        if method.refuses(on, task, Budget(epochs=100)):
+            continue
+        made = with_weights(task, on)
+        try:
+            adapted = method.apply(made, context(task, made))
+        except ValueError:  # a run refuses it after such an error
+            continue
+        found = planned(method, task, on)
+        assert found["trainable_parameters"] == trained(adapted.model)
+        assert found["adapter_parameters"] == trained(adapted.model) - found["head_parameters"]
+        if hasattr(adapted.model, "peft_config"):
+            assert found["trainable_parameters"] == by_plain_peft(adapted, task, on)
+        counted.append(model)
+        if ":" in text:
+            break
+    assert bool(counted) == (text not in _NOT_COUNTED)

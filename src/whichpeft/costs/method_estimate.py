@@ -7,6 +7,7 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from whichpeft.costs.layout import count
 from whichpeft.costs.memory import LIBRARY_BYTES, Footprint, Unalike, at_depth
 from whichpeft.costs.query import CostQuery
 from whichpeft.costs.step import FakeBench, Trace
@@ -59,14 +60,21 @@ def estimate_costs(query: CostQuery, *, typical_length: int | None = None) -> Co
     typical_length
         Length of examples to count FLOPs at; by default the query's length.
     """
-    whole = query.bench(query.depth)
+    meta_model = query.meta_model(query.depth)
+    known = Costs(counts=count(meta_model), adapter_bytes=None)
+    trains = meta_model.adapter.trains
+    try:
+        whole = query.prepare(meta_model)
+    except Exception as error:
+        _logger.debug("cannot prepare a step without weights", exc_info=True)
+        reason = why_untold(error)
+        return dataclasses.replace(known, untold={"adapter_bytes": reason, "step": reason})
     size = whole.saved_bytes()
-    known = Costs(
-        counts=whole.counts,
-        adapter_bytes=size if isinstance(size, int) else None,
-        untold={"adapter_bytes": why_untold(size)} if isinstance(size, Exception) else {},
-    )
-    if not whole.trains:
+    if isinstance(size, Exception):
+        known = dataclasses.replace(known, untold={"adapter_bytes": why_untold(size)})
+    else:
+        known = dataclasses.replace(known, adapter_bytes=size)
+    if not trains:
         return dataclasses.replace(known, flops_per_sample=0.0)
     try:
         return _with_steps(known, query, query.few_layers(whole) or {query.depth: whole}, typical_length)

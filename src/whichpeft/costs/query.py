@@ -12,7 +12,13 @@ from whichpeft.costs.memory import Footprint, peak
 from whichpeft.costs.step import FakeBench, Trace
 from whichpeft.engine.compute import Compute
 from whichpeft.methods import Method
-from whichpeft.planning import FEW_LAYERS, build_meta_model, layers_are_alike, treats_layers_alike
+from whichpeft.planning import (
+    FEW_LAYERS,
+    MetaModel,
+    build_meta_model,
+    layers_are_alike,
+    treats_layers_alike,
+)
 from whichpeft.tasks import Batch, Task
 
 _SHALLOW = 4  # up to this depth, tracing the whole model is as fast
@@ -62,9 +68,12 @@ class CostQuery:
 
     def bench(self, depth: int) -> FakeBench:
         """Prepare the model of a depth for steps under these conditions."""
-        meta_model = build_meta_model(
-            self.method, self.at(depth), self.task, same_targets=self.same_targets
-        )
+        return self.prepare(self.meta_model(depth))
+
+    def meta_model(self, depth: int) -> MetaModel:
+        return build_meta_model(self.method, self.at(depth), self.task, same_targets=self.same_targets)
+
+    def prepare(self, meta_model: MetaModel) -> FakeBench:
         bench = FakeBench(meta_model, self.method, self.task, self.compute)
         if self.gradient_checkpointing:
             bench.checkpoint()
@@ -95,7 +104,5 @@ class CostQuery:
 
 
 def count_parameters_of(query: CostQuery) -> dict[str, int]:
-    """Return only the numbers of parameters, which takes no step."""
-    return count(
-        build_meta_model(query.method, query.backbone, query.task, same_targets=query.same_targets)
-    )
+    """Return only the numbers of parameters of the whole model, which takes no step."""
+    return count(query.meta_model(query.depth))

@@ -96,7 +96,10 @@ def treats_layers_alike(method: Method, backbone: Backbone) -> bool:
     """
     chosen = method.hyperparameters
     patterns = (chosen.get(key) for key in ("target_modules", "exclude_modules", "layers_pattern"))
-    if any(isinstance(pattern, str) and re.search(r"\d", pattern) for pattern in patterns):
+    texts = [pattern for pattern in patterns if isinstance(pattern, str)]
+    for value in chosen.values():  # the patterns of a mapping, such as rank_pattern
+        texts += list(value) if isinstance(value, Mapping) else []
+    if any(re.search(r"\d", text) for text in texts):
         return False
     alike = method.info.layers_alike and backbone.depth is not None
     return alike and not _NUMBERED.search(json.dumps(chosen))
