@@ -17,6 +17,7 @@ from whichpeft.tasks.generative.task import GenerativeTask
 from whichpeft.tasks.overlap import leaked_rows, overlap_notes
 from whichpeft.tasks.protocol import SPLITS
 from whichpeft.tasks.splits import Split, make_splits
+from whichpeft.tasks.tables.encodings import HALF_PAIR
 
 
 def generative_task(
@@ -109,6 +110,11 @@ def generative_task(
 def _checked(example: Prompted, location: str) -> Prompted:
     if not example.completion.strip():
         raise DataError(f"{location} has an empty completion")
+    if HALF_PAIR.search(example.prompt + example.completion):
+        raise DataError(
+            f"{location} has half of a surrogate pair (an emoji that was cut), which cannot be written; "
+            "leave it out, or replace it by U+FFFD"
+        )
     if example.choices and example.right not in example.choices:
         raise DataError(
             f"{location}: its answer {example.right!r} is not one of its choices, "
