@@ -56,7 +56,7 @@ def data(shapes: Path, tmp_path: Path) -> Path:
         (["--method", "lora:rank=8"], "has no option 'rank'"),
         (["--method", "lora:r=none"], "r is none"),
         (["--method", "lora:learning_rate=nan"], "learning_rate is nan"),
-        (["--task", "glue/sst3"], "did you mean 'glue/sst2'"),
+        (["--task", "glue/ss2"], "did you mean 'glue/sst2'"),
         (["--task", "stdlib-doc"], "did you mean 'stdlib-docs'"),
         (["--task", "digit"], "did you mean 'digits'"),
         (["--task", "digits", "--label-column", "digit"], "digits"),
