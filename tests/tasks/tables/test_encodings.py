@@ -183,3 +183,5 @@ def test_nul_characters_are_said(tmp_path: Path) -> None:
     table = read_table(tmp_path / "data.csv")
     assert table.columns[0][7] == "a text of words\0 7"
     assert table.notes == (f"{tmp_path}/data.csv: contains 1 NUL character",)
+    (tmp_path / "short.csv").write_bytes(b"text,label\nfoo bar\0,1\nbaz,0\n")
+    assert list(read_table(tmp_path / "short.csv").columns[0]) == ["foo bar\0", "baz"]

@@ -141,6 +141,13 @@ def test_the_first_example_of_a_file_with_an_index(tmp_path: Path) -> None:
     assert read_table(write(tmp_path / "dates.csv", [("", t, c) for _, t, c in rows])).names is None
 
 
+def test_the_questions_of_a_form(tmp_path: Path) -> None:
+    header = ("Timestamp", "How did you like the film, if you saw it at all?", "Verdict")
+    times = [f"2024/01/{i + 1:02} 3:01:0{i % 9} PM" for i in range(30)]
+    rows = zip(times, FILMS, CLASSES, strict=True)
+    assert read_table(write(tmp_path / "data.csv", [header, *rows])).names == header
+
+
 def test_words_as_texts(tmp_path: Path) -> None:
     words = [(f"word{i}", "noun" if i % 2 else "verb") for i in range(40)]
     table = read_table(write(tmp_path / "data.csv", [("comment", "noun"), *words]))

@@ -130,6 +130,12 @@ def _wide_encoding(raw: bytes) -> str | None:
     """Return UTF-16 or UTF-32 with its byte order if a text without a mark is in it."""
     if raw.count(0) * 50 < len(raw) or not raw:
         return None
+    try:
+        raw.decode("utf-8")
+    except UnicodeDecodeError:
+        wide = True
+    else:
+        wide = raw.count(0) * 5 > len(raw)  # a few may be slips in a text of one byte per mark
     found: list[tuple[int, str]] = []
     for name in ("utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"):
         try:
@@ -139,7 +145,7 @@ def _wide_encoding(raw: bytes) -> str | None:
         begin = text[:20_000]
         plain = sum(" " <= mark < "\x7f" or mark in "\r\n\t" for mark in begin)
         odd = any(unicodedata.category(mark) in ("Cn", "Co", "Cs") or mark == "\0" for mark in begin)
-        if plain and not odd:
+        if plain and not odd and (wide or "\n" in begin):
             found.append((plain, name))
     return max(found)[1] if found else None
 

@@ -142,7 +142,7 @@ def _unlike_rows(first: Sequence[str], columns: Sequence[_Below]) -> Header:
         like_texts = any(column.like_texts for column in columns)
         if titles and (numbers or sentences):
             return Header(True)
-        if numbers > 1 or (not like_texts and (numbers or (texts and labels and many))):
+        if numbers + labels > 1 or (not like_texts and (numbers or (texts and labels and many))):
             return Header(True)
         if titles and not like_texts and (labels if many else texts and labels):
             return Header(True, doubtful=True)
@@ -164,7 +164,8 @@ def _is_number(value: str) -> bool:
     """Whether a value is a number, a date or a time: digits with few other marks."""
     digits = sum(mark.isdigit() for mark in value)
     letters = sum(mark.isalpha() for mark in value)
-    return digits > 0 and (number(value) is not None or (not letters and 2 * digits >= len(value)))
+    # A time may have a T, or end in PM.
+    return number(value) is not None or (digits > 3 * letters and 2 * digits >= len(value))
 
 
 def _is_customary(name: str) -> bool:
