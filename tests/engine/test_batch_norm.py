@@ -64,7 +64,7 @@ def resnet(tmp_path: Path) -> Backbone:
     """A network whose last images are of one pixel, so that one example has one value per channel."""
     torch.manual_seed(0)
     config = ResNetConfig(embedding_size=8, hidden_sizes=[8, 8, 8, 8], depths=[1, 1, 1, 1],
-                          layer_type="basic", image_size=32)  # fmt: skip
+                          layer_type="basic")  # fmt: skip
     ResNetModel(config).save_pretrained(tmp_path / "resnet")
     ViTImageProcessorPil(size={"height": 32, "width": 32}).save_pretrained(tmp_path / "resnet")
     return resolve_backbone(str(tmp_path / "resnet"))
@@ -135,7 +135,7 @@ def test_only_such_models_are_concerned(resnet: Backbone, tiny_vits: dict[int, P
     task = images(20)
     assert fewest_together(task, resnet) == 2
     config = ResNetConfig(embedding_size=8, hidden_sizes=[8, 8], depths=[1, 1], layer_type="basic")
-    shallow = dataclasses.replace(resnet, config={**config.to_dict(), "image_size": 32})
+    shallow = dataclasses.replace(resnet, config=config.to_dict())
     assert fewest_together(task, shallow) == 1, "32 pixels leave several after two stages"
     vit = resolve_backbone(str(tiny_vits[1]))
     assert fewest_together(task, vit) == 1

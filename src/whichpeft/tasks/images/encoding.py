@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -105,6 +108,34 @@ def input_shape(backbone: Backbone) -> tuple[int, int, int]:
     size = getattr(config, "image_size", None) or _USUAL_SIZE
     height, width = (size, size) if isinstance(size, int) else size
     return int(getattr(config, "num_channels", 3)), int(height), int(width)
+
+
+def made_up_shape(backbone: Backbone) -> tuple[int, int, int]:
+    """Return the channels, height and width of encoded images, as the image processor makes them.
+
+    They are those of the configuration if there is no processor. The two may differ: convolutions read
+    any size, and some models interpolate their positions.
+    """
+    if backbone.folder is None:
+        return input_shape(backbone)
+    return _processed_shape(backbone.name, backbone.folder) or input_shape(backbone)
+
+
+@lru_cache(maxsize=64)
+def _processed_shape(name: str, folder: Path) -> tuple[int, int, int] | None:
+    from PIL import Image
+
+    from whichpeft.backbones import Backbone
+
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        backbone = Backbone(name=name, revision="", config=config, folder=folder)
+        mode = "L" if input_shape(backbone)[0] == 1 else "RGB"
+        pixels = _resize([Image.new(mode, (64, 64))], load_processor(backbone), backbone)
+    except (BackboneError, OSError, ValueError, KeyError):
+        return None
+    _, channels, height, width = pixels.shape
+    return channels, height, width
 
 
 def load_processor(backbone: Backbone) -> BaseImageProcessor:

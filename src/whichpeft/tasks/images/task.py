@@ -74,9 +74,9 @@ class ImageTask(LabelledTask):
         """Return images of zeros; `length` is ignored."""
         import torch
 
-        from whichpeft.tasks.images.encoding import input_shape
+        from whichpeft.tasks.images.encoding import made_up_shape
 
         return {
-            "pixel_values": torch.zeros((size, *input_shape(backbone))),
+            "pixel_values": torch.zeros((size, *made_up_shape(backbone))),
             "labels": torch.zeros(size, dtype=torch.int64),
         }
