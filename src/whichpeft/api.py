@@ -167,7 +167,7 @@ def dry_run(
 ) -> DryRun:
     """Return which trials `run` would run, and how long they would take by a few timed steps.
 
-    Takes the parameters of `run`; the observer is told what was read before any step is timed. The time
+    Takes the parameters of `run`; the observer gets what was read before any step is timed. The time
     assumes that trials train one by one; `batch_trials` is only checked. Writes nothing. Raises
     RequestError if the request is wrong.
     """

@@ -83,10 +83,10 @@ def test_what_the_run_said_in_other_words_is_said_once(records: list[Record]) ->
     read = read_of_task(task)
     assert any("also in the training set" in note for note in read.notes)
     assert any("set lacks" in note for note in read.notes)
-    whats = [finding.what for finding in said(records, read)]
-    assert sum(what.startswith("30 of 31 test examples") for what in whats) == 1
-    assert sum(what.startswith("20 of 20 validation examples") for what in whats) == 1
-    assert sum(what.startswith("the test set lacks 1 of 3 classes") for what in whats) == 1
+    sentences = [finding.what for finding in said(records, read)]
+    assert sum(what.startswith("30 of 31 test examples") for what in sentences) == 1
+    assert sum(what.startswith("20 of 20 validation examples") for what in sentences) == 1
+    assert sum(what.startswith("the test set lacks 1 of 3 classes") for what in sentences) == 1
 
 
 def test_new_layers_cut_inputs_and_every_note_are_notes(records: list[Record]) -> None:
@@ -112,7 +112,7 @@ def test_new_layers_cut_inputs_and_every_note_are_notes(records: list[Record]) -
             "minilm",
             cut,
         ),
-        (None, "minilm", "its weights lack layers, which every seed draws anew: pooler"),
+        (None, "minilm", "its weights lack layers, which every seed draws at random: pooler"),
         (None, "minilm", "the adapter in its folder is not loaded"),
         (None, None, "node 2 is left out"),
     ]

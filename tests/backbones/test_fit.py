@@ -27,7 +27,7 @@ Tensors = dict[str, torch.Tensor]
 
 
 def change(folder: Path, changed: Callable[[Tensors], Tensors]) -> Backbone:
-    """Write a folder's weights anew."""
+    """Replace a folder's weights."""
     path = folder / "model.safetensors"
     save_file(changed(load_file(path)), path, {"format": "pt"})
     return resolve_backbone(str(folder))

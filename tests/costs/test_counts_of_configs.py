@@ -140,7 +140,7 @@ def test_what_weights_decide_is_not_counted_and_the_reason_is_said(tmp_path: Pat
     assert set(row["untold"]) >= {"adapter_parameters", "adapter_bytes", "flops_per_sample"}
 
 
-def test_what_a_step_reads_is_not_traced_and_the_rest_is_told(tmp_path: Path) -> None:
+def test_what_a_step_reads_is_not_traced_and_the_rest_is_counted(tmp_path: Path) -> None:
     row = plan_row(tmp_path, {"peft_type": "FROD"})
     assert row["trainable_parameters"] > 0
     assert row["adapter_bytes"] > 4 * row["trainable_parameters"]

@@ -1,4 +1,4 @@
-"""What was read of the data is told before anything runs, and stays in the run folder."""
+"""What was read of the data is said before anything runs, and stays in the run folder."""
 
 from __future__ import annotations
 

@@ -219,7 +219,7 @@ def test_weights_without_a_layer_are_a_problem_and_without_a_pooler_a_note(place
     assert found("layer.1.").severity == "problem"
     note = found("pooler")
     assert note.severity == "note"
-    assert "every seed draws anew: " in note.what
+    assert "every seed draws at random: " in note.what
     assert "pooler" in note.what
 
 

@@ -22,7 +22,7 @@ def films(tmp_path: Path) -> Path:
     return path
 
 
-def test_a_study_goes_on_and_a_mended_file_runs_later(
+def test_a_study_continues_and_a_mended_file_runs_later(
     tiny_backbone: Path,
     films: Path,
     tmp_path: Path,

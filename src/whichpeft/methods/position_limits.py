@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 def too_many_tokens(count: int, backbone: Backbone, task: Task) -> str | None:
     """Return why a backbone has too few positions for some virtual tokens and an input, or None.
 
-    Only a table of positions has an end. Rotary positions go on, but a model has not learned to read
+    Only a table of positions has an end. Rotary positions have none, but a model has not learned to read
     beyond those that it was trained with; relative positions and ALiBi have no such limit.
     """
     free, positions = backbone.free_positions, backbone.positions

@@ -1,4 +1,4 @@
-"""A method whose config file cannot be read: a study refuses it and goes on with the others."""
+"""A method whose config file cannot be read: a study refuses it and runs the others."""
 
 from __future__ import annotations
 

@@ -97,7 +97,7 @@ def make_dry_run(
     profile_budget
         The budget of the profiles that the run itself would make.
     observer
-        Is told what was read before the first step is timed.
+        Gets what was read before the first step is timed.
     """
     setup = set_up(request, scratch, executor)
     for line in lines_on_reading(setup.reading):

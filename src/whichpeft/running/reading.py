@@ -1,4 +1,4 @@
-"""Tells what was read of the data and the backbones, for the run folder, the dry run and reports."""
+"""Describes what was read of the data and the backbones, for the run folder, the dry run and reports."""
 
 from __future__ import annotations
 

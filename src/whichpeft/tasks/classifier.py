@@ -220,7 +220,7 @@ def _other_head_modules(model: PreTrainedModel, names: Collection[str], modality
 
 
 def _redraw(model: PreTrainedModel, modules: Sequence[str], drawn: Collection[str]) -> set[str]:
-    """Draw modules anew as transformers does, and return their parameters; `drawn` are new already."""
+    """Draw modules again as transformers does, and return their parameters; `drawn` are new already."""
     redrawn: set[str] = set()
     for name in modules:
         own = {f"{name}.{key}": value for key, value in model.get_submodule(name).named_parameters()}

@@ -187,7 +187,7 @@ class Task(Protocol):
 
 @runtime_checkable
 class DescribesData(Protocol):
-    """A task that tells what was read of its data, for people who check it."""
+    """A task that describes what was read of its data, for people who check it."""
 
     @property
     def columns(self) -> ColumnUse | None:

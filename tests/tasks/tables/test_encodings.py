@@ -58,7 +58,7 @@ def refusal(path: Path) -> str:
 @pytest.mark.parametrize("language", TEXTS)
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32"])
 @pytest.mark.parametrize("packed", [False, True])
-def test_marks_and_compression_are_told_by_the_first_bytes(
+def test_marks_and_compression_are_known_by_the_first_bytes(
     tmp_path: Path, language: str, encoding: str, packed: bool
 ) -> None:
     raw = lines(language).encode(encoding)

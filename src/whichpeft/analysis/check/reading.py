@@ -31,7 +31,7 @@ def reading_findings(reading: Reading | None) -> Iterator[Finding]:
         if backbone.new_layers:
             names = join_words(backbone.new_layers, most=_MOST_NAMES)
             yield _note(
-                f"its weights lack layers, which every seed draws anew: {names}",
+                f"its weights lack layers, which every seed draws at random: {names}",
                 f"{NO_ACTION} if the published model lacks them too; else use a whole checkpoint",
                 backbone=backbone.name,
             )

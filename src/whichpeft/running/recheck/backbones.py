@@ -52,7 +52,7 @@ def revision_findings(backbone: Backbone, records: Sequence[Record]) -> Iterator
             severity="note",
             what="an earlier version did not record which tokenizer, chat template or image processor "
             "it read, so it is not known whether they have changed since",
-            fix=f"{NO_ACTION} if they have not",
+            fix=f"{NO_ACTION} if they are the same",
             backbone=backbone.name,
         )
     if backbone.revision not in then and (backbone.files / ADAPTER).is_file():

@@ -41,7 +41,7 @@ class Table:
         return len(self.columns[0]) if self.columns else 0
 
     def labels(self, index: int) -> Sequence[Any]:
-        """Return the values of a column as labels: numbers with a decimal point, whatever is written."""
+        """Return the values of a column as labels: numbers always with a decimal point."""
         spelt = self.numbers.get(index)
         return [*map(spelt.of, self.columns[index])] if spelt is not None else self.columns[index]
 
