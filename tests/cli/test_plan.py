@@ -227,3 +227,19 @@ def test_the_methods_of_the_survey_are_planned_without_data(rows: Any) -> None:
     assert {method.partition(":")[0] for method in usual.methods} == {
         method.partition(":")[0] for method in SURVEY
     }
+
+
+def test_what_cannot_be_told_is_marked_and_explained(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "120")
+    methods = ("lora", "loha", "lokr", "adamss:subspace_rank=2")
+    chosen = [word for method in methods for word in ("--method", method)]
+    code, out, _ = plan(*chosen, "--length", "8", capsys=capsys, monkeypatch=monkeypatch)
+    assert code == 0
+    cells = {line.split()[0]: line.split() for line in out.splitlines() if line}
+    assert "?" not in cells["lora"]
+    assert cells["loha"].count("?") == 2
+    assert cells["adamss:subspace_rank=2"][1:3] == ["?", "?"]
+    assert "loha, lokr: memory and GFLOP cannot be told without a run: it reads the content" in out
+    assert "adamss:subspace_rank=2: the number of parameters, file, memory and GFLOP cannot" in out

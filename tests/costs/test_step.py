@@ -97,3 +97,13 @@ def test_the_size_of_the_adapters_file_is_estimated_exactly(method: str, tmp_pat
     saved = sum(p.stat().st_size for p in tmp_path.rglob("*") if p.is_file() and p.suffix != ".md")
     costs: Costs = estimate_costs(asked)
     assert costs.adapter_bytes == pytest.approx(saved, rel=0.02)
+
+
+def test_steps_are_traced_whole_if_a_method_shares_between_layers() -> None:
+    alike, shared = (estimate_costs(query(text)) for text in ("lily", "lily:stride_A=5"))
+    assert alike.depths == (2, 3)
+    assert shared.depths == (6,)
+    assert shared.counts["trainable_parameters"] < alike.counts["trainable_parameters"]
+    assert shared.memory is not None
+    assert alike.memory is not None
+    assert shared.memory.optimizer < alike.memory.optimizer

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -95,14 +95,19 @@ def treats_layers_alike(method: Method, backbone: Backbone) -> bool:
     They do not if it names layers by number. A method declares that with ``layers_alike=False``.
     """
     chosen = method.hyperparameters
-    patterns = (chosen.get(key) for key in ("target_modules", "exclude_modules", "layers_pattern"))
-    texts = [pattern for pattern in patterns if isinstance(pattern, str)]
-    for value in chosen.values():  # the patterns of a mapping, such as rank_pattern
-        texts += list(value) if isinstance(value, Mapping) else []
-    if any(re.search(r"\d", text) for text in texts):
+    if any(re.search(r"\d", pattern) for pattern in _patterns(chosen)):
         return False
     alike = method.info.layers_alike and backbone.depth is not None
     return alike and not _NUMBERED.search(json.dumps(chosen))
+
+
+def _patterns(options: Mapping[str, object]) -> Iterator[str]:
+    """Yield the regular expressions among the options of a method, or of the parts of one."""
+    for key, value in options.items():
+        if isinstance(value, Mapping):  # such as rank_pattern, whose keys are patterns
+            yield from value if key.endswith("_pattern") else _patterns(value)
+        elif isinstance(value, str) and key in ("target_modules", "exclude_modules", "layers_pattern"):
+            yield value
 
 
 def layers_are_alike(backbone: Backbone, task: Task) -> bool:
