@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from whichpeft.cli import app as cli
-from whichpeft.records import SCHEMA, Store
+from whichpeft.records import SCHEMA, Reading, Store
 from whichpeft.report import Report
 
 from .. import builders
@@ -28,6 +28,7 @@ def folder(tmp_path: Path) -> Path:
     ]
     store, predictions = Store(tmp_path / "run"), builders.predictions(records)
     store.keep_study(builders.study(METHODS))
+    store.keep_reading(Reading())
     for record in records:
         store.add(record, predictions=predictions(record.trial.fingerprint))
     return store.folder

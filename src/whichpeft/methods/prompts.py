@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _NO_PREFIX = frozenset(
     {"albert", "big_bird", "deberta", "deberta-v2", "distilbert", "longformer", "modernbert", "roformer"}
 )
-# Families that read the ids in addition to the embeddings, so that virtual tokens, which have none, fail.
+# Families that read the ids as well as the embeddings, so that virtual tokens, which have none, fail.
 _NEEDS_IDS = frozenset({"longformer"})
 
 _Args = tuple[object, ...]
