@@ -71,18 +71,12 @@ class Lora(PeftMethod):
             own["init_lora_weights"] = True  # the factors have the same shapes
         return own
 
-    def attach(
-        self, model: torch.nn.Module, context: MethodContext, *, keeps_head: bool = True
-    ) -> PeftModel:
-        adapted = super().attach(model, context, keeps_head=keeps_head)
-        if context.weightless and self.initialisation == "mica":
-            # Its frozen factor: PEFT freezes it only when it decomposes weights.
-            for name, parameter in adapted.named_parameters():
+    def adapter(self, model: PeftModel, separate_head: frozenset[str]) -> PeftAdapter:
+        if self.initialisation == "mica":
+            # Its frozen factor: PEFT freezes it only when it decomposes weights, not without weights.
+            for name, parameter in model.named_parameters():
                 if "lora_B" in name:
                     parameter.requires_grad_(False)
-        return adapted
-
-    def adapter(self, model: PeftModel, separate_head: frozenset[str]) -> PeftAdapter:
         return LoraAdapter(model, separate_head)
 
 
