@@ -143,8 +143,10 @@ def _scored_by(metric: str, class_rows: ClassRows) -> str:
     Earlier versions averaged macro F1 over classes that a split lacks, if a method predicted them. So
     their scores of such data are no longer comparable.
     """
+    if metric != "macro_f1":
+        return metric
     lacks = any(not count for split in ("validation", "test") for count in class_rows[split].values())
-    return f"{metric} over the classes of each split" if metric == "macro_f1" and lacks else metric
+    return f"{metric} over the classes of each split" if lacks else metric
 
 
 def _numbers(split: Split, classes: Sequence[str], classification: bool) -> Array:

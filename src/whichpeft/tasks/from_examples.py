@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from whichpeft.errors import DataError
 from whichpeft.metrics.metric import Array, Metric
 from whichpeft.tasks.assemble import assemble
 from whichpeft.tasks.images.raw import RawImage, register_image
 from whichpeft.tasks.images.task import ImageTask
-from whichpeft.tasks.labels import is_missing
+from whichpeft.tasks.labels import as_python, is_missing
 from whichpeft.tasks.splits import Input, Label, Split
 from whichpeft.tasks.tables.encodings import HALF_PAIR
 from whichpeft.tasks.tables.values import kind_of, plain_value
@@ -101,11 +104,13 @@ def image_task(
         location = f"task {name!r} [{key}]"
         inputs: list[Input] = []
         labels: list[Label] = []
-        for i, (image, label) in enumerate(examples):
+        for i, example in enumerate(examples):
+            image, label = _two(example, f"{location}: example {i}", "an image")
             if is_missing(label):
                 raise DataError(f"{location}: example {i} has no label")
-            shown = str(image) if isinstance(image, Path) else f"{location}: example {i}"
-            inputs.append(register_image(RawImage(image, shown), raw_images))
+            shown = str(image) if isinstance(image, str | Path) else f"{location}: example {i}"
+            content = _content(image, f"{location}: example {i}")
+            inputs.append(register_image(RawImage(content, shown), raw_images))
             labels.append(label)
         splits[key] = Split(inputs=tuple(inputs), labels=tuple(labels), location=location)
     task = assemble(
@@ -120,10 +125,44 @@ def image_task(
     return dataclasses.replace(task, raw_images=raw_images)
 
 
+def _two(example: Any, location: str, what: str) -> tuple[Any, Any]:
+    """Return an example's input and label. Raises DataError if it is not a pair of both."""
+    if (
+        isinstance(example, str | bytes | Mapping)
+        or not hasattr(example, "__len__")
+        or len(example) != 2
+    ):
+        raise DataError(f"{location} is not {what} with a label, but {str(example)[:80]!r}")
+    return example[0], example[1]
+
+
+def _content(image: Any, location: str) -> Path | bytes | Array:
+    """Return a file, the bytes of one, or pixels. Raises DataError for anything else."""
+    if isinstance(image, str):
+        return Path(image)
+    if isinstance(image, Path | bytes):
+        return image
+    if not isinstance(image, np.ndarray):
+        raise DataError(
+            f"{location} is of type {type(image).__name__}; give the path of a file, the bytes of "
+            "one, or uint8 pixels, such as numpy.asarray(image.convert('RGB'))"
+        )
+    pixels = image[..., 0] if image.ndim == 3 and image.shape[2] == 1 else image
+    if pixels.dtype != np.uint8 or not (
+        pixels.ndim == 2 or (pixels.ndim == 3 and pixels.shape[2] in (3, 4))
+    ):
+        raise DataError(
+            f"{location}: its pixels are {image.dtype} of shape {image.shape}; give uint8 from 0 to 255 "
+            "of shape (height, width) or (height, width, 3)"
+        )
+    return pixels
+
+
 def _read(examples: Iterable[Example], location: str) -> Split:
     texts: list[tuple[str, ...]] = []
     labels: list[Label] = []
-    for i, (text, given) in enumerate(examples):
+    for i, example in enumerate(examples):
+        text, given = _two(example, f"{location}: example {i}", "a text (or a pair of texts)")
         both = (text,) if isinstance(text, str) or not isinstance(text, Sequence) else tuple(text)
         if not 1 <= len(both) <= 2 or not all(isinstance(part, str) for part in both):
             raise DataError(
@@ -134,7 +173,7 @@ def _read(examples: Iterable[Example], location: str) -> Split:
                 f"{location}: the text of example {i} has half of a surrogate pair (an emoji that was "
                 "cut), which cannot be written; leave it out, or replace it by U+FFFD"
             )
-        label = plain_value(given)
+        label = plain_value(as_python(given))
         if is_missing(label):
             raise DataError(f"{location}: example {i} has no label")
         if kind_of(label) is not None:

@@ -108,6 +108,11 @@ def generative_task(
 
 
 def _checked(example: Prompted, location: str) -> Prompted:
+    if not isinstance(example, Prompted):
+        raise DataError(f"{location} is not a Prompted, but {str(example)[:80]!r}")
+    for part in ("prompt", "completion"):
+        if not isinstance(getattr(example, part), str):
+            raise DataError(f"{location}: its {part} is not a string: {getattr(example, part)!r}")
     if not example.completion.strip():
         raise DataError(f"{location} has an empty completion")
     if HALF_PAIR.search(example.prompt + example.completion):

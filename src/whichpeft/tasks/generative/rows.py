@@ -18,6 +18,8 @@ from whichpeft.tasks.generative.conversations import (
 )
 from whichpeft.tasks.generative.instructions import instructed
 from whichpeft.tasks.generative.prompted import Prompted, Turn
+from whichpeft.tasks.tables.column_contents import may_be_label
+from whichpeft.tasks.tables.columns import LABEL_NAMES
 from whichpeft.tasks.tables.table import ColumnUse, Table
 from whichpeft.tasks.tables.values import column_texts, notes_on_texts
 from whichpeft.units import counted
@@ -42,6 +44,8 @@ PAIRS = (
     (INSTRUCTION, "completion"),
     (INSTRUCTION, "answer"),
 )
+# These names may also be those of a text and of something about it, so a generation has to be asked for.
+_ASKED_PAIRS = (("input_text", "target_text"), ("inputs", "targets"), ("query", "answer"))
 _INPUTS, _CONTEXTS, _ANSWER = ("input", "context"), ("context", "passage"), "answer"
 _SYSTEMS, _HISTORY = ("system", "system_prompt"), "history"
 _TEXT = ("text", "story", "content", "document")
@@ -132,6 +136,8 @@ def read_rows(table: Table, source: TaskSource) -> ReadRows:
             notes.append(f"{table.location}: {counted(count, 'row')} without a {what} {verb} skipped")
     if recipe.asked and history is not None:
         first = (*first, history)
+    if free and not recipe.asked:
+        notes += _notes_on_labels(table, recipe.written)
     label = table.title(recipe.written[0]) if recipe.asked else None
     text = (*first, *recipe.asked) if recipe.asked else recipe.written
     use = _use(table, text, label, recipe.written)
@@ -145,6 +151,19 @@ def _use(table: Table, text: Sequence[int], label: str | None, others: Sequence[
         label=label,
         unused=tuple(table.title(i) for i in range(len(table.columns)) if i not in used),
     )
+
+
+def _notes_on_labels(table: Table, used: Sequence[int]) -> list[str]:
+    """Say which column looks like labels of texts that are learned on their own."""
+    found = _first_of(table, LABEL_NAMES)
+    if found is None or found in used or may_be_label(table.labels(found)) != "few":
+        return []
+    if len({str(value) for value in table.columns[found]}) < 2:
+        return []
+    return [
+        f"{table.location}: the texts alone are learned, and column {table.title(found)!r} is not read; "
+        f"--label-column {table.title(found)} makes it the completion"
+    ]
 
 
 def _after(example: Prompted, turns: tuple[Turn, ...]) -> Prompted:
@@ -203,6 +222,11 @@ def _recipe(table: Table, source: TaskSource) -> _Recipe:
         if label is None:
             label = _completion_column(table)
         inserted = tuple(dict.fromkeys(places.values()))
+        if label in inserted:
+            raise DataError(
+                f"prompt {prompt!r}: contains column {table.title(label)!r}, which is the completion; "
+                "leave it out, or name another with --label-column"
+            )
 
         def filled(asked: Sequence[str], written: Sequence[str]) -> Prompted:
             row = dict(zip(inserted, asked, strict=True))
@@ -219,7 +243,7 @@ def _recipe(table: Table, source: TaskSource) -> _Recipe:
         return _Recipe(given, (label,), joined)
     if label is None and words:
         label = _completion_column(table)
-    for asked, written in PAIRS:
+    for asked, written in PAIRS if label is not None else (*PAIRS, *_ASKED_PAIRS):
         if asked in names and (label is not None or written in names):
             question, answer = names.index(asked), names.index(written) if label is None else label
             if asked == INSTRUCTION:

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from whichpeft.errors import DataError
 from whichpeft.tasks.images.raw import SUFFIXES
 from whichpeft.tasks.tables.table import Table
+from whichpeft.units import counted, join_words
+
+# Types of images that Pillow does not read, or does not read as they look.
+_UNREAD = frozenset({
+    ".avif", ".cr2", ".dcm", ".dng", ".eps", ".exr", ".heic", ".heif", ".ico", ".jp2", ".jxl", ".nef",
+    ".nii", ".npy", ".npz", ".psd", ".raw", ".svg", ".tga",
+})  # fmt: skip
 
 
 def is_image_folder(folder: Path) -> bool:
@@ -40,10 +48,25 @@ def image_tables(folder: Path, role_of: Callable[[str], str | None]) -> Mapping[
             f"{', '.join(one.name for one in _folders(folder)[:8])}; name the folders of the splits "
             "train, validation and test, or put one folder per class directly in it"
         )
-    return {
+    tables = {
         role: _labelled(found[0]) if role == "train" else _table(found[0])
         for role, found in roles.items()
     }
+    used = {one for found in roles.values() for one in found}
+    others = [one.name for one in _folders(folder) if one not in used and (_images(one) or _deeper(one))]
+    if others:
+        notes = (*tables["train"].notes, f"{folder}: {unused_notice(others)}")
+        tables["train"] = dataclasses.replace(tables["train"], notes=notes)
+    return tables
+
+
+def unused_notice(names: Sequence[str]) -> str:
+    """Say which files or folders are not used, because their names give no role."""
+    one = len(names) == 1
+    return (
+        f"{join_words(names, most=5)} {'is' if one else 'are'} not used, because "
+        f"{'its name gives' if one else 'their names give'} no role (train, validation, test)"
+    )
 
 
 def _labelled(folder: Path) -> Table:
@@ -63,7 +86,20 @@ def _table(folder: Path) -> Table:
     ]
     rows = rows or [(image, None) for image in _images(folder)]
     images, labels = zip(*rows, strict=True)
-    return Table(str(folder), ("image", "label"), (images, labels))
+    skipped = [path for one in (folder, *_folders(folder)) for path in _entries(one) if _is_unread(path)]
+    notes: tuple[str, ...] = ()
+    if skipped:
+        types = join_words(sorted({path.suffix.lower() for path in skipped}))
+        places = join_words(sorted({path.parent.name for path in skipped}), most=5)
+        notes = (
+            f"{folder}: {counted(len(skipped), 'image')} of type {types} (in {places}) "
+            f"{'is' if len(skipped) == 1 else 'are'} not read; convert them to PNG or JPEG",
+        )
+    return Table(str(folder), ("image", "label"), (images, labels), notes=notes)
+
+
+def _is_unread(path: Path) -> bool:
+    return path.suffix.lower() in _UNREAD
 
 
 def _folders(folder: Path) -> list[Path]:

@@ -15,7 +15,21 @@ _INDEX_NAMES = frozenset({"id", "idx", "index", "guid", "uuid", "pair_id", "pair
 # What pandas and Dask call an index without a name, in CSV and in Parquet.
 _UNNAMED = re.compile(r"(unnamed: ?\d+.*|__index_level_\d+__|__null_dask_index__)?", re.IGNORECASE)
 _ID = re.compile(r".*[a-z]I[dD]|.*[_ .-](id|ID|Id)|row")
-_DATE = re.compile(r"(\d{4}[-/]\d\d?[-/]\d\d?|\d\d?[./]\d\d?[./]\d{2,4})([ T]\d\d?:.*)?")
+_MONTH = r"(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*"
+_DATE = re.compile(
+    r"(\d{4}[-/.]\d\d?[-/.]\d\d?|\d\d?[-./]\d\d?[-./]\d{2,4})([ T,]+\d\d?:.*)?"
+    rf"|((mon|tue|wed|thu|fri|sat|sun)[a-z]*,? )?({_MONTH}\.? \d\d?|\d\d?\.? {_MONTH}),? "
+    r"[ \d:+apmutcgsedz,]*\d{4}( \d\d?:.*)?",
+    re.IGNORECASE,
+)
+# Images, sounds and addresses that a table only names.
+_FILE = re.compile(
+    r"\s*([^\n]+\.(png|jpe?g|gif|bmp|tiff?|webp|heic|dcm|wav|mp3|flac|ogg|m4a|mp4|avi|npy|pdf)"
+    r"|https?://\S+)\s*",
+    re.IGNORECASE,
+)
+# What splits are called in a column.
+_SPLITS = re.compile(r"(train|test|dev|val|valid|validation|trial)(ing|set|[_ ]set)?", re.IGNORECASE)
 _LABELS = re.compile(r"(label|class|target|category|intent)([_ .-]|(?=I))id", re.IGNORECASE)
 
 
@@ -31,6 +45,8 @@ def is_text(table: Table, index: int, *, prose: bool) -> bool:
     """
     values = [value for value in table.columns[index][:_LOOKED_AT] if not is_missing(value)]
     if not values or not all(isinstance(value, str) for value in values):
+        return False
+    if all(map(_is_date, values)) or all(map(_FILE.fullmatch, values)):
         return False
     if is_index(table, index) or len(values) < 0.5 * min(len(table), _LOOKED_AT):
         return False
@@ -82,6 +98,26 @@ def may_be_label(values: Sequence[object]) -> str | None:
 
 def _is_date(value: object) -> bool:
     return isinstance(value, str) and _DATE.fullmatch(value.strip()) is not None
+
+
+def names_splits(values: Sequence[object]) -> bool:
+    """Whether a column says which split a row is in: two or more names, with train among them."""
+    first = next((value for value in values if not is_missing(value)), None)
+    if not isinstance(first, str) or not _SPLITS.fullmatch(first.strip()):
+        return False
+    names = {str(value).strip().casefold() for value in values if not is_missing(value)}
+    roles = all(map(_SPLITS.fullmatch, names))
+    return len(names) > 1 and roles and any(name.startswith("train") for name in names)
+
+
+def split_notes(table: Table, label: int) -> list[str]:
+    """Say which column names splits that are not made."""
+    return [
+        f"{table.location}: column {table.title(index)!r} says which split a row is in, and is not "
+        "read; write a file per split to keep them"
+        for index, values in enumerate(table.columns)
+        if index != label and names_splits(values)
+    ]
 
 
 def says_the_label(values: Sequence[object], labels: Sequence[object]) -> bool:

@@ -14,8 +14,10 @@ from whichpeft.tasks.tables.column_contents import (
     is_index,
     is_text,
     may_be_label,
+    names_splits,
     prose_columns,
     says_the_label,
+    split_notes,
 )
 from whichpeft.tasks.tables.table import Table
 from whichpeft.tasks.tables.values import column_kind
@@ -26,10 +28,16 @@ LABEL_NAMES = (
     "label",
     "labels",
     "gold_label",
+    # Of stance and of aspects, where the target is what an opinion is about.
+    "stance",
+    "polarity",
     "target",
     "class",
     "category",
+    "intent",
+    "emotion",
     "entailment_judgment",
+    "entailment_label",
     "relatedness_score",
     "similarity_score",
     "similarity",
@@ -56,7 +64,7 @@ LABEL_NAMES = (
     *("标签", "类别", "ラベル"),
 )
 # Names that leave no doubt, whatever other columns are called.
-_CLEAR_LABELS = frozenset(LABEL_NAMES[:4])
+_CLEAR_LABELS = frozenset({"label", "labels", "gold_label", "target"})
 PAIR_NAMES = (
     ("sentence1", "sentence2"),
     ("sentence_a", "sentence_b"),
@@ -69,6 +77,15 @@ PAIR_NAMES = (
 )
 TEXT_NAMES = ("text", "sentence", "review", "review_text", "content", "document", "comment", "tweet",
               "texte", "texto", "testo", "текст", "文本", "内容", "テキスト")  # fmt: skip
+# Names that also columns have that say where a text is from, or what somebody remarked about it.
+_VAGUE_TEXT_NAMES = frozenset({"content", "document", "comment"})
+# Columns of several words that are no texts to learn from: who, where, and why the label is right.
+_ABOUT_TEXTS = frozenset({
+    "name", "author", "user", "username", "user_name", "full_name", "reviewer", "reviewer_name",
+    "profilename",
+    "location", "address", "city", "country", "url", "path", "file", "filename", "file_name",
+    "rationale", "reasoning", "explanation", "chain_of_thought", "cot", "thought",
+})  # fmt: skip
 _IN_BRACKETS = re.compile(r"\([^)]*\)|\[[^\]]*\]")
 # A column with gaps in this share of its rows may still be the label.
 _FEW_MISSING = 0.1
@@ -112,6 +129,7 @@ def find_columns(
         for index in given
         if says_the_label(table.columns[index], table.columns[label])
     ]
+    notes += split_notes(table, label)
     return Columns(input=given or _find_text(table, label), label=label, notes=tuple(notes))
 
 
@@ -142,17 +160,22 @@ def _find_label(table: Table, text: Sequence[int], notes: list[str]) -> int:
         _note_others(table, named[0], others, "the most customary name", notes)
         return named[0]
     found: dict[str, list[int]] = {"few": [], "numeric": []}
-    gaps = []
+    gaps, same = [], []
     for index in range(len(table.columns)):
         values = table.labels(index)
         kind = may_be_label(values)
-        if index in text or kind is None or is_index(table, index):
+        if index in text or kind is None or is_index(table, index) or names_splits(values):
+            continue
+        if all(value == values[0] for value in values):
+            same.append(index)
             continue
         missing = sum(map(is_missing, values))
         if not missing:
             found[kind].append(index)
         elif kind == "few" and missing <= _FEW_MISSING * len(values):
             gaps.append(index)
+    if not (found["few"] or found["numeric"] or gaps):
+        found["few"] = same  # a message on the single class is clearer than one on no label
     for kind, what in (("few", "few values"), ("numeric", "only numbers")):
         if found[kind]:
             *others, last = found[kind]
@@ -204,18 +227,13 @@ def _find_text(table: Table, label: int) -> tuple[int, ...]:
         if None not in both and label not in both:
             return tuple(index for index in both if index is not None)
     single = next((i for i in _all_named(table, TEXT_NAMES) if i != label), None)
-    if single is not None:
+    prose = _texts(table, label, prose=True)
+    if single is not None and (
+        single in prose or not prose or _folded(table)[single] not in _VAGUE_TEXT_NAMES
+    ):
         return (single,)
     # Texts of one word each are words that are not numbers and seldom repeat.
-    found: tuple[int, ...] = ()
-    for prose in (True, False):
-        found = found or tuple(
-            index
-            for index in range(len(table.columns))
-            if index != label
-            and is_text(table, index, prose=prose)
-            and not says_the_label(table.columns[index], table.columns[label])
-        )
+    found = prose or _texts(table, label, prose=False)
     if 1 <= len(found) <= 2:
         return found
     problem = (
@@ -225,6 +243,21 @@ def _find_text(table: Table, label: int) -> tuple[int, ...]:
         f"{table.location}: {problem}; name one with --text-column, or two for a pair "
         f"(the columns are {_titles(table)})"
     )
+
+
+def _texts(table: Table, label: int, *, prose: bool) -> tuple[int, ...]:
+    """Return the columns of text, without those about the texts if there are others."""
+    found = tuple(
+        index
+        for index in range(len(table.columns))
+        if index != label
+        and is_text(table, index, prose=prose)
+        and not says_the_label(table.columns[index], table.columns[label])
+    )
+    if len(found) > 1 and table.names is not None:
+        names = _folded(table)
+        return tuple(index for index in found if names[index] not in _ABOUT_TEXTS) or found
+    return found
 
 
 def folded_name(name: str) -> str:

@@ -78,7 +78,9 @@ class _Below:
         self.repeats = bool(name) and name in values
         self.values = [value for value in values[:_LOOKED_AT] if value]
         self.many = len(self.values) >= 10
-        self.gaps = len(self.values) < len(values[:_LOOKED_AT])
+        looked_at = len(values[:_LOOKED_AT])
+        self.gaps = len(self.values) < looked_at
+        self.empty = not self.values or (looked_at >= 10 and len(self.values) <= 0.1 * looked_at)
         words = sum(len(value.split()) > 2 for value in self.values)
         self.sentences = bool(self.values) and words > 0.8 * len(self.values)
         self.words = any(mark.isalpha() for mark in name) and name.casefold() not in _UNKNOWN
@@ -135,8 +137,8 @@ def _unlike_rows(first: Sequence[str], columns: Sequence[_Below]) -> Header:
     labels = any(column.over_labels for column in columns)
     titles = all(_TITLE.fullmatch(field) and len(field) <= _LONGEST_TITLE for field in named)
     numeric = any(number(field) is not None for field in named)
-    # Commas at the end of every row make columns without name and values.
-    gaps = any(not column.name and column.values and not column.over_numbers for column in columns)
+    # Commas at the end of every row make columns without name, and with few values if any.
+    gaps = any(not (column.name or column.over_numbers or column.empty) for column in columns)
     if not numeric and not gaps:
         many = all(column.many for column in columns if column.name)
         like_texts = any(column.like_texts for column in columns)

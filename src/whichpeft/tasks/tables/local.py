@@ -10,7 +10,7 @@ from pathlib import Path
 from whichpeft.errors import DataError, suggestion
 from whichpeft.study import TaskSource
 from whichpeft.study.spec import short_name
-from whichpeft.tasks.images.folder import image_tables, is_image_folder
+from whichpeft.tasks.images.folder import image_tables, is_image_folder, unused_notice
 from whichpeft.tasks.tables.files import SUFFIXES, read_table, suffix_of
 from whichpeft.tasks.tables.from_datasets import is_saved, read_saved
 from whichpeft.tasks.tables.numerals import spelt_columns
@@ -29,7 +29,7 @@ _ABOUT = re.compile(
     r"(readme|source|license|licence|copying|citation|changelog|notice|authors|requirements"
     r"|dataset_?(infos?|dict)|metadata|config|vocab)\b.*"
 )
-_SHARD = re.compile(r"-\d{5}-of-\d{5}$")
+_SHARD = re.compile(r"-(\d{5})-of-(\d{5})$")
 
 
 def is_local(source: TaskSource) -> bool:
@@ -83,6 +83,9 @@ def read_local_tables(source: TaskSource) -> TaskTables:
     for role in ROLES[1:]:
         if role in files:
             tables[role] = _read(files[role], [*wanted, *(tables["train"].names or ())])
+    if path.is_dir() and not given:
+        left = _notes_on_others(path)
+        tables["train"] = dataclasses.replace(tables["train"], notes=(*tables["train"].notes, *left))
     origins = {role: tuple(str(file) for file in files[role]) for role in tables}
     return TaskTables(name, source, tables, origins, given=tuple(given))
 
@@ -143,11 +146,34 @@ def _in_folder(folder: Path, given: Collection[str]) -> dict[str, list[Path]]:
     return files
 
 
+def _notes_on_others(folder: Path) -> list[str]:
+    """Say which files of a folder are not used, because their names give no role."""
+    data = [] if is_saved(folder) else _data_files(folder)
+    others = [path.name for path in data if role_of(path.stem) is None and "submission" not in path.stem]
+    if not others or len(data) == 1:
+        return []
+    return [f"{folder}: {unused_notice(others)}"]
+
+
+def _missing_shards(paths: Sequence[Path]) -> list[str]:
+    """Say which of the files that a set is said to consist of are missing."""
+    numbered = [match for path in paths if (match := _SHARD.search(path.stem))]
+    here = {int(match[1]) for match in numbered}
+    count = max((int(match[2]) for match in numbered), default=0)
+    if not numbered or len(here) >= count:
+        return []
+    return [
+        f"{paths[0].parent}: {len(here)} of {count} files named like {paths[0].name} are there; the "
+        "examples of the others are missing"
+    ]
+
+
 def _read(paths: Sequence[Path], wanted: Collection[str]) -> Table:
     """Read the files of one set: one, or shards with the same columns in any order."""
     first = _read_one(paths[0], wanted)
+    missing = _missing_shards(paths)
     if len(paths) == 1:
-        return first
+        return dataclasses.replace(first, notes=(*first.notes, *missing)) if missing else first
     tables = [first]
     for path in paths[1:]:
         table = _read_one(path, [*wanted, *(first.names or ())])
@@ -165,7 +191,7 @@ def _read(paths: Sequence[Path], wanted: Collection[str]) -> Table:
         first,
         columns=columns,
         plain=all(table.plain for table in tables),
-        notes=tuple(note for table in tables for note in table.notes),
+        notes=(*(note for table in tables for note in table.notes), *missing),
         numbers=spelt_columns(columns, first.separator) if first.separator is not None else {},
     )
 

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 
 from whichpeft.errors import DataError
 from whichpeft.tasks.labels import is_missing
-from whichpeft.tasks.tables.table import TaskTables
+from whichpeft.tasks.tables.table import Table, TaskTables
 from whichpeft.tasks.tables.values import column_kind
 from whichpeft.units import join_words
 
 _FLAGS = frozenset({"true", "false", "0", "1", "0.0", "1.0"})
 _CHOICES = ("choices", "options", "endings", "candidates")
-_CHOICE = re.compile(r"(choice|option|ending|solution|sol)[_ ]?(\d|[a-e])")
 _PER_WORD = ("ner_tags", "pos_tags", "tags", "chunk_tags", "labels", "ner", "upos")
 _WORDS = ("tokens", "words")
 _SEEN = ("image", "images", "video", "videos")
+# A prompt and what was written; a label next to them says whether that is good.
+_JUDGED = (("prompt", "completion"), ("instruction", "output"), ("instruction", "response"))
+_CHOICE = re.compile(
+    r"(?P<of>option|choice|ending|candidate|answer|distractor|solution|sol|opt?)[ _]?([a-h]|\d)"
+)
 
 
 def refuse_other_problems(found: TaskTables) -> None:
@@ -41,13 +46,13 @@ def refuse_other_problems(found: TaskTables) -> None:
             "supported; to train on the chosen answers alone, give --problem generation, --text-column "
             "for the prompt and --label-column chosen (--text-column chosen alone for conversations)"
         )
-    elif {"prompt", "completion", "label"} <= columns.keys() and source.problem in (None, "generation"):
+    elif (judged := _judged(columns.keys())) and source.problem in (None, "generation"):
         flags = {str(value).strip().casefold() for value in columns["label"] if not is_missing(value)}
         if flags and flags <= _FLAGS:
             fault = (
-                "columns prompt, completion and label hold preferences, and training on preferences "
-                "(KTO) is not supported; keep the rows with a true label and leave the column out, or "
-                "give --problem classification to predict the label"
+                f"columns {join_words((*judged, 'label'))} hold preferences, and training on "
+                "preferences (KTO) is not supported; keep the rows with a true label and leave the "
+                "column out, or give --problem classification to predict the label"
             )
     elif any(kinds.get(name) == "lists" for name in _WORDS) and any(
         kinds.get(name) == "lists" for name in _PER_WORD
@@ -68,8 +73,8 @@ def refuse_other_problems(found: TaskTables) -> None:
         )
     else:
         choices = [name for name in _CHOICES if kinds.get(name) in ("lists", "objects")]
-        apart = [name for name in columns if _CHOICE.fullmatch(name)]
-        if choices or len(apart) > 1:
+        apart = _choices_apart(table, source.problem)
+        if choices or apart:
             held = f"columns {join_words(apart, most=5)} hold choices, which are"
             if choices:
                 held = f"column {choices[0]!r} holds a list of choices per row, which is"
@@ -85,3 +90,22 @@ def refuse_other_problems(found: TaskTables) -> None:
         )
     if fault is not None:
         raise DataError(f"{table.location}: {fault}")
+
+
+def _judged(names: Collection[str]) -> tuple[str, ...]:
+    """Return the columns of a prompt and of what was written, if a column says whether that is good."""
+    found = (pair for pair in _JUDGED if {*pair, "label"} <= set(names))
+    return next(found, ())
+
+
+def _choices_apart(table: Table, problem: str | None) -> list[str]:
+    """Return the columns that hold a choice each, as in MMLU, WinoGrande, PIQA and SWAG."""
+    titles = {name.strip().casefold(): name for name in table.names or ()}
+    letters = [title for name, title in titles.items() if name in ("a", "b", "c", "d", "e")]
+    if problem != "regression" and {"a", "b"} <= set(titles) and {"question", "answer"} & set(titles):
+        return letters
+    stems: dict[str, list[str]] = {}
+    for name, title in titles.items():
+        if match := _CHOICE.fullmatch(name):
+            stems.setdefault(match["of"], []).append(title)
+    return next((found for found in stems.values() if len(found) > 1), [])
