@@ -17,7 +17,13 @@ from safetensors.torch import load_file, save_file
 from whichpeft.backbones import Backbone, resolve_backbone
 from whichpeft.backbones.weights import compare_weights, load_weights
 from whichpeft.errors import BackboneError
-from whichpeft.tasks.classifier import Modality, build_classifier, compare_classifier, head_parameters
+from whichpeft.tasks.classifier import (
+    Modality,
+    build_classifier,
+    build_classifier_on_meta,
+    compare_classifier,
+    head_parameters,
+)
 from whichpeft.tasks.generative.causal_lm import compare_causal_lm, load_causal_lm
 
 from .conftest import Save
@@ -149,8 +155,21 @@ def test_heads_and_poolers_may_be_new(
     assert [*fit.notes] == ([f"its {new[0]} is newly drawn: its weights have no pooler"] if new else [])
     if modality == "text" and backbone.config.get("pad_token_id") is None:
         return  # building it needs a tokenizer
-    model = build_classifier(backbone, modality=modality, classes=["a", "b", "c"])
+    names = ["a", "b", "c"]
+    model = build_classifier(backbone, modality=modality, classes=names)
     assert {name.rpartition(".")[0] for name in head_parameters(model)} == head
+    for read in (backbone, resolve_backbone(str(backbone.folder), weights=False)):
+        meta = build_classifier_on_meta(read, modality=modality, classes=names)
+        assert head_parameters(meta) == head_parameters(model)
+
+
+def test_without_weights_a_pooler_counts_as_there(save: Save) -> None:
+    folder = save("BertForMaskedLM", pad_token_id=0)
+    (folder / "model.safetensors").unlink()
+    plain = resolve_backbone(str(folder), weights=False)
+    with torch.device("meta"):
+        model = build_classifier_on_meta(plain, modality="text", classes=["a", "b"])
+    assert {name.rpartition(".")[0] for name in head_parameters(model)} == {"classifier"}
 
 
 @pytest.mark.parametrize(

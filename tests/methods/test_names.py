@@ -110,6 +110,7 @@ def test_names_that_break_the_grammar_are_errors(text: str, complaint: str) -> N
         ("lora:r=0", "1 or more"),
         ("lora:alpha=4,lora_alpha=8", "twice"),
         ("lora:learning_rate=-1", "0 or more"),
+        ("lora:warmup_ratio=10", "warmup_ratio is 10.0; it is a share of the steps, 0 to 1"),
         ("prefix:num_virtual_tokens=2.5", "num_virtual_tokens is 2.5"),
         ("lora:use_dora='false'", "use_dora is 'false'"),
         ("lora:rank_pattern=4", "rank_pattern cannot be typed, because only a config file can hold"),

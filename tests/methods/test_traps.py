@@ -11,7 +11,7 @@ import torch
 from whichpeft.backbones import Backbone, resolve_backbone
 from whichpeft.methods import MethodContext, resolve_method
 from whichpeft.study import Budget
-from whichpeft.tasks import Task
+from whichpeft.tasks import Task, text_task
 from whichpeft.testing.small_tasks import small_task
 
 
@@ -164,6 +164,41 @@ def other_backbones(tiny_backbone: Path, tmp_path_factory: pytest.TempPathFactor
         for path in tiny_backbone.glob("*token*"):
             shutil.copy(path, folders[name])
     return folders
+
+
+@pytest.mark.parametrize("family", ["deberta-v2", "distilbert"])
+@pytest.mark.parametrize("part", ["", "+bitfit", "+series-adapter"])
+def test_all_linear_layers_are_those_of_the_backbone(
+    part: str, family: str, task: Task, other_backbones: dict[str, Path]
+) -> None:
+    backbone = resolve_backbone(str(other_backbones[family]))
+    model, context = build(task, backbone)
+    layers = "transformer." if family == "distilbert" else "encoder."
+    linear = {n for n, m in model.named_modules() if isinstance(m, torch.nn.Linear) and layers in n}
+    adapted = resolve_method(f"lora:target_modules=all-linear{part}").apply(model, context).model
+    changed = {n.rpartition(".lora_A")[0] for n, _ in adapted.named_parameters() if ".lora_A." in n}
+    plain = {n.removeprefix("base_model.model.").replace(".base_layer", "") for n in changed}
+    assert plain == linear
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+@pytest.mark.parametrize(
+    ("targets", "widths"),
+    [
+        ("'.*(q|v)_lin'", {32}),
+        ("all-linear", {32, 64}),
+        ("[lin1,lin2]", {32, 64}),
+    ],
+)
+def test_sizes_fit_the_targets_and_not_the_head(
+    targets: str, widths: set[int], classes: int, other_backbones: dict[str, Path]
+) -> None:
+    """Two or three classes have no large divisor, and no target has so few outputs."""
+    labels = [str(i % classes) for i in range(40)]
+    task = text_task("few", train=[(f"text {i}", label) for i, label in enumerate(labels)])
+    model, context = build(task, resolve_backbone(str(other_backbones["distilbert"])))
+    method = resolve_method(f"oft:target_modules={targets}")
+    assert method.make_config(model, context).oft_block_size == min(widths)  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("family", ["deberta-v2", "distilbert"])

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from whichpeft.backbones.weights import stored_tensors
 from whichpeft.errors import BackboneError
 from whichpeft.units import counted, join_words
 
@@ -77,6 +78,23 @@ def check_fit(model: PreTrainedModel, loaded: Loaded, backbone: Backbone, head: 
         verb = "is" if len(new) == 1 else "are"
         notes.insert(0, f"its {join_words(new)} {verb} newly drawn: its weights have no pooler")
     return Fit(new, tuple(notes))
+
+
+def stored_names(backbone: Backbone) -> frozenset[str] | None:
+    """Return the names of what a backbone's weights hold; None if they are not on this machine."""
+    if backbone.folder is None:
+        return None
+    try:
+        return frozenset(stored_tensors(backbone))
+    except BackboneError:  # a run says so
+        return None
+
+
+def missing_poolers(model: PreTrainedModel, stored: Collection[str]) -> set[str]:
+    """Return the parameters of poolers inside a model's body that its weights, by name, lack."""
+    body = f"{model.base_model_prefix}."
+    own = [name for name, _ in model.named_parameters() if name.startswith(body) and _in_pooler(name)]
+    return {n for n in own if not any(key.endswith(n.removeprefix(body)) for key in stored)}
 
 
 def _in_pooler(name: str) -> bool:

@@ -122,3 +122,7 @@ def _check_recipe(made: Method, text: str) -> None:
         value = getattr(made, key) or 0.0
         if not 0 <= value < math.inf:
             raise StudyError(f"method {text!r}: {key} is {value}; it has to be finite and 0 or more")
+    if made.warmup_ratio > 1:
+        raise StudyError(
+            f"method {text!r}: warmup_ratio is {made.warmup_ratio}; it is a share of the steps, 0 to 1"
+        )

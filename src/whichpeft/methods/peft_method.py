@@ -18,7 +18,7 @@ from whichpeft.methods.method import Method, MethodContext
 from whichpeft.methods.named_parts import check_matches, check_names, modules_to_keep, with_excluded
 from whichpeft.methods.peft_adapter import PeftAdapter, load_head, set_state, train_head
 from whichpeft.methods.peft_source import quantised_types
-from whichpeft.methods.targets import fit, new_modules, shared_targets
+from whichpeft.methods.targets import fit, named_targets, new_modules, shared_targets
 from whichpeft.methods.weightless import shapes_only
 from whichpeft.study.names import format_part
 
@@ -133,6 +133,9 @@ class PeftMethod(Method):
     def choose_targets(self, model: torch.nn.Module, context: MethodContext) -> list[str] | str | None:
         """Return the modules to target, or None for those that PEFT targets in this model family."""
         given: tuple[str, ...] | str | None = getattr(self, "target_modules", None)
+        named = named_targets(given, model, context.head)
+        if named is not None:
+            return named
         if isinstance(given, str):
             return [given] if _is_name(given) else given
         if given is not None:
@@ -146,6 +149,8 @@ class PeftMethod(Method):
             known = self._config_fields() - SIZES - TOKENIZER
             fields = {k: v for k, v in json.loads(self.from_file).items() if k in known}
             fields |= self.peft.fixed_weightless if context.weightless else {}
+            named = named_targets(fields.get("target_modules"), model, context.head)
+            fields |= {} if named is None else {"target_modules": named}
             return self.config_class()(**fields | self.trial_fields(fields, model, context))
         fields = self.config_fields(model, context)
         targets = None
@@ -153,7 +158,7 @@ class PeftMethod(Method):
             targets = fields["target_modules"] = self.choose_targets(model, context)
         missing = {name: rule for name, rule in self.peft.fitted.items() if fields.get(name) is None}
         if missing:
-            fields |= fit(missing, model, targets)
+            fields |= fit(missing, model, targets, context.head)
         return self.config_class()(**fields | self.trial_fields(fields, model, context))
 
     def attach(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,7 @@ ATTENTION_PROJECTIONS = frozenset(
         "q", "k", "v",  # T5
     }
 )  # fmt: skip
+_ALL_LINEAR = "all-linear"
 
 
 def shared_targets(model: torch.nn.Module, head: frozenset[str]) -> list[str]:
@@ -32,12 +34,7 @@ def shared_targets(model: torch.nn.Module, head: frozenset[str]) -> list[str]:
 
     If the architecture's names are unknown, return all linear layers outside the head.
     """
-    outside = new_modules(head)
-    linear = [
-        name
-        for name in linear_modules(model)
-        if not any(name == new or name.startswith(f"{new}.") for new in outside)
-    ]
+    linear = _linear_in_body(model, head)
     leaves = {name.rpartition(".")[2] for name in linear}
     attention = sorted(leaves & ATTENTION_PROJECTIONS)
     return attention or sorted(linear)
@@ -57,15 +54,31 @@ def check_targets(model: torch.nn.Module, targets: Iterable[str]) -> None:
             raise MethodError(f"this backbone has no module {target!r} to target{hint}")
 
 
+def named_targets(given: object, model: torch.nn.Module, head: frozenset[str]) -> list[str] | None:
+    """Return the linear modules if ``all-linear`` is given, else None; head and output are none of them.
+
+    PEFT leaves out the last layer of a head, but not those before it, and finds no layer that another
+    method has wrapped.
+    """
+    if not isinstance(given, str) or given.lower() != _ALL_LINEAR:
+        return None
+    find_output = getattr(model, "get_output_embeddings", None)
+    output = find_output() if find_output else None
+    return sorted(n for n, module in _linear_in_body(model, head).items() if module is not output)
+
+
 def new_modules(head: frozenset[str]) -> list[str]:
     """Return the names of the modules that hold the head's parameters."""
     return sorted({name.rpartition(".")[0] for name in head})
 
 
 def fit(
-    rules: Mapping[str, tuple[str, int]], model: torch.nn.Module, targets: Sequence[str] | str | None
+    rules: Mapping[str, tuple[str, int]],
+    model: torch.nn.Module,
+    targets: Sequence[str] | str | None,
+    head: frozenset[str],
 ) -> dict[str, int]:
-    """Choose one size per option that fits the modules a method targets.
+    """Choose one size per option that fits the modules a method targets; the head is none of them.
 
     A rule is a kind and a limit:
 
@@ -75,7 +88,7 @@ def fit(
     - ``entries``: the limit, or the smallest number of weights if that is less;
     - ``half``: the limit, or the largest rank whose factors have no more entries than the weights.
     """
-    pairs = _widths(model, targets)
+    pairs = _widths(model, targets, head)
     common = math.gcd(*(width for pair in pairs for width in pair))
     chosen = {}
     for option, (kind, limit) in rules.items():
@@ -92,15 +105,30 @@ def fit(
     return chosen
 
 
-def _widths(model: torch.nn.Module, targets: Sequence[str] | str | None) -> list[tuple[int, int]]:
+def _linear_in_body(model: torch.nn.Module, head: frozenset[str]) -> dict[str, torch.nn.Module]:
+    """Return the linear modules outside the head by name."""
+    outside = new_modules(head)
+    return {
+        name: module
+        for name, module in linear_modules(model).items()
+        if not any(name == new or name.startswith(f"{new}.") for new in outside)
+    }
+
+
+def _widths(
+    model: torch.nn.Module, targets: Sequence[str] | str | None, head: frozenset[str]
+) -> list[tuple[int, int]]:
     """Return output and input widths of the targeted linear modules, or of all if none is given."""
-    listed = (targets,) if isinstance(targets, str) else tuple(targets or ATTENTION_PROJECTIONS)
-    linear = linear_modules(model)
-    chosen = [
-        module
-        for name, module in linear.items()
-        if any(name == target or name.endswith(f".{target}") for target in listed)
-    ]
+    linear = _linear_in_body(model, head)
+    if isinstance(targets, str):
+        chosen = [module for name, module in linear.items() if re.fullmatch(targets, name)]
+    else:
+        listed = tuple(targets or ATTENTION_PROJECTIONS)
+        chosen = [
+            module
+            for name, module in linear.items()
+            if any(name == target or name.endswith(f".{target}") for target in listed)
+        ]
     return [_width(module) for module in chosen or linear.values()] or [(1, 1)]
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from whichpeft.backbones.fit import Fit, check_fit
+from whichpeft.backbones.fit import Fit, check_fit, missing_poolers, stored_names
 from whichpeft.backbones.quantisation import quantisation_config
 from whichpeft.backbones.weights import Loaded, compare_weights, load_weights
 from whichpeft.errors import BackboneError
@@ -135,8 +135,9 @@ def build_classifier_on_meta(
 ) -> torch.nn.Module:
     """Build the model of `build_classifier` without weights, on the device of the caller's context.
 
-    Its head is everything outside the body, as if the checkpoint held the body alone. Raises
-    BackboneError if the architecture does not classify such inputs.
+    Its head is that of `build_classifier` if the weights are there, whose names are read. Otherwise it
+    is everything outside the body. Raises BackboneError if the architecture does not classify such
+    inputs.
     """
     import torch
     import transformers
@@ -152,9 +153,21 @@ def build_classifier_on_meta(
     model = auto.from_config(config, dtype=torch.float32)
     if pools_end(backbone):
         pool_last_column(model)
-    outside = _outside_body(model, config.num_labels)
-    setattr(model, _DRAWN, frozenset(outside | _classifier(model, config.num_labels)))
+    setattr(model, _DRAWN, frozenset(_drawn_on_meta(model, backbone, modality)))
     return model
+
+
+def _drawn_on_meta(model: PreTrainedModel, backbone: Backbone, modality: Modality) -> set[str]:
+    outside = _outside_body(model, model.config.num_labels)
+    classifier = _classifier(model, model.config.num_labels)
+    stored = stored_names(backbone)
+    if stored is None:
+        return outside | classifier
+    drawn = classifier | (outside - stored) | missing_poolers(model, stored)
+    if classifier & stored:  # trained on other classes, with the rest of its head
+        for name in _other_head_modules(model, outside - classifier, modality):
+            drawn |= {f"{name}.{key}" for key, _ in model.get_submodule(name).named_parameters()}
+    return drawn
 
 
 def head_parameters(model: torch.nn.Module) -> set[str]:
