@@ -90,6 +90,17 @@ def csv(folder: Path, columns: dict[str, Sequence[Any]], name: str = "data.csv")
             ["Body"],
             "Kind",
         ),
+        # A review with its title and rating, and who wrote it.
+        (
+            {"text": TEXTS, "summary": TEXTS[::-1], "overall": cycle(1, 2, 5)},
+            ["text"],
+            "overall",
+        ),
+        (
+            {"reviewerName": TEXTS[::-1], "reviewText": TEXTS, "overall": cycle(1, 2, 5)},
+            ["reviewText"],
+            "overall",
+        ),
         # A reason gives the answer away.
         (
             {"question": TEXTS, "rationale": TEXTS[::-1], "answer": cycle("A", "B")},

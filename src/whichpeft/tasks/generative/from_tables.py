@@ -20,12 +20,14 @@ from whichpeft.tasks.generative.rows import (
 from whichpeft.tasks.generative.task import GenerativeTask
 from whichpeft.tasks.labels import MOST_NUMERIC_CLASSES, number
 from whichpeft.tasks.splits import choose_evaluation_splits
+from whichpeft.tasks.tables.column_contents import may_be_label
 from whichpeft.tasks.tables.columns import LABEL_NAMES
 from whichpeft.tasks.tables.table import Table, TaskTables
 from whichpeft.tasks.tables.values import column_kind
 
 # Columns that only data for language models have, whatever else is in the table.
 _SURE = (("prompt", "completion"), (INSTRUCTION, "output"), (INSTRUCTION, "response"))
+_SUMMARIES = ("summary", "highlights")
 _WORDS_OF_A_SENTENCE = 3
 
 
@@ -54,6 +56,8 @@ def _answers_are_texts(table: Table, column: str) -> bool:
         return False
     if any(column_kind(values) == "images" for values in table.columns):
         return False
+    if column in _SUMMARIES and any(may_be_label(v) == "few" and len(set(v)) > 1 for v in table.columns):
+        return False  # the title of a review, next to its rating
     values = [value for value in table.columns[names.index(column)] if isinstance(value, str)]
     if any(GSM8K_MARK in value for value in values):
         return True

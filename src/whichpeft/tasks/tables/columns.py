@@ -81,10 +81,10 @@ TEXT_NAMES = ("text", "sentence", "review", "review_text", "content", "document"
 _VAGUE_TEXT_NAMES = frozenset({"content", "document", "comment"})
 # Columns of several words that are no texts to learn from: who, where, and why the label is right.
 _ABOUT_TEXTS = frozenset({
-    "name", "author", "user", "username", "user_name", "full_name", "reviewer", "reviewer_name",
-    "profilename",
-    "location", "address", "city", "country", "url", "path", "file", "filename", "file_name",
-    "rationale", "reasoning", "explanation", "chain_of_thought", "cot", "thought",
+    "name", "author", "authors", "user", "username", "user_name", "full_name", "reviewer",
+    "reviewer_name", "reviewername", "profilename", "location", "address", "city", "country", "url",
+    "path", "file", "filename", "file_name", "rationale", "reasoning", "explanation",
+    "chain_of_thought", "cot", "thought",
 })  # fmt: skip
 _IN_BRACKETS = re.compile(r"\([^)]*\)|\[[^\]]*\]")
 # A column with gaps in this share of its rows may still be the label.
