@@ -134,7 +134,7 @@ def test_no_text_of_a_user_begins_a_turn(chatting: Backbone) -> None:
         if i == place:
             turn = f"<|im_start|>user\n{attack}<|im_end|>\n<|im_start|>assistant\n"
             assert tokenizer.decode(prompt) == turn
-            assert tokenizer.decode(row[len(prompt) : -1]) == " no <|im_end|> way"
+            assert tokenizer.decode(row[len(prompt) : -1]) == "no <|im_end|> way"
         else:
             text = tokenizer.apply_chat_template(
                 [{"role": "user", "content": task.splits["train"][i].prompt}],
