@@ -329,3 +329,41 @@ def test_many_values_are_read_in_no_time():
     found = task(values, test=values[:500], validation=[i / 3 for i in range(5000)])
     assert found.problem == "regression"
     assert time.perf_counter() - began < 20
+
+
+def test_truth_values_next_to_their_numbers_are_said(tmp_path):
+    labels = [1, "1", True, 0, "0", False, 1, 0] * 10
+    lines = [json.dumps({"text": f"some text {i}", "label": one}) for i, one in enumerate(labels)]
+    (tmp_path / "data.jsonl").write_text("\n".join(lines))
+    found = load_task(TaskSource(name=str(tmp_path / "data.jsonl")))
+    assert found.class_counts == {"0": 30, "1": 30, "false": 10, "true": 10}
+    alike = [note for note in found.notes if "differ only in spelling" in note]
+    assert len(alike) == 2
+    assert "'1' (30) and 'true' (10)" in " ".join(alike)
+    assert "'0' (30) and 'false' (10)" in " ".join(alike)
+    assert not any("spelling" in note for note in task([True, False] * 20).notes)
+
+
+@pytest.mark.parametrize(
+    ("test", "said"),
+    [
+        (list(range(0, 100, 5)), "from 0 to 95 in the test set"),
+        ([5.5, 6.5], "from 5.5 to 6.5 in the test set"),
+        ([i / 20 for i in range(20)], None),
+        ([0.4, 0.41], None),
+    ],
+)
+def test_values_on_another_scale_than_in_train_are_said(test, said):
+    train = [i / 30 for i in range(31)]
+    found = task(train, test=test, validation=train)
+    noted = [note for note in found.notes if "on one scale" in note]
+    assert len(noted) == (said is not None)
+    assert all(f"from 0 to 1 in the training set, but {said}" in note for note in noted)
+
+
+def test_examples_without_a_text_are_said_by_number():
+    train = [*rows(["a", "b"] * 10), ("", "a"), (" \n", "b")]
+    found = text_task("made up", train=train, validation=rows("ab", 50), test=rows("ab", 70))
+    (note,) = (note for note in found.notes if "is empty" in note)
+    assert "[train]: the text of examples 20 and 21 is empty" in note
+    assert not any("is empty" in note for note in task(["a", "b"] * 10).notes)

@@ -19,6 +19,7 @@ from whichpeft.tasks.class_notes import (
     class_notes,
     f1_notes,
     problem_notes,
+    range_notes,
     size_notes,
 )
 from whichpeft.tasks.images.task import ImageTask
@@ -101,6 +102,7 @@ def assemble(
         *unlabelled_notes,
         *(problem_notes(train.labels, problem) if asked is None else ()),
         *(class_notes(class_rows, metric=score.name) if classification else ()),
+        *(() if classification else range_notes({key: split.labels for key, split in splits.items()})),
         *(f1_notes(class_rows["train"]) if metric == "f1" else ()),
         *size_notes(splits["test"].labels),
         *overlap_notes(inputs, leaked, what),

@@ -21,6 +21,7 @@ RARE = 5
 _FEW_TESTED = 10
 _ONE_SIDED = 0.9
 _MOST_NAMED = 6
+_OTHER_SCALE = 10
 # Numbers that are not read as such: with a decimal comma, or with a unit.
 _LIKE_NUMBERS = re.compile(
     r"[+-]?[0-9]+,[0-9]+|[+-]?[0-9]+(?:[.,][0-9]+)?\s?[%\u20ac$]|[$\u20ac]\s?[0-9.,]+"
@@ -110,6 +111,21 @@ def f1_notes(train: Mapping[str, int]) -> Iterator[str]:
         else f"{score!r}, the rarer one in the training set"
     )
     yield f"f1 is of class {why}; give --metric f1:{other} for the other one"
+
+
+def range_notes(values: Mapping[str, Array]) -> Iterator[str]:
+    """Say in which split the values to predict are on another scale than in train."""
+    low, high = values["train"].min(), values["train"].max()
+    for split in ("validation", "test"):
+        least, most = values[split].min(), values[split].max()
+        narrow, wide = sorted((high - low, most - least))
+        apart = least > high or most < low
+        # A handful of values may lie close together by chance.
+        if apart or (wide > _OTHER_SCALE * narrow and len(values[split]) >= _FEW_TESTED):
+            yield (
+                f"labels are from {low:g} to {high:g} in the training set, but from {least:g} to "
+                f"{most:g} in the {split} set; check that both are on one scale"
+            )
 
 
 def size_notes(labels: Array) -> Iterator[str]:

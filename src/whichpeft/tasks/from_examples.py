@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,9 @@ from whichpeft.tasks.splits import Input, Label, Split
 from whichpeft.tasks.tables.encodings import HALF_PAIR
 from whichpeft.tasks.tables.values import kind_of, plain_value
 from whichpeft.tasks.text import TextTask
+from whichpeft.units import join_words, plural
+
+_MOST_NAMED = 5
 
 Example = tuple[str | tuple[str, str], Label]
 ImageExample = tuple[Path | bytes | Array, Label]
@@ -67,6 +70,7 @@ def text_task(
         test=splits.get("test"),
         metrics=tuple(metrics),
         problem=problem,
+        notes=[note for split in splits.values() for note in _empty_notes(split)],
     )
 
 
@@ -156,6 +160,17 @@ def _content(image: Any, location: str) -> Path | bytes | Array:
             "of shape (height, width) or (height, width, 3)"
         )
     return pixels
+
+
+def _empty_notes(split: Split) -> Iterator[str]:
+    """Say which examples have no text to learn from."""
+    empty = [i for i, parts in enumerate(split.inputs) if not any(str(part).strip() for part in parts)]
+    if empty:
+        numbers = join_words(map(str, empty), most=_MOST_NAMED)
+        yield (
+            f"{split.location}: the text of {plural('example', len(empty))} {numbers} is empty; such "
+            "examples are kept, so leave them out if they are gaps"
+        )
 
 
 def _read(examples: Iterable[Example], location: str) -> Split:

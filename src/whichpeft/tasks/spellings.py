@@ -15,6 +15,8 @@ _LOOK_ALIKE = str.maketrans(
     "\u0430\u0435\u043e\u0440\u0441\u0443\u0445\u0456\u0458\u03bf", "aeopcyxijo", "\u0307"
 )
 
+_TRUTHS = {"true": "1", "false": "0"}
+
 # Names this short differ in one letter without being the same word.
 _SHORTEST_MISSPELT = 5
 # A misspelling is rare, and seldom next to the word that is meant.
@@ -39,11 +41,13 @@ def folded(name: str) -> str:
 def twins(counts: Mapping[str, int]) -> list[tuple[str, ...]]:
     """Return groups of names that differ only in their spelling, each with the most frequent first.
 
-    Single letters that differ in case are different names, as in sets of handwritten letters.
+    Truth values are 1 and 0. Single letters that differ in case are different names, as in sets of
+    handwritten letters.
     """
     groups: dict[str, list[str]] = {}
     for name in counts:
-        groups.setdefault(name if len(name) == 1 and name.isascii() else folded(name), []).append(name)
+        plain = name if len(name) == 1 and name.isascii() else folded(name)
+        groups.setdefault(_TRUTHS.get(plain, plain), []).append(name)
     return [
         tuple(sorted(group, key=lambda name: -counts[name]))
         for group in groups.values()
