@@ -76,6 +76,21 @@ def test_worked_answers_keep_their_number(write: Write) -> None:
     assert task.metrics[0].name == "exact_match"
 
 
+@pytest.mark.parametrize("words", [("True", "False"), ("true", "false"), ("TRUE", "FALSE")])
+def test_a_verbaliser_names_truth_values_in_any_case(write: Write, words: tuple[str, str]) -> None:
+    rows = [{"text": f"text {i}", "label": i % 2 == 0} for i in range(20)]
+    task = load_task(
+        TaskSource(
+            name=str(write(rows)),
+            prompt="{text} It was",
+            verbaliser={words[0]: "good", words[1]: "bad"},
+        )
+    )
+    answers = {one.prompt: one.completion for one in every(task)}
+    assert answers["text 4 It was"].strip() == "good"
+    assert answers["text 5 It was"].strip() == "bad"
+
+
 def test_a_template_and_a_verbaliser_turn_classes_into_text(write: Write) -> None:
     rows = [{"text": f"film {i}", "label": i % 2} for i in range(20)]
     source = TaskSource(

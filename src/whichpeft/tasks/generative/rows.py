@@ -277,6 +277,8 @@ def _verbalised(prompt: str, label: str, words: Mapping[str, str], table: Table)
         return Prompted(prompt=prompt, completion=label, answer=mark)
     if not label.strip():
         return Prompted(prompt=prompt, completion="")
+    if label in ("true", "false"):  # as a JSON file has them; Python and R write other cases
+        label = next((word for word in words if word.casefold() == label), label)
     if label not in words:
         raise DataError(
             f"{table.location}: the verbaliser has no word for the label {label!r}, only for "

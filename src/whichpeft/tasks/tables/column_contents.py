@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 
 from whichpeft.tasks.labels import MOST_NUMERIC_CLASSES, is_missing, number
@@ -30,6 +31,10 @@ _FILE = re.compile(
 )
 # What splits are called in a column.
 _SPLITS = re.compile(r"(train|test|dev|val|valid|validation|trial)(ing|set|[_ ]set)?", re.IGNORECASE)
+# Columns that repeat a text with marks, or cut into words.
+_ANNOTATED = re.compile(r"annot|tagged|token|parsed|slots|marked|bio(?![a-z])", re.IGNORECASE)
+_WORDS = re.compile(r"\w+")
+_MOST_REPEATED = 0.95
 _LABELS = re.compile(r"(label|class|target|category|intent)([_ .-]|(?=I))id", re.IGNORECASE)
 
 
@@ -55,6 +60,15 @@ def is_text(table: Table, index: int, *, prose: bool) -> bool:
         several >= 0.5 * len(values) if prose else not all(number(value) is not None for value in values)
     )
     return wordy and len(set(values)) >= max(2, 0.2 * len(values))
+
+
+def annotates(table: Table, index: int, other: int) -> bool:
+    """Whether a column of text repeats another one with annotations: its name says so, and its words."""
+    if table.names is None or not _ANNOTATED.search(table.names[index]):
+        return False
+    pairs = zip(table.columns[index][:_LOOKED_AT], table.columns[other][:_LOOKED_AT], strict=True)
+    words = [tuple(Counter(_WORDS.findall(text_of(v).casefold())) for v in pair) for pair in pairs]
+    return sum(plain <= marked for marked, plain in words) >= _MOST_REPEATED * len(words)
 
 
 def is_index(table: Table, index: int) -> bool:

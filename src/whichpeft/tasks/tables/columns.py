@@ -11,6 +11,7 @@ from typing import Any
 from whichpeft.errors import DataError
 from whichpeft.tasks.labels import class_name, is_missing, number
 from whichpeft.tasks.tables.column_contents import (
+    annotates,
     is_index,
     is_text,
     may_be_label,
@@ -254,6 +255,7 @@ def _texts(table: Table, label: int, *, prose: bool) -> tuple[int, ...]:
         and is_text(table, index, prose=prose)
         and not says_the_label(table.columns[index], table.columns[label])
     )
+    found = tuple(i for i in found if not any(annotates(table, i, j) for j in found if j != i)) or found
     if len(found) > 1 and table.names is not None:
         names = _folded(table)
         return tuple(index for index in found if names[index] not in _ABOUT_TEXTS) or found

@@ -48,6 +48,13 @@ _WEB_PAGE = re.compile(rb"\s*(<!doctype html|<html)", re.IGNORECASE)
 # Marks that stand in words or next to them in Western texts.
 _TYPOGRAPHIC = "‘’“”„‚‹›«»–—…•·°§€£©®™´¨ªº\xa0\xad¡¿"  # noqa: RUF001
 _IN_WORDS = "‘’–—…·´\xa0\xad"  # noqa: RUF001
+# What the later bytes of UTF-8 become if they are read as Windows-1252, or as Latin-1.
+_LATER = "".join(
+    {mark for i in range(0x80, 0xC0) for mark in (chr(i), bytes([i]).decode("cp1252", "ignore"))}
+)
+_TWICE = re.compile(f"[\xc2-\xdf][{_LATER}]|[\xe0-\xef][{_LATER}]{{2}}|[\xf0-\xf4][{_LATER}]{{3}}")
+_FEWEST_TWICE = 3
+_BETWEEN = frozenset("‘’“”«»–—…\xa0")  # noqa: RUF001
 HALF_PAIR = re.compile("[\ud800-\udfff]")
 _HIGH = re.compile(r"[^\x00-\x7f]")
 _WORD = re.compile(r"[^\s,;|]*[^\x00-\x7f][^\s,;|]*")
@@ -229,6 +236,30 @@ def _is_foreign(mark: str) -> bool:
 
 def _is_accented(mark: str) -> bool:
     return mark.isalpha() and not mark.isascii()
+
+
+def encoded_twice(texts: Sequence[str]) -> tuple[int, str] | None:
+    """Count the texts whose UTF-8 was read as Windows-1252 and written again; return an example, too.
+
+    None if there are few such places, or more other characters beyond ASCII. An accented letter in front
+    of a typographic mark looks the same.
+    """
+    high, places, found = 0, 0, []
+    for text in texts:
+        if text.isascii():
+            continue
+        high += len(_HIGH.findall(text))
+        marks = [
+            mark for mark in _TWICE.findall(text) if mark[0] in "ÂÃâ" or not set(mark[1:]) <= _BETWEEN
+        ]
+        places += len(marks)
+        high -= 2 * sum(map(len, marks))
+        if marks:
+            found.append(text)
+    if places < _FEWEST_TWICE or high >= 0:
+        return None
+    word = next(one.group() for one in _WORD.finditer(found[0]) if _TWICE.search(one.group()))
+    return len(found), word.strip('.,;:!?"')[:40]
 
 
 def whole_text(text: str) -> str:

@@ -13,6 +13,7 @@ from whichpeft.tasks.tables.encodings import read_text, refuse_foreign
 from whichpeft.tasks.tables.header import Header, column_names, find_header
 from whichpeft.tasks.tables.json_files import read_json, read_jsonl
 from whichpeft.tasks.tables.numerals import spelt_columns
+from whichpeft.tasks.tables.quoting import without_other_marks
 from whichpeft.tasks.tables.table import Table
 from whichpeft.tasks.tables.values import plain_value
 from whichpeft.units import counted, join_words
@@ -48,11 +49,11 @@ def suffix_of(path: Path) -> str:
 def _read_delimited(path: Path, wanted: Collection[str]) -> Table:
     read = read_text(path)
     fields = split_fields(path, read.text, suffix_of(path))
-    rows = fields.rows
-    if not rows:
+    if not fields.rows:
         raise DataError(f"{path}: is empty")
+    rows, unmarked = without_other_marks(path, fields.rows)
     header = Header(True) if fields.header else find_header(rows, wanted)
-    notes = [*read.notes, *fields.notes]
+    notes = [*read.notes, *fields.notes, *unmarked]
     names: tuple[str, ...] | None = None
     if header.doubtful:
         notes.append(_doubt(path, rows[0], found=header.found))

@@ -16,6 +16,9 @@ from whichpeft.units import counted
 
 Rows = list[list[str]]
 
+# Fields as R, ARFF and MySQL may write them, and as Excel keeps numbers from being read as such.
+_OTHER_MARKS = (re.compile(r"'(.*)'", re.DOTALL), re.compile(r'="(.*)"', re.DOTALL))
+
 _QUOTED = re.compile(r'"(?:[^"]|"")*"', re.DOTALL)
 
 
@@ -125,6 +128,31 @@ def _only_where_needed(rows: Rows) -> bool:
 
 def _without_marks(field: str) -> str:
     return field[1:-1].replace('""', '"') if _QUOTED.fullmatch(field) else field
+
+
+def without_other_marks(path: Path, rows: Rows) -> tuple[Rows, list[str]]:
+    """Take single quotation marks, or ``="..."``, off the columns that have them around each field.
+
+    Single ones must also be around the first row, because a column may hold quotations. Returns the
+    rows, and a note if any changed.
+    """
+    if len(rows) < 3:
+        return rows, []
+    bare: dict[int, list[str]] = {}
+    for i, column in enumerate(zip(*rows, strict=True)):
+        for marks, needed in zip(_OTHER_MARKS, (column, column[1:]), strict=True):
+            if any(needed) and all(not field or marks.fullmatch(field.strip()) for field in needed):
+                bare[i] = [marks.sub(r"\1", field.strip()) for field in column]
+    if not bare:
+        return rows, []
+    example = rows[1][min(bare)].strip()
+    has = "has" if len(bare) == 1 else "have"
+    note = (
+        f"{path}: {counted(len(bare), 'column')} of {len(rows[0])} {has} marks around each field, such "
+        f"as {example[:40]}, which are left out"
+    )
+    changed = [[bare[i][at] if i in bare else f for i, f in enumerate(r)] for at, r in enumerate(rows)]
+    return changed, [note]
 
 
 def split_quoted(path: Path, text: str, separator: str) -> Fields:

@@ -17,6 +17,7 @@ from typing import Any, NoReturn
 from whichpeft.errors import DataError
 from whichpeft.tasks.images.raw import is_image_value
 from whichpeft.tasks.labels import class_name, is_missing
+from whichpeft.tasks.tables.encodings import encoded_twice
 from whichpeft.tasks.tables.table import Table
 from whichpeft.units import counted
 
@@ -206,6 +207,14 @@ def notes_on_texts(table: Table, index: int, texts: Sequence[str]) -> list[str]:
         notes.append(
             f"{named_column(table, index)}: {counted(len(lost), 'text')} read {lost[0]!r}, as missing "
             "values are often written; they are kept as texts"
+        )
+    twice = encoded_twice(texts)
+    if twice is not None:
+        count, example = twice
+        notes.append(
+            f"{named_column(table, index)}: {counted(count, 'text')} of {len(texts):,} "
+            f"{'looks' if count == 1 else 'look'} like UTF-8 that was encoded twice, for example "
+            f"{example!r}; write the file again from its source"
         )
     filled = [text for text in texts if text.strip()]
     for kind, written in _WRITTEN_OUT.items():
