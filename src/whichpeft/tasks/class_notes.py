@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from whichpeft.errors import DataError
 from whichpeft.metrics.labelled import rarer_class
 from whichpeft.metrics.metric import Array, Metric
-from whichpeft.tasks.labels import MOST_NUMERIC_CLASSES, as_python, class_name, is_code, number
+from whichpeft.tasks.labels import (
+    LIKE_NUMBERS,
+    MOST_NUMERIC_CLASSES,
+    as_python,
+    class_name,
+    is_code,
+    number,
+)
 from whichpeft.tasks.spellings import misspellings, twins
 from whichpeft.tasks.splits import Label
 from whichpeft.units import counted, join_words, show_count
@@ -22,10 +28,6 @@ _FEW_TESTED = 10
 _ONE_SIDED = 0.9
 _MOST_NAMED = 6
 _OTHER_SCALE = 10
-# Numbers that are not read as such: with a decimal comma, or with a unit.
-_LIKE_NUMBERS = re.compile(
-    r"[+-]?[0-9]+,[0-9]+|[+-]?[0-9]+(?:[.,][0-9]+)?\s?[%\u20ac$]|[$\u20ac]\s?[0-9.,]+"
-)
 
 
 def problem_notes(labels: Sequence[Label], problem: str) -> Iterator[str]:
@@ -33,7 +35,7 @@ def problem_notes(labels: Sequence[Label], problem: str) -> Iterator[str]:
     names = {class_name(label): label for label in labels}
     numbers = {name: value for name in names if (value := number(name)) is not None}
     if len(numbers) < len(names):
-        odd = [name for name in names if name not in numbers and _LIKE_NUMBERS.fullmatch(name)]
+        odd = [name for name in names if name not in numbers and LIKE_NUMBERS.fullmatch(name)]
         if odd and len(odd) + len(numbers) == len(names):
             yield (
                 f"labels such as {odd[0]!r} are read as names of {len(names)} classes; write them as "

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from decimal import Decimal
 
 import numpy as np
@@ -20,6 +20,11 @@ _MOST_NAMED = 8
 
 # More distinct numbers than this are values, not names of classes.
 MOST_NUMERIC_CLASSES = 20
+
+# Numbers that are not read as such: with a decimal comma, or with a unit.
+LIKE_NUMBERS = re.compile(
+    r"[+-]?[0-9]+,[0-9]+|[+-]?[0-9]+(?:[.,][0-9]+)?\s?[%\u20ac$]|[$\u20ac]\s?[0-9.,]+"
+)
 
 # A whole number as programs write it: 1.0, 1.00, 3., 1e0 and 1.000000e+00, but not codes such as 007.
 _WHOLE = re.compile(r"[+-]?(?:0|[1-9][0-9]*)(?:\.0*)?")
@@ -125,7 +130,7 @@ def class_names(train: Split, order: Sequence[str] = ()) -> tuple[str, ...]:
     if len(found) > max(MOST_NUMERIC_CLASSES, len(train) / 2):
         raise DataError(
             f"{train.location}: {len(found)} distinct labels in {len(train)} examples are too many for "
-            "classes; name the label column with --label-column, or give --problem regression"
+            f"classes; name the label column with --label-column, or {_as_numbers(found)}"
         )
     if order:
         # A source may list two spellings of a name, such as 1 and 1.0.
@@ -136,6 +141,18 @@ def class_names(train: Split, order: Sequence[str] = ()) -> tuple[str, ...]:
         return value is None, value or 0.0, name
 
     return tuple(sorted(found, key=rank))
+
+
+def _as_numbers(names: Collection[str]) -> str:
+    """Say how labels can be predicted as numbers."""
+    unit = next((name for name in sorted(names) if LIKE_NUMBERS.fullmatch(name)), None)
+    if unit is None:
+        return "give --problem regression if they are numbers"
+    return f"write numbers such as {unit!r} plainly ({_plainly(unit)}) to predict them"
+
+
+def _plainly(name: str) -> str:
+    return name.strip("%\u20ac$ \xa0").replace(",", ".")
 
 
 def class_numbers(split: Split, classes: Sequence[str]) -> Array:
@@ -166,8 +183,11 @@ def label_values(split: Split) -> Array:
     values = [number(label) for label in split.labels]
     for label, value in zip(split.labels, values, strict=True):
         if value is None:
+            name = class_name(label)
+            like = LIKE_NUMBERS.fullmatch(name) is not None
             raise DataError(
                 f"{split.location}: label {str(label)!r} is not a number, as regression requires; "
-                "correct it, or give --problem classification"
+                f"{f'write it plainly ({_plainly(name)})' if like else 'correct it'}, or give --problem "
+                "classification"
             )
     return np.array(values, dtype=np.float64)
