@@ -15,7 +15,7 @@ import transformers
 from whichpeft.backbones import Backbone, resolve_backbone
 from whichpeft.methods import Method, MethodContext, resolve_method
 from whichpeft.planning import make_plan
-from whichpeft.study import Study
+from whichpeft.study import Budget, Study
 from whichpeft.tasks.no_task import NoTask
 from whichpeft.testing import MethodContract
 from whichpeft.testing.small_tasks import small_task
@@ -203,6 +203,26 @@ def test_the_tokenizer_is_the_backbones(tiny_backbone: Path, tmp_path: Path) -> 
     same = resolve_method("prompt:num_virtual_tokens=3,init_text=good film")
     ours = method.apply(own, context).model.prompt_encoder.default.embedding.weight
     assert torch.equal(ours, same.apply(typed, context).model.prompt_encoder.default.embedding.weight)
+
+
+@pytest.mark.parametrize("start", [None, "RANDOM", "SAMPLE_VOCAB"])
+def test_a_text_that_a_prompt_does_not_start_from_is_said(
+    start: str | None, tiny_backbone: Path, tmp_path: Path
+) -> None:
+    """PEFT starts from random numbers unless the file says TEXT; the record says so, too."""
+    backbone, task = resolve_backbone(str(tiny_backbone)), small_task()
+    given = {} if start is None else {"prompt_tuning_init": start}
+    method = method_of(PROMPT | given | {"prompt_tuning_init_text": "good film"}, tmp_path)
+    assert method.hyperparameters.get("prompt_tuning_init") == start
+    assert [*method.notes(backbone, task)] == [
+        f"prompt_tuning_init_text is not used, because prompt_tuning_init is {start or 'RANDOM'}"
+    ]
+
+
+def test_a_prompt_that_starts_from_no_text_is_refused(tiny_backbone: Path, tmp_path: Path) -> None:
+    method = method_of(PROMPT | {"prompt_tuning_init": "TEXT"}, tmp_path)
+    reason = method.refuses(resolve_backbone(str(tiny_backbone)), small_task(), Budget())
+    assert reason == "prompt_tuning_init is TEXT, but there is no prompt_tuning_init_text; add one"
 
 
 @pytest.mark.parametrize("saved", [["classifier", "score"], ["word_embeddings"], ["bert.embeddings"]])

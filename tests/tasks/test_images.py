@@ -228,6 +228,18 @@ def test_a_backbone_without_an_image_processor_is_refused(
         load(shapes).encode(resolve_backbone(str(folder)), max_train=None)
 
 
+def test_a_processor_of_other_channels_is_refused(
+    shapes: Path, grey_vit: Backbone, tmp_path: Path
+) -> None:
+    """A model of one channel with the usual processor, which normalises three."""
+    folder = Path(shutil.copytree(grey_vit.files, tmp_path / "grey"))
+    settings = json.loads((folder / "preprocessor_config.json").read_text(encoding="utf-8"))
+    settings |= {"do_normalize": True, "image_mean": [0.5] * 3, "image_std": [0.5] * 3}
+    (folder / "preprocessor_config.json").write_text(json.dumps(settings), encoding="utf-8")
+    with pytest.raises(BackboneError, match="normalises 3 channels"):
+        load(shapes).encode(resolve_backbone(str(folder)), max_train=None)
+
+
 def test_images_of_different_sizes_are_refused(colour_vit: Backbone, tmp_path: Path) -> None:
     folder = Path(shutil.copytree(colour_vit.files, tmp_path / "shortest"))
     file = folder / "preprocessor_config.json"

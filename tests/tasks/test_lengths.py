@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 from transformers import AutoTokenizer
 
-from whichpeft.backbones import resolve_backbone
+from whichpeft.backbones import Backbone, resolve_backbone
 from whichpeft.study import Budget
 from whichpeft.tasks import text_task
 from whichpeft.tasks.encoded_data import write_data
@@ -42,3 +43,43 @@ def test_prompts_and_completions_count_together(tmp_path: Path) -> None:
     tokenizer = AutoTokenizer.from_pretrained(backbone.files)
     longest = len(tokenizer(f"{examples[-1].prompt} 29")["input_ids"]) + 1
     assert abs(found.longest - longest) <= 1, "the prompt, the completion and the end of the text"
+
+
+@pytest.mark.parametrize(
+    ("text", "noted"), [("a film \U0001f600", False), ("a film \u1c82\u1c83 \u1c84", True)]
+)
+def test_texts_that_the_tokenizer_does_not_know_are_said(
+    text: str, noted: bool, tiny_backbone: Path, tmp_path: Path
+) -> None:
+    """An emoji is an unknown token of many; a language of another script is mostly unknown."""
+    backbone = resolve_backbone(str(tiny_backbone))
+    texts = [
+        f"{text} number {i} of many ordinary words" if not noted else text + " \u1c84" * i
+        for i in range(40)
+    ]
+    task = text_task("unknown", train=[(text, i % 2) for i, text in enumerate(texts)])
+    _, found = write_data(task, backbone, Budget(), tmp_path)
+    tokenizer = AutoTokenizer.from_pretrained(tiny_backbone)
+    ids = np.concatenate(tokenizer(texts)["input_ids"])
+    share = np.mean(ids == tokenizer.unk_token_id)
+    assert found is not None
+    notes = [note for note in found.notes if "does not know" in note]
+    assert bool(notes) == noted
+    if noted:
+        assert notes[0].startswith(f"{share * 100:.0f} % of the tokens")
+    else:
+        assert 0 < share < 0.1
+
+
+def test_prompts_that_the_tokenizer_does_not_know_are_said(
+    tiny_writer: Backbone, tmp_path: Path
+) -> None:
+    unknown = [Prompted(prompt=f"\u1c82\u1c83 \u1c84 {i}", completion=str(i)) for i in range(20)]
+    tokenizer = AutoTokenizer.from_pretrained(tiny_writer.files)
+    task = generative_task("count", train=unknown, metric="log_likelihood")
+    _, found = write_data(task, tiny_writer, Budget(), tmp_path)
+    assert found is not None
+    unread = (
+        np.concatenate(tokenizer([e.prompt for e in unknown])["input_ids"]) == tokenizer.unk_token_id
+    )
+    assert any("does not know" in note for note in found.notes) == (unread.mean() > 0.1)

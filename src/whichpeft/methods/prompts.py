@@ -179,7 +179,22 @@ class PromptTuning(InputTokens):
     @property
     def hyperparameters(self) -> dict[str, Any]:
         own = super().hyperparameters
-        return own | {"prompt_tuning_init": "TEXT"} if own.get("prompt_tuning_init_text") else own
+        if self.from_file is not None or not own.get("prompt_tuning_init_text"):
+            return own
+        return own | {"prompt_tuning_init": "TEXT"}
+
+    def refuses(self, backbone: Backbone, task: Task, budget: Budget) -> str | None:
+        given = self.hyperparameters
+        if given.get("prompt_tuning_init") == "TEXT" and not given.get("prompt_tuning_init_text"):
+            return "prompt_tuning_init is TEXT, but there is no prompt_tuning_init_text; add one"
+        return super().refuses(backbone, task, budget)
+
+    def notes(self, backbone: Backbone, task: Task) -> tuple[str, ...]:
+        start = self.hyperparameters.get("prompt_tuning_init") or "RANDOM"
+        found = super().notes(backbone, task)
+        if start == "TEXT" or not self.hyperparameters.get("prompt_tuning_init_text"):
+            return found
+        return *found, f"prompt_tuning_init_text is not used, because prompt_tuning_init is {start}"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,6 +11,8 @@ from whichpeft.metrics.metric import Array
 from whichpeft.tasks.protocol import SPLITS, Examples
 from whichpeft.units import counted, join_words
 
+_MOST_UNKNOWN = 0.1  # emoji and rare names in ordinary texts stay below it
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Lengths:
@@ -64,6 +66,18 @@ def _notes(splits: Sequence[Examples]) -> Iterator[str]:
         )
     if alike:
         yield f"{counted(alike, 'input')} equal others after cutting: they differ beyond the limit only"
+    yield from _unknown(splits)
+
+
+def _unknown(splits: Sequence[Examples]) -> Iterator[str]:
+    """Say if the tokenizer does not know much of the texts: they are in another language or script."""
+    unknown = sum(getattr(split, "unknown", 0) for split in splits)
+    every = sum(len(getattr(split, "ids", ())) for split in splits)
+    if unknown > _MOST_UNKNOWN * every:
+        yield (
+            f"{unknown / every:.0%} of the tokens stand for what the tokenizer does not know; give a "
+            "backbone whose tokenizer was made for such texts"
+        ).replace("%", " %", 1)
 
 
 def _uncut(split: Examples) -> Array | None:

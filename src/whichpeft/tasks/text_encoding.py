@@ -54,6 +54,8 @@ class TextExamples:
     """Those strings."""
     pads_left: bool = False
     """Whether padding precedes a text, for a classifier that reads the last column (XLNet)."""
+    unknown: int = 0
+    """Number of tokens that stand for words or characters that the tokenizer does not know."""
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -152,8 +154,9 @@ def encode_texts(
             lengths.append(len(ids[-1]))
             if "token_type_ids" in read and typed:
                 types.append(np.array(read["token_type_ids"][i] or [0], dtype=np.int8))
+    flat = np.concatenate(ids)
     return TextExamples(
-        ids=np.concatenate(ids),
+        ids=flat,
         offsets=np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
         types=np.concatenate(types) if types else None,
         labels=labels,
@@ -164,7 +167,15 @@ def encode_texts(
         as_text=as_text,
         special_strings=tuple(sorted(strings)),
         pads_left=backbone.family == "xlnet",
+        unknown=count_unknown(flat, tokenizer),
     )
+
+
+def count_unknown(ids: Array, tokenizer: PreTrainedTokenizerBase) -> int:
+    """Count the tokens for what the tokenizer does not know; none if they also begin, end or pad."""
+    token = tokenizer.unk_token_id
+    others = (tokenizer.bos_token_id, tokenizer.eos_token_id, tokenizer.pad_token_id)
+    return 0 if token is None or token in others else int(np.count_nonzero(ids == token))
 
 
 def length_cap(backbone: Backbone, tokenizer: PreTrainedTokenizerBase) -> int:

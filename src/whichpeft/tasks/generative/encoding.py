@@ -14,7 +14,7 @@ from whichpeft.tasks.generative.examples import GenerativeExamples
 from whichpeft.tasks.generative.prompted import Prompted
 from whichpeft.tasks.generative.scoring import Evaluation
 from whichpeft.tasks.special_strings import SpecialStrings
-from whichpeft.tasks.text_encoding import load_tokenizer, pad_id
+from whichpeft.tasks.text_encoding import count_unknown, load_tokenizer, pad_id
 
 if TYPE_CHECKING:
     from whichpeft.backbones import Backbone
@@ -106,6 +106,7 @@ class PromptEncoder:
             uncut=np.array(uncut, dtype=np.int32),
             as_text=sum(map(bool, strings)),
             special_strings=tuple(sorted(set().union(*strings))),
+            unknown=count_unknown(_flat(rows), self._tokenizer),
         )
 
     def _tokenise(

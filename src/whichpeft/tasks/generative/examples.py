@@ -59,6 +59,8 @@ class GenerativeExamples:
     """Number of examples with special strings of the tokenizer, which are read as text."""
     special_strings: tuple[str, ...] = ()
     """Those strings."""
+    unknown: int = 0
+    """Number of tokens that stand for words or characters that the tokenizer does not know."""
 
     def __len__(self) -> int:
         return len(self.labels)

@@ -90,8 +90,14 @@ def encode_images(
     factor = float(processor.rescale_factor) if processor.do_rescale else 1.0
     mean, deviation = np.zeros(channels), np.ones(channels)
     if processor.do_normalize:
-        mean = np.broadcast_to(processor.image_mean, channels)
-        deviation = np.broadcast_to(processor.image_std, channels)
+        mean, deviation = np.atleast_1d(processor.image_mean), np.atleast_1d(processor.image_std)
+        if not {len(mean), len(deviation)} <= {1, channels}:
+            raise BackboneError(
+                f"backbone {backbone.name!r}: its image processor normalises {len(mean)} channels, but "
+                f"its config.json has num_channels={channels}; correct the mean and deviation in its "
+                "preprocessor_config.json"
+            )
+        mean, deviation = np.broadcast_to(mean, channels), np.broadcast_to(deviation, channels)
     return ImageExamples(
         pixels=pixels,
         labels=labels,
