@@ -200,7 +200,7 @@ def test_a_method_that_is_not_better_than_chance_is_not_chosen():
     records = [*builders.whole("full", [0.8, 0.81, 0.79]), *builders.whole("bitfit", [0.5, 0.5, 0.5])]
     answer = answer_of(records, Constraints(margin=1.0), methods=["full", "bitfit"])
     assert answer.chosen.method == "full"
-    assert by_name(answer)["bitfit"].excluded == ("its score is not better than chance, 50.0",)
+    assert by_name(answer)["bitfit"].excluded == ("the score is not better than chance, 50.0",)
     nothing = answer_of(builders.whole("bitfit", [0.4, 0.5, 0.45]), methods=["bitfit"])
     assert nothing.chosen is None
     (reason,) = by_name(nothing)["bitfit"].excluded

@@ -117,7 +117,7 @@ def _judged(
         reasons.append("it trains nothing and is only a reference")
     guesses = done and _guesses(candidate, chance)
     if candidate.trains and guesses and chance is not None:
-        reasons.append(f"its score is not better than chance, {points(chance):.1f}")
+        reasons.append(f"the score is not better than chance, {points(chance):.1f}")
     over = []
     for name, limit in constraints.limits.items():
         cost, value = COSTS[name], candidate.limited[name]
