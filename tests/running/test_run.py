@@ -149,6 +149,24 @@ def test_a_folder_whose_data_have_changed_is_refused(
         run(asked, tmp_path / "out")
 
 
+def test_a_folder_whose_config_file_has_changed_is_refused(
+    tiny_backbone: Path, reviews: Path, tmp_path: Path
+) -> None:
+    """Otherwise the table shows two contents of a file by one name."""
+    path, out = tmp_path / "adapter_config.json", tmp_path / "out"
+    given = {"peft_type": "LORA", "r": 2, "target_modules": ["query"]}
+    path.write_text(json.dumps(given))
+    asked = study(tiny_backbone, reviews, methods=[str(path)], seeds=1)
+    run(asked, out)
+    before = records(out)
+    path.write_text(json.dumps({**dict(reversed(given.items())), "inference_mode": True}, indent=1))
+    run(asked, out)  # written otherwise, but the same
+    path.write_text(json.dumps({**given, "r": 4}))
+    with pytest.raises(FolderError, match=r"are of another content of .*adapter_config.json"):
+        run(asked, out)
+    assert records(out) == before
+
+
 def test_the_study_in_the_folder_runs_from_any_directory(
     tiny_backbone: Path, reviews: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

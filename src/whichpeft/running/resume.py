@@ -17,6 +17,7 @@ from whichpeft.planning import Cell
 from whichpeft.records import Store
 from whichpeft.study import Study, Trial
 from whichpeft.study.conditions import condition_infos
+from whichpeft.study.names import parse_method
 from whichpeft.study.spec import short_name
 
 
@@ -93,8 +94,9 @@ def keep_study(store: Store, whole: Study) -> None:
 
 
 def check_same_data(store: Store, cells: Iterable[Cell]) -> None:
-    """Raise FolderError if the folder's records are of other data or of other weights."""
+    """Raise FolderError if the folder's records are of other data, weights or contents of a config."""
     cells = list(cells)
+    _check_same_configs(store, cells)
     now = {
         (cell.backbone.name, cell.task.name): (cell.backbone.revision, cell.task.fingerprint)
         for cell in cells
@@ -115,6 +117,27 @@ def check_same_data(store: Store, cells: Iterable[Cell]) -> None:
             raise FolderError(
                 f"{store.folder}: its records are of another {changed}; its content has changed since, "
                 "or an earlier version read it otherwise; choose another folder with --out"
+            )
+
+
+def _check_same_configs(store: Store, cells: Iterable[Cell]) -> None:
+    """Raise FolderError if a config file has changed: a table would show both contents by one name.
+
+    A trial that failed is no obstacle: its file may have been mended.
+    """
+    now = {
+        cell.text: cell.identity
+        for cell in cells
+        if any(part.is_file for part in parse_method(cell.text).parts)
+    }
+    for record in store:
+        trial = record.trial
+        known = now.get(trial.method, trial.method_id)
+        if known != trial.method_id and record.outcome.status == "completed":
+            raise FolderError(
+                f"{store.folder}: its records are of another content of {trial.method}; the file has "
+                "changed since, or an earlier version read it otherwise; choose another folder with "
+                "--out, or give the changed file a name of its own"
             )
 
 
