@@ -23,6 +23,11 @@ def is_image_folder(folder: Path) -> bool:
     return any(_images(folder)) or any(_images(one) or _deeper(one) for one in _folders(folder))
 
 
+def image_classes(folder: Path) -> list[str]:
+    """Return the names of the sub-folders that hold images, directly or one level below."""
+    return [one.name for one in _folders(folder) if _images(one) or _deeper(one)]
+
+
 def image_tables(folder: Path, role_of: Callable[[str], str | None]) -> Mapping[str, Table]:
     """Read ``class/*.png``, or ``train/class/*.png`` next to validation and test, as tables by role.
 

@@ -13,7 +13,7 @@ from whichpeft.tasks.tables.quoting import Fields, parsed_rows, split_by_tabs, s
 from whichpeft.units import counted
 
 # Possible separators between fields, likeliest first.
-SEPARATORS = {".csv": ",;\t|", ".tsv": "\t,;|", ".txt": "\t,;|"}
+SEPARATORS = {".csv": ",;\t|", ".tsv": "\t,;|", ".tab": "\t,;|", ".txt": "\t,;|"}
 _NAMES = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars"}
 # Excel reads the separator from a first line of its own.
 _SEPARATOR_LINE = re.compile(r'"?sep=(.)"?\r?\n?', re.IGNORECASE)
@@ -59,7 +59,7 @@ def split_fields(path: Path, text: str, suffix: str) -> Fields:
             ragged.append(fields)
         else:
             read.append(found)
-    if suffix == ".tsv" and single is not None and single.separator == "\t":
+    if suffix in (".tsv", ".tab") and single is not None and single.separator == "\t":
         # One column of texts, each of which may have a comma.
         read = [fields for fields in read if len(fields.rows) > 2 and not _cuts_sentences(fields)]
         if not read:

@@ -27,9 +27,10 @@ def read_table(path: Path, wanted: Collection[str] = ()) -> Table:
     """
     reader = _READERS.get(suffix_of(path))
     if reader is None:
+        fix = f"; {_CONVERTED[suffix_of(path)]}" if suffix_of(path) in _CONVERTED else ""
         raise DataError(
             f"{path}: files of type {path.suffix or '(none)'} are not supported; "
-            f"use one of {', '.join(_READERS)}"
+            f"use one of {', '.join(_READERS)}{fix}"
         )
     try:
         table = reader(path, wanted)
@@ -150,9 +151,20 @@ def _class_labels(
 _READERS: Mapping[str, Callable[[Path, Collection[str]], Table]] = {
     ".csv": _read_delimited,
     ".tsv": _read_delimited,
+    ".tab": _read_delimited,
     ".txt": _read_delimited,
     ".jsonl": lambda path, _wanted: read_jsonl(path),
+    ".ndjson": lambda path, _wanted: read_jsonl(path),
     ".json": lambda path, _wanted: read_json(path),
     ".parquet": _read_parquet,
+}
+# What to do with files that other libraries write.
+_CONVERTED = {
+    ".arrow": "name the folder that save_to_disk wrote, or write the data with to_parquet()",
+    ".feather": "write the data with to_parquet()",
+    ".pkl": "write the data with to_parquet()",
+    ".xls": "save the table as CSV (UTF-8)",
+    ".xlsx": "save the table as CSV (UTF-8)",
+    ".zip": "unpack the archive and name the file or folder",
 }
 SUFFIXES = frozenset(_READERS)

@@ -17,6 +17,16 @@ from whichpeft.units import join_words
 # Keys under which a file has its examples, next to facts about them.
 _EXAMPLES = frozenset({"data", "examples", "rows", "instances", "records", "train"})
 _ROLES = frozenset({"train", "validation", "valid", "val", "dev", "test"})
+# Files of other kinds, by names that only they have.
+_NO_DATA = {
+    frozenset({"peft_type"}): "is the configuration of an adapter, not data; give it with --method",
+    frozenset({"model_type", "architectures"}): (
+        "is the configuration of a model, not data; give its folder with --backbone"
+    ),
+    frozenset({"features", "builder_name", "splits", "download_checksums"}): (
+        "describes a data set and holds no examples; name the folder or the file with the examples"
+    ),
+}
 _ESCAPED_HALF = re.compile(r"\\u[dD][89a-fA-F]")
 
 
@@ -125,6 +135,9 @@ def _examples(path: Path, value: Mapping[str, Any]) -> list[Any]:
         )
     if len(lists) == 1 and set(lists) <= _EXAMPLES:
         return next(iter(lists.values()))
+    for keys, what in _NO_DATA.items():
+        if keys & set(value):
+            raise DataError(f"{path}: {what}")
     raise DataError(f"{path}: is not a JSON array; write a list of objects, or JSONL")
 
 

@@ -10,12 +10,15 @@ from pathlib import Path
 from whichpeft.errors import DataError, suggestion
 from whichpeft.study import TaskSource
 from whichpeft.study.spec import short_name
-from whichpeft.tasks.images.folder import image_tables, is_image_folder, unused_notice
+from whichpeft.tasks.images.folder import image_classes, image_tables, is_image_folder, unused_notice
+from whichpeft.tasks.images.raw import SUFFIXES as IMAGE_SUFFIXES
+from whichpeft.tasks.tables.column_contents import prose_columns
 from whichpeft.tasks.tables.files import SUFFIXES, read_table, suffix_of
 from whichpeft.tasks.tables.from_datasets import is_saved, read_saved
 from whichpeft.tasks.tables.numerals import spelt_columns
 from whichpeft.tasks.tables.table import Table, TaskTables
 from whichpeft.tasks.tables.to_task import ROLES
+from whichpeft.units import join_words
 
 # Words in a file's name that give its role: `SICK_test_annotated.txt` is a test set.
 _WORDS = {
@@ -29,6 +32,7 @@ _ABOUT = re.compile(
     r"(readme|source|license|licence|copying|citation|changelog|notice|authors|requirements"
     r"|dataset_?(infos?|dict)|metadata|config|vocab)\b.*"
 )
+_IMAGE_NAME = re.compile(rf".*({'|'.join(map(re.escape, IMAGE_SUFFIXES))})", re.IGNORECASE)
 _SHARD = re.compile(r"-(\d{5})-of-(\d{5})$")
 
 
@@ -40,9 +44,27 @@ def is_local(source: TaskSource) -> bool:
 
 
 def is_local_image_folder(source: TaskSource) -> bool:
-    """Whether a source is a folder with images in sub-folders and without data files."""
+    """Whether a source is a folder with images in sub-folders and without data files.
+
+    Remarks in text files next to the sub-folders do not matter.
+    """
     path = Path(source.name).expanduser()
-    return path.is_dir() and not _data_files(path) and is_image_folder(path)
+    if not path.is_dir() or not is_image_folder(path):
+        return False
+    data = _data_files(path)
+    return not data or (source.problem != "generation" and _are_remarks(path, data))
+
+
+def _are_remarks(folder: Path, files: Sequence[Path]) -> bool:
+    """Whether files next to folders of images are text without columns, and so no data."""
+    if len(image_classes(folder)) < 2 or any(
+        suffix_of(file) != ".txt" or role_of(file.stem) is not None for file in files
+    ):
+        return False
+    try:
+        return all(len(read_table(file).columns) == 1 for file in files)
+    except DataError:
+        return True
 
 
 def read_local_tables(source: TaskSource) -> TaskTables:
@@ -84,7 +106,7 @@ def read_local_tables(source: TaskSource) -> TaskTables:
         if role in files:
             tables[role] = _read(files[role], [*wanted, *(tables["train"].names or ())])
     if path.is_dir() and not given:
-        left = _notes_on_others(path)
+        left = _notes_on_others(path if is_saved(path) else files["train"][0].parent)
         tables["train"] = dataclasses.replace(tables["train"], notes=(*tables["train"].notes, *left))
     origins = {role: tuple(str(file) for file in files[role]) for role in tables}
     return TaskTables(name, source, tables, origins, given=tuple(given))
@@ -120,10 +142,7 @@ def _in_folder(folder: Path, given: Collection[str]) -> dict[str, list[Path]]:
         return {} if "train" in given else {"train": [folder]}
     data = _data_files(folder)
     if not data and not given:
-        raise DataError(
-            f"{folder}: contains no data files; supported are {', '.join(sorted(SUFFIXES))}, and images "
-            "in one sub-folder per class"
-        )
+        return _below(folder)
     files: dict[str, list[Path]] = {}
     for path in data:
         role = role_of(path.stem)
@@ -137,6 +156,11 @@ def _in_folder(folder: Path, given: Collection[str]) -> dict[str, list[Path]]:
                 f"{', '.join(path.name for path in found)}; choose one with --{flag}"
             )
     if len(data) == 1 and not files and "train" not in given:
+        if len(image_classes(folder)) > 1 and _names_images(data[0]):
+            raise DataError(
+                f"{data[0]}: names images, but classes of images are read from the names of "
+                "sub-folders; move this file away if they are the classes"
+            )
         return {"train": data}
     if not files and not given:
         raise DataError(
@@ -144,6 +168,44 @@ def _in_folder(folder: Path, given: Collection[str]) -> dict[str, list[Path]]:
             "name them train, validation and test, or give --train"
         )
     return files
+
+
+def _names_images(file: Path) -> bool:
+    """Whether a file has a column that only names images, and none of texts."""
+    table = read_table(file)
+    named = (all(map(_IMAGE_NAME.fullmatch, map(str, column))) for column in table.columns)
+    return any(named) and not prose_columns(table)
+
+
+def _below(folder: Path) -> dict[str, list[Path]]:
+    """Find the files of a folder that has them in sub-folders: one per split, or all in ``data``.
+
+    Raises DataError, which says what is there instead.
+    """
+    inner = {one: _data_files(one) for one in sorted(folder.iterdir()) if one.is_dir()}
+    inner = {one: files for one, files in inner.items() if files}
+    if [one.name for one in inner] == ["data"]:
+        return _in_folder(folder / "data", ())
+    named = [(role, files) for one, files in inner.items() if (role := role_of(one.name)) is not None]
+    roles = dict(named)
+    if "train" in roles and len(roles) == len(named) and all(len(files) == 1 for _, files in named):
+        return roles
+    text = next(folder.glob("*/*.txt" if inner else "*/*/*.txt"), None)
+    if text is not None:
+        raise DataError(
+            f"{folder}: holds texts in files of their own, such as {text.relative_to(folder)}; write "
+            "one CSV or JSONL file per split with the columns text and label"
+        )
+    if inner:
+        raise DataError(
+            f"{folder}: contains no data files, but its sub-folders do; name one of "
+            f"{join_words((one.name for one in inner), most=5)}, or give the files with --train, "
+            "--validation and --test"
+        )
+    raise DataError(
+        f"{folder}: contains no data files; supported are {', '.join(sorted(SUFFIXES))}, and images in "
+        "one sub-folder per class"
+    )
 
 
 def _notes_on_others(folder: Path) -> list[str]:
