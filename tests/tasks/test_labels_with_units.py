@@ -1,4 +1,4 @@
-"""Labels that are numbers with a unit: what refuses them names a way out that works."""
+"""Labels that are numbers with a unit: what refuses them names a fix that works."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files and folders that are laid out in other ways: read, or refused with the way out."""
+"""Files and folders that are laid out in other ways: read, or refused with the fix."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_sub_folders_named_like_splits_are_read(tmp_path):
 
 
 @pytest.mark.parametrize("splits", [("",), ("train", "test")])
-def test_texts_in_files_of_their_own_are_refused_with_the_way_out(tmp_path, splits):
+def test_texts_in_files_of_their_own_are_refused_with_the_fix(tmp_path, splits):
     for split in splits:
         for name in ("neg", "pos"):
             (tmp_path / split / name).mkdir(parents=True)
