@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -69,6 +71,30 @@ def test_texts_that_the_tokenizer_does_not_know_are_said(
         assert notes[0].startswith(f"{share * 100:.0f} % of the tokens")
     else:
         assert 0 < share < 0.1
+
+
+def test_a_tokenizer_without_a_first_token_is_said(tiny_backbone: Path, tmp_path: Path) -> None:
+    """A tokenizer made by hand often lacks the post-processor that puts [CLS] before a text."""
+    folder = tmp_path / "bare"
+    shutil.copytree(tiny_backbone, folder)
+    made = json.loads((folder / "tokenizer.json").read_text())
+    (folder / "tokenizer.json").write_text(json.dumps(made | {"post_processor": None}))
+    config = json.loads((folder / "tokenizer_config.json").read_text())
+    config["tokenizer_class"] = "PreTrainedTokenizerFast"  # BertTokenizer would put it back
+    (folder / "tokenizer_config.json").write_text(json.dumps(config))
+    task = text_task("bare", train=[(f"film number {i}", i % 2) for i in range(40)])
+    notes = []
+    for place in (folder, tiny_backbone):
+        scratch = tmp_path / f"scratch-{place.name}"
+        scratch.mkdir()
+        _, found = write_data(task, resolve_backbone(str(place)), Budget(), scratch)
+        assert found is not None
+        notes.append([note for note in found.notes if "puts no" in note])
+    adds = [AutoTokenizer.from_pretrained(place)("")["input_ids"] for place in (folder, tiny_backbone)]
+    assert adds[0] == []
+    assert len(adds[1]) == 2
+    assert notes[0][0].startswith("the tokenizer puts no [CLS] before a text")
+    assert notes[1] == []
 
 
 def test_prompts_that_the_tokenizer_does_not_know_are_said(

@@ -67,6 +67,11 @@ def _notes(splits: Sequence[Examples]) -> Iterator[str]:
     if alike:
         yield f"{counted(alike, 'input')} equal others after cutting: they differ beyond the limit only"
     yield from _unknown(splits)
+    if start := getattr(splits[0], "lacks_start", ""):
+        yield (
+            f"the tokenizer puts no {start} before a text, so a classifier that reads the first token reads "
+            "a word; add a post-processor to tokenizer.json if the model was pretrained with one"
+        )
 
 
 def _unknown(splits: Sequence[Examples]) -> Iterator[str]:

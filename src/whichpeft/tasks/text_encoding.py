@@ -56,6 +56,8 @@ class TextExamples:
     """Whether padding precedes a text, for a classifier that reads the last column (XLNet)."""
     unknown: int = 0
     """Number of tokens that stand for words or characters that the tokenizer does not know."""
+    lacks_start: str = ""
+    """The token that classifiers read, if the tokenizer has one but does not put it before a text."""
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -168,6 +170,7 @@ def encode_texts(
         special_strings=tuple(sorted(strings)),
         pads_left=backbone.family == "xlnet",
         unknown=count_unknown(flat, tokenizer),
+        lacks_start="" if usual else str(tokenizer.cls_token or ""),
     )
 
 
