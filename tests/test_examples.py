@@ -14,6 +14,7 @@ import pytest
 
 from whichpeft.backbones import Backbone
 from whichpeft.cli.app import main
+from whichpeft.cli.choose import NOTHING_FITS
 from whichpeft.methods import resolve_method
 from whichpeft.study import Budget, load_study
 
@@ -60,8 +61,11 @@ def test_the_tuned_example_ends_in_verdicts_and_an_answer(
     }
     assert all(row["verdict"] for row in rows)
     answer = forks.run("choose", folder, "--max-trainable", "5%")
-    assert answer.returncode == 0, answer.stderr
-    assert answer.stdout.startswith("Use ")
+    # After so little training, the head may be no better than chance, and then nothing is recommended.
+    head = [row for row in rows if row["method"] == "head"]
+    learned = any(row["score_mean"] > row["chance"] for row in head)
+    assert answer.returncode == (0 if learned else NOTHING_FITS), answer.stderr
+    assert answer.stdout.startswith("Use " if learned else "No method ")
 
 
 def installed(example: str, folder: Path) -> Path:

@@ -53,7 +53,8 @@ def _adamss() -> _Steps:
     def decompose(weight: torch.Tensor, r: int, *args: object, **kwargs: object) -> object:
         rows, columns = weight.shape[2:]
         r = min(r, rows, columns)
-        return torch.empty(1, 1, r, columns), torch.empty(1, 1, rows, r)
+        # Ones, because PEFT decomposes them further, and what happens to lie in memory may be infinite.
+        return torch.ones(1, 1, r, columns), torch.ones(1, 1, rows, r)
 
     def cluster(rows: torch.Tensor, count: int, *args: object) -> tuple[object, int]:
         count = min(count, len(rows))
