@@ -69,8 +69,8 @@ def _notes(splits: Sequence[Examples]) -> Iterator[str]:
     yield from _unknown(splits)
     if start := getattr(splits[0], "lacks_start", ""):
         yield (
-            f"the tokenizer puts no {start} before a text, so a classifier that reads the first token reads "
-            "a word; add a post-processor to tokenizer.json if the model was pretrained with one"
+            f"the tokenizer puts no {start} before a text, so a classifier that reads the first token "
+            "reads a word; add a post-processor to tokenizer.json if the model was pretrained with one"
         )
 
 
