@@ -53,7 +53,7 @@ def test_pickled_weights_are_not_read(tiny_backbone: Path, tmp_path: Path) -> No
     shutil.copytree(tiny_backbone, folder)
     (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
     with pytest.raises(
-        BackboneError, match=r"has no \*.safetensors weights; save the model with save_pretrained"
+        BackboneError, match=r"has no \*.safetensors weights, and pytorch_model.bin is in PyTorch"
     ):
         resolve_backbone(str(folder))
 

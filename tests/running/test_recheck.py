@@ -213,7 +213,7 @@ def test_weights_without_a_layer_are_a_problem_and_without_a_pooler_a_note(place
     def found(without: str) -> Finding:
         save_file({k: v for k, v in weights.items() if without not in k}, path, {"format": "pt"})
         shutil.rmtree(place / "run", ignore_errors=True)
-        (finding,) = recheck(old_folder(place))
+        (finding,) = [found for found in recheck(old_folder(place)) if found.method is None]
         return finding
 
     assert found("layer.1.").severity == "problem"

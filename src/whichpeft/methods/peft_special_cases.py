@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from whichpeft.errors import BackboneError
+from whichpeft.methods.forward_hooks import add_task_ids
 from whichpeft.methods.method import MethodContext
 from whichpeft.methods.peft_adapter import PeftAdapter
 from whichpeft.methods.peft_method import PeftMethod
-from whichpeft.methods.prompts import add_task_ids, pools_last_token
+from whichpeft.methods.prompts import pools_last_token
 
 if TYPE_CHECKING:
     import torch
