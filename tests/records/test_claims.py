@@ -83,6 +83,25 @@ def test_the_claims_of_a_killed_process_are_free_immediately(tmp_path: Path) -> 
         holding.wait()
 
 
+def test_claims_that_nobody_asks_for_again_are_removed_if_their_owner_is_dead(tmp_path: Path) -> None:
+    holding = start(HOLD, str(tmp_path), "done")
+    try:
+        assert holding.stdout is not None
+        assert holding.stdout.readline() == "True\n"
+        with Claims(tmp_path) as claims:
+            assert claims.take("own")
+            claims.remove_dead()
+            left = {path.stem for path in (tmp_path / "claims").glob("*.claim")}
+            assert left == {"done", "own"}, "both owners live"
+            holding.kill()
+            holding.wait(timeout=10)
+            claims.remove_dead()
+            assert {path.stem for path in (tmp_path / "claims").glob("*.claim")} == {"own"}
+    finally:
+        holding.kill()
+        holding.communicate()
+
+
 def test_racing_processes_take_everything_exactly_once(tmp_path: Path) -> None:
     racers = [start(RACE, str(tmp_path)) for _ in range(4)]
     try:

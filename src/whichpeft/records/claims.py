@@ -121,6 +121,13 @@ class Claims:
         names = sorted(path.name.removesuffix(".claim") for path in self._folder.glob("*.claim"))
         return [claim for name in names if (claim := self.holder(name)) is not None]
 
+    def remove_dead(self) -> None:
+        """Delete the claims of dead processes, also on trials that no process will claim again.
+
+        A process that is killed after it wrote a record and before it released the trial leaves one.
+        """
+        self.others()  # deletes each claim that it finds dead
+
     def is_local(self, claim: Claim) -> bool:
         """Whether the owner of a claim is on this host."""
         return claim.host == self._host

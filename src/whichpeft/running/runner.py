@@ -74,6 +74,7 @@ def _prepare_folder(request: Request, setup: RunSetup, claims: Claims, observer:
     with claims.lock():
         if claims.only_one():
             request.store.remove_partial_files()
+            claims.remove_dead()
         for line in request.store.set_aside():
             observer.notify(line)
         check_same_data(request.store, setup.plan.cells)
