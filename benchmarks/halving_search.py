@@ -24,8 +24,8 @@ from whichpeft.analysis.statistics.gap import paired_gap
 from whichpeft.engine import TuneWork
 from whichpeft.executors import LocalExecutor, SilentObserver
 from whichpeft.planning import make_search
-from whichpeft.planning.tuning import SEED
 from whichpeft.records import Record, Store
+from whichpeft.records.selection import SEARCH_SEED
 from whichpeft.running.request import check_request
 from whichpeft.running.setup import make_job, resources_for, set_up
 
@@ -73,14 +73,14 @@ def _grid(method: str, asked: argparse.Namespace, budget: wp.Budget, folder: Pat
     folder.mkdir(parents=True)
     setup = set_up(check_request(study, folder / "out"), folder, LocalExecutor("cpu", asked.jobs))
     cell = next(setup.plan.accepted)
-    search = make_search(cell)
+    search = make_search(cell, SEARCH_SEED)
     assert search is not None
     space = cell.method.search_space["learning_rate"]
     jobs = []
     for i, rate in enumerate(np.geomspace(space.low, space.high, asked.points)):
         tried = cell.unresolved.with_options({"learning_rate": float(rate)}).resolved_for(cell.backbone)
         point = replace(cell, method=tried)
-        jobs.append(make_job(point.tuning_trial(i, SEED), point, setup, TuneWork()))
+        jobs.append(make_job(point.tuning_trial(i, SEARCH_SEED), point, setup, TuneWork()))
     return [
         result.record for _, result in setup.executor.run(jobs, resources_for(study), SilentObserver())
     ]

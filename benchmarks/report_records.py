@@ -22,6 +22,7 @@ import numpy as np
 
 import whichpeft as wp
 from whichpeft.records import Measurement, Outcome, Record, Setting, Store
+from whichpeft.records.selection import SEARCH_SEED
 from whichpeft.study import Trial
 
 TASKS = ("reviews", "questions")
@@ -134,7 +135,13 @@ def tuning(name: str, task: str, budget: wp.Budget, number: int, score: float) -
         _fact("examples_trained", 1600, "count"), _fact("search_trials", budget.tuning_trials, "count"),
     ]  # fmt: skip
     of = trial(
-        name, task, budget, _rate(number) if number else 1e-3, purpose="tune", seed=0, number=number
+        name,
+        task,
+        budget,
+        _rate(number) if number else 1e-3,
+        purpose="tune",
+        seed=SEARCH_SEED,
+        number=number,
     )
     return _record(of, facts)
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from whichpeft.analysis import Predictions
 from whichpeft.records import Measurement, Outcome, Record, Setting
+from whichpeft.records.selection import SEARCH_SEED
 from whichpeft.study import Budget, Study, Trial
 
 HARDWARE = {"processor": "Test CPU", "cores": 2, "memory_bytes": 8_000_000_000, "accelerator": None}
@@ -167,9 +168,9 @@ def other_machine() -> Setting:
 def tuned(method: str, number: int, validation: float, *, status: str = "completed",
           **changed: Any) -> Record:  # fmt: skip
     """Return a tuning record; number 0 has the default learning rate, later ones a larger one."""
-    rate = {"learning_rate": 0.001 * (1 + number)}
+    given = {"hyperparameters": {"learning_rate": 0.001 * (1 + number)}, "seed": SEARCH_SEED} | changed
     return Record(
-        trial=trial(method, purpose="tune", number=number, **({"hyperparameters": rate} | changed)),
+        trial=trial(method, purpose="tune", number=number, **given),
         setting=SETTING,
         outcome=Outcome(status=status, phase=None if status == "completed" else "validate"),  # type: ignore[arg-type]
         measurements=measurements({"validation_score": validation, "steps": 375.0}, "validate"),

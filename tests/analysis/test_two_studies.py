@@ -58,6 +58,16 @@ def test_a_study_does_not_differ_from_itself():
     assert "no verdict changed" in printed(two)
 
 
+def test_searches_on_another_seed_are_a_change():
+    def searched(seed):
+        study = builders.study(METHODS[:1])
+        records = builders.whole("full", [0.9, 0.91, 0.92])
+        return study, comparisons(study, [*records, builders.tuned("full", 0, 0.9, seed=seed)])
+
+    (change,) = compare_studies(searched(0), searched(7)).changes
+    assert str(change) == "seed of the searches: 0 in the first, 7 in the second"
+
+
 def test_equal_seeds_and_examples_are_paired():
     first = side({"full": [0.9, 0.91, 0.92], "lora:r=8": [0.8, 0.81, 0.8]}, predicted=True)
     second = side(

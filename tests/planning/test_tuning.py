@@ -12,6 +12,7 @@ from whichpeft.backbones import resolve_backbone
 from whichpeft.methods import LogRange, resolve_method
 from whichpeft.planning import make_plan, make_search, rung_threshold, rungs
 from whichpeft.planning.tuning import sobol_points, tunable_space
+from whichpeft.records.selection import SEARCH_SEED
 from whichpeft.study import Budget, Study
 from whichpeft.tasks.no_task import NoTask
 
@@ -26,28 +27,34 @@ def cell(method, trials=8):
 
 def test_the_first_trial_is_the_default_and_the_others_are_in_the_space():
     searched = cell("lora")
-    search = make_search(searched)
+    search = make_search(searched, SEARCH_SEED)
     assert search is not None
     default, *others = (dict(trial.hyperparameters) for trial in search.trials)
     assert default == searched.method.hyperparameters
     assert [trial.number for trial in search.trials] == list(range(8))
     assert {trial.purpose for trial in search.trials} == {"tune"}
+    assert {trial.seed for trial in search.trials} == {SEARCH_SEED}
     assert len({trial.fingerprint for trial in search.trials}) == 8
     for values in others:
         assert default["learning_rate"] / 10 <= values["learning_rate"] <= default["learning_rate"] * 5
         assert values["r"] in (2, 4, 8, 16, 32, 64)
         assert values["lora_alpha"] == 2 * values["r"]  # it follows from r
     assert len({values["r"] for values in others}) > 3
-    assert make_search(cell("lora")).trials == search.trials
+    assert make_search(cell("lora"), SEARCH_SEED).trials == search.trials
 
 
 def test_more_trials_begin_with_the_same_ones():
-    few, many = make_search(cell("bitfit", 4)), make_search(cell("bitfit", 16))
+    few, many = make_search(cell("bitfit", 4), SEARCH_SEED), make_search(cell("bitfit", 16), SEARCH_SEED)
     assert [t.hyperparameters for t in few.trials] == [t.hyperparameters for t in many.trials[:4]]
 
 
+def test_all_seeds_try_the_same_candidates():
+    old, new = make_search(cell("lora"), 0), make_search(cell("lora"), SEARCH_SEED)
+    assert old.methods == new.methods
+
+
 def test_a_small_space_is_tried_completely_and_without_repeats():
-    search = make_search(cell("series-adapter:learning_rate=1e-3"))
+    search = make_search(cell("series-adapter:learning_rate=1e-3"), SEARCH_SEED)
     sizes = [trial.hyperparameters["bottleneck"] for trial in search.trials]
     assert sizes[0] == 48  # its default
     assert sorted(sizes) == [8, 16, 48, 64, 128, 256]
@@ -81,7 +88,7 @@ def test_options_given_explicitly_are_not_tuned(method, left):
 
 
 def test_a_part_of_a_composition_is_tuned_inside_it():
-    search = make_search(cell("lora+bitfit"))
+    search = make_search(cell("lora+bitfit"), SEARCH_SEED)
     ranks = {trial.hyperparameters["lora"]["r"] for trial in search.trials}
     assert len(ranks) > 2
     assert search.trials[1].hyperparameters["learning_rate"] == search.methods[1].learning_rate
@@ -103,9 +110,9 @@ def test_values_that_the_method_refuses_are_not_tried():
 
 
 def test_nothing_is_searched_if_nothing_is_open_or_asked_for():
-    assert make_search(cell("zero-shot")) is None
-    assert make_search(cell("bitfit:learning_rate=1e-3")) is None
-    assert make_search(cell("lora", trials=0)) is None
+    assert make_search(cell("zero-shot"), SEARCH_SEED) is None
+    assert make_search(cell("bitfit:learning_rate=1e-3"), SEARCH_SEED) is None
+    assert make_search(cell("lora", trials=0), SEARCH_SEED) is None
 
 
 def test_rungs_are_at_a_fifth_and_a_half_but_not_in_warm_up_or_at_the_end():

@@ -10,6 +10,8 @@ import pytest
 import whichpeft as wp
 from whichpeft.executors import SilentObserver
 from whichpeft.records import Record, Store
+from whichpeft.records.selection import SEARCH_SEED
+from whichpeft.report.page.provenance import provenance
 
 from ..forks import Forks
 
@@ -55,6 +57,18 @@ def test_methods_get_equal_numbers_of_trials_and_no_test_data(tuned: Path) -> No
         assert {record.value("train_examples") for record in own} == {160}
     assert not any((tuned / "predictions" / f"{r.trial.fingerprint}.npz").exists()
                    for own in found.values() for r in own)  # fmt: skip
+
+
+def test_no_tuning_trial_has_the_seed_of_a_final_trial(tuned: Path) -> None:
+    seeds: dict[str, set[int]] = {}
+    for record in Store(tuned):
+        seeds.setdefault(record.trial.purpose, set()).add(record.trial.seed)
+    assert seeds["final"] == {0, 1}
+    assert seeds["tune"] == {SEARCH_SEED}
+    report = wp.Report.read(tuned)
+    assert not [note for note in report.notes if "searches trained" in note]
+    summary = str(provenance(report.contents)["summary"])
+    assert f"{TRIALS} tuning trials per method, on a seed that no final trial has." in summary
 
 
 def test_a_trial_is_compared_only_with_trials_of_its_own_method(tuned: Path) -> None:

@@ -65,6 +65,11 @@ class MethodRecords:
         return next((record.trial for record in (*self, *([found] if found else []))), None)
 
     @property
+    def seeds_of_search(self) -> set[int]:
+        """Return the seeds of the final trials that the tuning trials had too."""
+        return {record.trial.seed for record in self.search} & self.finals.keys()
+
+    @property
     def completed(self) -> list[Record]:
         """Return the completed final records with a finite score, by seed."""
         return [

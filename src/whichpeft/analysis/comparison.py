@@ -15,7 +15,7 @@ from whichpeft.analysis.learning_curves import Curves
 from whichpeft.analysis.method_facts import method_facts
 from whichpeft.analysis.method_result import MethodResult, Row
 from whichpeft.analysis.relations import baseline_places, relate_costs, relate_scores
-from whichpeft.analysis.search import Search, read_search
+from whichpeft.analysis.search import Search, read_search, shared_seed_note
 from whichpeft.analysis.statistics.gap import MARGIN
 from whichpeft.analysis.verdicts import give_verdicts, method_effects
 from whichpeft.records import Measurement, Record
@@ -222,7 +222,8 @@ def _notes(group: ComparableGroup, *, apart: bool) -> list[str]:
         for records in group.methods
         if records.outdated
     ]
-    return notes
+    shared = shared_seed_note(group.methods)
+    return notes if shared is None else [*notes, shared]
 
 
 def _mark_answers(results: Sequence[MethodResult]) -> list[MethodResult]:

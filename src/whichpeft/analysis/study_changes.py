@@ -58,6 +58,7 @@ def study_changes(
             {name: info.label for name, info in condition_infos()}, first.conditions, second.conditions
         ),
         *_change("baseline", first.baseline, second.baseline),
+        *_search_seeds(*ran),
     ]
     hardware = [_each({**r.setting.hardware, "device": r.setting.device} for r in of) for of in records]
     versions = [_each(record.setting.versions for record in of) for of in records]
@@ -69,6 +70,15 @@ def study_changes(
     for name in dict.fromkeys([*versions[0], *versions[1]]):
         found += _change(f"version of {name}", *(side.get(name, ABSENT) for side in versions))
     return found
+
+
+def _search_seeds(first: Sequence[Comparison], second: Sequence[Comparison]) -> list[Change]:
+    """Return the seeds of searches if both studies tuned; earlier versions used a seed of the study."""
+    seeds = [
+        {str(r.trial.seed) for one in side for result in one.results for r in result.records.search}
+        for side in (first, second)
+    ]
+    return _change("seed of the searches", *map(_words, seeds)) if all(seeds) else []
 
 
 def _contents(first: Sequence[Record], second: Sequence[Record]) -> list[Change]:

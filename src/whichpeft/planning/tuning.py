@@ -22,12 +22,10 @@ from whichpeft.study import Trial, parse_method
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
 
-SEED = 0
-"""Seed of every tuning trial, so adding seeds to a study does not change its searches."""
-
 _KEPT = 3  # the best third continues at a rung
 _RUNGS = (1 / 5, 1 / 2)  # of a trial's steps; at a ninth, most scores were still at chance level
 _MOST_DRAWS = 8  # draws per trial, if a small space repeats itself
+_POINTS_SEED = 0  # of the sequence of candidates, so that all searches of a space try the same ones
 _FEWEST_STEPS = 16  # before a score means anything; the learning rate is still warming up
 
 Space = Mapping[str, LogRange | tuple[object, ...]]
@@ -55,24 +53,31 @@ class SearchPlan:
         return replace(self.cell, method=self.methods[number])
 
 
-def make_search(cell: Cell) -> SearchPlan | None:
+def make_search(cell: Cell, seed: int) -> SearchPlan | None:
     """Plan a cell's search over the hyperparameters that its method leaves open.
 
     Returns None if the study does not tune, or if nothing is left open.
+
+    Parameters
+    ----------
+    cell
+        The cell whose method is tuned.
+    seed
+        The seed that its trials train on.
     """
     count = cell.study.budget.tuning_trials
     space = tunable_space(cell)
     if not count or not space:
         return None
     methods = [cell.method]
-    trials = [cell.tuning_trial(0, SEED)]
+    trials = [cell.tuning_trial(0, seed)]
     met = {trials[0].fingerprint}
     # A space of few choices repeats itself and may run out before there are enough candidates.
     for values in itertools.islice(sobol_points(space), _MOST_DRAWS * count):
         if len(trials) == count:
             break
         method = cell.unresolved.with_options(values).resolved_for(cell.backbone)
-        trial = replace(cell, method=method).tuning_trial(len(trials), SEED)
+        trial = replace(cell, method=method).tuning_trial(len(trials), seed)
         if trial.fingerprint not in met:
             met.add(trial.fingerprint)
             methods.append(method)
@@ -106,7 +111,9 @@ def sobol_points(space: Space) -> Iterator[dict[str, object]]:
     axes = {key: _axis(values) for key, values in space.items()}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        sampler = optuna.samplers.QMCSampler(seed=SEED, scramble=True, warn_independent_sampling=False)
+        sampler = optuna.samplers.QMCSampler(
+            seed=_POINTS_SEED, scramble=True, warn_independent_sampling=False
+        )
     search = optuna.create_study(sampler=sampler)
     # The sampler draws its first point at random. Number 0 is the default and needs no point.
     search.tell(search.ask(axes), 0.0)

@@ -1,10 +1,28 @@
-"""The best tuning trial, by its validation score."""
+"""What a search trains on, and the best of its trials, by validation score."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
 from whichpeft.records.record import Record, finite
+
+SEARCH_SEED = 2**32 - 1
+"""Seed of the searches of a new run folder: the largest one that numpy takes.
+
+If a final trial had it too, it would be the very run that won the search, and its score too high. No
+study reaches this seed by counting from 0, however many seeds it gets later. One that names it is
+refused.
+"""
+
+
+def search_seed(records: Iterable[Record]) -> int:
+    """Return the seed of the searches in a run folder with these records.
+
+    A folder keeps the seed of the searches that it has, so that they continue and are not run again.
+    Earlier versions used seed 0.
+    """
+    seeds = (record.trial.seed for record in records if record.trial.purpose == "tune")
+    return min(seeds, default=SEARCH_SEED)
 
 
 def best_trial(tunes: Iterable[Record]) -> Record | None:

@@ -11,7 +11,7 @@ from typing import Any
 from whichpeft.engine import ProfileWork
 from whichpeft.engine.profile_budget import QUICK, ProfileBudget, profile_seconds
 from whichpeft.executors import Executor, RunObserver, SilentObserver
-from whichpeft.planning import Cell, make_search
+from whichpeft.planning import Cell, SearchPlan, make_search
 from whichpeft.records import Reading, Record
 from whichpeft.report.tables.reading import as_values, lines_on_reading
 from whichpeft.running.profiling import TUNING_SHARE, trial_seconds
@@ -114,7 +114,8 @@ def make_dry_run(
     for job, result in executor.run(new, resources_for(study, alone=True), SilentObserver()):
         profiles[job.trial.fingerprint] = result.record
     rows = tuple(
-        _row(cell, profiles.get(cell.profile.fingerprint), records) for cell in setup.plan.cells
+        _row(cell, profiles.get(cell.profile.fingerprint), records, request.search_seed)
+        for cell in setup.plan.cells
     )
     memory = max((int(p.value("peak_memory_bytes") or 0) for p in profiles.values()), default=0)
     concurrency = executor.concurrency(resources_for(study, memory=memory))
@@ -132,26 +133,27 @@ def make_dry_run(
     )
 
 
-def _row(cell: Cell, profile: Record | None, records: Mapping[str, Record]) -> DryRunRow:
+def _row(
+    cell: Cell, profile: Record | None, records: Mapping[str, Record], search_seed: int
+) -> DryRunRow:
     names = cell.backbone.name, cell.task.name, cell.text
     if cell.refusal is not None:
         return DryRunRow(*names, 0, (), 0, None, f"left out: {cell.refusal}")
     seeds = tuple(trial.seed for trial in cell.finals if trial.fingerprint not in records)
-    tuning, tuned = _tuning_left(cell, records)
+    tuning, tuned = _tuning_left(make_search(cell, search_seed), records)
     if profile is not None and profile.outcome.status == "failed":
         return DryRunRow(*names, tuning, seeds, tuned, None, f"fails: {profile.outcome.reason}")
     seconds = None if profile is None else trial_seconds(profile, cell)
     return DryRunRow(*names, tuning, seeds, tuned, seconds, "")
 
 
-def _tuning_left(cell: Cell, records: Mapping[str, Record]) -> tuple[int, int]:
+def _tuning_left(search: SearchPlan | None, records: Mapping[str, Record]) -> tuple[int, int]:
     """Return how many tuning trials a cell lacks, and how many final trials of its tuned method."""
-    search = make_search(cell)
     if search is None:
         return 0, 0
     missing = sum(trial.fingerprint not in records for trial in search.trials)
     if missing:
-        return missing, len(cell.finals)
+        return missing, len(search.cell.finals)
     tuned = tuned_cell(search, records)
     finals = tuned.finals if tuned is not None else []
     return 0, sum(trial.fingerprint not in records for trial in finals)

@@ -11,7 +11,8 @@ from typing import Any
 from whichpeft.backbones import BACKBONES
 from whichpeft.errors import StudyError
 from whichpeft.methods import UNTRAINED, Method, resolve_methods
-from whichpeft.records import Store
+from whichpeft.records import Record, Store
+from whichpeft.records.selection import SEARCH_SEED, search_seed
 from whichpeft.running.resume import check_writable, extend_study
 from whichpeft.study import Study
 from whichpeft.study.names import with_paths
@@ -34,6 +35,8 @@ class Request:
     """The study's methods by name as written by the user, in order."""
     tasks: tuple[Task, ...]
     """The study's tasks, loaded."""
+    search_seed: int
+    """The seed that its searches train on."""
 
 
 def check_request(study: Study, folder: Path, jobs: int | None = None) -> Request:
@@ -49,6 +52,12 @@ def check_request(study: Study, folder: Path, jobs: int | None = None) -> Reques
         study = dataclasses.replace(study, methods=(*study.methods, UNTRAINED))
     store = Store(folder)
     study, whole = extend_study(store, study)
+    seed = search_seed(record for record in store.each() if isinstance(record, Record))
+    if study.budget.tuning_trials and seed == SEARCH_SEED and seed in whole.seeds:
+        raise StudyError(
+            f"study {study.name!r}: seeds names {seed}, which is kept for searches: a final trial with "
+            "it would repeat the run that won the search; give another seed"
+        )
     methods = resolve_methods(study.methods)
     tasks = tuple(load_task(source) for source in study.tasks)
     for kind, names in (
@@ -62,7 +71,7 @@ def check_request(study: Study, folder: Path, jobs: int | None = None) -> Reques
                     "give each a study of its own"
                 )
     check_writable(folder)
-    return Request(study, whole, store, methods, tasks)
+    return Request(study, whole, store, methods, tasks, seed)
 
 
 def _absolute_path(name: str) -> str:

@@ -138,7 +138,8 @@ class _Run:
         """Profile, tune and test, in this order; skip trials that have records."""
         cells = list(self.setup.plan.accepted)
         self.profile(cells)
-        searches = [search for cell in cells if (search := make_search(cell)) is not None]
+        seed = self.request.search_seed
+        searches = [search for cell in cells if (search := make_search(cell, seed)) is not None]
         if searches:
             tuned = self.tune(searches)
             self.profile(tuned)

@@ -8,6 +8,7 @@ from whichpeft.analysis.check.findings import AGAIN, NO_ACTION, RETRY, Finding, 
 from whichpeft.analysis.comparable_groups import same_method
 from whichpeft.analysis.comparison import Comparison
 from whichpeft.analysis.method_result import MethodResult
+from whichpeft.analysis.search import shared_seed_note
 from whichpeft.records import Record
 from whichpeft.records.comparability import Kind, differences, kinds_of
 from whichpeft.records.selection import best_trial
@@ -48,8 +49,15 @@ def _kinds(result: MethodResult, *, scores: bool) -> list[Kind]:
 
 
 def search_findings(study: Study, comparison: Comparison) -> Iterator[Finding]:
-    """Find methods that had fewer tuning trials than the study requests."""
+    """Find searches whose seed is a final one, and methods with fewer tuning trials than requested."""
     asked = study.budget.tuning_trials
+    shared = shared_seed_note(result.records for result in comparison.results)
+    if shared is not None:
+        yield Finding(
+            severity="note",
+            what=shared,
+            fix="to search on a seed that no final trial has, run the study in another --out",
+        )
     seen = set()
     for result in comparison.results:
         records = result.records

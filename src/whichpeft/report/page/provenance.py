@@ -48,11 +48,12 @@ def _summary(report: ReportContents) -> str:
     if budget.early_stopping is not None:
         epochs = counted(budget.early_stopping, "epoch")
         parts.append(f"stopped after {epochs} without a better validation score")
-    tuning = (
-        f"{counted(budget.tuning_trials, 'tuning trial')} per method"
-        if budget.tuning_trials
-        else "each method at its own default hyperparameters"
-    )
+    tuning = "each method at its own default hyperparameters"
+    if budget.tuning_trials:
+        tuning = f"{counted(budget.tuning_trials, 'tuning trial')} per method"
+        results = (result for comparison in report.comparisons for result in comparison.results)
+        if not any(result.records.seeds_of_search for result in results):
+            tuning += ", on a seed that no final trial has"
     return plain(
         f"{', '.join([*parts, tuning])}. The checkpoint with the best validation score is tested "
         "once. Time, memory and speed come from a separate profile of each method, with nothing else "
