@@ -161,6 +161,25 @@ def whole(method: str, scores: Sequence[float], **changed: Any) -> list[Record]:
     ]
 
 
+def with_chance(
+    method: str, scores: Sequence[float], chance: float | None = 0.665, metric: str = "accuracy",
+    **changed: Any,
+) -> list[Record]:  # fmt: skip
+    """Return the records of a method on data with this chance level; None if it has none."""
+    records = []
+    for record in whole(method, scores, **changed):
+        kept = []
+        for measured in record.measurements:
+            if measured.name == "score":
+                measured = replace(measured, source=metric)
+            if measured.name == "chance" and chance is not None:
+                measured = replace(measured, value=chance)
+            if measured.name != "chance" or chance is not None:
+                kept.append(measured)
+        records.append(replace(record, measurements=tuple(kept)))
+    return records
+
+
 def other_machine() -> Setting:
     return replace(SETTING, hardware={**HARDWARE, "processor": "Another CPU"})
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -157,21 +158,41 @@ def test_a_method_that_trains_nothing_may_predict_one_class(records: list[Record
     assert not collapsed([*records, *idle], {0, 1, 2}, "zero-shot")
 
 
-def test_a_method_at_chance_is_a_note_and_all_of_them_a_problem() -> None:
-    sound = builders.whole("full", [0.88, 0.89, 0.88], adapter=builders.BASE)
-    guess = builders.whole("lora", [0.50, 0.51, 0.49])
-    head = builders.whole("head", [0.52, 0.50, 0.51], adapter=0)
+def about_chance(records: list[Record], methods: list[str], **more: Any) -> list[Finding]:
+    predictions = builders.predictions(records, agreement=0.0)
+    found = check(builders.study(methods), records, predictions=predictions, **more)
+    return [finding for finding in found if "chance" in finding.what]
 
-    def about_chance(records: list[Record], methods: list[str]) -> list[Finding]:
-        found = check(
-            builders.study(methods), records, predictions=builders.predictions(records, agreement=0.0)
-        )
-        return [finding for finding in found if "chance" in finding.what]
 
-    (finding,) = about_chance([*sound, *guess], ["full", "lora"])
+SOUND = builders.whole("full", [0.88, 0.89, 0.88], adapter=builders.BASE)
+GUESS = builders.whole("lora", [0.50, 0.51, 0.49])
+
+
+def test_a_method_at_chance_on_all_seeds_is_a_problem_with_its_probable_cause() -> None:
+    (finding,) = about_chance([*SOUND, *GUESS], ["full", "lora"])
+    assert (finding.severity, finding.method) == ("problem", "lora")
+    assert finding.what == "its score, 50.0 points, is at chance, 50.0 points, on all 3 seeds"
+    curve = [(step, "train_loss", 0.69) for step in range(10, 210, 10)]
+    (finding,) = about_chance([*SOUND, *GUESS], ["full", "lora"], curves=lambda name: curve)
+    assert finding.what.endswith(
+        "; probably too low a learning rate (its training loss did not move from 0.69)"
+    )
+    assert finding.fix.startswith("give a higher learning rate")
+
+
+def test_a_method_at_chance_on_some_seeds_is_a_note_that_names_them() -> None:
+    half = builders.whole("lora", [0.50, 0.80, 0.49])
+    (finding,) = about_chance([*SOUND, *half], ["full", "lora"])
     assert (finding.severity, finding.method) == ("note", "lora")
-    assert finding.what == "its score, 50.0 points, is not proved better than chance, 50.0 points"
-    (finding,) = about_chance([*guess, *head], ["lora", "head"])
+    assert finding.what == (
+        "its score, 59.7 points, is not proved better than chance, 50.0 points; probably training that "
+        "fails on some seeds (its score is at chance on seeds 0 and 2)"
+    )
+
+
+def test_all_methods_at_chance_are_one_problem() -> None:
+    head = builders.whole("head", [0.52, 0.50, 0.51], adapter=0)
+    (finding,) = about_chance([*GUESS, *head], ["lora", "head"])
     assert finding.severity == "problem"
     assert finding.what.startswith("no method that trains is proved better than chance, 50.0 points")
 

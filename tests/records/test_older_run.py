@@ -60,6 +60,13 @@ def test_the_choice_is_the_one_that_was_made_before(report: Report) -> None:
         answer["changes"] = len(answer["changes"])
         for candidate in answer["candidates"]:
             candidate["excluded"] = len(candidate["excluded"])
+    for answer in now:
+        assert answer.pop("chance") == pytest.approx(0.07, abs=0.01)
+        assert (answer.pop("causes"), answer.pop("why_time")) == ([], None)
+    # With two seeds 50 points apart nothing is shown to beat chance; that version looked at means.
+    for candidate in before[0]["candidates"]:
+        if candidate["method"] in ("full", "lora:r=8"):
+            candidate |= {"allowed": False, "excluded": 1, "proved_margin": None}
     assert now == before
 
 

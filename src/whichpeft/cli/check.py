@@ -38,7 +38,13 @@ def check(
     store = Store(folder)
     study = store.study()
     reading = store.reading()
-    findings = check_records(study, store.each(), predictions=store.predictions, reading=reading)
+    findings = check_records(
+        study,
+        store.each(),
+        predictions=store.predictions,
+        curves=store.curve_rows,
+        reading=reading,
+    )
     if reading is None or reading.earlier_records:
         from whichpeft.running.recheck.recheck import recheck
 

@@ -12,6 +12,7 @@ from whichpeft.analysis.choice.choice import Answer, Basis
 from whichpeft.analysis.choice.constraints import Constraints
 from whichpeft.analysis.choice.what_if import caveat_nothing, changes, open_names
 from whichpeft.analysis.statistics.intervals import Interval
+from whichpeft.report.choices import none_beats_chance
 from whichpeft.report.tables.notes import interval_over
 from whichpeft.report.text import named, plain
 from whichpeft.report.verdict_text import proves, undecided
@@ -91,12 +92,14 @@ def print_answers(found: Sequence[ShortAnswer], console: Console) -> None:
 
 def _short(study: Study, answer: Answer, comparison: Comparison | None) -> ShortAnswer:
     if answer.chosen is None:
-        sentences, remarks = [_nothing(answer, comparison)], []
+        sentences = [_nothing(answer, comparison)]
+        remarks = changes(answer) if answer.basis == "at chance" else []
     else:
         sentences = [_advice(answer, comparison, study.baseline), _certainty(answer)]
         doubt = caveat_nothing(answer)
         sentences += [doubt] if doubt else []
-        remarks = [*_by_another_cost(answer), *_undecided(comparison), *changes(answer)]
+        why_time = [] if answer.why_time is None else [answer.why_time]
+        remarks = [*_by_another_cost(answer), *why_time, *_undecided(comparison), *changes(answer)]
     return ShortAnswer(
         backbone=answer.backbone,
         tasks=answer.tasks,
@@ -110,6 +113,8 @@ def _short(study: Study, answer: Answer, comparison: Comparison | None) -> Short
 
 def _nothing(answer: Answer, comparison: Comparison | None) -> str:
     """Explain why no method can be recommended; each reason appears once, with its methods."""
+    if answer.basis == "at chance":
+        return f"No method can be recommended: {none_beats_chance(answer)}"
     if comparison is None:
         return "No method can be recommended for all of these tasks yet."
     trained = [c for c in answer.candidates if c.trains] or list(answer.candidates)
@@ -250,7 +255,7 @@ def _certainty(answer: Answer) -> str:
         lead = f"Proved: at most {margin} worse than any other method tried"
     else:
         lead = "A best bet, not proved"
-    if chosen.probability is None or len(answer.allowed) == 1:
+    if chosen.probability is None or len(answer.competing) == 1:
         return f"{lead}."
     return f"{lead}; {show_chance(chosen.probability)} likely within {margin} of the best."
 

@@ -12,7 +12,7 @@ from whichpeft.analysis.choice.candidates import Candidate
 from whichpeft.analysis.choice.choice import Answer
 from whichpeft.analysis.choice.constraints import COSTS
 from whichpeft.analysis.choice.what_if import caveats, changes, open_names
-from whichpeft.report.text import UNKNOWN, plain, with_interval
+from whichpeft.report.text import UNKNOWN, plain, with_bounds, with_interval
 from whichpeft.units import points, show_chance
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ def sentence(answer: Answer) -> str:
     score = f"{points(chosen.score.mean or 0.0):.1f} points{paid}"
     if answer.basis == "only one":
         why = "It is the only method allowed."
-    elif len(answer.allowed) == 1:
+    elif len(answer.competing) == 1:
         why = "Best bet: the only method allowed so far."
     elif answer.within_margin:
         proved = "Best bet" if answer.still_open else "Proved"
@@ -111,9 +111,9 @@ def _nothing(answer: Answer, subject: str) -> str:
             f"No method can be chosen for {subject}: none is complete with a score. "
             "Finish the run; `whichpeft check` lists what is missing."
         )
-    scored = [c for c in answer.candidates if c.trains and c.place is not None]
-    if scored and all(candidate.guesses for candidate in scored):
-        return f"No method can be chosen for {subject}: none has a score that is better than chance."
+    if answer.basis == "at chance":
+        still = f" Not complete or not comparable: {open_names(answer)}." if answer.still_open else ""
+        return f"No method can be chosen for {subject}: {none_beats_chance(answer)}{still}"
     limits = ", ".join(
         f"{COSTS[name].words} {COSTS[name].shown_limit(limit)}"
         for name, limit in answer.constraints.limits.items()
@@ -122,6 +122,16 @@ def _nothing(answer: Answer, subject: str) -> str:
         cost = answer.constraints.cost.words
         return f"No method can be chosen for {subject}: none has a measured {cost}."
     return f"No method fits the limits for {subject}: {limits}."
+
+
+def none_beats_chance(answer: Answer) -> str:
+    """Say that no method is shown to beat chance, how close the best came, and what was wrong."""
+    limits = " within the limits" if answer.constraints.limits else ""
+    level = f"chance, {points(answer.chance or 0.0):.1f} points"
+    scored = [c for c in answer.candidates if c.guesses and c.place is not None]
+    best = max(scored, key=lambda c: c.score.mean or 0.0, default=None)
+    closest = "" if best is None else f"; the best, {best.method}, has {with_bounds(best.score)}"
+    return " ".join([f"none{limits} is shown to beat {level}{closest}.", *answer.causes])
 
 
 def _print(answer: Answer, console: Console) -> None:
@@ -141,6 +151,8 @@ def _print(answer: Answer, console: Console) -> None:
             console.print(Text.assemble(("not allowed  ", "yellow"), line))
     for line in changes(answer):
         console.print(Text.assemble(("would change it  ", "cyan"), plain(line)))
+    if answer.why_time is not None:
+        console.print(Text.assemble(("time  ", "cyan"), plain(answer.why_time)))
     for line in [*caveats(answer), *answer.notes]:
         console.print(Text.assemble(("note  ", "yellow"), plain(line)))
 
@@ -243,6 +255,9 @@ def as_object(answer: Answer) -> dict[str, object]:
         "margin": constraints.margin,
         "limits": dict(constraints.limits),
         "candidates": [_candidate(candidate, answer) for candidate in answer.candidates],
+        "chance": answer.chance,
+        "causes": list(answer.causes),
+        "why_time": answer.why_time,
         "changes": changes(answer),
         "notes": [*caveats(answer), *answer.notes],
     }

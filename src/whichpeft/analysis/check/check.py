@@ -21,6 +21,7 @@ from whichpeft.analysis.check.predictions import prediction_findings
 from whichpeft.analysis.check.reading import class_names, reading_findings
 from whichpeft.analysis.comparison import Comparison, comparisons
 from whichpeft.analysis.example_scores import Predictions
+from whichpeft.analysis.learning_curves import Curves
 from whichpeft.errors import RecordError
 from whichpeft.records import Reading, Record
 from whichpeft.study import Study
@@ -31,6 +32,7 @@ def check(
     found: Iterable[Record | RecordError],
     *,
     predictions: Predictions,
+    curves: Curves | None = None,
     reading: Reading | None = None,
 ) -> list[Finding]:
     """Check the records of a study, and what was read for them.
@@ -43,6 +45,8 @@ def check(
         The records, with an error in place of each damaged one.
     predictions
         Returns a trial's arrays by its fingerprint, and raises RecordError if they are damaged.
+    curves
+        Returns a trial's learning curve by its fingerprint; tells why a method is at chance.
     reading
         What was read of the data and the backbones; None if an old folder does not say.
 
@@ -55,7 +59,7 @@ def check(
     records = [record for record in everything if isinstance(record, Record)]
     findings = [_damage(error) for error in everything if isinstance(error, RecordError)]
     findings += _files(records)
-    compared = comparisons(study, records, predictions=predictions)
+    compared = comparisons(study, records, predictions=predictions, curves=curves)
     findings += fairness(study, compared)
     findings += reading_findings(reading)
     for comparison in compared:
@@ -68,7 +72,7 @@ def check(
 def fairness(study: Study, compared: Sequence[Comparison]) -> list[Finding]:
     """Return what makes a comparison unfair, uncertain or incomplete, problems first.
 
-    Only the study and the comparisons are used; no file is read.
+    Only the study and the comparisons are used; no file is read but curves of methods at chance.
     """
     findings = [*_study(study), *_apart(compared)]
     for comparison in compared:

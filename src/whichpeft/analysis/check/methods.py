@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from whichpeft.analysis.chance import is_shown, lead_over_chance, seeds_at_chance
 from whichpeft.analysis.check.findings import AGAIN, NO_ACTION, RETRY, Finding, file_of
 from whichpeft.analysis.comparable_groups import same_method
 from whichpeft.analysis.comparison import Comparison
 from whichpeft.analysis.method_result import MethodResult
 from whichpeft.analysis.search import shared_seed_note
+from whichpeft.analysis.why_at_chance import fixes, probable_causes
 from whichpeft.records import Record
 from whichpeft.records.comparability import Kind, differences, kinds_of
 from whichpeft.records.selection import best_trial
 from whichpeft.study import Study
-from whichpeft.units import counted, points
+from whichpeft.units import counted, join_words, points
+
+_TRAIN_MORE = "train for more epochs or on more examples, or test on more, with another --out"
 
 
 def settings_findings(comparison: Comparison) -> Iterator[Finding]:
@@ -100,38 +104,44 @@ def search_findings(study: Study, comparison: Comparison) -> Iterator[Finding]:
 
 
 def chance_findings(comparison: Comparison) -> Iterator[Finding]:
-    """Find methods whose score is not better than chance, as far as its interval tells."""
+    """Find methods that are not shown to beat chance, with what was probably wrong."""
     chance = comparison.chance
     trained = [
         result
         for result in comparison.results
         if result.is_answer and result.score_mean is not None and not result.trains_nothing
     ]
-    guessing = [result for result in trained if chance is not None and _lowest(result) <= chance]
+    guessing = [result for result in trained if not is_shown(lead_over_chance(result, comparison))]
     if chance is None or not guessing:
         return
     level = f"chance, {points(chance):.1f} points"
     if len(guessing) == len(trained) > 1:
+        causes = probable_causes(comparison, guessing)
         yield Finding(
             severity="problem",
-            what=f"no method that trains is proved better than {level}, so the scores rank nothing",
-            fix="train for more epochs or on more examples, or test on more, with another --out",
+            what=f"no method that trains is proved better than {level}, so the scores rank nothing"
+            f"{f'; probably {join_words(map(str, causes))}' if causes else ''}",
+            fix="; ".join(fixes(causes)) if causes else _TRAIN_MORE,
         )
         return
     for result in guessing:
+        causes = probable_causes(comparison, [result])
+        at_chance = seeds_at_chance(result, comparison)
+        everywhere = len(at_chance) == len(result.seeds)
         score = f"{points(result.score_mean or 0.0):.1f} points"
+        if everywhere:
+            seeds = "its one seed" if len(at_chance) == 1 else f"all {len(at_chance)} seeds"
+            what = f"its score, {score}, is at {level}, on {seeds}"
+        else:
+            what = f"its score, {score}, is not proved better than {level}"
         yield Finding(
-            severity="note",
-            what=f"its score, {score}, is not proved better than {level}",
-            fix="check its learning rate and its options, or train for longer",
+            severity="problem" if everywhere else "note",
+            what=f"{what}{f'; probably {causes[0].kind} ({causes[0].shown})' if causes else ''}",
+            fix=causes[0].fix
+            if causes
+            else "check its learning rate and its options, or train for longer",
             method=result.records.method,
         )
-
-
-def _lowest(result: MethodResult) -> float:
-    """Return the lower bound of a score; the score itself if its interval is unknown."""
-    low = result.score_low if result.score_low is not None else result.score_mean
-    return float("inf") if low is None else low
 
 
 def method_findings(study: Study, result: MethodResult) -> Iterator[Finding]:

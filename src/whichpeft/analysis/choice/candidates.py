@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from whichpeft.analysis.chance import is_shown, lead_over_chance
 from whichpeft.analysis.choice.constraints import COSTS, Constraints, Cost
 from whichpeft.analysis.comparison import Comparison
 from whichpeft.analysis.method_result import MethodResult
@@ -48,7 +49,13 @@ class Candidate:
     """Names of the limits that the method exceeds."""
 
     guesses: bool = False
-    """Whether its mean score is not better than that of a constant prediction."""
+    """Whether it is not shown to beat chance, so that it may not be chosen."""
+
+    rival: bool = False
+    """Whether only that excludes it although its mean score is above chance.
+
+    It may be the best method, so a choice has to be proved against it too.
+    """
 
     still_open: bool = False
     """Whether it is excluded only because something is unknown, so that it may be the better choice.
@@ -99,12 +106,12 @@ def candidates_of(
         if result.status == "completed" and result.comparable_scores:
             candidate = replace(candidate, place=compared)
             compared += 1
-        found.append((_judged(candidate, result, constraints, comparison.chance), result))
+        found.append((_judged(candidate, result, constraints, comparison), result))
     return found
 
 
 def _judged(
-    candidate: Candidate, result: MethodResult, constraints: Constraints, chance: float | None
+    candidate: Candidate, result: MethodResult, constraints: Constraints, comparison: Comparison
 ) -> Candidate:
     """Return a candidate with the reasons why it may not be chosen."""
     reasons: list[str] = []
@@ -115,9 +122,11 @@ def _judged(
         reasons.append("its scores were measured in another setting")
     elif not candidate.trains:
         reasons.append("it trains nothing and is only a reference")
-    guesses = done and _guesses(candidate, chance)
-    if candidate.trains and guesses and chance is not None:
-        reasons.append(f"the score is not better than chance, {points(chance):.1f}")
+    lead = lead_over_chance(result, comparison) if done and candidate.trains else UNKNOWN
+    guesses = not is_shown(lead)
+    above = guesses and lead.mean is not None and lead.mean > 0
+    if guesses:
+        reasons.append(not_shown(comparison.chance or 0.0, above=above))
     over = []
     for name, limit in constraints.limits.items():
         cost, value = COSTS[name], candidate.limited[name]
@@ -131,21 +140,23 @@ def _judged(
     by = constraints.by
     if done and by not in constraints.limits and candidate.costs[by] is None:
         reasons.append(f"{constraints.cost.words} {_unmeasured(result, constraints.cost)}")
-    # A method over a limit is ruled out, whatever else is unknown about it.
-    settled = not reasons or over or guesses or not candidate.trains or result.status == "refused"
+    # A method over a limit or at chance is ruled out, whatever else is unknown about it.
+    ruled_out = over or (guesses and not above) or not candidate.trains or result.status == "refused"
+    rival = above and len(reasons) == 1
     return replace(
         candidate,
         excluded=tuple(reasons),
         over=tuple(over),
         guesses=guesses,
-        still_open=not settled,
+        rival=rival,
+        still_open=bool(reasons) and not ruled_out and not rival,
     )
 
 
-def _guesses(candidate: Candidate, chance: float | None) -> bool:
-    """Whether the mean score is at most that of the constant prediction."""
-    mean = candidate.score.mean
-    return chance is not None and mean is not None and mean <= chance
+def not_shown(chance: float, *, above: bool) -> str:
+    """Return the reason against a method that is not shown to beat chance."""
+    shown = "shown to be " if above else ""
+    return f"the score is not {shown}better than chance, {points(chance):.1f}"
 
 
 def _unmeasured(result: MethodResult, cost: Cost) -> str:
@@ -155,11 +166,17 @@ def _unmeasured(result: MethodResult, cost: Cost) -> str:
 
 
 def candidate_across_tasks(
-    own: Sequence[Candidate], tasks: Sequence[str], *, place: int | None, score: Interval
+    own: Sequence[Candidate],
+    tasks: Sequence[str],
+    *,
+    place: int | None,
+    score: Interval,
+    lead: Interval,
 ) -> Candidate:
     """Combine a method's candidates on each task into one over all tasks.
 
-    Costs are means over the tasks; limits apply to the largest value.
+    Costs are means over the tasks; limits apply to the largest value. The mean score has to be shown
+    to beat chance, and no score on a single task may be at chance.
 
     Parameters
     ----------
@@ -171,11 +188,23 @@ def candidate_across_tasks(
         Its place in the evidence over tasks; None if its score cannot be compared.
     score
         Its mean score over the tasks with its interval, as fractions.
+    lead
+        How far that is above the mean of the chance levels, from `lead_over_tasks`.
     """
     tuned = [task for task, c in zip(tasks, own, strict=True) if c.variant == "tuned"]
     some = f"tuned on {', '.join(tuned)}" if tuned else "default"
-    open_or_allowed = all(c.still_open or c.allowed for c in own)
-    reasons = [f"{task}: {why}" for task, c in zip(tasks, own, strict=True) for why in c.excluded]
+    open_or_allowed = all(c.still_open or c.rival or c.allowed for c in own)
+    reasons = [
+        f"{task}: {why}"
+        for task, c in zip(tasks, own, strict=True)
+        if not c.rival  # over all tasks it may be shown
+        for why in c.excluded
+    ]
+    fails = any(c.guesses and not c.rival for c in own)
+    above = own[0].trains and not is_shown(lead) and (lead.mean or 0.0) > 0
+    if above:
+        level = (score.mean or 0.0) - (lead.mean or 0.0)
+        reasons.append(not_shown(level, above=True))
     return replace(
         own[0],
         variant="tuned" if len(tuned) == len(own) else some,
@@ -184,7 +213,8 @@ def candidate_across_tasks(
         limited={name: _largest([c.limited[name] for c in own]) for name in COSTS},
         excluded=tuple(reasons),
         over=tuple(dict.fromkeys(name for c in own for name in c.over)),
-        guesses=any(c.guesses for c in own),
+        guesses=fails or above,
+        rival=above and len(reasons) == 1,
         still_open=open_or_allowed and any(c.still_open for c in own),
         place=place,
         gap=UNKNOWN,

@@ -8,6 +8,10 @@ none is corrected. If nothing is proved, the method with the highest probability
 margin is the best bet. A choice is called proved only if it was compared with every method that the
 limits allow: a method that is not complete, or not measured in the same setting, may be better.
 
+Only a method that is shown to beat chance can be chosen (see `whichpeft.analysis.chance`); without
+one, nothing is. A method that is not shown to, although its mean score is above chance, may still be
+the best one: a choice is proved only against it too.
+
 The 5 % is how often one given method is wrongly proved. The cheapest of several that pass may have
 passed by luck. In simulated studies of eight methods spread evenly over six points, a proved choice
 was outside a margin of two points in under 1 %. With ten methods exactly on the edge of the margin
@@ -23,6 +27,7 @@ from typing import Literal
 
 import numpy as np
 
+from whichpeft.analysis.chance import lead_over_tasks
 from whichpeft.analysis.choice.candidates import (
     UNKNOWN,
     Candidate,
@@ -34,9 +39,11 @@ from whichpeft.analysis.choice.evidence import Evidence, EvidenceAcrossTasks, Tr
 from whichpeft.analysis.comparison import Comparison
 from whichpeft.analysis.frontier import TIE, frontier_probability
 from whichpeft.analysis.statistics.gap import LEVEL
+from whichpeft.analysis.time_parts import explain_time
+from whichpeft.analysis.why_at_chance import fixes, in_words, probable_causes
 from whichpeft.metrics.metric import Floats
 
-Basis = Literal["proved", "only one", "best bet"]
+Basis = Literal["proved", "only one", "best bet", "at chance"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +69,22 @@ class Answer:
     """The method to use; None if no method is allowed."""
 
     basis: Basis | None = None
-    """What the choice rests on; ``only one`` if no other method is allowed."""
+    """What the choice rests on; ``only one`` if no other method is allowed.
+
+    ``at chance`` if nothing was chosen because no method is shown to beat chance.
+    """
+
+    chance: float | None = None
+    """The score of the best constant prediction, a fraction, or its mean over tasks; None if unknown."""
+
+    causes: tuple[str, ...] = ()
+    """Sentences on what was probably wrong, if no method is shown to beat chance."""
+
+    fixes: tuple[str, ...] = ()
+    """What to do about the causes, one phrase each."""
+
+    why_time: str | None = None
+    """A sentence on why the chosen method takes its time; None if nothing explains it."""
 
     evidence: Evidence | None = None
     """What the choice was decided by; None if no score could be compared."""
@@ -74,6 +96,11 @@ class Answer:
     def allowed(self) -> list[Candidate]:
         """Return the methods that may be chosen."""
         return [candidate for candidate in self.candidates if candidate.allowed]
+
+    @property
+    def competing(self) -> list[Candidate]:
+        """Return the methods that a choice is proved against: the allowed ones and their rivals."""
+        return [candidate for candidate in self.candidates if candidate.allowed or candidate.rival]
 
     @property
     def still_open(self) -> list[Candidate]:
@@ -104,7 +131,7 @@ def choose(comparison: Comparison, constraints: Constraints, *, rng: np.random.G
     found = candidates_of(comparison, constraints)
     compared = [result.records for candidate, result in found if candidate.place is not None]
     evidence = gather(compared, comparison.scores, rng=rng) if compared else None
-    return decide(
+    answer = decide(
         Answer(
             backbone=comparison.backbone,
             tasks=(comparison.task,),
@@ -113,8 +140,18 @@ def choose(comparison: Comparison, constraints: Constraints, *, rng: np.random.G
             candidates=tuple(candidate for candidate, _ in found),
             evidence=evidence,
             notes=comparison.notes,
+            chance=comparison.chance,
         )
     )
+    if answer.basis == "at chance":
+        failed = (candidate.guesses or result.status == "failed" for candidate, result in found)
+        results = [result for (_, result), fails in zip(found, failed, strict=True) if fails]
+        causes = probable_causes(comparison, results)
+        return replace(answer, causes=(in_words(causes),), fixes=tuple(fixes(causes)))
+    for candidate, (_, result) in zip(answer.candidates, found, strict=True):
+        if candidate is answer.chosen:
+            return replace(answer, why_time=explain_time(result, comparison))
+    return answer
 
 
 def choose_across_tasks(answers: Sequence[Answer]) -> Answer | None:
@@ -136,13 +173,19 @@ def choose_across_tasks(answers: Sequence[Answer]) -> Answer | None:
     compared = [own for own in shared if all(c.place is not None for c in own)]
     places = [[own[i].place or 0 for own in compared] for i in range(len(parts))]
     evidence = EvidenceAcrossTasks(tuple(parts), places, parts[0].rng) if compared else None
+    chances = [answer.chance for answer in answers]
     candidates = []
     for own in shared:
         place = compared.index(own) if own in compared else None
-        score = evidence.score(place) if evidence is not None and place is not None else UNKNOWN
-        candidates.append(candidate_across_tasks(own, tasks, place=place, score=score))
+        score = lead = UNKNOWN
+        if evidence is not None and place is not None:
+            score = evidence.score(place)
+            drawn = None if evidence.draws is None else evidence.draws[:, place]
+            lead = lead_over_tasks(drawn, float(evidence.means[place]), chances)
+        candidates.append(candidate_across_tasks(own, tasks, place=place, score=score, lead=lead))
     metrics = {answer.metric for answer in answers}
-    return decide(
+    known = [chance for chance in chances if chance is not None]
+    answer = decide(
         Answer(
             backbone=answers[0].backbone,
             tasks=tasks,
@@ -150,23 +193,31 @@ def choose_across_tasks(answers: Sequence[Answer]) -> Answer | None:
             constraints=answers[0].constraints,
             candidates=tuple(candidates),
             evidence=evidence,
+            chance=float(np.mean(known)) if len(known) == len(chances) else None,
         )
+    )
+    if answer.basis != "at chance":
+        return answer
+    return replace(
+        answer,
+        causes=tuple(f"{one.tasks[0]}: {cause}" for one in answers for cause in one.causes),
+        fixes=tuple(f"on {one.tasks[0]}, {fix}" for one in answers for fix in one.fixes),
     )
 
 
 def decide(answer: Answer) -> Answer:
     """Return an answer with what its evidence says about each candidate, and with the chosen one."""
     evidence, constraints = answer.evidence, answer.constraints
-    allowed = [c.place for c in answer.candidates if c.allowed and c.place is not None]
-    if evidence is None or not allowed:
-        return answer
-    probability = within(evidence.draws, allowed, constraints.margin)
+    if evidence is None or not any(c.allowed and c.place is not None for c in answer.candidates):
+        return replace(answer, basis="at chance") if _at_chance(answer) else answer
+    competing = [c.place for c in answer.competing if c.place is not None]
+    probability = within(evidence.draws, competing, constraints.margin)
     frontier = _on_frontier(answer)
     known = [
         replace(
             candidate,
             probability=probability.get(candidate.place) if candidate.place is not None else None,
-            proved_margin=_proved_margin(evidence, candidate.place, allowed)
+            proved_margin=_proved_margin(evidence, candidate.place, competing)
             if candidate.allowed and candidate.place is not None
             else None,
             frontier=frontier.get(candidate.method),
@@ -187,10 +238,17 @@ def decide(answer: Answer) -> Answer:
     return replace(found, basis=_basis(found))
 
 
+def _at_chance(answer: Answer) -> bool:
+    """Whether no method can be chosen because none that can be compared is shown to beat chance."""
+    scored = [c for c in answer.candidates if c.trains and c.place is not None]
+    only_chance = any(c.guesses and len(c.excluded) == 1 for c in scored)
+    return only_chance or (bool(scored) and all(c.guesses for c in scored))
+
+
 def _basis(answer: Answer) -> Basis:
     if answer.still_open:
         return "best bet"
-    if len(answer.allowed) == 1:
+    if len(answer.competing) == 1:
         return "only one"
     return "proved" if answer.within_margin else "best bet"
 

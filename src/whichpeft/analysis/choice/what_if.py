@@ -16,19 +16,24 @@ from whichpeft.units import join_words, points
 _MOST_EXCLUDED = 3
 _MOST_NAMED = 3
 _WIDEST = 0.10  # wider margins are not suggested
+_AT_CHANCE_WITH_ONE_SEED = (
+    "With one seed, whether a method beats chance is judged by its test examples alone."
+)
 
 
 def changes(answer: Answer) -> list[str]:
     """Return what would change an answer, in sentences."""
-    found = [_still_open(answer), _wider_margin(answer), *_limits(answer), _more_data(answer)]
+    fixes = [f"{fix[0].upper()}{fix[1:]}." for fix in answer.fixes]
+    found = [*fixes, _still_open(answer), _wider_margin(answer), *_limits(answer), _more_data(answer)]
     return [sentence for sentence in found if sentence is not None]
 
 
 def caveats(answer: Answer) -> list[str]:
     """Return what a reader should know about an answer, in sentences."""
     if answer.chosen is None:
-        return []
-    found = [_untuned(answer), _seeds(answer), _no_examples(answer), caveat_nothing(answer)]
+        return [_AT_CHANCE_WITH_ONE_SEED] if answer.basis == "at chance" and _one_seed(answer) else []
+    found = [_untuned(answer), _seeds(answer), _no_examples(answer), _chance(answer)]
+    found.append(caveat_nothing(answer))
     return [sentence for sentence in found if sentence is not None]
 
 
@@ -113,13 +118,13 @@ def _limit(candidate: Candidate, answer: Answer) -> str:
 def _more_data(answer: Answer) -> str | None:
     """Estimate the data that would prove a best bet, for the methods that are not ruled out yet."""
     chosen, evidence, margin = answer.chosen, answer.evidence, answer.constraints.margin
-    if chosen is None or chosen.place is None or answer.within_margin or len(answer.allowed) == 1:
+    if chosen is None or chosen.place is None or answer.within_margin or len(answer.competing) == 1:
         return None
     if not isinstance(evidence, TrialEvidence) or _without_error(answer):
         return None
     goal = f"prove {chosen.method} within {points(margin):.1f} points of every other allowed method"
     found = []
-    for other in answer.allowed:
+    for other in answer.competing:
         assert other.place is not None
         low = evidence.gap(chosen.place, other.place, 1 - 2 * LEVEL).low
         if low is None or low < -margin:
@@ -153,10 +158,29 @@ def _untuned(answer: Answer) -> str | None:
     return None
 
 
+def _one_seed(answer: Answer) -> bool:
+    return answer.evidence is not None and answer.evidence.fewest_seeds < 2
+
+
+def _chance(answer: Answer) -> str | None:
+    """Say on what it rests that the chosen method beats chance, if not on several seeds."""
+    chosen = answer.chosen
+    if chosen is None or answer.chance is None:
+        return None
+    if chosen.score.low is not None:
+        if not _one_seed(answer):
+            return None
+        return f"That {chosen.method} beats chance is shown by the test examples of one seed alone."
+    return (
+        f"The error of its score is unknown, so it is not shown that {chosen.method} is better than "
+        f"chance ({points(answer.chance):.1f})."
+    )
+
+
 def _seeds(answer: Answer) -> str | None:
     """Name the gaps whose variation between seeds cannot be estimated."""
     without_error = _without_error(answer)
-    if answer.evidence is not None and answer.evidence.fewest_seeds < 2:
+    if _one_seed(answer):
         return (
             "With one seed the variation between seeds is unknown, so nothing is proved: run at least 3."
         )
@@ -176,7 +200,7 @@ def _without_error(answer: Answer) -> list[str]:
         return []
     return [
         other.method
-        for other in answer.allowed
+        for other in answer.competing
         if other.place is not None
         and other.place != chosen.place
         and not evidence.proves(chosen.place, other.place)

@@ -1,0 +1,115 @@
+"""Whether methods are shown to beat chance, which is the score of the best constant prediction.
+
+A method is shown to beat chance if the lower bound of a one-sided 95 % interval of its lead is above
+zero. Its lead is its score minus chance or, if a method of the comparison is that constant
+prediction, its gap to it: the gap knows that another test set would change both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from whichpeft.analysis.comparison import Comparison
+from whichpeft.analysis.method_result import MethodResult
+from whichpeft.analysis.statistics.gap import LEVEL
+from whichpeft.analysis.statistics.intervals import Interval
+from whichpeft.analysis.verdicts import by_seed, gap_effects, method_effects
+from whichpeft.metrics.metric import Floats
+
+CONFIDENCE = 1 - 2 * LEVEL
+"""Confidence level of the two-sided interval whose lower bound is the one-sided 95 % bound."""
+
+_NOTHING = 1e-9  # leads below this are rounding errors
+_SAME_SCORE = 1e-6
+
+
+def lead_over_chance(result: MethodResult, comparison: Comparison) -> Interval:
+    """Return how far a method's score is above chance, as fractions.
+
+    The lower bound is the one-sided 95 % bound. It is None if the error cannot be estimated; all are
+    None without a score, or if the metric has no chance level.
+    """
+    chance, scores = comparison.chance, comparison.scores
+    own = None if chance is None else method_effects(result.records, scores)
+    if chance is None or own is None:
+        return Interval(None, None, None)
+    constant = _constant(comparison)
+    if constant is not None and constant is not result and result.comparable_scores:
+        gap = gap_effects(result.records, constant.records, scores)
+        found = None if gap is None else gap.interval(CONFIDENCE)
+        if found is not None and found.low is not None:
+            return found
+    mean, low, high = own.interval(CONFIDENCE)
+    return Interval(*(None if value is None else value - chance for value in (mean, low, high)))
+
+
+def is_shown(lead: Interval) -> bool:
+    """Return whether a lead shows that a method beats chance.
+
+    If the error of the lead cannot be estimated, its mean decides. A lead that is not known because
+    the metric has no chance level is no reason against a method.
+    """
+    known = lead.mean if lead.low is None else lead.low
+    return known is None or known > _NOTHING
+
+
+def lead_over_tasks(draws: Floats | None, mean: float, chances: Sequence[float | None]) -> Interval:
+    """Return how far a mean score over tasks is above the mean of their chance levels.
+
+    Parameters
+    ----------
+    draws
+        Draws of the method's true mean score, shape (draws,); None if there are none.
+    mean
+        Its observed mean score.
+    chances
+        The chance level of each task; if one is None, the lead is not known.
+    """
+    known = [chance for chance in chances if chance is not None]
+    if len(known) < len(chances):
+        return Interval(None, None, None)
+    level = float(np.mean(known))
+    if draws is None:
+        return Interval(mean - level, None, None)
+    low, high = np.quantile(draws, [LEVEL, 1 - LEVEL])
+    return Interval(mean - level, float(low) - level, float(high) - level)
+
+
+def seeds_at_chance(result: MethodResult, comparison: Comparison) -> list[int]:
+    """Return the seeds on which a method's score is not shown to beat chance by its test examples.
+
+    If scores are not known by example, these are the seeds with a score of at most chance.
+    """
+    chance = comparison.chance
+    if chance is None:
+        return []
+    found = []
+    for record in result.records.completed:
+        values = comparison.scores.of([record])
+        score = by_seed(result.records).get(record.trial.seed)
+        if values is not None:
+            score = _lower_bound(values[0])
+        if score is not None and score <= chance + _NOTHING:
+            found.append(record.trial.seed)
+    return found
+
+
+def _lower_bound(values: Floats) -> float:
+    """Return the one-sided 95 % lower bound of the mean of one trial's scores by example."""
+    from scipy.special import stdtrit
+
+    quantile = float(stdtrit(len(values) - 1, 1 - LEVEL))
+    return float(values.mean() - quantile * values.std(ddof=1) / np.sqrt(len(values)))
+
+
+def _constant(comparison: Comparison) -> MethodResult | None:
+    """Return the method that gives the constant prediction: it trains nothing and scores chance."""
+    for result in comparison.answers:
+        scores = by_seed(result.records).values()
+        if result.trains_nothing and result.comparable_scores and scores:
+            off = (abs(score - (comparison.chance or 0.0)) for score in scores)
+            if max(off) < _SAME_SCORE:
+                return result
+    return None
