@@ -1,8 +1,8 @@
 """What was probably wrong if a method is not shown to beat chance.
 
-Learning curves show most of it: a loss that rose, that was still falling at the end, that did not move, or
-that fell although new examples are not answered better. A search tells whether other learning rates
-did better. These are rules of thumb for people, and decide nothing.
+Learning curves show most of it: a loss that rose, that was still falling at the end, that did not
+move, or that fell although new examples are not answered better. A search shows whether other
+learning rates did better. These are rules of thumb for people, and decide nothing.
 """
 
 from __future__ import annotations
