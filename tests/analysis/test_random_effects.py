@@ -6,9 +6,16 @@ import math
 
 import numpy as np
 import pytest
+from scipy.special import stdtrit
 
 from whichpeft.analysis import draw_scores, mean_interval
-from whichpeft.analysis.statistics.behrens_fisher import half_width, near_half_width, two_sided
+from whichpeft.analysis.statistics.mean_error import (
+    SeedVariance,
+    half_width,
+    near_half_width,
+    own_variance,
+    two_sided,
+)
 from whichpeft.analysis.statistics.random_effects import random_effects, seed_effects
 from whichpeft.errors import ScoresError
 
@@ -72,17 +79,30 @@ def test_identical_scores_are_certain():
 @pytest.mark.parametrize("df", [1, 2, 4, 9, 99])
 @pytest.mark.parametrize("level", [0.2, 0.05, 0.001])
 def test_a_zero_variance_gives_students_t(df, level):
-    alone = half_width(level, seeds=1.0, examples=0.0, df=(df, 999))
-    nearly = half_width(level, seeds=1.0, examples=1e-12, df=(df, 10**7))
+    seeds, none, hardly_any = (own_variance(value, df) for value in (1.0, 0.0, 1e-12))
+    alone = half_width(level, seeds=seeds, examples=0.0, df=999)
+    assert alone == pytest.approx(-stdtrit(df, level / 2))
+    nearly = half_width(level, seeds=seeds, examples=1e-12, df=10**7)
     assert nearly == pytest.approx(alone, rel=1e-3)
-    other = half_width(level, seeds=0.0, examples=1.0, df=(df, 999))
-    assert half_width(level, seeds=1e-12, examples=1.0, df=(9, 999)) == pytest.approx(other, rel=1e-3)
+    other = half_width(level, seeds=none, examples=1.0, df=999)
+    assert other == pytest.approx(-stdtrit(999, level / 2))
+    assert half_width(level, seeds=hardly_any, examples=1.0, df=999) == pytest.approx(other, rel=1e-3)
+
+
+@pytest.mark.parametrize("df", [1, 2, 9])
+def test_an_own_variance_has_the_degrees_of_freedom_it_was_estimated_with(df):
+    known = own_variance(0.3, df)
+    assert (known.typical, known.degrees_of_freedom) == (0.3, df)
+    # The same from what it says about the error.
+    mixture = SeedVariance(known.values, known.weights)
+    assert mixture.typical == pytest.approx(0.3, rel=0.01)
+    assert mixture.degrees_of_freedom == pytest.approx(df, rel=0.01)
 
 
 @pytest.mark.parametrize("df", [1, 2, 4, 30])
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
 def test_widths_and_p_values_agree_with_each_other_and_with_draws(df, share):
-    parts = {"seeds": share, "examples": 1 - share, "df": (df, 500)}
+    parts = {"seeds": own_variance(share, df), "examples": 1 - share, "df": 500}
     half = half_width(0.05, **parts)
     assert two_sided(half, **parts) == pytest.approx(0.05)
     assert two_sided(-half, **parts) == pytest.approx(0.05)
@@ -95,8 +115,8 @@ def test_widths_and_p_values_agree_with_each_other_and_with_draws(df, share):
 @pytest.mark.parametrize("df", [2, 4, 30])
 @pytest.mark.parametrize("share", [0, 0.2, 0.5, 0.8, 1])
 def test_the_approximate_width_is_close(df, share):
-    parts = {"seeds": share, "examples": 1 - share, "df": (df, 500)}
-    near, exact = near_half_width(0.05, **parts), half_width(0.05, **parts)
+    near = near_half_width(0.05, seeds=share, examples=1 - share, df=(df, 500))
+    exact = half_width(0.05, seeds=own_variance(share, df), examples=1 - share, df=500)
     assert near == pytest.approx(exact, rel=0.03 if 0 < share < 1 else 1e-12)
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from whichpeft.analysis import compare, comparisons, mean_interval, paired_gap
+from whichpeft.analysis import compare, compare_methods, comparisons, mean_interval, paired_gap
 from whichpeft.records import Store
 
 from .. import builders
@@ -42,23 +42,39 @@ def test_each_method_has_its_verdict(rows):
     assert (full["gap_mean"], full["gap_low"], full["gap_high"]) == (0, 0, 0)
 
 
-def test_gaps_match_paired_gap(records, rows):
+def right(records, method):
+    """Return which answers of a method's final trials are right, shape (seeds, examples)."""
     predictions = builders.predictions(records)
+    arrays = [
+        predictions(record.trial.fingerprint)
+        for record in records
+        if record.trial.method == method and record.trial.purpose == "final"
+    ]
+    return np.array([one["outputs"].argmax(axis=1) == one["labels"] for one in arrays])
 
-    def right(method):
-        arrays = [
-            predictions(record.trial.fingerprint)
-            for record in records
-            if record.trial.method == method and record.trial.purpose == "final"
-        ]
-        return np.array([one["outputs"].argmax(axis=1) == one["labels"] for one in arrays])
 
-    gap = paired_gap(right("bitfit"), right("full"), rng=np.random.default_rng(0))
-    row = rows["bitfit"]
-    assert row["gap_mean"] == pytest.approx(gap.mean)
+def test_gaps_match_compare_methods(records, rows):
+    scores = [right(records, method) for method in METHODS]
+    _, *gaps = compare_methods(scores, rng=np.random.default_rng(0))
+    for method, gap in zip(METHODS[1:], gaps, strict=True):
+        row = rows[method]
+        assert row["gap_mean"] == pytest.approx(gap.mean)
+        assert (row["gap_low"], row["gap_high"]) == pytest.approx((gap.low, gap.high))
+        assert row["p_value"] == pytest.approx(gap.p_value)
+        assert row["p_adjusted"] == pytest.approx(gap.p_adjusted)
+        assert row["proved_margin"] == pytest.approx(gap.proved_margin)
+        assert row["seed_degrees_of_freedom"] == pytest.approx(gap.seed_degrees_of_freedom)
+        assert row["seed_degrees_of_freedom"] > 2
+
+
+def test_with_one_method_gaps_match_paired_gap(records):
+    few = [record for record in records if record.trial.method in ("full", "bitfit")]
+    found = compare(builders.study(["full", "bitfit"]), few, predictions=builders.predictions(few))
+    gap = paired_gap(right(few, "bitfit"), right(few, "full"), rng=np.random.default_rng(0))
+    row = found[1]
     assert (row["gap_low"], row["gap_high"]) == pytest.approx((gap.low, gap.high))
-    assert row["p_value"] == pytest.approx(gap.p_value)
-    assert row["proved_margin"] == pytest.approx(gap.proved_margin)
+    assert row["p_value"] == row["p_adjusted"] == pytest.approx(gap.p_value)
+    assert row["seed_degrees_of_freedom"] == 2
 
 
 def test_intervals_of_scores_are_over_seeds_and_examples(rows):
@@ -71,7 +87,9 @@ def test_intervals_of_scores_are_over_seeds_and_examples(rows):
 def test_p_values_are_adjusted_for_all_methods(rows):
     raw = sorted(rows[name]["p_value"] for name in METHODS[1:])
     assert rows["ia3"]["p_value"] == raw[0]
-    assert rows["ia3"]["p_adjusted"] == pytest.approx(3 * raw[0])
+    # Gaps to one baseline move together, so three tests cost less than three independent ones.
+    assert raw[0] < rows["ia3"]["p_adjusted"] < 3 * raw[0]
+    assert rows["lora:r=8"]["p_adjusted"] == rows["lora:r=8"]["p_value"] == raw[-1]
 
 
 def test_a_verdict_uses_the_adjusted_p_value():
@@ -109,9 +127,14 @@ def test_without_predictions_intervals_are_over_seeds(records):
     (found,) = comparisons(builders.study(METHODS), records)
     assert not any(result.over_examples for result in found.results)
     bitfit, ia3 = found.results[2:]
-    by_hand = mean_interval([-0.030, 0.005, -0.019])
-    assert (bitfit.gap_low, bitfit.gap_high) == pytest.approx((by_hand.low, by_hand.high))
+    assert bitfit.gap_mean == pytest.approx(np.mean([-0.030, 0.005, -0.019]))
     assert bitfit.verdict == "undecided"
+    # With two methods the interval is Student's t.
+    few = [record for record in records if record.trial.method in ("full", "bitfit")]
+    (pair,) = comparisons(builders.study(["full", "bitfit"]), few)
+    by_hand = mean_interval([-0.030, 0.005, -0.019])
+    found = pair.results[1].gap_low, pair.results[1].gap_high
+    assert found == pytest.approx((by_hand.low, by_hand.high))
     assert ia3.verdict == "worse"
 
 

@@ -1,16 +1,20 @@
 """A run folder that an earlier version wrote still loads, prints the same numbers and can be resumed.
 
 ``fossils/older-run`` is the folder, unchanged. Next to its records are the table and the choice that the
-same version printed: ``report.json``, ``report.csv`` and ``choose.json``.
+same version printed: ``report.json``, ``report.csv`` and ``choose.json``. Measurements are the same, and
+what is concluded from them follows today's rule.
 """
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -47,17 +51,42 @@ def printed_before(name: str) -> str:
     return text.replace("no tuning trial came to an end", "no tuning trial finished")
 
 
-def test_the_rows_are_those_that_were_printed_before(report: Report) -> None:
-    assert report.to_json().rstrip() == printed_before("report.json")
-    assert report.to_csv().rstrip() == printed_before("report.csv")
+JUDGED = {
+    "score_low",
+    "score_high",
+    "gap_low",
+    "gap_high",
+    "p_value",
+    "p_adjusted",
+    "seed_degrees_of_freedom",
+    "verdict",
+    "proved_margin",
+    "probability",
+    "frontier_probability",
+}
+"""What depends on how intervals and verdicts are computed."""
+
+
+def measured(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [{key: value for key, value in row.items() if key not in JUDGED} for row in rows]
+
+
+def test_the_rows_have_the_numbers_that_were_printed_before(report: Report) -> None:
+    assert measured(json.loads(report.to_json())) == measured(json.loads(printed_before("report.json")))
+    now, before = (
+        list(csv.DictReader(io.StringIO(text)))
+        for text in (report.to_csv(), printed_before("report.csv"))
+    )
+    assert measured(now) == measured(before)
 
 
 def test_the_choice_is_the_one_that_was_made_before(report: Report) -> None:
     before = json.loads((FOLDER / "choose.json").read_text())
     now = json.loads(report.choose().to_json())
     for answer in (*before, *now):  # words may change, but not how many reasons there are
-        del answer["sentence"]
+        del answer["sentence"], answer["probability"]
         answer["changes"] = len(answer["changes"])
+        answer["candidates"] = measured(answer["candidates"])
         for candidate in answer["candidates"]:
             candidate["excluded"] = len(candidate["excluded"])
     for answer in now:

@@ -8,6 +8,7 @@ from whichpeft.analysis.method_result import KEYS, MethodResult
 from whichpeft.analysis.pscp import pscp, with_pscp
 from whichpeft.analysis.search import Search
 from whichpeft.analysis.sensitivity import sensitivity_of
+from whichpeft.analysis.statistics.compare_methods import compare_methods
 from whichpeft.analysis.statistics.gap import MARGIN, Gap, paired_gap
 from whichpeft.analysis.statistics.holm import holm
 from whichpeft.analysis.statistics.intervals import CONFIDENCE, Interval, mean_interval
@@ -30,6 +31,7 @@ __all__ = [
     "TwoStudies",
     "across_tasks",
     "compare",
+    "compare_methods",
     "compare_studies",
     "comparisons",
     "curve_of",

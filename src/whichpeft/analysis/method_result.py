@@ -85,7 +85,10 @@ class MethodResult:
     """Two-sided p-value of no gap."""
 
     p_adjusted: float | None = None
-    """The p-value after Holm's correction for the number of methods."""
+    """The p-value after correction for the number of methods (step-down maximum)."""
+
+    seed_degrees_of_freedom: float | None = None
+    """Degrees of freedom of the gap's variance between seeds; above the seeds less one if borrowed."""
 
     verdict: Verdict | Literal["baseline"] | None = None
     """Verdict on the gap, from the adjusted p-value; ``baseline`` for the baseline itself."""

@@ -6,12 +6,12 @@ import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from whichpeft.analysis.comparable_groups import ComparableGroup, MethodRecords, Variant, same_method
+from whichpeft.analysis.comparable_groups import ComparableGroup, Variant, same_method
 from whichpeft.analysis.example_scores import ScoresByExample
+from whichpeft.analysis.families import TestedGap, judge_together
 from whichpeft.analysis.method_result import MethodResult
 from whichpeft.analysis.statistics.intervals import ratio, saving
-from whichpeft.analysis.statistics.random_effects import VarianceComponents
-from whichpeft.analysis.verdicts import by_seed, gap_effects
+from whichpeft.analysis.verdicts import by_seed
 from whichpeft.records.comparability import Kind, cost_kind, differences, kinds_of, reference_kind
 from whichpeft.study import Study
 
@@ -30,16 +30,16 @@ def baseline_places(study: Study, group: ComparableGroup) -> dict[Variant, int]:
 
 def relate_scores(
     results: Sequence[MethodResult], at: Mapping[Variant, int], scores: ScoresByExample
-) -> tuple[list[MethodResult], list[VarianceComponents | None], list[str]]:
-    """Add gap, retention and normalised score to the results whose scores can be compared.
+) -> tuple[list[MethodResult], list[TestedGap | None], list[str]]:
+    """Add interval, gap, retention and normalised score to the results whose scores can be compared.
 
-    Returns the results, the variance components of each one's gap, and notes on those that cannot
-    be compared. `at` has the baseline's place by variant.
+    Returns the results, each one's gap as tested with the others of its variant, and notes on those
+    that cannot be compared. `at` has the baseline's place by variant.
     """
     kinds = [kinds_of(result.records.completed, scores=True) for result in results]
     own = [kind for place in at.values() for kind in kinds[place]]
     reference = reference_kind(own, [kind for found in kinds for kind in found])
-    gaps: list[VarianceComponents | None] = [None] * len(results)
+    gaps: list[TestedGap | None] = [None] * len(results)
     if reference is None:
         return list(results), gaps, []
     comparable = [found == [reference] for found in kinds]
@@ -51,22 +51,24 @@ def relate_scores(
         ),
         default=None,
     )
-    related = []
-    for i, result in enumerate(results):
-        if comparable[i]:
+    related = list(results)
+    for variant in dict.fromkeys(result.variant for result in results):
+        place = _opposite(variant, at)
+        base = place if place is not None and comparable[place] else None
+        family = [i for i, r in enumerate(results) if r.variant == variant and comparable[i]]
+        members = sorted({*family, *([] if base is None else [base])})
+        judged = judge_together({i: results[i].records for i in members}, base, scores)
+        for i in family:
+            gaps[i] = judged.gaps.get(i)
+            _, low, high = judged.scores[i].interval()
             result = replace(
-                result,
+                results[i],
                 comparable_scores=True,
-                normalised_score=ratio(result.score_mean, best),
+                score_low=low,
+                score_high=high,
+                normalised_score=ratio(results[i].score_mean, best),
             )
-            place = _opposite(result.variant, at)
-            if place is not None and comparable[place]:
-                base = results[place].records
-                gaps[i] = gap_effects(result.records, base, scores)
-                result = _relate(result, gaps[i], base)
-                if place == i:  # its gap to itself is known without error
-                    result = replace(result, gap_mean=0.0, gap_low=0.0, gap_high=0.0)
-        related.append(result)
+            related[i] = result if base is None else _relate(result, gaps[i], results[base])
     notes = [
         f"scores of {result.method} are not compared with the others: {_differing(found, reference)}"
         for result, found, fits in zip(results, kinds, comparable, strict=True)
@@ -75,14 +77,14 @@ def relate_scores(
     return related, gaps, notes
 
 
-def _relate(
-    result: MethodResult, effects: VarianceComponents | None, baseline: MethodRecords
-) -> MethodResult:
+def _relate(result: MethodResult, gap: TestedGap | None, baseline: MethodResult) -> MethodResult:
     """Add gap and retention, from scores by seed."""
-    if effects is not None:
-        mean, low, high = effects.interval()
+    if result.records is baseline.records:  # its gap to itself is known without error
+        result = replace(result, gap_mean=0.0, gap_low=0.0, gap_high=0.0)
+    elif gap is not None:
+        mean, low, high = gap.effects.interval()
         result = replace(result, gap_mean=mean, gap_low=low, gap_high=high)
-    own, base = by_seed(result.records), by_seed(baseline)
+    own, base = by_seed(result.records), by_seed(baseline.records)
     shares = [ratio(own[seed], base[seed]) for seed in own if seed in base]
     known = [share for share in shares if share is not None]
     if known and len(known) == len(shares):

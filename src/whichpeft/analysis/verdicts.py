@@ -7,10 +7,9 @@ from dataclasses import replace
 
 from whichpeft.analysis.comparable_groups import MethodRecords
 from whichpeft.analysis.example_scores import ScoresByExample
+from whichpeft.analysis.families import TestedGap
 from whichpeft.analysis.method_result import MethodResult
-from whichpeft.analysis.statistics.gap import LEVEL, gap_of, judge
-from whichpeft.analysis.statistics.holm import holm
-from whichpeft.analysis.statistics.power import what_decides
+from whichpeft.analysis.statistics.gap import gap_of
 from whichpeft.analysis.statistics.random_effects import VarianceComponents, random_effects, seed_effects
 from whichpeft.records.record import finite
 
@@ -50,44 +49,35 @@ def by_seed(records: MethodRecords) -> dict[int, float]:
 
 
 def give_verdicts(
-    results: Sequence[MethodResult], gaps: Sequence[VarianceComponents | None], *, margin: float
+    results: Sequence[MethodResult], gaps: Sequence[TestedGap | None], *, margin: float
 ) -> list[MethodResult]:
     """Return the results with p-values, verdicts, proved margins and what would decide.
 
     All methods of a variant but the baseline are one family. A verdict takes the p-value adjusted
-    by Holm's method within its family, so in at most 5 % of studies any verdict of better or worse in
-    one family is wrong.
+    within its family, so in at most 5 % of studies any verdict of better or worse in one family is
+    wrong.
 
     Parameters
     ----------
     results
         One result per method; those of the baseline have the verdict ``baseline`` already.
     gaps
-        Variance components of each result's gap to the baseline; None if there is no gap.
+        Each result's gap to the baseline; None if there is no gap.
     margin
         The gap, as a fraction, within which methods count as equivalent.
     """
     judged = list(results)
-    for variant in dict.fromkeys(result.variant for result in results):
-        family = {
-            place: gap_of(effects, margin=margin)
-            for place, (result, effects) in enumerate(zip(results, gaps, strict=True))
-            if result.variant == variant and result.verdict != "baseline" and effects is not None
-        }
-        adjusted = holm([gap.p_value for gap in family.values()])
-        tests = sum(p is not None for p in adjusted)
-        for (place, gap), p in zip(family.items(), adjusted, strict=True):
-            verdict = judge(gap.mean, p, gap.proved_margin, margin=margin)
-            would_decide = None
-            if verdict == "undecided":
-                level = LEVEL / max(tests, 1)
-                would_decide = what_decides(gap.effects, margin=margin, level=level).sentence
-            judged[place] = replace(
-                results[place],
-                p_value=gap.p_value,
-                p_adjusted=p,
-                proved_margin=gap.proved_margin,
-                verdict=verdict,
-                would_decide=would_decide,
-            )
+    for place, (result, tested) in enumerate(zip(results, gaps, strict=True)):
+        if tested is None or result.verdict == "baseline":
+            continue
+        gap = gap_of(tested.effects, margin=margin, p_adjusted=tested.p_adjusted, level=tested.level)
+        judged[place] = replace(
+            result,
+            p_value=gap.p_value,
+            p_adjusted=gap.p_adjusted,
+            proved_margin=gap.proved_margin,
+            seed_degrees_of_freedom=gap.seed_degrees_of_freedom,
+            verdict=gap.verdict,
+            would_decide=None if gap.needed is None else gap.needed.sentence,
+        )
     return judged

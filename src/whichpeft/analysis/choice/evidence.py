@@ -18,19 +18,16 @@ from whichpeft.analysis.comparable_groups import MethodRecords
 from whichpeft.analysis.example_scores import ScoresByExample
 from whichpeft.analysis.statistics.intervals import CONFIDENCE, Interval
 from whichpeft.analysis.statistics.random_effects import (
+    StandardErrors,
     VarianceComponents,
-    draw_scores,
-    random_effects,
-    seed_effects,
+    standard_errors,
 )
+from whichpeft.analysis.statistics.together import DRAWS, MethodsTogether
 from whichpeft.analysis.verdicts import by_seed
 from whichpeft.metrics.metric import Floats
 
 NO_GAP = Interval(0.0, 0.0, 0.0)
 """The gap of a method to itself."""
-
-DRAWS = 20_000
-"""Number of draws, which gives probabilities to within half a point."""
 
 
 class Evidence(Protocol):
@@ -89,9 +86,12 @@ class TrialEvidence:
             pairs = combinations(range(len(self.scores)), 2)
             if len(self.seeds) < 2 or not all(self.proves(*pair) for pair in pairs):
                 return None
-            # Two equal examples do not differ, so the draws contain the variation of seeds alone.
-            return draw_scores(np.repeat(self.scores, 2, axis=2), rng=self.rng, draws=DRAWS)
-        return draw_scores(self.scores, rng=self.rng, draws=DRAWS)
+        return self.together.draw(rng=self.rng, draws=DRAWS)
+
+    @cached_property
+    def together(self) -> MethodsTogether:
+        """Return the methods, judged together."""
+        return MethodsTogether(list(self.scores), [self.seeds] * len(self.scores))
 
     @property
     def fewest_seeds(self) -> int:
@@ -111,12 +111,9 @@ class TrialEvidence:
     def effects(self, method: int, other: int) -> VarianceComponents:
         """Return the variance components of the differences of two methods' scores."""
         if (method, other) not in self._known:
-            differences = self.scores[method] - self.scores[other]
-            self._known[method, other] = (
-                seed_effects(list(differences[:, 0]))
-                if self.examples is None
-                else random_effects(differences)
-            )
+            found = self.together.gap(method, other)
+            assert found is not None  # all methods have the same seeds
+            self._known[method, other] = found
         return self._known[method, other]
 
     @cached_property
@@ -216,13 +213,9 @@ class EvidenceAcrossTasks:
         return {}
 
     @cached_property
-    def _standard(self) -> list[tuple[Floats, Floats]]:
-        """Draw both noises of each task in units of their size, once for all pairs of methods."""
-        degrees = [task.effects(0, 1).degrees for task in self.tasks]
-        return [
-            (self.rng.standard_t(seeds, DRAWS), self.rng.standard_t(examples, DRAWS))
-            for seeds, examples in degrees
-        ]
+    def _standard(self) -> list[StandardErrors]:
+        """Draw the errors on each task before they are scaled, once for all pairs of methods."""
+        return [standard_errors(task.examples, rng=self.rng, draws=DRAWS) for task in self.tasks]
 
 
 def gather(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
@@ -14,21 +12,21 @@ from numpy.typing import ArrayLike
 from whichpeft.analysis.statistics.intervals import CONFIDENCE
 from whichpeft.analysis.statistics.power import Needed, what_decides
 from whichpeft.analysis.statistics.random_effects import VarianceComponents, random_effects
-from whichpeft.errors import ScoresError, unknown
-from whichpeft.metrics.metric import Array, Floats
-from whichpeft.metrics.per_example import OF_CLASSES, PSEUDO_VALUES, as_pseudo_values
+from whichpeft.analysis.statistics.score_arrays import (
+    Metric,
+    check_margin,
+    matrix,
+    scores_by_example,
+)
+from whichpeft.errors import ScoresError
 
 Verdict = Literal["equivalent", "better", "worse", "undecided"]
-Metric = str | Callable[[Array, Array], float]
 
 MARGIN = 0.02
 """Default gap, as a fraction, within which methods count as equivalent."""
 
 LEVEL = 0.05
 """Level of the tests."""
-
-GROUPS = 50
-"""Number of groups of examples that are left out in turn for a metric given as a function."""
 
 
 @dataclass(frozen=True)
@@ -47,14 +45,20 @@ class Gap:
     p_value: float | None
     """Two-sided p-value of no gap; None if the variation between seeds cannot be estimated."""
 
+    p_adjusted: float | None
+    """The p-value after correction for the number of methods compared; `p_value` for one method."""
+
     verdict: Verdict
-    """The verdict that `judge` gives."""
+    """The verdict that `judge` gives, from the adjusted p-value."""
 
     proved_margin: float | None
     """Smallest margin at which the methods are proved equivalent; None without an error estimate."""
 
     margin: float
     """The margin that the verdict was given for."""
+
+    level: float
+    """Level at which the gap has to be tested among all that are compared; 0.05 for one method."""
 
     effects: VarianceComponents
     """The variance components that everything else is computed from."""
@@ -72,12 +76,20 @@ class Gap:
         """Return Satterthwaite's degrees of freedom of the squared standard error."""
         return self.effects.degrees_of_freedom
 
+    @property
+    def seed_degrees_of_freedom(self) -> float:
+        """Return the degrees of freedom of the variance by seeds: one less than seeds, or more.
+
+        What is more was borrowed from other methods that were compared at the same time.
+        """
+        return self.effects.degrees[0]
+
     @cached_property
     def needed(self) -> Needed | None:
         """Return the data that would decide; None if the verdict is not undecided."""
         if self.verdict != "undecided":
             return None
-        return what_decides(self.effects, margin=self.margin, examples=self.examples)
+        return what_decides(self.effects, margin=self.margin, level=self.level, examples=self.examples)
 
 
 def paired_gap(
@@ -121,31 +133,25 @@ def paired_gap(
     ScoresError
         A ValueError, if arrays are empty, ragged, not finite or differ in shape.
     """
-    ours, theirs = _matrix(candidate, "candidate"), _matrix(baseline, "baseline")
+    ours, theirs = matrix(candidate, "candidate"), matrix(baseline, "baseline")
     if ours.shape != theirs.shape:
         raise ScoresError(
             f"candidate has shape {ours.shape}, baseline {theirs.shape}; "
             "both need the same seeds and the same examples"
         )
-    if not margin >= 0 or math.isinf(margin):
-        raise ScoresError(f"margin is {margin}; it has to be a finite number of 0 or more")
-    examples = ours.shape[1]
-    if (labels is None) != (metric is None):
-        raise ScoresError("labels and metric go together; give both for predictions, neither for scores")
-    if labels is None or metric is None:
-        differences = _numbers(ours, "candidate") - _numbers(theirs, "baseline")
-    else:
-        values = _pseudo_values(metric, _labels(labels, examples), examples, rng)
-        differences = np.stack(
-            [
-                values(own, "candidate") - values(other, "baseline")
-                for own, other in zip(ours, theirs, strict=True)
-            ]
-        )
-    return gap_of(random_effects(differences), margin=margin, examples=examples)
+    check_margin(margin)
+    own, other = scores_by_example({"candidate": ours, "baseline": theirs}, labels, metric, rng)
+    return gap_of(random_effects(own - other), margin=margin, examples=ours.shape[1])
 
 
-def gap_of(effects: VarianceComponents, *, margin: float = MARGIN, examples: int | None = None) -> Gap:
+def gap_of(
+    effects: VarianceComponents,
+    *,
+    margin: float = MARGIN,
+    examples: int | None = None,
+    p_adjusted: float | None = None,
+    level: float = LEVEL,
+) -> Gap:
     """Return the gap with a verdict from the variance components of differences.
 
     Parameters
@@ -156,18 +162,25 @@ def gap_of(effects: VarianceComponents, *, margin: float = MARGIN, examples: int
         The gap within which methods count as equivalent, in the unit of the scores.
     examples
         Number of test examples if `effects` comes from groups of them.
+    p_adjusted
+        The p-value after correction for several methods; by default there is one method.
+    level
+        Level at which the gap would have to be tested to count as different.
     """
     _, low, high = effects.interval(CONFIDENCE)
     p_value = effects.p_value if effects.has_error_estimate else None
+    p_adjusted = p_value if p_adjusted is None else p_adjusted
     proved = _proved(effects) if effects.has_error_estimate else None
     return Gap(
         mean=effects.mean,
         low=low,
         high=high,
         p_value=p_value,
-        verdict=judge(effects.mean, p_value, proved, margin=margin),
+        p_adjusted=p_adjusted,
+        verdict=judge(effects.mean, p_adjusted, proved, margin=margin),
         proved_margin=proved,
         margin=margin,
+        level=level,
         effects=effects,
         examples=examples or effects.examples,
     )
@@ -194,76 +207,3 @@ def _proved(effects: VarianceComponents) -> float:
     assert low is not None
     assert high is not None
     return max(abs(low), abs(high))
-
-
-def _pseudo_values(
-    metric: Metric, labels: Array, examples: int, rng: np.random.Generator
-) -> Callable[[Array, str], Floats]:
-    """Return a function from one seed's predictions to values, shape (examples,) or (groups,)."""
-    if callable(metric):
-        groups = np.array_split(rng.permutation(examples), min(GROUPS, examples))
-        kept = [np.delete(np.arange(examples), group) for group in groups]
-        return lambda row, whose: _by_groups(metric, labels, row, kept, whose)
-    if metric not in PSEUDO_VALUES:
-        fix = f"choose {', '.join(PSEUDO_VALUES)} or a function of labels and predictions"
-        raise ScoresError(unknown("metric", metric, PSEUDO_VALUES, fix=fix))
-    known = PSEUDO_VALUES[metric]
-    if metric in OF_CLASSES:
-        return lambda row, whose: known(labels, row)
-    values = _numbers(labels, "labels")
-    return lambda row, whose: known(values, _numbers(row, whose))
-
-
-def _by_groups(
-    metric: Callable[[Array, Array], float],
-    labels: Array,
-    row: Array,
-    kept: list[Array],
-    whose: str,
-) -> Floats:
-    """Return one pseudo-value per group left out; `kept` has the examples that remain."""
-    whole = float(metric(labels, row))
-    without = np.array([float(metric(labels[rest], row[rest])) for rest in kept])
-    if not math.isfinite(whole) or not np.isfinite(without).all():
-        raise ScoresError(f"the metric of {whose} is not finite, on all examples or on some of them")
-    return as_pseudo_values(whole, without)
-
-
-def _matrix(values: ArrayLike, whose: str) -> Array:
-    try:
-        array = np.asarray(values)
-    except ValueError:
-        raise ScoresError(f"{whose} is ragged: every seed needs the same number of examples") from None
-    if array.ndim != 2:
-        raise ScoresError(f"{whose} has shape {array.shape}; it has to be (seeds, examples)")
-    if array.size == 0:
-        raise ScoresError(f"{whose} is empty: its shape is {array.shape}")
-    if array.shape[1] < 2:
-        raise ScoresError(f"{whose} has one example; it needs two or more")
-    _check_known(array, whose)
-    return array
-
-
-def _labels(values: ArrayLike, examples: int) -> Array:
-    array = np.asarray(values)
-    if array.shape != (examples,):
-        raise ScoresError(
-            f"labels have shape {array.shape}; for {examples} examples it has to be ({examples},)"
-        )
-    _check_known(array, "labels")
-    return array
-
-
-def _check_known(array: Array, whose: str) -> None:
-    if array.dtype.kind == "f" and not (fine := np.isfinite(array)).all():
-        place = tuple(int(i) for i in np.argwhere(~fine)[0])
-        where = f"seed {place[0]}, example {place[1]}" if len(place) == 2 else f"example {place[0]}"
-        raise ScoresError(
-            f"{whose}: {array[place]} at {where} (counted from 0); every value has to be finite"
-        )
-
-
-def _numbers(array: Array, whose: str) -> Floats:
-    if array.dtype.kind not in "fiub":
-        raise ScoresError(f"{whose} has type {array.dtype}; it has to hold numbers")
-    return array.astype(np.float64)

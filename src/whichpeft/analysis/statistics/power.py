@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-from whichpeft.analysis.statistics.behrens_fisher import near_half_width
+from whichpeft.analysis.statistics.mean_error import near_half_width
 from whichpeft.analysis.statistics.random_effects import VarianceComponents
 
 POWER = 0.80
@@ -148,12 +148,14 @@ def proved(effects: VarianceComponents, seeds: int, examples: int | None, *, mar
 
 def _parts(
     effects: VarianceComponents, seeds: int, examples: int | None
-) -> tuple[float, float, tuple[int, int]]:
+) -> tuple[float, float, tuple[float, float]]:
     """Return the mean's variances by seeds and by examples in a study of that size, and their df."""
     seed, example, rest = effects.variances
     seed_part = (seed + rest / (examples or 1)) / seeds
     example_part = example / examples if examples else 0.0
-    return seed_part, example_part, (seeds - 1, max((examples or 1) - 1, 1))
+    # What several methods show grows with the seeds of each.
+    known = effects.degrees[0] * (seeds - 1) / (effects.seeds - 1)
+    return seed_part, example_part, (known, max((examples or 1) - 1, 1))
 
 
 def _fewest(probability: Callable[[int], float], low: int, high: int) -> int | None:

@@ -11,12 +11,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
 
-from whichpeft.analysis.statistics.behrens_fisher import half_width, two_sided
 from whichpeft.analysis.statistics.intervals import CONFIDENCE, Interval
+from whichpeft.analysis.statistics.mean_error import SeedVariance, half_width, own_variance, two_sided
 from whichpeft.errors import ScoresError
 from whichpeft.metrics.metric import Floats
 
@@ -62,11 +63,15 @@ class VarianceComponents:
     rest_square: float
     """Residual mean square, with (S - 1)(E - 1) degrees of freedom, in the squared unit."""
 
+    borrowed: SeedVariance | None = None
+    """The mean's variance by seeds as several methods together show it; None if only its own do."""
+
     @property
     def variances(self) -> Variances:
         """Return the variance components; negative estimates count as zero."""
+        one_seed = self.seed_part * self.seeds - self.rest_square / (self.examples or 1)
         return Variances(
-            seed=max(0.0, self.seed_square - self.rest_square) / (self.examples or 1),
+            seed=max(0.0, one_seed),
             example=max(0.0, self.example_square - self.rest_square) / self.seeds,
             rest=self.rest_square,
         )
@@ -79,12 +84,21 @@ class VarianceComponents:
         example: a few scores on a small test set sometimes agree by chance, and the mean would count
         as known without error.
         """
-        return self.seeds > 1 and (self.examples is not None or self.seed_square > _NOTHING**2)
+        shown = self.borrowed is not None or self.examples is not None or self.seed_square > _NOTHING**2
+        return self.seeds > 1 and shown
 
     @property
     def seed_part(self) -> float:
         """Return the mean's variance by seeds and by the rest, ``a/S + e/SE``."""
-        return self.seed_square / (self.seeds * (self.examples or 1))
+        return self.seed_variance.typical
+
+    @cached_property
+    def seed_variance(self) -> SeedVariance:
+        """Return what is known about `seed_part`, from the mean's own seeds or from several methods'."""
+        if self.borrowed is not None:
+            return self.borrowed
+        own = self.seed_square / (self.seeds * (self.examples or 1))
+        return own_variance(own, max(self.seeds - 1, 1))
 
     @property
     def example_part(self) -> float:
@@ -92,10 +106,12 @@ class VarianceComponents:
 
         A few seeds may happen to agree better than the residual noise implies; sometimes all three
         scores on 200 examples are equal. What their mean square then lacks is added here, so that no
-        interval is narrower than if seeds made no difference at all.
+        interval is narrower than if seeds made no difference at all. A borrowed variance contains it.
         """
         excess = max(0.0, self.example_square - self.rest_square)
         hidden = max(0.0, self.rest_square - self.seed_square) if self.seeds > 1 else 0.0
+        if self.borrowed is not None:
+            hidden = 0.0
         return (excess + hidden) / (self.seeds * (self.examples or 1))
 
     @property
@@ -108,16 +124,17 @@ class VarianceComponents:
         """Return Satterthwaite's (1946) degrees of freedom of the mean's variance.
 
         They describe how well the variance is known; `interval` and `p_value` do not use them (see
-        `behrens_fisher`). Infinite if the variance is zero.
+        `mean_error`). Infinite if the variance is zero.
         """
-        parts = zip((self.seed_part, self.example_part), self._df, strict=True)
+        parts = zip((self.seed_part, self.example_part), self.degrees, strict=True)
         spread = sum(part**2 / df for part, df in parts if part)
         return self.standard_error**4 / spread if spread else float("inf")
 
     @property
     def p_value(self) -> float:
         """Return the two-sided p-value of a true mean of zero."""
-        return two_sided(self.mean, seeds=self.seed_part, examples=self.example_part, df=self._df)
+        seeds, examples = self.seed_variance, self.example_part
+        return two_sided(self.mean, seeds=seeds, examples=examples, df=self._examples_df)
 
     def interval(self, confidence: float = CONFIDENCE) -> Interval:
         """Return the mean with its two-sided interval, without bounds if its error is unknown.
@@ -127,26 +144,45 @@ class VarianceComponents:
         """
         if self.examples is None and not self.has_error_estimate:
             return Interval(self.mean, None, None)
-        half = half_width(1 - confidence, seeds=self.seed_part, examples=self.example_part, df=self._df)
+        seeds, examples = self.seed_variance, self.example_part
+        half = half_width(1 - confidence, seeds=seeds, examples=examples, df=self._examples_df)
         return Interval(self.mean, self.mean - half, self.mean + half)
 
-    def errors(self, standard: tuple[Floats, Floats]) -> Floats:
-        """Return errors of the mean from the distribution that `interval` uses, shape (draws,).
-
-        `standard` has draws of Student's t with each of the two `degrees`.
-        """
-        by_seed, by_example = standard
-        drawn: Floats = np.sqrt(self.seed_part) * by_seed + np.sqrt(self.example_part) * by_example
+    def errors(self, standard: StandardErrors) -> Floats:
+        """Return errors of the mean from the distribution that `interval` uses, shape (draws,)."""
+        known = self.seed_variance
+        at = np.searchsorted(np.cumsum(known.weights), standard.variances)
+        by_seed = np.sqrt(known.values[np.minimum(at, len(known.values) - 1)]) * standard.seeds
+        drawn: Floats = by_seed + np.sqrt(self.example_part) * standard.examples
         return drawn
 
     @property
-    def degrees(self) -> tuple[int, int]:
+    def degrees(self) -> tuple[float, float]:
         """Return the degrees of freedom of the two variances, by seeds and by examples."""
-        return self._df
+        return self.seed_variance.degrees_of_freedom, self._examples_df
 
     @property
-    def _df(self) -> tuple[int, int]:
-        return max(self.seeds - 1, 1), max((self.examples or 1) - 1, 1)
+    def _examples_df(self) -> float:
+        return max(self.examples - 1, 1) if self.examples else float("inf")
+
+
+class StandardErrors(NamedTuple):
+    """Draws that errors of several means are scaled from, so that they move together."""
+
+    variances: Floats
+    """Ranks of the variance by seeds, between 0 and 1, shape (draws,)."""
+
+    seeds: Floats
+    """Normal draws, shape (draws,)."""
+
+    examples: Floats
+    """Draws of Student's t with one degree of freedom less than there are examples, shape (draws,)."""
+
+
+def standard_errors(examples: int | None, *, rng: np.random.Generator, draws: int) -> StandardErrors:
+    """Draw the errors that `VarianceComponents.errors` scales; `examples` is their number."""
+    by_example = rng.standard_t(examples - 1, draws) if examples else np.zeros(draws)
+    return StandardErrors(rng.random(draws), rng.standard_normal(draws), by_example)
 
 
 def random_effects(scores: Floats) -> VarianceComponents:

@@ -1,0 +1,266 @@
+"""Several methods on the same task, with the errors of all gaps between them known together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from whichpeft.analysis.statistics.gap import LEVEL
+from whichpeft.analysis.statistics.random_effects import (
+    VarianceComponents,
+    draw_scores,
+    random_effects,
+    seed_effects,
+)
+from whichpeft.analysis.statistics.seed_variances import LEAST_METHODS, SeedVariances
+from whichpeft.analysis.statistics.step_down import single_level, step_down
+from whichpeft.metrics.metric import Floats
+
+DRAWS = 20_000
+"""Number of draws, which gives probabilities to within half a point and levels of 5 % to 0.3 points."""
+
+_NOTHING = 1e-9  # deviations of scores below this are rounding errors
+_TRUST = (
+    4  # power of the correlation of two methods' noise that their effects of a seed are taken to have
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Family:
+    """The gaps of several methods to one, tested together."""
+
+    gaps: tuple[VarianceComponents | None, ...]
+    """By method, its gap; None for the baseline and for methods that share no seed with it."""
+
+    p_adjusted: tuple[float | None, ...]
+    """By method, the p-value of no gap after correction for their number; None if unknown."""
+
+    level: float
+    """Level at which each gap that is not yet shown has to be tested."""
+
+
+class MethodsTogether:
+    """The scores of several methods on one task, each on its own seeds and all on the same examples.
+
+    Parameters
+    ----------
+    scores
+        One array per method, shape (seeds, examples). With one example, scores are known by seed only.
+    seeds
+        One sequence per method: the seed of each row.
+    """
+
+    def __init__(self, scores: Sequence[Floats], seeds: Sequence[Sequence[int]]) -> None:
+        self._scores = [np.asarray(own, dtype=np.float64) for own in scores]
+        self._rows = [{seed: row for row, seed in enumerate(own)} for own in seeds]
+        self.by_example = bool(self._scores) and self._scores[0].shape[1] > 1
+        self._place, members = self._members()
+        self._alike: Floats = np.eye(len(members))
+        self._model, self._alone = self._models(members)
+
+    def gap(self, one: int, other: int) -> VarianceComponents | None:
+        """Estimate how much higher `one` scores than `other` on the seeds of both; None without any."""
+        common = self._common([one, other])
+        if not common:
+            return None
+        differences = self._on(one, common) - self._on(other, common)
+        effects = self._effects(differences)
+        if self._model is None or self._alone is None or len(common) < 2:
+            return effects
+        places = [self._place[one], self._place[other]]
+        noise = effects.rest_square / (effects.examples or 1)
+        if places[0] == places[1]:  # equal scores, or neither varies
+            return effects
+        if None not in places:
+            first, second = int(places[0] or 0), int(places[1] or 0)
+            alike = float(self._alike[first, second])
+            known = self._model.of_gap(first, second, alike=alike, noise=noise, seeds=len(common))
+            return replace(effects, borrowed=known)
+        varying = one if places[1] is None else other
+        if not self._varies(varying):
+            return effects
+        place = self._place[varying]
+        assert place is not None
+        return replace(effects, borrowed=self._alone.of_mean(place, noise=noise, seeds=len(common)))
+
+    def mean(self, method: int) -> VarianceComponents:
+        """Estimate a method's score."""
+        effects = self._effects(self._scores[method])
+        place = self._place[method]
+        if self._alone is None or place is None:
+            return effects
+        noise = effects.rest_square / (effects.examples or 1)
+        return replace(
+            effects, borrowed=self._alone.of_mean(place, noise=noise, seeds=len(self._scores[method]))
+        )
+
+    def against(
+        self, baseline: int, *, rng: np.random.Generator, draws: int = DRAWS, level: float = LEVEL
+    ) -> Family:
+        """Test the gaps of all other methods to one of them together, at `level`."""
+        gaps = [
+            None if method == baseline else self.gap(method, baseline)
+            for method in range(len(self._scores))
+        ]
+        tested = [
+            (method, gap)
+            for method, gap in enumerate(gaps)
+            if gap is not None and gap.has_error_estimate
+        ]
+        p_values = [gap.p_value for _, gap in tested]
+        errors = self._errors(tested, baseline, draws, rng)
+        adjusted: list[float | None] = [None] * len(gaps)
+        found = step_down(p_values, errors)
+        for (method, _), p in zip(tested, found, strict=True):
+            adjusted[method] = p
+        still_open = [place for place, p in enumerate(found) if p >= level]
+        return Family(tuple(gaps), tuple(adjusted), single_level(errors[:, still_open], level))
+
+    def draw(self, *, rng: np.random.Generator, draws: int = DRAWS) -> Floats:
+        """Draw the true scores of all methods together, shape (draws, methods).
+
+        All methods need the same seeds. Methods that do well on the same examples move together; so do
+        all methods on the same seeds.
+        """
+        scores = np.stack(self._scores)
+        if not self.by_example:
+            # Two equal examples do not differ, so the draws contain the variation of seeds alone.
+            scores = np.repeat(scores, 2, axis=2)
+        if self._model is None:
+            return draw_scores(scores, rng=rng, draws=draws)
+        methods, seeds, examples = scores.shape
+        by_seed, by_example = scores.mean(axis=2), scores.mean(axis=1)
+        own = np.array([place if place is not None else -1 for place in self._place])
+        spread = np.sqrt(self._model.draw(draws, rng) / seeds)
+        root = _root(self._alike)
+        moved = spread * (rng.standard_normal((draws, len(root))) @ root.T)
+        drawn: Floats = by_seed.mean(axis=1) + np.where(own >= 0, moved[:, own], 0.0)
+        apart = by_seed[own >= 0] - by_seed[own >= 0].mean(axis=1, keepdims=True)
+        common = np.var(np.median(apart, axis=0), ddof=1) / seeds
+        together = np.sqrt(common) * rng.standard_t(seeds - 1, (draws, 1))
+        drawn += np.where(own >= 0, together, 0.0)
+        drawn += rng.standard_normal((draws, methods)) @ _root(np.cov(by_example) / examples).T
+        return drawn
+
+    def _errors(
+        self,
+        tested: Sequence[tuple[int, VarianceComponents]],
+        baseline: int,
+        draws: int,
+        rng: np.random.Generator,
+    ) -> Floats:
+        """Draw the errors of gaps together, shape (draws, gaps)."""
+        if not tested:
+            return np.empty((draws, 0))
+        found = np.empty((draws, len(tested)))
+        base = self._place[baseline]
+        shared = list(self._rows[baseline])
+        drawn = self._model.draw(draws, rng) if self._model is not None else np.empty((draws, 0))
+        of_base = rng.standard_normal((draws, len(shared)))
+        if base is not None and self._model is not None:
+            of_base *= np.sqrt(drawn[:, [base]])
+        for column, (method, gap) in enumerate(tested):
+            place = self._place[method]
+            normal = rng.standard_normal(draws)
+            if gap.borrowed is None or base is None or place is None:
+                known = gap.seed_variance
+                found[:, column] = normal * np.sqrt(
+                    rng.choice(known.values, size=draws, p=known.weights)
+                )
+                continue
+            rows = [shared.index(seed) for seed in self._common([method, baseline])]
+            found[:, column] = normal * np.sqrt(drawn[:, place] / len(rows))
+            found[:, column] -= of_base[:, rows].mean(axis=1)
+        if self.by_example:
+            means = [self._difference(method, baseline).mean(axis=0) for method, _ in tested]
+            covariance = np.atleast_2d(np.cov(np.stack(means))) / len(means[0])
+            found += rng.standard_normal((draws, len(tested))) @ _root(covariance).T
+        return found
+
+    def _difference(self, one: int, other: int) -> Floats:
+        common = self._common([one, other])
+        return self._on(one, common) - self._on(other, common)
+
+    def _effects(self, values: Floats) -> VarianceComponents:
+        return random_effects(values) if self.by_example else seed_effects(list(values[:, 0]))
+
+    def _on(self, method: int, seeds: Sequence[int]) -> Floats:
+        found: Floats = self._scores[method][[self._rows[method][seed] for seed in seeds]]
+        return found
+
+    def _common(self, methods: Sequence[int]) -> list[int]:
+        """Return the seeds that all of some methods ran with, in the order of the first."""
+        first, *rest = (self._rows[method] for method in methods)
+        return [seed for seed in first if all(seed in rows for rows in rest)]
+
+    def _varies(self, method: int) -> bool:
+        scores = self._scores[method]
+        return len(scores) > 1 and bool(np.ptp(scores, axis=0).max() > _NOTHING)
+
+    def _members(self) -> tuple[list[int | None], list[int]]:
+        """Return each method's place among those judged together, and the methods at these places.
+
+        Methods that do not vary have no place, and methods with the same scores have the same one.
+        """
+        members: list[int] = []
+        places: list[int | None] = []
+        for method in range(len(self._scores)):
+            if not self._varies(method):
+                places.append(None)
+                continue
+            same = (
+                place
+                for place, member in enumerate(members)
+                if self._rows[member] == self._rows[method]
+                and np.array_equal(self._scores[member], self._scores[method])
+            )
+            place = next(same, len(members))
+            if place == len(members):
+                members.append(method)
+            places.append(place)
+        return places, members
+
+    def _models(self, members: Sequence[int]) -> tuple[SeedVariances | None, SeedVariances | None]:
+        """Return the variances of gaps and those of means; None if too few methods vary."""
+        if len(members) < LEAST_METHODS:
+            return None, None
+        seeds = list(dict.fromkeys(seed for member in members for seed in self._rows[member]))
+        means = np.full((len(members), len(seeds)), np.nan)
+        for place, member in enumerate(members):
+            for seed, row in self._rows[member].items():
+                means[place, seeds.index(seed)] = self._scores[member][row].mean()
+        noise = self._noise(members)
+        own = np.diag(noise)
+        shared = max(0.0, float((noise.sum() - own.sum()) / max(len(own) * (len(own) - 1), 1)))
+        apart = np.clip(own - shared, 0.02 * own, None)
+        if own.any():
+            size = np.sqrt(np.outer(apart, apart)) + 1e-300
+            self._alike = np.clip((noise - shared) / size, 0.0, 1.0) ** _TRUST
+            np.fill_diagonal(self._alike, 1.0)
+        return SeedVariances(means, apart), SeedVariances(means, own, common=False)
+
+    def _noise(self, members: Sequence[int]) -> Floats:
+        """Return the covariances of scores that come from the test examples, shape (members, members).
+
+        They rest on the seeds of all members. Without two of these, methods are taken as independent.
+        """
+        seeds = self._common(members)
+        if not self.by_example or len(seeds) < 2:
+            squares = [self._effects(self._scores[member]).rest_square for member in members]
+            return np.diag(np.array(squares) / self._scores[0].shape[1])
+        values = np.stack([self._on(member, seeds) for member in members])
+        values -= values.mean(axis=1, keepdims=True)
+        values -= values.mean(axis=2, keepdims=True)
+        flat = values.reshape(len(members), -1)
+        examples = values.shape[2]
+        degrees = (len(seeds) - 1) * (examples - 1)
+        return np.asarray(flat @ flat.T / (degrees * examples), np.float64)
+
+
+def _root(covariance: Floats) -> Floats:
+    """Return a matrix whose product with its transpose is a covariance; rounding errors are dropped."""
+    values, vectors = np.linalg.eigh(covariance)
+    scale: Floats = np.sqrt(np.clip(values, 0, None))
+    return np.asarray(vectors * scale)
