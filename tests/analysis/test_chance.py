@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.special import ndtri
 
 from whichpeft.analysis import comparisons
-from whichpeft.analysis.chance import is_shown, lead_over_chance, lead_over_tasks, seeds_at_chance
+from whichpeft.analysis.chance import (
+    CONFIDENCE,
+    is_shown,
+    lead_over_chance,
+    lead_over_tasks,
+    seeds_at_chance,
+)
 from whichpeft.analysis.choice.choice import choose, choose_across_tasks
 from whichpeft.analysis.choice.constraints import Constraints
 from whichpeft.analysis.choice.what_if import caveats, changes
+from whichpeft.analysis.statistics.random_effects import random_effects
 from whichpeft.report.choices import Choices, as_object, sentence
 
 from .. import builders
@@ -93,6 +101,7 @@ def test_a_method_above_chance_by_less_than_its_error_is_not_chosen():
     assert (lora.rival, lora.still_open) == (True, False)
     # The choice is proved against it all the same.
     assert answer.basis == "proved"
+    assert "at most 20.0 points worse than lora;" in sentence(answer)
 
 
 def test_a_choice_is_not_proved_against_a_method_that_may_be_far_better():
@@ -252,6 +261,18 @@ def test_a_method_that_guesses_is_seldom_shown_to_beat_chance():
         wrong += is_shown(lead_of(scores))
     # 5 % of the trials and three Monte Carlo errors.
     assert wrong / simulated <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / simulated)
+
+
+def test_of_eight_methods_that_guess_one_is_shown_in_about_an_eighth_of_studies():
+    """What `docs/choose.md` says of three seeds; 300 test examples, seeds that vary by two points."""
+    rng = np.random.default_rng(1)
+    simulated, wrong = 400, 0
+    for _ in range(simulated):
+        easy = rng.normal(0, 1, 300)
+        latent = np.sqrt(0.5) * (easy + rng.normal(0, 1, (8, 3, 300)))
+        scores = (latent < ndtri(0.5 + rng.normal(0, 0.02, (8, 3, 1)))).astype(float)
+        wrong += any((random_effects(own).interval(CONFIDENCE).low or 0.0) > 0.5 for own in scores)
+    assert wrong / simulated == pytest.approx(0.125, abs=0.06)
 
 
 def lead_of(scores):

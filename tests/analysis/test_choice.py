@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from whichpeft.analysis import comparisons
+from whichpeft.analysis.choice.answer import Answer
 from whichpeft.analysis.choice.candidates import Candidate
-from whichpeft.analysis.choice.choice import Answer, choose, choose_across_tasks, decide
+from whichpeft.analysis.choice.choice import choose, choose_across_tasks, decide
 from whichpeft.analysis.choice.constraints import Constraints, read_constraints
 from whichpeft.analysis.choice.evidence import EvidenceAcrossTasks, TrialEvidence
 from whichpeft.analysis.choice.what_if import caveats, changes

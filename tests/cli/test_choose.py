@@ -91,8 +91,9 @@ def test_a_narrow_terminal_hides_columns_and_names_them(folder, capsys, monkeypa
 
 def test_nothing_fits_is_exit_code_3_and_a_sentence(folder, tmp_path, capsys, monkeypatch):
     arguments = ["choose", str(folder), "--max-train-time", "1s", "--write", str(tmp_path / "away")]
-    code, out, _ = run(*arguments, capsys=capsys, monkeypatch=monkeypatch)
+    code, out, err = run(*arguments, capsys=capsys, monkeypatch=monkeypatch)
     assert code == 3
+    assert "Nothing is written, because no method can be chosen." in err
     assert out.startswith("No method fits the limits for minilm on glue/sst2: training time 1.0 s.")
     assert not (tmp_path / "away").exists()
     code, out, _ = run(

@@ -175,3 +175,57 @@ def test_a_method_name_stays_on_one_line(method):
     found = answer(records, methods=["full", method])
     assert f"Use {' '.join(method.split())}: " in found.text
     assert "\n" not in found.text
+
+
+def test_the_time_of_the_chosen_method_is_explained_once():
+    records = [
+        *builders.timed("full", (50.0, 60.0, 30.0), adapter=builders.BASE),
+        *builders.timed("lora:r=8", (56.0, 40.0, 1.0)),
+        *builders.timed("bitfit", (200.0, 140.0, 1.0)),
+    ]
+    methods = ["full", "lora:r=8", "bitfit"]
+    report = Report(
+        builders.study(methods), records, predictions=builders.predictions(records, agreement=9)
+    )
+    (found,) = report.answers
+    assert found.method == "lora:r=8"
+    (why,) = [line for line in found.remarks if "because" in line]
+    assert why.startswith("lora:r=8 trains 0.459 % of full's parameters but takes 69 % of its time, ")
+    written = io.StringIO()
+    report.choose().print(Console(file=written, width=100))
+    assert " ".join(written.getvalue().split()).count(why) == 1
+    assert report.choose()[0].why_time == why
+    page = tables_of(report)
+    assert "Why training takes as long as it does" in page
+    assert "bitfit trains 0.459 % of full&#39;s parameters but takes 2.4 times as long" in page
+
+
+def tables_of(report):
+    from whichpeft.report.page.page import page
+
+    return page(report.contents)
+
+
+def test_a_study_at_chance_recommends_nothing_and_says_why():
+    records = scored({"full": [0.50, 0.51, 0.49], "lora:r=8": [0.48, 0.50, 0.49]})
+    curve = [(step, "train_loss", 0.70 - step / 2000) for step in range(10, 110, 10)]
+    report = Report(
+        builders.study(["full", "lora:r=8"]),
+        records,
+        predictions=builders.predictions(records),
+        curves=lambda name: curve,
+    )
+    (found,) = report.answers
+    assert (found.method, found.basis) == (None, "at chance")
+    assert found.text.startswith(
+        "No method can be recommended: none is shown to beat chance, 50.0 points; the best, full, has "
+        "50.0 ["
+    )
+    assert found.text.endswith(
+        "Probably too few steps (full and lora:r=8: after 100 steps the first's training loss was still "
+        "falling, from 0.69 to 0.65)."
+    )
+    assert found.remarks == ("Train for more epochs or on more examples (--epochs, --max-train).",)
+    page = tables_of(report)
+    assert 'class="answer none"' in page
+    assert "Use full" not in page

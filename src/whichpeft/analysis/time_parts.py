@@ -100,7 +100,7 @@ def _because(own: StepParts, full: StepParts, base: str, *, saves: bool) -> str:
     only = f"it saves only {join_words(gone)}" if gone else "it saves nothing that shows"
     if more and not saves:
         return f"{adds}, and {only} of {step}"
-    remain = f"of {step} {join_words(kept)} {'remains' if len(kept) == 1 else 'remain'}"
+    remain = f"{join_words(kept)} of {step} {'remains' if len(kept) == 1 else 'remain'}"
     return f"{remain}: {only}{f', and {adds}' if more else ''}"
 
 

@@ -57,6 +57,7 @@ _FALLING = 0.01  # share of the start by which a loss fell between the last two 
 _LEARNED = 0.8  # a loss below this share of a constant prediction's was learned from the inputs
 _SKEWED = 0.95  # share of the loss of equal probabilities; below it, classes differ in frequency
 _SPREAD = 0.02  # validation scores of a search that differ by less are alike
+_FAR = 0.1  # a seed this far above chance has learned
 _COLLAPSED = 0.25  # share of the largest lead of a seed; below it, another seed failed
 _MOST_NAMED = 3
 
@@ -237,6 +238,8 @@ def _failing_seeds(comparison: Comparison, result: MethodResult) -> list[int]:
         return []
     leads = {seed: score - comparison.chance for seed, score in by_seed(result.records).items()}
     largest = max(leads.values())
+    if largest < _FAR:  # on few test examples seeds differ by less without any having failed
+        return []
     return at_chance if all(leads[seed] < _COLLAPSED * largest for seed in at_chance) else []
 
 

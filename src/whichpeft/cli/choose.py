@@ -69,6 +69,8 @@ def choose(
     else:
         choices.print(Console())
     if not choices.fits:
+        if write is not None:
+            print_note("Nothing is written, because no method can be chosen.")
         sys.exit(NOTHING_FITS)
     if write is not None:
         from whichpeft.takeaway import write_takeaway

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from whichpeft.analysis import Comparison, MethodResult
+from whichpeft.analysis.choice.answer import Answer, Basis
 from whichpeft.analysis.choice.candidates import Candidate
-from whichpeft.analysis.choice.choice import Answer, Basis
 from whichpeft.analysis.choice.constraints import Constraints
 from whichpeft.analysis.choice.what_if import caveat_nothing, changes, open_names
 from whichpeft.analysis.statistics.intervals import Interval

@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from whichpeft.analysis.choice.answer import Answer
 from whichpeft.analysis.choice.candidates import Candidate
-from whichpeft.analysis.choice.choice import Answer
 from whichpeft.analysis.choice.constraints import COSTS
 from whichpeft.analysis.choice.what_if import caveats, changes, open_names
 from whichpeft.report.text import UNKNOWN, plain, with_bounds, with_interval
-from whichpeft.units import points, show_chance
+from whichpeft.units import join_words, points, show_chance
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -89,7 +89,7 @@ def sentence(answer: Answer) -> str:
         why = "Best bet: the only method allowed so far."
     elif answer.within_margin:
         proved = "Best bet" if answer.still_open else "Proved"
-        why = f"{proved}: at most {margin} worse than any other allowed method{_likely(chosen)}."
+        why = f"{proved}: at most {margin} worse than {_others(answer)}{_likely(chosen)}."
     elif chosen.probability is None:
         why = "Best bet: the highest score; how certain that is cannot be estimated."
     else:
@@ -97,6 +97,13 @@ def sentence(answer: Answer) -> str:
         why = f"Best bet, not proved: {chance} likely within {margin} of the best."
     still = f" Not complete or not comparable: {open_names(answer)}." if answer.still_open else ""
     return plain(f"Use {chosen.method}{tuned} for {subject}: {score}. {why}{still}")
+
+
+def _others(answer: Answer) -> str:
+    """Name what a choice is proved against."""
+    others = ["any other allowed method"] if len(answer.allowed) > 1 else []
+    others += [candidate.method for candidate in answer.competing if candidate.rival]
+    return join_words(others)
 
 
 def _likely(chosen: Candidate) -> str:

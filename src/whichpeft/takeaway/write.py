@@ -27,8 +27,8 @@ from whichpeft.tasks import GenerativeTask, ImageTask
 from whichpeft.units import counted
 
 if TYPE_CHECKING:
+    from whichpeft.analysis.choice.answer import Answer
     from whichpeft.analysis.choice.candidates import Candidate
-    from whichpeft.analysis.choice.choice import Answer
     from whichpeft.analysis.comparable_groups import MethodRecords
     from whichpeft.report import Report
     from whichpeft.report.choices import Choices

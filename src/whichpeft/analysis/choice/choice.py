@@ -22,12 +22,12 @@ would prove a third as often with three seeds, and are not used.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Literal
+from dataclasses import replace
 
 import numpy as np
 
 from whichpeft.analysis.chance import lead_over_tasks
+from whichpeft.analysis.choice.answer import Answer, Basis
 from whichpeft.analysis.choice.candidates import (
     UNKNOWN,
     Candidate,
@@ -42,76 +42,6 @@ from whichpeft.analysis.statistics.gap import LEVEL
 from whichpeft.analysis.time_parts import explain_time
 from whichpeft.analysis.why_at_chance import fixes, in_words, probable_causes
 from whichpeft.metrics.metric import Floats
-
-Basis = Literal["proved", "only one", "best bet", "at chance"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Answer:
-    """Which method to use for one backbone on one task, or over several tasks."""
-
-    backbone: str
-    """Short name of the backbone."""
-
-    tasks: tuple[str, ...]
-    """Short names of the tasks."""
-
-    metric: str | None
-    """Name of the metric, or ``mean score`` if the tasks have different ones; None if unknown."""
-
-    constraints: Constraints
-    """The conditions that the method was chosen under."""
-
-    candidates: tuple[Candidate, ...]
-    """Every method, in the order of the study."""
-
-    chosen: Candidate | None = None
-    """The method to use; None if no method is allowed."""
-
-    basis: Basis | None = None
-    """What the choice rests on; ``only one`` if no other method is allowed.
-
-    ``at chance`` if nothing was chosen because no method is shown to beat chance.
-    """
-
-    chance: float | None = None
-    """The score of the best constant prediction, a fraction, or its mean over tasks; None if unknown."""
-
-    causes: tuple[str, ...] = ()
-    """Sentences on what was probably wrong, if no method is shown to beat chance."""
-
-    fixes: tuple[str, ...] = ()
-    """What to do about the causes, one phrase each."""
-
-    why_time: str | None = None
-    """A sentence on why the chosen method takes its time; None if nothing explains it."""
-
-    evidence: Evidence | None = None
-    """What the choice was decided by; None if no score could be compared."""
-
-    notes: tuple[str, ...] = ()
-    """Sentences about records that were not compared."""
-
-    @property
-    def allowed(self) -> list[Candidate]:
-        """Return the methods that may be chosen."""
-        return [candidate for candidate in self.candidates if candidate.allowed]
-
-    @property
-    def competing(self) -> list[Candidate]:
-        """Return the methods that a choice is proved against: the allowed ones and their rivals."""
-        return [candidate for candidate in self.candidates if candidate.allowed or candidate.rival]
-
-    @property
-    def still_open(self) -> list[Candidate]:
-        """Return the methods that may be the better choice once more is known about them."""
-        return [candidate for candidate in self.candidates if candidate.still_open]
-
-    @property
-    def within_margin(self) -> bool:
-        """Whether the chosen method is proved to be within the margin of the others that are allowed."""
-        margin = None if self.chosen is None else self.chosen.proved_margin
-        return margin is not None and margin <= self.constraints.margin
 
 
 def choose(comparison: Comparison, constraints: Constraints, *, rng: np.random.Generator) -> Answer:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
+from whichpeft.analysis.choice.answer import Answer
 from whichpeft.analysis.choice.candidates import Candidate
-from whichpeft.analysis.choice.choice import Answer, pick
+from whichpeft.analysis.choice.choice import pick
 from whichpeft.analysis.choice.constraints import COSTS
 from whichpeft.analysis.choice.evidence import TrialEvidence
 from whichpeft.analysis.statistics.gap import LEVEL

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from whichpeft.analysis import AcrossTasks, Comparison
 from whichpeft.analysis.across_backbones import AcrossBackbones
+from whichpeft.analysis.time_parts import explain_time
 from whichpeft.report.figure_set import figures
 from whichpeft.report.figures.across_backbones import backbone_figures
 from whichpeft.report.figures.across_tasks import across_figures
@@ -132,6 +133,11 @@ def _words(comparison: Comparison) -> dict[str, object]:
         ],
         "undecided": undecided(comparison),
         "problems": problems(comparison),
+        "times": [
+            plain(why)
+            for result in comparison.answers
+            if (why := explain_time(result, comparison)) is not None
+        ],
         "notes": [plain(note) for note in comparison.notes],
     }
 
