@@ -60,6 +60,7 @@ JUDGED = {
     "p_adjusted",
     "seed_degrees_of_freedom",
     "verdict",
+    "decided_with_seeds",
     "proved_margin",
     "probability",
     "frontier_probability",

@@ -12,6 +12,7 @@ from whichpeft.analysis.comparable_groups import (
 from whichpeft.analysis.example_scores import Predictions, ScoresByExample
 from whichpeft.analysis.frontier import mark_frontier
 from whichpeft.analysis.learning_curves import Curves
+from whichpeft.analysis.looks import judge_at_looks
 from whichpeft.analysis.method_facts import method_facts
 from whichpeft.analysis.method_result import MethodResult, Row
 from whichpeft.analysis.relations import baseline_places, relate_costs, relate_scores
@@ -19,7 +20,7 @@ from whichpeft.analysis.search import Search, read_search, shared_seed_note
 from whichpeft.analysis.statistics.gap import MARGIN
 from whichpeft.analysis.verdicts import give_verdicts, method_effects
 from whichpeft.records import Measurement, Record
-from whichpeft.study import Study
+from whichpeft.study import Study, UntilDecided
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -49,6 +50,9 @@ class Comparison:
 
     margin: float = MARGIN
     """The gap, as a fraction, within which methods count as equivalent."""
+
+    looks: tuple[int, ...] = ()
+    """Number of seeds at each look, if methods get seeds until they are decided."""
 
     notes: tuple[str, ...] = ()
     """Sentences about records that are not part of the comparison, and why."""
@@ -183,7 +187,10 @@ def _compare(
         for place, result in enumerate(results)
     ]
     results, gaps, other_scores = relate_scores(results, at, scores)
-    results = give_verdicts(results, gaps, margin=margin)
+    if isinstance(study.seeds, UntilDecided):
+        results = judge_at_looks(results, at, scores, until=study.seeds, margin=margin)
+    else:
+        results = give_verdicts(results, gaps, margin=margin)
     results, other_costs = relate_costs(results, at)
     results = _mark_answers(mark_frontier(results))
     return Comparison(
@@ -195,6 +202,7 @@ def _compare(
         data=group.data,
         results=tuple(results),
         margin=margin,
+        looks=study.seeds.looks if isinstance(study.seeds, UntilDecided) else (),
         notes=(*_notes(group, apart=apart), *other_scores, *other_costs),
         examples=_examples(group),
         step_quartiles=_quartiles(group),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -46,7 +46,12 @@ class Judged:
 
 
 def judge_together(
-    methods: Mapping[int, MethodRecords], baseline: int | None, scores: ScoresByExample
+    methods: Mapping[int, MethodRecords],
+    baseline: int | None,
+    scores: ScoresByExample,
+    *,
+    error: float = LEVEL,
+    settled: Set[int] = frozenset(),
 ) -> Judged:
     """Judge methods and their baseline together.
 
@@ -61,6 +66,11 @@ def judge_together(
         The baseline's place; None if there is none, and then there are no gaps.
     scores
         What the trials scored on each test example.
+    error
+        Probability with which any of the tests may be wrong.
+    settled
+        Places of methods that are shown to differ already. They say how much seeds vary, and count in no
+        correction.
     """
     by_example, by_seed = _by_example(methods, scores), {}
     for place, records in methods.items():
@@ -74,12 +84,16 @@ def judge_together(
     else:
         families = [by_example, {baseline: _by_seed(methods[baseline]), **by_seed}]
     gaps = {}
+    tests = len(set(methods) - settled - {baseline})
     for family in families:
         if len(family) < 2:
             continue
         places = list(family)
-        found = _together(methods, family).against(places.index(baseline), rng=_rng())
-        share = (len(family) - 1) / (len(methods) - 1)
+        known = [place in settled for place in places]
+        found = _together(methods, family).against(
+            places.index(baseline), rng=_rng(), level=error, settled=known
+        )
+        share = len(set(family) - settled - {baseline}) / max(tests, 1)
         for place, effects, p in zip(places, found.gaps, found.p_adjusted, strict=True):
             if effects is not None:
                 adjusted = None if p is None else min(1.0, p / share)

@@ -12,7 +12,7 @@ from whichpeft.analysis.statistics.random_effects import VarianceComponents
 from whichpeft.analysis.status import status_of
 from whichpeft.records import Record
 from whichpeft.records.record import finite
-from whichpeft.study import Study
+from whichpeft.study import Study, first_seeds
 
 _NO_SCORE = Interval(None, None, None)
 
@@ -37,7 +37,8 @@ def method_facts(
         Variance components of its scores; None if it has no score.
     """
     trial, done = records.trial, records.completed
-    status, error = status_of(records, study.seeds)
+    planned = first_seeds(study.seeds)
+    status, error = status_of(records, planned)
     first = done[0].measurement("score", "test") if done else None
     score = _NO_SCORE if effects is None else effects.interval()
     trainable = records.value("trainable_parameters")
@@ -53,6 +54,7 @@ def method_facts(
         seeds=tuple(record.trial.seed for record in done),
         status=status,
         error=error,
+        planned_seeds=planned,
         score_mean=score.mean,
         score_low=score.low,
         score_high=score.high,

@@ -93,6 +93,9 @@ class MethodResult:
     verdict: Verdict | Literal["baseline"] | None = None
     """Verdict on the gap, from the adjusted p-value; ``baseline`` for the baseline itself."""
 
+    decided_with_seeds: int | None = None
+    """Number of seeds that the verdict rests on, if the study gives seeds until methods are decided."""
+
     proved_margin: float | None = None
     """Smallest margin within which equivalence to the baseline is proved, a fraction."""
 
@@ -174,6 +177,9 @@ class MethodResult:
     over_examples: bool = False
     """Whether the score's interval holds for other test examples too, not only for other seeds."""
 
+    planned_seeds: tuple[int, ...] = ()
+    """Seeds that the study gives the method, as far as that is known yet."""
+
     would_decide: str | None = None
     """What would decide if the verdict is undecided, in words."""
 
@@ -212,6 +218,7 @@ _NOT_IN_ROWS = (
     "comparable_costs",
     "is_answer",
     "over_examples",
+    "planned_seeds",
     "would_decide",
     "pscp",
 )

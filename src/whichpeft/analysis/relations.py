@@ -10,6 +10,7 @@ from whichpeft.analysis.comparable_groups import ComparableGroup, Variant, same_
 from whichpeft.analysis.example_scores import ScoresByExample
 from whichpeft.analysis.families import TestedGap, judge_together
 from whichpeft.analysis.method_result import MethodResult
+from whichpeft.analysis.statistics.gap import LEVEL
 from whichpeft.analysis.statistics.intervals import ratio, saving
 from whichpeft.analysis.verdicts import by_seed
 from whichpeft.records.comparability import Kind, cost_kind, differences, kinds_of, reference_kind
@@ -29,12 +30,17 @@ def baseline_places(study: Study, group: ComparableGroup) -> dict[Variant, int]:
 
 
 def relate_scores(
-    results: Sequence[MethodResult], at: Mapping[Variant, int], scores: ScoresByExample
+    results: Sequence[MethodResult],
+    at: Mapping[Variant, int],
+    scores: ScoresByExample,
+    *,
+    error: float = LEVEL,
 ) -> tuple[list[MethodResult], list[TestedGap | None], list[str]]:
     """Add interval, gap, retention and normalised score to the results whose scores can be compared.
 
     Returns the results, each one's gap as tested with the others of its variant, and notes on those
-    that cannot be compared. `at` has the baseline's place by variant.
+    that cannot be compared. `at` has the baseline's place by variant, and `error` is what the tests of a
+    variant may make together. A result that has a verdict is not tested again.
     """
     kinds = [kinds_of(result.records.completed, scores=True) for result in results]
     own = [kind for place in at.values() for kind in kinds[place]]
@@ -53,11 +59,14 @@ def relate_scores(
     )
     related = list(results)
     for variant in dict.fromkeys(result.variant for result in results):
-        place = _opposite(variant, at)
+        place = baseline_of(variant, at)
         base = place if place is not None and comparable[place] else None
         family = [i for i, r in enumerate(results) if r.variant == variant and comparable[i]]
         members = sorted({*family, *([] if base is None else [base])})
-        judged = judge_together({i: results[i].records for i in members}, base, scores)
+        settled = {i for i in family if results[i].verdict is not None}
+        judged = judge_together(
+            {i: results[i].records for i in members}, base, scores, error=error, settled=settled
+        )
         for i in family:
             gaps[i] = judged.gaps.get(i)
             _, low, high = judged.scores[i].interval()
@@ -112,7 +121,7 @@ def relate_costs(
     related = []
     for result, fits in zip(results, comparable, strict=True):
         if fits:
-            place = _opposite(result.variant, at)
+            place = baseline_of(result.variant, at)
             base = results[place] if place is not None and comparable[place] else None
             result = replace(
                 result,
@@ -142,6 +151,6 @@ def _differing(kinds: list[Kind], reference: Kind) -> str:
     return f"it differs from them in {differences(kinds[0], reference)}"
 
 
-def _opposite(variant: Variant, at: Mapping[Variant, int]) -> int | None:
+def baseline_of(variant: Variant, at: Mapping[Variant, int]) -> int | None:
     """Return the place of the baseline that a variant is compared with, the tuned one if it is tuned."""
     return at.get(variant, at.get("default"))

@@ -9,8 +9,9 @@ from typing import Any
 
 from whichpeft.analysis.comparison import Comparison
 from whichpeft.records import Record
-from whichpeft.study import Study
+from whichpeft.study import Study, UntilDecided
 from whichpeft.study.conditions import condition_infos
+from whichpeft.study.seeds import Seeds
 
 ABSENT = "none"
 _BUDGET = {
@@ -52,7 +53,7 @@ def study_changes(
         *_lists("tasks", [t.name for t in first.tasks], [t.name for t in second.tasks]),
         *_contents(*records),
         *_lists("methods", first.methods, second.methods),
-        *_lists("seeds", first.seeds, second.seeds),
+        *_seeds(first.seeds, second.seeds),
         *_fields(_BUDGET, first.budget, second.budget),
         *_fields(
             {name: info.label for name, info in condition_infos()}, first.conditions, second.conditions
@@ -113,6 +114,13 @@ def _lists(what: str, first: Sequence[object], second: Sequence[object]) -> list
         return [Change(what=what, first=alone[0], second=alone[1])]
     words = [f"also {only}" if only else "no others" for only in alone]
     return [Change(what=what, first=words[0], second=words[1])]
+
+
+def _seeds(first: Seeds, second: Seeds) -> list[Change]:
+    if not (isinstance(first, UntilDecided) or isinstance(second, UntilDecided)):
+        return _lists("seeds", first, second)
+    words = (str(s) if isinstance(s, UntilDecided) else ", ".join(map(str, s)) for s in (first, second))
+    return _change("seeds", *words)
 
 
 def _fields(names: dict[str, str], first: Any, second: Any) -> list[Change]:

@@ -9,7 +9,7 @@ from whichpeft.analysis.comparable_groups import MethodRecords
 from whichpeft.analysis.example_scores import ScoresByExample
 from whichpeft.analysis.families import TestedGap
 from whichpeft.analysis.method_result import MethodResult
-from whichpeft.analysis.statistics.gap import gap_of
+from whichpeft.analysis.statistics.gap import LEVEL, gap_of
 from whichpeft.analysis.statistics.random_effects import VarianceComponents, random_effects, seed_effects
 from whichpeft.records.record import finite
 
@@ -49,7 +49,11 @@ def by_seed(records: MethodRecords) -> dict[int, float]:
 
 
 def give_verdicts(
-    results: Sequence[MethodResult], gaps: Sequence[TestedGap | None], *, margin: float
+    results: Sequence[MethodResult],
+    gaps: Sequence[TestedGap | None],
+    *,
+    margin: float,
+    error: float = LEVEL,
 ) -> list[MethodResult]:
     """Return the results with p-values, verdicts, proved margins and what would decide.
 
@@ -60,17 +64,26 @@ def give_verdicts(
     Parameters
     ----------
     results
-        One result per method; those of the baseline have the verdict ``baseline`` already.
+        One result per method. Those with a verdict are not tested: ``baseline``, and what an earlier
+        look has decided.
     gaps
         Each result's gap to the baseline; None if there is no gap.
     margin
         The gap, as a fraction, within which methods count as equivalent.
+    error
+        Error that the tests of a family may make together, and each test of equivalence.
     """
     judged = list(results)
     for place, (result, tested) in enumerate(zip(results, gaps, strict=True)):
-        if tested is None or result.verdict == "baseline":
+        if tested is None or result.verdict is not None:
             continue
-        gap = gap_of(tested.effects, margin=margin, p_adjusted=tested.p_adjusted, level=tested.level)
+        gap = gap_of(
+            tested.effects,
+            margin=margin,
+            p_adjusted=tested.p_adjusted,
+            level=tested.level,
+            error=error,
+        )
         judged[place] = replace(
             result,
             p_value=gap.p_value,

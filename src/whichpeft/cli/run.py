@@ -54,7 +54,9 @@ def run(
         typer.Option(help="Task: a known name, a hub data set, a file or a folder. May be repeated."),
     ] = None,
     method: Methods = None,
-    seeds: Annotated[int | None, typer.Option(help="Number of seeds.")] = None,
+    seeds: Annotated[
+        str | None, typer.Option(help="Number of seeds, or auto: more for what is still undecided.")
+    ] = None,
     tuning_trials: Annotated[
         int | None,
         typer.Option(help="Tuning trials per method; the first one uses the method's defaults."),
@@ -235,14 +237,18 @@ def _print_dry_run(study: Study, folder: Path, *, format: str, quiet: bool, **ho
         table.add_column(heading)
     for row in planned.rows:
         each = "" if row.seconds is None else f"about {show_seconds(row.seconds)}"
-        seeds = ",".join(map(str, row.seeds))
+        seeds = ",".join(map(str, row.seeds)) + (f" up to {row.more} more" if row.more else "")
         tuning = str(row.tuning or "")
         table.add_row(*map(Text, (row.backbone, row.task, row.method, tuning, seeds, each, row.note)))
     console.print(table)
+    trials, time = f"{planned.trials}", show_seconds(planned.seconds)
+    if planned.trials_at_most > planned.trials:
+        trials += f" to {planned.trials_at_most}"
+        time += f" to {show_seconds(planned.seconds_at_most)}"
     console.print(
         Text(
-            f"{planned.trials} trials to run, {planned.done} done before; with {planned.concurrency} in "
-            f"parallel, about {show_seconds(planned.seconds)}. Folder: {folder}"
+            f"{trials} trials to run, {planned.done} done before; with {planned.concurrency} in "
+            f"parallel, about {time}. Folder: {folder}"
         )
     )
 
@@ -258,6 +264,7 @@ def _print_how_to_resume(folder: Path) -> None:
 def _exit_if_trials_failed(study: Study, folder: Path, records: Iterable[Record]) -> None:
     """Exit with code 1 if trials of this request failed, now or in an earlier run."""
     from whichpeft.methods import read_method
+    from whichpeft.study import all_seeds
 
     methods = {read_method(text).identity for text in study.methods}
     failed = [
@@ -267,7 +274,7 @@ def _exit_if_trials_failed(study: Study, folder: Path, records: Iterable[Record]
         and record.trial.method_id in methods
         # Some candidates of a search are expected to diverge; the table shows if none finished.
         and (record.trial.number or 0) == 0
-        and (record.trial.purpose != "final" or record.trial.seed in study.seeds)
+        and (record.trial.purpose != "final" or record.trial.seed in all_seeds(study.seeds))
     ]
     if failed:
         names = ", ".join(f"{record.trial.fingerprint}.json" for record in failed[:3])

@@ -9,6 +9,7 @@ from typing import Any
 
 from whichpeft.errors import StudyError
 from whichpeft.study import Budget, Study, TaskSource
+from whichpeft.study.seeds import AUTO
 
 
 def study_to_run(
@@ -45,7 +46,7 @@ def override(
     budget: Mapping[str, int | None],
     columns: Mapping[str, object],
     conditions: Mapping[str, object] | None = None,
-    seeds: int | None = None,
+    seeds: str | None = None,
     baseline: str | None = None,
 ) -> Study:
     """Return the study with the values of the options that are given. Raises StudyError."""
@@ -63,9 +64,9 @@ def override(
     if method:
         changes["methods"] = tuple(method)
     if seeds is not None:
-        if seeds < 1:
-            raise StudyError(f"--seeds is {seeds}; it has to be 1 or more")
-        changes["seeds"] = tuple(range(seeds))
+        if seeds != AUTO and not (seeds.isdecimal() and int(seeds) >= 1):
+            raise StudyError(f"--seeds is {seeds}; it has to be 1 or more, or {AUTO}")
+        changes["seeds"] = seeds if seeds == AUTO else int(seeds)
     if baseline is not None:
         changes["baseline"] = baseline
     changes |= {key: value for key, value in (conditions or {}).items() if value is not None}

@@ -9,7 +9,7 @@ from whichpeft.backbones import Backbone
 from whichpeft.methods import Method
 from whichpeft.planning.batch_norm import refuses_batches
 from whichpeft.planning.probing import probe
-from whichpeft.study import Study, Trial
+from whichpeft.study import Study, Trial, first_seeds
 from whichpeft.study.trial import Purpose
 from whichpeft.tasks import Packable, Task
 
@@ -52,8 +52,12 @@ class Cell:
 
     @property
     def finals(self) -> list[Trial]:
-        """The trials that measure this cell's quality, one per seed."""
-        return [self._trial("final", seed=seed) for seed in self.study.seeds]
+        """The trials that measure this cell's quality, one per seed that every method gets."""
+        return [self.final(seed) for seed in first_seeds(self.study.seeds)]
+
+    def final(self, seed: int) -> Trial:
+        """Return the trial that measures this cell's quality with one seed."""
+        return self._trial("final", seed=seed)
 
     def tuning_trial(self, number: int, seed: int) -> Trial:
         """Return the trial with this cell's hyperparameters, at a place in its method's search."""

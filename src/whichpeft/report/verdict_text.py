@@ -6,7 +6,7 @@ import math
 
 from whichpeft.analysis import Comparison, MethodResult
 from whichpeft.report.text import UNKNOWN, named, plain
-from whichpeft.units import points
+from whichpeft.units import counted, join_words, points
 
 
 def verdict(result: MethodResult) -> str:
@@ -14,6 +14,12 @@ def verdict(result: MethodResult) -> str:
     if result.verdict is None:
         return UNKNOWN
     return f"{result.verdict}, untuned" if _untuned(result) else str(result.verdict)
+
+
+def decided(result: MethodResult) -> str:
+    """Format the number of seeds that a verdict rests on: ``5 seeds``."""
+    seeds = result.decided_with_seeds
+    return UNKNOWN if seeds is None else counted(seeds, "seed")
 
 
 def proves(result: MethodResult) -> str:
@@ -35,6 +41,12 @@ def verdict_notes(comparison: Comparison) -> list[str]:
     notes = [
         f"{meant}; the data that would decide are for 80 % power" if undecided(comparison) else meant
     ]
+    if comparison.looks:
+        seeds = join_words([str(count) for count in comparison.looks])
+        notes.append(
+            f"looks at {seeds} seeds share the 5 %; methods that are undecided get more seeds, if these "
+            "could decide, and a verdict stays as it was first reached"
+        )
     tuned = any(result.variant == "tuned" for result in comparison.results)
     if not tuned and any(map(_untuned, comparison.results)):
         notes.append(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,8 @@ from whichpeft.running.profiling import TUNING_SHARE, trial_seconds
 from whichpeft.running.request import Request
 from whichpeft.running.setup import make_job, resources_for, set_up
 from whichpeft.running.tuning_queue import tuned_cell
+from whichpeft.running.until_decided import SeedCount, seed_counts
+from whichpeft.study import UntilDecided, all_seeds
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,8 @@ class DryRunRow:
     """Seeds of the final trials to run with default hyperparameters."""
     tuned: int
     """Final trials to run with tuned ones; all seeds count until the search's result is known."""
+    more: int
+    """Further final trials at most, if seeds go until methods are decided."""
     seconds: float | None
     """Expected seconds of one final trial; a tuning trial takes less, since most are stopped early."""
     note: str
@@ -43,10 +47,20 @@ class DryRunRow:
         return self.tuning + len(self.seeds) + self.tuned
 
     @property
+    def trials_at_most(self) -> int:
+        """Number of trials to run if the method stays undecided."""
+        return self.trials + self.more
+
+    @property
     def total_seconds(self) -> float:
         """Seconds that this cell should take, one trial after the other."""
         finals = len(self.seeds) + self.tuned
         return (self.seconds or 0.0) * (finals + TUNING_SHARE * self.tuning)
+
+    @property
+    def seconds_at_most(self) -> float:
+        """Seconds that this cell should take if the method stays undecided."""
+        return self.total_seconds + (self.seconds or 0.0) * self.more
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +71,16 @@ class DryRun:
     """One row per cell."""
     trials: int
     """Trials to run."""
+    trials_at_most: int
+    """Trials to run if all methods that get seeds until they are decided stay undecided."""
     done: int
     """Trials that have records."""
     concurrency: int
     """Trials that would run side by side."""
     seconds: float
     """Expected seconds of the run, its profiles included."""
+    seconds_at_most: float
+    """Expected seconds of a run with `trials_at_most`."""
     folder: Path
     """The run folder."""
     reading: Reading
@@ -72,11 +90,16 @@ class DryRun:
         """Return everything as a JSON object; ``tasks`` says what was read of each task's data."""
         values: dict[str, Any] = {
             **as_values(self.reading),
-            "cells": [{**asdict(row), "trials": row.trials} for row in self.rows],
+            "cells": [
+                {**asdict(row), "trials": row.trials, "trials_at_most": row.trials_at_most}
+                for row in self.rows
+            ],
             "trials": self.trials,
+            "trials_at_most": self.trials_at_most,
             "done": self.done,
             "concurrency": self.concurrency,
             "seconds": self.seconds,
+            "seconds_at_most": self.seconds_at_most,
             "folder": str(self.folder),
         }
         return json.dumps(values, indent=1)
@@ -113,47 +136,86 @@ def make_dry_run(
     study = request.study
     for job, result in executor.run(new, resources_for(study, alone=True), SilentObserver()):
         profiles[job.trial.fingerprint] = result.record
+    searches = {name: make_search(cell, request.search_seed) for name, cell in cells.items()}
+    counts = _seed_counts(request, list(cells.values()), searches, records)
     rows = tuple(
-        _row(cell, profiles.get(cell.profile.fingerprint), records, request.search_seed)
+        _row(cell, profiles.get(cell.profile.fingerprint), searches, records, counts)
         for cell in setup.plan.cells
     )
     memory = max((int(p.value("peak_memory_bytes") or 0) for p in profiles.values()), default=0)
     concurrency = executor.concurrency(resources_for(study, memory=memory))
     # A method that trains nothing is profiled in no time.
     training = sum(profiles[job.trial.fingerprint].value("train_seconds") != 0 for job in new)
+    profiling = profile_seconds(profile_budget) * training
     return DryRun(
         rows=rows,
         trials=sum(row.trials for row in rows),
+        trials_at_most=sum(row.trials_at_most for row in rows),
         done=sum(record.trial.purpose != "profile" for record in records.values()),
         concurrency=concurrency,
-        seconds=sum(row.total_seconds for row in rows) / concurrency
-        + profile_seconds(profile_budget) * training,
+        seconds=sum(row.total_seconds for row in rows) / concurrency + profiling,
+        seconds_at_most=sum(row.seconds_at_most for row in rows) / concurrency + profiling,
         folder=request.store.folder,
         reading=setup.reading,
     )
 
 
+def _seed_counts(
+    request: Request,
+    cells: Sequence[Cell],
+    searches: Mapping[str, SearchPlan | None],
+    records: Mapping[str, Record],
+) -> dict[str, SeedCount] | None:
+    """Return the seeds of each cell, default and tuned; None if every method gets the same seeds."""
+    if not isinstance(request.study.seeds, UntilDecided):
+        return None
+    tuned = [tuned_cell(search, records) for search in searches.values() if search is not None]
+    every = [*cells, *(cell for cell in tuned if cell is not None)]
+    return seed_counts(request.whole, request.store, every)
+
+
 def _row(
-    cell: Cell, profile: Record | None, records: Mapping[str, Record], search_seed: int
+    cell: Cell,
+    profile: Record | None,
+    searches: Mapping[str, SearchPlan | None],
+    records: Mapping[str, Record],
+    counts: Mapping[str, SeedCount] | None,
 ) -> DryRunRow:
     names = cell.backbone.name, cell.task.name, cell.text
     if cell.refusal is not None:
-        return DryRunRow(*names, 0, (), 0, None, f"left out: {cell.refusal}")
-    seeds = tuple(trial.seed for trial in cell.finals if trial.fingerprint not in records)
-    tuning, tuned = _tuning_left(make_search(cell, search_seed), records)
+        return DryRunRow(*names, 0, (), 0, 0, None, f"left out: {cell.refusal}")
+    seeds, more = _finals_left(cell, records, counts)
+    tuning, tuned, more_tuned = _tuning_left(searches[cell.profile.fingerprint], records, counts)
+    left = *names, tuning, seeds, tuned, more + more_tuned
     if profile is not None and profile.outcome.status == "failed":
-        return DryRunRow(*names, tuning, seeds, tuned, None, f"fails: {profile.outcome.reason}")
-    seconds = None if profile is None else trial_seconds(profile, cell)
-    return DryRunRow(*names, tuning, seeds, tuned, seconds, "")
+        return DryRunRow(*left, None, f"fails: {profile.outcome.reason}")
+    return DryRunRow(*left, None if profile is None else trial_seconds(profile, cell), "")
 
 
-def _tuning_left(search: SearchPlan | None, records: Mapping[str, Record]) -> tuple[int, int]:
-    """Return how many tuning trials a cell lacks, and how many final trials of its tuned method."""
+def _finals_left(
+    cell: Cell, records: Mapping[str, Record], counts: Mapping[str, SeedCount] | None
+) -> tuple[tuple[int, ...], int]:
+    """Return the seeds of the final trials that a cell lacks, and how many more it may get."""
+    if counts is None:
+        return tuple(t.seed for t in cell.finals if t.fingerprint not in records), 0
+    count = counts[cell.final(0).fingerprint]
+    lacking = [seed for seed in range(count.most) if cell.final(seed).fingerprint not in records]
+    due = tuple(seed for seed in lacking if seed < count.least)
+    return due, len(lacking) - len(due)
+
+
+def _tuning_left(
+    search: SearchPlan | None, records: Mapping[str, Record], counts: Mapping[str, SeedCount] | None
+) -> tuple[int, int, int]:
+    """Return the tuning trials that a cell lacks, and `_finals_left` of its tuned method as a number."""
     if search is None:
-        return 0, 0
+        return 0, 0, 0
     missing = sum(trial.fingerprint not in records for trial in search.trials)
     if missing:
-        return missing, len(search.cell.finals)
+        first = len(search.cell.finals)
+        return missing, first, len(all_seeds(search.cell.study.seeds)) - first
     tuned = tuned_cell(search, records)
-    finals = tuned.finals if tuned is not None else []
-    return 0, sum(trial.fingerprint not in records for trial in finals)
+    if tuned is None:
+        return 0, 0, 0
+    seeds, more = _finals_left(tuned, records, counts)
+    return 0, len(seeds), more

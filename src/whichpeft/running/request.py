@@ -14,8 +14,9 @@ from whichpeft.methods import UNTRAINED, Method, resolve_methods
 from whichpeft.records import Record, Store
 from whichpeft.records.selection import SEARCH_SEED, search_seed
 from whichpeft.running.resume import check_writable, extend_study
-from whichpeft.study import Study
+from whichpeft.study import Study, all_seeds
 from whichpeft.study.names import with_paths
+from whichpeft.study.seeds import Seeds
 from whichpeft.study.spec import short_name
 from whichpeft.tasks import TASKS, Task, load_task
 from whichpeft.tracking import check_trackers
@@ -29,6 +30,8 @@ class Request:
     """The study to run, with absolute paths."""
     whole: Study
     """The study together with the methods and seeds that its folder already has."""
+    asked_seeds: Seeds
+    """The seeds that were asked for, whatever the folder has."""
     store: Store
     """The run folder."""
     methods: Mapping[str, Method]
@@ -51,9 +54,10 @@ def check_request(study: Study, folder: Path, jobs: int | None = None) -> Reques
     if UNTRAINED not in study.methods:
         study = dataclasses.replace(study, methods=(*study.methods, UNTRAINED))
     store = Store(folder)
+    asked_seeds = study.seeds
     study, whole = extend_study(store, study)
     seed = search_seed(record for record in store.each() if isinstance(record, Record))
-    if study.budget.tuning_trials and seed == SEARCH_SEED and seed in whole.seeds:
+    if study.budget.tuning_trials and seed == SEARCH_SEED and seed in all_seeds(whole.seeds):
         raise StudyError(
             f"study {study.name!r}: seeds names {seed}, which is kept for searches: a final trial with "
             "it would repeat the run that won the search; give another seed"
@@ -71,7 +75,7 @@ def check_request(study: Study, folder: Path, jobs: int | None = None) -> Reques
                     "give each a study of its own"
                 )
     check_writable(folder)
-    return Request(study, whole, store, methods, tasks, seed)
+    return Request(study, whole, asked_seeds, store, methods, tasks, seed)
 
 
 def _absolute_path(name: str) -> str:

@@ -15,9 +15,10 @@ from whichpeft.errors import FolderError
 from whichpeft.methods import UNTRAINED, read_method
 from whichpeft.planning import Cell
 from whichpeft.records import Store
-from whichpeft.study import Study, Trial
+from whichpeft.study import Study, Trial, UntilDecided
 from whichpeft.study.conditions import condition_infos
 from whichpeft.study.names import parse_method
+from whichpeft.study.seeds import join_seeds
 from whichpeft.study.spec import short_name
 
 
@@ -62,9 +63,12 @@ def extend_study(store: Store, study: Study) -> tuple[Study, Study]:
         name=kept.name,
         baseline=study.baseline if study.baseline != "full" else kept.baseline,
         methods=(*dict.fromkeys(trained), UNTRAINED),
-        seeds=tuple(sorted({*kept.seeds, *study.seeds})),
+        seeds=join_seeds(kept.seeds, study.seeds),
     )
-    return dataclasses.replace(study, methods=own), whole
+    # Seeds cannot go until methods are decided if the folder has seeds beyond their limit.
+    fixed = isinstance(study.seeds, UntilDecided) and not isinstance(whole.seeds, UntilDecided)
+    seeds = whole.seeds if fixed else study.seeds
+    return dataclasses.replace(study, methods=own, seeds=seeds), whole
 
 
 def _fixed(study: Study) -> dict[str, object]:

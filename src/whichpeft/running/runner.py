@@ -13,6 +13,7 @@ from whichpeft.executors import Executor, Resources, RunObserver
 from whichpeft.planning import Cell, SearchPlan, make_search
 from whichpeft.records import Claims, Outcome, Reading, Record, Store
 from whichpeft.report.tables.reading import lines_on_reading
+from whichpeft.running.more_seeds import note_on_seeds
 from whichpeft.running.profiling import (
     TUNING_SHARE,
     describe_spread,
@@ -26,7 +27,8 @@ from whichpeft.running.setup import RunSetup, make_job, resources_for, set_up
 from whichpeft.running.trial_claims import profiling_lock, unclaimed_jobs
 from whichpeft.running.trial_stacking import AUTO, OFF, max_stacked, stack_jobs, trials_to_time
 from whichpeft.running.tuning_queue import tuned_cell, tuning_jobs
-from whichpeft.study import Trial
+from whichpeft.running.until_decided import next_round
+from whichpeft.study import Trial, UntilDecided
 from whichpeft.tracking import Trackers
 
 
@@ -78,8 +80,22 @@ def _prepare_folder(request: Request, setup: RunSetup, claims: Claims, observer:
         for line in request.store.set_aside():
             observer.notify(line)
         check_same_data(request.store, setup.plan.cells)
+        _tell_of_seeds(request, observer)
         keep_study(request.store, request.whole)
         add_reading(request.store, setup.reading)
+
+
+def _tell_of_seeds(request: Request, observer: RunObserver) -> None:
+    """Say what other seeds than the folder's do to the error of its verdicts; keep it for the report."""
+    store = request.store
+    if not store.study_file.exists():
+        return
+    kept = store.study().seeds
+    note, keep = note_on_seeds(store, kept, request.asked_seeds, request.whole.seeds)
+    if note is not None:
+        observer.notify(note)
+    if note is not None and keep:
+        add_reading(store, Reading(notes=(note,)))
 
 
 def _keep_refusals(request: Request, setup: RunSetup, observer: RunObserver) -> None:
@@ -211,15 +227,24 @@ class _Run:
         return [cell for search in searches if (cell := tuned_cell(search, records)) is not None]
 
     def test(self, cells: Sequence[Cell]) -> None:
-        """Run every cell's final trials: train, then evaluate on the test split."""
-        every = [(trial, cell) for cell in cells for trial in cell.finals]
+        """Run every cell's final trials, then those of methods that are not decided yet."""
+        self._test([(trial, cell) for cell in cells for trial in cell.finals])
+        if not isinstance(self.request.study.seeds, UntilDecided):
+            return
+        while (following := next_round(self.request.whole, self.store, cells)).trials:
+            self.observer.notify(following.line)
+            self._test(following.trials)
+        self.observer.notify(following.line)
+
+    def _test(self, every: list[tuple[Trial, Cell]]) -> None:
+        """Run final trials: train, then evaluate on the test split."""
         # Seeds outermost, so that a run that is cut short leaves methods that can be compared. Within a
         # seed the longest first, so that the last trial to end is short.
         every.sort(key=lambda pair: (pair[0].seed, -self._trial_seconds(pair[1])))
         self.observer.estimate({trial.fingerprint: self._trial_seconds(cell) for trial, cell in every})
         jobs = [self._final_job(trial, cell) for trial, cell in without_record(every, self.store)]
         sizes = {trial.fingerprint: self._stack_size(cell) for trial, cell in every}
-        resources = self._resources(cells)
+        resources = self._resources([cell for _, cell in every])
         stacked = stack_jobs(
             jobs,
             lambda job: sizes[job.trial.fingerprint],

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from whichpeft.study.conditions import Conditions
 from whichpeft.study.names import MethodName, PartName, parse_method
+from whichpeft.study.seeds import UntilDecided, all_seeds, first_seeds
 from whichpeft.study.spec import Budget, Study, TaskSource
 from whichpeft.study.trial import Trial
 
@@ -23,7 +24,10 @@ __all__ = [
     "Study",
     "TaskSource",
     "Trial",
+    "UntilDecided",
+    "all_seeds",
     "dump_study",
+    "first_seeds",
     "load_study",
     "parse_method",
 ]

@@ -18,6 +18,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, cr
 from whichpeft.errors import StudyError, unknown
 from whichpeft.study.conditions import Conditions
 from whichpeft.study.names import with_paths
+from whichpeft.study.seeds import Seeds, written_seeds
 from whichpeft.study.spec import Budget, Column, Study, TaskSource
 
 
@@ -72,6 +73,7 @@ _StudyFile = _reader(
     {
         Budget: _BudgetFile,
         TaskSource: Union[str, _TaskFile],  # noqa: UP007
+        Seeds: Any,  # `read_seeds` checks them
     },
     {"conditions": Conditions},
 )
@@ -119,7 +121,7 @@ def dump_study(study: Study) -> str:
             "backbones": list(study.backbones),
             "tasks": [_task_as_yaml(task) for task in study.tasks],
             "methods": list(study.methods),
-            "seeds": list(study.seeds),
+            "seeds": written_seeds(study.seeds),
             "budget": dataclasses.asdict(study.budget),
             **study.conditions.written("study"),
             "baseline": study.baseline,

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Unpack
 
 from whichpeft.errors import StudyError, unknown
 from whichpeft.study.conditions import ConditionOptions, Conditions
+from whichpeft.study.seeds import Seeds, UntilDecided, all_seeds, read_seeds
 
 Column = Annotated[str, "a name, or a number that stands for one"]
 PROBLEMS = ("classification", "regression", "generation")
@@ -167,7 +168,8 @@ class Study:
     methods
         Methods to compare, such as ``lora:r=8``.
     seeds
-        Seeds of the final trials, or the number of them.
+        Seeds of the final trials, or the number of them. ``auto``, or a mapping such as
+        ``{"start": 3, "at_most": 12}``, gives more seeds to methods that are not decided yet.
     budget
         What every method may spend.
     conditions
@@ -189,7 +191,7 @@ class Study:
     backbones: tuple[str, ...]
     tasks: tuple[TaskSource, ...] = ()
     methods: tuple[str, ...]
-    seeds: tuple[int, ...] = (0, 1, 2)
+    seeds: Seeds = (0, 1, 2)
     budget: Budget = field(default_factory=Budget)
     conditions: Conditions = field(default_factory=Conditions)
     baseline: str = "full"
@@ -202,7 +204,7 @@ class Study:
         backbones: Sequence[str] = (),
         tasks: Sequence[str | TaskSource] = (),
         methods: Sequence[str] = (),
-        seeds: int | Sequence[int] = (0, 1, 2),
+        seeds: int | str | Sequence[int] | Mapping[str, int] | UntilDecided = (0, 1, 2),
         budget: Budget | None = None,
         conditions: Conditions | None = None,
         baseline: str = "full",
@@ -224,7 +226,7 @@ class Study:
         sources = (task,) if task is not None else tuple(tasks)
         put("tasks", tuple(TaskSource(name=t) if isinstance(t, str) else t for t in sources))
         put("methods", tuple(methods))
-        put("seeds", tuple(range(seeds)) if isinstance(seeds, int) else tuple(seeds))
+        put("seeds", read_seeds(seeds))
         put("budget", Budget() if budget is None else budget)
         put("baseline", baseline)
         put("track", tuple(dict.fromkeys(track)))
@@ -263,14 +265,19 @@ class Study:
                 )
 
     def _check(self) -> None:
-        for key in ("backbones", "tasks", "methods", "seeds"):
-            values = getattr(self, key)
+        seeds = all_seeds(self.seeds)
+        for key, values in (
+            ("backbones", self.backbones),
+            ("tasks", self.tasks),
+            ("methods", self.methods),
+            ("seeds", seeds),
+        ):
             if not values and key != "tasks":  # a plan needs none
                 raise StudyError(f"study {self.name!r}: {key} is empty; name at least one")
             twice = sorted({str(v) for v in values if values.count(v) > 1})
             if twice:
                 raise StudyError(f"study {self.name!r}: {key} names {twice[0]} twice; keep one")
-        if any(seed < 0 for seed in self.seeds):
+        if any(seed < 0 for seed in seeds):
             raise StudyError(f"study {self.name!r}: seeds are whole numbers, 0 or more")
         for name in self.track:
             if name not in TRACKERS:

@@ -24,7 +24,7 @@ from whichpeft.analysis.example_scores import Predictions
 from whichpeft.analysis.learning_curves import Curves
 from whichpeft.errors import RecordError
 from whichpeft.records import Reading, Record
-from whichpeft.study import Study
+from whichpeft.study import Study, all_seeds
 
 
 def check(
@@ -120,7 +120,7 @@ def _files(records: Sequence[Record]) -> Iterator[Finding]:
 
 def _study(study: Study) -> Iterator[Finding]:
     """Check the study itself."""
-    if len(study.seeds) == 1:
+    if len(all_seeds(study.seeds)) == 1:
         yield Finding(
             severity="problem",
             what="there is only one seed, so the variation between seeds is unknown and no verdict "

@@ -158,7 +158,7 @@ def method_findings(study: Study, result: MethodResult) -> Iterator[Finding]:
         return
     if records.variant == "tuned" and best_trial(records.search) is None:
         return
-    missing = [seed for seed in study.seeds if seed not in records.finals]
+    missing = [seed for seed in result.planned_seeds if seed not in records.finals]
     if missing:
         yield Finding(
             severity="problem",

@@ -151,6 +151,7 @@ def gap_of(
     examples: int | None = None,
     p_adjusted: float | None = None,
     level: float = LEVEL,
+    error: float = LEVEL,
 ) -> Gap:
     """Return the gap with a verdict from the variance components of differences.
 
@@ -166,18 +167,20 @@ def gap_of(
         The p-value after correction for several methods; by default there is one method.
     level
         Level at which the gap would have to be tested to count as different.
+    error
+        Error that each test may make; lower if this is one of several looks at growing records.
     """
     _, low, high = effects.interval(CONFIDENCE)
     p_value = effects.p_value if effects.has_error_estimate else None
     p_adjusted = p_value if p_adjusted is None else p_adjusted
-    proved = _proved(effects) if effects.has_error_estimate else None
+    proved = _proved(effects, error) if effects.has_error_estimate else None
     return Gap(
         mean=effects.mean,
         low=low,
         high=high,
         p_value=p_value,
         p_adjusted=p_adjusted,
-        verdict=judge(effects.mean, p_adjusted, proved, margin=margin),
+        verdict=judge(effects.mean, p_adjusted, proved, margin=margin, error=error),
         proved_margin=proved,
         margin=margin,
         level=level,
@@ -187,23 +190,28 @@ def gap_of(
 
 
 def judge(
-    mean: float, p_value: float | None, proved_margin: float | None, *, margin: float = MARGIN
+    mean: float,
+    p_value: float | None,
+    proved_margin: float | None,
+    *,
+    margin: float = MARGIN,
+    error: float = LEVEL,
 ) -> Verdict:
     """Return the verdict on a gap, the first of these that applies.
 
-    ``equivalent`` if two one-sided tests at 5 % show that the gap is within the margin (Schuirmann
-    1987), ``better`` or ``worse`` if the p-value is below 0.05, otherwise ``undecided``.
+    ``equivalent`` if two one-sided tests at `error` show that the gap is within the margin (Schuirmann
+    1987), ``better`` or ``worse`` if the p-value is below it, otherwise ``undecided``.
     """
     if proved_margin is not None and proved_margin <= margin:
         return "equivalent"
-    if p_value is not None and p_value < LEVEL:
+    if p_value is not None and p_value < error:
         return "better" if mean > 0 else "worse"
     return "undecided"
 
 
-def _proved(effects: VarianceComponents) -> float:
-    """Return the largest distance from zero in the 90 % interval."""
-    _, low, high = effects.interval(1 - 2 * LEVEL)
+def _proved(effects: VarianceComponents, error: float) -> float:
+    """Return the largest distance from zero in the interval of two one-sided tests."""
+    _, low, high = effects.interval(1 - 2 * error)
     assert low is not None
     assert high is not None
     return max(abs(low), abs(high))

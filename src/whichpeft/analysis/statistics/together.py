@@ -97,9 +97,18 @@ class MethodsTogether:
         )
 
     def against(
-        self, baseline: int, *, rng: np.random.Generator, draws: int = DRAWS, level: float = LEVEL
+        self,
+        baseline: int,
+        *,
+        rng: np.random.Generator,
+        draws: int = DRAWS,
+        level: float = LEVEL,
+        settled: Sequence[bool] = (),
     ) -> Family:
-        """Test the gaps of all other methods to one of them together, at `level`."""
+        """Test the gaps of all other methods to one of them together, at `level`.
+
+        Methods that are `settled` are not tested; they only say how much seeds vary.
+        """
         gaps = [
             None if method == baseline else self.gap(method, baseline)
             for method in range(len(self._scores))
@@ -107,7 +116,7 @@ class MethodsTogether:
         tested = [
             (method, gap)
             for method, gap in enumerate(gaps)
-            if gap is not None and gap.has_error_estimate
+            if gap is not None and gap.has_error_estimate and not (settled and settled[method])
         ]
         p_values = [gap.p_value for _, gap in tested]
         errors = self._errors(tested, baseline, draws, rng)

@@ -11,6 +11,7 @@ from whichpeft.analysis import Comparison
 from whichpeft.analysis.check.check import fairness
 from whichpeft.analysis.comparable_groups import MethodRecords
 from whichpeft.report.text import UNKNOWN, named, plain
+from whichpeft.study import Study, UntilDecided
 from whichpeft.units import counted, show_bytes, show_count
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def _summary(report: ReportContents) -> str:
     """Summarise in one paragraph what was compared, and with which budget."""
     study, budget = report.study, report.study.budget
     parts = [
-        f"{counted(len(study.methods), 'method')} on {counted(len(study.seeds), 'seed')} each, all "
+        f"{counted(len(study.methods), 'method')} on {_asked_seeds(study)}, all "
         f"with the same budget: {counted(budget.epochs, 'epoch')} in batches of {budget.batch_size}"
     ]
     parts += study.memory_options
@@ -162,6 +163,14 @@ def _tuning(kept: MethodRecords) -> str:
     ended = [f"{counts[status]} {word}" for status, word in words.items() if counts[status]]
     of_these = f", of which {' and '.join(ended)}" if ended else ""
     return f"{len(kept.search)}{of_these}"
+
+
+def _asked_seeds(study: Study) -> str:
+    if isinstance(study.seeds, UntilDecided):
+        return (
+            f"{study.seeds.start} to {counted(study.seeds.at_most, 'seed')} each, until it was decided"
+        )
+    return f"{counted(len(study.seeds), 'seed')} each"
 
 
 def _seeds(seeds: Sequence[int]) -> str:

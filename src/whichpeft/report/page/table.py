@@ -15,7 +15,7 @@ from whichpeft.study.families import family_of
 
 # The columns that are visible until the reader selects others.
 _MAIN = {
-    "method", "score, points", "gap, points", "verdict", "proves", "status", "share of model",
+    "method", "score, points", "gap, points", "verdict", "decided", "proves", "status", "share of model",
     "train time", "peak memory", "adapter",
 }  # fmt: skip
 

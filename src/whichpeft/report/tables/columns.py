@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from whichpeft.analysis import Comparison, MethodResult
 from whichpeft.report.text import UNKNOWN, named, with_bounds, with_interval
-from whichpeft.report.verdict_text import proves, verdict
+from whichpeft.report.verdict_text import decided, proves, verdict
 from whichpeft.units import points, show_bytes, show_count, show_percent, show_seconds
 
 
@@ -117,6 +117,13 @@ PROVES = Column(
     read=lambda result: result.proved_margin,
     keep=5,
 )
+DECIDED = Column(
+    title="decided",
+    meaning="the number of seeds that the verdict rests on; methods get seeds until they are decided",
+    show=decided,
+    read=lambda result: result.decided_with_seeds,
+    keep=4,
+)
 _SCORE = "the task's metric on the test split at the best checkpoint; higher is better"
 _GAP = "score minus the baseline's, paired by seed"
 
@@ -187,13 +194,21 @@ PSCP = Column(
 
 
 def brief(comparison: Comparison) -> tuple[Column, ...]:
-    """Return the columns of a comparison's table; PSCP follows the gap if it was requested."""
-    return (*BRIEF[:3], PSCP, *BRIEF[3:]) if has_pscp(comparison) else BRIEF
+    """Return the columns of a comparison's table, with those that only some studies have."""
+    return _with_optional(BRIEF, comparison)
 
 
 def full(comparison: Comparison) -> tuple[Column, ...]:
-    """Return the columns of the page's table, with PSCP as in the short one."""
-    return (*FULL[:3], PSCP, *FULL[3:]) if has_pscp(comparison) else FULL
+    """Return the columns of the page's table, with those that only some studies have."""
+    return _with_optional(FULL, comparison)
+
+
+def _with_optional(columns: tuple[Column, ...], comparison: Comparison) -> tuple[Column, ...]:
+    """Add PSCP after the gap if it was requested, and after the verdict the seeds that it took."""
+    after = columns.index(VERDICT) + 1
+    taken = (DECIDED,) if comparison.looks else ()
+    pscp = (PSCP,) if has_pscp(comparison) else ()
+    return (*columns[:3], *pscp, *columns[3:after], *taken, *columns[after:])
 
 
 def has_pscp(comparison: Comparison) -> bool:
