@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from whichpeft.analysis import comparisons
-from whichpeft.analysis.looks import Judged, follow, levels
+from whichpeft.analysis.looks.path import Judged, follow, levels
 from whichpeft.errors import StudyError
 from whichpeft.study import UntilDecided
 

@@ -86,7 +86,7 @@ def scores(folder: Path) -> dict[str, float | None]:
 def patient() -> Iterator[None]:
     """Give no method up: with a tiny model and few examples, seeds would hardly decide."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("whichpeft.analysis.looks.FUTILE", 0.0)
+        patch.setattr("whichpeft.analysis.looks.judging.FUTILE", 0.0)
         yield
 
 

@@ -12,7 +12,7 @@ from whichpeft.analysis.comparable_groups import (
 from whichpeft.analysis.example_scores import Predictions, ScoresByExample
 from whichpeft.analysis.frontier import mark_frontier
 from whichpeft.analysis.learning_curves import Curves
-from whichpeft.analysis.looks import judge_at_looks
+from whichpeft.analysis.looks.judging import judge_at_looks
 from whichpeft.analysis.method_facts import method_facts
 from whichpeft.analysis.method_result import MethodResult, Row
 from whichpeft.analysis.relations import baseline_places, relate_costs, relate_scores

@@ -1,0 +1,152 @@
+"""The verdicts of a comparison whose methods get seeds until they are decided, from its records."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from whichpeft.analysis.comparable_groups import MethodRecords, Variant
+from whichpeft.analysis.example_scores import ScoresByExample
+from whichpeft.analysis.families import TestedGap
+from whichpeft.analysis.looks.path import Judged, Standing, follow, levels
+from whichpeft.analysis.method_result import MethodResult
+from whichpeft.analysis.relations import baseline_of, relate_scores
+from whichpeft.analysis.statistics.gap import Verdict
+from whichpeft.analysis.statistics.power import decided
+from whichpeft.analysis.status import status_of
+from whichpeft.analysis.verdicts import give_verdicts
+from whichpeft.study import UntilDecided
+
+FUTILE = 0.10
+"""A method gets no more seeds if the last look would decide it with less than this probability."""
+
+_JUDGED = (
+    "gap_mean", "gap_low", "gap_high", "retention_percent", "p_value", "p_adjusted",
+    "seed_degrees_of_freedom", "verdict", "proved_margin", "would_decide",
+)  # fmt: skip
+"""What a result keeps from the look that judged it."""
+
+
+def judge_at_looks(
+    results: Sequence[MethodResult],
+    at: Mapping[Variant, int],
+    scores: ScoresByExample,
+    *,
+    until: UntilDecided,
+    margin: float,
+) -> list[MethodResult]:
+    """Return the results with verdicts from the looks, and with the seeds that each method is due.
+
+    Parameters
+    ----------
+    results
+        One result per method, related to the baseline on all seeds that there are.
+    at
+        The baseline's place by variant.
+    scores
+        What the trials scored on each test example.
+    until
+        When to look.
+    margin
+        The gap, as a fraction, within which methods count as equivalent.
+    """
+    found = list(results)
+    for variant in dict.fromkeys(result.variant for result in results):
+        base = baseline_of(variant, at)
+        if base is None:
+            continue
+        family = [i for i, own in enumerate(results) if own.variant == variant and i not in at.values()]
+        related = [results[i] for i in (*family, base)]
+        standing = _family_standing(related, {variant: len(family)}, scores, until=until, margin=margin)
+        for place, mine in standing.items():
+            found[family[place]] = _as_judged(results[family[place]], mine, until)
+        due = max((mine.due for mine in standing.values()), default=0)
+        used = max((mine.seeds for mine in standing.values()), default=0)
+        if max(due, used) > len(found[base].planned_seeds):
+            found[base] = _planned(found[base], max(due, used))
+    return found
+
+
+def _family_standing(
+    results: Sequence[MethodResult],
+    at: Mapping[Variant, int],
+    scores: ScoresByExample,
+    *,
+    until: UntilDecided,
+    margin: float,
+) -> dict[int, Standing[MethodResult]]:
+    """Follow the methods of a variant, with their baseline in the last place."""
+    base = len(results) - 1
+    last = levels(until.looks)[-1]
+
+    def ready(method: int, seeds: int) -> bool:
+        return all(set(range(seeds)) <= set(results[i].records.finals) for i in (method, base))
+
+    def judge(
+        counts: Mapping[int, int], settled: Mapping[int, Verdict], level: float
+    ) -> dict[int, Judged[MethodResult]]:
+        now = max(counts.values())
+        cut = [
+            replace(
+                result,
+                records=_first(result.records, counts.get(i, now)),
+                verdict="baseline" if i == base else settled.get(i),
+            )
+            for i, result in enumerate(results)
+        ]
+        related, gaps, _ = relate_scores(cut, at, scores, error=level)
+        judged = give_verdicts(related, gaps, margin=margin, error=level)
+        return {
+            i: Judged(
+                result=judged[i],
+                verdict=judged[i].verdict,
+                futile=any(_has_failed(cut[j].records, now) for j in (i, base))
+                or _is_futile(gaps[i], until, margin=margin, share=last / level),
+            )
+            for i in counts
+        }
+
+    return follow(until.looks, range(base), ready=ready, judge=judge)
+
+
+def _is_futile(gap: TestedGap | None, until: UntilDecided, *, margin: float, share: float) -> bool:
+    """Return whether the last look, at `share` of this look's level, would hardly decide."""
+    if gap is None or not gap.effects.has_error_estimate:
+        return False
+    effects = gap.effects
+    level = gap.level * share
+    return decided(effects, until.at_most, effects.examples, margin=margin, level=level) < FUTILE
+
+
+def _first(records: MethodRecords, seeds: int) -> MethodRecords:
+    """Return the records without the final trials beyond the first seeds."""
+    return replace(
+        records, finals={seed: final for seed, final in records.finals.items() if seed < seeds}
+    )
+
+
+def _has_failed(records: MethodRecords, seeds: int) -> bool:
+    done = {record.trial.seed for record in records.completed}
+    return not set(range(seeds)) <= done
+
+
+def _as_judged(
+    result: MethodResult, standing: Standing[MethodResult], until: UntilDecided
+) -> MethodResult:
+    """Return a result with what its last look says, and the seeds that it is due."""
+    if standing.judged is not None:
+        judged = standing.judged.result
+        result = replace(result, **{name: getattr(judged, name) for name in _JUDGED})
+    elif result.gap_mean is not None:
+        waits = f"the first look, at {until.start} seeds, is not complete"
+        result = replace(result, verdict="undecided", would_decide=waits)
+    if standing.state == "decided":
+        result = replace(result, decided_with_seeds=standing.seeds)
+    return _planned(result, max(standing.seeds, standing.due))
+
+
+def _planned(result: MethodResult, seeds: int) -> MethodResult:
+    """Return a result whose method is to have this many seeds."""
+    planned = tuple(range(seeds))
+    status, error = status_of(result.records, planned)
+    return replace(result, planned_seeds=planned, status=status, error=error)
