@@ -8,14 +8,16 @@ prediction, its gap to it: the gap knows that another test set would change both
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 
 from whichpeft.analysis.comparison import Comparison
+from whichpeft.analysis.families import judge_together
 from whichpeft.analysis.method_result import MethodResult
 from whichpeft.analysis.statistics.gap import LEVEL
 from whichpeft.analysis.statistics.intervals import Interval
-from whichpeft.analysis.verdicts import by_seed, gap_effects, method_effects
+from whichpeft.analysis.verdicts import by_seed, method_effects
 from whichpeft.metrics.metric import Floats
 
 CONFIDENCE = 1 - 2 * LEVEL
@@ -31,18 +33,44 @@ def lead_over_chance(result: MethodResult, comparison: Comparison) -> Interval:
     The lower bound is the one-sided 95 % bound. It is None if the error cannot be estimated; all are
     None without a score, or if the metric has no chance level.
     """
-    chance, scores = comparison.chance, comparison.scores
-    own = None if chance is None else method_effects(result.records, scores)
-    if chance is None or own is None:
-        return Interval(None, None, None)
+    return _leads(comparison).get(result, Interval(None, None, None))
+
+
+@lru_cache(maxsize=4)  # comparisons are equal only if they are the same object
+def _leads(comparison: Comparison) -> dict[MethodResult, Interval]:
+    """Return the lead of each result; those of a variant are judged together, as for verdicts."""
+    chance, scores, results = comparison.chance, comparison.scores, comparison.results
+    if chance is None:
+        return {}
+    leads = {
+        result: _minus(own.interval(CONFIDENCE), chance)
+        for result in results
+        if (own := method_effects(result.records, scores)) is not None
+    }
     constant = _constant(comparison)
-    if constant is not None and constant is not result and result.comparable_scores:
-        gap = gap_effects(result.records, constant.records, scores)
-        found = None if gap is None else gap.interval(CONFIDENCE)
-        if found is not None and found.low is not None:
-            return found
-    mean, low, high = own.interval(CONFIDENCE)
-    return Interval(*(None if value is None else value - chance for value in (mean, low, high)))
+    for variant in dict.fromkeys(result.variant for result in results):
+        together = {
+            place: result
+            for place, result in enumerate(results)
+            if result.comparable_scores
+            and (result.variant == variant or result is constant or result.verdict == "baseline")
+        }
+        records = {place: result.records for place, result in together.items()}
+        at = next((place for place, result in together.items() if result is constant), None)
+        judged = judge_together(records, at, scores)
+        for place, result in together.items():
+            if result.variant != variant:
+                continue
+            leads[result] = _minus(judged.scores[place].interval(CONFIDENCE), chance)
+            gap = judged.gaps.get(place)
+            found = None if gap is None else gap.effects.interval(CONFIDENCE)
+            if found is not None and found.low is not None:
+                leads[result] = found
+    return leads
+
+
+def _minus(score: Interval, chance: float) -> Interval:
+    return Interval(*(None if value is None else value - chance for value in score))
 
 
 def is_shown(lead: Interval) -> bool:
