@@ -109,4 +109,4 @@ def _listed(parts: dict[str, float], least: float) -> list[str]:
 
 
 def _ms(value: float) -> str:
-    return show_milliseconds(round(value) if value >= 10 else value)
+    return show_milliseconds(round(value) if value >= 10 else float(f"{value:.2g}"))

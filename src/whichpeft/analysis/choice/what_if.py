@@ -220,10 +220,14 @@ def _no_examples(answer: Answer) -> str | None:
 
 def caveat_nothing(answer: Answer) -> str | None:
     """Return a warning if the chosen method is not proved better than one that trains nothing."""
+    chosen, evidence = answer.chosen, answer.evidence
+    if chosen is None or chosen.place is None or evidence is None:
+        return None
     for candidate in answer.candidates:
         if candidate.trains or candidate.place is None:
             continue
-        if candidate.gap.high is None or candidate.gap.high >= 0:
-            name = answer.chosen.method if answer.chosen is not None else ""
-            return f"{name} is not proved better than {candidate.method}, which trains nothing."
+        # One-sided at 95 %, as for chance.
+        low = evidence.gap(chosen.place, candidate.place, 1 - 2 * LEVEL).low
+        if low is None or low <= 0:
+            return f"{chosen.method} is not proved better than {candidate.method}, which trains nothing."
     return None
