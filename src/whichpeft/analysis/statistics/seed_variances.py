@@ -35,7 +35,7 @@ _LOGS = np.arange(-7, 11, _STEP)  # logarithm of a variance over the scale of th
 _CENTRES = np.arange(-6, 4.01, 0.5)
 _WIDTHS = np.array([0.0, 0.25, 0.5, 0.8, 1.2, 1.8])
 _TYPICAL_WIDTH = 0.6
-_OUTLIERS = 0.15
+_OUTLIERS = 0.1
 _ROUNDS = 8  # of weighing methods and estimating what a seed does to all of them
 _BINS = 48
 

@@ -10,7 +10,7 @@ from whichpeft.analysis.statistics.holm import holm
 from whichpeft.metrics.metric import Floats
 
 
-def step_down(p_values: Sequence[float], errors: Floats) -> list[float]:
+def step_down(p_values: Sequence[float], by_draw: Floats) -> list[float]:
     """Adjust p-values for the number of tests, and for how their errors move together.
 
     This is the step-down maximum of Romano and Wolf (2005, *Econometrica* 73) and of Westfall and Young
@@ -22,15 +22,14 @@ def step_down(p_values: Sequence[float], errors: Floats) -> list[float]:
     ----------
     p_values
         The p-values.
-    errors
-        Draws of the errors, shape (draws, tests), with no true difference.
+    by_draw
+        The p-values of draws without a true difference, shape (draws, tests), from `as_p_values`.
 
     Returns
     -------
     list of float
         The adjusted p-values in the same order; none is above Holm's.
     """
-    by_draw = as_p_values(errors)
     draws = len(by_draw)
     lowest = np.ones(draws)
     share = np.empty(len(p_values))
@@ -47,17 +46,19 @@ def step_down(p_values: Sequence[float], errors: Floats) -> list[float]:
     return adjusted
 
 
-def single_level(errors: Floats, level: float) -> float:
+def single_level(by_draw: Floats, level: float) -> float:
     """Return the level of each test at which any of them is wrong with probability `level`."""
-    if errors.shape[1] == 0:
+    if by_draw.shape[1] == 0:
         return level
-    lowest = as_p_values(errors).min(axis=1)
-    found = float(np.quantile(lowest, level))
-    return max(found, level / int(errors.shape[1]))
+    found = float(np.quantile(by_draw.min(axis=1), level))
+    return max(found, level / int(by_draw.shape[1]))
 
 
 def as_p_values(errors: Floats) -> Floats:
-    """Return for each draw the share of draws of the same test with an error at least as large."""
+    """Return for each draw the share of draws of the same test with an error at least as large.
+
+    `errors` and the result have the shape (draws, tests).
+    """
     draws, tests = errors.shape
     order = np.argsort(-np.abs(errors), axis=0)
     found = np.empty((draws, tests))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -15,7 +16,7 @@ from whichpeft.analysis.statistics.random_effects import (
     seed_effects,
 )
 from whichpeft.analysis.statistics.seed_variances import LEAST_METHODS, SeedVariances
-from whichpeft.analysis.statistics.step_down import single_level, step_down
+from whichpeft.analysis.statistics.step_down import as_p_values, single_level, step_down
 from whichpeft.metrics.metric import Floats
 
 DRAWS = 20_000
@@ -56,9 +57,9 @@ class MethodsTogether:
         self._scores = [np.asarray(own, dtype=np.float64) for own in scores]
         self._rows = [{seed: row for row, seed in enumerate(own)} for own in seeds]
         self.by_example = bool(self._scores) and self._scores[0].shape[1] > 1
-        self._place, members = self._members()
-        self._alike: Floats = np.eye(len(members))
-        self._model, self._alone = self._models(members)
+        self._place, members = self._places()
+        self._enough = len(members) >= LEAST_METHODS
+        self._members = members
 
     def gap(self, one: int, other: int) -> VarianceComponents | None:
         """Estimate how much higher `one` scores than `other` on the seeds of both; None without any."""
@@ -67,34 +68,28 @@ class MethodsTogether:
             return None
         differences = self._on(one, common) - self._on(other, common)
         effects = self._effects(differences)
-        if self._model is None or self._alone is None or len(common) < 2:
+        first, second = self._place[one], self._place[other]
+        # Methods with one place have equal scores, or neither varies.
+        if not self._enough or first == second or len(common) < 2:
             return effects
-        places = [self._place[one], self._place[other]]
         noise = effects.rest_square / (effects.examples or 1)
-        if places[0] == places[1]:  # equal scores, or neither varies
-            return effects
-        if None not in places:
-            first, second = int(places[0] or 0), int(places[1] or 0)
+        if first is not None and second is not None:
             alike = float(self._alike[first, second])
-            known = self._model.of_gap(first, second, alike=alike, noise=noise, seeds=len(common))
-            return replace(effects, borrowed=known)
-        varying = one if places[1] is None else other
-        if not self._varies(varying):
-            return effects
-        place = self._place[varying]
-        assert place is not None
-        return replace(effects, borrowed=self._alone.of_mean(place, noise=noise, seeds=len(common)))
+            known = self._of_gaps.of_gap(first, second, alike=alike, noise=noise, seeds=len(common))
+        else:
+            varying = first if first is not None else second
+            assert varying is not None
+            known = self._of_means.of_mean(varying, noise=noise, seeds=len(common))
+        return replace(effects, borrowed=known)
 
     def mean(self, method: int) -> VarianceComponents:
         """Estimate a method's score."""
         effects = self._effects(self._scores[method])
         place = self._place[method]
-        if self._alone is None or place is None:
+        if not self._enough or place is None:
             return effects
-        noise = effects.rest_square / (effects.examples or 1)
-        return replace(
-            effects, borrowed=self._alone.of_mean(place, noise=noise, seeds=len(self._scores[method]))
-        )
+        noise, seeds = effects.rest_square / (effects.examples or 1), effects.seeds
+        return replace(effects, borrowed=self._of_means.of_mean(place, noise=noise, seeds=seeds))
 
     def against(
         self,
@@ -119,13 +114,13 @@ class MethodsTogether:
             if gap is not None and gap.has_error_estimate and not (settled and settled[method])
         ]
         p_values = [gap.p_value for _, gap in tested]
-        errors = self._errors(tested, baseline, draws, rng)
+        by_draw = as_p_values(self._errors(tested, baseline, draws, rng))
         adjusted: list[float | None] = [None] * len(gaps)
-        found = step_down(p_values, errors)
+        found = step_down(p_values, by_draw)
         for (method, _), p in zip(tested, found, strict=True):
             adjusted[method] = p
         still_open = [place for place, p in enumerate(found) if p >= level]
-        return Family(tuple(gaps), tuple(adjusted), single_level(errors[:, still_open], level))
+        return Family(tuple(gaps), tuple(adjusted), single_level(by_draw[:, still_open], level))
 
     def draw(self, *, rng: np.random.Generator, draws: int = DRAWS) -> Floats:
         """Draw the true scores of all methods together, shape (draws, methods).
@@ -137,12 +132,12 @@ class MethodsTogether:
         if not self.by_example:
             # Two equal examples do not differ, so the draws contain the variation of seeds alone.
             scores = np.repeat(scores, 2, axis=2)
-        if self._model is None:
+        if not self._enough:
             return draw_scores(scores, rng=rng, draws=draws)
         methods, seeds, examples = scores.shape
         by_seed, by_example = scores.mean(axis=2), scores.mean(axis=1)
         own = np.array([place if place is not None else -1 for place in self._place])
-        spread = np.sqrt(self._model.draw(draws, rng) / seeds)
+        spread = np.sqrt(self._of_gaps.draw(draws, rng) / seeds)
         root = _root(self._alike)
         moved = spread * (rng.standard_normal((draws, len(root))) @ root.T)
         drawn: Floats = by_seed.mean(axis=1) + np.where(own >= 0, moved[:, own], 0.0)
@@ -166,9 +161,9 @@ class MethodsTogether:
         found = np.empty((draws, len(tested)))
         base = self._place[baseline]
         shared = list(self._rows[baseline])
-        drawn = self._model.draw(draws, rng) if self._model is not None else np.empty((draws, 0))
+        drawn = self._of_gaps.draw(draws, rng) if self._enough else np.empty((draws, 0))
         of_base = rng.standard_normal((draws, len(shared)))
-        if base is not None and self._model is not None:
+        if base is not None and self._enough:
             of_base *= np.sqrt(drawn[:, [base]])
         for column, (method, gap) in enumerate(tested):
             place = self._place[method]
@@ -208,7 +203,7 @@ class MethodsTogether:
         scores = self._scores[method]
         return len(scores) > 1 and bool(np.ptp(scores, axis=0).max() > _NOTHING)
 
-    def _members(self) -> tuple[list[int | None], list[int]]:
+    def _places(self) -> tuple[list[int | None], list[int]]:
         """Return each method's place among those judged together, and the methods at these places.
 
         Methods that do not vary have no place, and methods with the same scores have the same one.
@@ -231,31 +226,33 @@ class MethodsTogether:
             places.append(place)
         return places, members
 
-    def _models(self, members: Sequence[int]) -> tuple[SeedVariances | None, SeedVariances | None]:
-        """Return the variances of gaps and those of means; None if too few methods vary."""
-        if len(members) < LEAST_METHODS:
-            return None, None
-        seeds = list(dict.fromkeys(seed for member in members for seed in self._rows[member]))
-        means = np.full((len(members), len(seeds)), np.nan)
-        for place, member in enumerate(members):
-            for seed, row in self._rows[member].items():
-                means[place, seeds.index(seed)] = self._scores[member][row].mean()
-        noise = self._noise(members)
-        own = np.diag(noise)
-        shared = max(0.0, float((noise.sum() - own.sum()) / max(len(own) * (len(own) - 1), 1)))
-        apart = np.clip(own - shared, 0.02 * own, None)
-        if own.any():
-            size = np.sqrt(np.outer(apart, apart)) + 1e-300
-            self._alike = np.clip((noise - shared) / size, 0.0, 1.0) ** _TRUST
-            np.fill_diagonal(self._alike, 1.0)
-        return SeedVariances(means, apart), SeedVariances(means, own, common=False)
+    @cached_property
+    def _of_gaps(self) -> SeedVariances:
+        """Return the variances of what seeds do to each method beyond what they do to all."""
+        return SeedVariances(self._means, self._apart)
 
-    def _noise(self, members: Sequence[int]) -> Floats:
+    @cached_property
+    def _of_means(self) -> SeedVariances:
+        """Return the variances of what seeds do to each method."""
+        return SeedVariances(self._means, np.diag(self._noise), common=False)
+
+    @cached_property
+    def _means(self) -> Floats:
+        """Return the mean score of each member with each seed, nan if it did not run with it."""
+        seeds = list(dict.fromkeys(seed for member in self._members for seed in self._rows[member]))
+        found = np.full((len(self._members), len(seeds)), np.nan)
+        for place, member in enumerate(self._members):
+            for seed, row in self._rows[member].items():
+                found[place, seeds.index(seed)] = self._scores[member][row].mean()
+        return found
+
+    @cached_property
+    def _noise(self) -> Floats:
         """Return the covariances of scores that come from the test examples, shape (members, members).
 
         They rest on the seeds of all members. Without two of these, methods are taken as independent.
         """
-        seeds = self._common(members)
+        members, seeds = self._members, self._common(self._members)
         if not self.by_example or len(seeds) < 2:
             squares = [self._effects(self._scores[member]).rest_square for member in members]
             return np.diag(np.array(squares) / self._scores[0].shape[1])
@@ -266,6 +263,27 @@ class MethodsTogether:
         examples = values.shape[2]
         degrees = (len(seeds) - 1) * (examples - 1)
         return np.asarray(flat @ flat.T / (degrees * examples), np.float64)
+
+    @cached_property
+    def _shared_noise(self) -> float:
+        """Return the noise that all members have in common."""
+        members = len(self._members)
+        between = float(self._noise.sum() - np.trace(self._noise))
+        return max(0.0, between / (members * (members - 1)))
+
+    @cached_property
+    def _apart(self) -> Floats:
+        """Return the noise of each member beyond that, shape (members,)."""
+        own = np.diag(self._noise)
+        return np.clip(own - self._shared_noise, 0.02 * own, None)
+
+    @cached_property
+    def _alike(self) -> Floats:
+        """Return the correlations of what seeds do to members, shape (members, members)."""
+        size = np.sqrt(np.outer(self._apart, self._apart)) + 1e-300
+        found: Floats = np.clip((self._noise - self._shared_noise) / size, 0.0, 1.0) ** _TRUST
+        np.fill_diagonal(found, 1.0)
+        return found
 
 
 def _root(covariance: Floats) -> Floats:
