@@ -8,7 +8,7 @@ from scipy.special import ndtri
 
 from whichpeft.analysis import comparisons
 from whichpeft.analysis.chance import (
-    CONFIDENCE,
+    confidence_of_leads,
     is_shown,
     lead_over_chance,
     lead_over_tasks,
@@ -17,6 +17,7 @@ from whichpeft.analysis.chance import (
 from whichpeft.analysis.choice.choice import choose, choose_across_tasks
 from whichpeft.analysis.choice.constraints import Constraints
 from whichpeft.analysis.choice.what_if import caveats, changes
+from whichpeft.analysis.statistics.intervals import Interval
 from whichpeft.analysis.statistics.together import MethodsTogether
 from whichpeft.report.choices import Choices, as_object, sentence
 
@@ -263,21 +264,20 @@ def test_a_method_that_guesses_is_seldom_shown_to_beat_chance():
     assert wrong / simulated <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / simulated)
 
 
-def test_of_eight_methods_that_guess_one_is_shown_in_as_many_studies_as_the_documentation_says():
-    """Three seeds that vary by two points, and 300 test examples; 24 % in 1,000 simulated studies."""
+def test_of_eight_methods_that_guess_none_is_shown_in_19_of_20_studies():
+    """Three seeds that vary by two points, and 300 test examples."""
     rng = np.random.default_rng(1)
-    simulated, each, some = 300, 0, 0
+    simulated, some = 500, 0
     for _ in range(simulated):
         easy = rng.normal(0, 1, 300)
         latent = np.sqrt(0.5) * (easy + rng.normal(0, 1, (8, 3, 300)))
         scores = (latent < ndtri(0.5 + rng.normal(0, 0.02, (8, 3, 1)))).astype(float)
         together = MethodsTogether(list(scores), [range(3)] * 8)
-        leads = [together.mean(i).interval(CONFIDENCE).low - 0.5 for i in range(8)]
-        shown = [lead > 0 for lead in leads]
-        each += sum(shown)
-        some += any(shown)
-    assert each / (8 * simulated) == pytest.approx(0.055, abs=0.025)
-    assert some / simulated == pytest.approx(0.24, abs=0.07)
+        leads = [together.mean(i).interval(confidence_of_leads(8)) for i in range(8)]
+        some += any(is_shown(Interval(*(value - 0.5 for value in lead))) for lead in leads)
+    print(f"any of eight is shown in {100 * some / simulated:.1f} % of {simulated} studies")
+    # 5 % of the studies and two Monte Carlo errors.
+    assert some / simulated <= 0.05 + 2 * np.sqrt(0.05 * 0.95 / simulated)
 
 
 def lead_of(scores):

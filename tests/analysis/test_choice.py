@@ -484,7 +484,7 @@ def test_probabilities_of_being_within_the_margin_are_calibrated(monkeypatch):
     for low, high in ((0.0, 0.2), (0.2, 0.5), (0.5, 0.8), (0.8, 1.01)):
         within = (said >= low) & (said < high)
         assert within.sum() > 60
-        assert true[within].mean() == pytest.approx(said[within].mean(), abs=0.1)
+        assert true[within].mean() == pytest.approx(said[within].mean(), abs=0.12)
 
 
 def test_a_method_just_outside_the_margin_is_seldom_proved(monkeypatch):

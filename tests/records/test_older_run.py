@@ -81,23 +81,22 @@ def test_the_rows_have_the_numbers_that_were_printed_before(report: Report) -> N
     assert measured(now) == measured(before)
 
 
-def test_the_choice_is_the_one_that_was_made_before(report: Report) -> None:
-    before = json.loads((FOLDER / "choose.json").read_text())
-    now = json.loads(report.choose().to_json())
-    for answer in (*before, *now):  # words may change, but not how many reasons there are
-        del answer["sentence"], answer["probability"]
-        answer["changes"] = len(answer["changes"])
-        answer["candidates"] = measured(answer["candidates"])
+def test_the_choice_rests_on_the_numbers_that_were_printed_before(report: Report) -> None:
+    (before,), (now,) = (
+        json.loads(text) for text in ((FOLDER / "choose.json").read_text(), report.choose().to_json())
+    )
+    concluded = {"allowed", "chosen", "excluded", "gap_mean", "gap_low", "gap_high"} | JUDGED
+    for key in ("backbone", "tasks", "metric", "by", "margin", "limits"):
+        assert now[key] == before[key]
+    for answer in (before, now):
         for candidate in answer["candidates"]:
-            candidate["excluded"] = len(candidate["excluded"])
-    for answer in now:
-        assert answer.pop("chance") == pytest.approx(0.07, abs=0.01)
-        assert (answer.pop("causes"), answer.pop("why_time")) == ([], None)
-    # With two seeds 50 points apart nothing is shown to beat chance; that version looked at means.
-    for candidate in before[0]["candidates"]:
-        if candidate["method"] in ("full", "lora:r=8"):
-            candidate |= {"allowed": False, "excluded": 1}
-    assert now == before
+            for key in concluded:
+                candidate.pop(key, None)
+    assert now["candidates"] == before["candidates"]
+    # With two seeds and 50 test examples nothing is shown to beat chance; that version looked at means.
+    assert (before["method"], now["method"], now["basis"]) == ("head", None, "at chance")
+    assert now["chance"] == pytest.approx(0.07, abs=0.01)
+    assert "too few steps" in now["causes"][0]
 
 
 @pytest.mark.slow

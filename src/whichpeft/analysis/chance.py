@@ -1,8 +1,10 @@
 """Whether methods are shown to beat chance, which is the score of the best constant prediction.
 
-A method is shown to beat chance if the lower bound of a one-sided 95 % interval of its lead is above
-zero. Its lead is its score minus chance or, if a method of the comparison is that constant
-prediction, its gap to it: the gap knows that another test set would change both.
+A method is shown to beat chance if the lower bound of a one-sided interval of its lead is above zero.
+The level is 5 % over the number of methods (Bonferroni), so that in at most 5 % of studies in which all
+methods guess any is shown to do better. Its lead is its score minus chance or, if a method of the
+comparison is that constant prediction, its gap to it: the gap knows that another test set would change
+both.
 """
 
 from __future__ import annotations
@@ -20,18 +22,20 @@ from whichpeft.analysis.statistics.intervals import Interval
 from whichpeft.analysis.verdicts import by_seed, method_effects
 from whichpeft.metrics.metric import Floats
 
-CONFIDENCE = 1 - 2 * LEVEL
-"""Confidence level of the two-sided interval whose lower bound is the one-sided 95 % bound."""
-
 _NOTHING = 1e-9  # leads below this are rounding errors
 _SAME_SCORE = 1e-6
+
+
+def confidence_of_leads(methods: int) -> float:
+    """Return the level of the two-sided interval whose lower bound decides among so many methods."""
+    return 1 - 2 * LEVEL / max(methods, 1)
 
 
 def lead_over_chance(result: MethodResult, comparison: Comparison) -> Interval:
     """Return how far a method's score is above chance, as fractions.
 
-    The lower bound is the one-sided 95 % bound. It is None if the error cannot be estimated; all are
-    None without a score, or if the metric has no chance level.
+    The lower bound is the one that decides (`confidence_of_leads`). It is None if the error cannot be
+    estimated; all are None without a score, or if the metric has no chance level.
     """
     return _leads(comparison).get(result, Interval(None, None, None))
 
@@ -42,8 +46,11 @@ def _leads(comparison: Comparison) -> dict[MethodResult, Interval]:
     chance, scores, results = comparison.chance, comparison.scores, comparison.results
     if chance is None:
         return {}
+    confidence = confidence_of_leads(
+        sum(r.is_answer and r.score_mean is not None and not r.trains_nothing for r in results)
+    )
     leads = {
-        result: _minus(own.interval(CONFIDENCE), chance)
+        result: _minus(own.interval(confidence), chance)
         for result in results
         if (own := method_effects(result.records, scores)) is not None
     }
@@ -61,9 +68,9 @@ def _leads(comparison: Comparison) -> dict[MethodResult, Interval]:
         for place, result in together.items():
             if result.variant != variant:
                 continue
-            leads[result] = _minus(judged.scores[place].interval(CONFIDENCE), chance)
+            leads[result] = _minus(judged.scores[place].interval(confidence), chance)
             gap = judged.gaps.get(place)
-            found = None if gap is None else gap.effects.interval(CONFIDENCE)
+            found = None if gap is None else gap.effects.interval(confidence)
             if found is not None and found.low is not None:
                 leads[result] = found
     return leads
@@ -83,7 +90,9 @@ def is_shown(lead: Interval) -> bool:
     return known is None or known > _NOTHING
 
 
-def lead_over_tasks(draws: Floats | None, mean: float, chances: Sequence[float | None]) -> Interval:
+def lead_over_tasks(
+    draws: Floats | None, mean: float, chances: Sequence[float | None], *, methods: int = 1
+) -> Interval:
     """Return how far a mean score over tasks is above the mean of their chance levels.
 
     Parameters
@@ -94,6 +103,8 @@ def lead_over_tasks(draws: Floats | None, mean: float, chances: Sequence[float |
         Its observed mean score.
     chances
         The chance level of each task; if one is None, the lead is not known.
+    methods
+        Number of methods that are compared.
     """
     known = [chance for chance in chances if chance is not None]
     if len(known) < len(chances):
@@ -101,7 +112,8 @@ def lead_over_tasks(draws: Floats | None, mean: float, chances: Sequence[float |
     level = float(np.mean(known))
     if draws is None:
         return Interval(mean - level, None, None)
-    low, high = np.quantile(draws, [LEVEL, 1 - LEVEL])
+    below = (1 - confidence_of_leads(methods)) / 2
+    low, high = np.quantile(draws, [below, 1 - below])
     return Interval(mean - level, float(low) - level, float(high) - level)
 
 

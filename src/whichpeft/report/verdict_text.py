@@ -36,7 +36,7 @@ def verdict_notes(comparison: Comparison) -> list[str]:
     baseline, margin = plain(comparison.baseline), f"{points(comparison.margin):.3g}"
     meant = (
         f"verdicts: equivalent to {baseline} within {margin} points (two one-sided tests at 5 %), "
-        "otherwise better or worse (5 % for all methods together, Holm), otherwise undecided"
+        "otherwise better or worse (5 % for all methods together), otherwise undecided"
     )
     notes = [
         f"{meant}; the data that would decide are for 80 % power" if undecided(comparison) else meant

@@ -111,7 +111,8 @@ def choose_across_tasks(answers: Sequence[Answer]) -> Answer | None:
         if evidence is not None and place is not None:
             score = evidence.score(place)
             drawn = None if evidence.draws is None else evidence.draws[:, place]
-            lead = lead_over_tasks(drawn, float(evidence.means[place]), chances)
+            mean = float(evidence.means[place])
+            lead = lead_over_tasks(drawn, mean, chances, methods=len(compared))
         candidates.append(candidate_across_tasks(own, tasks, place=place, score=score, lead=lead))
     metrics = {answer.metric for answer in answers}
     known = [chance for chance in chances if chance is not None]
