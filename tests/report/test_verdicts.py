@@ -134,3 +134,19 @@ def test_a_folder_is_read_with_its_predictions(records, report, tmp_path):
     for record in records:
         store.add(record, predictions=predictions(record.trial.fingerprint))
     assert Report.read(tmp_path).rows == report.rows
+
+
+def test_the_page_says_how_much_was_borrowed(records, report, tmp_path):
+    def page(report):
+        report.write_html(tmp_path / "page.html")
+        return " ".join((tmp_path / "page.html").read_text().split())
+
+    said = (
+        "How much scores vary between seeds is estimated from all methods of a table together: the gaps"
+    )
+    known = [row["seed_degrees_of_freedom"] for row in json.loads(report.to_json())][1:]
+    rest = f"rest on {min(known):.0f} to {max(known):.0f} degrees of freedom"
+    said_here = f"{said} {rest}. Their own seeds alone have 2."
+    assert said_here in page(report)
+    few = [record for record in records if record.trial.method in ("full", "ia3")]
+    assert said not in page(Report(builders.study(["full", "ia3"]), few))

@@ -204,7 +204,7 @@ def _caption(
         ):
             parts.append("Arrow: the interval extends further.")
         parts.append(
-            "Verdicts are adjusted for the number of methods (Holm), so a verdict can be undecided "
+            "Verdicts are adjusted for the number of methods, so a verdict can be undecided "
             "although the interval excludes 0."
         )
     left = [result for result in others if not any(result is drawn for drawn in results)]

@@ -59,7 +59,29 @@ def _summary(report: ReportContents) -> str:
         f"{', '.join([*parts, tuning])}. The checkpoint with the best validation score is tested "
         "once. Time, memory and speed come from a separate profile of each method, with nothing else "
         "running on the machine. Failed and refused methods stay in the table."
+        + _borrowed(report.comparisons)
     )
+
+
+def _borrowed(comparisons: Sequence[Comparison]) -> str:
+    """Say how much the gaps know about seeds from other methods; empty if they know nothing."""
+    gaps = [
+        (result.seed_degrees_of_freedom, len(result.seeds) - 1)
+        for comparison in comparisons
+        for result in comparison.results
+        if result.seed_degrees_of_freedom is not None
+    ]
+    if all(known == own for known, own in gaps):
+        return ""
+    known, own = ([f"{value:.0f}" for value in sorted(values)] for values in zip(*gaps, strict=True))
+    return (
+        " How much scores vary between seeds is estimated from all methods of a table together: the "
+        f"gaps rest on {_range(known)} degrees of freedom. Their own seeds alone have {_range(own)}."
+    )
+
+
+def _range(values: Sequence[str]) -> str:
+    return values[0] if values[0] == values[-1] else f"{values[0]} to {values[-1]}"
 
 
 def _outcomes(report: ReportContents) -> str:
