@@ -35,14 +35,14 @@ def test_the_tuned_example_ends_in_verdicts_and_an_answer(
     forks: Forks, tmp_path: Path, shared_data: Path, tiny_backbone: Path
 ) -> None:
     study = load_study(EXAMPLES / "tuned-study.yaml")
-    assert [Path(task.name).name for task in study.tasks] == ["stdlib-docs", "sst2"]
+    assert [Path(task.name).name for task in study.tasks] == ["stdlib-kinds", "sst2"]
     assert len(study.methods) >= 8
     assert study.budget.tuning_trials >= 8
     # The whole study takes most of an hour. This runs two methods on a tiny model with a tenth of its
     # budget.
     small = {
         "--backbone": tiny_backbone,
-        "--task": "stdlib-docs",
+        "--task": "stdlib-kinds",
         "--max-train": 96,
         "--epochs": 1,
         "--tuning-trials": 2,

@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 DEFAULT = Study(
     name="default",
     backbone="minilm",
-    task="stdlib-docs",
+    task="stdlib-kinds",
     methods=(
-        "full", "head", "lora:r=8", "lora:r=16", "lora:r=32", "adalora", "bitfit", "prefix", "p-tuning",
+        "full", "head", "top-layers", "lora:r=8", "adalora", "bitfit", "ia3", "prompt", "series-adapter",
     ),
     seeds=(0, 1, 2),
-    budget=Budget(epochs=2, max_train=720, batch_size=16),
+    budget=Budget(epochs=3, max_train=600, batch_size=8),
 )  # fmt: skip
-"""The study that `whichpeft run` runs without arguments: the methods of the survey's notebook."""
+"""The study that `whichpeft run` runs without arguments: one method of each kind that texts allow."""
 
 IMAGE_METHODS = (
     "full", "head", "top-layers", "lora", "dora", "adalora", "ia3", "vera", "oft", "bitfit",

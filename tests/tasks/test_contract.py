@@ -25,7 +25,9 @@ def pairs_with_values() -> TextTask:
     return text_task("pairs", train=rows)
 
 
-@pytest.mark.parametrize("load", [list_tasks()["stdlib-docs"].load, pairs_with_values])
+@pytest.mark.parametrize(
+    "load", [list_tasks()["stdlib-docs"].load, list_tasks()["stdlib-kinds"].load, pairs_with_values]
+)
 def test_tasks_keep_the_contract(load: Callable[[], Task], minilm: Backbone) -> None:
     TaskContract(load=load, backbone=minilm).check()
 

@@ -80,7 +80,7 @@ def test_leaked_images_and_prompts_are_counted():
     assert any("3 of 13 test examples (23.1 %)" in note for note in asked.notes)
 
 
-@pytest.mark.parametrize("name", ["stdlib-docs", "digits", "sums"])
+@pytest.mark.parametrize("name", ["stdlib-docs", "stdlib-kinds", "digits", "sums"])
 def test_bundled_tasks_have_no_leaks_and_no_notes(name):
     found = load_task(TaskSource(name=name))
     assert found.leaked == {"validation": 0, "test": 0}

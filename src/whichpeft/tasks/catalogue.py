@@ -17,6 +17,7 @@ from whichpeft.tasks.generative.reasoning_sets import MIXTURES
 from whichpeft.tasks.generative.sums import sums
 from whichpeft.tasks.images.digits import digits
 from whichpeft.tasks.stdlib_docs import PACKAGES, stdlib_docs
+from whichpeft.tasks.stdlib_kinds import stdlib_kinds
 from whichpeft.tasks.tables.hub import GLUE, load_glue, read_glue_tables, read_hub_tables
 from whichpeft.tasks.tables.local import is_local, is_local_image_folder, read_local_tables
 from whichpeft.tasks.tables.table import TaskTables
@@ -71,6 +72,11 @@ TASKS: Mapping[str, KnownTask] = {
         "(bundled, needs no network)",
         "accuracy",
         stdlib_docs,
+    ),
+    "stdlib-kinds": KnownTask(
+        "does a docstring document a module, a class or a function? (bundled, needs no network)",
+        "accuracy",
+        stdlib_kinds,
     ),
     "digits": KnownTask(
         "which digit from 5 to 9 does an image show? 896 images of 8x8 (bundled, needs no network)",

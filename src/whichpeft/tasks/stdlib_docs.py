@@ -51,9 +51,10 @@ def stdlib_docs() -> TextTask:
     Raises DataError if the library's sources are missing, as in an embedded or frozen Python.
     """
     splits: dict[str, list[Example]] = {key: [] for key in SPLITS}
-    for package, sentences in first_sentences(Path(sysconfig.get_paths()["stdlib"])).items():
+    for package, sentences in first_sentences(library_folder()).items():
         for sentence in sentences:
-            splits[_side(sentence)].append((sentence, package))
+            side = split_of(sentence, validation=VALIDATION_SHARE, test=TEST_SHARE)
+            splits[side].append((sentence, package))
     return text_task(
         "stdlib-docs",
         train=splits["train"],
@@ -61,6 +62,11 @@ def stdlib_docs() -> TextTask:
         test=splits["test"],
         problem="classification",
     )
+
+
+def library_folder() -> Path:
+    """Return the folder of the running Python's standard library."""
+    return Path(sysconfig.get_paths()["stdlib"])
 
 
 def first_sentences(library: Path) -> dict[str, list[str]]:
@@ -91,41 +97,47 @@ def first_sentences(library: Path) -> dict[str, list[str]]:
     return chosen
 
 
-def first_sentence(docstring: str) -> str | None:
-    """Return a docstring's first sentence on one line, or None if it does not have 3 to 40 words.
+def first_sentence(docstring: str, *, most_words: int = MOST_WORDS) -> str | None:
+    """Return a docstring's first sentence on one line, or None if it has too few or too many words.
 
     A signature at the start of the docstring is removed.
     """
     text = _SIGNATURE.sub("", docstring.strip(), count=1)
     sentence = " ".join(_SENTENCE_END.split(text.strip(), maxsplit=1)[0].split())
     words = [word for word in sentence.split() if any(char.isalpha() for char in word)]
-    return sentence if FEWEST_WORDS <= len(words) <= MOST_WORDS else None
+    return sentence if FEWEST_WORDS <= len(words) <= most_words else None
 
 
 def _package_sentences(folder: Path) -> Iterator[str]:
     for path in sorted(folder.rglob("*.py")):
         if {"test", "tests"} & set(path.relative_to(folder).parts[:-1]):
             continue
-        try:
-            tree = ast.parse(path.read_bytes())
-        except (OSError, SyntaxError, ValueError):
-            continue  # skip files that this Python cannot parse
-        for docstring in _docstrings(tree):
+        for _, docstring in documented(parsed(path)):
             sentence = first_sentence(docstring)
             if sentence is not None:
                 yield sentence
 
 
-def _docstrings(node: ast.AST) -> Iterator[str]:
+def parsed(path: Path) -> ast.AST:
+    """Parse a file; one that this Python cannot read or parse is an empty module."""
+    try:
+        return ast.parse(path.read_bytes())
+    except (OSError, SyntaxError, ValueError):
+        return ast.Module(body=[], type_ignores=[])
+
+
+def documented(node: ast.AST) -> Iterator[tuple[ast.AST, str]]:
+    """Return the modules, classes and functions that have a docstring, each with it."""
     if isinstance(node, _Documented) and (docstring := ast.get_docstring(node)):
-        yield docstring
+        yield node, docstring
     for child in ast.iter_child_nodes(node):
         if isinstance(child, ast.stmt):
-            yield from _docstrings(child)
+            yield from documented(child)
 
 
-def _side(sentence: str) -> str:
+def split_of(sentence: str, *, validation: float, test: float) -> str:
+    """Return the split of a sentence, by its hash; the shares are those of validation and test."""
     share = content_hash((sentence.casefold(),), "split") / 2**64
-    if share < TEST_SHARE:
+    if share < test:
         return "test"
-    return "validation" if share < TEST_SHARE + VALIDATION_SHARE else "train"
+    return "validation" if share < test + validation else "train"

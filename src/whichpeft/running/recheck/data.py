@@ -19,7 +19,8 @@ from whichpeft.tasks.protocol import DescribesData
 from whichpeft.tasks.tables.local import is_local
 from whichpeft.units import join_words, show_count
 
-_BUNDLED = ("stdlib-docs", "digits", "sums")
+_FROM_PYTHON = ("stdlib-docs", "stdlib-kinds")
+_BUNDLED = (*_FROM_PYTHON, "digits", "sums")
 
 
 def load_again(source: TaskSource) -> Task | Finding:
@@ -78,7 +79,7 @@ def data_findings(
     others = [record for record in records if record not in alike]
     if not others:
         return
-    if task.name == "stdlib-docs":
+    if task.name in _FROM_PYTHON:
         then = others[0].setting.versions.get("python", "?")
         yield not_read(
             f"its data come with Python {then} and differ in this Python, so they were not read again",
