@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 from whichpeft.analysis import comparisons
-from whichpeft.analysis.looks.path import Judged, follow, levels
+from whichpeft.analysis.looks.path import Judged, follow
+from whichpeft.analysis.looks.spending import look_level, spending
+from whichpeft.analysis.statistics.random_effects import VarianceComponents
 from whichpeft.errors import StudyError
 from whichpeft.study import UntilDecided
 
@@ -33,11 +35,26 @@ def test_each_look_is_about_sixty_per_cent_later_and_the_last_is_the_limit(start
 
 
 def test_looks_spend_the_error_as_pocock_does():
-    found = levels((3, 5, 8, 12))
+    found = spending((3, 5, 8, 12))
     assert sum(found) == pytest.approx(0.05)
     assert found[0] == pytest.approx(0.05 * math.log(1 + (math.e - 1) / 4))
     assert [round(100 * level, 2) for level in found] == [1.79, 0.91, 1.12, 1.18]
-    assert levels((4,)) == [pytest.approx(0.05)]  # with one look, nothing is shared
+    assert spending((4,)) == [pytest.approx(0.05)]  # with one look, nothing is shared
+
+
+@pytest.mark.parametrize(("test_set", "least", "most"), [(0.0, 0.009, 0.02), (0.05, 0.025, 0.05)])
+def test_a_look_may_spend_more_the_more_it_has_in_common_with_earlier_ones(test_set, least, most):
+    """With a small test set all looks make the same errors; without, later seeds are mostly new."""
+    gaps = [
+        VarianceComponents(
+            mean=0.0, seeds=5, examples=100, seed_square=0.01, example_square=5 * 100 * test_set**2,
+            rest_square=0.0,
+        )
+    ] * 4  # fmt: skip
+    spend = spending((3, 5, 8, 12))
+    rng = np.random.default_rng(0)
+    level = look_level(gaps, (3, 5), spend[:1], spend[1], rng=rng)
+    assert least <= level <= most
 
 
 @pytest.mark.parametrize("given", [{"start": 1}, {"at_most": 2}, {"start": 3.5}, {"start": True}])
@@ -50,19 +67,19 @@ def test_a_family_is_judged_with_what_each_method_has():
     """B is decided at the first look, C at the second; D misses trials of the third."""
     asked = []
 
-    def judge(counts, settled, level):
-        asked.append((dict(counts), dict(settled), round(level, 4)))
+    def judge(counts, settled, look):
+        asked.append((dict(counts), dict(settled), round(look.spend, 4), look.earlier))
         verdicts = {
             "B": "worse",
             "C": "undecided" if counts["C"] < 5 else "equivalent",
             "D": "undecided",
         }
-        return {name: Judged(result=counts[name], verdict=verdicts[name]) for name in counts}
+        return 0.02, {name: Judged(result=counts[name], verdict=verdicts[name]) for name in counts}
 
     found = follow(UNTIL.looks, ["B", "C", "D"], ready=lambda name, seeds: seeds <= 5, judge=judge)
     assert asked == [
-        ({"B": 3, "C": 3, "D": 3}, {}, 0.0179),
-        ({"B": 3, "C": 5, "D": 5}, {"B": "worse"}, 0.0091),
+        ({"B": 3, "C": 3, "D": 3}, {}, 0.0179, ()),
+        ({"B": 3, "C": 5, "D": 5}, {"B": "worse"}, 0.0091, (0.02,)),
     ]
     states = {name: (mine.state, mine.seeds, mine.due) for name, mine in found.items()}
     assert states == {"B": ("decided", 3, 0), "C": ("decided", 5, 0), "D": ("waiting", 5, 8)}
@@ -71,9 +88,9 @@ def test_a_family_is_judged_with_what_each_method_has():
 def test_an_equivalent_method_still_counts_in_the_correction():
     asked = []
 
-    def judge(counts, settled, level):
+    def judge(counts, settled, look):
         asked.append(set(settled))
-        return {
+        return look.spend, {
             0: Judged(result=None, verdict="equivalent"),
             1: Judged(result=None, verdict="undecided"),
             2: Judged(result=None, verdict="undecided", futile=True),

@@ -9,7 +9,7 @@ from whichpeft.analysis.comparable_groups import MethodRecords
 from whichpeft.analysis.example_scores import ScoresByExample
 from whichpeft.analysis.families import TestedGap
 from whichpeft.analysis.method_result import MethodResult
-from whichpeft.analysis.statistics.gap import LEVEL, gap_of
+from whichpeft.analysis.statistics.gap import WHOLE, Levels, gap_of
 from whichpeft.analysis.statistics.random_effects import VarianceComponents, random_effects, seed_effects
 from whichpeft.records.record import finite
 
@@ -53,7 +53,7 @@ def give_verdicts(
     gaps: Sequence[TestedGap | None],
     *,
     margin: float,
-    error: float = LEVEL,
+    levels: Levels = WHOLE,
 ) -> list[MethodResult]:
     """Return the results with p-values, verdicts, proved margins and what would decide.
 
@@ -70,8 +70,8 @@ def give_verdicts(
         Each result's gap to the baseline; None if there is no gap.
     margin
         The gap, as a fraction, within which methods count as equivalent.
-    error
-        Error that the tests of a family may make together, and each test of equivalence.
+    levels
+        The error that tests may make.
     """
     judged = list(results)
     for place, (result, tested) in enumerate(zip(results, gaps, strict=True)):
@@ -82,7 +82,7 @@ def give_verdicts(
             margin=margin,
             p_adjusted=tested.p_adjusted,
             level=tested.level,
-            error=error,
+            levels=levels,
         )
         judged[place] = replace(
             result,

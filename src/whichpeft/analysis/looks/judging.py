@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+import numpy as np
+
 from whichpeft.analysis.comparable_groups import MethodRecords, Variant
 from whichpeft.analysis.example_scores import ScoresByExample
 from whichpeft.analysis.families import TestedGap
-from whichpeft.analysis.looks.path import Judged, Standing, follow, levels
+from whichpeft.analysis.looks.path import Judged, Look, Standing, follow
+from whichpeft.analysis.looks.spending import look_level, spending
 from whichpeft.analysis.method_result import MethodResult
 from whichpeft.analysis.relations import baseline_of, relate_scores
-from whichpeft.analysis.statistics.gap import Verdict
+from whichpeft.analysis.statistics.gap import Levels, Verdict
 from whichpeft.analysis.statistics.power import decided
+from whichpeft.analysis.statistics.random_effects import VarianceComponents
 from whichpeft.analysis.status import status_of
 from whichpeft.analysis.verdicts import give_verdicts
 from whichpeft.study import UntilDecided
@@ -77,15 +81,14 @@ def _family_standing(
 ) -> dict[int, Standing[MethodResult]]:
     """Follow the methods of a variant, with their baseline in the last place."""
     base = len(results) - 1
-    last = levels(until.looks)[-1]
 
     def ready(method: int, seeds: int) -> bool:
         return all(set(range(seeds)) <= set(results[i].records.finals) for i in (method, base))
 
     def judge(
-        counts: Mapping[int, int], settled: Mapping[int, Verdict], level: float
-    ) -> dict[int, Judged[MethodResult]]:
-        now = max(counts.values())
+        counts: Mapping[int, int], settled: Mapping[int, Verdict], look: Look
+    ) -> tuple[float, dict[int, Judged[MethodResult]]]:
+        now = look.seeds[-1]
         cut = [
             replace(
                 result,
@@ -94,14 +97,19 @@ def _family_standing(
             )
             for i, result in enumerate(results)
         ]
-        related, gaps, _ = relate_scores(cut, at, scores, error=level)
-        judged = give_verdicts(related, gaps, margin=margin, error=level)
-        return {
+        related, gaps, _ = relate_scores(cut, at, scores, error=look.spend)
+        level = family_level([gap.effects for i, gap in enumerate(gaps) if gap and i in counts], look)
+        tested = [
+            None if gap is None else replace(gap, level=gap.level * level / look.spend) for gap in gaps
+        ]
+        levels = Levels(difference=level, equivalence=look.spend)
+        judged = give_verdicts(related, tested, margin=margin, levels=levels)
+        return level, {
             i: Judged(
                 result=judged[i],
                 verdict=judged[i].verdict,
                 futile=any(_has_failed(cut[j].records, now) for j in (i, base))
-                or _is_futile(gaps[i], until, margin=margin, share=last / level),
+                or _is_futile(tested[i], until, margin=margin, spend=look.spend),
             )
             for i in counts
         }
@@ -109,13 +117,41 @@ def _family_standing(
     return follow(until.looks, range(base), ready=ready, judge=judge)
 
 
-def _is_futile(gap: TestedGap | None, until: UntilDecided, *, margin: float, share: float) -> bool:
-    """Return whether the last look, at `share` of this look's level, would hardly decide."""
+def family_level(gaps: Sequence[VarianceComponents], look: Look) -> float:
+    """Return the level that a family may be tested at; the same records give the same."""
+    known = [gap for gap in gaps if gap.has_error_estimate]
+    return look_level(known, look.seeds, look.earlier, look.spend, rng=np.random.default_rng(0))
+
+
+def _is_futile(gap: TestedGap | None, until: UntilDecided, *, margin: float, spend: float) -> bool:
+    """Return whether the last look would hardly decide, by the estimates of a look."""
     if gap is None or not gap.effects.has_error_estimate:
         return False
-    effects = gap.effects
-    level = gap.level * share
-    return decided(effects, until.at_most, effects.examples, margin=margin, level=level) < FUTILE
+    chance = last_chance(gap.effects, until.looks, margin=margin, level=gap.level, spend=spend)
+    return chance < FUTILE
+
+
+def last_chance(
+    effects: VarianceComponents, looks: Sequence[int], *, margin: float, level: float, spend: float
+) -> float:
+    """Return the probability that the last look decides, if the estimates are true.
+
+    Parameters
+    ----------
+    effects
+        Variance components of a gap at some look.
+    looks
+        Number of seeds at each look.
+    margin
+        The gap within which methods count as equivalent, in the unit of the scores.
+    level
+        Level of each test of the family at that look.
+    spend
+        What that look may spend.
+    """
+    last = spending(looks)[-1]
+    each = level * last / spend
+    return decided(effects, looks[-1], effects.examples, margin=margin, level=each, error=last)
 
 
 def _first(records: MethodRecords, seeds: int) -> MethodRecords:

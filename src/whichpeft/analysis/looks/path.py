@@ -2,10 +2,7 @@
 
 After the first seeds, only methods that are undecided, and that more seeds could decide, get more, as
 does the baseline. Whoever looks again and again finds a difference by chance in the end, so each look
-spends a share of the error (Lan and DeMets 1983, with spending of Pocock's type): after a share t of
-the seeds, ``5 % * ln(1 + (e - 1) t)`` is spent. A look is tested at what it adds. The errors of all
-looks therefore add up to 5 %, however the looks depend on each other, for differences of a whole
-family of methods and for each method's equivalence.
+spends a share of the error (see `spending`).
 
 The path is computed from the records alone. A method that is decided keeps its verdict, its gap and
 the number of seeds that they rest on, also if more seeds are run later.
@@ -13,12 +10,12 @@ the number of seeds that they rest on, also if more seeds are run later.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, Literal, TypeVar
 
-from whichpeft.analysis.statistics.gap import LEVEL, Verdict
+from whichpeft.analysis.looks.spending import spending
+from whichpeft.analysis.statistics.gap import Verdict
 
 T = TypeVar("T")
 
@@ -39,6 +36,20 @@ class Judged(Generic[T]):
     """Whether more seeds are hardly going to decide."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Look:
+    """One look of several."""
+
+    seeds: tuple[int, ...]
+    """Number of seeds at each look until this one."""
+
+    earlier: tuple[float, ...]
+    """Levels that the family was tested at before."""
+
+    spend: float
+    """Probability with which this look may err if no earlier one did."""
+
+
 @dataclass(kw_only=True)
 class Standing(Generic[T]):
     """Where a method stands after the looks that were possible."""
@@ -57,18 +68,14 @@ class Standing(Generic[T]):
     or ``undecided`` after the last look."""
 
 
-def levels(looks: Sequence[int], level: float = LEVEL) -> list[float]:
-    """Return the level of each look: what it adds to the error that is spent until then."""
-    spent = [level * math.log1p((math.e - 1) * seeds / looks[-1]) for seeds in looks]
-    return [now - before for now, before in zip(spent, [0.0, *spent], strict=False)]
-
-
 def follow(
     looks: Sequence[int],
     methods: Sequence[int],
     *,
     ready: Callable[[int, int], bool],
-    judge: Callable[[Mapping[int, int], Mapping[int, Verdict], float], Mapping[int, Judged[T]]],
+    judge: Callable[
+        [Mapping[int, int], Mapping[int, Verdict], Look], tuple[float, Mapping[int, Judged[T]]]
+    ],
 ) -> dict[int, Standing[T]]:
     """Follow one family of methods from look to look, as far as their trials go.
 
@@ -84,12 +91,14 @@ def follow(
         Whether a method, and the baseline, have ended their trials on this many first seeds.
     judge
         Judges the family at one look. Gets how many seeds of each method count, the verdicts of methods
-        that are better or worse already and need no test, and the level. All others are in the family,
-        also those that got no more seeds, so the correction counts every method that may be equal.
+        that are better or worse already and need no test, and the look. Returns the level that the
+        family was tested at, and what it says of each method. All that are not settled are in the
+        family, also those that got no more seeds, so that every method that may be equal counts.
     """
     standing: dict[int, Standing[T]] = {method: Standing() for method in methods}
     going = list(methods)
-    for place, (seeds, level) in enumerate(zip(looks, levels(looks), strict=True)):
+    earlier: tuple[float, ...] = ()
+    for place, (seeds, spend) in enumerate(zip(looks, spending(looks), strict=True)):
         here = [method for method in going if ready(method, seeds)]
         for method in going:
             if method not in here:
@@ -102,7 +111,9 @@ def follow(
             for method, found in standing.items()
             if found.judged is not None and found.judged.verdict in ("better", "worse")
         }
-        found = judge(counts, settled, level)
+        look = Look(seeds=tuple(looks[: place + 1]), earlier=earlier, spend=spend)
+        level, found = judge(counts, settled, look)
+        earlier = (*earlier, level)
         going = []
         for method in here:
             mine, now = standing[method], found[method]

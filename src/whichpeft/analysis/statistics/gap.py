@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -27,6 +27,20 @@ MARGIN = 0.02
 
 LEVEL = 0.05
 """Level of the tests."""
+
+
+class Levels(NamedTuple):
+    """The error that tests may make; less if they are some of several looks at growing records."""
+
+    difference: float = LEVEL
+    """Of the tests of all gaps together, that any of them is wrong."""
+
+    equivalence: float = LEVEL
+    """Of the test that one gap is within a margin."""
+
+
+WHOLE = Levels()
+"""The levels of a single look."""
 
 
 @dataclass(frozen=True)
@@ -151,7 +165,7 @@ def gap_of(
     examples: int | None = None,
     p_adjusted: float | None = None,
     level: float = LEVEL,
-    error: float = LEVEL,
+    levels: Levels = WHOLE,
 ) -> Gap:
     """Return the gap with a verdict from the variance components of differences.
 
@@ -167,20 +181,20 @@ def gap_of(
         The p-value after correction for several methods; by default there is one method.
     level
         Level at which the gap would have to be tested to count as different.
-    error
-        Error that each test may make; lower if this is one of several looks at growing records.
+    levels
+        The error that tests may make.
     """
     _, low, high = effects.interval(CONFIDENCE)
     p_value = effects.p_value if effects.has_error_estimate else None
     p_adjusted = p_value if p_adjusted is None else p_adjusted
-    proved = _proved(effects, error) if effects.has_error_estimate else None
+    proved = _proved(effects, levels.equivalence) if effects.has_error_estimate else None
     return Gap(
         mean=effects.mean,
         low=low,
         high=high,
         p_value=p_value,
         p_adjusted=p_adjusted,
-        verdict=judge(effects.mean, p_adjusted, proved, margin=margin, error=error),
+        verdict=judge(effects.mean, p_adjusted, proved, margin=margin, level=levels.difference),
         proved_margin=proved,
         margin=margin,
         level=level,
@@ -195,23 +209,23 @@ def judge(
     proved_margin: float | None,
     *,
     margin: float = MARGIN,
-    error: float = LEVEL,
+    level: float = LEVEL,
 ) -> Verdict:
     """Return the verdict on a gap, the first of these that applies.
 
-    ``equivalent`` if two one-sided tests at `error` show that the gap is within the margin (Schuirmann
-    1987), ``better`` or ``worse`` if the p-value is below it, otherwise ``undecided``.
+    ``equivalent`` if two one-sided tests show that the gap is within the margin (Schuirmann 1987),
+    ``better`` or ``worse`` if the p-value is below the level, otherwise ``undecided``.
     """
     if proved_margin is not None and proved_margin <= margin:
         return "equivalent"
-    if p_value is not None and p_value < error:
+    if p_value is not None and p_value < level:
         return "better" if mean > 0 else "worse"
     return "undecided"
 
 
-def _proved(effects: VarianceComponents, error: float) -> float:
+def _proved(effects: VarianceComponents, level: float) -> float:
     """Return the largest distance from zero in the interval of two one-sided tests."""
-    _, low, high = effects.interval(1 - 2 * error)
+    _, low, high = effects.interval(1 - 2 * level)
     assert low is not None
     assert high is not None
     return max(abs(low), abs(high))

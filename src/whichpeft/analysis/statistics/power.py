@@ -116,9 +116,18 @@ def _needed(
 
 
 def decided(
-    effects: VarianceComponents, seeds: int, examples: int | None, *, margin: float, level: float = 0.05
+    effects: VarianceComponents,
+    seeds: int,
+    examples: int | None,
+    *,
+    margin: float,
+    level: float = 0.05,
+    error: float = 0.05,
 ) -> float:
-    """Return the probability of a verdict in a study of that size, if the estimates are true."""
+    """Return the probability of a verdict in a study of that size, if the estimates are true.
+
+    Differences are tested at `level`, equivalence at `error`.
+    """
     from scipy.special import ndtr
 
     seed_part, example_part, df = _parts(effects, seeds, examples)
@@ -126,7 +135,7 @@ def decided(
     if not error:
         return 1.0
     different = near_half_width(level, seeds=seed_part, examples=example_part, df=df)
-    within = margin - near_half_width(0.10, seeds=seed_part, examples=example_part, df=df)
+    within = margin - near_half_width(2 * error, seeds=seed_part, examples=example_part, df=df)
     gap = abs(effects.mean)
     if within >= different:
         return 1.0

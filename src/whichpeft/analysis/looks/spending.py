@@ -1,0 +1,101 @@
+"""The level of each look at growing records, so that all looks together err as often as one would.
+
+After a share t of the seeds, ``5 % * ln(1 + (e - 1) t)`` may be spent (Lan and DeMets 1983,
+*Biometrika* 70, with spending of Pocock's type). If the looks were independent, each could be tested at
+what it adds. They are not: a later look contains the seeds of the earlier ones and the same test
+examples, so most errors of a look were made at an earlier one too. The level of a look is the one at
+which the errors that are new add up to what it may spend.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from whichpeft.analysis.statistics.gap import LEVEL
+from whichpeft.analysis.statistics.random_effects import VarianceComponents
+from whichpeft.analysis.statistics.step_down import as_p_values
+from whichpeft.metrics.metric import Floats
+
+DRAWS = 20_000
+
+
+def spending(looks: Sequence[int], level: float = LEVEL) -> list[float]:
+    """Return what each look adds to the error that is spent until then.
+
+    Parameters
+    ----------
+    looks
+        Number of seeds at each look.
+    level
+        The error that all looks may make.
+    """
+    spent = [level * math.log1p((math.e - 1) * seeds / looks[-1]) for seeds in looks]
+    return [now - before for now, before in zip(spent, [0.0, *spent], strict=False)]
+
+
+def look_level(
+    gaps: Sequence[VarianceComponents],
+    looks: Sequence[int],
+    earlier: Sequence[float],
+    spend: float,
+    *,
+    rng: np.random.Generator,
+    draws: int = DRAWS,
+) -> float:
+    """Return the level at which a family may be tested at the last of some looks.
+
+    Parameters
+    ----------
+    gaps
+        The gaps that are tested, as estimated now.
+    looks
+        Number of seeds at each look until now.
+    earlier
+        Levels of the earlier looks.
+    spend
+        Probability with which this look may err if no earlier one did.
+    rng
+        Draws the errors of the looks.
+    draws
+        Number of draws.
+    """
+    if not gaps or not earlier:
+        return spend
+    lowest = np.ones((len(looks), draws))
+    for gap in gaps:
+        lowest = np.minimum(lowest, as_p_values(_errors(gap, looks, draws, rng)).T)
+    silent = np.ones(draws, dtype=bool)
+    for found, level in zip(lowest, earlier, strict=False):
+        silent &= found > np.quantile(found, level)
+    new = np.sort(lowest[-1][silent])
+    place = int(spend * draws)
+    if place >= len(new):
+        return LEVEL
+    return min(LEVEL, max(spend, float(np.mean(lowest[-1] <= new[place]))))
+
+
+def _errors(
+    gap: VarianceComponents, looks: Sequence[int], draws: int, rng: np.random.Generator
+) -> Floats:
+    """Draw the error of a gap at each look in units of its estimated size, shape (draws, looks).
+
+    The variance by seeds is estimated at each look, from its seeds and from what other methods show.
+    """
+    one_seed = gap.seed_part * gap.seeds
+    borrowed = max(0.0, gap.degrees[0] - (gap.seeds - 1))
+    borrowed = borrowed if borrowed >= 1 else 0.0  # less says nothing, and has no finite draws
+    true = np.full((draws, 1), one_seed)
+    if borrowed:
+        true = one_seed * borrowed / rng.chisquare(borrowed, (draws, 1))
+    values = np.sqrt(true) * rng.standard_normal((draws, looks[-1]))
+    examples = math.sqrt(gap.example_part) * rng.standard_normal(draws)
+    found = np.empty((draws, len(looks)))
+    for place, seeds in enumerate(looks):
+        mean = values[:, :seeds].mean(axis=1)
+        squares = ((values[:, :seeds] - mean[:, None]) ** 2).sum(axis=1)
+        estimate = (borrowed * one_seed + squares) / (borrowed + seeds - 1)
+        found[:, place] = (mean + examples) / np.sqrt(estimate / seeds + gap.example_part + 1e-300)
+    return found

@@ -1,0 +1,181 @@
+"""Seeds until decided, by simulation with known truth: how often verdicts are wrong, and what they cost.
+
+A rule judges a family at one look. `simulate` takes it as an argument, so that rules can be compared.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+
+from whichpeft.analysis.looks.judging import FUTILE, last_chance
+from whichpeft.analysis.looks.path import Judged, Look, follow
+from whichpeft.analysis.looks.spending import look_level
+from whichpeft.analysis.statistics.gap import Levels, Verdict, gap_of
+from whichpeft.analysis.statistics.together import MethodsTogether
+
+LOOKS = (3, 5, 8, 12)
+MARGIN = 2.0  # points
+SEED, SPREAD, TEST_SET, GAP = 0.8, 0.3, 0.7, 3.0
+"""In points: deviation of a method's seeds, the spread of its logarithm between methods, the standard
+error of a gap by the test set, and the true gap of the methods that differ."""
+EXAMPLES = 60
+DRAWS = 2000
+
+Rule = Callable[
+    [np.ndarray, Mapping[int, int], Mapping[int, Verdict], Look, Sequence[int]],
+    tuple[float, dict[int, Judged[None]]],
+]
+"""Judges methods 1, 2, ... with method 0 as the baseline. Gets scores of shape (methods, seeds,
+examples), how many seeds of each method count, the verdicts of those that differ already, the look, and
+the seeds at all looks."""
+
+
+def together(
+    scores: np.ndarray,
+    counts: Mapping[int, int],
+    settled: Mapping[int, Verdict],
+    look: Look,
+    looks: Sequence[int],
+) -> tuple[float, dict[int, Judged[None]]]:
+    """Judge methods as `whichpeft run` does."""
+    seeds = [max(counts.values()), *(counts[method] for method in sorted(counts))]
+    own = [scores[method][:count] for method, count in enumerate(seeds)]
+    family = MethodsTogether(own, [range(count) for count in seeds]).against(
+        0,
+        rng=np.random.default_rng(0),
+        draws=DRAWS,
+        level=look.spend,
+        settled=[method in settled for method in range(len(seeds))],
+    )
+    known = [gap for m, gap in enumerate(family.gaps) if gap is not None and m not in settled]
+    level = look_level(
+        known, look.seeds, look.earlier, look.spend, rng=np.random.default_rng(0), draws=DRAWS
+    )
+    each = family.level * level / look.spend
+    error = Levels(level, look.spend)
+    found = {}
+    for method in counts:
+        effects = family.gaps[method]
+        assert effects is not None
+        gap = gap_of(effects, margin=MARGIN, p_adjusted=family.p_adjusted[method], levels=error)
+        chance = last_chance(effects, looks, margin=MARGIN, level=each, spend=look.spend)
+        found[method] = Judged(result=None, verdict=gap.verdict, futile=chance < FUTILE)
+    return level, found
+
+
+@dataclass(frozen=True)
+class Found:
+    """Shares of simulated studies."""
+
+    wrong_family: float
+    """Studies with any verdict of better or worse on a method that is equal to the baseline."""
+
+    wrong_equivalent: float
+    """Methods a margin or more from the baseline that are called equivalent."""
+
+    power: float
+    """Methods that differ by `GAP` whose difference was found."""
+
+    trials: float
+    """Final trials of a study, those of the baseline included, as a share of twelve seeds for all."""
+
+
+def simulate(
+    rule: Rule,
+    gaps: Sequence[float],
+    *,
+    looks: Sequence[int] = LOOKS,
+    studies: int,
+    seed: int,
+    spread: float = SPREAD,
+) -> Found:
+    """Simulate studies whose methods differ from the baseline by `gaps`, in points.
+
+    With one look the design is fixed.
+    """
+    rng = np.random.default_rng(seed)
+    wrong_family, equivalent, power, trials = 0, 0, 0, 0
+    for _ in range(studies):
+        deviations = SEED * np.exp(spread * rng.standard_normal(len(gaps) + 1))
+        by_seed = deviations[:, None] * rng.standard_normal((len(gaps) + 1, looks[-1]))
+        by_example = (
+            TEST_SET * math.sqrt(EXAMPLES / 2) * rng.standard_normal((len(gaps) + 1, 1, EXAMPLES))
+        )
+        rest = 0.5 * rng.standard_normal((len(gaps) + 1, looks[-1], EXAMPLES))
+        scores = np.array([0.0, *gaps])[:, None, None] + by_seed[:, :, None] + by_example + rest
+
+        standing = follow(
+            looks,
+            range(1, len(gaps) + 1),
+            ready=lambda method, count: True,
+            judge=lambda counts, settled, look, own=scores: rule(own, counts, settled, look, looks),
+        )
+        verdicts = {method: mine.judged.verdict for method, mine in standing.items() if mine.judged}
+        differ = {m for m, verdict in verdicts.items() if verdict in ("better", "worse")}
+        wrong_family += any(gaps[m - 1] == 0 for m in differ)
+        equivalent += sum(v == "equivalent" and abs(gaps[m - 1]) >= MARGIN for m, v in verdicts.items())
+        power += sum(abs(gaps[m - 1]) == GAP for m in differ)
+        seeds = [mine.seeds for mine in standing.values()]
+        trials += sum(seeds) + max(seeds)
+    apart = sum(abs(gap) >= MARGIN for gap in gaps)
+    true = sum(abs(gap) == GAP for gap in gaps)
+    return Found(
+        wrong_family=wrong_family / studies,
+        wrong_equivalent=equivalent / (studies * apart) if apart else 0.0,
+        power=power / (studies * true) if true else 0.0,
+        trials=trials / (studies * 12 * (len(gaps) + 1)),
+    )
+
+
+ALL, HALF, NONE = [-GAP] * 8, [0.0] * 4 + [-GAP] * 4, [0.0] * 8
+
+
+def error_of(share: float, count: int) -> float:
+    """Return the Monte Carlo error of a share."""
+    return math.sqrt(max(share * (1 - share), 1 / count) / count)
+
+
+def equal_power(found: Found, *, studies: int, seed: int, gaps: Sequence[float]) -> float:
+    """Return the share of twelve seeds that a fixed design takes for the power that looks have."""
+    seeds = (3, 5, 7, 9, 12)
+    powers = [
+        simulate(together, gaps, looks=(count,), studies=studies, seed=seed).power for count in seeds
+    ]
+    return float(np.interp(found.power, powers, seeds)) / 12
+
+
+def test_a_few_studies_have_few_errors_and_save_trials() -> None:
+    """A quick look at what the slow tests hold; 40 studies show a share to within 4 points."""
+    found = simulate(together, HALF, studies=40, seed=3)
+    assert found.wrong_family <= 0.15
+    assert found.wrong_equivalent <= 0.02
+    assert found.power > 0.7
+    assert simulate(together, ALL, studies=40, seed=3).trials < 0.6
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("spread", [0.0, 0.3, 0.6])
+@pytest.mark.parametrize("gaps", [NONE, HALF, NONE[:2]], ids=["none", "half", "two"])
+def test_the_family_wise_error_stays_at_five_per_cent(gaps: list[float], spread: float) -> None:
+    found = simulate(together, gaps, studies=1000, seed=11, spread=spread)
+    print(f"{found} +- {error_of(found.wrong_family, 1000):.4f}")
+    assert found.wrong_family <= 0.065
+
+
+@pytest.mark.slow
+def test_a_method_at_the_edge_of_the_margin_is_rarely_called_equivalent() -> None:
+    found = simulate(together, [MARGIN] * 8, studies=500, seed=12)
+    assert found.wrong_equivalent <= 0.05
+
+
+@pytest.mark.slow
+def test_looks_take_two_thirds_of_the_trials_of_a_fixed_design_with_equal_power() -> None:
+    found = simulate(together, ALL, studies=500, seed=13)
+    fixed = equal_power(found, studies=500, seed=13, gaps=ALL)
+    print(f"{found}; a fixed design takes {fixed:.3f}")
+    assert found.trials <= 0.65 * fixed
