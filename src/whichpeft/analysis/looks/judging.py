@@ -151,7 +151,7 @@ def last_chance(
     """
     last = spending(looks)[-1]
     each = level * last / spend
-    return decided(effects, looks[-1], effects.examples, margin=margin, level=each, error=last)
+    return decided(effects, looks[-1], effects.examples, margin=margin, level=each, equivalence=last)
 
 
 def _first(records: MethodRecords, seeds: int) -> MethodRecords:

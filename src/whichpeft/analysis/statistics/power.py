@@ -122,11 +122,11 @@ def decided(
     *,
     margin: float,
     level: float = 0.05,
-    error: float = 0.05,
+    equivalence: float = 0.05,
 ) -> float:
     """Return the probability of a verdict in a study of that size, if the estimates are true.
 
-    Differences are tested at `level`, equivalence at `error`.
+    Differences are tested at `level`, equivalence at `equivalence`.
     """
     from scipy.special import ndtr
 
@@ -135,7 +135,7 @@ def decided(
     if not error:
         return 1.0
     different = near_half_width(level, seeds=seed_part, examples=example_part, df=df)
-    within = margin - near_half_width(2 * error, seeds=seed_part, examples=example_part, df=df)
+    within = margin - near_half_width(2 * equivalence, seeds=seed_part, examples=example_part, df=df)
     gap = abs(effects.mean)
     if within >= different:
         return 1.0
