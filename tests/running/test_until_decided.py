@@ -16,7 +16,7 @@ from whichpeft.api import dry_run
 from whichpeft.engine import Job, Result
 from whichpeft.executors import SilentObserver
 from whichpeft.records import Store
-from whichpeft.study import UntilDecided
+from whichpeft.study import UntilDecided, dump_study
 
 from ..forks import Forks
 
@@ -204,12 +204,13 @@ def test_fixed_seeds_may_be_extended_by_looks_or_by_hand(
 def test_killed_runs_and_several_processes_come_to_the_same_records(
     forks: Forks, tiny_backbone: Path, reviews: Path, tmp_path: Path
 ) -> None:
-    """In a process of its own, a run gives up what twelve seeds would hardly decide."""
+    """In a process of its own, a run gives up what the last look would hardly decide."""
+    asked = tmp_path / "study.yaml"
+    methods = [*METHODS, "head", "head:learning_rate=2e-3", "bitfit"]
+    asked.write_text(dump_study(study(tiny_backbone, reviews, methods=methods, baseline="head")))
 
     def command(out: Path, *more: str) -> list[str]:
-        words = [word for method in METHODS for word in ("--method", method)]
-        words += ["--seeds", "auto", "--epochs", "1", "--device", "cpu", "--out", str(out), *more]
-        return ["run", "--backbone", str(tiny_backbone), "--task", str(reviews), *words]
+        return ["run", str(asked), "--device", "cpu", "--out", str(out), *more]
 
     done = forks.run(*command(tmp_path / "whole"))
     assert done.returncode == 0, done.stderr
