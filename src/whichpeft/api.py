@@ -25,7 +25,7 @@ DEFAULT = Study(
     backbone="minilm",
     task="stdlib-kinds",
     methods=(
-        "full", "head", "top-layers", "lora:r=8", "adalora", "bitfit", "ia3", "prompt", "series-adapter",
+        "full", "head", "top-layers", "lora:r=8", "adalora", "bitfit", "ia3", "ln-tuning", "prompt",
     ),
     seeds=(0, 1, 2),
     budget=Budget(epochs=3, max_train=600, batch_size=8),

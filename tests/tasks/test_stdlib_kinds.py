@@ -53,7 +53,7 @@ def library(folder: Path) -> Path:
     return folder
 
 
-def test_kinds_are_told_apart_capped_and_shared_sentences_dropped(tmp_path: Path) -> None:
+def test_kinds_are_capped_and_shared_sentences_dropped(tmp_path: Path) -> None:
     found = sentences_by_kind(library(tmp_path))
     assert found["module"] == ["This module is documented."]
     assert found["class"] == ["This class is documented."]
