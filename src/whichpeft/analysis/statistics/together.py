@@ -72,7 +72,10 @@ class MethodsTogether:
         # Methods with one place have equal scores, or neither varies.
         if not self._enough or first == second or len(common) < 2:
             return effects
-        noise = effects.rest_square / (effects.examples or 1)
+        # A few answers may add up to the same score with each seed though the method varies.
+        if not self.by_example and (first is None or second is None):
+            return effects
+        noise = self._rounding if effects.examples is None else effects.rest_square / effects.examples
         if first is not None and second is not None:
             alike = float(self._alike[first, second])
             known = self._of_gaps.of_gap(first, second, alike=alike, noise=noise, seeds=len(common))
@@ -88,8 +91,9 @@ class MethodsTogether:
         place = self._place[method]
         if not self._enough or place is None:
             return effects
-        noise, seeds = effects.rest_square / (effects.examples or 1), effects.seeds
-        return replace(effects, borrowed=self._of_means.of_mean(place, noise=noise, seeds=seeds))
+        noise = self._rounding if effects.examples is None else effects.rest_square / effects.examples
+        known = self._of_means.of_mean(place, noise=noise, seeds=effects.seeds)
+        return replace(effects, borrowed=known)
 
     def against(
         self,
@@ -253,7 +257,9 @@ class MethodsTogether:
         They rest on the seeds of all members. Without two of these, methods are taken as independent.
         """
         members, seeds = self._members, self._common(self._members)
-        if not self.by_example or len(seeds) < 2:
+        if not self.by_example:
+            return np.diag(np.full(len(members), self._rounding))
+        if len(seeds) < 2:
             squares = [self._effects(self._scores[member]).rest_square for member in members]
             return np.diag(np.array(squares) / self._scores[0].shape[1])
         values = np.stack([self._on(member, seeds) for member in members])
@@ -263,6 +269,17 @@ class MethodsTogether:
         examples = values.shape[2]
         degrees = (len(seeds) - 1) * (examples - 1)
         return np.asarray(flat @ flat.T / (degrees * examples), np.float64)
+
+    @cached_property
+    def _rounding(self) -> float:
+        """Return the variance of what scores that are known by seed only are rounded by.
+
+        Few answers give few different scores, so that methods sometimes differ by the same with each
+        seed. Without this they would count as known without error.
+        """
+        scores = np.sort(np.concatenate([self._scores[member][:, 0] for member in self._members]))
+        steps = np.diff(scores)
+        return float(steps[steps > _NOTHING * np.ptp(scores)].min() ** 2 / 12)
 
     @cached_property
     def _shared_noise(self) -> float:
