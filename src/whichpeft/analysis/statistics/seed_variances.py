@@ -40,6 +40,7 @@ _TYPICAL_WIDTH = 0.6
 _OUTLIERS = 0.1
 _ROUNDS = 8  # of weighing methods and estimating what a seed does to all of them
 _BINS = 64
+_UNLIKE = 0.02  # correlations below this change no interval
 _LEAST = 1e-12  # of the largest variance of a gap; methods with equal noise may share all the rest
 
 
@@ -81,17 +82,38 @@ class SeedVariances:
         """
         return _condensed(self._variances + noise, self._shape @ self._given[method]) * (1 / seeds)
 
-    def of_gap(self, one: int, other: int, *, alike: float, noise: float, seeds: int) -> SeedVariance:
+    def of_gap(
+        self, one: int, other: int, *, alike: float, noise: float, square: float, seeds: int
+    ) -> SeedVariance:
         """Return the variance of the mean gap of two methods over seeds.
 
-        `alike` is the correlation of the two methods' effects of a seed, and `noise` the variance of
-        one gap that comes from the test examples.
+        `alike` is the correlation that the two methods' effects of a seed have if they are not
+        independent, `noise` the variance of one gap that comes from the test examples, and `square` the
+        sum of squares of the gaps between seeds. It says which of the two is true.
         """
+        variances, weights = self._of_gap(one, other, alike, noise, square, seeds)
+        return _condensed(variances.ravel(), weights.ravel()) * (1 / seeds)
+
+    def dependent(
+        self, one: int, other: int, *, alike: float, noise: float, square: float, seeds: int
+    ) -> float:
+        """Return the probability that two methods' effects of a seed are not independent."""
+        weights = self._of_gap(one, other, alike, noise, square, seeds)[1]
+        return float(weights[0].sum())
+
+    def _of_gap(
+        self, one: int, other: int, alike: float, noise: float, square: float, seeds: int
+    ) -> tuple[Floats, Floats]:
+        """Return variances of a gap with their probabilities, if `alike` and if independent."""
         together = (self._given[one] * self._shape[:, None]).T @ self._given[other]
         own = self._variances
-        both = own[:, None] + own - 2 * alike * np.sqrt(own[:, None] * own)
+        both = own[:, None] + own - 2 * np.array([[[alike]], [[0.0]]]) * np.sqrt(own[:, None] * own)
         total = np.maximum(both + noise, _LEAST * both.max())
-        return _condensed(total.ravel(), together.ravel()) * (1 / seeds)
+        if alike < _UNLIKE:
+            return total, np.stack([together, together]) / 2
+        log = -((seeds - 1) * np.log(total) + square / total) / 2
+        weights = together * np.exp(log - log.max())
+        return total, weights / weights.sum()
 
     def draw(self, draws: int, rng: np.random.Generator) -> Floats:
         """Draw the variances of all methods together, shape (draws, methods)."""

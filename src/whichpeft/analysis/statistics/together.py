@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import combinations
 
 import numpy as np
 
@@ -77,8 +78,10 @@ class MethodsTogether:
             return effects
         noise = self._rounding if effects.examples is None else effects.rest_square / effects.examples
         if first is not None and second is not None:
-            alike = float(self._alike[first, second])
-            known = self._of_gaps.of_gap(first, second, alike=alike, noise=noise, seeds=len(common))
+            alike, square = float(self._of_noise[first, second]), _square(effects)
+            known = self._of_gaps.of_gap(
+                first, second, alike=alike, noise=noise, square=square, seeds=len(common)
+            )
         else:
             varying = first if first is not None else second
             assert varying is not None
@@ -295,12 +298,41 @@ class MethodsTogether:
         return np.clip(own - self._shared_noise, 0.02 * own, None)
 
     @cached_property
-    def _alike(self) -> Floats:
-        """Return the correlations of what seeds do to members, shape (members, members)."""
+    def _of_noise(self) -> Floats:
+        """Return the correlations of what seeds do to members if they move as their noise does."""
         size = np.sqrt(np.outer(self._apart, self._apart)) + 1e-300
         found: Floats = np.clip((self._noise - self._shared_noise) / size, 0.0, 1.0) ** _TRUST
         np.fill_diagonal(found, 1.0)
         return found
+
+    @cached_property
+    def _alike(self) -> Floats:
+        """Return the correlations of what seeds do to members, shape (members, members).
+
+        Methods that are wrong together on single examples may or may not move together as a whole; the
+        gaps of both say how likely that is.
+        """
+        found = self._of_noise.copy()
+        for one, other in combinations(range(len(found)), 2):
+            members = self._members[one], self._members[other]
+            common = self._common(members)
+            if len(common) > 1 and found[one, other]:
+                gaps = self._effects(self._difference(*members))
+                found[one, other] *= self._of_gaps.dependent(
+                    one,
+                    other,
+                    alike=float(found[one, other]),
+                    noise=gaps.rest_square / (gaps.examples or 1),
+                    square=_square(gaps),
+                    seeds=len(common),
+                )
+            found[other, one] = found[one, other]
+        return found
+
+
+def _square(gaps: VarianceComponents) -> float:
+    """Return the sum of squares of the mean gaps of single seeds."""
+    return gaps.seed_square * (gaps.seeds - 1) / (gaps.examples or 1)
 
 
 def _root(covariance: Floats) -> Floats:
