@@ -145,7 +145,7 @@ def test_few_errors_on_few_examples_are_compared(examples, seeds, right):
 @pytest.mark.parametrize(
     "rows",
     [
-        [[0.90, 0.92], [0.88, 0.90], [0.91, 0.90]],
+        [[0.90, 0.92], [0.88, 0.90], [0.91, 0.90], [0.93, 0.90]],
         [[0.90, 0.92, 0.91], [0.88, 0.90, 0.89], [0.91, 0.90, 0.95]],
         [
             [0.90, 0.92, 0.91],
@@ -166,6 +166,14 @@ def test_methods_that_tie_do_not_make_the_others_certain(rows):
             step_by_chance = np.ptp(np.subtract(row, rows[0])) < 1e-9
             assert high - low > (0.005 if step_by_chance else 0.05)
             assert family.p_adjusted[method] > (0.001 if step_by_chance else 0.2)
+
+
+def test_three_methods_with_two_seeds_are_judged_alone():
+    rows = [[0.90, 0.92], [0.88, 0.90], [0.91, 0.90]]
+    together = by_seed(*rows)
+    assert together.gap(1, 0).interval() == (pytest.approx(-0.02), None, None)
+    alone = by_seed(rows[0], rows[2])
+    assert together.gap(2, 0).interval() == pytest.approx(alone.gap(1, 0).interval())
 
 
 def test_equal_scores_on_all_seeds_are_not_taken_as_known():

@@ -1,6 +1,6 @@
 """Methods judged together in simulated studies whose truth is known.
 
-Each rate is of 1,000 studies or more, and is printed with its Monte Carlo error (0.7 points for a rate
+Rates of slow tests are of 1,000 studies, those of quick ones of 500. Each is printed with its Monte Carlo error (0.7 points for a rate
 of 5 %). The worlds are those of ``benchmarks/verdict_power.py``, whose ``--errors`` runs all
 combinations of conditions; here each value of a condition meets each value of any other.
 """
@@ -39,11 +39,11 @@ def check(world, studies=STUDIES, least=None):
 
 
 def test_equal_methods_are_seldom_called_different():
-    check(World())
+    check(World(), 500)
 
 
 def test_a_method_that_collapses_does_not_spoil_the_error():
-    check(World(collapsing=0.15))
+    check(World(collapsing=0.15), 500)
 
 
 CONDITIONS = power.covering()
@@ -117,7 +117,7 @@ def test_power(seeds, least, of_oracle):
 
 
 def test_three_seeds_find_most_of_what_an_oracle_finds():
-    pairwise, together, oracle = power.simulate(World(gap=0.03), 60)
+    pairwise, together, oracle = power.simulate(World(gap=0.03), 40)
     assert together.mean() >= 0.5 * oracle.mean()
     assert together.mean() >= 3 * pairwise.mean()
 
@@ -125,7 +125,7 @@ def test_three_seeds_find_most_of_what_an_oracle_finds():
 def test_a_method_that_collapses_leaves_the_intervals_of_the_others():
     rng = np.random.default_rng(5)
     widths = []
-    for _ in range(50):
+    for _ in range(25):
         scores, _ = World(methods=5).draw(rng)
         seeds = scores.copy()
         seeds[5] += np.reshape([-0.4, 0.0, -0.1], (3, 1))

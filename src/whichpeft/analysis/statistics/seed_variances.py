@@ -24,11 +24,14 @@ from functools import cached_property, lru_cache
 
 import numpy as np
 
-from whichpeft.analysis.statistics.mean_error import SeedVariance
+from whichpeft.analysis.statistics.mean_error import SeedVariance, own_variance
 from whichpeft.metrics.metric import Floats
 
 LEAST_METHODS = 3
 """Fewest methods, the baseline included, that are judged together."""
+
+LEAST_DEGREES = 3
+"""Fewest degrees of freedom of the methods' variances together: with two seeds, four methods."""
 
 _STEP = 0.35
 # Logarithms of a variance over the scale of the study. On a large test set a method that collapses has
@@ -55,13 +58,11 @@ class SeedVariances:
     noise
         Variance of each score that comes from the test examples and differs between methods, shape
         (methods,), in the squared unit of the scores.
-    common
-        Whether to take out what a seed does to all methods alike. Variances are then those of a
-        method's deviations from it, and gaps have the sum of two of them.
     """
 
-    def __init__(self, scores: Floats, noise: Floats, *, common: bool = True) -> None:
-        squares, degrees = _sums_of_squares(scores, noise, common=common)
+    def __init__(self, scores: Floats, noise: Floats) -> None:
+        squares, degrees, common = _sums_of_squares(scores, noise)
+        self.common = own_variance(float(np.var(common, ddof=1)), len(common) - 1)
         found = np.maximum(squares / np.maximum(degrees, 1e-9), noise)
         self._prior, log_prior = _grid()
         self._variances: Floats = np.exp(_LOGS) * max(float(np.median(found)), 1e-30)
@@ -76,11 +77,14 @@ class SeedVariances:
         self._given: Floats = self._prior * likelihood.T[:, None, :] / evidence.T[:, :, None]
 
     def of_mean(self, method: int, *, noise: float, seeds: int) -> SeedVariance:
-        """Return the variance of a method's mean over seeds.
+        """Return the variance of a method's mean over seeds, with what they do to all methods alike.
 
         `noise` is the variance of one score that comes from the test examples.
         """
-        return _condensed(self._variances + noise, self._shape @ self._given[method]) * (1 / seeds)
+        own, weights = self._variances + noise, self._shape @ self._given[method]
+        both = own[:, None] + self.common.values
+        together = weights[:, None] * self.common.weights
+        return _condensed(both.ravel(), together.ravel()) * (1 / seeds)
 
     def of_gap(
         self, one: int, other: int, *, alike: float, noise: float, square: float, seeds: int
@@ -133,23 +137,24 @@ class SeedVariances:
         return float(np.repeat(_WIDTHS[None], len(_CENTRES), axis=0).ravel() @ self._shape)
 
 
-def _sums_of_squares(scores: Floats, noise: Floats, *, common: bool) -> tuple[Floats, Floats]:
-    """Return each method's sum of squares between seeds, with its degrees of freedom.
+def _sums_of_squares(scores: Floats, noise: Floats) -> tuple[Floats, Floats, Floats]:
+    """Return each method's sum of squares between seeds and its degrees of freedom, shape (methods,).
 
-    What a seed does to all methods is their weighted mean deviation. A method with the weight w has
-    pulled it towards itself and loses the share w of its degrees of freedom.
+    What a seed does to all methods is their weighted mean deviation, which comes third, shape (seeds,).
+    A method with the weight w has pulled it towards itself and loses the share w of its degrees of
+    freedom.
     """
     known = np.isfinite(scores)
     seeds = known.sum(axis=1)
-    alone = np.where(known, scores - np.nanmean(scores, axis=1, keepdims=True), 0.0)
-    if not common:
-        return (alone**2).sum(axis=1), seeds - 1.0
-    apart, weights = alone, np.ones(len(scores))
+    filled = np.where(known, scores, 0.0)
+    common, weights = np.zeros(scores.shape[1]), np.ones(len(scores))
     for _ in range(_ROUNDS):
         share = weights[:, None] * known
         share = share / share.sum(axis=0)
-        apart = np.where(known, alone - (share * alone).sum(axis=0), 0.0)
-        apart -= np.where(known, (apart.sum(axis=1) / seeds)[:, None], 0.0)
+        mean = (filled - common * known).sum(axis=1) / seeds
+        common = (share * (filled - mean[:, None])).sum(axis=0)
+        mean = (filled - common * known).sum(axis=1) / seeds
+        apart = np.where(known, filled - mean[:, None] - common, 0.0)
         squares: Floats = (apart**2).sum(axis=1)
         degrees: Floats = (seeds - 1) * (1 - share.sum(axis=1) / seeds)
         found = np.maximum(squares / np.maximum(degrees, 1e-9), noise)
@@ -157,7 +162,7 @@ def _sums_of_squares(scores: Floats, noise: Floats, *, common: bool) -> tuple[Fl
         steady = (found * (seeds - 1) + 3 * np.median(found)) / (seeds + 2)
         weights = 1 / np.maximum(steady, 1e-30)
         weights = np.minimum(weights / weights.sum(), 0.5)
-    return squares, degrees
+    return squares, degrees, common
 
 
 def _condensed(variances: Floats, weights: Floats) -> SeedVariance:

@@ -16,7 +16,7 @@ from whichpeft.analysis.statistics.random_effects import (
     random_effects,
     seed_effects,
 )
-from whichpeft.analysis.statistics.seed_variances import LEAST_METHODS, SeedVariances
+from whichpeft.analysis.statistics.seed_variances import LEAST_DEGREES, LEAST_METHODS, SeedVariances
 from whichpeft.analysis.statistics.step_down import as_p_values, single_level, step_down
 from whichpeft.metrics.metric import Floats
 
@@ -59,7 +59,8 @@ class MethodsTogether:
         self._rows = [{seed: row for row, seed in enumerate(own)} for own in seeds]
         self.by_example = bool(self._scores) and self._scores[0].shape[1] > 1
         self._place, members = self._places()
-        self._enough = len(members) >= LEAST_METHODS
+        degrees = (len(members) - 1) * (min((len(self._rows[m]) for m in members), default=1) - 1)
+        self._enough = len(members) >= LEAST_METHODS and degrees >= LEAST_DEGREES
         self._members = members
 
     def gap(self, one: int, other: int) -> VarianceComponents | None:
@@ -79,13 +80,13 @@ class MethodsTogether:
         noise = self._rounding if effects.examples is None else effects.rest_square / effects.examples
         if first is not None and second is not None:
             alike, square = float(self._of_noise[first, second]), _square(effects)
-            known = self._of_gaps.of_gap(
+            known = self._variances.of_gap(
                 first, second, alike=alike, noise=noise, square=square, seeds=len(common)
             )
         else:
             varying = first if first is not None else second
             assert varying is not None
-            known = self._of_means.of_mean(varying, noise=noise, seeds=len(common))
+            known = self._variances.of_mean(varying, noise=noise, seeds=len(common))
         return replace(effects, borrowed=known)
 
     def mean(self, method: int) -> VarianceComponents:
@@ -95,7 +96,7 @@ class MethodsTogether:
         if not self._enough or place is None:
             return effects
         noise = self._rounding if effects.examples is None else effects.rest_square / effects.examples
-        known = self._of_means.of_mean(place, noise=noise, seeds=effects.seeds)
+        known = self._variances.of_mean(place, noise=noise, seeds=effects.seeds)
         return replace(effects, borrowed=known)
 
     def against(
@@ -144,12 +145,11 @@ class MethodsTogether:
         methods, seeds, examples = scores.shape
         by_seed, by_example = scores.mean(axis=2), scores.mean(axis=1)
         own = np.array([place if place is not None else -1 for place in self._place])
-        spread = np.sqrt(self._of_gaps.draw(draws, rng) / seeds)
+        spread = np.sqrt(self._variances.draw(draws, rng) / seeds)
         root = _root(self._alike)
         moved = spread * (rng.standard_normal((draws, len(root))) @ root.T)
         drawn: Floats = by_seed.mean(axis=1) + np.where(own >= 0, moved[:, own], 0.0)
-        apart = by_seed[own >= 0] - by_seed[own >= 0].mean(axis=1, keepdims=True)
-        common = np.var(np.median(apart, axis=0), ddof=1) / seeds
+        common = self._variances.common.typical / seeds
         together = np.sqrt(common) * rng.standard_t(seeds - 1, (draws, 1))
         drawn += np.where(own >= 0, together, 0.0)
         drawn += rng.standard_normal((draws, methods)) @ _root(np.cov(by_example) / examples).T
@@ -168,7 +168,7 @@ class MethodsTogether:
         found = np.empty((draws, len(tested)))
         base = self._place[baseline]
         shared = list(self._rows[baseline])
-        drawn = self._of_gaps.draw(draws, rng) if self._enough else np.empty((draws, 0))
+        drawn = self._variances.draw(draws, rng) if self._enough else np.empty((draws, 0))
         of_base = rng.standard_normal((draws, len(shared)))
         if base is not None and self._enough:
             of_base *= np.sqrt(drawn[:, [base]])
@@ -234,14 +234,9 @@ class MethodsTogether:
         return places, members
 
     @cached_property
-    def _of_gaps(self) -> SeedVariances:
-        """Return the variances of what seeds do to each method beyond what they do to all."""
+    def _variances(self) -> SeedVariances:
+        """Return what the members say together about their variances between seeds."""
         return SeedVariances(self._means, self._apart)
-
-    @cached_property
-    def _of_means(self) -> SeedVariances:
-        """Return the variances of what seeds do to each method."""
-        return SeedVariances(self._means, np.diag(self._noise), common=False)
 
     @cached_property
     def _means(self) -> Floats:
@@ -318,7 +313,7 @@ class MethodsTogether:
             common = self._common(members)
             if len(common) > 1 and found[one, other]:
                 gaps = self._effects(self._difference(*members))
-                found[one, other] *= self._of_gaps.dependent(
+                found[one, other] *= self._variances.dependent(
                     one,
                     other,
                     alike=float(found[one, other]),
