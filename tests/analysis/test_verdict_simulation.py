@@ -1,8 +1,9 @@
 """Methods judged together in simulated studies whose truth is known.
 
-Rates of slow tests are of 1,000 studies, those of quick ones of 500. Each is printed with its Monte Carlo error (0.7 points for a rate
-of 5 %). The worlds are those of ``benchmarks/verdict_power.py``, whose ``--errors`` runs all
-combinations of conditions; here each value of a condition meets each value of any other.
+Rates of slow tests are of 1,000 studies, those of quick ones of 500. Each is printed with its Monte
+Carlo error (0.7 points for a rate of 5 % in 1,000). The worlds are those of
+``benchmarks/verdict_power.py``, whose ``--errors`` runs all combinations of conditions; here each value
+of a condition meets each value of any other.
 """
 
 from __future__ import annotations

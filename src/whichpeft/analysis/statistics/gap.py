@@ -92,9 +92,10 @@ class Gap:
 
     @property
     def seed_degrees_of_freedom(self) -> float:
-        """Return the degrees of freedom of the variance by seeds: one less than seeds, or more.
+        """Return the degrees of freedom of the variance by seeds.
 
-        What is more was borrowed from other methods that were compared at the same time.
+        They are one less than seeds, and mostly more if it was borrowed from other methods that were
+        compared at the same time.
         """
         return self.effects.degrees[0]
 
