@@ -191,7 +191,8 @@ def finished(reviews: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
             "hyperparameters": method.hyperparameters,
             "adapter": {"full": builders.BASE, "head": 0}.get(text, 99_000),
         }
-        records.append(builders.profile(text, seconds=seconds, **shared))
+        memory = 4e8 if text == "full" else 2e8
+        records.append(builders.profile(text, seconds=seconds, memory=memory, **shared))
         records += [builders.final(text, seed, score + seed / 1000, **shared) for seed in range(3)]
     folder = user / "whichpeft-runs" / "my-data-minilm"
     store, predictions = Store(folder), builders.predictions(records)
