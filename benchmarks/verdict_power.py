@@ -39,8 +39,8 @@ class World:
     seed_error: float = 0.008
     """Standard deviation of a method's mean score between seeds."""
 
-    spread: float = 0.3
-    """Standard deviation between methods of the logarithm of `seed_error`."""
+    spread: float = 0.6
+    """Standard deviation between methods of the logarithm of the variance between seeds."""
 
     heavy_tails: bool = False
     """Whether seeds follow Student's t with 3 degrees of freedom instead of a normal distribution."""
@@ -63,7 +63,7 @@ class World:
     def draw(self, rng: np.random.Generator) -> tuple[Floats, NDArray[np.bool_]]:
         """Draw a study: scores of shape (methods, seeds, examples), and which methods collapse."""
         shape = self.methods + 1, self.seeds, self.examples
-        spread = self.seed_error * np.exp(self.spread * rng.standard_normal(shape[0]))
+        spread = self.seed_error * np.exp(self.spread / 2 * rng.standard_normal(shape[0]))
         bad = rng.random(shape[0]) < self.collapsing
         bad[0] = False
         spread = np.where(bad, 20 * spread, spread)

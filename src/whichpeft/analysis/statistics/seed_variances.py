@@ -14,8 +14,9 @@ if its seeds look like it, its variance rests on its own seeds, and it hardly co
 The model. Method m scores ``mu_m + c_s + a_ms + e_ms`` with seed s. What the seed does to all methods
 alike, ``c_s``, cancels in a gap. ``a_ms`` is normal with the variance v_m, and ``e_ms`` is the noise
 of a mean over the test examples, whose variance is known from the examples. ``log v_m`` is normal, or
-with probability `_OUTLIERS` uniform above the centre. All of this is on grids, with logarithms in
-steps of a third, so there is nothing to converge and the same scores give the same numbers.
+with probability `_OUTLIERS` uniform above the centre, up to where collapses are rare. All of this is
+on grids, with logarithms in steps of a third, so there is nothing to converge and the same scores give
+the same numbers.
 """
 
 from __future__ import annotations
@@ -41,6 +42,7 @@ _CENTRES = np.arange(-6, 4.01, 0.5)
 _WIDTHS = np.array([0.0, 0.25, 0.5, 0.8, 1.2, 1.8])
 _TYPICAL_WIDTH = 0.6
 _OUTLIERS = 0.1
+_USUAL_COLLAPSE = 12.0  # logarithm of a variance over the others'; collapses beyond are a tenth as likely
 _ROUNDS = 8  # of weighing methods and estimating what a seed does to all of them
 _BINS = 64
 _UNLIKE = 0.02  # correlations below this change no interval
@@ -187,7 +189,8 @@ def _grid() -> tuple[Floats, Floats]:
     above = _LOGS - _CENTRES[:, None, None]
     width = np.maximum(_WIDTHS, _STEP / 2.5)[:, None]
     usual = np.exp(-((above / width) ** 2) / 2)
-    outlying = np.broadcast_to(above >= 0, usual.shape) + 1e-300
+    outlying = np.where(above < _USUAL_COLLAPSE, 1.0, 0.1) * (above >= 0) + 1e-300
+    outlying = np.broadcast_to(outlying, usual.shape)
     usual, outlying = (part / part.sum(axis=-1, keepdims=True) for part in (usual, outlying))
     prior = (1 - _OUTLIERS) * usual + _OUTLIERS * outlying
     weights = np.tile(np.log(likely / likely.sum()), len(_CENTRES))
