@@ -23,22 +23,6 @@ def method_effects(records: MethodRecords, scores: ScoresByExample) -> VarianceC
     return seed_effects(list(by_seed(records).values())) if values is None else random_effects(values)
 
 
-def gap_effects(
-    records: MethodRecords, base: MethodRecords, scores: ScoresByExample
-) -> VarianceComponents | None:
-    """Estimate variance components of a method's gap to another on the seeds that both completed."""
-    ours = {record.trial.seed: record for record in records.completed}
-    theirs = {record.trial.seed: record for record in base.completed}
-    common = [seed for seed in ours if seed in theirs]
-    if not common:
-        return None
-    own, other = (scores.of([found[seed] for seed in common]) for found in (ours, theirs))
-    if own is not None and other is not None:
-        return random_effects(own - other)
-    own_scores, other_scores = by_seed(records), by_seed(base)
-    return seed_effects([own_scores[seed] - other_scores[seed] for seed in common])
-
-
 def by_seed(records: MethodRecords) -> dict[int, float]:
     """Return a method's test scores by seed."""
     return {

@@ -21,7 +21,7 @@ the same numbers.
 
 from __future__ import annotations
 
-from functools import cached_property, lru_cache
+from functools import lru_cache
 
 import numpy as np
 
@@ -132,11 +132,6 @@ class SeedVariances:
             at = np.searchsorted(steps.ravel(), shapes + rng.random(draws)) - shapes * count
             found[:, method] = self._variances[np.minimum(at, count - 1)]
         return found
-
-    @cached_property
-    def width(self) -> float:
-        """Return the expected standard deviation of the logarithm of a variance between methods."""
-        return float(np.repeat(_WIDTHS[None], len(_CENTRES), axis=0).ravel() @ self._shape)
 
 
 def _sums_of_squares(scores: Floats, noise: Floats) -> tuple[Floats, Floats, Floats]:
