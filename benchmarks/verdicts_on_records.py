@@ -2,9 +2,9 @@
 
     python benchmarks/verdicts_on_records.py whichpeft-runs/default
 
-The first rule compares each method with the baseline on its own and corrects p-values by Holm's method
-(`paired_gap` and `holm`). The second judges all methods together (`compare_methods`), as reports do.
-Both get the methods that were tested on all seeds; the tuned result stands for a method that was tuned.
+The first rule compares each method with the baseline on the seeds that both have, and corrects p-values
+by Holm's method (`paired_gap` and `holm`). The second judges all methods together, as reports do. The
+tuned result stands for a method that was tuned.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from whichpeft.analysis import Comparison, MethodResult, compare_methods, comparisons, holm, paired_gap
+from whichpeft.analysis import Comparison, Gap, MethodResult, comparisons, holm, paired_gap
 from whichpeft.analysis.statistics.gap import judge
 from whichpeft.records import Store
 from whichpeft.units import points
@@ -32,32 +32,36 @@ def print_verdicts(comparison: Comparison) -> None:
     """Print each method's gap with the verdicts of both rules, and how many are decided."""
     base = comparison.baseline_result
     assert base is not None
-    methods = [result for result in comparison.answers if result.seeds == base.seeds]
-    methods.sort(key=lambda result: result is not base)
-    scores = np.stack([scores_of(comparison, result) for result in methods])
-    rng = np.random.default_rng(0)
-    alone = [paired_gap(own, scores[0], rng=rng) for own in scores[1:]]
+    methods = [result for result in comparison.answers if result is not base and result.seeds]
+    alone = [gap_alone(comparison, result, base) for result in methods]
     adjusted = holm([gap.p_value for gap in alone])
     pairwise = [judge(gap.mean, p, gap.proved_margin) for gap, p in zip(alone, adjusted, strict=True)]
-    together = compare_methods(scores, rng=rng)[1:]
-    print(
-        f"{comparison.backbone} on {comparison.task}: "
-        f"{scores.shape[1]} seeds, {scores.shape[2]:,} examples"
-    )
-    print(f"{'method':28}{'gap':>8}{'each on its own':>26}{'together':>26}")
-    for result, own, verdict, gap in zip(methods[1:], alone, pairwise, together, strict=True):
-        assert gap is not None
-        assert None not in (own.high, gap.high)
-        widths = [f"± {points((one.high or 0.0) - one.mean):.1f}" for one in (own, gap)]
+    print(f"{comparison.backbone} on {comparison.task}: {len(base.seeds)} seeds of {base.method}")
+    print(f"{'method':24}{'seeds':>6}{'gap':>8}{'each on its own':>24}{'together':>24}")
+    for result, own, verdict in zip(methods, alone, pairwise, strict=True):
+        assert None not in (own.high, result.gap_mean, result.gap_high)
+        widths = [
+            f"± {points((high or 0.0) - (mean or 0.0)):.1f}"
+            for high, mean in ((own.high, own.mean), (result.gap_high, result.gap_mean))
+        ]
         print(
-            f"{result.method:28}{points(gap.mean):+8.1f}{verdict:>16}{widths[0]:>10}"
-            f"{gap.verdict:>16}{widths[1]:>10}"
+            f"{result.method:24}{len(result.seeds):>6}{points(own.mean):+8.1f}"
+            f"{verdict:>15}{widths[0]:>9}{result.verdict:>15}{widths[1]:>9}"
         )
     counts = [
         sum(verdict != "undecided" for verdict in verdicts)
-        for verdicts in (pairwise, [gap.verdict for gap in together if gap is not None])
+        for verdicts in (pairwise, [result.verdict for result in methods])
     ]
     print(f"decided, of {len(alone)}: {counts[0]} each on its own, {counts[1]} together")
+
+
+def gap_alone(comparison: Comparison, result: MethodResult, base: MethodResult) -> Gap:
+    """Return the gap to the baseline by the seeds that both have, without the other methods."""
+    seeds = sorted(set(result.seeds) & set(base.seeds))
+    own, other = (
+        scores_of(comparison, one)[[one.seeds.index(seed) for seed in seeds]] for one in (result, base)
+    )
+    return paired_gap(own, other, rng=np.random.default_rng(0))
 
 
 def scores_of(comparison: Comparison, result: MethodResult) -> np.ndarray:

@@ -403,14 +403,14 @@ def test_gaps_over_tasks_combine_those_of_each_task():
     tasks = []
     for _ in range(2):
         scores = rng.normal(0.8, 0.3, size=(11, 3, 200)) + rng.normal(0, 0.01, size=(11, 3, 1))
-        tasks.append(TrialEvidence(scores, (0, 1, 2), rng))
+        tasks.append(TrialEvidence(scores, [(0, 1, 2)] * 11, rng))
     gap = EvidenceAcrossTasks(tuple(tasks), [range(11), range(11)], rng).gap(1, 0)
     means, halves = zip(*((g.mean, g.high - g.mean) for g in (t.gap(1, 0) for t in tasks)), strict=True)
     assert gap.mean == pytest.approx(np.mean(means))
     assert gap.high - gap.mean == pytest.approx(np.hypot(*halves) / 2, rel=0.05)
     # Eleven methods know how much seeds vary; two do not.
     pair = EvidenceAcrossTasks(
-        tuple(TrialEvidence(t.scores[:2], t.seeds, rng) for t in tasks), [[0, 1]] * 2, rng
+        tuple(TrialEvidence(t.scores[:2], t.seeds[:2], rng) for t in tasks), [[0, 1]] * 2, rng
     )
     assert gap.high - gap.low < 0.8 * (pair.gap(1, 0).high - pair.gap(1, 0).low)
     assert pair.gap(0, 1).high == pytest.approx(-pair.gap(1, 0).low)
@@ -451,7 +451,7 @@ def simulated(rng, true, *, seeds=5, examples=400):
     easy = rng.normal(0, 0.25, size=(1, 1, examples))
     scores = np.asarray(true)[:, None, None] + easy + rng.normal(0, 0.3, size=shape)
     scores = scores + rng.normal(0, 0.006, size=(len(true), seeds, 1))
-    evidence = TrialEvidence(scores, tuple(range(seeds)), rng)
+    evidence = TrialEvidence(scores, [range(seeds)] * len(true), rng)
     candidates = [
         Candidate(
             method=f"m{i}", method_id=None, variant="default", trains=True,

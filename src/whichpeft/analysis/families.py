@@ -33,6 +33,9 @@ class TestedGap:
     level: float = LEVEL
     """Level at which the gap has to be tested among all of the family."""
 
+    equivalence: float = LEVEL
+    """Level of the test that the gap is within the margin; less at one look of several."""
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Judged:

@@ -9,7 +9,7 @@ from whichpeft.analysis.comparable_groups import MethodRecords
 from whichpeft.analysis.example_scores import ScoresByExample
 from whichpeft.analysis.families import TestedGap
 from whichpeft.analysis.method_result import MethodResult
-from whichpeft.analysis.statistics.gap import WHOLE, Levels, gap_of
+from whichpeft.analysis.statistics.gap import LEVEL, Levels, gap_of
 from whichpeft.analysis.statistics.random_effects import VarianceComponents, random_effects, seed_effects
 from whichpeft.records.record import finite
 
@@ -37,7 +37,7 @@ def give_verdicts(
     gaps: Sequence[TestedGap | None],
     *,
     margin: float,
-    levels: Levels = WHOLE,
+    error: float = LEVEL,
 ) -> list[MethodResult]:
     """Return the results with p-values, verdicts, proved margins and what would decide.
 
@@ -54,8 +54,8 @@ def give_verdicts(
         Each result's gap to the baseline; None if there is no gap.
     margin
         The gap, as a fraction, within which methods count as equivalent.
-    levels
-        The error that tests may make.
+    error
+        Probability with which any verdict of better or worse may be wrong.
     """
     judged = list(results)
     for place, (result, tested) in enumerate(zip(results, gaps, strict=True)):
@@ -66,7 +66,7 @@ def give_verdicts(
             margin=margin,
             p_adjusted=tested.p_adjusted,
             level=tested.level,
-            levels=levels,
+            levels=Levels(error, tested.equivalence),
         )
         judged[place] = replace(
             result,

@@ -1,7 +1,7 @@
 """What the final trials of several methods say about their true scores, together.
 
-Methods are compared on the seeds that all of them ran and on the same test examples. Whatever makes
-a seed or an example easy for all methods cancels in their differences.
+Two methods are compared on the seeds that both ran and on the same test examples. Whatever makes a seed
+or an example easy for both cancels in their difference.
 """
 
 from __future__ import annotations
@@ -61,14 +61,14 @@ class Evidence(Protocol):
 class TrialEvidence:
     """Evidence from the trials of one backbone on one task."""
 
-    scores: Floats
-    """Scores as fractions, shape (methods, seeds, examples).
+    scores: Sequence[Floats]
+    """Scores of each method as fractions, shape (seeds, examples).
 
     With only one score per seed there is one example, and conclusions hold for this test set.
     """
 
-    seeds: tuple[int, ...]
-    """The seeds that all methods share."""
+    seeds: Sequence[Sequence[int]]
+    """The seeds of each method; all share at least one."""
 
     rng: np.random.Generator
     """Draws the true scores."""
@@ -76,27 +76,26 @@ class TrialEvidence:
     @cached_property
     def means(self) -> Floats:
         """Return the mean scores, shape (methods,)."""
-        found: Floats = self.scores.mean(axis=(1, 2))
-        return found
+        return np.array([own.mean() for own in self.scores])
 
     @cached_property
     def draws(self) -> Floats | None:
         """Return draws of the true scores, shape (draws, methods)."""
         if self.examples is None:
             pairs = combinations(range(len(self.scores)), 2)
-            if len(self.seeds) < 2 or not all(self.proves(*pair) for pair in pairs):
+            if self.fewest_seeds < 2 or not all(self.proves(*pair) for pair in pairs):
                 return None
         return self.together.draw(rng=self.rng, draws=DRAWS)
 
     @cached_property
     def together(self) -> MethodsTogether:
         """Return the methods, judged together."""
-        return MethodsTogether(list(self.scores), [self.seeds] * len(self.scores))
+        return MethodsTogether(self.scores, self.seeds)
 
     @property
     def fewest_seeds(self) -> int:
-        """Return the number of seeds."""
-        return len(self.seeds)
+        """Return the number of seeds of the method with the fewest."""
+        return min(len(own) for own in self.seeds)
 
     def proves(self, method: int, other: int) -> bool:
         """Return whether the error of a gap can be estimated."""
@@ -105,14 +104,14 @@ class TrialEvidence:
     @property
     def examples(self) -> int | None:
         """Return the number of test examples; None if scores are not known by example."""
-        count = self.scores.shape[2]
+        count = self.scores[0].shape[1]
         return count if count > 1 else None
 
     def effects(self, method: int, other: int) -> VarianceComponents:
         """Return the variance components of the differences of two methods' scores."""
         if (method, other) not in self._known:
             found = self.together.gap(method, other)
-            assert found is not None  # all methods have the same seeds
+            assert found is not None  # all methods share a seed
             self._known[method, other] = found
         return self._known[method, other]
 
@@ -184,7 +183,7 @@ class EvidenceAcrossTasks:
         """Return how much higher `method` scores than `other`, with its two-sided interval."""
         if method == other:
             return NO_GAP
-        mean = float(self.means[method] - self.means[other])
+        mean = float(np.mean([effects.mean for effects in self.effects(method, other)]))
         half = self._half_width(min(method, other), max(method, other), confidence)
         return Interval(mean, None, None) if half is None else Interval(mean, mean - half, mean + half)
 
@@ -221,18 +220,18 @@ class EvidenceAcrossTasks:
 def gather(
     methods: Sequence[MethodRecords], scores: ScoresByExample, *, rng: np.random.Generator
 ) -> TrialEvidence | None:
-    """Gather the final trials of at least one method on the seeds that all methods completed.
+    """Gather the completed final trials of at least one method.
 
     Scores are known by example if every trial left its predictions; otherwise there is one score
     per seed. Return None if the methods share no seed.
     """
-    own = [{record.trial.seed: record for record in records.completed} for records in methods]
-    seeds = tuple(sorted(set.intersection(*(set(found) for found in own))))
-    if not seeds:
-        return None
-    found = [scores.of([records[seed] for seed in seeds]) for records in own]
+    found = [scores.of(records.completed) for records in methods]
     known = [values for values in found if values is not None]
+    seeds = [[record.trial.seed for record in records.completed] for records in methods]
     if len(known) < len(found):
         whole = [by_seed(records) for records in methods]
-        return TrialEvidence(np.array([[[own[seed]] for seed in seeds] for own in whole]), seeds, rng)
-    return TrialEvidence(np.stack(known), seeds, rng)
+        known = [np.array(list(own.values()))[:, None] for own in whole]
+        seeds = [list(own) for own in whole]
+    if not set.intersection(*(set(own) for own in seeds)):
+        return None
+    return TrialEvidence(known, seeds, rng)

@@ -11,10 +11,10 @@ from whichpeft.analysis.comparable_groups import MethodRecords, Variant
 from whichpeft.analysis.example_scores import ScoresByExample
 from whichpeft.analysis.families import TestedGap
 from whichpeft.analysis.looks.path import Judged, Look, Standing, follow
-from whichpeft.analysis.looks.spending import look_level, spending
+from whichpeft.analysis.looks.spending import equivalence_level, look_level, spending
 from whichpeft.analysis.method_result import MethodResult
 from whichpeft.analysis.relations import baseline_of, relate_scores
-from whichpeft.analysis.statistics.gap import Levels, Verdict
+from whichpeft.analysis.statistics.gap import LEVEL, Levels, Verdict
 from whichpeft.analysis.statistics.power import decided
 from whichpeft.analysis.statistics.random_effects import VarianceComponents
 from whichpeft.analysis.status import status_of
@@ -99,11 +99,8 @@ def _family_standing(
         ]
         related, gaps, _ = relate_scores(cut, at, scores, error=look.spend)
         level = family_level([gap.effects for i, gap in enumerate(gaps) if gap and i in counts], look)
-        tested = [
-            None if gap is None else replace(gap, level=gap.level * level / look.spend) for gap in gaps
-        ]
-        levels = Levels(difference=level, equivalence=look.spend)
-        judged = give_verdicts(related, tested, margin=margin, levels=levels)
+        tested = [None if gap is None else _at_look(gap, level, look) for gap in gaps]
+        judged = give_verdicts(related, tested, margin=margin, error=level)
         return level, {
             i: Judged(
                 result=judged[i],
@@ -117,6 +114,15 @@ def _family_standing(
     return follow(until.looks, range(base), ready=ready, judge=judge)
 
 
+def _at_look(gap: TestedGap, level: float, look: Look) -> TestedGap:
+    """Return a gap with the levels of its tests at a look whose family is tested at a level."""
+    equivalence = look.spend
+    if gap.effects.has_error_estimate:
+        rng = np.random.default_rng(0)
+        equivalence = equivalence_level(gap.effects, look.seeds, look.spends, rng=rng)
+    return replace(gap, level=gap.level * level / look.spend, equivalence=equivalence)
+
+
 def family_level(gaps: Sequence[VarianceComponents], look: Look) -> float:
     """Return the level that a family may be tested at; the same records give the same."""
     known = [gap for gap in gaps if gap.has_error_estimate]
@@ -127,12 +133,13 @@ def _is_futile(gap: TestedGap | None, until: UntilDecided, *, margin: float, spe
     """Return whether the last look would hardly decide, by the estimates of a look."""
     if gap is None or not gap.effects.has_error_estimate:
         return False
-    chance = last_chance(gap.effects, until.looks, margin=margin, level=gap.level, spend=spend)
+    levels = Levels(gap.level, gap.equivalence)
+    chance = last_chance(gap.effects, until.looks, margin=margin, levels=levels, spend=spend)
     return chance < FUTILE
 
 
 def last_chance(
-    effects: VarianceComponents, looks: Sequence[int], *, margin: float, level: float, spend: float
+    effects: VarianceComponents, looks: Sequence[int], *, margin: float, levels: Levels, spend: float
 ) -> float:
     """Return the probability that the last look decides, if the estimates are true.
 
@@ -144,14 +151,16 @@ def last_chance(
         Number of seeds at each look.
     margin
         The gap within which methods count as equivalent, in the unit of the scores.
-    level
-        Level of each test of the family at that look.
+    levels
+        Levels of the tests of the gap at that look.
     spend
         What that look may spend.
     """
     last = spending(looks)[-1]
-    each = level * last / spend
-    return decided(effects, looks[-1], effects.examples, margin=margin, level=each, equivalence=last)
+    each, equivalence = (min(LEVEL, level * last / spend) for level in levels)
+    return decided(
+        effects, looks[-1], effects.examples, margin=margin, level=each, equivalence=equivalence
+    )
 
 
 def _first(records: MethodRecords, seeds: int) -> MethodRecords:

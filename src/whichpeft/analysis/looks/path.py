@@ -46,8 +46,13 @@ class Look:
     earlier: tuple[float, ...]
     """Levels that the family was tested at before."""
 
-    spend: float
-    """Probability with which this look may err if no earlier one did."""
+    spends: tuple[float, ...]
+    """Probability with which each look until this one may err if no earlier one did."""
+
+    @property
+    def spend(self) -> float:
+        """Return the probability with which this look may err if no earlier one did."""
+        return self.spends[-1]
 
 
 @dataclass(kw_only=True)
@@ -98,7 +103,8 @@ def follow(
     standing: dict[int, Standing[T]] = {method: Standing() for method in methods}
     going = list(methods)
     earlier: tuple[float, ...] = ()
-    for place, (seeds, spend) in enumerate(zip(looks, spending(looks), strict=True)):
+    spends = tuple(spending(looks))
+    for place, seeds in enumerate(looks):
         here = [method for method in going if ready(method, seeds)]
         for method in going:
             if method not in here:
@@ -111,7 +117,7 @@ def follow(
             for method, found in standing.items()
             if found.judged is not None and found.judged.verdict in ("better", "worse")
         }
-        look = Look(seeds=tuple(looks[: place + 1]), earlier=earlier, spend=spend)
+        look = Look(seeds=tuple(looks[: place + 1]), earlier=earlier, spends=spends[: place + 1])
         level, found = judge(counts, settled, look)
         earlier = (*earlier, level)
         going = []

@@ -13,6 +13,7 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from whichpeft.analysis.statistics.gap import LEVEL
 from whichpeft.analysis.statistics.random_effects import VarianceComponents
@@ -70,11 +71,51 @@ def look_level(
     silent = np.ones(draws, dtype=bool)
     for found, level in zip(lowest, earlier, strict=False):
         silent &= found > np.quantile(found, level)
-    new = np.sort(lowest[-1][silent])
-    place = int(spend * draws)
+    return _level_of_new_errors(lowest[-1], silent, spend)
+
+
+def equivalence_level(
+    gap: VarianceComponents,
+    looks: Sequence[int],
+    spends: Sequence[float],
+    *,
+    rng: np.random.Generator,
+    draws: int = DRAWS,
+) -> float:
+    """Return the level at which one gap may be tested for equivalence at the last of some looks.
+
+    Each of the two tests is one-sided, and a gap at the edge of the margin passes the other one.
+
+    Parameters
+    ----------
+    gap
+        The gap, as estimated now.
+    looks
+        Number of seeds at each look until now.
+    spends
+        Probability with which each of these looks may err if no earlier one did.
+    rng
+        Draws the errors of the looks.
+    draws
+        Number of draws.
+    """
+    level = spends[0]
+    errors = _errors(gap, looks, draws, rng)
+    p_values = (np.argsort(np.argsort(-errors, axis=0), axis=0) + 0.5).T / draws
+    silent = np.ones(draws, dtype=bool)
+    for before, now, spend in zip(p_values[:-1], p_values[1:], spends[1:], strict=True):
+        silent &= before > level
+        level = _level_of_new_errors(now, silent, spend)
+    return level
+
+
+def _level_of_new_errors(p_values: Floats, silent: NDArray[np.bool_], spend: float) -> float:
+    """Return the level at which `spend` of the draws err among those that did not before."""
+    new = np.sort(p_values[silent])
+    place = int(spend * len(p_values))
     if place >= len(new):
         return LEVEL
-    return min(LEVEL, max(spend, float(np.mean(lowest[-1] <= new[place]))))
+    return min(LEVEL, max(spend, float(np.mean(p_values <= new[place]))))
 
 
 def _errors(

@@ -133,27 +133,37 @@ class MethodsTogether:
     def draw(self, *, rng: np.random.Generator, draws: int = DRAWS) -> Floats:
         """Draw the true scores of all methods together, shape (draws, methods).
 
-        All methods need the same seeds. Methods that do well on the same examples move together; so do
-        all methods on the same seeds.
+        All methods need a seed in common. Methods that do well on the same examples move together; so do
+        methods on the same seeds.
         """
-        scores = np.stack(self._scores)
-        if not self.by_example:
-            # Two equal examples do not differ, so the draws contain the variation of seeds alone.
-            scores = np.repeat(scores, 2, axis=2)
+        methods = range(len(self._scores))
         if not self._enough:
+            # Few methods or seeds: those seeds count that all methods have.
+            scores = np.stack([self._on(method, self._common(methods)) for method in methods])
+            if not self.by_example:
+                # Two equal examples do not differ, so the draws contain the variation of seeds alone.
+                scores = np.repeat(scores, 2, axis=2)
             return draw_scores(scores, rng=rng, draws=draws)
-        methods, seeds, examples = scores.shape
-        by_seed, by_example = scores.mean(axis=2), scores.mean(axis=1)
-        own = np.array([place if place is not None else -1 for place in self._place])
-        spread = np.sqrt(self._variances.draw(draws, rng) / seeds)
-        root = _root(self._alike)
-        moved = spread * (rng.standard_normal((draws, len(root))) @ root.T)
-        drawn: Floats = by_seed.mean(axis=1) + np.where(own >= 0, moved[:, own], 0.0)
-        common = self._variances.common.typical / seeds
-        together = np.sqrt(common) * rng.standard_t(seeds - 1, (draws, 1))
-        drawn += np.where(own >= 0, together, 0.0)
-        drawn += rng.standard_normal((draws, methods)) @ _root(np.cov(by_example) / examples).T
+        drawn: Floats = np.array([own.mean() for own in self._scores]) + self._draw_by_seed(draws, rng)
+        if self.by_example:
+            by_example = np.stack([own.mean(axis=0) for own in self._scores])
+            root = _root(np.cov(by_example) / by_example.shape[1])
+            drawn += rng.standard_normal((draws, len(root))) @ root.T
         return drawn
+
+    def _draw_by_seed(self, draws: int, rng: np.random.Generator) -> Floats:
+        """Draw what seeds add to the mean scores, shape (draws, methods)."""
+        ran = ~np.isnan(self._means)  # by member and seed
+        counts = ran.sum(axis=1)
+        shared = ran.astype(float) @ ran.T / np.sqrt(np.outer(counts, counts))
+        root = _root(self._alike * shared)
+        spread = np.sqrt(self._variances.draw(draws, rng) / counts)
+        moved = spread * (rng.standard_normal((draws, len(root))) @ root.T)
+        seeds = ran.shape[1]
+        size = self._variances.common.typical * (seeds - 1) / rng.chisquare(seeds - 1, (draws, 1))
+        moved += np.sqrt(size) * (rng.standard_normal((draws, seeds)) @ (ran.T / counts))
+        own = np.array([place if place is not None else -1 for place in self._place])
+        return np.where(own >= 0, moved[:, own], 0.0)
 
     def _errors(
         self,
