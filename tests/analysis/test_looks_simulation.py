@@ -83,7 +83,8 @@ class Found:
     """Methods a margin or more from the baseline that are called equivalent."""
 
     power: float
-    """Methods that differ from the baseline whose difference was found."""
+    """Methods that differ from the baseline with a verdict that says so, or with ``equivalent`` if they
+    are within the margin."""
 
     trials: float
     """Final trials of a study, those of the baseline included, as a share of twelve seeds for all."""
@@ -123,7 +124,10 @@ def simulate(
         differ = {m for m, verdict in verdicts.items() if verdict in ("better", "worse")}
         wrong_family += any(gaps[m - 1] == 0 for m in differ)
         equivalent += sum(v == "equivalent" and abs(gaps[m - 1]) >= MARGIN for m, v in verdicts.items())
-        power += sum(gaps[m - 1] != 0 for m in differ)
+        power += sum(
+            gaps[m - 1] != 0 and (m in differ or (v == "equivalent" and abs(gaps[m - 1]) < MARGIN))
+            for m, v in verdicts.items()
+        )
         seeds = [mine.seeds for mine in standing.values()]
         trials += sum(seeds) + max(seeds)
     apart = sum(abs(gap) >= MARGIN for gap in gaps)

@@ -19,15 +19,15 @@ from whichpeft.tasks.stdlib_kinds import (
 )
 
 
-def test_it_loads_quickly_and_most_of_it_is_test_data() -> None:
+def test_it_loads_quickly_and_holds_out_enough() -> None:
     start = time.perf_counter()
     task = stdlib_kinds()
     assert time.perf_counter() - start < 15  # under two seconds on an idle machine
     assert task.classes == KINDS
-    assert 1400 <= task.counts["test"] <= 2500
-    assert task.counts["validation"] >= 150
+    assert 900 <= task.counts["test"] <= 1500
+    assert task.counts["validation"] >= 300
     assert DEFAULT.budget.max_train is not None
-    assert task.counts["train"] > 0.9 * DEFAULT.budget.max_train  # nearly all, in any Python
+    assert task.counts["train"] > 1.3 * DEFAULT.budget.max_train  # enough, in any Python
     assert task.chance < 0.6
 
 
