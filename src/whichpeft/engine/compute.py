@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -101,19 +101,30 @@ def store_frozen_weights(model: torch.nn.Module, precision: str) -> None:
     Autocast would cast them to the same values again at every step. Stored this way, they also take half
     the memory. Weights shared with an embedding stay as they are.
     """
+    kind = stored_kind(model, precision)
+    for parameter in model.parameters():
+        if parameter.is_floating_point() and kind(parameter) is not torch.float32:
+            parameter.data = parameter.data.to(kind(parameter))
+
+
+def stored_kind(model: torch.nn.Module, precision: str) -> Callable[[torch.Tensor], torch.dtype]:
+    """Return the type that each tensor of a model is stored in: that of the products, or float32."""
     if precision == "float32":
-        return
+        return lambda tensor: torch.float32
     shared = {
         id(parameter)
         for module in model.modules()
         if isinstance(module, torch.nn.Embedding)
         for parameter in module.parameters(recurse=False)
     }
-    for module in model.modules():
-        if type(module) is torch.nn.Linear:
-            for parameter in module.parameters(recurse=False):
-                if not parameter.requires_grad and id(parameter) not in shared:
-                    parameter.data = parameter.data.to(torch.bfloat16)
+    multiplied = {
+        id(parameter)
+        for module in model.modules()
+        if type(module) is torch.nn.Linear
+        for parameter in module.parameters(recurse=False)
+        if not parameter.requires_grad and id(parameter) not in shared
+    }
+    return lambda tensor: torch.bfloat16 if id(tensor) in multiplied else torch.float32
 
 
 def own_memory(model: torch.nn.Module) -> None:

@@ -19,9 +19,10 @@ from whichpeft.engine.job import FinalWork, Job, ProfileWork, Progress, ReportPr
 from whichpeft.engine.loop import FitResult, evaluate, fit
 from whichpeft.engine.memory import keep_freed_memory
 from whichpeft.engine.meter import Meter
-from whichpeft.engine.model_setup import TRAINING, PreparedTrial, prepare, start_stream, whole_adapter
+from whichpeft.engine.model_setup import PreparedTrial, prepare, whole_adapter
 from whichpeft.engine.process_group import Group
 from whichpeft.engine.profiling.profile import profile
+from whichpeft.engine.random_streams import TRAINING, start_stream
 from whichpeft.errors import TrialFailed, without_secrets
 from whichpeft.records import Measurement, Outcome, Record, Setting
 from whichpeft.storage.atomic import write_folder

@@ -24,11 +24,9 @@ from whichpeft.engine.loop import predict, take_step
 from whichpeft.engine.memory import PeakMemory, keep_freed_memory, return_freed_memory
 from whichpeft.engine.meter import Meter
 from whichpeft.engine.model_setup import (
-    TRAINING,
     PreparedTrial,
     prepare,
     saved_bytes,
-    start_stream,
     whole_adapter,
 )
 from whichpeft.engine.optimisation import Optimisation
@@ -44,6 +42,7 @@ from whichpeft.engine.profiling.inference import (
 )
 from whichpeft.engine.profiling.stopwatch import Stopwatch
 from whichpeft.engine.profiling.timing_rounds import Readings, fact, quartiles, read_in_rounds
+from whichpeft.engine.random_streams import TRAINING, start_stream
 from whichpeft.records import Measurement
 from whichpeft.tasks import Array, Batch
 

@@ -19,8 +19,8 @@ from whichpeft.engine.compute import Compute, choose_compute
 from whichpeft.engine.environment import describe_setting
 from whichpeft.engine.job import Job, Progress, ReportProgress, Result
 from whichpeft.engine.memory import keep_freed_memory
-from whichpeft.engine.model_setup import TRAINING, start_stream
 from whichpeft.engine.process_group import ALONE
+from whichpeft.engine.random_streams import TRAINING, start_stream
 from whichpeft.engine.stacked.build import Stacked, stack_up
 from whichpeft.engine.stacked.loop import Member, SearchScores, evaluate_stacked, fit_stacked
 from whichpeft.engine.stacked.vmap import Stack
