@@ -1,10 +1,10 @@
 """Leaves a backbone's large weights in their files while a model is built and a method is applied to it.
 
-A trial on a GPU needs a weight there, in the type of the products or in float32. A copy in float32 on the
-host would cost memory, and most of the time of loading. Yet methods have to meet the model that they meet
-on a CPU: in float32, on the host, so that a seed draws the same head and the same adapter everywhere. Most
-methods only look at a weight's shape, type and device. They get a tensor that has those and holds nothing.
-If a method reads a weight, the caller has to load the model in full.
+A trial on a GPU needs a weight there, in the type of the products or in float32. A copy in float32 on
+the host would cost memory, and most of the time of loading. Yet methods have to meet the model that
+they meet on a CPU: in float32, on the host, so that a seed draws the same head and the same adapter
+everywhere. Most methods only look at a weight's shape, type and device. They get a tensor that has
+those and holds nothing. If a method reads a weight, the caller has to load the model in full.
 """
 
 from __future__ import annotations
