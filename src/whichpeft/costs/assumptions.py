@@ -25,10 +25,7 @@ class Assumptions:
     """What the estimates of all methods of one backbone and task assume."""
 
     compute: Compute
-    """Device and precision that steps are traced on; the CPU stands in for a device that is missing."""
-
-    device: str
-    """The kind of device that the estimate is for."""
+    """Device and precision that the estimate is for."""
 
     length: int
     """Length of the longest training example."""
@@ -46,11 +43,10 @@ class Assumptions:
     """FLOP/s of training; None if unknown."""
 
 
-def find_planning_compute(device: str, precision: str) -> tuple[Compute, str]:
-    """Return what to trace steps on, and the kind of device that the plan is for.
+def find_planning_compute(device: str, precision: str) -> tuple[Compute, bool]:
+    """Return the device and the precision to plan for, and whether this machine has the device.
 
-    Torch cannot create tensors on a device that it was not built for, so the CPU stands in for a missing
-    device. The missing device is assumed to multiply bfloat16, as GPUs have for years.
+    A missing device is assumed to multiply bfloat16, as GPUs have for years.
     """
     if device not in DEVICES:
         raise StudyError(unknown("device", device, DEVICES))
@@ -58,10 +54,10 @@ def find_planning_compute(device: str, precision: str) -> tuple[Compute, str]:
         found = find_devices(device)[0]
     except StudyError:
         usual = "float32" if device == "mps" else "bfloat16"
-        return Compute(torch.device("cpu"), usual if precision == "auto" else precision), device
+        return Compute(torch.device(device), usual if precision == "auto" else precision), False
     able = choose_compute(found, "auto" if precision == "bfloat16" else precision)
-    kind = able.device.type
-    return Compute(torch.device(kind), able.precision if precision == "auto" else precision), kind
+    chosen = able.precision if precision == "auto" else precision
+    return Compute(torch.device(able.device.type), chosen), True
 
 
 def make_assumptions(
@@ -69,12 +65,16 @@ def make_assumptions(
     backbone: Backbone,
     task: Task,
     compute: Compute,
-    device: str,
     length: int | None,
     memory: int | None,
     speed: float | None,
+    *,
+    here: bool,
 ) -> Assumptions:
-    """Find what is not given: lengths from the task's examples, and the speed by a measurement."""
+    """Find what is not given: lengths from the task's examples, and the speed by a measurement.
+
+    `here` is whether this machine has the device, so that its speed can be measured.
+    """
     budget = study.budget
     examples = task.counts["train"] if not isinstance(task, NoTask) else budget.max_train
     if examples is not None and budget.max_train is not None:
@@ -85,7 +85,7 @@ def make_assumptions(
     if length is not None and limit is not None and length > limit:
         raise StudyError(f"--length is {length}; {backbone.name} reads {limit} at most")
     longest, typical = _lengths(study, backbone, task) if length is None else (length, None)
-    if speed is None and examples is not None and device == compute.device.type:
+    if speed is None and examples is not None and here:
         speed = measure_speed(
             compute,
             width=backbone.width or _USUAL_WIDTH,
@@ -94,7 +94,6 @@ def make_assumptions(
         )
     return Assumptions(
         compute=compute,
-        device=device,
         length=longest,
         typical_length=typical,
         examples=examples,

@@ -65,7 +65,7 @@ def make_estimates(
 ) -> Estimates:
     """Estimate every cell of a study. Raises RequestError if the request is wrong."""
     methods = resolve_methods(study.methods)
-    compute, kind = find_planning_compute(device, study.conditions.precision)
+    compute, here = find_planning_compute(device, study.conditions.precision)
     loaded = [load_task_for_planning(source) for source in study.tasks]
     rows: list[Mapping[str, Any]] = []
     notes: list[str] = []
@@ -74,7 +74,9 @@ def make_estimates(
             backbone = resolve_backbone(name, weights=False)
             tasks: list[Task] = [*loaded] or [NoTask(backbone)]
             for task in tasks:
-                assumed = make_assumptions(study, backbone, task, compute, kind, length, memory, speed)
+                assumed = make_assumptions(
+                    study, backbone, task, compute, length, memory, speed, here=here
+                )
                 plan = _plan(study, backbone, task, methods)
                 about = [*plan.notes, *_missing_data_notes(task)]
                 notes.append("\n".join([*about, _note(study, backbone, task, assumed)]))
@@ -137,7 +139,7 @@ def _row(cell: Cell, assumed: Assumptions) -> dict[str, Any]:
         "checkpointed_memory_bytes": checkpointed.total if checkpointed else None,
         "memory_parts": _memory_parts(plain) if plain else None,
         "precision": assumed.compute.precision,
-        "device": assumed.device,
+        "device": assumed.compute.device.type,
         "batch_size": budget.batch_size,
         "length": assumed.length,
         "micro_batch": budget.micro_batch,
@@ -233,7 +235,7 @@ def _note(study: Study, backbone: Backbone, task: Task, assumed: Assumptions) ->
     about = "no task, so no head" if isinstance(task, NoTask) else f"task {task.name}"
     line = (
         f"{backbone.name}, {about}: batches of {study.budget.batch_size}, length {assumed.length}, "
-        f"{assumed.compute.precision} on {assumed.device}"
+        f"{assumed.compute.precision} on {assumed.compute.device.type}"
     )
     line += "".join(f", {option}" for option in study.memory_options)
     if study.conditions.shards > 1:

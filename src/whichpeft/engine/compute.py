@@ -35,7 +35,11 @@ class Compute:
         if self.device.type == "cpu":
             return batch
         if self.device.type == "cuda":
-            return {k: v.pin_memory().to(self.device, non_blocking=True) for k, v in batch.items()}
+            # Only memory of the host can be pinned.
+            return {
+                k: v if v.is_cuda else v.pin_memory().to(self.device, non_blocking=True)
+                for k, v in batch.items()
+            }
         return {key: value.to(self.device) for key, value in batch.items()}
 
     def synchronise(self) -> None:
