@@ -99,6 +99,12 @@ def choose_compute(device: str, precision: str) -> Compute:
     return Compute(place, "bfloat16" if able and precision != "float32" else "float32")
 
 
+def product_type(compute: Compute) -> torch.dtype:
+    """Return the type that 4-bit weights are multiplied in: bfloat16, or float16 if that is emulated."""
+    native = compute.precision == "bfloat16" or _multiplies_bfloat16(compute.device)
+    return torch.bfloat16 if native else torch.float16
+
+
 def store_frozen_weights(model: torch.nn.Module, precision: str) -> None:
     """Store the frozen weights of linear layers in the precision that they are multiplied in.
 

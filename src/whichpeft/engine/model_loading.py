@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import torch
 
 from whichpeft.backbones import Backbone
-from whichpeft.backbones.quantisation import parameter_size
+from whichpeft.backbones.quantisation import multiply_in, parameter_size
 from whichpeft.backbones.weights_in_files import left_in_files
-from whichpeft.engine.compute import Compute, stored_kind
+from whichpeft.engine.compute import Compute, product_type, stored_kind
 from whichpeft.engine.job import Job
 from whichpeft.engine.process_group import Group
 from whichpeft.engine.random_streams import ADAPTER, HEAD, start_stream
@@ -86,6 +86,8 @@ def _build(backbone: Backbone, task: Task, compute: Compute) -> torch.nn.Module:
     if compute.device.type == "cuda":
         torch.cuda.set_device(compute.device)  # the device that a quantised backbone is loaded to
     model = task.build(backbone)
-    if backbone.quantise is not None and not getattr(model, "is_quantized", False):
-        raise TrialFailed(f"task {task.name} builds a model that is not quantised", phase="set-up")
+    if backbone.quantise is not None:
+        if not getattr(model, "is_quantized", False):
+            raise TrialFailed(f"task {task.name} builds a model that is not quantised", phase="set-up")
+        multiply_in(model, product_type(compute))
     return model
