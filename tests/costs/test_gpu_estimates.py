@@ -2,29 +2,35 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
 
-from whichpeft.backbones import resolve_backbone
+from whichpeft.backbones import Backbone, resolve_backbone
 from whichpeft.costs import CostQuery, Costs, count_flops, estimate_costs
+from whichpeft.costs.assumptions import make_assumptions
+from whichpeft.engine.batches import training_batches
 from whichpeft.engine.compute import Compute
 from whichpeft.methods import resolve_method
+from whichpeft.study import Budget, Study
+from whichpeft.tasks import GenerativeTask, Prompted, generative_task
 from whichpeft.tasks.no_task import NoTask
 
 GPU = Compute(torch.device("cuda"), "bfloat16")
 CPU = Compute(torch.device("cpu"), "bfloat16")
 
 
-def lora(name: str, compute: Compute, size: int, length: int) -> CostQuery:
+def lora(name: str, compute: Compute, size: int, length: int, **options: Any) -> CostQuery:
     backbone = resolve_backbone(name, weights=False)
     return CostQuery(
         method=resolve_method("lora").resolved_for(backbone),
         backbone=backbone,
-        task=NoTask(backbone),
         compute=compute,
         batch_size=size,
         length=length,
+        **{"task": NoTask(backbone), **options},
     )
 
 
@@ -63,3 +69,36 @@ def test_the_attention_of_a_gpu_keeps_no_probabilities(length: int, fused: float
     on_gpu = activations(estimate_costs(lora("bert-base", GPU, 16, length)))
     assert on_gpu == pytest.approx(fused, rel=0.15)
     assert activations(estimate_costs(lora("bert-base", CPU, 16, length))) > 1.5 * on_gpu
+
+
+def test_logits_are_computed_for_what_is_learnt() -> None:
+    task = GenerativeTask(
+        name="t", fingerprint="", metrics=(), evaluation="likelihood", chance=None, counts={"train": 9}
+    )
+    few, every = (
+        estimate_costs(lora("llama-3.2-3b", GPU, 16, 160, task=task, learnt=learnt))
+        for learnt in (24, None)
+    )
+    assert few.memory is not None
+    assert every.memory is not None
+    assert few.memory.total == pytest.approx(19.3e9, rel=0.05)
+    assert every.memory.total == pytest.approx(22.3e9, rel=0.05)
+    head = 3 * 2 * 3072 * 128256 * (160 - 24)  # three passes at most
+    assert 0 < every.flops_per_sample - few.flops_per_sample <= head  # type: ignore[operator]
+
+
+def test_what_is_learnt_comes_from_the_data(tiny_writer: Backbone) -> None:
+    examples = [
+        Prompted(prompt="three plus four is " * (1 + i % 5), completion="seven") for i in range(32)
+    ]
+    task = generative_task("t", train=examples, validation=examples[:2], test=examples[:2])
+    study = Study(backbone="w", task="t", methods=["lora"], seeds=[0], budget=Budget(batch_size=8))
+    found = make_assumptions(study, tiny_writer, task, GPU, None, None, 1e12, here=False)
+    train = task.encode(tiny_writer, max_train=None)["train"]
+    kept = [
+        train.batch(batch)["labels"].shape[1]
+        for batch in training_batches(train.sizes, 8, seed=0, epoch=0)
+    ]
+    assert found.learnt == max(kept) < found.length
+    given = make_assumptions(study, tiny_writer, task, GPU, 64, None, 1e12, here=False)
+    assert (given.length, given.learnt) == (64, None)  # nothing is known of other lengths

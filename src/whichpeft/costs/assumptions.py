@@ -9,7 +9,7 @@ import torch
 
 from whichpeft.backbones import Backbone
 from whichpeft.costs.speed import measure_speed
-from whichpeft.engine.batches import as_trained_on, padded_length
+from whichpeft.engine.batches import as_trained_on, learnt_positions, padded_length
 from whichpeft.engine.compute import DEVICES, Compute, choose_compute, find_devices
 from whichpeft.errors import BackboneError, StudyError, unknown
 from whichpeft.study import Study
@@ -32,6 +32,12 @@ class Assumptions:
 
     typical_length: int | None
     """Mean length of the padded examples of a batch; None if the task's examples are not available."""
+
+    learnt: int | None
+    """Most positions of an example with a next token to learn; None if all may have one."""
+
+    typical_learnt: int | None
+    """Mean of these positions in a batch."""
 
     examples: int | None
     """Number of training examples; None if unknown."""
@@ -84,7 +90,7 @@ def make_assumptions(
         raise StudyError(f"--length is {length}; it has to be 1 or more")
     if length is not None and limit is not None and length > limit:
         raise StudyError(f"--length is {length}; {backbone.name} reads {limit} at most")
-    longest, typical = _lengths(study, backbone, task) if length is None else (length, None)
+    longest, typical, learnt = (length, None, None) if length else _lengths(study, backbone, task)
     if speed is None and examples is not None and here:
         speed = measure_speed(
             compute,
@@ -96,25 +102,30 @@ def make_assumptions(
         compute=compute,
         length=longest,
         typical_length=typical,
+        learnt=learnt[0] if learnt else None,
+        typical_learnt=learnt[1] if learnt else None,
         examples=examples,
         memory=memory,
         speed=speed,
     )
 
 
-def _lengths(study: Study, backbone: Backbone, task: Task) -> tuple[int, int | None]:
-    """Return the length of the longest training example, and the mean padded length."""
+def _lengths(
+    study: Study, backbone: Backbone, task: Task
+) -> tuple[int, int | None, tuple[int, int] | None]:
+    """Return the longest training example's length, the mean padded one, and `learnt_positions`."""
     if isinstance(task, NoTask):
-        return task.usual_length, None
+        return task.usual_length, None, None
     usual, typical = _usual_lengths(backbone, task)
     if backbone.folder is None or (isinstance(task, GenerativeTask) and not task.splits):
-        return usual, typical
+        return usual, typical, None
     try:
         train = task.encode(backbone, max_train=study.budget.max_train)["train"]
     except BackboneError:  # a folder with a config.json but no tokenizer
-        return usual, typical
+        return usual, typical, None
     train = as_trained_on(task, train, packing=study.conditions.packing)
-    return int(np.max(train.sizes)), padded_length(train, study.budget.batch_size)
+    size = study.budget.batch_size
+    return int(np.max(train.sizes)), padded_length(train, size), learnt_positions(train, size)
 
 
 def _usual_lengths(backbone: Backbone, task: Task) -> tuple[int, int | None]:

@@ -8,7 +8,7 @@ import multiprocessing
 import signal
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -142,6 +142,7 @@ def _row(cell: Cell, assumed: Assumptions) -> dict[str, Any]:
         "device": assumed.compute.device.type,
         "batch_size": budget.batch_size,
         "length": assumed.length,
+        "learnt_positions": assumed.learnt,
         "micro_batch": budget.micro_batch,
         "gradient_checkpointing": study.conditions.gradient_checkpointing,
         "quantise": study.conditions.quantise,
@@ -166,11 +167,19 @@ def _query(cell: Cell, assumed: Assumptions) -> CostQuery:
         compute=assumed.compute,
         batch_size=micro_batch_size,
         length=assumed.length,
+        learnt=assumed.learnt,
         same_targets=conditions.same_targets,
         in_parts=micro_batch_size < share,
         gradient_checkpointing=conditions.gradient_checkpointing,
         shards=conditions.shards,
     )
+
+
+def _typical(query: CostQuery, assumed: Assumptions) -> CostQuery | None:
+    """Return the query for examples of the mean size; None if it is unknown."""
+    if assumed.typical_length is None:
+        return None
+    return replace(query, length=assumed.typical_length, learnt=assumed.typical_learnt)
 
 
 def _parameters(counts: Mapping[str, int]) -> dict[str, float | None]:
@@ -206,7 +215,7 @@ def _train_seconds(study: Study, costs: Costs | None, assumed: Assumptions) -> f
 def _costs(query: CostQuery, assumed: Assumptions) -> tuple[Costs | None, dict[str, str]]:
     """Return the costs, and why those that cannot be told without a run are unknown, by column."""
     try:
-        costs = estimate_costs(query, typical_length=assumed.typical_length)
+        costs = estimate_costs(query, typical=_typical(query, assumed))
     except BackboneError:
         raise
     except Exception as error:  # a method that cannot work was refused before
@@ -233,8 +242,11 @@ def _missing_data_notes(task: Task) -> tuple[str, ...]:
 def _note(study: Study, backbone: Backbone, task: Task, assumed: Assumptions) -> str:
     """Describe in one line what the rows of a backbone and task assume."""
     about = "no task, so no head" if isinstance(task, NoTask) else f"task {task.name}"
+    length = str(assumed.length)
+    if assumed.learnt is not None:
+        length += f" ({assumed.learnt} of them learnt)"
     line = (
-        f"{backbone.name}, {about}: batches of {study.budget.batch_size}, length {assumed.length}, "
+        f"{backbone.name}, {about}: batches of {study.budget.batch_size}, length {length}, "
         f"{assumed.compute.precision} on {assumed.compute.device.type}"
     )
     line += "".join(f", {option}" for option in study.memory_options)
