@@ -76,6 +76,11 @@ def group_devices(devices: Sequence[str], shards: int) -> list[str]:
 
     Raises StudyError if there are too few devices, or if their kind cannot share a model.
     """
+    if shards > 1 and torch.__version__ < (2, 7):  # older ones refuse mixed types
+        raise StudyError(
+            f"shards is {shards}: needs torch 2.7 or newer, and this is {torch.__version__}; "
+            "install it, or leave shards at 1"
+        )
     if shards == 1 or (devices[0] == "cpu" and torch.distributed.is_available()):
         return list(devices)
     if not devices[0].startswith("cuda"):

@@ -123,7 +123,10 @@ def prepare(job: Job, compute: Compute, group: Group = ALONE) -> PreparedTrial:
     frozen_prefix = find_frozen_prefix(adapter, sizes, head)
     keep_still(adapter.model, frozen_prefix)
     if group.size > 1 and adapter.trains:
-        shard(adapter.model, group, compute.device)
+        # What a method adds may be used outside of a linear layer, so that it stays in float32.
+        plain = {name for name, _ in adapter.model.named_parameters()} == set(sizes)
+        gathered = getattr(torch, compute.precision) if plain else torch.float32
+        shard(adapter.model, group, compute.device, gathered)
     else:
         # Not model.to: transformers' own refuses quantised weights, which are on the device already.
         torch.nn.Module.to(adapter.model, compute.device)
