@@ -124,8 +124,8 @@ def prepare(job: Job, compute: Compute, group: Group = ALONE) -> PreparedTrial:
     keep_still(adapter.model, frozen_prefix)
     if group.size > 1 and adapter.trains:
         # What a method adds may be used outside of a linear layer, so that it stays in float32.
-        plain = {name for name, _ in adapter.model.named_parameters()} == set(sizes)
-        gathered = getattr(torch, compute.precision) if plain else torch.float32
+        adds = {name for name, _ in adapter.model.named_parameters()} != set(sizes)
+        gathered = torch.float32 if adds else getattr(torch, compute.precision)
         shard(adapter.model, group, compute.device, gathered)
     else:
         # Not model.to: transformers' own refuses quantised weights, which are on the device already.
