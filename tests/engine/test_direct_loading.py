@@ -13,9 +13,10 @@ from safetensors.torch import load_file, save_file
 
 from whichpeft.backbones import Backbone, resolve_backbone
 from whichpeft.backbones.weights_in_files import WeightsInFiles
-from whichpeft.engine import Job, model_loading
+from whichpeft.engine import Job
 from whichpeft.engine.compute import Compute
 from whichpeft.engine.model_setup import PreparedTrial, prepare
+from whichpeft.engine.weights import loading
 
 Filled = list[tuple[bool, list[torch.nn.Parameter]]]
 
@@ -50,7 +51,7 @@ def both_ways(
     """Prepare a job in float32 on the host, and directly; the random numbers after it are the same."""
     made, numbers = [], []
     for direct in (False, True):
-        monkeypatch.setattr(model_loading, "loads_directly", lambda *_, direct=direct: direct)
+        monkeypatch.setattr(loading, "loads_directly", lambda *_, direct=direct: direct)
         made.append(prepare(job, Compute(torch.device("cpu"), precision)))
         numbers.append(torch.get_rng_state())
     assert torch.equal(*numbers)
@@ -112,7 +113,7 @@ def test_an_error_that_no_weight_caused_stays(  # type: ignore[no-untyped-def]
         raise ValueError("of the method's own")
 
     monkeypatch.setattr(type(job.method), "apply", broken)
-    monkeypatch.setattr(model_loading, "loads_directly", lambda *_: True)
+    monkeypatch.setattr(loading, "loads_directly", lambda *_: True)
     with pytest.raises(ValueError, match="of the method's own"):
         prepare(job, Compute(torch.device("cpu"), "float32"))
 
@@ -140,4 +141,4 @@ def test_weights_that_were_converted_are_not_filled_in(
 ])  # fmt: skip
 def test_only_beside_an_accelerator(even, device: str, quantise: str | None, expected: bool) -> None:  # type: ignore[no-untyped-def]
     backbone = replace(even["bert"], quantise=quantise)
-    assert model_loading.loads_directly(backbone, Compute(torch.device(device), "float32")) is expected
+    assert loading.loads_directly(backbone, Compute(torch.device(device), "float32")) is expected

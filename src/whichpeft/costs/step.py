@@ -28,6 +28,7 @@ from whichpeft.engine.dropout import use_fast_dropout
 from whichpeft.engine.loop import take_step
 from whichpeft.engine.model_setup import PreparedTrial
 from whichpeft.engine.optimisation import Optimisation
+from whichpeft.engine.weights.tied_head import keep_cast_heads
 from whichpeft.methods import Adapter, Method
 from whichpeft.methods.layers import all_layers
 from whichpeft.methods.targets import new_modules
@@ -85,6 +86,7 @@ class FakeBench:
         if meta_model.quantise is not None:
             quantise_frozen(model, meta_model.quantise, new_modules(meta_model.head))
         store_frozen_weights(model, compute.precision)
+        keep_cast_heads(model, compute.precision)
         if compute.device.type == "cpu":
             use_fast_dropout(model)
         self.layout = self.counts | lay_out(model)

@@ -114,7 +114,7 @@ def store_frozen_weights(model: torch.nn.Module, precision: str) -> None:
     """Store the frozen weights of linear layers in the precision that they are multiplied in.
 
     Autocast would cast them to the same values again at every step. Stored this way, they also take half
-    the memory. Weights shared with an embedding stay as they are.
+    the memory. Weights shared with an embedding stay as they are (see `tied_head`).
     """
     kind = stored_kind(model, precision)
     for parameter in model.parameters():

@@ -17,8 +17,9 @@ from whichpeft.engine.compute import Compute, own_memory, store_frozen_weights
 from whichpeft.engine.dropout import use_fast_dropout
 from whichpeft.engine.frozen_layers import find_frozen_prefix, keep_still
 from whichpeft.engine.job import Job
-from whichpeft.engine.model_loading import load_and_adapt
 from whichpeft.engine.process_group import ALONE, Group, shard, whole_tensors
+from whichpeft.engine.weights.loading import load_and_adapt
+from whichpeft.engine.weights.tied_head import keep_cast_heads
 from whichpeft.errors import TrialFailed
 from whichpeft.methods import Adapter
 from whichpeft.planning.batch_norm import fewest_together, normalises_batches
@@ -122,9 +123,10 @@ def prepare(job: Job, compute: Compute, group: Group = ALONE) -> PreparedTrial:
     _save_memory_and_time(adapter, trial.conditions, compute)
     frozen_prefix = find_frozen_prefix(adapter, sizes, head)
     keep_still(adapter.model, frozen_prefix)
+    adds = {name for name, _ in adapter.model.named_parameters()} != set(sizes)
+    keep_cast_heads(adapter.model, compute.precision)
     if group.size > 1 and adapter.trains:
         # What a method adds may be used outside of a linear layer, so that it stays in float32.
-        adds = {name for name, _ in adapter.model.named_parameters()} != set(sizes)
         gathered = torch.float32 if adds else getattr(torch, compute.precision)
         shard(adapter.model, group, compute.device, gathered)
     else:
