@@ -25,6 +25,7 @@ OTHERS = Conditions(
     gradient_checkpointing=True,
     quantise="4bit",
     packing=True,
+    deterministic=True,
 )
 DEFAULT = Conditions()
 

@@ -61,7 +61,9 @@ def safetensors_bytes(
     offset = 0
     for name, tensor in tensors.items():
         end = offset + tensor.numel() * tensor.element_size()
-        kind = {torch.float32: "F32", torch.bfloat16: "BF16"}.get(tensor.dtype, "I64")
+        kind = {torch.float32: "F32", torch.bfloat16: "BF16", torch.float16: "F16"}.get(
+            tensor.dtype, "I64"
+        )
         header[name] = {"dtype": kind, "shape": list(tensor.shape), "data_offsets": [offset, end]}
         offset = end
     text = len(json.dumps(header, separators=(",", ":")))

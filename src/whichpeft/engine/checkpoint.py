@@ -2,7 +2,8 @@
 
 Each trial has one safetensors file, written whole, with everything that decides what follows: trained
 parameters, buffers, the optimiser's state, the best weights so far, all random generators, and the place
-in the data. A resumed trial ends bit for bit as it would have ended without the interruption.
+in the data. On a CPU, or if it is deterministic, a resumed trial ends bit for bit as it would have ended
+without the interruption. Otherwise a GPU adds up gradients in no fixed order.
 """
 
 from __future__ import annotations

@@ -45,6 +45,9 @@ class FitResult:
     examples: int = 0
     """Number of examples trained on, repetitions included."""
 
+    skipped_steps: int = 0
+    """Number of steps that changed nothing, because their gradients overflowed in float16."""
+
     curve: list[tuple[int, str, float]] = field(default_factory=list)
     """Losses and validation scores, as (step, name, value)."""
 
@@ -91,7 +94,7 @@ def take_step(
         penalty = prepared.adapter.penalty()
         whole = loss if penalty is None else loss + penalty
         mark()
-        (whole if share == 1 else whole * share).backward()
+        optimisation.backward(whole if share == 1 else whole * share)
         mark()
         losses.append(loss.detach() if share == 1 else loss.detach() * share)
     optimisation.step(step)
@@ -271,7 +274,7 @@ def _train_on(
         seen += len(batch)
         last = batch is batches[-1]
         if len(state.pending) == READ_LOSS_EVERY or last:
-            loss = _read_loss(prepared.group.mean(torch.stack(state.pending)), fitted)
+            loss = _read_loss(prepared, torch.stack(state.pending), fitted)
             speed = seen / (time.perf_counter() - began)
             epoch = fitted.examples / len(train)
             report(Progress(phase="fit", epoch=epoch, loss=loss, speed=speed))
@@ -280,10 +283,17 @@ def _train_on(
         if checkpointer is not None and not last:
             checkpointer.keep(state)
     prepared.compute.synchronise()  # so that the last update counts to this phase, not to the next
+    fitted.skipped_steps = state.optimisation.skipped(fitted.steps)
 
 
-def _read_loss(losses: torch.Tensor, fitted: FitResult) -> float:
-    loss = float(losses.mean())
+def _read_loss(prepared: PreparedTrial, losses: torch.Tensor, fitted: FitResult) -> float:
+    loss = float(prepared.group.mean(losses).mean())
+    if not math.isfinite(loss) and prepared.compute.precision == "float16":
+        raise TrialFailed(
+            f"the loss is not finite ({loss}) at step {fitted.steps}; float16 holds numbers up to "
+            "65,504, so try precision float32",
+            phase="fit",
+        )
     note_loss(loss, fitted)
     return loss
 

@@ -13,7 +13,7 @@ import torch
 from whichpeft.backbones.quiet_libraries import quiet_warnings
 from whichpeft.engine.activation_cache import use_cached_activations
 from whichpeft.engine.checkpoint import Checkpoints
-from whichpeft.engine.compute import Compute, choose_compute
+from whichpeft.engine.compute import Compute, start_computing
 from whichpeft.engine.environment import describe_setting
 from whichpeft.engine.job import FinalWork, Job, ProfileWork, Progress, ReportProgress, Result, TuneWork
 from whichpeft.engine.loop import FitResult, evaluate, fit
@@ -46,8 +46,8 @@ def carry_out_alone(
     meter = Meter(began)
     setting = setting_of(job)
     try:
-        torch.set_num_threads(job.trial.conditions.threads)
-        compute = choose_compute(group.device(job.placement.device), job.trial.conditions.precision)
+        device = group.device(job.placement.device)
+        compute = start_computing(device, job.trial.conditions, job.placement.precision)
         setting = describe_setting(compute, job.placement.concurrent_trials)
         with quiet_warnings():
             while True:
@@ -178,6 +178,8 @@ def result_of(
             _fact("steps", fitted.steps, "count", "fit"),
             _fact("examples_trained", fitted.examples, "count", "fit"),
         ]
+        if fitted.skipped_steps:
+            measurements.append(_fact("skipped_steps", fitted.skipped_steps, "count", "fit"))
     if isinstance(job.work, TuneWork):
         measurements.append(_fact("search_trials", job.work.search_trials, "count", "set-up"))
     measurements += [

@@ -51,8 +51,9 @@ class LocalExecutor:
         from whichpeft.backbones.quantisation import check_quantising
         from whichpeft.engine.compute import choose_compute, find_devices, group_devices
 
-        self._devices = group_devices(find_devices(self._device), study.conditions.shards)
-        self._compute = choose_compute(self._devices[0], study.conditions.precision)
+        found = find_devices(self._device)
+        self._devices = group_devices(found, study.conditions.shards)
+        self._compute = choose_compute(self._devices[0], study.conditions.precision, others=found)
         check_quantising(study.conditions.quantise, self._devices[0])
 
     def notes(self) -> list[str]:

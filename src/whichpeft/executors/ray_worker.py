@@ -87,8 +87,8 @@ def describe_node(device: str, precision: str, quantise: str | None) -> NodeInfo
     from whichpeft.engine.environment import describe_setting
 
     try:
-        (first, *_) = find_devices(device)
-        compute = choose_compute(first, precision)
+        (first, *others) = find_devices(device)
+        compute = choose_compute(first, precision, others=others)
         check_quantising(quantise, first)
     except StudyError as error:
         return NodeInfo(host=this_host(), error=str(error))

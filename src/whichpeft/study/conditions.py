@@ -14,7 +14,7 @@ from typing import Any, Literal, TypedDict
 
 from whichpeft.errors import StudyError, unknown
 
-PRECISIONS = ("auto", "float32", "bfloat16")
+PRECISIONS = ("auto", "float32", "bfloat16", "float16")
 QUANTISED = ("8bit", "4bit")
 
 Place = Literal["fingerprint", "record", "study"]
@@ -61,11 +61,12 @@ class Conditions:
         "auto",
         label="precision",
         choices=PRECISIONS,
-        help="Precision: auto, float32 or bfloat16.",
+        help="Precision: auto, float32, bfloat16 or float16.",
         commands=("plan",),
         always_in=("fingerprint", "record", "study"),
     )
-    """``auto`` takes bfloat16 if the hardware supports it, else float32."""
+    """``auto`` takes bfloat16 if all devices of the study multiply it, else float16 if all are GPUs
+    that multiply that, else float32."""
 
     threads: int = _condition(
         1, label="threads", minimum=1, always_in=("fingerprint", "record", "study")
@@ -114,6 +115,14 @@ class Conditions:
     )
     """Whether short examples of a language model share the rows of a batch, if that saves any."""
 
+    deterministic: bool = _condition(
+        False,
+        label="deterministic operations",
+        help="Use only operations that always give the same bits; slower on a GPU.",
+        commands=("run",),
+    )
+    """Whether a trial uses only operations that give the same bits each time. On a CPU all do."""
+
     def __post_init__(self) -> None:
         for f in fields(self):
             value, info = getattr(self, f.name), f.metadata["info"]
@@ -160,6 +169,7 @@ class ConditionOptions(TypedDict, total=False):
     quantise: str | None
     shards: int
     packing: bool
+    deterministic: bool
 
 
 @cache  # a run reads it for every record

@@ -15,7 +15,7 @@ from dataclasses import replace
 import torch
 
 from whichpeft.backbones.quiet_libraries import quiet_warnings
-from whichpeft.engine.compute import Compute, choose_compute
+from whichpeft.engine.compute import Compute, start_computing
 from whichpeft.engine.environment import describe_setting
 from whichpeft.engine.job import Job, Progress, ReportProgress, Result
 from whichpeft.engine.memory import keep_freed_memory
@@ -64,9 +64,8 @@ def carry_out_stacked(job: Job, report: ReportProgress) -> Iterator[Result]:
 def _try_stacked(job: Job, report: ReportProgress) -> list[Result] | str:
     """Return the results, or the reason why the trials cannot be stacked."""
     members = [Member(member) for member in job.members]
-    torch.set_num_threads(job.trial.conditions.threads)
     try:
-        compute = choose_compute(job.placement.device, job.trial.conditions.precision)
+        compute = start_computing(job.placement.device, job.trial.conditions, job.placement.precision)
         setting = replace(
             describe_setting(compute, job.placement.concurrent_trials), together=len(members)
         )
