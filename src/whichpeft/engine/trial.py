@@ -15,9 +15,10 @@ from whichpeft.engine.activation_cache import use_cached_activations
 from whichpeft.engine.checkpoint import Checkpoints
 from whichpeft.engine.compute import Compute, start_computing
 from whichpeft.engine.environment import describe_setting
+from whichpeft.engine.evaluation import evaluate
 from whichpeft.engine.job import FinalWork, Job, ProfileWork, Progress, ReportProgress, Result, TuneWork
-from whichpeft.engine.loop import FitResult, evaluate, fit
-from whichpeft.engine.memory import keep_freed_memory
+from whichpeft.engine.loop import FitResult, fit
+from whichpeft.engine.memory import keep_freed_memory, ran_out_of_memory
 from whichpeft.engine.meter import Meter
 from whichpeft.engine.model_setup import PreparedTrial, prepare, whole_adapter
 from whichpeft.engine.process_group import Group
@@ -87,13 +88,6 @@ def explain(error: BaseException) -> str:
     return f"{type(error).__name__}: {text[:500]}"
 
 
-def ran_out_of_memory(error: BaseException) -> bool:
-    """Whether an error means that the device or the host ran out of memory."""
-    return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or (
-        "can't allocate memory" in str(error)  # what torch raises on a CPU
-    )
-
-
 def _carry_out(
     job: Job, compute: Compute, setting: Setting, meter: Meter, report: ReportProgress, group: Group
 ) -> Result:
@@ -117,7 +111,7 @@ def _train(
     group: Group,
 ) -> Result:
     """Train; then test and save a final trial. A tuning trial only ever sees validation data."""
-    keep_freed_memory()
+    keep_freed_memory(compute.device)
     report(Progress(phase="set-up"))
     prepared = prepare(job, compute, group)
     prepared = use_cached_activations(
@@ -144,7 +138,9 @@ def _train(
     scored += _halved(job)
     if checkpoints.resumed:
         scored.append(_fact("resumed", checkpoints.resumed, "count", "set-up"))
-    return result_of(job, setting, prepared, fitted, predictions, scored, meter)
+    result = result_of(job, setting, prepared, fitted, predictions, scored, meter)
+    skipped = checkpoints.skipped and f"{job.trial.method}: {checkpoints.skipped}"
+    return replace(result, note=skipped)
 
 
 def _test(

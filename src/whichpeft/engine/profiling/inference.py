@@ -16,8 +16,8 @@ import torch
 from whichpeft.backbones.quiet_libraries import quiet_warnings
 from whichpeft.engine.batches import evaluation_batches, spread
 from whichpeft.engine.compute import Compute, store_frozen_weights
+from whichpeft.engine.evaluation import predict
 from whichpeft.engine.job import Job
-from whichpeft.engine.loop import predict
 from whichpeft.engine.model_setup import PreparedTrial
 from whichpeft.engine.profile_budget import ProfileBudget
 from whichpeft.engine.profiling.timing_rounds import fact, quartiles, read_in_rounds

@@ -19,8 +19,9 @@ import numpy as np
 from whichpeft.backbones import Backbone
 from whichpeft.engine.batches import evaluation_batches, rows_of, shape, spread, training_batches
 from whichpeft.engine.compute import Compute
+from whichpeft.engine.evaluation import predict
 from whichpeft.engine.job import Job, ProfileWork, Progress, ReportProgress
-from whichpeft.engine.loop import predict, take_step
+from whichpeft.engine.loop import take_step
 from whichpeft.engine.memory import PeakMemory, keep_freed_memory, return_freed_memory
 from whichpeft.engine.meter import Meter
 from whichpeft.engine.model_setup import (
@@ -77,7 +78,7 @@ def profile(
     training = _Training(job, work, prepared)
     with meter.phase("warm-up"):
         found += _memory(job, work, prepared, training, peak)
-        keep_freed_memory()
+        keep_freed_memory(compute.device)
         training.warm_up()
     with meter.phase("fit"):
         report(Progress(phase="fit"))

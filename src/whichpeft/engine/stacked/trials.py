@@ -64,6 +64,7 @@ def carry_out_stacked(job: Job, report: ReportProgress) -> Iterator[Result]:
 def _try_stacked(job: Job, report: ReportProgress) -> list[Result] | str:
     """Return the results, or the reason why the trials cannot be stacked."""
     members = [Member(member) for member in job.members]
+    compute: Compute | None = None
     try:
         compute = start_computing(job.placement.device, job.trial.conditions, job.placement.precision)
         setting = replace(
@@ -76,15 +77,16 @@ def _try_stacked(job: Job, report: ReportProgress) -> list[Result] | str:
     except Exception as error:  # the trials may still succeed one by one
         _logger.debug("%s cannot be stacked", job.trial.method, exc_info=True)
         reason = explain(error)
-    if job.placement.device.startswith("cuda"):
-        torch.cuda.empty_cache()
+    # After the handlers, which keep the attempt's tensors alive. Cycles keep some until a collection.
+    if compute is not None:
+        compute.let_go()
     return reason
 
 
 def _carry_out(
     members: Sequence[Member], compute: Compute, setting: Setting, report: ReportProgress
 ) -> list[Result]:
-    keep_freed_memory()
+    keep_freed_memory(compute.device)
     report(Progress(phase="set-up"))
     for member in members:
         member.meter.take_share(1 / len(members))
