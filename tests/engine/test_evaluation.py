@@ -15,7 +15,7 @@ from whichpeft.tasks.labelled import LabelledTask
 
 
 class Card:
-    """Stands for a device on which evaluation fits with at most so many examples."""
+    """Stands for a device on which evaluation has memory for `most` examples at a time."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, most: int) -> None:
         self.sizes: list[int] = []

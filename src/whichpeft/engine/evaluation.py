@@ -53,7 +53,7 @@ def _outputs(prepared: PreparedTrial, examples: Examples) -> Array:
             rows.append(outputs[: len(own)])
             batches.append(left.pop(0))
             continue
-        # Outside the handler, so that no traceback keeps the attempt's tensors alive. Training goes on
+        # Outside the handler, so that no traceback keeps the attempt's tensors alive. The model stays
         # as it was. The largest batches come first, so the others fit at once.
         left = halves(left, math.ceil(len(batch) / 2))
         prepared.compute.let_go()

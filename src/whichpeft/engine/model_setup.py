@@ -15,7 +15,7 @@ from whichpeft.backbones.quantisation import parameter_size
 from whichpeft.engine.batches import as_trained_on, rows_of, training_batches, with_enough
 from whichpeft.engine.compute import Compute, own_memory, store_frozen_weights
 from whichpeft.engine.dropout import use_fast_dropout
-from whichpeft.engine.frozen_layers import find_frozen_prefix, keep_still
+from whichpeft.engine.frozen.frozen_layers import find_frozen_prefix, keep_still
 from whichpeft.engine.job import Job
 from whichpeft.engine.process_group import ALONE, Group, shard, whole_tensors
 from whichpeft.engine.weights.loading import load_and_adapt

@@ -11,11 +11,11 @@ import numpy as np
 import torch
 
 from whichpeft.backbones.quiet_libraries import quiet_warnings
-from whichpeft.engine.activation_cache import use_cached_activations
 from whichpeft.engine.checkpoint import Checkpoints
 from whichpeft.engine.compute import Compute, start_computing
 from whichpeft.engine.environment import describe_setting
 from whichpeft.engine.evaluation import evaluate
+from whichpeft.engine.frozen.activation_cache import use_cached_activations
 from whichpeft.engine.job import FinalWork, Job, ProfileWork, Progress, ReportProgress, Result, TuneWork
 from whichpeft.engine.loop import FitResult, fit
 from whichpeft.engine.memory import keep_freed_memory, ran_out_of_memory
