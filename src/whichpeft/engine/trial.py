@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
-import torch
 
 from whichpeft.backbones.quiet_libraries import quiet_warnings
 from whichpeft.engine.checkpoint import Checkpoints

@@ -12,8 +12,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 
-import torch
-
 from whichpeft.backbones.quiet_libraries import quiet_warnings
 from whichpeft.engine.compute import Compute, start_computing
 from whichpeft.engine.environment import describe_setting
