@@ -16,6 +16,7 @@ from whichpeft.errors import StudyError, unknown
 
 PRECISIONS = ("auto", "float32", "bfloat16", "float16")
 QUANTISED = ("8bit", "4bit")
+ATTENTIONS = ("auto", "sdpa", "eager", "flash_attention_2")
 
 Place = Literal["fingerprint", "record", "study"]
 
@@ -115,6 +116,15 @@ class Conditions:
     )
     """Whether short examples of a language model share the rows of a batch, if that saves any."""
 
+    attention: str = _condition(
+        "auto",
+        label="attention",
+        choices=ATTENTIONS,
+        help="Attention: auto, sdpa, eager or flash_attention_2.",
+    )
+    """Implementation of attention, the same for all methods. ``auto`` takes torch's fused kernels (sdpa)
+    if transformers has them for the backbone, else eager."""
+
     deterministic: bool = _condition(
         False,
         label="deterministic operations",
@@ -134,6 +144,12 @@ class Conditions:
             raise StudyError(
                 "packing and shards do not go together: tasks of language models take one process; "
                 "keep one of the two"
+            )
+        if self.attention == "flash_attention_2" and (self.packing or self.precision == "float32"):
+            other = "packing" if self.packing else "precision float32"
+            raise StudyError(
+                f"attention flash_attention_2 and {other} do not go together: it takes no mask that "
+                "keeps examples in a row apart, and multiplies in 16 bits; keep one of the two"
             )
         if self.quantise is not None and self.shards > 1:
             raise StudyError(
@@ -169,6 +185,7 @@ class ConditionOptions(TypedDict, total=False):
     quantise: str | None
     shards: int
     packing: bool
+    attention: str
     deterministic: bool
 
 
