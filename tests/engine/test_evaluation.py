@@ -11,6 +11,7 @@ import torch
 
 from whichpeft.engine import trial as engine_trial
 from whichpeft.engine.carry_out import carry_out
+from whichpeft.engine.compute import Compute
 from whichpeft.tasks.labelled import LabelledTask
 
 
@@ -74,3 +75,15 @@ def test_another_error_ends_the_evaluation(trials: Any, monkeypatch: pytest.Monk
     monkeypatch.setattr(LabelledTask, "outputs", broken)
     outcome = carry_out(trials.job("bitfit"), lambda progress: None).record.outcome
     assert outcome.reason == "RuntimeError: broken"
+
+
+def test_a_mask_that_hides_nothing_is_left_out_on_a_gpu_only() -> None:
+    def batch(*mask: int) -> dict[str, torch.Tensor]:
+        return {"input_ids": torch.ones(1, 3), "attention_mask": torch.tensor([mask])}
+
+    gpu, cpu = (Compute(torch.device(name), "float32") for name in ("cuda", "cpu"))
+    assert gpu.unmasked(batch(1, 1, 1)).keys() == {"input_ids"}
+    assert gpu.unmasked(batch(1, 1, 0)).keys() == {"input_ids", "attention_mask"}
+    assert cpu.unmasked(batch(1, 1, 1)).keys() == {"input_ids", "attention_mask"}
+    sound = {"input_values": torch.ones(1, 3), "attention_mask": torch.ones(1, 3)}
+    assert gpu.unmasked(sound) is sound

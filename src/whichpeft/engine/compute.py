@@ -33,6 +33,18 @@ class Compute:
         context: AbstractContextManager[Any] = torch.autocast(self.device.type, DTYPES[self.precision])
         return context
 
+    def unmasked(self, batch: Batch) -> Batch:
+        """Return a GPU's batch of texts without its mask if that hides nothing; else the batch as it is.
+
+        With a mask, a GPU is waited for in each pass, to look whether the mask hides something.
+        """
+        if self.device.type != "cuda" or not {"input_ids", "attention_mask"} <= batch.keys():
+            return batch
+        mask = batch["attention_mask"]
+        if mask.device.type != "cpu" or not bool(mask.all()):
+            return batch
+        return {key: value for key, value in batch.items() if key != "attention_mask"}
+
     def place(self, batch: Batch) -> Batch:
         """Move a batch to the device, without waiting for it if the device has a queue."""
         if self.device.type == "cpu":

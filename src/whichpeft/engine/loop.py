@@ -91,7 +91,8 @@ def take_step(
     losses: list[torch.Tensor] = []
     for part, share in parts:
         with prepared.compute.autocast():
-            loss = prepared.task.loss(prepared.model, prepared.compute.place(part))
+            inputs = prepared.compute.place(prepared.compute.unmasked(part))
+            loss = prepared.task.loss(prepared.model, inputs)
         penalty = prepared.adapter.penalty()
         whole = loss if penalty is None else loss + penalty
         mark()
