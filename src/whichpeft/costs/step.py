@@ -19,7 +19,6 @@ from torch.utils.flop_counter import flop_registry, sdpa_backward_flop_count, sd
 from torch.utils.weak import WeakIdKeyDictionary
 
 from whichpeft.backbones.gradient_checkpointing import enable_gradient_checkpointing
-from whichpeft.costs.adapter_size import saved_bytes
 from whichpeft.costs.fused_attention import fused_attention
 from whichpeft.costs.layout import count, lay_out
 from whichpeft.costs.quantised import quantise_frozen
@@ -28,6 +27,7 @@ from whichpeft.engine.dropout import use_fast_dropout
 from whichpeft.engine.loop import take_step
 from whichpeft.engine.model_setup import PreparedTrial
 from whichpeft.engine.optimisation import Optimisation
+from whichpeft.engine.profiling.adapter_size import bytes_to_save
 from whichpeft.engine.weights.tied_head import keep_cast_heads
 from whichpeft.methods import Adapter, Method
 from whichpeft.methods.layers import all_layers
@@ -104,7 +104,7 @@ class FakeBench:
     def saved_bytes(self) -> int | Exception:
         """Return the adapter's size on disk in bytes, or the error that leaves it unknown."""
         with self._mode:
-            return saved_bytes(self._prepared.adapter)
+            return bytes_to_save(self._prepared.adapter)
 
     def step(self, batch: Batch) -> Trace:
         """Take one step on a batch from the meta device and return its trace."""

@@ -33,6 +33,7 @@ from whichpeft.engine.model_setup import (
 from whichpeft.engine.optimisation import Optimisation
 from whichpeft.engine.process_group import Group
 from whichpeft.engine.profile_budget import STANDARD, ProfileBudget
+from whichpeft.engine.profiling.adapter_size import bytes_to_save
 from whichpeft.engine.profiling.energy import find_counter
 from whichpeft.engine.profiling.inference import (
     measure_batch_latency,
@@ -44,6 +45,7 @@ from whichpeft.engine.profiling.inference import (
 from whichpeft.engine.profiling.stopwatch import Stopwatch
 from whichpeft.engine.profiling.timing_rounds import Readings, fact, quartiles, read_in_rounds
 from whichpeft.engine.random_streams import TRAINING, start_stream
+from whichpeft.methods import Adapter
 from whichpeft.records import Measurement
 from whichpeft.tasks import Array, Batch, Examples
 from whichpeft.tasks.text_encoding import vocabulary_size
@@ -54,6 +56,7 @@ _SMALL = 2  # examples of the step that creates the optimiser's state; some laye
 # Bytes that training keeps for a token per layer and unit of its width, and for a number of its logits.
 # They need not be exact: they only tell which batch takes the most memory.
 _TOKEN_BYTES, _LOGIT_BYTES = 40, 10
+_WRITTEN = 1 << 30  # bytes; more would fill a small disk, or memory if temporary files are there
 _PARTS = ("forward", "backward", "optimizer")
 
 
@@ -84,15 +87,25 @@ def profile(
         report(Progress(phase="fit"))
         found += training.measure()
     training.end()
-    with tempfile.TemporaryDirectory(prefix="whichpeft-") as kept:
+    with tempfile.TemporaryDirectory(prefix="whichpeft-") as folder:
         with meter.phase("save"):
             adapter = whole_adapter(prepared, job)
-            if adapter is not None:
-                adapter.save(Path(kept))
-                found.append(fact("adapter_bytes", saved_bytes(Path(kept)), "B"))
+            size, kept = _save(adapter, Path(folder)) if adapter is not None else (None, None)
+            if size is not None:
+                found.append(fact("adapter_bytes", size, "B"))
         if work.budget.examples and group.size == 1:
-            found += _use(job, work.budget, prepared, Path(kept), meter, report)
+            found += _use(job, work.budget, prepared, kept, meter, report)
     return [*found, *meter.measurements("profile")]
+
+
+def _save(adapter: Adapter, folder: Path) -> tuple[int | None, Path | None]:
+    """Save an adapter; return its bytes and the folder. One that is too large is only weighed."""
+    trained = (p.numel() * p.element_size() for p in adapter.model.parameters() if p.requires_grad)
+    if sum(trained) > _WRITTEN:
+        size = bytes_to_save(adapter)
+        return (size, None) if isinstance(size, int) else (None, None)
+    adapter.save(folder)
+    return saved_bytes(folder), folder
 
 
 def _memory(
@@ -131,7 +144,7 @@ def _use(
     job: Job,
     budget: ProfileBudget,
     prepared: PreparedTrial,
-    kept: Path,
+    kept: Path | None,
     meter: Meter,
     report: ReportProgress,
 ) -> list[Measurement]:
@@ -143,7 +156,7 @@ def _use(
         found += measure_batch_latency(job, budget, prepared)
         found += measure_merged(job, budget, prepared)
     # Loading needs a new model, and building one takes about as long as it did at the start.
-    if meter.elapsed + meter.seconds("set-up") < budget.seconds:
+    if kept is not None and meter.elapsed + meter.seconds("set-up") < budget.seconds:
         with meter.phase("save"):
             found += measure_loading(job, prepared.task, prepared.compute, kept)
     return found
