@@ -12,9 +12,42 @@ import argparse
 import multiprocessing
 import statistics
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 
 SIDES = ("apart", "together")
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What one side of a comparison takes; medians over its repeats."""
+
+    speed: float
+    """Examples per second over all trials."""
+
+    peak: float
+    """Peak memory in bytes."""
+
+    device: str
+    """The device, with the precision."""
+
+
+def compare(asked: argparse.Namespace, count: int) -> dict[str, Measured]:
+    """Measure both sides with this many trials, each time in a process of its own."""
+    context = multiprocessing.get_context("spawn")
+    found: dict[str, list[tuple[float, int, str]]] = {side: [] for side in SIDES}
+    for repeat in range(asked.repeats):
+        for side in SIDES[:: 1 if repeat % 2 == 0 else -1]:
+            with tempfile.TemporaryDirectory() as folder, context.Pool(1) as pool:
+                found[side].append(pool.apply(measure, (side, asked, count, Path(folder))))
+    return {
+        side: Measured(
+            statistics.median(rate for rate, _, _ in own),
+            statistics.median(peak for _, peak, _ in own),
+            own[0][2],
+        )
+        for side, own in found.items()
+    }
 
 
 def measure(side: str, asked: argparse.Namespace, count: int, folder: Path) -> tuple[float, int, str]:
@@ -86,7 +119,6 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--repeats", type=int, default=3)
     asked = parser.parse_args()
-    context = multiprocessing.get_context("spawn")
     print(
         f"{asked.method} on {asked.backbone}, batches of {asked.batch_size}, medians of {asked.repeats}"
     )
@@ -95,19 +127,13 @@ def main() -> None:
     )
     device = ""
     for count in asked.k:
-        found: dict[str, list[tuple[float, int, str]]] = {side: [] for side in SIDES}
-        for repeat in range(asked.repeats):
-            for side in SIDES[:: 1 if repeat % 2 == 0 else -1]:
-                with tempfile.TemporaryDirectory() as folder, context.Pool(1) as pool:
-                    given = (side, asked, count, Path(folder))
-                    found[side].append(pool.apply(measure, given))
-        speed = {side: statistics.median(rate for rate, _, _ in found[side]) for side in SIDES}
-        peak = {side: statistics.median(peak for _, peak, _ in found[side]) for side in SIDES}
-        device = found["together"][0][2]
+        found = compare(asked, count)
+        apart, together = (found[side] for side in SIDES)
+        device = together.device
         print(
-            f"{count:>3}  {speed['apart']:>8.1f} ex/s  {speed['together']:>8.1f} ex/s  "
-            f"{speed['together'] / speed['apart']:>5.2f}x  {peak['apart'] / 1e6:>8.0f} MB  "
-            f"{peak['together'] / 1e6:>6.0f} MB",
+            f"{count:>3}  {apart.speed:>8.1f} ex/s  {together.speed:>8.1f} ex/s  "
+            f"{together.speed / apart.speed:>5.2f}x  {apart.peak / 1e6:>8.0f} MB  "
+            f"{together.peak / 1e6:>6.0f} MB",
             flush=True,
         )
     print(f"device: {device}")

@@ -102,7 +102,7 @@ def even(tiny_backbone: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[
 
 @pytest.fixture
 def make_job(even: dict[str, Backbone], reviews: Path, tmp_path: Path) -> Make:
-    """Make a float32 job of a method on a family; other options go to the study or the budget."""
+    """Make a job of a method on a family; other options go to the study or the budget."""
 
     def make(
         method: str,
@@ -118,9 +118,8 @@ def make_job(even: dict[str, Backbone], reviews: Path, tmp_path: Path) -> Make:
             task="reviews",
             methods=[method],
             seeds=1,
-            precision="float32",
             budget=Budget(**{"epochs": 1, **budget}),
-            **asked,
+            **{"precision": "float32", **asked},
         )
         task, backbone = load_task(TaskSource(name=str(reviews))), even[family]
         plan = make_plan(study, [backbone], [task], {method: resolve_method(method)})

@@ -11,9 +11,10 @@ import pytest
 import torch
 
 from whichpeft.backbones import Backbone
-from whichpeft.engine import Job, activation_cache
+from whichpeft.engine import Job
 from whichpeft.engine.carry_out import carry_out
 from whichpeft.engine.compute import choose_compute
+from whichpeft.engine.frozen import activation_cache
 from whichpeft.engine.meter import Meter
 from whichpeft.engine.model_setup import PreparedTrial, prepare
 

@@ -15,7 +15,7 @@ from whichpeft.engine.batches import training_batches
 from whichpeft.engine.carry_out import carry_out
 from whichpeft.engine.compute import choose_compute
 from whichpeft.engine.model_setup import prepare
-from whichpeft.engine.profiling.profile import _Training
+from whichpeft.engine.profiling.profile import _about_bytes, _Training
 from whichpeft.errors import TrialFailed
 from whichpeft.methods import resolve_method
 from whichpeft.planning import make_plan
@@ -92,6 +92,18 @@ def test_a_profile_measures_memory_on_the_largest_micro_batch(packed) -> None:  
     assert any(rows < job.micro_batch_size for batch in batches for rows, _ in shapes(batch))
     most = max(math.prod(shape) for batch in batches for shape in shapes(batch))
     assert max(map(math.prod, shapes(training.largest))) == most
-    # The dummy inputs of the warm-up have the same shapes.
-    warm = [tuple(part["input_ids"].shape) for part, _ in training.dummy(training.largest)]
-    assert warm == shapes(training.largest)
+
+
+def test_many_logits_can_make_a_shorter_batch_the_largest(tiny_writer: Backbone) -> None:
+    examples = [
+        Prompted(prompt="three " * 40, completion="four"),
+        Prompted(prompt="three", completion="four " * 30),
+    ]
+    task = generative_task("t", train=examples, validation=examples, test=examples)
+    train = task.encode(tiny_writer, max_train=None)["train"]
+
+    def largest(vocabulary: int) -> int:
+        backbone = replace(tiny_writer, config={**tiny_writer.config, "vocab_size": vocabulary})
+        return max((0, 1), key=lambda i: _about_bytes(backbone, train, np.array([i])))
+
+    assert (largest(100), largest(100_000)) == (0, 1)

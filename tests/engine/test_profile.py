@@ -164,3 +164,23 @@ def test_a_slow_evaluation_is_not_training_time(
         steps = job.trial.budget.steps(160)
         assert slow.value("train_seconds") < plain.value("train_seconds") + steps * SLEEP / 2
         assert slow.value("inference_milliseconds") >= 1000 * SLEEP
+
+
+@pytest.mark.parametrize("method", ["full", "lora:r=2"])
+def test_a_large_adapter_is_weighed_without_being_written(
+    method: str, tiny_backbone: Path, reviews: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import torch
+
+    from whichpeft.engine.compute import Compute
+    from whichpeft.engine.model_setup import prepare
+    from whichpeft.engine.profiling import profile
+
+    job = make_job(tiny_backbone, reviews, tmp_path, method, "profile")
+    adapter = prepare(job, Compute(torch.device("cpu"), "float32")).adapter
+    written, folder = profile._save(adapter, tmp_path / "written")
+    assert written
+    assert folder == tmp_path / "written"
+    monkeypatch.setattr(profile, "_WRITTEN", 0)
+    assert profile._save(adapter, tmp_path / "weighed") == (written, None)
+    assert not (tmp_path / "weighed").exists()

@@ -10,12 +10,17 @@ import textwrap
 import time
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+import torch
 
 from whichpeft.engine import FinalWork, ProfileWork
+from whichpeft.engine.compute import Compute
 from whichpeft.executors import LocalExecutor, SilentObserver, trial_processes
 from whichpeft.executors.trial_processes import run_jobs
+from whichpeft.running.setup import make_job
+from whichpeft.study import Study
 
 from .jobs import make_jobs
 
@@ -171,3 +176,17 @@ def test_many_short_trials_have_little_overhead(
         if over[-1] <= 0.25:
             break
     assert min(over) <= 0.25, over
+
+
+def test_the_precision_is_one_that_all_gpus_multiply(monkeypatch: pytest.MonkeyPatch) -> None:
+    capabilities = [(8, 0), (7, 5)]
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: len(capabilities))
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda at: capabilities[at.index])
+    executor = LocalExecutor("cuda")
+    executor.begin(Study(backbone="tiny", task="t", methods=["full"]), [])
+    assert executor.compute == Compute(torch.device("cuda:0"), "float16")
+    cell = SimpleNamespace(backbone=None, method=None)
+    setup = SimpleNamespace(executor=executor, data_of=lambda cell: None, halve_micro_batch=False)
+    job = make_job(SimpleNamespace(purpose="final"), cell, setup, FinalWork())  # type: ignore[arg-type]
+    assert job.placed("cuda:1", 0).placement.precision == "float16"

@@ -25,6 +25,8 @@ OTHERS = Conditions(
     gradient_checkpointing=True,
     quantise="4bit",
     packing=True,
+    attention="eager",
+    deterministic=True,
 )
 DEFAULT = Conditions()
 

@@ -67,7 +67,7 @@ def test_relative_paths_start_at_the_study_file(tmp_path: Path) -> None:
             GOOD.replace("glue/sst2", "{name: a, label_colum: b}"),
             "'label_colum'; did you mean 'label_column'",
         ),
-        (GOOD + "precision: float16", "unknown precision 'float16'"),
+        (GOOD + "precision: float8", "unknown precision 'float8'"),
         (GOOD + "seeds: [1, 1]", "names 1 twice"),
         (GOOD + "threads: 0", "threads is 0"),
         ("backbones: [minilm]\ntasks: [t]", "'methods' is missing"),

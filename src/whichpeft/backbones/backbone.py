@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from whichpeft.backbones.attention import AUTO, FLASH
 from whichpeft.errors import BackboneError
 
 if TYPE_CHECKING:
@@ -41,6 +42,8 @@ class Backbone:
     """Whether there are weights; a backbone without weights can be planned for, but not run."""
     quantise: str | None = None
     """``8bit`` or ``4bit`` to load the linear weights quantised."""
+    attention: str = AUTO
+    """Implementation of attention, as `whichpeft.study.Conditions` has it."""
     notes: tuple[str, ...] = field(default=(), compare=False)
     """What a user should know about its files, one sentence without a full stop each."""
 
@@ -71,7 +74,10 @@ class Backbone:
                 f"backbone {self.name!r}: the installed transformers does not know model type "
                 f"{self.family!r}"
             )
-        return CONFIG_MAPPING[self.family].from_dict({**self.config, **self.overrides})
+        overrides = self.overrides
+        if self.attention == FLASH:  # it needs content; fused kernels of torch keep the same activations
+            overrides["attn_implementation"] = "sdpa"
+        return CONFIG_MAPPING[self.family].from_dict({**self.config, **overrides})
 
     @property
     def overrides(self) -> dict[str, Any]:
@@ -79,7 +85,12 @@ class Backbone:
 
         Outputs are read by name. transformers cannot choose between a family's classes without a list.
         """
-        return {"return_dict": True, "architectures": self.config.get("architectures") or []}
+        attention = {} if self.attention == AUTO else {"attn_implementation": self.attention}
+        return {
+            "return_dict": True,
+            "architectures": self.config.get("architectures") or [],
+            **attention,
+        }
 
     @property
     def depth(self) -> int | None:

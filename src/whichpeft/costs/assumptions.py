@@ -9,7 +9,7 @@ import torch
 
 from whichpeft.backbones import Backbone
 from whichpeft.costs.speed import measure_speed
-from whichpeft.engine.batches import as_trained_on, padded_length
+from whichpeft.engine.batches import as_trained_on, learnt_positions, padded_length
 from whichpeft.engine.compute import DEVICES, Compute, choose_compute, find_devices
 from whichpeft.errors import BackboneError, StudyError, unknown
 from whichpeft.study import Study
@@ -25,16 +25,19 @@ class Assumptions:
     """What the estimates of all methods of one backbone and task assume."""
 
     compute: Compute
-    """Device and precision that steps are traced on; the CPU stands in for a device that is missing."""
-
-    device: str
-    """The kind of device that the estimate is for."""
+    """Device and precision that the estimate is for."""
 
     length: int
     """Length of the longest training example."""
 
     typical_length: int | None
     """Mean length of the padded examples of a batch; None if the task's examples are not available."""
+
+    learnt: int | None
+    """Most positions of an example with a next token to learn; None if all may have one."""
+
+    typical_learnt: int | None
+    """Mean of these positions in a batch."""
 
     examples: int | None
     """Number of training examples; None if unknown."""
@@ -46,11 +49,10 @@ class Assumptions:
     """FLOP/s of training; None if unknown."""
 
 
-def find_planning_compute(device: str, precision: str) -> tuple[Compute, str]:
-    """Return what to trace steps on, and the kind of device that the plan is for.
+def find_planning_compute(device: str, precision: str) -> tuple[Compute, bool]:
+    """Return the device and the precision to plan for, and whether this machine has the device.
 
-    Torch cannot create tensors on a device that it was not built for, so the CPU stands in for a missing
-    device. The missing device is assumed to multiply bfloat16, as GPUs have for years.
+    A missing device is assumed to multiply bfloat16, as GPUs have for years.
     """
     if device not in DEVICES:
         raise StudyError(unknown("device", device, DEVICES))
@@ -58,10 +60,10 @@ def find_planning_compute(device: str, precision: str) -> tuple[Compute, str]:
         found = find_devices(device)[0]
     except StudyError:
         usual = "float32" if device == "mps" else "bfloat16"
-        return Compute(torch.device("cpu"), usual if precision == "auto" else precision), device
+        return Compute(torch.device(device), usual if precision == "auto" else precision), False
     able = choose_compute(found, "auto" if precision == "bfloat16" else precision)
-    kind = able.device.type
-    return Compute(torch.device(kind), able.precision if precision == "auto" else precision), kind
+    chosen = able.precision if precision == "auto" else precision
+    return Compute(torch.device(able.device.type), chosen), True
 
 
 def make_assumptions(
@@ -69,12 +71,16 @@ def make_assumptions(
     backbone: Backbone,
     task: Task,
     compute: Compute,
-    device: str,
     length: int | None,
     memory: int | None,
     speed: float | None,
+    *,
+    here: bool,
 ) -> Assumptions:
-    """Find what is not given: lengths from the task's examples, and the speed by a measurement."""
+    """Find what is not given: lengths from the task's examples, and the speed by a measurement.
+
+    `here` is whether this machine has the device, so that its speed can be measured.
+    """
     budget = study.budget
     examples = task.counts["train"] if not isinstance(task, NoTask) else budget.max_train
     if examples is not None and budget.max_train is not None:
@@ -84,8 +90,8 @@ def make_assumptions(
         raise StudyError(f"--length is {length}; it has to be 1 or more")
     if length is not None and limit is not None and length > limit:
         raise StudyError(f"--length is {length}; {backbone.name} reads {limit} at most")
-    longest, typical = _lengths(study, backbone, task) if length is None else (length, None)
-    if speed is None and examples is not None and device == compute.device.type:
+    longest, typical, learnt = (length, None, None) if length else _lengths(study, backbone, task)
+    if speed is None and examples is not None and here:
         speed = measure_speed(
             compute,
             width=backbone.width or _USUAL_WIDTH,
@@ -94,28 +100,32 @@ def make_assumptions(
         )
     return Assumptions(
         compute=compute,
-        device=device,
         length=longest,
         typical_length=typical,
+        learnt=learnt[0] if learnt else None,
+        typical_learnt=learnt[1] if learnt else None,
         examples=examples,
         memory=memory,
         speed=speed,
     )
 
 
-def _lengths(study: Study, backbone: Backbone, task: Task) -> tuple[int, int | None]:
-    """Return the length of the longest training example, and the mean padded length."""
+def _lengths(
+    study: Study, backbone: Backbone, task: Task
+) -> tuple[int, int | None, tuple[int, int] | None]:
+    """Return the longest training example's length, the mean padded one, and `learnt_positions`."""
     if isinstance(task, NoTask):
-        return task.usual_length, None
+        return task.usual_length, None, None
     usual, typical = _usual_lengths(backbone, task)
     if backbone.folder is None or (isinstance(task, GenerativeTask) and not task.splits):
-        return usual, typical
+        return usual, typical, None
     try:
         train = task.encode(backbone, max_train=study.budget.max_train)["train"]
     except BackboneError:  # a folder with a config.json but no tokenizer
-        return usual, typical
+        return usual, typical, None
     train = as_trained_on(task, train, packing=study.conditions.packing)
-    return int(np.max(train.sizes)), padded_length(train, study.budget.batch_size)
+    size = study.budget.batch_size
+    return int(np.max(train.sizes)), padded_length(train, size), learnt_positions(train, size)
 
 
 def _usual_lengths(backbone: Backbone, task: Task) -> tuple[int, int | None]:

@@ -12,7 +12,7 @@ from whichpeft.tasks import Array
 
 # What a process on a CPU holds on top of the tensors: packed matrices, and the code that the libraries
 # generate or load for new shapes. Measured: benchmarks/plan_memory.py.
-LIBRARY_BYTES = {"float32": 8_000_000, "bfloat16": 15_000_000}
+LIBRARY_BYTES = {"float32": 8_000_000, "bfloat16": 15_000_000, "float16": 15_000_000}
 
 # The share of a phase that may be left between the parts matched from its start and from its end. Prefix
 # tuning computes all layers' keys and values before the first layer, so layers repeat in two places;

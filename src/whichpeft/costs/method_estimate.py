@@ -49,7 +49,7 @@ class Costs:
     """Why a value is unknown: ``adapter_bytes``, or ``step`` for memory and FLOPs."""
 
 
-def estimate_costs(query: CostQuery, *, typical_length: int | None = None) -> Costs:
+def estimate_costs(query: CostQuery, *, typical: CostQuery | None = None) -> Costs:
     """Estimate counts, adapter size, memory and FLOPs.
 
     Counts and the adapter's size are those of the whole model. A step is traced on two shallow models
@@ -57,8 +57,8 @@ def estimate_costs(query: CostQuery, *, typical_length: int | None = None) -> Co
 
     Parameters
     ----------
-    typical_length
-        Length of examples to count FLOPs at; by default the query's length.
+    typical
+        The query with examples of the size that FLOPs are counted at; by default the query itself.
     """
     meta_model = query.meta_model(query.depth)
     known = Costs(counts=count(meta_model), adapter_bytes=None)
@@ -77,24 +77,24 @@ def estimate_costs(query: CostQuery, *, typical_length: int | None = None) -> Co
     if not trains:
         return dataclasses.replace(known, flops_per_sample=0.0)
     try:
-        return _with_steps(known, query, query.few_layers(whole) or {query.depth: whole}, typical_length)
+        return _with_steps(known, query, query.few_layers(whole) or {query.depth: whole}, typical)
     except Unalike:
-        return _with_steps(known, query, {query.depth: whole}, typical_length)
+        return _with_steps(known, query, {query.depth: whole}, typical)
 
 
 def _with_steps(
-    known: Costs, query: CostQuery, benches: Mapping[int, FakeBench], typical_length: int | None
+    known: Costs, query: CostQuery, benches: Mapping[int, FakeBench], typical: CostQuery | None
 ) -> Costs:
     """Add what traced steps show. Raises Unalike if no step of the whole depth can be extrapolated."""
     plain: dict[int, Trace] = {}
     kept: dict[int, Trace] = {}
-    typical: dict[int, Trace] = {}
+    counted: dict[int, Trace] = {}
     for depth, bench in benches.items():
-        batch = query.batch(depth, query.batch_size, query.length)
+        batch = query.batch(depth, query.batch_size)
         try:
             plain[depth] = bench.step(batch)
-            if typical_length is not None:
-                typical[depth] = bench.step(query.batch(depth, query.batch_size, typical_length))
+            if typical is not None:
+                counted[depth] = bench.step(typical.batch(depth, typical.batch_size))
         except Exception as error:  # of many kinds; the probe has found what works at all
             _logger.debug("cannot trace a step without weights", exc_info=True)
             return dataclasses.replace(known, untold={**known.untold, "step": why_untold(error)})
@@ -102,12 +102,11 @@ def _with_steps(
         # Gradient checkpointing may leave parts of a method out of the backward pass.
         if again is not None and again.gradients == plain[depth].gradients:
             kept[depth] = again
-    counted = at_depth(typical or plain, query.depth)
     return dataclasses.replace(
         known,
         memory=_footprint(query, plain),
         checkpointed_memory=_footprint(query, kept) if len(kept) == len(benches) else None,
-        flops_per_sample=counted.flops / query.batch_size,
+        flops_per_sample=at_depth(counted or plain, query.depth).flops / query.batch_size,
         trace=at_depth(plain, query.depth),
         depths=tuple(benches),
     )
@@ -148,8 +147,7 @@ def count_flops(query: CostQuery) -> float | None:
 
 def _flops(query: CostQuery, benches: Mapping[int, FakeBench]) -> float:
     traces = {
-        depth: bench.step(query.batch(depth, query.batch_size, query.length))
-        for depth, bench in benches.items()
+        depth: bench.step(query.batch(depth, query.batch_size)) for depth, bench in benches.items()
     }
     return at_depth(traces, query.depth).flops / query.batch_size
 
@@ -187,7 +185,5 @@ def _line(known: dict[int, int], spare: int) -> int:
 
 
 def _peak_at(query: CostQuery, costs: Costs, size: int) -> int:
-    traces = {
-        depth: query.bench(depth).step(query.batch(depth, size, query.length)) for depth in costs.depths
-    }
+    traces = {depth: query.bench(depth).step(query.batch(depth, size)) for depth in costs.depths}
     return query.peak(at_depth(traces, query.depth)).total

@@ -46,6 +46,12 @@ class CostQuery:
     length: int
     """Length of each example."""
 
+    learnt: int | None = None
+    """Positions of an example, at its end, with a next token to learn; None for all.
+
+    A model computes logits for these alone, and logits over a large vocabulary take much memory.
+    """
+
     same_targets: bool = True
     """Whether all methods adapt the same modules."""
 
@@ -95,9 +101,12 @@ class CostQuery:
         low, high = ((depth, bench.layout) for depth, bench in found.items())
         return found if determines(low, high, (self.depth, whole.layout)) else {}
 
-    def batch(self, depth: int, size: int, length: int) -> Batch:
+    def batch(self, depth: int, size: int) -> Batch:
         with torch.device("meta"):
-            return self.task.dummy_batch(self.at(depth), size, length)
+            batch = self.task.dummy_batch(self.at(depth), size, self.length)
+        if self.learnt is not None:
+            batch["labels"] = batch["labels"][:, -self.learnt :]
+        return batch
 
     def peak(self, trace: Trace) -> Footprint:
         return peak(trace, in_parts=self.in_parts, shards=self.shards)

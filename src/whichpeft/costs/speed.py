@@ -9,7 +9,7 @@ import time
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from whichpeft.engine.compute import Compute
+from whichpeft.engine.compute import DTYPES, Compute
 
 _SECONDS = 0.4
 _WIDEST = 1024  # wider layers reach no more FLOP/s, and take long to create
@@ -68,7 +68,7 @@ def measure_matmul(compute: Compute, threads: int) -> float:
     width = _MATMUL_WIDTH[compute.device.type]
     if compute.device.type == "cpu":
         width *= math.isqrt(threads - 1) + 1
-    dtype = torch.bfloat16 if compute.precision == "bfloat16" else torch.float32
+    dtype = DTYPES[compute.precision]
     left, right = (torch.randn(width, width, device=compute.device).to(dtype) for _ in range(2))
     before = torch.get_num_threads()
     torch.set_num_threads(threads)

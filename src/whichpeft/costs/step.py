@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import weakref
 import zlib
@@ -18,7 +19,7 @@ from torch.utils.flop_counter import flop_registry, sdpa_backward_flop_count, sd
 from torch.utils.weak import WeakIdKeyDictionary
 
 from whichpeft.backbones.gradient_checkpointing import enable_gradient_checkpointing
-from whichpeft.costs.adapter_size import saved_bytes
+from whichpeft.costs.fused_attention import fused_attention
 from whichpeft.costs.layout import count, lay_out
 from whichpeft.costs.quantised import quantise_frozen
 from whichpeft.engine.compute import Compute, store_frozen_weights
@@ -26,6 +27,8 @@ from whichpeft.engine.dropout import use_fast_dropout
 from whichpeft.engine.loop import take_step
 from whichpeft.engine.model_setup import PreparedTrial
 from whichpeft.engine.optimisation import Optimisation
+from whichpeft.engine.profiling.adapter_size import bytes_to_save
+from whichpeft.engine.weights.tied_head import keep_cast_heads
 from whichpeft.methods import Adapter, Method
 from whichpeft.methods.layers import all_layers
 from whichpeft.methods.targets import new_modules
@@ -68,7 +71,11 @@ class Trace:
 
 
 class FakeBench:
-    """A meta model prepared on a device as the engine prepares a model, to take steps with."""
+    """A meta model prepared as the engine prepares a model for a device, to take steps with.
+
+    Its fake tensors are those of a CPU, whatever the device: torch creates none on a device that it was
+    not built for, and on a GPU that exists they would take half a GB for its context.
+    """
 
     def __init__(self, meta_model: MetaModel, method: Method, task: Task, compute: Compute) -> None:
         self.counts = count(meta_model)
@@ -79,12 +86,15 @@ class FakeBench:
         if meta_model.quantise is not None:
             quantise_frozen(model, meta_model.quantise, new_modules(meta_model.head))
         store_frozen_weights(model, compute.precision)
+        keep_cast_heads(model, compute.precision)
         if compute.device.type == "cpu":
             use_fast_dropout(model)
         self.layout = self.counts | lay_out(model)
-        self._mode = make_fake(model, compute.device)
+        self._on_gpu = compute.device.type == "cuda"
+        traced = Compute(torch.device("cpu"), compute.precision)
+        self._mode = make_fake(model, traced.device)
         model.train()
-        self._prepared = PreparedTrial(task, {}, _WithoutPenalty(meta_model.adapter), compute, ())
+        self._prepared = PreparedTrial(task, {}, _WithoutPenalty(meta_model.adapter), traced, ())
 
     def checkpoint(self) -> bool:
         """Turn gradient checkpointing on; return False if the model does not support it."""
@@ -94,7 +104,7 @@ class FakeBench:
     def saved_bytes(self) -> int | Exception:
         """Return the adapter's size on disk in bytes, or the error that leaves it unknown."""
         with self._mode:
-            return saved_bytes(self._prepared.adapter)
+            return bytes_to_save(self._prepared.adapter)
 
     def step(self, batch: Batch) -> Trace:
         """Take one step on a batch from the meta device and return its trace."""
@@ -104,7 +114,7 @@ class FakeBench:
             inputs = {key: torch.empty(value.shape, dtype=value.dtype) for key, value in batch.items()}
             optimisation = Optimisation(prepared, self._method, _STEPS)
             account = _Account(prepared.model, inputs)
-            with account:
+            with account, fused_attention() if self._on_gpu else contextlib.nullcontext():
                 try:
                     # The first step, because later ones may read content to change shapes.
                     take_step(prepared, optimisation, [(inputs, 1.0)], 0)

@@ -8,7 +8,7 @@ import multiprocessing
 import signal
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -65,7 +65,7 @@ def make_estimates(
 ) -> Estimates:
     """Estimate every cell of a study. Raises RequestError if the request is wrong."""
     methods = resolve_methods(study.methods)
-    compute, kind = find_planning_compute(device, study.conditions.precision)
+    compute, here = find_planning_compute(device, study.conditions.precision)
     loaded = [load_task_for_planning(source) for source in study.tasks]
     rows: list[Mapping[str, Any]] = []
     notes: list[str] = []
@@ -74,7 +74,9 @@ def make_estimates(
             backbone = resolve_backbone(name, weights=False)
             tasks: list[Task] = [*loaded] or [NoTask(backbone)]
             for task in tasks:
-                assumed = make_assumptions(study, backbone, task, compute, kind, length, memory, speed)
+                assumed = make_assumptions(
+                    study, backbone, task, compute, length, memory, speed, here=here
+                )
                 plan = _plan(study, backbone, task, methods)
                 about = [*plan.notes, *_missing_data_notes(task)]
                 notes.append("\n".join([*about, _note(study, backbone, task, assumed)]))
@@ -137,9 +139,10 @@ def _row(cell: Cell, assumed: Assumptions) -> dict[str, Any]:
         "checkpointed_memory_bytes": checkpointed.total if checkpointed else None,
         "memory_parts": _memory_parts(plain) if plain else None,
         "precision": assumed.compute.precision,
-        "device": assumed.device,
+        "device": assumed.compute.device.type,
         "batch_size": budget.batch_size,
         "length": assumed.length,
+        "learnt_positions": assumed.learnt,
         "micro_batch": budget.micro_batch,
         "gradient_checkpointing": study.conditions.gradient_checkpointing,
         "quantise": study.conditions.quantise,
@@ -164,11 +167,19 @@ def _query(cell: Cell, assumed: Assumptions) -> CostQuery:
         compute=assumed.compute,
         batch_size=micro_batch_size,
         length=assumed.length,
+        learnt=assumed.learnt,
         same_targets=conditions.same_targets,
         in_parts=micro_batch_size < share,
         gradient_checkpointing=conditions.gradient_checkpointing,
         shards=conditions.shards,
     )
+
+
+def _typical(query: CostQuery, assumed: Assumptions) -> CostQuery | None:
+    """Return the query for examples of the mean size; None if it is unknown."""
+    if assumed.typical_length is None:
+        return None
+    return replace(query, length=assumed.typical_length, learnt=assumed.typical_learnt)
 
 
 def _parameters(counts: Mapping[str, int]) -> dict[str, float | None]:
@@ -204,7 +215,7 @@ def _train_seconds(study: Study, costs: Costs | None, assumed: Assumptions) -> f
 def _costs(query: CostQuery, assumed: Assumptions) -> tuple[Costs | None, dict[str, str]]:
     """Return the costs, and why those that cannot be told without a run are unknown, by column."""
     try:
-        costs = estimate_costs(query, typical_length=assumed.typical_length)
+        costs = estimate_costs(query, typical=_typical(query, assumed))
     except BackboneError:
         raise
     except Exception as error:  # a method that cannot work was refused before
@@ -231,9 +242,12 @@ def _missing_data_notes(task: Task) -> tuple[str, ...]:
 def _note(study: Study, backbone: Backbone, task: Task, assumed: Assumptions) -> str:
     """Describe in one line what the rows of a backbone and task assume."""
     about = "no task, so no head" if isinstance(task, NoTask) else f"task {task.name}"
+    length = str(assumed.length)
+    if assumed.learnt is not None:
+        length += f" ({assumed.learnt} of them learnt)"
     line = (
-        f"{backbone.name}, {about}: batches of {study.budget.batch_size}, length {assumed.length}, "
-        f"{assumed.compute.precision} on {assumed.device}"
+        f"{backbone.name}, {about}: batches of {study.budget.batch_size}, length {length}, "
+        f"{assumed.compute.precision} on {assumed.compute.device.type}"
     )
     line += "".join(f", {option}" for option in study.memory_options)
     if study.conditions.shards > 1:

@@ -72,6 +72,20 @@ def padded_length(examples: Examples, batch_size: int) -> int:
     return round(sum(math.prod(shape(examples, batch)) for batch in batches) / len(examples))
 
 
+def learnt_positions(examples: Examples, batch_size: int) -> tuple[int, int] | None:
+    """Return how many positions of an example have a next token to learn: at most, and on average.
+
+    Padding counts, as in `padded_length`. None if the examples do not learn next tokens.
+    """
+    learnt: Callable[[Array], int] | None = getattr(examples, "learnt", None)
+    if learnt is None:
+        return None
+    batches = training_batches(examples.sizes, batch_size, seed=0, epoch=0)
+    rows, found = rows_of(examples), [learnt(batch) for batch in batches]
+    total = sum(rows(batch) * count for batch, count in zip(batches, found, strict=True))
+    return max(found), max(1, round(total / len(examples)))
+
+
 def spread(
     batches: Sequence[Array], sizes: Array, count: int, rows: Callable[[Array], int] = len
 ) -> list[Array]:

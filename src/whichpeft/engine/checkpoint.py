@@ -2,7 +2,8 @@
 
 Each trial has one safetensors file, written whole, with everything that decides what follows: trained
 parameters, buffers, the optimiser's state, the best weights so far, all random generators, and the place
-in the data. A resumed trial ends bit for bit as it would have ended without the interruption.
+in the data. On a CPU, or if it is deterministic, a resumed trial ends bit for bit as it would have ended
+without the interruption. Otherwise a GPU adds up gradients in no fixed order.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import contextlib
 import dataclasses
 import json
 import random
+import shutil
 import time
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -18,19 +20,22 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
 
 from whichpeft.engine.compute import Compute
 from whichpeft.engine.environment import describe_setting
 from whichpeft.engine.job import Job
 from whichpeft.engine.meter import Meter
-from whichpeft.storage.atomic import write_whole
+from whichpeft.engine.tensor_file import tensor_bytes, write_tensors
+from whichpeft.units import show_bytes
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from whichpeft.engine.loop import TrainState
 
 _ADAPTER = "adapter/"
 _SHARE = 0.02  # the share of a trial's time that writing checkpoints may take
+_DISK_SHARE = 0.25  # the share of the free disk that one may take: a new one is beside the old one
 # Versions that have to be the same for a resumed trial to be bit for bit identical.
 _VERSIONS = ("whichpeft", "torch", "transformers", "peft", "numpy")
 
@@ -71,6 +76,7 @@ class Checkpoints:
             [job.trial.fingerprint, job.micro_batch_size, setting.device, setting.precision, versions]
         )
         self.resumed = 0
+        self.skipped: str | None = None
 
     def __enter__(self) -> Checkpoints:
         PREEMPTION.polled = self._path is not None
@@ -102,17 +108,25 @@ class Checkpoints:
                 "seconds": json.dumps(self._meter.by_phase()),
                 "resumed": str(self.resumed),
             }
-            # Copies, because safetensors rejects tensors that share memory, as some buffers do.
-            whole = {
-                name: tensor.detach().to("cpu", copy=True).contiguous()
-                for name, tensor in tensors.items()
-            }
-            with contextlib.suppress(OSError):  # a full disk only costs the checkpoint
-                write_whole(self._path, save(whole, metadata=said))
+            if self._has_room(self._path, tensor_bytes(tensors)):
+                with contextlib.suppress(OSError):  # a full disk only costs the checkpoint
+                    write_tensors(self._path, tensors, said)
             now = time.monotonic()
             self._due = now + max(self._every, (now - began) / _SHARE)
         if PREEMPTION.requested:
             raise Preempted
+
+    def _has_room(self, path: Path, size: int) -> bool:
+        """Whether the disk has room for a checkpoint of this size; if not, note that it is skipped."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        free = shutil.disk_usage(path.parent).free + (path.stat().st_size if path.is_file() else 0)
+        if size <= free * _DISK_SHARE:
+            return True
+        self.skipped = (
+            f"no checkpoint is written: it takes {show_bytes(size)}, and {path.parent} has "
+            f"{show_bytes(free)} free, of which a quarter may be used; an interrupted trial starts again"
+        )
+        return False
 
     def restore(self, state: TrainState) -> None:
         """Load the checkpoint if it is this trial's and of the same versions; else change nothing."""
@@ -124,12 +138,18 @@ class Checkpoints:
             for tensor, kept in zip(state.changing(), _of("weights", tensors), strict=True):
                 tensor.copy_(kept)
         state.optimisation.restore(tensors)
-        placed = {name: tensor.to(self._device) for name, tensor in tensors.items()}
+        # Only what is used on the device goes there: not the moments, which are there already, nor the
+        # best weights, nor the generators' float64, which MPS refuses.
         state.prepared.adapter.restore(
-            {name.removeprefix(_ADAPTER): t for name, t in placed.items() if name.startswith(_ADAPTER)}
+            {
+                name.removeprefix(_ADAPTER): tensor.to(self._device)
+                for name, tensor in tensors.items()
+                if name.startswith(_ADAPTER)
+            }
         )
-        state.best = _of("best", placed) or None
-        state.pending = _of("pending", placed)
+        # A copy, because a tensor of the file keeps all of it on the disk after it was replaced.
+        state.best = [tensor.clone() for tensor in _of("best", tensors)] or None
+        state.pending = [tensor.to(self._device) for tensor in _of("pending", tensors)]
         for name, value in json.loads(said["fitted"]).items():
             if hasattr(state.fitted, name):  # an earlier version may have kept other fields
                 setattr(state.fitted, name, value)

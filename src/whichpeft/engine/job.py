@@ -86,6 +86,9 @@ class Placement:
     concurrent_trials: int = 0
     """How many other trials may run on the same machine at the same time."""
 
+    precision: str | None = None
+    """The precision chosen for all trials of the study; None to choose what suits the device."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Job:
@@ -142,7 +145,7 @@ class Job:
 
     def placed(self, device: str, concurrent_trials: int) -> Job:
         """Return the job, and those stacked with it, placed on a device."""
-        placement = Placement(device=device, concurrent_trials=concurrent_trials)
+        placement = replace(self.placement, device=device, concurrent_trials=concurrent_trials)
         others = tuple(replace(other, placement=placement) for other in self.stacked_with)
         return replace(self, placement=placement, stacked_with=others)
 

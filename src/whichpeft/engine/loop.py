@@ -12,14 +12,15 @@ from typing import Protocol, TypeVar
 import numpy as np
 import torch
 
-from whichpeft.engine.batches import evaluation_batches, training_batches
+from whichpeft.engine.batches import training_batches
+from whichpeft.engine.evaluation import evaluate
 from whichpeft.engine.job import Job, Progress, ReportProgress
 from whichpeft.engine.meter import Meter
 from whichpeft.engine.model_setup import PreparedTrial
 from whichpeft.engine.optimisation import Optimisation
 from whichpeft.errors import TrialFailed
 from whichpeft.study import Budget
-from whichpeft.tasks import Array, Batch, DecodedTask, Examples, scores
+from whichpeft.tasks import Array, Batch, scores
 
 _Batch = TypeVar("_Batch")  # a batch, or its place in the epoch
 
@@ -44,6 +45,9 @@ class FitResult:
 
     examples: int = 0
     """Number of examples trained on, repetitions included."""
+
+    skipped_steps: int = 0
+    """Number of steps that changed nothing, because their gradients overflowed in float16."""
 
     curve: list[tuple[int, str, float]] = field(default_factory=list)
     """Losses and validation scores, as (step, name, value)."""
@@ -87,11 +91,12 @@ def take_step(
     losses: list[torch.Tensor] = []
     for part, share in parts:
         with prepared.compute.autocast():
-            loss = prepared.task.loss(prepared.model, prepared.compute.place(part))
+            inputs = prepared.compute.place(prepared.compute.unmasked(part))
+            loss = prepared.task.loss(prepared.model, inputs)
         penalty = prepared.adapter.penalty()
         whole = loss if penalty is None else loss + penalty
         mark()
-        (whole if share == 1 else whole * share).backward()
+        optimisation.backward(whole if share == 1 else whole * share)
         mark()
         losses.append(loss.detach() if share == 1 else loss.detach() * share)
     optimisation.step(step)
@@ -119,7 +124,7 @@ class TrainState:
     """The result so far."""
 
     best: list[torch.Tensor] | None = None
-    """The weights with the best validation score so far; None if those are the current ones."""
+    """The weights with the best validation score so far, on the host; None if the current ones are."""
 
     pending: list[torch.Tensor] = field(default_factory=list)
     """Losses that are not in the curve yet."""
@@ -129,15 +134,25 @@ class TrainState:
         return [*self.prepared.trained(), *self.prepared.model.buffers()]
 
     def remember(self) -> None:
-        """Copy the current weights as the best."""
-        self.best = [tensor.detach().clone() for tensor in self.changing()]
+        """Copy the current weights as the best.
+
+        The copy is on the host: a device that just holds the training could not hold it too, and the
+        peak that a profile measures does not include it.
+        """
+        self.best = [_local(tensor).detach().to("cpu", copy=True) for tensor in self.changing()]
 
     def go_back(self) -> None:
         """Return to the best weights."""
         if self.best is not None:
             with torch.no_grad():
                 for tensor, old in zip(self.changing(), self.best, strict=True):
-                    tensor.copy_(old)
+                    _local(tensor).copy_(old)
+
+
+def _local(tensor: torch.Tensor) -> torch.Tensor:
+    """Return this process's share of a tensor that is spread over several, or the tensor itself."""
+    found: torch.Tensor = tensor.to_local() if hasattr(tensor, "to_local") else tensor
+    return found
 
 
 class Checkpointer(Protocol):
@@ -194,50 +209,6 @@ def fit(
     return fitted
 
 
-def evaluate(prepared: PreparedTrial, split: str) -> dict[str, Array]:
-    """Return ``outputs`` on a split, one row per example, in the split's own order.
-
-    The other arrays are those that the task keeps of its predictions.
-    """
-    examples: Examples = prepared.examples[split]
-    constant = None if prepared.adapter.trains else prepared.task.constant_baseline(len(examples))
-    outputs = _outputs(prepared, examples) if constant is None else constant
-    if isinstance(prepared.task, DecodedTask):
-        return dict(prepared.task.predictions(outputs, examples, prepared.backbone))
-    return {"outputs": outputs}
-
-
-def _outputs(prepared: PreparedTrial, examples: Examples) -> Array:
-    rows: list[Array] = []
-    batches = evaluation_batches(examples.sizes, prepared.evaluated_at_once)
-    prepared.model.eval()
-    group = prepared.group
-    for batch in batches:
-        own = group.own(batch)
-        outputs = predict(prepared, examples.batch(own if len(own) else batch[:1]))
-        rows.append(outputs[: len(own)])
-    by_rank = group.gathered(rows)
-    shares = [[batch[rank :: group.size] for batch in batches] for rank in range(group.size)]
-    return in_order(list(itertools.chain(*by_rank)), list(itertools.chain(*shares)))
-
-
-def predict(prepared: PreparedTrial, batch: Batch, model: torch.nn.Module | None = None) -> Array:
-    """Return the outputs on one batch, from the prepared model or another form of it, in `eval` mode."""
-    # Weights gathered from other processes must be usable in training again, so no inference mode there.
-    without_graph = torch.inference_mode if prepared.group.size == 1 else torch.no_grad
-    with without_graph(), prepared.compute.autocast():
-        outputs = prepared.task.outputs(model or prepared.model, prepared.compute.place(batch))
-    rows: Array = outputs.float().cpu().numpy()
-    return rows
-
-
-def in_order(rows: Sequence[Array], batches: Sequence[Array]) -> Array:
-    """Return the rows of evaluation batches in the order of the split."""
-    found: Array = np.empty_like(np.concatenate(rows))
-    found[np.concatenate(batches)] = np.concatenate(rows)
-    return found
-
-
 def until_rungs(batches: list[_Batch], done: int, rungs: Sequence[int]) -> list[list[_Batch]]:
     """Cut an epoch's batches at the rungs within it; `done` is the number of steps before the epoch."""
     cuts = [step - done for step in rungs if 0 < step - done < len(batches)]
@@ -271,7 +242,7 @@ def _train_on(
         seen += len(batch)
         last = batch is batches[-1]
         if len(state.pending) == READ_LOSS_EVERY or last:
-            loss = _read_loss(prepared.group.mean(torch.stack(state.pending)), fitted)
+            loss = _read_loss(prepared, torch.stack(state.pending), fitted)
             speed = seen / (time.perf_counter() - began)
             epoch = fitted.examples / len(train)
             report(Progress(phase="fit", epoch=epoch, loss=loss, speed=speed))
@@ -280,10 +251,17 @@ def _train_on(
         if checkpointer is not None and not last:
             checkpointer.keep(state)
     prepared.compute.synchronise()  # so that the last update counts to this phase, not to the next
+    fitted.skipped_steps = state.optimisation.skipped(fitted.steps)
 
 
-def _read_loss(losses: torch.Tensor, fitted: FitResult) -> float:
-    loss = float(losses.mean())
+def _read_loss(prepared: PreparedTrial, losses: torch.Tensor, fitted: FitResult) -> float:
+    loss = float(prepared.group.mean(losses).mean())
+    if not math.isfinite(loss) and prepared.compute.precision == "float16":
+        raise TrialFailed(
+            f"the loss is not finite ({loss}) at step {fitted.steps}; float16 holds numbers up to "
+            "65,504, so try precision float32",
+            phase="fit",
+        )
     note_loss(loss, fitted)
     return loss
 

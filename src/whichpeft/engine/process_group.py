@@ -80,24 +80,45 @@ def joined(rank: int, size: int, device: torch.device, meeting: Path) -> Iterato
         torch.distributed.destroy_process_group()
 
 
-def shard(model: torch.nn.Module, group: Group, device: torch.device) -> None:
+def shard(model: torch.nn.Module, group: Group, device: torch.device, gathered: torch.dtype) -> None:
     """Reduce every parameter to this process's share, on its device, in place.
 
     A layer is gathered when it runs and released after it; parameters outside the layers are gathered
     for a whole step. Raises TrialFailed if a parameter cannot be sharded.
+
+    Parameters
+    ----------
+    gathered
+        The type in which the linear weights of a layer travel, if it has only such weights and norms.
     """
     from torch.distributed.device_mesh import init_device_mesh
-    from torch.distributed.fsdp import fully_shard
+    from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard
     from torch.distributed.tensor import DTensor
 
     mesh = init_device_mesh(device.type, (group.size,))
+    # Autocast would cast a gathered weight to the same values. Gradients are still summed in float32.
+    narrow = MixedPrecisionPolicy(gathered, reduce_dtype=torch.float32, cast_forward_inputs=False)
     for layer in all_layers(model):
-        fully_shard(layer, mesh=mesh)
+        norms = _norms_beside_linear(layer) if gathered is not torch.float32 else None
+        for norm in norms or ():
+            fully_shard(norm, mesh=mesh)
+        if norms is None:
+            fully_shard(layer, mesh=mesh)
+        else:
+            fully_shard(layer, mesh=mesh, mp_policy=narrow)
     fully_shard(model, mesh=mesh)
     model.to(device)  # buffers, which are not sharded
     whole = [name for name, p in model.named_parameters() if not isinstance(p, DTensor)]
     if whole:
         raise TrialFailed(f"{whole[0]} cannot be sharded: every process holds all of it", phase="set-up")
+
+
+def _norms_beside_linear(layer: torch.nn.Module) -> list[torch.nn.Module] | None:
+    """Return the norms of a layer whose other parameters are all in linear layers; else None."""
+    own = [module for module in layer.modules() if [*module.parameters(recurse=False)]]
+    norms = [module for module in own if "Norm" in type(module).__name__]
+    linear = [module for module in own if type(module) is torch.nn.Linear]
+    return norms if len(norms) + len(linear) == len(own) else None
 
 
 def whole_tensors(model: torch.nn.Module, *, keep: bool) -> dict[str, torch.Tensor]:

@@ -8,20 +8,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
-import torch
 
 from whichpeft.backbones.quiet_libraries import quiet_warnings
-from whichpeft.engine.activation_cache import use_cached_activations
 from whichpeft.engine.checkpoint import Checkpoints
-from whichpeft.engine.compute import Compute, choose_compute
+from whichpeft.engine.compute import Compute, start_computing
 from whichpeft.engine.environment import describe_setting
+from whichpeft.engine.evaluation import evaluate
+from whichpeft.engine.frozen.activation_cache import use_cached_activations
 from whichpeft.engine.job import FinalWork, Job, ProfileWork, Progress, ReportProgress, Result, TuneWork
-from whichpeft.engine.loop import FitResult, evaluate, fit
-from whichpeft.engine.memory import keep_freed_memory
+from whichpeft.engine.loop import FitResult, fit
+from whichpeft.engine.memory import keep_freed_memory, ran_out_of_memory
 from whichpeft.engine.meter import Meter
-from whichpeft.engine.model_setup import TRAINING, PreparedTrial, prepare, start_stream, whole_adapter
+from whichpeft.engine.model_setup import PreparedTrial, prepare, whole_adapter
 from whichpeft.engine.process_group import Group
 from whichpeft.engine.profiling.profile import profile
+from whichpeft.engine.random_streams import TRAINING, start_stream
 from whichpeft.errors import TrialFailed, without_secrets
 from whichpeft.records import Measurement, Outcome, Record, Setting
 from whichpeft.storage.atomic import write_folder
@@ -45,8 +46,8 @@ def carry_out_alone(
     meter = Meter(began)
     setting = setting_of(job)
     try:
-        torch.set_num_threads(job.trial.conditions.threads)
-        compute = choose_compute(group.device(job.placement.device), job.trial.conditions.precision)
+        device = group.device(job.placement.device)
+        compute = start_computing(device, job.trial.conditions, job.placement.precision)
         setting = describe_setting(compute, job.placement.concurrent_trials)
         with quiet_warnings():
             while True:
@@ -86,13 +87,6 @@ def explain(error: BaseException) -> str:
     return f"{type(error).__name__}: {text[:500]}"
 
 
-def ran_out_of_memory(error: BaseException) -> bool:
-    """Whether an error means that the device or the host ran out of memory."""
-    return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or (
-        "can't allocate memory" in str(error)  # what torch raises on a CPU
-    )
-
-
 def _carry_out(
     job: Job, compute: Compute, setting: Setting, meter: Meter, report: ReportProgress, group: Group
 ) -> Result:
@@ -116,7 +110,7 @@ def _train(
     group: Group,
 ) -> Result:
     """Train; then test and save a final trial. A tuning trial only ever sees validation data."""
-    keep_freed_memory()
+    keep_freed_memory(compute.device)
     report(Progress(phase="set-up"))
     prepared = prepare(job, compute, group)
     prepared = use_cached_activations(
@@ -143,7 +137,9 @@ def _train(
     scored += _halved(job)
     if checkpoints.resumed:
         scored.append(_fact("resumed", checkpoints.resumed, "count", "set-up"))
-    return result_of(job, setting, prepared, fitted, predictions, scored, meter)
+    result = result_of(job, setting, prepared, fitted, predictions, scored, meter)
+    skipped = checkpoints.skipped and f"{job.trial.method}: {checkpoints.skipped}"
+    return replace(result, note=skipped)
 
 
 def _test(
@@ -177,6 +173,8 @@ def result_of(
             _fact("steps", fitted.steps, "count", "fit"),
             _fact("examples_trained", fitted.examples, "count", "fit"),
         ]
+        if fitted.skipped_steps:
+            measurements.append(_fact("skipped_steps", fitted.skipped_steps, "count", "fit"))
     if isinstance(job.work, TuneWork):
         measurements.append(_fact("search_trials", job.work.search_trials, "count", "set-up"))
     measurements += [

@@ -48,12 +48,15 @@ class LocalExecutor:
 
     def begin(self, study: Study, families: Sequence[str], like: Iterable[Setting] = ()) -> None:
         start_server(families)
+        from whichpeft.backbones.attention import check_attention
         from whichpeft.backbones.quantisation import check_quantising
         from whichpeft.engine.compute import choose_compute, find_devices, group_devices
 
-        self._devices = group_devices(find_devices(self._device), study.conditions.shards)
-        self._compute = choose_compute(self._devices[0], study.conditions.precision)
+        found = find_devices(self._device)
+        self._devices = group_devices(found, study.conditions.shards)
+        self._compute = choose_compute(self._devices[0], study.conditions.precision, others=found)
         check_quantising(study.conditions.quantise, self._devices[0])
+        check_attention(study.conditions.attention, self._devices[0], self._compute.precision)
 
     def notes(self) -> list[str]:
         return []

@@ -123,7 +123,8 @@ class Nodes:
     """
 
     def __init__(self, device: str, study: Study, like: Sequence[Setting]) -> None:
-        self._wanted = device, study.conditions.precision, study.conditions.quantise
+        asked = study.conditions
+        self._wanted = device, asked.precision, asked.quantise, asked.attention
         self._shards = study.conditions.shards
         self._known: dict[str, Node] = {}
         self._asked: dict[ray.ObjectRef, _RayNode] = {}

@@ -80,16 +80,18 @@ class ProgressActor:
         return messages
 
 
-def describe_node(device: str, precision: str, quantise: str | None) -> NodeInfo:
+def describe_node(device: str, precision: str, quantise: str | None, attention: str) -> NodeInfo:
     """Describe the node that this runs on."""
+    from whichpeft.backbones.attention import check_attention
     from whichpeft.backbones.quantisation import check_quantising
     from whichpeft.engine.compute import choose_compute, find_devices
     from whichpeft.engine.environment import describe_setting
 
     try:
-        (first, *_) = find_devices(device)
-        compute = choose_compute(first, precision)
+        (first, *others) = find_devices(device)
+        compute = choose_compute(first, precision, others=others)
         check_quantising(quantise, first)
+        check_attention(attention, first, compute.precision)
     except StudyError as error:
         return NodeInfo(host=this_host(), error=str(error))
     return NodeInfo(host=this_host(), setting=describe_setting(compute, 0))

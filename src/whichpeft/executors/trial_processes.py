@@ -22,6 +22,7 @@ from whichpeft.engine.fork_server import beginning, end_with_parent, start_conte
 from whichpeft.errors import show_debug_log
 from whichpeft.executors.observer import RunObserver
 from whichpeft.records import Outcome, Record, Setting
+from whichpeft.storage.atomic import bytes_in_progress
 
 if TYPE_CHECKING:
     from multiprocessing.process import BaseProcess
@@ -182,16 +183,29 @@ def _died(job: Job, trial: _Running) -> Result:
 
 
 def _end(running: Sequence[_Running]) -> None:
-    """End trials. Each may finish its step and leave a checkpoint, unless ctrl-C comes a second time."""
+    """End trials. Each may finish its step and leave a checkpoint, unless ctrl-C comes a second time.
+
+    A large checkpoint takes minutes: as long as one grows, its trial is waited for.
+    """
     for trial in running:
         trial.process.terminate()
     try:
         for trial in running:
-            _reap(trial, patience=_CHECKPOINT_SECONDS)
+            written = -1
+            while trial.process.is_alive() and (now := _checkpoint_bytes(trial)) > written:
+                written = now
+                trial.process.join(timeout=_CHECKPOINT_SECONDS)
+            _reap(trial, patience=0)
     except BaseException:
         for trial in running:
             trial.process.kill()
         raise
+
+
+def _checkpoint_bytes(trial: _Running) -> int:
+    """Return how much a trial has written of a checkpoint that is not complete yet."""
+    paths = [job.checkpoint for job in trial.left if job.checkpoint is not None]
+    return sum(map(bytes_in_progress, paths))
 
 
 def _reap(trial: _Running, patience: float = 5) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from whichpeft.backbones import Backbone
+from whichpeft.backbones.attention import check_has_attention
 from whichpeft.methods import Method
 from whichpeft.planning.batch_norm import refuses_batches
 from whichpeft.planning.probing import probe
@@ -123,10 +124,17 @@ def make_plan(
     methods
         Its methods, by their spelling in the study.
     """
+    conditions = study.conditions
+    loaded = [
+        replace(backbone, quantise=conditions.quantise, attention=conditions.attention)
+        for backbone in backbones
+    ]
+    for backbone in loaded:
+        check_has_attention(backbone)
     return StudyPlan(
         tuple(
-            _cell(text, method, replace(backbone, quantise=study.conditions.quantise), task, study)
-            for backbone in backbones
+            _cell(text, method, backbone, task, study)
+            for backbone in loaded
             for task in tasks
             for text, method in methods.items()
         )

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from whichpeft.costs import CostQuery, count_flops
 from whichpeft.engine import Job, ProfileWork
-from whichpeft.engine.batches import as_trained_on, padded_length
+from whichpeft.engine.batches import as_trained_on, learnt_positions, padded_length
 from whichpeft.engine.profile_budget import ProfileBudget
 from whichpeft.planning import Cell
 from whichpeft.records import Measurement, Record
@@ -41,20 +41,22 @@ def profile_jobs(
         Returns how many trials of a cell should be timed as one model.
     """
     matmul_speed: float | None = None
-    lengths: dict[Path, int] = {}
+    lengths: dict[Path, tuple[int, int | None]] = {}
     for cell in cells:
         data = setup.data_of(cell)
         if matmul_speed is None:
             matmul_speed = setup.executor.multiply_speed(cell.study.conditions.threads)
         if data not in lengths:
-            lengths[data] = _training_length(data, cell)
+            lengths[data] = _training_lengths(data, cell)
+        length, learnt = lengths[data]
         query = CostQuery(
             method=cell.method,
             backbone=cell.backbone,
             task=cell.task,
             compute=setup.executor.compute,
             batch_size=cell.study.budget.batch_size,
-            length=lengths[data],
+            length=length,
+            learnt=learnt,
             same_targets=cell.study.conditions.same_targets,
         )
         work = ProfileWork(
@@ -66,11 +68,13 @@ def profile_jobs(
         yield make_job(cell.profile, cell, setup, work)
 
 
-def _training_length(data: Path, cell: Cell) -> int:
-    """Return the padded length of a cell's training examples."""
+def _training_lengths(data: Path, cell: Cell) -> tuple[int, int | None]:
+    """Return the mean padded length of a cell's training examples, and how much of it is learnt."""
     task, examples = read_data(data)
     train = as_trained_on(task, examples["train"], packing=cell.study.conditions.packing)
-    return padded_length(train, cell.study.budget.batch_size)
+    size = cell.study.budget.batch_size
+    learnt = learnt_positions(train, size)
+    return padded_length(train, size), None if learnt is None else learnt[1]
 
 
 def expected_costs(cells: Iterable[Cell], records: Mapping[str, Record]) -> tuple[dict[str, float], int]:

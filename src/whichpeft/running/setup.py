@@ -97,12 +97,13 @@ def _encode(
 
 def make_job(trial: Trial, cell: Cell, setup: RunSetup, work: Work) -> Job:
     """Put together what an executor needs to carry a trial out."""
+    compute = setup.executor.compute
     return Job(
         trial=trial,
         backbone=cell.backbone,
         method=cell.method,
         data=setup.data_of(cell),
-        placement=Placement(device=str(setup.executor.compute.device)),
+        placement=Placement(device=str(compute.device), precision=compute.precision),
         work=work,
         halve_micro_batch=setup.halve_micro_batch,
     )

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 _UMASK = os.umask(0)
 os.umask(_UMASK)  # the only way to read it is to set it
@@ -14,11 +16,18 @@ os.umask(_UMASK)  # the only way to read it is to set it
 
 def write_whole(path: Path, content: bytes) -> None:
     """Write a file completely or not at all, even if the power fails."""
+    with open_whole(path) as file:
+        file.write(content)
+
+
+@contextlib.contextmanager
+def open_whole(path: Path) -> Iterator[BinaryIO]:
+    """Open a file that takes its place when it is complete; after an error, what was there stays."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".part")
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
     try:
         with os.fdopen(handle, "wb") as file:
-            file.write(content)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         os.chmod(temporary, 0o666 & ~_UMASK)  # noqa: PTH101  mkstemp lets only the owner read
@@ -29,6 +38,15 @@ def write_whole(path: Path, content: bytes) -> None:
         if isinstance(error, OSError) and error.filename is None:
             error.filename = str(path)  # an error in writing to an open file does not name it
         raise
+
+
+def bytes_in_progress(path: Path) -> int:
+    """Return how many bytes of a file have been written that is not complete yet; 0 if none is open."""
+    found = 0
+    for part in path.parent.glob(f".{path.name}.*.part"):
+        with contextlib.suppress(OSError):  # it was complete in the meantime
+            found += part.stat().st_size
+    return found
 
 
 def write_folder(folder: Path, fill: Callable[[Path], None]) -> None:

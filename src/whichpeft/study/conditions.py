@@ -14,8 +14,9 @@ from typing import Any, Literal, TypedDict
 
 from whichpeft.errors import StudyError, unknown
 
-PRECISIONS = ("auto", "float32", "bfloat16")
+PRECISIONS = ("auto", "float32", "bfloat16", "float16")
 QUANTISED = ("8bit", "4bit")
+ATTENTIONS = ("auto", "sdpa", "eager", "flash_attention_2")
 
 Place = Literal["fingerprint", "record", "study"]
 
@@ -61,11 +62,12 @@ class Conditions:
         "auto",
         label="precision",
         choices=PRECISIONS,
-        help="Precision: auto, float32 or bfloat16.",
+        help="Precision: auto, float32, bfloat16 or float16.",
         commands=("plan",),
         always_in=("fingerprint", "record", "study"),
     )
-    """``auto`` takes bfloat16 if the hardware supports it, else float32."""
+    """``auto`` takes bfloat16 if all devices of the study multiply it, else float16 if all are GPUs
+    that multiply that, else float32."""
 
     threads: int = _condition(
         1, label="threads", minimum=1, always_in=("fingerprint", "record", "study")
@@ -114,6 +116,23 @@ class Conditions:
     )
     """Whether short examples of a language model share the rows of a batch, if that saves any."""
 
+    attention: str = _condition(
+        "auto",
+        label="attention",
+        choices=ATTENTIONS,
+        help="Attention: auto, sdpa, eager or flash_attention_2.",
+    )
+    """Implementation of attention, the same for all methods. ``auto`` takes torch's fused kernels (sdpa)
+    if transformers has them for the backbone, else eager."""
+
+    deterministic: bool = _condition(
+        False,
+        label="deterministic operations",
+        help="Use only operations that always give the same bits; slower on a GPU.",
+        commands=("run",),
+    )
+    """Whether a trial uses only operations that give the same bits each time. On a CPU all do."""
+
     def __post_init__(self) -> None:
         for f in fields(self):
             value, info = getattr(self, f.name), f.metadata["info"]
@@ -125,6 +144,12 @@ class Conditions:
             raise StudyError(
                 "packing and shards do not go together: tasks of language models take one process; "
                 "keep one of the two"
+            )
+        if self.attention == "flash_attention_2" and (self.packing or self.precision == "float32"):
+            other = "packing" if self.packing else "precision float32"
+            raise StudyError(
+                f"attention flash_attention_2 and {other} do not go together: it takes no mask that "
+                "keeps examples in a row apart, and multiplies in 16 bits; keep one of the two"
             )
         if self.quantise is not None and self.shards > 1:
             raise StudyError(
@@ -160,6 +185,8 @@ class ConditionOptions(TypedDict, total=False):
     quantise: str | None
     shards: int
     packing: bool
+    attention: str
+    deterministic: bool
 
 
 @cache  # a run reads it for every record

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from whichpeft.backbones import Backbone, resolve_backbone
-from whichpeft.engine.batches import padded_length
+from whichpeft.engine.batches import learnt_positions, padded_length, training_batches
 from whichpeft.methods import MethodContext, resolve_method
 from whichpeft.planning import make_plan
 from whichpeft.study import Study
@@ -140,6 +140,17 @@ def test_costs_count_the_packed_rows(tiny_writer: Backbone) -> None:
     assert padded_length(packed, count) == round(packed.rows(EVERY) * longest / count)
     batch = packed.batch(EVERY)
     assert batch["input_ids"].shape == (packed.rows(EVERY), longest)
+    for examples in (packed, train):
+        rows, learnt = examples.batch(EVERY)["labels"].shape  # type: ignore[attr-defined]
+        assert learnt_positions(examples, count) == (learnt, round(rows * learnt / count))  # type: ignore[arg-type]
+        few = [
+            examples.batch(batch)["labels"].shape[1]
+            for batch in training_batches(  # type: ignore[attr-defined]
+                examples.sizes, 3, seed=0, epoch=0
+            )
+        ]  # type: ignore[attr-defined]
+        most, mean = learnt_positions(examples, 3) or (0, 0)  # type: ignore[arg-type]
+        assert most == max(few) > mean >= min(few)
 
 
 def refusals(methods: Sequence[str], backbone: Backbone, task: Task) -> dict[str, str | None]:

@@ -16,11 +16,12 @@ import torch
 from whichpeft.backbones.quiet_libraries import quiet_warnings
 from whichpeft.engine.batches import evaluation_batches, spread
 from whichpeft.engine.compute import Compute, store_frozen_weights
+from whichpeft.engine.evaluation import predict
 from whichpeft.engine.job import Job
-from whichpeft.engine.loop import predict
 from whichpeft.engine.model_setup import PreparedTrial
 from whichpeft.engine.profile_budget import ProfileBudget
 from whichpeft.engine.profiling.timing_rounds import fact, quartiles, read_in_rounds
+from whichpeft.engine.weights.tied_head import keep_cast_heads
 from whichpeft.records import Measurement
 from whichpeft.tasks import Array, DecodedTask, Task
 
@@ -31,7 +32,7 @@ _SWITCHES = ("other", "default") * 3
 _COMPARED = 4  # examples whose outputs are compared before and after merging
 # How far these outputs may differ, relative to the largest. In float32 only the order of sums differs,
 # which shows in the fifth digit; weights in bfloat16 are rounded after the second.
-_SAME_ANSWERS = {"float32": 1e-3, "bfloat16": 5e-2}
+_SAME_ANSWERS = {"float32": 1e-3, "bfloat16": 5e-2, "float16": 1e-2}
 
 
 def ready_for_use(prepared: PreparedTrial) -> None:
@@ -42,6 +43,7 @@ def ready_for_use(prepared: PreparedTrial) -> None:
     prepared.model.requires_grad_(False)
     prepared.model.eval()
     store_frozen_weights(prepared.model, prepared.compute.precision)
+    keep_cast_heads(prepared.model, prepared.compute.precision)
 
 
 def measure_latency(
@@ -131,6 +133,7 @@ def measure_merged(job: Job, budget: ProfileBudget, prepared: PreparedTrial) -> 
         reason = f"the merged model's outputs differ by {apart:.1%} of the largest"
         return [fact("not_merged", apart, "fraction", reason)]
     store_frozen_weights(merged, prepared.compute.precision)
+    keep_cast_heads(merged, prepared.compute.precision)
     return [
         fact("merged_difference", apart, "fraction"),
         *measure_latency(budget, prepared, merged, prefix="merged_"),
@@ -152,6 +155,7 @@ def _in_float32(prepared: PreparedTrial) -> PreparedTrial:
                 parameter.data = parameter.data.float()
     except (MemoryError, torch.OutOfMemoryError):
         store_frozen_weights(prepared.model, compute.precision)
+        keep_cast_heads(prepared.model, compute.precision)
         return prepared
     return dataclasses.replace(prepared, compute=Compute(compute.device, "float32"))
 

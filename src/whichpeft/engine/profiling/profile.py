@@ -9,7 +9,6 @@ adapter; and, if seconds are left, loading the saved adapter and switching betwe
 from __future__ import annotations
 
 import dataclasses
-import math
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -17,23 +16,24 @@ from pathlib import Path
 
 import numpy as np
 
+from whichpeft.backbones import Backbone
 from whichpeft.engine.batches import evaluation_batches, rows_of, shape, spread, training_batches
 from whichpeft.engine.compute import Compute
+from whichpeft.engine.evaluation import predict
 from whichpeft.engine.job import Job, ProfileWork, Progress, ReportProgress
-from whichpeft.engine.loop import predict, take_step
+from whichpeft.engine.loop import take_step
 from whichpeft.engine.memory import PeakMemory, keep_freed_memory, return_freed_memory
 from whichpeft.engine.meter import Meter
 from whichpeft.engine.model_setup import (
-    TRAINING,
     PreparedTrial,
     prepare,
     saved_bytes,
-    start_stream,
     whole_adapter,
 )
 from whichpeft.engine.optimisation import Optimisation
 from whichpeft.engine.process_group import Group
 from whichpeft.engine.profile_budget import STANDARD, ProfileBudget
+from whichpeft.engine.profiling.adapter_size import bytes_to_save
 from whichpeft.engine.profiling.energy import find_counter
 from whichpeft.engine.profiling.inference import (
     measure_batch_latency,
@@ -44,12 +44,19 @@ from whichpeft.engine.profiling.inference import (
 )
 from whichpeft.engine.profiling.stopwatch import Stopwatch
 from whichpeft.engine.profiling.timing_rounds import Readings, fact, quartiles, read_in_rounds
+from whichpeft.engine.random_streams import TRAINING, start_stream
+from whichpeft.methods import Adapter
 from whichpeft.records import Measurement
-from whichpeft.tasks import Array, Batch
+from whichpeft.tasks import Array, Batch, Examples
+from whichpeft.tasks.text_encoding import vocabulary_size
 
 # Steps longer than this are not warmed up for every shape: a new shape costs only some milliseconds.
 _LONG_STEP = 0.5
 _SMALL = 2  # examples of the step that creates the optimiser's state; some layers cannot train on one
+# Bytes that training keeps for a token per layer and unit of its width, and for a number of its logits.
+# They need not be exact: they only tell which batch takes the most memory.
+_TOKEN_BYTES, _LOGIT_BYTES = 40, 10
+_WRITTEN = 1 << 30  # bytes; more would fill a small disk, or memory if temporary files are there
 _PARTS = ("forward", "backward", "optimizer")
 
 
@@ -74,21 +81,31 @@ def profile(
     training = _Training(job, work, prepared)
     with meter.phase("warm-up"):
         found += _memory(job, work, prepared, training, peak)
-        keep_freed_memory()
+        keep_freed_memory(compute.device)
         training.warm_up()
     with meter.phase("fit"):
         report(Progress(phase="fit"))
         found += training.measure()
     training.end()
-    with tempfile.TemporaryDirectory(prefix="whichpeft-") as kept:
+    with tempfile.TemporaryDirectory(prefix="whichpeft-") as folder:
         with meter.phase("save"):
             adapter = whole_adapter(prepared, job)
-            if adapter is not None:
-                adapter.save(Path(kept))
-                found.append(fact("adapter_bytes", saved_bytes(Path(kept)), "B"))
+            size, kept = _save(adapter, Path(folder)) if adapter is not None else (None, None)
+            if size is not None:
+                found.append(fact("adapter_bytes", size, "B"))
         if work.budget.examples and group.size == 1:
-            found += _use(job, work.budget, prepared, Path(kept), meter, report)
+            found += _use(job, work.budget, prepared, kept, meter, report)
     return [*found, *meter.measurements("profile")]
+
+
+def _save(adapter: Adapter, folder: Path) -> tuple[int | None, Path | None]:
+    """Save an adapter; return its bytes and the folder. One that is too large is only weighed."""
+    trained = (p.numel() * p.element_size() for p in adapter.model.parameters() if p.requires_grad)
+    if sum(trained) > _WRITTEN:
+        size = bytes_to_save(adapter)
+        return (size, None) if isinstance(size, int) else (None, None)
+    adapter.save(folder)
+    return saved_bytes(folder), folder
 
 
 def _memory(
@@ -97,7 +114,7 @@ def _memory(
     """Measure the peaks of evaluation and of training, each on the largest batch of the study's size.
 
     Evaluation comes first, while the optimiser has no state yet. The training peak is that of a later
-    step: a first one on dummy inputs creates the optimiser's state.
+    step: a first one on a few examples creates the optimiser's state.
     """
     found = []
     if work.budget.examples:
@@ -109,7 +126,7 @@ def _memory(
         found = _peaks(peak, prepared, "evaluation_memory_bytes")
         peak.restart()
     training.begin()
-    training.step(training.dummy(training.smallest[:_SMALL]))
+    training.step(prepared.parts(training.smallest[:_SMALL]))
     training.step(prepared.parts(training.largest))
     return [*found, *_peaks(peak, prepared, "peak_memory_bytes", "reserved_memory_bytes")]
 
@@ -127,7 +144,7 @@ def _use(
     job: Job,
     budget: ProfileBudget,
     prepared: PreparedTrial,
-    kept: Path,
+    kept: Path | None,
     meter: Meter,
     report: ReportProgress,
 ) -> list[Measurement]:
@@ -139,7 +156,7 @@ def _use(
         found += measure_batch_latency(job, budget, prepared)
         found += measure_merged(job, budget, prepared)
     # Loading needs a new model, and building one takes about as long as it did at the start.
-    if meter.elapsed + meter.seconds("set-up") < budget.seconds:
+    if kept is not None and meter.elapsed + meter.seconds("set-up") < budget.seconds:
         with meter.phase("save"):
             found += measure_loading(job, prepared.task, prepared.compute, kept)
     return found
@@ -157,8 +174,8 @@ class _Training:
         full = [batch for batch in epoch if len(batch) == budget.batch_size] or epoch
 
         def most(batch: Array) -> int:
-            """Return how many numbers the largest micro-batch of a batch holds."""
-            return max(math.prod(shape(train, part)) for part, _ in prepared.cut(batch))
+            """Return about how many bytes the largest micro-batch of a batch takes."""
+            return max(_about_bytes(job.backbone, train, part) for part, _ in prepared.cut(batch))
 
         by_size = sorted(full, key=most)
         self.smallest, self.largest = by_size[0], by_size[-1]
@@ -188,20 +205,18 @@ class _Training:
         take_step(self._prepared, self._optimisation, parts, place, mark)
         self._taken += 1
 
-    def dummy(self, indices: Array) -> Iterator[tuple[Batch, float]]:
-        """Yield dummy inputs with the shapes of a batch's micro-batches."""
-        train = self._prepared.examples["train"]
-        for part, share in self._prepared.cut(indices):
-            yield self._prepared.task.dummy_batch(self._job.backbone, *shape(train, part)), share
-
     def warm_up(self) -> None:
-        """Take a step on dummy inputs of each shape: the first step with a shape takes longer."""
+        """Take a step with each shape: the first one takes longer.
+
+        Only the batch itself has the mask and the positions to learn that choose the kernels of its
+        timed steps.
+        """
         began = time.perf_counter()
         train = self._prepared.examples["train"]
         shapes = {shape(train, batch): batch for batch in self._chosen}
         for batch in shapes.values():
             before = time.perf_counter()
-            self.step(self.dummy(batch))
+            self.step(self._prepared.parts(batch))
             self._prepared.compute.synchronise()
             if self._agreed(time.perf_counter() - before) > _LONG_STEP:
                 break
@@ -260,6 +275,15 @@ class _Training:
             read = sum(int(train.tokens[batch].sum()) for batch in batches)
             found.append(fact("tokens_per_second", read / total, "1/s"))
         return [*found, *_peak_share(self._work, self._prepared.conditions.shards, samples)]
+
+
+def _about_bytes(backbone: Backbone, train: Examples, part: Array) -> int:
+    rows, length = shape(train, part)
+    tokens = rows * length * _TOKEN_BYTES * (backbone.width or 1) * (backbone.depth or 1)
+    learnt = getattr(train, "learnt", None)
+    if learnt is None:
+        return tokens
+    return tokens + rows * int(learnt(part)) * _LOGIT_BYTES * (vocabulary_size(backbone) or 0)
 
 
 def _peak_share(work: ProfileWork, shards: int, samples: float) -> list[Measurement]:

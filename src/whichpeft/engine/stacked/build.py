@@ -74,6 +74,11 @@ def stack_up(jobs: Sequence[Job], compute: Compute) -> Stacked:
 
 
 def _stack_up(jobs: Sequence[Job], compute: Compute) -> Stacked:
+    if compute.precision == "float16":
+        raise CannotStack("in float16 each trial scales its own loss")
+    if jobs[0].trial.conditions.deterministic:
+        # Whether it is faster depends on the clock, and sums in another order have other bits.
+        raise CannotStack("deterministic trials always train alone")
     first = prepare(jobs[0], compute)
     if isinstance(first.task, DecodedTask):
         raise CannotStack(f"task {first.task.name} reads the answers of one model at a time")

@@ -11,11 +11,11 @@ import numpy as np
 import torch
 
 from whichpeft.engine.batches import evaluation_batches, training_batches
+from whichpeft.engine.evaluation import in_order
 from whichpeft.engine.job import FinalWork, Job, Progress, ReportProgress, TuneWork
 from whichpeft.engine.loop import (
     READ_LOSS_EVERY,
     FitResult,
-    in_order,
     note_loss,
     until_rungs,
     validation_score,

@@ -11,7 +11,7 @@ from dataclasses import replace
 import torch
 
 from whichpeft.engine.batches import training_batches
-from whichpeft.engine.compute import Compute, choose_compute
+from whichpeft.engine.compute import Compute, start_computing
 from whichpeft.engine.job import Job
 from whichpeft.engine.loop import take_step
 from whichpeft.engine.model_setup import PreparedTrial, prepare
@@ -51,7 +51,7 @@ def time_stacked(
         Why nothing was timed, unless the reason is that memory holds only one trial.
     """
     try:
-        compute = choose_compute(job.placement.device, job.trial.conditions.precision)
+        compute = start_computing(job.placement.device, job.trial.conditions, job.placement.precision)
         count = min(trials, _that_fit(compute, peak_bytes))
         if count < 2:
             return [], None

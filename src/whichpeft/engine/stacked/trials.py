@@ -12,15 +12,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 
-import torch
-
 from whichpeft.backbones.quiet_libraries import quiet_warnings
-from whichpeft.engine.compute import Compute, choose_compute
+from whichpeft.engine.compute import Compute, start_computing
 from whichpeft.engine.environment import describe_setting
 from whichpeft.engine.job import Job, Progress, ReportProgress, Result
 from whichpeft.engine.memory import keep_freed_memory
-from whichpeft.engine.model_setup import TRAINING, start_stream
 from whichpeft.engine.process_group import ALONE
+from whichpeft.engine.random_streams import TRAINING, start_stream
 from whichpeft.engine.stacked.build import Stacked, stack_up
 from whichpeft.engine.stacked.loop import Member, SearchScores, evaluate_stacked, fit_stacked
 from whichpeft.engine.stacked.vmap import Stack
@@ -64,9 +62,9 @@ def carry_out_stacked(job: Job, report: ReportProgress) -> Iterator[Result]:
 def _try_stacked(job: Job, report: ReportProgress) -> list[Result] | str:
     """Return the results, or the reason why the trials cannot be stacked."""
     members = [Member(member) for member in job.members]
-    torch.set_num_threads(job.trial.conditions.threads)
+    compute: Compute | None = None
     try:
-        compute = choose_compute(job.placement.device, job.trial.conditions.precision)
+        compute = start_computing(job.placement.device, job.trial.conditions, job.placement.precision)
         setting = replace(
             describe_setting(compute, job.placement.concurrent_trials), together=len(members)
         )
@@ -77,15 +75,16 @@ def _try_stacked(job: Job, report: ReportProgress) -> list[Result] | str:
     except Exception as error:  # the trials may still succeed one by one
         _logger.debug("%s cannot be stacked", job.trial.method, exc_info=True)
         reason = explain(error)
-    if job.placement.device.startswith("cuda"):
-        torch.cuda.empty_cache()
+    # After the handlers, which keep the attempt's tensors alive. Cycles keep some until a collection.
+    if compute is not None:
+        compute.let_go()
     return reason
 
 
 def _carry_out(
     members: Sequence[Member], compute: Compute, setting: Setting, report: ReportProgress
 ) -> list[Result]:
-    keep_freed_memory()
+    keep_freed_memory(compute.device)
     report(Progress(phase="set-up"))
     for member in members:
         member.meter.take_share(1 / len(members))

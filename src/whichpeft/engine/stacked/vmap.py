@@ -74,8 +74,11 @@ class Stack:
     def __init__(self, model: torch.nn.Module, layout: Layout, rows: Sequence[Own]) -> None:
         self.model = model
         self._layout = layout
-        self.trained = torch.stack([own.trained for own in rows]).requires_grad_()
-        self.others = {name: torch.stack([own.others[name] for own in rows]) for name in rows[0].others}
+        device = next(model.parameters()).device
+        self.trained = torch.stack([own.trained for own in rows]).to(device).requires_grad_()
+        self.others = {
+            name: torch.stack([own.others[name] for own in rows]).to(device) for name in rows[0].others
+        }
         self._applied = _Applied(model)
         self._names = _names_of(model, [*layout.shapes, *self.others])
 
@@ -122,10 +125,10 @@ class Stack:
         return found
 
     def own(self, row: int) -> Own:
-        """Copy the tensors of one trial."""
+        """Copy the tensors of one trial to the host, as a device may have no room for the copies."""
         return Own(
-            self.trained[row].detach().clone(),
-            {name: tensor[row].clone() for name, tensor in self.others.items()},
+            self.trained[row].detach().to("cpu", copy=True),
+            {name: tensor[row].to("cpu", copy=True) for name, tensor in self.others.items()},
         )
 
     def keep(self, rows: Rows) -> None:

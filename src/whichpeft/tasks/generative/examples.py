@@ -84,6 +84,10 @@ class GenerativeExamples:
         counts: Array = np.maximum(self.tokens - self.prompts, 1)
         return counts
 
+    def learnt(self, indices: Array) -> int:
+        """Return how many positions of each row of a batch have a next token to learn."""
+        return int(self.sizes[indices].max() - self.prompts[indices].min()) + 1
+
     @property
     def max_choices(self) -> int:
         """Number of choices of the example with the most."""

@@ -10,6 +10,7 @@ from contextvars import ContextVar
 import torch
 from torch.nn import functional
 
+from whichpeft.tasks.generative.device_rows import rows_in_memory
 from whichpeft.tasks.generative.examples import IGNORED
 from whichpeft.tasks.generative.greedy_decoding import greedy_decode
 from whichpeft.tasks.protocol import Batch
@@ -37,9 +38,8 @@ def completion_loss(model: torch.nn.Module, batch: Batch) -> torch.Tensor:
 
 def likelihoods(model: torch.nn.Module, batch: Batch) -> torch.Tensor:
     """Return each completion's log-likelihood in nats and its number of tokens: (rows, 2), float32."""
-    parts = _parts(
-        batch, ("input_ids", "attention_mask", "labels", "after"), batch["input_ids"].shape[1]
-    )
+    keys = ("input_ids", "attention_mask", "labels", "after")
+    parts = _parts(batch, keys, batch["input_ids"].shape[1], _rows_with_logits(model, batch))
     return torch.cat([_likelihoods(*completion_logits(model, part)) for part in parts])
 
 
@@ -59,7 +59,8 @@ def continuations(model: torch.nn.Module, batch: Batch) -> torch.Tensor:
     """
     keys = ("input_ids", "attention_mask", "labels", "after", "ends")
     shared, likeliest, last = [], [], []
-    for part in _parts(batch, keys, batch["input_ids"].shape[1]):
+    most = _rows_with_logits(model, batch)
+    for part in _parts(batch, keys, batch["input_ids"].shape[1], most):
         logits, labels = completion_logits(model, part)
         shared.append(_likelihoods(logits, labels)[:, 0])
         likeliest.append(((logits.argmax(dim=-1) == labels) | (labels == IGNORED)).all(dim=1))
@@ -87,7 +88,8 @@ def generate(model: torch.nn.Module, batch: Batch) -> torch.Tensor:
     found: torch.Tensor = batch["generated"].clone()
     length, longest = batch["input_ids"].shape[1], found.shape[1]
     start = 0
-    for part in _parts(batch, ("input_ids", "attention_mask"), length + longest):
+    most = rows_in_memory(model, batch["input_ids"].device, logits=1, tokens=length + longest)
+    for part in _parts(batch, ("input_ids", "attention_mask"), length + longest, most):
         new = greedy_decode(model, part["input_ids"], part["attention_mask"], longest)
         found[start : start + len(new), : new.shape[1]] = new
         start += len(new)
@@ -138,8 +140,16 @@ def _keeps_logits(model: torch.nn.Module) -> bool:
     return "logits_to_keep" in inspect.signature(base.forward).parameters
 
 
-def _parts(batch: Batch, keys: tuple[str, ...], length: int) -> Iterator[Batch]:
-    """Split the rows of a batch into parts of at most `_MOST_TOKENS` tokens."""
+def _rows_with_logits(model: torch.nn.Module, batch: Batch) -> int | None:
+    """Return how many rows' logits fit on the device; None if that is not known, as on a CPU."""
+    kept = batch["labels" if _keeps_logits(model) else "input_ids"].shape[1]
+    return rows_in_memory(model, batch["input_ids"].device, logits=kept)
+
+
+def _parts(batch: Batch, keys: tuple[str, ...], length: int, most: int | None) -> Iterator[Batch]:
+    """Split a batch into parts of at most `_MOST_TOKENS` tokens, and of at most `most` rows if given."""
     rows = max(1, _MOST_TOKENS // length)
+    if most is not None:
+        rows = min(rows, most)
     for start in range(0, len(batch["input_ids"]), rows):
         yield {key: batch[key][start : start + rows] for key in keys}

@@ -36,6 +36,10 @@ class PackedExamples(GenerativeExamples):
         """Return the number of rows that these examples take as a batch."""
         return len(first_fit(self.sizes[indices]))
 
+    def learnt(self, indices: Array) -> int:
+        """Return how many positions of each row of a batch have a next token to learn in any row."""
+        return int(self.batch(indices)["labels"].shape[1])
+
     def batch(self, indices: Array) -> Batch:
         """Return the examples as tensors; if no two of them fit into one row, padded as usual.
 

@@ -25,7 +25,11 @@ from whichpeft.engine.model_setup import PreparedTrial
 from whichpeft.tasks import Array, Batch, DecodedTask, Examples
 
 _MEMORY_SHARE = 0.06  # of free memory, for one split's activations, which briefly exist twice
-_TOLERANCE = {"float32": 1e-3, "bfloat16": 0.05}  # of the largest output; padding changes rounding
+_TOLERANCE = {
+    "float32": 1e-3,
+    "bfloat16": 0.05,
+    "float16": 0.01,
+}  # of the largest output; padding changes rounding
 
 
 class _CannotCache(Exception):

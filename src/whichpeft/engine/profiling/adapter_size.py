@@ -1,4 +1,4 @@
-"""The size on disk of an adapter without weights: it saves itself, and its weights are counted."""
+"""The size on disk of an adapter: it saves itself, and its weights are counted instead of written."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ _LENGTH_FIELD = 8  # bytes before a safetensors header that hold its length
 _ALIGNMENT = 8
 
 
-def saved_bytes(adapter: Adapter) -> int | Exception:
+def bytes_to_save(adapter: Adapter) -> int | Exception:
     """Return the bytes of weights and configuration that `Adapter.save` would write.
 
-    The adapter consists of fake tensors, whose mode is on. The error if the method has to read the
-    content of its weights to save them.
+    The error if the adapter consists of fake tensors, whose mode is on, and the method has to read their
+    content to save them.
     """
     with tempfile.TemporaryDirectory(prefix="whichpeft-") as folder, _weights_counted() as sizes:
         try:
@@ -36,7 +36,7 @@ def saved_bytes(adapter: Adapter) -> int | Exception:
 
 @contextlib.contextmanager
 def _weights_counted() -> Iterator[list[int]]:
-    """Make safetensors count bytes instead of writing them, since meta tensors have no content."""
+    """Make safetensors count bytes instead of writing them; tensors without content have none."""
     import peft.peft_model
 
     sizes: list[int] = []
@@ -59,9 +59,12 @@ def safetensors_bytes(
     """Return the size of a safetensors file: a length, a header in JSON, then the content."""
     header: dict[str, object] = {"__metadata__": dict(metadata)} if metadata else {}
     offset = 0
-    for name, tensor in tensors.items():
+    # In the order that safetensors writes them, since offsets with more digits take more bytes.
+    for name, tensor in sorted(tensors.items(), key=lambda item: (-item[1].element_size(), item[0])):
         end = offset + tensor.numel() * tensor.element_size()
-        kind = {torch.float32: "F32", torch.bfloat16: "BF16"}.get(tensor.dtype, "I64")
+        kind = {torch.float32: "F32", torch.bfloat16: "BF16", torch.float16: "F16"}.get(
+            tensor.dtype, "I64"
+        )
         header[name] = {"dtype": kind, "shape": list(tensor.shape), "data_offsets": [offset, end]}
         offset = end
     text = len(json.dumps(header, separators=(",", ":")))

@@ -1,0 +1,1 @@
+"""Layers below all training: which these are, and their outputs, computed once."""

@@ -1,0 +1,1 @@
+"""How a trial's model gets its weights, and in which types they are stored."""
