@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import pytest
 
@@ -34,11 +32,11 @@ def test_each_look_is_about_sixty_per_cent_later_and_the_last_is_the_limit(start
     assert UntilDecided(start=start, at_most=at_most).looks == looks
 
 
-def test_looks_spend_the_error_as_pocock_does():
+def test_early_looks_spend_less_than_their_share_of_the_error():
     found = spending((3, 5, 8, 12))
     assert sum(found) == pytest.approx(0.05)
-    assert found[0] == pytest.approx(0.05 * math.log(1 + (math.e - 1) / 4))
-    assert [round(100 * level, 2) for level in found] == [1.79, 0.91, 1.12, 1.18]
+    assert found[0] == pytest.approx(0.05 * (3 / 12) ** 1.75)
+    assert [round(100 * level, 2) for level in found] == [0.44, 0.64, 1.38, 2.54]
     assert spending((4,)) == [pytest.approx(0.05)]  # with one look, nothing is shared
 
 

@@ -1,8 +1,8 @@
 """The task of the bundled study: does a docstring document a module, a class or a function?
 
 The input is the first sentence of a docstring from the running Python's own standard library, and the
-label is the kind of object that it documents. Many sentences are held out: a comparison is as sharp as its
-test set is large, and few validation sentences pick an epoch by chance.
+label is the kind of object that it documents. More than half of the sentences are held out: a comparison
+is as sharp as its test set is large, and few validation sentences pick an epoch by chance.
 """
 
 from __future__ import annotations
