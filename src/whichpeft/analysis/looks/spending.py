@@ -2,9 +2,9 @@
 
 After a share t of the seeds, ``5 % * t**1.75`` may be spent (Lan and DeMets 1983, *Biometrika* 70; the
 power family is that of Kim and DeMets 1987, *Biometrika* 74). If the looks were independent, each could
-be tested at what it adds. They are not: a later look contains the seeds of the earlier ones and the same test
-examples, so most errors of a look were made at an earlier one too. The level of a look is the one at
-which the errors that are new add up to what it may spend.
+be tested at what it adds. They are not: a later look contains the seeds of the earlier ones and the same
+test examples, so most errors of a look were made at an earlier one too. The level of a look is the one
+at which the errors that are new add up to what it may spend.
 """
 
 from __future__ import annotations
