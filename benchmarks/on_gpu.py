@@ -24,7 +24,7 @@ import psutil
 HERE = Path(__file__).resolve().parent
 LIMIT = 580  # seconds in all
 _LEAST = 10  # a part is not begun with less
-_NARROW_SECONDS = 120
+_NARROW_SECONDS = 300
 
 
 def main() -> None:

@@ -18,7 +18,7 @@ from gpu_parts import made_up
 from gpu_parts.bench import Bench, asked_for, set_up_study
 from whichpeft.engine import FinalWork, Job
 from whichpeft.engine.batches import training_batches
-from whichpeft.engine.compute import Compute
+from whichpeft.engine.compute import Compute, start_computing
 from whichpeft.engine.loop import take_step
 from whichpeft.engine.model_setup import PreparedTrial, prepare
 from whichpeft.engine.optimisation import Optimisation
@@ -54,8 +54,8 @@ def ready(bench: Bench, study: wp.Study, *, batches: int = 32) -> Iterator[Ready
     """Prepare the only method of a study in this process, as a trial would in its own."""
     with set_up_study(bench, study) as setup:
         (cell,) = asked_for(setup, study)
-        compute = setup.executor.compute
-        torch.set_num_threads(study.conditions.threads)
+        chosen = setup.executor.compute
+        compute = start_computing(str(chosen.device), study.conditions, chosen.precision)
         job = make_job(cell.finals[0], cell, setup, FinalWork())
         trial = prepare(job, compute)
         trial.model.train()

@@ -35,6 +35,8 @@ def environment(bench: Bench) -> None:
     )
     with set_up_study(bench, study) as setup:
         found, compute = setup.executor.setting(), setup.executor.compute
+        for line in setup.executor.notes():
+            bench.note(line)
         for name in ("processor", "cores", "accelerator"):
             add(name, found.hardware[name])
         add("memory of the host, GB", f"{found.hardware['memory_bytes'] / 1e9:.0f}")

@@ -13,7 +13,7 @@ import numpy as np
 import psutil
 import pytest
 
-from whichpeft.engine import Progress, sharded_trial
+from whichpeft.engine import Placement, Progress, sharded_trial
 from whichpeft.engine.carry_out import carry_out
 from whichpeft.engine.fork_server import start_context
 
@@ -240,3 +240,17 @@ def ranks() -> list[int]:
         for child in server.children()
         if child.status() != psutil.STATUS_ZOMBIE
     ]
+
+
+@pytest.mark.slow
+def test_shards_in_float16_share_the_scale_of_the_loss(make_job) -> None:  # type: ignore[no-untyped-def]
+    asked = {"batch_size": 31, "max_train": 31, "epochs": 4}
+    half = Placement(device="cpu", precision="float16")
+    found = [
+        carry_out(
+            replace(make_job("full", **asked, shards=shards), placement=half), lambda progress: None
+        )
+        for shards in (1, 2)
+    ]
+    assert [r.record.outcome.status for r in found] == ["completed"] * 2, found[1].record.outcome
+    np.testing.assert_allclose(*map(losses, found), rtol=1e-2)
