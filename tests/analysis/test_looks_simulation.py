@@ -150,22 +150,13 @@ def error_of(share: float, count: int) -> float:
     return math.sqrt(max(share * (1 - share), 1 / count) / count)
 
 
-def equal_power(found: Found, *, studies: int, seed: int, gaps: Sequence[float]) -> float:
-    """Return the share of twelve seeds that a fixed design takes for the power that looks have."""
-    seeds = (3, 5, 7, 9, 12)
-    powers = [
-        simulate(together, gaps, looks=(count,), studies=studies, seed=seed).power for count in seeds
-    ]
-    return float(np.interp(found.power, powers, seeds)) / 12
-
-
 def test_a_few_studies_have_few_errors_and_save_trials() -> None:
     """A quick look at what the slow tests hold; 40 studies show a share to within 4 points."""
     found = simulate(together, HALF, studies=40, seed=3)
     assert found.wrong_family <= 0.15
     assert found.wrong_equivalent <= 0.02
     assert found.power > 0.7
-    assert simulate(together, ALL, studies=40, seed=3).trials < 0.6
+    assert simulate(together, ALL, studies=40, seed=3).trials < 0.7
 
 
 @pytest.mark.slow
@@ -184,23 +175,10 @@ def test_a_method_at_the_edge_of_the_margin_is_rarely_called_equivalent() -> Non
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("gaps", "most"), [(VARIED, 0.65), (ALL, 0.8)], ids=["varied gaps", "equal gaps"]
-)
-def test_looks_take_fewer_trials_than_a_fixed_design_of_the_same_power(
-    gaps: list[float], most: float
-) -> None:
-    """Equal gaps save less: no methods are decided early, which is what looks live on."""
+@pytest.mark.parametrize("gaps", [ALL, VARIED], ids=["equal gaps", "varied gaps"])
+def test_looks_find_what_twelve_seeds_find_with_two_thirds_of_their_trials(gaps: list[float]) -> None:
     found = simulate(together, gaps, studies=400, seed=13)
-    fixed = equal_power(found, studies=400, seed=13, gaps=gaps)
-    print(f"{found}; with equal power a fixed design takes {fixed:.3f}")
-    assert found.trials <= most * fixed
-
-
-@pytest.mark.slow
-def test_looks_find_nearly_what_twelve_seeds_find() -> None:
-    found = simulate(together, ALL, studies=400, seed=13)
-    twelve = simulate(together, ALL, studies=400, seed=13, looks=(12,))
-    print(f"{found}; twelve seeds: {twelve}")
+    twelve = simulate(together, gaps, studies=400, seed=13, looks=(12,))
+    print(f"{found}; twelve seeds: {twelve} +- {error_of(twelve.power, 400 * len(gaps)):.4f}")
     assert found.trials <= 0.65
-    assert found.power >= twelve.power - 0.06
+    assert found.power >= twelve.power - 0.015
