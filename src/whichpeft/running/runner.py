@@ -29,6 +29,7 @@ from whichpeft.running.trial_stacking import AUTO, OFF, max_stacked, stack_jobs,
 from whichpeft.running.tuning_queue import tuned_cell, tuning_jobs
 from whichpeft.running.until_decided import next_round
 from whichpeft.study import Trial, UntilDecided
+from whichpeft.tasks import DecodedTask
 from whichpeft.tracking import Trackers
 
 
@@ -294,5 +295,7 @@ class _Run:
         return self.seconds.get(cell.profile.fingerprint, 0.0)
 
     def _trials_to_time(self, cell: Cell) -> int:
+        if isinstance(cell.task, DecodedTask):  # whose trials never train as one model
+            return 0
         trials = max(len(cell.finals), cell.study.budget.tuning_trials)
         return trials_to_time(self.batch_trials, self.device, trials)
