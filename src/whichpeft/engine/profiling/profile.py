@@ -55,7 +55,7 @@ from whichpeft.tasks.text_encoding import vocabulary_size
 _LONG_STEP = 0.5
 _SMALL = 2  # examples of the step that creates the optimiser's state; some layers cannot train on one
 # Bytes that training keeps for a token per layer and unit of its width, and for a number of its logits.
-# They need not be exact: they only tell which batch takes the most memory.
+# They need not be exact: they only rank batches by memory.
 _TOKEN_BYTES, _LOGIT_BYTES = 40, 10
 _WRITTEN = 1 << 30  # bytes; more would fill a small disk, or memory if temporary files are there
 _PARTS = ("forward", "backward", "optimizer")
@@ -256,7 +256,7 @@ class _Training:
         return found
 
     def _joules_of_a_step(self, energy: StepEnergy) -> float | None:
-        """Take further steps until the counter tells what one takes; add up the devices of a group."""
+        """Take further steps until the counter has changed enough; add up the devices of a group."""
         for batch in itertools.cycle(self._chosen):
             if not self._agreed(float(energy.needs_more)):
                 break
