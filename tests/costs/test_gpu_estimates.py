@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
-from whichpeft.engine.model_loading import _build
 
 from whichpeft.backbones import Backbone, resolve_backbone
 from whichpeft.costs import CostQuery, Costs, count_flops, estimate_costs
@@ -19,6 +18,7 @@ from whichpeft.costs.study_estimates import make_estimates
 from whichpeft.engine.batches import training_batches
 from whichpeft.engine.compute import Compute
 from whichpeft.engine.memory import PeakMemory
+from whichpeft.engine.weights.loading import _build
 from whichpeft.methods import resolve_method
 from whichpeft.study import Budget, Study
 from whichpeft.tasks import GenerativeTask, Prompted, generative_task
