@@ -68,7 +68,7 @@ def sweep(task: str, methods: list[str], epochs: int, max_train: int) -> dict[st
     )
     with tempfile.TemporaryDirectory() as scratch:
         setup = set_up(check_request(study, Path(scratch, "unused")), Path(scratch), LocalExecutor())
-        resources = resources_for(study, memory=500_000_000)
+        resources = resources_for(study, setup, memory=500_000_000)
         jobs = [make_job(cell.finals[0], cell, setup, FinalWork()) for cell in setup.plan.accepted]
         scores = {}
         for job, result in setup.executor.run(jobs, resources, SilentObserver()):

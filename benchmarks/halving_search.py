@@ -82,7 +82,8 @@ def _grid(method: str, asked: argparse.Namespace, budget: wp.Budget, folder: Pat
         point = replace(cell, method=tried)
         jobs.append(make_job(point.tuning_trial(i, SEARCH_SEED), point, setup, TuneWork()))
     return [
-        result.record for _, result in setup.executor.run(jobs, resources_for(study), SilentObserver())
+        result.record
+        for _, result in setup.executor.run(jobs, resources_for(study, setup), SilentObserver())
     ]
 
 

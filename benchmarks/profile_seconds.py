@@ -47,7 +47,9 @@ def main() -> None:
         )
         began = time.perf_counter()
         psutil.cpu_percent()
-        for job, result in setup.executor.run(jobs, resources_for(study, alone=True), SilentObserver()):
+        for job, result in setup.executor.run(
+            jobs, resources_for(study, setup, alone=True), SilentObserver()
+        ):
             print_row(job.trial.method, result.record, time.perf_counter() - began)
             if asked.all:
                 for m in result.record.measurements:

@@ -81,7 +81,8 @@ def run(
     out
         The run folder; ``whichpeft-runs/<study name>`` by default.
     jobs
-        How many trials run side by side on a CPU; by default as many as fit its cores and its memory.
+        The most trials that run side by side; on a CPU exactly that many. By default as many as fit the
+        cores and the memory, and up to four on each GPU.
     device
         ``auto``, ``cpu``, ``cuda`` or ``mps``.
     keep_adapters

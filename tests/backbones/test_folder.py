@@ -6,6 +6,7 @@ import hashlib
 import json
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -326,3 +327,12 @@ def test_code_of_its_own_is_not_run_and_said(save: Save) -> None:
     (folder / "modeling_own.py").write_text("raise SystemExit")
     assert text(folder)(IDS)[0].shape == (1, 4, 8)
     assert "not run: the model is transformers' bert" in resolve_backbone(str(folder)).notes[0]
+
+
+@pytest.mark.parametrize(("dtype", "factor"), [("float32", 1), ("bfloat16", 2), (None, 1)])
+def test_the_size_of_the_weights_in_float32(tiny_backbone: Path, dtype: str | None, factor: int) -> None:
+    backbone = resolve_backbone(str(tiny_backbone))
+    backbone = replace(backbone, config={**backbone.config, "dtype": dtype})
+    stored = (tiny_backbone / "model.safetensors").stat().st_size
+    assert backbone.float32_bytes == factor * stored
+    assert replace(backbone, folder=None).float32_bytes == 0

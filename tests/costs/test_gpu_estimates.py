@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -11,12 +12,18 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from whichpeft.backbones import Backbone, resolve_backbone
 from whichpeft.costs import CostQuery, Costs, count_flops, estimate_costs
 from whichpeft.costs.assumptions import make_assumptions
+from whichpeft.costs.memory import usable_bytes
+from whichpeft.costs.speed import _widest
+from whichpeft.costs.study_estimates import make_estimates
 from whichpeft.engine.batches import training_batches
 from whichpeft.engine.compute import Compute
+from whichpeft.engine.memory import PeakMemory
+from whichpeft.engine.weights.loading import _build
 from whichpeft.methods import resolve_method
 from whichpeft.study import Budget, Study
 from whichpeft.tasks import GenerativeTask, Prompted, generative_task
 from whichpeft.tasks.no_task import NoTask
+from whichpeft.units import show_bytes
 
 GPU = Compute(torch.device("cuda"), "bfloat16")
 CPU = Compute(torch.device("cpu"), "bfloat16")
@@ -102,3 +109,64 @@ def test_what_is_learnt_comes_from_the_data(tiny_writer: Backbone) -> None:
     assert found.learnt == max(kept) < found.length
     given = make_assumptions(study, tiny_writer, task, GPU, 64, None, 1e12, here=False)
     assert (given.length, given.learnt) == (64, None)  # nothing is known of other lengths
+
+
+def test_what_fits_leaves_room_for_the_context_and_for_gaps() -> None:
+    assert usable_bytes(24_000_000_000, "cuda") == 21_480_000_000
+    assert usable_bytes(500_000_000, "cuda") == 0
+    assert usable_bytes(24_000_000_000, "cpu") == 24_000_000_000
+    study = Study(backbone="minilm", methods=["lora"], budget=Budget(batch_size=4))
+
+    def row(memory: int) -> Mapping[str, Any]:
+        found = make_estimates(study, length=32, memory=memory, speed=None, device="cuda")
+        assert f"fits: in {show_bytes(usable_bytes(memory, 'cuda'))}" in found.notes[0]
+        return found.rows[0]
+
+    ample = row(10**9)
+    total = ample["training_memory_bytes"]
+    assert ample["fits"] == (total <= usable_bytes(10**9, "cuda"))
+    scarce = row(int((total + 600_000_000) / 0.92) - 1_000_000)
+    assert total < scarce["memory_bytes"]
+    assert (scarce["fits"], scarce["largest_batch"]) == (False, 3)
+
+
+def test_a_wide_layer_is_timed_on_a_gpu_if_it_has_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    free = {}
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (free["bytes"], 0))
+    for free["bytes"], width in ((140e9, 4096), (6e9, 2795), (0, 0)):
+        free["bytes"] = int(free["bytes"])
+        assert _widest(torch.device("cuda")) == width
+    assert _widest(torch.device("cpu")) == 1024
+
+
+def test_reserved_memory_of_training_leaves_out_what_was_freed_before(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    calls: list[str] = []
+    for name in ("empty_cache", "reset_peak_memory_stats"):
+        monkeypatch.setattr(torch.cuda, name, lambda *device, name=name: calls.append(name))
+    peak = PeakMemory(torch.device("cuda"))
+    calls.clear()
+    peak.restart()
+    assert calls == ["empty_cache", "reset_peak_memory_stats"]
+
+
+def test_a_trial_on_a_gpu_does_not_let_cudnn_prepare_each_length(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(torch.cuda, "set_device", lambda device: None)
+    before, seen = torch.backends.cuda.cudnn_sdp_enabled(), []
+    torch.backends.cuda.enable_cudnn_sdp(True)
+
+    class Builds(NoTask):
+        def build(self, backbone: Backbone) -> torch.nn.Module:
+            seen.append(torch.backends.cuda.cudnn_sdp_enabled())
+            return torch.nn.Linear(1, 1)
+
+    backbone = resolve_backbone("minilm", weights=False)
+    try:
+        for compute in (CPU, GPU):
+            _build(backbone, Builds(backbone), compute)
+    finally:
+        torch.backends.cuda.enable_cudnn_sdp(before)
+    assert seen == [True, False]

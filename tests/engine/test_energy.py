@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from whichpeft.engine.profiling.energy import RaplCounter, find_counter
+from whichpeft.engine.profiling.energy import RaplCounter, StepEnergy, find_counter
 
 
 def zone(folder: Path, number: str, name: str, microjoules: int, span: int = 1_000_000) -> Path:
@@ -54,3 +54,48 @@ def test_a_counter_without_permission_gives_no_reading(
         "whichpeft.engine.profiling.energy.RaplCounter.__init__.__defaults__", (tmp_path,)
     )
     assert find_counter(torch.device("cpu")) is None
+
+
+class Slow:
+    """A counter of a device that draws 300 W, which changes only every tenth of a second."""
+
+    def __init__(self, clock: Clock, interval: float = 0.1) -> None:
+        self._clock, self._interval = clock, interval
+
+    def joules(self) -> float:
+        return 300 * self._interval * (self._clock.now // self._interval)
+
+
+class Clock:
+    now = 0.0
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    found = Clock()
+    monkeypatch.setattr("whichpeft.engine.profiling.energy.time.perf_counter", lambda: found.now)
+    return found
+
+
+@pytest.mark.parametrize("seconds", [0.015, 0.13, 1.7, 9.0])
+def test_a_step_is_counted_between_changes_of_a_slow_counter(clock: Clock, seconds: float) -> None:
+    energy = StepEnergy(Slow(clock))  # type: ignore[arg-type]
+    while energy.needs_more:
+        clock.now += seconds
+        energy.stepped()
+    if seconds < 6:
+        assert energy.per_step() == pytest.approx(300 * seconds, rel=0.06)
+        assert clock.now < 2 + 3 * max(seconds, 0.1)
+    for _ in range(3):  # a long step is timed at least three times
+        clock.now += seconds
+        energy.stepped()
+    assert energy.per_step() == pytest.approx(300 * seconds, rel=0.06)
+
+
+def test_a_counter_that_hardly_changes_gives_no_energy(clock: Clock) -> None:
+    energy = StepEnergy(Slow(clock, interval=100.0))  # type: ignore[arg-type]
+    while energy.needs_more:
+        clock.now += 0.02
+        energy.stepped()
+    assert clock.now < 7
+    assert energy.per_step() is None

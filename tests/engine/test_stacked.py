@@ -265,3 +265,17 @@ def test_a_profile_does_not_fail_if_trials_cannot_be_stacked(
     found, note = speedup.time_stacked(jobs[0], 8, 1.0)
     assert found == []
     assert "too few batches" in (note or "")
+
+
+def test_steps_one_by_one_are_timed_only_if_the_method_can_be_stacked(
+    tiny_backbone: Path, reviews: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from whichpeft.engine.stacked import speedup
+
+    monkeypatch.setattr(speedup, "_that_fit", lambda compute, peak: 2)
+    monkeypatch.setattr(speedup, "seconds_apart", lambda *arguments: pytest.fail("timed for nothing"))
+    for method, reason in (("adalora", "its own part of a step"), ("head", "frozen layers")):
+        jobs = make_jobs(tiny_backbone, reviews, tmp_path, [method])
+        found, note = speedup.time_stacked(jobs[0], 2, 1.0)
+        assert found == []
+        assert reason in (note or "")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -12,8 +14,11 @@ from whichpeft.errors import StudyError
 from whichpeft.executors import SilentObserver
 from whichpeft.methods import resolve_method
 from whichpeft.records import Measurement, Outcome, Record, Setting, Store
+from whichpeft.running.runner import _Run
 from whichpeft.running.trial_stacking import check_batch_trials, max_stacked, stack_jobs, trials_to_time
 from whichpeft.study import Budget, Conditions, Trial
+from whichpeft.tasks import Prompted, generative_task
+from whichpeft.testing.small_tasks import small_task
 
 
 class Heard(SilentObserver):
@@ -103,6 +108,16 @@ def test_auto_stacks_if_measured_faster_and_a_number_if_memory_suffices() -> Non
     assert trials_to_time("auto", "cpu", 5) == trials_to_time("4", "cuda:0", 5) == 0
     assert trials_to_time("auto", "cuda:0", 5) == 5
     assert trials_to_time("auto", "cuda:0", 1) == 0
+
+
+def test_trials_of_language_models_are_not_timed_together() -> None:
+    run: Any = SimpleNamespace(batch_trials="auto", device="cuda:0")
+    study = SimpleNamespace(budget=Budget())
+    example = [Prompted(prompt="one", completion="two")]
+    written = generative_task("t", train=example, validation=example, test=example)
+    for task, count in ((small_task(), 3), (written, 0)):
+        cell: Any = SimpleNamespace(task=task, study=study, finals=[0, 1, 2])
+        assert _Run._trials_to_time(run, cell) == count
     assert max_stacked("auto", profile(batched_trials=5, batched_speedup=1.3), "cuda:0") == 5
     assert max_stacked("auto", profile(batched_trials=5, batched_speedup=1.1), "cuda:0") == 1
     assert max_stacked("auto", profile(), "cpu") == 1

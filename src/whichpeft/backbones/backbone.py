@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from whichpeft.backbones.attention import AUTO, FLASH
+from whichpeft.backbones.folder import weight_files
 from whichpeft.errors import BackboneError
 
 if TYPE_CHECKING:
@@ -91,6 +92,15 @@ class Backbone:
             "architectures": self.config.get("architectures") or [],
             **attention,
         }
+
+    @property
+    def float32_bytes(self) -> int:
+        """Bytes of its weights in float32, by the size of their files; 0 without files."""
+        if self.folder is None:
+            return 0
+        files = weight_files(self.folder, self.config, self.name)
+        stored = str(self.config.get("dtype") or self.config.get("torch_dtype") or "float32")
+        return sum(path.stat().st_size for path in files) * (2 if stored.endswith("16") else 1)
 
     @property
     def depth(self) -> int | None:

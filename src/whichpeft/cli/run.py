@@ -77,7 +77,9 @@ def run(
         str | None, typer.Option(help="Method that the others are compared with.")
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Run folder.")] = None,
-    jobs: Annotated[int | None, typer.Option(help="Number of trials that run in parallel.")] = None,
+    jobs: Annotated[
+        int | None, typer.Option(help="Number of trials that run in parallel; on GPUs at most.")
+    ] = None,
     executor: Annotated[
         str, typer.Option(help="Where trials run: local, or ray for the cluster at RAY_ADDRESS.")
     ] = "local",

@@ -14,6 +14,11 @@ from whichpeft.tasks import Array
 # generate or load for new shapes. Measured: benchmarks/plan_memory.py.
 LIBRARY_BYTES = {"float32": 8_000_000, "bfloat16": 15_000_000, "float16": 15_000_000}
 
+# What a GPU's context and its libraries take, and the share of its memory that tensors can fill: between
+# tensors of varying lengths the allocator leaves gaps.
+_GPU_CONTEXT_BYTES = 600_000_000
+_GPU_FILLED = 0.92
+
 # The share of a phase that may be left between the parts matched from its start and from its end. Prefix
 # tuning computes all layers' keys and values before the first layer, so layers repeat in two places;
 # what is between these places is small compared with the layers.
@@ -77,6 +82,13 @@ def peak(trace: Trace, *, in_parts: bool = False, shards: int = 1) -> Footprint:
         optimizer=-(-trace.kept // shards),
         activations=max(0, activations) + gathered,
     )
+
+
+def usable_bytes(memory: int, device: str) -> int:
+    """Return the bytes of a device's memory that training can fill with tensors."""
+    if device != "cuda":
+        return memory
+    return max(0, int(_GPU_FILLED * memory) - _GPU_CONTEXT_BYTES)
 
 
 def at_depth(traces: Mapping[int, Trace], depth: int) -> Trace:

@@ -12,7 +12,10 @@ from torch.utils.flop_counter import FlopCounterMode
 from whichpeft.engine.compute import DTYPES, Compute
 
 _SECONDS = 0.4
-_WIDEST = 1024  # wider layers reach no more FLOP/s, and take long to create
+# Wider layers reach no more FLOP/s. A narrow one shows on a GPU only how fast kernels are started.
+_WIDEST = {"cpu": 1024, "mps": 1024, "cuda": 4096}
+_WEIGHT_BYTES = 12 * 4 * 4  # of a layer per squared width: weights, gradients and the optimiser's state
+_FREE_SHARE = 4  # such a layer may take one part in four of the free memory
 _MOST_TOKENS = 4096
 
 _MATMUL_SECONDS = 0.2
@@ -25,7 +28,7 @@ def measure_speed(compute: Compute, *, width: int, batch_size: int, length: int)
     A step is forward, backward and update, with every weight trained. The result is that of the fastest
     step that fits the time, since other processes can only slow a step down.
     """
-    width = max(64, min(width, _WIDEST) // 64 * 64)
+    width = max(64, min(width, _widest(compute.device)) // 64 * 64)
     length = min(length, _MOST_TOKENS)
     size = max(1, min(batch_size, _MOST_TOKENS // length))
     device = compute.device
@@ -52,6 +55,15 @@ def measure_speed(compute: Compute, *, width: int, batch_size: int, length: int)
     while time.perf_counter() - began < _SECONDS:
         fastest = min(fastest, step())
     return float(counter.get_total_flops()) / fastest
+
+
+def _widest(device: torch.device) -> int:
+    """Return the greatest width of a layer that is measured."""
+    widest = _WIDEST[device.type]
+    if device.type == "cuda":
+        free, _ = torch.cuda.mem_get_info(device)
+        widest = min(widest, math.isqrt(free // _FREE_SHARE // _WEIGHT_BYTES))
+    return widest
 
 
 def measure_matmul(compute: Compute, threads: int) -> float:

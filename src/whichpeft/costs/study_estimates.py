@@ -17,7 +17,7 @@ from whichpeft.backbones import Backbone, resolve_backbone
 from whichpeft.backbones.quiet_libraries import quiet_loading
 from whichpeft.costs import CostQuery, Costs, estimate_costs, largest_batch
 from whichpeft.costs.assumptions import Assumptions, find_planning_compute, make_assumptions
-from whichpeft.costs.memory import Footprint
+from whichpeft.costs.memory import Footprint, usable_bytes
 from whichpeft.engine.environment import usable_cores
 from whichpeft.errors import BackboneError
 from whichpeft.methods import Method, resolve_methods
@@ -26,6 +26,7 @@ from whichpeft.planning.fake_tensors import quiet_fakes
 from whichpeft.study import Study
 from whichpeft.tasks import GenerativeTask, Task, load_task_for_planning
 from whichpeft.tasks.no_task import NoTask
+from whichpeft.units import show_bytes
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -149,8 +150,9 @@ def _row(cell: Cell, assumed: Assumptions) -> dict[str, Any]:
         "shards": study.conditions.shards,
     }
     if assumed.memory is not None:
-        fits = None if plain is None else plain.total <= assumed.memory
-        largest = None if costs is None else largest_batch(query, costs, assumed.memory)
+        usable = usable_bytes(assumed.memory, assumed.compute.device.type)
+        fits = None if plain is None else plain.total <= usable
+        largest = None if costs is None else largest_batch(query, costs, usable)
         row |= {"memory_bytes": assumed.memory, "fits": fits, "largest_batch": largest}
     return row
 
@@ -252,6 +254,9 @@ def _note(study: Study, backbone: Backbone, task: Task, assumed: Assumptions) ->
     line += "".join(f", {option}" for option in study.memory_options)
     if study.conditions.shards > 1:
         line += "; memory of one of them"
+    if assumed.memory is not None and assumed.compute.device.type == "cuda":
+        usable = show_bytes(usable_bytes(assumed.memory, "cuda"))
+        line += f"; fits: in {usable}, since a GPU's context and gaps between tensors take the rest"
     if assumed.typical_length is not None:
         line += f"; FLOPs at the mean padded length, {assumed.typical_length}"
     if assumed.speed is not None and assumed.examples is not None:

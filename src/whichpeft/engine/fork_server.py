@@ -7,15 +7,20 @@ import ctypes
 import importlib.util
 import logging
 import multiprocessing
+import os
 import signal
 import sys
 import threading
 import types
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 START = "forkserver" if sys.platform.startswith("linux") else "spawn"
+_SPAWN = "WHICHPEFT_SPAWN"  # in the environment, because trials that start processes have to know it too
 PRELOAD = "whichpeft.engine.preload"
 _PR_SET_PDEATHSIG = 1  # of Linux's prctl
 _logger = logging.getLogger(__name__)
@@ -23,7 +28,27 @@ _logger = logging.getLogger(__name__)
 
 def start_context() -> Any:
     """Return the multiprocessing context in which trials and their ranks are started."""
-    return multiprocessing.get_context(START)
+    return multiprocessing.get_context(_start())
+
+
+def _start() -> str:
+    return "spawn" if _SPAWN in os.environ else START
+
+
+def stop_forking() -> None:
+    """Start every process from scratch from now on, because what the server imports forbids to fork."""
+    os.environ[_SPAWN] = "1"
+
+
+def in_own_process(function: Callable[..., T], *arguments: object) -> T:
+    """Call a function in a process of its own, which takes with it what the call does to a GPU.
+
+    Whatever the function raises is raised here.
+    """
+    with ProcessPoolExecutor(1, mp_context=start_context()) as process:
+        with beginning():
+            called = process.submit(function, *arguments)
+        return called.result()
 
 
 def start_server(families: Sequence[str] = ()) -> None:
@@ -34,7 +59,7 @@ def start_server(families: Sequence[str] = ()) -> None:
     families
         Model types, such as ``bert``, whose modelling code it should import too.
     """
-    if START == "forkserver":
+    if _start() == "forkserver":
         from multiprocessing import forkserver, resource_tracker
 
         start_context().set_forkserver_preload([PRELOAD, *_modelling_modules(families)])

@@ -86,8 +86,16 @@ class Placement:
     concurrent_trials: int = 0
     """How many other trials may run on the same machine at the same time."""
 
+    sharing: int = 0
+    """How many of them may run on the same accelerator."""
+
     precision: str | None = None
     """The precision chosen for all trials of the study; None to choose what suits the device."""
+
+    @property
+    def beside(self) -> int:
+        """How many other trials may run on the same device at the same time."""
+        return self.concurrent_trials if self.device == "cpu" else self.sharing
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -143,9 +151,11 @@ class Job:
         """This job and those stacked with it."""
         return (self, *self.stacked_with)
 
-    def placed(self, device: str, concurrent_trials: int) -> Job:
+    def placed(self, device: str, concurrent_trials: int, sharing: int = 0) -> Job:
         """Return the job, and those stacked with it, placed on a device."""
-        placement = replace(self.placement, device=device, concurrent_trials=concurrent_trials)
+        placement = replace(
+            self.placement, device=device, concurrent_trials=concurrent_trials, sharing=sharing
+        )
         others = tuple(replace(other, placement=placement) for other in self.stacked_with)
         return replace(self, placement=placement, stacked_with=others)
 

@@ -56,6 +56,7 @@ class PeakMemory:
     def restart(self) -> None:
         """Forget the peak so far, but not the memory of the idle process."""
         if self._device.type == "cuda":
+            torch.cuda.empty_cache()  # else what the allocator still holds would count as reserved
             torch.cuda.reset_peak_memory_stats(self._device)
         elif self._device.type == "cpu":
             _reset_resident_peak()

@@ -48,7 +48,7 @@ def carry_out_alone(
     try:
         device = group.device(job.placement.device)
         compute = start_computing(device, job.trial.conditions, job.placement.precision)
-        setting = describe_setting(compute, job.placement.concurrent_trials)
+        setting = describe_setting(compute, job.placement.beside)
         with quiet_warnings():
             while True:
                 try:
@@ -74,7 +74,7 @@ def failed(job: Job, setting: Setting, error: BaseException, meter: Meter) -> Re
 
 def setting_of(job: Job) -> Setting:
     """Return what is known of a job's setting before its device is inspected."""
-    return Setting(device=job.placement.device, beside=job.placement.concurrent_trials)
+    return Setting(device=job.placement.device, beside=job.placement.beside)
 
 
 def explain(error: BaseException) -> str:

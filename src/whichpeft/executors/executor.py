@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 PROCESS_BYTES = 500_000_000
 """What a trial's process takes in addition to its profile's peak: libraries, and data while it loads."""
 
+GPU_PROCESS_BYTES = 2_000_000_000
+"""What the process of a trial on a GPU takes of the machine's own memory, in addition to its weights."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Resources:
@@ -27,9 +30,11 @@ class Resources:
     shards: int = 1
     """Its processes."""
     memory: int = 0
-    """Peak bytes of one of them by its profile; 0 if unknown."""
+    """Peak bytes of one of them by its profile, on its device; 0 if unknown."""
+    weights: int = 0
+    """Bytes of the model in float32, which each of them may hold outside its GPU while it loads."""
     alone: bool = False
-    """Whether nothing else may run on its machine."""
+    """Whether nothing else may run on its device."""
 
     @property
     def cores(self) -> int:
@@ -40,6 +45,11 @@ class Resources:
     def bytes(self) -> int:
         """Bytes of memory of all its processes."""
         return self.shards * (self.memory + PROCESS_BYTES)
+
+    @property
+    def host_bytes(self) -> int:
+        """Bytes of the machine's own memory that all its processes take, if it runs on GPUs."""
+        return self.shards * (self.weights + GPU_PROCESS_BYTES)
 
 
 class Executor(Protocol):

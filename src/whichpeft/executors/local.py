@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Generator, Iterable, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from typing import TYPE_CHECKING
 
 import psutil
 
 from whichpeft.engine import Job, Result
-from whichpeft.engine.fork_server import beginning, start_context, start_server
+from whichpeft.engine.fork_server import in_own_process, start_server
 from whichpeft.executors.executor import Resources
 from whichpeft.executors.observer import RunObserver
+from whichpeft.executors.places import gpu_places
 from whichpeft.executors.trial_processes import run_jobs
 from whichpeft.records import Setting
 from whichpeft.study import Study
 
 if TYPE_CHECKING:
     from whichpeft.engine.compute import Compute
+    from whichpeft.executors.gpus import Gpu
 
 _logger = logging.getLogger(__name__)
 
@@ -26,7 +27,7 @@ _logger = logging.getLogger(__name__)
 class LocalExecutor:
     """Runs trials as processes on this machine.
 
-    An accelerator, or a group of them, runs one trial at a time; a CPU as many as it has room for.
+    A CPU and each GPU run as many as they have room for; a group of GPUs, or an Apple GPU, one.
 
     Parameters
     ----------
@@ -39,6 +40,8 @@ class LocalExecutor:
     def __init__(self, device: str = "auto", jobs: int | None = None) -> None:
         self._device, self._jobs = device, jobs
         self._devices: list[str] = []
+        self._gpus: list[Gpu] = []
+        self._notes: list[str] = []
         self._compute: Compute | None = None
 
     @property
@@ -50,18 +53,29 @@ class LocalExecutor:
         start_server(families)
         from whichpeft.backbones.attention import check_attention
         from whichpeft.backbones.quantisation import check_quantising
-        from whichpeft.engine.compute import choose_compute, find_devices, group_devices
+        from whichpeft.engine.compute import Compute, choose_compute, find_devices, group_devices
 
         found = find_devices(self._device)
         self._devices = group_devices(found, study.conditions.shards)
-        self._compute = choose_compute(self._devices[0], study.conditions.precision, others=found)
-        check_quantising(study.conditions.quantise, self._devices[0])
-        check_attention(study.conditions.attention, self._devices[0], self._compute.precision)
+        first, conditions = self._devices[0], study.conditions
+        check_quantising(conditions.quantise, first)
+        if first.startswith("cuda"):
+            import torch
+
+            from whichpeft.executors.gpus import find_gpus
+
+            self._gpus, self._notes = find_gpus(self._devices, conditions.precision, others=found)
+            self._compute = Compute(torch.device(first), self._gpus[0].setting.precision)
+        else:
+            self._compute = choose_compute(first, conditions.precision, others=found)
+        check_attention(conditions.attention, first, self._compute.precision)
 
     def notes(self) -> list[str]:
-        return []
+        return self._notes
 
     def setting(self) -> Setting:
+        if self._gpus:
+            return self._gpus[0].setting
         from whichpeft.engine.environment import describe_setting
 
         return describe_setting(self.compute, 0)
@@ -75,14 +89,11 @@ class LocalExecutor:
 
         if self.compute.device.type == "cpu":
             return measure_matmul(self.compute, threads)
-        with ProcessPoolExecutor(1, mp_context=start_context()) as process:
-            try:
-                with beginning():
-                    measured = process.submit(measure_matmul, self.compute, threads)
-                return measured.result()
-            except Exception:  # a GPU that other processes have filled; the run does without this figure
-                _logger.debug("could not measure matrix products", exc_info=True)
-                return None
+        try:
+            return in_own_process(measure_matmul, self.compute, threads)
+        except Exception:  # a GPU that other processes have filled; the run does without this figure
+            _logger.debug("could not measure matrix products", exc_info=True)
+            return None
 
     def run(
         self, jobs: Iterable[Job | None], resources: Resources, observer: RunObserver
@@ -94,12 +105,13 @@ class LocalExecutor:
 
     def _places(self, resources: Resources) -> list[str]:
         """Return a device for each trial that may run at the same time."""
-        if resources.alone:
-            return self._devices[:1]
-        if self._devices[0] != "cpu":
-            return self._devices[: self._jobs]
         from whichpeft.engine.environment import usable_cores
 
-        by_cores = max(1, usable_cores() // resources.cores)
-        by_memory = max(1, int(psutil.virtual_memory().available // resources.bytes))
+        cores, memory = usable_cores(), int(psutil.virtual_memory().available)
+        if self._gpus:
+            return gpu_places(self._gpus, resources, self._jobs, cores=cores, memory=memory)
+        if resources.alone or self._devices[0] != "cpu":
+            return self._devices[:1]
+        by_cores = max(1, cores // resources.cores)
+        by_memory = max(1, memory // resources.bytes)
         return ["cpu"] * (self._jobs or min(by_cores, by_memory))

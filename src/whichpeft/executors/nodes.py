@@ -15,7 +15,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from whichpeft.errors import StudyError
 from whichpeft.executors import ray_worker
-from whichpeft.executors.executor import PROCESS_BYTES, Resources
+from whichpeft.executors.executor import Resources
 from whichpeft.executors.ray_worker import NodeInfo
 from whichpeft.records import Setting
 from whichpeft.records.claims import this_host
@@ -89,7 +89,7 @@ class Node:
 
     def _host_bytes(self, resources: Resources) -> int:
         """Return what a trial takes of the node's own memory; on a GPU its peak is in the GPU's."""
-        return resources.bytes if self.setting.device == "cpu" else resources.shards * PROCESS_BYTES
+        return resources.bytes if self.setting.device == "cpu" else resources.host_bytes
 
 
 def on(name: str) -> NodeAffinitySchedulingStrategy:

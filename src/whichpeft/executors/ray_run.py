@@ -53,8 +53,6 @@ class _Running:
     """Ray's reference to its result."""
     left: dict[str, Job]
     """Its members whose results have not come, by fingerprint."""
-    concurrent_trials: int
-    """How many other trials may run on the same node."""
     phase: str | None = None
     """The last phase that it reported."""
     begun: set[str] = field(default_factory=set)
@@ -160,15 +158,16 @@ class RayRun:
             _logger.debug("node %s was lost before a trial began", node.address, exc_info=True)
             self._nodes.forget(node)
             return None
+        job = job.placed(self._device, others)
         task = _CARRY_OUT.options(**node.options(self._resources)).remote(
-            job.placed(self._device, others),
+            job,
             *folders,
             checkpoint,
             self._feed.actor,
             max(_REPORT_EVERY, concurrency / _MESSAGES),
         )
         node.running += 1
-        return _Running(job, node, task, {m.trial.fingerprint: m for m in job.members}, others)
+        return _Running(job, node, task, {m.trial.fingerprint: m for m in job.members})
 
     def _wait_for_others(self) -> None:
         """Wait for something outside this process: a node, or a trial of another process."""
@@ -230,7 +229,7 @@ class RayRun:
                 yield member, result
             reason = "it was cancelled"
         for member in trial.left.values():
-            setting = replace(trial.node.setting, beside=trial.concurrent_trials)
+            setting = replace(trial.node.setting, beside=trial.job.placement.beside)
             outcome = Outcome(status="failed", phase=trial.phase, reason=reason)
             yield member, Result(record=Record(trial=member.trial, setting=setting, outcome=outcome))
 

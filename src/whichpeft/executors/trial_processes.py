@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from whichpeft.engine import Job, Progress, Result
 
+_ALLOCATOR = ("PYTORCH_CUDA_ALLOC_CONF", "PYTORCH_ALLOC_CONF")
 _REPORT_EVERY = 0.2  # seconds between two reports of one trial
 _ASK_AGAIN = 0.5  # seconds until jobs are asked for again, if none was ready and none runs
 _CHECKPOINT_SECONDS = 120.0  # that a trial may take to finish its step and leave a checkpoint
@@ -62,14 +63,14 @@ def run_jobs(
     concurrent_trials: int | None = None,
     environment: Mapping[str, str] | None = None,
 ) -> Generator[tuple[Job, Result], None, None]:
-    """Carry out jobs as `Executor.run` does, one at a time on each device.
+    """Carry out jobs as `Executor.run` does, one at a time for each device listed.
 
     Parameters
     ----------
     devices
-        A CPU may be listed several times.
+        One is listed once for each trial that may run on it at the same time.
     concurrent_trials
-        How many other trials may run on the same machine. By default one on each other device.
+        How many other trials may run on the same machine. By default one for each other device listed.
     environment
         Environment variables for the trials' processes.
     """
@@ -88,7 +89,9 @@ def run_jobs(
                 elif job is None:
                     break
                 else:
-                    running.append(_start(job, free.pop(0), concurrent_trials, environment or {}))
+                    device = free.pop(0)
+                    job = job.placed(device, concurrent_trials, devices.count(device) - 1)
+                    running.append(_start(job, environment or {}))
                     for member in running[-1].left:
                         observer.started(member)
             if not running and exhausted:
@@ -108,8 +111,7 @@ def run_jobs(
         _end(running)
 
 
-def _start(job: Job, device: str, concurrent_trials: int, environment: Mapping[str, str]) -> _Running:
-    job = job.placed(device, concurrent_trials)
+def _start(job: Job, environment: Mapping[str, str]) -> _Running:
     receiver, sender = start_context().Pipe(duplex=False)
     # A sharded trial starts processes of its own, which a daemon may not.
     process = start_context().Process(
@@ -120,7 +122,8 @@ def _start(job: Job, device: str, concurrent_trials: int, environment: Mapping[s
     # Not before: the first process waits until the fork server has finished its imports.
     started = time.perf_counter()
     sender.close()
-    return _Running(list(job.members), process, receiver, device, started, share=1 / len(job.members))
+    members = list(job.members)
+    return _Running(members, process, receiver, job.placement.device, started, share=1 / len(members))
 
 
 def _wait(running: Sequence[_Running]) -> list[_Running]:
@@ -176,7 +179,7 @@ def _died(job: Job, trial: _Running) -> Result:
     return Result(
         record=Record(
             trial=job.trial,
-            setting=Setting(device=trial.device, beside=job.placement.concurrent_trials),
+            setting=Setting(device=trial.device, beside=job.placement.beside),
             outcome=Outcome(status="failed", phase=trial.phase, reason=reason),
         )
     )
@@ -221,6 +224,7 @@ def _carry_out(job: Job, sender: Connection, environment: Mapping[str, str]) -> 
     """Carry a job out, in the trial's own process."""
     began = time.perf_counter()
     os.environ.update(environment)  # before a library looks for accelerators
+    _save_gpu_memory(job.placement.device)
     # ctrl-C reaches every process of the terminal. The process that started the run handles it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _preempt)
@@ -245,6 +249,17 @@ def _carry_out(job: Job, sender: Connection, environment: Mapping[str, str]) -> 
         sys.exit(1)  # the process that started the run has ended; nobody would keep the record
     except Preempted:
         sys.exit(_PREEMPTED)
+
+
+def _save_gpu_memory(device: str) -> None:
+    """Let torch's allocator grow its segments, unless the user has set it up; before CUDA starts.
+
+    Batches of many lengths otherwise leave gaps that no later tensor fits into.
+    """
+    chosen = any(name in os.environ for name in _ALLOCATOR)
+    if device.startswith("cuda") and sys.platform != "win32" and not chosen:
+        # torch reads the older name first, and every supported version knows it.
+        os.environ[_ALLOCATOR[0]] = "expandable_segments:True"
 
 
 def _preempt(number: int, frame: FrameType | None) -> None:

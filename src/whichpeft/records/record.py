@@ -75,7 +75,11 @@ class Setting:
     """The precision that the trial computed in."""
 
     beside: int = 0
-    """Number of other trials that the executor allowed to run at the same time."""
+    """Number of other trials that the executor allowed to run on the same device at the same time.
+
+    Records of several GPUs may count those on the other GPUs too, if they were made before GPUs were
+    shared.
+    """
 
     started: str = ""
     """When the trial started."""

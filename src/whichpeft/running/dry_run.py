@@ -134,7 +134,8 @@ def make_dry_run(
         if name not in records
     ]
     study = request.study
-    for job, result in executor.run(new, resources_for(study, alone=True), SilentObserver()):
+    alone = resources_for(study, setup, alone=True)
+    for job, result in executor.run(new, alone, SilentObserver()):
         profiles[job.trial.fingerprint] = result.record
     searches = {name: make_search(cell, request.search_seed) for name, cell in cells.items()}
     counts = _seed_counts(request, list(cells.values()), searches, records)
@@ -143,10 +144,10 @@ def make_dry_run(
         for cell in setup.plan.cells
     )
     memory = max((int(p.value("peak_memory_bytes") or 0) for p in profiles.values()), default=0)
-    concurrency = executor.concurrency(resources_for(study, memory=memory))
+    concurrency = executor.concurrency(resources_for(study, setup, memory=memory))
     # A method that trains nothing is profiled in no time.
     training = sum(profiles[job.trial.fingerprint].value("train_seconds") != 0 for job in new)
-    profiling = profile_seconds(profile_budget) * training
+    profiling = profile_seconds(profile_budget) * training / executor.concurrency(alone)
     return DryRun(
         rows=rows,
         trials=sum(row.trials for row in rows),

@@ -33,7 +33,7 @@ def profile_jobs(
     """Yield the jobs that measure what cells cost; nothing else may run on the machine with them.
 
     The machine's own speed is measured once, before the first profile. FLOPs are counted for each cell
-    only when its turn has come, so that no counting runs during a profile.
+    only when its turn has come, so that no counting runs during a profile on the CPU.
 
     Parameters
     ----------

@@ -29,6 +29,7 @@ from whichpeft.running.trial_stacking import AUTO, OFF, max_stacked, stack_jobs,
 from whichpeft.running.tuning_queue import tuned_cell, tuning_jobs
 from whichpeft.running.until_decided import next_round
 from whichpeft.study import Trial, UntilDecided
+from whichpeft.tasks import DecodedTask
 from whichpeft.tracking import Trackers
 
 
@@ -163,7 +164,7 @@ class _Run:
         self.test(cells)
 
     def profile(self, cells: Sequence[Cell]) -> None:
-        """Measure what each cell costs, one at a time, with nothing else running on the machine."""
+        """Measure what each cell costs, with nothing else running on the CPU, or on the cell's GPU."""
         names = {cell.profile.fingerprint for cell in cells}
         earlier = self.store.fingerprints()
         if not names <= earlier:
@@ -186,7 +187,7 @@ class _Run:
         each = profile_seconds(self.profile_budget)
         self.observer.estimate({job.trial.fingerprint: each for job in expected})
         jobs = profile_jobs(new, self.setup, self.profile_budget, self._trials_to_time)
-        alone = resources_for(self.request.study, alone=True)
+        alone = resources_for(self.request.study, self.setup, alone=True)
         self._carry_out("profile", expected, jobs, alone, done=len(cells) - len(new))
 
     def _report_spread(self, *, new: set[str], kept: set[str]) -> None:
@@ -285,7 +286,7 @@ class _Run:
 
     def _resources(self, cells: Sequence[Cell]) -> Resources:
         largest = max((self._stack_size(cell) for cell in cells), default=1)
-        return resources_for(self.request.study, memory=self.memory * largest)
+        return resources_for(self.request.study, self.setup, memory=self.memory * largest)
 
     def _stack_size(self, cell: Cell) -> int:
         return self.stack_sizes.get(cell.profile.fingerprint, 1)
@@ -294,5 +295,7 @@ class _Run:
         return self.seconds.get(cell.profile.fingerprint, 0.0)
 
     def _trials_to_time(self, cell: Cell) -> int:
+        if isinstance(cell.task, DecodedTask):  # whose trials never train as one model
+            return 0
         trials = max(len(cell.finals), cell.study.budget.tuning_trials)
         return trials_to_time(self.batch_trials, self.device, trials)

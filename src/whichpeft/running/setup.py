@@ -35,6 +35,8 @@ class RunSetup:
     """Where trials run."""
     reading: Reading
     """What was read of data and backbones, and what the user should know of machines."""
+    weights: int = 0
+    """Bytes of the largest backbone's weights in float32."""
     halve_micro_batch: bool = False
     """Whether a trial that runs out of memory is tried again with half as many examples at a time."""
 
@@ -60,7 +62,8 @@ def set_up(request: Request, scratch: Path, executor: Executor) -> RunSetup:
         backbones=read_of_backbones,
         notes=(*executor.notes(), *plan.notes, *_notes_on_batches(request, backbones)),
     )
-    return RunSetup(plan, data, executor, reading)
+    weights = max(backbone.float32_bytes for backbone in backbones)
+    return RunSetup(plan, data, executor, reading, weights)
 
 
 def _notes_on_batches(request: Request, backbones: Iterable[Backbone]) -> Iterator[str]:
@@ -109,7 +112,7 @@ def make_job(trial: Trial, cell: Cell, setup: RunSetup, work: Work) -> Job:
     )
 
 
-def resources_for(study: Study, *, memory: int = 0, alone: bool = False) -> Resources:
+def resources_for(study: Study, setup: RunSetup, *, memory: int = 0, alone: bool = False) -> Resources:
     """Return what a trial of a study takes.
 
     Parameters
@@ -117,7 +120,12 @@ def resources_for(study: Study, *, memory: int = 0, alone: bool = False) -> Reso
     memory
         Bytes of its process, as profiled; 0 if unknown.
     alone
-        Whether nothing else may run on its machine.
+        Whether nothing else may run on its device.
     """
-    conditions = study.conditions
-    return Resources(threads=conditions.threads, shards=conditions.shards, memory=memory, alone=alone)
+    return Resources(
+        threads=study.conditions.threads,
+        shards=study.conditions.shards,
+        memory=memory,
+        weights=setup.weights,
+        alone=alone,
+    )

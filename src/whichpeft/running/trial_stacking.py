@@ -6,10 +6,12 @@ import json
 import math
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import replace
+from functools import cache
 
 import psutil
 
 from whichpeft.engine import Job
+from whichpeft.engine.fork_server import in_own_process
 from whichpeft.errors import StudyError
 from whichpeft.methods.peft_method import RECIPE
 from whichpeft.records import Record
@@ -109,9 +111,19 @@ def stacking_key(job: Job) -> Hashable:
 def _memory(device: str) -> int:
     """Return the bytes of memory that a device has for trials; 0 if it is another machine's."""
     if device.startswith("cuda"):
-        import torch
-
-        if not torch.cuda.is_available():
-            return 0
-        return int(torch.cuda.get_device_properties(device).total_memory)
+        return _gpu_memory(device)
     return int(psutil.virtual_memory().available)
+
+
+@cache
+def _gpu_memory(device: str) -> int:
+    import torch
+
+    # In another process, so that this one takes none of it.
+    return in_own_process(_total_memory, device) if torch.cuda.is_available() else 0
+
+
+def _total_memory(device: str) -> int:
+    import torch
+
+    return int(torch.cuda.get_device_properties(device).total_memory)

@@ -7,6 +7,7 @@ else running. If there is no counter, or it may not be read, there is no reading
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,6 +19,10 @@ RAPL = Path("/sys/class/powercap")
 # Packages and memory add up to the machine's energy. Cores are part of a package, and the platform
 # (psys) includes all of them.
 _DOMAINS = ("package", "dram")
+
+# Seconds between two changes of a GPU's counter that make its own interval, a tenth of a second, small;
+# and how long to wait for them.
+_SPAN, _PATIENCE = 2.0, 6.0
 
 
 class RaplCounter:
@@ -72,6 +77,45 @@ class NvmlCounter:
     def joules(self) -> float:
         """Return the joules used since this counter was created."""
         return float(self._read() - self._first) / 1000
+
+
+class StepEnergy:
+    """The energy of a step, by a counter that is read after every step and changes only now and then.
+
+    It is counted between two changes, since what a counter holds between them is not known.
+    """
+
+    def __init__(self, counter: NvmlCounter) -> None:
+        self._counter = counter
+        self._joules = counter.joules()
+        self._steps = 0
+        self._changes: list[tuple[float, int, float]] = []
+        self._began = time.perf_counter()
+
+    def stepped(self) -> None:
+        """Read the counter after a step that the device has finished."""
+        self._steps += 1
+        joules, now = self._counter.joules(), time.perf_counter()
+        if joules != self._joules:
+            self._joules = joules
+            self._changes.append((now, self._steps, joules))
+
+    @property
+    def needs_more(self) -> bool:
+        """Whether the changes lie too near to each other, and waiting for more of them makes sense."""
+        return self._span < _SPAN and time.perf_counter() - self._began < _PATIENCE
+
+    def per_step(self) -> float | None:
+        """Return the joules of a step, or None if the counter changed too rarely to tell."""
+        if self._span < _SPAN:
+            return None
+        (_, first, before), (_, last, after) = self._changes[0], self._changes[-1]
+        return (after - before) / (last - first)
+
+    @property
+    def _span(self) -> float:
+        """Seconds between the first change and the last."""
+        return self._changes[-1][0] - self._changes[0][0] if self._changes else 0.0
 
 
 def find_counter(device: torch.device) -> RaplCounter | NvmlCounter | None:

@@ -9,6 +9,7 @@ adapter; and, if seconds are left, loading the saved adapter and switching betwe
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -34,7 +35,7 @@ from whichpeft.engine.optimisation import Optimisation
 from whichpeft.engine.process_group import Group
 from whichpeft.engine.profile_budget import STANDARD, ProfileBudget
 from whichpeft.engine.profiling.adapter_size import bytes_to_save
-from whichpeft.engine.profiling.energy import find_counter
+from whichpeft.engine.profiling.energy import NvmlCounter, RaplCounter, StepEnergy, find_counter
 from whichpeft.engine.profiling.inference import (
     measure_batch_latency,
     measure_latency,
@@ -54,7 +55,7 @@ from whichpeft.tasks.text_encoding import vocabulary_size
 _LONG_STEP = 0.5
 _SMALL = 2  # examples of the step that creates the optimiser's state; some layers cannot train on one
 # Bytes that training keeps for a token per layer and unit of its width, and for a number of its logits.
-# They need not be exact: they only tell which batch takes the most memory.
+# They need not be exact: they only rank batches by memory.
 _TOKEN_BYTES, _LOGIT_BYTES = 40, 10
 _WRITTEN = 1 << 30  # bytes; more would fill a small disk, or memory if temporary files are there
 _PARTS = ("forward", "backward", "optimizer")
@@ -231,9 +232,13 @@ class _Training:
             watch.start()
             self.step(self._prepared.parts(indices), watch.mark)
             whole, *parts, optimizer = watch.stop()
+            if energy is not None:
+                energy.stepped()
             return self._agreed(whole), sum(parts[::2]), sum(parts[1::2]), optimizer
 
         counter = find_counter(self._prepared.compute.device)
+        # Which takes seconds of its own.
+        energy = StepEnergy(counter) if isinstance(counter, NvmlCounter) and budget.examples else None
         readings = read_in_rounds(
             self._chosen,
             read,
@@ -243,13 +248,24 @@ class _Training:
             agreed=self._agreed,
         )
         found = self._rates(readings)
-        if counter is not None:
-            used = counter.joules()
-            if counter.source == "NVML":  # which counts the energy of one device
-                used = sum(self._prepared.group.gathered(used))
-            joules = used / readings.count * self._steps
-            found.append(fact("energy_joules", joules, "J", counter.source))
+        joules = None if energy is None else self._joules_of_a_step(energy)
+        if isinstance(counter, RaplCounter):
+            joules = counter.joules() / readings.count
+        if counter is not None and joules is not None:
+            found.append(fact("energy_joules", joules * self._steps, "J", counter.source))
         return found
+
+    def _joules_of_a_step(self, energy: StepEnergy) -> float | None:
+        """Take further steps until the counter has changed enough; add up the devices of a group."""
+        for batch in itertools.cycle(self._chosen):
+            if not self._agreed(float(energy.needs_more)):
+                break
+            self.step(self._prepared.parts(batch))
+            self._prepared.compute.synchronise()
+            energy.stepped()
+        by_device = self._prepared.group.gathered(energy.per_step())
+        told = [joules for joules in by_device if joules is not None]
+        return sum(told) if len(told) == len(by_device) else None
 
     def _rates(self, readings: Readings) -> list[Measurement]:
         """Return the time of a step and of its parts, and the rates that follow."""

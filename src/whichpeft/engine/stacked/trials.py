@@ -65,9 +65,7 @@ def _try_stacked(job: Job, report: ReportProgress) -> list[Result] | str:
     compute: Compute | None = None
     try:
         compute = start_computing(job.placement.device, job.trial.conditions, job.placement.precision)
-        setting = replace(
-            describe_setting(compute, job.placement.concurrent_trials), together=len(members)
-        )
+        setting = replace(describe_setting(compute, job.placement.beside), together=len(members))
         with quiet_warnings():
             return _carry_out(members, compute, setting, report)
     except CannotStack as error:

@@ -85,6 +85,8 @@ def _build(backbone: Backbone, task: Task, compute: Compute) -> torch.nn.Module:
         logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # it warns about every cast
     if compute.device.type == "cuda":
         torch.cuda.set_device(compute.device)  # the device that a quantised backbone is loaded to
+        # Batches differ in length, and cuDNN's attention prepares each new shape for up to a second.
+        torch.backends.cuda.enable_cudnn_sdp(False)
     model = task.build(backbone)
     if backbone.quantise is not None:
         if not getattr(model, "is_quantized", False):
