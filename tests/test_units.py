@@ -14,6 +14,7 @@ from whichpeft.units import (
     parse_speed,
     plural,
     show_milliseconds,
+    show_seeds,
 )
 
 
@@ -91,3 +92,11 @@ def test_nouns_agree_with_their_count() -> None:
 def test_long_lists_end_with_a_count(count: int, shown: str) -> None:
     assert join_words("abcde"[:count], most=3) == shown
     assert join_words("abcde") == "a, b, c, d and e"
+
+
+@pytest.mark.parametrize(
+    ("seeds", "shown"),
+    [([], ""), ([4], "4"), ([0, 1, 2], "0, 1, 2"), (range(12), "0 to 11"), ([0, 1, 2, 5], "0, 1, 2, 5")],
+)
+def test_many_seeds_in_a_row_are_shown_by_their_ends(seeds, shown):
+    assert show_seeds(list(seeds)) == shown

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from whichpeft.errors import StudyError
 
@@ -81,6 +81,13 @@ def join_words(words: Iterable[str], *, most: int | None = None) -> str:
     if most is not None and len(shown) > most + 1:
         shown[most:] = [f"{len(shown) - most} more"]
     return " and ".join(filter(None, [", ".join(shown[:-1]), *shown[-1:]]))
+
+
+def show_seeds(seeds: Sequence[int]) -> str:
+    """Show seeds in order: ``0, 1, 2``; five or more in a row as ``0 to 11``."""
+    if len(seeds) >= 5 and list(seeds) == list(range(seeds[0], seeds[0] + len(seeds))):
+        return f"{seeds[0]} to {seeds[-1]}"
+    return ", ".join(map(str, seeds))
 
 
 def points(fraction: float) -> float:

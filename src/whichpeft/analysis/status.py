@@ -8,7 +8,7 @@ from typing import Literal
 from whichpeft.analysis.comparable_groups import MethodRecords
 from whichpeft.records import Record
 from whichpeft.records.selection import best_trial
-from whichpeft.units import plural
+from whichpeft.units import plural, show_seeds
 
 MethodStatus = Literal["completed", "partial", "failed", "refused"]
 
@@ -73,4 +73,4 @@ def _why(record: Record) -> str:
 
 
 def _seeds(seeds: Sequence[int]) -> str:
-    return f"{plural('seed', len(seeds))} {', '.join(map(str, seeds))}"
+    return f"{plural('seed', len(seeds))} {show_seeds(seeds)}"

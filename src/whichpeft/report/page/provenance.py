@@ -12,7 +12,7 @@ from whichpeft.analysis.check.check import fairness
 from whichpeft.analysis.comparable_groups import MethodRecords
 from whichpeft.report.text import UNKNOWN, named, plain
 from whichpeft.study import Study, UntilDecided
-from whichpeft.units import counted, show_bytes, show_count
+from whichpeft.units import counted, show_bytes, show_count, show_seeds
 
 if TYPE_CHECKING:
     from whichpeft.analysis.check.findings import Finding
@@ -196,7 +196,7 @@ def _asked_seeds(study: Study) -> str:
 
 
 def _seeds(seeds: Sequence[int]) -> str:
-    return f"{len(seeds)} ({', '.join(map(str, seeds))})" if seeds else "none"
+    return f"{len(seeds)} ({show_seeds(seeds)})" if seeds else "none"
 
 
 def _finding(found: Finding) -> str:

@@ -6,7 +6,7 @@ from whichpeft.analysis import Comparison
 from whichpeft.analysis.pscp import GIGABYTES, PARAMETERS, TFLOP
 from whichpeft.report.tables.columns import has_pscp
 from whichpeft.report.text import named, plain
-from whichpeft.units import plural, points, show_count
+from whichpeft.units import plural, points, show_count, show_seeds
 
 
 def about(comparison: Comparison) -> str:
@@ -21,7 +21,7 @@ def details(comparison: Comparison) -> str:
         parts.append(f"chance {points(comparison.chance):.1f}")
     seeds = sorted({seed for result in comparison.results for seed in result.seeds})
     if seeds:
-        parts.append(f"{plural('seed', len(seeds))} {', '.join(map(str, seeds))}")
+        parts.append(f"{plural('seed', len(seeds))} {show_seeds(seeds)}")
     return plain(", ".join(parts))
 
 
