@@ -107,7 +107,7 @@ def profiles(bench: Bench, study: wp.Study, *, counted: bool = True) -> Iterator
         )
         done = set()
         in_time = itertools.takewhile(lambda job: bench.has_time(), jobs)
-        alone = resources_for(study, alone=True)
+        alone = resources_for(study, setup, alone=True)
         for job, result in setup.executor.run(in_time, alone, SilentObserver()):
             done.add(job.trial.method)
             yield result.record

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import random
 import shutil
@@ -81,6 +82,10 @@ def _save_model(folder: Path, config: dict[str, Any], device: str) -> None:
         kind = AutoModelForCausalLM if decoder else AutoModel
         model = kind.from_config(shape, dtype=torch.bfloat16 if decoder else torch.float32)
     model.save_pretrained(folder)
+    del model
+    gc.collect()
+    if device == "cuda":
+        torch.cuda.empty_cache()  # trials in other processes need that memory
 
 
 def _save_tokenizer(folder: Path, *, decoder: bool) -> None:

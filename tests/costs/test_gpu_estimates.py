@@ -10,7 +10,7 @@ import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from whichpeft.backbones import Backbone, resolve_backbone
-from whichpeft.costs import CostQuery, Costs, count_flops, estimate_costs
+from whichpeft.costs import CostQuery, Costs, count_flops, estimate_costs, study_estimates
 from whichpeft.costs.assumptions import make_assumptions
 from whichpeft.costs.memory import usable_bytes
 from whichpeft.costs.speed import _widest
@@ -170,3 +170,32 @@ def test_a_trial_on_a_gpu_does_not_let_cudnn_prepare_each_length(
     finally:
         torch.backends.cuda.enable_cudnn_sdp(before)
     assert seen == [True, False]
+
+
+@pytest.mark.parametrize("gpu", [False, True])
+def test_rows_are_found_in_forked_processes_only_without_a_gpu(
+    gpu: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where there is a GPU, no process takes a backward pass that was forked after another one."""
+
+    class Pool:
+        def __enter__(self) -> Pool:
+            return self
+
+        def __exit__(self, *what: object) -> None: ...
+
+        def map(self, function: object, places: range, chunksize: int) -> list[str]:
+            return ["forked"] * len(places)
+
+    class Forks:
+        def Pool(self, workers: int, initializer: object) -> Pool:
+            return Pool()
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: gpu)
+    monkeypatch.setattr(study_estimates.sys, "platform", "linux")
+    monkeypatch.setattr(study_estimates, "usable_cores", lambda: 2)
+    monkeypatch.setattr(study_estimates, "_row", lambda cell, assumed: "here")
+    monkeypatch.setattr(study_estimates.multiprocessing, "get_context", lambda kind: Forks())
+    cells: Any = [None, None]
+    assumed: Any = None
+    assert study_estimates._rows(cells, assumed) == ["here" if gpu else "forked"] * 2

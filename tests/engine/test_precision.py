@@ -128,6 +128,24 @@ def test_float32_means_float32_on_cuda(arithmetic: None) -> None:
     assert not torch.backends.cuda.matmul.allow_tf32
 
 
+def test_trials_that_share_a_gpu_fill_an_equal_share_of_it(
+    arithmetic: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shares: list[tuple[float, torch.device]] = []
+    monkeypatch.setattr(
+        torch.cuda, "set_per_process_memory_fraction", lambda *given: shares.append(given)
+    )
+    start_computing("cuda:1", Conditions(), "float32")
+    start_computing("cpu", Conditions(), "float32", sharing=3)
+    assert not shares
+    start_computing("cuda:1", Conditions(), "float32", sharing=3)
+    ((share, device),) = shares
+    assert device == torch.device("cuda:1")
+    # Places for four trials whose profiles peaked at 10 GB need 63 GB free; the rest is for contexts.
+    free = 4 * (1.2 * 10 + 0.6) / 0.8
+    assert 12 <= share * free <= free / 4 - 0.6
+
+
 def test_deterministic_is_set_for_one_trial_only(arithmetic: None) -> None:
     start_computing("cuda:0", Conditions(), "float32")
     assert not torch.are_deterministic_algorithms_enabled()

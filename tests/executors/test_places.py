@@ -64,6 +64,15 @@ def test_a_full_gpu_gets_one_trial_and_an_empty_one_more() -> None:
     assert Counter(found) == {"cuda:0": 1, "cuda:1": 4}
 
 
+def test_a_gpu_that_is_too_small_gets_no_trial_if_another_is_not() -> None:
+    large, small = gpus(1)[0], gpus(2, free=8, kind="T4")[1]
+    resources = Resources(memory=20 * GB)
+    assert gpu_places([large, small], resources, None, **PLENTY) == ["cuda:0"] * 2
+    assert gpu_places([small, large], resources, 1, **PLENTY) == ["cuda:0"]
+    # What is foreseen may be too much, for example if only some of the trials train as one model.
+    assert gpu_places([large, small], Resources(memory=90 * GB), None, **PLENTY) == ["cuda:0", "cuda:1"]
+
+
 @pytest.mark.parametrize("jobs", [None, 8])
 def test_a_gpu_for_one_process_only_is_not_shared(jobs: int | None) -> None:
     assert gpu_places(gpus(shared=False), Resources(memory=GB), jobs, **PLENTY) == ["cuda:0"]

@@ -94,10 +94,11 @@ def _plan(study: Study, backbone: Backbone, task: Task, methods: Mapping[str, Me
 def _rows(cells: Sequence[Cell], assumed: Assumptions) -> list[dict[str, Any]]:
     """Return the rows in order, computed by as many processes as there are usable cores.
 
-    Processes are forked, which saves their imports, if that is safe: on Linux, without an accelerator.
+    Processes are forked, which saves their imports, if that is safe: on Linux, without a GPU. Where
+    there is one, the first backward pass starts a thread for it, and no forked process can take another.
     """
     workers = min(len(cells), usable_cores())
-    if workers < 2 or not sys.platform.startswith("linux") or torch.cuda.is_initialized():
+    if workers < 2 or not sys.platform.startswith("linux") or torch.cuda.is_available():
         return [_row(cell, assumed) for cell in cells]
     _inherited[:] = [(cell, assumed) for cell in cells]
     try:

@@ -16,6 +16,9 @@ from whichpeft.study import Conditions
 from whichpeft.tasks import Batch
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
+# Share of a GPU's memory that the tensors of all its trials may fill; their contexts take the rest. It
+# is more than `executors.places` expects of them.
+_SHARED = 0.85
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
@@ -135,7 +138,9 @@ def choose_compute(device: str, precision: str, others: Sequence[str] = ()) -> C
     return Compute(torch.device(device), precision)
 
 
-def start_computing(device: str, conditions: Conditions, precision: str | None = None) -> Compute:
+def start_computing(
+    device: str, conditions: Conditions, precision: str | None = None, *, sharing: int = 0
+) -> Compute:
     """Make this process compute as the conditions of a trial say; return on what, and how precisely.
 
     Parameters
@@ -144,6 +149,9 @@ def start_computing(device: str, conditions: Conditions, precision: str | None =
         The device of the trial.
     precision
         The precision chosen for all trials of the study; None to choose it here.
+    sharing
+        How many other trials may run on the same GPU. Each may fill an equal share of its memory, so
+        that none runs out because another one evaluates as many examples as fit.
     """
     torch.set_num_threads(conditions.threads)
     if precision is None:
@@ -157,6 +165,9 @@ def start_computing(device: str, conditions: Conditions, precision: str | None =
         if conditions.deterministic:
             # cuBLAS reads it when it starts in this process, which is not before the first product.
             os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+        if sharing:
+            share = _SHARED / (sharing + 1)
+            torch.cuda.set_per_process_memory_fraction(share, compute.device)
     if torch.are_deterministic_algorithms_enabled() != conditions.deterministic:
         # Not warn_only, with which fused attention stays as it is.
         torch.use_deterministic_algorithms(conditions.deterministic)

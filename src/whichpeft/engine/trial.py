@@ -47,7 +47,10 @@ def carry_out_alone(
     setting = setting_of(job)
     try:
         device = group.device(job.placement.device)
-        compute = start_computing(device, job.trial.conditions, job.placement.precision)
+        placement = job.placement
+        compute = start_computing(
+            device, job.trial.conditions, placement.precision, sharing=placement.sharing
+        )
         setting = describe_setting(compute, job.placement.beside)
         with quiet_warnings():
             while True:

@@ -23,7 +23,8 @@ def gpu_places(
 ) -> list[str]:
     """Return a GPU for each trial that may run at the same time: each one once before any a second time.
 
-    Profiles have their GPU to themselves, and only run on GPUs of one kind.
+    Profiles have their GPU to themselves, and only run on GPUs of one kind. A GPU that is too small for
+    a trial gets none if another one is not.
 
     Parameters
     ----------
@@ -42,7 +43,9 @@ def gpu_places(
         return alike[: min(by_cores, by_memory, jobs or by_cores)]
     most = jobs or max(len(gpus), min(by_cores, _TRIALS * len(gpus)))
     turns = range(jobs or _TRIALS)
-    places = [gpu.device for turn in turns for gpu in gpus if turn < _room(gpu, resources)]
+    able = [gpu for gpu in gpus if gpu.free >= resources.memory + _CONTEXT]
+    # If all seem too small, only a trial can tell.
+    places = [gpu.device for turn in turns for gpu in able or gpus if turn < _room(gpu, resources)]
     return places[: min(most, by_memory)]
 
 

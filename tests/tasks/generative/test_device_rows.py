@@ -30,6 +30,7 @@ def card(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (14 * GB, 24 * GB))
     monkeypatch.setattr(torch.cuda, "memory_reserved", lambda device: 10 * GB)
     monkeypatch.setattr(torch.cuda, "memory_allocated", lambda device: 7 * GB)
+    monkeypatch.setattr(torch.cuda, "get_per_process_memory_fraction", lambda device: 1.0)
 
 
 def test_the_logits_of_held_out_text_take_half_of_what_is_free(
@@ -37,6 +38,22 @@ def test_the_logits_of_held_out_text_take_half_of_what_is_free(
 ) -> None:
     rows = rows_in_memory(llama_3b, CUDA, logits=512)
     assert rows == int(8.5 * GB / (512 * 128_256 * 10)) == 12  # 16,384 tokens would be 32 rows: 21 GB
+
+
+def test_a_trial_that_shares_a_card_counts_on_its_own_share_only(
+    llama_3b: LlamaForCausalLM, card: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = 512 * 128_256 * 10
+    share = {"of the card": 0.5}
+    monkeypatch.setattr(
+        torch.cuda, "get_per_process_memory_fraction", lambda device: share["of the card"]
+    )
+    # It may take 2 of the 14 GB that are free, and has 3 of its own.
+    assert rows_in_memory(llama_3b, CUDA, logits=512) == int(2.5 * GB / row) == 3
+    share["of the card"] = 0.25  # less than it holds
+    assert rows_in_memory(llama_3b, CUDA, logits=512) == int(1.5 * GB / row) == 2
+    monkeypatch.delattr(torch.cuda, "get_per_process_memory_fraction")  # as in older versions
+    assert rows_in_memory(llama_3b, CUDA, logits=512) == int(8.5 * GB / row) == 12
 
 
 def test_generation_counts_keys_and_values(llama_3b: LlamaForCausalLM, card: None) -> None:

@@ -23,7 +23,12 @@ from whichpeft.engine.compute import Compute
 from whichpeft.engine.evaluation import predict
 from whichpeft.engine.job import Job, ProfileWork, Progress, ReportProgress
 from whichpeft.engine.loop import take_step
-from whichpeft.engine.memory import PeakMemory, keep_freed_memory, return_freed_memory
+from whichpeft.engine.memory import (
+    PeakMemory,
+    keep_freed_memory,
+    ran_out_of_memory,
+    return_freed_memory,
+)
 from whichpeft.engine.meter import Meter
 from whichpeft.engine.model_setup import (
     PreparedTrial,
@@ -159,7 +164,12 @@ def _use(
     # Loading needs a new model, and building one takes about as long as it did at the start.
     if kept is not None and meter.elapsed + meter.seconds("set-up") < budget.seconds:
         with meter.phase("save"):
-            found += measure_loading(job, prepared.task, prepared.compute, kept)
+            try:
+                found += measure_loading(job, prepared.task, prepared.compute, kept)
+            except Exception as error:
+                # It is a second model beside the first, and a trial needs no more than one.
+                if not ran_out_of_memory(error):
+                    raise
     return found
 
 

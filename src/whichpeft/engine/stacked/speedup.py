@@ -125,7 +125,7 @@ def _that_fit(compute: Compute, peak_bytes: float | None) -> int:
     """Return how many trials the free memory of an accelerator holds; 1 if that is unknown."""
     if compute.device.type != "cuda" or not peak_bytes:
         return 1
-    torch.cuda.empty_cache()
+    compute.let_go()
     free, _ = torch.cuda.mem_get_info(compute.device)
     return int(_USABLE * free // (_ROOM * peak_bytes))
 

@@ -64,8 +64,11 @@ def _try_stacked(job: Job, report: ReportProgress) -> list[Result] | str:
     members = [Member(member) for member in job.members]
     compute: Compute | None = None
     try:
-        compute = start_computing(job.placement.device, job.trial.conditions, job.placement.precision)
-        setting = replace(describe_setting(compute, job.placement.beside), together=len(members))
+        placement = job.placement
+        compute = start_computing(
+            placement.device, job.trial.conditions, placement.precision, sharing=placement.sharing
+        )
+        setting = replace(describe_setting(compute, placement.beside), together=len(members))
         with quiet_warnings():
             return _carry_out(members, compute, setting, report)
     except CannotStack as error:

@@ -38,7 +38,10 @@ def rows_in_memory(
 
 
 def _free_bytes(device: torch.device) -> int:
-    """Return the memory that no process uses, and what torch's allocator holds without using it."""
-    free, _ = torch.cuda.mem_get_info(device)
-    idle = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
-    return int(free + idle)
+    """Return the memory that this process may still take, and what it holds without using it."""
+    free, total = torch.cuda.mem_get_info(device)
+    held = torch.cuda.memory_reserved(device)
+    # Older versions of torch do not say it. There evaluation is tried again with fewer examples.
+    allowed = getattr(torch.cuda, "get_per_process_memory_fraction", lambda device: 1.0)(device)
+    left = max(0.0, min(free, allowed * total - held))
+    return int(left + held - torch.cuda.memory_allocated(device))
