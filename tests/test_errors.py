@@ -142,7 +142,7 @@ def study(**changed: object) -> Study:
 @pytest.mark.parametrize(
     ("ask", "message"),
     [
-        (lambda: study(precision="zzz"), "unknown precision 'zzz'; choose auto, float32 or bfloat16"),
+        (lambda: study(precision="zzz"), "unknown precision 'zzz'; choose auto, float32, bfloat16 or "),
         (lambda: study(quantise="4bits"), "'4bits'; did you mean '4bit'? Choose 8bit or 4bit"),
         (lambda: study(track=["zzz"]), "unknown tracker 'zzz'; choose tensorboard, mlflow or trackio"),
         (

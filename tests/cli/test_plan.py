@@ -114,7 +114,7 @@ def test_backbones_of_all_kinds_are_planned(name: str) -> None:
         (["--speed", "fast"], "'fast' is not a speed"),
         (["--length", "0"], "--length is 0"),
         (["--length", "9999"], "minilm reads 446 at most"),
-        (["--precision", "float16"], "unknown precision 'float16'"),
+        (["--precision", "float8"], "unknown precision 'float8'"),
         (["--device", "gpu"], "unknown device 'gpu'"),
         (["--method", "lorra"], "did you mean 'lora'"),
         (["--format", "yaml"], "unknown format 'yaml'"),

@@ -17,8 +17,9 @@ import torch
 
 from whichpeft.engine import FinalWork, ProfileWork
 from whichpeft.engine.compute import Compute
-from whichpeft.executors import LocalExecutor, SilentObserver, trial_processes
+from whichpeft.executors import LocalExecutor, SilentObserver, gpus, trial_processes
 from whichpeft.executors.trial_processes import run_jobs
+from whichpeft.records import Setting
 from whichpeft.running.setup import make_job
 from whichpeft.study import Study
 
@@ -129,6 +130,7 @@ from whichpeft.executors.trial_processes import run_jobs
 from whichpeft.records import Claims, Store
 from whichpeft.running.request import check_request
 from whichpeft.running.trial_claims import unclaimed_jobs
+from whichpeft.records import Setting
 from whichpeft.running.setup import make_job, set_up
 
 backbone, data, out, count = sys.argv[1:]
@@ -183,6 +185,12 @@ def test_the_precision_is_one_that_all_gpus_multiply(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: len(capabilities))
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda at: capabilities[at.index])
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda at: (10**10, 10**10))
+    monkeypatch.setattr(torch, "zeros", lambda *size, device: None)
+    monkeypatch.setattr(gpus, "in_own_process", lambda function, *arguments: function(*arguments))
+    monkeypatch.setattr(
+        gpus, "describe_setting", lambda compute, others: Setting(precision=compute.precision)
+    )
     executor = LocalExecutor("cuda")
     executor.begin(Study(backbone="tiny", task="t", methods=["full"]), [])
     assert executor.compute == Compute(torch.device("cuda:0"), "float16")
