@@ -10,7 +10,7 @@ import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from whichpeft.backbones import Backbone, resolve_backbone
-from whichpeft.costs import CostQuery, Costs, count_flops, estimate_costs, study_estimates
+from whichpeft.costs import CostQuery, Costs, assumptions, count_flops, estimate_costs, study_estimates
 from whichpeft.costs.assumptions import make_assumptions
 from whichpeft.costs.memory import usable_bytes
 from whichpeft.costs.speed import _widest
@@ -199,3 +199,17 @@ def test_rows_are_found_in_forked_processes_only_without_a_gpu(
     cells: Any = [None, None]
     assumed: Any = None
     assert study_estimates._rows(cells, assumed) == ["here" if gpu else "forked"] * 2
+
+
+def test_a_plan_on_a_full_gpu_has_no_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(compute: Compute, **sizes: int) -> float:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    freed = []
+    monkeypatch.setattr(assumptions, "measure_speed", full)
+    monkeypatch.setattr(torch.cuda, "empty_cache", lambda: freed.append(True))
+    backbone = resolve_backbone("bert-base", weights=False)
+    study = Study(backbone="bert-base", methods=["lora"], budget=Budget(max_train=64))
+    found = make_assumptions(study, backbone, NoTask(backbone), GPU, 64, None, None, here=True)
+    assert found.speed is None
+    assert freed

@@ -17,6 +17,8 @@ from whichpeft.engine.compute import choose_compute
 from whichpeft.engine.frozen import activation_cache
 from whichpeft.engine.meter import Meter
 from whichpeft.engine.model_setup import PreparedTrial, prepare
+from whichpeft.tasks import Batch
+from whichpeft.tasks.labelled import LabelledTask
 
 from .conftest import Trials
 
@@ -168,3 +170,19 @@ def test_activations_too_large_for_memory_are_not_cached(
     result = trials.run("head")
     assert result.record.outcome.status == "completed"
     assert result.record.value("replayed_layers") is None
+
+
+def test_a_device_too_small_for_the_pass_that_fills_the_cache_trains_without_it(
+    trials: Trials, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outputs = LabelledTask.outputs
+
+    def limited(task: LabelledTask, model: torch.nn.Module, batch: Batch) -> torch.Tensor:
+        if len(batch["input_ids"]) > 5:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
+        return outputs(task, model, batch)
+
+    monkeypatch.setattr(LabelledTask, "outputs", limited)
+    record = trials.run("head").record
+    assert record.outcome.status == "completed", record.outcome
+    assert record.value("replayed_layers") is None

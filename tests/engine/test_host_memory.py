@@ -21,10 +21,11 @@ from whichpeft.engine.carry_out import carry_out
 from whichpeft.engine.checkpoint import Checkpoints
 from whichpeft.engine.compute import Compute
 from whichpeft.engine.loop import FitResult, TrainState
-from whichpeft.engine.memory import keep_freed_memory
+from whichpeft.engine.memory import keep_freed_memory, ran_out_of_memory
 from whichpeft.engine.meter import Meter
 from whichpeft.engine.stacked import trials as stacked_trials
 from whichpeft.engine.tensor_file import tensor_bytes, write_tensors
+from whichpeft.errors import TrialFailed
 
 _Usage = namedtuple("_Usage", "total used free")
 
@@ -219,3 +220,16 @@ def test_a_stack_that_fails_leaves_nothing_behind(trials: Any, monkeypatch: pyte
         gc.enable()
     assert reason == "out of memory: CUDA out of memory"
     assert gone == [True]
+
+
+@pytest.mark.parametrize(("error", "expected"), [
+    (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB"), True),
+    (RuntimeError("MPS backend out of memory (MPS allocated: 9 GB, max allowed: 9 GB)"), True),
+    (RuntimeError("CUDA error: out of memory"), True),
+    (RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"), True),
+    (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"), True),
+    (RuntimeError("expected scalar type Float but found Half"), False),
+    (TrialFailed("out of memory in evaluation, with one example at a time"), False),
+])  # fmt: skip
+def test_every_way_to_run_out_of_memory_is_known(error: Exception, expected: bool) -> None:
+    assert ran_out_of_memory(error) is expected

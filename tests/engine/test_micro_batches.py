@@ -11,11 +11,13 @@ import pytest
 import torch
 from transformers import PreTrainedModel
 
+from whichpeft.engine import trial as engine_trial
 from whichpeft.engine.carry_out import carry_out
 from whichpeft.engine.compute import Compute
 from whichpeft.engine.loop import take_step
 from whichpeft.engine.model_setup import PreparedTrial, prepare
 from whichpeft.engine.optimisation import Optimisation
+from whichpeft.engine.process_group import Group
 from whichpeft.errors import StudyError
 from whichpeft.study import Budget
 
@@ -117,3 +119,17 @@ def test_the_micro_batch_of_a_profile_is_halved_too(make_job) -> None:  # type: 
         found = carry_out(job, lambda progress: None)
     assert found.record.outcome.status == "completed", found.record.outcome
     assert found.record.value("micro_batch") == 8
+
+
+def test_one_process_of_a_group_does_not_begin_again(make_job, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]
+    """The others would wait for ever, or take what it does next for what they wait for."""
+    tries = []
+
+    def full(*given: object) -> None:
+        tries.append(given)
+        raise torch.OutOfMemoryError("no room for that")
+
+    monkeypatch.setattr(engine_trial, "_carry_out", full)
+    job = replace(make_job("bitfit", batch_size=16), halve_micro_batch=True)
+    found = engine_trial.carry_out_alone(job, lambda progress: None, Group(rank=1, size=2))
+    assert (len(tries), found.record.outcome.reason) == (1, "out of memory: no room for that")

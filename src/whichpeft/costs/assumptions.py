@@ -11,6 +11,7 @@ from whichpeft.backbones import Backbone
 from whichpeft.costs.speed import measure_speed
 from whichpeft.engine.batches import as_trained_on, learnt_positions, padded_length
 from whichpeft.engine.compute import DEVICES, Compute, choose_compute, find_devices
+from whichpeft.engine.memory import ran_out_of_memory
 from whichpeft.errors import BackboneError, StudyError, unknown
 from whichpeft.study import Study
 from whichpeft.tasks import GenerativeTask, Task
@@ -92,12 +93,7 @@ def make_assumptions(
         raise StudyError(f"--length is {length}; {backbone.name} reads {limit} at most")
     longest, typical, learnt = (length, None, None) if length else _lengths(study, backbone, task)
     if speed is None and examples is not None and here:
-        speed = measure_speed(
-            compute,
-            width=backbone.width or _USUAL_WIDTH,
-            batch_size=budget.batch_size,
-            length=typical or longest,
-        )
+        speed = _measured_speed(compute, backbone, budget.batch_size, typical or longest)
     return Assumptions(
         compute=compute,
         length=longest,
@@ -108,6 +104,20 @@ def make_assumptions(
         memory=memory,
         speed=speed,
     )
+
+
+def _measured_speed(compute: Compute, backbone: Backbone, batch_size: int, length: int) -> float | None:
+    """Measure the speed and free what that took; None if other processes have filled the device."""
+    width = backbone.width or _USUAL_WIDTH
+    try:
+        speed = measure_speed(compute, width=width, batch_size=batch_size, length=length)
+    except Exception as error:
+        if not ran_out_of_memory(error):
+            raise
+        speed = None
+    if compute.device.type != "cpu":
+        compute.let_go()
+    return speed
 
 
 def _lengths(

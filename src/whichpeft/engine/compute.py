@@ -72,6 +72,8 @@ class Compute:
         gc.collect()
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
+        elif self.device.type == "mps":
+            torch.mps.empty_cache()
 
 
 def find_devices(requested: str) -> list[str]:

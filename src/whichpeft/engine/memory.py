@@ -12,6 +12,8 @@ import torch
 
 _TRIM_THRESHOLD, _TOP_PAD, _MMAP_THRESHOLD, _MMAP_MAX = -1, -2, -3, -4  # glibc's malloc.h
 _NEVER = 2**31 - 1
+# What a RuntimeError says on a CPU, on MPS, if CUDA itself has no memory left, and in its libraries.
+_OUT_OF_MEMORY = ("can't allocate memory", "out of memory", "ALLOC_FAILED")
 
 
 def keep_freed_memory(device: torch.device) -> None:
@@ -37,7 +39,7 @@ def return_freed_memory() -> None:
 def ran_out_of_memory(error: BaseException) -> bool:
     """Whether an error means that the device or the host ran out of memory."""
     return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or (
-        "can't allocate memory" in str(error)  # what torch raises on a CPU
+        isinstance(error, RuntimeError) and any(text in str(error) for text in _OUT_OF_MEMORY)
     )
 
 

@@ -57,7 +57,8 @@ def carry_out_alone(
                 try:
                     return _carry_out(job, compute, setting, meter, report, group)
                 except Exception as error:
-                    half = job.micro_batch_size // 2
+                    # In a group the other processes still wait for the rest of this attempt.
+                    half = job.micro_batch_size // 2 if group.size == 1 else 0
                     if not (job.halve_micro_batch and half and ran_out_of_memory(error)):
                         raise
                 # Outside the handler, so that no traceback keeps the attempt's tensors alive.

@@ -169,9 +169,9 @@ def use_cached_activations(
                 path = data.with_name(f"{data.stem}.{len(layers)}.{split}.activations")
                 kept = _read(path) or _compute(prepared, prepared.examples[split], replay, path)
             replayed[split] = CachedActivations(prepared.examples[split], kept, replay, prepared.compute)
-        agrees = _agree(prepared, replayed, replay, next(iter(splits)))
-    except _CannotCache:
+    except (_CannotCache, torch.OutOfMemoryError):  # evaluation can do with fewer examples at a time
         return prepared
+    agrees = _agree(prepared, replayed, replay, next(iter(splits)))
     return replace(prepared, examples=replayed, cached_layers=len(layers)) if agrees else prepared
 
 
