@@ -496,3 +496,20 @@ def test_a_method_just_outside_the_margin_is_seldom_proved(monkeypatch):
         for answer in (simulated(rng, [0.7799, 0.80]) for _ in range(400))
     )
     assert wrong <= 32  # 5 % of 400 and three standard errors
+
+
+def test_all_seeds_that_two_methods_share_count():
+    rng = np.random.default_rng(5)
+    seeds = [range(12), range(12), range(12), range(3), range(3)]
+    easy = rng.normal(0, 0.25, size=500)
+    scores = [0.8 + easy + rng.normal(0, 0.01, size=(len(own), 1)) for own in seeds]
+    scores = [own + rng.normal(0, 0.3, size=own.shape) for own in scores]
+    evidence = TrialEvidence(scores, seeds, rng)
+    assert evidence.fewest_seeds == 3
+    assert evidence.effects(0, 1).seeds == 12
+    widths = [gap.high - gap.low for gap in (evidence.gap(0, 1), evidence.gap(0, 3))]
+    assert widths[0] < 0.75 * widths[1]
+    # The draws that probabilities come from know as much as the intervals.
+    spread = (evidence.draws[:, 0] - evidence.draws[:, 1]).std()
+    assert spread == pytest.approx(evidence.effects(0, 1).standard_error, rel=0.25)
+    assert evidence.draws.mean(axis=0) == pytest.approx(evidence.means, abs=0.001)
