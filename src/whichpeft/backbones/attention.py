@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import importlib.util
-from typing import TYPE_CHECKING
 
+from whichpeft.backbones.backbone import FLASH, Backbone
 from whichpeft.errors import BackboneError, StudyError
 
-if TYPE_CHECKING:
-    from whichpeft.backbones.backbone import Backbone
-
-AUTO, FLASH = "auto", "flash_attention_2"
 # What a model class of transformers says of itself; every model has eager attention.
 _SUPPORTED = {"sdpa": "_supports_sdpa", FLASH: "_supports_flash_attn"}
 

@@ -7,12 +7,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from whichpeft.backbones.attention import AUTO, FLASH
 from whichpeft.backbones.folder import weight_files
 from whichpeft.errors import BackboneError
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig
+
+AUTO, FLASH = "auto", "flash_attention_2"
+"""Two implementations of attention that are chosen and loaded unlike the others."""
 
 # Positions that no input fills, so that methods with virtual tokens read the same input as all other
 # methods: 64 for the virtual tokens that a prompt method puts before the input, and 2 because RoBERTa
