@@ -7,7 +7,7 @@ import pytest
 
 from whichpeft.analysis import comparisons
 from whichpeft.analysis.looks.path import Judged, follow
-from whichpeft.analysis.looks.spending import look_level, spending
+from whichpeft.analysis.looks.spending import equivalence_level, look_level, spending
 from whichpeft.analysis.statistics.random_effects import VarianceComponents
 from whichpeft.errors import StudyError
 from whichpeft.study import UntilDecided
@@ -53,6 +53,22 @@ def test_a_look_may_spend_more_the_more_it_has_in_common_with_earlier_ones(test_
     rng = np.random.default_rng(0)
     level = look_level(gaps, (3, 5), spend[:1], spend[1], rng=rng)
     assert least <= level <= most
+
+
+@pytest.mark.parametrize(("test_set", "least", "most"), [(0.0, 0.0064, 0.009), (0.05, 0.01, 0.02)])
+def test_equivalence_has_a_level_of_its_own_at_each_look(test_set, least, most):
+    """It is what a look adds if looks are independent, and what is spent until then if all are alike."""
+    gap = VarianceComponents(
+        mean=0.0, seeds=5, examples=100, seed_square=0.01, example_square=5 * 100 * test_set**2,
+        rest_square=0.0,
+    )  # fmt: skip
+    spends = spending((3, 5, 8, 12))
+    first, second = (
+        equivalence_level(gap, (3, 5)[:looks], spends[:looks], rng=np.random.default_rng(0))
+        for looks in (1, 2)
+    )
+    assert first == spends[0]
+    assert least <= second <= most
 
 
 @pytest.mark.parametrize("given", [{"start": 1}, {"at_most": 2}, {"start": 3.5}, {"start": True}])
