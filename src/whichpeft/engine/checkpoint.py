@@ -31,9 +31,10 @@ from whichpeft.units import show_bytes
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from whichpeft.engine.loop import TrainState
+    from whichpeft.engine.loop import FitResult, TrainState, Validation
 
 _ADAPTER = "adapter/"
+_VALIDATION = "validation/"
 _SHARE = 0.02  # the share of a trial's time that writing checkpoints may take
 _DISK_SHARE = 0.25  # the share of the free disk that one may take: a new one is beside the old one
 # Versions that have to be the same for a resumed trial to be bit for bit identical.
@@ -99,11 +100,12 @@ class Checkpoints:
                 **_numbered("pending", state.pending),
                 **state.optimisation.state(),
                 **{f"{_ADAPTER}{name}": tensor for name, tensor in adapter.items()},
+                **_validation(state.fitted.validation),
                 **_generators(self._device),
             }
             said = {
                 "identity": self._identity,
-                "fitted": json.dumps(dataclasses.asdict(state.fitted)),
+                "fitted": json.dumps(_without_arrays(state.fitted)),
                 "random": json.dumps(random.getstate()),
                 "seconds": json.dumps(self._meter.by_phase()),
                 "resumed": str(self.resumed),
@@ -153,6 +155,7 @@ class Checkpoints:
         for name, value in json.loads(said["fitted"]).items():
             if hasattr(state.fitted, name):  # an earlier version may have kept other fields
                 setattr(state.fitted, name, value)
+        state.fitted.validation = _restored_validation(state.fitted.validation, tensors)
         state.fitted.curve = [(step, name, value) for step, name, value in state.fitted.curve]
         version, words, gauss = json.loads(said["random"])
         random.setstate((version, tuple(words), gauss))
@@ -171,6 +174,30 @@ class Checkpoints:
                 return said, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         except (OSError, SafetensorError):  # the file is damaged: the trial starts again
             return None
+
+
+def _without_arrays(fitted: FitResult) -> dict[str, Any]:
+    kept = fitted.validation
+    light = None if kept is None else dataclasses.replace(kept, arrays={})
+    return dataclasses.asdict(dataclasses.replace(fitted, validation=light))
+
+
+def _validation(kept: Validation | None) -> dict[str, torch.Tensor]:
+    arrays = {} if kept is None else kept.arrays
+    return {f"{_VALIDATION}{name}": torch.from_numpy(array) for name, array in arrays.items()}
+
+
+def _restored_validation(said: Any, tensors: Mapping[str, torch.Tensor]) -> Validation | None:
+    from whichpeft.engine.loop import Validation
+
+    if said is None:
+        return None
+    arrays = {
+        name.removeprefix(_VALIDATION): tensor.numpy()
+        for name, tensor in tensors.items()
+        if name.startswith(_VALIDATION)
+    }
+    return Validation(said["score"], said["loss"], arrays)
 
 
 def _generators(device: torch.device) -> dict[str, torch.Tensor]:

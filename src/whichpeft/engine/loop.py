@@ -19,12 +19,29 @@ from whichpeft.engine.meter import Meter
 from whichpeft.engine.model_setup import PreparedTrial
 from whichpeft.engine.optimisation import Optimisation
 from whichpeft.errors import TrialFailed
+from whichpeft.metrics.loss import mean_loss
 from whichpeft.study import Budget
 from whichpeft.tasks import Array, Batch, scores
 
 _Batch = TypeVar("_Batch")  # a batch, or its place in the epoch
 
+_KEPT_OF_VALIDATION = ("outputs", "groups")
+
 READ_LOSS_EVERY = 10  # steps; reading the loss makes an accelerator wait for the host
+
+
+@dataclass(frozen=True, slots=True)
+class Validation:
+    """What a trial predicts on the validation split, and how good that is."""
+
+    score: float
+    """The score."""
+
+    loss: float | None
+    """The mean loss; None if the outputs do not give one."""
+
+    arrays: Mapping[str, Array]
+    """The outputs, one row per example, and the number of each one's set if there are several."""
 
 
 @dataclass(slots=True)
@@ -55,11 +72,26 @@ class FitResult:
     pruned_because: str | None = None
     """Why a tuning trial was stopped at a rung; None if it was not."""
 
-    def end_epoch(self, epoch: int, score: float) -> bool:
-        """Record the validation score of an epoch (from 0); return whether it is the best so far."""
+    validation: Validation | None = None
+    """The validation that counts: of the best epoch, or of the rung that the trial was stopped at."""
+
+    def note(self, validation: Validation) -> None:
+        """Add a validation to the curve."""
+        if validation.loss is not None:
+            self.curve.append((self.steps, "validation_loss", validation.loss))
+        self.curve.append((self.steps, "validation_score", validation.score))
+
+    def stop(self, reason: str, validation: Validation) -> None:
+        """End at a rung."""
+        self.pruned_because, self.validation = reason, validation
+        self.best_score = max(self.best_score, validation.score)
+
+    def end_epoch(self, epoch: int, validation: Validation) -> bool:
+        """Take the validation of an epoch (from 0); return whether it has the best score so far."""
         self.epochs_run = epoch + 1
-        if score > self.best_score:
-            self.best_score, self.best_epoch = score, epoch + 1
+        if validation.score > self.best_score:
+            self.best_score, self.best_epoch = validation.score, epoch + 1
+            self.validation = validation
             return True
         return False
 
@@ -193,13 +225,13 @@ def fit(
                 _train_on(state, part, report, checkpointer)
             with meter.phase("validate"):
                 report(Progress(phase="validate", epoch=fitted.examples / len(train)))
-                score = validation_score(prepared, evaluate(prepared, "validation"))
-            fitted.curve.append((fitted.steps, "validation_score", score))
-            fitted.pruned_because = why_pruned(fitted.steps, score, job.rungs)
-            if fitted.pruned_because is not None:
-                fitted.best_score = max(fitted.best_score, score)
+                validation = validate(prepared, evaluate(prepared, "validation"))
+            fitted.note(validation)
+            reason = why_pruned(fitted.steps, validation.score, job.rungs)
+            if reason is not None:
+                fitted.stop(reason, validation)
                 return fitted
-        if fitted.end_epoch(epoch, score):
+        if fitted.end_epoch(epoch, validation):
             state.best = None
             if epoch < budget.epochs - 1:
                 state.remember()
@@ -273,16 +305,19 @@ def note_loss(loss: float, fitted: FitResult) -> None:
     fitted.curve.append((fitted.steps, "train_loss", loss))
 
 
-def validation_score(prepared: PreparedTrial, found: Mapping[str, Array]) -> float:
+def validate(prepared: PreparedTrial, found: Mapping[str, Array]) -> Validation:
     """Score what `evaluate` returned for the validation split.
 
     Raises TrialFailed if the outputs or the score are not finite.
     """
-    if not np.isfinite(found["outputs"]).all():
+    outputs = found["outputs"]
+    if not np.isfinite(outputs).all():
         raise TrialFailed("the outputs are not finite", phase="validate")
     metrics = prepared.task.metrics
     labels = prepared.examples["validation"].labels
-    score = scores(metrics, labels, found["outputs"], found.get("groups"))[metrics[0].name]
+    score = scores(metrics, labels, outputs, found.get("groups"))[metrics[0].name]
     if not math.isfinite(score):
         raise TrialFailed(f"the validation score is not finite ({metrics[0].name} {score})")
-    return score
+    loss = mean_loss(prepared.task.problem, metrics[0].name, labels, outputs)
+    arrays = {name: found[name] for name in _KEPT_OF_VALIDATION if name in found}
+    return Validation(score, loss if loss is not None and math.isfinite(loss) else None, arrays)

@@ -172,6 +172,7 @@ def result_of(
     if prepared.adapter.trains:
         measurements += [
             _fact("validation_score", fitted.best_score, "fraction", "validate"),
+            *_validation_loss(fitted, prepared),
             _fact("best_epoch", fitted.best_epoch, "count", "validate"),
             _fact("epochs_run", fitted.epochs_run, "count", "fit"),
             _fact("steps", fitted.steps, "count", "fit"),
@@ -193,7 +194,27 @@ def result_of(
     if fitted.pruned_because is not None:
         outcome = Outcome(status="stopped", phase="validate", reason=fitted.pruned_because)
     record = _record(job, setting, measurements, outcome)
-    return Result(record=record, curve=fitted.curve, predictions=predictions)
+    arrays = {**predictions, **validation_arrays(prepared, fitted)}
+    return Result(record=record, curve=fitted.curve, predictions=arrays)
+
+
+def _validation_loss(fitted: FitResult, prepared: PreparedTrial) -> list[Measurement]:
+    if fitted.validation is None or fitted.validation.loss is None:
+        return []
+    unit = "squared" if prepared.task.problem == "regression" else "nats"
+    return [_fact("validation_loss", fitted.validation.loss, unit, "validate")]
+
+
+def validation_arrays(prepared: PreparedTrial, fitted: FitResult) -> dict[str, Array]:
+    """Return what a trial predicts on the validation split, under names of their own, with the labels.
+
+    With them, calibration, thresholds and ensembles need no training.
+    """
+    if fitted.validation is None:
+        return {}
+    labels = prepared.examples["validation"].labels
+    found = {**fitted.validation.arrays, "labels": labels}
+    return {f"validation_{name}": array for name, array in found.items()}
 
 
 def checked_predictions(prepared: PreparedTrial, found: Mapping[str, Array]) -> dict[str, Array]:

@@ -16,6 +16,7 @@ import pandas as pd
 from pydantic import ValidationError
 
 from whichpeft.errors import FolderError, NewerRecord, RecordError
+from whichpeft.records.race import RACE, Race
 from whichpeft.records.reading import READING, Reading
 from whichpeft.records.record import Record, record_from_json
 from whichpeft.storage.atomic import write_whole
@@ -67,6 +68,23 @@ class Store:
     def keep_reading(self, reading: Reading) -> None:
         """Write what was read of the data and the backbones."""
         write_whole(self.reading_file, READING.dump_json(reading, indent=1))
+
+    def race(self) -> Race | None:
+        """Return what a race in this folder decided; None if there is no race."""
+        path = self.folder / "race.json"
+        try:
+            return RACE.validate_json(path.read_bytes())
+        except FileNotFoundError:
+            return None
+        except (OSError, ValidationError) as error:
+            raise FolderError(
+                f"{path}: cannot be read ({' '.join(str(error).split())[:200]}); delete it, "
+                "and the race is decided anew from the records"
+            ) from None
+
+    def keep_race(self, race: Race) -> None:
+        """Write what a race has decided."""
+        write_whole(self.folder / "race.json", RACE.dump_json(race, indent=1))
 
     def add(
         self,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from whichpeft.study.auto import AutoOptions
 from whichpeft.study.conditions import Conditions
 from whichpeft.study.names import MethodName, PartName, parse_method
 from whichpeft.study.seeds import UntilDecided, all_seeds, first_seeds
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from whichpeft.study.load import dump_study, load_study
 
 __all__ = [
+    "AutoOptions",
     "Budget",
     "Conditions",
     "MethodName",

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Annotated, Any, Unpack
 
 from whichpeft.errors import StudyError, unknown
+from whichpeft.study.auto import AutoOptions
 from whichpeft.study.conditions import ConditionOptions, Conditions
 from whichpeft.study.seeds import Seeds, UntilDecided, all_seeds, read_seeds
 
@@ -178,6 +179,8 @@ class Study:
         The method that gaps, speed-ups and savings are measured against.
     track
         Trackers that receive each trial: ``tensorboard``, ``mlflow``, ``trackio``.
+    auto
+        For `whichpeft.auto`: what the race may spend, and what its answer has to fit.
     backbone, task
         Short for a list of one.
 
@@ -196,6 +199,7 @@ class Study:
     conditions: Conditions = field(default_factory=Conditions)
     baseline: str = "full"
     track: tuple[str, ...] = ()
+    auto: AutoOptions | None = None
 
     def __init__(
         self,
@@ -209,6 +213,7 @@ class Study:
         conditions: Conditions | None = None,
         baseline: str = "full",
         track: Sequence[str] = (),
+        auto: AutoOptions | None = None,
         backbone: str | None = None,
         task: str | TaskSource | None = None,
         **options: Unpack[ConditionOptions],
@@ -230,6 +235,7 @@ class Study:
         put("budget", Budget() if budget is None else budget)
         put("baseline", baseline)
         put("track", tuple(dict.fromkeys(track)))
+        put("auto", auto)
         self._check_kinds()
         if not name and self.tasks and self.backbones:
             name = _default_name(self.tasks[0].name, self.backbones[0])

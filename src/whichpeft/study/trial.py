@@ -11,7 +11,7 @@ from typing import Any, Literal
 from whichpeft.study.conditions import FIRST_CONDITIONS, Conditions
 from whichpeft.study.spec import Budget
 
-Purpose = Literal["profile", "tune", "final"]
+Purpose = Literal["profile", "screen", "tune", "final"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -19,7 +19,10 @@ class Trial:
     """One run of one cell of a study."""
 
     purpose: Purpose
-    """``profile`` measures costs, ``tune`` tries one candidate, ``final`` gives a test score."""
+    """``profile`` measures costs, ``tune`` tries one candidate, ``final`` gives a test score.
+
+    ``screen`` is a ``tune`` trial that pauses after `stop_after` steps, to be compared with others.
+    """
 
     backbone: str
     """Short name of the backbone, for display; `backbone_revision` identifies its weights."""
@@ -54,6 +57,9 @@ class Trial:
     number: int | None = None
     """Place of a tuning trial in its method's search; 0 is the default."""
 
+    stop_after: int | None = None
+    """Optimiser steps after which a screening trial pauses; None for all others."""
+
     @property
     def fingerprint(self) -> str:
         """Hash of everything that decides the result; also the name of the record's file.
@@ -65,6 +71,8 @@ class Trial:
         asked = asdict(self)
         for key in ("method", "number", "conditions"):
             del asked[key]
+        if self.stop_after is None:
+            del asked["stop_after"]
         asked |= self.conditions.written("fingerprint")
         asked["budget"] = self.budget.fingerprinted
         text = json.dumps(asked, sort_keys=True, separators=(",", ":"), default=str)
@@ -75,6 +83,9 @@ class Trial:
         written = asdict(self)
         del written["conditions"]
         number = {"number": written.pop("number")}
+        stop_after = written.pop("stop_after")
+        if stop_after is not None:
+            number["stop_after"] = stop_after
         conditions = self.conditions.written("record")
         first = {key: conditions[key] for key in FIRST_CONDITIONS}
         return written | first | number | conditions

@@ -16,9 +16,10 @@ from whichpeft.engine.job import FinalWork, Job, Progress, ReportProgress, TuneW
 from whichpeft.engine.loop import (
     READ_LOSS_EVERY,
     FitResult,
+    Validation,
     note_loss,
     until_rungs,
-    validation_score,
+    validate,
     why_pruned,
 )
 from whichpeft.engine.meter import Meter
@@ -45,6 +46,9 @@ class Member:
 
     batches: list[Array] = field(default_factory=list)
     """The batches of the current epoch."""
+
+    latest: Validation | None = None
+    """The last validation."""
 
     best: Own | None = None
     """The trial's own tensors at its best epoch."""
@@ -139,18 +143,16 @@ class _Fitting:
                 member.failure = error
         self.remove([member for member in self.active if member.failure is not None])
 
-    def validate(self) -> list[float]:
-        """Return the validation score of each remaining trial; remove those that cannot be scored."""
+    def validate(self) -> None:
+        """Validate each remaining trial; remove those that cannot be scored."""
         self._report(Progress(phase="validate", epoch=self.epochs))
-        scores = []
         outputs = evaluate_stacked(self.prepared, self.stack, "validation")
         for member, rows in zip(self.active, outputs, strict=True):
             try:
-                scores.append(validation_score(self.prepared, {"outputs": rows}))
+                member.latest = validate(self.prepared, {"outputs": rows})
             except TrialFailed as error:
                 member.failure = TrialFailed(error.reason, phase="validate")
         self.remove([member for member in self.active if member.failure is not None])
-        return scores
 
     def remove(self, members: Sequence[Member]) -> None:
         """Remove trials; the remaining ones share the time from now on."""
@@ -187,8 +189,8 @@ def fit_stacked(stacked: Stacked, members: Sequence[Member], report: ReportProgr
             if not fitting.active:
                 return
             with fitting.phase("validate"):
-                scores = fitting.validate()
-            _note_scores(fitting, scores, search_scores)
+                fitting.validate()
+            _note_validations(fitting, search_scores)
             if not fitting.active:
                 return
         _end_epoch(fitting, epoch, last=epoch == budget.epochs - 1)
@@ -196,16 +198,17 @@ def fit_stacked(stacked: Stacked, members: Sequence[Member], report: ReportProgr
             return
 
 
-def _note_scores(fitting: _Fitting, scores: Sequence[float], search_scores: SearchScores) -> None:
-    """Add the scores to the curves; remove trials that are worse than earlier ones of the search."""
-    for member, score in zip(fitting.active, scores, strict=True):
-        fitted = member.fitted
-        fitted.curve.append((fitted.steps, "validation_score", score))
+def _note_validations(fitting: _Fitting, search_scores: SearchScores) -> None:
+    """Add validations to the curves; remove trials that are worse than earlier ones of the search."""
+    for member in fitting.active:
+        fitted, latest = member.fitted, member.latest
+        assert latest is not None
+        fitted.note(latest)
         rung = (fitted.steps, search_scores.needed(member.job, fitted.steps))
-        search_scores.note(fitted.steps, score)
-        fitted.pruned_because = why_pruned(fitted.steps, score, (rung,))
-        if fitted.pruned_because is not None:
-            fitted.best_score = max(fitted.best_score, score)
+        search_scores.note(fitted.steps, latest.score)
+        reason = why_pruned(fitted.steps, latest.score, (rung,))
+        if reason is not None:
+            fitted.stop(reason, latest)
     fitting.remove([member for member in fitting.active if member.fitted.pruned_because is not None])
 
 
@@ -213,8 +216,8 @@ def _end_epoch(fitting: _Fitting, epoch: int, *, last: bool) -> None:
     """Keep the best weights of each trial; remove trials that have stopped improving."""
     gone = []
     for row, member in enumerate(fitting.active):
-        _, _, score = member.fitted.curve[-1]
-        if member.fitted.end_epoch(epoch, score):
+        assert member.latest is not None
+        if member.fitted.end_epoch(epoch, member.latest):
             if isinstance(member.job.work, FinalWork):
                 member.best = fitting.stack.own(row)
         elif member.fitted.should_stop(member.job.trial.budget):

@@ -1,0 +1,38 @@
+"""What a race is bounded by, apart from its budget."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from whichpeft.records.race import StageName
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RaceRules:
+    """The rules of a race. The same rules and rung scores always give the same stages."""
+
+    baseline: str
+    """The method that always races to the end, so that gaps have a reference."""
+
+    candidates: int = 4
+    """Most candidates of a method, its default included."""
+
+    finalists: int = 6
+    """Most methods in the finals, the baseline not counted."""
+
+    audited: int = 5
+    """How many dropped methods are trained to the end anyway."""
+
+    margin: float = 0.02
+    """The margin of the choice, a fraction."""
+
+    looks: tuple[int, ...] = (3, 5, 8)
+    """Number of seeds at each look of the finals."""
+
+    seed: int = 0
+    """Draws the methods that are audited."""
+
+
+Afford = Callable[[StageName, int], int | None]
+"""Returns how many arms can be paid for in a stage that ends after some steps; None for any number."""

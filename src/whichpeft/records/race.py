@@ -1,0 +1,90 @@
+"""What a race between methods decided, in order: ``race.json`` in its run folder.
+
+Results are in records. This file holds the decisions, since some depend on the clock: a race that was
+killed, or that several processes share, goes on from them to the same answer.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from pydantic import TypeAdapter
+
+StageName = Literal["screen", "audit", "widen", "finals"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, order=True)
+class Arm:
+    """A method with the hyperparameters of one candidate."""
+
+    method: str
+    """The method as written in the study."""
+
+    number: int = 0
+    """The candidate; 0 has the method's defaults."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Entrant:
+    """A method of the study, and whether it races."""
+
+    method: str
+    """The method as written in the study."""
+
+    candidates: int = 0
+    """Number of candidates that it has, its default included; 0 if it does not race."""
+
+    out: Literal["refused", "over a limit", "trains nothing"] | None = None
+    """Why it does not race; None if it does."""
+
+    reason: str | None = None
+    """The same in words, such as ``trainable 100 % is over 5 %``."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Stage:
+    """What is run before the next decision."""
+
+    name: StageName
+    """``screen``: arms train until a rung. ``audit``: arms that were dropped train to the end anyway.
+    ``widen``: more of them do, because the audit found good ones. ``finals``: arms are tested."""
+
+    step: int
+    """Optimiser steps after which these arms stop."""
+
+    arms: tuple[Arm, ...]
+    """The arms, in the order in which they start."""
+
+    seeds: tuple[int, ...] = ()
+    """In the finals, the seeds that each arm has after this stage."""
+
+    cut: tuple[Arm, ...] = ()
+    """Arms that did not finish, because the time for the stage was over."""
+
+    why: str = ""
+    """Why these arms, in a phrase."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Race:
+    """All decisions of a race so far."""
+
+    entrants: tuple[Entrant, ...]
+    """The study's methods, in its order."""
+
+    rungs: tuple[int, ...]
+    """Optimiser steps after which arms are compared; the last is a whole training."""
+
+    stages: tuple[Stage, ...] = ()
+    """The stages so far, in order."""
+
+    seconds: float = 0.0
+    """Seconds that earlier processes spent, the time between them left out."""
+
+    ended: Literal["proved", "only one", "all looks", "time", "nothing left"] | None = None
+    """Why it ended; None while it goes on."""
+
+
+RACE: TypeAdapter[Race] = TypeAdapter(Race)
+"""Reads and writes the file."""
