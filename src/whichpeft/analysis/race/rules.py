@@ -27,6 +27,9 @@ class RaceRules:
     margin: float = 0.02
     """The margin of the choice, a fraction."""
 
+    chance: float | None = None
+    """Score of the best constant prediction, a fraction; None if the metric has none."""
+
     looks: tuple[int, ...] = (3, 5, 8)
     """Number of seeds at each look of the finals."""
 

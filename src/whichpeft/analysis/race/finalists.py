@@ -1,0 +1,40 @@
+"""Which methods are tested, each with its best arm."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from whichpeft.analysis.race.ranking import failed, rank_arms
+from whichpeft.analysis.race.rules import RaceRules
+from whichpeft.analysis.race.rung_scores import RungScores
+from whichpeft.records.race import Arm, Race
+
+
+def finalists(race: Race, scores: RungScores, rules: RaceRules) -> list[Arm]:
+    """Return the finalists, best first, with one arm per method and one of the baseline.
+
+    Arms that were trained to the end come before others. If the time was over before, those that came
+    furthest follow. The baseline is a finalist in any case.
+    """
+    found: dict[str, Arm] = {}
+    for step in reversed(race.rungs):
+        for arm in best_arms(arms_of(race), step, scores):
+            found.setdefault(arm.method, arm)
+        if len(found) > rules.finalists:
+            break
+    others = [method for method in found if method != rules.baseline][: rules.finalists]
+    return [arm for method, arm in found.items() if method in (*others, rules.baseline)]
+
+
+def best_arms(arms: Iterable[Arm], step: int, scores: RungScores) -> list[Arm]:
+    """Return the arm of each method that `best_trial` would pick after some steps, best first."""
+    done = [arm for arm in arms if (arm, step) in scores and not failed(scores[arm, step])]
+    found: dict[str, Arm] = {}
+    for arm in sorted(done, key=lambda arm: (-(scores[arm, step].score or 0.0), arm.number)):
+        found.setdefault(arm.method, arm)
+    return rank_arms(found.values(), step, scores)
+
+
+def arms_of(race: Race) -> list[Arm]:
+    """Return all arms of a race so far, in the order in which they started."""
+    return list(dict.fromkeys(arm for stage in race.stages for arm in stage.arms))
