@@ -1,7 +1,7 @@
 """What a race between methods decided, in order: ``race.json`` in its run folder.
 
 Results are in records. This file holds the decisions, since some depend on the clock: a race that was
-killed, or that several processes share, goes on from them to the same answer.
+killed, or that several processes share, continues from them to the same answer.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ class Race:
     """Seconds that earlier processes spent, the time between them left out."""
 
     ended: Literal["proved", "only one", "all looks", "time", "nothing left"] | None = None
-    """Why it ended; None while it goes on."""
+    """Why it ended; None while it continues."""
 
 
 RACE: TypeAdapter[Race] = TypeAdapter(Race)
