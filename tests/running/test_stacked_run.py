@@ -14,7 +14,7 @@ from whichpeft.errors import StudyError
 from whichpeft.executors import SilentObserver
 from whichpeft.methods import resolve_method
 from whichpeft.records import Measurement, Outcome, Record, Setting, Store
-from whichpeft.running.runner import _Run
+from whichpeft.running.stages import Stages
 from whichpeft.running.trial_stacking import check_batch_trials, max_stacked, stack_jobs, trials_to_time
 from whichpeft.study import Budget, Conditions, Trial
 from whichpeft.tasks import Prompted, generative_task
@@ -117,7 +117,7 @@ def test_trials_of_language_models_are_not_timed_together() -> None:
     written = generative_task("t", train=example, validation=example, test=example)
     for task, count in ((small_task(), 3), (written, 0)):
         cell: Any = SimpleNamespace(task=task, study=study, finals=[0, 1, 2])
-        assert _Run._trials_to_time(run, cell) == count
+        assert Stages._trials_to_time(run, cell) == count
     assert max_stacked("auto", profile(batched_trials=5, batched_speedup=1.3), "cuda:0") == 5
     assert max_stacked("auto", profile(batched_trials=5, batched_speedup=1.1), "cuda:0") == 1
     assert max_stacked("auto", profile(), "cpu") == 1
