@@ -35,11 +35,23 @@ class Entrant:
     candidates: int = 0
     """Number of candidates that it has, its default included; 0 if it does not race."""
 
+    over: tuple[int, ...] = ()
+    """Candidates that do not race, because they are over a limit."""
+
     out: Literal["refused", "over a limit", "trains nothing"] | None = None
-    """Why it does not race; None if it does."""
+    """Why it cannot be chosen; None if it can.
+
+    The baseline has candidates and races even if it is over a limit, since gaps are measured from it.
+    """
 
     reason: str | None = None
     """The same in words, such as ``trainable 100 % is over 5 %``."""
+
+    @property
+    def arms(self) -> tuple[Arm, ...]:
+        """The arms that race, in order."""
+        numbers = (number for number in range(self.candidates) if number not in self.over)
+        return tuple(Arm(method=self.method, number=number) for number in numbers)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
