@@ -13,13 +13,14 @@ from whichpeft.analysis.example_scores import Predictions, ScoresByExample
 from whichpeft.analysis.frontier import mark_frontier
 from whichpeft.analysis.learning_curves import Curves
 from whichpeft.analysis.looks.judging import judge_at_looks
-from whichpeft.analysis.method_facts import method_facts
+from whichpeft.analysis.method_facts import method_facts, planned
 from whichpeft.analysis.method_result import MethodResult, Row
+from whichpeft.analysis.race.finals_so_far import FinalsSoFar, finals_so_far
 from whichpeft.analysis.relations import baseline_places, relate_costs, relate_scores
 from whichpeft.analysis.search import Search, read_search, shared_seed_note
 from whichpeft.analysis.statistics.gap import MARGIN
 from whichpeft.analysis.verdicts import give_verdicts, method_effects
-from whichpeft.records import Measurement, Record
+from whichpeft.records import Measurement, Race, Record
 from whichpeft.study import Study, UntilDecided
 
 
@@ -53,6 +54,9 @@ class Comparison:
 
     looks: tuple[int, ...] = ()
     """Number of seeds at each look, if methods get seeds until they are decided."""
+
+    finals: FinalsSoFar | None = None
+    """How far the finals of a race are; None if the methods did not race, or none was tested yet."""
 
     notes: tuple[str, ...] = ()
     """Sentences about records that are not part of the comparison, and why."""
@@ -122,6 +126,7 @@ def comparisons(
     predictions: Predictions | None = None,
     curves: Curves | None = None,
     margin: float = MARGIN,
+    race: Race | None = None,
 ) -> list[Comparison]:
     """Compare the methods of a study on each backbone and task.
 
@@ -138,6 +143,8 @@ def comparisons(
         Returns a trial's learning curve by its fingerprint, such as `Store.curve_rows`.
     margin
         The gap, as a fraction, within which methods count as equivalent.
+    race
+        The decisions of the race in the folder, such as `Store.race`.
 
     Returns
     -------
@@ -155,6 +162,7 @@ def comparisons(
             ScoresByExample(predictions),
             curves,
             margin=margin,
+            race=race,
             apart=names.count((group.backbone, group.task)) > 1,
         )
         for group in groups
@@ -168,6 +176,7 @@ def _compare(
     curves: Curves | None,
     *,
     margin: float,
+    race: Race | None,
     apart: bool,
 ) -> Comparison:
     """Compare the methods of one group; each pass adds what it finds to the results."""
@@ -191,6 +200,10 @@ def _compare(
         results = judge_at_looks(results, at, scores, until=study.seeds, margin=margin)
     else:
         results = give_verdicts(results, gaps, margin=margin)
+    # A finalist's tuned result comes after its default one, and stands for it.
+    finals = finals_so_far(race, {result.method: result.records.finals for result in results})
+    if finals is not None:
+        results = [planned(result, finals.seeds.get(result.method, 0)) for result in results]
     results, other_costs = relate_costs(results, at)
     results = _mark_answers(mark_frontier(results))
     return Comparison(
@@ -203,6 +216,7 @@ def _compare(
         results=tuple(results),
         margin=margin,
         looks=study.seeds.looks if isinstance(study.seeds, UntilDecided) else (),
+        finals=finals,
         notes=(*_notes(group, apart=apart), *other_scores, *other_costs),
         examples=_examples(group),
         step_quartiles=_quartiles(group),

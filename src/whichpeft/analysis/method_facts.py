@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Sequence
+from dataclasses import replace
 
 from whichpeft.analysis.comparable_groups import ComparableGroup, MethodRecords
 from whichpeft.analysis.method_result import MethodResult
@@ -75,6 +76,13 @@ def method_facts(
         records=records,
         over_examples=effects is not None and bool(effects.examples),
     )
+
+
+def planned(result: MethodResult, seeds: int) -> MethodResult:
+    """Return a result whose method is to have this many seeds."""
+    first = tuple(range(seeds))
+    status, error = status_of(result.records, first)
+    return replace(result, planned_seeds=first, status=status, error=error)
 
 
 def _profiled(records: MethodRecords, name: str) -> float | None:

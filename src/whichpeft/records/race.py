@@ -91,6 +91,10 @@ class Race:
     stages: tuple[Stage, ...] = ()
     """The stages so far, in order."""
 
+    looks: tuple[int, ...] = (3, 5, 8)
+    """Number of seeds at each look of the finals, decided before the first: their error is spent over
+    all of these looks, also if the race ends earlier."""
+
     seconds: float = 0.0
     """Seconds that earlier processes spent, the time between them left out."""
 

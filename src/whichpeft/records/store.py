@@ -79,7 +79,7 @@ class Store:
         except (OSError, ValidationError) as error:
             raise FolderError(
                 f"{path}: cannot be read ({' '.join(str(error).split())[:200]}); delete it, "
-                "and the race is decided anew from the records"
+                "and the race is decided again from the records"
             ) from None
 
     def keep_race(self, race: Race) -> None:

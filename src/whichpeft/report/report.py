@@ -22,7 +22,7 @@ from whichpeft.analysis.across_backbones import AcrossBackbones
 from whichpeft.analysis.learning_curves import Curves
 from whichpeft.analysis.method_result import COUNTS, IDENTITY, Row
 from whichpeft.errors import NewerRecord, RecordError
-from whichpeft.records import Reading, Record, Store
+from whichpeft.records import Race, Reading, Record, Store
 from whichpeft.report.contents import ReportContents
 from whichpeft.report.tables import export as formats
 from whichpeft.report.tables.reading import reading_notes
@@ -54,6 +54,8 @@ class Report:
         Why records could not be read; these are left out.
     reading
         What was read of the data and the backbones, if it was kept.
+    race
+        The decisions of the race, if the methods raced.
     """
 
     def __init__(
@@ -66,9 +68,10 @@ class Report:
         curves: Curves | None = None,
         damaged: Iterable[str] = (),
         reading: Reading | None = None,
+        race: Race | None = None,
     ) -> None:
         records = tuple(records)
-        found = comparisons(study, records, predictions=predictions, curves=curves)
+        found = comparisons(study, records, predictions=predictions, curves=curves, race=race)
         self.contents = ReportContents(
             study=study,
             study_text=dump_study(study) if study_text is None else study_text,
@@ -107,6 +110,7 @@ class Report:
             predictions=store.predictions,
             curves=store.curve_rows,
             reading=store.reading(),
+            race=store.race(),
         )
 
     @property

@@ -8,6 +8,7 @@ from typing import Literal
 from whichpeft.analysis.choice.candidates import Candidate
 from whichpeft.analysis.choice.constraints import Constraints
 from whichpeft.analysis.choice.evidence import Evidence
+from whichpeft.analysis.statistics.gap import LEVEL
 
 Basis = Literal["proved", "only one", "best bet", "at chance"]
 
@@ -54,6 +55,9 @@ class Answer:
 
     evidence: Evidence | None = None
     """What the choice was decided by; None if no score could be compared."""
+
+    level: float = LEVEL
+    """Level of each test that a choice is proved by; 0 if nothing can be proved yet."""
 
     notes: tuple[str, ...] = ()
     """Sentences about records that were not compared."""

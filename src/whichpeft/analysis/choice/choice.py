@@ -36,6 +36,7 @@ from whichpeft.analysis.choice.candidates import (
 )
 from whichpeft.analysis.choice.constraints import Constraints
 from whichpeft.analysis.choice.evidence import Evidence, EvidenceAcrossTasks, TrialEvidence, gather
+from whichpeft.analysis.choice.proof import at_last_look, level_of_finals
 from whichpeft.analysis.comparison import Comparison
 from whichpeft.analysis.frontier import TIE, frontier_probability
 from whichpeft.analysis.statistics.gap import LEVEL
@@ -59,8 +60,13 @@ def choose(comparison: Comparison, constraints: Constraints, *, rng: np.random.G
         Draws the true scores that probabilities are estimated from.
     """
     found = candidates_of(comparison, constraints)
-    compared = [result.records for candidate, result in found if candidate.place is not None]
+    compared = [
+        at_last_look(result.records, comparison.finals)
+        for candidate, result in found
+        if candidate.place is not None
+    ]
     evidence = gather(compared, comparison.scores, rng=rng) if compared else None
+    competing = sum(candidate.allowed or candidate.rival for candidate, _ in found)
     answer = decide(
         Answer(
             backbone=comparison.backbone,
@@ -69,6 +75,7 @@ def choose(comparison: Comparison, constraints: Constraints, *, rng: np.random.G
             constraints=constraints,
             candidates=tuple(candidate for candidate, _ in found),
             evidence=evidence,
+            level=LEVEL if comparison.finals is None else level_of_finals(comparison.finals, competing),
             notes=comparison.notes,
             chance=comparison.chance,
         )
@@ -148,7 +155,7 @@ def decide(answer: Answer) -> Answer:
         replace(
             candidate,
             probability=probability.get(candidate.place) if candidate.place is not None else None,
-            proved_margin=_proved_margin(evidence, candidate.place, competing)
+            proved_margin=_proved_margin(evidence, candidate.place, competing, answer.level)
             if candidate.allowed and candidate.place is not None
             else None,
             frontier=frontier.get(candidate.method),
@@ -232,12 +239,12 @@ def within(draws: Floats | None, allowed: Sequence[int], margin: float) -> dict[
     return {place: float(np.mean(draws[:, place] >= reach)) for place in allowed}
 
 
-def _proved_margin(evidence: Evidence, place: int, allowed: Sequence[int]) -> float | None:
+def _proved_margin(evidence: Evidence, place: int, allowed: Sequence[int], level: float) -> float | None:
     """Return the smallest margin that a method is proved to be within; None if there is none."""
     others = [other for other in allowed if other != place]
-    if not others or not all(evidence.proves(place, other) for other in others):
+    if not level or not others or not all(evidence.proves(place, other) for other in others):
         return None
-    bounds = [evidence.gap(place, other, 1 - 2 * LEVEL).low for other in others]
+    bounds = [evidence.gap(place, other, 1 - 2 * level).low for other in others]
     if any(bound is None for bound in bounds):
         return None
     return max([0.0, *(-bound for bound in bounds if bound is not None)])

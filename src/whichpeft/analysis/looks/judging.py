@@ -12,12 +12,12 @@ from whichpeft.analysis.example_scores import ScoresByExample
 from whichpeft.analysis.families import TestedGap
 from whichpeft.analysis.looks.path import Judged, Look, Standing, follow
 from whichpeft.analysis.looks.spending import equivalence_level, look_level, spending
+from whichpeft.analysis.method_facts import planned
 from whichpeft.analysis.method_result import MethodResult
 from whichpeft.analysis.relations import baseline_of, relate_scores
 from whichpeft.analysis.statistics.gap import LEVEL, Levels, Verdict
 from whichpeft.analysis.statistics.power import decided
 from whichpeft.analysis.statistics.random_effects import VarianceComponents
-from whichpeft.analysis.status import status_of
 from whichpeft.analysis.verdicts import give_verdicts
 from whichpeft.study import UntilDecided
 
@@ -67,7 +67,7 @@ def judge_at_looks(
         due = max((mine.due for mine in standing.values()), default=0)
         used = max((mine.seeds for mine in standing.values()), default=0)
         if max(due, used) > len(found[base].planned_seeds):
-            found[base] = _planned(found[base], max(due, used))
+            found[base] = planned(found[base], max(due, used))
     return found
 
 
@@ -187,11 +187,4 @@ def _as_judged(
         result = replace(result, verdict="undecided", would_decide=waits)
     if standing.state == "decided":
         result = replace(result, decided_with_seeds=standing.seeds)
-    return _planned(result, max(standing.seeds, standing.due))
-
-
-def _planned(result: MethodResult, seeds: int) -> MethodResult:
-    """Return a result whose method is to have this many seeds."""
-    planned = tuple(range(seeds))
-    status, error = status_of(result.records, planned)
-    return replace(result, planned_seeds=planned, status=status, error=error)
+    return planned(result, max(standing.seeds, standing.due))
