@@ -7,8 +7,8 @@
 On each of three tasks, 12 methods have up to 8 candidates (the default and points of the search), and
 each candidate is trained to its end with 5 seeds. `run` takes a quarter of an hour to an hour per task
 on two cores, and continues if it was interrupted. `pack` writes what a replay needs into one file of
-the fixture in tests/analysis/race/table: validation scores and losses at a quarter, at half and at the end
-of training, and which test examples were right. `show` prints what the files contain. Nothing that other
+the fixture in tests/analysis/race/table: validation scores and losses at a quarter, half and the end of
+training, and which test examples were right. `show` prints what the files contain. Nothing that other
 programs disturb is used, so it may run next to them.
 
 The sentences of `sst2` are from the real SST-2: the first 2,000 of train.tsv, of which 256 are trained
@@ -22,16 +22,17 @@ import itertools
 import json
 import tempfile
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
-from numpy.typing import NDArray
 
+from whichpeft.analysis.race.replay import Table
 from whichpeft.records import Record, Store
+from whichpeft.records.race import Arm
 
 FIXTURE = Path(__file__).resolve().parents[1] / "tests" / "analysis" / "race" / "table"
 CANDIDATES, SEEDS, EPOCHS = 8, 5, 4
@@ -50,81 +51,35 @@ TASKS = {
 """Backbone, task, training examples and methods, by the name of the table."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Facts:
-    """What holds for all trials of a table."""
-
-    task: str
-    """Name of the task."""
-
-    backbone: str
-    """Name of the backbone."""
-
-    rungs: tuple[int, ...]
-    """Optimiser steps after which trials were validated; the last is a whole training."""
-
-    examples: tuple[int, ...]
-    """Training examples that a trial had seen at each rung, repetitions included."""
-
-    tests: int
-    """Number of test examples."""
-
-    chance: float
-    """Test score of the best constant prediction, a fraction."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class FrozenTable:
-    """Trials of methods x candidates x seeds. A trial that failed has no scores and nothing right."""
-
-    facts: Facts
-    """What holds for all of them."""
-
-    arms: tuple[tuple[str, int], ...]
-    """Method and number of each candidate; number 0 has the method's defaults."""
-
-    options: tuple[str, ...]
-    """The hyperparameters of each candidate, as written in a study."""
-
-    parameters: NDArray[np.int64]
-    """Number of parameters that each candidate trains, shape (arms,)."""
-
-    scores: NDArray[np.float64]
-    """Validation scores, shape (arms, seeds, rungs)."""
-
-    losses: NDArray[np.float64]
-    """Validation losses, of the same shape."""
-
-    seconds: NDArray[np.float64]
-    """Seconds that training took, validation included, shape (arms, seeds)."""
-
-    right: NDArray[np.bool_]
-    """Whether each test example was right, shape (arms, seeds, examples)."""
-
-
-def read(path: Path) -> FrozenTable:
-    """Read one file of the fixture."""
-    table = pq.read_table(path)
-    given = json.loads(table.schema.metadata[_FACTS])
-    facts = Facts(**{k: tuple(v) if isinstance(v, list) else v for k, v in given.items()})
-    frame = table.to_pandas()  # sorted by arm and seed
+def read(path: Path) -> Table:
+    """Read one file of the fixture. Costs are the parameters that a candidate trains."""
+    frame, facts = read_rows(path)
     first = frame.drop_duplicates(["method", "number"])
     shape = (len(first), frame["seed"].nunique())
     bits = np.stack([np.frombuffer(packed, dtype=np.uint8) for packed in frame["right"]])
-
-    def values(name: str) -> NDArray[np.float64]:
-        return np.array(frame[name].to_list(), dtype=np.float64).reshape(*shape, -1)
-
-    return FrozenTable(
-        facts=facts,
-        arms=tuple(zip(first["method"], map(int, first["number"]), strict=True)),
-        options=tuple(first["options"]),
-        parameters=first["parameters"].to_numpy(np.int64),
-        scores=values("scores"),
-        losses=values("losses"),
-        seconds=values("seconds")[..., 0],
-        right=np.unpackbits(bits, axis=1, count=facts.tests).reshape(*shape, -1).astype(bool),
+    right = np.unpackbits(bits, axis=1, count=facts["tests"]).astype(bool)
+    scores, losses = (
+        np.array(frame[name].to_list(), dtype=np.float64).reshape(*shape, len(facts["rungs"]))
+        for name in ("scores", "losses")
     )
+    return Table(
+        arms=tuple(
+            Arm(method=m, number=n) for m, n in zip(first["method"], first["number"], strict=True)
+        ),
+        steps=tuple(facts["rungs"]),
+        scores=scores,
+        losses=losses,
+        correct=right.reshape(*shape, facts["tests"]),
+        costs=first["parameters"].to_numpy(np.float64),
+        examples=facts["examples"],
+        chance=facts["chance"],
+    )
+
+
+def read_rows(path: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """Read the trials of a file, sorted by arm and seed, and what holds for all of them."""
+    table = pq.read_table(path)
+    return table.to_pandas(), json.loads(table.schema.metadata[_FACTS])
 
 
 def pack(folder: Path, name: str) -> Path:
@@ -137,20 +92,20 @@ def pack(folder: Path, name: str) -> Path:
     ]
     whole = next(record for record in records if record.outcome.status == "completed")
     steps, examples = (int(whole.value(key) or 0) for key in ("steps", "examples_trained"))
-    facts = Facts(
-        task=whole.trial.task,
-        backbone=whole.trial.backbone,
-        rungs=tuple(steps * epoch // EPOCHS for epoch in RUNGS),
-        examples=tuple(examples * epoch // EPOCHS for epoch in RUNGS),
-        tests=int(whole.value("test_examples") or 0),
-        chance=whole.value("chance") or 0.0,
-    )
+    facts = {
+        "task": whole.trial.task,
+        "backbone": whole.trial.backbone,
+        "rungs": [steps * epoch // EPOCHS for epoch in RUNGS],
+        "examples": examples,  # of a whole trial, each counted once per epoch
+        "tests": int(whole.value("test_examples") or 0),
+        "chance": whole.value("chance"),
+    }
     numbers = dict(_numbered(store.study().methods))
     frame = pd.DataFrame([_row(record, store, numbers, facts) for record in records])
     frame = frame.sort_values(["method", "number", "seed"], ignore_index=True)
     whole_arms = frame.groupby(["method", "number"])["seed"].transform("count") == SEEDS
     table = pa.Table.from_pandas(frame[whole_arms], schema=_SCHEMA, preserve_index=False)
-    table = table.replace_schema_metadata({_FACTS: json.dumps(asdict(facts))})
+    table = table.replace_schema_metadata({_FACTS: json.dumps(facts)})
     FIXTURE.mkdir(parents=True, exist_ok=True)
     path = FIXTURE / f"{name}.parquet"
     pq.write_table(table, path, compression="zstd", compression_level=19)
@@ -171,7 +126,9 @@ def _numbered(methods: tuple[str, ...]) -> Iterator[tuple[str, int]]:
             yield text, number
 
 
-def _row(record: Record, store: Store, numbers: dict[str, int], facts: Facts) -> dict[str, object]:
+def _row(
+    record: Record, store: Store, numbers: dict[str, int], facts: dict[str, Any]
+) -> dict[str, object]:
     method, _, options = record.trial.method.partition(":")
     row: dict[str, object] = {
         "method": method,
@@ -180,9 +137,9 @@ def _row(record: Record, store: Store, numbers: dict[str, int], facts: Facts) ->
         "seed": record.trial.seed,
         "parameters": int(record.value("trainable_parameters") or 0),
         "seconds": sum(record.value("seconds", phase) or 0.0 for phase in ("fit", "validate")),
-        "scores": [np.nan] * len(facts.rungs),
-        "losses": [np.nan] * len(facts.rungs),
-        "right": bytes(-(-facts.tests // 8)),
+        "scores": [np.nan] * len(facts["rungs"]),
+        "losses": [np.nan] * len(facts["rungs"]),
+        "right": bytes(-(-facts["tests"] // 8)),
     }
     arrays = store.predictions(record.trial.fingerprint)
     curve = store.curve(record.trial.fingerprint)
@@ -193,7 +150,7 @@ def _row(record: Record, store: Store, numbers: dict[str, int], facts: Facts) ->
     at = {key: rows.set_index("step")["value"] for key, rows in curve.groupby("name")}
     for key, name in (("scores", "validation_score"), ("losses", "validation_loss")):
         # A trial ends with the weights of its best epoch, and the record has their validation.
-        row[key] = [*(at[name][step] for step in facts.rungs[:-1]), record.value(name)]
+        row[key] = [*(at[name][step] for step in facts["rungs"][:-1]), record.value(name)]
     return row | {"right": np.packbits(right).tobytes()}
 
 
@@ -240,16 +197,18 @@ def candidates(study: object) -> Iterator[str]:
 
 def show(path: Path) -> None:
     """Print what a file contains: the default and the best candidate of each method, by test score."""
+    rows, facts = read_rows(path)
     table = read(path)
-    test = table.right.mean(axis=(1, 2))
-    print(f"\n{path.stem}: {path.stat().st_size:,} bytes, {table.facts}")
-    for method, own in itertools.groupby(enumerate(table.arms), key=lambda arm: arm[1][0]):
-        places = [place for place, _ in own]
-        best = max(places, key=lambda place: test[place])
-        failed = int(np.isnan(table.scores[places]).any(axis=2).sum())
+    options = rows["options"].to_list()[::SEEDS]
+    failed = np.isnan(table.scores).any(axis=(1, 2))
+    print(f"\n{path.stem}: {path.stat().st_size:,} bytes, {facts}; best {100 * table.best:.1f}")
+    for method in table.methods:
+        own = [place for place, arm in enumerate(table.arms) if arm.method == method]
+        best = max(own, key=lambda place: table.true_scores[place])
+        default, most = (100 * table.true_scores[place] for place in (own[0], best))
         print(
-            f"{method:>18}: {len(places)} candidates, default {100 * test[places[0]]:.1f}, best "
-            f"{100 * test[best]:.1f} ({table.options[best] or 'default'}), {failed} failed"
+            f"{method:>18}: {len(own)} candidates, default {default:.1f}, best {most:.1f} "
+            f"({options[best] or 'default'}), {failed[own].sum()} failed"
         )
 
 

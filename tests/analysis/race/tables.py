@@ -6,7 +6,8 @@ import importlib.util
 import sys
 from functools import cache
 from pathlib import Path
-from typing import Any
+
+from whichpeft.analysis.race.replay import Table
 
 _PATH = Path(__file__).parents[3] / "benchmarks" / "race_table.py"
 _spec = importlib.util.spec_from_file_location("race_table", _PATH)
@@ -20,6 +21,6 @@ NAMES = sorted(path.stem for path in race_table.FIXTURE.glob("*.parquet"))
 
 
 @cache
-def frozen(name: str) -> Any:
+def frozen(name: str) -> Table:
     """Return the table of a task."""
     return race_table.read(race_table.FIXTURE / f"{name}.parquet")
