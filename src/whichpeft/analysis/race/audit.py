@@ -1,26 +1,30 @@
 """Whether the screen dropped good methods: some of them are trained to the end anyway.
 
-A rung foretells little of a method that is still at chance there. So those are audited more often than
-the others, and what the audit finds is weighted by how likely each method was to be in it.
+A rung says little about a method that is still at chance there. So most of those are audited, and few of
+the others. What the audit finds is weighted by how likely each method was to be in it.
 """
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from whichpeft.analysis.race.finalists import arms_of, best_arms
+from whichpeft.analysis.race.finalists import arms_of, best_arms, finalist_places
 from whichpeft.analysis.race.ranking import rank_arms
 from whichpeft.analysis.race.rules import RaceRules
 from whichpeft.analysis.race.rung_scores import RungScores
 from whichpeft.records.race import Arm, Race
 
 WIDENED = 8
-"""Arms that are trained to the end if the audit finds a good one."""
+"""Most arms that are trained to the end because the audit found a good one."""
 
-_STUCK = 0.7  # share of the methods at chance that is audited
-_NEAR = 0.02  # a score within this of the lowest one shows nothing
+_AT_CHANCE = 1 / 4  # of the best arm's lead over chance; with less, a method counts as at chance
+_OF_STUCK = 3 / 4  # share of the methods at chance that is audited, so that a slow starter is found
+_OF_REST = 2  # of the others, at least as many, so that the rung's worth is known
+_MOST = 1 / 4  # of all methods, if there are many at chance
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,74 +32,97 @@ class Dropped:
     """A method none of whose arms continued to the end."""
 
     arm: Arm
-    """Its best arm at the last rung that it reached."""
+    """The arm that stands for it in the audit."""
 
     step: int
-    """The steps of that rung."""
+    """The steps of the last rung that it reached."""
 
     stuck: bool
-    """Whether that arm was still at chance there."""
+    """Whether all its arms there were still at chance."""
 
-    probability: float
+    probability: float = 0.0
     """How likely it was to be audited."""
 
 
 def dropped_methods(race: Race, scores: RungScores, rules: RaceRules) -> list[Dropped]:
     """Return the methods that the screen dropped, in the order of the study."""
-    screened = [stage for stage in race.stages if stage.name == "screen"]
-    ended = {arm.method for stage in screened if stage.step == race.rungs[-1] for arm in stage.arms}
-    found: dict[str, tuple[Arm, int, bool]] = {}
-    for stage in reversed(screened):
-        best = rank_arms(stage.arms, stage.step, scores)
-        known = [own for arm in best if (own := scores[arm, stage.step].score) is not None]
-        for arm in best:
-            score = scores[arm, stage.step].score
-            if score is not None and arm.method not in ended and arm.method not in found:
-                level = min(known) if rules.chance is None else rules.chance
-                found[arm.method] = arm, stage.step, score <= level + _NEAR
-    stuck = sum(at_chance for *_, at_chance in found.values())
-    places = max(rules.audited, int(np.ceil(_STUCK * stuck)) + 2)
-    of_stuck = min(stuck, max(int(np.ceil(_STUCK * stuck)), rules.audited - 2))
-    of_rest = min(len(found) - stuck, places - of_stuck)
-    return [
-        Dropped(
-            *found[entrant.method],
-            probability=of_stuck / stuck
-            if found[entrant.method][2]
-            else of_rest / max(len(found) - stuck, 1),
-        )
-        for entrant in race.entrants
-        if entrant.method in found
-    ]
+    screens = [stage for stage in race.stages if stage.name == "screen"]
+    done = {arm.method for stage in screens if stage.step == race.rungs[-1] for arm in stage.arms}
+    found: dict[str, Dropped] = {}
+    for stage in reversed(screens):
+        ranked = rank_arms(stage.arms, stage.step, scores)
+        shown = {arm: scores[arm, stage.step].score or 0.0 for arm in ranked}
+        for method in dict.fromkeys(arm.method for arm in ranked):
+            if method in done:
+                continue
+            own = [arm for arm in ranked if arm.method == method]
+            stuck = _is_at_chance([shown[arm] for arm in own], max(shown.values()), rules.chance)
+            # Ranks of arms at chance are noise, so the default stands for them.
+            found[method] = Dropped(min(own) if stuck else own[0], stage.step, stuck)
+        done |= set(found)
+    entered = sum(bool(entrant.candidates) for entrant in race.entrants)
+    in_order = [found[entrant.method] for entrant in race.entrants if entrant.method in found]
+    return _with_probabilities(in_order, rules.audited, entered)
 
 
-def audited_arms(race: Race, scores: RungScores, rules: RaceRules) -> tuple[tuple[Arm, ...], str]:
-    """Return the arms that are trained to the end although they were dropped, and why these."""
+def audited_arms(race: Race, scores: RungScores, rules: RaceRules) -> tuple[Arm, ...]:
+    """Return the arms that are trained to the end although their methods were dropped.
+
+    Those at chance come first, so that a race that is cut off has audited them.
+    """
     dropped = dropped_methods(race, scores, rules)
     rng = np.random.default_rng(rules.seed)
     arms: list[Arm] = []
     for stuck in (True, False):
         own = [one for one in dropped if one.stuck is stuck]
-        if own:
-            places = round(own[0].probability * len(own))
-            arms += [own[i].arm for i in rng.permutation(len(own))[:places]]
-    return tuple(arms), "drawn from the methods that were dropped, those at chance more often"
+        places = round(sum(one.probability for one in own))
+        arms += [own[i].arm for i in rng.permutation(len(own))[:places]]
+    return tuple(arms)
 
 
-def widened_arms(race: Race, scores: RungScores, rules: RaceRules) -> tuple[tuple[Arm, ...], str]:
-    """Return the arms that are trained to the end because the audit found a good one, and why."""
-    end = race.rungs[-1]
+def found_good(race: Race, scores: RungScores, rules: RaceRules) -> list[str]:
+    """Return the audited methods that are among the finalists, best first."""
     audited = {arm.method for stage in race.stages if stage.name == "audit" for arm in stage.arms}
-    best = best_arms(arms_of(race), end, scores)
-    good = [arm.method for arm in best[: rules.finalists] if arm.method in audited]
+    best = best_arms(arms_of(race), race.rungs[-1], scores)
+    return [arm.method for arm in best[: finalist_places(race, rules)] if arm.method in audited]
+
+
+def widened_arms(race: Race, scores: RungScores, rules: RaceRules) -> tuple[Arm, ...]:
+    """Return the arms that are trained to the end because the audit found a good one.
+
+    The other arms of that method come first, then methods of its kind: those that were at chance if it
+    was, else the next by rank.
+    """
+    end = race.rungs[-1]
+    good = found_good(race, scores, rules)
     if not good:
-        return (), ""
+        return ()
     screened = next(stage for stage in race.stages if stage.name == "screen")
     waiting = [
-        arm
-        for arm in rank_arms(screened.arms, screened.step, scores)
-        if (arm, end) not in scores and scores[arm, screened.step].score is not None
+        arm for arm in rank_arms(screened.arms, screened.step, scores) if (arm, end) not in scores
     ]
-    first = [arm for arm in waiting if arm.method in good]
-    rest = [arm for arm in waiting if arm.method not in good]
-    return tuple((first + rest)[:WIDENED]), f"the audit found {', '.join(good)} among the best"
+    kind = {one.arm.method: one.stuck for one in dropped_methods(race, scores, rules)}
+    kinds = {kind[method] for method in good}
+    alike = [arm for arm in waiting if kind.get(arm.method) in kinds and arm.method not in good]
+    first = list({arm.method: arm for arm in reversed(alike)}.values())[::-1]
+    own = [arm for arm in waiting if arm.method in good]
+    rest = [arm for arm in waiting if arm not in own and arm not in first]
+    return tuple((own + first + rest)[:WIDENED])
+
+
+def _is_at_chance(own: Sequence[float], best: float, chance: float | None) -> bool:
+    if chance is None:
+        return False
+    return max(own) - chance < _AT_CHANCE * max(0.0, best - chance) or max(own) <= chance
+
+
+def _with_probabilities(dropped: Sequence[Dropped], audited: int, entered: int) -> list[Dropped]:
+    """Return the dropped methods with how likely each is to be audited."""
+    count = {kind: sum(one.stuck is kind for one in dropped) for kind in (True, False)}
+    wanted = math.ceil(_OF_STUCK * count[True]) + _OF_REST
+    places = min(max(audited, min(wanted, math.ceil(_MOST * entered))), len(dropped))
+    rest = min(max(_OF_REST, places - count[True]), count[False], places)
+    taken = {True: min(places - rest, count[True]), False: rest}
+    return [
+        Dropped(one.arm, one.step, one.stuck, taken[one.stuck] / count[one.stuck]) for one in dropped
+    ]

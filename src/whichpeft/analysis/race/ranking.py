@@ -12,41 +12,33 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from whichpeft.analysis.race.rung_scores import RungScore, RungScores
+from whichpeft.analysis.race.rung_scores import RungScores
 from whichpeft.metrics.metric import Floats
 from whichpeft.records.race import Arm
 
 
 def rank_arms(arms: Iterable[Arm], step: int, scores: RungScores) -> list[Arm]:
-    """Return the arms with a validation after `step` steps, best first and failed ones last.
+    """Return the arms that have a score after `step` steps, best first.
 
-    Among equal arms the one that is earlier in `arms` comes first.
+    Arms that failed are left out. Among equal arms the one that is earlier in `arms` comes first.
     """
-    found = [arm for arm in dict.fromkeys(arms) if (arm, step) in scores]
-    places = rank_sums([scores[arm, step] for arm in found])
+    found = [arm for arm in dict.fromkeys(arms) if has_score(arm, step, scores)]
+    shown = [scores[arm, step] for arm in found]
+    places = _ranks([-(own.score or 0.0) for own in shown])
+    losses = [own.loss for own in shown if own.loss is not None]
+    if len(losses) == len(shown):
+        places = places + _ranks([loss if math.isfinite(loss) else math.inf for loss in losses])
     return [found[i] for i in np.argsort(places, kind="stable")]
 
 
-def rank_sums(shown: Sequence[RungScore]) -> Floats:
-    """Return the mean of the ranks by score and by loss; low is good, and failed arms have infinity.
+def has_score(arm: Arm, step: int, scores: RungScores) -> bool:
+    """Return whether an arm has a score after `step` steps, so that it did not fail there."""
+    shown = scores.get((arm, step))
+    return shown is not None and shown.score is not None and math.isfinite(shown.score)
 
-    If an arm that did not fail has no loss, only the scores count.
-    """
+
+def _ranks(values: Sequence[float]) -> Floats:
     from scipy.stats import rankdata
 
-    done = np.array([failed(own) is False for own in shown], bool)
-    places = np.full(len(shown), math.inf)
-    if not done.any():
-        return places
-    worked = [own for own in shown if not failed(own)]
-    ranks = rankdata([-(own.score or 0.0) for own in worked])
-    if all(own.loss is not None for own in worked):
-        losses = [own.loss if math.isfinite(own.loss or 0.0) else math.inf for own in worked]
-        ranks = (ranks + rankdata(losses)) / 2
-    places[done] = ranks
-    return places
-
-
-def failed(shown: RungScore) -> bool:
-    """Return whether an arm has no score, because it failed or its score is not finite."""
-    return shown.score is None or not math.isfinite(shown.score)
+    found: Floats = rankdata(values)
+    return found

@@ -10,13 +10,15 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import zip_longest
 
-from whichpeft.analysis.race.audit import audited_arms, widened_arms
+from whichpeft.analysis.race.audit import audited_arms, found_good, widened_arms
 from whichpeft.analysis.race.finalists import finalists
-from whichpeft.analysis.race.ranking import failed, rank_arms
+from whichpeft.analysis.race.ranking import rank_arms
 from whichpeft.analysis.race.rules import Afford, RaceRules
 from whichpeft.analysis.race.rung_scores import RungScores
 from whichpeft.records.race import Arm, Race, Stage
+from whichpeft.units import join_words
 
 KEPT = 3
 """The best third of the arms continues at a rung."""
@@ -56,13 +58,15 @@ def next_stage(race: Race, scores: RungScores, rules: RaceRules, afford: Afford)
     if last.name == "screen" and last.step < end:
         return _next_screen(race, last, scores, rules, afford) or _finals(race, scores, rules, afford)
     if last.name == "screen":
-        arms, why = audited_arms(race, scores, rules)
+        why = "drawn from the dropped methods, those still at chance more often"
+        arms = audited_arms(race, scores, rules)
         audit = _within(Stage(name="audit", step=end, arms=arms, why=why), afford)
         if audit.arms:
             return audit
     if last.name == "audit":
-        arms, why = widened_arms(race, scores, rules)
-        wider = _within(Stage(name="widen", step=end, arms=arms, why=why), afford)
+        good = join_words(found_good(race, scores, rules))
+        arms = widened_arms(race, scores, rules)
+        wider = _within(Stage(name="widen", step=end, arms=arms, why=f"the audit found {good}"), afford)
         if wider.arms:
             return wider
     return _finals(race, scores, rules, afford)
@@ -73,17 +77,9 @@ def entered_arms(race: Race, rules: RaceRules) -> tuple[Arm, ...]:
 
     So each method has its default tried before the time is over.
     """
-    racing = sorted(
-        (entrant for entrant in race.entrants if entrant.candidates),
-        key=lambda entrant: entrant.method != rules.baseline,
-    )
-    most = max((entrant.candidates for entrant in racing), default=0)
-    return tuple(
-        Arm(method=entrant.method, number=number)
-        for number in range(min(most, rules.candidates))
-        for entrant in racing
-        if number < entrant.candidates
-    )
+    racing = sorted(race.entrants, key=lambda entrant: entrant.method != rules.baseline)
+    rounds = zip_longest(*(entrant.arms[: rules.candidates] for entrant in racing))
+    return tuple(arm for arms in rounds for arm in arms if arm is not None)
 
 
 def continuing_arms(ranked: Sequence[Arm], baseline: str, *, most: int | None) -> list[Arm]:
@@ -129,9 +125,7 @@ def _next_screen(
     race: Race, last: Stage, scores: RungScores, rules: RaceRules, afford: Afford
 ) -> Stage | None:
     """Return the screen to the next rung; None if no arm can continue."""
-    ranked = [
-        arm for arm in rank_arms(last.arms, last.step, scores) if not failed(scores[arm, last.step])
-    ]
+    ranked = rank_arms(last.arms, last.step, scores)
     first = last.step == race.rungs[0]
     arms = continuing_arms(ranked, rules.baseline, most=MOST_ARMS if first else None)
     step = next(step for step in race.rungs if step > last.step)
