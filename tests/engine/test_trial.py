@@ -39,7 +39,7 @@ def test_a_tuning_trial_is_a_final_one_without_test_data(trials: Any) -> None:
     final = trials.run("lora:r=2,learning_rate=1e-2")
     tuned = trials.run("lora:r=2,learning_rate=1e-2", purpose="tune", rungs=((3, None), (13, None)))
     assert tuned.record.outcome.status == "completed"
-    assert not tuned.predictions
+    assert set(tuned.predictions) == {"validation_outputs", "validation_labels"}
     assert tuned.record.value("score") is tuned.record.value("seconds", "test") is None
 
     def validated(result: Result) -> dict[int, float]:

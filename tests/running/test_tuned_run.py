@@ -55,8 +55,11 @@ def test_methods_get_equal_numbers_of_trials_and_no_test_data(tuned: Path) -> No
         assert own[0].outcome.status == "completed"  # the default is never stopped
         assert {record.value("score") for record in own} == {None}
         assert {record.value("train_examples") for record in own} == {160}
-    assert not any((tuned / "predictions" / f"{r.trial.fingerprint}.npz").exists()
-                   for own in found.values() for r in own)  # fmt: skip
+    names = [record.trial.fingerprint for own in found.values() for record in own]
+    kept = [Store(tuned).predictions(name) for name in names]
+    assert [set(arrays or ()) for arrays in kept] == [{"validation_outputs", "validation_labels"}] * len(
+        names
+    )
 
 
 def test_no_tuning_trial_has_the_seed_of_a_final_trial(tuned: Path) -> None:
