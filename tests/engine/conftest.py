@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from whichpeft.backbones import Backbone, resolve_backbone
-from whichpeft.engine import FinalWork, Job, Placement, ProfileWork, Result, TuneWork
+from whichpeft.engine import FinalWork, Job, Placement, ProfileWork, Result, ScreenWork, TuneWork
 from whichpeft.engine.carry_out import carry_out
 from whichpeft.engine.job import Rungs
 from whichpeft.methods import resolve_method
@@ -24,9 +24,11 @@ Make = Callable[..., Job]
 
 def _work(
     purpose: str, keep: Path | None = None, rungs: Rungs = ()
-) -> ProfileWork | TuneWork | FinalWork:
+) -> ProfileWork | ScreenWork | TuneWork | FinalWork:
     if purpose == "profile":
         return ProfileWork()
+    if purpose == "screen":
+        return ScreenWork(rungs=tuple(step for step, _ in rungs))
     return TuneWork(rungs=rungs) if purpose == "tune" else FinalWork(keep=keep)
 
 
@@ -39,7 +41,7 @@ class Trials:
         self.scratch = scratch
 
     def job(self, method: str, *, purpose: str = "final", seed: int = 0, keep: Path | None = None,
-            rungs: Rungs = (), **budget: int) -> Job:  # fmt: skip
+            rungs: Rungs = (), stop_after: int = 1, **budget: int) -> Job:  # fmt: skip
         study = Study(
             backbone="tiny",
             task="reviews",
@@ -53,8 +55,10 @@ class Trials:
         if cell.refusal is not None:
             raise ValueError(cell.refusal)
         data, _ = write_data(self.task, self.backbone, study.budget, self.scratch)
+        tuned = cell.tuning_trial(1, seed)
         trial = {
-            "profile": cell.profile, "final": cell.finals[0], "tune": cell.tuning_trial(1, seed)
+            "profile": cell.profile, "final": cell.finals[0], "tune": tuned,
+            "screen": tuned.beginning(stop_after),
         }[purpose]  # fmt: skip
         return Job(
             trial=trial,

@@ -20,7 +20,8 @@ from whichpeft.engine import checkpoint, memory, tensor_file
 from whichpeft.engine.carry_out import carry_out
 from whichpeft.engine.checkpoint import Checkpoints
 from whichpeft.engine.compute import Compute
-from whichpeft.engine.loop import FitResult, TrainState
+from whichpeft.engine.fit_result import FitResult
+from whichpeft.engine.loop import TrainState
 from whichpeft.engine.memory import keep_freed_memory, ran_out_of_memory
 from whichpeft.engine.meter import Meter
 from whichpeft.engine.stacked import trials as stacked_trials

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from whichpeft.engine import FinalWork, Job, ProfileWork
+from whichpeft.engine import FinalWork, Job, ProfileWork, ScreenWork, TuneWork
 from whichpeft.executors import Executor, LocalExecutor, Resources, SilentObserver, make_executor
 
 from .conftest import Clusters
@@ -172,3 +173,60 @@ def test_a_trial_that_was_ended_resumes_from_its_checkpoint(
     assert resumed.record.value("resumed") == 1
     assert (resumed.predictions["outputs"] == undisturbed.predictions["outputs"]).all()
     assert resumed.curve == undisturbed.curve
+
+
+def test_when_the_time_is_over_no_job_is_taken_and_running_ones_leave_checkpoints(
+    executor: Executor, make: Make, tmp_path: Path
+) -> None:
+    long, short = make("full", epochs=1000)[0], make("head")[0]
+    long = replace(long, checkpoint=tmp_path / "checkpoint")
+    until = time.monotonic() + 8
+    seen, taken = Seen(), []
+
+    def endless() -> Iterator[Job]:
+        yield long
+        while True:
+            taken.append(time.monotonic())
+            yield short
+
+    ended = [job for job, _ in executor.run(endless(), Resources(), seen, until=until)]
+    assert time.monotonic() - until < 5
+    assert max(taken) < until
+    assert ended
+    assert {job.trial.method for job in ended} == {"head"}
+    assert ("finished", "full") not in seen.events
+    assert (tmp_path / "checkpoint").is_file()
+
+
+def test_nothing_starts_when_the_time_is_over_already(executor: Executor, make: Make) -> None:
+    never = iter(make("head"))
+    assert list(executor.run(never, Resources(), SilentObserver(), until=time.monotonic() - 1)) == []
+    assert next(never) is not None
+
+
+def test_a_screening_trial_brings_its_checkpoint_for_the_next_rung(
+    executor: Executor, make: Make, tmp_path: Path
+) -> None:
+    from whichpeft.engine.carry_out import carry_out
+
+    (job,) = make("full")
+    tuned = replace(job.trial, purpose="tune", number=0)
+    screened = replace(
+        job, trial=tuned.beginning(4), work=ScreenWork(rungs=(4,)), checkpoint=tmp_path / "checkpoint"
+    )
+    ((_, first),) = executor.run([screened], Resources(), SilentObserver())
+    assert first.record.outcome.reason == "paused after 4 of 10 steps"
+    assert (tmp_path / "checkpoint").is_file()
+    seen: list[float] = []
+
+    class Later(SilentObserver):
+        def progressed(self, job: Job, progress: Any) -> None:
+            seen.append(progress.epoch)
+
+    whole = replace(job, trial=tuned, work=TuneWork(rungs=((4, None),)))
+    resumed = replace(whole, checkpoint=tmp_path / "checkpoint")
+    ((_, last),) = executor.run([resumed], Resources(), Later())
+    alone = carry_out(whole, lambda progress: None)
+    assert last.curve == alone.curve
+    assert last.record.value("validation_score") == alone.record.value("validation_score")
+    assert not [epoch for epoch in seen if 0 < epoch <= 0.4]

@@ -113,7 +113,7 @@ def _read(path: Path) -> Record:
 @pytest.mark.parametrize(
     ("change", "complaint"),
     [
-        ({"schema": 3}, "newer than this version reads"),
+        ({"schema": 4}, "newer than this version reads"),
         ({"schema": None}, "no schema version"),
         ({"fingerprint": "abc"}, "the file was edited"),
         ({"outcome": {"status": "splendid"}}, "outcome.status"),

@@ -23,6 +23,7 @@ from safetensors import SafetensorError, safe_open
 
 from whichpeft.engine.compute import Compute
 from whichpeft.engine.environment import describe_setting
+from whichpeft.engine.fit_result import FitResult, Validation
 from whichpeft.engine.job import Job
 from whichpeft.engine.meter import Meter
 from whichpeft.engine.tensor_file import tensor_bytes, write_tensors
@@ -31,7 +32,7 @@ from whichpeft.units import show_bytes
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from whichpeft.engine.loop import FitResult, TrainState, Validation
+    from whichpeft.engine.loop import TrainState
 
 _ADAPTER = "adapter/"
 _VALIDATION = "validation/"
@@ -68,13 +69,17 @@ class Checkpoints:
     def __init__(self, job: Job, compute: Compute, meter: Meter) -> None:
         # Each process of a sharded trial holds only a share, so there are no checkpoints.
         self._path = job.checkpoint if job.trial.conditions.shards == 1 else None
+        self._stop_after = job.trial.stop_after
         self._meter, self._device = meter, compute.device
         self._every = job.checkpoint_every
         self._due = time.monotonic() + self._every
         setting = describe_setting(compute, 0)
         versions = {name: setting.versions.get(name) for name in _VERSIONS}
         self._identity = json.dumps(
-            [job.trial.fingerprint, job.micro_batch_size, setting.device, setting.precision, versions]
+            [
+                job.trial.whole.fingerprint,
+                *(job.micro_batch_size, setting.device, setting.precision, versions),
+            ]
         )
         self.resumed = 0
         self.skipped: str | None = None
@@ -90,6 +95,19 @@ class Checkpoints:
         """Write a checkpoint if one is due; raise Preempted if the process was asked to end."""
         if self._path is None or (not PREEMPTION.requested and time.monotonic() < self._due):
             return
+        self._write(self._path, state)
+        if PREEMPTION.requested:
+            raise Preempted
+
+    def pause(self, state: TrainState) -> None:
+        """Write a checkpoint at the end of a screening trial, for a longer one to resume from.
+
+        The longer one counts its own seconds only, and was not interrupted.
+        """
+        if self._path is not None:
+            self._write(self._path, state, paused=True)
+
+    def _write(self, path: Path, state: TrainState, *, paused: bool = False) -> None:
         with self._meter.phase("save"):
             began = time.monotonic()
             state.prepared.compute.synchronise()
@@ -109,14 +127,13 @@ class Checkpoints:
                 "random": json.dumps(random.getstate()),
                 "seconds": json.dumps(self._meter.by_phase()),
                 "resumed": str(self.resumed),
+                "paused": json.dumps(paused),
             }
-            if self._has_room(self._path, tensor_bytes(tensors)):
+            if self._has_room(path, tensor_bytes(tensors)):
                 with contextlib.suppress(OSError):  # a full disk only costs the checkpoint
-                    write_tensors(self._path, tensors, said)
+                    write_tensors(path, tensors, said)
             now = time.monotonic()
             self._due = now + max(self._every, (now - began) / _SHARE)
-        if PREEMPTION.requested:
-            raise Preempted
 
     def _has_room(self, path: Path, size: int) -> bool:
         """Whether the disk has room for a checkpoint of this size; if not, note that it is skipped."""
@@ -131,11 +148,17 @@ class Checkpoints:
         return False
 
     def restore(self, state: TrainState) -> None:
-        """Load the checkpoint if it is this trial's and of the same versions; else change nothing."""
+        """Load the checkpoint if it is this trial's and of the same versions; else change nothing.
+
+        A screening trial cannot use the checkpoint of a longer one.
+        """
         found = self._read()
         if found is None:
             return
         said, tensors = found
+        fitted = json.loads(said["fitted"])
+        if self._stop_after is not None and fitted["steps"] > self._stop_after:
+            return
         with torch.no_grad():
             for tensor, kept in zip(state.changing(), _of("weights", tensors), strict=True):
                 tensor.copy_(kept)
@@ -152,7 +175,7 @@ class Checkpoints:
         # A copy, because a tensor of the file keeps all of it on the disk after it was replaced.
         state.best = [tensor.clone() for tensor in _of("best", tensors)] or None
         state.pending = [tensor.to(self._device) for tensor in _of("pending", tensors)]
-        for name, value in json.loads(said["fitted"]).items():
+        for name, value in fitted.items():
             if hasattr(state.fitted, name):  # an earlier version may have kept other fields
                 setattr(state.fitted, name, value)
         state.fitted.validation = _restored_validation(state.fitted.validation, tensors)
@@ -160,6 +183,8 @@ class Checkpoints:
         version, words, gauss = json.loads(said["random"])
         random.setstate((version, tuple(words), gauss))
         _set_generators(tensors, self._device)
+        if json.loads(said.get("paused", "false")):
+            return
         self._meter.carry_over(json.loads(said["seconds"]))
         self.resumed = int(said["resumed"]) + 1
 
@@ -188,8 +213,6 @@ def _validation(kept: Validation | None) -> dict[str, torch.Tensor]:
 
 
 def _restored_validation(said: Any, tensors: Mapping[str, torch.Tensor]) -> Validation | None:
-    from whichpeft.engine.loop import Validation
-
     if said is None:
         return None
     arrays = {

@@ -64,6 +64,20 @@ class TuneWork:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class ScreenWork:
+    """Train until the trial's `stop_after`, validate there, and leave a checkpoint.
+
+    It resumes from a checkpoint of a shorter one. Without a checkpoint it begins at its first step and
+    comes to the same result.
+    """
+
+    purpose: ClassVar[str] = "screen"
+
+    rungs: tuple[int, ...] = ()
+    """Steps at which the whole trial is validated; those after `stop_after` do not count."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class FinalWork:
     """Train, then score the best epoch on the test split."""
 
@@ -73,7 +87,7 @@ class FinalWork:
     """Folder to save the trained adapter in; None to discard it."""
 
 
-Work = ProfileWork | TuneWork | FinalWork
+Work = ProfileWork | ScreenWork | TuneWork | FinalWork
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -140,6 +154,8 @@ class Job:
             raise ValueError(
                 f"{type(self.work).__name__} for a trial whose purpose is {self.trial.purpose}"
             )
+        if self.stacked_with and isinstance(self.work, ScreenWork):
+            raise ValueError("a screening trial needs a checkpoint of its own, so it cannot be stacked")
 
     @property
     def micro_batch_size(self) -> int:
@@ -161,7 +177,10 @@ class Job:
 
     @property
     def rungs(self) -> Rungs:
-        """The rungs of a tuning trial; empty for other trials."""
+        """The rungs of a tuning or a screening trial; empty for other trials."""
+        if isinstance(self.work, ScreenWork):
+            last = self.trial.stop_after or 0
+            return tuple((step, None) for step in sorted({*self.work.rungs, last}) if step <= last)
         return self.work.rungs if isinstance(self.work, TuneWork) else ()
 
     @property
@@ -202,7 +221,7 @@ class Result:
     """Losses and validation scores, by step."""
 
     predictions: Mapping[str, Array] = field(default_factory=dict)
-    """Arrays with the predictions on the test split, kept next to the record."""
+    """Arrays with the predictions on the validation and the test split, kept next to the record."""
 
     note: str | None = None
     """Something that the user should know."""

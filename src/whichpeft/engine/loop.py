@@ -5,100 +5,25 @@ from __future__ import annotations
 import itertools
 import math
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
-import numpy as np
 import torch
 
 from whichpeft.engine.batches import training_batches
 from whichpeft.engine.evaluation import evaluate
+from whichpeft.engine.fit_result import FitResult, Validation, note_loss, validate
 from whichpeft.engine.job import Job, Progress, ReportProgress
 from whichpeft.engine.meter import Meter
 from whichpeft.engine.model_setup import PreparedTrial
 from whichpeft.engine.optimisation import Optimisation
 from whichpeft.errors import TrialFailed
-from whichpeft.metrics.loss import mean_loss
-from whichpeft.study import Budget
-from whichpeft.tasks import Array, Batch, scores
+from whichpeft.tasks import Array, Batch
 
 _Batch = TypeVar("_Batch")  # a batch, or its place in the epoch
 
-_KEPT_OF_VALIDATION = ("outputs", "groups")
-
 READ_LOSS_EVERY = 10  # steps; reading the loss makes an accelerator wait for the host
-
-
-@dataclass(frozen=True, slots=True)
-class Validation:
-    """What a trial predicts on the validation split, and how good that is."""
-
-    score: float
-    """The score."""
-
-    loss: float | None
-    """The mean loss; None if the outputs do not give one."""
-
-    arrays: Mapping[str, Array]
-    """The outputs, one row per example, and the number of each one's set if there are several."""
-
-
-@dataclass(slots=True)
-class FitResult:
-    """What training gave."""
-
-    best_score: float = -math.inf
-    """The best validation score."""
-
-    best_epoch: int = 0
-    """The epoch of the best score, counted from 1."""
-
-    epochs_run: int = 0
-    """Number of epochs."""
-
-    steps: int = 0
-    """Number of optimiser steps."""
-
-    examples: int = 0
-    """Number of examples trained on, repetitions included."""
-
-    skipped_steps: int = 0
-    """Number of steps that changed nothing, because their gradients overflowed in float16."""
-
-    curve: list[tuple[int, str, float]] = field(default_factory=list)
-    """Losses and validation scores, as (step, name, value)."""
-
-    pruned_because: str | None = None
-    """Why a tuning trial was stopped at a rung; None if it was not."""
-
-    validation: Validation | None = None
-    """The validation that counts: of the best epoch, or of the rung that the trial was stopped at."""
-
-    def note(self, validation: Validation) -> None:
-        """Add a validation to the curve."""
-        if validation.loss is not None:
-            self.curve.append((self.steps, "validation_loss", validation.loss))
-        self.curve.append((self.steps, "validation_score", validation.score))
-
-    def stop(self, reason: str, validation: Validation) -> None:
-        """End at a rung."""
-        self.pruned_because, self.validation = reason, validation
-        self.best_score = max(self.best_score, validation.score)
-
-    def end_epoch(self, epoch: int, validation: Validation) -> bool:
-        """Take the validation of an epoch (from 0); return whether it has the best score so far."""
-        self.epochs_run = epoch + 1
-        if validation.score > self.best_score:
-            self.best_score, self.best_epoch = validation.score, epoch + 1
-            self.validation = validation
-            return True
-        return False
-
-    def should_stop(self, budget: Budget) -> bool:
-        """Whether the score has not improved for as many epochs as the budget allows."""
-        patience = budget.early_stopping
-        return patience is not None and self.epochs_run - self.best_epoch >= patience
 
 
 def take_step(
@@ -194,6 +119,8 @@ class Checkpointer(Protocol):
 
     def keep(self, state: TrainState) -> None: ...
 
+    def pause(self, state: TrainState) -> None: ...
+
 
 def fit(
     prepared: PreparedTrial,
@@ -206,37 +133,56 @@ def fit(
 
     Resumes from what the checkpointer restores, and lets it save after each step. Stops at a rung of the
     job if the score falls short. Validation changes nothing, so a trial with rungs is the same trial as
-    one without, as far as it gets. Raises TrialFailed if the loss is not finite.
+    one without, as far as it gets. A screening trial pauses at its last rung; what is saved there
+    continues as if it had not. Raises TrialFailed if the loss is not finite.
     """
-    budget, seed = job.trial.budget, job.trial.seed
+    budget, seed, pause = job.trial.budget, job.trial.seed, job.trial.stop_after
     train = prepared.examples["train"]
-    in_epoch = math.ceil(len(train) / budget.batch_size)
-    state = TrainState(prepared, Optimisation(prepared, job.method, budget.epochs * in_epoch))
+    steps = budget.epochs * math.ceil(len(train) / budget.batch_size)
+    state = TrainState(prepared, Optimisation(prepared, job.method, steps))
     if checkpointer is not None:
         checkpointer.restore(state)
     fitted = state.fitted
-    for epoch in range(fitted.steps // in_epoch, budget.epochs):
+    latest: Validation | None = None
+
+    def validated() -> Validation:
+        with meter.phase("validate"):
+            report(Progress(phase="validate", epoch=fitted.examples / len(train)))
+            return validate(prepared, evaluate(prepared, "validation"))
+
+    for epoch in range(fitted.epochs_run, budget.epochs):
+        if fitted.steps == pause or fitted.should_stop(budget):
+            break
         batches = training_batches(
             train.sizes, budget.batch_size, seed=seed, epoch=epoch, fewest=prepared.fewest_together
         )
-        left = batches[fitted.steps - epoch * in_epoch :]
+        end = (epoch + 1) * len(batches)
+        left = batches[fitted.steps - end :]
         for part in until_rungs(left, fitted.steps, [step for step, _ in job.rungs]):
             with meter.phase("fit"):
                 _train_on(state, part, report, checkpointer)
-            with meter.phase("validate"):
-                report(Progress(phase="validate", epoch=fitted.examples / len(train)))
-                validation = validate(prepared, evaluate(prepared, "validation"))
-            fitted.note(validation)
-            reason = why_pruned(fitted.steps, validation.score, job.rungs)
+            latest = validated()
+            fitted.note(latest)
+            reason = why_pruned(fitted.steps, latest.score, job.rungs)
             if reason is not None:
-                fitted.stop(reason, validation)
+                fitted.stop(reason, latest)
                 return fitted
-        if fitted.end_epoch(epoch, validation):
+            if fitted.steps == pause:
+                break
+        if latest is None or fitted.steps < end:
+            break
+        if fitted.end_epoch(epoch, latest):
             state.best = None
             if epoch < budget.epochs - 1:
                 state.remember()
-        elif fitted.should_stop(budget):
-            break
+    if pause is not None:
+        if checkpointer is not None and latest is not None:
+            checkpointer.pause(state)
+        if fitted.steps == pause:
+            fitted.pause(steps, latest or validated())
+        else:
+            fitted.pruned_because = f"stopped early, after {fitted.steps} of {steps} steps"
+        return fitted
     state.go_back()
     return fitted
 
@@ -296,28 +242,3 @@ def _read_loss(prepared: PreparedTrial, losses: torch.Tensor, fitted: FitResult)
         )
     note_loss(loss, fitted)
     return loss
-
-
-def note_loss(loss: float, fitted: FitResult) -> None:
-    """Add a mean training loss to the curve. Raises TrialFailed if it is not finite."""
-    if not math.isfinite(loss):
-        raise TrialFailed(f"the loss is not finite ({loss}) at step {fitted.steps}", phase="fit")
-    fitted.curve.append((fitted.steps, "train_loss", loss))
-
-
-def validate(prepared: PreparedTrial, found: Mapping[str, Array]) -> Validation:
-    """Score what `evaluate` returned for the validation split.
-
-    Raises TrialFailed if the outputs or the score are not finite.
-    """
-    outputs = found["outputs"]
-    if not np.isfinite(outputs).all():
-        raise TrialFailed("the outputs are not finite", phase="validate")
-    metrics = prepared.task.metrics
-    labels = prepared.examples["validation"].labels
-    score = scores(metrics, labels, outputs, found.get("groups"))[metrics[0].name]
-    if not math.isfinite(score):
-        raise TrialFailed(f"the validation score is not finite ({metrics[0].name} {score})")
-    loss = mean_loss(prepared.task.problem, metrics[0].name, labels, outputs)
-    arrays = {name: found[name] for name in _KEPT_OF_VALIDATION if name in found}
-    return Validation(score, loss if loss is not None and math.isfinite(loss) else None, arrays)

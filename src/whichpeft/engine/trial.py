@@ -14,9 +14,19 @@ from whichpeft.engine.checkpoint import Checkpoints
 from whichpeft.engine.compute import Compute, start_computing
 from whichpeft.engine.environment import describe_setting
 from whichpeft.engine.evaluation import evaluate
+from whichpeft.engine.fit_result import FitResult
 from whichpeft.engine.frozen.activation_cache import use_cached_activations
-from whichpeft.engine.job import FinalWork, Job, ProfileWork, Progress, ReportProgress, Result, TuneWork
-from whichpeft.engine.loop import FitResult, fit
+from whichpeft.engine.job import (
+    FinalWork,
+    Job,
+    ProfileWork,
+    Progress,
+    ReportProgress,
+    Result,
+    ScreenWork,
+    TuneWork,
+)
+from whichpeft.engine.loop import fit
 from whichpeft.engine.memory import keep_freed_memory, ran_out_of_memory
 from whichpeft.engine.meter import Meter
 from whichpeft.engine.model_setup import PreparedTrial, prepare, whole_adapter
@@ -33,9 +43,11 @@ _logger = logging.getLogger(__name__)
 _LARGEST = 700.0  # nats; the exponential of more overflows
 _COMPLETED = Outcome(status="completed")
 # The splits that a trial reads, each with the phase that reading it belongs to.
+_TRAINING = {"train": "fit", "validation": "validate"}
 _SPLITS_READ = {
-    TuneWork: {"train": "fit", "validation": "validate"},
-    FinalWork: {"train": "fit", "validation": "validate", "test": "test"},
+    ScreenWork: _TRAINING,
+    TuneWork: _TRAINING,
+    FinalWork: {**_TRAINING, "test": "test"},
 }
 
 
@@ -100,20 +112,20 @@ def _carry_out(
             unmerged = next((fact.source for fact in found if fact.name == "not_merged"), None)
             note = unmerged and f"merged latency of {job.trial.method} is left out: {unmerged}"
             return Result(record=_record(job, setting, found), note=note)
-        case TuneWork() | FinalWork():
+        case ScreenWork() | TuneWork() | FinalWork():
             return _train(job, job.work, compute, setting, meter, report, group)
 
 
 def _train(
     job: Job,
-    work: TuneWork | FinalWork,
+    work: ScreenWork | TuneWork | FinalWork,
     compute: Compute,
     setting: Setting,
     meter: Meter,
     report: ReportProgress,
     group: Group,
 ) -> Result:
-    """Train; then test and save a final trial. A tuning trial only ever sees validation data."""
+    """Train; then test and save a final trial. Other trials only ever see validation data."""
     keep_freed_memory(compute.device)
     report(Progress(phase="set-up"))
     prepared = prepare(job, compute, group)

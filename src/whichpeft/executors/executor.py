@@ -92,7 +92,12 @@ class Executor(Protocol):
         """Measure the FLOP/s of matrix products with nothing else running; None if that fails."""
 
     def run(
-        self, jobs: Iterable[Job | None], resources: Resources, observer: RunObserver
+        self,
+        jobs: Iterable[Job | None],
+        resources: Resources,
+        observer: RunObserver,
+        *,
+        until: float | None = None,
     ) -> Generator[tuple[Job, Result], None, None]:
         """Carry out jobs, as many side by side as there is room for.
 
@@ -102,6 +107,12 @@ class Executor(Protocol):
         Yields each job with its result as it ends. Jobs stacked with another one run in its process, and
         each is yielded with its own result. A process that dies gives failed records. If the consumer
         stops early or is interrupted, running trials are ended and leave checkpoints.
+
+        Parameters
+        ----------
+        until
+            The `time.monotonic()` after which no job is taken. Trials that run then are ended and leave
+            checkpoints; those that finish all the same are yielded.
         """
 
     def close(self) -> None:

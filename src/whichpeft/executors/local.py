@@ -96,9 +96,14 @@ class LocalExecutor:
             return None
 
     def run(
-        self, jobs: Iterable[Job | None], resources: Resources, observer: RunObserver
+        self,
+        jobs: Iterable[Job | None],
+        resources: Resources,
+        observer: RunObserver,
+        *,
+        until: float | None = None,
     ) -> Generator[tuple[Job, Result], None, None]:
-        return run_jobs(jobs, self._places(resources), observer)
+        return run_jobs(jobs, self._places(resources), observer, until=until)
 
     def close(self) -> None:
         """Do nothing: the fork server ends with this process."""

@@ -84,7 +84,12 @@ class RayExecutor:
             return None
 
     def run(
-        self, jobs: Iterable[Job | None], resources: Resources, observer: RunObserver
+        self,
+        jobs: Iterable[Job | None],
+        resources: Resources,
+        observer: RunObserver,
+        *,
+        until: float | None = None,
     ) -> Generator[tuple[Job, Result], None, None]:
         assert self._feed is not None
         return RayRun(
@@ -96,6 +101,7 @@ class RayExecutor:
             nodes=self._nodes,
             delivery=self._delivery,
             feed=self._feed,
+            until=until,
         ).results()
 
     def close(self) -> None:

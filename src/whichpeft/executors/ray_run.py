@@ -31,6 +31,7 @@ _ASK_AGAIN = 0.5  # seconds until jobs are asked for again, if none was ready
 _REPORT_EVERY = 1.0  # seconds between two messages of one trial, at least
 _MESSAGES = 200  # per second from all trials: a quarter of the actor's core (benchmarks/README.md)
 _CHECKPOINT_SECONDS = 150.0  # that a trial may take to leave a checkpoint: more than its node gives it
+_LATE_SECONDS = 10.0  # the same if the time for all trials is over
 _LOSS_SECONDS = 2.0  # until Ray knows that a node is being lost
 _MAX_LOSSES = 3  # nodes that may be lost under one trial
 _END: Any = object()
@@ -74,6 +75,8 @@ class RayRun:
         The device of every trial, as torch names it.
     limit
         The most trials to run side by side, or None for as many as fit.
+    until
+        As for `Executor.run`.
     """
 
     def __init__(
@@ -87,9 +90,10 @@ class RayRun:
         nodes: Nodes,
         delivery: Delivery,
         feed: ProgressFeed,
+        until: float | None = None,
     ) -> None:
         self._source, self._resources, self._observer = iter(jobs), resources, observer
-        self._device, self._limit = device, limit
+        self._device, self._limit, self._until = device, limit, until
         self._nodes, self._delivery, self._feed = nodes, delivery, feed
         self._running: dict[ray.ObjectRef, _Running] = {}
         self._again: deque[Job] = deque()
@@ -101,6 +105,9 @@ class RayRun:
         """Carry the jobs out; yield each member of a job with its result as it ends."""
         try:
             while True:
+                if self._until is not None and time.monotonic() >= self._until:
+                    yield from self._last_results()
+                    return
                 for line in self._nodes.look_again():
                     self._observer.notify(line)
                 self._start_jobs()
@@ -180,7 +187,8 @@ class RayRun:
     def _wait(self) -> Iterator[_Running]:
         """Wait for messages and results, at most a second; yield the jobs that have ended."""
         awaited = [self._feed.pending, *self._running]
-        ray.wait(awaited, num_returns=1, timeout=1.0)
+        left = 1.0 if self._until is None else min(1.0, max(0.0, self._until - time.monotonic()))
+        ray.wait(awaited, num_returns=1, timeout=left)
         ready, _ = ray.wait(awaited, num_returns=len(awaited), timeout=0)
         if self._feed.pending in ready:
             self._pass_on(self._feed.take())
@@ -222,11 +230,9 @@ class RayRun:
                     return
             reason = f"{_MAX_LOSSES} nodes were lost while it ran" if why else _explain(trial, error)
         else:
-            for result, files in ended.results:
-                member = trial.left.pop(result.record.trial.fingerprint)
-                if member.keep is not None and files:
-                    write_folder(member.keep, partial(write_files, files.items()))
-                yield member, result
+            # Before its record: a screening trial's checkpoint is what the next one resumes from.
+            _keep_checkpoint(trial.job, ended.checkpoint)
+            yield from _finished(trial, ended)
             reason = "it was cancelled"
         for member in trial.left.values():
             setting = replace(trial.node.setting, beside=trial.job.placement.beside)
@@ -247,6 +253,26 @@ class RayRun:
             node.usable = False
             return f"is left out, because files could not be delivered to it ({reason})"
         return None
+
+    def _last_results(self) -> Iterator[tuple[Job, Result]]:
+        """End what still runs, because its time is over; yield the results of what has finished."""
+        tasks = self._running
+        if not tasks:
+            return
+        for task in tasks:
+            ray.cancel(task, force=False)
+        ready, _ = ray.wait([*tasks], num_returns=len(tasks), timeout=_LATE_SECONDS)
+        for task in ready:
+            trial = tasks.pop(task)
+            with contextlib.suppress(ray.exceptions.RayError):
+                ended: FinishedJob = ray.get(task)
+                _keep_checkpoint(trial.job, ended.checkpoint)
+                for member, result in _finished(trial, ended):
+                    self._observer.finished(member, result)
+                    yield member, result
+        for task in tasks:
+            ray.cancel(task, force=True)
+        tasks.clear()
 
     def _end(self) -> None:
         """End what still runs.
@@ -270,6 +296,15 @@ class RayRun:
         finally:
             for task in late:
                 ray.cancel(task, force=True)
+
+
+def _finished(trial: _Running, ended: FinishedJob) -> Iterator[tuple[Job, Result]]:
+    """Yield the members of a job that have results, and write the adapters that are kept."""
+    for result, files in ended.results:
+        member = trial.left.pop(result.record.trial.fingerprint)
+        if member.keep is not None and files:
+            write_folder(member.keep, partial(write_files, files.items()))
+        yield member, result
 
 
 def _explain(trial: _Running, error: Exception) -> str:

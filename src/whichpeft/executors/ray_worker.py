@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 import ray
 
-from whichpeft.engine import FinalWork, Job, Progress, Result
+from whichpeft.engine import FinalWork, Job, Progress, Result, ScreenWork
 from whichpeft.engine.fork_server import start_server
 from whichpeft.errors import StudyError
 from whichpeft.executors.file_bundles import FileBundle, unpack
@@ -55,7 +55,7 @@ class FinishedJob:
     results: tuple[tuple[Result, Mapping[str, bytes]], ...] = ()
     """Results of its members that finished, each with the files of its adapter if that is kept."""
     checkpoint: bytes | None = None
-    """The checkpoint of a trial that was ended before."""
+    """The checkpoint of a trial that was ended before, or of a screening trial."""
 
 
 class ProgressActor:
@@ -160,7 +160,8 @@ def carry_out(
                     ended.append((result, _files(member.keep)))
         except KeyboardInterrupt:
             return FinishedJob(results=tuple(ended), checkpoint=_read(job.checkpoint))
-        return FinishedJob(results=tuple(ended))
+        screened = isinstance(job.work, ScreenWork)
+        return FinishedJob(results=tuple(ended), checkpoint=_read(job.checkpoint) if screened else None)
 
 
 class _Relay(SilentObserver):

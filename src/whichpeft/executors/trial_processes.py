@@ -7,13 +7,14 @@ safe fork (macOS, Windows), each trial's process starts from scratch.
 
 from __future__ import annotations
 
+import math
 import multiprocessing
 import multiprocessing.connection
 import os
 import signal
 import sys
 import time
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any
@@ -34,6 +35,7 @@ _ALLOCATOR = ("PYTORCH_CUDA_ALLOC_CONF", "PYTORCH_ALLOC_CONF")
 _REPORT_EVERY = 0.2  # seconds between two reports of one trial
 _ASK_AGAIN = 0.5  # seconds until jobs are asked for again, if none was ready and none runs
 _CHECKPOINT_SECONDS = 120.0  # that a trial may take to finish its step and leave a checkpoint
+_LATE_SECONDS = 5.0  # the same if the time for all trials is over
 _PREEMPTED = 75  # exit code of a trial's process that was asked to end
 _END: Any = object()
 
@@ -53,6 +55,8 @@ class _Running:
     """The share of its start-up time that counts for each of its trials."""
     phase: str | None = None
     """The last phase that it reported."""
+    told_to_end: bool = False
+    """Whether its time is over, so that it has not failed if it sends no result."""
 
 
 def run_jobs(
@@ -62,6 +66,7 @@ def run_jobs(
     *,
     concurrent_trials: int | None = None,
     environment: Mapping[str, str] | None = None,
+    until: float | None = None,
 ) -> Generator[tuple[Job, Result], None, None]:
     """Carry out jobs as `Executor.run` does, one at a time for each device listed.
 
@@ -73,6 +78,8 @@ def run_jobs(
         How many other trials may run on the same machine. By default one for each other device listed.
     environment
         Environment variables for the trials' processes.
+    until
+        As for `Executor.run`.
     """
     source = iter(jobs)
     free = list(devices)
@@ -82,6 +89,10 @@ def run_jobs(
     exhausted = False
     try:
         while True:
+            left = math.inf if until is None else until - time.monotonic()
+            if left <= 0:
+                yield from _last_results(running, observer)
+                return
             while free and not exhausted:
                 job = next(source, _END)
                 if job is _END:
@@ -97,18 +108,43 @@ def run_jobs(
             if not running and exhausted:
                 return
             if not running:  # the jobs that are left wait for something outside this process
-                time.sleep(_ASK_AGAIN)
+                time.sleep(min(_ASK_AGAIN, left))
                 continue
-            for trial in _wait(running):
+            for trial in _wait(running, min(1.0, left)):
                 ended = _receive(trial, observer)
                 if not trial.left:
                     running.remove(trial)
                     free.append(trial.device)
-                for member, result in ended:
-                    observer.finished(member, result)
-                    yield member, result
+                yield from _told(ended, observer)
     finally:
         _end(running)
+
+
+def _told(ended: Iterable[tuple[Job, Result]], observer: RunObserver) -> Iterator[tuple[Job, Result]]:
+    for member, result in ended:
+        observer.finished(member, result)
+        yield member, result
+
+
+def _last_results(running: list[_Running], observer: RunObserver) -> Iterator[tuple[Job, Result]]:
+    """End trials, because their time is over; yield the results of those that finish all the same.
+
+    Each has a few seconds to leave a checkpoint, and longer only as long as one grows.
+    """
+    for trial in running:
+        trial.told_to_end = True
+        trial.process.terminate()
+    end, written = time.monotonic() + _LATE_SECONDS, 0
+    while running and time.monotonic() < end:
+        for trial in _wait(running, 0.1):
+            ended = _receive(trial, observer)
+            if not trial.left:
+                running.remove(trial)
+            yield from _told(ended, observer)
+        if (now := sum(map(_checkpoint_bytes, running))) > written:
+            end, written = time.monotonic() + _LATE_SECONDS, now
+    for trial in running:
+        trial.process.kill()
 
 
 def _start(job: Job, environment: Mapping[str, str]) -> _Running:
@@ -126,8 +162,8 @@ def _start(job: Job, environment: Mapping[str, str]) -> _Running:
     return _Running(members, process, receiver, job.placement.device, started, share=1 / len(members))
 
 
-def _wait(running: Sequence[_Running]) -> list[_Running]:
-    ready = multiprocessing.connection.wait([trial.pipe for trial in running], timeout=1.0)
+def _wait(running: Sequence[_Running], seconds: float) -> list[_Running]:
+    ready = multiprocessing.connection.wait([trial.pipe for trial in running], timeout=seconds)
     return [trial for trial in running if trial.pipe in ready]
 
 
@@ -137,7 +173,7 @@ def _receive(trial: _Running, observer: RunObserver) -> list[tuple[Job, Result]]
         kind, content = trial.pipe.recv()
     except (EOFError, OSError):
         _reap(trial)
-        ended = [(job, _died(job, trial)) for job in trial.left]
+        ended = [] if trial.told_to_end else [(job, _died(job, trial)) for job in trial.left]
         trial.left.clear()
         return ended
     if kind == "progress":

@@ -13,7 +13,8 @@ from whichpeft.errors import NewerRecord, RecordError, StudyError
 from whichpeft.study.conditions import FIRST_CONDITIONS, condition_infos
 from whichpeft.study.trial import Trial
 
-SCHEMA = 2  # 2: tuning trials, and trials that were stopped
+SCHEMA = 3  # 2: tuning trials, and trials that were stopped; 3: screening trials
+_BEFORE_SCREENS = 2
 
 Status = Literal["completed", "stopped", "failed", "refused"]
 
@@ -49,7 +50,7 @@ class Outcome:
     """How a trial ended."""
 
     status: Status
-    """``stopped`` is a tuning trial that fell behind the others of its search."""
+    """``stopped`` is a tuning trial that fell behind the others of its search, or a screening trial."""
 
     phase: str | None = None
     """The phase in which a trial ended that did not complete."""
@@ -123,7 +124,9 @@ class Record:
             {key: value for key, value in m.items() if value is not None}
             for m in written["measurements"]
         ]
-        return {"schema": SCHEMA, "fingerprint": self.trial.fingerprint, **written}
+        # Earlier versions can read all other records.
+        schema = SCHEMA if self.trial.purpose == "screen" else _BEFORE_SCREENS
+        return {"schema": schema, "fingerprint": self.trial.fingerprint, **written}
 
 
 _ADAPTER: TypeAdapter[Record] = TypeAdapter(Record)

@@ -95,7 +95,8 @@ class Store:
     ) -> None:
         """Write the results of a trial, the record last, so that a record implies the other two files.
 
-        The trial's checkpoint is deleted then.
+        The trial's checkpoint is deleted then. That of a screening trial stays, since a longer one
+        resumes from it, unless the trial failed.
         """
         name = record.trial.fingerprint
         if curve:
@@ -107,14 +108,18 @@ class Store:
             write_whole(self.folder / "predictions" / f"{name}.npz", buffer.getvalue())
         text = json.dumps(record.to_json(), indent=1, allow_nan=False)
         write_whole(self.folder / "records" / f"{name}.json", text.encode())
-        self.checkpoint(name).unlink(missing_ok=True)
+        if record.trial.purpose != "screen" or record.outcome.status == "failed":
+            self.checkpoint(record.trial.whole.fingerprint).unlink(missing_ok=True)
 
     def adapter_folder(self, fingerprint: str) -> Path:
         """Return the folder of a trial's adapter, for runs that keep adapters."""
         return self.folder / "adapters" / fingerprint
 
     def checkpoint(self, fingerprint: str) -> Path:
-        """Return the file in which a running trial saves its state."""
+        """Return the file in which a running trial saves its state.
+
+        A screening trial saves it under the fingerprint of its whole trial.
+        """
         return self.folder / "checkpoints" / f"{fingerprint}.safetensors"
 
     def holds(self, fingerprint: str) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 from whichpeft.study.conditions import FIRST_CONDITIONS, Conditions
@@ -59,6 +59,24 @@ class Trial:
 
     stop_after: int | None = None
     """Optimiser steps after which a screening trial pauses; None for all others."""
+
+    def __post_init__(self) -> None:
+        if (self.purpose == "screen") != (self.stop_after is not None):
+            raise ValueError(f"a {self.purpose} trial with stop_after {self.stop_after}")
+        if self.stop_after is not None and self.stop_after < 1:
+            raise ValueError(f"stop_after is {self.stop_after}; it has to be 1 or more")
+
+    @property
+    def whole(self) -> Trial:
+        """The tuning trial that a screening trial is the beginning of; for other trials themselves.
+
+        All beginnings of a trial share its checkpoint.
+        """
+        return self if self.purpose != "screen" else replace(self, purpose="tune", stop_after=None)
+
+    def beginning(self, step: int) -> Trial:
+        """Return the screening trial that pauses this tuning trial after some steps."""
+        return replace(self, purpose="screen", stop_after=step)
 
     @property
     def fingerprint(self) -> str:

@@ -12,16 +12,9 @@ import torch
 
 from whichpeft.engine.batches import evaluation_batches, training_batches
 from whichpeft.engine.evaluation import in_order
+from whichpeft.engine.fit_result import FitResult, Validation, note_loss, validate
 from whichpeft.engine.job import FinalWork, Job, Progress, ReportProgress, TuneWork
-from whichpeft.engine.loop import (
-    READ_LOSS_EVERY,
-    FitResult,
-    Validation,
-    note_loss,
-    until_rungs,
-    validate,
-    why_pruned,
-)
+from whichpeft.engine.loop import READ_LOSS_EVERY, until_rungs, why_pruned
 from whichpeft.engine.meter import Meter
 from whichpeft.engine.model_setup import PreparedTrial
 from whichpeft.engine.stacked.build import Stacked
