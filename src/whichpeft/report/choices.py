@@ -145,6 +145,13 @@ def _print(answer: Answer, console: Console) -> None:
     from rich.text import Text
 
     console.print(Text(sentence(answer), style="bold"))
+    print_details(answer, console)
+
+
+def print_details(answer: Answer, console: Console) -> None:
+    """Print the allowed methods as a table, the others with their reasons, and what would change it."""
+    from rich.text import Text
+
     shown = sorted(answer.allowed, key=lambda c: c.costs[answer.constraints.by] or 0.0)
     if shown:
         table = _table(answer, shown, console.width)

@@ -10,13 +10,14 @@ import numpy as np
 
 from whichpeft.analysis import AcrossTasks, Comparison, across_tasks
 from whichpeft.analysis.across_backbones import AcrossBackbones, across_backbones
-from whichpeft.records import Reading, Record
+from whichpeft.records import Race, Reading, Record
 from whichpeft.study import Study
 
 if TYPE_CHECKING:
     from whichpeft.analysis.choice.constraints import Constraints
     from whichpeft.report.answer import ShortAnswer
     from whichpeft.report.choices import Choices
+    from whichpeft.report.race.course import Course
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +38,16 @@ class ReportContents:
 
     reading: Reading | None = None
     """What was read of the data and the backbones; None if an old folder does not say."""
+
+    race: Race | None = None
+    """What a race between the methods decided; None if there was none."""
+
+    @cached_property
+    def course(self) -> Course | None:
+        """The race with its records; None if there was none."""
+        from whichpeft.report.race.course import Course
+
+        return None if self.race is None else Course(self.study, self.race, self.records)
 
     @cached_property
     def across(self) -> list[AcrossTasks]:

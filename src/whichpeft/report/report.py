@@ -21,6 +21,7 @@ from whichpeft.analysis import (
 from whichpeft.analysis.across_backbones import AcrossBackbones
 from whichpeft.analysis.learning_curves import Curves
 from whichpeft.analysis.method_result import COUNTS, IDENTITY, Row
+from whichpeft.analysis.race.from_records import compare_finalists
 from whichpeft.errors import NewerRecord, RecordError
 from whichpeft.records import Race, Reading, Record, Store
 from whichpeft.report.contents import ReportContents
@@ -55,7 +56,7 @@ class Report:
     reading
         What was read of the data and the backbones, if it was kept.
     race
-        The decisions of the race, if the methods raced.
+        What a race between the methods decided. Its report compares the finalists.
     """
 
     def __init__(
@@ -71,13 +72,17 @@ class Report:
         race: Race | None = None,
     ) -> None:
         records = tuple(records)
-        found = comparisons(study, records, predictions=predictions, curves=curves, race=race)
+        if race is None:
+            found = comparisons(study, records, predictions=predictions, curves=curves)
+        else:
+            found = compare_finalists(study, race, records, predictions=predictions, curves=curves)
         self.contents = ReportContents(
             study=study,
             study_text=dump_study(study) if study_text is None else study_text,
             records=records,
             comparisons=tuple(found),
             reading=reading,
+            race=race,
         )
         self.damaged = tuple(damaged)
 
@@ -132,6 +137,11 @@ class Report:
     def reading(self) -> Reading | None:
         """What was read of the data and the backbones; None if an old folder does not say."""
         return self.contents.reading
+
+    @property
+    def race(self) -> Race | None:
+        """What a race between the methods decided; None if there was none."""
+        return self.contents.race
 
     @property
     def comparisons(self) -> tuple[Comparison, ...]:

@@ -122,6 +122,5 @@ def test_choose_proves_at_the_same_level_later(tmp_path) -> None:
     (answer,) = Report.read(tmp_path).choose()
     assert answer.level == pytest.approx(step(records).level)
     assert answer.level < 0.05
-    ia3 = next(candidate for candidate in answer.candidates if candidate.method == "ia3")
-    assert ia3.excluded == ("it left the race before the finals",)
+    assert "ia3" not in {candidate.method for candidate in answer.candidates}
     assert not answer.still_open

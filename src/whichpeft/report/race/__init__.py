@@ -1,0 +1,1 @@
+"""A race in words, rows and JSON: what it found, why each method left, and where the time went."""

@@ -1,0 +1,106 @@
+"""The answer of `whichpeft.auto`: the method to use, what it rests on, and how the race went."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from whichpeft.analysis.choice.constraints import Constraints, read_constraints
+from whichpeft.analysis.method_result import Row
+from whichpeft.report.choices import as_object
+from whichpeft.report.race.course import Course
+from whichpeft.report.race.rows import race_rows
+from whichpeft.report.race.spending import exhaustive, spending
+from whichpeft.report.race.words import advice, economy, screening
+from whichpeft.study import AutoOptions, Study
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from whichpeft.report.choices import Choices
+    from whichpeft.report.report import Report
+
+
+def race_constraints(study: Study) -> Constraints:
+    """Return the limits, the cost and the margin that a study's race has to fit."""
+    options = study.auto or AutoOptions()
+    return read_constraints(by=options.by, margin=options.margin, **options.limits)
+
+
+@dataclass(frozen=True)
+class AutoAnswer:
+    """What a race found.
+
+    ``str()`` gives the sentences alone; `print` adds the finalists and how the race went.
+    """
+
+    report: Report
+    """The report of the run folder, whose tables and figures show the finalists."""
+
+    @cached_property
+    def course(self) -> Course:
+        """The race with its records."""
+        course = self.report.contents.course
+        assert course is not None, "the folder has no race"
+        return course
+
+    @cached_property
+    def choices(self) -> Choices:
+        """The choice among the finalists, under the limits of the study; empty without finals."""
+        return self.report.contents.choose(race_constraints(self.report.study))
+
+    @property
+    def method(self) -> str | None:
+        """The method to use as written by the user; None if none can be recommended."""
+        return self.choices.method
+
+    @property
+    def proved(self) -> bool:
+        """Whether the method is proved to be within the margin of the best finalist."""
+        return any(answer.basis == "proved" for answer in self.choices)
+
+    @property
+    def race(self) -> list[Row]:
+        """One dict per method: how far it came, what it took and why it left."""
+        return race_rows(self.course)
+
+    @property
+    def sentences(self) -> list[str]:
+        """What to use, what was only screened, and what an exhaustive study would have taken."""
+        answer = self.choices[0] if self.choices else None
+        saved = economy(self.course)
+        return [advice(self.course, answer), *screening(self.course), *([saved] if saved else [])]
+
+    def to_json(self) -> str:
+        """Return the answer as a JSON object: sentences, choices, race rows and what they took."""
+        whole = exhaustive(self.course)
+        found = {
+            "method": self.method,
+            "proved": self.proved,
+            "sentences": self.sentences,
+            "ended": self.course.race.ended,
+            "choices": [as_object(answer) for answer in self.choices],
+            "race": self.race,
+            "spent": [
+                {"part": s.part, "trials": s.trials, "units": s.units, "examples": s.examples,
+                 "seconds": s.seconds}
+                for s in spending(self.course)
+            ],
+            "exhaustive_units": whole.units,
+        }  # fmt: skip
+        return json.dumps(found, indent=1, allow_nan=False)
+
+    def print(self, console: Console | None = None) -> None:
+        """Print the answer, the finalists, why the others left, and where the time went."""
+        from rich.console import Console
+
+        from whichpeft.report.race.terminal import print_race
+
+        print_race(self, console or Console())
+
+    def __str__(self) -> str:
+        return " ".join(self.sentences)
+
+    __repr__ = __str__

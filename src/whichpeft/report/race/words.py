@@ -1,0 +1,173 @@
+"""What a race found, in sentences: the method to use, how sure that is, and what was never tried."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from whichpeft.analysis.choice.answer import Answer
+from whichpeft.analysis.choice.constraints import COSTS
+from whichpeft.analysis.choice.what_if import open_names
+from whichpeft.records import Arm
+from whichpeft.report.choices import none_beats_chance
+from whichpeft.report.race.course import Course, share_in_words
+from whichpeft.report.race.leaving import leaving
+from whichpeft.report.race.spending import EXHAUSTIVE_SEEDS, exhaustive, spending
+from whichpeft.report.text import plain
+from whichpeft.units import counted, join_words, points, show_chance
+
+_ALWAYS_SHOWN = ("adapter-size", "time")  # costs that a reader wants to know in any case
+_MOST_NAMED = 3
+
+
+def advice(course: Course, answer: Answer | None) -> str:
+    """Return the method to use, what that rests on and what it costs, or why there is none."""
+    if answer is None or not answer.candidates:
+        return plain(_untested(course))
+    chosen = answer.chosen
+    if chosen is None:
+        return plain(_nothing(answer))
+    arm = course.finalists.get(chosen.method)
+    values = "" if arm is None else _in_brackets(course, arm)
+    parts = [f"{points(chosen.score.mean or 0.0):.1f} points", _certainty(answer)]
+    constraints = answer.constraints
+    for name in dict.fromkeys((constraints.by, *constraints.limits, *_ALWAYS_SHOWN)):
+        value = chosen.costs[name]
+        if value is not None:
+            parts.append(f"{COSTS[name].words} {COSTS[name].show(value)}")
+    return plain(f"Use {chosen.method}{values}: {', '.join(parts)}.")
+
+
+def screening(course: Course) -> list[str]:
+    """Return sentences about the methods that were not tested: when they left, and what is unknown."""
+    racing = [entrant.method for entrant in course.racing]
+    if not racing:
+        return []
+    left = {method: leaving(course, method) for method in racing}
+    dropped: dict[float, int] = {}
+    for one in left.values():
+        if one is not None and one.why == "dropped" and one.at is not None:
+            dropped[one.at] = dropped.get(one.at, 0) + 1
+    found = [f"{counted(len(racing), 'method')} raced"]
+    if dropped:
+        parts = [f"{count} left after {share_in_words(at)}" for at, count in sorted(dropped.items())]
+        found = [f"{found[0]}: {join_words(parts)}"]
+    short = [m for m in racing if course.reached(m) < course.last_step and m not in course.finalists]
+    if short and len(short) < len(racing):
+        be = "was" if len(short) == 1 else "were"
+        found.append(f"{counted(len(short), 'method')} {be} never trained to the end")
+    out = [entrant for entrant in course.race.entrants if not entrant.arms and entrant.out]
+    kinds = {kind: sum(e.out == kind for e in out) for kind in dict.fromkeys(e.out for e in out)}
+    if kinds:
+        parts = [f"{count} {_kind(str(kind), count)}" for kind, count in kinds.items()]
+        found.append(f"{counted(len(out), 'other method')} did not race: {join_words(parts)}")
+    return [f"{plain(sentence)}." for sentence in found]
+
+
+def economy(course: Course) -> str | None:
+    """Compare what the race took with an exhaustive study; None as long as that is unknown."""
+    units = sum(spent.units for spent in spending(course))
+    whole = exhaustive(course)
+    if not units:
+        return None
+    times = whole.units / units
+    compared = f"{times:.1f} times fewer" if times >= 1 else "which is no less"
+    most = max(len(entrant.arms) for entrant in course.racing)
+    return (
+        f"The race took as many training examples as {_number(units)} whole trainings. To train all "
+        f"candidates (up to {most} a method) to the end and to test all methods on {EXHAUSTIVE_SEEDS} "
+        f"seeds takes {whole.units}: {compared}."
+    )
+
+
+def values_of(course: Course, arm: Arm) -> Mapping[str, object]:
+    """Return the hyperparameters in which an arm differs from its method's defaults."""
+    own = _hyperparameters(course, arm)
+    default = _hyperparameters(course, Arm(method=arm.method))
+    return {key: value for key, value in own.items() if default.get(key, value) != value}
+
+
+def _hyperparameters(course: Course, arm: Arm) -> dict[str, object]:
+    for record in course.by_method.get(arm.method, ()):
+        trial = record.trial
+        if trial.purpose in ("screen", "tune") and (trial.number or 0) == arm.number:
+            return dict(_flat(trial.hyperparameters))
+    return {}
+
+
+def _flat(values: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, object]]:
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
+def arm_values(course: Course, arm: Arm) -> str:
+    """Describe an arm by the values that differ from the defaults: ``learning rate 0.003``."""
+    if arm.number == 0:
+        return "defaults"
+    shown = [
+        f"{key.replace('_', ' ')} {f'{value:.2g}' if isinstance(value, float) else value}"
+        for key, value in values_of(course, arm).items()
+    ]
+    return ", ".join(shown) or f"candidate {arm.number}"
+
+
+def _in_brackets(course: Course, arm: Arm) -> str:
+    return f" ({arm_values(course, arm)})"
+
+
+def _certainty(answer: Answer) -> str:
+    """State how sure the choice is. A proof holds among the finalists only."""
+    chosen = answer.chosen
+    assert chosen is not None
+    margin = f"{points(answer.constraints.margin):.1f} points"
+    number = len(answer.competing)
+    if answer.still_open:
+        return f"a best bet, because {open_names(answer)} could not be compared"
+    if number == 1:
+        return "the only finalist that can be chosen"
+    if answer.within_margin:
+        return f"within {margin} of the best of {number} finalists (proved)"
+    lead = f"a best bet among {number} finalists, not proved"
+    if chosen.probability is None:
+        return lead
+    return f"{lead} ({show_chance(chosen.probability)} likely within {margin} of the best of them)"
+
+
+def _nothing(answer: Answer) -> str:
+    if answer.basis == "at chance":
+        return f"No method can be recommended: {none_beats_chance(answer)}"
+    by_reason: dict[str, list[str]] = {}
+    for candidate in answer.candidates:
+        by_reason.setdefault("; ".join(candidate.excluded).rstrip("."), []).append(candidate.method)
+    reasons = [f"{join_words(names, most=_MOST_NAMED)}: {reason}" for reason, names in by_reason.items()]
+    return ". ".join(["No finalist can be chosen", *reasons[:_MOST_NAMED]]) + "."
+
+
+def _untested(course: Course) -> str:
+    """Name the best method on the validation split, if no method was tested."""
+    for step in reversed(course.race.rungs):
+        order = course.order(step)
+        if order:
+            over = "yet" if course.race.ended is None else "before the time was over"
+            found = course.best_arm(order[0])
+            score = None if found is None else found[1].score
+            shown = "" if score is None else f", {points(score):.1f} points there"
+            return (
+                f"No method was tested {over}. {order[0]} leads on the validation split: first of "
+                f"{counted(len(order), 'method')} after {share_in_words(course.share(step))}{shown}. "
+                "That is not a test."
+            )
+    return "Nothing has been compared yet."
+
+
+def _kind(out: str, count: int) -> str:
+    verb = {"over a limit": "is over a limit", "trains nothing": "trains nothing"}
+    many = {"over a limit": "are over a limit", "trains nothing": "train nothing"}
+    be = "was refused" if count == 1 else "were refused"
+    return (verb if count == 1 else many).get(out, be)
+
+
+def _number(units: float) -> str:
+    return f"{units:.1f}" if units < 10 else f"{units:.0f}"
