@@ -6,7 +6,7 @@ import contextlib
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from whichpeft.errors import StudyError
 from whichpeft.running.request import check_request
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from whichpeft.costs.study_estimates import Estimates
     from whichpeft.executors import RunObserver
     from whichpeft.report import Report
+    from whichpeft.report.race.answer import AutoAnswer
     from whichpeft.running.dry_run import DryRun
 
 DEFAULT = Study(
@@ -153,6 +154,97 @@ def run(
 
         write_cards(report, request.store.folder)
     return report
+
+
+def auto(
+    study: Study | None = None,
+    *,
+    out: Path | str | None = None,
+    jobs: int | None = None,
+    device: str = "auto",
+    keep_adapters: bool = False,
+    serve: bool = False,
+    executor: str = "local",
+    observer: RunObserver | None = None,
+    began: float | None = None,
+    **options: Any,
+) -> AutoAnswer:
+    """Find the method to use: race all methods within the time that you have.
+
+    The race screens every method on a share of its training, trains the most promising to the end, and
+    tests a few finalists on fresh seeds. Also writes ``report.html`` into the folder. The same call
+    continues a race that was interrupted.
+
+    Parameters
+    ----------
+    study
+        The study, whose `Study.auto` says what the race may spend; by default one that is made of
+        `options`.
+    out
+        The run folder; ``whichpeft-runs/<study name>`` by default.
+    jobs, device, keep_adapters, serve, executor, observer
+        As for `run`. Adapters are those of the finals.
+    began
+        When the time of the race started, by `time.monotonic`; now by default.
+    options
+        What the study is made of without one: ``backbone``, ``task``, ``methods``, ``budget``, and what
+        `AutoOptions` has, such as ``within="30m"``, ``margin=2.0`` or ``max_trainable="1%"``.
+
+    Returns
+    -------
+    AutoAnswer
+        The method to use, how sure that is, and the race.
+
+    Raises
+    ------
+    RequestError
+        If the request is wrong; nothing has been run then.
+    """
+    import time
+
+    from whichpeft.executors import make_executor
+    from whichpeft.report import Report
+    from whichpeft.report.race.answer import AutoAnswer
+    from whichpeft.running.live_display import LiveDisplay
+    from whichpeft.running.race.clock import Clock
+    from whichpeft.running.race.start import options_of, run_race
+
+    began = time.monotonic() if began is None else began
+    if study is None:
+        from whichpeft.running.race.options import auto_study
+
+        study = auto_study(**options)
+    chosen = make_executor(executor, device=device, jobs=jobs)
+    request = check_request(study, folder_of(study, out), jobs)
+    store = request.store
+    clock = Clock(store.folder, options_of(study).within, began)
+    with (
+        tempfile.TemporaryDirectory(prefix="whichpeft-") as scratch,
+        contextlib.nullcontext(observer) if observer is not None else LiveDisplay() as follower,
+        contextlib.closing(chosen),
+        contextlib.ExitStack() as stack,
+    ):
+        if serve:
+            from whichpeft.running.live_page import LivePage
+
+            page = stack.enter_context(LivePage(store.folder))
+            follower.notify(f"live page: {page.address}")
+            follower = page.followed_by(follower)
+        run_race(
+            request,
+            Path(scratch),
+            executor=chosen,
+            observer=follower,
+            clock=clock,
+            keep_adapters=keep_adapters,
+        )
+    report = Report.from_store(store)
+    report.write_html(store.folder / "report.html")
+    if keep_adapters:
+        from whichpeft.takeaway.cards import write_cards
+
+        write_cards(report, store.folder)
+    return AutoAnswer(report)
 
 
 def dry_run(

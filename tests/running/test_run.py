@@ -106,7 +106,7 @@ def test_curves_and_predictions_are_kept_with_the_records(finished: Path) -> Non
         curve = store.curve(name)
         assert (curve is None) == (record.trial.method == "zero-shot")
         if curve is not None:
-            assert {"train_loss", "validation_score"} == set(curve["name"])
+            assert {"train_loss", "validation_loss", "validation_score"} == set(curve["name"])
             assert isinstance(curve, pd.DataFrame)
 
 

@@ -137,7 +137,9 @@ class Stages:
         concurrency = executor.concurrency(resources)
         self.observer.start_stage(stage, expected, done=done, concurrency=concurrency)
         # Closed immediately if ctrl-C arrives here, so that no trial keeps running.
-        with contextlib.closing(executor.run(jobs, resources, self.observer)) as results:
+        with contextlib.closing(
+            executor.run(jobs, resources, self.observer, until=self.until)
+        ) as results:
             for _, result in results:
                 self.store.add(result.record, curve=result.curve, predictions=result.predictions)
                 self.claims.release(result.record.trial.fingerprint)

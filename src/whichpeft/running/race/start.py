@@ -1,0 +1,111 @@
+"""Starts a race: what it needs before its first stage, within the time that counts already."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from whichpeft.analysis.choice.constraints import Constraints, read_constraints
+from whichpeft.analysis.race.rules import RaceRules
+from whichpeft.engine.profile_budget import STANDARD
+from whichpeft.executors import Executor, RunObserver
+from whichpeft.planning import make_search
+from whichpeft.records import Claims, Race
+from whichpeft.running.folder import prepare_folder
+from whichpeft.running.race.arms import Arms
+from whichpeft.running.race.bounds import Bound, ExamplesBound, TimeBound, Unbounded
+from whichpeft.running.race.clock import Clock, Ticking
+from whichpeft.running.race.limits import entrants
+from whichpeft.running.race.run import RaceRun
+from whichpeft.running.race.size import sized
+from whichpeft.running.request import Request
+from whichpeft.running.setup import RunSetup, resources_for, set_up
+from whichpeft.running.stages import Stages
+from whichpeft.running.trial_stacking import OFF
+from whichpeft.study import AutoOptions, Study, UntilDecided
+from whichpeft.tracking import Trackers
+
+
+def run_race(
+    request: Request,
+    scratch: Path,
+    *,
+    executor: Executor,
+    observer: RunObserver,
+    clock: Clock,
+    keep_adapters: bool,
+) -> Race:
+    """Race the methods of a study, from where its folder stands, until one is chosen or time is over.
+
+    Raises RequestError, but only before the first trial.
+    """
+    observer = Ticking(observer, clock)
+    setup = set_up(request, scratch, executor)
+    request, setup = sized(request, setup, scratch, clock=clock, observer=observer)
+    with Claims(request.store.folder) as claims:
+        prepare_folder(request, setup, claims, observer)
+        cells = {cell.text: cell for cell in setup.plan.accepted}
+        found = {text: make_search(cell, request.search_seed) for text, cell in cells.items()}
+        stages = Stages(
+            request=request,
+            setup=setup,
+            claims=claims,
+            observer=observer,
+            trackers=Trackers(study=request.study, folder=request.store.folder, notify=observer.notify),
+            keep_adapters=keep_adapters,
+            profile_budget=STANDARD,
+            batch_trials=OFF,
+            until=clock.end,
+        )
+        return RaceRun(
+            stages=stages,
+            arms=Arms(
+                cells, {text: own for text, own in found.items() if own is not None}, request.search_seed
+            ),
+            entrants=entrants(request, setup),
+            bound=_bound(request.study, setup, clock),
+            rules=race_rules(request),
+            constraints=constraints_of(request.study),
+        ).run()
+
+
+def race_rules(request: Request) -> RaceRules:
+    """Return the rules of a study's race."""
+    study, auto = request.study, options_of(request.study)
+    seeds = study.seeds
+    looks = seeds.looks if isinstance(seeds, UntilDecided) else (len(seeds),)
+    return RaceRules(
+        baseline=study.baseline,
+        candidates=auto.candidates,
+        finalists=auto.finalists,
+        margin=auto.margin / 100,
+        chance=request.tasks[0].chance,
+        looks=looks,
+    )
+
+
+def constraints_of(study: Study) -> Constraints:
+    """Return what the chosen method of a race has to fit. Raises StudyError if a limit is not one."""
+    auto = options_of(study)
+    return read_constraints(**auto.limits, by=auto.by, margin=auto.margin)
+
+
+def options_of(study: Study) -> AutoOptions:
+    """Return the options of a study's race, those of an unbounded one if it has none."""
+    return study.auto or AutoOptions()
+
+
+def _bound(study: Study, setup: RunSetup, clock: Clock) -> Bound:
+    auto, budget = options_of(study), study.budget
+    cell = next(iter(setup.plan.accepted))
+    train = cell.task.counts["train"]
+    whole = budget.epochs * min(train, budget.max_train or train)
+    in_step = whole / budget.steps(train)
+    if auto.within is not None:
+        places = setup.executor.concurrency(resources_for(study, setup))
+        return TimeBound(clock, time.monotonic(), places)
+    if auto.examples is not None:
+        return ExamplesBound(auto.examples, in_step)
+    if auto.trials is not None:
+        return ExamplesBound(auto.trials * whole, in_step)
+    return Unbounded()
