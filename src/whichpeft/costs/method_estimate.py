@@ -49,7 +49,13 @@ class Costs:
     """Why a value is unknown: ``adapter_bytes``, or ``step`` for memory and FLOPs."""
 
 
-def estimate_costs(query: CostQuery, *, typical: CostQuery | None = None) -> Costs:
+def estimate_costs(
+    query: CostQuery,
+    *,
+    typical: CostQuery | None = None,
+    step: bool = True,
+    checkpointed: bool = True,
+) -> Costs:
     """Estimate counts, adapter size, memory and FLOPs.
 
     Counts and the adapter's size are those of the whole model. A step is traced on two shallow models
@@ -59,6 +65,10 @@ def estimate_costs(query: CostQuery, *, typical: CostQuery | None = None) -> Cos
     ----------
     typical
         The query with examples of the size that FLOPs are counted at; by default the query itself.
+    step
+        Whether to trace a step; without it, memory and FLOPs stay unknown.
+    checkpointed
+        Whether to trace it with gradient checkpointing too.
     """
     meta_model = query.meta_model(query.depth)
     known = Costs(counts=count(meta_model), adapter_bytes=None)
@@ -76,14 +86,21 @@ def estimate_costs(query: CostQuery, *, typical: CostQuery | None = None) -> Cos
         known = dataclasses.replace(known, adapter_bytes=size)
     if not trains:
         return dataclasses.replace(known, flops_per_sample=0.0)
+    if not step:
+        return known
+    few = query.few_layers(whole) or {query.depth: whole}
     try:
-        return _with_steps(known, query, query.few_layers(whole) or {query.depth: whole}, typical)
+        return _with_steps(known, query, few, typical, checkpointed)
     except Unalike:
-        return _with_steps(known, query, {query.depth: whole}, typical)
+        return _with_steps(known, query, {query.depth: whole}, typical, checkpointed)
 
 
 def _with_steps(
-    known: Costs, query: CostQuery, benches: Mapping[int, FakeBench], typical: CostQuery | None
+    known: Costs,
+    query: CostQuery,
+    benches: Mapping[int, FakeBench],
+    typical: CostQuery | None,
+    checkpointed: bool,
 ) -> Costs:
     """Add what traced steps show. Raises Unalike if no step of the whole depth can be extrapolated."""
     plain: dict[int, Trace] = {}
@@ -98,7 +115,7 @@ def _with_steps(
         except Exception as error:  # of many kinds; the probe has found what works at all
             _logger.debug("cannot trace a step without weights", exc_info=True)
             return dataclasses.replace(known, untold={**known.untold, "step": why_untold(error)})
-        again = _step(bench, batch) if bench.checkpoint() else None
+        again = _step(bench, batch) if checkpointed and bench.checkpoint() else None
         # Gradient checkpointing may leave parts of a method out of the backward pass.
         if again is not None and again.gradients == plain[depth].gradients:
             kept[depth] = again

@@ -120,7 +120,7 @@ def _inherited_row(index: int) -> dict[str, Any]:
 def _row(cell: Cell, assumed: Assumptions) -> dict[str, Any]:
     """Return one row; unknown values are None."""
     study, budget = cell.study, cell.study.budget
-    query = _query(cell, assumed)
+    query = cost_query(cell, assumed)
     costs, untold = _costs(query, assumed) if cell.refusal is None else (None, {})
     plain = costs.memory if costs else None
     checkpointed = costs.checkpointed_memory if costs else None
@@ -158,7 +158,7 @@ def _row(cell: Cell, assumed: Assumptions) -> dict[str, Any]:
     return row
 
 
-def _query(cell: Cell, assumed: Assumptions) -> CostQuery:
+def cost_query(cell: Cell, assumed: Assumptions) -> CostQuery:
     """Return what to estimate. If several processes share the model, the costs are those of one."""
     budget, conditions = cell.study.budget, cell.study.conditions
     share = -(-budget.batch_size // conditions.shards)
