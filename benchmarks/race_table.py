@@ -103,8 +103,9 @@ def pack(folder: Path, name: str) -> Path:
     numbers = dict(_numbered(store.study().methods))
     frame = pd.DataFrame([_row(record, store, numbers, facts) for record in records])
     frame = frame.sort_values(["method", "number", "seed"], ignore_index=True)
-    whole_arms = frame.groupby(["method", "number"])["seed"].transform("count") == SEEDS
-    table = pa.Table.from_pandas(frame[whole_arms], schema=_SCHEMA, preserve_index=False)
+    # An unfinished folder gives the seeds that all candidates have.
+    found = frame.groupby("seed")["method"].transform("count") == frame.groupby("seed").size().max()
+    table = pa.Table.from_pandas(frame[found], schema=_SCHEMA, preserve_index=False)
     table = table.replace_schema_metadata({_FACTS: json.dumps(facts)})
     FIXTURE.mkdir(parents=True, exist_ok=True)
     path = FIXTURE / f"{name}.parquet"
