@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from whichpeft.analysis.race.ranking import failed, rank_arms
+from whichpeft.analysis.race.ranking import has_score, rank_arms
 from whichpeft.records import Stage
 from whichpeft.report.race.course import Course, share_in_words
 from whichpeft.units import counted, points
@@ -46,8 +46,7 @@ def leaving(course: Course, method: str) -> Leaving | None:
             return None
         reach = f"reached {share_in_words(course.share(own[-1].step))}" if own else "started"
         return Leaving(why="not finished", because=f"the time was over before it had {reach}")
-    arms = [arm for arm in course.arms(method) if (arm, step) in course.scores]
-    if all(failed(course.scores[arm, step]) for arm in arms):
+    if not any(has_score(arm, step, course.scores) for arm in course.arms(method)):
         return Leaving(why="failed", because=_failure(course, method), at=course.share(step))
     if now:
         over = Leaving(why="not finished", because="the time was over before the finals")
@@ -74,8 +73,8 @@ def _dropped(course: Course, method: str, step: int) -> Leaving:
     share = course.share(step)
     return Leaving(
         why="dropped",
-        because=f"its best arm came {ordinal(place)} of {len(ranked)} after {share_in_words(share)}; "
-        f"{counted(len(later.arms), 'arm')} continued",
+        because=f"its best arm came {ordinal(place)} of {len(stage.arms)} after "
+        f"{share_in_words(share)}; {counted(len(later.arms), 'arm')} continued",
         at=share,
     )
 
