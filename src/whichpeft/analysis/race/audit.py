@@ -24,7 +24,7 @@ WIDENED = 8
 _AT_CHANCE = 1 / 4  # of the best arm's lead over chance; with less, a method counts as at chance
 _OF_STUCK = 3 / 4  # share of the methods at chance that is audited, so that a slow starter is found
 _OF_REST = 2  # of the others, at least as many, so that the rung's worth is known
-_MOST = 1 / 4  # of all methods, if there are many at chance
+_MOST = 1 / 3  # of all methods, if there are many at chance
 
 
 @dataclass(frozen=True, slots=True)
