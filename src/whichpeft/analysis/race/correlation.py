@@ -15,7 +15,7 @@ import numpy as np
 
 from whichpeft.analysis.race.audit import dropped_methods
 from whichpeft.analysis.race.finalists import arms_of
-from whichpeft.analysis.race.ranking import has_score, rank_arms
+from whichpeft.analysis.race.ranking import has_score, rank_scored
 from whichpeft.analysis.race.rules import RaceRules
 from whichpeft.analysis.race.rung_scores import RungScores
 from whichpeft.analysis.statistics.intervals import CONFIDENCE, Interval
@@ -46,7 +46,7 @@ def rung_correlation(race: Race, scores: RungScores, rules: RaceRules) -> RungCo
     Each method is represented by the arm that ranked best there, among those trained to the end.
     """
     first, end = race.rungs[0], race.rungs[-1]
-    ranked = rank_arms(arms_of(race), first, scores)
+    ranked = rank_scored(arms_of(race), first, scores)
     likely = {one.arm.method: one.probability for one in dropped_methods(race, scores, rules)}
     audited = {arm for stage in race.stages if stage.name == "audit" for arm in stage.arms}
     screened = {arm for stage in race.stages if stage.name == "screen" for arm in stage.arms}
