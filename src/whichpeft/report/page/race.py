@@ -11,7 +11,7 @@ from whichpeft.report.race.course import Course
 from whichpeft.report.race.ladder import about_race
 from whichpeft.report.race.spending import SPENDING_COLUMNS, spending_cells
 from whichpeft.report.race.table import race_table
-from whichpeft.report.race.words import economy, screening
+from whichpeft.report.race.words import economy
 from whichpeft.report.text import plain
 
 
@@ -23,7 +23,7 @@ def race_section(course: Course) -> dict[str, Any]:
     return {
         "id": "race",
         "heading": f"The race: {about_race(course)}",
-        "words": [*screening(course), *([saved] if saved else [])],
+        "words": [saved] if saved else [],
         **screen_figures(lambda size: race_figures(course, size), "race"),
         "legend": [(plain(method), colour[method]) for method in methods],
         "spent_columns": SPENDING_COLUMNS,

@@ -6,12 +6,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
+from whichpeft.analysis.choice.constraints import Constraints, read_constraints
 from whichpeft.analysis.race.from_records import entrant_of, rung_scores, tested_arms
 from whichpeft.analysis.race.ranking import rank_arms
 from whichpeft.analysis.race.rung_scores import RungScore
 from whichpeft.records import Arm, Entrant, Race, Record, Stage
 from whichpeft.records.record import finite
-from whichpeft.study import Study
+from whichpeft.study import AutoOptions, Study
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,12 @@ class Course:
         """The score of guessing, a fraction; None if no trial says so."""
         known = (finite(record.value("chance")) for record in self.records)
         return next((value for value in known if value is not None), None)
+
+    @property
+    def constraints(self) -> Constraints:
+        """The limits, the cost and the margin that the answer has to fit."""
+        options = self.study.auto or AutoOptions()
+        return read_constraints(by=options.by, margin=options.margin, **options.limits)
 
     @property
     def racing(self) -> list[Entrant]:

@@ -73,8 +73,8 @@ def _dropped(course: Course, method: str, step: int) -> Leaving:
     share = course.share(step)
     return Leaving(
         why="dropped",
-        because=f"its best arm came {ordinal(place)} of {len(stage.arms)} after "
-        f"{share_in_words(share)}; {counted(len(later.arms), 'arm')} continued",
+        because=f"{ordinal(place)} of {counted(len(stage.arms), 'arm')} after {share_in_words(share)}; "
+        f"{len(later.arms)} continued",
         at=share,
     )
 
@@ -84,10 +84,10 @@ def _no_finalist(course: Course, method: str) -> Leaving:
     place = order.index(method) + 1
     found = course.best_arm(method)
     score = None if found is None else found[1].score
-    shown = "" if score is None else f" ({points(score):.1f} on the validation split)"
+    shown = "" if score is None else f" ({points(score):.1f} in validation)"
     return Leaving(
         why="no finalist",
-        because=f"it came {ordinal(place)} of {len(order)} at the end of training{shown}; "
+        because=f"{ordinal(place)} of {counted(len(order), 'method')} at the end{shown}; "
         f"{len(course.finalists)} were tested",
         at=1.0,
     )
@@ -102,9 +102,9 @@ def _behind(course: Course, method: str) -> Leaving | None:
     entrant = next(entrant for entrant in course.race.entrants if entrant.method == method)
     seeds = counted(len(own[-1].seeds), "seed")
     because = (
-        f"it is a reference only: {entrant.reason or entrant.out}"
+        f"a reference only: {entrant.reason or entrant.out}"
         if entrant.out is not None
-        else f"after {seeds} it was shown to be worse than the best by more than the margin"
+        else f"shown after {seeds} to be worse than another by more than the margin"
     )
     return Leaving(why="fell behind", because=because, at=1.0)
 

@@ -14,22 +14,20 @@ from whichpeft.report.text import UNKNOWN, plain
 from whichpeft.study.families import family_of
 from whichpeft.units import points, show_percent, show_seconds, show_seeds
 
-_STAYED = "in the race"
-
 
 def race_table(course: Course) -> dict[str, object]:
     """Return the template variables of the table, those that came furthest first."""
     rows = sorted(race_rows(course), key=_place)
     colour = colours([row["method"] for row in rows])
     columns = [
-        {"title": title, "meaning": RACE_COLUMNS[key], "words": words, "main": True}
+        {"title": title, "meaning": RACE_COLUMNS[key], "words": words, "main": key not in _DETAILS}
         for key, (title, words) in _TITLES.items()
     ]
     shown = [
         {
             "cells": [_cell(row, key) for key in _TITLES],
             "name": plain(row["method"]),
-            "status": row["left"] or _STAYED,
+            "status": _state(row),
             "family": plain(family_of(row["method"])),
             "variant": "",
             "colour": colour[row["method"]],
@@ -49,20 +47,24 @@ _TITLES: Mapping[str, tuple[str, bool]] = {
     "method": ("method", True),
     "left": ("left", True),
     "dropped_because": ("why", True),
-    "rung": ("share of training", False),
+    "rung": ("trained", False),
     "validation_score": ("validation, points", False),
-    "arms": ("arms", False),
     "units": ("whole trainings", False),
     "seconds": ("time of trials", False),
+    "arms": ("arms", False),
     "seeds": ("seeds tested", True),
 }
 """The columns by the key of a row: the heading, and whether it holds words."""
 
 
+_DETAILS = ("seconds", "arms", "seeds")
+"""The columns that are hidden until the reader selects them."""
+
+
 def _cell(row: Row, key: str) -> Cell:
     value: Any = row[key]
     if key == "left":
-        return Cell(text=value or _STAYED, value=value)
+        return Cell(text=_state(row), value=value)
     if key == "seeds":
         return Cell(text=show_seeds(value) if value else UNKNOWN, value=None)
     if value is None or (key == "rung" and not value):
@@ -74,6 +76,13 @@ def _cell(row: Row, key: str) -> Cell:
         "seconds": show_seconds,
     }.get(key, plain)
     return Cell(text=str(shown(value)), value=value)
+
+
+def _state(row: Row) -> str:
+    """Say how a method left, or what it is."""
+    if row["left"] is None:
+        return "finalist" if row["finalist"] else "in the race"
+    return f"{row['left']}, audited" if row["audited"] and not row["finalist"] else str(row["left"])
 
 
 def _place(row: Row) -> tuple[float, float, float]:
