@@ -20,13 +20,6 @@ if TYPE_CHECKING:
     from whichpeft.records import Setting
     from whichpeft.report.contents import ReportContents
 
-_PURPOSES = {
-    "profile": "profile",
-    "screen": "screening trial",
-    "tune": "tuning trial",
-    "final": "final trial",
-}
-
 
 def provenance(report: ReportContents) -> dict[str, object]:
     """Return the texts of the template's section on how the report was made."""
