@@ -103,8 +103,9 @@ def pack(folder: Path, name: str) -> Path:
     numbers = dict(_numbered(store.study().methods))
     frame = pd.DataFrame([_row(record, store, numbers, facts) for record in records])
     frame = frame.sort_values(["method", "number", "seed"], ignore_index=True)
-    whole_arms = frame.groupby(["method", "number"])["seed"].transform("count") == SEEDS
-    table = pa.Table.from_pandas(frame[whole_arms], schema=_SCHEMA, preserve_index=False)
+    # An unfinished folder gives the seeds that all candidates have.
+    found = frame.groupby("seed")["method"].transform("count") == frame.groupby("seed").size().max()
+    table = pa.Table.from_pandas(frame[found], schema=_SCHEMA, preserve_index=False)
     table = table.replace_schema_metadata({_FACTS: json.dumps(facts)})
     FIXTURE.mkdir(parents=True, exist_ok=True)
     path = FIXTURE / f"{name}.parquet"
@@ -154,17 +155,17 @@ def _row(
     return row | {"right": np.packbits(right).tobytes()}
 
 
-def run(name: str, folder: Path, sst2: Path) -> None:
-    """Train all candidates of a table, or those that a folder does not have yet."""
+def run(what: tuple[str, str, int, str], folder: Path, sst2: Path) -> None:
+    """Train all candidates of an entry of `TASKS`, or those that a folder does not have yet."""
     import whichpeft as wp
 
-    backbone, task, max_train, methods = TASKS[name]
+    backbone, task, max_train, methods = what
     task = str(sst2) if task == "sst2" else task
     budget = wp.Budget(epochs=EPOCHS, max_train=max_train, tuning_trials=CANDIDATES)
     asked = wp.Study(backbone=backbone, task=task, methods=methods.split(), budget=budget)
     budget = wp.Budget(epochs=EPOCHS, max_train=max_train)
     study = wp.Study(
-        name=f"table-{name}",
+        name=folder.name,
         backbone=backbone,
         task=task,
         methods=list(candidates(asked)),
@@ -222,7 +223,7 @@ def main() -> None:
     if given.what != "show" and (given.name is None or given.out is None):
         parser.error(f"{given.what} needs the name of a table and --out")
     if given.what == "run":
-        run(given.name, given.out, given.sst2)
+        run(TASKS[given.name], given.out, given.sst2)
     elif given.what == "pack":
         show(pack(given.out, given.name))
     else:

@@ -208,6 +208,21 @@ def tuned(method: str, number: int, validation: float, *, status: str = "complet
     )
 
 
+def screened(method: str, number: int, step: int, validation: float, *, loss: float | None = None,
+             status: str = "stopped", **changed: Any) -> Record:  # fmt: skip
+    """Return the record of a screening trial, with the learning rate that `tuned` has."""
+    whole = tuned(method, number, validation, **changed)
+    found = {"validation_score": validation, **({} if loss is None else {"validation_loss": loss})}
+    counts = {"steps": float(step), "examples_trained": 16.0 * step}
+    reason = f"paused after {step} of 375 steps" if status == "stopped" else "the loss is not finite"
+    return replace(
+        whole,
+        trial=whole.trial.beginning(step),
+        outcome=Outcome(status=status, phase="validate", reason=reason),  # type: ignore[arg-type]
+        measurements=(*measurements(found, "validate"), *measurements(counts, "fit")),
+    )
+
+
 def predictions(
     records: Iterable[Record], *, examples: int = 1000, agreement: float = 2.0
 ) -> Predictions:

@@ -79,7 +79,7 @@ def untimed(monkeypatch: pytest.MonkeyPatch) -> None:
 
     from whichpeft.engine import Result
 
-    def profiles(jobs: Iterable[Any], devices: object, observer: object) -> Iterator[tuple[Any, Result]]:
+    def profiles(jobs: Iterable[Any], *_: object, until: float | None) -> Iterator[tuple[Any, Result]]:
         for job in jobs:
             yield job, Result(record=builders.profile(job.trial.method, seconds=9))
 

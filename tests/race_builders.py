@@ -12,7 +12,7 @@ from whichpeft.analysis.race.rules import RaceRules
 from whichpeft.analysis.race.stages import next_stage
 from whichpeft.records import Arm, Entrant, Outcome, Race, Record
 from whichpeft.records.selection import SEARCH_SEED
-from whichpeft.study import AutoOptions, Budget, Study
+from whichpeft.study import AutoOptions, Budget, Study, UntilDecided
 
 from . import builders
 
@@ -23,7 +23,11 @@ CANDIDATES = 3
 
 def study(methods: Sequence[str], **changed: object) -> Study:
     """Return the study of a race; `changed` replaces any of its fields."""
-    fields = {"budget": BUDGET, "auto": AutoOptions(candidates=CANDIDATES, finalists=3)}
+    fields = {
+        "budget": BUDGET,
+        "seeds": UntilDecided(start=3, at_most=8),
+        "auto": AutoOptions(candidates=CANDIDATES, finalists=3),
+    }
     return builders.study(methods, **(fields | changed))
 
 

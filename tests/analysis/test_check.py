@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from whichpeft.analysis.check.check import check
+from whichpeft.analysis.comparable_groups import group_records
 from whichpeft.errors import RecordError
 from whichpeft.study import Budget
 
@@ -33,6 +34,16 @@ def findings(records, methods=METHODS, *, predictions=None, **study):
 
 def problems(found):
     return [finding for finding in found if finding.severity == "problem"]
+
+
+def test_screening_trials_are_not_compared_and_only_a_failed_default_is_a_problem(records):
+    screens = [builders.screened(method, number, 94, 0.6) for method in METHODS for number in (0, 1)]
+    failed = [builders.screened("lora", number, 188, 0.5, status="failed") for number in (0, 1)]
+    assert findings([*records, *screens]) == findings(records)
+    asked = builders.study(METHODS)
+    assert group_records(asked, [*records, *screens, *failed]) == group_records(asked, records)
+    (found,) = problems(findings([*records, *failed]))
+    assert found.what == "its screening trial 0 failed in validate: the loss is not finite"
 
 
 def test_a_sound_folder_has_only_the_note_that_nothing_was_tuned(records):

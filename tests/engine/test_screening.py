@@ -1,4 +1,4 @@
-"""Screening trials: they pause at a rung, and go on from there as if they had not."""
+"""Screening trials: they pause at a rung, and continue from there as if they had not."""
 
 from __future__ import annotations
 

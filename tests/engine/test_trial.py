@@ -11,6 +11,7 @@ import pytest
 
 from whichpeft.engine import Progress, Result
 from whichpeft.engine.carry_out import carry_out
+from whichpeft.metrics.loss import mean_loss
 from whichpeft.tasks.encoded_data import read_data
 
 
@@ -26,6 +27,22 @@ def test_full_fine_tuning_learns_and_keeps_its_best_epoch(trials: Any) -> None:
     assert record.value("best_epoch") == 1 + int(np.argmax(validation))
     labels = result.predictions["labels"]
     assert (result.predictions["outputs"].argmax(1) == labels).mean() == pytest.approx(score)
+
+
+@pytest.mark.parametrize("purpose", ["tune", "final"])
+def test_validation_outputs_are_those_of_the_best_epoch(purpose: str, trials: Any) -> None:
+    # At this rate the score is best before the last epoch.
+    result = trials.run("full:learning_rate=3e-2", purpose=purpose, epochs=4)
+    record, arrays = result.record, result.predictions
+    outputs, labels = arrays["validation_outputs"], arrays["validation_labels"]
+    assert record.value("best_epoch") != record.value("epochs_run")
+    assert (outputs.argmax(1) == labels).mean() == pytest.approx(record.value("validation_score"))
+    assert mean_loss("classification", "accuracy", labels, outputs) == record.value("validation_loss")
+    assert record.measurement("validation_loss").unit == "nats"
+    best = 10 * int(record.value("best_epoch") or 0)  # steps
+    points = {name: value for step, name, value in result.curve if step == best}
+    assert points["validation_score"] == record.value("validation_score")
+    assert points["validation_loss"] == record.value("validation_loss")
 
 
 def test_a_seed_repeats_bit_for_bit_and_another_differs(trials: Any) -> None:

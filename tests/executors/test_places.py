@@ -112,7 +112,7 @@ def test_a_record_counts_the_trials_beside_it_on_the_same_gpu(
         placements.append(job.placement)
         return type("Process", (), {"left": [job], "device": job.placement.device})
 
-    def wait(running: object) -> Any:
+    def wait(running: object, seconds: float) -> Any:
         raise Started
 
     monkeypatch.setattr(trial_processes, "_start", start)

@@ -2,6 +2,7 @@
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -104,6 +105,51 @@ def test_a_stopped_tuning_trial_of_the_second_schema_still_loads() -> None:
     assert (record.trial.purpose, record.trial.number) == ("tune", 3)
     assert record.outcome.status == "stopped"
     assert record.value("validation_score", "validate") == 0.41
+
+
+def test_a_screening_trial_of_the_third_schema_still_loads() -> None:
+    (path,) = FOSSILS.glob("schema-3*.json")
+    record = _read(path)
+    assert (record.trial.purpose, record.trial.number, record.trial.stop_after) == ("screen", 3, 16)
+    assert record.outcome.reason == "paused after 16 of 64 steps"
+    assert record.value("validation_loss", "validate") == 0.61
+
+
+def test_only_screening_trials_are_of_the_third_schema() -> None:
+    tuned = replace(make_record().trial, purpose="tune", number=2)
+    screened = tuned.beginning(16)
+    assert screened.whole == tuned
+    assert tuned.whole == tuned
+    assert len({tuned.fingerprint, screened.fingerprint, tuned.beginning(32).fingerprint}) == 3
+    for trial, schema in ((make_record().trial, 2), (tuned, 2), (screened, 3)):
+        written = replace(make_record(), trial=trial).to_json()
+        assert written["schema"] == schema
+        assert ("stop_after" in written["trial"]) is (schema == 3)
+        assert record_from_json(written, "x").trial == trial
+
+
+@pytest.mark.parametrize(
+    ("purpose", "stop_after"), [("tune", 16), ("screen", None), ("screen", 0), ("final", 3)]
+)
+def test_only_a_screening_trial_stops_after_some_steps(purpose: str, stop_after: int | None) -> None:
+    written = make_record().to_json()
+    written["trial"] |= {"purpose": purpose, "stop_after": stop_after}
+    with pytest.raises(RecordError, match=r"x \[trial\]: .*stop_after"):
+        record_from_json(written, "x")
+
+
+def test_a_checkpoint_stays_until_the_whole_trial_has_a_record(tmp_path: Path) -> None:
+    store, done = Store(tmp_path), make_record()
+    tuned = replace(done.trial, purpose="tune", number=2)
+    checkpoint = store.checkpoint(tuned.fingerprint)
+    for trial, status, stays in (
+        (tuned.beginning(16), "stopped", True),
+        (tuned.beginning(32), "failed", False),
+        (tuned, "completed", False),
+    ):
+        write_whole(checkpoint, b"state")
+        store.add(replace(done, trial=trial, outcome=Outcome(status=status)))
+        assert checkpoint.exists() is stays
 
 
 def _read(path: Path) -> Record:

@@ -61,6 +61,16 @@ def page(report, tmp_path):
     return path
 
 
+def test_a_screening_trial_that_failed_is_among_the_failures(tmp_path):
+    records = [
+        *builders.whole("full", [0.8, 0.9]),
+        builders.screened("full", 1, 94, 0.5, status="failed"),
+    ]
+    Report(builders.study(["full"]), records).write_html(tmp_path / "report.html")
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "full (screening trial) on glue/sst2" in Elements(page).text
+
+
 def test_the_page_is_complete(page):
     text = " ".join(Elements(page.read_text()).text.split())
     for part in (

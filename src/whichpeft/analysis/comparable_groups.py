@@ -117,11 +117,12 @@ def group_records(study: Study, records: Iterable[Record]) -> list[ComparableGro
 
     A method of the study without records still has an (empty) place in every group, and a backbone
     and task without records still have a group. Methods that have records but are not named in the
-    study come last.
+    study come last. Screening trials have no place: only a race compares them.
     """
     found: dict[tuple[Hashable, ...], list[Record]] = {}
     for record in records:
-        found.setdefault(_shared(record.trial), []).append(record)
+        if record.trial.purpose != "screen":
+            found.setdefault(_shared(record.trial), []).append(record)
     groups = [_group(study, together) for together in found.values()]
     # A group that the study does not name is one that it names differently.
     unnamed = sum(

@@ -107,7 +107,7 @@ def _short(study: Study, answer: Answer, comparison: Comparison | None) -> Short
         basis=answer.basis,
         text=plain(" ".join(sentences)),
         remarks=tuple(map(plain, remarks)),
-        conditions=tuple(map(plain, _conditions(study, answer, comparison))),
+        conditions=tuple(map(plain, conditions_of(study, answer, comparison))),
     )
 
 
@@ -283,10 +283,12 @@ def _undecided(comparison: Comparison | None) -> list[str]:
     return [f"{lead}{each}."]
 
 
-def _conditions(study: Study, answer: Answer, comparison: Comparison | None) -> list[str]:
-    """List what an answer holds for: metric, intervals, budget and tuning."""
+def conditions_of(
+    study: Study, answer: Answer | None, comparison: Comparison | None, *, tuning: str | None = None
+) -> list[str]:
+    """List what an answer holds for: metric, intervals, budget, and how methods were tuned."""
     budget = study.budget
-    parts = [plain(answer.metric or "no score yet")]
+    parts = [plain((answer and answer.metric) or "no score yet")]
     if comparison is not None:
         if comparison.chance is not None:
             parts[0] += f", chance {points(comparison.chance):.1f}"
@@ -296,7 +298,9 @@ def _conditions(study: Study, answer: Answer, comparison: Comparison | None) -> 
         if count is not None:
             parts.append(counted(count, "training example"))
     parts.append(counted(budget.epochs, "epoch"))
-    if budget.tuning_trials:
+    if tuning is not None:
+        parts.append(tuning)
+    elif budget.tuning_trials:
         parts.append(f"every method tuned with {budget.tuning_trials} trials")
     else:
         parts.append("default hyperparameters, no tuning")

@@ -64,7 +64,14 @@ class ReportContents:
         """Short answers to "which method?": per backbone and task, then over the tasks of a backbone."""
         from whichpeft.analysis.choice.constraints import read_constraints
         from whichpeft.report.answer import short_answers
+        from whichpeft.report.race.short_answer import race_answer
 
+        if self.course is not None:
+            found = self.choose(self.course.constraints)
+            return [
+                race_answer(self.course, answer, comparison)
+                for answer, comparison in zip(found, self.comparisons, strict=True)
+            ] or [race_answer(self.course, None, None)]
         answers = list(self.choose(read_constraints()))
         if any(answer.chosen is None for answer in answers):
             # Times require a profile; the number of trained parameters is known for every trial.

@@ -22,6 +22,9 @@ from whichpeft.report.figures.size_sweep import sweep_figures
 from whichpeft.report.figures.style import looks
 from whichpeft.report.figures.tuning import tuning_figures
 from whichpeft.report.published.overlay import overlay_published
+from whichpeft.report.race.course import Course
+from whichpeft.report.race.ladder import ladder
+from whichpeft.report.race.spending_figure import spending_figure
 from whichpeft.report.tables.notes import about, interval_over
 from whichpeft.report.text import UNKNOWN, plain, tuned_note, with_bounds
 from whichpeft.units import points, show_percent, show_seconds
@@ -77,11 +80,18 @@ def all_figures(report: ReportContents, size: Size, published: str | None = None
         (f"{name}-all-backbones", backbone_figures(over, size))
         for name, over in zip(names, report.backbones, strict=True)
     ]
+    if report.course is not None:
+        parts.insert(0, ("", race_figures(report.course, size)))
     return {
         f"{name}-{stem}" if name else stem: figure
         for name, found in parts
         for stem, figure in found.items()
     }
+
+
+def race_figures(course: Course, size: Size) -> dict[str, Figure]:
+    """Return the figures of a race by file name."""
+    return {"race-ladder": ladder(course, size), "race-spending": spending_figure(course, size)}
 
 
 def figures(comparison: Comparison, size: Size, published: str | None = None) -> dict[str, Figure]:

@@ -12,7 +12,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from whichpeft.engine import FinalWork, TuneWork
+from whichpeft.engine import FinalWork, ScreenWork, TuneWork
 from whichpeft.report.text import plain
 from whichpeft.units import show_seconds
 
@@ -148,6 +148,8 @@ def describe(job: Job) -> str:
     which = ""
     if isinstance(job.work, FinalWork):
         which = f", seed {trial.seed}"
+    elif isinstance(job.work, ScreenWork):
+        which = f", candidate {trial.number}, {trial.stop_after} steps"
     elif isinstance(job.work, TuneWork) and trial.number is not None:
         which = f", {trial.number + 1} of {job.work.search_trials}"
     return f"{trial.method} on {trial.task}, {trial.backbone}{which}"
@@ -174,7 +176,8 @@ def _outcome(record: Record) -> str:
         return f"{plain(name)} {score:.4f} in {show_seconds(record.value('total_seconds') or 0.0)}"
     validation = record.value("validation_score")
     if validation is not None:
-        stopped = ", stopped" if record.outcome.status == "stopped" else ""
+        halted = "paused" if record.trial.purpose == "screen" else "stopped"
+        stopped = f", {halted}" if record.outcome.status == "stopped" else ""
         return f"validation score {validation:.4f}{stopped}"
     step = record.value("step_milliseconds")
     return f"{step:.0f} ms per step" if step is not None else "nothing to train"

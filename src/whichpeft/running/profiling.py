@@ -19,9 +19,9 @@ TUNING_SHARE = 0.4
 """Expected time of a tuning trial, as a share of a final trial's; most are stopped early."""
 
 # Overhead of a trial in addition to its steps, until trials have been timed: loading and evaluation.
-_SET_UP_SECONDS = 1.0
+SET_UP_SECONDS = 1.0
 # Time to evaluate an example, as a share of the time to train on it, if inference is not timed.
-_FORWARD_SHARE = 0.35
+FORWARD_SHARE = 0.35
 
 
 def profile_jobs(
@@ -111,11 +111,11 @@ def trial_seconds(profile: Record, cell: Cell) -> float:
     if batch is not None:  # a model that writes its answers takes many times longer than a training step
         each = batch / 1000 / budget.batch_size
     elif rate is not None:
-        each = _FORWARD_SHARE / rate
+        each = FORWARD_SHARE / rate
     else:
-        return _SET_UP_SECONDS
+        return SET_UP_SECONDS
     evaluated = (budget.epochs if steps else 1) * counts["validation"] + counts["test"]
-    return _SET_UP_SECONDS + steps + each * evaluated
+    return SET_UP_SECONDS + steps + each * evaluated
 
 
 def describe_spread(profiles: Sequence[Record]) -> str | None:

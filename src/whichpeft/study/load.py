@@ -16,6 +16,7 @@ import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, create_model
 
 from whichpeft.errors import StudyError, unknown
+from whichpeft.study.auto import AutoOptions
 from whichpeft.study.conditions import Conditions
 from whichpeft.study.names import with_paths
 from whichpeft.study.seeds import Seeds, written_seeds
@@ -74,6 +75,7 @@ _StudyFile = _reader(
         Budget: _BudgetFile,
         TaskSource: Union[str, _TaskFile],  # noqa: UP007
         Seeds: Any,  # `read_seeds` checks them
+        AutoOptions: dict[str, Any],  # `read_auto` checks them
     },
     {"conditions": Conditions},
 )
@@ -126,6 +128,7 @@ def dump_study(study: Study) -> str:
             **study.conditions.written("study"),
             "baseline": study.baseline,
             **({"track": list(study.track)} if study.track else {}),
+            **({} if study.auto is None else {"auto": study.auto.written()}),
         },
         sort_keys=False,
         allow_unicode=True,

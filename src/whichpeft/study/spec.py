@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Annotated, Any, Unpack
 
 from whichpeft.errors import StudyError, unknown
-from whichpeft.study.auto import AutoOptions
+from whichpeft.study.auto import AutoOptions, read_auto
 from whichpeft.study.conditions import ConditionOptions, Conditions
 from whichpeft.study.seeds import Seeds, UntilDecided, all_seeds, read_seeds
 
@@ -180,7 +180,8 @@ class Study:
     track
         Trackers that receive each trial: ``tensorboard``, ``mlflow``, ``trackio``.
     auto
-        For `whichpeft.auto`: what the race may spend, and what its answer has to fit.
+        For `whichpeft.auto`: what the race may spend, and what its answer has to fit. A mapping has them
+        as people write them: ``{"within": "30m", "max_trainable": "1%"}``.
     backbone, task
         Short for a list of one.
 
@@ -213,7 +214,7 @@ class Study:
         conditions: Conditions | None = None,
         baseline: str = "full",
         track: Sequence[str] = (),
-        auto: AutoOptions | None = None,
+        auto: AutoOptions | Mapping[str, object] | None = None,
         backbone: str | None = None,
         task: str | TaskSource | None = None,
         **options: Unpack[ConditionOptions],
@@ -235,7 +236,7 @@ class Study:
         put("budget", Budget() if budget is None else budget)
         put("baseline", baseline)
         put("track", tuple(dict.fromkeys(track)))
-        put("auto", auto)
+        put("auto", read_auto(auto) if isinstance(auto, Mapping) else auto)
         self._check_kinds()
         if not name and self.tasks and self.backbones:
             name = _default_name(self.tasks[0].name, self.backbones[0])

@@ -49,7 +49,7 @@ def test_methods_that_did_not_race_come_with_the_reason(rows):
 def test_a_dropped_method_says_at_which_rung_and_what_it_took(rows):
     c3a = rows["c3a"]
     assert (c3a["left"], c3a["dropped_at"], c3a["arms"]) == ("dropped", 0.25, 3)
-    assert c3a["dropped_because"].endswith("of 36 after a quarter of training; 13 arms continued")
+    assert c3a["dropped_because"].endswith("of 36 arms after a quarter of training; 13 continued")
     assert c3a["units"] == pytest.approx(0.75 + 0.75 * c3a["audited"])
     assert c3a["examples"] == pytest.approx(1024 * c3a["units"])
 

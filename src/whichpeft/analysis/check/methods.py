@@ -206,8 +206,9 @@ def failure(record: Record) -> Finding:
     """Return the finding on a failed record."""
     trial, outcome = record.trial, record.outcome
     # Some candidates of a search are expected to diverge: they mark the limits of the search space.
-    tried = trial.purpose == "tune" and bool(trial.number)
-    kind = f"tuning trial {trial.number}" if trial.purpose == "tune" else f"{trial.purpose} trial"
+    names = {"tune": f"tuning trial {trial.number}", "screen": f"screening trial {trial.number}"}
+    tried = trial.purpose in names and bool(trial.number)
+    kind = names.get(trial.purpose, f"{trial.purpose} trial")
     phase = f" in {outcome.phase}" if outcome.phase else ""
     return Finding(
         severity="note" if tried else "problem",

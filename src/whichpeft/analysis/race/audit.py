@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from whichpeft.analysis.race.finalists import arms_of, best_arms, finalist_places
-from whichpeft.analysis.race.ranking import rank_arms
+from whichpeft.analysis.race.ranking import rank_scored
 from whichpeft.analysis.race.rules import RaceRules
 from whichpeft.analysis.race.rung_scores import RungScores
 from whichpeft.records.race import Arm, Race
@@ -24,7 +24,7 @@ WIDENED = 8
 _AT_CHANCE = 1 / 4  # of the best arm's lead over chance; with less, a method counts as at chance
 _OF_STUCK = 3 / 4  # share of the methods at chance that is audited, so that a slow starter is found
 _OF_REST = 2  # of the others, at least as many, so that the rung's worth is known
-_MOST = 1 / 4  # of all methods, if there are many at chance
+_MOST = 1 / 3  # of all methods, if there are many at chance
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ def dropped_methods(race: Race, scores: RungScores, rules: RaceRules) -> list[Dr
     done = {arm.method for stage in screens if stage.step == race.rungs[-1] for arm in stage.arms}
     found: dict[str, Dropped] = {}
     for stage in reversed(screens):
-        ranked = rank_arms(stage.arms, stage.step, scores)
+        ranked = rank_scored(stage.arms, stage.step, scores)
         shown = {arm: scores[arm, stage.step].score or 0.0 for arm in ranked}
         for method in dict.fromkeys(arm.method for arm in ranked):
             if method in done:
@@ -99,7 +99,7 @@ def widened_arms(race: Race, scores: RungScores, rules: RaceRules) -> tuple[Arm,
         return ()
     screened = next(stage for stage in race.stages if stage.name == "screen")
     waiting = [
-        arm for arm in rank_arms(screened.arms, screened.step, scores) if (arm, end) not in scores
+        arm for arm in rank_scored(screened.arms, screened.step, scores) if (arm, end) not in scores
     ]
     kind = {one.arm.method: one.stuck for one in dropped_methods(race, scores, rules)}
     kinds = {kind[method] for method in good}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
-from whichpeft.analysis.race.ranking import has_score, rank_arms
+from whichpeft.analysis.race.ranking import has_score, rank_scored
 from whichpeft.analysis.race.rules import RaceRules
 from whichpeft.analysis.race.rung_scores import RungScores
 from whichpeft.records.race import Arm, Race
@@ -43,7 +43,7 @@ def best_arms(arms: Iterable[Arm], step: int, scores: RungScores) -> list[Arm]:
     found: dict[str, Arm] = {}
     for arm in sorted(done, key=lambda arm: (-(scores[arm, step].score or 0.0), arm.number)):
         found.setdefault(arm.method, arm)
-    return rank_arms(found.values(), step, scores)
+    return rank_scored(found.values(), step, scores)
 
 
 def arms_of(race: Race) -> list[Arm]:

@@ -81,4 +81,22 @@ def compare_finalists(
     found = comparisons(
         replace(study, methods=methods), kept, predictions=predictions, curves=curves, race=race
     )
-    return [replace(comparison, results=tuple(comparison.answers)) for comparison in found]
+    note = _only_finalists(race, len(tested))
+    return [
+        replace(
+            comparison,
+            results=tuple(comparison.answers),
+            notes=(*comparison.notes, *([note] if note else [])),
+        )
+        for comparison in found
+    ]
+
+
+def _only_finalists(race: Race, tested: int) -> str | None:
+    others = sum(bool(entrant.arms) for entrant in race.entrants) - tested
+    if others < 1:
+        return None
+    return (
+        f"only finalists are compared: the other {others} of the race were screened on the validation "
+        "split, so nothing is proved about them"
+    )

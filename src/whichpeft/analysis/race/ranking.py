@@ -12,16 +12,23 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from whichpeft.analysis.race.rung_scores import RungScores
+from whichpeft.analysis.race.rung_scores import RungScore, RungScores
 from whichpeft.metrics.metric import Floats
 from whichpeft.records.race import Arm
 
 
 def rank_arms(arms: Iterable[Arm], step: int, scores: RungScores) -> list[Arm]:
-    """Return the arms that have a score after `step` steps, best first.
+    """Return the arms with a validation after `step` steps, best first and failed ones last.
 
-    Arms that failed are left out. Among equal arms the one that is earlier in `arms` comes first.
+    Among equal arms the one that is earlier in `arms` comes first.
     """
+    found = [arm for arm in dict.fromkeys(arms) if (arm, step) in scores]
+    lost = [arm for arm in found if failed(scores[arm, step])]
+    return rank_scored(found, step, scores) + lost
+
+
+def rank_scored(arms: Iterable[Arm], step: int, scores: RungScores) -> list[Arm]:
+    """Return the arms that have a score after `step` steps, best first."""
     found = [arm for arm in dict.fromkeys(arms) if has_score(arm, step, scores)]
     shown = [scores[arm, step] for arm in found]
     places = _ranks([-(own.score or 0.0) for own in shown])
@@ -34,7 +41,12 @@ def rank_arms(arms: Iterable[Arm], step: int, scores: RungScores) -> list[Arm]:
 def has_score(arm: Arm, step: int, scores: RungScores) -> bool:
     """Return whether an arm has a score after `step` steps, so that it did not fail there."""
     shown = scores.get((arm, step))
-    return shown is not None and shown.score is not None and math.isfinite(shown.score)
+    return shown is not None and not failed(shown)
+
+
+def failed(shown: RungScore) -> bool:
+    """Return whether an arm has no score, because it failed or its score is not finite."""
+    return shown.score is None or not math.isfinite(shown.score)
 
 
 def _ranks(values: Sequence[float]) -> Floats:

@@ -183,7 +183,7 @@ class _Replay:
         return max((step for step in self.table.steps if (arm, step) in self.shown), default=0)
 
     def share(self, step: int) -> int:
-        """Return the training examples of so many steps."""
+        """Return the training examples until a step."""
         return self.table.examples * step // self.table.steps[-1]
 
     def afford(self, name: StageName, step: int) -> int | None:

@@ -14,7 +14,7 @@ from itertools import zip_longest
 
 from whichpeft.analysis.race.audit import audited_arms, found_good, widened_arms
 from whichpeft.analysis.race.finalists import finalists
-from whichpeft.analysis.race.ranking import rank_arms
+from whichpeft.analysis.race.ranking import rank_scored
 from whichpeft.analysis.race.rules import Afford, RaceRules
 from whichpeft.analysis.race.rung_scores import RungScores
 from whichpeft.records.race import Arm, Race, Stage
@@ -125,7 +125,7 @@ def _next_screen(
     race: Race, last: Stage, scores: RungScores, rules: RaceRules, afford: Afford
 ) -> Stage | None:
     """Return the screen to the next rung; None if no arm can continue."""
-    ranked = rank_arms(last.arms, last.step, scores)
+    ranked = rank_scored(last.arms, last.step, scores)
     first = last.step == race.rungs[0]
     arms = continuing_arms(ranked, rules.baseline, most=MOST_ARMS if first else None)
     step = next(step for step in race.rungs if step > last.step)

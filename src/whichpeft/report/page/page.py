@@ -17,6 +17,7 @@ from whichpeft.report.figures.render import vega_bundle
 from whichpeft.report.figures.style import colours, theme
 from whichpeft.report.page.figures import screen_figures
 from whichpeft.report.page.provenance import examples, provenance
+from whichpeft.report.page.race import race_section
 from whichpeft.report.page.reading import reading_section
 from whichpeft.report.page.table import measurements, short_table
 from whichpeft.report.tables import across_tasks as across_table
@@ -46,9 +47,10 @@ def page(report: ReportContents, published: str | None = None) -> str:
     ]
     across = [_across(one, place) for place, one in enumerate(report.across)]
     backbones = [_backbones(over, place) for place, over in enumerate(report.backbones)]
+    race = [] if report.course is None else [race_section(report.course)]
     specs = {
         view.id: view.specs
-        for section in (*across, *backbones, *sections)
+        for section in (*race, *across, *backbones, *sections)
         for one in section["figures"]
         for view in one.views
     }
@@ -57,6 +59,7 @@ def page(report: ReportContents, published: str | None = None) -> str:
         # Answers over several tasks come first, because they answer the whole study.
         answers=sorted(report.answers, key=lambda answer: len(answer.tasks) == 1),
         sections=sections,
+        race=race,
         across=across,
         backbones=backbones,
         reading=reading_section(report.reading),

@@ -12,6 +12,7 @@ from whichpeft.analysis.check.check import fairness
 from whichpeft.analysis.comparable_groups import MethodRecords
 from whichpeft.report.text import UNKNOWN, named, plain
 from whichpeft.study import Study, UntilDecided
+from whichpeft.study.trial import Purpose
 from whichpeft.units import counted, show_bytes, show_count, show_seeds
 
 if TYPE_CHECKING:
@@ -144,6 +145,14 @@ def _heading(comparison: Comparison) -> str:
     return f"{plain(comparison.backbone)} on {plain(comparison.task)}"
 
 
+_PURPOSES: dict[Purpose, str] = {
+    "profile": "profile",
+    "screen": "screening trial",
+    "tune": "tuning trial",
+    "final": "final trial",
+}
+
+
 def _failures(report: ReportContents) -> list[tuple[str, str, str, str]]:
     """Return trial, status, reason and count; the same reason of a method appears once."""
     counts: Counter[tuple[str, str, str]] = Counter()
@@ -151,8 +160,7 @@ def _failures(report: ReportContents) -> list[tuple[str, str, str, str]]:
         outcome, trial = record.outcome, record.trial
         if outcome.status not in ("failed", "refused"):
             continue
-        purpose = {"tune": "tuning trial", "final": "final trial", "profile": "profile"}[trial.purpose]
-        name = f"{trial.method} ({purpose}) on {trial.task}"
+        name = f"{trial.method} ({_PURPOSES[trial.purpose]}) on {trial.task}"
         phase = f"in {outcome.phase}: " if outcome.phase else ""
         counts[
             plain(name), outcome.status, plain(f"{phase}{outcome.reason or 'no reason was given'}")

@@ -7,26 +7,18 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from whichpeft.analysis.choice.constraints import Constraints, read_constraints
 from whichpeft.analysis.method_result import Row
 from whichpeft.report.choices import as_object
 from whichpeft.report.race.course import Course
 from whichpeft.report.race.rows import race_rows
 from whichpeft.report.race.spending import exhaustive, spending
 from whichpeft.report.race.words import advice, economy, screening
-from whichpeft.study import AutoOptions, Study
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from whichpeft.report.choices import Choices
     from whichpeft.report.report import Report
-
-
-def race_constraints(study: Study) -> Constraints:
-    """Return the limits, the cost and the margin that a study's race has to fit."""
-    options = study.auto or AutoOptions()
-    return read_constraints(by=options.by, margin=options.margin, **options.limits)
 
 
 @dataclass(frozen=True)
@@ -49,7 +41,7 @@ class AutoAnswer:
     @cached_property
     def choices(self) -> Choices:
         """The choice among the finalists, under the limits of the study; empty without finals."""
-        return self.report.contents.choose(race_constraints(self.report.study))
+        return self.report.contents.choose(self.course.constraints)
 
     @property
     def method(self) -> str | None:

@@ -6,12 +6,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
+from whichpeft.analysis.choice.constraints import Constraints, read_constraints
 from whichpeft.analysis.race.from_records import entrant_of, rung_scores, tested_arms
-from whichpeft.analysis.race.ranking import has_score, rank_arms
+from whichpeft.analysis.race.ranking import rank_arms
 from whichpeft.analysis.race.rung_scores import RungScore
 from whichpeft.records import Arm, Entrant, Race, Record, Stage
 from whichpeft.records.record import finite
-from whichpeft.study import Study
+from whichpeft.study import AutoOptions, Study
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,18 @@ class Course:
         return found
 
     @property
+    def chance(self) -> float | None:
+        """The score of guessing, a fraction; None if no trial says so."""
+        known = (finite(record.value("chance")) for record in self.records)
+        return next((value for value in known if value is not None), None)
+
+    @property
+    def constraints(self) -> Constraints:
+        """The limits, the cost and the margin that the answer has to fit."""
+        options = self.study.auto or AutoOptions()
+        return read_constraints(by=options.by, margin=options.margin, **options.limits)
+
+    @property
     def racing(self) -> list[Entrant]:
         """The entrants that race."""
         return [entrant for entrant in self.race.entrants if entrant.arms]
@@ -107,7 +120,7 @@ class Course:
         """Return the methods that worked until a rung, the best first, each by its best arm."""
         started = [arm for stage in self.race.stages for arm in stage.arms]
         ranked = rank_arms(started, step, self.scores)
-        return list(dict.fromkeys(a.method for a in ranked if has_score(a, step, self.scores)))
+        return list(dict.fromkeys(arm.method for arm in ranked))
 
     def spent(self, method: str) -> tuple[float, float]:
         """Return the training examples and the seconds that the trials of a method took."""

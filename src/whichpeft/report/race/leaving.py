@@ -46,8 +46,7 @@ def leaving(course: Course, method: str) -> Leaving | None:
             return None
         reach = f"reached {share_in_words(course.share(own[-1].step))}" if own else "started"
         return Leaving(why="not finished", because=f"the time was over before it had {reach}")
-    arms = [arm for arm in course.arms(method) if (arm, step) in course.scores]
-    if not any(has_score(arm, step, course.scores) for arm in arms):
+    if not any(has_score(arm, step, course.scores) for arm in course.arms(method)):
         return Leaving(why="failed", because=_failure(course, method), at=course.share(step))
     if now:
         over = Leaving(why="not finished", because="the time was over before the finals")
@@ -74,8 +73,8 @@ def _dropped(course: Course, method: str, step: int) -> Leaving:
     share = course.share(step)
     return Leaving(
         why="dropped",
-        because=f"its best arm came {ordinal(place)} of {len(ranked)} after {share_in_words(share)}; "
-        f"{counted(len(later.arms), 'arm')} continued",
+        because=f"{ordinal(place)} of {counted(len(stage.arms), 'arm')} after {share_in_words(share)}; "
+        f"{len(later.arms)} continued",
         at=share,
     )
 
@@ -85,10 +84,10 @@ def _no_finalist(course: Course, method: str) -> Leaving:
     place = order.index(method) + 1
     found = course.best_arm(method)
     score = None if found is None else found[1].score
-    shown = "" if score is None else f" ({points(score):.1f} on the validation split)"
+    shown = "" if score is None else f" ({points(score):.1f} in validation)"
     return Leaving(
         why="no finalist",
-        because=f"it came {ordinal(place)} of {len(order)} at the end of training{shown}; "
+        because=f"{ordinal(place)} of {counted(len(order), 'method')} at the end{shown}; "
         f"{len(course.finalists)} were tested",
         at=1.0,
     )
@@ -103,9 +102,9 @@ def _behind(course: Course, method: str) -> Leaving | None:
     entrant = next(entrant for entrant in course.race.entrants if entrant.method == method)
     seeds = counted(len(own[-1].seeds), "seed")
     because = (
-        f"it is a reference only: {entrant.reason or entrant.out}"
+        f"a reference only: {entrant.reason or entrant.out}"
         if entrant.out is not None
-        else f"after {seeds} it was shown to be worse than the best by more than the margin"
+        else f"shown after {seeds} to be worse than another by more than the margin"
     )
     return Leaving(why="fell behind", because=because, at=1.0)
 

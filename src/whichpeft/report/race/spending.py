@@ -6,9 +6,14 @@ from dataclasses import dataclass
 
 from whichpeft.records import Arm
 from whichpeft.report.race.course import Course, examples_of, seconds_of, share_in_words
+from whichpeft.report.text import UNKNOWN
+from whichpeft.units import show_count, show_seconds
 
 EXHAUSTIVE_SEEDS = 5
 """Seeds of each method in the exhaustive study that a race is compared with."""
+
+SPENDING_COLUMNS = ("where the training went", "trials", "whole trainings", "time of trials")
+"""The headings of the table of what a race took."""
 
 _FINALS = "finals"
 _PROFILES = "profiles"
@@ -87,6 +92,26 @@ def spending(course: Course) -> list[Spent]:
         for part, trials in taken.items()
         if trials
     ]
+
+
+def spending_cells(course: Course) -> list[tuple[str, ...]]:
+    """Return the cells of the table of what a race took; empty before the first trial has finished."""
+    parts = spending(course)
+    if not parts:
+        return []
+    units, seconds = sum(own.units for own in parts), sum(own.seconds for own in parts)
+    trials = sum(own.trials for own in parts)
+    whole = exhaustive(course).units
+    guess = f"about {show_seconds(seconds / units * whole)}" if units else UNKNOWN
+    return [
+        *((own.part, *_cells(own.trials, own.units, own.seconds)) for own in parts),
+        ("the whole race", *_cells(trials, units, seconds)),
+        ("an exhaustive study", show_count(whole), show_count(whole), guess),
+    ]
+
+
+def _cells(trials: int, units: float, seconds: float) -> tuple[str, ...]:
+    return show_count(trials), f"{units:.1f}", show_seconds(seconds)
 
 
 def _part(stage: str, share: float) -> str:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 from whichpeft.report.choices import print_details
 from whichpeft.report.race.course import Course, share_in_words
 from whichpeft.report.race.leaving import Leaving, leaving
-from whichpeft.report.race.spending import exhaustive, spending
-from whichpeft.report.text import UNKNOWN, plain
-from whichpeft.units import join_words, show_count, show_seconds
+from whichpeft.report.race.spending import SPENDING_COLUMNS, spending_cells
+from whichpeft.report.text import plain
+from whichpeft.units import join_words
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -68,21 +68,10 @@ def spending_table(course: Course) -> Table:
     from rich.text import Text
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    table.add_column("where the time went")
-    for title in ("trials", "whole trainings", "time of trials"):
-        table.add_column(title, justify="right")
-    parts = spending(course)
-    if not parts:
-        return table
-    for spent in parts:
-        trials, units = show_count(spent.trials), f"{spent.units:.1f}"
-        table.add_row(Text(spent.part), trials, units, show_seconds(spent.seconds))
-    table.add_section()
-    all_units = sum(spent.units for spent in parts)
-    seconds = sum(spent.seconds for spent in parts)
-    trials = show_count(sum(spent.trials for spent in parts))
-    table.add_row("all", trials, f"{all_units:.1f}", show_seconds(seconds))
-    whole = exhaustive(course)
-    guess = show_seconds(seconds / all_units * whole.units) if all_units else UNKNOWN
-    table.add_row("an exhaustive study", show_count(whole.units), f"{whole.units}", f"about {guess}")
+    for i, title in enumerate(SPENDING_COLUMNS):
+        table.add_column(title, justify="right" if i else "left")
+    cells = spending_cells(course)
+    for i, row in enumerate(cells):
+        # A line above the sum.
+        table.add_row(*map(Text, row), end_section=i == len(cells) - 3)
     return table

@@ -86,7 +86,7 @@ def _candidates(cell: Cell, seed: int) -> tuple[Method, ...]:
 
 
 def _judged(method: str, costs: Sequence[Costs], limits: Mapping[str, float], races: bool) -> Entrant:
-    """Return an entrant by what its candidates cost; `races` if it does so whatever they cost."""
+    """Return an entrant by what its candidates cost; with `races`, it races in any case."""
     reasons = [_reason(each, limits) for each in costs]
     over = tuple(number for number, reason in enumerate(reasons) if reason is not None)
     if len(over) < len(costs):

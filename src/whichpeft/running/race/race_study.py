@@ -1,0 +1,81 @@
+"""The study that ``auto`` runs: every method that can win, and seeds until the choice is proved."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from whichpeft.methods import methods
+from whichpeft.study import AutoOptions, Budget, Study, TaskSource, UntilDecided
+from whichpeft.study.spec import short_name
+from whichpeft.tasks import default_backbone
+
+SEEDS = UntilDecided(start=3, at_most=8)
+"""Seeds of a finalist: looks at 3, 5 and 8."""
+
+_BUNDLED = "stdlib-kinds"  # the task of `whichpeft run`
+_REFUSES_ALL = "xlora"  # it starts from adapters that are trained already
+
+
+def racing_methods() -> tuple[str, ...]:
+    """Return all methods that train something from the backbone, in the order of lists."""
+    return tuple(
+        name for name, method in methods().items() if method.info.learning_rate and name != _REFUSES_ALL
+    )
+
+
+def auto_study(
+    *,
+    task: str | TaskSource | None = None,
+    backbone: str | None = None,
+    methods: Sequence[str] | None = None,
+    budget: Budget | None = None,
+    auto: AutoOptions | None = None,
+) -> Study:
+    """Return the study that ``auto`` runs if no study is given.
+
+    Parameters
+    ----------
+    task
+        The task; by default the one that ``whichpeft run`` runs without arguments.
+    backbone
+        The backbone; by default the one that fits the task.
+    methods
+        The methods that race; by default all that can.
+    budget
+        What a whole training may spend at most.
+    auto
+        What the race may spend, and what its answer has to fit.
+    """
+    source = TaskSource(name=task or _BUNDLED) if task is None or isinstance(task, str) else task
+    return as_race(
+        Study(
+            task=source,
+            backbone=backbone or default_backbone(source.name),
+            methods=racing_methods() if methods is None else methods,
+            budget=budget,
+            auto=auto,
+        )
+    )
+
+
+def as_race(study: Study, *, named: bool = False) -> Study:
+    """Return a study with the seeds, the searches and the name of a race.
+
+    Parameters
+    ----------
+    named
+        Whether the study has a name of its own, which it keeps.
+    """
+    options = study.auto or AutoOptions()
+    name = study.name
+    if not named and study.tasks:
+        parts = ("auto", short_name(study.tasks[0].name), short_name(study.backbones[0]))
+        name = "-".join(parts).replace(":", "-")
+    return replace(
+        study,
+        name=name,
+        seeds=SEEDS,
+        budget=replace(study.budget, tuning_trials=options.candidates),
+        auto=options,
+    )

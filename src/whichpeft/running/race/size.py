@@ -1,0 +1,209 @@
+"""How much a race costs, and the training examples and candidates that its bound buys.
+
+A longer training shows more of what a method can do. More candidates show more of its learning rates. A
+bound that is too small for both first costs candidates, then training examples, and at last methods: the
+screen ends before all are tried.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from whichpeft.analysis.race.rules import RaceRules
+from whichpeft.analysis.race.stages import FEWEST_METHODS, KEPT, MOST_ARMS
+from whichpeft.engine.profile_budget import STANDARD, profile_seconds
+from whichpeft.records import Record
+from whichpeft.running.profiling import FORWARD_SHARE, SET_UP_SECONDS
+from whichpeft.study import Budget
+
+RUNGS = (1 / 4, 1 / 2, 1.0)
+"""Shares of a whole training after which arms are compared."""
+
+_FEWEST_STEPS = (
+    64  # of a whole training, so that the first rung has 16 and scores begin to mean something
+)
+_ENOUGH_STEPS = 128  # with fewer, candidates are given up for training examples
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Pace:
+    """What trials cost. By default the unit is a training example, so that only training costs."""
+
+    train: float = 1.0
+    """Cost of training on one example."""
+
+    evaluate: float = 0.0
+    """Cost of evaluating one example."""
+
+    trial: float = 0.0
+    """Cost of a trial apart from that: its start, and loading the model."""
+
+    profile: float = 0.0
+    """Cost of a profile, with nothing beside it."""
+
+    places: int = 1
+    """Trials side by side."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RaceSize:
+    """What a race does for its bound."""
+
+    train: int
+    """Training examples of a trial."""
+
+    candidates: int
+    """Candidates of a method at most."""
+
+    cost: float
+    """What the race should cost until each finalist has had its second look."""
+
+    fits: bool
+    """Whether that is within the bound, with every method tried."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Workload:
+    """What a race has to do: its methods, and the trials that they have in common."""
+
+    methods: int
+    """Methods that race, the baseline included."""
+
+    rules: RaceRules
+    """The rules of the race."""
+
+    budget: Budget
+    """What a whole training may spend."""
+
+    examples: Mapping[str, int]
+    """Examples of the task by split."""
+
+    pace: Pace
+    """What trials cost."""
+
+    @property
+    def whole(self) -> int:
+        """Training examples without a bound."""
+        return min(self.examples["train"], self.budget.max_train or self.examples["train"])
+
+    def after(self, steps: int) -> int:
+        """Return the training examples with which a whole training has at least these steps."""
+        return min(self.whole, math.ceil(steps / self.budget.epochs) * self.budget.batch_size)
+
+    def cost(self, train: int, candidates: int, *, finalists: int, seeds: int) -> float:
+        """Return the cost of a race.
+
+        Parameters
+        ----------
+        train
+            Training examples of a trial.
+        candidates
+            Candidates of a method.
+        finalists
+            Methods that are tested, the baseline not counted.
+        seeds
+            Seeds of each.
+        """
+        screened = self._screened(candidates)
+        shares = [share - before for share, before in zip(RUNGS, (0.0, *RUNGS), strict=False)]
+        trials = sum(
+            arms * self._part(train, share) for arms, share in zip(screened, shares, strict=True)
+        )
+        audited = min(self.rules.audited, max(0, self.methods - FEWEST_METHODS))
+        trials += audited * self._part(train, 1 - RUNGS[0])
+        tested = self._part(train, 1.0) + self.examples["test"] * self.pace.evaluate
+        trials += (finalists + 1) * seeds * tested
+        return trials / self.pace.places + (finalists + 1) * self.pace.profile
+
+    def _part(self, train: int, share: float) -> float:
+        """Return the cost of training an arm for a share of all steps, and of validating it."""
+        validations = math.ceil(share * self.budget.epochs)
+        return (
+            self.pace.trial
+            + share * self.budget.epochs * train * self.pace.train
+            + validations * self.examples["validation"] * self.pace.evaluate
+        )
+
+    def _screened(self, candidates: int) -> list[int]:
+        """Return how many arms train to each rung."""
+        least = min(FEWEST_METHODS, self.methods)
+        first = self.methods * candidates
+        second = min(max(math.ceil(first / KEPT), least), MOST_ARMS * self.methods, first)
+        return [first, second, min(max(math.ceil(second / KEPT), least), second)]
+
+
+def size_for(work: Workload, bound: float | None, *, finalists: int) -> RaceSize:
+    """Return the training examples and candidates that a bound buys.
+
+    Parameters
+    ----------
+    work
+        What the race has to do.
+    bound
+        What it may cost, in the unit of the pace; None for no bound.
+    finalists
+        Methods that are tested, the baseline not counted.
+    """
+    most, seeds = work.rules.candidates, work.rules.looks[min(1, len(work.rules.looks) - 1)]
+
+    def cost(train: int, candidates: int) -> float:
+        return work.cost(train, candidates, finalists=finalists, seeds=seeds)
+
+    def sized(train: int, candidates: int) -> RaceSize:
+        found = cost(train, candidates)
+        fits = bound is None or found <= bound
+        return RaceSize(train=train, candidates=candidates, cost=found, fits=fits)
+
+    if bound is None or cost(work.whole, most) <= bound:
+        return sized(work.whole, most)
+    for candidates in range(most, 0, -1):
+        fixed = cost(0, candidates)
+        each = cost(1, candidates) - fixed
+        affordable = (bound - fixed) / each if each else math.inf
+        batches = math.floor(min(affordable, work.whole) / work.budget.batch_size)
+        train = batches * work.budget.batch_size
+        if train >= work.after(_ENOUGH_STEPS):
+            return sized(train, candidates)
+    return sized(max(train, work.after(_FEWEST_STEPS)), 1)
+
+
+def size_for_trials(work: Workload, trials: int, *, finalists: int) -> RaceSize:
+    """Return the candidates that a number of whole trainings buys; each has all training examples."""
+    plain = replace(work, pace=Pace())
+    bound = trials * work.budget.epochs * work.whole
+    seeds = work.rules.looks[min(1, len(work.rules.looks) - 1)]
+    for candidates in range(work.rules.candidates, 0, -1):
+        found = plain.cost(work.whole, candidates, finalists=finalists, seeds=seeds)
+        if found <= bound:
+            break
+    return RaceSize(train=work.whole, candidates=candidates, cost=found, fits=found <= bound)
+
+
+def least_bound(work: Workload) -> float:
+    """Return the least that a choice may cost: one finalist and the baseline, at the first look."""
+    small = replace(work, methods=min(2, work.methods))
+    train = work.after(_FEWEST_STEPS)
+    return small.cost(train, 1, finalists=small.methods - 1, seeds=work.rules.looks[0])
+
+
+def bound_to_prove(work: Workload, *, finalists: int) -> float:
+    """Return what a race costs that tries every method and takes all looks at its finalists."""
+    train = work.after(_FEWEST_STEPS)
+    return work.cost(train, 1, finalists=finalists, seeds=work.rules.looks[-1])
+
+
+def pace_of(profile: Record, budget: Budget, places: int) -> Pace:
+    """Return the pace in seconds that a profile of the baseline shows; most methods train faster."""
+    rate = profile.value("samples_per_second")
+    train = 1 / rate if rate else 0.0
+    batch = profile.value("batch_inference_milliseconds")
+    evaluate = FORWARD_SHARE * train if batch is None else batch / 1000 / budget.batch_size
+    return Pace(
+        train=train,
+        evaluate=evaluate,
+        trial=SET_UP_SECONDS,
+        profile=profile_seconds(STANDARD),
+        places=places,
+    )
