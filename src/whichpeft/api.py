@@ -203,19 +203,22 @@ def auto(
     import time
 
     from whichpeft.executors import make_executor
+    from whichpeft.records import Store
     from whichpeft.report import Report
     from whichpeft.report.race.answer import AutoAnswer
     from whichpeft.running.live_display import LiveDisplay
     from whichpeft.running.race.clock import Clock
+    from whichpeft.running.race.race_study import as_continued
     from whichpeft.running.race.start import options_of, run_race
 
     began = time.monotonic() if began is None else began
     if study is None:
-        from whichpeft.running.race.options import auto_study
+        from whichpeft.running.race.race_study import auto_study
 
         study = auto_study(**options)
     chosen = make_executor(executor, device=device, jobs=jobs)
-    request = check_request(study, folder_of(study, out), jobs)
+    folder = folder_of(study, out)
+    request = check_request(as_continued(study, Store(folder)), folder, jobs)
     store = request.store
     clock = Clock(store.folder, options_of(study).within, began)
     with (

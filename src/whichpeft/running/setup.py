@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from whichpeft.backbones import Backbone, resolve_backbone
@@ -64,6 +64,22 @@ def set_up(request: Request, scratch: Path, executor: Executor) -> RunSetup:
     )
     weights = max(backbone.float32_bytes for backbone in backbones)
     return RunSetup(plan, data, executor, reading, weights)
+
+
+def with_budget_of(setup: RunSetup, request: Request, scratch: Path) -> RunSetup:
+    """Return a setup for the budget of another request: the same cells, its data encoded anew."""
+    if request.study.budget == next(iter(setup.plan.cells)).study.budget:
+        return setup
+    cells = tuple(replace(cell, study=request.study) for cell in setup.plan.cells)
+    backbones = list({cell.backbone.name: cell.backbone for cell in cells}.values())
+    data, lengths, notes = _encode(request, backbones, scratch)
+    tasks = tuple(read_of_task(task, notes.get(task.name, ())) for task in request.tasks)
+    return replace(
+        setup,
+        plan=StudyPlan(cells),
+        data=data,
+        reading=replace(setup.reading, tasks=tasks, lengths=lengths),
+    )
 
 
 def _notes_on_batches(request: Request, backbones: Iterable[Backbone]) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,9 +14,6 @@ from whichpeft.storage.atomic import write_whole
 
 REPORT_SECONDS = 8.0
 """Kept for the report, which is written when trials have ended."""
-
-FINALS_SHARE = 0.4
-"""Share of the time that is kept for the finals."""
 
 _EVERY = 1.0  # seconds between two writes
 
@@ -50,11 +48,9 @@ class Clock:
         return None if self._within is None else self._began + self._within - self._reserve
 
     @property
-    def finals_from(self) -> float | None:
-        """When the finals have to begin, by `time.monotonic`; None if there is no limit."""
-        if self._within is None or self.end is None:
-            return None
-        return self.end - FINALS_SHARE * self._within
+    def left(self) -> float:
+        """Seconds until trials have to end; infinite without a limit."""
+        return math.inf if self.end is None else max(0.0, self.end - time.monotonic())
 
     @property
     def _reserve(self) -> float:

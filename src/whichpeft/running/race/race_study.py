@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from whichpeft.methods import methods
+from whichpeft.records import Store
 from whichpeft.study import AutoOptions, Budget, Study, TaskSource, UntilDecided
 from whichpeft.study.spec import short_name
 from whichpeft.tasks import default_backbone
@@ -79,3 +80,18 @@ def as_race(study: Study, *, named: bool = False) -> Study:
         budget=replace(study.budget, tuning_trials=options.candidates),
         auto=options,
     )
+
+
+def as_continued(study: Study, store: Store) -> Study:
+    """Return the study with the size of the race that its folder has, if it has one.
+
+    What a bound buys depends on the machine's speed, so it is decided once.
+    """
+    if store.race() is None or not store.study_file.exists():
+        return study
+    kept = store.study()
+    given, auto = study.budget, study.auto or AutoOptions()
+    if given.max_train not in (None, kept.budget.max_train):
+        return study
+    candidates = kept.budget.tuning_trials
+    return replace(study, budget=kept.budget, auto=replace(auto, candidates=candidates))

@@ -17,9 +17,9 @@ from whichpeft.running.race.bounds import Bound, ExamplesBound, TimeBound, Unbou
 from whichpeft.running.race.clock import Clock, Ticking
 from whichpeft.running.race.limits import entrants
 from whichpeft.running.race.run import RaceRun
-from whichpeft.running.race.size import sized
+from whichpeft.running.race.sizing import probing, sized
 from whichpeft.running.request import Request
-from whichpeft.running.setup import RunSetup, resources_for, set_up
+from whichpeft.running.setup import RunSetup, resources_for, set_up, with_budget_of
 from whichpeft.running.stages import Stages
 from whichpeft.running.trial_stacking import OFF
 from whichpeft.study import AutoOptions, Study, UntilDecided
@@ -40,8 +40,10 @@ def run_race(
     Raises RequestError, but only before the first trial.
     """
     observer = Ticking(observer, clock)
-    setup = set_up(request, scratch, executor)
-    request, setup = sized(request, setup, scratch, clock=clock, observer=observer)
+    setup = set_up(probing(request), scratch, executor)
+    if request.store.race() is None:
+        request = sized(request, setup, race_rules(request), clock)
+    setup = with_budget_of(setup, request, scratch)
     with Claims(request.store.folder) as claims:
         prepare_folder(request, setup, claims, observer)
         cells = {cell.text: cell for cell in setup.plan.accepted}
