@@ -22,9 +22,10 @@ WIDENED = 8
 """Most arms that are trained to the end because the audit found a good one."""
 
 _AT_CHANCE = 1 / 4  # of the best arm's lead over chance; with less, a method counts as at chance
-_OF_STUCK = 3 / 4  # share of the methods at chance that is audited, so that a slow starter is found
+_OF_STUCK = 4 / 5  # share of the methods at chance that is audited, so that a slow starter is found
 _OF_REST = 2  # of the others, at least as many, so that the rung's worth is known
-_MOST = 1 / 3  # of all methods, if there are many at chance
+_MOST = 2 / 5  # of all methods, if there are many at chance
+_RISEN = 3 / 4  # of the best lead at the end; a method at chance that reaches it may have better arms
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,27 +88,43 @@ def found_good(race: Race, scores: RungScores, rules: RaceRules) -> list[str]:
     return [arm.method for arm in best[: finalist_places(race, rules)] if arm.method in audited]
 
 
-def widened_arms(race: Race, scores: RungScores, rules: RaceRules) -> tuple[Arm, ...]:
-    """Return the arms that are trained to the end because the audit found a good one.
+def risen(race: Race, scores: RungScores, rules: RaceRules) -> list[str]:
+    """Return the audited methods that were at chance and are not any more, best first.
 
-    The other arms of that method come first, then methods of its kind: those that were at chance if it
-    was, else the next by rank.
+    Of such a method only the default was trained to the end, and another of its arms may be far better.
     """
     end = race.rungs[-1]
-    good = found_good(race, scores, rules)
-    if not good:
-        return ()
+    stuck = {one.arm.method for one in dropped_methods(race, scores, rules) if one.stuck}
+    best = best_arms(arms_of(race), end, scores)
+    if not best or rules.chance is None:
+        return []
+    leads = {arm.method: (scores[arm, end].score or 0.0) - rules.chance for arm in best}
+    enough = _RISEN * max(leads.values())
+    return [method for method, lead in leads.items() if method in stuck and lead >= enough > 0]
+
+
+def widened_arms(race: Race, scores: RungScores, rules: RaceRules) -> tuple[Arm, ...]:
+    """Return the arms that are trained to the end because of what the audit found.
+
+    These are the other arms of the methods that did well or are no longer at chance. If a method did
+    well, others of its kind follow: those that were at chance if it was, else the next by rank.
+    """
+    good, end = found_good(race, scores, rules), race.rungs[-1]
+    first = dict.fromkeys((*good, *risen(race, scores, rules)))
     screened = next(stage for stage in race.stages if stage.name == "screen")
     waiting = [
         arm for arm in rank_scored(screened.arms, screened.step, scores) if (arm, end) not in scores
     ]
+    own = [arm for method in first for arm in waiting if arm.method == method]
+    if not good:
+        return tuple(own[:WIDENED])
     kind = {one.arm.method: one.stuck for one in dropped_methods(race, scores, rules)}
-    kinds = {kind[method] for method in good}
-    alike = [arm for arm in waiting if kind.get(arm.method) in kinds and arm.method not in good]
-    first = list({arm.method: arm for arm in reversed(alike)}.values())[::-1]
-    own = [arm for arm in waiting if arm.method in good]
-    rest = [arm for arm in waiting if arm not in own and arm not in first]
-    return tuple((own + first + rest)[:WIDENED])
+    alike: dict[str, Arm] = {}
+    for arm in waiting:
+        if arm.method not in first and kind.get(arm.method) in {kind[method] for method in good}:
+            alike.setdefault(arm.method, arm)
+    rest = [arm for arm in waiting if arm not in own and arm not in alike.values()]
+    return tuple((*own, *alike.values(), *rest)[:WIDENED])
 
 
 def _is_at_chance(own: Sequence[float], best: float, chance: float | None) -> bool:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import zip_longest
 
-from whichpeft.analysis.race.audit import audited_arms, found_good, widened_arms
+from whichpeft.analysis.race.audit import audited_arms, found_good, risen, widened_arms
 from whichpeft.analysis.race.finalists import finalists
 from whichpeft.analysis.race.ranking import rank_scored
 from whichpeft.analysis.race.rules import Afford, RaceRules
@@ -64,9 +64,10 @@ def next_stage(race: Race, scores: RungScores, rules: RaceRules, afford: Afford)
         if audit.arms:
             return audit
     if last.name == "audit":
-        good = join_words(found_good(race, scores, rules))
+        good = found_good(race, scores, rules) or risen(race, scores, rules)
+        why = f"the audit found {join_words(good)}"
         arms = widened_arms(race, scores, rules)
-        wider = _within(Stage(name="widen", step=end, arms=arms, why=f"the audit found {good}"), afford)
+        wider = _within(Stage(name="widen", step=end, arms=arms, why=why), afford)
         if wider.arms:
             return wider
     return _finals(race, scores, rules, afford)
