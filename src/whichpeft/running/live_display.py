@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 _TITLES = {
     "profile": "measuring costs, one method at a time",
+    "screen": "screening on validation data",
+    "audit": "training dropped methods to the end anyway",
     "tune": "tuning on validation data",
     "final": "training and testing",
 }

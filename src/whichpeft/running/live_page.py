@@ -145,8 +145,12 @@ class _Following:
 
 
 def _state(store: Store) -> str:
-    """Name the state of a folder by its number of records and the newest; empty if it has none."""
-    times = [path.stat().st_mtime_ns for path in (store.folder / "records").glob("*.json")]
+    """Name the state of a folder by its number of records and the newest; empty if it has none.
+
+    A race that has decided something counts as newer too.
+    """
+    found = [*(store.folder / "records").glob("*.json"), *store.folder.glob("race.json")]
+    times = [path.stat().st_mtime_ns for path in found]
     return f"{len(times)}-{max(times)}" if times and store.study_file.is_file() else ""
 
 

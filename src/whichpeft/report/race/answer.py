@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from whichpeft.analysis.method_result import Row
 from whichpeft.report.choices import as_object
+from whichpeft.report.race.audit_words import audit_words
 from whichpeft.report.race.course import Course
 from whichpeft.report.race.rows import race_rows
 from whichpeft.report.race.spending import exhaustive, spending
@@ -63,7 +64,12 @@ class AutoAnswer:
         """What to use, what was only screened, and what an exhaustive study would have taken."""
         answer = self.choices[0] if self.choices else None
         saved = economy(self.course)
-        return [advice(self.course, answer), *screening(self.course), *([saved] if saved else [])]
+        return [
+            advice(self.course, answer),
+            *screening(self.course),
+            *audit_words(self.course),
+            *([saved] if saved else []),
+        ]
 
     def to_json(self) -> str:
         """Return the answer as a JSON object: sentences, choices, race rows and what they took."""

@@ -8,7 +8,8 @@ from functools import cached_property
 
 from whichpeft.analysis.choice.constraints import Constraints, read_constraints
 from whichpeft.analysis.race.from_records import entrant_of, rung_scores, tested_arms
-from whichpeft.analysis.race.ranking import rank_arms
+from whichpeft.analysis.race.ranking import rank_arms, rank_scored
+from whichpeft.analysis.race.rules import RaceRules
 from whichpeft.analysis.race.rung_scores import RungScore
 from whichpeft.records import Arm, Entrant, Race, Record, Stage
 from whichpeft.records.record import finite
@@ -77,6 +78,19 @@ class Course:
         return read_constraints(by=options.by, margin=options.margin, **options.limits)
 
     @property
+    def rules(self) -> RaceRules:
+        """The rules that the race follows."""
+        options = self.study.auto or AutoOptions()
+        return RaceRules(
+            baseline=self.study.baseline,
+            candidates=options.candidates,
+            finalists=options.finalists,
+            margin=self.constraints.margin,
+            chance=self.chance,
+            looks=self.race.looks,
+        )
+
+    @property
     def racing(self) -> list[Entrant]:
         """The entrants that race."""
         return [entrant for entrant in self.race.entrants if entrant.arms]
@@ -119,7 +133,7 @@ class Course:
     def order(self, step: int) -> list[str]:
         """Return the methods that worked until a rung, the best first, each by its best arm."""
         started = [arm for stage in self.race.stages for arm in stage.arms]
-        ranked = rank_arms(started, step, self.scores)
+        ranked = rank_scored(started, step, self.scores)
         return list(dict.fromkeys(arm.method for arm in ranked))
 
     def spent(self, method: str) -> tuple[float, float]:

@@ -40,7 +40,7 @@ def leaving(course: Course, method: str) -> Leaving | None:
     step = course.screened(method)
     stages = course.race.stages
     own = [stage for stage in course.screens if any(arm.method == method for arm in stage.arms)]
-    now = bool(own) and own[-1] is stages[-1]
+    now = not stages or (bool(own) and own[-1] is stages[-1])
     if not step or _only_cut(own[-1], method):
         if now and course.race.ended is None:
             return None

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from whichpeft.analysis.choice.what_if import caveats, changes
 from whichpeft.report.answer import ShortAnswer, conditions_of
+from whichpeft.report.race.audit_words import audit_words
 from whichpeft.report.race.course import Course
 from whichpeft.report.race.words import advice, screening
 from whichpeft.report.text import plain
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 def race_answer(course: Course, answer: Answer | None, comparison: Comparison | None) -> ShortAnswer:
     """Put what a race found into words; `answer` and `comparison` are None before the finals."""
     study = course.study
-    remarks = screening(course)
+    remarks = [*screening(course), *audit_words(course)]
     if answer is not None:
         remarks += [] if answer.why_time is None else [answer.why_time]
         remarks += [*changes(answer), *caveats(answer)]

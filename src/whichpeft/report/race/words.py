@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from whichpeft.analysis.choice.answer import Answer
 from whichpeft.analysis.choice.constraints import COSTS
@@ -42,25 +42,34 @@ def screening(course: Course) -> list[str]:
     racing = [entrant.method for entrant in course.racing]
     if not racing:
         return []
-    left = {method: leaving(course, method) for method in racing}
-    dropped: dict[float, int] = {}
-    for one in left.values():
-        if one is not None and one.why == "dropped" and one.at is not None:
-            dropped[one.at] = dropped.get(one.at, 0) + 1
-    found = [f"{counted(len(racing), 'method')} raced"]
-    if dropped:
-        parts = [f"{count} left after {share_in_words(at)}" for at, count in sorted(dropped.items())]
-        found = [f"{found[0]}: {join_words(parts)}"]
+    found = [f"{counted(len(racing), 'method')} raced: {join_words(_tally(course, racing))}"]
     short = [m for m in racing if course.reached(m) < course.last_step and m not in course.finalists]
-    if short and len(short) < len(racing):
+    if short and course.race.ended is not None:
         be = "was" if len(short) == 1 else "were"
         found.append(f"{counted(len(short), 'method')} {be} never trained to the end")
-    out = [entrant for entrant in course.race.entrants if not entrant.arms and entrant.out]
-    kinds = {kind: sum(e.out == kind for e in out) for kind in dict.fromkeys(e.out for e in out)}
-    if kinds:
-        parts = [f"{count} {_kind(str(kind), count)}" for kind, count in kinds.items()]
-        found.append(f"{counted(len(out), 'other method')} did not race: {join_words(parts)}")
+    out = [entrant.out for entrant in course.race.entrants if not entrant.arms and entrant.out]
+    if out:
+        kinds = [f"{out.count(kind)} {_kind(kind, out.count(kind))}" for kind in dict.fromkeys(out)]
+        found.append(f"{counted(len(out), 'other method')} did not race: {join_words(kinds)}")
     return [f"{plain(sentence)}." for sentence in found]
+
+
+def _tally(course: Course, racing: Sequence[str]) -> Iterator[str]:
+    """Count the methods of a race by what became of them, those that left first before others."""
+    left = {method: leaving(course, method) for method in racing if method not in course.finalists}
+    kinds: dict[tuple[float, str], int] = {}
+    for one in left.values():
+        place = (2.0, "still race") if one is None else (one.at or 0.0, one.why)
+        if one is not None and one.why == "dropped" and one.at is not None:
+            place = one.at, f"left after {share_in_words(one.at)}"
+        kinds[place] = kinds.get(place, 0) + 1
+    words = {"no finalist": "left at the end", "not finished": "did not finish"}
+    for (_, why), count in sorted(kinds.items()):
+        phrase = "still races" if why == "still race" and count == 1 else words.get(why, why)
+        yield f"{count} {phrase}"
+    tested = len(course.finalists)
+    if tested:
+        yield f"{tested} {'was' if tested == 1 else 'were'} tested"
 
 
 def economy(course: Course) -> str | None:
