@@ -32,19 +32,17 @@ def rung_scores(race: Race, records: Iterable[Record]) -> dict[tuple[Arm, int], 
             arm = Arm(method=method, number=record.trial.number or 0)
             reached[arm, record.trial.stop_after or race.rungs[-1]] = record
     scores: dict[tuple[Arm, int], RungScore] = {}
-    # Records count from the start of training, so the rung before is subtracted.
-    before: dict[Arm, tuple[float, float]] = {}
+    # Examples count from the start of training, so those of the rung before are subtracted. Seconds are
+    # those of the record's own process.
+    before: dict[Arm, float] = {}
     for (arm, step), record in sorted(reached.items(), key=lambda pair: pair[0]):
-        examples, seconds = before.get(arm, (0.0, 0.0))
-        now = (
-            max(examples, finite(record.value("examples_trained", "fit")) or 0.0),
-            max(seconds, finite(record.value("total_seconds", "all")) or 0.0),
-        )
+        examples = before.get(arm, 0.0)
+        now = max(examples, finite(record.value("examples_trained", "fit")) or 0.0)
         scores[arm, step] = RungScore(
             score=None if record.outcome.status == "failed" else validation_score(record),
             loss=finite(record.value("validation_loss", "validate")),
-            examples=round(now[0] - examples),
-            seconds=now[1] - seconds,
+            examples=round(now - examples),
+            seconds=finite(record.value("total_seconds", "all")) or 0.0,
         )
         before[arm] = now
     return scores

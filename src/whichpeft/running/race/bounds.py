@@ -21,6 +21,7 @@ from whichpeft.running.race.clock import Clock
 _SCREEN = (0.30, 0.40, 0.52)  # that may be spent at the end of each screen
 _UNTIL: Mapping[StageName, float] = {"audit": 0.57, "widen": 0.60, "finals": 1.0}
 _UNKNOWN_SECONDS = 5.0  # of an arm, before any has been timed
+_CAUTION = 1.2  # a first look that is not complete proves nothing
 _PROFILE_SECONDS = 4.0  # of a finalist, with nothing else running
 
 
@@ -95,7 +96,7 @@ class TimeBound:
             left = self._until(race, name, step) - time.monotonic()
             each = self._seconds(race, scores, _steps(race, name, step, first_look)) / self.places
             if name == "finals":
-                each += _PROFILE_SECONDS
+                each = _CAUTION * each + _PROFILE_SECONDS
             return max(0, int(left // each))
 
         return most
