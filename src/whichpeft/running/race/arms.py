@@ -30,11 +30,14 @@ class Arms:
 
     @property
     def rungs(self) -> tuple[int, ...]:
-        """Optimiser steps after which arms are compared."""
+        """Optimiser steps after which arms are compared: a quarter, a half and all of a training.
+
+        After too few steps a score means nothing, so a short training has fewer rungs.
+        """
         cell = next(iter(self.cells.values()))
         steps = cell.study.budget.steps(cell.task.counts["train"])
-        first, second = max(_FEWEST_STEPS, -(-steps // 4)), -(-steps // 2)
-        return tuple(sorted({step for step in (first, second) if step < steps} | {steps}))
+        early = [step for step in (-(-steps // 4), -(-steps // 2)) if _FEWEST_STEPS <= step < steps]
+        return (*early, steps)
 
     def count(self, method: str) -> int:
         """Return how many arms a method has."""
