@@ -31,6 +31,7 @@ import whichpeft as wp
 from whichpeft.analysis.statistics.gap import paired_gap
 from whichpeft.records import Record, Store
 from whichpeft.report import Report
+from whichpeft.running.race.race_study import auto_study
 from whichpeft.study import AutoOptions
 
 BY = "trainable"
@@ -55,11 +56,10 @@ def exhaustive_choice(folder: Path) -> tuple[str, str]:
 def auto_choice(name: str, sst2: Path, folder: Path, known: Mapping[str, str]) -> tuple[str, str]:
     """Return the choice of a race as a method with all its hyperparameters, and what it is based on."""
     backbone, task, max_train, methods = TASKS[name]
-    study = wp.Study(
+    study = auto_study(
         backbone=backbone,
         task=str(sst2) if task == "sst2" else task,
         methods=methods.split(),
-        baseline=race_table.BASELINE,
         budget=wp.Budget(epochs=race_table.EPOCHS, max_train=max_train),
         auto=AutoOptions(by=BY),
     )

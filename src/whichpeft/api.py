@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from whichpeft.report import Report
     from whichpeft.report.race.answer import AutoAnswer
     from whichpeft.running.dry_run import DryRun
+    from whichpeft.running.race.dry_run import RaceDryRun
 
 DEFAULT = Study(
     name="default",
@@ -207,6 +208,7 @@ def auto(
     from whichpeft.report import Report
     from whichpeft.report.race.answer import AutoAnswer
     from whichpeft.running.live_display import LiveDisplay
+    from whichpeft.running.race.check import check_race
     from whichpeft.running.race.clock import Clock
     from whichpeft.running.race.race_study import as_continued
     from whichpeft.running.race.start import options_of, run_race
@@ -218,7 +220,7 @@ def auto(
         study = auto_study(**options)
     chosen = make_executor(executor, device=device, jobs=jobs)
     folder = folder_of(study, out)
-    request = check_request(as_continued(study, Store(folder)), folder, jobs)
+    request = check_race(as_continued(study, Store(folder)), folder, jobs)
     store = request.store
     clock = Clock(store.folder, options_of(study).within, began)
     with (
@@ -248,6 +250,36 @@ def auto(
 
         write_cards(report, store.folder)
     return AutoAnswer(report)
+
+
+def auto_dry_run(
+    study: Study,
+    *,
+    out: Path | str | None = None,
+    jobs: int | None = None,
+    device: str = "auto",
+    executor: str = "local",
+    observer: RunObserver | None = None,
+    began: float | None = None,
+) -> RaceDryRun:
+    """Return what the bound of a race would buy, by its limits and a few timed steps.
+
+    Takes the parameters of `auto`; the observer gets what was read before any step is timed. Writes
+    nothing. Raises RequestError if the request is wrong.
+    """
+    import time
+
+    from whichpeft.executors import SilentObserver, make_executor
+    from whichpeft.running.race.check import check_race
+    from whichpeft.running.race.dry_run import make_race_dry_run
+
+    began = time.monotonic() if began is None else began
+    chosen = make_executor(executor, device=device, jobs=jobs)
+    request = check_race(study, folder_of(study, out), jobs)
+    with tempfile.TemporaryDirectory(prefix="whichpeft-") as scratch, contextlib.closing(chosen):
+        return make_race_dry_run(
+            request, Path(scratch), chosen, observer=observer or SilentObserver(), began=began
+        )
 
 
 def dry_run(

@@ -3,7 +3,8 @@
 WhichpeftError
 ├── RequestError         the request was wrong; nothing was run (exit code 2)
 │   ├── StudyError       a key or value of a study, or a name in it
-│   │   └── ConfigFileError  a method's config file that cannot be read; only its method is refused
+│   │   ├── ConfigFileError  a method's config file that cannot be read; only its method is refused
+│   │   └── LimitsError      limits that no method fits (exit code 3)
 │   ├── DataError        a data file, a column or a label
 │   ├── BackboneError    a pretrained model that is unavailable or does not fit
 │   └── FolderError      a run folder of another study, or of none
@@ -41,6 +42,10 @@ class StudyError(RequestError):
 
 class ConfigFileError(StudyError):
     """The config file of a method cannot be read. In a study, only its method is refused."""
+
+
+class LimitsError(StudyError):
+    """No method fits the limits."""
 
 
 class DataError(RequestError):

@@ -11,14 +11,15 @@ import typer
 from rich.console import Console
 
 from whichpeft.cli import lists
+from whichpeft.cli.auto import auto
 from whichpeft.cli.check import check
-from whichpeft.cli.choose import choose
+from whichpeft.cli.choose import NOTHING_FITS, choose
 from whichpeft.cli.compare import compare_folders
 from whichpeft.cli.options import RunFolder
 from whichpeft.cli.output import SOME_FAILED, check_format, print_error
 from whichpeft.cli.plan import plan
 from whichpeft.cli.run import run
-from whichpeft.errors import RecordError, RequestError, StudyError, show_debug_log
+from whichpeft.errors import LimitsError, RecordError, RequestError, StudyError, show_debug_log
 
 _CANNOT_WRITE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 _WRONG_PLACE = (errno.ENOENT, errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.EACCES, errno.EPERM)
@@ -37,14 +38,15 @@ app = typer.Typer(
 def main() -> None:
     """Run the command line.
 
-    A wrong request prints one line and exits with code 2; a full disk or a wrong path exits with code 1.
+    A wrong request prints one line and exits with code 2, or with code 3 if no method fits its limits. A
+    full disk or a wrong path exits with code 1.
     """
     show_debug_log()
     try:
         app()
     except (RequestError, RecordError) as error:
         print_error(str(error))
-        sys.exit(WRONG_REQUEST)
+        sys.exit(NOTHING_FITS if isinstance(error, LimitsError) else WRONG_REQUEST)
     except OSError as error:
         if error.errno in _CANNOT_WRITE:
             print_error(
@@ -58,6 +60,7 @@ def main() -> None:
         sys.exit(SOME_FAILED)
 
 
+app.command()(auto)
 app.command()(run)
 
 

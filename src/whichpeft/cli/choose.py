@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
-from whichpeft.cli.options import RunFolder
+from whichpeft.cli.options import (
+    MaxAdapterSize,
+    MaxLatency,
+    MaxMemory,
+    MaxTrainable,
+    MaxTrainTime,
+    RunFolder,
+    WriteTo,
+)
 from whichpeft.cli.output import check_format, print_error, print_note
 
 NOTHING_FITS = 3
@@ -17,32 +24,16 @@ NOTHING_FITS = 3
 
 def choose(
     folder: RunFolder,
-    max_memory: Annotated[
-        str | None, typer.Option(help="Limit for the peak memory of training, such as 6GB.")
-    ] = None,
-    max_trainable: Annotated[
-        str | None, typer.Option(help="Limit for the trainable share of all parameters, such as 1%.")
-    ] = None,
-    max_adapter_size: Annotated[
-        str | None, typer.Option(help="Limit for the size of the saved adapter, such as 5MB.")
-    ] = None,
-    max_latency: Annotated[
-        str | None, typer.Option(help="Limit for the inference time of one example, such as 20ms.")
-    ] = None,
-    max_train_time: Annotated[
-        str | None, typer.Option(help="Limit for the training time of one trial, such as 10m.")
-    ] = None,
+    max_memory: MaxMemory = None,
+    max_trainable: MaxTrainable = None,
+    max_adapter_size: MaxAdapterSize = None,
+    max_latency: MaxLatency = None,
+    max_train_time: MaxTrainTime = None,
     by: Annotated[
         str, typer.Option(help="Cost to minimise: time, trainable, memory, adapter-size or latency.")
     ] = "time",
     margin: Annotated[float, typer.Option(help="Score you accept to lose for it, in points.")] = 2.0,
-    write: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="DIR",
-            help="Write a script that trains with the chosen method to this folder.",
-        ),
-    ] = None,
+    write: WriteTo = None,
     format: Annotated[str, typer.Option(help="text or json.")] = "text",
 ) -> None:
     """Recommend the cheapest method that is not worse than the best one within your limits.

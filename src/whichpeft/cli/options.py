@@ -36,6 +36,40 @@ SetsFolder = Annotated[
     str | None,
     typer.Option(help="Folder with the data of commonsense or arithmetic, or with the lm-eval task."),
 ]
+Metric = Annotated[str | None, typer.Option(help="Metric of the score: matthews, f1:CLASS.")]
+ValidationFile = Annotated[str | None, typer.Option(help="File with the validation examples.")]
+TestFile = Annotated[str | None, typer.Option(help="File with the test examples.")]
+Baseline = Annotated[str | None, typer.Option(help="Method that the others are compared with.")]
+Out = Annotated[Path | None, typer.Option(help="Run folder.")]
+Jobs = Annotated[
+    int | None, typer.Option(help="Number of trials that run in parallel; on GPUs at most.")
+]
+ExecutorName = Annotated[
+    str, typer.Option(help="Where trials run: local, or ray for the cluster at RAY_ADDRESS.")
+]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
+
+MaxMemory = Annotated[
+    str | None, typer.Option(help="Limit for the peak memory of training, such as 6GB.")
+]
+MaxTrainable = Annotated[
+    str | None, typer.Option(help="Limit for the trainable share of all parameters, such as 1%.")
+]
+MaxAdapterSize = Annotated[
+    str | None, typer.Option(help="Limit for the size of the saved adapter, such as 5MB.")
+]
+MaxLatency = Annotated[
+    str | None, typer.Option(help="Limit for the inference time of one example, such as 20ms.")
+]
+MaxTrainTime = Annotated[
+    str | None, typer.Option(help="Limit for the training time of one trial, such as 10m.")
+]
+WriteTo = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="DIR", help="Write a script that trains with the chosen method to this folder."
+    ),
+]
 
 _PRECEDING = "micro_batch"  # the parameter after which the options of `Conditions` are listed
 

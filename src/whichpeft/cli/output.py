@@ -13,6 +13,7 @@ from whichpeft.errors import StudyError, unknown, without_secrets
 from whichpeft.units import counted
 
 if TYPE_CHECKING:
+    from whichpeft.executors import RunObserver
     from whichpeft.study import Study
 
 SOME_FAILED = 1
@@ -27,6 +28,17 @@ def print_note(text: str) -> None:
 def print_error(text: str) -> None:
     """Print the line about something that went wrong on standard error."""
     print_note(f"whichpeft: {text}")
+
+
+def printing_observer(console: Console, *, silent: bool) -> RunObserver:
+    """Return an observer that prints what is read before a dry run, or one that says nothing."""
+    from whichpeft.executors import SilentObserver
+
+    class Printer(SilentObserver):
+        def notify(self, line: str) -> None:
+            console.print(Text(line), soft_wrap=not console.is_terminal)
+
+    return SilentObserver() if silent else Printer()
 
 
 def exit_if_unreadable(study: Study) -> None:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
-import signal
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,31 +13,41 @@ from rich.table import Table
 from rich.text import Text
 
 from whichpeft.cli.options import (
+    Baseline,
     BatchSize,
+    Device,
     Epochs,
+    ExecutorName,
+    Jobs,
     LabelColumn,
     MaxTrain,
     Methods,
+    Metric,
     MicroBatch,
+    Out,
     Problem,
     SetsFolder,
     StudyFile,
+    TestFile,
     TextColumn,
     TrainFile,
+    ValidationFile,
     with_condition_options,
 )
-from whichpeft.cli.output import SOME_FAILED, check_format, exit_if_unreadable, print_note
+from whichpeft.cli.output import (
+    SOME_FAILED,
+    check_format,
+    exit_if_unreadable,
+    print_note,
+    printing_observer,
+)
+from whichpeft.cli.resumable import observer_for, resumable
 from whichpeft.cli.study_from_options import override, study_to_run, with_default_name
 from whichpeft.units import counted
 
 if TYPE_CHECKING:
-    from types import FrameType
-
-    from whichpeft.executors import RunObserver
     from whichpeft.records import Record
     from whichpeft.study import Study
-
-INTERRUPTED, TERMINATED = 130, 143
 
 
 @with_condition_options
@@ -68,22 +76,16 @@ def run(
     text_column: TextColumn = None,
     label_column: LabelColumn = None,
     problem: Problem = None,
-    metric: Annotated[str | None, typer.Option(help="Metric of the score: matthews, f1:CLASS.")] = None,
+    metric: Metric = None,
     train: TrainFile = None,
-    validation: Annotated[str | None, typer.Option(help="File with the validation examples.")] = None,
-    test: Annotated[str | None, typer.Option(help="File with the test examples.")] = None,
+    validation: ValidationFile = None,
+    test: TestFile = None,
     folder: SetsFolder = None,
-    baseline: Annotated[
-        str | None, typer.Option(help="Method that the others are compared with.")
-    ] = None,
-    out: Annotated[Path | None, typer.Option(help="Run folder.")] = None,
-    jobs: Annotated[
-        int | None, typer.Option(help="Number of trials that run in parallel; on GPUs at most.")
-    ] = None,
-    executor: Annotated[
-        str, typer.Option(help="Where trials run: local, or ray for the cluster at RAY_ADDRESS.")
-    ] = "local",
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    baseline: Baseline = None,
+    out: Out = None,
+    jobs: Jobs = None,
+    executor: ExecutorName = "local",
+    device: Device = "auto",
     keep_adapters: Annotated[
         bool, typer.Option(help="Keep the trained weights of every final trial in adapters/.")
     ] = False,
@@ -157,27 +159,20 @@ def run(
         )
         exit_if_unreadable(requested)
         return
-    try:
-        with _stopped_by_sigterm():
-            report = run_study(
-                requested,
-                out=place,
-                jobs=jobs,
-                executor=executor,
-                device=device,
-                keep_adapters=keep_adapters,
-                profile=profile,
-                batch_trials=batch_trials,
-                halve_micro_batch=halve_micro_batch,
-                serve=serve,
-                observer=_observer(quiet),
-            )
-    except KeyboardInterrupt as ended:
-        signal.signal(
-            signal.SIGINT, signal.SIG_IGN
-        )  # it ends now; a second one would only print a traceback
-        _print_how_to_resume(place)
-        sys.exit(TERMINATED if isinstance(ended, _Terminated) else INTERRUPTED)
+    with resumable(place):
+        report = run_study(
+            requested,
+            out=place,
+            jobs=jobs,
+            executor=executor,
+            device=device,
+            keep_adapters=keep_adapters,
+            profile=profile,
+            batch_trials=batch_trials,
+            halve_micro_batch=halve_micro_batch,
+            serve=serve,
+            observer=observer_for(quiet),
+        )
     if format == "json":
         print(report.to_json())
     else:
@@ -188,47 +183,13 @@ def run(
     exit_if_unreadable(requested)
 
 
-class _Terminated(KeyboardInterrupt):
-    """The run got SIGTERM, for example from a scheduler."""
-
-
-@contextlib.contextmanager
-def _stopped_by_sigterm() -> Iterator[None]:
-    """Handle SIGTERM like ctrl-C, so that trials save checkpoints and records stay complete."""
-
-    def end(number: int, frame: FrameType | None) -> None:
-        raise _Terminated
-
-    before = signal.signal(signal.SIGTERM, end)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
-def _observer(quiet: bool) -> RunObserver | None:
-    if not quiet:
-        return None
-    from whichpeft.executors import SilentObserver
-
-    return SilentObserver()
-
-
 def _print_dry_run(study: Study, folder: Path, *, format: str, quiet: bool, **how: Any) -> None:
     from whichpeft.api import dry_run
-    from whichpeft.executors import SilentObserver
     from whichpeft.units import show_seconds
 
     console = Console()
-
-    class Printer(SilentObserver):
-        """Prints what was read above the table."""
-
-        def notify(self, line: str) -> None:
-            console.print(Text(line), soft_wrap=not console.is_terminal)
-
-    silent = quiet or format == "json"
-    planned = dry_run(study, out=folder, observer=SilentObserver() if silent else Printer(), **how)
+    observer = printing_observer(console, silent=quiet or format == "json")
+    planned = dry_run(study, out=folder, observer=observer, **how)
     if format == "json":
         print(planned.to_json())
         return
@@ -252,14 +213,6 @@ def _print_dry_run(study: Study, folder: Path, *, format: str, quiet: bool, **ho
             f"{trials} trials to run, {planned.done} done before; with {planned.concurrency} in "
             f"parallel, about {time}. Folder: {folder}"
         )
-    )
-
-
-def _print_how_to_resume(folder: Path) -> None:
-    kept = len(list((folder / "records").glob("*.json")))
-    print_note(
-        f"Interrupted with {kept} records in {folder}. The same command resumes the run; "
-        f"`whichpeft report {folder}` prints the results so far."
     )
 
 

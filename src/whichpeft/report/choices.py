@@ -84,7 +84,7 @@ def sentence(answer: Answer) -> str:
     tuned = "" if chosen.variant == "default" else f" ({chosen.variant})"
     score = f"{points(chosen.score.mean or 0.0):.1f} points{paid}"
     if answer.basis == "only one":
-        why = "It is the only method allowed."
+        why = f"It is the only {'finalist' if answer.of_race else 'method'} allowed."
     elif len(answer.competing) == 1:
         why = "Best bet: the only method allowed so far."
     elif answer.within_margin:
@@ -101,7 +101,8 @@ def sentence(answer: Answer) -> str:
 
 def _others(answer: Answer) -> str:
     """Name what a choice is proved against."""
-    others = ["any other allowed method"] if len(answer.allowed) > 1 else []
+    kind = "finalist" if answer.of_race else "method"
+    others = [f"any other allowed {kind}"] if len(answer.allowed) > 1 else []
     others += [candidate.method for candidate in answer.competing if candidate.rival]
     return join_words(others)
 

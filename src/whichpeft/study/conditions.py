@@ -40,7 +40,7 @@ class ConditionInfo:
     help: str | None = None
     """Help text of its command-line option; None if it has no option."""
 
-    commands: tuple[str, ...] = ("run", "plan")
+    commands: tuple[str, ...] = ("run", "plan", "auto")
     """The commands that have the option."""
 
     always_in: tuple[Place, ...] = ()
@@ -129,7 +129,7 @@ class Conditions:
         False,
         label="deterministic operations",
         help="Use only operations that always give the same bits; slower on a GPU.",
-        commands=("run",),
+        commands=("run", "auto"),
     )
     """Whether a trial uses only operations that give the same bits each time. On a CPU all do."""
 

@@ -75,16 +75,27 @@ def test_a_rung_comes_with_its_correlation_and_the_interval(answer):
 
 def test_the_saving_is_what_the_units_say(answer):
     units = sum(row["units"] for row in answer.race)
-    assert answer.sentences[-1].endswith(f"takes {12 * 8}: {96 / units:.1f} times fewer.")
+    assert answer.sentences[-1].endswith(f"takes 96, so the race took {96 / units:.1f} times fewer.")
 
 
 def test_without_finals_the_leader_is_no_choice():
     answer = answer_of(until=2)
     assert answer.method is None
     assert not answer.proved
-    assert answer.sentences[0].startswith("No method was tested yet. ")
-    assert "first of" in answer.sentences[0]
+    assert re.fullmatch(
+        r"A best bet from the validation split alone is lora \(learning rate 0\.002\): \d\d\.\d points, "
+        r"first of \d+ methods after half of training\. No method was tested yet\.",
+        answer.sentences[0],
+    )
     assert "still race" in answer.sentences[1]
+    assert answer.sentences[-1].endswith("whole trainings so far.")
+
+
+def test_a_race_without_time_for_finals_says_so():
+    study, race, records = race_builders.race(QUALITY, until=3)
+    answer = AutoAnswer(Report(study, records, race=replace(race, ended="time")))
+    assert answer.sentences[0].endswith("No method was tested before the time was over.")
+    assert {row["left"] for row in answer.race} == {"dropped", "not finished"}
 
 
 def test_before_the_first_rung_there_is_nothing_to_say():

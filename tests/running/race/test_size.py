@@ -28,23 +28,23 @@ WORK = Workload(methods=51, rules=RaceRules(baseline="full"), budget=Budget(), e
 
 
 def test_without_a_bound_everything_is_trained() -> None:
-    size = size_for(WORK, None, finalists=6)
+    size = size_for(WORK, None)
     assert (size.train, size.candidates, size.fits) == (67349, 4, True)
     capped = replace(WORK, budget=Budget(max_train=600))
-    assert size_for(capped, None, finalists=6).train == 600
+    assert size_for(capped, None).train == 600
 
 
 @pytest.mark.parametrize("bound", [600.0, 1800.0, 3600.0, 4 * 3600.0, 12 * 3600.0])
 def test_a_bound_is_used_and_kept(bound: float) -> None:
-    size = size_for(WORK, bound, finalists=6)
+    size = size_for(WORK, bound)
     assert size.fits
     assert size.train % 16 == 0
-    more = WORK.cost(size.train + 16, size.candidates, finalists=6, seeds=5)
+    more = WORK.cost(size.train + 16, size.candidates)
     assert size.cost <= bound < more
 
 
 def test_more_time_never_buys_fewer_candidates() -> None:
-    sizes = [size_for(WORK, 60.0 * minutes, finalists=6) for minutes in range(1, 200, 7)]
+    sizes = [size_for(WORK, 60.0 * minutes) for minutes in range(1, 200, 7)]
     for before, after in itertools.pairwise(sizes):
         assert after.candidates >= before.candidates
         assert after.train >= before.train or after.candidates > before.candidates
@@ -55,19 +55,25 @@ def test_more_time_never_buys_fewer_candidates() -> None:
 
 
 def test_examples_count_training_alone() -> None:
-    work = replace(WORK, methods=2, pace=Pace(), budget=Budget(epochs=8, max_train=1000))
+    work = replace(
+        WORK,
+        methods=2,
+        rules=RaceRules(baseline="full", candidates=1, finalists=1),
+        pace=Pace(),
+        budget=Budget(epochs=8, max_train=1000),
+    )
     # Two arms to the end, then a finalist and the baseline on three seeds.
-    assert work.cost(1000, 1, finalists=1, seeds=3) == 8 * (2 * 1000 + 2 * 3 * 1000)
-    size = size_for(replace(work, rules=RaceRules(baseline="full", candidates=1)), 48_000, finalists=1)
+    assert work.cost(1000, 1, seeds=3) == 8 * (2 * 1000 + 2 * 3 * 1000)
+    size = size_for(work, 48_000)
     assert (size.train, size.cost) == (496, 47_616)  # 12 trainings: two arms, two methods on five seeds
 
 
 def test_trials_keep_all_training_examples() -> None:
-    size = size_for_trials(WORK, 90, finalists=6)
+    size = size_for_trials(WORK, 90)
     assert (size.train, size.fits) == (67349, True)
     assert size.cost <= 90 * 3 * 67349
-    assert size.candidates < size_for_trials(WORK, 300, finalists=6).candidates
-    assert size_for_trials(WORK, 10, finalists=6).fits is False
+    assert size.candidates < size_for_trials(WORK, 300).candidates
+    assert size_for_trials(WORK, 10).fits is False
 
 
 def test_screens_are_no_larger_than_foreseen() -> None:
@@ -75,7 +81,7 @@ def test_screens_are_no_larger_than_foreseen() -> None:
     for methods, candidates in ((2, 1), (5, 4), (12, 4), (51, 1), (51, 4)):
         work = replace(WORK, methods=methods)
         arms = [Arm(method=f"m{m}", number=n) for m in range(methods) for n in range(candidates)]
-        foreseen = work._screened(candidates)
+        foreseen = work.screened(candidates)
         rng.shuffle(arms)
         second = continuing_arms(arms, "m0", most=2)
         third = continuing_arms(second, "m0", most=None)
@@ -85,7 +91,7 @@ def test_screens_are_no_larger_than_foreseen() -> None:
 
 
 def test_the_least_time_is_far_below_that_of_a_proof() -> None:
-    least, proof = least_bound(WORK), bound_to_prove(WORK, finalists=6)
+    least, proof = least_bound(WORK), bound_to_prove(WORK)
     assert 20 < least < 120
     assert 5 * least < proof < 1800
     one = least_bound(replace(WORK, methods=1))

@@ -75,6 +75,7 @@ def choose(comparison: Comparison, constraints: Constraints, *, rng: np.random.G
             constraints=constraints,
             candidates=tuple(candidate for candidate, _ in found),
             evidence=evidence,
+            of_race=comparison.finals is not None,
             level=LEVEL if comparison.finals is None else level_of_finals(comparison.finals, competing),
             notes=comparison.notes,
             chance=comparison.chance,

@@ -50,7 +50,8 @@ def _still_open(answer: Answer) -> str | None:
     are = "is" if len(answer.still_open) == 1 else "are"
     return (
         f"{open_names(answer)} {are} not complete or not comparable and may be the better choice: "
-        "`whichpeft run` resumes the study, `whichpeft check` says what is missing."
+        f"`whichpeft {'auto' if answer.of_race else 'run'}` resumes it, `whichpeft check` says what is "
+        "missing."
     )
 
 

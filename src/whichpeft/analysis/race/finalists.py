@@ -33,8 +33,12 @@ def finalists(race: Race, scores: RungScores, rules: RaceRules) -> list[Arm]:
 
 def finalist_places(race: Race, rules: RaceRules) -> int:
     """Return how many methods are tested, the baseline not counted."""
-    entered = sum(bool(entrant.candidates) for entrant in race.entrants)
-    return min(rules.finalists, max(_FEWEST, math.ceil(_SHARE * entered)))
+    return places_for(sum(bool(entrant.candidates) for entrant in race.entrants), rules)
+
+
+def places_for(methods: int, rules: RaceRules) -> int:
+    """Return how many of so many methods are tested, the baseline not counted."""
+    return min(rules.finalists, max(_FEWEST, math.ceil(_SHARE * methods)))
 
 
 def best_arms(arms: Iterable[Arm], step: int, scores: RungScores) -> list[Arm]:

@@ -8,7 +8,7 @@ from typing import Literal
 from whichpeft.analysis.race.ranking import has_score, rank_arms
 from whichpeft.records import Stage
 from whichpeft.report.race.course import Course, share_in_words
-from whichpeft.units import counted, points
+from whichpeft.units import counted
 
 Why = Literal[
     "refused", "over a limit", "trains nothing", "dropped", "failed", "not finished", "no finalist",
@@ -82,12 +82,9 @@ def _dropped(course: Course, method: str, step: int) -> Leaving:
 def _no_finalist(course: Course, method: str) -> Leaving:
     order = course.order(course.last_step)
     place = order.index(method) + 1
-    found = course.best_arm(method)
-    score = None if found is None else found[1].score
-    shown = "" if score is None else f" ({points(score):.1f} in validation)"
     return Leaving(
         why="no finalist",
-        because=f"{ordinal(place)} of {counted(len(order), 'method')} at the end{shown}; "
+        because=f"{ordinal(place)} of {counted(len(order), 'method')} at the end; "
         f"{len(course.finalists)} were tested",
         at=1.0,
     )
@@ -104,7 +101,7 @@ def _behind(course: Course, method: str) -> Leaving | None:
     because = (
         f"a reference only: {entrant.reason or entrant.out}"
         if entrant.out is not None
-        else f"shown after {seeds} to be worse than another by more than the margin"
+        else f"worse than another by more than the margin after {seeds}"
     )
     return Leaving(why="fell behind", because=because, at=1.0)
 

@@ -11,7 +11,7 @@ RACE_COLUMNS = {
     "arms": "How many of its candidates started; its defaults are one.",
     "rung": "The share of training that its furthest arm has completed.",
     "validation_score": "The score of its best arm there on the validation split, a fraction.",
-    "units": "What its trials took, as a number of whole trainings.",
+    "units": "What its trials took: training examples as a number of whole trainings.",
     "examples": "The same as training examples, repetitions included.",
     "seconds": "Seconds of its trials, one after the other.",
     "left": "Why it left: refused, over a limit, trains nothing, dropped, failed, not finished, "

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 def race_answer(course: Course, answer: Answer | None, comparison: Comparison | None) -> ShortAnswer:
     """Put what a race found into words; `answer` and `comparison` are None before the finals."""
     study = course.study
-    remarks = [*screening(course), *audit_words(course)]
+    told = (" ".join(screening(course)), " ".join(audit_words(course)))
+    remarks = [text for text in told if text]
     if answer is not None:
         remarks += [] if answer.why_time is None else [answer.why_time]
         remarks += [*changes(answer), *caveats(answer)]

@@ -20,7 +20,12 @@ def race_table(course: Course) -> dict[str, object]:
     rows = sorted(race_rows(course), key=_place)
     colour = colours([row["method"] for row in rows])
     columns = [
-        {"title": title, "meaning": RACE_COLUMNS[key], "words": words, "main": key not in _DETAILS}
+        {
+            "title": title,
+            "meaning": RACE_COLUMNS[key].replace("a fraction", "in points"),
+            "words": words,
+            "main": key not in _DETAILS,
+        }
         for key, (title, words) in _TITLES.items()
     ]
     shown = [
@@ -48,8 +53,8 @@ _TITLES: Mapping[str, tuple[str, bool]] = {
     "left": ("left", True),
     "dropped_because": ("why", True),
     "rung": ("trained", False),
-    "validation_score": ("validation, points", False),
-    "units": ("whole trainings", False),
+    "validation_score": ("validation", False),
+    "units": ("trainings", False),
     "seconds": ("time of trials", False),
     "arms": ("arms", False),
     "seeds": ("seeds tested", True),

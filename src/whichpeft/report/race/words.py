@@ -78,13 +78,15 @@ def economy(course: Course) -> str | None:
     whole = exhaustive(course)
     if not units:
         return None
+    took = f"as many training examples as {_number(units)} whole trainings"
+    if course.race.ended is None:
+        return f"The race has taken {took} so far."
     times = whole.units / units
-    compared = f"{times:.1f} times fewer" if times >= 1 else "which is no less"
+    compared = f"{times:.1f} times fewer" if times >= 1.05 else "no more"
     most = max(len(entrant.arms) for entrant in course.racing)
     return (
-        f"The race took as many training examples as {_number(units)} whole trainings. To train all "
-        f"candidates (up to {most} a method) to the end and to test all methods on {EXHAUSTIVE_SEEDS} "
-        f"seeds takes {whole.units}: {compared}."
+        f"The race took {took}. To train all candidates (up to {most} a method) to the end and to test "
+        f"all methods on {EXHAUSTIVE_SEEDS} seeds takes {whole.units}, so the race took {compared}."
     )
 
 
@@ -158,15 +160,17 @@ def _untested(course: Course) -> str:
     """Name the best method on the validation split, if no method was tested."""
     for step in reversed(course.race.rungs):
         order = course.order(step)
-        if order:
+        found = course.best_arm(order[0]) if order else None
+        if found is not None:
             over = "yet" if course.race.ended is None else "before the time was over"
-            found = course.best_arm(order[0])
-            score = None if found is None else found[1].score
-            shown = "" if score is None else f", {points(score):.1f} points there"
+            arm, shown = found
+            score = f"{points(shown.score or 0.0):.1f} points"
+            first = (
+                f"first of {counted(len(order), 'method')} after {share_in_words(course.share(step))}"
+            )
             return (
-                f"No method was tested {over}. {order[0]} leads on the validation split: first of "
-                f"{counted(len(order), 'method')} after {share_in_words(course.share(step))}{shown}. "
-                "That is not a test."
+                f"A best bet from the validation split alone is {arm.method}{_in_brackets(course, arm)}"
+                f": {score}, {first}. No method was tested {over}."
             )
     return "Nothing has been compared yet."
 

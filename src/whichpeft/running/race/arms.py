@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from whichpeft.engine import Job, ScreenWork, TuneWork
 from whichpeft.planning import Cell, SearchPlan
 from whichpeft.records import Arm, Store
+from whichpeft.running.race.size import rungs_of
 from whichpeft.running.setup import RunSetup, make_job
 from whichpeft.study import Trial
 
@@ -35,9 +36,7 @@ class Arms:
         After too few steps a score means nothing, so a short training has fewer rungs.
         """
         cell = next(iter(self.cells.values()))
-        steps = cell.study.budget.steps(cell.task.counts["train"])
-        early = [step for step in (-(-steps // 4), -(-steps // 2)) if _FEWEST_STEPS <= step < steps]
-        return (*early, steps)
+        return rungs_of(cell.study.budget.steps(cell.task.counts["train"]))
 
     def count(self, method: str) -> int:
         """Return how many arms a method has."""
@@ -76,6 +75,3 @@ class Arms:
         """Return the arms that have no record of a rung."""
         done = store.fingerprints()
         return [arm for arm in arms if self.trial(arm, step).fingerprint not in done]
-
-
-_FEWEST_STEPS = 16  # before a score means anything; the learning rate is still warming up

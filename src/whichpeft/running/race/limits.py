@@ -7,8 +7,10 @@ and the training time are known only when a method has been profiled, so they le
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import NoReturn
 
 import numpy as np
 
@@ -19,6 +21,7 @@ from whichpeft.costs.in_processes import ask_all
 from whichpeft.costs.query import count_parameters_of
 from whichpeft.costs.study_estimates import cost_query
 from whichpeft.engine.batches import as_trained_on, learnt_positions
+from whichpeft.errors import LimitsError, StudyError
 from whichpeft.methods import Method
 from whichpeft.planning import Cell, make_search
 from whichpeft.records.race import Entrant
@@ -26,6 +29,7 @@ from whichpeft.running.request import Request
 from whichpeft.running.setup import RunSetup
 from whichpeft.study import AutoOptions
 from whichpeft.tasks.encoded_data import read_data
+from whichpeft.units import join_words
 
 _PARAMETER_BYTES = 16  # trained in float32 by AdamW: its value, its gradient and two averages
 _INEXACT = 1.05  # an estimate of memory may be 3 % off, so a method this little over is measured instead
@@ -53,7 +57,9 @@ def entrants(request: Request, setup: RunSetup) -> tuple[Entrant, ...]:
     Raises
     ------
     StudyError
-        If a limit cannot be read.
+        If a limit cannot be read, or every method is refused.
+    LimitsError
+        If no method fits the limits.
     """
     study = request.study
     options = study.auto or AutoOptions()
@@ -70,7 +76,31 @@ def entrants(request: Request, setup: RunSetup) -> tuple[Entrant, ...]:
         else:
             costs = known.get(cell.text, [{} for _ in candidates[cell.text]])
             found.append(_judged(cell.text, costs, limits, races=cell.text == study.baseline))
+    if all(entrant.out is not None for entrant in found):
+        _complain(found, known, limits)
     return tuple(found)
+
+
+def _complain(
+    found: Sequence[Entrant], known: Mapping[str, Sequence[Costs]], limits: Mapping[str, float]
+) -> NoReturn:
+    """Say why no method can be chosen. Raises StudyError."""
+    if not known:
+        reasons = (f"{entrant.method}: {entrant.reason}" for entrant in found if entrant.reason)
+        raise StudyError(f"auto: every method is refused; {'; '.join(reasons)}")
+
+    def excess(costs: Costs) -> float:
+        return max(costs.get(name, 0.0) / limit if limit else math.inf for name, limit in limits.items())
+
+    nearest, costs = min(
+        ((method, each) for method, own in known.items() for each in own),
+        key=lambda pair: excess(pair[1]),
+    )
+    over = [name for name, limit in limits.items() if costs.get(name, 0.0) > limit]
+    raise LimitsError(
+        f"auto: no method fits the limits; {nearest} comes closest, but its {_reason(costs, limits)}: "
+        f"raise {join_words([f'--max-{name}' for name in over])}"
+    )
 
 
 _COUNTED = ("trainable", "memory", "adapter-size")

@@ -10,7 +10,9 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
+from whichpeft.analysis.race.finalists import places_for
 from whichpeft.analysis.race.rules import RaceRules
 from whichpeft.analysis.race.stages import FEWEST_METHODS, KEPT, MOST_ARMS
 from whichpeft.engine.profile_budget import STANDARD, profile_seconds
@@ -21,10 +23,15 @@ from whichpeft.study import Budget
 RUNGS = (1 / 4, 1 / 2, 1.0)
 """Shares of a whole training after which arms are compared."""
 
-_FEWEST_STEPS = (
-    64  # of a whole training, so that the first rung has 16 and scores begin to mean something
-)
+_FIRST_STEPS = 16  # before, a score means nothing: the learning rate is still warming up
+_FEWEST_STEPS = 64  # of a whole training, so that a quarter of it is enough for the first rung
 _ENOUGH_STEPS = 128  # with fewer, candidates are given up for training examples
+
+
+def rungs_of(steps: int) -> tuple[int, ...]:
+    """Return the steps of a whole training after which arms are compared."""
+    early = (math.ceil(share * steps) for share in RUNGS[:-1])
+    return (*(step for step in early if _FIRST_STEPS <= step < steps), steps)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -53,6 +60,9 @@ class RaceSize:
 
     train: int
     """Training examples of a trial."""
+
+    epochs: int
+    """Passes over them."""
 
     candidates: int
     """Candidates of a method at most."""
@@ -84,15 +94,25 @@ class Workload:
     """What trials cost."""
 
     @property
+    def finalists(self) -> int:
+        """Methods that are tested, the baseline not counted."""
+        return max(1, min(self.methods - 1, places_for(self.methods, self.rules)))
+
+    @property
     def whole(self) -> int:
         """Training examples without a bound."""
         return min(self.examples["train"], self.budget.max_train or self.examples["train"])
+
+    @property
+    def fewest(self) -> int:
+        """Training examples with which a race can begin to tell methods apart."""
+        return self.after(_FEWEST_STEPS)
 
     def after(self, steps: int) -> int:
         """Return the training examples with which a whole training has at least these steps."""
         return min(self.whole, math.ceil(steps / self.budget.epochs) * self.budget.batch_size)
 
-    def cost(self, train: int, candidates: int, *, finalists: int, seeds: int) -> float:
+    def cost(self, train: int, candidates: int, *, seeds: int | None = None) -> float:
         """Return the cost of a race.
 
         Parameters
@@ -101,21 +121,19 @@ class Workload:
             Training examples of a trial.
         candidates
             Candidates of a method.
-        finalists
-            Methods that are tested, the baseline not counted.
         seeds
-            Seeds of each.
+            Seeds of each finalist; by default those of the second look.
         """
-        screened = self._screened(candidates)
-        shares = [share - before for share, before in zip(RUNGS, (0.0, *RUNGS), strict=False)]
-        trials = sum(
-            arms * self._part(train, share) for arms, share in zip(screened, shares, strict=True)
-        )
+        looks = self.rules.looks
+        seeds = looks[min(1, len(looks) - 1)] if seeds is None else seeds
+        shares = [share - before for before, share in pairwise((0.0, *RUNGS))]
+        screens = zip(self.screened(candidates), shares, strict=True)
+        trials = sum((arms * self._part(train, share) for arms, share in screens), 0.0)
         audited = min(self.rules.audited, max(0, self.methods - FEWEST_METHODS))
         trials += audited * self._part(train, 1 - RUNGS[0])
         tested = self._part(train, 1.0) + self.examples["test"] * self.pace.evaluate
-        trials += (finalists + 1) * seeds * tested
-        return trials / self.pace.places + (finalists + 1) * self.pace.profile
+        trials += (self.finalists + 1) * seeds * tested
+        return trials / self.pace.places + (self.finalists + 1) * self.pace.profile
 
     def _part(self, train: int, share: float) -> float:
         """Return the cost of training an arm for a share of all steps, and of validating it."""
@@ -126,7 +144,7 @@ class Workload:
             + validations * self.examples["validation"] * self.pace.evaluate
         )
 
-    def _screened(self, candidates: int) -> list[int]:
+    def screened(self, candidates: int) -> list[int]:
         """Return how many arms train to each rung."""
         least = min(FEWEST_METHODS, self.methods)
         first = self.methods * candidates
@@ -134,7 +152,7 @@ class Workload:
         return [first, second, min(max(math.ceil(second / KEPT), least), second)]
 
 
-def size_for(work: Workload, bound: float | None, *, finalists: int) -> RaceSize:
+def size_for(work: Workload, bound: float | None) -> RaceSize:
     """Return the training examples and candidates that a bound buys.
 
     Parameters
@@ -143,55 +161,55 @@ def size_for(work: Workload, bound: float | None, *, finalists: int) -> RaceSize
         What the race has to do.
     bound
         What it may cost, in the unit of the pace; None for no bound.
-    finalists
-        Methods that are tested, the baseline not counted.
     """
-    most, seeds = work.rules.candidates, work.rules.looks[min(1, len(work.rules.looks) - 1)]
-
-    def cost(train: int, candidates: int) -> float:
-        return work.cost(train, candidates, finalists=finalists, seeds=seeds)
+    most = work.rules.candidates
 
     def sized(train: int, candidates: int) -> RaceSize:
-        found = cost(train, candidates)
-        fits = bound is None or found <= bound
-        return RaceSize(train=train, candidates=candidates, cost=found, fits=fits)
+        cost = work.cost(train, candidates)
+        fits = bound is None or cost <= bound
+        return RaceSize(
+            train=train, epochs=work.budget.epochs, candidates=candidates, cost=cost, fits=fits
+        )
 
-    if bound is None or cost(work.whole, most) <= bound:
+    if bound is None or work.cost(work.whole, most) <= bound:
         return sized(work.whole, most)
     for candidates in range(most, 0, -1):
-        fixed = cost(0, candidates)
-        each = cost(1, candidates) - fixed
+        fixed = work.cost(0, candidates)
+        each = work.cost(1, candidates) - fixed
         affordable = (bound - fixed) / each if each else math.inf
         batches = math.floor(min(affordable, work.whole) / work.budget.batch_size)
         train = batches * work.budget.batch_size
         if train >= work.after(_ENOUGH_STEPS):
             return sized(train, candidates)
-    return sized(max(train, work.after(_FEWEST_STEPS)), 1)
+    return sized(max(train, work.fewest), 1)
 
 
-def size_for_trials(work: Workload, trials: int, *, finalists: int) -> RaceSize:
+def size_for_trials(work: Workload, trials: int) -> RaceSize:
     """Return the candidates that a number of whole trainings buys; each has all training examples."""
     plain = replace(work, pace=Pace())
     bound = trials * work.budget.epochs * work.whole
-    seeds = work.rules.looks[min(1, len(work.rules.looks) - 1)]
     for candidates in range(work.rules.candidates, 0, -1):
-        found = plain.cost(work.whole, candidates, finalists=finalists, seeds=seeds)
-        if found <= bound:
+        cost = plain.cost(work.whole, candidates)
+        if cost <= bound:
             break
-    return RaceSize(train=work.whole, candidates=candidates, cost=found, fits=found <= bound)
+    return RaceSize(
+        train=work.whole,
+        epochs=work.budget.epochs,
+        candidates=candidates,
+        cost=cost,
+        fits=cost <= bound,
+    )
 
 
 def least_bound(work: Workload) -> float:
     """Return the least that a choice may cost: one finalist and the baseline, at the first look."""
-    small = replace(work, methods=min(2, work.methods))
-    train = work.after(_FEWEST_STEPS)
-    return small.cost(train, 1, finalists=small.methods - 1, seeds=work.rules.looks[0])
+    small = replace(work, methods=min(2, work.methods), rules=replace(work.rules, finalists=1))
+    return small.cost(work.fewest, 1, seeds=work.rules.looks[0])
 
 
-def bound_to_prove(work: Workload, *, finalists: int) -> float:
+def bound_to_prove(work: Workload) -> float:
     """Return what a race costs that tries every method and takes all looks at its finalists."""
-    train = work.after(_FEWEST_STEPS)
-    return work.cost(train, 1, finalists=finalists, seeds=work.rules.looks[-1])
+    return work.cost(work.fewest, 1, seeds=work.rules.looks[-1])
 
 
 def pace_of(profile: Record, budget: Budget, places: int) -> Pace:

@@ -7,23 +7,21 @@ from dataclasses import replace
 from whichpeft.analysis.race.rules import RaceRules
 from whichpeft.engine import ProfileWork
 from whichpeft.engine.profile_budget import QUICK
-from whichpeft.errors import StudyError
 from whichpeft.executors import SilentObserver
 from whichpeft.planning import Cell
+from whichpeft.running.race.check import check_bound
 from whichpeft.running.race.clock import Clock
 from whichpeft.running.race.size import (
     Pace,
     RaceSize,
     Workload,
-    least_bound,
     pace_of,
     size_for,
     size_for_trials,
 )
 from whichpeft.running.request import Request
 from whichpeft.running.setup import RunSetup, make_job, resources_for
-from whichpeft.study import Budget, Study
-from whichpeft.units import show_seconds
+from whichpeft.study import AutoOptions, Budget, Study
 
 PROBED = 2048
 """Training examples that the pace is measured on, before the size is known."""
@@ -50,9 +48,6 @@ def with_budget(request: Request, budget: Budget) -> Request:
 def sized(request: Request, setup: RunSetup, rules: RaceRules, clock: Clock) -> Request:
     """Return the request with the training examples, epochs and candidates that its bound buys.
 
-    A study that says how many training examples it uses keeps them. If the bound does not buy all of
-    them in every epoch, one epoch on more examples is better than several on fewer.
-
     Raises
     ------
     StudyError
@@ -61,50 +56,64 @@ def sized(request: Request, setup: RunSetup, rules: RaceRules, clock: Clock) -> 
     study = request.study
     auto, budget = study.auto, study.budget
     assert auto is not None
-    cells = [cell for cell in setup.plan.accepted if cell.method.info.learning_rate]
+    cells = _racing(setup)
     if not cells:
         return request
-    work = Workload(
-        methods=len(cells),
+    work = workload(request, cells[0], methods=len(cells), rules=rules)
+    if auto.within is not None:
+        work = replace(work, pace=measured_pace(request, setup))
+    check_bound(work, auto, clock.spent)
+    size = size_of(work, auto, clock.left)
+    return with_budget(request, size_as_budget(size, budget, work))
+
+
+def workload(request: Request, cell: Cell, *, methods: int, rules: RaceRules) -> Workload:
+    """Return what a race has to do, with training examples as the unit of its costs.
+
+    Parameters
+    ----------
+    cell
+        A method of the race with its task.
+    methods
+        How many methods race.
+    rules
+        The rules of the race.
+    """
+    return Workload(
+        methods=methods,
         rules=rules,
-        budget=budget,
-        examples=cells[0].task.counts,
+        budget=request.study.budget,
+        examples=cell.task.counts,
         pace=Pace(),
     )
+
+
+def size_of(work: Workload, auto: AutoOptions, left: float) -> RaceSize:
+    """Return what the bound of a race buys; `left` is the rest of its time.
+
+    If the bound does not buy all training examples in every epoch, one epoch on more examples is better
+    than several on fewer. A study that says how many it uses keeps its epochs.
+    """
     if auto.trials is not None:
-        size = size_for_trials(work, auto.trials, finalists=rules.finalists)
-        return with_budget(request, replace(budget, tuning_trials=size.candidates))
-    bound: float | None = auto.examples
-    if auto.within is not None:
-        work = replace(work, pace=_measured(request, setup, cells))
-        bound = clock.left
-    if bound is None:
-        return request
-    if least_bound(work) > bound:
-        raise StudyError(_too_small(request, least_bound(work), clock))
-    work, size = _best(work, bound, rules.finalists)
-    return with_budget(
-        request,
-        replace(
-            work.budget,
-            max_train=size.train if size.train < work.examples["train"] else budget.max_train,
-            tuning_trials=size.candidates,
-        ),
-    )
-
-
-def _best(work: Workload, bound: float, finalists: int) -> tuple[Workload, RaceSize]:
-    """Return the size for a bound, with one epoch if the data would not be used up by it."""
-    size = size_for(work, bound, finalists=finalists)
+        return size_for_trials(work, auto.trials)
+    bound = left if auto.within is not None else auto.examples
+    size = size_for(work, bound)
     if work.budget.max_train is not None or work.budget.epochs == 1 or size.train >= work.whole:
-        return work, size
+        return size
     once = replace(work, budget=replace(work.budget, epochs=1))
-    longer = size_for(once, bound, finalists=finalists)
-    return (once, longer) if longer.train < work.whole else (work, size)
+    longer = size_for(once, bound)
+    return longer if longer.train < work.whole else size
 
 
-def _measured(request: Request, setup: RunSetup, cells: list[Cell]) -> Pace:
-    """Measure a few steps of the baseline, or else of the first method."""
+def size_as_budget(size: RaceSize, budget: Budget, work: Workload) -> Budget:
+    """Return the budget of trials of a size; one that trains on all examples keeps its limit."""
+    limit = size.train if size.train < work.examples["train"] else budget.max_train
+    return replace(budget, epochs=size.epochs, max_train=limit, tuning_trials=size.candidates)
+
+
+def measured_pace(request: Request, setup: RunSetup) -> Pace:
+    """Time a few steps of the baseline, or else of the first method."""
+    cells = _racing(setup)
     cell = next((cell for cell in cells if cell.text == request.study.baseline), cells[0])
     job = make_job(cell.profile, cell, setup, ProfileWork(budget=QUICK))
     alone = resources_for(request.study, setup, alone=True)
@@ -113,16 +122,5 @@ def _measured(request: Request, setup: RunSetup, cells: list[Cell]) -> Pace:
     return pace_of(result.record, request.study.budget, places)
 
 
-def _too_small(request: Request, least: float, clock: Clock) -> str:
-    auto = request.study.auto
-    assert auto is not None
-    if auto.within is None:
-        return (
-            f"auto: {auto.examples:,} training examples are too few for one finalist and the baseline; "
-            f"give {round(least):,} or more"
-        )
-    needed = 1.1 * (least + auto.within - clock.left)
-    return (
-        f"auto: {show_seconds(auto.within)} is too short for one finalist and the baseline; give "
-        f"--within {show_seconds(needed)} or more, or a smaller model or shorter texts"
-    )
+def _racing(setup: RunSetup) -> list[Cell]:
+    return [cell for cell in setup.plan.accepted if cell.method.info.learning_rate]
