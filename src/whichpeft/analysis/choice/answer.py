@@ -57,7 +57,7 @@ class Answer:
     """What the choice was decided by; None if no score could be compared."""
 
     of_race: bool = False
-    """Whether the candidates are the finalists of a race, so that nothing is said about other methods."""
+    """Whether the candidates are the finalists of a race; nothing is said about other methods then."""
 
     level: float = LEVEL
     """Level of each test that a choice is proved by; 0 if nothing can be proved yet."""
