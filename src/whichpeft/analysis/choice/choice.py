@@ -66,7 +66,10 @@ def choose(comparison: Comparison, constraints: Constraints, *, rng: np.random.G
         if candidate.place is not None
     ]
     evidence = gather(compared, comparison.scores, rng=rng) if compared else None
-    competing = sum(candidate.allowed or candidate.rival for candidate, _ in found)
+    finals, level = comparison.finals, LEVEL
+    if finals is not None and evidence is not None:
+        competing = [c.place for c, _ in found if (c.allowed or c.rival) and c.place is not None]
+        level = level_of_finals(evidence, competing, finals, constraints.margin)
     answer = decide(
         Answer(
             backbone=comparison.backbone,
@@ -76,7 +79,7 @@ def choose(comparison: Comparison, constraints: Constraints, *, rng: np.random.G
             candidates=tuple(candidate for candidate, _ in found),
             evidence=evidence,
             of_race=comparison.finals is not None,
-            level=LEVEL if comparison.finals is None else level_of_finals(comparison.finals, competing),
+            level=level,
             notes=comparison.notes,
             chance=comparison.chance,
         )

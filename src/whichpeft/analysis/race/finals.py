@@ -9,12 +9,11 @@ import numpy as np
 from whichpeft.analysis.choice.answer import Answer
 from whichpeft.analysis.choice.choice import choose
 from whichpeft.analysis.choice.constraints import Constraints
+from whichpeft.analysis.choice.evidence import TrialEvidence
+from whichpeft.analysis.choice.proof import in_the_running
 from whichpeft.analysis.comparison import Comparison
 from whichpeft.analysis.race.rules import RaceRules
 from whichpeft.records.race import Arm, Race
-
-DROP = 0.01
-"""A finalist gets no more seeds if it is shown at this level to be beyond the margin of another."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +59,7 @@ def next_finals(
     over = FinalsStep(proved=answer.basis == "proved", level=answer.level, answer=answer)
     if finals is None or not finals.looks or not finals.left or answer.within_margin:
         return over
-    going = _still_in(answer)
+    going = still_in(answer)
     looked = [stage for stage in race.stages if stage.name == "finals"][len(finals.looks) - 1]
     arms = tuple(arm for arm in looked.arms if arm.method in going)
     if len(arms) < 2:
@@ -74,19 +73,10 @@ def next_finals(
     )
 
 
-def _still_in(answer: Answer) -> set[str]:
+def still_in(answer: Answer) -> set[str]:
     """Return the methods that may still be chosen, or that a choice has to be proved against."""
-    evidence, margin = answer.evidence, answer.constraints.margin
-    places = {c.method: c.place for c in answer.competing if c.place is not None}
-    if evidence is None:
+    places = {c.place: c.method for c in answer.competing if c.place is not None}
+    if not isinstance(answer.evidence, TrialEvidence):
         return set()
-
-    def is_shown_worse(place: int) -> bool:
-        bounds = (
-            evidence.gap(place, other, 1 - 2 * DROP).high
-            for other in places.values()
-            if other != place and evidence.proves(place, other)
-        )
-        return any(bound is not None and bound < -margin for bound in bounds)
-
-    return {method for method, place in places.items() if not is_shown_worse(place)}
+    running = in_the_running(answer.evidence, list(places), answer.constraints.margin)
+    return {places[place] for place in running}
