@@ -15,8 +15,7 @@ from whichpeft.analysis.choice.candidates import UNKNOWN, Candidate
 from whichpeft.analysis.choice.choice import decide
 from whichpeft.analysis.choice.constraints import COSTS, Constraints
 from whichpeft.analysis.choice.evidence import TrialEvidence
-from whichpeft.analysis.choice.proof import level_of_finals
-from whichpeft.analysis.race.finals import still_in
+from whichpeft.analysis.race.finals import may_be_proved, still_in
 from whichpeft.analysis.race.finals_so_far import FinalsSoFar
 
 _PATH = Path(__file__).parents[3] / "benchmarks" / "verdict_power.py"
@@ -59,7 +58,7 @@ def run_finals(
     candidates = tuple(
         Candidate(
             method=str(place), method_id=None, variant="tuned", trains=True, score=UNKNOWN,
-            costs={name: cost for name in COSTS}, limited={}, place=place,
+            costs=dict.fromkeys(COSTS, cost), limited={}, place=place,
         )
         for place, cost in enumerate(costs)
     )  # fmt: skip
@@ -71,15 +70,14 @@ def run_finals(
         own = [scores[m][: counts[m]] for m in methods]
         evidence = TrialEvidence(own, [range(count) for count in counts], np.random.default_rng(0))
         so_far = FinalsSoFar(looks=tuple(looks[: look + 1]), planned=tuple(looks), seeds={})
-        level = level_of_finals(evidence, list(methods), so_far, margin)
         answer = decide(
             Answer(
                 backbone="", tasks=("",), metric=None, constraints=Constraints(margin=margin),
-                candidates=candidates, evidence=evidence, level=level,
+                candidates=candidates, evidence=evidence, finals=so_far,
             )
         )  # fmt: skip
         going = still_in(answer)
-        if answer.within_margin or len(going) < 2:
+        if answer.within_margin or len(going) < 2 or not may_be_proved(answer, looks[-1]):
             break
     assert answer.chosen is not None
     assert answer.chosen.place is not None
@@ -89,5 +87,5 @@ def run_finals(
         seeds=seeds,
         trials=sum(counts),
         shown=float(evidence.means[answer.chosen.place]),
-        level=level,
+        level=answer.level,
     )
