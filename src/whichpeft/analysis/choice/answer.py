@@ -68,7 +68,7 @@ class Answer:
 
     @property
     def of_race(self) -> bool:
-        """Whether the candidates are finalists of a race, so that nothing is said about other methods."""
+        """Whether the candidates are finalists of a race; then nothing is said about other methods."""
         return self.finals is not None
 
     @property

@@ -106,8 +106,8 @@ class RaceRun:
             self.stages.request.whole, race, records, predictions=self.store.predictions
         )
         step = next_finals(found[0], race, self.rules, self.constraints)
-        if step.ended is not None:
-            return replace(race, ended=step.ended)
+        if not step.seeds:
+            return replace(race, ended=step.ended or "nothing left")
         look = Stage(
             name="finals",
             step=race.rungs[-1],
