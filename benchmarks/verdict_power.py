@@ -54,8 +54,8 @@ class World:
     noise: float = 0.004
     """Standard deviation of a mean score by what a seed does to single examples."""
 
-    gap: float = 0.0
-    """By how much all methods are truly better than the baseline."""
+    gap: float | tuple[float, ...] = 0.0
+    """By how much all methods, or each of them, are truly better than the baseline."""
 
     answers: bool = False
     """Whether each score is one answer, right or wrong, of which 85 % are right."""
@@ -76,7 +76,7 @@ class World:
         scores = (spread[:, None] * seeds)[:, :, None]
         scores = scores + self.test_error * np.sqrt(self.examples / 2) * own
         scores += self.noise * np.sqrt(self.examples) * rest
-        scores[1:] += self.gap
+        scores[1:] += np.reshape(self.gap, (-1, 1, 1))
         return scores, bad
 
     def _answers(
@@ -87,8 +87,8 @@ class World:
         effect = spread / 0.15
         shared = rng.standard_normal(self.examples)
         latent = effect[:, None, None] * seeds[:, :, None] + 1.2 * (0.8 * shared + 0.6 * own) + rest
-        right = np.full(len(spread), 0.85 + self.gap)
-        right[0] = 0.85
+        right = np.full(len(spread), 0.85)
+        right[1:] += self.gap
         latent += (ndtri(right) * np.sqrt(1.2**2 + 1 + effect**2))[:, None, None]
         return (latent > 0).astype(np.float64)
 

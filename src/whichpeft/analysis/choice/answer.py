@@ -8,6 +8,7 @@ from typing import Literal
 from whichpeft.analysis.choice.candidates import Candidate
 from whichpeft.analysis.choice.constraints import Constraints
 from whichpeft.analysis.choice.evidence import Evidence
+from whichpeft.analysis.race.finals_so_far import FinalsSoFar
 from whichpeft.analysis.statistics.gap import LEVEL
 
 Basis = Literal["proved", "only one", "best bet", "at chance"]
@@ -56,14 +57,19 @@ class Answer:
     evidence: Evidence | None = None
     """What the choice was decided by; None if no score could be compared."""
 
-    of_race: bool = False
-    """Whether the candidates are the finalists of a race; nothing is said about other methods then."""
+    finals: FinalsSoFar | None = None
+    """How far the finals are, if the methods raced."""
 
     level: float = LEVEL
     """Level of each test that a choice is proved by; 0 if nothing can be proved yet."""
 
     notes: tuple[str, ...] = ()
     """Sentences about records that were not compared."""
+
+    @property
+    def of_race(self) -> bool:
+        """Whether the candidates are finalists of a race; then nothing is said about other methods."""
+        return self.finals is not None
 
     @property
     def allowed(self) -> list[Candidate]:

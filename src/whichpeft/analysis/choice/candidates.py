@@ -14,7 +14,6 @@ from whichpeft.analysis.statistics.intervals import Interval
 from whichpeft.units import points
 
 UNKNOWN = Interval(None, None, None)
-LEFT_THE_RACE = "it left the race before the finals"
 _TRAINS_NOTHING = "zero-shot"  # recognised by its name while no record says so
 
 
@@ -104,9 +103,6 @@ def candidates_of(
             costs={name: cost.value(result) for name, cost in COSTS.items()},
             limited={name: cost.limited(result) for name, cost in COSTS.items()},
         )
-        if comparison.finals is not None and result.method not in comparison.finals.seeds:
-            found.append((replace(candidate, excluded=(LEFT_THE_RACE,)), result))
-            continue
         if result.status == "completed" and result.comparable_scores:
             candidate = replace(candidate, place=compared)
             compared += 1

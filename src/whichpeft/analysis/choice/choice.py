@@ -16,7 +16,8 @@ The 5 % is how often one given method is wrongly proved. The cheapest of several
 passed by luck. In simulated studies of eight methods spread evenly over six points, a proved choice
 was outside a margin of two points in under 1 %. With ten methods exactly on the edge of the margin
 and five seeds, one was wrongly chosen in 20 %. Bounds that hold for all methods together (Hsu 1984)
-would prove a third as often with three seeds, and are not used.
+would prove a third as often with three seeds, and are not used. The finals of a race keep the 5 % for
+whichever method is chosen, at all looks together (see `whichpeft.analysis.choice.proof`).
 """
 
 from __future__ import annotations
@@ -66,7 +67,6 @@ def choose(comparison: Comparison, constraints: Constraints, *, rng: np.random.G
         if candidate.place is not None
     ]
     evidence = gather(compared, comparison.scores, rng=rng) if compared else None
-    competing = sum(candidate.allowed or candidate.rival for candidate, _ in found)
     answer = decide(
         Answer(
             backbone=comparison.backbone,
@@ -75,8 +75,7 @@ def choose(comparison: Comparison, constraints: Constraints, *, rng: np.random.G
             constraints=constraints,
             candidates=tuple(candidate for candidate, _ in found),
             evidence=evidence,
-            of_race=comparison.finals is not None,
-            level=LEVEL if comparison.finals is None else level_of_finals(comparison.finals, competing),
+            finals=comparison.finals,
             notes=comparison.notes,
             chance=comparison.chance,
         )
@@ -150,13 +149,16 @@ def decide(answer: Answer) -> Answer:
     if evidence is None or not any(c.allowed and c.place is not None for c in answer.candidates):
         return replace(answer, basis="at chance") if _at_chance(answer) else answer
     competing = [c.place for c in answer.competing if c.place is not None]
+    level = LEVEL
+    if answer.finals is not None and isinstance(evidence, TrialEvidence):
+        level = level_of_finals(evidence, competing, answer.finals, constraints.margin)
     probability = within(evidence.draws, competing, constraints.margin)
     frontier = _on_frontier(answer)
     known = [
         replace(
             candidate,
             probability=probability.get(candidate.place) if candidate.place is not None else None,
-            proved_margin=_proved_margin(evidence, candidate.place, competing, answer.level)
+            proved_margin=_proved_margin(evidence, candidate.place, competing, level)
             if candidate.allowed and candidate.place is not None
             else None,
             frontier=frontier.get(candidate.method),
@@ -172,7 +174,10 @@ def decide(answer: Answer) -> Answer:
         for candidate in known
     ]
     found = replace(
-        answer, candidates=tuple(with_gaps), chosen=next(c for c in with_gaps if c.place == chosen.place)
+        answer,
+        candidates=tuple(with_gaps),
+        chosen=next(c for c in with_gaps if c.place == chosen.place),
+        level=level,
     )
     return replace(found, basis=_basis(found))
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from whichpeft.analysis.choice.answer import Answer
 from whichpeft.analysis.choice.candidates import Candidate
-from whichpeft.analysis.choice.choice import pick
+from whichpeft.analysis.choice.choice import decide
 from whichpeft.analysis.choice.constraints import COSTS
 from whichpeft.analysis.choice.evidence import TrialEvidence
 from whichpeft.analysis.statistics.gap import LEVEL
@@ -66,7 +66,11 @@ def _wider_margin(answer: Answer) -> str | None:
         return None
     # Rounded up to a tenth of a point, so that the margin shown is wide enough.
     margin = math.ceil(1000 * min(wider) - 1e-9) / 1000
-    other = pick(answer.allowed, replace(constraints, margin=margin))
+    # The level of a race's finals depends on the margin, so it may not quite do.
+    wide = decide(replace(answer, constraints=replace(constraints, margin=margin)))
+    other = wide.chosen
+    if other is None or not wide.within_margin:
+        return None
     others = "all complete methods" if answer.still_open else "every other allowed method"
     then = f"is proved to be within that of {others}"
     if answer.within_margin:
@@ -124,13 +128,15 @@ def _more_data(answer: Answer) -> str | None:
         return None
     if not isinstance(evidence, TrialEvidence) or _without_error(answer):
         return None
+    level = answer.level or LEVEL
     goal = f"prove {chosen.method} within {points(margin):.1f} points of every other allowed method"
     found = []
     for other in answer.competing:
         assert other.place is not None
-        low = evidence.gap(chosen.place, other.place, 1 - 2 * LEVEL).low
+        low = evidence.gap(chosen.place, other.place, 1 - 2 * level).low
         if low is None or low < -margin:
-            found.append(what_proves(evidence.effects(chosen.place, other.place), margin=margin))
+            effects = evidence.effects(chosen.place, other.place)
+            found.append(what_proves(effects, margin=margin, level=level))
     if any(needed.seeds is None and needed.examples is None for needed in found):
         return f"No feasible number of seeds or test examples would {goal}."
     seeds = max((needed.seeds or needed.seeds_for_examples or 0 for needed in found), default=0)
@@ -139,7 +145,8 @@ def _more_data(answer: Answer) -> str | None:
         return (
             f"About {examples:,} test examples with {seeds:,} seeds would {goal}; more seeds would not."
         )
-    return f"About {seeds:,} seeds would {goal} if the scores do not change."
+    anew = "" if answer.finals is None else " of a new study"  # a race's looks are planned before it
+    return f"About {seeds:,} seeds{anew} would {goal} if the scores do not change."
 
 
 def _untuned(answer: Answer) -> str | None:

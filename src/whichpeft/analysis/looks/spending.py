@@ -27,7 +27,7 @@ _POWER = 1.75
 nearly as much as a fixed design; with a power of 3, they hardly decide anything."""
 
 
-def spending(looks: Sequence[int], level: float = LEVEL) -> list[float]:
+def spending(looks: Sequence[int], level: float = LEVEL, *, power: float = _POWER) -> list[float]:
     """Return what each look adds to the error that is spent until then.
 
     Parameters
@@ -36,8 +36,10 @@ def spending(looks: Sequence[int], level: float = LEVEL) -> list[float]:
         Number of seeds at each look.
     level
         The error that all looks may make.
+    power
+        Of the share of the seeds.
     """
-    spent = [level * (seeds / looks[-1]) ** _POWER for seeds in looks]
+    spent = [level * (seeds / looks[-1]) ** power for seeds in looks]
     return [now - before for now, before in zip(spent, [0.0, *spent], strict=False)]
 
 

@@ -71,7 +71,7 @@ def what_decides(
     return _needed(power, effects, examples)
 
 
-def what_proves(effects: VarianceComponents, *, margin: float) -> Needed:
+def what_proves(effects: VarianceComponents, *, margin: float, level: float = 0.05) -> Needed:
     """Return the data that would prove a method not worse than another by more than the margin.
 
     Parameters
@@ -80,10 +80,12 @@ def what_proves(effects: VarianceComponents, *, margin: float) -> Needed:
         Variance components of the method's scores minus the other's.
     margin
         In the unit of the scores.
+    level
+        Level of the one-sided test.
     """
 
     def power(seeds: int, units: int | None) -> float:
-        return proved(effects, seeds, units, margin=margin)
+        return proved(effects, seeds, units, margin=margin, level=level)
 
     return _needed(power, effects, None)
 
@@ -145,12 +147,20 @@ def decided(
     return chance
 
 
-def proved(effects: VarianceComponents, seeds: int, examples: int | None, *, margin: float) -> float:
+def proved(
+    effects: VarianceComponents,
+    seeds: int,
+    examples: int | None,
+    *,
+    margin: float,
+    level: float = 0.05,
+) -> float:
     """Return the probability of proving the mean above minus the margin, if the estimates are true."""
     from scipy.special import ndtr
 
     seed_part, example_part, df = _parts(effects, seeds, examples)
-    above = effects.mean + margin - near_half_width(0.10, seeds=seed_part, examples=example_part, df=df)
+    half = near_half_width(2 * level, seeds=seed_part, examples=example_part, df=df)
+    above = effects.mean + margin - half
     error = (seed_part + example_part) ** 0.5
     return float(ndtr(above / error)) if error else float(above >= 0)
 

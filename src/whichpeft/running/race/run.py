@@ -6,10 +6,9 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from whichpeft.analysis import comparisons
 from whichpeft.analysis.choice.constraints import Constraints
 from whichpeft.analysis.race.finals import next_finals
-from whichpeft.analysis.race.from_records import rung_scores
+from whichpeft.analysis.race.from_records import compare_finalists, rung_scores
 from whichpeft.analysis.race.rules import RaceRules
 from whichpeft.analysis.race.stages import next_stage
 from whichpeft.engine import Job
@@ -103,14 +102,12 @@ class RaceRun:
 
     def _after_look(self, race: Race, records: Sequence[Record]) -> Race:
         """Decide after a look of the finals which finalists get more seeds."""
-        found = comparisons(
-            self.stages.request.whole, records, predictions=self.store.predictions, race=race
+        found = compare_finalists(
+            self.stages.request.whole, race, records, predictions=self.store.predictions
         )
         step = next_finals(found[0], race, self.rules, self.constraints)
-        if step.proved:
-            return replace(race, ended="proved")
         if not step.seeds:
-            return replace(race, ended="only one" if step.answer.basis == "only one" else "all looks")
+            return replace(race, ended=step.ended or "nothing left")
         look = Stage(
             name="finals",
             step=race.rungs[-1],
