@@ -31,7 +31,7 @@ _ASK_AGAIN = 0.5  # seconds until jobs are asked for again, if none was ready
 _REPORT_EVERY = 1.0  # seconds between two messages of one trial, at least
 _MESSAGES = 200  # per second from all trials: a quarter of the actor's core (benchmarks/README.md)
 _CHECKPOINT_SECONDS = 150.0  # that a trial may take to leave a checkpoint: more than its node gives it
-_LATE_SECONDS = 10.0  # the same if the time for all trials is over
+_LATE_SECONDS = 5.0  # the same if the time for all trials is over
 _LOSS_SECONDS = 2.0  # until Ray knows that a node is being lost
 _MAX_LOSSES = 3  # nodes that may be lost under one trial
 _END: Any = object()
@@ -256,46 +256,46 @@ class RayRun:
 
     def _last_results(self) -> Iterator[tuple[Job, Result]]:
         """End what still runs, because its time is over; yield the results of what has finished."""
-        tasks = self._running
-        if not tasks:
-            return
-        for task in tasks:
-            ray.cancel(task, force=False)
-        ready, _ = ray.wait([*tasks], num_returns=len(tasks), timeout=_LATE_SECONDS)
-        for task in ready:
-            trial = tasks.pop(task)
-            with contextlib.suppress(ray.exceptions.RayError):
-                ended: FinishedJob = ray.get(task)
-                _keep_checkpoint(trial.job, ended.checkpoint)
-                for member, result in _finished(trial, ended):
-                    self._observer.finished(member, result)
-                    yield member, result
-        for task in tasks:
-            ray.cancel(task, force=True)
-        tasks.clear()
+        for trial, ended in self._cancel(_LATE_SECONDS):
+            for member, result in _finished(trial, ended):
+                self._observer.finished(member, result)
+                yield member, result
 
     def _end(self) -> None:
         """End what still runs.
 
         A trial may finish its step and leave a checkpoint, unless ctrl-C comes a second time.
         """
-        tasks = self._running
+        self._cancel(_CHECKPOINT_SECONDS)
+
+    def _cancel(self, seconds: float) -> list[tuple[_Running, FinishedJob]]:
+        """Cancel what still runs, by force after some seconds, and keep the checkpoints that it leaves.
+
+        Returns what has ended in this time.
+        """
+        tasks = dict(self._running)
+        self._running.clear()
         if not tasks:
-            return
-        late = list(tasks)
+            return []
+        found, late = [], list(tasks)
         try:
             for task in tasks:
                 ray.cancel(task, force=False)
-            ready, late = ray.wait([*tasks], num_returns=len(tasks), timeout=_CHECKPOINT_SECONDS)
+            ready, late = ray.wait([*tasks], num_returns=len(tasks), timeout=seconds)
             for task in ready:
                 with contextlib.suppress(ray.exceptions.RayError):
-                    _keep_checkpoint(tasks[task].job, ray.get(task).checkpoint)
+                    ended: FinishedJob = ray.get(task)
+                    _keep_checkpoint(tasks[task].job, ended.checkpoint)
+                    found.append((tasks[task], ended))
         except BaseException:
             late = list(tasks)
             raise
         finally:
             for task in late:
                 ray.cancel(task, force=True)
+            for trial in tasks.values():
+                trial.node.running -= 1
+        return found
 
 
 def _finished(trial: _Running, ended: FinishedJob) -> Iterator[tuple[Job, Result]]:
