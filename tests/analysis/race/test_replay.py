@@ -1,37 +1,44 @@
-"""Replays on a made-up table, whose best method is known."""
+"""Races on the frozen table and on made-up ones, whose best method is known."""
 
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
-from whichpeft.analysis.race.replay import Table, replay
+from whichpeft.analysis.race.replay import replay
 from whichpeft.analysis.race.rules import RaceRules
-from whichpeft.records.race import Arm
+
+from .made import EXAMPLES, made_table
+from .tables import NAMES, frozen
 
 RULES = RaceRules(baseline="full", chance=0.5)
+RESAMPLINGS = 300
 
 
-def made_table(*, methods: int = 12, candidates: int = 8, seed: int = 0) -> Table:
-    """Curves whose rungs foretell the end fairly well; methods lie evenly over ten points."""
-    rng = np.random.default_rng(seed)
-    names = ["full", *(f"m{i}" for i in range(1, methods))]
-    arms = tuple(Arm(method=name, number=n) for name in names for n in range(candidates))
-    strength = np.repeat(np.linspace(0.88, 0.78, methods), candidates)
-    strength -= 0.05 * np.abs(rng.standard_normal(len(arms))) * (np.arange(len(arms)) % candidates > 0)
-    rungs = np.array([0.4, 0.7, 1.0])
-    noise = 0.015 * rng.standard_normal((len(arms), 5, 3))
-    scores = 0.5 + (strength[:, None, None] - 0.5) * rungs + noise
-    correct = rng.random((len(arms), 5, 400)) < strength[:, None, None]
-    return Table(
-        arms=arms,
-        steps=(16, 32, 64),
-        scores=scores,
-        losses=1 - scores,
-        correct=correct,
-        costs=np.linspace(2.0, 1.0, len(arms)),
-        examples=1024,
-        chance=0.5,
-    )
+@pytest.mark.parametrize("name", NAMES)
+def test_a_race_ends_near_the_exhaustive_best_from_an_eighth_of_its_examples(name: str):
+    table = frozen(name)
+    rules = RaceRules(baseline="full", chance=table.chance)
+    most = table.exhaustive_examples // 8
+    found = [replay(table, rules, most, seed=seed) for seed in range(RESAMPLINGS)]
+    assert max(one.examples for one in found) <= most
+    assert np.mean([table.best - one.score <= 0.02 for one in found]) >= 0.95
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_race_without_a_bound_takes_an_eighth_on_average(name: str):
+    table = frozen(name)
+    rules = RaceRules(baseline="full", chance=table.chance)
+    found = [replay(table, rules, seed=seed) for seed in range(RESAMPLINGS)]
+    assert np.mean([one.examples for one in found]) <= table.exhaustive_examples / 8
+    assert np.mean([table.best - one.score <= 0.02 for one in found]) >= 0.95
+
+
+def test_a_race_of_30_methods_takes_a_tenth():
+    for seed in range(5):
+        table = made_table(methods=30, seed=seed)
+        found = [replay(table, RULES, seed=seed) for seed in range(4)]
+        assert np.mean([one.examples for one in found]) <= table.exhaustive_examples / 10
 
 
 def test_the_same_seed_gives_the_same_race():
@@ -43,24 +50,18 @@ def test_the_same_seed_gives_the_same_race():
 def test_examples_of_a_race_are_those_of_its_stages():
     table = made_table()
     found = replay(table, RULES, seed=0)
-    reached, used = {}, 0
+    reached, steps = {}, 0
     for stage in found.race.stages:
+        tested = stage.name == "finals"
         for arm in stage.arms:
-            before = reached.get((stage.name == "finals", arm), 0)
-            now = stage.step if stage.name != "finals" else len(stage.seeds) * stage.step
-            reached[stage.name == "finals", arm] = now
-            used += (now - before) * 16
-    assert found.examples == used
+            now = len(stage.seeds) * stage.step if tested else stage.step
+            steps += now - reached.get((arm, tested), 0)
+            reached[arm, tested] = now
+    assert found.examples == steps * EXAMPLES // table.steps[-1]
 
 
-def test_a_race_keeps_to_its_examples():
+@pytest.mark.parametrize("whole_trainings", [20, 30, 50])
+def test_a_race_keeps_to_its_examples(whole_trainings: int):
     table = made_table()
-    for units in (20, 30, 50):
-        found = replay(table, RULES, units * table.examples, seed=0)
-        assert found.examples <= units * table.examples
-
-
-def test_a_race_ends_near_the_best_method():
-    table = made_table()
-    found = [replay(table, RULES, seed=seed) for seed in range(40)]
-    assert np.mean([table.best - one.score <= 0.02 for one in found]) >= 0.95
+    found = [replay(table, RULES, whole_trainings * EXAMPLES, seed=seed) for seed in range(10)]
+    assert max(one.examples for one in found) <= whole_trainings * EXAMPLES

@@ -15,14 +15,14 @@ import numpy as np
 from whichpeft.analysis.race.finalists import arms_of, best_arms, finalist_places
 from whichpeft.analysis.race.ranking import rank_scored
 from whichpeft.analysis.race.rules import RaceRules
-from whichpeft.analysis.race.rung_scores import RungScores
+from whichpeft.analysis.race.rung_scores import RungScore, RungScores
 from whichpeft.records.race import Arm, Race
 
 WIDENED = 8
 """Most arms that are trained to the end because the audit found a good one."""
 
 _AT_CHANCE = 1 / 4  # of the best arm's lead over chance; with less, a method counts as at chance
-_OF_STUCK = 4 / 5  # share of the methods at chance that is audited, so that a slow starter is found
+_OF_STUCK = 7 / 8  # share of the methods at chance that is audited, so that a slow starter is found
 _OF_REST = 2  # of the others, at least as many, so that the rung's worth is known
 _MOST = 2 / 5  # of all methods, if there are many at chance
 _RISEN = 3 / 4  # of the best lead at the end; a method at chance that reaches it may have better arms
@@ -39,7 +39,7 @@ class Dropped:
     """The steps of the last rung that it reached."""
 
     stuck: bool
-    """Whether all its arms there were still at chance."""
+    """Whether it was still at chance there."""
 
     probability: float = 0.0
     """How likely it was to be audited."""
@@ -52,12 +52,13 @@ def dropped_methods(race: Race, scores: RungScores, rules: RaceRules) -> list[Dr
     found: dict[str, Dropped] = {}
     for stage in reversed(screens):
         ranked = rank_scored(stage.arms, stage.step, scores)
-        shown = {arm: scores[arm, stage.step].score or 0.0 for arm in ranked}
+        shown = {arm: scores[arm, stage.step] for arm in ranked}
+        best = max((one.score or 0.0 for one in shown.values()), default=0.0)
         for method in dict.fromkeys(arm.method for arm in ranked):
             if method in done:
                 continue
             own = [arm for arm in ranked if arm.method == method]
-            stuck = _is_at_chance([shown[arm] for arm in own], max(shown.values()), rules.chance)
+            stuck = _is_at_chance([shown[arm] for arm in own], best, rules.chance)
             # Ranks of arms at chance are noise, so the default stands for them.
             found[method] = Dropped(min(own) if stuck else own[0], stage.step, stuck)
         done |= set(found)
@@ -127,10 +128,16 @@ def widened_arms(race: Race, scores: RungScores, rules: RaceRules) -> tuple[Arm,
     return tuple((*own, *alike.values(), *rest)[:WIDENED])
 
 
-def _is_at_chance(own: Sequence[float], best: float, chance: float | None) -> bool:
+def _is_at_chance(own: Sequence[RungScore], best: float, chance: float | None) -> bool:
+    """Return whether the arm of a method that its loss shows to be best is at chance.
+
+    The best score of several arms at chance is above it by luck. `own` is in order of rank.
+    """
     if chance is None:
         return False
-    return max(own) - chance < _AT_CHANCE * max(0.0, best - chance) or max(own) <= chance
+    shown = min(own, key=lambda one: math.inf if one.loss is None else one.loss)
+    lead = (shown.score or 0.0) - chance
+    return lead <= 0 or lead < _AT_CHANCE * (best - chance)
 
 
 def _with_probabilities(dropped: Sequence[Dropped], audited: int, entered: int) -> list[Dropped]:

@@ -46,16 +46,22 @@ def rung_correlation(race: Race, scores: RungScores, rules: RaceRules) -> RungCo
     Each method is represented by the arm that ranked best there, among those trained to the end.
     """
     first, end = race.rungs[0], race.rungs[-1]
-    ranked = rank_scored(arms_of(race), first, scores)
-    likely = {one.arm.method: one.probability for one in dropped_methods(race, scores, rules)}
+    dropped = {one.arm.method: one for one in dropped_methods(race, scores, rules)}
     audited = {arm for stage in race.stages if stage.name == "audit" for arm in stage.arms}
     screened = {arm for stage in race.stages if stage.name == "screen" for arm in stage.arms}
+    finished = [
+        one for one in dropped.values() if one.arm in audited and has_score(one.arm, end, scores)
+    ]
     found: dict[str, tuple[float, float, float]] = {}
-    for place, arm in enumerate(ranked):
-        weight = 1 / likely.get(arm.method, 1.0) if likely.get(arm.method, 1.0) else 0.0
-        counts = arm in audited if arm.method in likely else arm in screened
-        if weight and counts and has_score(arm, end, scores):
-            found.setdefault(arm.method, (-float(place), scores[arm, end].score or 0.0, weight))
+    for place, arm in enumerate(rank_scored(arms_of(race), first, scores)):
+        own = dropped.get(arm.method)
+        if not has_score(arm, end, scores) or arm not in (screened if own is None else audited):
+            continue
+        # If the audit was cut off, it is still a random part of each kind.
+        alike = [one.stuck == own.stuck for one in finished] if own else []
+        kind = [one.stuck == own.stuck for one in dropped.values()] if own else []
+        weight = sum(kind) / sum(alike) if own else 1.0
+        found.setdefault(arm.method, (-float(place), scores[arm, end].score or 0.0, weight))
     if not found:
         return RungCorrelation(Interval(None, None, None), 0, first)
     at_rung, at_end, weights = np.array(list(found.values())).T

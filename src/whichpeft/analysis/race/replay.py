@@ -7,10 +7,9 @@ for all finalists, which takes a thousandth of the time that `choose` takes.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,8 +26,11 @@ LEVEL = 0.03
 DROP = 0.01
 """A finalist shown to be below the margin at this level gets no more seeds."""
 
-RESERVE = 0.4
-"""Share of a budget that is left for the finals."""
+SCREENED = (0.30, 0.40, 0.52)
+"""Share of a budget that may be spent by the end of the screen to each rung."""
+
+UNTIL: Mapping[StageName, float] = {"audit": 0.57, "widen": 0.60, "finals": 1.0}
+"""The same for the other stages."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -187,18 +189,18 @@ class _Replay:
         return self.table.examples * step // self.table.steps[-1]
 
     def afford(self, name: StageName, step: int) -> int | None:
-        """Return how many arms the rest of the budget pays for, with the finals' share kept."""
+        """Return how many arms can be paid for, so that later stages have their shares."""
         if self.budget is None:
             return None
-        left = self.budget - self.used
-        if name == "finals":
-            return max(0, left // (self.rules.looks[0] * self.table.examples))
-        before = [0, *self.table.steps][self.table.steps.index(step)] if name == "screen" else 0
+        rung = self.table.steps.index(step)
+        share = SCREENED[rung] if name == "screen" else UNTIL[name]
+        before = (
+            0 if name == "finals" or rung == 0 else self.table.steps[rung - 1 if name == "screen" else 0]
+        )
         price = self.share(step) - self.share(before)
-        if name == "screen":  # a third of the arms continues, at each rung
-            later = [self.share(b) - self.share(a) for a, b in pairwise(self.table.steps) if a >= step]
-            price += sum(cost // 3 ** (i + 1) for i, cost in enumerate(later))
-        return max(0, int((left - RESERVE * self.budget) // price))
+        if name == "finals":
+            price *= self.rules.looks[0]
+        return max(0, int((share * self.budget - self.used) // price))
 
     def finals(self, race: Race) -> Outcome:
         """Test the finalists until a choice is proved, or all looks are over."""
