@@ -11,7 +11,7 @@ import pytest
 
 from whichpeft.backbones import Backbone, resolve_backbone
 from whichpeft.study import Budget, TaskSource
-from whichpeft.tasks import Examples, Task, encoded_data, load_task
+from whichpeft.tasks import Examples, Prompted, Task, encoded_data, generative_task, load_task
 from whichpeft.tasks.encoded_data import read_data, write_data
 from whichpeft.tasks.text import TextTask
 
@@ -153,3 +153,42 @@ def test_a_quick_encoding_is_not_cached(
     monkeypatch.setenv("WHICHPEFT_CACHE", str(tmp_path / "cache"))
     write_data(task, backbone, Budget(), scratch(tmp_path, "a"))
     assert not (tmp_path / "cache").exists()
+
+
+def test_a_part_of_the_validation_split_is_read(task: Task, backbone: Backbone, tmp_path: Path) -> None:
+    whole = task.encode(backbone, max_train=None)["validation"]
+    path, _ = write_data(task, backbone, Budget(max_validation=5), tmp_path)
+    _, found = read_data(path)
+    assert len(found["validation"]) == 5 < len(whole)
+    assert same(found["validation"], read_data(path)[1]["validation"])
+    assert len(found["test"]) == task.counts["test"]
+    kept = {tuple(row.tolist()) for row in whole.batch(np.arange(len(whole)))["input_ids"]}
+    part = found["validation"].batch(np.arange(5))["input_ids"]
+    assert all(any(row.tolist() == list(other[: len(row)]) for other in kept) for row in part)
+
+
+def test_taken_examples_are_those_of_the_split(task: Task, backbone: Backbone) -> None:
+    choices = [
+        Prompted(prompt=f"Is {i} even?", completion="yes" if i % 2 == 0 else "no", choices=("yes", "no"))
+        for i in range(6)
+    ]
+    written = [Prompted(prompt=f"{i} + 1 =", completion=str(i + 1)) for i in range(6)]
+    language_model = resolve_backbone("tiny-llama")
+    digits = load_task(TaskSource(name="digits"))
+    splits = [
+        task.encode(backbone, max_train=None)["validation"],
+        digits.encode(resolve_backbone("digits-vit"), max_train=None)["validation"],
+        *(
+            generative_task("t", train=own, validation=own, test=own).encode(
+                language_model, max_train=None
+            )[name]
+            for own in (choices, written)
+            for name in ("train", "validation")
+        ),
+    ]
+    places = np.array([4, 1, 2])
+    for split in splits:
+        taken, asked = split.take(places).batch(np.arange(3)), split.batch(places)  # type: ignore[attr-defined]
+        assert taken.keys() == asked.keys()
+        assert all((taken[key] == asked[key]).all() for key in taken)
+        assert (split.take(places).labels == split.labels[places]).all()  # type: ignore[attr-defined]

@@ -114,7 +114,8 @@ def trial_seconds(profile: Record, cell: Cell) -> float:
         each = FORWARD_SHARE / rate
     else:
         return SET_UP_SECONDS
-    evaluated = (budget.epochs if steps else 1) * counts["validation"] + counts["test"]
+    validated = min(counts["validation"], budget.max_validation or counts["validation"])
+    evaluated = (budget.epochs if steps else 1) * validated + counts["test"]
     return SET_UP_SECONDS + steps + each * evaluated
 
 

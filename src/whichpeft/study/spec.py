@@ -33,6 +33,9 @@ class Budget:
         End a trial after this many epochs without a better validation score.
     tuning_trials
         Trials per hyperparameter search; with 0, each method uses its defaults.
+    max_validation
+        Largest number of validation examples. A smaller validation split takes less time, and chooses
+        epochs and candidates less well.
     micro_batch
         Examples per forward and backward pass, if a batch is too large for the memory. Their gradients
         add up to one optimiser step on the whole batch.
@@ -48,10 +51,13 @@ class Budget:
     batch_size: int = 16
     early_stopping: int | None = None
     tuning_trials: int = 0
+    max_validation: int | None = None
     micro_batch: int | None = None
 
     def __post_init__(self) -> None:
-        for key in ("epochs", "batch_size", "max_train", "early_stopping", "micro_batch"):
+        for key in (
+            "epochs", "batch_size", "max_train", "max_validation", "early_stopping", "micro_batch"
+        ):  # fmt: skip
             value = getattr(self, key)
             if value is not None and value < 1:
                 raise StudyError(f"budget: {key} is {value}; it has to be 1 or more")

@@ -101,6 +101,8 @@ class Trial:
         written = asdict(self)
         del written["conditions"]
         number = {"number": written.pop("number")}
+        if self.budget.max_validation is None:  # records that were made before it stay as they are
+            del written["budget"]["max_validation"]
         stop_after = written.pop("stop_after")
         if stop_after is not None:
             number["stop_after"] = stop_after

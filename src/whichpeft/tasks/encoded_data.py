@@ -65,15 +65,28 @@ def write_data(
         arrays = _beside(arrays, place)
     path = place / "task.pickle"
     with path.open("wb") as file:
-        pickle.dump((task.without_examples(), arrays), file, protocol=5)
+        pickle.dump((task.without_examples(), arrays, budget.max_validation), file, protocol=5)
     return path, lengths_of(examples)
 
 
 def read_data(path: Path) -> tuple[Task, Mapping[str, Examples]]:
     """Read what `write_data` wrote."""
     with path.open("rb") as file:
-        task, arrays = pickle.load(file)
-    return task, load_examples(path.parent / arrays) if isinstance(arrays, Path) else arrays
+        task, arrays, most = pickle.load(file)
+    examples = load_examples(path.parent / arrays) if isinstance(arrays, Path) else arrays
+    return task, examples if most is None else _with_fewer_to_validate(examples, most)
+
+
+def _with_fewer_to_validate(examples: Mapping[str, Examples], most: int) -> Mapping[str, Examples]:
+    """Return the splits with a random part of the validation split, the same for all trials.
+
+    The examples of a plug-in's task may have no `take`; then all of them are used.
+    """
+    whole: Any = examples["validation"]
+    if len(whole) <= most or not hasattr(whole, "take"):
+        return examples
+    chosen = np.random.default_rng(0).permutation(len(whole))[:most]
+    return {**examples, "validation": whole.take(np.sort(chosen))}
 
 
 def _beside(arrays: Path, place: Path) -> Path:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,6 +14,7 @@ from whichpeft.errors import BackboneError, DataError
 from whichpeft.metrics.metric import Array
 from whichpeft.tasks.end_pooling import end_token
 from whichpeft.tasks.protocol import Batch
+from whichpeft.tasks.ragged import take_rows
 from whichpeft.tasks.special_strings import SpecialStrings
 
 if TYPE_CHECKING:
@@ -74,6 +75,18 @@ class TextExamples:
     def truncated(self) -> float:
         """Share of the examples that were cut to the length cap."""
         return float(np.mean(self.uncut > self.cap))
+
+    def take(self, indices: Array) -> TextExamples:
+        """Return some examples of the split, in the given order."""
+        ids, offsets = take_rows(self.ids, self.offsets, indices)
+        return replace(
+            self,
+            ids=ids,
+            offsets=offsets,
+            types=None if self.types is None else take_rows(self.types, self.offsets, indices)[0],
+            labels=self.labels[indices],
+            uncut=self.uncut[indices],
+        )
 
     def batch(self, indices: Array) -> Batch:
         """Return input_ids, attention_mask, token_type_ids (if the tokenizer has them) and labels."""

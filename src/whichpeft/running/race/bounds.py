@@ -20,7 +20,8 @@ from whichpeft.running.race.clock import Clock
 
 _SCREEN = (0.30, 0.40, 0.52)  # that may be spent at the end of each screen
 _UNTIL: Mapping[StageName, float] = {"audit": 0.57, "widen": 0.60, "finals": 1.0}
-_UNKNOWN_SECONDS = 5.0  # of an arm, before any has been timed
+_SET_UP = 1.0  # seconds of a trial before its first step
+_LEAST = 0.05  # seconds of an arm apart from its steps
 _CAUTION = 1.2  # a first look that is not complete proves nothing
 _PROFILE_SECONDS = 4.0  # of a finalist, with nothing else running
 
@@ -89,14 +90,20 @@ class TimeBound:
     places: int
     """How many trials run side by side."""
 
+    tested: float
+    """Test examples of a final trial, as a multiple of the validation examples of an arm."""
+
     def afford(self, race: Race, scores: RungScores, first_look: int) -> Afford:
         def most(name: StageName, step: int) -> int | None:
             if not scores:
                 return None  # arms start until the time for them is over
             left = self._until(race, name, step) - time.monotonic()
-            each = self._seconds(race, scores, _steps(race, name, step, first_look)) / self.places
+            fixed, of_step = _pace(race, scores)
             if name == "finals":
-                each = _CAUTION * each + _PROFILE_SECONDS
+                whole = fixed + of_step * race.rungs[-1] + max(0.0, fixed - _SET_UP) * self.tested
+                each = _CAUTION * first_look * whole / self.places + _PROFILE_SECONDS
+            else:
+                each = (fixed + of_step * _steps(race, name, step, first_look)) / self.places
             return max(0, int(left // each))
 
         return most
@@ -110,12 +117,21 @@ class TimeBound:
         assert end is not None
         return self.began + share(race, name, step) * (end - self.began)
 
-    def _seconds(self, race: Race, scores: RungScores, steps: float) -> float:
-        """Estimate the seconds of an arm's steps by those of the first rung, its set-up included."""
-        first = race.rungs[0]
-        known = [score.seconds for (_, step), score in scores.items() if step == first]
-        each = statistics.fmean(known) if known else _UNKNOWN_SECONDS
-        return max(0.1, each * steps / first)
+
+def _pace(race: Race, scores: RungScores) -> tuple[float, float]:
+    """Return the seconds of an arm apart from its steps, and those of a step, as arms have shown.
+
+    A rung takes its set-up, its steps and a validation. Rungs of different lengths tell these apart;
+    before there are any, half of the time is taken to be that of the steps.
+    """
+    before = dict(zip(race.rungs, (0, *race.rungs), strict=False))
+    known = [(step - before[step], score.seconds) for (_, step), score in scores.items()]
+    steps, seconds = (statistics.fmean(values) for values in zip(*known, strict=True))
+    if len({own for own, _ in known}) < 2:
+        return max(_LEAST, seconds / 2), seconds / 2 / steps
+    slope = statistics.linear_regression(*zip(*known, strict=True)).slope
+    of_step = min(max(slope, 0.25 * seconds / steps), 0.9 * seconds / steps)
+    return max(_LEAST, seconds - of_step * steps), of_step
 
 
 def share(race: Race, name: StageName, step: int) -> float:

@@ -105,7 +105,9 @@ def _bound(study: Study, setup: RunSetup, clock: Clock) -> Bound:
     in_step = whole / budget.steps(train)
     if auto.within is not None:
         places = setup.executor.concurrency(resources_for(study, setup))
-        return TimeBound(clock, time.monotonic(), places)
+        counts = cell.task.counts
+        validated = min(counts["validation"], budget.max_validation or counts["validation"])
+        return TimeBound(clock, time.monotonic(), places, counts["test"] / validated)
     if auto.examples is not None:
         return ExamplesBound(auto.examples, in_step)
     if auto.trials is not None:

@@ -12,6 +12,7 @@ import numpy as np
 from whichpeft.metrics.metric import Array
 from whichpeft.tasks.generative.scoring import ABSENT, Evaluation
 from whichpeft.tasks.protocol import Batch
+from whichpeft.tasks.ragged import take_rows
 
 IGNORED = -100
 """The target of positions that do not count in the loss."""
@@ -123,6 +124,21 @@ class GenerativeExamples:
             ids=np.array([token for row in rows for token in row], dtype=np.int32),
             offsets=np.concatenate([[0], np.cumsum([len(row) for row in rows])]).astype(np.int64),
             prompts=np.array(prompts, dtype=np.int32),
+        )
+
+    def take(self, indices: Array) -> GenerativeExamples:
+        """Return some examples of the split, in the given order."""
+        ids, offsets = take_rows(self.ids, self.offsets, indices)
+        slots = (indices[:, None] * self.max_choices + np.arange(self.max_choices)).ravel()
+        choices, choice_offsets = take_rows(self.choices, self.choice_offsets, slots)
+        by_example = ("prompts", "labels", "right", "options", "groups", "letters", "uncut")
+        return dataclasses.replace(
+            self,
+            ids=ids,
+            offsets=offsets,
+            choices=choices,
+            choice_offsets=choice_offsets,
+            **{name: getattr(self, name)[indices] for name in by_example},
         )
 
     def batch(self, indices: Array) -> Batch:

@@ -70,6 +70,16 @@ class HarnessExamples:
     def __len__(self) -> int:
         return len(self.labels)
 
+    def take(self, indices: Array) -> HarnessExamples:
+        """Return some examples of the split, in the given order."""
+        return dataclasses.replace(
+            self,
+            origins=self.origins[indices],
+            indices=self.indices[indices],
+            labels=self.labels[indices],
+            sizes=self.sizes[indices],
+        )
+
     def with_shots(self, shown: Sequence[tuple[int, ...]]) -> HarnessExamples:
         """Return the split with this many examples before each prompt; the harness chooses them."""
         return dataclasses.replace(self, shots=len(shown))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -57,6 +57,10 @@ class ImageExamples:
     def truncated(self) -> float:
         """Zero: images are resized, not cut."""
         return 0.0
+
+    def take(self, indices: Array) -> ImageExamples:
+        """Return some examples of the split, in the given order."""
+        return replace(self, pixels=self.pixels[indices], labels=self.labels[indices])
 
     def batch(self, indices: Array) -> Batch:
         """Return pixel_values of shape (n, channels, height, width) in float32, and labels."""
