@@ -95,6 +95,22 @@ def test_documented_runs_are_planned(
     assert "trials to run" in out
 
 
+@pytest.mark.usefixtures("untimed")
+@pytest.mark.parametrize("command", commands("whichpeft auto"))
+def test_documented_races_are_planned(
+    command: str, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With two methods instead of all, since each takes a fraction of a second to check."""
+    monkeypatch.chdir(folder)
+    asked = command.removesuffix("--dry-run") + " --dry-run --method full --method head --jobs 1"
+    monkeypatch.setattr("sys.argv", shlex.split(asked))
+    with pytest.raises(SystemExit) as ended:
+        main()
+    out, err = capsys.readouterr()
+    assert not ended.value.code, err
+    assert "2 methods with up to" in out
+
+
 # The commands whose trials differ most: all usual methods; images; a composition and a file.
 @pytest.mark.slow
 @pytest.mark.parametrize(
@@ -174,7 +190,8 @@ def test_documented_study_files_load(tmp_path: Path) -> None:
     for place, text in enumerate(blocks("yaml")):
         path = tmp_path / f"{place}.yaml"
         path.write_text(text)
-        assert load_study(path).methods
+        study = load_study(path)
+        assert study.methods or study.auto
 
 
 @pytest.fixture(scope="module")

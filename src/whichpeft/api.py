@@ -210,14 +210,11 @@ def auto(
     from whichpeft.running.live_display import LiveDisplay
     from whichpeft.running.race.check import check_race
     from whichpeft.running.race.clock import Clock
-    from whichpeft.running.race.race_study import as_continued
+    from whichpeft.running.race.race_study import as_continued, as_race, auto_study
     from whichpeft.running.race.start import options_of, run_race
 
     began = time.monotonic() if began is None else began
-    if study is None:
-        from whichpeft.running.race.race_study import auto_study
-
-        study = auto_study(**options)
+    study = auto_study(**options) if study is None else as_race(study)
     chosen = make_executor(executor, device=device, jobs=jobs)
     folder = folder_of(study, out)
     request = check_race(as_continued(study, Store(folder)), folder, jobs)
@@ -272,9 +269,11 @@ def auto_dry_run(
     from whichpeft.executors import SilentObserver, make_executor
     from whichpeft.running.race.check import check_race
     from whichpeft.running.race.dry_run import make_race_dry_run
+    from whichpeft.running.race.race_study import as_race
 
     began = time.monotonic() if began is None else began
     chosen = make_executor(executor, device=device, jobs=jobs)
+    study = as_race(study)
     request = check_race(study, folder_of(study, out), jobs)
     with tempfile.TemporaryDirectory(prefix="whichpeft-") as scratch, contextlib.closing(chosen):
         return make_race_dry_run(

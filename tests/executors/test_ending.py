@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import signal
+import time
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -29,15 +32,22 @@ class Writing:
         return self.alive
 
     def join(self, timeout: float | None = None) -> None:
-        if timeout:
-            self.waits.append(timeout)
+        """Wait no longer: the fake acts when its pipe is read."""
+
+    def poll(self, timeout: float) -> bool:
+        self.waits.append(timeout)
         if self.chunks:
             self.chunks -= 1
             self._file.write(b"chunk")
             self._file.flush()
-        elif not self.hangs and self.alive:
+        elif not self.hangs:
             self._open.__exit__(None, None, None)
             self.alive = False
+            raise EOFError
+        return False
+
+    def close(self) -> None:
+        """Close nothing: the fake is its own pipe."""
 
     def kill(self) -> None:
         self.alive, self.killed = False, True
@@ -51,12 +61,32 @@ def test_a_large_checkpoint_is_waited_for_and_a_hanging_process_is_not(
     path = tmp_path / "a.safetensors"
     process = Writing(path, chunks, hangs=hangs)
     job = SimpleNamespace(checkpoint=path)
-    trial: Any = SimpleNamespace(process=process, left=[job], pipe=SimpleNamespace(close=lambda: None))
+    trial: Any = SimpleNamespace(process=process, left=[job], pipe=process)
     _end([trial])
     assert process.killed is hangs
     assert path.is_file() is not hangs
     # The last wait of a process that hangs sees that nothing was written in it.
-    assert process.waits == [_CHECKPOINT_SECONDS] * (chunks + 1)
+    assert process.waits == pytest.approx([_CHECKPOINT_SECONDS] * (chunks + 1), abs=1)
+
+
+def test_a_trial_with_a_large_result_is_not_waited_for(tmp_path: Path) -> None:
+    """A process that has been told to end in its last phase still sends its result."""
+    receiver, sender = multiprocessing.Pipe(duplex=False)
+    process = multiprocessing.get_context("fork").Process(target=_send_much, args=(sender,))
+    process.start()
+    sender.close()
+    assert receiver.recv() == "ready"
+    began = time.monotonic()
+    trial: Any = SimpleNamespace(process=process, left=[], pipe=receiver)
+    _end([trial])
+    assert time.monotonic() - began < 10
+    assert process.exitcode == 0
+
+
+def _send_much(sender: Any) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # as in a phase that a signal does not end
+    sender.send("ready")
+    sender.send(bytes(10_000_000))
 
 
 def test_only_a_file_s_own_parts_are_counted(tmp_path: Path) -> None:

@@ -49,6 +49,15 @@ def test_any_bound_reads_back(tmp_path: Path, block: str) -> None:
     assert load_study(path) == study
 
 
+def test_a_race_needs_no_methods(tmp_path: Path) -> None:
+    path = tmp_path / "study.yaml"
+    path.write_text(FILE.replace("methods: [full, lora]\n", ""))
+    assert load_study(path).methods == ()
+    path.write_text("backbones: [minilm]\ntasks: [stdlib-docs]\n")
+    with pytest.raises(StudyError, match="the key 'methods' is missing"):
+        load_study(path)
+
+
 def test_a_study_without_a_block_writes_none() -> None:
     study = Study(backbone="minilm", task="stdlib-docs", methods=["full"])
     assert study.auto is None

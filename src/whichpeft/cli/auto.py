@@ -169,7 +169,7 @@ def auto(
         conditions=conditions,
     )
     asked = dataclasses.replace(asked, auto=_options(asked.auto, given))
-    requested = as_race(asked, named=study is not None and not task and not backbone)
+    requested = as_race(asked)
     place = api.folder_of(requested, out)
     if dry_run:
         planned = api.auto_dry_run(

@@ -44,6 +44,7 @@ def check(
         predictions=store.predictions,
         curves=store.curve_rows,
         reading=reading,
+        race=store.race(),
     )
     if reading is None or reading.earlier_records:
         from whichpeft.running.recheck.recheck import recheck

@@ -233,12 +233,22 @@ def _end(running: Sequence[_Running]) -> None:
             written = -1
             while trial.process.is_alive() and (now := _checkpoint_bytes(trial)) > written:
                 written = now
-                trial.process.join(timeout=_CHECKPOINT_SECONDS)
+                _discard(trial, _CHECKPOINT_SECONDS)
             _reap(trial, patience=0)
     except BaseException:
         for trial in running:
             trial.process.kill()
         raise
+
+
+def _discard(trial: _Running, seconds: float) -> None:
+    """Wait for a process to end; discard what it sends, since it would wait for a reader."""
+    end = time.monotonic() + seconds
+    try:
+        while trial.pipe.poll(max(0.0, end - time.monotonic())):
+            trial.pipe.recv_bytes()
+    except (EOFError, OSError):
+        trial.process.join(timeout=5)
 
 
 def _checkpoint_bytes(trial: _Running) -> int:

@@ -48,6 +48,10 @@ def check_request(study: Study, folder: Path, jobs: int | None = None) -> Reques
         raise StudyError(f"--jobs is {jobs}; it has to be 1 or more")
     if not study.tasks:
         raise StudyError(f"study {study.name!r}: tasks is empty; name at least one")
+    if not study.methods:
+        raise StudyError(
+            f"study {study.name!r}: methods is empty; name at least one, or race all: `whichpeft auto`"
+        )
     check_trackers(study.track)
     study = _absolute(study)
     resolve_methods(study.methods)

@@ -99,6 +99,8 @@ def load_study(path: Path) -> Study:
         raise StudyError(f"{path}: not valid YAML: {_one_line(error)}") from None
     if not isinstance(raw, dict):
         raise StudyError(f"{path}: a study is a mapping with keys such as backbones, tasks, methods")
+    if "auto" in raw:  # it races all methods that apply if none are named
+        raw = {"methods": [], **raw}
     try:
         read = _StudyFile.model_validate(raw).model_dump(exclude_unset=True)
     except ValidationError as error:

@@ -173,7 +173,7 @@ class Study:
     tasks
         Data sets: names, hub ids, paths or `TaskSource`. Only a plan works without any.
     methods
-        Methods to compare, such as ``lora:r=8``.
+        Methods to compare, such as ``lora:r=8``. With `auto`, all that apply by default.
     seeds
         Seeds of the final trials, or the number of them. ``auto``, or a mapping such as
         ``{"start": 3, "at_most": 12}``, gives more seeds to methods that are not decided yet.
@@ -245,7 +245,7 @@ class Study:
         put("auto", read_auto(auto) if isinstance(auto, Mapping) else auto)
         self._check_kinds()
         if not name and self.tasks and self.backbones:
-            name = _default_name(self.tasks[0].name, self.backbones[0])
+            name = default_name(self.tasks[0].name, self.backbones[0])
         put("name", name)
         self._check()
         try:
@@ -285,7 +285,9 @@ class Study:
             ("methods", self.methods),
             ("seeds", seeds),
         ):
-            if not values and key != "tasks":  # a plan needs none
+            # A plan needs no tasks, and a race has all methods by default.
+            optional = key == "tasks" or (key == "methods" and self.auto is not None)
+            if not values and not optional:
                 raise StudyError(f"study {self.name!r}: {key} is empty; name at least one")
             twice = sorted({str(v) for v in values if values.count(v) > 1})
             if twice:
@@ -297,7 +299,7 @@ class Study:
                 raise StudyError(f"study {self.name!r}: track: {unknown('tracker', name, TRACKERS)}")
 
 
-def _default_name(task: str, backbone: str) -> str:
+def default_name(task: str, backbone: str) -> str:
     """Return a study's default name, which is the name of a folder too."""
     return f"{short_name(task)}-{short_name(backbone)}".replace(":", "-")
 

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import math
+import random
+
+import pytest
+
 from whichpeft.analysis.race.rules import RaceRules
 from whichpeft.analysis.race.rung_scores import RungScore
 from whichpeft.analysis.race.stages import next_stage
@@ -18,7 +23,7 @@ def race(*stages: Stage, methods=METHODS, candidates=4) -> Race:
 
 
 def anything(name: str, step: int) -> None:
-    return None
+    """Afford any number of arms."""
 
 
 def shown(strength: dict[str, float], arms, step: int) -> dict[tuple[Arm, int], RungScore]:
@@ -78,3 +83,45 @@ def test_nothing_is_tested_if_all_arms_failed():
     assert first is not None
     failed = {(arm, 16): RungScore(None) for arm in first.arms}
     assert next_stage(race(first), failed, RULES, anything) is None
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_any_race_ends_and_nothing_in_it_starts_twice(seed: int):
+    """Arms fail, are cut off or diverge; budgets end at any stage; short trainings have fewer rungs."""
+    rng = random.Random(seed)
+    rungs = RUNGS[rng.randrange(3) :]
+    entrants = tuple(
+        Entrant(method=method, candidates=rng.randint(0, 5), over=(0,) if rng.random() < 0.1 else ())
+        for method in METHODS[: rng.randint(1, len(METHODS))]
+    )
+    found, scores = Race(entrants=entrants, rungs=rungs), {}
+    scarce = rng.random()
+
+    def afford(name: str, step: int) -> int | None:
+        return rng.randint(0, 30) if rng.random() < scarce else None
+
+    for _ in range(10):
+        stage = next_stage(found, scores, RULES, afford)
+        if stage is None:
+            break
+        assert len(set(stage.arms)) == len(stage.arms) > 0
+        if stage.name in ("audit", "widen"):
+            assert not any((arm, stage.step) in scores for arm in stage.arms)
+        for arm in stage.arms:
+            if rng.random() < 0.8:
+                score = rng.choice([None, math.nan, 0.5, rng.random()])
+                scores[arm, stage.step] = RungScore(score, rng.choice([None, math.inf, rng.random()]))
+        found = Race(entrants=entrants, rungs=rungs, stages=(*found.stages, stage))
+    assert stage is None
+    finals = [stage for stage in found.stages if stage.name == "finals"]
+    if any(own.score is not None and math.isfinite(own.score) for own in scores.values()):
+        assert len(finals) == 1
+        methods = [arm.method for arm in finals[0].arms]
+        assert len(set(methods)) == len(methods) <= RULES.finalists + 1
+
+
+@pytest.mark.parametrize(("methods", "tested"), [(1, 1), (2, 2), (4, 4), (12, 5), (16, 7)])
+def test_a_third_of_few_methods_and_the_baseline_are_tested(methods: int, tested: int):
+    names = ("full", *(f"m{i}" for i in range(methods - 1)))
+    strength = {name: 0.1 + 0.01 * i for i, name in enumerate(names)}
+    assert len(run(strength, methods=names).stages[-1].arms) == tested

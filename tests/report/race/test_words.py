@@ -53,7 +53,7 @@ def test_what_was_not_tested_is_counted_and_not_called_proved(answer):
     assert "left after a quarter of training" in told
     assert "4 were tested" in told
     assert "never trained to the end." in told
-    assert "1 other method did not race: 1 is over a limit." in told
+    assert "top-layers did not race: it is over a limit." in told
     assert "proved" not in told
 
 

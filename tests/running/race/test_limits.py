@@ -15,7 +15,7 @@ from whichpeft.costs.study_estimates import cost_query
 from whichpeft.executors import make_executor
 from whichpeft.planning import make_search
 from whichpeft.records.race import Arm, Entrant
-from whichpeft.running.race.limits import _assumed, entrants
+from whichpeft.running.race.limits import _assumed, describe, entrants, with_fewer
 from whichpeft.running.request import Request, check_request
 from whichpeft.running.setup import RunSetup, set_up
 from whichpeft.study import AutoOptions, Budget, Study
@@ -120,3 +120,19 @@ def _shares(setup: RunSetup, method: str, seed: int) -> list[float]:
         counts = query.bench(query.depth).counts
         shares.append(100 * counts["trainable_parameters"] / counts["total_parameters"])
     return shares
+
+
+def test_fewer_candidates_leave_out_methods_whose_first_ones_are_too_large() -> None:
+    found = (
+        Entrant(method="full", candidates=4, out="over a limit", reason="too large"),
+        Entrant(method="lora", candidates=4, over=(0, 1)),
+        Entrant(method="head", candidates=1),
+        Entrant(method="cpt", out="refused", reason="no"),
+    )
+    assert describe(found) == "3 methods race; full is over a limit; cpt is refused"
+    full, lora, head, cpt = with_fewer(found, 2, "full")
+    assert full.arms == (Arm(method="full"), Arm(method="full", number=1))
+    assert (lora.arms, lora.out) == ((), "over a limit")
+    assert lora.reason == "its first 2 candidates are over a limit"
+    assert (head, cpt) == found[2:]
+    assert with_fewer(found, 3, "full")[1].arms == (Arm(method="lora", number=2),)

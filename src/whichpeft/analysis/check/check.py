@@ -22,8 +22,9 @@ from whichpeft.analysis.check.reading import class_names, reading_findings
 from whichpeft.analysis.comparison import Comparison, comparisons
 from whichpeft.analysis.example_scores import Predictions
 from whichpeft.analysis.learning_curves import Curves
+from whichpeft.analysis.race.from_records import compare_finalists
 from whichpeft.errors import RecordError
-from whichpeft.records import Reading, Record
+from whichpeft.records import Race, Reading, Record
 from whichpeft.study import Study, all_seeds
 
 
@@ -34,6 +35,7 @@ def check(
     predictions: Predictions,
     curves: Curves | None = None,
     reading: Reading | None = None,
+    race: Race | None = None,
 ) -> list[Finding]:
     """Check the records of a study, and what was read for them.
 
@@ -49,6 +51,8 @@ def check(
         Returns a trial's learning curve by its fingerprint; tells why a method is at chance.
     reading
         What was read of the data and the backbones; None if an old folder does not say.
+    race
+        What a race decided. The others than its finalists are not complete, and need not be.
 
     Returns
     -------
@@ -59,7 +63,11 @@ def check(
     records = [record for record in everything if isinstance(record, Record)]
     findings = [_damage(error) for error in everything if isinstance(error, RecordError)]
     findings += _files(records)
-    compared = comparisons(study, records, predictions=predictions, curves=curves)
+    if race is None:
+        compared = comparisons(study, records, predictions=predictions, curves=curves)
+    else:
+        compared = compare_finalists(study, race, records, predictions=predictions, curves=curves)
+        findings += _race(race)
     findings += fairness(study, compared)
     findings += reading_findings(reading)
     for comparison in compared:
@@ -118,6 +126,18 @@ def _files(records: Sequence[Record]) -> Iterator[Finding]:
             )
 
 
+def _race(race: Race) -> Iterator[Finding]:
+    """Check that a race has ended, and not only because of the clock."""
+    if race.ended is None:
+        yield Finding(severity="problem", what="the race has not ended", fix=AGAIN)
+    elif race.ended == "time":
+        yield Finding(
+            severity="note",
+            what="the race ended because its time was over",
+            fix="to continue it, run the same command with more time",
+        )
+
+
 def _study(study: Study) -> Iterator[Finding]:
     """Check the study itself."""
     if len(all_seeds(study.seeds)) == 1:
@@ -164,6 +184,8 @@ def _references(comparison: Comparison) -> Iterator[Finding]:
             what=f"the baseline {comparison.baseline} is not among the methods, so there are no gaps",
             fix=f"add --method {comparison.baseline}, or choose another baseline with --baseline",
         )
+    if comparison.finals is not None:  # of a race, in which others were screened
+        return
     known = [result for result in comparison.results if result.trainable_parameters is not None]
     if known and not any(result.parameter_reduction == 0 for result in known):
         yield Finding(

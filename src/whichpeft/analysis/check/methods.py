@@ -62,6 +62,8 @@ def search_findings(study: Study, comparison: Comparison) -> Iterator[Finding]:
             what=shared,
             fix="to search on a seed that no final trial has, run the study in another --out",
         )
+    if comparison.finals is not None:  # a race trains only the best candidates to the end
+        return
     seen = set()
     for result in comparison.results:
         records = result.records

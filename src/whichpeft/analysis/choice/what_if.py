@@ -69,7 +69,8 @@ def _wider_margin(answer: Answer) -> str | None:
     # The level of a race's finals depends on the margin, so it may not quite do.
     wide = decide(replace(answer, constraints=replace(constraints, margin=margin)))
     other = wide.chosen
-    if other is None or not wide.within_margin:
+    same = answer.within_margin and other is not None and other.method == chosen.method
+    if other is None or not wide.within_margin or same:
         return None
     others = "all complete methods" if answer.still_open else "every other allowed method"
     then = f"is proved to be within that of {others}"

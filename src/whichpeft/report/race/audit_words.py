@@ -48,9 +48,10 @@ def _correlation(course: Course) -> list[str]:
         return []
     between = "" if low is None or high is None else f" [{low:.2f}, {high:.2f}]"
     after = share_in_words(course.share(found.step))
+    weighted = ", weighted for those that were dropped" if course.audited else ""
     return [
         f"The order of methods after {after} correlates with that at the end at {value:.2f}{between} "
-        f"({counted(found.methods, 'method')}, weighted for those that were dropped)."
+        f"({counted(found.methods, 'method')}{weighted})."
     ]
 
 

@@ -101,7 +101,7 @@ def _behind(course: Course, method: str) -> Leaving | None:
     because = (
         f"a reference only: {entrant.reason or entrant.out}"
         if entrant.out is not None
-        else f"worse than another by more than the margin after {seeds}"
+        else f"no possible choice after {seeds}: worse by more than the margin, or over a limit"
     )
     return Leaving(why="fell behind", because=because, at=1.0)
 

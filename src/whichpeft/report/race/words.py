@@ -47,10 +47,15 @@ def screening(course: Course) -> list[str]:
     if short and course.race.ended is not None:
         be = "was" if len(short) == 1 else "were"
         found.append(f"{counted(len(short), 'method')} {be} never trained to the end")
-    out = [entrant.out for entrant in course.race.entrants if not entrant.arms and entrant.out]
-    if out:
-        kinds = [f"{out.count(kind)} {_kind(kind, out.count(kind))}" for kind in dict.fromkeys(out)]
-        found.append(f"{counted(len(out), 'other method')} did not race: {join_words(kinds)}")
+    out = {e.method: e.out for e in course.race.entrants if not e.arms and e.out is not None}
+    kinds = list(out.values())
+    if len(out) == 1:
+        found.append(f"{next(iter(out))} did not race: it {_kind(kinds[0], 1)}")
+    elif out:
+        parts = [
+            f"{kinds.count(kind)} {_kind(kind, kinds.count(kind))}" for kind in dict.fromkeys(kinds)
+        ]
+        found.append(f"{counted(len(out), 'other method')} did not race: {join_words(parts)}")
     return [f"{plain(sentence)}." for sentence in found]
 
 

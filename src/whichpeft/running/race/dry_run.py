@@ -12,7 +12,7 @@ from whichpeft.executors import Executor, RunObserver
 from whichpeft.records.race import Entrant
 from whichpeft.report.tables.reading import lines_on_reading
 from whichpeft.running.race.check import check_bound
-from whichpeft.running.race.limits import entrants
+from whichpeft.running.race.limits import entrants, with_fewer
 from whichpeft.running.race.size import bound_to_prove, rungs_of
 from whichpeft.running.race.sizing import (
     measured_pace,
@@ -112,9 +112,7 @@ def make_race_dry_run(
     for line in lines_on_reading(setup.reading):
         observer.notify(line)
     found, rules, auto = entrants(request, setup), race_rules(request), options_of(request.study)
-    cell = next(cell for cell in setup.plan.accepted if cell.method.info.learning_rate)
-    methods = sum(bool(entrant.arms) for entrant in found)
-    plain = workload(request, cell, methods=methods, rules=rules)
+    plain = workload(request, rules, found)
     timed = replace(plain, pace=measured_pace(request, setup))
     work, spent = plain if auto.within is None else timed, time.monotonic() - began
     check_bound(work, auto, spent)
@@ -122,7 +120,7 @@ def make_race_dry_run(
     budget = size_as_budget(size, request.study.budget, work)
     sized = replace(timed, budget=budget)
     return RaceDryRun(
-        entrants=found,
+        entrants=with_fewer(found, size.candidates, rules.baseline),
         train=size.train,
         of=work.examples["train"],
         epochs=size.epochs,

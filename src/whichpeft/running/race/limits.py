@@ -29,9 +29,10 @@ from whichpeft.running.request import Request
 from whichpeft.running.setup import RunSetup
 from whichpeft.study import AutoOptions
 from whichpeft.tasks.encoded_data import read_data
-from whichpeft.units import join_words
+from whichpeft.units import counted, join_words
 
 _PARAMETER_BYTES = 16  # trained in float32 by AdamW: its value, its gradient and two averages
+_NAMED = 6  # methods in a line
 _INEXACT = 1.05  # an estimate of memory may be 3 % off, so a method this little over is measured instead
 
 
@@ -79,6 +80,37 @@ def entrants(request: Request, setup: RunSetup) -> tuple[Entrant, ...]:
     if all(entrant.out is not None for entrant in found):
         _complain(found, known, limits)
     return tuple(found)
+
+
+def with_fewer(found: Sequence[Entrant], candidates: int, baseline: str) -> tuple[Entrant, ...]:
+    """Return the entrants with at most so many candidates; some may have none left within the limits."""
+    kept = []
+    for entrant in found:
+        most = min(candidates, entrant.candidates)
+        over = tuple(number for number in entrant.over if number < most)
+        fewer = replace(entrant, candidates=most, over=over)
+        if most and not fewer.arms:
+            reason = (
+                f"its first {counted(most, 'candidate')} {'is' if most == 1 else 'are'} over a limit"
+            )
+            races = entrant.method == baseline
+            fewer = replace(
+                fewer, candidates=most if races else 0, over=(), out="over a limit", reason=reason
+            )
+        kept.append(fewer)
+    return tuple(kept)
+
+
+def describe(found: Sequence[Entrant]) -> str:
+    """Say how many methods race, and which are left out."""
+    parts = [f"{counted(sum(bool(entrant.arms) for entrant in found), 'method')} race"]
+    for out in ("over a limit", "refused"):
+        methods = [entrant.method for entrant in found if entrant.out == out]
+        if methods:
+            parts.append(
+                f"{join_words(methods, most=_NAMED)} {'is' if len(methods) == 1 else 'are'} {out}"
+            )
+    return "; ".join(parts)
 
 
 def _complain(

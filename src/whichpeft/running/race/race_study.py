@@ -8,7 +8,8 @@ from dataclasses import replace
 from whichpeft.methods import methods
 from whichpeft.records import Store
 from whichpeft.study import AutoOptions, Budget, Study, TaskSource, UntilDecided
-from whichpeft.study.spec import short_name
+from whichpeft.study.auto import read_auto
+from whichpeft.study.spec import default_name
 from whichpeft.tasks import default_backbone
 
 SEEDS = UntilDecided(start=3, at_most=8)
@@ -31,7 +32,7 @@ def auto_study(
     backbone: str | None = None,
     methods: Sequence[str] | None = None,
     budget: Budget | None = None,
-    auto: AutoOptions | None = None,
+    **options: object,
 ) -> Study:
     """Return the study that ``auto`` runs if no study is given.
 
@@ -45,37 +46,36 @@ def auto_study(
         The methods that race; by default all that can.
     budget
         What a whole training may spend at most.
-    auto
-        What the race may spend, and what its answer has to fit.
+    options
+        What the race may spend, and what its answer has to fit, as people write it: ``within="30m"``,
+        ``max_trainable="1%"``.
     """
     source = TaskSource(name=task or _BUNDLED) if task is None or isinstance(task, str) else task
     return as_race(
         Study(
             task=source,
             backbone=backbone or default_backbone(source.name),
-            methods=racing_methods() if methods is None else methods,
+            methods=methods or (),
             budget=budget,
-            auto=auto,
+            auto=read_auto(options),
         )
     )
 
 
-def as_race(study: Study, *, named: bool = False) -> Study:
-    """Return a study with the seeds, the searches and the name of a race.
+def as_race(study: Study) -> Study:
+    """Return a study with the seeds and the searches of a race, and all methods that can if it has none.
 
-    Parameters
-    ----------
-    named
-        Whether the study has a name of its own, which it keeps.
+    It keeps its name, unless that is made of its task and backbone: a run of them has a folder of that
+    name.
     """
     options = study.auto or AutoOptions()
     name = study.name
-    if not named and study.tasks:
-        parts = ("auto", short_name(study.tasks[0].name), short_name(study.backbones[0]))
-        name = "-".join(parts).replace(":", "-")
+    if study.tasks and name == default_name(study.tasks[0].name, study.backbones[0]):
+        name = f"auto-{name}"
     return replace(
         study,
         name=name,
+        methods=study.methods or racing_methods(),
         seeds=SEEDS,
         budget=replace(study.budget, tuning_trials=options.candidates),
         auto=options,

@@ -14,12 +14,12 @@ from whichpeft.analysis.race.stages import next_stage
 from whichpeft.engine import Job
 from whichpeft.planning import Cell
 from whichpeft.records import Entrant, Race, Record, Stage, Store
+from whichpeft.report.race.stage_words import stage_words
 from whichpeft.running.race.arms import Arms
 from whichpeft.running.race.bounds import Bound
 from whichpeft.running.stages import Stages
 from whichpeft.running.trial_claims import claim_names, unclaimed_jobs
 from whichpeft.study import Trial
-from whichpeft.units import counted
 
 _ASK_EVERY = 0.5  # seconds
 
@@ -55,7 +55,7 @@ class RaceRun:
         """Run stage after stage until the race has ended; keep each decision before acting on it."""
         while (race := self._decided()).ended is None:
             stage = race.stages[-1]
-            self.stages.observer.notify(describe(stage))
+            self.stages.observer.notify(stage_words(race, rung_scores(race, self._records())))
             if stage.name == "finals":
                 self._test(stage)
             else:
@@ -88,9 +88,12 @@ class RaceRun:
             self.arms.missing([a for a in stage.arms if a not in stage.cut], stage.step, self.store)
         )
 
+    def _records(self) -> list[Record]:
+        return [record for record in self.store.each() if isinstance(record, Record)]
+
     def _next(self, race: Race) -> Race:
         """Decide on the next stage, or that there is none."""
-        records = [record for record in self.store.each() if isinstance(record, Record)]
+        records = self._records()
         if race.stages and race.stages[-1].name == "finals":
             return self._after_look(race, records)
         scores = rung_scores(race, records)
@@ -173,15 +176,3 @@ def _until(jobs: Iterator[Job | None], cut_at: float | None) -> Iterator[Job | N
             yield next(jobs)
         except StopIteration:
             return
-
-
-def describe(stage: Stage) -> str:
-    """Say what a stage does, in a line."""
-    if stage.name == "finals":
-        return (
-            f"finals: {counted(len(stage.arms), 'method')} on {counted(len(stage.seeds), 'fresh seed')}"
-        )
-    if stage.name == "screen":
-        return f"screen: {counted(len(stage.arms), 'candidate')} to step {stage.step}"
-    what = "that were dropped train to the end anyway"
-    return f"{stage.name}: {counted(len(stage.arms), 'candidate')} {what}"

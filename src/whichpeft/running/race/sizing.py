@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from whichpeft.analysis.race.rules import RaceRules
 from whichpeft.engine import ProfileWork
 from whichpeft.engine.profile_budget import QUICK
 from whichpeft.executors import SilentObserver
-from whichpeft.planning import Cell
+from whichpeft.records.race import Entrant
 from whichpeft.running.race.check import check_bound
 from whichpeft.running.race.clock import Clock
 from whichpeft.running.race.size import (
@@ -45,7 +46,9 @@ def with_budget(request: Request, budget: Budget) -> Request:
     return replace(request, study=changed(request.study), whole=changed(request.whole))
 
 
-def sized(request: Request, setup: RunSetup, rules: RaceRules, clock: Clock) -> Request:
+def sized(
+    request: Request, setup: RunSetup, rules: RaceRules, clock: Clock, entrants: Sequence[Entrant]
+) -> Request:
     """Return the request with the training examples, epochs and candidates that its bound buys.
 
     Raises
@@ -56,10 +59,7 @@ def sized(request: Request, setup: RunSetup, rules: RaceRules, clock: Clock) -> 
     study = request.study
     auto, budget = study.auto, study.budget
     assert auto is not None
-    cells = _racing(setup)
-    if not cells:
-        return request
-    work = workload(request, cells[0], methods=len(cells), rules=rules)
+    work = workload(request, rules, entrants)
     if auto.within is not None:
         work = replace(work, pace=measured_pace(request, setup))
     check_bound(work, auto, clock.spent)
@@ -67,23 +67,13 @@ def sized(request: Request, setup: RunSetup, rules: RaceRules, clock: Clock) -> 
     return with_budget(request, size_as_budget(size, budget, work))
 
 
-def workload(request: Request, cell: Cell, *, methods: int, rules: RaceRules) -> Workload:
-    """Return what a race has to do, with training examples as the unit of its costs.
-
-    Parameters
-    ----------
-    cell
-        A method of the race with its task.
-    methods
-        How many methods race.
-    rules
-        The rules of the race.
-    """
+def workload(request: Request, rules: RaceRules, entrants: Sequence[Entrant]) -> Workload:
+    """Return what a race has to do, with training examples as the unit of its costs."""
     return Workload(
-        methods=methods,
+        methods=sum(bool(entrant.arms) for entrant in entrants),
         rules=rules,
         budget=request.study.budget,
-        examples=cell.task.counts,
+        examples=request.tasks[0].counts,
         pace=Pace(),
     )
 
@@ -113,14 +103,10 @@ def size_as_budget(size: RaceSize, budget: Budget, work: Workload) -> Budget:
 
 def measured_pace(request: Request, setup: RunSetup) -> Pace:
     """Time a few steps of the baseline, or else of the first method."""
-    cells = _racing(setup)
+    cells = [cell for cell in setup.plan.accepted if cell.method.info.learning_rate]
     cell = next((cell for cell in cells if cell.text == request.study.baseline), cells[0])
     job = make_job(cell.profile, cell, setup, ProfileWork(budget=QUICK))
     alone = resources_for(request.study, setup, alone=True)
     ((_, result),) = setup.executor.run([job], alone, SilentObserver())
     places = setup.executor.concurrency(resources_for(request.study, setup))
     return pace_of(result.record, request.study.budget, places)
-
-
-def _racing(setup: RunSetup) -> list[Cell]:
-    return [cell for cell in setup.plan.accepted if cell.method.info.learning_rate]

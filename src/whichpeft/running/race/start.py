@@ -15,7 +15,7 @@ from whichpeft.running.folder import prepare_folder
 from whichpeft.running.race.arms import Arms
 from whichpeft.running.race.bounds import Bound, ExamplesBound, TimeBound, Unbounded
 from whichpeft.running.race.clock import Clock, Ticking
-from whichpeft.running.race.limits import entrants
+from whichpeft.running.race.limits import describe, entrants, with_fewer
 from whichpeft.running.race.run import RaceRun
 from whichpeft.running.race.sizing import probing, sized
 from whichpeft.running.request import Request
@@ -41,13 +41,17 @@ def run_race(
     """
     observer = Ticking(observer, clock)
     setup = set_up(probing(request), scratch, executor)
-    if request.store.race() is None:
-        request = sized(request, setup, race_rules(request), clock)
+    race = request.store.race()
+    found = entrants(request, setup) if race is None else race.entrants
+    if race is None:
+        observer.notify(describe(found))
+        request = sized(request, setup, race_rules(request), clock, found)
+        found = with_fewer(found, options_of(request.study).candidates, request.study.baseline)
     setup = with_budget_of(setup, request, scratch)
     with Claims(request.store.folder) as claims:
         prepare_folder(request, setup, claims, observer)
         cells = {cell.text: cell for cell in setup.plan.accepted}
-        found = {text: make_search(cell, request.search_seed) for text, cell in cells.items()}
+        searches = {text: make_search(cell, request.search_seed) for text, cell in cells.items()}
         stages = Stages(
             request=request,
             setup=setup,
@@ -62,9 +66,11 @@ def run_race(
         return RaceRun(
             stages=stages,
             arms=Arms(
-                cells, {text: own for text, own in found.items() if own is not None}, request.search_seed
+                cells,
+                {text: own for text, own in searches.items() if own is not None},
+                request.search_seed,
             ),
-            entrants=entrants(request, setup),
+            entrants=found,
             bound=_bound(request.study, setup, clock),
             rules=race_rules(request),
             constraints=constraints_of(request.study),
