@@ -19,7 +19,8 @@ from whichpeft.running.race.size import (
     size_for,
     size_for_trials,
 )
-from whichpeft.study import Budget
+from whichpeft.running.race.sizing import size_as_budget, size_of
+from whichpeft.study import AutoOptions, Budget
 
 SST2 = {"train": 67349, "validation": 872, "test": 872}
 # Of minilm with full on one core: examples per second 150 in training, 450 in evaluation.
@@ -96,3 +97,15 @@ def test_the_least_time_is_far_below_that_of_a_proof() -> None:
     assert 5 * least < proof < 1800
     one = least_bound(replace(WORK, methods=1))
     assert one < least
+
+
+def test_short_time_is_not_spent_on_validation() -> None:
+    auto = AutoOptions(within=600.0)
+    size = size_of(WORK, auto, 550.0)
+    whole = size_of(replace(WORK, budget=Budget(max_validation=872)), auto, 550.0)
+    assert size.validation is not None
+    assert size.validation >= max(200, size.train * size.epochs // 4)
+    assert size.train > whole.train
+    assert size_as_budget(size, WORK.budget, WORK).max_validation == size.validation
+    assert size_of(WORK, AutoOptions(within=1e6), 1e6).validation is None
+    assert size_of(WORK, AutoOptions(examples=10**6), 0.0).validation is None

@@ -23,6 +23,9 @@ from whichpeft.study import Budget
 RUNGS = (1 / 4, 1 / 2, 1.0)
 """Shares of a whole training after which arms are compared."""
 
+FEWEST_VALIDATED = 200
+"""Validation examples that a race needs to tell methods apart."""
+
 _FIRST_STEPS = 16  # before, a score means nothing: the learning rate is still warming up
 _FEWEST_STEPS = 64  # of a whole training, so that a quarter of it is enough for the first rung
 _ENOUGH_STEPS = 128  # with fewer, candidates are given up for training examples
@@ -64,6 +67,9 @@ class RaceSize:
     epochs: int
     """Passes over them."""
 
+    validation: int | None
+    """Validation examples at most; None for all."""
+
     candidates: int
     """Candidates of a method at most."""
 
@@ -104,6 +110,12 @@ class Workload:
         return min(self.examples["train"], self.budget.max_train or self.examples["train"])
 
     @property
+    def validated(self) -> int:
+        """Validation examples."""
+        count = self.examples["validation"]
+        return min(count, self.budget.max_validation or count)
+
+    @property
     def fewest(self) -> int:
         """Training examples with which a race can begin to tell methods apart."""
         return self.after(_FEWEST_STEPS)
@@ -141,7 +153,7 @@ class Workload:
         return (
             self.pace.trial
             + share * self.budget.epochs * train * self.pace.train
-            + validations * self.examples["validation"] * self.pace.evaluate
+            + validations * self.validated * self.pace.evaluate
         )
 
     def screened(self, candidates: int) -> list[int]:
@@ -168,7 +180,12 @@ def size_for(work: Workload, bound: float | None) -> RaceSize:
         cost = work.cost(train, candidates)
         fits = bound is None or cost <= bound
         return RaceSize(
-            train=train, epochs=work.budget.epochs, candidates=candidates, cost=cost, fits=fits
+            train=train,
+            epochs=work.budget.epochs,
+            validation=work.budget.max_validation,
+            candidates=candidates,
+            cost=cost,
+            fits=fits,
         )
 
     if bound is None or work.cost(work.whole, most) <= bound:
@@ -195,6 +212,7 @@ def size_for_trials(work: Workload, trials: int) -> RaceSize:
     return RaceSize(
         train=work.whole,
         epochs=work.budget.epochs,
+        validation=work.budget.max_validation,
         candidates=candidates,
         cost=cost,
         fits=cost <= bound,
@@ -203,7 +221,9 @@ def size_for_trials(work: Workload, trials: int) -> RaceSize:
 
 def least_bound(work: Workload) -> float:
     """Return the least that a choice may cost: one finalist and the baseline, at the first look."""
-    small = replace(work, methods=min(2, work.methods), rules=replace(work.rules, finalists=1))
+    budget = replace(work.budget, max_validation=work.budget.max_validation or FEWEST_VALIDATED)
+    rules = replace(work.rules, finalists=1)
+    small = replace(work, methods=min(2, work.methods), rules=rules, budget=budget)
     return small.cost(work.fewest, 1, seeds=work.rules.looks[0])
 
 

@@ -13,6 +13,7 @@ from whichpeft.records.race import Entrant
 from whichpeft.running.race.check import check_bound
 from whichpeft.running.race.clock import Clock
 from whichpeft.running.race.size import (
+    FEWEST_VALIDATED,
     Pace,
     RaceSize,
     Workload,
@@ -82,11 +83,22 @@ def size_of(work: Workload, auto: AutoOptions, left: float) -> RaceSize:
     """Return what the bound of a race buys; `left` is the rest of its time.
 
     If the bound does not buy all training examples in every epoch, one epoch on more examples is better
-    than several on fewer. A study that says how many it uses keeps its epochs.
+    than several on fewer. A study that says how many it uses keeps its epochs. If time is short,
+    validation takes no more examples than a third of those that are trained on.
     """
     if auto.trials is not None:
         return size_for_trials(work, auto.trials)
-    bound = left if auto.within is not None else auto.examples
+    if auto.within is None:
+        return _with_epochs(work, auto.examples)
+    size = _with_epochs(work, left)
+    part = max(FEWEST_VALIDATED, size.epochs * size.train // 3)
+    if work.budget.max_validation is not None or size.train >= work.whole or part >= work.validated:
+        return size
+    return _with_epochs(replace(work, budget=replace(work.budget, max_validation=part)), left)
+
+
+def _with_epochs(work: Workload, bound: float | None) -> RaceSize:
+    """Return the size for a bound, with one epoch if that does not use up the data."""
     size = size_for(work, bound)
     if work.budget.max_train is not None or work.budget.epochs == 1 or size.train >= work.whole:
         return size
@@ -98,7 +110,13 @@ def size_of(work: Workload, auto: AutoOptions, left: float) -> RaceSize:
 def size_as_budget(size: RaceSize, budget: Budget, work: Workload) -> Budget:
     """Return the budget of trials of a size; one that trains on all examples keeps its limit."""
     limit = size.train if size.train < work.examples["train"] else budget.max_train
-    return replace(budget, epochs=size.epochs, max_train=limit, tuning_trials=size.candidates)
+    return replace(
+        budget,
+        epochs=size.epochs,
+        max_train=limit,
+        max_validation=size.validation,
+        tuning_trials=size.candidates,
+    )
 
 
 def measured_pace(request: Request, setup: RunSetup) -> Pace:
