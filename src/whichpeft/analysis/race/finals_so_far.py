@@ -19,7 +19,10 @@ class FinalsSoFar:
     """Number of seeds at each look that was planned."""
 
     seeds: Mapping[str, int]
-    """By finalist, the number of seeds of its last complete look, or of the first if none is."""
+    """By finalist, the number of seeds of its last complete look.
+
+    If no look is complete, these are the first seeds that all finalists have, and nothing is proved.
+    """
 
     @property
     def left(self) -> tuple[int, ...]:
@@ -42,7 +45,8 @@ def finals_so_far(race: Race | None, ended: Mapping[str, Collection[int]]) -> Fi
     stages = [] if race is None else [stage for stage in race.stages if stage.name == "finals"]
     if race is None or not stages:
         return None
-    seeds = {arm.method: len(stages[0].seeds) for arm in stages[0].arms}
+    shared = _shared_seeds(stages[0], ended)
+    seeds = {arm.method: shared for arm in stages[0].arms}
     looks: list[int] = []
     for stage in stages:
         if not _is_complete(stage, ended):
@@ -50,6 +54,15 @@ def finals_so_far(race: Race | None, ended: Mapping[str, Collection[int]]) -> Fi
         looks.append(len(stage.seeds))
         seeds |= {arm.method: len(stage.seeds) for arm in stage.arms}
     return FinalsSoFar(looks=tuple(looks), planned=race.looks, seeds=seeds)
+
+
+def _shared_seeds(stage: Stage, ended: Mapping[str, Collection[int]]) -> int:
+    """Return how many first seeds all arms of a look have, or all of them if there is none."""
+    done = [set(ended.get(arm.method, ())) for arm in stage.arms]
+    count = 0
+    while count < len(stage.seeds) and all(stage.seeds[count] in own for own in done):
+        count += 1
+    return count or len(stage.seeds)
 
 
 def _is_complete(stage: Stage, ended: Mapping[str, Collection[int]]) -> bool:
