@@ -15,15 +15,25 @@ from whichpeft.errors import WhichpeftError
 from whichpeft.study import Budget, Study, TaskSource
 
 if TYPE_CHECKING:
-    from whichpeft.api import plan, run
+    from whichpeft.api import auto, plan, run
     from whichpeft.report import Report
 
 __version__ = "0.1.0"
-__all__ = ["Budget", "Report", "Study", "TaskSource", "WhichpeftError", "__version__", "plan", "run"]
+__all__ = [
+    "Budget",
+    "Report",
+    "Study",
+    "TaskSource",
+    "WhichpeftError",
+    "__version__",
+    "auto",
+    "plan",
+    "run",
+]
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("plan", "run"):
+    if name in ("auto", "plan", "run"):
         from whichpeft import api
 
         return getattr(api, name)

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import tempfile
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from whichpeft.errors import StudyError
+from whichpeft.running.default_study import DEFAULT
 from whichpeft.running.request import check_request
 from whichpeft.running.trial_stacking import check_batch_trials
-from whichpeft.study import Budget, Study
-from whichpeft.tasks import default_backbone, generates_text, is_image_task
+from whichpeft.study import Study
 
 if TYPE_CHECKING:
     from whichpeft.costs.study_estimates import Estimates
@@ -21,40 +20,6 @@ if TYPE_CHECKING:
     from whichpeft.report.race.answer import AutoAnswer
     from whichpeft.running.dry_run import DryRun
     from whichpeft.running.race.dry_run import RaceDryRun
-
-DEFAULT = Study(
-    name="default",
-    backbone="minilm",
-    task="stdlib-kinds",
-    methods=(
-        "full", "head", "top-layers", "lora:r=8", "adalora", "bitfit", "ia3", "ln-tuning",
-    ),
-    seeds=(0, 1, 2, 3),
-    budget=Budget(epochs=3, max_train=600, batch_size=16),
-)  # fmt: skip
-"""The study that `whichpeft run` runs without arguments: methods that many people choose from."""
-
-IMAGE_METHODS = (
-    "full", "head", "top-layers", "lora", "dora", "adalora", "ia3", "vera", "oft", "bitfit",
-    "ln-tuning", "series-adapter", "parallel-adapter", "loreft", "zero-shot",
-)  # fmt: skip
-"""The default methods for images: one of each kind that needs no tokens."""
-
-GENERATION_METHODS = (
-    "prefix", "series-adapter", "parallel-adapter", "lora", "dora", "loreft", "full",
-)  # fmt: skip
-"""The default methods for a language model that generates text: those of the survey's table."""
-
-
-def default_study(tasks: Sequence[str]) -> Study:
-    """Return the study for tasks that were named without anything else: it fits what they contain."""
-    images = all(is_image_task(task) for task in tasks)
-    generated = all(generates_text(task) for task in tasks)
-    return Study(
-        backbones=list(dict.fromkeys(default_backbone(task) for task in tasks)),
-        tasks=tasks,
-        methods=IMAGE_METHODS if images else GENERATION_METHODS if generated else DEFAULT.methods,
-    )
 
 
 def run(

@@ -150,6 +150,7 @@ def test_the_dry_run_says_what_a_bound_buys(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_a_race_answers_and_writes_what_to_take_away(
     tiny_backbone: Path,
     reviews: Path,

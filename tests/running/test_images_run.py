@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from whichpeft.api import DEFAULT, IMAGE_METHODS, default_study
 from whichpeft.methods import resolve_method
+from whichpeft.running.default_study import DEFAULT, IMAGE_METHODS, default_study
 
 from ..forks import Forks
 

@@ -16,7 +16,7 @@ def study_to_run(
     path: Path | None, *, task: Sequence[str] | None, backbone: Sequence[str] | None
 ) -> Study:
     """Return the study of a file, else the default one for the given tasks, else the default study."""
-    from whichpeft.api import DEFAULT, default_study
+    from whichpeft.running.default_study import DEFAULT, default_study
 
     if path is not None:
         return _read(path)
@@ -28,7 +28,7 @@ def study_to_run(
 
 def study_to_plan(path: Path | None, *, task: Sequence[str] | None) -> Study:
     """Return the study of a file, else the default one for the given tasks, else one without a task."""
-    from whichpeft.api import DEFAULT, default_study
+    from whichpeft.running.default_study import DEFAULT, default_study
 
     if path is not None:
         return _read(path)

@@ -67,7 +67,7 @@ def set_up(request: Request, scratch: Path, executor: Executor) -> RunSetup:
 
 
 def with_budget_of(setup: RunSetup, request: Request, scratch: Path) -> RunSetup:
-    """Return a setup for the budget of another request: the same cells, its data encoded anew."""
+    """Return a setup for the budget of another request: the same cells, its data encoded again."""
     if request.study.budget == next(iter(setup.plan.cells)).study.budget:
         return setup
     cells = tuple(replace(cell, study=request.study) for cell in setup.plan.cells)

@@ -178,6 +178,6 @@ def _p_values(errors: Floats, at: NDArray[np.intp], added: float = 0.0) -> Float
 
 
 def _level_of_new(p_values: Floats, errors: float) -> float:
-    """Return the level at which so many of the draws err that did not before."""
+    """Return the level at which that number of draws err that did not before."""
     place = int(errors)
     return float(np.partition(p_values, place)[place]) if place < len(p_values) else LEVEL

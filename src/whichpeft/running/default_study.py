@@ -1,0 +1,42 @@
+"""The studies that run if a user names no methods."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from whichpeft.study import Budget, Study
+from whichpeft.tasks import default_backbone, generates_text, is_image_task
+
+DEFAULT = Study(
+    name="default",
+    backbone="minilm",
+    task="stdlib-kinds",
+    methods=(
+        "full", "head", "top-layers", "lora:r=8", "adalora", "bitfit", "ia3", "ln-tuning",
+    ),
+    seeds=(0, 1, 2, 3),
+    budget=Budget(epochs=3, max_train=600, batch_size=16),
+)  # fmt: skip
+"""The study that `whichpeft run` runs without arguments: methods that many people choose from."""
+
+IMAGE_METHODS = (
+    "full", "head", "top-layers", "lora", "dora", "adalora", "ia3", "vera", "oft", "bitfit",
+    "ln-tuning", "series-adapter", "parallel-adapter", "loreft", "zero-shot",
+)  # fmt: skip
+"""The default methods for images: one of each kind that needs no tokens."""
+
+GENERATION_METHODS = (
+    "prefix", "series-adapter", "parallel-adapter", "lora", "dora", "loreft", "full",
+)  # fmt: skip
+"""The default methods for a language model that generates text: those of the survey's table."""
+
+
+def default_study(tasks: Sequence[str]) -> Study:
+    """Return the study for tasks that were named without anything else: it fits what they contain."""
+    images = all(is_image_task(task) for task in tasks)
+    generated = all(generates_text(task) for task in tasks)
+    return Study(
+        backbones=list(dict.fromkeys(default_backbone(task) for task in tasks)),
+        tasks=tasks,
+        methods=IMAGE_METHODS if images else GENERATION_METHODS if generated else DEFAULT.methods,
+    )
