@@ -13,6 +13,7 @@ import pytest
 from whichpeft.engine import Job, Progress, Result
 from whichpeft.engine.carry_out import carry_out
 from whichpeft.engine.checkpoint import PREEMPTION, Preempted
+from whichpeft.methods import methods
 
 METHODS = ["full:learning_rate=3e-3", "lora:r=2,lora_dropout=0.1", "head", "adalora:r=2,init_r=4"]
 RUNGS = (3, 10, 16)  # within an epoch, at the end of one, and within the next; there are 20 steps
@@ -150,3 +151,24 @@ def test_a_trial_that_stops_early_says_so_at_each_later_rung(trials: Any, tmp_pa
         assert result.record.outcome.reason == "stopped early, after 20 of 60 steps"
         assert result.record.value("validation_score") == last.record.value("validation_score")
     check_same(last, carry_out(tuned, lambda progress: None))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", sorted(set(methods()) - {"trainable-tokens"}))
+def test_every_method_pauses_within_an_epoch_and_at_its_end(
+    method: str, trials: Any, tmp_path: Path
+) -> None:
+    rungs, small = ((2, None), (3, None)), {"epochs": 2, "max_train": 48}  # three steps in an epoch
+    try:
+        whole = trials.job(method, purpose="tune", rungs=rungs, **small)
+    except ValueError as refusal:
+        pytest.skip(str(refusal))
+    undisturbed = carry_out(whole, lambda progress: None)
+    assert undisturbed.record.outcome.status == "completed", undisturbed.record.outcome
+    if not undisturbed.record.value("trainable_parameters"):
+        pytest.skip("it trains nothing")
+    jobs = [
+        trials.job(method, purpose="screen", rungs=rungs, stop_after=step, **small) for step, _ in rungs
+    ]
+    *_, last = in_turn([*jobs, whole], tmp_path / "c")
+    check_same(last, undisturbed)

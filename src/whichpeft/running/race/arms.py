@@ -59,7 +59,7 @@ class Arms:
         whole = self.whole(arm)
         if step == self.rungs[-1]:
             return whole
-        return replace(whole, purpose="screen", stop_after=step)
+        return whole.beginning(step)
 
     def job(self, arm: Arm, step: int, setup: RunSetup, store: Store) -> Job:
         """Return the job that trains an arm until a rung, from the rung before if it is still there."""
