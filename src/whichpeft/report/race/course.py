@@ -50,6 +50,15 @@ class Course:
         return {arm.method: arm for arm in tested_arms(self.race)}
 
     @cached_property
+    def ranked(self) -> dict[int, list[Arm]]:
+        """The arms of each screen by its steps, best first and failed ones last."""
+        return {
+            stage.step: rank_arms(stage.arms, stage.step, self.scores)
+            for stage in self.race.stages
+            if stage.name == "screen"
+        }
+
+    @cached_property
     def audited(self) -> set[str]:
         """The methods that were trained to the end although they had been dropped."""
         audits = (stage for stage in self.race.stages if stage.name == "audit")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from whichpeft.analysis.race.ranking import has_score, rank_arms
+from whichpeft.analysis.race.ranking import has_score
 from whichpeft.records import Stage
 from whichpeft.report.race.course import Course, share_in_words
 from whichpeft.units import counted
@@ -67,7 +67,7 @@ def _failure(course: Course, method: str) -> str:
 
 def _dropped(course: Course, method: str, step: int) -> Leaving:
     stage = next(stage for stage in reversed(course.screens) if stage.step == step)
-    ranked = rank_arms(stage.arms, step, course.scores)
+    ranked = course.ranked[step]
     place = next(i for i, arm in enumerate(ranked, start=1) if arm.method == method)
     later = course.race.stages[course.race.stages.index(stage) + 1]
     share = course.share(step)
