@@ -21,7 +21,8 @@ def lines_of(planned: RaceDryRun, study: Study) -> Iterator[str]:
     yield f"{counted(len(raced), 'method')} with up to {counted(most, 'candidate')} each"
     yield (
         f"whole training: {planned.train:,} of {planned.of:,} training examples, "
-        f"{counted(planned.epochs, 'epoch')}, {planned.rungs[-1]:,} steps"
+        f"{counted(planned.epochs, 'epoch')}, {planned.rungs[-1]:,} steps, "
+        f"{planned.validation:,} validation examples"
     )
     screens = zip(planned.screened, planned.rungs, strict=False)
     shown = [f"{arms:,} to step {step:,}" for arms, step in screens]

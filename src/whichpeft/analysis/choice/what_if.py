@@ -146,8 +146,8 @@ def _more_data(answer: Answer) -> str | None:
         return (
             f"About {examples:,} test examples with {seeds:,} seeds would {goal}; more seeds would not."
         )
-    anew = "" if answer.finals is None else " of a new study"  # a race's looks are planned before it
-    return f"About {seeds:,} seeds{anew} would {goal} if the scores do not change."
+    more = "" if answer.finals is None else " of a new study"  # a race's looks are planned before it
+    return f"About {seeds:,} seeds{more} would {goal} if the scores do not change."
 
 
 def _untuned(answer: Answer) -> str | None:

@@ -47,6 +47,9 @@ class RaceDryRun:
     epochs: int
     """Passes over them."""
 
+    validation: int
+    """Validation examples."""
+
     candidates: int
     """Candidates of a method at most."""
 
@@ -124,6 +127,7 @@ def make_race_dry_run(
         train=size.train,
         of=work.examples["train"],
         epochs=size.epochs,
+        validation=sized.validated,
         candidates=size.candidates,
         fits=size.fits,
         screened=tuple(sized.screened(size.candidates)),

@@ -221,15 +221,19 @@ def size_for_trials(work: Workload, trials: int) -> RaceSize:
 
 def least_bound(work: Workload) -> float:
     """Return the least that a choice may cost: one finalist and the baseline, at the first look."""
-    budget = replace(work.budget, max_validation=work.budget.max_validation or FEWEST_VALIDATED)
     rules = replace(work.rules, finalists=1)
-    small = replace(work, methods=min(2, work.methods), rules=rules, budget=budget)
+    small = replace(_least_validated(work), methods=min(2, work.methods), rules=rules)
     return small.cost(work.fewest, 1, seeds=work.rules.looks[0])
 
 
 def bound_to_prove(work: Workload) -> float:
     """Return what a race costs that tries every method and takes all looks at its finalists."""
-    return work.cost(work.fewest, 1, seeds=work.rules.looks[-1])
+    return _least_validated(work).cost(work.fewest, 1, seeds=work.rules.looks[-1])
+
+
+def _least_validated(work: Workload) -> Workload:
+    limit = work.budget.max_validation or FEWEST_VALIDATED
+    return replace(work, budget=replace(work.budget, max_validation=limit))
 
 
 def pace_of(profile: Record, budget: Budget, places: int) -> Pace:
