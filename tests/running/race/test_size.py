@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import random
 from dataclasses import replace
 
@@ -84,8 +85,8 @@ def test_screens_are_no_larger_than_foreseen() -> None:
         arms = [Arm(method=f"m{m}", number=n) for m in range(methods) for n in range(candidates)]
         foreseen = work.screened(candidates)
         rng.shuffle(arms)
-        second = continuing_arms(arms, "m0", most=2)
-        third = continuing_arms(second, "m0", most=None)
+        second = continuing_arms(arms, "m0", places=math.ceil(len(arms) / 3), most=2)
+        third = continuing_arms(second, "m0", places=math.ceil(len(arms) / 9))
         assert foreseen[0] == len(arms)
         assert len(second) - 1 <= foreseen[1] <= len(second) + 1
         assert len(third) - 2 <= foreseen[2] <= len(third) + 1

@@ -12,16 +12,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from whichpeft.analysis.race.at_chance import methods_at_chance
 from whichpeft.analysis.race.finalists import arms_of, best_arms, finalist_places
 from whichpeft.analysis.race.ranking import rank_scored
 from whichpeft.analysis.race.rules import RaceRules
-from whichpeft.analysis.race.rung_scores import RungScore, RungScores
+from whichpeft.analysis.race.rung_scores import RungScores
 from whichpeft.records.race import Arm, Race
 
 WIDENED = 8
 """Most arms that are trained to the end because the audit found a good one."""
 
-_AT_CHANCE = 1 / 4  # of the best arm's lead over chance; with less, a method counts as at chance
 _OF_STUCK = 7 / 8  # share of the methods at chance that is audited, so that a slow starter is found
 _OF_REST = 2  # of the others, at least as many, so that the rung's worth is known
 _MOST = 2 / 5  # of all methods, if there are many at chance
@@ -51,16 +51,12 @@ def dropped_methods(race: Race, scores: RungScores, rules: RaceRules) -> list[Dr
     done = {arm.method for stage in screens if stage.step == race.rungs[-1] for arm in stage.arms}
     found: dict[str, Dropped] = {}
     for stage in reversed(screens):
-        ranked = rank_scored(stage.arms, stage.step, scores)
-        shown = {arm: scores[arm, stage.step] for arm in ranked}
-        best = max((one.score or 0.0 for one in shown.values()), default=0.0)
-        for method in dict.fromkeys(arm.method for arm in ranked):
-            if method in done:
-                continue
-            own = [arm for arm in ranked if arm.method == method]
-            stuck = _is_at_chance([shown[arm] for arm in own], best, rules.chance)
-            # Ranks of arms at chance are noise, so the default stands for them.
-            found[method] = Dropped(min(own) if stuck else own[0], stage.step, stuck)
+        stuck = methods_at_chance(stage.arms, stage.step, scores, rules.chance)
+        for arm in rank_scored(stage.arms, stage.step, scores):
+            if arm.method not in done and arm.method not in found:
+                # Ranks of arms at chance are noise, so the default stands for them.
+                own = stuck.get(arm.method)
+                found[arm.method] = Dropped(own[0] if own else arm, stage.step, own is not None)
         done |= set(found)
     entered = sum(bool(entrant.candidates) for entrant in race.entrants)
     in_order = [found[entrant.method] for entrant in race.entrants if entrant.method in found]
@@ -126,18 +122,6 @@ def widened_arms(race: Race, scores: RungScores, rules: RaceRules) -> tuple[Arm,
             alike.setdefault(arm.method, arm)
     rest = [arm for arm in waiting if arm not in own and arm not in alike.values()]
     return tuple((*own, *alike.values(), *rest)[:WIDENED])
-
-
-def _is_at_chance(own: Sequence[RungScore], best: float, chance: float | None) -> bool:
-    """Return whether the arm of a method that its loss shows to be best is at chance.
-
-    The best score of several arms at chance is above it by luck. `own` is in order of rank.
-    """
-    if chance is None:
-        return False
-    shown = min(own, key=lambda one: math.inf if one.loss is None else one.loss)
-    lead = (shown.score or 0.0) - chance
-    return lead <= 0 or lead < _AT_CHANCE * (best - chance)
 
 
 def _with_probabilities(dropped: Sequence[Dropped], audited: int, entered: int) -> list[Dropped]:

@@ -12,9 +12,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import zip_longest
 
+from whichpeft.analysis.race.at_chance import methods_at_chance, stand_ins
 from whichpeft.analysis.race.audit import audited_arms, found_good, risen, widened_arms
 from whichpeft.analysis.race.finalists import finalists
-from whichpeft.analysis.race.ranking import rank_scored
+from whichpeft.analysis.race.ranking import has_score, rank_scored
 from whichpeft.analysis.race.rules import Afford, RaceRules
 from whichpeft.analysis.race.rung_scores import RungScores
 from whichpeft.records.race import Arm, Race, Stage
@@ -83,8 +84,10 @@ def entered_arms(race: Race, rules: RaceRules) -> tuple[Arm, ...]:
     return tuple(arm for arms in rounds for arm in arms if arm is not None)
 
 
-def continuing_arms(ranked: Sequence[Arm], baseline: str, *, most: int | None) -> list[Arm]:
-    """Return the arms that continue at a rung, best first.
+def continuing_arms(
+    ranked: Sequence[Arm], baseline: str, *, places: int, most: int | None = None
+) -> list[Arm]:
+    """Return the arms that continue at a rung because of their rank, best first.
 
     Parameters
     ----------
@@ -92,10 +95,11 @@ def continuing_arms(ranked: Sequence[Arm], baseline: str, *, most: int | None) -
         The arms at the rung, best first.
     baseline
         The method whose best arm always continues.
+    places
+        How many continue. More do if they are of too few methods.
     most
         Most arms of a method; None for any number.
     """
-    places = math.ceil(len(ranked) / KEPT)
     taken: list[Arm] = []
     for arm in ranked:
         own = sum(other.method == arm.method for other in taken)
@@ -125,12 +129,21 @@ def _first_screen(race: Race, rules: RaceRules, afford: Afford) -> Stage | None:
 def _next_screen(
     race: Race, last: Stage, scores: RungScores, rules: RaceRules, afford: Afford
 ) -> Stage | None:
-    """Return the screen to the next rung; None if no arm can continue."""
+    """Return the screen to the next rung; None if no arm can continue.
+
+    At the first rung, methods at chance continue as well: there is nothing to rank them by yet.
+    """
+    rung = race.rungs.index(last.step)
     ranked = rank_scored(last.arms, last.step, scores)
-    first = last.step == race.rungs[0]
-    arms = continuing_arms(ranked, rules.baseline, most=MOST_ARMS if first else None)
-    step = next(step for step in race.rungs if step > last.step)
-    stage = Stage(name="screen", step=step, arms=tuple(arms), why="the best third, and the baseline")
+    entered = sum(has_score(arm, race.rungs[0], scores) for arm in race.stages[0].arms)
+    places = math.ceil(entered / KEPT ** (rung + 1))
+    stuck = methods_at_chance(last.arms, last.step, scores, rules.chance) if rung == 0 else {}
+    able = [arm for arm in ranked if arm.method not in stuck]
+    arms = continuing_arms(able, rules.baseline, places=places, most=MOST_ARMS if rung == 0 else None)
+    waiting = zip_longest(*(stand_ins(own, last.step, scores) for own in stuck.values()))
+    arms += [arm for arms in waiting for arm in arms if arm is not None]
+    why = f"the best third{', those still at chance' if stuck else ''} and the baseline"
+    stage = Stage(name="screen", step=race.rungs[rung + 1], arms=tuple(arms), why=why)
     return _within(stage, afford, rules.baseline) if arms else None
 
 
