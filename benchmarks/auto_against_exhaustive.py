@@ -30,7 +30,6 @@ import race_table
 
 import whichpeft as wp
 from whichpeft.analysis.statistics.gap import paired_gap
-from whichpeft.api import auto
 from whichpeft.records import Record, Store
 from whichpeft.report import Report
 
@@ -58,7 +57,7 @@ def auto_choice(
 ) -> tuple[str, str]:
     """Return the choice of a race as a method with all its hyperparameters, and what it is based on."""
     backbone, task, max_train, methods = TASKS[name]
-    answer = auto(
+    answer = wp.auto(
         out=folder,
         backbone=backbone,
         task=str(sst2) if task == "sst2" else task,
