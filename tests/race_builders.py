@@ -127,7 +127,7 @@ def race(
             replace(first, arms=first.arms if i == 0 else first.arms[:-1], seeds=tuple(range(count)))
             for i, count in enumerate(seeds)
         ]
-        found = replace(found, stages=(*found.stages[:-1], *looks), ended="proved", seconds=300.0)
+        found = replace(found, stages=(*found.stages[:-1], *looks), ended="proved")
         for arm in first.arms:
             most = max(len(stage.seeds) for stage in looks if arm in stage.arms)
             adapter = builders.BASE if arm.method == "full" else 10_000

@@ -96,7 +96,10 @@ class Race:
     all of these looks, also if the race ends earlier."""
 
     seconds: float = 0.0
-    """Seconds that earlier processes spent, the time between them left out."""
+    """Seconds that it took, the time between two runs of it left out; 0 if they are not known.
+
+    They are kept in ``clock.json``, since they change all the time.
+    """
 
     ended: Literal["proved", "only one", "all looks", "time", "nothing left"] | None = None
     """Why it ended; None while it continues."""

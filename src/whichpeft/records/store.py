@@ -86,6 +86,18 @@ class Store:
         """Write what a race has decided."""
         write_whole(self.folder / "race.json", RACE.dump_json(race, indent=1))
 
+    @property
+    def clock_file(self) -> Path:
+        """The file that says how many seconds a race has taken."""
+        return self.folder / "clock.json"
+
+    def race_seconds(self) -> float:
+        """Return the seconds that a race in this folder has taken; 0 if they are not known."""
+        try:
+            return float(json.loads(self.clock_file.read_text(encoding="utf-8"))["seconds"])
+        except (OSError, ValueError, KeyError, TypeError):  # none, or half written by a full disk
+            return 0.0
+
     def add(
         self,
         record: Record,

@@ -102,7 +102,7 @@ class Report:
     @classmethod
     def from_store(cls, store: Store) -> Report:
         """Read a run folder as `read` does; records that the store has parsed are not parsed again."""
-        study = store.study()
+        study, race = store.study(), store.race()
         found = list(store.each())
         for error in found:
             if isinstance(error, NewerRecord):
@@ -115,7 +115,7 @@ class Report:
             predictions=store.predictions,
             curves=store.curve_rows,
             reading=store.reading(),
-            race=store.race(),
+            race=None if race is None else replace(race, seconds=store.race_seconds()),
         )
 
     @property

@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
-from whichpeft.records import Entrant
+from whichpeft.records import Entrant, Store
 from whichpeft.report import Report
 from whichpeft.report.race.answer import AutoAnswer
 from whichpeft.report.race.stage_words import stage_words
@@ -76,6 +76,18 @@ def test_a_rung_comes_with_its_correlation_and_the_interval(answer):
 def test_the_saving_is_what_the_units_say(answer):
     units = sum(row["units"] for row in answer.race)
     assert answer.sentences[-1].endswith(f"takes 96, so the race took {96 / units:.1f} times fewer.")
+
+
+def test_the_time_of_a_race_is_told_if_it_is_known(tmp_path):
+    study, race, records = race_builders.race(QUALITY)
+    store = Store(tmp_path)
+    store.keep_study(study)
+    store.keep_race(race)
+    for record in records:
+        store.add(record)
+    store.clock_file.write_text('{"seconds": 581.0}')
+    told = AutoAnswer(Report.read(tmp_path)).sentences[-1]
+    assert told.startswith("The race took 9 min 41 s and as many training examples as ")
 
 
 def test_without_finals_the_leader_is_no_choice():

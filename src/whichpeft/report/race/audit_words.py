@@ -31,14 +31,14 @@ def _came_close(course: Course) -> list[str]:
     near = near_the_best(course)
     came = "none" if not near else f"{len(near)} ({plain(join_words(near))})"
     margin = f"{points(course.constraints.margin):.1f} points"
-    text = (
+    found = [
         f"Of {counted(len(ended), 'dropped method')} trained to the end anyway, {came} came within "
-        f"{margin} of the best validation score"
-    )
-    wider = [stage for stage in course.race.stages if stage.name == "widen"]
+        f"{margin} of the best validation score."
+    ]
+    wider = sum(len(stage.arms) for stage in course.race.stages if stage.name == "widen")
     if wider:
-        text += f", so {counted(len(wider[-1].arms), 'more arm')} {_were(len(wider[-1].arms))} trained"
-    return [f"{text}."]
+        found.append(f"What they showed let {counted(wider, 'more arm')} train to the end.")
+    return found
 
 
 def _correlation(course: Course) -> list[str]:
@@ -53,7 +53,3 @@ def _correlation(course: Course) -> list[str]:
         f"The order of methods after {after} correlates with that at the end at {value:.2f}{between} "
         f"({counted(found.methods, 'method')}{weighted})."
     ]
-
-
-def _were(count: int) -> str:
-    return "was" if count == 1 else "were"

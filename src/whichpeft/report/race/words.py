@@ -13,7 +13,7 @@ from whichpeft.report.race.course import Course, share_in_words
 from whichpeft.report.race.leaving import leaving
 from whichpeft.report.race.spending import EXHAUSTIVE_SEEDS, exhaustive, spending
 from whichpeft.report.text import plain
-from whichpeft.units import counted, join_words, points, show_chance
+from whichpeft.units import counted, join_words, points, show_chance, show_seconds
 
 _ALWAYS_SHOWN = ("adapter-size", "time")  # costs that a reader wants to know in any case
 _MOST_NAMED = 3
@@ -65,6 +65,8 @@ def _tally(course: Course, racing: Sequence[str]) -> Iterator[str]:
     kinds: dict[tuple[float, str], int] = {}
     for one in left.values():
         place = (2.0, "still race") if one is None else (one.at or 0.0, one.why)
+        if one is not None and one.why == "not finished":
+            place = 1.5, one.why
         if one is not None and one.why == "dropped" and one.at is not None:
             place = one.at, f"left after {share_in_words(one.at)}"
         kinds[place] = kinds.get(place, 0) + 1
@@ -89,9 +91,11 @@ def economy(course: Course) -> str | None:
     times = whole.units / units
     compared = f"{times:.1f} times fewer" if times >= 1.05 else "no more"
     most = max(len(entrant.arms) for entrant in course.racing)
+    all_of = "methods" if most == 1 else f"candidates (up to {most} a method)"
+    clock = f"{show_seconds(course.race.seconds)} and " if course.race.seconds else ""
     return (
-        f"The race took {took}. To train all candidates (up to {most} a method) to the end and to test "
-        f"all methods on {EXHAUSTIVE_SEEDS} seeds takes {whole.units}, so the race took {compared}."
+        f"The race took {clock}{took}. To train all {all_of} to the end and to test all methods on "
+        f"{EXHAUSTIVE_SEEDS} seeds takes {whole.units}, so the race took {compared}."
     )
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from whichpeft.engine import Job, Progress, Result
 from whichpeft.executors import RunObserver
+from whichpeft.records import Store
 from whichpeft.storage.atomic import write_whole
 
 REPORT_SECONDS = 8.0
@@ -32,9 +33,10 @@ class Clock:
     """
 
     def __init__(self, folder: Path, within: float | None, began: float) -> None:
-        self._file = folder / "clock.json"
+        store = Store(folder)
+        self._file = store.clock_file
         self._within = within
-        self._began = began - _kept_seconds(self._file)
+        self._began = began - store.race_seconds()
         self._written = 0.0
 
     @property
@@ -63,13 +65,6 @@ class Clock:
             return
         self._written = now
         write_whole(self._file, json.dumps({"seconds": round(self.spent, 1)}).encode())
-
-
-def _kept_seconds(file: Path) -> float:
-    try:
-        return float(json.loads(file.read_text(encoding="utf-8"))["seconds"])
-    except (OSError, ValueError, KeyError, TypeError):  # none, or half written by a full disk
-        return 0.0
 
 
 class Ticking:
