@@ -73,7 +73,7 @@ def _dropped(course: Course, method: str, step: int) -> Leaving:
     share = course.share(step)
     return Leaving(
         why="dropped",
-        because=f"{ordinal(place)} of {counted(len(stage.arms), 'arm')} after {share_in_words(share)}; "
+        because=f"{ordinal(place)} of {counted(len(ranked), 'arm')} after {share_in_words(share)}; "
         f"{len(later.arms)} continued",
         at=share,
     )

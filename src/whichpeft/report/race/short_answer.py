@@ -26,7 +26,9 @@ def race_answer(course: Course, answer: Answer | None, comparison: Comparison | 
         remarks += [] if answer.why_time is None else [answer.why_time]
         remarks += [*changes(answer), *caveats(answer)]
     most = max((len(entrant.arms) for entrant in course.racing), default=0)
-    tuning = f"up to {most} candidates of each method, compared on the validation split"
+    tuning = "default hyperparameters, no tuning"
+    if most > 1:
+        tuning = f"up to {most} candidates of each method, compared on the validation split"
     return ShortAnswer(
         backbone=short_name(study.backbones[0]) if answer is None else answer.backbone,
         tasks=(short_name(study.tasks[0].name),) if answer is None else answer.tasks,

@@ -87,7 +87,9 @@ def _state(row: Row) -> str:
     """Say how a method left, or what it is."""
     if row["left"] is None:
         return "finalist" if row["finalist"] else "in the race"
-    return f"{row['left']}, audited" if row["audited"] and not row["finalist"] else str(row["left"])
+    if row["left"] == "dropped" and row["rung"] == 1:
+        return "dropped, audited" if row["audited"] else "dropped, widened"
+    return str(row["left"])
 
 
 def _place(row: Row) -> tuple[float, float, float]:
