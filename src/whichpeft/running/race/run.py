@@ -138,7 +138,7 @@ class RaceRun:
     def _note_cut(self, stage: Stage) -> None:
         race = self.store.race()
         if race is None or race.stages[-1].name != stage.name or race.stages[-1].step != stage.step:
-            return  # another process has noted it, and gone on
+            return  # another process has noted it already
         last = race.stages[-1]
         cut = tuple(self.arms.missing(last.arms, last.step, self.store))
         self.store.keep_race(replace(race, stages=(*race.stages[:-1], replace(last, cut=cut))))
