@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import socket
 import time
+from dataclasses import replace
 from pathlib import Path
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
@@ -13,7 +14,7 @@ from urllib.request import urlopen
 import pytest
 
 from whichpeft.executors import SilentObserver
-from whichpeft.records import Store
+from whichpeft.records import Arm, Entrant, Race, Stage, Store
 from whichpeft.running.live_page import LivePage
 
 from .. import builders
@@ -51,6 +52,17 @@ def test_the_page_fills_except_while_costs_are_measured(store: Store) -> None:
         observer.start_stage("final", [], done=0, concurrency=1)
         assert fetch(f"{live.address}version") != version
         assert "83.0" in fetch(live.address)
+
+
+def test_the_page_follows_a_race_that_has_decided_something(store: Store) -> None:
+    race = Race(entrants=(Entrant(method="full", candidates=1),), rungs=(16, 32, 64))
+    stage = Stage(name="screen", step=16, arms=(Arm(method="full"),))
+    with LivePage(store.folder) as live:
+        store.keep_race(race)
+        first = fetch(f"{live.address}version")
+        store.keep_race(replace(race, stages=(stage,)))
+        assert fetch(f"{live.address}version") != first
+        assert "1 method raced: 1 still races." in fetch(live.address)
 
 
 def test_a_request_without_the_token_or_from_another_host_gets_nothing(store: Store) -> None:

@@ -78,7 +78,7 @@ def test_the_saving_is_what_the_units_say(answer):
     assert answer.sentences[-1].endswith(f"takes 96, so the race took {96 / units:.1f} times fewer.")
 
 
-def test_the_time_of_a_race_is_told_if_it_is_known(tmp_path):
+def test_the_sentence_has_the_time_of_the_race_if_that_is_known(tmp_path):
     study, race, records = race_builders.race(QUALITY)
     store = Store(tmp_path)
     store.keep_study(study)
