@@ -57,10 +57,10 @@ class RaceRun:
             stage = race.stages[-1]
             self.stages.observer.notify(stage_words(race, rung_scores(race, self._records())))
             if stage.name == "finals":
+                self._forget_paused(race)
                 self._test(stage)
             else:
                 self._train(stage, self.bound.cut_at(race))
-        self._forget_paused(race)
         return race
 
     def _decided(self) -> Race:
@@ -162,9 +162,7 @@ class RaceRun:
         return [(cell.final(seed), cell) for cell in cells for seed in stage.seeds]
 
     def _forget_paused(self, race: Race) -> None:
-        """Delete what arms that will not continue have left to continue from."""
-        if race.ended == "time":
-            return
+        """Delete what arms have left to continue from: in the finals none does."""
         for arm in {arm for stage in race.stages for arm in stage.arms}:
             self.store.checkpoint(self.arms.whole(arm).fingerprint).unlink(missing_ok=True)
 
