@@ -25,6 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from whichpeft.analysis.choice.evidence import TrialEvidence
+from whichpeft.analysis.choice.luck import parts_of_gaps
 from whichpeft.analysis.comparable_groups import MethodRecords
 from whichpeft.analysis.looks.spending import spending
 from whichpeft.analysis.race.finals_so_far import FinalsSoFar
@@ -99,7 +100,7 @@ def level_of_finals(
         return spends[-1] / (len(running) - 1)
     running.sort(key=lambda method: -evidence.means[method])
     errors = _errors(evidence, running, finals.looks)
-    return _level(errors, spends, margin)
+    return level_from_errors(errors, spends, margin=margin)
 
 
 def _errors(evidence: TrialEvidence, methods: Sequence[int], looks: Sequence[int]) -> Floats:
@@ -125,14 +126,10 @@ def _seed_variances(evidence: TrialEvidence, methods: Sequence[int]) -> Floats:
         for column, other in enumerate(methods[:row]):
             effects = evidence.effects(one, other)
             gaps[row, column] = gaps[column, row] = effects.seed_part * effects.seeds
-    total = gaps.sum() / 2 / (len(methods) - 1)
-    if len(methods) == 2:
-        return np.full(2, total / 2)
-    found: Floats = np.maximum((gaps.sum(axis=1) - total) / (len(methods) - 2), 0.0)
-    return found
+    return parts_of_gaps(gaps)
 
 
-def _level(errors: Floats, spends: Sequence[float], margin: float) -> float:
+def level_from_errors(errors: Floats, spends: Sequence[float], *, margin: float) -> float:
     """Return the level at the last look, the least over the numbers of methods at the edge.
 
     The first method is taken as the best. `errors` has the shape (looks, methods, draws).
