@@ -38,7 +38,7 @@ from whichpeft.analysis.choice.candidates import (
 from whichpeft.analysis.choice.constraints import Constraints
 from whichpeft.analysis.choice.evidence import Evidence, EvidenceAcrossTasks, TrialEvidence, gather
 from whichpeft.analysis.choice.luck import likely_score
-from whichpeft.analysis.choice.proof import at_last_look, in_the_running, level_of_finals
+from whichpeft.analysis.choice.proof import at_last_look, level_of_finals
 from whichpeft.analysis.comparison import Comparison
 from whichpeft.analysis.frontier import TIE, frontier_probability
 from whichpeft.analysis.statistics.gap import LEVEL
@@ -176,8 +176,7 @@ def decide(answer: Answer) -> Answer:
     ]
     likely = None
     if answer.finals is not None and isinstance(evidence, TrialEvidence):
-        running = in_the_running(evidence, competing, constraints.margin)
-        likely = likely_score(evidence, running, chosen.place)
+        likely = likely_score(evidence, competing, chosen.place)
     found = replace(
         answer,
         candidates=tuple(with_gaps),
