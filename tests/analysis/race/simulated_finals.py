@@ -129,7 +129,7 @@ class Rates:
 def simulate(
     world: World, costs: Sequence[float], *, races: int, finalists: int | None = None, seed: int = 1
 ) -> Rates:
-    """Simulate races; method 0 is the baseline. With `finalists`, so many of the methods are drawn."""
+    """Simulate races; method 0 is the baseline. With `finalists`, that many of them are drawn."""
     gaps = np.append(0.0, np.broadcast_to(world.gap, world.methods))
     best, ended = gaps.max(), []
     for race in range(races):
