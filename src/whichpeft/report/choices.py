@@ -264,6 +264,7 @@ def as_object(answer: Answer) -> dict[str, object]:
         "method_id": None if chosen is None else chosen.method_id,
         "variant": None if chosen is None else chosen.variant,
         "basis": answer.basis,
+        **({"likely_score": answer.likely_score, "level": answer.level} if answer.of_race else {}),
         "probability": None if chosen is None else chosen.probability,
         "sentence": sentence(answer),
         "by": constraints.by,

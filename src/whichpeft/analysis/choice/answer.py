@@ -63,6 +63,9 @@ class Answer:
     level: float = LEVEL
     """Level of each test that a choice is proved by; 0 if nothing can be proved yet."""
 
+    likely_score: float | None = None
+    """In a race, the score that the chosen method is likely to have with other seeds, a fraction."""
+
     notes: tuple[str, ...] = ()
     """Sentences about records that were not compared."""
 

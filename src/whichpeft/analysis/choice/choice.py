@@ -37,6 +37,7 @@ from whichpeft.analysis.choice.candidates import (
 )
 from whichpeft.analysis.choice.constraints import Constraints
 from whichpeft.analysis.choice.evidence import Evidence, EvidenceAcrossTasks, TrialEvidence, gather
+from whichpeft.analysis.choice.luck import likely_score
 from whichpeft.analysis.choice.proof import at_last_look, level_of_finals
 from whichpeft.analysis.comparison import Comparison
 from whichpeft.analysis.frontier import TIE, frontier_probability
@@ -173,11 +174,15 @@ def decide(answer: Answer) -> Answer:
         else candidate
         for candidate in known
     ]
+    likely = None
+    if answer.finals is not None and isinstance(evidence, TrialEvidence):
+        likely = likely_score(evidence, competing, chosen.place)
     found = replace(
         answer,
         candidates=tuple(with_gaps),
         chosen=next(c for c in with_gaps if c.place == chosen.place),
         level=level,
+        likely_score=likely,
     )
     return replace(found, basis=_basis(found))
 

@@ -33,7 +33,7 @@ def caveats(answer: Answer) -> list[str]:
     """Return what a reader should know about an answer, in sentences."""
     if answer.chosen is None:
         return [_AT_CHANCE_WITH_ONE_SEED] if answer.basis == "at chance" and _one_seed(answer) else []
-    found = [_untuned(answer), _seeds(answer), _no_examples(answer), _chance(answer)]
+    found = [_untuned(answer), _luck(answer), _seeds(answer), _no_examples(answer), _chance(answer)]
     found.append(caveat_nothing(answer))
     return [sentence for sentence in found if sentence is not None]
 
@@ -166,6 +166,19 @@ def _untuned(answer: Answer) -> str | None:
         names = join_words(untuned)
         return f"Not tuned, so compared at default hyperparameters with tuned methods: {names}."
     return None
+
+
+def _luck(answer: Answer) -> str | None:
+    """Say what a finalist's score owes to having been chosen, if that shows."""
+    chosen, likely = answer.chosen, answer.likely_score
+    if chosen is None or likely is None or chosen.score.mean is None:
+        return None
+    if points(chosen.score.mean - likely) < 0.1:
+        return None
+    return (
+        f"{chosen.method} scored {points(chosen.score.mean):.1f} points in the finals. Who is chosen "
+        f"among several is partly lucky: other seeds are likely to give {points(likely):.1f}."
+    )
 
 
 def _one_seed(answer: Answer) -> bool:

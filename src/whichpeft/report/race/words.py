@@ -28,7 +28,8 @@ def advice(course: Course, answer: Answer | None) -> str:
         return plain(_nothing(answer))
     arm = course.finalists.get(chosen.method)
     values = "" if arm is None else _in_brackets(course, arm)
-    parts = [f"{points(chosen.score.mean or 0.0):.1f} points", _certainty(answer)]
+    score = chosen.score.mean if answer.likely_score is None else answer.likely_score
+    parts = [f"{points(score or 0.0):.1f} points", _certainty(answer)]
     constraints = answer.constraints
     for name in dict.fromkeys((constraints.by, *constraints.limits, *_ALWAYS_SHOWN)):
         value = chosen.costs[name]
