@@ -101,7 +101,7 @@ class Race:
     They are kept in ``clock.json``, since they change all the time.
     """
 
-    ended: Literal["proved", "only one", "all looks", "time", "nothing left"] | None = None
+    ended: Literal["proved", "only one", "all looks", "time", "examples", "nothing left"] | None = None
     """Why it ended; None while it continues."""
 
 

@@ -39,6 +39,10 @@ def test_examples_pay_for_a_fixed_number_of_arms() -> None:
     assert afford("screen", 32) == int((0.40 * 20_000 - used) // (16 * 16))
     assert afford("audit", 64) == int((0.57 * 20_000 - used) // (48 * 16))
     assert afford("finals", 64) == int((20_000 - used) // (3 * 64 * 16))
+    look = Stage(name="finals", step=64, arms=ARMS[:2], seeds=(0, 1, 2))
+    enough = used + 2 * 3 * 64 * 16
+    assert ExamplesBound(limit=enough, in_step=16.0).pays_for(RACE, shown(16, 1.0), look)
+    assert not ExamplesBound(limit=enough - 1, in_step=16.0).pays_for(RACE, shown(16, 1.0), look)
     assert ExamplesBound(limit=100, in_step=16.0).afford(RACE, shown(16, 1.0), 3)("finals", 64) == 0
 
 

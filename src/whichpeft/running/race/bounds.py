@@ -9,12 +9,12 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from whichpeft.analysis.race.rules import Afford
 from whichpeft.analysis.race.rung_scores import RungScores
-from whichpeft.records import Race
+from whichpeft.records import Race, Stage
 from whichpeft.records.race import StageName
 from whichpeft.running.race.clock import Clock
 
@@ -35,6 +35,9 @@ class Bound(Protocol):
     def cut_at(self, race: Race) -> float | None:
         """Return when the last stage may start no more arms, by `time.monotonic`; None for never."""
 
+    def pays_for(self, race: Race, scores: RungScores, look: Stage) -> bool:
+        """Whether one more look of the finals can be paid for."""
+
 
 class Unbounded:
     """No limit."""
@@ -44,6 +47,9 @@ class Unbounded:
 
     def cut_at(self, race: Race) -> float | None:
         return None
+
+    def pays_for(self, race: Race, scores: RungScores, look: Stage) -> bool:
+        return True
 
 
 @dataclass(frozen=True)
@@ -57,7 +63,7 @@ class ExamplesBound:
     """Training examples of an optimiser step."""
 
     def afford(self, race: Race, scores: RungScores, first_look: int) -> Afford:
-        used = sum(score.examples for score in scores.values()) + self._of_finals(race)
+        used = self._used(race, scores)
 
         def most(name: StageName, step: int) -> int:
             steps = _steps(race, name, step, first_look)
@@ -66,15 +72,18 @@ class ExamplesBound:
 
         return most
 
-    def _of_finals(self, race: Race) -> float:
-        """Return the examples of the finals so far."""
-        seeds = {
-            arm: stage.seeds for stage in race.stages if stage.name == "finals" for arm in stage.arms
-        }
-        return sum(len(own) for own in seeds.values()) * race.rungs[-1] * self.in_step
+    def _used(self, race: Race, scores: RungScores) -> float:
+        """Return the examples of all stages, those of planned looks included."""
+        looks = [stage for stage in race.stages if stage.name == "finals"]
+        seeds = {arm: stage.seeds for stage in looks for arm in stage.arms}
+        finals = sum(len(own) for own in seeds.values()) * race.rungs[-1] * self.in_step
+        return finals + sum(score.examples for score in scores.values())
 
     def cut_at(self, race: Race) -> float | None:
         return None
+
+    def pays_for(self, race: Race, scores: RungScores, look: Stage) -> bool:
+        return self._used(replace(race, stages=(*race.stages, look)), scores) <= self.limit
 
 
 @dataclass(frozen=True)
@@ -111,6 +120,9 @@ class TimeBound:
     def cut_at(self, race: Race) -> float | None:
         last = race.stages[-1]
         return self._until(race, last.name, last.step)
+
+    def pays_for(self, race: Race, scores: RungScores, look: Stage) -> bool:
+        return True  # its trials end when the time is over
 
     def _until(self, race: Race, name: StageName, step: int) -> float:
         end = self.clock.end

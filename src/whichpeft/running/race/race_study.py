@@ -76,7 +76,7 @@ def as_race(study: Study) -> Study:
         study,
         name=name,
         methods=study.methods or racing_methods(),
-        seeds=SEEDS,
+        seeds=study.seeds if isinstance(study.seeds, UntilDecided) else SEEDS,
         budget=replace(study.budget, tuning_trials=options.candidates),
         auto=options,
     )

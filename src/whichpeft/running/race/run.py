@@ -118,6 +118,8 @@ class RaceRun:
             seeds=step.seeds,
             why="finalists that are not decided yet",
         )
+        if not self.bound.pays_for(race, rung_scores(race, records), look):
+            return replace(race, ended="examples")
         return replace(race, stages=(*race.stages, look))
 
     def _train(self, stage: Stage, cut_at: float | None) -> None:

@@ -17,8 +17,9 @@ from whichpeft.running.race.bounds import Bound, ExamplesBound, TimeBound, Unbou
 from whichpeft.running.race.clock import Clock, Ticking
 from whichpeft.running.race.limits import describe, entrants, with_fewer
 from whichpeft.running.race.run import RaceRun
-from whichpeft.running.race.sizing import probing, sized
+from whichpeft.running.race.sizing import probing, sized, with_budget
 from whichpeft.running.request import Request
+from whichpeft.running.resume import keep_study
 from whichpeft.running.setup import RunSetup, resources_for, set_up, with_budget_of
 from whichpeft.running.stages import Stages
 from whichpeft.running.trial_stacking import OFF
@@ -47,8 +48,9 @@ def run_race(
         observer.notify(describe(found))
         request = sized(request, setup, race_rules(request), clock, found)
         found = with_fewer(found, options_of(request.study).candidates, request.study.baseline)
-    setup = with_budget_of(setup, request, scratch)
     with Claims(request.store.folder) as claims:
+        request = _agreed(request, claims)
+        setup = with_budget_of(setup, request, scratch)
         prepare_folder(request, setup, claims, observer)
         cells = {cell.text: cell for cell in setup.plan.accepted}
         searches = {text: make_search(cell, request.search_seed) for text, cell in cells.items()}
@@ -75,6 +77,18 @@ def run_race(
             rules=race_rules(request),
             constraints=constraints_of(request.study),
         ).run()
+
+
+def _agreed(request: Request, claims: Claims) -> Request:
+    """Return the request with the size that the folder's race has; keep this one's if it has none.
+
+    Processes that start a race together measure different paces, and the first one's size counts.
+    """
+    with claims.lock():
+        if request.store.study_file.exists():
+            return with_budget(request, request.store.study().budget)
+        keep_study(request.store, request.whole)
+        return request
 
 
 def race_rules(request: Request) -> RaceRules:
