@@ -54,11 +54,12 @@ EDGE = {"methods": 6, "seeds": 8, "gap": -0.02}
 """The baseline is the best and the dearest method; six others are exactly the margin below."""
 
 PLANNED = World(**EDGE)
-HELD_OUT = {
+UNLIKE = {
     "heavy tails, collapses": World(**EDGE, heavy_tails=True, collapsing=0.15),
     "answers, heavy tails": World(**EDGE, heavy_tails=True, answers=True, examples=1000),
 }
-"""Worlds that no level or share was chosen by."""
+"""Worlds unlike the one that levels were designed with. The error that levels are computed for was
+lowered from 5 to 3 % because of the second, so only the first was not chosen by."""
 
 ALIASES = World(methods=11, seeds=8, gap=0.0, test_error=0.0)
 """Twelve names of one method: only seeds differ, and the test set is the same for all."""
@@ -81,7 +82,7 @@ def test_a_few_races_between_aliases_show_a_fair_score() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("world", [PLANNED, *HELD_OUT.values()], ids=["normal", *HELD_OUT])
+@pytest.mark.parametrize("world", [PLANNED, *UNLIKE.values()], ids=["normal", *UNLIKE])
 def test_at_most_five_per_cent_of_races_at_the_edge_prove_a_wrong_method(world: World) -> None:
     assert shown(simulate(world, DEAR_FIRST, races=1000)).wrong <= 0.05
 

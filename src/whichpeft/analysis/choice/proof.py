@@ -5,7 +5,7 @@ far below, the cheapest that passes is chosen, and there are several looks. With
 methods at the edge of the margin is wrongly chosen in 18 % of races. So the level is the one at which
 any method beyond the margin is proved at any look in less than 5 % of races.
 
-After a share t of the seeds, ``3.5 % * t**0.7`` may be spent. That is more at the first look than for
+After a share t of the seeds, ``3 % * t**0.7`` may be spent. That is more at the first look than for
 verdicts (`whichpeft.analysis.looks.spending`), since the time is often over then.
 
 The level depends on how many methods are at the edge. Fewer are fewer chances to err; but a method has
@@ -32,7 +32,7 @@ from whichpeft.analysis.race.finals_so_far import FinalsSoFar
 from whichpeft.analysis.statistics.gap import LEVEL
 from whichpeft.metrics.metric import Floats
 
-ERROR = 0.035
+ERROR = 0.03
 """Probability of a wrong proof in a race that the levels are computed for. With answers that are right
 or wrong and seeds with heavy tails, levels for 4 % were wrong in 4.7 % of 1,000 races."""
 

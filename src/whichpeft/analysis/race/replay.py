@@ -21,7 +21,8 @@ from whichpeft.metrics.metric import Floats
 from whichpeft.records.race import Arm, Entrant, Race, Stage, StageName
 
 LEVEL = 0.03
-"""Level of each test at a look. With three looks, 5 % of studies at the margin's edge are wrong."""
+"""Level of each test at a look. Real finals compute theirs (`whichpeft.analysis.choice.proof`), which is
+lower the more finalists there are; so a replay proves more often than a race does."""
 
 DROP = 0.01
 """A finalist shown to be below the margin at this level gets no more seeds."""
