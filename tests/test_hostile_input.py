@@ -113,7 +113,7 @@ def test_a_record(case: int, finished: Path, tmp_path: Path) -> None:
 
     def read() -> None:
         report = wp.Report.read(folder)
-        assert TRICK not in page(report)
+        assert TRICK not in page(report.contents)
         report.to_json(), report.to_markdown(), report.to_latex(), report.to_csv(), report.choose()
 
     gives_a_clear_error_or_works(read)

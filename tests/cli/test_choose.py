@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 
 from whichpeft.cli import app as cli
-from whichpeft.records import SCHEMA, Reading, Store
+from whichpeft.records import Reading, Store
 from whichpeft.report import Report
 
 from .. import builders
@@ -162,7 +163,7 @@ def test_check_of_a_sound_folder(folder, capsys, monkeypatch):
 def test_check_reports_every_damaged_file_and_continues(folder, capsys, monkeypatch):
     first, second, *_ = sorted((folder / "records").glob("*.json"))
     first.write_text("{")
-    second.write_text(second.read_text().replace(f'"schema": {SCHEMA}', '"schema": 99'))
+    second.write_text(re.sub(r'"schema": \d+', '"schema": 99', second.read_text()))
     broken = sorted((folder / "predictions").glob("*.npz"))[-1]
     broken.write_bytes(b"PK\x03\x04 cut short")
     code, out, _ = run("check", str(folder), "--format", "json", capsys=capsys, monkeypatch=monkeypatch)

@@ -152,8 +152,8 @@ def test_a_slow_evaluation_is_not_training_time(
         budget = dataclasses.replace(STANDARD, examples=1, batches=1)
         job = dataclasses.replace(job, work=ProfileWork(budget=budget))
     plain = carry_out(job, lambda progress: None).record
-    task, examples = pickle.loads(job.data.read_bytes())
-    job.data.write_bytes(pickle.dumps((Sleepy(task, SLEEP), examples)))
+    task, *encoded = pickle.loads(job.data.read_bytes())
+    job.data.write_bytes(pickle.dumps((Sleepy(task, SLEEP), *encoded)))
     slow = carry_out(job, lambda progress: None).record
     assert slow.outcome.status == "completed", slow.outcome
     evaluated = "validate" if purpose == "profile" else "test"

@@ -86,15 +86,14 @@ def test_without_a_baseline_the_gap_figure_explains_why_it_is_empty():
     assert figure.empty_because == "the baseline full is not in the study"
     assert figure.empty_because in str(figure.chart.to_dict())
     assert figure.rows == ()
-    written = page(report)
+    written = page(report.contents)
     assert "Not drawn: Gap to full: the baseline full is not in the study." in written
     assert "<h3>Gap to full</h3>" not in written
 
 
 def test_a_page_without_scores_has_no_empty_figures():
-    written = page(
-        Report(builders.study(["full", "bitfit"]), [builders.ended("full", "failed", "no memory")])
-    )
+    report = Report(builders.study(["full", "bitfit"]), [builders.ended("full", "failed", "no memory")])
+    written = page(report.contents)
     assert "<figure>" not in written
     assert written.count("Not drawn: ") == 5
 
@@ -217,7 +216,7 @@ def test_the_gap_is_drawn_by_backbone_size():
         assert len({layer["encoding"]["y"]["value"] for layer in names}) == rows
     figure = backbone_figures(over, PRINT)["gap-by-backbone"]
     assert [v["gap"] for v in values(figure)] == pytest.approx([-10, -4, -1])
-    written = page(report)
+    written = page(report.contents)
     assert "by size of the backbone" in written
     assert figure.title in written
     assert Report(builders.study(["full"]), builders.whole("full", [0.8])).backbones == []

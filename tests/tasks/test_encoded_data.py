@@ -167,20 +167,21 @@ def test_a_part_of_the_validation_split_is_read(task: Task, backbone: Backbone, 
     assert all(any(row.tolist() == list(other[: len(row)]) for other in kept) for row in part)
 
 
-def test_taken_examples_are_those_of_the_split(task: Task, backbone: Backbone) -> None:
+def test_taken_examples_are_those_of_the_split(
+    task: Task, backbone: Backbone, tiny_writer: Backbone
+) -> None:
     choices = [
         Prompted(prompt=f"Is {i} even?", completion="yes" if i % 2 == 0 else "no", choices=("yes", "no"))
         for i in range(6)
     ]
     written = [Prompted(prompt=f"{i} + 1 =", completion=str(i + 1)) for i in range(6)]
-    language_model = resolve_backbone("tiny-llama")
     digits = load_task(TaskSource(name="digits"))
     splits = [
         task.encode(backbone, max_train=None)["validation"],
         digits.encode(resolve_backbone("digits-vit"), max_train=None)["validation"],
         *(
             generative_task("t", train=own, validation=own, test=own).encode(
-                language_model, max_train=None
+                tiny_writer, max_train=None
             )[name]
             for own in (choices, written)
             for name in ("train", "validation")
