@@ -84,12 +84,13 @@ def test_a_few_races_between_aliases_show_a_fair_score() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("world", [PLANNED, *UNLIKE.values()], ids=["normal", *UNLIKE])
 def test_at_most_five_per_cent_of_races_at_the_edge_prove_a_wrong_method(world: World) -> None:
-    assert shown(simulate(world, DEAR_FIRST, races=1000)).wrong <= 0.05
+    # `benchmarks/race_errors.py` runs 1,000 races of each; two standard errors of 200 are 3 %.
+    assert shown(simulate(world, DEAR_FIRST, races=200)).wrong <= 0.08
 
 
 @pytest.mark.slow
 def test_twelve_aliases_show_a_score_that_is_hardly_too_high() -> None:
-    rates = shown(simulate(ALIASES, range(12), races=1000, finalists=7))
+    rates = shown(simulate(ALIASES, range(12), races=150, finalists=7))
     assert rates.too_high <= 0.005
     assert rates.proved >= 0.9
 
@@ -97,6 +98,6 @@ def test_twelve_aliases_show_a_score_that_is_hardly_too_high() -> None:
 @pytest.mark.slow
 def test_most_races_with_a_good_cheap_method_are_proved() -> None:
     world = World(methods=6, seeds=8, gap=(-0.003, -0.006, -0.009, -0.012, -0.03, -0.04))
-    rates = shown(simulate(world, [9, 1, 8, 7, 3, 4, 2], races=300))
-    assert rates.wrong <= 0.01
-    assert rates.proved >= 0.8
+    rates = shown(simulate(world, [9, 1, 8, 7, 3, 4, 2], races=100))
+    assert rates.wrong <= 0.03
+    assert rates.proved >= 0.65
