@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from whichpeft.analysis.choice.constraints import Constraints, read_constraints
 from whichpeft.records.race import StageName
+from whichpeft.study import AutoOptions, Study
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -39,3 +41,9 @@ class RaceRules:
 
 Afford = Callable[[StageName, int], int | None]
 """Returns how many arms can be paid for in a stage that ends after some steps; None for any number."""
+
+
+def constraints_of(study: Study) -> Constraints:
+    """Return what the chosen method of a race has to fit. Raises StudyError if a limit is not one."""
+    options = study.auto or AutoOptions()
+    return read_constraints(**options.limits, by=options.by, margin=options.margin)

@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
-from whichpeft.analysis.choice.constraints import Constraints, read_constraints
+from whichpeft.analysis.choice.constraints import Constraints
 from whichpeft.analysis.race.from_records import entrant_of, rung_scores, tested_arms
 from whichpeft.analysis.race.ranking import rank_arms, rank_scored
-from whichpeft.analysis.race.rules import RaceRules
+from whichpeft.analysis.race.rules import RaceRules, constraints_of
 from whichpeft.analysis.race.rung_scores import RungScore
 from whichpeft.records import Arm, Entrant, Race, Record, Stage
 from whichpeft.records.record import finite
@@ -83,8 +83,7 @@ class Course:
     @property
     def constraints(self) -> Constraints:
         """The limits, the cost and the margin that the answer has to fit."""
-        options = self.study.auto or AutoOptions()
-        return read_constraints(by=options.by, margin=options.margin, **options.limits)
+        return constraints_of(self.study)
 
     @property
     def rules(self) -> RaceRules:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from whichpeft.analysis.choice.constraints import Constraints, read_constraints
-from whichpeft.analysis.race.rules import RaceRules
+from whichpeft.analysis.race.rules import RaceRules, constraints_of
 from whichpeft.engine.profile_budget import STANDARD
 from whichpeft.executors import Executor, RunObserver
 from whichpeft.planning import make_search
@@ -104,12 +103,6 @@ def race_rules(request: Request) -> RaceRules:
         chance=request.tasks[0].chance,
         looks=looks,
     )
-
-
-def constraints_of(study: Study) -> Constraints:
-    """Return what the chosen method of a race has to fit. Raises StudyError if a limit is not one."""
-    auto = options_of(study)
-    return read_constraints(**auto.limits, by=auto.by, margin=auto.margin)
 
 
 def options_of(study: Study) -> AutoOptions:
