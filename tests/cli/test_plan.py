@@ -14,6 +14,7 @@ import pytest
 
 import whichpeft as wp
 from whichpeft.cli import app as cli
+from whichpeft.running.default_study import default_study
 
 KEYS = [
     "backbone", "task", "method", "method_id", "hyperparameters", "trainable_parameters",
@@ -223,7 +224,7 @@ def test_the_methods_of_the_survey_are_planned_without_data(rows: Any) -> None:
     for row in found:
         assert row["training_memory_bytes"] > 2 * 6_738_415_616
         assert row["train_seconds"] > 3_600
-    usual = wp.api.default_study(["commonsense"])
+    usual = default_study(["commonsense"])
     assert {method.partition(":")[0] for method in usual.methods} == {
         method.partition(":")[0] for method in SURVEY
     }

@@ -51,7 +51,7 @@ def test_the_race_loses_to_neither_random_search_nor_asha(name: str, monkeypatch
 @pytest.mark.parametrize("name", NAMES)
 def test_the_race_loses_to_no_peer(name: str, pool: str):
     table = frozen(name)
-    found = {(key, end): choices for key, end, choices in peers.compare(table, 300, pool)}
+    found = {(key, end): choices for key, end, choices in peers.compare(table, 60, pool)}
     assert min(lead(table, found, 60).values()) >= 0
 
 
