@@ -14,7 +14,7 @@ RUNTIME := $(VENV)/.installed
 DEV := $(VENV)/.installed-dev
 
 # A worker a core; each begins with a part of the files of its own, so that few set up the same.
-SIDE_BY_SIDE := -n auto --dist worksteal
+SIDE_BY_SIDE := -n auto --dist worksteal --durations=40 --durations-min=2
 
 test test-slow: export HF_HUB_OFFLINE = 1
 
