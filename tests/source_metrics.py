@@ -15,6 +15,7 @@ import re
 import tokenize
 import tomllib
 from collections.abc import Iterable, Iterator
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -36,8 +37,13 @@ def texts() -> list[Path]:
     return sorted(path for path in found if "fossils" not in path.parts)
 
 
-def prose(path: Path) -> Iterator[tuple[int, str]]:
-    """Yield the comments, docstrings and messages of a file, or a document's text, by line number."""
+@cache
+def prose(path: Path) -> tuple[tuple[int, str], ...]:
+    """Return the comments, docstrings and messages of a file, or a document's text, by line number."""
+    return tuple(_prose(path))
+
+
+def _prose(path: Path) -> Iterator[tuple[int, str]]:
     text = path.read_text(encoding="utf-8")
     if path.suffix == ".py":
         yield from _python_prose(text)

@@ -87,7 +87,8 @@ _ABOUT_TEXTS = frozenset({
     "path", "file", "filename", "file_name", "rationale", "reasoning", "explanation",
     "chain_of_thought", "cot", "thought",
 })  # fmt: skip
-_IN_BRACKETS = re.compile(r"\([^)]*\)|\[[^\]]*\]")
+# No bracket inside, since a long row of opening ones would else take quadratic time.
+_IN_BRACKETS = re.compile(r"\([^()]*\)|\[[^\[\]]*\]")
 # A column with gaps in this share of its rows may still be the label.
 _FEW_MISSING = 0.1
 # Columns with more values than this are seldom the label if another column has few, too.
