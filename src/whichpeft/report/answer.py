@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from whichpeft.analysis import Comparison, MethodResult
 from whichpeft.analysis.choice.answer import Answer, Basis
@@ -31,6 +31,29 @@ if TYPE_CHECKING:
     from whichpeft.study import Study
 
 _MOST_NAMED = 3
+_LIKELY = 0.9
+
+
+Certainty = Literal["proved", "likely", "best bet", "unknown"]
+"""How sure a recommendation is.
+
+``proved`` at the stated error; ``likely`` with a probability of at least 90 %; ``best bet`` with less;
+``unknown`` if no probability can be estimated, for instance from one seed.
+"""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class KeyFigure:
+    """One of the few numbers of an answer."""
+
+    value: str
+    """The number with its unit, ready to show: ``84.1 points``."""
+
+    label: str
+    """What it is: ``accuracy on test``, ``training time``."""
+
+    detail: str = ""
+    """What it compares with: ``95 % interval 82.0 to 86.1``, ``full: 91.1``."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -49,14 +72,37 @@ class ShortAnswer:
     basis: Basis | None
     """What the recommendation rests on."""
 
-    text: str
-    """The recommendation and how certain it is, in one to three sentences."""
+    advice: str
+    """The recommendation with its score and its costs, or why there is none, in one sentence."""
+
+    limit_cost: str | None = None
+    """What the user's limits cost in score, in one sentence; None without limits or without a loss."""
+
+    certainty: Certainty | None = None
+    """How sure the recommendation is, in one word; None without a recommendation."""
+
+    reason: str | None = None
+    """The sentence behind `certainty`."""
+
+    figures: tuple[KeyFigure, ...] = ()
+    """The numbers that matter most: the score, then up to two costs."""
+
+    cautions: tuple[str, ...] = ()
+    """What makes the result less than it seems, one sentence each: training ended too early, say."""
+
+    next_command: str | None = None
+    """The command to run next, ready to paste; None if there is nothing to do."""
 
     remarks: tuple[str, ...] = ()
     """What is undecided and what would change the answer, one sentence each."""
 
     conditions: tuple[str, ...] = ()
     """What the answer holds for, one phrase each."""
+
+    @property
+    def text(self) -> str:
+        """The recommendation, what the limits cost, and how certain it is, in one to three sentences."""
+        return " ".join(part for part in (self.advice, self.limit_cost, self.reason) if part)
 
     @property
     def heading(self) -> str:
@@ -92,12 +138,12 @@ def print_answers(found: Sequence[ShortAnswer], console: Console) -> None:
 
 def _short(study: Study, answer: Answer, comparison: Comparison | None) -> ShortAnswer:
     if answer.chosen is None:
-        sentences = [_nothing(answer, comparison)]
+        advice, reason = _nothing(answer, comparison), None
         remarks = changes(answer) if answer.basis == "at chance" else []
     else:
-        sentences = [_advice(answer, comparison, study.baseline), _certainty(answer)]
+        advice = _advice(answer, comparison, study.baseline)
         doubt = caveat_nothing(answer)
-        sentences += [doubt] if doubt else []
+        reason = " ".join([_certainty(answer), *([doubt] if doubt else [])])
         why_time = [] if answer.why_time is None else [answer.why_time]
         remarks = [*_by_another_cost(answer), *why_time, *_undecided(comparison), *changes(answer)]
     return ShortAnswer(
@@ -105,10 +151,24 @@ def _short(study: Study, answer: Answer, comparison: Comparison | None) -> Short
         tasks=answer.tasks,
         method=None if answer.chosen is None else answer.chosen.method,
         basis=answer.basis,
-        text=plain(" ".join(sentences)),
+        advice=plain(advice),
+        certainty=certainty_of(answer),
+        reason=None if reason is None else plain(reason),
         remarks=tuple(map(plain, remarks)),
         conditions=tuple(map(plain, conditions_of(study, answer, comparison))),
     )
+
+
+def certainty_of(answer: Answer) -> Certainty | None:
+    """Return how sure an answer is in one word; None if no method is recommended."""
+    if answer.chosen is None:
+        return None
+    probability = answer.chosen.probability
+    if answer.within_margin and not answer.still_open and answer.basis != "only one":
+        return "proved"
+    if probability is None:
+        return "unknown"
+    return "likely" if probability >= _LIKELY else "best bet"
 
 
 def _nothing(answer: Answer, comparison: Comparison | None) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from whichpeft.analysis.choice.what_if import caveats, changes
-from whichpeft.report.answer import ShortAnswer, conditions_of
+from whichpeft.report.answer import ShortAnswer, certainty_of, conditions_of
 from whichpeft.report.race.audit_words import audit_words
 from whichpeft.report.race.course import Course
 from whichpeft.report.race.words import advice, screening
@@ -34,7 +34,8 @@ def race_answer(course: Course, answer: Answer | None, comparison: Comparison | 
         tasks=(short_name(study.tasks[0].name),) if answer is None else answer.tasks,
         method=None if answer is None or answer.chosen is None else answer.chosen.method,
         basis=None if answer is None else answer.basis,
-        text=advice(course, answer),
+        advice=advice(course, answer),
+        certainty=None if answer is None else certainty_of(answer),
         remarks=tuple(map(plain, remarks)),
         conditions=tuple(map(plain, conditions_of(study, answer, comparison, tuning=tuning))),
     )
