@@ -18,6 +18,9 @@ KNOWN = {
         metrics.PEARSON,
         metrics.SPEARMAN,
         metrics.NEG_RMSE,
+        metrics.BALANCED_ACCURACY,
+        metrics.AUROC,
+        metrics.AVERAGE_PRECISION,
     )
 }
 
@@ -26,16 +29,19 @@ def test_every_metric_of_a_task_has_pseudo_values():
     assert set(PSEUDO_VALUES) == set(KNOWN)
 
 
+OF_SCORES = ("auroc", "average_precision")
+
+
 def drawn(name, examples, rng, classes=4):
     """Draw correlated labels and outputs, with ties."""
-    if name not in OF_CLASSES:
+    if name not in (*OF_CLASSES, *OF_SCORES):
         labels = np.round(2 * rng.standard_normal(examples)) / 2
         return labels, (labels + 0.5 * rng.standard_normal(examples)).reshape(-1, 1).astype(np.float32)
     classes = 2 if name == "f1" else classes
     labels = rng.integers(0, classes, examples)
     outputs = rng.standard_normal((examples, classes)).astype(np.float32)
     outputs[np.arange(examples), labels] += 1
-    return labels, outputs
+    return labels, np.round(outputs, 1) if name in OF_SCORES else outputs
 
 
 def brute(metric, labels, outputs):
@@ -67,7 +73,7 @@ def test_accuracy_is_zero_or_one_per_example():
 @pytest.mark.parametrize("labels", [[0, 0, 0, 0], [0, 1, 1, 0], [0, 0, 0, 1]])
 def test_constant_predictions_and_labels_are_defined(name, labels):
     labels = np.array(labels)
-    outputs = np.zeros((4, 1)) if name not in OF_CLASSES else np.tile([1.0, 0.0], (4, 1))
+    outputs = np.zeros((4, 1)) if name not in (*OF_CLASSES, *OF_SCORES) else np.tile([1.0, 0.0], (4, 1))
     found = per_example(name, labels, outputs)
     assert np.isfinite(found).all()
     assert found == pytest.approx(brute(KNOWN[name], labels, outputs), abs=1e-6)

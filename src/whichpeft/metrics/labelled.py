@@ -17,16 +17,24 @@ import numpy as np
 
 from whichpeft.errors import DataError, unknown
 from whichpeft.metrics.metric import Array, Metric
-from whichpeft.metrics.per_example import F1_OF
+from whichpeft.metrics.per_example import F1_OF, OF_ONE_CLASS, PRECISION_OF
+from whichpeft.metrics.ranking import auroc, average_precision, average_precision_of
 from whichpeft.units import join_words
 
 _F1_ALONE = "f1"
+_PRECISION_ALONE = "average_precision"
 _MOST_NAMED = 8
 
 
 def accuracy(labels: Array, outputs: Array) -> float:
     """Return the share of examples whose highest output is their class."""
     return float(np.mean(predictions(outputs) == labels))
+
+
+def balanced_accuracy(labels: Array, outputs: Array) -> float:
+    """Return the mean over the classes in `labels` of the share of their examples that are found."""
+    found = predictions(outputs) == labels
+    return float(np.mean([found[labels == number].mean() for number in np.unique(labels)]))
 
 
 def macro_f1(labels: Array, outputs: Array) -> float:
@@ -108,6 +116,9 @@ def _defined(value: float) -> float:
 
 ACCURACY = Metric("accuracy", accuracy)
 MACRO_F1 = Metric("macro_f1", macro_f1)
+BALANCED_ACCURACY = Metric("balanced_accuracy", balanced_accuracy)
+AUROC = Metric("auroc", auroc)
+AVERAGE_PRECISION = Metric(_PRECISION_ALONE, average_precision)
 F1 = Metric(_F1_ALONE, binary_f1)
 MATTHEWS = Metric("matthews", matthews)
 PEARSON = Metric("pearson", pearson)
@@ -120,14 +131,25 @@ CUSTOMARY = {
     "regression": (PEARSON, SPEARMAN, NEG_RMSE),
 }
 _BY_PROBLEM = {
-    "classification": (ACCURACY, MACRO_F1, MATTHEWS),
+    "classification": (
+        ACCURACY, BALANCED_ACCURACY, MACRO_F1, MATTHEWS, AUROC, AVERAGE_PRECISION,
+    ),
     "regression": CUSTOMARY["regression"],
-}
+}  # fmt: skip
 
 
 def f1_of_class(number: int, name: str) -> Metric:
     """Return F1 of one class; the class stands in the metric's name: ``f1:fraud``."""
     return Metric(F1_OF + name, partial(f1_of_number, number), name, number)
+
+
+def precision_of_class(number: int, name: str) -> Metric:
+    """Return average precision of one class: ``average_precision:fraud``."""
+    return Metric(PRECISION_OF + name, partial(average_precision_of, number), name, number)
+
+
+_ALONE = {_F1_ALONE: f1_of_class, _PRECISION_ALONE: precision_of_class}
+"""Metrics of one class; without the name of a class, of two classes they mean the rarer one."""
 
 
 def with_class_named(metric: Metric, classes: Sequence[str]) -> Metric:
@@ -142,7 +164,7 @@ def metrics_by(name: str, problem: str, classes: Mapping[str, int]) -> tuple[Met
     ----------
     name
         Name of the metric. ``f1:fraud`` is F1 of the class ``fraud``; ``f1`` alone, for two classes, is
-        F1 of the rarer one.
+        F1 of the rarer one. So it is with ``average_precision``, which for more classes is the mean.
     problem
         ``classification`` or ``regression``.
     classes
@@ -153,13 +175,13 @@ def metrics_by(name: str, problem: str, classes: Mapping[str, int]) -> tuple[Met
     DataError
         If the metric does not fit the problem, or no class has that name.
     """
-    score = _f1_by(name, classes)
+    score = _of_one_class(name, classes)
     if score is None:
         known = {metric.name: metric for metric in _BY_PROBLEM[problem]}
         names = [
             *known,
             *((_F1_ALONE,) if len(classes) == 2 else ()),
-            *((f"{F1_OF}CLASS",) if classes else ()),
+            *((f"{prefix}CLASS" for prefix in OF_ONE_CLASS) if classes else ()),
         ]
         if name not in known:
             what = f"classification with {len(classes)} classes" if classes else problem
@@ -175,15 +197,17 @@ def rarer_class(classes: Mapping[str, int]) -> str:
     return first if classes[first] < classes[second] else second
 
 
-def _f1_by(name: str, classes: Mapping[str, int]) -> Metric | None:
-    """Return F1 of the class that a name such as ``f1:fraud`` asks for; None for other metrics."""
-    if name == _F1_ALONE and len(classes) == 2:
-        asked = rarer_class(classes)
-    elif name.startswith(F1_OF) and classes:
-        asked = name.removeprefix(F1_OF).strip()
-    else:
+def _of_one_class(name: str, classes: Mapping[str, int]) -> Metric | None:
+    """Return the metric that a name such as ``f1:fraud`` asks for; None for other metrics."""
+    base, colon, asked = name.partition(":")
+    if base not in _ALONE or not classes:
         return None
+    if not colon:
+        if len(classes) != 2:
+            return None
+        asked = rarer_class(classes)
+    asked = asked.strip()
     if asked not in classes:
         fix = f"the classes are {join_words(classes, most=_MOST_NAMED)}"
         raise DataError(f"metric {name!r}: {unknown('class', asked, classes, fix=fix)}")
-    return f1_of_class(list(classes).index(asked), asked)
+    return _ALONE[base](list(classes).index(asked), asked)

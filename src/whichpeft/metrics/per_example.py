@@ -19,13 +19,20 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike
 
+from whichpeft.metrics import tagging
 from whichpeft.metrics import text as text_scores
 from whichpeft.metrics.metric import Array, Floats
+from whichpeft.metrics.ranking import Rated, area_under_curve, over_classes, precision_by_rank
 
 Values: TypeAlias = float | Floats
 
 F1_OF = "f1:"
 """What the name of F1 of one class begins with; the name of the class follows."""
+
+PRECISION_OF = "average_precision:"
+"""What the name of the average precision of one class begins with; the name of the class follows."""
+
+OF_ONE_CLASS = (F1_OF, PRECISION_OF)
 
 LM_EVAL = "lm-eval:"
 """Prefix of the names of lm-evaluation-harness's tasks and metrics."""
@@ -44,7 +51,7 @@ def per_example(metric: str, labels: Array, outputs: Array, *, positive: int = 1
         Outputs of a task: shape (examples, classes), or (examples, 1) in the unit of the labels for
         regression. `tasks.generative.scoring` has the outputs of language models.
     positive
-        Number of the class that F1 is of.
+        Number of the class that F1 or average precision is of.
 
     Returns
     -------
@@ -58,6 +65,10 @@ def per_example(metric: str, labels: Array, outputs: Array, *, positive: int = 1
     if metric == "f1" or metric.startswith(F1_OF):
         found = np.argmax(outputs, axis=1)
         return binary_f1(np.equal(labels, positive), np.equal(found, positive))
+    if metric == "average_precision" or metric.startswith(PRECISION_OF):
+        return ranked(precision_by_rank, labels, outputs, positive if ":" in metric else None)
+    if metric == "auroc":
+        return ranked(area_under_curve, labels, outputs)
     if metric not in PSEUDO_VALUES:
         return None
     predictions = np.argmax(outputs, axis=1) if metric in OF_CLASSES else outputs[:, 0]
@@ -109,6 +120,25 @@ def macro_f1(labels: Array, predictions: Array) -> Floats:
     total_without = total + first + second
     classes_without = classes - gone
     return as_pseudo_values(float(total / classes), _over(total_without, classes_without)[table.cell])
+
+
+def balanced_accuracy(labels: Array, predictions: Array) -> Floats:
+    """Return pseudo-values of the mean recall of the classes that occur in the labels."""
+    table = _Table(labels, predictions)
+    recall = _over(table.hits, table.true)
+    total, classes = recall.sum(), np.count_nonzero(table.true)
+    true = table.cell_true
+    hit = true == table.cell_found
+    gone = table.true[true] == 1
+    own = _over(table.hits[true] - hit, table.true[true] - 1)  # 0 if no example of the class is left
+    without = _over(total - recall[true] + own, classes - gone)
+    return as_pseudo_values(float(total / classes), without[table.cell])
+
+
+def ranked(rate: Rated, labels: Array, outputs: Array, positive: int | None = None) -> Floats:
+    """Return pseudo-values of a metric of `metrics.ranking`, of one class if `positive` is given."""
+    found = over_classes(rate, labels, outputs, positive)
+    return as_pseudo_values(found.whole, found.without)
 
 
 def matthews(labels: Array, predictions: Array) -> Floats:
@@ -197,21 +227,28 @@ OF_ANSWERS: dict[str, Callable[[Array, Array], Floats]] = {
     "acc": lambda labels, outputs: likeliest(labels, outputs, 0),
     "acc_norm": lambda labels, outputs: likeliest(labels, outputs, 1),
     "exact_match": lambda labels, outputs: outputs[:, 0].astype(np.float64),
+    "mrr": lambda labels, outputs: outputs[:, 0].astype(np.float64),
+    "entity_f1": lambda labels, outputs: of_counts(tagging.entity_f1, outputs),
+    "token_accuracy": lambda labels, outputs: of_counts(tagging.token_accuracy, outputs),
     "rouge_l": lambda labels, outputs: outputs[:, text_scores.ROUGE_L].astype(np.float64),
     "bleu": lambda labels, outputs: of_counts(text_scores.bleu, outputs[:, text_scores.BLEU]),
     "chrf": lambda labels, outputs: of_counts(text_scores.chrf, outputs[:, text_scores.CHRF]),
     "log_likelihood": log_likelihood,
 }
 # Metrics computed from predicted classes, and all metrics, by the names that tasks use.
-OF_CLASSES = ("accuracy", "f1", "macro_f1", "matthews")
+OF_CLASSES = ("accuracy", "balanced_accuracy", "f1", "macro_f1", "matthews")
 PSEUDO_VALUES: dict[str, Callable[[Array, Array], Floats]] = {
     "accuracy": accuracy,
+    "balanced_accuracy": balanced_accuracy,
     "f1": binary_f1,
     "macro_f1": macro_f1,
     "matthews": matthews,
     "pearson": pearson,
     "spearman": spearman,
     "neg_rmse": neg_rmse,
+    # Of scores of class 1; `per_example` computes them from the outputs of all classes.
+    "auroc": lambda labels, scores: ranked(area_under_curve, labels, scores.reshape(-1, 1)),
+    "average_precision": lambda labels, scores: ranked(precision_by_rank, labels, scores.reshape(-1, 1)),
 }
 
 

@@ -11,15 +11,15 @@ import numpy as np
 from whichpeft.errors import DataError, unknown
 from whichpeft.metrics.labelled import CUSTOMARY, metrics_by, with_class_named
 from whichpeft.metrics.metric import Array, Metric
-from whichpeft.metrics.per_example import F1_OF
+from whichpeft.metrics.per_example import OF_ONE_CLASS
 from whichpeft.study.spec import PROBLEMS
 from whichpeft.tasks.class_notes import (
     ClassRows,
-    check_positive_class,
+    check_scored_classes,
     class_notes,
-    f1_notes,
     problem_notes,
     range_notes,
+    rarer_class_notes,
     size_notes,
 )
 from whichpeft.tasks.images.task import ImageTask
@@ -91,7 +91,7 @@ def assemble(
     try:
         if metric is not None:
             chosen = metrics_by(_as_class(metric), problem, class_rows.get("train", {}))
-        check_positive_class(chosen[0], class_rows)
+        check_scored_classes(chosen[0], class_rows)
     except DataError as error:
         raise DataError(f"task {name!r}: {error}") from None
     score = chosen[0]
@@ -103,7 +103,7 @@ def assemble(
         *(problem_notes(train.labels, problem) if asked is None else ()),
         *(class_notes(class_rows, metric=score.name) if classification else ()),
         *(() if classification else range_notes({key: split.labels for key, split in splits.items()})),
-        *(f1_notes(class_rows["train"]) if metric == "f1" else ()),
+        *(rarer_class_notes(metric, class_rows["train"]) if metric and len(classes) == 2 else ()),
         *size_notes(splits["test"].labels),
         *overlap_notes(inputs, leaked, what),
         *(contradiction_notes(inputs["train"], labels.tolist(), what) if classification else ()),
@@ -134,9 +134,10 @@ def assemble(
 
 def _as_class(metric: str) -> str:
     """Write the class in a metric's name as classes are written: ``f1:1`` for ``f1:1.0``."""
-    if not metric.startswith(F1_OF):
-        return metric
-    return F1_OF + class_name(metric.removeprefix(F1_OF))
+    for prefix in OF_ONE_CLASS:
+        if metric.startswith(prefix):
+            return prefix + class_name(metric.removeprefix(prefix))
+    return metric
 
 
 def _scored_by(metric: str, class_rows: ClassRows) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from whichpeft.errors import DataError
 from whichpeft.metrics.labelled import rarer_class
 from whichpeft.metrics.metric import Array, Metric
+from whichpeft.metrics.per_example import OF_ONE_CLASS
 from whichpeft.tasks.labels import (
     LIKE_NUMBERS,
     MOST_NUMERIC_CLASSES,
@@ -93,9 +94,14 @@ def class_notes(class_rows: ClassRows, *, metric: str) -> Iterator[str]:
         )
 
 
-def check_positive_class(score: Metric, class_rows: ClassRows) -> None:
-    """Raise DataError if the class that the score is of cannot be found in a split that is scored."""
+def check_scored_classes(score: Metric, class_rows: ClassRows) -> None:
+    """Raise DataError if a split that is scored lacks the classes that the score needs."""
     for split in ("validation", "test"):
+        if score.name == "auroc" and sum(map(bool, class_rows[split].values())) < 2:
+            raise DataError(
+                f"metric 'auroc': the {split} set has examples of one class only, so every method would "
+                "score 0.5; add some of another class, or choose another metric"
+            )
         if score.positive_class is not None and not class_rows[split][score.positive_class]:
             raise DataError(
                 f"metric {score.name!r}: the {split} set has no example of this class, so every method "
@@ -103,8 +109,10 @@ def check_positive_class(score: Metric, class_rows: ClassRows) -> None:
             )
 
 
-def f1_notes(train: Mapping[str, int]) -> Iterator[str]:
-    """Say which class f1 is of, if none was named."""
+def rarer_class_notes(metric: str, train: Mapping[str, int]) -> Iterator[str]:
+    """Say which class F1 or average precision is of, if none was named."""
+    if f"{metric}:" not in OF_ONE_CLASS:
+        return
     score = rarer_class(train)
     (other,) = (name for name in train if name != score)
     why = (
@@ -112,7 +120,7 @@ def f1_notes(train: Mapping[str, int]) -> Iterator[str]:
         if train[score] == train[other]
         else f"{score!r}, the rarer one in the training set"
     )
-    yield f"f1 is of class {why}; give --metric f1:{other} for the other one"
+    yield f"{metric} is of class {why}; give --metric {metric}:{other} for the other one"
 
 
 def range_notes(values: Mapping[str, Array]) -> Iterator[str]:

@@ -129,10 +129,11 @@ def paired_gap(
     labels
         Shape (examples,).
     metric
-        ``accuracy``, ``f1`` (of class 1), ``macro_f1``, ``matthews``, ``pearson``, ``spearman``,
-        ``neg_rmse``, or a function of labels and one seed's predictions for which higher is better. A
-        metric that is not a mean over examples is split into jackknife pseudo-values (see
-        `per_example`), leaving out one example at a time, or for a function one of 50 groups.
+        ``accuracy``, ``balanced_accuracy``, ``f1`` (of class 1), ``macro_f1``, ``matthews``, ``auroc``
+        and ``average_precision`` (of scores of class 1), ``pearson``, ``spearman``, ``neg_rmse``, or a
+        function of labels and one seed's predictions for which higher is better. A metric that is not a
+        mean over examples is split into jackknife pseudo-values (see `per_example`), leaving out one
+        example at a time, or for a function one of 50 groups.
     margin
         The gap within which methods count as equivalent, in the unit of the scores.
     rng
