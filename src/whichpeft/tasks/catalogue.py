@@ -22,6 +22,7 @@ from whichpeft.tasks.tables.hub import GLUE, load_glue, read_glue_tables, read_h
 from whichpeft.tasks.tables.local import is_local, is_local_image_folder, read_local_tables
 from whichpeft.tasks.tables.table import TaskTables
 from whichpeft.tasks.tables.to_task import task_from_tables
+from whichpeft.tasks.tagging.stdlib_names import stdlib_names
 
 if TYPE_CHECKING:
     from whichpeft.tasks.protocol import Task
@@ -77,6 +78,12 @@ TASKS: Mapping[str, KnownTask] = {
         "does a docstring document a module, a class or a function? (bundled, needs no network)",
         "accuracy",
         stdlib_kinds,
+    ),
+    "stdlib-names": KnownTask(
+        "which words of a docstring name a parameter, function, class, exception or module? "
+        "(bundled, needs no network)",
+        "entity_f1",
+        stdlib_names,
     ),
     "digits": KnownTask(
         "which digit from 5 to 9 does an image show? 896 images of 8x8 (bundled, needs no network)",

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from whichpeft.backbones import Backbone
 
-Modality = Literal["text", "images"]
+Modality = Literal["text", "images", "words"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +45,11 @@ _KINDS: Mapping[Modality, _Kind] = {
         "AutoModelForImageClassification",
         "MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING_NAMES",
         "google/vit-base-patch16-224-in21k, or digits-vit for images of 8x8",
+    ),
+    "words": _Kind(
+        "AutoModelForTokenClassification",
+        "MODEL_FOR_TOKEN_CLASSIFICATION_MAPPING_NAMES",
+        "minilm or roberta-base",
     ),
 }
 # Attribute in which `build_classifier` stores the names of newly drawn parameters for `head_parameters`.
@@ -88,7 +93,7 @@ def build_classifier(
         model, found = _load(backbone, modality, options, [*kept, *sorted(drawn_in - set(kept))])
     outside, classifier = _outside_body(model, len(names)), _classifier(model, len(names))
     check_fit(model, found, backbone, outside)
-    if modality == "text":
+    if modality != "images":
         model.config.get_text_config().pad_token_id = pad_id(backbone)
     parameters = dict(model.named_parameters())
     drawn = found.drawn & set(parameters)
@@ -147,11 +152,11 @@ def build_classifier_on_meta(
     config.num_labels = len(classes) or 1
     config.problem_type = "single_label_classification" if classes else "regression"
     text = config.get_text_config()
-    if modality == "text" and getattr(text, "pad_token_id", None) is None:
+    if modality != "images" and getattr(text, "pad_token_id", None) is None:
         text.pad_token_id = 0  # unused without content, but classifiers of decoders require one
     auto: type[_BaseAutoModelClass] = getattr(transformers, _KINDS[modality].auto_class)
     model = auto.from_config(config, dtype=torch.float32)
-    if pools_end(backbone):
+    if modality == "text" and pools_end(backbone):
         pool_last_column(model)
     setattr(model, _DRAWN, frozenset(_drawn_on_meta(model, backbone, modality)))
     return model
@@ -227,7 +232,7 @@ def _other_head_modules(model: PreTrainedModel, names: Collection[str], modality
     from torch import nn
 
     modules = sorted({name.rpartition(".")[0] for name in names})
-    if modality == "text":
+    if modality != "images":
         return modules
     return [name for name in modules if isinstance(model.get_submodule(name), nn.Linear)]
 

@@ -28,6 +28,8 @@ from whichpeft.tasks.images.encoding import ImageExamples
 from whichpeft.tasks.images.task import ImageTask
 from whichpeft.tasks.lengths import Lengths, lengths_of
 from whichpeft.tasks.protocol import HELD_OUT, SPLITS, Examples
+from whichpeft.tasks.tagging import TaggingTask
+from whichpeft.tasks.tagging.encoding import TaggedExamples
 from whichpeft.tasks.text import TextTask
 from whichpeft.tasks.text_encoding import TextExamples
 
@@ -37,7 +39,9 @@ if TYPE_CHECKING:
     from whichpeft.tasks.protocol import Task
 
 _SPLITS = (*SPLITS, HELD_OUT)
-_KINDS = {kind.__name__: kind for kind in (TextExamples, ImageExamples, GenerativeExamples)}
+_KINDS = {
+    kind.__name__: kind for kind in (TextExamples, TaggedExamples, ImageExamples, GenerativeExamples)
+}
 _WEIGHTS = frozenset(
     {".safetensors", ".bin", ".pt", ".pth", ".ckpt", ".h5", ".msgpack", ".onnx", ".gguf"}
 )
@@ -104,7 +108,7 @@ def _find_or_encode(
 ) -> Path | Mapping[str, Examples]:
     """Return the folder of the arrays, or the examples themselves if they cannot be stored as files."""
     # A plug-in's task may encode the same data in its own way, and differently in its next version.
-    ours = type(task) in (TextTask, ImageTask, GenerativeTask)
+    ours = type(task) in (TextTask, TaggingTask, ImageTask, GenerativeTask)
     name = encoding_cache_name(task, backbone, max_train)
     found = find_cached(name) if ours else None
     if found is not None:

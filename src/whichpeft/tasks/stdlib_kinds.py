@@ -58,7 +58,7 @@ def sentences_by_kind(library: Path) -> dict[str, list[str]]:
     so that another Python version changes few of them.
     """
     found: dict[str, dict[str, str]] = {kind: {} for kind in KINDS}
-    for path in _sources(library):
+    for path in sources(library):
         for node, docstring in documented(parsed(path)):
             sentence = first_sentence(docstring, most_words=MOST_WORDS)
             if sentence is not None and len(sentence) <= MOST_CHARACTERS:
@@ -78,7 +78,7 @@ def sentences_by_kind(library: Path) -> dict[str, list[str]]:
     return chosen
 
 
-def _sources(library: Path) -> Iterator[Path]:
+def sources(library: Path) -> Iterator[Path]:
     """Return the files of modules and packages that come with every Python, without their tests."""
     for name in sorted(sys.stdlib_module_names - _LEFT_OUT):
         single, package = library / f"{name}.py", library / name

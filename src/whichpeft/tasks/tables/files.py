@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from whichpeft.errors import DataError
+from whichpeft.tasks.tables.conll import SUFFIXES as CONLL
+from whichpeft.tasks.tables.conll import read_conll
 from whichpeft.tasks.tables.delimited import split_fields
 from whichpeft.tasks.tables.encodings import read_text, refuse_foreign
 from whichpeft.tasks.tables.header import Header, column_names, find_header
@@ -128,8 +130,13 @@ def _values(path: Path, name: str, column: Any) -> list[Any]:
     return list(map(plain_value, values))
 
 
-def class_of(value: int | None, classes: Sequence[str]) -> str | None:
-    """Return the name of a class number; hub data sets give unlabelled examples the number -1."""
+def class_of(value: Any, classes: Sequence[str]) -> Any:
+    """Return the name of a class number, or those of a list of them.
+
+    Hub data sets give unlabelled examples the number -1, which has no name.
+    """
+    if isinstance(value, list):
+        return [class_of(one, classes) for one in value]
     return None if value is None or not 0 <= value < len(classes) else classes[value]
 
 
@@ -141,11 +148,19 @@ def _class_labels(
         features = json.loads((metadata or {})[b"huggingface"])["info"]["features"]
     except (KeyError, ValueError, TypeError):
         return {}
+    # The tags of a sentence are a list of numbers, whose names are one level deeper.
+    found = {index: _innermost(features.get(name)) for index, name in enumerate(names)}
     return {
-        index: tuple(features[name]["names"])
-        for index, name in enumerate(names)
-        if isinstance(features.get(name), dict) and features[name].get("_type") == "ClassLabel"
+        index: tuple(feature["names"])
+        for index, feature in found.items()
+        if feature.get("_type") == "ClassLabel"
     }
+
+
+def _innermost(feature: object) -> Mapping[str, Any]:
+    while isinstance(feature, dict) and "feature" in feature:
+        feature = feature["feature"]
+    return feature if isinstance(feature, dict) else {}
 
 
 _READERS: Mapping[str, Callable[[Path, Collection[str]], Table]] = {
@@ -157,6 +172,7 @@ _READERS: Mapping[str, Callable[[Path, Collection[str]], Table]] = {
     ".ndjson": lambda path, _wanted: read_jsonl(path),
     ".json": lambda path, _wanted: read_json(path),
     ".parquet": _read_parquet,
+    **{suffix: lambda path, _wanted: read_conll(path) for suffix in CONLL},
 }
 # What to do with files that other libraries write.
 _CONVERTED = {

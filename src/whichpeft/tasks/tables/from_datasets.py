@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from whichpeft.errors import DataError
 from whichpeft.tasks.tables.files import class_of
@@ -49,9 +49,16 @@ def table_of(data: Dataset, location: str) -> Table:
     for index, (name, kind) in enumerate(features.items()):
         if name in unread:
             columns.append([Unread("sounds" if isinstance(kind, Audio) else "videos")] * len(data))
-        elif isinstance(kind, ClassLabel):
+        elif isinstance(kind := _innermost(kind), ClassLabel):
             orders[index] = tuple(kind.names)
             columns.append([class_of(value, kind.names) for value in read[name]])
         else:
             columns.append(list(map(plain_value, read[name])))
     return Table(location, tuple(features), tuple(columns), orders)
+
+
+def _innermost(kind: Any) -> Any:
+    """Return what a feature holds below its lists, such as the tags of a sentence."""
+    while hasattr(kind, "feature"):
+        kind = kind.feature
+    return kind

@@ -15,16 +15,15 @@ from whichpeft.errors import DataError
 from whichpeft.metrics.labelled import ACCURACY, F1, MATTHEWS, PEARSON, SPEARMAN
 from whichpeft.metrics.metric import Metric
 from whichpeft.study import TaskSource
-from whichpeft.tasks.generative import GenerativeTask
-from whichpeft.tasks.images.task import ImageTask
 from whichpeft.tasks.tables.from_datasets import table_of
 from whichpeft.tasks.tables.local import role_of
 from whichpeft.tasks.tables.table import Table, TaskTables
 from whichpeft.tasks.tables.to_task import ROLES, task_from_tables
-from whichpeft.tasks.text import TextTask
 
 if TYPE_CHECKING:
     from datasets import DatasetDict
+
+    from whichpeft.tasks.protocol import Task
 
 GLUE_ID = "nyu-mll/glue"
 
@@ -70,7 +69,7 @@ GLUE: Mapping[str, GlueTask] = {
 }
 
 
-def load_glue(name: str) -> TextTask | ImageTask | GenerativeTask:
+def load_glue(name: str) -> Task:
     """Load a task of GLUE by its short name (``sst2``)."""
     return task_from_tables(read_glue_tables(name))
 

@@ -13,8 +13,6 @@ from whichpeft.units import join_words
 
 _FLAGS = frozenset({"true", "false", "0", "1", "0.0", "1.0"})
 _CHOICES = ("choices", "options", "endings", "candidates")
-_PER_WORD = ("ner_tags", "pos_tags", "tags", "chunk_tags", "labels", "ner", "upos")
-_WORDS = ("tokens", "words")
 _SEEN = ("image", "images", "video", "videos")
 # A prompt and what was written; a label next to them says whether that is good.
 _JUDGED = (("prompt", "completion"), ("instruction", "output"), ("instruction", "response"))
@@ -54,13 +52,6 @@ def refuse_other_problems(found: TaskTables) -> None:
                 "preferences (KTO) is not supported; keep the rows with a true label and leave the "
                 "column out, or give --problem classification to predict the label"
             )
-    elif any(kinds.get(name) == "lists" for name in _WORDS) and any(
-        kinds.get(name) == "lists" for name in _PER_WORD
-    ):
-        fault = (
-            "has lists of words with a label per word (token classification), which is not supported; "
-            "write one text and one label per example"
-        )
     elif {"question", "answers"} <= columns.keys() and kinds["answers"] in ("objects", "lists"):
         fault = (
             "column 'answers' holds spans of a context (question answering as in SQuAD), which is not "

@@ -18,6 +18,8 @@ from whichpeft.tasks.tables.other_problems import refuse_other_problems
 from whichpeft.tasks.tables.several_labels import check_label_column
 from whichpeft.tasks.tables.table import ColumnUse, Table, TaskTables
 from whichpeft.tasks.tables.values import column_texts, notes_on_texts
+from whichpeft.tasks.tagging import TaggingTask
+from whichpeft.tasks.tagging.from_tables import is_tagging, tagging_from_tables
 from whichpeft.tasks.text import TextTask
 from whichpeft.tasks.unlabelled import is_marker
 from whichpeft.units import counted
@@ -57,12 +59,15 @@ def columns_by_role(found: TaskTables) -> tuple[dict[str, Columns], list[str]]:
     return used, notes
 
 
-def task_from_tables(found: TaskTables) -> TextTask | ImageTask | GenerativeTask:
+def task_from_tables(found: TaskTables) -> TextTask | ImageTask | GenerativeTask | TaggingTask:
     """Build a task from tables by role.
 
-    The result is a task for language models if the source or the names of the columns ask for one; an
-    image task if the input column of train holds images; else a text task.
+    The result is a tagging task if there are lists of words and of tags; a task for language models if
+    the source or the names of the columns ask for one; an image task if the input column of train holds
+    images; else a text task.
     """
+    if is_tagging(found):
+        return tagging_from_tables(found)
     refuse_other_problems(found)
     if is_generative(found):
         return generative_from_tables(found)

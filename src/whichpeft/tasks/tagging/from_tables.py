@@ -1,0 +1,117 @@
+"""Builds a tagging task from tables with a list of words and a list of tags per row."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from whichpeft.errors import DataError
+from whichpeft.tasks.tables.table import ColumnUse, Table, TaskTables
+from whichpeft.tasks.tables.values import column_kind
+from whichpeft.tasks.tagging.assemble import Sentence, assemble_tagging, raw_split
+from whichpeft.tasks.tagging.task import TaggingTask
+
+_WORDS = ("tokens", "words", "sequence", "residues")
+# Entities come before what every word has, such as its part of speech.
+_TAGS = (
+    "ner_tags",
+    "ner",
+    "tags",
+    "labels",
+    "entities",
+    "chunk_tags",
+    "pos_tags",
+    "pos",
+    "upos",
+    "label",
+)
+
+
+def is_tagging(found: TaskTables) -> bool:
+    """Whether the tables hold words with a tag each: two columns of lists with customary names."""
+    source = found.source
+    if source.problem is not None:
+        return source.problem == "tagging"
+    if source.prompt:
+        return False
+    table = found.tables["train"]
+    lists = _list_columns(table)
+    if source.text_columns or source.label_column:
+        asked = [*source.text_columns, *([source.label_column] if source.label_column else [])]
+        return all(table.find(name) in lists for name in asked)
+    return _customary(table, lists, _WORDS) is not None and _customary(table, lists, _TAGS) is not None
+
+
+def tagging_from_tables(found: TaskTables) -> TaggingTask:
+    """Build the task; raises DataError if columns are missing or words and tags are not equally many."""
+    source, train = found.source, found.tables["train"]
+    if len(source.text_columns) > 1:
+        raise DataError(f"task {found.name!r}: tagging reads one column of words; name one")
+    names = _columns(train, *source.text_columns, label=source.label_column)
+    notes = list(train.notes)
+    others = [
+        train.title(i) for i in _list_columns(train) if train.title(i).casefold() in _TAGS
+        and train.title(i) != names[1]
+    ]  # fmt: skip
+    if others and source.label_column is None:
+        notes.append(
+            f"tags are read from column {names[1]!r}; name {' or '.join(others)} with "
+            "--label-column to predict another one"
+        )
+    splits = {
+        role: raw_split(_sentences(table, names), table.location) for role, table in found.tables.items()
+    }
+    order = train.class_orders.get(train.index(names[1]), ())
+    return assemble_tagging(
+        found.name,
+        splits,
+        metric=source.metric,
+        tag_order=order,
+        columns=ColumnUse(
+            text=(names[0],),
+            label=names[1],
+            unused=tuple(
+                train.title(i) for i in range(len(train.columns)) if train.title(i) not in names
+            ),
+        ),
+        notes=notes,
+    )
+
+
+def _columns(table: Table, words: str | None = None, *, label: str | None = None) -> tuple[str, str]:
+    lists = _list_columns(table)
+    found = [
+        table.index(words) if words is not None else _customary(table, lists, _WORDS),
+        table.index(label) if label is not None else _customary(table, lists, _TAGS),
+    ]
+    for place, what in zip(found, ("words", "tags"), strict=True):
+        if place is None or place not in lists:
+            held = f"column {table.title(place)!r} does not hold lists" if place is not None else (
+                f"no column of lists is called as one of {what} is"
+            )  # fmt: skip
+            raise DataError(
+                f"{table.location}: {held}; tagging needs a list of words and a list of tags per row, "
+                "named with --text-column and --label-column"
+            )
+    return table.title(found[0] or 0), table.title(found[1] or 0)
+
+
+def _sentences(table: Table, names: Sequence[str]) -> Iterator[Sentence]:
+    place = table.index(names[1])
+    order = table.class_orders.get(place, ())
+    for words, tags in zip(table.columns[table.index(names[0])], table.columns[place], strict=True):
+        yield list(map(str, words or ())), [_tag(tag, order) for tag in tags or ()]
+
+
+def _tag(value: object, order: Sequence[str]) -> str:
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < len(order):
+        return order[value]
+    return str(value)
+
+
+def _list_columns(table: Table) -> list[int]:
+    return [i for i, values in enumerate(table.columns) if column_kind(values) == "lists"]
+
+
+def _customary(table: Table, among: Sequence[int], names: Sequence[str]) -> int | None:
+    titles = {table.title(i).strip().casefold(): i for i in among}
+    return next((titles[name] for name in names if name in titles), None)
