@@ -306,7 +306,6 @@ def test_sounds_are_refused_as_input_and_otherwise_left_alone(tmp_path: Path) ->
         ({"prompt": "a b", "chosen": "c", "rejected": "d"}, "preferences (DPO) is not supported"),
         ({"chosen": "a b c", "rejected": "a b d"}, "preferences (DPO) is not supported"),
         ({"prompt": "a b", "completion": "c", "label": True}, "preferences (KTO) is not supported"),
-        ({"tokens": ["a", "b"], "ner_tags": [0, 1]}, "a label per word (token classification)"),
         (
             {"context": "a b", "question": "c", "answers": {"text": ["a"], "answer_start": [0]}},
             "column 'answers' holds spans",

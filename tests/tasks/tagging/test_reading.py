@@ -139,7 +139,7 @@ def test_a_tag_that_train_lacks_is_named() -> None:
 
 
 def test_another_metric_is_refused_by_name() -> None:
-    with pytest.raises(DataError, match="unknown metric 'accuracy'; tagging is scored by entity_f1"):
+    with pytest.raises(DataError, match="unknown metric 'accuracy'; did you mean 'token_accuracy'"):
         tagging_task("mine", train=[([f"a{i}"], ["O"]) for i in range(20)], metric="accuracy")
 
 
