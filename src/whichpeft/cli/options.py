@@ -30,7 +30,9 @@ TextColumn = Annotated[
     list[str] | None, typer.Option(help="Text column: name or 0-based index. Twice for a pair of texts.")
 ]
 LabelColumn = Annotated[str | None, typer.Option(help="Label column: name or 0-based index.")]
-Problem = Annotated[str | None, typer.Option(help="classification, regression, generation or tagging.")]
+Problem = Annotated[
+    str | None, typer.Option(help="classification, regression, multilabel, tagging or generation.")
+]
 TrainFile = Annotated[str | None, typer.Option(help="File with the training examples.")]
 SetsFolder = Annotated[
     str | None,

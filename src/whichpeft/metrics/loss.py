@@ -21,25 +21,28 @@ def mean_loss(problem: str, metric: str, labels: Array, outputs: Array) -> float
     Parameters
     ----------
     problem
-        ``classification``, ``regression`` or ``generation``.
+        ``classification``, ``regression``, ``multilabel``, ``generation`` or ``tagging``.
     metric
         Name of the task's score; for generation it says what the outputs are.
     labels
-        Shape (examples,).
+        Shape (examples,), or (examples, labels) for several labels each.
     outputs
-        One row per example: logits for classification, values for regression, likelihoods of choices or
-        of completions for generation.
+        One row per example: logits for classes or labels, values for regression, likelihoods of choices
+        or of completions for generation.
 
     Returns
     -------
     float or None
-        Nats per example for classification and choices, nats per token for completions, and the mean
-        squared error for regression.
+        Nats per example for classification and choices, nats per label for several labels, nats per
+        token for completions, and the mean squared error for regression.
     """
     if problem == "classification":
         return _log_loss(labels, outputs.astype(np.float64))
     if problem == "regression":
         return float(np.mean((outputs[:, 0].astype(np.float64) - labels) ** 2))
+    if problem == "multilabel":
+        logits = outputs.astype(np.float64)
+        return float(np.mean(np.logaddexp(0, logits) - labels * logits))
     if metric in _OF_CHOICES:
         return _log_loss(labels, outputs[:, :, 0].astype(np.float64))
     if metric == _PER_TOKEN:

@@ -19,7 +19,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike
 
-from whichpeft.metrics import tagging
+from whichpeft.metrics import several, tagging
 from whichpeft.metrics import text as text_scores
 from whichpeft.metrics.metric import Array, Floats
 from whichpeft.metrics.ranking import Rated, area_under_curve, over_classes, precision_by_rank
@@ -65,6 +65,9 @@ def per_example(metric: str, labels: Array, outputs: Array, *, positive: int = 1
     if metric == "f1" or metric.startswith(F1_OF):
         found = np.argmax(outputs, axis=1)
         return binary_f1(np.equal(labels, positive), np.equal(found, positive))
+    if metric in several.BY_EXAMPLE:
+        found = several.BY_EXAMPLE[metric](labels, outputs)
+        return as_pseudo_values(found.whole, found.without)
     if metric == "average_precision" or metric.startswith(PRECISION_OF):
         return ranked(precision_by_rank, labels, outputs, positive if ":" in metric else None)
     if metric == "auroc":

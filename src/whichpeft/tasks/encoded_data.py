@@ -28,6 +28,7 @@ from whichpeft.tasks.images.encoding import ImageExamples
 from whichpeft.tasks.images.task import ImageTask
 from whichpeft.tasks.lengths import Lengths, lengths_of
 from whichpeft.tasks.protocol import HELD_OUT, SPLITS, Examples
+from whichpeft.tasks.several_labels import SeveralLabelsTask
 from whichpeft.tasks.tagging import TaggingTask
 from whichpeft.tasks.tagging.encoding import TaggedExamples
 from whichpeft.tasks.text import TextTask
@@ -108,7 +109,7 @@ def _find_or_encode(
 ) -> Path | Mapping[str, Examples]:
     """Return the folder of the arrays, or the examples themselves if they cannot be stored as files."""
     # A plug-in's task may encode the same data in its own way, and differently in its next version.
-    ours = type(task) in (TextTask, TaggingTask, ImageTask, GenerativeTask)
+    ours = type(task) in (TextTask, SeveralLabelsTask, TaggingTask, ImageTask, GenerativeTask)
     name = encoding_cache_name(task, backbone, max_train)
     found = find_cached(name) if ours else None
     if found is not None:

@@ -112,7 +112,7 @@ class LabelledTask:
         """Return the mean cross entropy, or mean squared error of standardised targets, in float32."""
         from torch.nn import functional
 
-        logits = _logits(model, batch)
+        logits = logits_of(model, batch)
         if self.classes:
             return functional.cross_entropy(logits, batch["labels"])
         targets = (batch["labels"].float() - self.mean) / self.deviation
@@ -120,7 +120,7 @@ class LabelledTask:
 
     def outputs(self, model: torch.nn.Module, batch: Batch) -> torch.Tensor:
         """Return float32 logits of shape (n, classes), or values of shape (n, 1)."""
-        logits = _logits(model, batch)
+        logits = logits_of(model, batch)
         return logits if self.classes else logits * self.deviation + self.mean
 
     def constant_baseline(self, count: int) -> Array:
@@ -132,7 +132,8 @@ class LabelledTask:
         return rows
 
 
-def _logits(model: torch.nn.Module, batch: Batch) -> torch.Tensor:
+def logits_of(model: torch.nn.Module, batch: Batch) -> torch.Tensor:
+    """Return the float32 logits of a classifier on a batch."""
     inputs = {key: value for key, value in batch.items() if key != "labels"}
     logits: torch.Tensor = model(**inputs).logits
     return logits.float()

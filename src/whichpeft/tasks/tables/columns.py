@@ -188,7 +188,7 @@ def _find_label(table: Table, text: Sequence[int], notes: list[str]) -> int:
     if gaps:
         why = f" in all rows (column {table.title(gaps[-1])!r} has gaps)"
     elif any(column_kind(values) in ("lists", "objects") for values in table.columns):
-        why = " (lists and objects are none: several labels per example are not supported yet)"
+        why = " (to predict several labels per example, name their column too)"
     raise DataError(
         f"{table.location}: no column looks like a label{why}; name it with --label-column, or give "
         f"--problem generation for a language model (the columns are {_titles(table)})"
@@ -213,8 +213,8 @@ def _refuse_flags(table: Table, candidates: Sequence[int]) -> None:
         both = " or ".join(sorted(values[candidates[-1]]))
         columns = join_words((table.title(i) for i in alike), most=8)
         raise DataError(
-            f"{table.location}: columns {columns} all hold {both}, and several labels per example are "
-            "not supported yet; choose one with --label-column"
+            f"{table.location}: columns {columns} all hold {both}; choose one with --label-column, or "
+            "give --problem multilabel to predict them all"
         )
 
 

@@ -14,7 +14,7 @@ from whichpeft.tasks.tables.table import Table
 from whichpeft.tasks.tables.values import check_labels, named_column, shown
 from whichpeft.units import join_words
 
-_SEPARATORS = "|;,"
+SEPARATORS = "|;,"
 _DECIMAL = re.compile(r"-?\d+,\d+")
 # Lists without quotation marks, or as numpy writes them: [a, b] and [1 0 0].
 _FLAGS = re.compile(r"[01](\s[01])+")
@@ -30,12 +30,12 @@ def check_label_column(table: Table, index: int, problem: str | None) -> None:
     check_labels(table, index)
     values = [value for value in table.labels(index) if isinstance(value, str) and not is_missing(value)]
     found = dict.fromkeys(value.strip() for value in values)
-    listed = next((value for value in found if _is_list(value)), None)
+    listed = next((value for value in found if is_list(value)), None)
     if listed is not None:
         raise DataError(
-            f"{named_column(table, index)} holds lists written as text ({shown(listed)}), and several "
-            "labels per example are not supported yet; write the one label to predict into a column of "
-            "its own, and name it with --label-column"
+            f"{named_column(table, index)} holds lists written as text ({shown(listed)}); give "
+            "--problem multilabel to predict several labels per example, or write the one label to "
+            "predict into a column of its own, and name it with --label-column"
         )
     if problem is not None:
         return
@@ -43,13 +43,13 @@ def check_label_column(table: Table, index: int, problem: str | None) -> None:
     if joined:
         raise DataError(
             f"{named_column(table, index)} seems to hold several labels per example "
-            f"({join_words(map(repr, joined), most=3)}), which is not supported yet; write the one "
-            "label to predict into a column of its own, or give --problem classification if each of "
-            "these is one class"
+            f"({join_words(map(repr, joined), most=3)}); give --problem multilabel to predict "
+            "them, or --problem classification if each of these is one class"
         )
 
 
-def _is_list(text: str) -> bool:
+def is_list(text: str) -> bool:
+    """Whether a text is a list, an object or flags as Python, JSON or numpy write them."""
     if _FLAGS.fullmatch(text):
         return True
     if not text.startswith(("[", "{", "(")) or not text.endswith(("]", "}", ")")):
@@ -71,7 +71,7 @@ def _joined(labels: Iterable[str]) -> list[str]:
     name of one class.
     """
     labels = list(labels)
-    for separator in _SEPARATORS:
+    for separator in SEPARATORS:
         parts = {label: [part.strip() for part in label.split(separator)] for label in labels}
         several = [label for label, found in parts.items() if len(found) > 1]
         if len(several) < 2 or (separator == "," and all(map(_DECIMAL.fullmatch, labels))):

@@ -15,6 +15,7 @@ from whichpeft.tasks.labels import class_name, is_missing
 from whichpeft.tasks.splits import Input, Label, Split
 from whichpeft.tasks.tables.columns import Columns, find_columns, input_is_image
 from whichpeft.tasks.tables.other_problems import refuse_other_problems
+from whichpeft.tasks.tables.several_columns import has_several_labels, several_from_tables
 from whichpeft.tasks.tables.several_labels import check_label_column
 from whichpeft.tasks.tables.table import ColumnUse, Table, TaskTables
 from whichpeft.tasks.tables.values import column_texts, notes_on_texts
@@ -69,6 +70,8 @@ def task_from_tables(found: TaskTables) -> TextTask | ImageTask | GenerativeTask
     if is_tagging(found):
         return tagging_from_tables(found)
     refuse_other_problems(found)
+    if has_several_labels(found):
+        return several_from_tables(found)
     if is_generative(found):
         return generative_from_tables(found)
     name, train, source = found.name, found.tables["train"], found.source

@@ -175,8 +175,8 @@ def _refuse(table: Table, index: int, row: int, *, label: bool) -> NoReturn:
     example = "" if kind in ("images", "sounds") else f" (row {row + 1}: {shown(value)})"
     if label and kind in ("lists", "objects", "conversations"):
         raise DataError(
-            f"{column} holds {kind}{example}, and several labels per example are not supported yet; "
-            f"write the one label to predict into a column of its own, and name it with {flag}"
+            f"{column} holds {kind}{example}; give --problem multilabel to predict several labels per "
+            f"example, or write the one label into a column of its own, and name it with {flag}"
         )
     what = "neither classes nor numbers" if label else "not text"
     fix = "" if label or kind in ("images", "sounds") else "write what is meant as one text, or "
