@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from whichpeft.backbones import Backbone, resolve_backbone
-from whichpeft.tasks import SPLITS, DecodedTask, Examples, Task, scores
+from whichpeft.tasks import SPLITS, Array, DecodedTask, Examples, Task, scores
 
 if TYPE_CHECKING:
     import torch
@@ -86,9 +86,12 @@ class TaskContract:
             for name in ("labels", "sizes", "tokens"):
                 values = getattr(examples, name)
                 shape = None if values is None else values.shape
+                right: tuple[int, ...] = (len(examples),)
+                if name == "labels" and task.problem == "multilabel":
+                    right = (len(examples), task.build_on_meta(self._backbone).num_labels)
                 _expect(
-                    shape == (len(examples),) or (name == "tokens" and values is None),
-                    f"{split}: {name} of shape ({len(examples)},), not {shape}",
+                    shape == right or (name == "tokens" and values is None),
+                    f"{split}: {name} of shape {right}, not {shape}",
                 )
             _expect(bool((examples.sizes > 0).all()), f"sizes above 0 for all {split} examples")
 
@@ -187,8 +190,10 @@ class TaskContract:
         constant = self._task.constant_baseline(count)
         if constant is None:
             return
+        # A prediction that has to be decoded may be one column, for everything in an example.
+        short = isinstance(self._task, DecodedTask) and constant.shape == (count, 1)
         _expect(
-            constant.shape == tuple(rows.shape),
+            short or constant.shape == tuple(rows.shape),
             f"constant predictions of shape {tuple(rows.shape)}, not {constant.shape}",
         )
         if self._task.problem == "regression":
@@ -205,9 +210,8 @@ class TaskContract:
             ).items():
                 _expect(math.isfinite(score), f"a finite {metric} of the model's outputs, not {score}")
             return
-        perfect = labels[:, None].astype(np.float32)
-        if task.problem == "classification":
-            perfect = np.eye(constant.shape[1], dtype=np.float32)[labels]
+        constant = self._decoded(constant)
+        perfect = self._perfect(labels, constant)
         names = [metric.name for metric in task.metrics]
         _expect(len(set(names)) == len(names) > 0, f"metrics with different names, not {names}")
         for name, outputs in (("perfect", perfect), ("constant", constant)):
@@ -228,7 +232,7 @@ class TaskContract:
                 task.chance is None or 0 <= task.chance <= 1, f"a chance from 0 to 1, not {task.chance}"
             )
             return
-        score = float(task.metrics[0].compute(labels, constant))
+        score = float(task.metrics[0].compute(labels, self._decoded(constant)))
         _expect(
             task.chance is not None and math.isclose(task.chance, score, abs_tol=1e-9),
             f"a chance of {score} (the constant prediction on test), not {task.chance}",
@@ -276,6 +280,24 @@ class TaskContract:
         if isinstance(self._task, DecodedTask):
             return self._task.predictions(outputs, tested, self._backbone)
         return {"outputs": outputs}
+
+    def _decoded(self, outputs: Array) -> Array:
+        """Return outputs on the test split as metrics read them."""
+        if isinstance(self._task, DecodedTask):
+            return self._task.predictions(outputs, self._examples["test"], self._backbone)["outputs"]
+        return outputs
+
+    def _perfect(self, labels: Array, constant: Array) -> Array:
+        """Return outputs that are right for all test examples, as metrics read them."""
+        if self._task.problem == "classification":
+            return np.eye(constant.shape[1], dtype=np.float32)[labels]
+        if self._task.problem == "multilabel":
+            return 2 * labels - 1
+        if isinstance(self._task, DecodedTask):  # only the task knows what is right
+            outputs = self._predictions["outputs"]
+            first = self._task.metrics[0].compute
+            return max(outputs, constant, key=lambda found: float(first(labels, found)))
+        return labels[:, None].astype(np.float32)
 
     @cached_property
     def _backbone(self) -> Backbone:
