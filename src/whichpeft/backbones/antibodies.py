@@ -38,7 +38,7 @@ _POSITIONS = 512
 
 
 def antiberty_weights() -> Path | None:
-    """Return the package's file of weights; None if it is not installed, or not the one that is known."""
+    """Return the package's file of weights; None if it is not installed, or another version is."""
     try:
         path = Path(str(distribution(ANTIBERTY_PACKAGE).locate_file(f"{_MODEL}/pytorch_model.bin")))
     except PackageNotFoundError:

@@ -29,7 +29,7 @@ _MEAN, _DEVIATION = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
 
 
 def packaged_weights() -> Path | None:
-    """Return the package's file of weights; None if it is not installed, or not the one that is known."""
+    """Return the package's file of weights; None if it is not installed, or another version is."""
     try:
         path = Path(str(distribution(PACKAGE).locate_file(_FILE)))
     except PackageNotFoundError:

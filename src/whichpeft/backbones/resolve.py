@@ -249,8 +249,8 @@ BACKBONES: Mapping[str, KnownBackbone] = {
         _digits_vit,
     ),
     "mobilenet-v2": KnownBackbone(
-        "MobileNetV2, a convolutional network of 2.2 M parameters, pretrained on ImageNet; from the extra "
-        "mobilenet or from the hub",
+        "MobileNetV2, a convolutional network of 2.2 M parameters, pretrained on ImageNet; from the "
+        "extra mobilenet or from the hub",
         _mobilenet_v2,
     ),
     "sapiens-vh": KnownBackbone(

@@ -17,8 +17,8 @@ import numpy as np
 
 from whichpeft.errors import DataError, unknown
 from whichpeft.metrics.metric import Array, Metric
-from whichpeft.metrics.per_example import F1_OF, OF_ONE_CLASS, PRECISION_OF
-from whichpeft.metrics.ranking import auroc, average_precision, average_precision_of
+from whichpeft.metrics.per_example import AUROC_OF, F1_OF, OF_ONE_CLASS, PRECISION_OF
+from whichpeft.metrics.ranking import auroc, auroc_of, average_precision, average_precision_of
 from whichpeft.units import join_words
 
 _F1_ALONE = "f1"
@@ -148,7 +148,13 @@ def precision_of_class(number: int, name: str) -> Metric:
     return Metric(PRECISION_OF + name, partial(average_precision_of, number), name, number)
 
 
+def auroc_of_class(number: int, name: str) -> Metric:
+    """Return the area under the ROC curve of one class against all others: ``auroc:fraud``."""
+    return Metric(AUROC_OF + name, partial(auroc_of, number), name, number)
+
+
 _ALONE = {_F1_ALONE: f1_of_class, _PRECISION_ALONE: precision_of_class}
+_NAMED = {**_ALONE, "auroc": auroc_of_class}
 """Metrics of one class; without the name of a class, of two classes they mean the rarer one."""
 
 
@@ -200,14 +206,14 @@ def rarer_class(classes: Mapping[str, int]) -> str:
 def _of_one_class(name: str, classes: Mapping[str, int]) -> Metric | None:
     """Return the metric that a name such as ``f1:fraud`` asks for; None for other metrics."""
     base, colon, asked = name.partition(":")
-    if base not in _ALONE or not classes:
+    if base not in _NAMED or not classes:
         return None
     if not colon:
-        if len(classes) != 2:
+        if base not in _ALONE or len(classes) != 2:
             return None
         asked = rarer_class(classes)
     asked = asked.strip()
     if asked not in classes:
         fix = f"the classes are {join_words(classes, most=_MOST_NAMED)}"
         raise DataError(f"metric {name!r}: {unknown('class', asked, classes, fix=fix)}")
-    return _ALONE[base](list(classes).index(asked), asked)
+    return _NAMED[base](list(classes).index(asked), asked)

@@ -32,7 +32,10 @@ F1_OF = "f1:"
 PRECISION_OF = "average_precision:"
 """What the name of the average precision of one class begins with; the name of the class follows."""
 
-OF_ONE_CLASS = (F1_OF, PRECISION_OF)
+AUROC_OF = "auroc:"
+"""What the name of the area under the curve of one class begins with; the class follows."""
+
+OF_ONE_CLASS = (F1_OF, PRECISION_OF, AUROC_OF)
 
 LM_EVAL = "lm-eval:"
 """Prefix of the names of lm-evaluation-harness's tasks and metrics."""
@@ -70,8 +73,8 @@ def per_example(metric: str, labels: Array, outputs: Array, *, positive: int = 1
         return as_pseudo_values(found.whole, found.without)
     if metric == "average_precision" or metric.startswith(PRECISION_OF):
         return ranked(precision_by_rank, labels, outputs, positive if ":" in metric else None)
-    if metric == "auroc":
-        return ranked(area_under_curve, labels, outputs)
+    if metric == "auroc" or metric.startswith(AUROC_OF):
+        return ranked(area_under_curve, labels, outputs, positive if ":" in metric else None)
     if metric not in PSEUDO_VALUES:
         return None
     predictions = np.argmax(outputs, axis=1) if metric in OF_CLASSES else outputs[:, 0]

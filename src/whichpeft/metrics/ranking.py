@@ -124,6 +124,11 @@ def auroc(labels: Array, outputs: Array) -> float:
     return over_classes(area_under_curve, labels, outputs).whole
 
 
+def auroc_of(number: int, labels: Array, outputs: Array) -> float:
+    """Return the area under the ROC curve of one class against all others."""
+    return over_classes(area_under_curve, labels, outputs, number).whole
+
+
 def average_precision(labels: Array, outputs: Array) -> float:
     """Return the mean precision at the ranks of the positive examples."""
     return over_classes(precision_by_rank, labels, outputs).whole

@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Any
 from whichpeft.errors import DataError, WhichpeftError, unknown
 from whichpeft.metrics.per_example import LM_EVAL
 from whichpeft.study import TaskSource
+from whichpeft.tasks.antibodies import antibody_immunogenicity, antibody_origin
 from whichpeft.tasks.generative import mixtures
 from whichpeft.tasks.generative.harness_task import load_harness_task
 from whichpeft.tasks.generative.reasoning_sets import MIXTURES
 from whichpeft.tasks.generative.sums import sums
 from whichpeft.tasks.images.digits import digits
+from whichpeft.tasks.images.pneumonia import pneumonia
 from whichpeft.tasks.stdlib_docs import PACKAGES, stdlib_docs
 from whichpeft.tasks.stdlib_kinds import stdlib_kinds
 from whichpeft.tasks.tables.hub import GLUE, load_glue, read_glue_tables, read_hub_tables
@@ -84,6 +86,26 @@ TASKS: Mapping[str, KnownTask] = {
         "(bundled, needs no network)",
         "entity_f1",
         stdlib_names,
+    ),
+    "pneumonia": KnownTask(
+        "does a chest X-ray show pneumonia? 1,474 images of 28x28 (bundled, needs no network)",
+        "auroc",
+        pneumonia,
+        backbone="mobilenet-v2",
+        images=True,
+    ),
+    "antibody-origin": KnownTask(
+        "is a therapeutic antibody human, humanized, chimeric or of a mouse? (bundled, needs no "
+        "network)",
+        "auroc:human",
+        antibody_origin,
+        backbone="sapiens-vh",
+    ),
+    "antibody-immunogenicity": KnownTask(
+        "which share of patients makes antibodies against an antibody? (bundled, needs no network)",
+        "spearman",
+        antibody_immunogenicity,
+        backbone="sapiens-vh",
     ),
     "digits": KnownTask(
         "which digit from 5 to 9 does an image show? 896 images of 8x8 (bundled, needs no network)",

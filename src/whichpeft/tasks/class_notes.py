@@ -97,7 +97,7 @@ def class_notes(class_rows: ClassRows, *, metric: str) -> Iterator[str]:
 def check_scored_classes(score: Metric, class_rows: ClassRows) -> None:
     """Raise DataError if a split that is scored lacks the classes that the score needs."""
     for split in ("validation", "test"):
-        if score.name == "auroc" and sum(map(bool, class_rows[split].values())) < 2:
+        if score.name.startswith("auroc") and sum(map(bool, class_rows[split].values())) < 2:
             raise DataError(
                 f"metric 'auroc': the {split} set has examples of one class only, so every method would "
                 "score 0.5; add some of another class, or choose another metric"

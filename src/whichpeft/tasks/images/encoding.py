@@ -26,6 +26,9 @@ PROCESSOR_FILE = "preprocessor_config.json"
 # For configurations without an image size: convolutions read any size.
 _USUAL_SIZE = 224
 _CHUNK = 256
+_CONVOLUTIONAL = frozenset(
+    {"mobilenet_v1", "mobilenet_v2", "resnet", "regnet", "convnext", "convnextv2", "efficientnet", "bit"}
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -120,12 +123,16 @@ def input_shape(backbone: Backbone) -> tuple[int, int, int]:
     return int(getattr(config, "num_channels", 3)), int(height), int(width)
 
 
-def made_up_shape(backbone: Backbone) -> tuple[int, int, int]:
+def made_up_shape(backbone: Backbone, size: int | None = None) -> tuple[int, int, int]:
     """Return the channels, height and width of encoded images, as the image processor makes them.
+
+    `size` is what the task asks of networks that read any size.
 
     They are those of the configuration if there is no processor. The two may differ: convolutions read
     any size, and some models interpolate their positions.
     """
+    if size is not None and reads_any_size(backbone):
+        return input_shape(backbone)[0], size, size
     if backbone.folder is None:
         return input_shape(backbone)
     return _processed_shape(backbone.name, backbone.folder) or input_shape(backbone)
@@ -146,6 +153,23 @@ def _processed_shape(name: str, folder: Path) -> tuple[int, int, int] | None:
         return None
     _, channels, height, width = pixels.shape
     return channels, height, width
+
+
+def reads_any_size(backbone: Backbone) -> bool:
+    """Whether a backbone is a convolutional network, which reads images of any size."""
+    return backbone.family in _CONVOLUTIONAL
+
+
+def processor_of_size(backbone: Backbone, size: int | None) -> BaseImageProcessor:
+    """Load a backbone's image processor; with `size`, a convolutional network gets images of that size.
+
+    Raises BackboneError if it is missing.
+    """
+    processor = load_processor(backbone)
+    if size is not None and reads_any_size(backbone):
+        processor.size = {"height": size, "width": size}
+        processor.do_resize, processor.do_center_crop = True, False
+    return processor
 
 
 def load_processor(backbone: Backbone) -> BaseImageProcessor:

@@ -24,6 +24,8 @@ class ImageTask(LabelledTask):
 
     raw_images: Mapping[str, RawImage] = field(default_factory=dict, repr=False)
     """The images by the hash of their content; equal images are stored once."""
+    image_size: int | None = None
+    """Height and width that convolutional networks read the images at; None for the backbone's own."""
 
     @property
     def task_type(self) -> None:
@@ -40,11 +42,11 @@ class ImageTask(LabelledTask):
         backbone does not read images or its image processor cannot be loaded.
         """
         from whichpeft.tasks.classifier import check_modality
-        from whichpeft.tasks.images.encoding import encode_images, load_processor
+        from whichpeft.tasks.images.encoding import encode_images, processor_of_size
 
         splits = self.cut_splits(max_train)
         check_modality(backbone, "images")
-        processor = load_processor(backbone)
+        processor = processor_of_size(backbone, self.image_size)
         return {
             key: encode_images(
                 [self.raw_images[content] for (content,) in split.inputs],
@@ -76,7 +78,8 @@ class ImageTask(LabelledTask):
 
         from whichpeft.tasks.images.encoding import made_up_shape
 
+        shape = made_up_shape(backbone, self.image_size)
         return {
-            "pixel_values": torch.zeros((size, *made_up_shape(backbone))),
+            "pixel_values": torch.zeros((size, *shape)),
             "labels": torch.zeros(size, dtype=torch.int64),
         }

@@ -1,0 +1,1 @@
+"""Data that come inside the package; see README.md."""
