@@ -33,6 +33,7 @@ from whichpeft.methods import Adapter, Method
 from whichpeft.methods.layers import all_layers
 from whichpeft.methods.targets import new_modules
 from whichpeft.planning import MetaModel
+from whichpeft.planning.batch_norm import set_training
 from whichpeft.planning.fake_tensors import make_fake
 from whichpeft.tasks import Array, Batch, Task
 
@@ -93,7 +94,7 @@ class FakeBench:
         self._on_gpu = compute.device.type == "cuda"
         traced = Compute(torch.device("cpu"), compute.precision)
         self._mode = make_fake(model, traced.device)
-        model.train()
+        set_training(model)
         self._prepared = PreparedTrial(task, {}, _WithoutPenalty(meta_model.adapter), traced, ())
 
     def checkpoint(self) -> bool:

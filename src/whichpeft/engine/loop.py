@@ -19,6 +19,7 @@ from whichpeft.engine.meter import Meter
 from whichpeft.engine.model_setup import PreparedTrial
 from whichpeft.engine.optimisation import Optimisation
 from whichpeft.errors import TrialFailed
+from whichpeft.planning.batch_norm import set_training
 from whichpeft.tasks import Array, Batch
 
 _Batch = TypeVar("_Batch")  # a batch, or its place in the epoch
@@ -209,7 +210,7 @@ def _train_on(
 ) -> None:
     prepared, fitted = state.prepared, state.fitted
     train = prepared.examples["train"]
-    prepared.model.train()
+    set_training(prepared.model)
     seen = 0
     began = time.perf_counter()
     for batch in batches:

@@ -21,6 +21,21 @@ def normalises_batches(model: torch.nn.Module) -> bool:
     return any(isinstance(module, _BatchNorm) for module in model.modules())
 
 
+def set_training(model: torch.nn.Module) -> torch.nn.Module:
+    """Put a model into training mode, except for batch normalisation whose parameters are all frozen.
+
+    In training mode, such a layer would normalise by the batch and move its running statistics, so that
+    a frozen network would not stay as it is. The layer trains as usual if any of its parameters does.
+    """
+    from torch.nn.modules.batchnorm import _BatchNorm
+
+    model.train()
+    for module in model.modules():
+        if isinstance(module, _BatchNorm):
+            module.train(any(own.requires_grad for own in module.parameters(recurse=False)))
+    return model
+
+
 def fewest_together(task: Task, backbone: Backbone) -> int:
     """Return how many examples have to be in a batch in training.
 

@@ -15,6 +15,7 @@ from whichpeft.backbones.quiet_libraries import quiet_warnings
 from whichpeft.errors import MethodError, RequestError
 from whichpeft.methods import Adapter, Method
 from whichpeft.methods.layers import all_layers
+from whichpeft.planning.batch_norm import set_training
 from whichpeft.planning.meta_model import (
     FEW_LAYERS,
     build_meta_model,
@@ -142,7 +143,7 @@ def _left_out(task: Task, backbone: Backbone, model: torch.nn.Module) -> str | N
 
 def _learning(task: Task, model: torch.nn.Module, batch: Batch) -> set[str]:
     """Return the names of the parameters that get a gradient."""
-    task.loss(model.train(), dict(batch)).backward()
+    task.loss(set_training(model), dict(batch)).backward()
     found = {name for name, parameter in model.named_parameters() if parameter.grad is not None}
     model.zero_grad(set_to_none=True)
     return found
@@ -154,7 +155,7 @@ def _fault(task: Task, backbone: Backbone, model: torch.nn.Module) -> Exception 
 
     try:
         with torch.device("meta"), quiet_warnings():
-            task.loss(model.train(), task.dummy_batch(backbone, _SIZE, _LENGTH))
+            task.loss(set_training(model), task.dummy_batch(backbone, _SIZE, _LENGTH))
     except Exception as error:
         _logger.debug("the forward pass failed", exc_info=True)
         return error
@@ -178,7 +179,7 @@ def _runs_plain(task: Task, backbone: Backbone) -> bool:
     try:
         with quiet_fakes(), make_fake(model, device), device:
             batch = {key: torch.empty(value.shape, dtype=value.dtype) for key, value in shapes.items()}
-            task.loss(model.train(), batch)
+            task.loss(set_training(model), batch)
     except Exception:
         _logger.debug("the plain model does not run without weights", exc_info=True)
         return False

@@ -17,6 +17,7 @@ import numpy as np
 
 from whichpeft.backbones import Backbone, resolve_backbone
 from whichpeft.methods import Adapter, Method, MethodContext, resolve_method
+from whichpeft.planning.batch_norm import set_training
 from whichpeft.study import Budget
 from whichpeft.tasks import Array, Batch, Examples, Task
 from whichpeft.testing.small_tasks import small_task
@@ -113,7 +114,7 @@ class MethodContract:
         adapter = self._apply(seed=0)
         if not adapter.trains:
             raise unittest.SkipTest(f"{self.text} trains nothing")
-        adapter.model.train()
+        set_training(adapter.model)
         # Two steps: a factor of zeros blocks the gradient of the other factor in the first one.
         self._train(adapter, steps=2, keep_gradients=True)
         reached = {

@@ -52,6 +52,7 @@ from whichpeft.engine.profiling.stopwatch import Stopwatch
 from whichpeft.engine.profiling.timing_rounds import Readings, fact, quartiles, read_in_rounds
 from whichpeft.engine.random_streams import TRAINING, start_stream
 from whichpeft.methods import Adapter
+from whichpeft.planning.batch_norm import set_training
 from whichpeft.records import Measurement
 from whichpeft.tasks import Array, Batch, Examples
 from whichpeft.tasks.text_encoding import vocabulary_size
@@ -201,7 +202,7 @@ class _Training:
 
     def begin(self) -> None:
         """Start with a new optimiser."""
-        self._prepared.model.train()
+        set_training(self._prepared.model)
         self._optimisation = Optimisation(self._prepared, self._job.method, self._steps)
 
     def end(self) -> None:

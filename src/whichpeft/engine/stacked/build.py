@@ -18,6 +18,7 @@ from whichpeft.engine.model_setup import PreparedTrial, prepare
 from whichpeft.engine.stacked.attention import fold_attention
 from whichpeft.engine.stacked.vmap import Layout, Own, Stack, batch_of, tensors_of
 from whichpeft.errors import CannotStack
+from whichpeft.planning.batch_norm import set_training
 from whichpeft.tasks import Array, Batch, DecodedTask
 
 # How far losses, and gradients relative to their norms, may differ: by the order of sums only.
@@ -141,7 +142,7 @@ def _changed_by_training(prepared: PreparedTrial, job: Job) -> set[str]:
     """Return the buffers that a forward pass in training changes, such as running means."""
     # Copies, because batch norm's kernels change its means without changing the tensor's version.
     before = {name: (buffer, buffer.clone()) for name, buffer in prepared.model.named_buffers()}
-    prepared.model.train()
+    set_training(prepared.model)
     with torch.no_grad(), prepared.compute.autocast():
         prepared.task.loss(prepared.model, _probe_batch(prepared, _indices(prepared, job)))
     now = dict(prepared.model.named_buffers())
@@ -189,7 +190,7 @@ def _check_modes(prepared: PreparedTrial, stack: Stack, alone: Sequence[_Alone])
     kept = {name: tensor.clone() for name, tensor in stack.others.items()}
     examples = prepared.examples["train"]
     with torch.no_grad(), prepared.compute.autocast():
-        prepared.model.train()
+        set_training(prepared.model)
         batch = batch_of(examples, [one.indices for one in alone])
         stack.losses(prepared.task, prepared.compute.place(batch))
         prepared.model.eval()

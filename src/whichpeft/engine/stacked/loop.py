@@ -21,6 +21,7 @@ from whichpeft.engine.stacked.build import Stacked
 from whichpeft.engine.stacked.vmap import MappedOptimisation, Own, Stack, batch_of
 from whichpeft.errors import TrialFailed
 from whichpeft.planning import rung_threshold
+from whichpeft.planning.batch_norm import set_training
 from whichpeft.tasks import Array
 
 
@@ -101,7 +102,7 @@ class _Fitting:
 
     def train(self, places: Sequence[int]) -> None:
         """Take the steps at these places of the epoch; remove trials whose loss is not finite."""
-        self.prepared.model.train()
+        set_training(self.prepared.model)
         pending: list[torch.Tensor] = []
         seen = 0
         began = time.perf_counter()

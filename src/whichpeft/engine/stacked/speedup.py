@@ -20,6 +20,7 @@ from whichpeft.engine.stacked.build import stack_up
 from whichpeft.engine.stacked.loop import take_stacked_step
 from whichpeft.engine.stacked.vmap import MappedOptimisation
 from whichpeft.errors import CannotStack
+from whichpeft.planning.batch_norm import set_training
 from whichpeft.records import Measurement
 from whichpeft.tasks import Array
 
@@ -75,7 +76,7 @@ def seconds_stacked(jobs: Sequence[Job], compute: Compute) -> float:
     steps = jobs[0].trial.budget.steps(len(prepared.examples["train"]))
     methods = [job.method for job in jobs]
     optimisation = MappedOptimisation(stack, stacked.layout, methods, steps)
-    prepared.model.train()
+    set_training(prepared.model)
 
     def take(step: int, batches: Sequence[Array]) -> None:
         take_stacked_step(prepared, stack, batches)
@@ -89,7 +90,7 @@ def seconds_apart(jobs: Sequence[Job], compute: Compute) -> float:
     prepared = prepare(jobs[0], compute)
     steps = jobs[0].trial.budget.steps(len(prepared.examples["train"]))
     optimisation = Optimisation(prepared, jobs[0].method, steps)
-    prepared.model.train()
+    set_training(prepared.model)
 
     def take(step: int, batches: Sequence[Array]) -> None:
         for batch in batches:  # one model's weights represent all, since only the time matters
