@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from whichpeft.analysis.race.rules import RaceRules, constraints_of
+from whichpeft.analysis.race.rules import RaceRules, constraints_of, rules_of
 from whichpeft.engine.profile_budget import STANDARD
 from whichpeft.executors import Executor, RunObserver
 from whichpeft.planning import make_search
@@ -22,7 +22,7 @@ from whichpeft.running.resume import keep_study
 from whichpeft.running.setup import RunSetup, resources_for, set_up, with_budget_of
 from whichpeft.running.stages import Stages
 from whichpeft.running.trial_stacking import OFF
-from whichpeft.study import AutoOptions, Study, UntilDecided
+from whichpeft.study import AutoOptions, Study
 from whichpeft.tracking import Trackers
 
 
@@ -92,17 +92,7 @@ def _agreed(request: Request, claims: Claims) -> Request:
 
 def race_rules(request: Request) -> RaceRules:
     """Return the rules of a study's race."""
-    study, auto = request.study, options_of(request.study)
-    seeds = study.seeds
-    looks = seeds.looks if isinstance(seeds, UntilDecided) else (len(seeds),)
-    return RaceRules(
-        baseline=study.baseline,
-        candidates=auto.candidates,
-        finalists=auto.finalists,
-        margin=auto.margin / 100,
-        chance=request.tasks[0].chance,
-        looks=looks,
-    )
+    return rules_of(request.study, request.tasks[0].chance)
 
 
 def options_of(study: Study) -> AutoOptions:
