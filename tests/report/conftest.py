@@ -86,4 +86,4 @@ class Opened:
 
     def shown(self, table: str) -> list[str]:
         """Return the methods in the visible rows of a table, from top to bottom."""
-        return list(self.page.locator(f"#{table} tbody tr:visible th").all_inner_texts())
+        return list(self.page.locator(f"#{table} tbody tr:visible .name").all_inner_texts())

@@ -63,11 +63,33 @@ def test_the_page_draws_every_figure_without_requests(opened, written):
 
 
 def test_the_answer_comes_first(opened):
-    assert opened.page.locator("main h2").first.inner_text() == "The answer"
-    leads = opened.page.locator(".answer .lead").all_inner_texts()
+    page = opened.page
+    assert page.locator("h1").inner_text() == "Which fine-tuning method for minilm on a and b?"
+    leads = page.locator(".answer .lead").all_inner_texts()
     assert len(leads) == 3
-    assert opened.page.locator(".answer h3").all_inner_texts()[0] == "minilm on a and b"
+    assert page.locator(".answers h3").all_inner_texts() == ["minilm on a", "minilm on b"]
     assert all(lead.startswith("Use ") for lead in leads)
+    # Question, method and certainty are seen without scrolling; the reasons are folded.
+    for one in ("h1", ".headline", ".badge", ".sure > summary"):
+        box = page.locator(f".first {one}").bounding_box()
+        assert box["y"] + box["height"] < 900, one
+    assert page.locator(".sure p:visible").count() == 0
+
+
+def test_the_table_is_near_the_top_and_needs_no_scrolling_sideways(open_page, tmp_path):
+    study = builders.study(["full", "lora:r=8"])
+    records = [
+        *builders.whole("full", [0.8, 0.82, 0.83], adapter=builders.BASE),
+        *builders.whole("lora:r=8", [0.7, 0.8, 0.75]),
+    ]
+    path = tmp_path / "report.html"
+    Report(study, records).write_html(path)
+    opened = open_page(path, viewport={"width": 1280, "height": 900})
+    table = opened.page.locator(f"#{TABLE} table")
+    assert table.bounding_box()["y"] < 800
+    scroll = opened.page.locator(f"#{TABLE} .scroll")
+    assert scroll.evaluate("one => one.scrollWidth <= one.clientWidth")
+    assert opened.page.locator(f"#{TABLE} tr.chosen").count() == 1
 
 
 def test_a_table_sorts_by_value_and_states_the_order(opened):

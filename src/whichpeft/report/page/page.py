@@ -16,6 +16,7 @@ from whichpeft.report.figures.across_tasks import across_figures
 from whichpeft.report.figures.render import vega_bundle
 from whichpeft.report.figures.style import colours, theme
 from whichpeft.report.page.figures import screen_figures
+from whichpeft.report.page.lead import leads
 from whichpeft.report.page.provenance import examples, provenance
 from whichpeft.report.page.race import race_section
 from whichpeft.report.page.reading import reading_section
@@ -42,8 +43,15 @@ def page(report: ReportContents, published: str | None = None) -> str:
     published
         A published table; one more figure per comparison overlays it with the comparison's results.
     """
+    first, rest = leads(report.answers)
+    # The question names backbone and task; a heading repeats them only if there are several.
+    alone = "All methods" if report.race is None else "The finalists"
+    short = alone if len(report.comparisons) == 1 else None
     sections = [
-        _section(comparison, place, published) for place, comparison in enumerate(report.comparisons)
+        _section(comparison, place, published, short=short, chosen=answer.method)
+        for place, (comparison, answer) in enumerate(
+            zip(report.comparisons, report.answers, strict=False)
+        )
     ]
     across = [_across(one, place) for place, one in enumerate(report.across)]
     backbones = [_backbones(over, place) for place, over in enumerate(report.backbones)]
@@ -56,8 +64,8 @@ def page(report: ReportContents, published: str | None = None) -> str:
     }
     return _template("page.html.j2").render(
         title=plain(report.study.name) or "whichpeft",
-        # Answers over several tasks come first, because they answer the whole study.
-        answers=sorted(report.answers, key=lambda answer: len(answer.tasks) == 1),
+        first=first,
+        rest=rest,
         sections=sections,
         race=race,
         across=across,
@@ -78,13 +86,17 @@ def tables(report: ReportContents) -> str:
     return _template("tables.html.j2").render(sections=sections)
 
 
-def _section(comparison: Comparison, place: int, published: str | None) -> dict[str, Any]:
-    return _words(comparison) | {
+def _section(
+    comparison: Comparison, place: int, published: str | None, *, short: str | None, chosen: str | None
+) -> dict[str, Any]:
+    words = _words(comparison)
+    return words | {
         "id": f"comparison-{place}",
+        "short": short or words["heading"],
         "examples": examples(comparison),
         **screen_figures(lambda size: figures(comparison, size, published), str(place)),
         "legend": _legend([result.method for result in comparison.answers]),
-        "table": measurements(comparison),
+        "table": measurements(comparison, chosen),
         "hyperparameters": _hyperparameters(comparison),
     }
 
@@ -95,6 +107,7 @@ def _across(across: AcrossTasks, place: int) -> dict[str, Any]:
     return {
         "id": f"across-{place}",
         "heading": across_table.heading(across),
+        "short": f"{plain(across.backbone)} over all tasks",
         "columns": across_table.columns(across),
         "rows": [
             {"cells": cells, "name": plain(method), "colour": colour[method]}
@@ -112,6 +125,7 @@ def _backbones(over: AcrossBackbones, place: int) -> dict[str, Any]:
     return {
         "id": f"backbones-{place}",
         "heading": f"{plain(over.task)} by size of the backbone",
+        "short": f"{plain(over.task)} by size",
         **screen_figures(lambda size: backbone_figures(over, size), f"backbones-{place}"),
         "legend": _legend(list(over.methods)),
     }

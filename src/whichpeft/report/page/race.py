@@ -23,6 +23,7 @@ def race_section(course: Course) -> dict[str, Any]:
     return {
         "id": "race",
         "heading": f"The race: {about_race(course)}",
+        "short": "The race",
         "words": [saved] if saved else [],
         **screen_figures(lambda size: race_figures(course, size), "race"),
         "legend": [(plain(method), colour[method]) for method in methods],

@@ -15,8 +15,8 @@ from whichpeft.study.families import family_of
 
 # The columns that are visible until the reader selects others.
 _MAIN = {
-    "method", "score, points", "gap, points", "verdict", "decided", "proves", "status", "share of model",
-    "train time", "peak memory", "adapter",
+    "method", "score, points", "gap, points", "verdict", "share of model", "train time", "peak memory",
+    "adapter",
 }  # fmt: skip
 
 
@@ -51,8 +51,16 @@ class Heading:
     """Returns the cell of a result."""
 
 
-def measurements(comparison: Comparison) -> dict[str, object]:
-    """Return the template variables of the table; columns without any value are left out."""
+def measurements(comparison: Comparison, chosen: str | None = None) -> dict[str, object]:
+    """Return the template variables of the table; columns without any value are left out.
+
+    Parameters
+    ----------
+    comparison
+        The comparison to show.
+    chosen
+        The recommended method, whose row is marked.
+    """
     headings = [
         *(_heading(column, comparison) for column in full(comparison)),
         *(_extra(score, comparison) for score in extra_scores(comparison)),
@@ -74,6 +82,7 @@ def measurements(comparison: Comparison) -> dict[str, object]:
                 "status": result.status,
                 "family": plain(family_of(result.method)),
                 "variant": result.variant,
+                "chosen": result.method == chosen and result in comparison.answers,
                 "colour": colour[result.method],
             }
             for result, line in zip(comparison.results, lines, strict=True)
@@ -109,7 +118,9 @@ def _heading(column: Column, comparison: Comparison) -> Heading:
             text = f"{text} [{quartiles[0]:.3g}, {quartiles[1]:.3g}]"
         return Cell(text=text, value=column.value(result))
 
-    main = column.title in _MAIN or column in (METHOD, STATUS, PSCP)
+    main = column.title in _MAIN or column in (METHOD, PSCP)
+    if column is STATUS:
+        main = any(result.status != "completed" for result in comparison.results)
     return Heading(title=column.title, meaning=column.meaning, words=column.words, main=main, cell=cell)
 
 

@@ -35,6 +35,7 @@ def race_table(course: Course) -> dict[str, object]:
             "status": _state(row),
             "family": plain(family_of(row["method"])),
             "variant": "",
+            "chosen": False,
             "colour": colour[row["method"]],
         }
         for row in rows
