@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING
@@ -14,7 +13,7 @@ from whichpeft.methods.peft_adapter import PeftAdapter
 from whichpeft.methods.peft_method import PeftMethod
 from whichpeft.metrics.per_example import F1_OF
 from whichpeft.takeaway.data import ScriptData
-from whichpeft.takeaway.from_record import RestoredTrial, has_head, without_adapter
+from whichpeft.takeaway.from_record import RestoredTrial, as_code, has_head, without_adapter
 from whichpeft.tasks import Task
 from whichpeft.tasks.images.task import ImageTask
 from whichpeft.tasks.labelled import LabelledTask
@@ -78,12 +77,12 @@ def training_script(
             old_head=has_head(restored.backbone),
             auto_class=f"AutoModelFor{'Image' if images else 'Sequence'}Classification",
             classification=classification,
-            study={key: _literal(value) for key, value in data.study.items()},
-            formats={_literal(file): _literal(how) for file, how in data.formats.items()},
-            inputs=_literal(list(inputs)),
-            image=_literal(inputs[0]),
-            label=_literal(label),
-            metric=_literal(metric),
+            study={key: as_code(value) for key, value in data.study.items()},
+            formats={as_code(file): as_code(how) for file, how in data.formats.items()},
+            inputs=as_code(list(inputs)),
+            image=as_code(inputs[0]),
+            label=as_code(label),
+            metric=as_code(metric),
             spellings=_spellings(data, restored.task),
             metric_import=needed,
             metric_code=code,
@@ -93,7 +92,7 @@ def training_script(
 
 def _f1_of(name: str) -> tuple[str, str]:
     """Return the code for F1 of one class, which the script finds by its name."""
-    place = f"number[{_literal(name)}]"
+    place = f"number[{as_code(name)}]"
     return (
         "from sklearn.metrics import f1_score",
         f"f1_score(truth == {place}, {_CLASSES} == {place}, zero_division=0)",
@@ -111,7 +110,7 @@ def _spellings(data: ScriptData, task: Task) -> dict[str, str]:
             read[label] = name if name in task.classes else None
         elif number(label) is None:
             read[label] = None
-    return {_literal(label): _literal(name) for label, name in read.items() if name != label}
+    return {as_code(label): as_code(name) for label, name in read.items() if name != label}
 
 
 def writing_script(restored: RestoredTrial, adapter: Adapter) -> str:
@@ -125,7 +124,7 @@ def writing_script(restored: RestoredTrial, adapter: Adapter) -> str:
         _template("write.py.j2").render(
             **_common(restored, adapter),
             writes=True,
-            source={key: _literal(value) for key, value in source.items() if value},
+            source={key: as_code(value) for key, value in source.items() if value},
             metric=restored.task.metrics[0].name,
         )
     )
@@ -175,17 +174,6 @@ def _config_paths(adapter: Adapter) -> str:
     if isinstance(adapter, StackedAdapter):
         return "+".join(f"{name}/adapter_config.json" for name in adapter.adapters)
     return "adapter_config.json"
-
-
-def _literal(value: object) -> str:
-    """Return a value as Python code, with double quotes unless the text contains quotes."""
-    if isinstance(value, list):
-        return f"[{', '.join(map(_literal, value))}]"
-    if isinstance(value, Mapping):
-        return f"{{{', '.join(f'{_literal(key)}: {_literal(one)}' for key, one in value.items())}}}"
-    shown = repr(value)
-    plain = isinstance(value, str) and '"' not in value and "'" not in value
-    return f'"{shown[1:-1]}"' if plain else shown
 
 
 def _template(name: str) -> Template:
