@@ -151,6 +151,49 @@ def test_columns_can_be_selected(opened):
     assert titles.count() == before
 
 
+def test_the_address_holds_what_the_reader_selected(opened, open_page, written):
+    page, part = opened.page, opened.page.locator(f"#{TABLE}")
+    opened.drawn()
+    assert "#" not in page.url
+    part.locator("thead th:has-text('peak memory')").get_by_role("button").click()
+    part.locator(".find").fill("compl")
+    part.locator(".chooser summary").click()
+    part.get_by_label("verdict").uncheck()
+    page.locator("#comparison-0-columns summary").click()
+    page.locator("#comparison-1 .legend").get_by_role("button", name="bitfit").click()
+    page.get_by_role("navigation").get_by_role("link", name="minilm on b").click()
+    page.wait_for_function("location.hash.includes('lit.comparison-1=bitfit')")
+    assert "#comparison-1&" in page.url
+    rows = opened.shown(TABLE)
+    assert len(rows) == 5
+
+    # A colleague opens the same address.
+    other = open_page(written, at=page.url.partition("#")[2])
+    other.drawn()
+    assert other.shown(TABLE) == rows
+    part = other.page.locator(f"#{TABLE}")
+    assert part.locator("thead th[aria-sort=descending]").inner_text().startswith("peak memory")
+    assert part.locator("thead th:has-text('verdict'):visible").count() == 0
+    assert other.page.locator("#comparison-0-columns[open]").count() == 1
+    assert other.page.locator("#comparison-1 tr.lit .name").all_inner_texts() == ["bitfit"]
+    assert other.page.evaluate("scrollY") > 500
+    assert other.page.url == page.url
+    assert other.errors == []
+
+    part.get_by_role("button", name="Reset").click()
+    other.page.locator("#comparison-0-columns summary").click()
+    other.page.locator("#comparison-1 .legend").get_by_role("button", name="bitfit").click()
+    other.page.wait_for_function("location.hash === '#comparison-1'")
+
+
+@pytest.mark.parametrize("at", ["%", "=&&a=b=c", "sort.comparison-0-table=-nothing&turned=no|such&x"])
+def test_an_address_that_says_nothing_sensible_shows_the_page_as_written(open_page, written, at):
+    opened = open_page(written, at=at)
+    opened.drawn()
+    assert len(opened.shown(TABLE)) == 7
+    assert opened.errors == []
+
+
 def test_a_method_is_highlighted_in_figures_and_tables(opened):
     opened.drawn()
     page = opened.page

@@ -76,7 +76,7 @@ def page(report: ReportContents, published: str | None = None) -> str:
         specs=_script_json(specs),
         theme=_script_json(theme(page=True)),
         bundle=vega_bundle() if specs else "",
-        scripts=[_text("page.js"), _text("page_table.js"), _text("page_figures.js")],
+        scripts=[_text(f"{name}.js") for name in ("page", "page_state", "page_table", "page_figures")],
     )
 
 
