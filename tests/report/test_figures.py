@@ -13,7 +13,7 @@ from whichpeft.report.figures.label_placement import Box, Spot, place
 from whichpeft.report.figures.render import save, slugs
 from whichpeft.report.figures.scales import Axes, Point, log_ticks, sizes_to_explain
 from whichpeft.report.figures.scatter import scatter
-from whichpeft.report.figures.style import PALETTE, colours, looks
+from whichpeft.report.figures.style import HUES, PALETTE, colours, looks
 from whichpeft.report.published.write import published_figures
 
 from .. import builders
@@ -170,6 +170,28 @@ def test_a_familys_methods_differ_in_shape_and_dash():
     assert found["prefix"].colour == found["prompt"].colour
     assert len({look.colour for look in found.values()}) == 4
     assert found["my-own"].colour == looks(["my-own"])["my-own"].colour
+
+
+def test_methods_differ_in_shape_across_families_too():
+    found = looks(["full", "head", "top-layers", "lora", "adalora", "bitfit", "ia3", "ln-tuning"])
+    assert len({look.shape for look in found.values()}) == 8
+    many = looks([f"lora:r={rank}" for rank in range(1, 9)])
+    assert len({look.shape for look in many.values()}) == 8
+
+
+def contrast(one, other):
+    """Return the contrast ratio of two colours as WCAG defines it."""
+    parts = [[int(hue[i : i + 2], 16) / 255 for i in (1, 3, 5)] for hue in (one, other)]
+    linear = [[p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in c] for c in parts]
+    low, high = sorted(0.2126 * r + 0.7152 * g + 0.0722 * b for r, g, b in linear)
+    return (high + 0.05) / (low + 0.05)
+
+
+@pytest.mark.parametrize("hue", HUES)
+def test_every_hue_is_clear_on_white_and_clearer_on_black(hue):
+    on_white, on_black = HUES[hue]
+    assert contrast(on_white, "#ffffff") > 3
+    assert contrast(on_black, "#14171d") > 4.5
 
 
 def test_names_of_near_points_do_not_overlap():

@@ -219,6 +219,19 @@ def test_a_method_is_highlighted_in_figures_and_tables(opened):
     assert page.locator(".shone").count() == 0
 
 
+def test_a_row_under_the_pointer_highlights_its_marks(opened):
+    opened.drawn()
+    page = opened.page
+    page.locator("#comparison-0-table tr[data-method='lora:r=8']").first.hover()
+    figure = page.locator("#comparison-0 figure:visible").filter(has_text="Gap to full").first
+    lit = figure.locator(".mark-symbol path:not(.dimmed)")
+    assert lit.count() == 1
+    assert lit.evaluate("one => getComputedStyle(one).opacity") == "1"
+    assert figure.locator(".mark-symbol path.dimmed").count() >= 2
+    page.mouse.move(0, 0)
+    assert page.locator(".dimmed, tr.lit").count() == 0
+
+
 def test_a_mark_has_a_tooltip(opened):
     opened.drawn()
     figure = opened.page.locator("#comparison-0 figure").filter(has_text=TIME).first
@@ -249,15 +262,18 @@ def test_views_of_a_group_are_shown_one_at_a_time(tmp_path, open_page, monkeypat
     path = tmp_path / "report.html"
     Report(study, records).write_html(path)
     opened = open_page(path)
-    assert opened.drawn() == 2
+    assert opened.drawn() == 1
     titles = opened.page.locator("figure:visible h3")
     assert titles.all_inner_texts()[0] == "Score against trainable share"
-    choice = opened.page.get_by_label(f"Cost {ATTACK} view:")
-    assert choice.locator("option").all_inner_texts() == ["share", ATTACK]
-    choice.select_option(ATTACK)
+    choice = opened.page.get_by_role("group", name=f"Cost {ATTACK}")
+    assert [label.strip() for label in choice.locator("label").all_inner_texts()] == ["share", ATTACK]
+    choice.get_by_role("radio", name=ATTACK).check()
     opened.page.locator("figure:visible svg").first.wait_for()
     assert titles.all_inner_texts()[0] == "Frontier of score and training time"
     assert opened.page.locator("#figure-0-0").is_hidden()
+    assert opened.drawn() == 2
+    opened.page.locator("details.aside > summary").click()
+    opened.page.locator("details.aside svg").first.wait_for()
     opened.drawn()
     assert all(opened.marks().values())
     assert opened.errors == []

@@ -98,7 +98,7 @@ def test_many_lines_have_no_shading():
     assert "Shaded" not in figure.caption
     # A family has one colour; dashes distinguish its lines.
     assert len({value["colour"] for value in values(figure)}) == 1
-    assert len({tuple(value["dash"]) for value in values(figure)}) == 6
+    assert len({tuple(value["dash"]) for value in values(figure)}) == 8
 
 
 def test_every_trial_is_drawn_with_its_status(report):

@@ -76,6 +76,7 @@ def efficiency(comparison: Comparison, size: Size) -> Figure:
         "method's."
         f"{tuned_note(comparison)}",
         rows=table,
+        aside="More figures: efficiency",
     )
 
 

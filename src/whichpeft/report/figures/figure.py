@@ -61,6 +61,9 @@ class Figure:
     label: str = ""
     """The name of the view within its group."""
 
+    aside: str = ""
+    """The title of the folded part of the page that has the figure; empty if it is not folded."""
+
     rows: Sequence[FigureRow] = ()
     """The data of the chart, written to the figure's CSV file."""
 
@@ -78,6 +81,7 @@ def make_figure(
     rows: Sequence[FigureRow] = (),
     group: str = "",
     label: str = "",
+    aside: str = "",
 ) -> Figure:
     """Make a figure from a spec; a size with titles writes title and caption into the drawing."""
     if size.titled:
@@ -85,7 +89,13 @@ def make_figure(
         lines = textwrap.wrap(f"{about}. {caption}", int(size.whole_width / 5.7))
         spec = {**spec, "title": {"text": title, "subtitle": lines}}
     return Figure(
-        title=title, caption=caption, chart=Chart(spec), group=group, label=label, rows=tuple(rows)
+        title=title,
+        caption=caption,
+        chart=Chart(spec),
+        group=group,
+        label=label,
+        aside=aside,
+        rows=tuple(rows),
     )
 
 

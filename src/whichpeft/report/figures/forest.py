@@ -8,7 +8,7 @@ from whichpeft.analysis import Comparison, MethodResult
 from whichpeft.report.figures.figure import Figure, Size, empty_figure, make_figure
 from whichpeft.report.figures.figure_data import in_points, interval_columns, named_columns
 from whichpeft.report.figures.label_placement import CHAR, distinct, shortened
-from whichpeft.report.figures.style import looks
+from whichpeft.report.figures.style import GREY, looks
 from whichpeft.report.figures.vega import (
     FigureRow,
     Spec,
@@ -90,7 +90,7 @@ def _forest(comparison: Comparison, results: Sequence[MethodResult], size: Size)
     return chart(
         [
             mark("rect", {"x": x | {"field": "from"}, "x2": {"field": "to"}, "y": fixed(0),
-                          "y2": fixed(height)}, values=band, color="#868c96", opacity=0.17),
+                          "y2": fixed(height)}, values=band, color=GREY, opacity=0.17),
             mark("rule", {"x": x | {"field": "zero"}, "y": fixed(0), "y2": fixed(height)},
                  values=[{"zero": 0}], strokeDash=[5, 4], strokeWidth=1.3),
             mark("rule", {"x": x | {"field": "low"}, "x2": {"field": "high"}, "y": y, **coloured},

@@ -5,6 +5,7 @@ from __future__ import annotations
 from whichpeft.analysis import AcrossTasks
 from whichpeft.report.figures.figure import Figure, Size, make_figure
 from whichpeft.report.figures.label_placement import CHAR, distinct, shortened
+from whichpeft.report.figures.style import GREY
 from whichpeft.report.figures.vega import FigureRow, Spec, as_is, chart, mark, names_axis, tooltip, word
 from whichpeft.report.tables.across_tasks import heading
 from whichpeft.report.text import plain
@@ -92,7 +93,7 @@ def _map(across: AcrossTasks, cells: list[FigureRow], size: Size) -> Spec:
     tips = {"method": "method", "task": "task", "text": "score", "shown": "gap"}
     layers = [
         mark("rect", {"x": x, "y": y, "color": as_is("fill"), "tooltip": tooltip(tips)},
-             stroke="#868c96", strokeWidth=0.4),
+             stroke=GREY, strokeWidth=0.4),
     ]  # fmt: skip
     if with_numbers:
         layers.append(

@@ -18,6 +18,7 @@ from whichpeft.report.figures.scales import (
     x_domain,
     y_domain,
 )
+from whichpeft.report.figures.style import GREY
 from whichpeft.report.figures.vega import (
     FigureRow,
     Spec,
@@ -96,7 +97,7 @@ def scatter(
         taken += _stairs(corners, scale)
         stairs = [{"x": across, "y": up} for across, up in corners]
         layers.append(
-            mark("line", {"x": x, "y": y, "color": fixed("#868c96")}, values=stairs,
+            mark("line", {"x": x, "y": y, "color": fixed(GREY)}, values=stairs,
                  interpolate="step-after", strokeWidth=1.3, strokeDash=[5, 4])
         )  # fmt: skip
     for trail in trails:

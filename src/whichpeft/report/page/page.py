@@ -14,9 +14,10 @@ from whichpeft.report.figure_set import figures
 from whichpeft.report.figures.across_backbones import backbone_figures
 from whichpeft.report.figures.across_tasks import across_figures
 from whichpeft.report.figures.render import vega_bundle
-from whichpeft.report.figures.style import colours, theme
+from whichpeft.report.figures.style import looks, theme
 from whichpeft.report.page.figures import screen_figures
 from whichpeft.report.page.lead import leads
+from whichpeft.report.page.looks import hues_css, legend, symbol
 from whichpeft.report.page.provenance import examples, provenance
 from whichpeft.report.page.race import race_section
 from whichpeft.report.page.reading import reading_section
@@ -72,7 +73,7 @@ def page(report: ReportContents, published: str | None = None) -> str:
         backbones=backbones,
         reading=reading_section(report.reading),
         provenance=provenance(report),
-        style=_text("page.css"),
+        style="\n".join([hues_css(), _text("page_figures.css"), _text("page.css")]),
         specs=_script_json(specs),
         theme=_script_json(theme(page=True)),
         bundle=vega_bundle() if specs else "",
@@ -95,7 +96,10 @@ def _section(
         "short": short or words["heading"],
         "examples": examples(comparison),
         **screen_figures(lambda size: figures(comparison, size, published), str(place)),
-        "legend": _legend([result.method for result in comparison.answers]),
+        "legend": legend(
+            [result.method for result in comparison.answers],
+            [result.method for result in comparison.results],
+        ),
         "table": measurements(comparison, chosen),
         "hyperparameters": _hyperparameters(comparison),
     }
@@ -103,20 +107,20 @@ def _section(
 
 def _across(across: AcrossTasks, place: int) -> dict[str, Any]:
     """Return the template variables of the section over several tasks."""
-    colour = colours(across.methods)
+    look = looks(across.methods)
     return {
         "id": f"across-{place}",
         "heading": across_table.heading(across),
         "short": f"{plain(across.backbone)} over all tasks",
         "columns": across_table.columns(across),
         "rows": [
-            {"cells": cells, "name": plain(method), "colour": colour[method]}
+            {"cells": cells, "name": plain(method), "symbol": symbol(look[method])}
             for method, cells in zip(across.methods, across_table.cells(across), strict=True)
         ],
         "words": [across_table.order_words(across), across_table.probability_words(across)],
         "notes": across_table.remarks(across),
         **screen_figures(lambda size: across_figures(across, size), f"across-{place}"),
-        "legend": _legend(across.methods),
+        "legend": legend(across.methods),
     }
 
 
@@ -127,14 +131,8 @@ def _backbones(over: AcrossBackbones, place: int) -> dict[str, Any]:
         "heading": f"{plain(over.task)} by size of the backbone",
         "short": f"{plain(over.task)} by size",
         **screen_figures(lambda size: backbone_figures(over, size), f"backbones-{place}"),
-        "legend": _legend(list(over.methods)),
+        "legend": legend(over.methods),
     }
-
-
-def _legend(methods: list[str]) -> list[tuple[str, str]]:
-    """Return each method's name and colour."""
-    colour = colours(methods)
-    return [(plain(method), colour[method]) for method in dict.fromkeys(methods)]
 
 
 def _words(comparison: Comparison) -> dict[str, object]:

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from whichpeft.analysis import Comparison, MethodResult
-from whichpeft.report.figures.style import colours
+from whichpeft.report.figures.style import looks
+from whichpeft.report.page.looks import symbol
 from whichpeft.report.tables.columns import METHOD, PSCP, STATUS, STEP, Column, brief, full
 from whichpeft.report.tables.costs import ProfileColumn, profile_columns
 from whichpeft.report.tables.language import ExtraScore, extra_scores
@@ -66,7 +67,7 @@ def measurements(comparison: Comparison, chosen: str | None = None) -> dict[str,
         *(_extra(score, comparison) for score in extra_scores(comparison)),
         *map(_cost, profile_columns(comparison)),
     ]
-    colour = colours([result.method for result in comparison.results])
+    look = looks([result.method for result in comparison.results])
     lines = [[heading.cell(result) for heading in headings] for result in comparison.results]
     shown = [
         i
@@ -83,7 +84,7 @@ def measurements(comparison: Comparison, chosen: str | None = None) -> dict[str,
                 "family": plain(family_of(result.method)),
                 "variant": result.variant,
                 "chosen": result.method == chosen and result in comparison.answers,
-                "colour": colour[result.method],
+                "symbol": symbol(look[result.method]),
             }
             for result, line in zip(comparison.results, lines, strict=True)
         ],
@@ -96,14 +97,14 @@ def measurements(comparison: Comparison, chosen: str | None = None) -> dict[str,
 def short_table(comparison: Comparison) -> dict[str, object]:
     """Return the template variables of the short table in notebooks."""
     columns = brief(comparison)
-    colour = colours([result.method for result in comparison.results])
+    look = looks([result.method for result in comparison.results])
     return {
         "columns": columns,
         "rows": [
             {
                 "cells": [column.show(result) for column in columns],
                 "status": result.status,
-                "colour": colour[result.method],
+                "symbol": symbol(look[result.method]),
             }
             for result in comparison.results
         ],

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from whichpeft.analysis.method_result import Row
-from whichpeft.report.figures.style import colours
+from whichpeft.report.figures.style import looks
+from whichpeft.report.page.looks import symbol
 from whichpeft.report.page.table import Cell
 from whichpeft.report.race.course import Course
 from whichpeft.report.race.rows import RACE_COLUMNS, race_rows
@@ -18,7 +19,7 @@ from whichpeft.units import points, show_percent, show_seconds, show_seeds
 def race_table(course: Course) -> dict[str, object]:
     """Return the template variables of the table, those that came furthest first."""
     rows = sorted(race_rows(course), key=_place)
-    colour = colours([row["method"] for row in rows])
+    look = looks([entrant.method for entrant in course.race.entrants])
     columns = [
         {
             "title": title,
@@ -36,7 +37,7 @@ def race_table(course: Course) -> dict[str, object]:
             "family": plain(family_of(row["method"])),
             "variant": "",
             "chosen": False,
-            "colour": colour[row["method"]],
+            "symbol": symbol(look[row["method"]]),
         }
         for row in rows
     ]
