@@ -8,10 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pandas as pd
-
 from whichpeft.analysis import (
-    KEYS,
     AcrossTasks,
     Comparison,
     Predictions,
@@ -20,16 +17,21 @@ from whichpeft.analysis import (
 )
 from whichpeft.analysis.across_backbones import AcrossBackbones
 from whichpeft.analysis.learning_curves import Curves
-from whichpeft.analysis.method_result import COUNTS, IDENTITY, Row
+from whichpeft.analysis.method_result import Row
 from whichpeft.analysis.race.from_records import compare_finalists
 from whichpeft.errors import NewerRecord, RecordError
 from whichpeft.records import Race, Reading, Record, Store
 from whichpeft.report.contents import ReportContents
 from whichpeft.report.tables import export as formats
+from whichpeft.report.tables.frame import as_frame
+from whichpeft.report.tables.latex import as_latex
+from whichpeft.report.tables.layout import Layout
 from whichpeft.report.tables.reading import reading_notes
+from whichpeft.report.tables.statistics_text import statistics_sentences
 from whichpeft.study import Study, dump_study
 
 if TYPE_CHECKING:
+    import pandas as pd
     from rich.console import Console
 
     from whichpeft.report.answer import ShortAnswer
@@ -169,6 +171,11 @@ class Report:
         return [result.as_row() for comparison in self.comparisons for result in comparison.results]
 
     @property
+    def statistics(self) -> list[str]:
+        """The statistics of each comparison in sentences for a paper."""
+        return [" ".join(statistics_sentences(comparison)) for comparison in self.comparisons]
+
+    @property
     def notes(self) -> list[str]:
         """Sentences about records that could not be read or compared, and about the data."""
         of_comparisons = (note for c in self.comparisons for note in c.notes)
@@ -176,13 +183,7 @@ class Report:
 
     def table(self) -> pd.DataFrame:
         """Return the rows as a DataFrame; scores and gaps are fractions, unknown values are missing."""
-        frame = pd.DataFrame(self.rows, columns=list(KEYS), dtype=object)
-        for key in KEYS:
-            if key in COUNTS:
-                frame[key] = pd.to_numeric(frame[key]).astype("Int64")
-            elif key == "chance" or key not in (*IDENTITY, "verdict", "on_frontier"):
-                frame[key] = pd.to_numeric(frame[key]).astype("float64")
-        return frame
+        return as_frame(self.rows)
 
     def with_pscp(self) -> Report:
         """Return the same report with PEFT-Bench's composite of score and costs in its tables."""
@@ -254,13 +255,18 @@ class Report:
         """Return the rows as CSV; unknown values are empty."""
         return formats.as_csv(self.rows)
 
-    def to_markdown(self) -> str:
-        """Return the terminal's table as Markdown."""
-        return formats.as_markdown(self.comparisons, reading_notes(self.reading))
+    def to_markdown(self, layout: Layout | None = None) -> str:
+        """Return the terminal's table as Markdown, with the columns and methods of a layout."""
+        return formats.as_markdown(self.comparisons, reading_notes(self.reading), layout)
 
-    def to_latex(self) -> str:
-        """Return the terminal's table as LaTeX with booktabs."""
-        return formats.as_latex(self.comparisons)
+    def to_latex(self, layout: Layout | None = None) -> str:
+        """Return a table for a paper per backbone and task, as LaTeX with booktabs.
+
+        A table fits one column of a page with two, with the columns score, gap, trained share, time and
+        memory; a layout chooses others, the order and the methods. The notes beneath it state the
+        statistics.
+        """
+        return as_latex(self.comparisons, layout)
 
     def write_parquet(self, path: Path) -> None:
         """Write the rows as a Parquet file with typed columns and the study in its metadata."""
@@ -269,7 +275,7 @@ class Report:
 
         write_whole(Path(path), as_parquet(self.rows, study=self.study_text))
 
-    def print(self, console: Console | None = None) -> None:
+    def print(self, console: Console | None = None, layout: Layout | None = None) -> None:
         """Print the tables with failures and notes, the results over all tasks, and the answers."""
         from rich.console import Console
 
@@ -278,7 +284,7 @@ class Report:
         from whichpeft.report.tables.terminal import print_comparisons, print_notes
 
         console = console or Console()
-        print_comparisons(self.comparisons, console)
+        print_comparisons(self.comparisons, console, layout)
         print_notes(reading_notes(self.reading), console)
         print_across(self.across, console)
         print_answers(self.answers, console)
