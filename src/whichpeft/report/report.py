@@ -260,12 +260,7 @@ class Report:
         return formats.as_markdown(self.comparisons, reading_notes(self.reading), layout)
 
     def to_latex(self, layout: Layout | None = None) -> str:
-        """Return a table for a paper per backbone and task, as LaTeX with booktabs.
-
-        A table fits one column of a page with two, with the columns score, gap, trained share, time and
-        memory; a layout chooses others, the order and the methods. The notes beneath it state the
-        statistics.
-        """
+        """Return tables for a paper as LaTeX with booktabs; six columns by default, to fit a column."""
         return as_latex(self.comparisons, layout)
 
     def write_parquet(self, path: Path) -> None:
