@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -39,6 +40,9 @@ class ReportContents:
     reading: Reading | None = None
     """What was read of the data and the backbones; None if an old folder does not say."""
 
+    folder: Path | None = None
+    """The run folder, as its reader wrote it; None if the records were not read from one."""
+
     race: Race | None = None
     """What a race between the methods decided; None if there was none."""
 
@@ -63,28 +67,27 @@ class ReportContents:
     def answers(self) -> list[ShortAnswer]:
         """Short answers to "which method?": per backbone and task, then over the tasks of a backbone."""
         from whichpeft.analysis.choice.constraints import read_constraints
-        from whichpeft.report.answer import short_answers
         from whichpeft.report.race.short_answer import race_answer
 
         if self.course is not None:
-            found = self.choose(self.course.constraints)
-            return [
-                race_answer(self.course, answer, comparison)
-                for answer, comparison in zip(found, self.comparisons, strict=True)
-            ] or [race_answer(self.course, None, None)]
-        answers = list(self.choose(read_constraints()))
-        if any(answer.chosen is None for answer in answers):
-            # Times require a profile; the number of trained parameters is known for every trial.
-            others = self.choose(read_constraints(by="trainable"))
-            answers = [
-                a if a.chosen or not o.chosen else o for a, o in zip(answers, others, strict=True)
-            ]
-        return short_answers(self.study, self.comparisons, answers)
+            told = list(self.choose(self.course.constraints).told)
+            return told or [race_answer(self.course, None, None, folder=self.folder)]
+        found = self.choose(read_constraints())
+        if found.answers and all(answer.chosen for answer in found.answers):
+            return list(found.told)
+        # Times require a profile; the number of trained parameters is known for every trial.
+        others = self.choose(read_constraints(by="trainable"))
+        return [
+            own if own.method or not other.method else other
+            for own, other in zip(found.told, others.told, strict=True)
+        ]
 
     def choose(self, constraints: Constraints) -> Choices:
         """Choose a method under constraints; see `Report.choose`."""
         from whichpeft.analysis.choice.choice import choose, choose_across_tasks
+        from whichpeft.report.answer import short_answers
         from whichpeft.report.choices import Choices
+        from whichpeft.report.race.short_answer import race_answer
 
         rng = np.random.default_rng(0)
         answers = [choose(comparison, constraints, rng=rng) for comparison in self.comparisons]
@@ -92,4 +95,11 @@ class ReportContents:
             whole = choose_across_tasks([a for a in answers if a.backbone == backbone])
             if whole is not None:
                 answers.append(whole)
-        return Choices(tuple(answers))
+        if self.course is None:
+            told = short_answers(self.study, self.comparisons, answers, folder=self.folder)
+        else:
+            told = [
+                race_answer(self.course, answer, comparison, folder=self.folder)
+                for answer, comparison in zip(answers, self.comparisons, strict=True)
+            ]
+        return Choices(tuple(answers), tuple(told))

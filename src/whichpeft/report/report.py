@@ -59,6 +59,8 @@ class Report:
         What was read of the data and the backbones, if it was kept.
     race
         What a race between the methods decided. Its report compares the finalists.
+    folder
+        The run folder that the records are from, for the commands that the answers name.
     """
 
     def __init__(
@@ -72,6 +74,7 @@ class Report:
         damaged: Iterable[str] = (),
         reading: Reading | None = None,
         race: Race | None = None,
+        folder: Path | None = None,
     ) -> None:
         records = tuple(records)
         if race is None:
@@ -85,6 +88,7 @@ class Report:
             comparisons=tuple(found),
             reading=reading,
             race=race,
+            folder=folder,
         )
         self.damaged = tuple(damaged)
 
@@ -118,6 +122,7 @@ class Report:
             curves=store.curve_rows,
             reading=store.reading(),
             race=None if race is None else replace(race, seconds=store.race_seconds()),
+            folder=store.folder,
         )
 
     @property

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from whichpeft.report.answer import print_answer
 from whichpeft.report.choices import print_details
 from whichpeft.report.race.course import Course, share_in_words
 from whichpeft.report.race.leaving import Leaving, leaving
@@ -22,9 +23,10 @@ def print_race(answer: AutoAnswer, console: Console) -> None:
     """Print the answer, the finalists, why the others left, and where the time went."""
     from rich.text import Text
 
-    lead, *rest = answer.sentences
-    console.print(Text(lead, style="bold"))
-    for sentence in rest:
+    (short,) = answer.report.answers
+    print_answer(short, console)
+    console.print()
+    for sentence in answer.course_in_words:
         console.print(Text(sentence))
     for choice in answer.choices:
         console.print()

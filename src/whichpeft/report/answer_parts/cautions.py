@@ -1,0 +1,21 @@
+"""What makes a result less than it seems, one sentence each."""
+
+from __future__ import annotations
+
+from whichpeft.analysis import Comparison
+from whichpeft.analysis.choice.answer import Answer
+from whichpeft.analysis.choice.what_if import caveat_nothing
+
+
+def cautions_of(answer: Answer, comparison: Comparison | None) -> list[str]:
+    """Return what a reader of an answer should be warned of."""
+    found = [caveat_nothing(answer), _no_baseline(answer)]
+    return [caution for caution in found if caution is not None]
+
+
+def _no_baseline(answer: Answer) -> str | None:
+    if answer.chosen is None or answer.baseline is None:
+        return None
+    if any(candidate.method == answer.baseline for candidate in answer.candidates):
+        return None
+    return f"The baseline {answer.baseline} is not in the study, so the loss against it is unknown."
