@@ -194,7 +194,7 @@ def auto(
         if serve:
             from whichpeft.running.live_page import LivePage
 
-            page = stack.enter_context(LivePage(store.folder))
+            page = stack.enter_context(LivePage(store.folder, lambda: clock.left))
             follower.notify(f"live page: {page.address}")
             follower = page.followed_by(follower)
         run_race(

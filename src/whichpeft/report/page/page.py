@@ -81,6 +81,11 @@ def page(report: ReportContents, published: str | None = None) -> str:
     )
 
 
+def waiting_page(title: str) -> str:
+    """Return a page for a run without results; its title says why there are none."""
+    return _template("waiting.html.j2").render(title=plain(title), style=_text("page.css"))
+
+
 def tables(report: ReportContents) -> str:
     """Return the tables as an HTML fragment for notebooks."""
     sections = [_words(comparison) | short_table(comparison) for comparison in report.comparisons]
