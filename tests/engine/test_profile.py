@@ -73,6 +73,8 @@ def test_a_thorough_profile_measures_everything(profiled) -> None:
     for name in ("peak_memory_bytes", "evaluation_memory_bytes", "load_milliseconds"):
         assert record.value(name) is not None, name
     assert record.value("reserved_memory_bytes") is None  # accelerators only
+    assert 0 <= record.value("taken_share") <= 1
+    assert 0 <= record.value("inference_taken_share") <= 1
     rate = record.value("samples_per_second")
     assert record.value("peak_share") == pytest.approx(1e6 * rate / 1e12)
     first = record.measurement("first_round_step_milliseconds")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 
 import pytest
 from rich.console import Console
@@ -95,6 +96,26 @@ def test_without_a_profile_trainable_parameters_are_the_cost():
         "The training time was not measured, so trainable parameters are the cost compared."
         in found.remarks
     )
+
+
+def test_costs_measured_beside_other_work_are_said_by_the_answer_and_by_choose():
+    first, *rest = builders.whole("lora:r=8", [0.87, 0.88, 0.88])
+    records = [*builders.whole("full", [0.88, 0.89, 0.88], adapter=builders.BASE), *rest]
+    note = "times of lora:r=8 are too long: other work took 43 % of the processor time while they were "
+    quiet = answer([*records, builders.beside_other_work(first, 0.04)])
+    assert quiet.cautions == ()
+    busy = builders.beside_other_work(first, 0.43)
+    (caution,) = answer([*records, busy]).cautions
+    assert caution.startswith(note.replace("times", "Times", 1))
+    report = Report(builders.study(), [*records, busy])
+    (chosen,) = json.loads(report.choose().to_json())
+    assert caution in chosen["cautions"]
+    assert [line for line in chosen["notes"] if note in line]
+    shown = Console(file=io.StringIO(), width=500)
+    report.choose().print(shown)
+    assert shown.file.getvalue().count("are too long") == 1
+    report.print(shown)
+    assert note in shown.file.getvalue()
 
 
 def test_one_seed_proves_nothing():

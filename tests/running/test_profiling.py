@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
+from whichpeft.errors import StudyError
 from whichpeft.records import Measurement
-from whichpeft.running.profiling import trial_seconds
+from whichpeft.running.profiling import patience_of_run, trial_seconds
 from whichpeft.study import Budget
 
 from .. import builders
@@ -41,3 +42,14 @@ def test_a_method_that_does_not_train_is_evaluated_once() -> None:
     ]
     profile = replace(profile, measurements=(*kept, *measured))
     assert trial_seconds(profile, CELL) == pytest.approx(1 + 0.1 * 400)
+
+
+@pytest.mark.parametrize("text", ["soon", "-1", "inf"])
+def test_patience_is_read_from_the_environment(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WHICHPEFT_PATIENCE", "2.5")
+    assert patience_of_run() == 2.5
+    monkeypatch.delenv("WHICHPEFT_PATIENCE")
+    assert patience_of_run() == 10
+    monkeypatch.setenv("WHICHPEFT_PATIENCE", text)
+    with pytest.raises(StudyError, match=f"WHICHPEFT_PATIENCE is '{text}'; it has to be seconds"):
+        patience_of_run()

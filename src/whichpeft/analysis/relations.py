@@ -14,6 +14,7 @@ from whichpeft.analysis.statistics.gap import LEVEL
 from whichpeft.analysis.statistics.intervals import ratio, saving
 from whichpeft.analysis.verdicts import by_seed
 from whichpeft.records.comparability import Kind, cost_kind, differences, kinds_of, reference_kind
+from whichpeft.records.other_work import busy_note
 from whichpeft.study import Study
 
 
@@ -106,8 +107,8 @@ def relate_costs(
 ) -> tuple[list[MethodResult], list[str]]:
     """Add savings and speed-ups to the results whose profiles can be compared.
 
-    Returns the results, and notes on those that cannot be compared. `at` has the baseline's place by
-    variant.
+    Returns the results, and notes on those that cannot be compared or were timed beside other work.
+    `at` has the baseline's place by variant.
     """
     costs = [result.records.cost for result in results]
     kinds = [None if cost is None else cost_kind(cost.setting) for cost in costs]
@@ -142,7 +143,8 @@ def relate_costs(
         for result, kind in zip(results, kinds, strict=True)
         if kind is not None and reference is not None and kind != reference
     ]
-    return related, notes
+    busy = busy_note(cost for cost in costs if cost is not None)
+    return related, [*notes, *([] if busy is None else [busy])]
 
 
 def _differing(kinds: list[Kind], reference: Kind) -> str:

@@ -43,6 +43,9 @@ class ProfileWork:
     stacked_trials: int = 0
     """Number of trials to time as one model, compared with the same number one by one; 0 for none."""
 
+    patience: float = 0.0
+    """Seconds to wait at most for other work on the machine to end, before it is measured again."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TuneWork:

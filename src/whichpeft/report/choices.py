@@ -77,7 +77,7 @@ class Choices(Sequence[Answer]):
             if i:
                 screen.print()
             print_answer(short, screen)
-            print_details(answer, screen)
+            print_details(answer, screen, said=short.cautions)
 
     def __str__(self) -> str:
         return "\n".join(sentence(answer) for answer in self.answers)
@@ -94,8 +94,11 @@ def sentence(answer: Answer) -> str:
     return plain(" ".join(part for part in parts if part))
 
 
-def print_details(answer: Answer, console: Console) -> None:
-    """Print the allowed methods as a table, the others with their reasons, and what would change it."""
+def print_details(answer: Answer, console: Console, *, said: Sequence[str] = ()) -> None:
+    """Print the allowed methods as a table, the others with their reasons, and what would change it.
+
+    Notes that are among the cautions `said` before are not repeated.
+    """
     from rich.text import Text
 
     shown = sorted(answer.allowed, key=lambda c: c.costs[answer.constraints.by] or 0.0)
@@ -114,6 +117,8 @@ def print_details(answer: Answer, console: Console) -> None:
     if answer.why_time is not None:
         console.print(Text.assemble(("time  ", "cyan"), plain(answer.why_time)))
     for line in [*caveats(answer), *answer.notes]:
+        if any(line.casefold() in caution.casefold() for caution in said):
+            continue
         console.print(Text.assemble(("note  ", "yellow"), plain(line)))
 
 

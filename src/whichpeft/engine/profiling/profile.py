@@ -1,4 +1,4 @@
-"""Measures what a method costs, with nothing else running, before its quality is measured.
+"""Measures what a method costs, with no other trial running, before its quality is measured.
 
 Readings are taken in order of importance, each within its share of the seconds of a `ProfileBudget`:
 memory, with an allocator that returns freed memory; training steps, with one that keeps it, as the
@@ -48,11 +48,13 @@ from whichpeft.engine.profiling.inference import (
     measure_merged,
     ready_for_use,
 )
+from whichpeft.engine.profiling.other_work import OtherWork
 from whichpeft.engine.profiling.stopwatch import Stopwatch
 from whichpeft.engine.profiling.timing_rounds import Readings, fact, quartiles, read_in_rounds
 from whichpeft.engine.random_streams import TRAINING, start_stream
 from whichpeft.methods import Adapter
 from whichpeft.records import Measurement
+from whichpeft.records.other_work import INFERENCE_TAKEN, STEPS_TAKEN
 from whichpeft.tasks import Array, Batch, Examples
 from whichpeft.tasks.text_encoding import vocabulary_size
 
@@ -75,6 +77,7 @@ def profile(
     and inference is not measured.
     """
     report(Progress(phase="set-up"))
+    others = OtherWork(compute, job.trial.conditions.threads, group, meter, work.patience)
     return_freed_memory()
     peak = PeakMemory(compute.device)
     prepared = prepare(job, compute, group)
@@ -91,7 +94,7 @@ def profile(
         training.warm_up()
     with meter.phase("fit"):
         report(Progress(phase="fit"))
-        found += training.measure()
+        found += others.watch(STEPS_TAKEN, training.measure)
     training.end()
     with tempfile.TemporaryDirectory(prefix="whichpeft-") as folder:
         with meter.phase("save"):
@@ -100,8 +103,8 @@ def profile(
             if size is not None:
                 found.append(fact("adapter_bytes", size, "B"))
         if work.budget.examples and group.size == 1:
-            found += _use(job, work.budget, prepared, kept, meter, report)
-    return [*found, *meter.measurements("profile")]
+            found += _use(job, work.budget, prepared, kept, meter, report, others)
+    return [*found, *others.measurements(), *meter.measurements("profile")]
 
 
 def _save(adapter: Adapter, folder: Path) -> tuple[int | None, Path | None]:
@@ -153,13 +156,20 @@ def _use(
     kept: Path | None,
     meter: Meter,
     report: ReportProgress,
+    others: OtherWork,
 ) -> list[Measurement]:
     """Measure inference, then the merged model, then loading if seconds are left."""
+
+    def latencies() -> list[Measurement]:
+        return [
+            *measure_latency(budget, prepared),
+            *measure_batch_latency(job, budget, prepared),
+        ]
+
     with meter.phase("validate"):
         report(Progress(phase="validate"))
         ready_for_use(prepared)
-        found = measure_latency(budget, prepared)
-        found += measure_batch_latency(job, budget, prepared)
+        found = others.watch(INFERENCE_TAKEN, latencies)
         found += measure_merged(job, budget, prepared)
     # Loading needs a new model, and building one takes about as long as it did at the start.
     if kept is not None and meter.elapsed + meter.seconds("set-up") < budget.seconds:
