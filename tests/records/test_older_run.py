@@ -56,6 +56,8 @@ JUDGED = {
     "score_high",
     "gap_low",
     "gap_high",
+    "verdict_low",
+    "verdict_high",
     "p_value",
     "p_adjusted",
     "seed_degrees_of_freedom",

@@ -259,5 +259,5 @@ def test_a_study_at_chance_recommends_nothing_and_says_why():
     )
     assert found.remarks == ("Train for more epochs or on more examples (--epochs, --max-train).",)
     page = tables_of(report)
-    assert 'class="answer none"' in page
+    assert 'class="answer first none"' in page
     assert "Use full" not in page

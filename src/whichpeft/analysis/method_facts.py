@@ -11,6 +11,7 @@ from whichpeft.analysis.method_result import MethodResult
 from whichpeft.analysis.statistics.intervals import Interval, percent, ratio, saving
 from whichpeft.analysis.statistics.random_effects import VarianceComponents
 from whichpeft.analysis.status import status_of
+from whichpeft.analysis.verdicts import score_interval
 from whichpeft.records import Record
 from whichpeft.records.record import finite
 from whichpeft.study import Study, first_seeds
@@ -41,12 +42,13 @@ def method_facts(
     planned = first_seeds(study.seeds)
     status, error = status_of(records, planned)
     first = done[0].measurement("score", "test") if done else None
-    score = _NO_SCORE if effects is None else effects.interval()
+    metric = first.source if first else None
+    score = _NO_SCORE if effects is None else score_interval(effects, metric)
     trainable = records.value("trainable_parameters")
     return MethodResult(
         backbone=group.backbone,
         task=group.task,
-        metric=first.source if first else None,
+        metric=metric,
         chance=finite(done[0].value("chance")) if done else None,
         method=records.method,
         method_id=None if trial is None else trial.method_id,

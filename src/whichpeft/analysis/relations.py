@@ -12,7 +12,7 @@ from whichpeft.analysis.families import TestedGap, judge_together
 from whichpeft.analysis.method_result import MethodResult
 from whichpeft.analysis.statistics.gap import LEVEL
 from whichpeft.analysis.statistics.intervals import ratio, saving
-from whichpeft.analysis.verdicts import by_seed
+from whichpeft.analysis.verdicts import by_seed, score_interval
 from whichpeft.records.comparability import Kind, cost_kind, differences, kinds_of, reference_kind
 from whichpeft.records.other_work import busy_note
 from whichpeft.study import Study
@@ -70,7 +70,7 @@ def relate_scores(
         )
         for i in family:
             gaps[i] = judged.gaps.get(i)
-            _, low, high = judged.scores[i].interval()
+            _, low, high = score_interval(judged.scores[i], results[i].metric)
             result = replace(
                 results[i],
                 comparable_scores=True,
@@ -90,7 +90,9 @@ def relate_scores(
 def _relate(result: MethodResult, gap: TestedGap | None, baseline: MethodResult) -> MethodResult:
     """Add gap and retention, from scores by seed."""
     if result.records is baseline.records:  # its gap to itself is known without error
-        result = replace(result, gap_mean=0.0, gap_low=0.0, gap_high=0.0)
+        result = replace(
+            result, gap_mean=0.0, gap_low=0.0, gap_high=0.0, verdict_low=0.0, verdict_high=0.0
+        )
     elif gap is not None:
         mean, low, high = gap.effects.interval()
         result = replace(result, gap_mean=mean, gap_low=low, gap_high=high)

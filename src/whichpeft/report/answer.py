@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
     from whichpeft.study import Study
 
+__all__ = ["Certainty", "KeyFigure", "ShortAnswer", "print_answer", "print_answers", "short_answers"]
+
 _MOST_NAMED = 3
 
 

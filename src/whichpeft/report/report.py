@@ -60,7 +60,7 @@ class Report:
     race
         What a race between the methods decided. Its report compares the finalists.
     folder
-        The run folder that the records are from, for the commands that the answers name.
+        The run folder, for the commands that answers name.
     """
 
     def __init__(
@@ -193,8 +193,7 @@ class Report:
     def with_pscp(self) -> Report:
         """Return the same report with PEFT-Bench's composite of score and costs in its tables."""
         found = copy.copy(self)
-        scored = tuple(with_pscp(comparison) for comparison in self.comparisons)
-        found.contents = replace(self.contents, comparisons=scored)
+        found.contents = replace(self.contents, comparisons=tuple(map(with_pscp, self.comparisons)))
         return found
 
     def choose(

@@ -43,7 +43,7 @@ def next_command(answer: Answer, folder: Path | None) -> str | None:
     place = shlex.quote(str(folder))
     study = shlex.quote(str(folder / "study.yaml"))
     again = f"whichpeft {'auto' if answer.of_race else 'run'} {study} --out {place}"
-    if answer.still_open or _is_empty(answer):
+    if _can_continue(answer):
         return again
     if answer.chosen is None:
         return None
@@ -53,8 +53,9 @@ def next_command(answer: Answer, folder: Path | None) -> str | None:
     return f"whichpeft choose {place}{_options(answer.constraints)} --write chosen"
 
 
-def _is_empty(answer: Answer) -> bool:
-    return not any(candidate.score.mean is not None for candidate in answer.candidates)
+def _can_continue(answer: Answer) -> bool:
+    """Return whether the same run again may add what is missing; failed trials fail again."""
+    return any(candidate.still_open and not candidate.failed for candidate in answer.candidates)
 
 
 def _seeds(answer: Answer) -> int | None:

@@ -55,9 +55,9 @@ def _verdict(result: MethodResult, base: str) -> str:
     if result.verdict == "equivalent":
         return f"is equivalent to {base} {proves(result)} points"
     if result.verdict in ("better", "worse"):
-        return f"is {result.verdict} than {base} by {_between(result.gap)}"
-    doubt = "" if result.gap.low is None else ", undecided"
-    return f"has {_apart(result.gap)} than {base}{doubt}"
+        return f"is {result.verdict} than {base} by {_between(result.verdict_gap)}"
+    doubt = "" if result.verdict_gap.low is None else ", undecided"
+    return f"has {_apart(result.verdict_gap)} than {base}{doubt}"
 
 
 def _between(gap: Interval) -> str:

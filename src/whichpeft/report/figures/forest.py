@@ -127,11 +127,11 @@ def _domain(comparison: Comparison, results: Sequence[MethodResult]) -> tuple[fl
 
 
 def _lows(results: Sequence[MethodResult]) -> list[float]:
-    return [points(result.gap_low) for result in results if result.gap_low is not None]
+    return [points(low) for result in results if (low := result.verdict_gap.low) is not None]
 
 
 def _highs(results: Sequence[MethodResult]) -> list[float]:
-    return [points(result.gap_high) for result in results if result.gap_high is not None]
+    return [points(high) for result in results if (high := result.verdict_gap.high) is not None]
 
 
 def _values(
@@ -144,7 +144,7 @@ def _values(
     look = looks([result.method for result in comparison.results])
     values = []
     for result, name, (first, second) in zip(results, names, words, strict=True):
-        gap, low, high = in_points(result.gap)
+        gap, low, high = in_points(result.verdict_gap)
         values.append(
             {
                 "name": name,
@@ -159,7 +159,7 @@ def _values(
                 "verdict": first,
                 "proved": second,
                 "proves": proves(result),
-                "shown": with_bounds(result.gap, sign=True),
+                "shown": with_bounds(result.verdict_gap, sign=True),
             }
         )
     return values
@@ -171,7 +171,10 @@ def _words(result: MethodResult, *, brief: bool) -> tuple[str, str]:
     if brief:
         short = str(result.verdict or UNKNOWN)
         return short, "" if proved == UNKNOWN else proved
-    parts = [with_bounds(result.gap, sign=True), *([] if proved == UNKNOWN else [f"proved {proved}"])]
+    parts = [
+        with_bounds(result.verdict_gap, sign=True),
+        *([] if proved == UNKNOWN else [f"proved {proved}"]),
+    ]
     return verdict(result), "; ".join(parts)
 
 
@@ -179,7 +182,7 @@ def _columns(result: MethodResult) -> FigureRow:
     proved = result.proved_margin
     return (
         named_columns(result)
-        | interval_columns("gap", result.gap)
+        | interval_columns("gap", result.verdict_gap)
         | {
             "verdict": result.verdict,
             "proved_margin_points": None if proved is None else points(proved),
@@ -196,20 +199,23 @@ def _caption(
         f"Score minus that of {base}, paired by seed; right of the dashed line is better. Shaded: "
         f"the margin of {points(comparison.margin):.3g} points that equivalence allows."
     ]
-    if any(result.gap_low is not None for result in results):
-        parts.append(f"Bars: 95 % interval over {interval_over(comparison)}.")
+    if _lows(results):
+        parts.append(
+            f"Bars: the intervals that verdicts rest on, over {interval_over(comparison)}: 90 % if "
+            "equivalent, otherwise 95 % for all methods together."
+        )
         low, high = _domain(comparison, results)
         if any(bound < low for bound in _lows(results)) or any(
             bound > high for bound in _highs(results)
         ):
             parts.append("Arrow: the interval extends further.")
         parts.append(
-            "Verdicts are adjusted for the number of methods, so a verdict can be undecided "
-            "although the interval excludes 0."
+            "Better and worse leave out 0, and equivalent stays within the shaded margin; all else is "
+            "undecided."
         )
     left = [result for result in others if not any(result is drawn for drawn in results)]
     idle = [
-        f"{plain(result.method)} {with_bounds(result.gap, sign=True)}, {verdict(result)}"
+        f"{plain(result.method)} {with_bounds(result.verdict_gap, sign=True)}, {verdict(result)}"
         for result in left
         if result.gap_mean is not None
     ]

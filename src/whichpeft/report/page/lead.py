@@ -57,8 +57,8 @@ _BADGES: Mapping[Certainty, Badge] = {
     "proved": Badge(
         kind="proved",
         word="Proved",
-        meaning="it was tested that no method costs less and is as good; such tests are wrong in at "
-        "most one of twenty studies",
+        meaning="it is shown that no method compared is better by more than the margin; one given "
+        "method is wrongly called so in at most one of twenty studies",
     ),
     "likely": Badge(
         kind="likely",
@@ -69,6 +69,11 @@ _BADGES: Mapping[Certainty, Badge] = {
         kind="bet",
         word="Best bet",
         meaning="it is the best choice on what is known, and more seeds may change it",
+    ),
+    "only choice": Badge(
+        kind="likely",
+        word="Only choice",
+        meaning="nothing else may be chosen, so there was nothing to prove",
     ),
     "unknown": Badge(
         kind="unknown",

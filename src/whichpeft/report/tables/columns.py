@@ -74,7 +74,9 @@ def _measured(
 
 
 def _gap(show: Callable[..., str]) -> Callable[[MethodResult], str]:
-    return lambda result: "baseline" if result.verdict == "baseline" else show(result.gap, sign=True)
+    return lambda result: (
+        "baseline" if result.verdict == "baseline" else show(result.verdict_gap, sign=True)
+    )
 
 
 def _share(share: float) -> str:
