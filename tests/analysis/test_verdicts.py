@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from whichpeft.analysis import compare, compare_methods, comparisons, mean_interval, paired_gap
+from whichpeft.analysis.statistics.random_effects import random_effects
 from whichpeft.records import Store
 
 from .. import builders
