@@ -8,7 +8,7 @@ import statistics
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from whichpeft.costs import CostQuery, count_flops
+from whichpeft.costs import CostQuery, TimeRange, count_flops, time_by_profile
 from whichpeft.engine import Job, ProfileWork
 from whichpeft.engine.batches import as_trained_on, learnt_positions, padded_length
 from whichpeft.engine.profile_budget import ProfileBudget
@@ -23,11 +23,6 @@ TUNING_SHARE = 0.4
 
 _PATIENCE = 10.0
 _PATIENCE_NAME = "WHICHPEFT_PATIENCE"
-
-# Overhead of a trial in addition to its steps, until trials have been timed: loading and evaluation.
-SET_UP_SECONDS = 1.0
-# Time to evaluate an example, as a share of the time to train on it, if inference is not timed.
-FORWARD_SHARE = 0.35
 
 
 def patience_of_run() -> float:
@@ -122,26 +117,14 @@ def expected_costs(cells: Iterable[Cell], records: Mapping[str, Record]) -> tupl
     for cell in cells:
         profile = records.get(cell.profile.fingerprint)
         if profile is not None:
-            seconds[profile.trial.fingerprint] = trial_seconds(profile, cell)
+            seconds[profile.trial.fingerprint] = trial_time(profile, cell).likely
             memory = max(memory, int(profile.value("peak_memory_bytes") or 0))
     return seconds, memory
 
 
-def trial_seconds(profile: Record, cell: Cell) -> float:
-    """Estimate a final trial's time from its profile: set-up, steps, and evaluation after each epoch."""
-    budget, counts = cell.study.budget, cell.task.counts
-    steps = profile.value("train_seconds") or 0.0
-    rate = profile.value("samples_per_second")
-    batch = profile.value("batch_inference_milliseconds")
-    if batch is not None:  # a model that writes its answers takes many times longer than a training step
-        each = batch / 1000 / budget.batch_size
-    elif rate is not None:
-        each = FORWARD_SHARE / rate
-    else:
-        return SET_UP_SECONDS
-    validated = min(counts["validation"], budget.max_validation or counts["validation"])
-    evaluated = (budget.epochs if steps else 1) * validated + counts["test"]
-    return SET_UP_SECONDS + steps + each * evaluated
+def trial_time(profile: Record, cell: Cell) -> TimeRange:
+    """Estimate the time of a cell's final trial from its profile."""
+    return time_by_profile(profile, cell.study.budget, cell.task.counts)
 
 
 def describe_spread(profiles: Sequence[Record]) -> str | None:
