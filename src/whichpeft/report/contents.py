@@ -11,10 +11,11 @@ import numpy as np
 
 from whichpeft.analysis import AcrossTasks, Comparison, across_tasks
 from whichpeft.analysis.across_backbones import AcrossBackbones, across_backbones
-from whichpeft.records import Race, Reading, Record
+from whichpeft.records import ExampleTexts, Race, Reading, Record
 from whichpeft.study import Study
 
 if TYPE_CHECKING:
+    from whichpeft.analysis.answers.summary import ExampleAnswers
     from whichpeft.analysis.choice.constraints import Constraints
     from whichpeft.report.answer import ShortAnswer
     from whichpeft.report.choices import Choices
@@ -45,6 +46,9 @@ class ReportContents:
 
     race: Race | None = None
     """What a race between the methods decided; None if there was none."""
+
+    texts: tuple[ExampleTexts, ...] = ()
+    """Excerpts of the test examples, as far as they were kept."""
 
     @cached_property
     def course(self) -> Course | None:
@@ -80,6 +84,22 @@ class ReportContents:
         return [
             own if own.method or not other.method else other
             for own, other in zip(found.told, others.told, strict=True)
+        ]
+
+    @cached_property
+    def answered(self) -> list[ExampleAnswers | None]:
+        """How methods answered the test examples, per comparison; None if it is not known."""
+        from whichpeft.analysis.answers.summary import example_answers
+
+        chosen = {(a.backbone, a.tasks): a.method for a in self.answers}
+        return [
+            example_answers(
+                comparison,
+                chosen.get((comparison.backbone, (comparison.task,))),
+                reading=self.reading,
+                texts=self.texts,
+            )
+            for comparison in self.comparisons
         ]
 
     def choose(self, constraints: Constraints) -> Choices:

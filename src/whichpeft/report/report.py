@@ -8,37 +8,28 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from whichpeft.analysis import (
-    AcrossTasks,
-    Comparison,
-    Predictions,
-    comparisons,
-    with_pscp,
-)
-from whichpeft.analysis.across_backbones import AcrossBackbones
+from whichpeft.analysis import Predictions, comparisons, with_pscp
 from whichpeft.analysis.learning_curves import Curves
-from whichpeft.analysis.method_result import Row
 from whichpeft.analysis.race.from_records import compare_finalists
 from whichpeft.errors import NewerRecord, RecordError
-from whichpeft.records import Race, Reading, Record, Store
+from whichpeft.records import ExampleTexts, Race, Reading, Record, Store
 from whichpeft.report.contents import ReportContents
+from whichpeft.report.parts import ReportParts
 from whichpeft.report.tables import export as formats
 from whichpeft.report.tables.frame import as_frame
 from whichpeft.report.tables.latex import as_latex
 from whichpeft.report.tables.layout import Layout
 from whichpeft.report.tables.reading import reading_notes
-from whichpeft.report.tables.statistics_text import statistics_sentences
 from whichpeft.study import Study, dump_study
 
 if TYPE_CHECKING:
     import pandas as pd
     from rich.console import Console
 
-    from whichpeft.report.answer import ShortAnswer
     from whichpeft.report.choices import Choices
 
 
-class Report:
+class Report(ReportParts):
     """The results of a study: tables, figures, answers and choices.
 
     Parameters
@@ -61,6 +52,8 @@ class Report:
         What a race between the methods decided. Its report compares the finalists.
     folder
         The run folder, for the commands that answers name.
+    texts
+        Excerpts of the test examples, if they were kept.
     """
 
     def __init__(
@@ -75,6 +68,7 @@ class Report:
         reading: Reading | None = None,
         race: Race | None = None,
         folder: Path | None = None,
+        texts: Iterable[ExampleTexts] = (),
     ) -> None:
         records = tuple(records)
         if race is None:
@@ -89,6 +83,7 @@ class Report:
             reading=reading,
             race=race,
             folder=folder,
+            texts=tuple(texts),
         )
         self.damaged = tuple(damaged)
 
@@ -123,68 +118,8 @@ class Report:
             reading=store.reading(),
             race=None if race is None else replace(race, seconds=store.race_seconds()),
             folder=store.folder,
+            texts=store.example_texts(),
         )
-
-    @property
-    def study(self) -> Study:
-        """The study."""
-        return self.contents.study
-
-    @property
-    def study_text(self) -> str:
-        """The text of the study file."""
-        return self.contents.study_text
-
-    @property
-    def records(self) -> tuple[Record, ...]:
-        """The records, in any order."""
-        return self.contents.records
-
-    @property
-    def reading(self) -> Reading | None:
-        """What was read of the data and the backbones; None if an old folder does not say."""
-        return self.contents.reading
-
-    @property
-    def race(self) -> Race | None:
-        """What a race between the methods decided; None if there was none."""
-        return self.contents.race
-
-    @property
-    def comparisons(self) -> tuple[Comparison, ...]:
-        """One comparison per backbone and task."""
-        return self.contents.comparisons
-
-    @property
-    def across(self) -> list[AcrossTasks]:
-        """How methods compare over all tasks, for each backbone with several tasks."""
-        return self.contents.across
-
-    @property
-    def backbones(self) -> list[AcrossBackbones]:
-        """How gaps change with the size of the backbone, for each task with several backbones."""
-        return self.contents.backbones
-
-    @property
-    def answers(self) -> list[ShortAnswer]:
-        """Short answers to "which method?": per backbone and task, then over the tasks of a backbone."""
-        return self.contents.answers
-
-    @property
-    def rows(self) -> list[Row]:
-        """One dict per backbone, task and method, with the keys of `table`."""
-        return [result.as_row() for comparison in self.comparisons for result in comparison.results]
-
-    @property
-    def statistics(self) -> list[str]:
-        """The statistics of each comparison in sentences for a paper."""
-        return [" ".join(statistics_sentences(comparison)) for comparison in self.comparisons]
-
-    @property
-    def notes(self) -> list[str]:
-        """Sentences about records that could not be read or compared, and about the data."""
-        of_comparisons = (note for c in self.comparisons for note in c.notes)
-        return [*self.damaged, *of_comparisons, *reading_notes(self.reading)]
 
     def table(self) -> pd.DataFrame:
         """Return the rows as a DataFrame; scores and gaps are fractions, unknown values are missing."""

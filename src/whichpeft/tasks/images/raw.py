@@ -32,6 +32,11 @@ class RawImage:
     location: str
     """Where the image comes from, for messages."""
 
+    @property
+    def name(self) -> str:
+        """The file with its folder, which is often the class; without a file, the location."""
+        return "/".join(self.content.parts[-2:]) if isinstance(self.content, Path) else self.location
+
     def fingerprint(self) -> str:
         """Hash the file's bytes or the pixels, so that copies under other names are equal.
 
