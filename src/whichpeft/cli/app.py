@@ -80,6 +80,12 @@ def report(
         Path | None, typer.Option(help="Write the methods' papers as BibTeX to this file.")
     ] = None,
     parquet: Annotated[Path | None, typer.Option(help="Write the rows as Parquet to this file.")] = None,
+    answers: Annotated[
+        Path | None,
+        typer.Option(
+            help="Write scores by class, wrong examples and disagreement as JSON to this file."
+        ),
+    ] = None,
     published: Annotated[
         str | None,
         typer.Option(help="Add published results to a figure: domains or hf-metamathqa."),
@@ -105,7 +111,7 @@ def report(
     from whichpeft.storage.atomic import write_whole
 
     if other is not None:
-        if any([figures, bib, parquet, published, pscp, columns, sort, methods]):
+        if any([figures, bib, parquet, answers, published, pscp, columns, sort, methods]):
             raise StudyError(
                 "DIR2 works with --format and --html alone; leave it out, or leave out the other options"
             )
@@ -142,6 +148,11 @@ def report(
     if parquet is not None:
         read.write_parquet(parquet)
         print_note(f"Written: {parquet}")
+    if answers is not None:
+        from whichpeft.report.tables.export import answers_as_json
+
+        write_whole(answers, answers_as_json(read.example_answers).encode())
+        print_note(f"Written: {answers}")
     if format == "table":
         read.print(Console(), layout)
     elif format in data:

@@ -15,6 +15,7 @@ from whichpeft.report.figures.across_backbones import backbone_figures
 from whichpeft.report.figures.across_tasks import across_figures
 from whichpeft.report.figures.render import vega_bundle
 from whichpeft.report.figures.style import looks, theme
+from whichpeft.report.page.answers import answers_section
 from whichpeft.report.page.figures import screen_figures
 from whichpeft.report.page.lead import leads
 from whichpeft.report.page.looks import hues_css, legend, symbol
@@ -50,6 +51,7 @@ def page(report: ReportContents, published: str | None = None) -> str:
     short = alone if len(report.comparisons) == 1 else None
     sections = [
         _section(comparison, place, published, short=short, chosen=answer.method)
+        | {"answers": answers_section(report.answered[place], comparison)}
         for place, (comparison, answer) in enumerate(
             zip(report.comparisons, report.answers, strict=False)
         )

@@ -9,6 +9,7 @@ import math
 from collections.abc import Sequence
 
 from whichpeft.analysis import KEYS, Comparison
+from whichpeft.analysis.answers.summary import ExampleAnswers
 from whichpeft.analysis.method_result import PSCP_KEYS, Row
 from whichpeft.report.tables.columns import brief
 from whichpeft.report.tables.language import extra_score_lines
@@ -20,6 +21,11 @@ from whichpeft.report.verdict_text import undecided, verdict_notes
 def as_json(rows: Sequence[Row]) -> str:
     """Write rows as a JSON list of objects; unknown values are null, never NaN."""
     return json.dumps([{key: strict(row[key]) for key in keys(rows)} for row in rows], indent=1)
+
+
+def answers_as_json(found: Sequence[ExampleAnswers]) -> str:
+    """Write how methods answered the test examples as a JSON list, an object per backbone and task."""
+    return json.dumps([strict(one.as_values()) for one in found], indent=1)
 
 
 def as_csv(rows: Sequence[Row]) -> str:
