@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from whichpeft.cli.app import main
-from whichpeft.engine.profile_budget import QUICK
+from whichpeft.engine.profiling.budget import QUICK
 
 from . import builders
 from .forks import Forks
@@ -271,7 +271,7 @@ def test_the_documented_python_works(
 ) -> None:
     """Uses one seed and short profiles; tests/executors/test_local.py covers a script of its own."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("whichpeft.engine.profile_budget.PROFILE_BUDGETS", {"standard": QUICK})
+    monkeypatch.setattr("whichpeft.engine.profiling.budget.PROFILE_BUDGETS", {"standard": QUICK})
     (text,) = blocks("python")
     assert text.count("seeds=3") == 1
     text = text.replace("seeds=3", "seeds=1")

@@ -81,7 +81,7 @@ def run(
     RequestError
         If the request is wrong; nothing has been run then.
     """
-    from whichpeft.engine.profile_budget import find_profile_budget
+    from whichpeft.engine.profiling.budget import find_profile_budget
     from whichpeft.executors import make_executor
     from whichpeft.report import Report
     from whichpeft.running.live_display import LiveDisplay
@@ -263,7 +263,7 @@ def dry_run(
     assumes that trials train one by one; `batch_trials` is only checked. Writes nothing. Raises
     RequestError if the request is wrong.
     """
-    from whichpeft.engine.profile_budget import find_profile_budget
+    from whichpeft.engine.profiling.budget import find_profile_budget
     from whichpeft.executors import SilentObserver, make_executor
     from whichpeft.running.dry_run import make_dry_run
 

@@ -12,7 +12,13 @@ import pytest
 from whichpeft.backbones import resolve_backbone
 from whichpeft.engine import FinalWork, Job, Placement, ProfileWork
 from whichpeft.engine.carry_out import carry_out
-from whichpeft.engine.profile_budget import QUICK, STANDARD, THOROUGH, ProfileBudget, find_profile_budget
+from whichpeft.engine.profiling.budget import (
+    QUICK,
+    STANDARD,
+    THOROUGH,
+    ProfileBudget,
+    find_profile_budget,
+)
 from whichpeft.errors import StudyError
 from whichpeft.methods import resolve_method
 from whichpeft.planning import make_plan

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from whichpeft.backbones import Backbone
-from whichpeft.engine.profile_budget import STANDARD, ProfileBudget
+from whichpeft.engine.profiling.budget import STANDARD, ProfileBudget
 from whichpeft.methods import Method
 from whichpeft.records import Record
 from whichpeft.records.store import Curve

@@ -10,7 +10,7 @@ from typing import Any
 
 from whichpeft.costs import TimeRange
 from whichpeft.engine import ProfileWork
-from whichpeft.engine.profile_budget import QUICK, ProfileBudget, profile_seconds
+from whichpeft.engine.profiling.budget import QUICK, ProfileBudget, profile_seconds
 from whichpeft.executors import Executor, RunObserver, SilentObserver
 from whichpeft.planning import Cell, SearchPlan, make_search
 from whichpeft.records import Reading, Record

@@ -11,7 +11,7 @@ from pathlib import Path
 from whichpeft.costs import CostQuery, TimeRange, count_flops, time_by_profile
 from whichpeft.engine import Job, ProfileWork
 from whichpeft.engine.batches import as_trained_on, learnt_positions, padded_length
-from whichpeft.engine.profile_budget import ProfileBudget
+from whichpeft.engine.profiling.budget import ProfileBudget
 from whichpeft.errors import StudyError
 from whichpeft.planning import Cell
 from whichpeft.records import Measurement, Record

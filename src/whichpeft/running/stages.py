@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from whichpeft.engine import FinalWork, Job, ProfileWork
-from whichpeft.engine.profile_budget import THOROUGH, ProfileBudget, profile_seconds
+from whichpeft.engine.profiling.budget import THOROUGH, ProfileBudget, profile_seconds
 from whichpeft.executors import Resources, RunObserver
 from whichpeft.planning import Cell
 from whichpeft.records import Claims, Reading, Store

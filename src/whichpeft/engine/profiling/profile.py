@@ -38,8 +38,8 @@ from whichpeft.engine.model_setup import (
 )
 from whichpeft.engine.optimisation import Optimisation
 from whichpeft.engine.process_group import Group
-from whichpeft.engine.profile_budget import STANDARD, ProfileBudget
 from whichpeft.engine.profiling.adapter_size import bytes_to_save
+from whichpeft.engine.profiling.budget import STANDARD, ProfileBudget
 from whichpeft.engine.profiling.energy import NvmlCounter, RaplCounter, StepEnergy, find_counter
 from whichpeft.engine.profiling.inference import (
     measure_batch_latency,

@@ -21,7 +21,7 @@ from whichpeft.costs.trial_time import (
     set_up_seconds,
     shares_by_profile,
 )
-from whichpeft.engine.profile_budget import STANDARD, profile_seconds
+from whichpeft.engine.profiling.budget import STANDARD, profile_seconds
 from whichpeft.records import Record
 from whichpeft.study import Budget
 

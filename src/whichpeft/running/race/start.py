@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 from whichpeft.analysis.race.rules import RaceRules, constraints_of
-from whichpeft.engine.profile_budget import STANDARD
+from whichpeft.engine.profiling.budget import STANDARD
 from whichpeft.executors import Executor, RunObserver
 from whichpeft.planning import make_search
 from whichpeft.records import Claims, Race
