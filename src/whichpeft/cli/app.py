@@ -75,6 +75,10 @@ def report(
     html: Annotated[
         Path | None, typer.Option(help="Write the report as a web page to this file.")
     ] = None,
+    summary: Annotated[
+        Path | None,
+        typer.Option(help="Write a one-page summary for a decision to this file, .html or .pdf."),
+    ] = None,
     figures: Annotated[Path | None, typer.Option(help="Write the figures to this folder.")] = None,
     bib: Annotated[
         Path | None, typer.Option(help="Write the methods' papers as BibTeX to this file.")
@@ -111,7 +115,7 @@ def report(
     from whichpeft.storage.atomic import write_whole
 
     if other is not None:
-        if any([figures, bib, parquet, answers, published, pscp, columns, sort, methods]):
+        if any([summary, figures, bib, parquet, answers, published, pscp, columns, sort, methods]):
             raise StudyError(
                 "DIR2 works with --format and --html alone; leave it out, or leave out the other options"
             )
@@ -136,6 +140,9 @@ def report(
     if html is not None:
         read.write_html(html, published=published)
         print_note(f"Written: {html}")
+    if summary is not None:
+        read.write_summary(summary)
+        print_note(f"Written: {summary}")
     if figures is not None:
         drawn = read.write_figures(figures, published=published)
         print_note(f"Written: {counted(len(drawn), 'file')} in {figures}")

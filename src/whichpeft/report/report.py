@@ -14,7 +14,7 @@ from whichpeft.analysis.race.from_records import compare_finalists
 from whichpeft.errors import NewerRecord, RecordError
 from whichpeft.records import ExampleTexts, Race, Reading, Record, Store
 from whichpeft.report.contents import ReportContents
-from whichpeft.report.parts import ReportParts
+from whichpeft.report.files import ReportFiles
 from whichpeft.report.tables import export as formats
 from whichpeft.report.tables.frame import as_frame
 from whichpeft.report.tables.latex import as_latex
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from whichpeft.report.choices import Choices
 
 
-class Report(ReportParts):
+class Report(ReportFiles):
     """The results of a study: tables, figures, answers and choices.
 
     Parameters
@@ -202,13 +202,6 @@ class Report(ReportParts):
         """Return tables for a paper as LaTeX with booktabs; six columns by default, to fit a column."""
         return as_latex(self.comparisons, layout)
 
-    def write_parquet(self, path: Path) -> None:
-        """Write the rows as a Parquet file with typed columns and the study in its metadata."""
-        from whichpeft.report.tables.parquet import as_parquet
-        from whichpeft.storage.atomic import write_whole
-
-        write_whole(Path(path), as_parquet(self.rows, study=self.study_text))
-
     def print(self, console: Console | None = None, layout: Layout | None = None) -> None:
         """Print the tables with failures and notes, the results over all tasks, and the answers."""
         from rich.console import Console
@@ -222,62 +215,6 @@ class Report(ReportParts):
         print_notes(reading_notes(self.reading), console)
         print_across(self.across, console)
         print_answers(self.answers, console)
-
-    def write_html(self, path: Path, *, published: str | None = None) -> None:
-        """Write the HTML page, which opens without a network.
-
-        Parameters
-        ----------
-        path
-            The file to write.
-        published
-            A published table, as for `write_figures`.
-
-        Raises
-        ------
-        RequestError
-            If the published table does not report retention of full fine-tuning.
-        """
-        from whichpeft.report.page.page import page
-        from whichpeft.report.published.overlay import check_published
-        from whichpeft.storage.atomic import write_whole
-
-        table = None if published is None else check_published(published)
-        write_whole(Path(path), page(self.contents, table).encode())
-
-    def write_figures(self, folder: Path, *, published: str | None = None) -> list[Path]:
-        """Write every figure as PNG, SVG and PDF, and its data as CSV.
-
-        The figures fit the width of a page. The sub-folder ``column`` has them for one column of two.
-
-        Parameters
-        ----------
-        folder
-            The folder to write into.
-        published
-            A published table; one more figure per comparison overlays it with this study's results.
-
-        Returns
-        -------
-        list of Path
-            The files that were written.
-
-        Raises
-        ------
-        RequestError
-            If the published table does not report retention of full fine-tuning.
-        """
-        from whichpeft.report.figure_set import all_figures
-        from whichpeft.report.figures.figure import COLUMN, PRINT
-        from whichpeft.report.figures.render import save
-        from whichpeft.report.published.overlay import check_published
-
-        table = None if published is None else check_published(published)
-        written = []
-        for size, place in ((PRINT, Path(folder)), (COLUMN, Path(folder) / "column")):
-            for stem, figure in all_figures(self.contents, size, table).items():
-                written += save(figure, place, stem)
-        return written
 
     def _repr_html_(self) -> str:
         from whichpeft.report.page.page import tables

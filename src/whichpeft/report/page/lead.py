@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from whichpeft.report.answer import Certainty, ShortAnswer
+from whichpeft.report.answer import ShortAnswer
+from whichpeft.report.answer_parts.certainty import Certainty
 from whichpeft.report.text import plain
 
-Kind = Literal["proved", "likely", "bet", "unknown", "none"]
+Kind = Literal["proved", "likely", "bet", "only", "unknown", "none"]
 
 _LONG = 18  # characters of a method's name that still fit a narrow screen in large letters
 
@@ -63,7 +64,7 @@ _BADGES: Mapping[Certainty, Badge] = {
     "likely": Badge(
         kind="likely",
         word="Likely",
-        meaning="it is at least 90 % likely to be as good as the best, but this is not proved",
+        meaning="it is at least 90 % likely to be within the margin of the best, which is not proved",
     ),
     "best bet": Badge(
         kind="bet",
@@ -71,9 +72,9 @@ _BADGES: Mapping[Certainty, Badge] = {
         meaning="it is the best choice on what is known, and more seeds may change it",
     ),
     "only choice": Badge(
-        kind="likely",
+        kind="only",
         word="Only choice",
-        meaning="nothing else may be chosen, so there was nothing to prove",
+        meaning="no other method may be chosen, so it was compared with none",
     ),
     "unknown": Badge(
         kind="unknown",

@@ -30,9 +30,12 @@ from whichpeft.report.text import plain
 from whichpeft.report.verdict_text import undecided, verdict_notes
 
 if TYPE_CHECKING:
-    from jinja2 import Environment, Template
+    from jinja2 import Environment
 
     from whichpeft.report.contents import ReportContents
+
+
+_STYLES = ("page_figures", "page", "page_print")
 
 
 def page(report: ReportContents, published: str | None = None) -> str:
@@ -65,33 +68,37 @@ def page(report: ReportContents, published: str | None = None) -> str:
         for one in section["figures"]
         for view in one.views
     }
-    return _template("page.html.j2").render(
+    return fill(
+        "page.html.j2",
         title=plain(report.study.name) or "whichpeft",
         first=first,
         rest=rest,
         sections=sections,
+        several=len(sections) > 1,
         race=race,
         across=across,
         backbones=backbones,
         reading=reading_section(report.reading),
         provenance=provenance(report),
-        style="\n".join([hues_css(), _text("page_figures.css"), _text("page.css")]),
+        style="\n".join([hues_css(), *(read_text(f"{name}.css") for name in _STYLES)]),
         specs=_script_json(specs),
         theme=_script_json(theme(page=True)),
         bundle=vega_bundle() if specs else "",
-        scripts=[_text(f"{name}.js") for name in ("page", "page_state", "page_table", "page_figures")],
+        scripts=[
+            read_text(f"{name}.js") for name in ("page", "page_state", "page_table", "page_figures")
+        ],
     )
 
 
 def waiting_page(title: str) -> str:
     """Return a page for a run without results; its title says why there are none."""
-    return _template("waiting.html.j2").render(title=plain(title), style=_text("page.css"))
+    return fill("waiting.html.j2", title=plain(title), style=read_text("page.css"))
 
 
 def tables(report: ReportContents) -> str:
     """Return the tables as an HTML fragment for notebooks."""
     sections = [_words(comparison) | short_table(comparison) for comparison in report.comparisons]
-    return _template("tables.html.j2").render(sections=sections)
+    return fill("tables.html.j2", sections=sections)
 
 
 def _section(
@@ -183,12 +190,14 @@ def _script_json(value: object) -> str:
     return text
 
 
-def _text(name: str) -> str:
+def read_text(name: str) -> str:
+    """Return the text of a file that belongs to the page."""
     return files("whichpeft.report.page").joinpath(name).read_text(encoding="utf-8")
 
 
-def _template(name: str) -> Template:
-    return _environment().get_template(name)
+def fill(template: str, **values: Any) -> str:
+    """Return a template with its variables filled in; texts are escaped."""
+    return _environment().get_template(template).render(**values)
 
 
 @cache
@@ -196,7 +205,7 @@ def _environment() -> Environment:
     from jinja2 import Environment, FunctionLoader, StrictUndefined
 
     return Environment(
-        loader=FunctionLoader(_text),
+        loader=FunctionLoader(read_text),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

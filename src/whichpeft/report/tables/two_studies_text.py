@@ -111,5 +111,7 @@ def as_html(two: TwoStudies) -> str:
             for name, methods in groups(two).items()
         ],
         notes=notes(two),
-        style=folder.joinpath("page.css").read_text("utf-8"),
+        style="\n".join(
+            folder.joinpath(f"{name}.css").read_text("utf-8") for name in ("page", "page_print")
+        ),
     )
