@@ -99,7 +99,7 @@ def test_the_summary_prints_on_one_page(tmp_path):
     assert len(re.findall(rb"/Type\s*/Page\b", content)) == 1
 
 
-def test_without_a_browser_a_pdf_is_refused_with_the_way_out(tmp_path, monkeypatch):
+def test_without_a_browser_a_pdf_is_refused_and_html_is_offered(tmp_path, monkeypatch):
     monkeypatch.setattr(pdf, "find_browser", lambda: None)
     path = tmp_path / "summary.pdf"
     with pytest.raises(StudyError, match=r"summary.html and print that"):

@@ -33,7 +33,7 @@ def fetch(address: str) -> str:
 
 
 def told(live: LivePage) -> dict[str, Any]:
-    """Return what a page is told about the progress of its run."""
+    """Return what a page gets about the progress of its run."""
     answer: dict[str, Any] = json.loads(fetch(f"{live.address}progress"))
     return answer
 
@@ -64,7 +64,7 @@ def test_the_page_fills_except_while_costs_are_measured(store: Store) -> None:
         assert "83.0" in fetch(live.address)
 
 
-def test_the_page_is_told_how_far_the_run_is_and_how_long_it_takes(store: Store) -> None:
+def test_the_page_says_how_far_the_run_is_and_how_long_it_takes(store: Store) -> None:
     records = [builders.final("full", seed, 0.8) for seed in range(4)]
     jobs: list[Any] = [SimpleNamespace(trial=record.trial, work=FinalWork()) for record in records]
     names = {job.trial.fingerprint: 20.0 for job in jobs}

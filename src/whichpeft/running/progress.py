@@ -21,7 +21,7 @@ _TITLES = {
 
 
 class RunProgress:
-    """Counts trials done, running and left, from what an observer of a run is told."""
+    """Counts trials done, running and left, from what an observer gets."""
 
     def __init__(self) -> None:
         self.stage = ""

@@ -34,7 +34,7 @@ const pageState = (() => {
   };
 
   read();
-  // A link inside the page replaces all that follows the "#"; an address that was pasted is shown anew.
+  // A link inside the page replaces all that follows the "#"; an address that was pasted is shown again.
   addEventListener("hashchange", () => {
     if (location.hash.slice(1) === hash()) return;
     if (location.hash.includes("=")) { location.reload(); return; }
