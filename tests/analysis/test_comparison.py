@@ -21,7 +21,7 @@ trainable_parameters, adapter_parameters, head_parameters, trainable_percent, pe
 parameter_reduction, train_seconds, total_seconds,
 train_seconds_reduction, memory_reduction, speedup, normalised_score, time_efficiency,
 step_milliseconds, samples_per_second, tokens_per_second, peak_memory_bytes, adapter_bytes,
-inference_milliseconds, on_frontier
+inference_milliseconds, taken_share, on_frontier
 """
 
 

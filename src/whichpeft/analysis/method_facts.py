@@ -13,6 +13,7 @@ from whichpeft.analysis.statistics.random_effects import VarianceComponents
 from whichpeft.analysis.status import status_of
 from whichpeft.analysis.verdicts import score_interval
 from whichpeft.records import Record
+from whichpeft.records.other_work import taken_share
 from whichpeft.records.record import finite
 from whichpeft.study import Study, first_seeds
 
@@ -75,6 +76,7 @@ def method_facts(
         peak_memory_bytes=_whole(_profiled(records, "peak_memory_bytes")),
         adapter_bytes=_whole(_profiled(records, "adapter_bytes")),
         inference_milliseconds=_profiled(records, "inference_milliseconds"),
+        taken_share=taken_share(records.cost),
         records=records,
         over_examples=effects is not None and bool(effects.examples),
     )

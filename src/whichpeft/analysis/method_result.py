@@ -165,6 +165,9 @@ class MethodResult:
     inference_milliseconds: float | None = None
     """Median latency of one example, in milliseconds."""
 
+    taken_share: float | None = None
+    """Share of the processors or the GPU that other work took while times were measured, a fraction."""
+
     on_frontier: bool | None = None
     """Whether no method beats it in observed score and all costs of `frontier_costs`."""
 
