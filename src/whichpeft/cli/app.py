@@ -18,6 +18,7 @@ from whichpeft.cli.compare import compare_folders
 from whichpeft.cli.options import RunFolder
 from whichpeft.cli.output import SOME_FAILED, check_format, print_error, print_note
 from whichpeft.cli.plan import plan
+from whichpeft.cli.predict import predict
 from whichpeft.cli.run import run
 from whichpeft.errors import LimitsError, RecordError, RequestError, StudyError, show_debug_log
 from whichpeft.units import counted
@@ -168,7 +169,7 @@ def report(
         print(texts[format](read, layout).rstrip("\n"))
 
 
-for command in (choose, check, plan):
+for command in (choose, predict, check, plan):
     app.command()(command)
 for listing in (lists.methods, lists.tasks, lists.backbones, lists.reference):
     app.command()(listing)

@@ -26,11 +26,10 @@ from whichpeft.engine.job import (
     ScreenWork,
     TuneWork,
 )
-from whichpeft.engine.kept import keep_adapter
 from whichpeft.engine.loop import fit
 from whichpeft.engine.memory import keep_freed_memory, ran_out_of_memory
 from whichpeft.engine.meter import Meter
-from whichpeft.engine.model_setup import PreparedTrial, prepare, whole_adapter
+from whichpeft.engine.model_setup import PreparedTrial, keep_adapter, prepare, whole_adapter
 from whichpeft.engine.process_group import Group
 from whichpeft.engine.profiling.profile import profile
 from whichpeft.engine.random_streams import TRAINING, start_stream

@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from whichpeft.methods import Method, PeftMethod, methods, resolve_method
+from whichpeft.methods import Adapter, Method, PeftMethod, methods, resolve_method
 from whichpeft.methods.baselines import WEIGHTS, PlainMethod
-from whichpeft.methods.composition import compose
+from whichpeft.methods.composition import StackedAdapter, compose
 from whichpeft.methods.from_file import read_config
-from whichpeft.methods.peft_adapter import HEAD
+from whichpeft.methods.peft_adapter import HEAD, PeftAdapter
 
+SETTINGS, ADAPTER = "hyperparameters.json", "adapter"
+"""What ``--write`` leaves: the file that says how the method was trained, the folder of its adapter."""
 CONFIG = "adapter_config.json"
 MODEL_CONFIG = "config.json"
 """File of the model's configuration, which has the names of the classes."""
@@ -56,6 +58,16 @@ def how_to_load(folder: Path, method: str) -> HowToLoad:
         head=(folder / HEAD).is_file(),
         configs=tuple(path.relative_to(folder).as_posix() for path in configs),
     )
+
+
+def how_made(method: Method, adapter: Adapter) -> HowToLoad:
+    """Tell how to load what an adapter of a method will save."""
+    if isinstance(adapter, StackedAdapter):
+        return HowToLoad("whichpeft", configs=tuple(f"{name}/{CONFIG}" for name in adapter.adapters))
+    if isinstance(adapter, PeftAdapter) and isinstance(method, PeftMethod):
+        facts = method.peft
+        return HowToLoad(facts.loads_with, facts.peft_type, adapter.has_separate_head, (CONFIG,))
+    return HowToLoad("plain" if isinstance(method, PlainMethod) else "whichpeft")
 
 
 def method_in(folder: Path, method: str) -> Method:

@@ -13,7 +13,16 @@ from whichpeft.methods.peft_adapter import PeftAdapter
 from whichpeft.methods.peft_method import PeftMethod
 from whichpeft.metrics.per_example import F1_OF
 from whichpeft.takeaway.data import ScriptData
-from whichpeft.takeaway.from_record import RestoredTrial, as_code, has_head, without_adapter
+from whichpeft.takeaway.from_record import (
+    RestoredTrial,
+    as_code,
+    find_backbone_code,
+    has_head,
+    without_adapter,
+)
+from whichpeft.takeaway.inputs import Inputs
+from whichpeft.takeaway.loading import how_made
+from whichpeft.takeaway.templates import template
 from whichpeft.tasks import Task
 from whichpeft.tasks.images.task import ImageTask
 from whichpeft.tasks.labelled import LabelledTask
@@ -72,6 +81,7 @@ def training_script(
         _template("train.py.j2").render(
             **_common(restored, adapter),
             writes=False,
+            base=find_backbone_code(restored.backbone_source),
             images=images,
             no_adapter=without_adapter(restored.backbone),
             old_head=has_head(restored.backbone),
@@ -130,14 +140,43 @@ def writing_script(restored: RestoredTrial, adapter: Adapter) -> str:
     )
 
 
+def predicting_script(restored: RestoredTrial, adapter: Adapter, inputs: Inputs) -> str:
+    """Return a script that predicts with transformers and PEFT, and with whichpeft if they need it."""
+    if inputs.kind == "prompts" and inputs.evaluation == "choices":
+        return str(template("predict_file.py.j2").render(**_names(restored)))
+    how = how_made(restored.method, adapter)
+    classifies = f"{'Image' if inputs.kind == 'images' else 'Sequence'}Classification"
+    backbone = restored.backbone
+    return str(
+        template("predict.py.j2").render(
+            **_names(restored),
+            inputs=inputs,
+            pair=inputs.kind == "texts" and len(inputs.columns) > 1,
+            classes=inputs.problem == "classification",
+            auto_class=f"AutoModelFor{'CausalLM' if inputs.kind == 'prompts' else classifies}",
+            by=how.by,
+            peft_type=how.peft_type,
+            head=how.head,
+            configs=how.spelled(),
+            base=find_backbone_code(restored.backbone_source),
+            options=without_adapter(backbone)
+            + (", ignore_mismatched_sizes=True" if has_head(backbone) else ""),
+            padding="left" if backbone.family == "xlnet" else "right",
+        )
+    )
+
+
+def _names(restored: RestoredTrial) -> dict[str, object]:
+    trial = restored.trial
+    return {"method": trial.method, "backbone": trial.backbone, "task": trial.task}
+
+
 def _common(restored: RestoredTrial, adapter: Adapter) -> dict[str, object]:
     """Return the template variables that both kinds of script share."""
     reason = _beyond_peft(restored, adapter)
     config = getattr(restored.method, "config_class", None)
     return {
-        "method": restored.trial.method,
-        "backbone": restored.trial.backbone,
-        "task": restored.trial.task,
+        **_names(restored),
         "kind": "whichpeft" if reason else "peft" if _is_peft(adapter) else "plain",
         "reason": reason,
         "ours": config is not None and config().__module__.startswith("whichpeft."),

@@ -16,8 +16,8 @@ from whichpeft.backbones.quiet_libraries import quiet_warnings
 from whichpeft.engine.compute import Compute, start_computing
 from whichpeft.engine.environment import describe_setting
 from whichpeft.engine.job import Job, Progress, ReportProgress, Result
-from whichpeft.engine.kept import keep_adapter
 from whichpeft.engine.memory import keep_freed_memory
+from whichpeft.engine.model_setup import keep_adapter
 from whichpeft.engine.process_group import ALONE
 from whichpeft.engine.random_streams import TRAINING, start_stream
 from whichpeft.engine.stacked.build import Stacked, stack_up
