@@ -82,6 +82,7 @@ class Opened:
         """Return the number of marks of each visible figure, by the id of its element."""
         found: dict[str, int] = self.page.evaluate(
             """() => Object.fromEntries([...document.querySelectorAll("figure:not([hidden]) .chart")]
+                .filter((place) => place.closest("details:not([open])") === null)
                 .map((place) => [place.id, place.querySelectorAll(
                     "svg .mark-symbol path, svg .mark-rect path, svg .mark-line path").length]))"""
         )

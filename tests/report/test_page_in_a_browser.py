@@ -17,7 +17,7 @@ ATTACK = "<script>alert(1)</script>"
 TABLE = "comparison-0-table"
 
 
-TIME = "Score against training time"
+TIME = "Score and training time"
 
 
 @pytest.fixture(scope="module")
@@ -52,10 +52,10 @@ def opened(open_page, written):
 
 
 def test_the_page_draws_every_figure_without_requests(opened, written):
-    # Six figures on a, four on b, ranks over both.
-    assert opened.drawn() >= 11
+    # Four figures on a, two on b, scores and ranks over both; more are folded.
+    assert opened.drawn() >= 8
     marks = opened.marks()
-    assert len(marks) >= 11
+    assert len(marks) >= 8
     assert all(marks.values()), marks
     assert opened.requests == [written.as_uri()]
     assert opened.errors == []
@@ -205,11 +205,11 @@ def test_a_method_is_highlighted_in_figures_and_tables(opened):
     figure = page.locator("#comparison-0 figure").filter(has_text=TIME).first
     names = figure.locator(".mark-text.role-mark > text")
     assert "lora:r=8" in names.all_text_contents()
-    assert figure.locator(".mark-text.role-mark > text.dimmed").count() == names.count() - 1
+    assert figure.locator(".mark-text.role-mark > text.dimmed").count() == names.count() - 2
     assert figure.locator(":is(.role-axis-label, .role-legend-label) .dimmed").count() == 0
     assert page.locator("#comparison-1 .dimmed").count() == 0
     # Faint because it is uncertain, but not while highlighted.
-    frontier = page.locator("#comparison-0 figure:visible").filter(has_text="Frontier").first
+    frontier = page.locator("#comparison-0 figure:visible").filter(has_text=TIME).first
     lit = frontier.locator(".mark-symbol path.shone")
     assert lit.count() == 1
     assert lit.evaluate("one => getComputedStyle(one).opacity") == "1"
@@ -238,7 +238,10 @@ def test_a_mark_has_a_tooltip(opened):
     figure.locator("svg .mark-symbol path").first.hover()
     tip = opened.page.locator("#vg-tooltip-element.visible")
     tip.wait_for()
-    assert tip.locator("td.key").all_inner_texts() == ["method", "score", "trainable", "train time"]
+    assert tip.locator("td.key").all_inner_texts() == [
+        "method", "score", "train time", "trainable", "peak memory", "adapter", "share of model",
+        "on the frontier",
+    ]  # fmt: skip
 
 
 def test_views_of_a_group_are_shown_one_at_a_time(tmp_path, open_page, monkeypatch):
@@ -246,10 +249,10 @@ def test_views_of_a_group_are_shown_one_at_a_time(tmp_path, open_page, monkeypat
 
     def grouped(comparison, size, published):
         """Return figures of which two are views of one group; the label of one contains markup."""
-        kept = ("score-against-share", "frontier", "efficiency")
+        kept = ("gaps", "frontier", "efficiency")
         every = drawn(comparison, size)
         found = {name: every[name] for name in kept}
-        for name, label in (("score-against-share", "share"), ("frontier", ATTACK)):
+        for name, label in (("gaps", "gap"), ("frontier", ATTACK)):
             found[name] = replace(found[name], group="cost " + ATTACK, label=label)
         return found
 
@@ -264,12 +267,12 @@ def test_views_of_a_group_are_shown_one_at_a_time(tmp_path, open_page, monkeypat
     opened = open_page(path)
     assert opened.drawn() == 1
     titles = opened.page.locator("figure:visible h3")
-    assert titles.all_inner_texts()[0] == "Score against trainable share"
+    assert titles.all_inner_texts()[0] == "Gap to full"
     choice = opened.page.get_by_role("group", name=f"Cost {ATTACK}")
-    assert [label.strip() for label in choice.locator("label").all_inner_texts()] == ["share", ATTACK]
+    assert [label.strip() for label in choice.locator("label").all_inner_texts()] == ["gap", ATTACK]
     choice.get_by_role("radio", name=ATTACK).check()
     opened.page.locator("figure:visible svg").first.wait_for()
-    assert titles.all_inner_texts()[0] == "Frontier of score and training time"
+    assert titles.all_inner_texts()[0] == TIME
     assert opened.page.locator("#figure-0-0").is_hidden()
     assert opened.drawn() == 2
     opened.page.locator("details.aside > summary").click()

@@ -69,7 +69,7 @@ def test_tuning_figures_can_be_written(report, tmp_path):
 
 
 def test_a_tuned_method_is_one_point(report):
-    figure = figures(report.comparisons[0], PRINT)["score-against-time"]
+    figure = figures(report.comparisons[0], PRINT)["frontier"]
     assert str(figure.chart.to_dict()).count("'name': 'lora:r=8'") == 1
     assert "Hyperparameters: tuned; defaults for zero-shot." in figure.caption
     efficiency = figures(report.comparisons[0], PRINT)["efficiency"]

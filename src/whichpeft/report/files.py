@@ -69,6 +69,7 @@ class ReportFiles(ReportParts):
         """Write every figure as PNG, SVG and PDF, and its data as CSV.
 
         The figures fit the width of a page. The sub-folder ``column`` has them for one column of two.
+        The drawings have no titles; ``captions.md`` has a title and a caption for each.
 
         Parameters
         ----------
@@ -87,14 +88,8 @@ class ReportFiles(ReportParts):
         RequestError
             If the published table does not report retention of full fine-tuning.
         """
-        from whichpeft.report.figure_set import all_figures
-        from whichpeft.report.figures.figure import COLUMN, PRINT
-        from whichpeft.report.figures.render import save
+        from whichpeft.report.figure_set import write_all
         from whichpeft.report.published.overlay import check_published
 
         table = None if published is None else check_published(published)
-        written = []
-        for size, place in ((PRINT, Path(folder)), (COLUMN, Path(folder) / "column")):
-            for stem, figure in all_figures(self.contents, size, table).items():
-                written += save(figure, place, stem)
-        return written
+        return write_all(self.contents, Path(folder), table)

@@ -57,7 +57,6 @@ def ranks_figure(across: AcrossTasks, size: Size) -> Figure:
     bars = " Bars at the right join methods that do not differ significantly." if groups else ""
     return make_figure(
         spec,
-        size,
         title="Average ranks over all tasks",
         about=heading(across),
         caption="1 is the best. Large points: the average rank, written next to the name. Small points: "

@@ -6,7 +6,7 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from whichpeft.report.figures.vega import Spec
+from whichpeft.report.figures.vega import HALO, Spec
 from whichpeft.study.families import family_of
 
 FONT = "Liberation Sans, Arial, Helvetica, sans-serif"
@@ -57,10 +57,10 @@ _STAR = "M0,-1.1L.3,-.35L1.1,-.3L.5,.2L.7,1L0,.55L-.7,1L-.5,.2L-1.1,-.3L-.3,-.35
 _SALTIRE = "M-1,-.55L-.55,-1L0,-.45L.55,-1L1,-.55L.45,0L1,.55L.55,1L0,.45L-.55,1L-1,.55L-.45,0Z"
 _SHAPES = (*_OUTLINES, _STAR, _SALTIRE)
 _DASHES = ((1, 0), (7, 3), (2, 2), (8, 3, 2, 3), (4, 2), (1, 3), (12, 3), (9, 2, 2, 2, 2, 2))
-# Colours of text, secondary text and grid lines.
-_ON_PAPER = ("#1c2230", "#5b6474", "#e3e6ec")
+# Colours of text, secondary text, grid lines and the background.
+_ON_PAPER = ("#1c2230", "#5b6474", "#e3e6ec", "#ffffff")
 # CSS variables of the page, which follow light, dark and print without redrawing.
-_ON_PAGE = ("var(--ink)", "var(--quiet)", "var(--line)")
+_ON_PAGE = ("var(--ink)", "var(--quiet)", "var(--line)", "var(--paper)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +118,7 @@ def colours(methods: Sequence[str]) -> dict[str, str]:
 
 def theme(*, page: bool = False, background: str | None = None) -> Spec:
     """Return the Vega-Lite config of fonts, lines and colours, for print or for the page."""
-    ink, quiet, grid = _ON_PAGE if page else _ON_PAPER
+    ink, quiet, grid, behind = _ON_PAGE if page else _ON_PAPER
     axis = {
         "labelColor": quiet,
         "titleColor": ink,
@@ -157,5 +157,7 @@ def theme(*, page: bool = False, background: str | None = None) -> Spec:
             "symbolOpacity": 0.6,
         },
         "text": {"color": ink, "fontSize": 11},
+        "style": {HALO: {"stroke": behind, "strokeWidth": 3.5, "strokeJoin": "round", "opacity": 0.85}},
         "rule": {"color": quiet},
+        "tick": {"color": quiet},
     }

@@ -86,7 +86,7 @@ def overlay_published(comparison: Comparison, name: str, size: Size) -> Figure:
         }
         for point in [*own, *theirs]
     ]
-    return make_figure(chart, size, title=title, about=about(comparison), caption=caption, rows=rows)
+    return make_figure(chart, title=title, about=about(comparison), caption=caption, rows=rows)
 
 
 def _domains() -> list[Point]:

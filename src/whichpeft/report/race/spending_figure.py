@@ -67,7 +67,6 @@ def spending_figure(course: Course, size: Size) -> Figure:
     )  # fmt: skip
     return make_figure(
         spec,
-        size,
         title=TITLE,
         about=about_race(course),
         caption="In whole trainings: training examples divided by those of one trial to the end. Blue: "
