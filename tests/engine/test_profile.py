@@ -113,6 +113,13 @@ def test_a_quick_profile_measures_only_memory_and_steps(profiled) -> None:
     assert not [name for name in names if "inference" in name or "evaluation" in name]
 
 
+@pytest.mark.parametrize(("method", "share"), [("head", 1.0), ("top-layers:k=1", 0.5), ("full", None)])
+def test_the_layers_that_trials_compute_once_are_counted(
+    profiled, method: str, share: float | None
+) -> None:
+    assert profiled(method, QUICK).value("frozen_share") == share
+
+
 def test_nothing_trained_costs_nothing(profiled) -> None:
     record = profiled("zero-shot")
     assert record.value("train_seconds") == 0

@@ -61,6 +61,17 @@ def test_set_up_takes_as_long_as_it_took_the_profile() -> None:
     assert trial_time(slower, CELL).likely == pytest.approx(trial_time(profile, CELL).likely + 8)
 
 
+def test_layers_that_are_computed_once_shorten_all_trials_but_the_first() -> None:
+    profile = builders.profile("head", seconds=20.0, speed=100.0)  # a step takes 80 ms
+    facts = builders.measurements({"frozen_share": 1.0, "forward_milliseconds": 60.0}, "profile")
+    frozen = replace(profile, measurements=(*profile.measurements, *facts))
+    whole, once = trial_time(profile, CELL), trial_time(frozen, CELL)
+    each = 0.35 / 100
+    assert once.low == pytest.approx(0.75 * (1 + 20 * 0.25))
+    assert once.likely == pytest.approx(1 + 20 * 0.25 + each * 1400)
+    assert once.high == whole.high
+
+
 def test_a_plan_adds_the_same_parts() -> None:
     budget, counts = CELL.study.budget, CELL.task.counts
     planned = time_by_flops(20.0, 1000, budget, counts)

@@ -58,9 +58,15 @@ def time_by_profile(profile: Record, budget: Budget, counts: Mapping[str, int]) 
     """
     steps = profile.value("train_seconds") or 0.0
     each = evaluation_seconds(profile, budget.batch_size) or 0.0
-    likely = set_up_seconds(profile) + steps + each * _evaluated(budget, counts, trains=steps > 0)
+    evaluated = _evaluated(budget, counts, trains=steps > 0)
+    whole = set_up_seconds(profile) + steps + each * evaluated
+    # Layers below all training are computed once for all epochs and trials, so the first trial takes
+    # longer than the others; and all of them take the whole time if memory is too small to keep them.
+    frozen = profile.value("frozen_share") or 0.0
+    least = whole - frozen * (_forward_share(profile) * steps + each * evaluated)
+    first = least + frozen * each * _examples(budget, counts)
     low, high = shares_by_profile(profile)
-    return TimeRange(low * likely, likely, high * likely)
+    return TimeRange(low * least, min(first, whole), high * whole)
 
 
 def shares_by_profile(profile: Record) -> tuple[float, float]:
@@ -104,6 +110,18 @@ def evaluation_seconds(profile: Record, batch_size: int) -> float | None:
         return batch / 1000 / batch_size
     rate = profile.value("samples_per_second")
     return _FORWARD_SHARE / rate if rate else None
+
+
+def _forward_share(profile: Record) -> float:
+    """Return the share of a step that its forward pass takes; 0 if it was not timed."""
+    step = profile.value("step_milliseconds")
+    return (profile.value("forward_milliseconds") or 0.0) / step if step else 0.0
+
+
+def _examples(budget: Budget, counts: Mapping[str, int]) -> int:
+    """Return the number of examples that a trial reads."""
+    train = counts.get("train", 0)
+    return min(train, budget.max_train or train) + _evaluated(budget, counts, trains=False)
 
 
 def _evaluated(budget: Budget, counts: Mapping[str, int], *, trains: bool) -> int:

@@ -55,7 +55,7 @@ from whichpeft.engine.random_streams import TRAINING, start_stream
 from whichpeft.methods import Adapter
 from whichpeft.records import Measurement
 from whichpeft.records.other_work import INFERENCE_TAKEN, STEPS_TAKEN
-from whichpeft.tasks import Array, Batch, Examples
+from whichpeft.tasks import Array, Batch, DecodedTask, Examples
 from whichpeft.tasks.text_encoding import vocabulary_size
 
 # Steps longer than this are not warmed up for every shape: a new shape costs only some milliseconds.
@@ -87,6 +87,7 @@ def profile(
     if not prepared.adapter.trains:
         found += [fact("train_seconds", 0, "s"), fact("adapter_bytes", 0, "B")]
         return [*found, *meter.measurements("profile")]
+    found += _frozen_share(job, prepared)
     training = _Training(job, work, prepared)
     with meter.phase("warm-up"):
         found += _memory(job, work, prepared, training, peak)
@@ -105,6 +106,14 @@ def profile(
         if work.budget.examples and group.size == 1:
             found += _use(job, work.budget, prepared, kept, meter, report, others)
     return [*found, *others.measurements(), *meter.measurements("profile")]
+
+
+def _frozen_share(job: Job, prepared: PreparedTrial) -> list[Measurement]:
+    """Return the share of the layers that trials compute once, since nothing in or below them trains."""
+    layers, depth = len(prepared.frozen_prefix), job.backbone.depth
+    if not layers or not depth or prepared.group.size > 1 or isinstance(prepared.task, DecodedTask):
+        return []
+    return [fact("frozen_share", min(1.0, layers / depth), "fraction")]
 
 
 def _save(adapter: Adapter, folder: Path) -> tuple[int | None, Path | None]:
