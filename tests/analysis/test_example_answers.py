@@ -203,6 +203,19 @@ def test_generated_texts_are_right_or_wrong_and_shown():
     assert found.kind == "marks"
     (one,) = found.shown.wrong_with_all
     assert (one.place, one.right, one.answers) == (1, "eight", {"eleven, or so": ("full",)})
+    assert one.right_by == ()
+    # A text that is judged right need not be the words of the data.
+    found = answered(
+        {"full": [[[1, 1], [0, 1]]], "lora:r=8": [[[0, 1], [0, 1]]]},
+        labels,
+        metric="exact_match",
+        texts=[texts],
+        more={"answers": np.array(["it is 7", "8?"])},
+    )
+    assert found is not None
+    assert [(one.place, one.right_by) for one in found.shown.split] == [(0, ("full",))]
+    other = {"full": [[[2.5, 1], [0, 1]]]}  # a metric of the harness that is no share
+    assert answered(other, labels, metric="lm-eval:score") is None
 
 
 def test_choices_are_classes_only_if_all_examples_have_the_same():

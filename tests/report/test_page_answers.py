@@ -143,7 +143,7 @@ def test_without_texts_the_page_gives_numbers_and_says_why(tmp_path):
     path = tmp_path / "report.html"
     report.write_html(path)
     text = text_of(path.read_text())
-    assert "The run folder has no texts of the test examples" in text
+    assert "The run folder has no texts or names of the test examples" in text
     place = report.example_answers[0].shown.split[0].place
     assert re.search(rf"Where methods differ.* {place + 1} right: ", text)
 

@@ -48,7 +48,7 @@ def test_images_keep_the_names_of_their_files(shapes: Path):
     texts = kept(load_task(TaskSource(name=str(shapes))))
     assert texts.inputs[0] == ("lying/0.png",)
     assert texts.inputs[-1][0].startswith("standing/")
-    assert len(set(kept(digits()).inputs)) > 1
+    assert texts_of(digits()) is None  # pixels have no names
 
 
 def test_prompts_keep_their_answers_and_shared_choices(tmp_path):

@@ -84,6 +84,8 @@ def texts_of(task: Task) -> ExampleTexts | None:
         np.linspace(0, count - 1, min(count, _MOST_EXAMPLES)).round().astype(int)
     ).tolist()
     found = task.excerpts(_SPLIT, places)
+    if not any(any(one.inputs) for one in found):  # pixels without a name
+        return None
     choices = {one.choices for one in found}
     return ExampleTexts(
         task=task.name,

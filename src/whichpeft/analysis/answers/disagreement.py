@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from whichpeft.analysis.answers.given import RIGHT, GivenAnswers
+from whichpeft.analysis.answers.given import GivenAnswers
 from whichpeft.metrics.metric import Array, Floats
 
 
@@ -41,8 +41,6 @@ def disagreement(answers: GivenAnswers) -> Disagreement:
     methods = answers.methods
     same = all(len(one.seeds) < 2 for one in methods)
     trials = np.concatenate([one.given for one in methods])
-    if answers.kind == "marks":
-        trials = trials < RIGHT
     distances = np.stack([_distances(answers, one, trials) for one in trials])
     seeds = np.concatenate([one.seeds for one in methods])
     counts = (seeds[:, None] == seeds) == same

@@ -33,6 +33,9 @@ class ShownExample:
     answers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """By answer, the methods that gave it on most of their seeds; for values, their mean."""
 
+    right_by: tuple[str, ...] = ()
+    """The methods that are right on most of their seeds; empty for values."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ShownExamples:
@@ -140,6 +143,13 @@ class _Show:
             inputs=() if texts is None else texts.inputs[at],
             right=right,
             answers={answer: tuple(names) for answer, names in found.items()},
+            right_by=()
+            if self._answers.kind == "values"
+            else tuple(
+                method.name
+                for method in self._answers.methods
+                if self._answers.wrong(method)[:, place].mean() < _HALF
+            ),
         )
 
     def _answer(self, method: MethodAnswers, place: int) -> str:

@@ -20,9 +20,6 @@ Kind = Literal["classes", "choices", "values", "marks"]
 The choices with one number are not a class if they differ from example to example.
 """
 
-RIGHT = 0.5
-"""A mark from here on is right."""
-
 OF_CHOICES = {"acc": 0, "acc_norm": 1}
 """Metrics of choices, with the place of their likelihood in the outputs: in total, per character."""
 
@@ -38,7 +35,7 @@ class MethodAnswers:
     """Seeds of the trials."""
 
     given: Array
-    """Numbers of classes or choices, values, or marks from 0 to 1 of texts, shape (seeds, examples)."""
+    """Numbers of classes or choices, values, or marks of texts, 0 or 1, shape (seeds, examples)."""
 
     doubt: Floats
     """How far an answer is from right, the mean over the seeds, shape (examples,).
@@ -83,7 +80,7 @@ class GivenAnswers:
 
     def wrong(self, method: MethodAnswers) -> Array:
         """Return which answers of a method are wrong, shape (seeds, examples). Not for values."""
-        found: Array = method.given < RIGHT if self.kind == "marks" else method.given != self.labels
+        found: Array = method.given == 0 if self.kind == "marks" else method.given != self.labels
         return found
 
 
@@ -143,7 +140,9 @@ def _fits(kind: Kind, arrays: Mapping[str, Array]) -> bool:
     labels, outputs = arrays["labels"], arrays["outputs"]
     if len(labels) != len(outputs) or outputs.ndim < 2 or not np.isfinite(outputs).all():
         return False
-    if kind in ("values", "marks"):
+    if kind == "marks":  # a metric of the harness may count something else
+        return outputs.ndim == 2 and bool(np.isin(outputs[:, 0], (0, 1)).all())
+    if kind == "values":
         return outputs.ndim == 2
     whole = np.issubdtype(labels.dtype, np.integer)
     return whole and outputs.shape[1] > 1 and labels.min() >= 0 and labels.max() < outputs.shape[1]

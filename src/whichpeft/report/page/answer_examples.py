@@ -92,7 +92,9 @@ def _answers(one: ShownExample, found: ExampleAnswers) -> list[str]:
         names = one.answers[answer]
         whole = len(names) == everyone and everyone > 1
         who = "all methods" if whole else join_words(map(plain, names), most=_MOST_NAMED)
-        lines.append(f"{plain(answer) or 'nothing'}{' (right)' if answer == one.right else ''}: {who}")
+        # A text may be right in other words than those of the data.
+        right = answer == one.right or (found.kind == "marks" and set(names) <= set(one.right_by))
+        lines.append(f"{plain(answer) or 'nothing'}{' (right)' if right else ''}: {who}")
     if rest:
         methods = sum(len(one.answers[answer]) for answer in rest)
         lines.append(f"{counted(len(rest), 'other answer')}: {counted(methods, 'method')}")
