@@ -31,7 +31,7 @@ from whichpeft.units import points
 _STEP, _TALL_STEP = 34, 48  # pixels from one method to the next; tall if texts are above the bars
 _BETWEEN = 14
 _WIDE = 700  # pixels from which each text has a column of its own
-_TEXT, _WIDTH = 12, 6.6  # size of the texts and width of a character, in pixels
+_TEXT, _WIDTH, _BOLD = 12, 6.7, 7.8  # size of the texts and width of a character, in pixels
 
 
 def gap_figures(comparison: Comparison, size: Size) -> dict[str, Figure]:
@@ -69,7 +69,10 @@ def _forest(comparison: Comparison, results: Sequence[MethodResult], size: Size)
     """Draw gaps with their texts at the right or, in a narrow figure, above each bar."""
     low, high = _domain(comparison, results)
     columns = _columns_of_text(results, size)
-    widths = [round(_WIDTH * max(map(len, column))) + _BETWEEN for column in columns]
+    widths = [
+        round((_WIDTH if i else _BOLD) * max(map(len, column))) + _BETWEEN
+        for i, column in enumerate(columns)
+    ]
     if size.stacked:
         label, width = 0, size.whole_width - 12
         room = max(60.0, width - sum(widths))
