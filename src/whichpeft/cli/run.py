@@ -215,9 +215,8 @@ def _print_dry_run(study: Study, folder: Path, *, format: str, quiet: bool, **ho
         )
     )
     if planned.busy is not None:
-        print_note(
-            f"The machine is busy: {planned.busy}. The shorter times are those of a quiet machine."
-        )
+        busy = f"{planned.busy[0].upper()}{planned.busy[1:]}"
+        print_note(f"{busy}. On a quiet machine expect the shorter times.")
 
 
 def _exit_if_trials_failed(study: Study, folder: Path, records: Iterable[Record]) -> None:
