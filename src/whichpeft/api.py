@@ -282,7 +282,7 @@ def dry_run(
 
 
 def plan(
-    study: Study,
+    study: Study = DEFAULT,
     *,
     length: int | None = None,
     memory: int | str | None = None,
@@ -296,7 +296,7 @@ def plan(
     Parameters
     ----------
     study
-        The study to plan.
+        The study to plan; the one that ``whichpeft run`` runs without arguments by default.
     length
         Tokens per example. By default those of the task's longest training example; without a task 128,
         or what the backbone can read if that is less.

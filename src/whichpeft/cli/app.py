@@ -19,6 +19,7 @@ from whichpeft.cli.options import RunFolder
 from whichpeft.cli.output import SOME_FAILED, check_format, print_error, print_note
 from whichpeft.cli.plan import plan
 from whichpeft.cli.predict import predict
+from whichpeft.cli.resumable import INTERRUPTED, TERMINATED, leave_at_once
 from whichpeft.cli.run import run
 from whichpeft.errors import LimitsError, RecordError, RequestError, StudyError, show_debug_log
 from whichpeft.units import counted
@@ -37,6 +38,24 @@ app = typer.Typer(
 )
 
 
+def _print_version(asked: bool) -> None:
+    if asked:
+        from whichpeft import __version__
+
+        print(f"whichpeft {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version."),
+    ] = False,
+) -> None:
+    """Which parameter-efficient fine-tuning method should I use, for this model, data and hardware?"""
+
+
 def main() -> None:
     """Run the command line.
 
@@ -46,6 +65,10 @@ def main() -> None:
     show_debug_log()
     try:
         app()
+    except SystemExit as ended:
+        if ended.code in (INTERRUPTED, TERMINATED):
+            leave_at_once(int(ended.code))
+        raise
     except (RequestError, RecordError) as error:
         print_error(str(error))
         sys.exit(NOTHING_FITS if isinstance(error, LimitsError) else WRONG_REQUEST)

@@ -110,9 +110,6 @@ def run(
     **conditions: Any,
 ) -> None:
     """Run a comparison, or resume one, and print its table."""
-    from whichpeft.api import folder_of
-    from whichpeft.api import run as run_study
-
     check_format(format, ["table", "json"])
     columns = {
         "text_columns": tuple(text_column or ()),
@@ -144,6 +141,9 @@ def run(
     )
     if study is None and (task or backbone or any(columns.values())):
         requested = with_default_name(requested)
+    from whichpeft.api import folder_of  # after the check of names, since it imports a lot
+    from whichpeft.api import run as run_study
+
     place = folder_of(requested, out)
     if dry_run:
         _print_dry_run(

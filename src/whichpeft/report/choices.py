@@ -134,7 +134,8 @@ def _table(answer: Answer, shown: Sequence[Candidate], width: int) -> Table:
     wide = {title: max(map(len, texts)) + _BETWEEN + 1 for title, texts in cells.items()}
     wide["method"] = min(wide["method"], longest)
     limited = [COSTS[name].title for name in answer.constraints.limits if name != answer.constraints.by]
-    for title in ("frontier", "proved", *limited, "likely"):  # the least important goes first
+    # The least important goes first. What the user limits stays longest.
+    for title in ("frontier", "proved", "likely", "gap", *limited):
         if sum(wide.values()) > width:
             del wide[title]
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, _BETWEEN, 0, 0), show_edge=False)

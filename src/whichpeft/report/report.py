@@ -88,8 +88,13 @@ class Report(ReportFiles):
         self.damaged = tuple(damaged)
 
     @classmethod
-    def read(cls, folder: Path) -> Report:
+    def read(cls, folder: Path | str) -> Report:
         """Read a run folder; damaged records are left out and listed in `notes`.
+
+        Parameters
+        ----------
+        folder
+            The run folder, such as ``whichpeft-runs/default``.
 
         Raises
         ------
