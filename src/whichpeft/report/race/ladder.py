@@ -65,9 +65,15 @@ def about_race(course: Course) -> str:
     return plain(f"{backbone} on {task}")
 
 
+def finalists_first(course: Course) -> list[str]:
+    """Return the entrants in the order that gives finalists the same looks as in their comparison."""
+    entrants = [entrant.method for entrant in course.race.entrants]
+    return sorted(entrants, key=lambda method: method not in course.finalists)
+
+
 def _rows(course: Course) -> Iterator[FigureRow]:
     """Yield the points of the lines: the start of training, then the rungs that an arm reached."""
-    look = looks([entrant.method for entrant in course.race.entrants])
+    look = looks(finalists_first(course))
     stage_of = {
         (arm, stage.step): stage.name
         for stage in reversed(course.race.stages)

@@ -10,6 +10,7 @@ from whichpeft.report.figures.style import looks
 from whichpeft.report.page.looks import symbol
 from whichpeft.report.page.table import Cell
 from whichpeft.report.race.course import Course
+from whichpeft.report.race.ladder import finalists_first
 from whichpeft.report.race.rows import RACE_COLUMNS, race_rows
 from whichpeft.report.text import UNKNOWN, plain
 from whichpeft.study.families import family_of
@@ -19,7 +20,7 @@ from whichpeft.units import points, show_percent, show_seconds, show_seeds
 def race_table(course: Course) -> dict[str, object]:
     """Return the template variables of the table, those that came furthest first."""
     rows = sorted(race_rows(course), key=_place)
-    look = looks([entrant.method for entrant in course.race.entrants])
+    look = looks(finalists_first(course))
     columns = [
         {
             "title": title,
