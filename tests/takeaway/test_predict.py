@@ -146,6 +146,28 @@ def test_images(
     assert predict(taken.folder, files[0]).answers == said.answers[:1]
 
 
+@pytest.mark.parametrize("method", ["full", "lora:r=4,target_modules=[convolution]"])
+def test_running_statistics_are_part_of_what_was_trained(
+    method: str, take_away: Take, shapes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Batch normalisation takes them over from the training data, whatever trains."""
+    import torch
+    from transformers import ResNetConfig, ResNetModel, ViTImageProcessorPil
+
+    torch.manual_seed(0)
+    small = {"embedding_size": 8, "hidden_sizes": [8, 8], "depths": [1, 1], "layer_type": "basic"}
+    ResNetModel(ResNetConfig(**small)).save_pretrained(tmp_path / "resnet")
+    ViTImageProcessorPil(size={"height": 32, "width": 32}).save_pretrained(tmp_path / "resnet")
+    taken = take_away(method, TaskSource(name=str(shapes)), str(tmp_path / "resnet"))
+    said = predict(taken.folder, shapes / "test")
+    logits = taken.arrays["outputs"]
+    chances = (np.exp(logits) / np.exp(logits).sum(1, keepdims=True)).max(1)
+    np.testing.assert_allclose(sorted(said.probabilities), sorted(chances), atol=1e-4)
+    files = sorted((shapes / "test").rglob("*.png"))
+    found = own_script(taken.folder, tmp_path, monkeypatch, plain=True)(files)
+    np.testing.assert_allclose([chance for _, chance in found], said.probabilities, atol=1e-4)
+
+
 @pytest.mark.parametrize("method", ["lora:r=4", "prompt"])
 def test_written_answers(
     method: str,

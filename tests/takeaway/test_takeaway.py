@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -22,6 +23,7 @@ from whichpeft.study import TaskSource
 from whichpeft.study.spec import short_name
 from whichpeft.takeaway import write_takeaway
 from whichpeft.takeaway.data import script_data
+from whichpeft.takeaway.predict import predict
 from whichpeft.takeaway.script import _f1_of
 from whichpeft.tasks import load_task
 
@@ -91,6 +93,9 @@ def test_peft_reads_the_config_of_a_tuned_lora(reviews: Path, tmp_path: Path) ->
     assert (facts["epochs"], facts["batch_size"], facts["seeds"]) == (2, 16, [0, 1, 2])
     assert facts["score_mean"] == pytest.approx(0.81)
     assert (out / "adapter" / "seed.txt").read_text() == "1"  # the best on validation
+    # An earlier version kept adapters without the names of the classes.
+    named = json.loads((out / "adapter" / "config.json").read_text())
+    assert named["id2label"] == {"0": "bad", "1": "good"}
     readme = (out / "README.md").read_text()
     assert "Use lora for minilm on reviews: 81.0 points" in readme
     assert "seed 1" in readme
@@ -418,6 +423,12 @@ def test_the_script_trains(forks: Forks, reviews: Path, tmp_path: Path, method: 
     score = float(printed.rpartition("test accuracy: ")[2].split()[0])
     assert score > 90
     assert list((tmp_path / "trained").rglob("*.safetensors"))
+    # If the run kept no adapter, this one takes its place.
+    shutil.rmtree(out / "adapter")
+    shutil.copytree(tmp_path / "trained", out / "adapter")
+    said = predict(out, reviews / "test.tsv", device="cpu")
+    assert 100 * (said.score or 0.0) == pytest.approx(score, abs=0.1)
+    assert set(said.answers) == {"bad", "good"}
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from whichpeft.methods.adapter import AdapterBase
 from whichpeft.methods.info import MethodInfo
 from whichpeft.methods.layers import bare_model, layer_lists
 from whichpeft.methods.method import Method, MethodContext
+from whichpeft.methods.peft_adapter import running_statistics
 
 if TYPE_CHECKING:
     import torch
@@ -61,7 +62,7 @@ class PlainAdapter(AdapterBase):
         }
         if kept:
             folder.mkdir(parents=True, exist_ok=True)
-            save_file(kept, folder / WEIGHTS)
+            save_file(kept | running_statistics(self.model), folder / WEIGHTS)
 
     def merge(self) -> torch.nn.Module:
         return self.model

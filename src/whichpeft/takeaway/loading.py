@@ -12,7 +12,7 @@ from whichpeft.methods import Adapter, Method, PeftMethod, methods, resolve_meth
 from whichpeft.methods.baselines import WEIGHTS, PlainMethod
 from whichpeft.methods.composition import StackedAdapter, compose
 from whichpeft.methods.from_file import read_config
-from whichpeft.methods.peft_adapter import HEAD, PeftAdapter
+from whichpeft.methods.peft_adapter import HEAD, PeftAdapter, running_statistics
 
 SETTINGS, ADAPTER = "hyperparameters.json", "adapter"
 """What ``--write`` leaves: the file that says how the method was trained, the folder of its adapter."""
@@ -66,7 +66,8 @@ def how_made(method: Method, adapter: Adapter) -> HowToLoad:
         return HowToLoad("whichpeft", configs=tuple(f"{name}/{CONFIG}" for name in adapter.adapters))
     if isinstance(adapter, PeftAdapter) and isinstance(method, PeftMethod):
         facts = method.peft
-        return HowToLoad(facts.loads_with, facts.peft_type, adapter.has_separate_head, (CONFIG,))
+        apart = adapter.has_separate_head or bool(running_statistics(adapter.model))
+        return HowToLoad(facts.loads_with, facts.peft_type, apart, (CONFIG,))
     return HowToLoad("plain" if isinstance(method, PlainMethod) else "whichpeft")
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from whichpeft.methods import Adapter
 from whichpeft.methods.composition import StackedAdapter
-from whichpeft.methods.peft_adapter import PeftAdapter
+from whichpeft.methods.peft_adapter import PeftAdapter, running_statistics
 from whichpeft.methods.peft_method import PeftMethod
 from whichpeft.metrics.per_example import F1_OF
 from whichpeft.takeaway.data import ScriptData
@@ -184,6 +184,7 @@ def _common(restored: RestoredTrial, adapter: Adapter) -> dict[str, object]:
         "configs": repr(_config_paths(adapter)),
         "task_type": repr(restored.task.task_type),
         "same_targets": restored.trial.conditions.same_targets,
+        "statistics": reason is None and _is_peft(adapter) and running_statistics(adapter.model),
         "trained": None if all(p.requires_grad for p in adapter.model.parameters()) else "some",
     }
 
