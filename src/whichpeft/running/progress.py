@@ -64,7 +64,7 @@ class RunProgress:
         if self.stage == "profile":
             expected = self._expected / self.count if self.count else 0.0
             mean = self._spent / self.ended if self.ended else expected
-            return mean * (self.count - self.ended)
+            return mean * (self.count - self.ended) if mean else None
         if not self._expected:
             return None
         # Trials side by side are slower than the profile was; correct for that by those that have ended.

@@ -28,6 +28,7 @@ from whichpeft.report.tables.columns import METHOD
 from whichpeft.report.tables.notes import about, details, interval_note, problems, pscp_note
 from whichpeft.report.text import plain
 from whichpeft.report.verdict_text import undecided, verdict_notes
+from whichpeft.units import join_words
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -161,7 +162,7 @@ def _words(comparison: Comparison) -> dict[str, object]:
             *pscp_note(comparison),
         ],
         "undecided": undecided(comparison),
-        "problems": problems(comparison),
+        "problems": _by_reason(problems(comparison)),
         "times": [
             plain(why)
             for result in comparison.answers
@@ -169,6 +170,14 @@ def _words(comparison: Comparison) -> dict[str, object]:
         ],
         "notes": [plain(note) for note in comparison.notes],
     }
+
+
+def _by_reason(found: list[tuple[str, str, str]]) -> list[tuple[str, str, str]]:
+    """Join the methods that have the same status for the same reason."""
+    methods: dict[tuple[str, str], list[str]] = {}
+    for method, status, reason in found:
+        methods.setdefault((status, reason), []).append(method)
+    return [(join_words(names), status, reason) for (status, reason), names in methods.items()]
 
 
 def _hyperparameters(comparison: Comparison) -> list[tuple[str, str]]:
