@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 import time
 from dataclasses import replace
 
@@ -343,6 +344,22 @@ def test_print_unfolds_sections_and_hides_controls(opened):
     page.evaluate("dispatchEvent(new Event('afterprint'))")
     assert page.locator("details.printed[open]").count() == 0
     assert len(page.pdf(format="A4")) > 20_000
+
+
+def test_a_study_of_one_task_prints_on_at_most_five_pages(open_page, tmp_path):
+    methods = ["full", *(f"lora:r={rank}" for rank in range(1, 9)), "ia3"]
+    records = [builders.ended("ia3", "refused", "it has no attention")]
+    for place, method in enumerate(methods[:-1]):
+        shares = {"adapter": builders.BASE if method == "full" else 9_000 * place}
+        records.append(builders.profile(method, seconds=60 - place, **shares))
+        records += [builders.final(method, s, 0.8 + place / 500 + s / 100, **shares) for s in range(3)]
+        records += [builders.tuned(method, n, 0.6 + (n * 7 + place) % 8 / 100) for n in range(8)]
+    path = tmp_path / "report.html"
+    Report(builders.study(methods), records).write_html(path)
+    opened = open_page(path, color_scheme="dark")
+    opened.drawn()
+    printed = opened.page.pdf(format="A4")
+    assert len(re.findall(rb"/Type\s*/Page\b", printed)) <= 5
 
 
 def test_two_thousand_records_open_in_three_seconds(tmp_path, open_page):
