@@ -204,7 +204,7 @@ def auto(
     if format == "json":
         print(answer.to_json())
     else:
-        answer.print(Console())
+        answer.print(Console(), with_next=write is None)
     if not quiet:
         print_note(f"Report: {place / 'report.html'}")
     if not answer.choices.fits:

@@ -66,7 +66,7 @@ def choose(
     if format == "json":
         print(choices.to_json())
     else:
-        choices.print(Console())
+        choices.print(Console(), with_next=write is None)
     if not choices.fits:
         if write is not None:
             print_note("Nothing is written, because no method can be chosen.")

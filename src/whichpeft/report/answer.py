@@ -23,6 +23,7 @@ from whichpeft.units import join_words
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from whichpeft.records import Reading
     from whichpeft.study import Study
 
 __all__ = ["Certainty", "KeyFigure", "ShortAnswer", "print_answer", "print_answers", "short_answers"]
@@ -102,6 +103,7 @@ def short_answers(
     answers: Sequence[Answer],
     *,
     folder: Path | None = None,
+    reading: Reading | None = None,
 ) -> list[ShortAnswer]:
     """Put answers into words; the answers for single tasks come first, in the order of comparisons.
 
@@ -115,17 +117,24 @@ def short_answers(
         One answer per comparison, then one per backbone over several tasks.
     folder
         The run folder, for the next command; None if there is none.
+    reading
+        What was read of the data; None if that is not known.
     """
     return [
-        _short(study, answer, comparisons[i] if i < len(comparisons) else None, folder)
+        _short(study, answer, comparisons[i] if i < len(comparisons) else None, folder, reading)
         for i, answer in enumerate(answers)
     ]
 
 
 def _short(
-    study: Study, answer: Answer, comparison: Comparison | None, folder: Path | None
+    study: Study,
+    answer: Answer,
+    comparison: Comparison | None,
+    folder: Path | None,
+    reading: Reading | None,
 ) -> ShortAnswer:
     limits, reason = limit_cost(answer), reason_of(answer)
+    cautions = cautions_of(answer, comparison, reading=reading, epochs=study.budget.epochs)
     return ShortAnswer(
         backbone=answer.backbone,
         tasks=answer.tasks,
@@ -136,7 +145,7 @@ def _short(
         certainty=certainty_of(answer),
         reason=None if reason is None else plain(reason),
         figures=key_figures(answer),
-        cautions=tuple(map(plain, cautions_of(answer, comparison))),
+        cautions=tuple(map(plain, cautions)),
         next_command=next_command(answer, folder),
         remarks=tuple(map(plain, remarks_of(answer, comparison))),
         conditions=tuple(map(plain, conditions_of(study, answer, comparison))),
@@ -158,7 +167,7 @@ def print_answers(found: Sequence[ShortAnswer], console: Console) -> None:
             console.print(Text(line, style="dim"))
 
 
-def print_answer(answer: ShortAnswer, console: Console) -> None:
+def print_answer(answer: ShortAnswer, console: Console, *, with_next: bool = True) -> None:
     """Print what to use, what the limits cost, how sure that is, and what to run next, a line each."""
     from rich.text import Text
 
@@ -172,5 +181,5 @@ def print_answer(answer: ShortAnswer, console: Console) -> None:
         console.print(Text.assemble((word, f"bold {style}"), f":{reason}"))
     for caution in answer.cautions:
         console.print(Text.assemble(("caution  ", _DOUBT), caution))
-    if answer.next_command is not None:
+    if answer.next_command is not None and with_next:
         console.print(Text.assemble(("next  ", "cyan"), answer.next_command), soft_wrap=True)

@@ -12,7 +12,7 @@ from whichpeft.analysis.choice.answer import Answer
 from whichpeft.analysis.choice.candidates import Candidate
 from whichpeft.analysis.choice.constraints import COSTS
 from whichpeft.analysis.choice.what_if import caveats, changes
-from whichpeft.report.answer import ShortAnswer, print_answer
+from whichpeft.report.answer import ShortAnswer, print_answer, print_answers
 from whichpeft.report.answer_parts.advice import advice
 from whichpeft.report.answer_parts.certainty import certainty_of, reason_of, told
 from whichpeft.report.answer_parts.limits import limit_cost
@@ -37,7 +37,10 @@ class Choices(Sequence[Answer]):
     """One answer per question, in that order."""
 
     told: tuple[ShortAnswer, ...] = ()
-    """The same answers in words, with cautions and the command to run next."""
+    """The same answers in words, with cautions and the command to run next.
+
+    A race without finals has no answer, and one in words that says so.
+    """
 
     def __len__(self) -> int:
         return len(self.answers)
@@ -65,18 +68,24 @@ class Choices(Sequence[Answer]):
 
     def as_objects(self) -> list[dict[str, object]]:
         """Return the answers as JSON values."""
-        told = self.told or (None,) * len(self.answers)
+        told = self.told[: len(self.answers)] or (None,) * len(self.answers)
         return [as_object(answer, short) for answer, short in zip(self.answers, told, strict=True)]
 
-    def print(self, console: Console | None = None) -> None:
-        """Print each answer: what to use and how sure that is, its table, and what would change it."""
+    def print(self, console: Console | None = None, *, with_next: bool = True) -> None:
+        """Print each answer: what to use and how sure that is, its table, and what would change it.
+
+        Without `with_next` the command to run next is left out, because it is being run.
+        """
         from rich.console import Console
 
         screen = console or Console()
+        if not self.answers:
+            print_answers(self.told, screen)
+            return
         for i, (answer, short) in enumerate(zip(self.answers, self.told, strict=True)):
             if i:
                 screen.print()
-            print_answer(short, screen)
+            print_answer(short, screen, with_next=with_next)
             print_details(answer, screen, said=short.cautions)
 
     def __str__(self) -> str:

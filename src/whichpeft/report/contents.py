@@ -71,11 +71,9 @@ class ReportContents:
     def answers(self) -> list[ShortAnswer]:
         """Short answers to "which method?": per backbone and task, then over the tasks of a backbone."""
         from whichpeft.analysis.choice.constraints import read_constraints
-        from whichpeft.report.race.short_answer import race_answer
 
         if self.course is not None:
-            told = list(self.choose(self.course.constraints).told)
-            return told or [race_answer(self.course, None, None, folder=self.folder)]
+            return list(self.choose(self.course.constraints).told)
         found = self.choose(read_constraints())
         if found.answers and all(answer.chosen for answer in found.answers):
             return list(found.told)
@@ -116,10 +114,12 @@ class ReportContents:
             if whole is not None:
                 answers.append(whole)
         if self.course is None:
-            told = short_answers(self.study, self.comparisons, answers, folder=self.folder)
+            told = short_answers(
+                self.study, self.comparisons, answers, folder=self.folder, reading=self.reading
+            )
         else:
             told = [
-                race_answer(self.course, answer, comparison, folder=self.folder)
+                race_answer(self.course, answer, comparison, folder=self.folder, reading=self.reading)
                 for answer, comparison in zip(answers, self.comparisons, strict=True)
-            ]
+            ] or [race_answer(self.course, None, None, folder=self.folder, reading=self.reading)]
         return Choices(tuple(answers), tuple(told))

@@ -21,7 +21,7 @@ def limit_cost(answer: Answer) -> str | None:
     if best is None or best.gap.mean is None:
         return None
     limits = f"Your {shown_limits(answer, best.over)}"
-    uses = join_words(COSTS[name].shown_limit(best.limited[name] or 0.0) for name in best.over)
+    uses = join_words(_used(best, name) for name in best.over)
     low = _lowest_gap(answer, best)
     costs = "costs" if len(best.over) == 1 else "cost"
     lost = points(best.gap.mean)
@@ -32,6 +32,12 @@ def limit_cost(answer: Answer) -> str | None:
     return (
         f"{limits} may cost something: {best.method} scored {size} more with {uses}, which may be luck."
     )
+
+
+def _used(candidate: Candidate, name: str) -> str:
+    """Return what a method needs of a limited cost: ``90.9 MB``, ``100 % of the parameters trained``."""
+    value = COSTS[name].shown_limit(candidate.limited[name] or 0.0)
+    return f"{value} of the parameters trained" if name == "trainable" else value
 
 
 def best_beyond(answer: Answer) -> Candidate | None:

@@ -41,8 +41,7 @@ def next_command(answer: Answer, folder: Path | None) -> str | None:
     if folder is None or plain(str(folder)) != str(folder):
         return None
     place = shlex.quote(str(folder))
-    study = shlex.quote(str(folder / "study.yaml"))
-    again = f"whichpeft {'auto' if answer.of_race else 'run'} {study} --out {place}"
+    again = _again("auto" if answer.of_race else "run", folder)
     if _can_continue(answer):
         return again
     if answer.chosen is None:
@@ -51,6 +50,16 @@ def next_command(answer: Answer, folder: Path | None) -> str | None:
     if seeds is not None:
         return f"{again} --seeds {seeds}"
     return f"whichpeft choose {place}{_options(answer.constraints)} --write chosen"
+
+
+def continue_race(folder: Path | None) -> str | None:
+    """Return the command that continues a race; None if its records are in no folder."""
+    return None if folder is None else _again("auto", folder)
+
+
+def _again(command: str, folder: Path) -> str:
+    study, place = shlex.quote(str(folder / "study.yaml")), shlex.quote(str(folder))
+    return f"whichpeft {command} {study} --out {place}"
 
 
 def _can_continue(answer: Answer) -> bool:

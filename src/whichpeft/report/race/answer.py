@@ -95,13 +95,16 @@ class AutoAnswer:
         }  # fmt: skip
         return json.dumps(found, indent=1, allow_nan=False)
 
-    def print(self, console: Console | None = None) -> None:
-        """Print the answer, the finalists, why the others left, and where the time went."""
+    def print(self, console: Console | None = None, *, with_next: bool = True) -> None:
+        """Print the answer, the finalists, why the others left, and where the time went.
+
+        Without `with_next` the command to run next is left out, because it is being run.
+        """
         from rich.console import Console
 
         from whichpeft.report.race.terminal import print_race
 
-        print_race(self, console or Console())
+        print_race(self, console or Console(), with_next=with_next)
 
     def __str__(self) -> str:
         return " ".join(self.sentences)

@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     from whichpeft.report.race.answer import AutoAnswer
 
 
-def print_race(answer: AutoAnswer, console: Console) -> None:
+def print_race(answer: AutoAnswer, console: Console, *, with_next: bool = True) -> None:
     """Print the answer, the finalists, why the others left, and where the time went."""
     from rich.text import Text
 
     (short,) = answer.report.answers
-    print_answer(short, console)
+    print_answer(short, console, with_next=with_next)
     console.print()
     for sentence in answer.course_in_words:
         console.print(Text(sentence))
