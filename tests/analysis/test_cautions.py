@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from whichpeft.analysis import comparisons
-from whichpeft.analysis.cautions import still_rising
+from whichpeft.analysis.choice.cautions import still_rising
 
 from .. import builders
 

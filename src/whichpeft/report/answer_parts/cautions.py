@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from whichpeft.analysis import Comparison
-from whichpeft.analysis.cautions import FEW_STEPS, Rise, steps_of, still_rising
 from whichpeft.analysis.choice.answer import Answer
+from whichpeft.analysis.choice.cautions import FEW_STEPS, Rise, steps_of, still_rising
 from whichpeft.analysis.choice.what_if import caveat_nothing
 from whichpeft.records import Reading
 from whichpeft.report.tables.reading import foreign_words
