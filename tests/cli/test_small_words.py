@@ -51,7 +51,7 @@ def test_dir_shows_what_there_is():
 
 
 @pytest.mark.parametrize("method", ["lora:r", "loraa", "lora:rank=8", "lora:r=x", "lora:[r=8"])
-def test_a_slip_in_a_method_is_told_before_heavy_imports(method):
+def test_a_slip_in_a_method_ends_before_heavy_imports(method):
     code = (
         "import sys\n"
         "from whichpeft.cli.app import app\n"
@@ -72,7 +72,7 @@ def kept(tmp_path: Path, study: Study) -> Store:
     return store
 
 
-def test_another_study_of_a_folder_is_told_by_its_values(tmp_path):
+def test_another_study_of_a_folder_differs_by_values(tmp_path):
     store = kept(tmp_path, builders.study(["full"], budget=wp.Budget(epochs=3, max_train=2000)))
     other = builders.study(["full"], budget=wp.Budget(epochs=2), precision="bfloat16")
     with pytest.raises(FolderError) as raised:
@@ -84,7 +84,7 @@ def test_another_study_of_a_folder_is_told_by_its_values(tmp_path):
     )
 
 
-def test_other_columns_are_told_by_their_names(tmp_path):
+def test_other_columns_differ_by_their_names(tmp_path):
     def study(columns):
         return builders.study(["full"], task=wp.TaskSource(name="data.csv", text_columns=columns))
 

@@ -15,6 +15,7 @@ from whichpeft.methods import MethodInfo, methods
 from whichpeft.methods.bibliography import bibliography, citation_key
 from whichpeft.records import Store
 from whichpeft.report import Report
+from whichpeft.report.tables.latex import _measured_cell
 from whichpeft.report.tables.layout import Layout, make_layout, split_methods
 
 from .. import builders
@@ -98,6 +99,12 @@ def test_six_columns_fit_the_narrowest_column(report):
     assert "method & score & gap & trained & time & mem." in text
     assert {len(row) for row in rows_of(text)} == {6}
     assert table_width(text) < NARROWEST
+
+
+def test_an_interval_that_ends_where_the_metric_does_is_uneven():
+    assert _measured_cell("98.2 [94.9, 100.0]", bold=True) == r"\textbf{98.2}$^{+1.8}_{-3.3}$"
+    assert _measured_cell("-1.5 [-3.0, +1.0]", bold=False) == "$-$1.5$^{+2.5}_{-1.5}$"
+    assert _measured_cell("12.3 kB", bold=False) == "12.3 kB"
 
 
 def test_a_table_with_more_columns_spans_both(report):

@@ -22,6 +22,7 @@ _MARKS = {"equivalent": r"\approx", "better": r"\uparrow", "worse": r"\downarrow
 _LONGEST_NAME = 12  # letters of a method's name on one line; a longer one is broken
 _NAME_WIDTH = "5.7em"
 _MOST_IN_A_COLUMN = 6
+_UNEVEN = re.compile(r"(?P<value>[-+]?[\d.]+) \[(?P<low>[-+]?[\d.]+), (?P<high>[-+]?[\d.]+)\]")
 
 Cells = dict[MethodResult, str]
 
@@ -197,11 +198,17 @@ def _name_cell(name: str) -> str:
 
 
 def _measured_cell(text: str, *, bold: bool) -> str:
-    """Write a measured value; half the width of its interval is smaller than the value."""
+    """Write a measured value; its interval is smaller, as ``±0.9`` or, if uneven, as ``+0.3 -0.9``."""
     value, plus_minus, half = text.partition(" ± ")
+    uneven = _UNEVEN.fullmatch(text)
+    if uneven is not None:
+        value = uneven["value"]
     cell = latex_cell(value)
     if bold:
         cell = rf"\textbf{{{cell}}}"
+    if uneven is not None:
+        mean, low, high = (float(uneven[name]) for name in ("value", "low", "high"))
+        return f"{cell}$^{{+{high - mean:.1f}}}_{{-{mean - low:.1f}}}$"
     return rf"{cell}{{\scriptsize$\pm${latex(half)}}}" if plus_minus else cell
 
 
@@ -225,7 +232,8 @@ def _marks(
 def _further_notes(comparison: Comparison, results: Sequence[MethodResult]) -> list[str]:
     """Return what would decide, what failed and why, and which methods are not shown."""
     shown = {named(result) for result in results}
-    notes = [f"Undecided {m}: {needed}" for m, needed in undecided(comparison) if m in shown]
+    open_still = [f"{m}: {needed}" for m, needed in undecided(comparison) if m in shown]
+    notes = [f"Undecided {'; '.join(open_still)}"] if open_still else []
     notes += [f"{m}: {status}, {why}" for m, status, why in problems(comparison) if m in shown]
     notes += [_sentence(plain(note)) for note in (*pscp_note(comparison), *comparison.notes)]
     hidden = hidden_methods(comparison, results)

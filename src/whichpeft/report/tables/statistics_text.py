@@ -81,6 +81,11 @@ def _gaps(comparison: Comparison, scored: Sequence[MethodResult]) -> list[str]:
         f"{gap}; {adjusted}, so that in at most 5 % of studies any verdict of better or worse is "
         f"wrong; equivalent means within {margin} points (two one-sided tests at 5 %)."
     ]
+    if any(result.verdict_low is not None for result in scored):
+        sentences.append(
+            "Gaps have the intervals that verdicts rest on: 90 % if equivalent, otherwise wide enough "
+            "for all methods together."
+        )
     if comparison.looks:
         looks = join_words([str(count) for count in comparison.looks])
         sentences.append(f"Looks at {looks} seeds share the 5 %.")
