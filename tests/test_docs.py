@@ -258,6 +258,19 @@ def test_documented_choices_work(run: Run, command: str, finished: Path) -> None
         assert (finished / "chosen" / "adapter_config.json").exists()
 
 
+@pytest.mark.parametrize("command", commands("whichpeft predict"))
+def test_documented_predictions_are_understood(
+    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Their options are known; tests/takeaway/test_predict.py predicts."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", shlex.split(command))
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 2
+    assert "chosen: has no hyperparameters.json" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("command", commands("whichpeft check"))
 def test_documented_checks_work(run: Run, command: str, finished: Path) -> None:
     done = run(command, finished)

@@ -5,8 +5,11 @@ from __future__ import annotations
 import builtins
 import csv
 import json
+import os
 import runpy
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -88,6 +91,33 @@ def test_classes_of_texts(
     assert config["label2id"] == {"bad": 0, "good": 1}
     assert facts["inputs"]["classes"] == ["bad", "good"]
     assert facts["adapter_score"] == score
+
+
+@pytest.mark.slow
+def test_the_script_runs_where_whichpeft_is_not_installed(
+    take_away: Take, reviews: Path, tiny_backbone: Path, tmp_path: Path
+) -> None:
+    taken = take_away("lora:r=4", TaskSource(name=str(reviews)), str(tiny_backbone))
+    moved = shutil.copytree(taken.folder, tmp_path / "elsewhere")
+    rows = rows_of(reviews / "test.tsv")
+    code = (
+        "import runpy, sys; sys.modules['whichpeft'] = None; "
+        f"sys.argv = ['predict.py']; runpy.run_path({str(moved / 'predict.py')!r}, run_name='__main__')"
+    )
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", code],
+        input="\n".join(row["sentence"] for row in rows),
+        capture_output=True,
+        text=True,
+        check=False,
+        env={"HF_HUB_OFFLINE": "1", "PATH": os.environ["PATH"]},
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    found = [line.split("\t") for line in done.stdout.splitlines()]
+    assert [text for _, _, text in found] == [row["sentence"] for row in rows]
+    right = [name == row["label"] for (name, *_), row in zip(found, rows, strict=True)]
+    assert np.mean(right) == taken.record.value("score", "test")
 
 
 def test_pairs(

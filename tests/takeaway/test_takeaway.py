@@ -264,7 +264,9 @@ def test_the_sets_of_the_script_are_those_of_the_study(
     task = load_task(TaskSource(name=str(data)))
     backbone = str(tiny_vits[3]) if kind == "images" else "minilm"
     run = run_folder(data, tmp_path / "run", "head", backbone=backbone, max_train=200)
-    found = read(take(run, tmp_path / "away"), monkeypatch, "--max-train", "200")
+    out = take(run, tmp_path / "away")
+    compile((out / "train.py").read_text(), "train.py", "exec")
+    found = read(out, monkeypatch, "--max-train", "200")
     studied = task.cut_splits(200)
     assert list(found["data"]) == ["train", "test", "validation"]
     for split, part in found["data"].items():
