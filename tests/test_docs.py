@@ -241,6 +241,7 @@ def test_documented_reports_work(run: Run, finished: Path, tmp_path: Path) -> No
     assert (folder / "figures" / "beside-domains.pdf").exists()
     assert (folder / "rows.parquet").exists()
     assert (folder / "two.html").exists()
+    assert (folder / "answers.json").exists()
 
 
 @pytest.mark.parametrize(

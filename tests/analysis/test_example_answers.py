@@ -249,3 +249,21 @@ def test_a_method_that_trains_nothing_is_left_out_and_likelihoods_have_no_answer
     assert found.left_out == ("zero-shot",)
     assert [one.method for one in found.classes] == ["full"]
     assert answered({"full": [np.ones((2, 2))]}, labels, metric="log_likelihood") is None
+
+
+@pytest.mark.parametrize("metric", ["accuracy", "pearson"])
+def test_a_pair_is_not_expected_to_disagree_less_than_its_methods_with_themselves(metric):
+    rng = np.random.default_rng(3)
+    labels = rng.integers(0, 3, 400)
+    if metric == "accuracy":
+        # Both methods answer by the same probabilities: the least that they can disagree.
+        outputs = {m: [rng.normal(size=(400, 3)) + np.eye(3)[labels] for _ in range(8)] for m in METHODS}
+    else:
+        outputs = {m: [(labels + rng.normal(size=400))[:, None] for _ in range(8)] for m in METHODS}
+    found = answered(outputs, labels, metric=metric)
+    assert found is not None
+    (one, pair), (_, other) = found.disagreement.between
+    assert one is not None
+    assert pair is not None
+    assert other is not None
+    assert pair == pytest.approx((one + other) / 2, rel=0.05)

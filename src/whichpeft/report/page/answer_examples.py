@@ -30,7 +30,9 @@ def example_lists(found: ExampleAnswers) -> Iterator[dict[str, Any]]:
         lists = (
             (
                 f"Where {own} is wrong{' and another method is not' if several else ''}",
-                "The less probable it finds the right answer, the earlier an example comes",
+                "On most of its seeds"
+                if found.kind == "marks"
+                else "The less probable it finds the right answer, the earlier an example comes",
                 found.shown.wrong,
             ),
             (
