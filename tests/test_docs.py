@@ -242,6 +242,7 @@ def test_documented_reports_work(run: Run, finished: Path, tmp_path: Path) -> No
     assert (folder / "rows.parquet").exists()
     assert (folder / "two.html").exists()
     assert (folder / "answers.json").exists()
+    assert (folder / "summary.html").exists()
 
 
 @pytest.mark.parametrize(

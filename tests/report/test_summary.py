@@ -58,7 +58,7 @@ def test_the_summary_has_answer_table_figure_and_origin(tmp_path):
     assert found.tags.count("svg") >= 3  # the frontier, and a symbol in each row
     shown = [
         "Which fine-tuning method for minilm on a?", "81.0", "How sure?", "train time",
-        "Frontier of score", "Conditions:", "2 methods on 3 seeds each", "torch 2.13.0",
+        "Score and training time", "Conditions:", "2 methods on 3 seeds each", "torch 2.13.0",
     ]  # fmt: skip
     places = [found.text.index(part) for part in shown]
     assert places == sorted(places)
