@@ -9,6 +9,7 @@ from whichpeft.analysis.choice.answer import Answer
 from whichpeft.analysis.choice.cautions import FEW_STEPS, Rise, steps_of, still_rising
 from whichpeft.analysis.choice.what_if import caveat_nothing
 from whichpeft.records import Reading
+from whichpeft.records.other_work import busy_note
 from whichpeft.report.tables.reading import foreign_words
 from whichpeft.study.spec import short_name
 from whichpeft.units import counted, join_words, points
@@ -44,6 +45,7 @@ def cautions_of(
         _few_steps(answer, comparison),
         *_foreign(answer, reading),
         _no_baseline(answer),
+        _other_work(comparison),
     ]
     return [caution for caution in found if caution is not None]
 
@@ -123,3 +125,11 @@ def _no_baseline(answer: Answer) -> str | None:
     if any(candidate.method == answer.baseline for candidate in answer.candidates):
         return None
     return f"The baseline {answer.baseline} is not in the study, so the loss against it is unknown."
+
+
+def _other_work(comparison: Comparison | None) -> str | None:
+    costs = [] if comparison is None else [result.records.cost for result in comparison.answers]
+    busy = busy_note(cost for cost in costs if cost is not None)
+    if busy is None:
+        return None
+    return f"{busy[0].upper()}{busy[1:]}. Measure again on a quiet machine before you choose by time."

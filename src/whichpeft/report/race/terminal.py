@@ -30,7 +30,7 @@ def print_race(answer: AutoAnswer, console: Console, *, with_next: bool = True) 
         console.print(Text(sentence))
     for choice in answer.choices:
         console.print()
-        print_details(choice, console)
+        print_details(choice, console, said=short.cautions)
     console.print()
     for words, names in why_they_left(answer.course):
         console.print(Text.assemble((f"{words}  ", "yellow"), join_words(names)))
