@@ -114,17 +114,14 @@ def _class_table(found: ExampleAnswers, own: MethodByClass, kept: Sequence[str])
     few = sorted(places, key=lambda place: own.scores[place].f1)[: 2 * _MOST_CLASSES]
     rows = []
     for place in sorted(few):
-        values = [one.scores[place].f1 for one in columns]
-        best = max(round(points(value), 1) for value in values)
+        values = [round(points(one.scores[place].f1), 1) for one in columns]
+        best = max(values) if min(values) < max(values) else None
         score = own.scores[place]
         rows.append(
             {
                 "name": short(score.name),
                 "examples": show_count(score.examples),
-                "cells": [
-                    (f"{points(value):.1f}", round(points(value), 1) == best and len(values) > 1)
-                    for value in values
-                ],
+                "cells": [(f"{value:.1f}", value == best) for value in values],
             }
         )
     return {
