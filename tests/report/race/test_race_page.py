@@ -73,7 +73,7 @@ def test_written_figures_include_those_of_the_race(report):
 
 def test_the_page_has_answer_finalists_and_race_in_this_order(report):
     text = page(report.contents)
-    found = re.findall(r'<(?:div|section) id="([\w-]+)"', text)
+    found = re.findall(r'<(?:div|section)(?: class="comparison")? id="([\w-]+)"', text)
     assert [one for one in found if one in ("answer", "comparison-0", "race")] == [
         "answer", "comparison-0", "race",
     ]  # fmt: skip

@@ -153,7 +153,8 @@ def _dots(
     size: Size,
     factor: float,
 ) -> list[Point]:
-    least = 1.0 if size.stacked else _LEAST_SHOWN
+    # Narrow figures have no space for numbers after the names.
+    least = 2.0 if size.stacked else _LEAST_SHOWN
     look = looks([result.method for result in comparison.results])
     named = _named(results, likely, places, size)
     scores = [points(result.score_mean or 0.0) for result in results]

@@ -11,6 +11,7 @@ from whichpeft.metrics.metric import Floats
 
 CHAR = 6.0  # width of a character of a name in pixels, rounded up
 LINE = 13.0  # height of a line
+_WIDEST = 7.0  # width of a character in the fonts of any browser
 _GAP = 3.0
 _COVERING, _OUTSIDE = 4.0, 12.0  # costs per square pixel; one position further costs 1
 _AMBIGUOUS = 40.0  # cost of a name that is nearer to another point than to its own
@@ -173,7 +174,7 @@ def _mean(values: Sequence[float]) -> float:
 def _candidates(spot: Spot) -> list[Placed]:
     """List positions from best to worst: above, below, at the side, then farther away."""
     found: list[Placed] = []
-    for more in (0.0, 6.0, 13.0, 22.0, 33.0, 46.0):
+    for more in (0.0, 6.0, 13.0, 22.0, 33.0, 46.0, 62.0):
         side = spot.radius + _GAP + more
         above = spot.radius + _GAP + LINE / 2 + more
         slant = 0.72 * spot.radius + _GAP + more
@@ -198,7 +199,7 @@ def _candidates(spot: Spot) -> list[Placed]:
 
 
 def _box(spot: Spot, at: Placed) -> Box:
-    width = CHAR * len(spot.name)
+    width = _WIDEST * len(spot.name)
     left = spot.x + at.dx - {"left": 0.0, "center": width / 2, "right": width}[at.align]
     middle = spot.y + at.dy
     return Box(left, middle - LINE / 2, left + width, middle + LINE / 2)
