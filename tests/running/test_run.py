@@ -132,7 +132,7 @@ def test_a_folder_of_another_study_is_refused(
     finished: Path, tiny_backbone: Path, reviews: Path
 ) -> None:
     other = study(tiny_backbone, reviews, budget=wp.Budget(epochs=2))
-    with pytest.raises(FolderError, match=r"belongs to another study, with a different budget"):
+    with pytest.raises(FolderError, match=r"belongs to another study \(epochs: 1 there, 2 now\); "):
         run(other, finished)
 
 

@@ -6,11 +6,12 @@ import time
 from pathlib import Path
 
 from whichpeft.analysis.race.rules import RaceRules, constraints_of, rules_of
-from whichpeft.engine.profile_budget import STANDARD
+from whichpeft.engine.profiling.budget import STANDARD
 from whichpeft.executors import Executor, RunObserver
 from whichpeft.planning import make_search
 from whichpeft.records import Claims, Race
 from whichpeft.running.folder import prepare_folder
+from whichpeft.running.profiling import patience_of_run
 from whichpeft.running.race.arms import Arms
 from whichpeft.running.race.bounds import Bound, ExamplesBound, TimeBound, Unbounded
 from whichpeft.running.race.clock import Clock, Ticking
@@ -24,6 +25,8 @@ from whichpeft.running.stages import Stages
 from whichpeft.running.trial_stacking import OFF
 from whichpeft.study import AutoOptions, Study
 from whichpeft.tracking import Trackers
+
+_PATIENT_SHARE = 0.02  # of the time that is left, for waiting until a busy machine is quiet
 
 
 def run_race(
@@ -63,6 +66,7 @@ def run_race(
             profile_budget=STANDARD,
             batch_trials=OFF,
             until=clock.end,
+            patience=min(patience_of_run(), _PATIENT_SHARE * clock.left),
         )
         return RaceRun(
             stages=stages,
