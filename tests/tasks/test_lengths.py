@@ -114,7 +114,7 @@ def test_prompts_that_the_tokenizer_does_not_know_are_said(
 def test_tokens_per_word_tell_a_foreign_language(tmp_path: Path) -> None:
     """MiniLM's tokenizer was made for English; Chinese has no spaces to count words by."""
     english = "The customer says that the printer does not start after the last update of the driver"
-    german = "Der Kunde meldet, dass der Drucker nach der letzten Aktualisierung nicht mehr startet"
+    german = "Der Kunde meldet, dass der Drucker nach der letzten Aktualisierung nicht mehr ging"
     chinese = "客户报告说打印机在最后一次驱动程序更新后无法启动"
     minilm = resolve_backbone("minilm")
 

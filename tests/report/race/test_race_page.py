@@ -77,7 +77,7 @@ def test_the_page_has_answer_finalists_and_race_in_this_order(report):
     assert [one for one in found if one in ("answer", "comparison-0", "race")] == [
         "answer", "comparison-0", "race",
     ]  # fmt: skip
-    assert "within 2.0 points of the best of" in text
+    assert "At most 2.0 points worse than any other" in text
     assert "any other method tried" not in text
     assert "&lt;b&gt;top&lt;/b&gt;" in text
     assert "<b>top</b>" not in text
