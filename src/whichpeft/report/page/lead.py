@@ -79,7 +79,7 @@ _BADGES: Mapping[Certainty, Badge] = {
     "unknown": Badge(
         kind="unknown",
         word="Not known",
-        meaning="there are too few seeds to say how certain it is",
+        meaning="how certain it is cannot be estimated, for instance from one seed",
     ),
 }
 
