@@ -18,7 +18,7 @@ from pathlib import Path
 
 from whichpeft.api import DEFAULT
 from whichpeft.engine import Job, ProfileWork
-from whichpeft.engine.profile_budget import QUICK
+from whichpeft.engine.profiling.budget import QUICK
 from whichpeft.executors import LocalExecutor
 from whichpeft.running.request import check_request
 from whichpeft.running.setup import make_job, set_up

@@ -16,7 +16,7 @@ from pathlib import Path
 import psutil
 
 from whichpeft.api import DEFAULT
-from whichpeft.engine.profile_budget import PROFILE_BUDGETS, find_profile_budget
+from whichpeft.engine.profiling.budget import PROFILE_BUDGETS, find_profile_budget
 from whichpeft.executors import LocalExecutor, SilentObserver
 from whichpeft.records import Record
 from whichpeft.running.profiling import profile_jobs

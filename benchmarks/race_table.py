@@ -43,7 +43,7 @@ _FACTS = b"whichpeft"
 TASKS = {
     "digits": ("digits-vit", "digits", 320,
         "full head lora dora adalora ia3 vera oft bitfit ln-tuning series-adapter loreft"),
-    "stdlib-docs": ("minilm", "stdlib-docs", 320,
+    "stdlib-docs": ("minilm", "stdlib-docs", 192,
         "full head lora adalora ia3 bitfit c3a p-tuning parallel-adapter top-layers dora oft"),
     "sst2": ("minilm", "sst2", 256,
         "full head lora adalora ia3 bitfit ln-tuning prefix series-adapter loreft hira fourierft"),

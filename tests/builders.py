@@ -161,6 +161,12 @@ def whole(method: str, scores: Sequence[float], **changed: Any) -> list[Record]:
     ]
 
 
+def beside_other_work(profile: Record, share: float, name: str = "taken_share") -> Record:
+    """Return a profile as it is if other work took a share of its processors."""
+    taken = measurements({name: share}, "profile")
+    return replace(profile, measurements=(*profile.measurements, *taken))
+
+
 def timed(
     method: str, parts: Sequence[float], *, adapter: int = 100_000, seconds: float | None = None,
     scores: Sequence[float] = (0.80, 0.801, 0.802),

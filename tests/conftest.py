@@ -19,6 +19,8 @@ from .forks import Forks
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 # One thread each: with two, operations on small tensors spend their time waiting for each other.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# The machine of the tests is busy with them, and no test is about how fast a method is.
+os.environ.setdefault("WHICHPEFT_PATIENCE", "0")
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / "shared" / "data"

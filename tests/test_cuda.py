@@ -17,7 +17,7 @@ DEVICE = "cuda"
 
 @pytest.fixture(autouse=True)
 def quick_profiles(monkeypatch: pytest.MonkeyPatch) -> None:
-    from whichpeft.engine import profile_budget
+    from whichpeft.engine.profiling import budget as profile_budget
 
     monkeypatch.setattr(profile_budget, "PROFILE_BUDGETS", {"standard": profile_budget.QUICK})
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from whichpeft.cli.app import main
-from whichpeft.engine.profile_budget import QUICK
+from whichpeft.engine.profiling.budget import QUICK
 
 from . import builders
 from .forks import Forks
@@ -241,6 +241,8 @@ def test_documented_reports_work(run: Run, finished: Path, tmp_path: Path) -> No
     assert (folder / "figures" / "beside-domains.pdf").exists()
     assert (folder / "rows.parquet").exists()
     assert (folder / "two.html").exists()
+    assert (folder / "answers.json").exists()
+    assert (folder / "summary.html").exists()
 
 
 @pytest.mark.parametrize(
@@ -258,6 +260,19 @@ def test_documented_choices_work(run: Run, command: str, finished: Path) -> None
         assert (finished / "chosen" / "adapter_config.json").exists()
 
 
+@pytest.mark.parametrize("command", commands("whichpeft predict"))
+def test_documented_predictions_are_understood(
+    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Their options are known; tests/takeaway/test_predict.py predicts."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", shlex.split(command))
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 2
+    assert "chosen: has no hyperparameters.json" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("command", commands("whichpeft check"))
 def test_documented_checks_work(run: Run, command: str, finished: Path) -> None:
     done = run(command, finished)
@@ -271,7 +286,7 @@ def test_the_documented_python_works(
 ) -> None:
     """Uses one seed and short profiles; tests/executors/test_local.py covers a script of its own."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("whichpeft.engine.profile_budget.PROFILE_BUDGETS", {"standard": QUICK})
+    monkeypatch.setattr("whichpeft.engine.profiling.budget.PROFILE_BUDGETS", {"standard": QUICK})
     (text,) = blocks("python")
     assert text.count("seeds=3") == 1
     text = text.replace("seeds=3", "seeds=1")

@@ -64,7 +64,9 @@ def test_the_tuned_example_ends_in_verdicts_and_an_answer(
     # After so little training, the head may not be shown to beat chance; then nothing is recommended.
     starts = {0: "Use ", NOTHING_FITS: "No method "}
     assert answer.returncode in starts, answer.stderr
-    assert answer.stdout.startswith(starts[answer.returncode])
+    subject, advice, *_ = answer.stdout.splitlines()
+    assert subject == "tiny-bert on stdlib-kinds"
+    assert advice.startswith(starts[answer.returncode])
 
 
 def installed(example: str, folder: Path) -> Path:

@@ -14,8 +14,18 @@ from whichpeft.units import (
     parse_speed,
     plural,
     show_milliseconds,
+    show_seconds_between,
     show_seeds,
 )
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "shown"),
+    [(8.23, 21.4, "8.2 to 21 s"), (78, 210, "1.3 to 3.5 min"), (7200, 18360, "2.0 to 5.1 h"),
+     (9.96, 10.2, "10 s"), (0.0, 0.0, "0.0 s")],
+)  # fmt: skip
+def test_ranges_of_durations_have_one_unit(low: float, high: float, shown: str) -> None:
+    assert show_seconds_between(low, high) == shown
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from typing import Any
 import whichpeft as wp
 from gpu_parts import made_up
 from whichpeft.engine import ProfileWork
-from whichpeft.engine.profile_budget import ProfileBudget
+from whichpeft.engine.profiling.budget import ProfileBudget
 from whichpeft.executors import LocalExecutor, SilentObserver
 from whichpeft.planning import Cell
 from whichpeft.records import Record

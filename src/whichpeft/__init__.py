@@ -42,3 +42,7 @@ def __getattr__(name: str) -> Any:
 
         return Report
     raise AttributeError(f"module 'whichpeft' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -81,7 +81,7 @@ def run(
     RequestError
         If the request is wrong; nothing has been run then.
     """
-    from whichpeft.engine.profile_budget import find_profile_budget
+    from whichpeft.engine.profiling.budget import find_profile_budget
     from whichpeft.executors import make_executor
     from whichpeft.report import Report
     from whichpeft.running.live_display import LiveDisplay
@@ -194,7 +194,7 @@ def auto(
         if serve:
             from whichpeft.running.live_page import LivePage
 
-            page = stack.enter_context(LivePage(store.folder))
+            page = stack.enter_context(LivePage(store.folder, lambda: clock.left))
             follower.notify(f"live page: {page.address}")
             follower = page.followed_by(follower)
         run_race(
@@ -263,7 +263,7 @@ def dry_run(
     assumes that trials train one by one; `batch_trials` is only checked. Writes nothing. Raises
     RequestError if the request is wrong.
     """
-    from whichpeft.engine.profile_budget import find_profile_budget
+    from whichpeft.engine.profiling.budget import find_profile_budget
     from whichpeft.executors import SilentObserver, make_executor
     from whichpeft.running.dry_run import make_dry_run
 
@@ -282,7 +282,7 @@ def dry_run(
 
 
 def plan(
-    study: Study,
+    study: Study = DEFAULT,
     *,
     length: int | None = None,
     memory: int | str | None = None,
@@ -296,7 +296,7 @@ def plan(
     Parameters
     ----------
     study
-        The study to plan.
+        The study to plan; the one that ``whichpeft run`` runs without arguments by default.
     length
         Tokens per example. By default those of the task's longest training example; without a task 128,
         or what the backbone can read if that is less.

@@ -38,6 +38,17 @@ def show_seconds(value: float) -> str:
     return f"{hours} h {minutes} min"
 
 
+def show_seconds_between(low: float, high: float) -> str:
+    """Show a range of durations in one unit: ``8.2 to 21 s``, ``1.3 to 3.5 min``, ``2.0 to 5.1 h``."""
+    unit, size = "s", 1
+    if high >= 6000:
+        unit, size = "h", 3600
+    elif high >= 100:
+        unit, size = "min", 60
+    ends = [f"{value / size:.{0 if value / size >= 9.95 else 1}f}" for value in (low, high)]
+    return f"{' to '.join(dict.fromkeys(ends))} {unit}"
+
+
 def show_milliseconds(value: float) -> str:
     """Show a short duration given in milliseconds: ``4.2 ms``, ``130 ms``."""
     return f"{value:,.0f} ms" if value >= 100 else f"{value:.3g} ms"

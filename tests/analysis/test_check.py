@@ -176,6 +176,29 @@ def test_costs_have_to_be_measured_and_measured_alone(records):
     assert finding.what == "its costs were not measured"
 
 
+@pytest.mark.parametrize(
+    ("share", "name", "what"),
+    [
+        (0.78, "taken_share", "took 78 % of the processor time while its costs were measured, so its "
+        "times are about 4.5 times too long"),
+        (0.2, "inference_taken_share", "took 20 % of the processor time"),
+        (1.0, "gpu_taken_share", "took 100 % of the GPU time"),
+    ],
+)  # fmt: skip
+def test_costs_measured_beside_other_work_are_a_problem(records, share, name, what):
+    kept = [r for r in records if r.trial.method != "lora" or r.trial.purpose == "final"]
+    busy = builders.beside_other_work(builders.profile("lora"), share, name)
+    (finding,) = problems(findings([*kept, busy]))
+    assert what in finding.what
+    assert "delete the record of its profile" in finding.fix
+    assert (finding.method, finding.file) == ("lora", f"records/{busy.trial.fingerprint}.json")
+
+
+def test_a_little_other_work_is_no_problem(records):
+    kept = [r for r in records if r.trial.method != "lora" or r.trial.purpose == "final"]
+    assert not problems(findings([*kept, builders.beside_other_work(builders.profile("lora"), 0.08)]))
+
+
 def test_damaged_records_are_reported_and_the_rest_is_checked(records):
     damage = RecordError("records/x.json: not a readable record; delete it and run the study again")
     found = findings([damage, *records])

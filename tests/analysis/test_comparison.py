@@ -14,13 +14,14 @@ from .. import builders
 
 CONTRACT = """
 backbone, task, metric, chance, method, method_id, hyperparameters, variant, seeds, status, error,
-score_mean, score_low, score_high, gap_mean, gap_low, gap_high, p_value, p_adjusted,
+score_mean, score_low, score_high, gap_mean, gap_low, gap_high, verdict_low,
+verdict_high, p_value, p_adjusted,
 seed_degrees_of_freedom, verdict, decided_with_seeds, proved_margin, retention_percent,
 trainable_parameters, adapter_parameters, head_parameters, trainable_percent, percent_of_full,
 parameter_reduction, train_seconds, total_seconds,
 train_seconds_reduction, memory_reduction, speedup, normalised_score, time_efficiency,
 step_milliseconds, samples_per_second, tokens_per_second, peak_memory_bytes, adapter_bytes,
-inference_milliseconds, on_frontier
+inference_milliseconds, taken_share, on_frontier
 """
 
 

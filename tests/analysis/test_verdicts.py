@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from whichpeft.analysis import compare, compare_methods, comparisons, mean_interval, paired_gap
+from whichpeft.analysis.statistics.random_effects import random_effects
 from whichpeft.records import Store
 
 from .. import builders
@@ -103,6 +104,56 @@ def test_a_verdict_uses_the_adjusted_p_value():
     among = compare(builders.study(["full", "ia3", *names]), records)[1]
     assert alone["p_value"] == among["p_value"] < 0.05 < among["p_adjusted"]
     assert (alone["verdict"], among["verdict"]) == ("worse", "undecided")
+
+
+def test_the_intervals_shown_agree_with_the_verdicts():
+    """An interval without 0 is a difference, one within the margin is equivalence."""
+    drawn = np.random.default_rng(3)
+    agreed = dict.fromkeys(("equivalent", "better", "worse", "undecided"), 0)
+    only_plain = 0
+    for _ in range(12):
+        gaps = [0, 0, *drawn.normal(0, 0.015, 6)]
+        names = ["full", *(f"lora:r={rank}" for rank in range(2, 9))]
+        records = [
+            record
+            for name, gap in zip(names, gaps, strict=True)
+            for record in builders.whole(name, list(0.8 + gap + drawn.normal(0, 0.006, 4)))
+        ]
+        for row in compare(builders.study(names, seeds=(0, 1, 2, 3)), records)[1:]:
+            low, high = row["verdict_low"], row["verdict_high"]
+            shown = "better" if low > 0 else "worse" if high < 0 else "undecided"
+            if row["verdict"] == "equivalent":
+                assert -0.02 <= low < high <= 0.02
+            else:
+                assert row["verdict"] == shown
+                assert high - low >= row["gap_high"] - row["gap_low"] - 1e-4
+                only_plain += shown == "undecided" and not row["gap_low"] <= 0 <= row["gap_high"]
+            agreed[row["verdict"]] += 1
+    assert min(agreed.values()) > 0
+    assert only_plain > 0  # the plain 95 % interval leaves out 0 more often than the verdict decides
+
+
+def test_intervals_stay_within_what_the_metric_can_be():
+    records = builders.whole("full", [0.99, 0.90, 1.0])
+    row = compare(builders.study(["full"]), records)[0]
+    assert row["score_low"] == pytest.approx(0.8265, abs=1e-3)
+    assert row["score_high"] == 1.0
+    correlation = [builders.final("full", s, v, metric="matthews") for s, v in enumerate([0.9, -0.9, 0])]
+    row = compare(builders.study(["full"]), correlation)[0]
+    assert (row["score_low"], row["score_high"]) == (-1.0, 1.0)
+
+
+def test_two_seeds_are_too_few_for_an_interval():
+    records = [*builders.whole("full", [0.80, 0.82]), *builders.whole("ia3", [0.81, 0.80])]
+    full, other = compare(builders.study(["full", "ia3"], seeds=(0, 1)), records)
+    assert (full["score_low"], full["score_high"]) == (None, None)
+    assert (other["verdict"], other["verdict_low"]) == ("undecided", None)
+    # What two seeds do decide keeps its interval, and so does a method that no seed changes.
+    records = [*builders.whole("full", [0.90, 0.9001]), *builders.whole("ia3", [0.60, 0.6003])]
+    other = compare(builders.study(["full", "ia3"], seeds=(0, 1)), records)[1]
+    assert other["verdict"] == "worse"
+    assert other["verdict_high"] < 0
+    assert not random_effects(np.array([[1.0, 0, 1, 1, 0]] * 2)).too_few_seeds
 
 
 def test_undecided_methods_say_what_would_decide(records):

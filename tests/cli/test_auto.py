@@ -172,12 +172,23 @@ def test_a_race_answers_and_writes_what_to_take_away(
     race = Store(out).race()
     assert race is not None
     assert race.ended is not None
-    assert text.startswith("Use ")
+    assert "\nUse " in text
     assert (out / "report.html").exists()
-    assert {path.name for path in write.iterdir()} >= {"train.py"}
+    assert {path.name for path in write.iterdir()} >= {"train.py", "predict.py", "adapter"}
+    new = tmp_path / "new.csv"
+    new.write_text("id,sentence\n1,the plot is dull and stale\n")
+    predicted = ["whichpeft", "predict", str(write), str(new)]
+    monkeypatch.setattr("sys.argv", predicted)
+    with pytest.raises(SystemExit):
+        cli.main()
+    line = capsys.readouterr().out.splitlines()[-1]
+    assert line.split()[0] in ("bad", "good")
+    assert line.endswith("the plot is dull and stale")
+    code, _, err = run(*asked, "--write", str(write), capsys=capsys, monkeypatch=monkeypatch)
+    assert (code, "was written before; add --overwrite" in err) == (2, True)
     kept = load_study(out / "study.yaml").auto
     assert kept is not None
     assert kept.examples == 20_000
     code, again, _ = run(*asked, "--format", "json", capsys=capsys, monkeypatch=monkeypatch)
     assert code == 0
-    assert text.startswith(f"Use {json.loads(again)['method']}")
+    assert f"\nUse {json.loads(again)['method']}" in text

@@ -145,7 +145,7 @@ def test_published_results_are_shown_with_their_source(
     given = ["reference", "domains", "--format", "json", "--figures", str(tmp_path)]
     as_json = run(*given, capsys=capsys, monkeypatch=monkeypatch)[1]
     assert len(json.loads(as_json)) == 7
-    assert {path.suffix for path in tmp_path.iterdir()} == {".png", ".svg", ".pdf"}
+    assert {path.suffix for path in tmp_path.iterdir()} == {".png", ".svg", ".pdf", ".md"}
     code, _, err = run("reference", "domain", capsys=capsys, monkeypatch=monkeypatch)
     assert code == 2
     assert "did you mean 'domains'" in err

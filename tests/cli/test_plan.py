@@ -70,6 +70,9 @@ def test_a_task_gives_head_lengths_examples_and_time(rows: Any) -> None:
         0,
     )
     assert row["train_seconds"] == pytest.approx(row["flops_per_sample"] * 96 * 2 / 1e9)
+    # Set-up, and the evaluation of two validations and a test, come in addition.
+    assert row["train_seconds"] + 1 < row["trial_seconds"]
+    assert row["trial_seconds_low"] < row["trial_seconds"] < row["trial_seconds_high"]
     assert 16 < row["length"] <= 446
 
 

@@ -85,6 +85,8 @@ def test_a_profile_measures_time_and_memory(trials: Any) -> None:
     assert 0 < peak <= reserved < 2e9
     assert (record.value("step_milliseconds") or 0) > 0
     assert (record.value("inference_milliseconds") or 0) > 0
+    assert 0 <= (record.value("taken_share") or 0) <= 1
+    assert 0 <= (record.value("gpu_taken_share") or 0) <= 1  # absent on a part of a GPU
 
 
 def test_a_trial_that_finds_the_gpu_full_is_a_failed_record(trials: Any) -> None:

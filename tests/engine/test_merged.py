@@ -15,7 +15,7 @@ from whichpeft.backbones import Backbone, resolve_backbone
 from whichpeft.engine import Job, Placement, ProfileWork
 from whichpeft.engine.compute import Compute
 from whichpeft.engine.model_setup import prepare
-from whichpeft.engine.profile_budget import THOROUGH
+from whichpeft.engine.profiling.budget import THOROUGH
 from whichpeft.engine.profiling.inference import measure_merged, ready_for_use
 from whichpeft.methods import resolve_method
 from whichpeft.methods.peft_adapter import PeftAdapter

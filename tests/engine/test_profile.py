@@ -12,7 +12,13 @@ import pytest
 from whichpeft.backbones import resolve_backbone
 from whichpeft.engine import FinalWork, Job, Placement, ProfileWork
 from whichpeft.engine.carry_out import carry_out
-from whichpeft.engine.profile_budget import QUICK, STANDARD, THOROUGH, ProfileBudget, find_profile_budget
+from whichpeft.engine.profiling.budget import (
+    QUICK,
+    STANDARD,
+    THOROUGH,
+    ProfileBudget,
+    find_profile_budget,
+)
 from whichpeft.errors import StudyError
 from whichpeft.methods import resolve_method
 from whichpeft.planning import make_plan
@@ -73,6 +79,8 @@ def test_a_thorough_profile_measures_everything(profiled) -> None:
     for name in ("peak_memory_bytes", "evaluation_memory_bytes", "load_milliseconds"):
         assert record.value(name) is not None, name
     assert record.value("reserved_memory_bytes") is None  # accelerators only
+    assert 0 <= record.value("taken_share") <= 1
+    assert 0 <= record.value("inference_taken_share") <= 1
     rate = record.value("samples_per_second")
     assert record.value("peak_share") == pytest.approx(1e6 * rate / 1e12)
     first = record.measurement("first_round_step_milliseconds")
@@ -103,6 +111,13 @@ def test_a_quick_profile_measures_only_memory_and_steps(profiled) -> None:
     names = {m.name for m in record.measurements}
     assert {"peak_memory_bytes", "step_milliseconds", "train_seconds"} <= names
     assert not [name for name in names if "inference" in name or "evaluation" in name]
+
+
+@pytest.mark.parametrize(("method", "share"), [("head", 1.0), ("top-layers:k=1", 0.5), ("full", None)])
+def test_the_layers_that_trials_compute_once_are_counted(
+    profiled, method: str, share: float | None
+) -> None:
+    assert profiled(method, QUICK).value("frozen_share") == share
 
 
 def test_nothing_trained_costs_nothing(profiled) -> None:

@@ -39,7 +39,10 @@ def browser() -> Iterator[Any]:
 
 @pytest.fixture
 def open_page(browser: Any) -> Iterator[Callable[..., Opened]]:
-    """Return a function that opens a page from a file, with the options of a Playwright context."""
+    """Return a function that opens a page from a file, with the options of a Playwright context.
+
+    `at` is what follows the ``#`` of the address.
+    """
     contexts = []
 
     def opening(path: Path, **options: Any) -> Opened:
@@ -55,7 +58,7 @@ def open_page(browser: Any) -> Iterator[Callable[..., Opened]]:
 class Opened:
     """A page opened from a file, with its requests and its console errors."""
 
-    def __init__(self, browser: Any, path: Path, **context: Any) -> None:
+    def __init__(self, browser: Any, path: Path, *, at: str = "", **context: Any) -> None:
         self.requests: list[str] = []
         self.errors: list[str] = []
         size = {"width": 1200, "height": 900}
@@ -64,7 +67,7 @@ class Opened:
         self.page.on("request", lambda request: self.requests.append(request.url))
         self.page.on("console", self._hear)
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
-        self.page.goto(path.as_uri())
+        self.page.goto(path.as_uri() + (f"#{at}" if at else ""))
 
     def _hear(self, message: Any) -> None:
         if message.type in ("error", "warning"):
@@ -79,6 +82,7 @@ class Opened:
         """Return the number of marks of each visible figure, by the id of its element."""
         found: dict[str, int] = self.page.evaluate(
             """() => Object.fromEntries([...document.querySelectorAll("figure:not([hidden]) .chart")]
+                .filter((place) => place.closest("details:not([open])") === null)
                 .map((place) => [place.id, place.querySelectorAll(
                     "svg .mark-symbol path, svg .mark-rect path, svg .mark-line path").length]))"""
         )
@@ -86,4 +90,4 @@ class Opened:
 
     def shown(self, table: str) -> list[str]:
         """Return the methods in the visible rows of a table, from top to bottom."""
-        return list(self.page.locator(f"#{table} tbody tr:visible th").all_inner_texts())
+        return list(self.page.locator(f"#{table} tbody tr:visible .name").all_inner_texts())

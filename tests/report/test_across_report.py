@@ -102,4 +102,4 @@ def test_the_figures_have_their_own_files(tmp_path, monkeypatch):
         f"minilm-all-tasks-{name}.{suffix}"
         for name in ("scores", "ranks")
         for suffix in ("png", "svg", "pdf", "csv")
-    }
+    } | {"captions.md"}

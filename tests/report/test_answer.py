@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 
 import pytest
 from rich.console import Console
@@ -32,11 +33,15 @@ def test_an_equivalent_method_comes_with_its_margin_and_costs():
     found = answer(records, predictions=builders.predictions(records))
     assert found.method == "lora:r=8"
     assert found.basis == "proved"
-    assert found.text.startswith("Use lora:r=8: it is equivalent to full within ")
-    assert "0.050 % of its trained parameters, 50 % of its training time and 50 % of its memory" in (
-        found.text
+    assert found.advice == (
+        "Use lora:r=8: 80.1 points, 30 s of training and 40 kB to store (full: 80.1, 60 s, 88 MB)."
     )
-    assert "Proved: at most 2.0 points worse than any other method tried" in found.text
+    assert found.certainty == "proved"
+    assert found.reason == (
+        "At most 2.0 points worse than any other method tried (3 seeds, 1,000 test examples)."
+    )
+    assert found.text == f"{found.advice} Proved: at{found.reason[2:]}"
+    assert found.remarks[0].startswith("lora:r=8 is equivalent to full within ")
     assert found.conditions == (
         "accuracy, chance 50.0",
         "3 seeds and 872 test examples",
@@ -49,14 +54,15 @@ def test_an_equivalent_method_comes_with_its_margin_and_costs():
 def test_a_better_method_comes_with_its_gap():
     records = scored({"full": [0.7, 0.701, 0.702], "lora:r=8": [0.8, 0.802, 0.801]})
     found = answer(records)
-    assert "it is better than full by 10.0 points (" in found.text
+    assert found.remarks[0].startswith("lora:r=8 is better than full by 10.0 points (")
 
 
 def test_an_undecided_method_comes_with_what_would_decide():
     records = scored({"full": [0.80, 0.82, 0.84], "lora:r=8": [0.86, 0.80, 0.88]})
     found = answer(records)
-    assert "undecided" in found.text
-    assert "A best bet, not proved" in found.text
+    assert found.remarks[0].endswith(", undecided.")
+    assert found.certainty == "likely"
+    assert "Likely: a chance of 9" in found.text
     assert any(
         line.startswith("Not yet distinguishable from full: lora:r=8") and "would decide" in line
         for line in found.remarks
@@ -66,13 +72,16 @@ def test_an_undecided_method_comes_with_what_would_decide():
 def test_equal_gaps_on_every_seed_give_no_certainty():
     records = scored({"full": [0.7, 0.701, 0.702], "lora:r=8": [0.8, 0.801, 0.802]})
     found = answer(records)
-    assert "A best bet: the highest score. How certain that is cannot be estimated." in found.text
+    assert found.text.endswith(
+        "Unknown: it has the highest score; how certain that is cannot be estimated."
+    )
 
 
 def test_the_baseline_can_be_the_answer():
     records = scored({"full": [0.9, 0.901, 0.902], "lora:r=8": [0.7, 0.701, 0.702]})
     found = answer(records)
-    assert found.text.startswith("Use full: 90.1 points. No method with less training time is proved")
+    assert found.text.startswith("Use full: 90.1 points, 60 s of training and 88 MB to store. ")
+    assert found.remarks[0].startswith("No method with less training time is proved to be within 2.0")
 
 
 def test_without_a_profile_trainable_parameters_are_the_cost():
@@ -84,23 +93,44 @@ def test_without_a_profile_trainable_parameters_are_the_cost():
     found = answer(records)
     assert found.method == "lora:r=8"
     assert (
-        "training time was not measured, so trainable parameters are the cost compared"
-        in found.remarks[0]
+        "The training time was not measured, so trainable parameters are the cost compared."
+        in found.remarks
     )
+
+
+def test_costs_measured_beside_other_work_are_said_by_the_answer_and_by_choose():
+    first, *rest = builders.whole("lora:r=8", [0.87, 0.88, 0.88])
+    records = [*builders.whole("full", [0.88, 0.89, 0.88], adapter=builders.BASE), *rest]
+    note = "times of lora:r=8 are too long: other work took 43 % of the processor time while they were "
+    quiet = answer([*records, builders.beside_other_work(first, 0.04)])
+    assert quiet.cautions == ()
+    busy = builders.beside_other_work(first, 0.43)
+    (caution,) = answer([*records, busy]).cautions
+    assert caution.startswith(note.replace("times", "Times", 1))
+    report = Report(builders.study(), [*records, busy])
+    (chosen,) = json.loads(report.choose().to_json())
+    assert caution in chosen["cautions"]
+    assert [line for line in chosen["notes"] if note in line]
+    shown = Console(file=io.StringIO(), width=500)
+    report.choose().print(shown)
+    assert shown.file.getvalue().count("are too long") == 1
+    report.print(shown)
+    assert note in shown.file.getvalue()
 
 
 def test_one_seed_proves_nothing():
     found = answer(scored({"full": [0.8], "lora:r=8": [0.9]}), seeds=[0])
     assert found.method == "lora:r=8"
-    assert "A best bet from one seed, which proves nothing: run at least 3 seeds." in found.text
-    assert "undecided" not in found.text
+    assert found.certainty == "unknown"
+    assert "Unknown: one seed does not show how much scores vary; run at least 3." in found.text
+    assert "undecided" not in found.remarks[0]
 
 
 def test_without_a_baseline_the_loss_is_unknown():
     records = scored({"lora:r=8": [0.8, 0.81, 0.82], "bitfit": [0.7, 0.71, 0.72]})
     found = answer(records, methods=["lora:r=8", "bitfit"])
-    assert found.text.startswith("Use lora:r=8: 81.0 points, 0.050 % of the parameters trained and 30 s")
-    assert "The baseline full is not in the study" in found.text
+    assert found.text.startswith("Use lora:r=8: 81.0 points, 30 s of training and 40 kB to store.")
+    assert "The baseline full is not in the study, so the loss against it is unknown." in found.cautions
     assert not any("distinguishable" in line for line in found.remarks)
 
 
@@ -108,7 +138,8 @@ def test_an_unfinished_method_may_change_the_answer():
     records = scored({"full": [0.8, 0.81, 0.82], "lora:r=8": [0.8]})
     found = answer(records)
     assert found.method == "full"
-    assert "Based on the methods that are complete and comparable; lora:r=8 may change it" in found.text
+    assert found.certainty == "best bet"
+    assert "Best bet: not everything could be compared: lora:r=8 may be better." in found.text
 
 
 def test_a_method_no_better_than_no_training_is_flagged():
@@ -116,7 +147,7 @@ def test_a_method_no_better_than_no_training_is_flagged():
     records += [builders.final("zero-shot", seed, 0.6 + seed / 100, adapter=0) for seed in range(3)]
     records.append(builders.idle_profile())
     found = answer(records, methods=["full", "lora:r=8", "zero-shot"])
-    assert "is not proved better than zero-shot, which trains nothing." in found.text
+    assert found.cautions[0].endswith("is not proved better than zero-shot, which trains nothing.")
 
 
 def test_if_all_methods_failed_each_reason_appears_once():
@@ -156,7 +187,8 @@ def test_several_tasks_have_an_answer_each_and_one_overall():
     ]
     found = Report(study, records).answers
     assert [one.heading for one in found] == ["minilm on a", "minilm on b", "minilm on a and b"]
-    assert found[2].text.startswith("Use lora:r=8: 83.1 points on average, 3.0 more than full")
+    assert found[2].text.startswith("Use lora:r=8: 83.1 points on average, 30 s of training")
+    assert found[2].remarks[0].startswith("lora:r=8 has 3.0 points more than full")
 
 
 def test_the_answer_ends_the_output_without_control_characters():
@@ -165,7 +197,7 @@ def test_the_answer_ends_the_output_without_control_characters():
     report = Report(builders.study(["full", "lora:r=8"]), records)
     written = io.StringIO()
     report.print(Console(file=written, width=100))
-    assert "minilm on glue/sst2 Use full: 81.0 points." in " ".join(written.getvalue().split())
+    assert "minilm on glue/sst2 Use full: 81.0 points, 60 s" in " ".join(written.getvalue().split())
     assert "\x1b" not in written.getvalue()
 
 
@@ -227,5 +259,5 @@ def test_a_study_at_chance_recommends_nothing_and_says_why():
     )
     assert found.remarks == ("Train for more epochs or on more examples (--epochs, --max-train).",)
     page = tables_of(report)
-    assert 'class="answer none"' in page
+    assert 'class="answer first none"' in page
     assert "Use full" not in page

@@ -12,6 +12,7 @@ import pytest
 
 from whichpeft.records import BackboneReading, LengthReading, Reading, TaskReading
 from whichpeft.report import Report
+from whichpeft.report.answer import KeyFigure
 
 from .. import builders
 
@@ -77,7 +78,7 @@ def test_the_page_is_complete(page):
         "sst2-minilm",
         "4 methods on 3 seeds each",
         "3 epochs in batches of 16, at most 2,000 training examples",
-        "examples: 2,000 train, 872 test",
+        "2,000 train, 872 test examples",
         "82.0 [77.0, 87.0]",
         "80 [75, 90]",
         "the profile failed in fit: out of memory",
@@ -86,11 +87,55 @@ def test_the_page_is_complete(page):
         "processor: Test CPU",
         "memory: 8 GB",
         "torch 2.13.0",
-        "Score against trainable share",
-        "Score against training time",
+        "Score and training time",
+        "Score and trainable parameters",
         "Efficiency in three views",
     ):
         assert part in text, part
+
+
+def test_question_and_answer_come_first_and_the_table_directly_below(page):
+    text = Elements(page.read_text()).text.partition("Which fine")[2]
+    order = [
+        "-tuning method for minilm on glue/sst2?", "How sure?", "All methods", "score, points",
+        "Score and training time", "How this report was made",
+    ]  # fmt: skip
+    places = [text.index(part) for part in order[:-1]] + [text.rindex(order[-1])]
+    assert places == sorted(places)
+
+
+@pytest.mark.parametrize(
+    ("certainty", "kind", "word"),
+    [("proved", "proved", "Proved"), ("likely", "likely", "Likely"), ("best bet", "bet", "Best bet")],
+)
+def test_an_answer_shows_its_parts_and_its_certainty_as_a_badge(report, tmp_path, certainty, kind, word):
+    given = replace(
+        report.answers[0],
+        method="lora:r=8",
+        certainty=certainty,
+        advice="Use lora.",
+        limit_cost="Your limit costs 28 points.",
+        reason="Because.",
+        figures=(KeyFigure(value="81.0 points", label="accuracy", detail=f"full: {ATTACK}"),),
+        cautions=("It was still improving.",),
+        next_command="whichpeft choose runs --write out",
+    )
+    report.contents.__dict__["answers"] = [given]
+    path = tmp_path / "page.html"
+    report.write_html(path)
+    elements = Elements(path.read_text())
+    badges = [a["class"] for _, a in elements.found if "badge" in (a.get("class") or "")]
+    assert badges == [f"badge {kind}"]
+    text = " ".join(elements.text.split())
+    start = text.index("Which fine-tuning method")
+    shown = [
+        "lora:r=8", word, "Use lora.", "Your limit costs 28 points.", "81.0 points", "It was still",
+        "How sure? Because.", "whichpeft choose runs --write out", "recommended",
+    ]  # fmt: skip
+    places = [text.index(part, start) for part in shown]
+    assert places == sorted(places)
+    rows = [a["class"] for tag, a in elements.found if tag == "tr" and a.get("data-method")]
+    assert [("chosen" in one) for one in rows] == [False, True, False, False]
 
 
 def test_the_page_loads_nothing(page):

@@ -26,10 +26,15 @@ def comparison():
 
 def test_data_match_the_marks(comparison):
     drawn = figures(comparison, PRINT)
-    (data,) = data_of(drawn["score-against-time"].chart.to_dict())
-    assert data.titles == ("method", "score", "trainable", "train time")
+    (data,) = data_of(drawn["frontier"].chart.to_dict())
+    assert data.titles == (
+        "method", "score", "train time", "trainable", "peak memory", "adapter", "share of model",
+        "on the frontier",
+    )  # fmt: skip
     assert [row[0] for row in data.rows] == ["full", "lora:r=8"]
-    assert data.rows[1][1:] == ("81.0 [76.0, 86.0]", "0.050 %", "30 s")
+    assert data.rows[1][1:] == (
+        "81.0 [76.0, 86.0]", "30 s", "11,000", "400 MB", "40 kB", "0.050 %", "> 99 %",
+    )  # fmt: skip
 
 
 def test_panels_of_the_same_methods_become_one_table(comparison):
@@ -55,16 +60,16 @@ def test_every_figure_has_data(comparison):
 
 def test_views_of_a_group_take_the_place_of_the_first(comparison):
     def draw(size):
-        kept = ("score-against-share", "score-against-time", "frontier", "efficiency")
+        kept = ("frontier", "gaps", "frontier-memory", "efficiency")
         drawn = figures(comparison, size)
         found = {name: drawn[name] for name in kept}
-        for name in ("score-against-share", "frontier"):
-            found[name] = replace(found[name], group="frontier", label=name)
+        for name in ("frontier", "frontier-memory"):
+            found[name] = replace(found[name], group="cost", label=name)
         return found
 
     found = screen_figures(draw, "0")["figures"]
     assert [len(one.views) for one in found] == [2, 1, 1]
-    assert [view.label for view in found[0].views] == ["score-against-share", "frontier"]
+    assert [view.label for view in found[0].views] == ["frontier", "frontier-memory"]
     ids = [view.id for one in found for view in one.views]
     assert len(set(ids)) == len(ids) == 4
     widths = [size["width"] for size in found[0].views[0].specs]

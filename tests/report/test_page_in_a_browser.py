@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 import time
 from dataclasses import replace
 
@@ -17,7 +18,7 @@ ATTACK = "<script>alert(1)</script>"
 TABLE = "comparison-0-table"
 
 
-TIME = "Score against training time"
+TIME = "Score and training time"
 
 
 @pytest.fixture(scope="module")
@@ -52,10 +53,10 @@ def opened(open_page, written):
 
 
 def test_the_page_draws_every_figure_without_requests(opened, written):
-    # Six figures on a, four on b, ranks over both.
-    assert opened.drawn() >= 11
+    # Four figures on a, two on b, scores and ranks over both; more are folded.
+    assert opened.drawn() >= 8
     marks = opened.marks()
-    assert len(marks) >= 11
+    assert len(marks) >= 8
     assert all(marks.values()), marks
     assert opened.requests == [written.as_uri()]
     assert opened.errors == []
@@ -63,11 +64,33 @@ def test_the_page_draws_every_figure_without_requests(opened, written):
 
 
 def test_the_answer_comes_first(opened):
-    assert opened.page.locator("main h2").first.inner_text() == "The answer"
-    leads = opened.page.locator(".answer .lead").all_inner_texts()
+    page = opened.page
+    assert page.locator("h1").inner_text() == "Which fine-tuning method for minilm on a and b?"
+    leads = page.locator(".answer .lead").all_inner_texts()
     assert len(leads) == 3
-    assert opened.page.locator(".answer h3").all_inner_texts()[0] == "minilm on a and b"
+    assert page.locator(".answers h3").all_inner_texts() == ["minilm on a", "minilm on b"]
     assert all(lead.startswith("Use ") for lead in leads)
+    # Question, method and certainty are seen without scrolling; the reasons are folded.
+    for one in ("h1", ".headline", ".badge", ".sure > summary"):
+        box = page.locator(f".first {one}").bounding_box()
+        assert box["y"] + box["height"] < 900, one
+    assert page.locator(".sure p:visible").count() == 0
+
+
+def test_the_table_is_near_the_top_and_needs_no_scrolling_sideways(open_page, tmp_path):
+    study = builders.study(["full", "lora:r=8"])
+    records = [
+        *builders.whole("full", [0.8, 0.82, 0.83], adapter=builders.BASE),
+        *builders.whole("lora:r=8", [0.7, 0.8, 0.75]),
+    ]
+    path = tmp_path / "report.html"
+    Report(study, records).write_html(path)
+    opened = open_page(path, viewport={"width": 1280, "height": 900})
+    table = opened.page.locator(f"#{TABLE} table")
+    assert table.bounding_box()["y"] < 800
+    scroll = opened.page.locator(f"#{TABLE} .scroll")
+    assert scroll.evaluate("one => one.scrollWidth <= one.clientWidth")
+    assert opened.page.locator(f"#{TABLE} tr.chosen").count() == 1
 
 
 def test_a_table_sorts_by_value_and_states_the_order(opened):
@@ -129,6 +152,49 @@ def test_columns_can_be_selected(opened):
     assert titles.count() == before
 
 
+def test_the_address_holds_what_the_reader_selected(opened, open_page, written):
+    page, part = opened.page, opened.page.locator(f"#{TABLE}")
+    opened.drawn()
+    assert "#" not in page.url
+    part.locator("thead th:has-text('peak memory')").get_by_role("button").click()
+    part.locator(".find").fill("compl")
+    part.locator(".chooser summary").click()
+    part.get_by_label("verdict").uncheck()
+    page.locator("#comparison-0-columns summary").click()
+    page.locator("#comparison-1 .legend").get_by_role("button", name="bitfit").click()
+    page.get_by_role("navigation").get_by_role("link", name="minilm on b").click()
+    page.wait_for_function("location.hash.includes('lit.comparison-1=bitfit')")
+    assert "#comparison-1&" in page.url
+    rows = opened.shown(TABLE)
+    assert len(rows) == 5
+
+    # A colleague opens the same address.
+    other = open_page(written, at=page.url.partition("#")[2])
+    other.drawn()
+    assert other.shown(TABLE) == rows
+    part = other.page.locator(f"#{TABLE}")
+    assert part.locator("thead th[aria-sort=descending]").inner_text().startswith("peak memory")
+    assert part.locator("thead th:has-text('verdict'):visible").count() == 0
+    assert other.page.locator("#comparison-0-columns[open]").count() == 1
+    assert other.page.locator("#comparison-1 tr.lit .name").all_inner_texts() == ["bitfit"]
+    assert other.page.evaluate("scrollY") > 500
+    assert other.page.url == page.url
+    assert other.errors == []
+
+    part.get_by_role("button", name="Reset").click()
+    other.page.locator("#comparison-0-columns summary").click()
+    other.page.locator("#comparison-1 .legend").get_by_role("button", name="bitfit").click()
+    other.page.wait_for_function("location.hash === '#comparison-1'")
+
+
+@pytest.mark.parametrize("at", ["%", "=&&a=b=c", "sort.comparison-0-table=-nothing&turned=no|such&x"])
+def test_an_address_that_says_nothing_sensible_shows_the_page_as_written(open_page, written, at):
+    opened = open_page(written, at=at)
+    opened.drawn()
+    assert len(opened.shown(TABLE)) == 7
+    assert opened.errors == []
+
+
 def test_a_method_is_highlighted_in_figures_and_tables(opened):
     opened.drawn()
     page = opened.page
@@ -140,11 +206,11 @@ def test_a_method_is_highlighted_in_figures_and_tables(opened):
     figure = page.locator("#comparison-0 figure").filter(has_text=TIME).first
     names = figure.locator(".mark-text.role-mark > text")
     assert "lora:r=8" in names.all_text_contents()
-    assert figure.locator(".mark-text.role-mark > text.dimmed").count() == names.count() - 1
+    assert figure.locator(".mark-text.role-mark > text.dimmed").count() == names.count() - 2
     assert figure.locator(":is(.role-axis-label, .role-legend-label) .dimmed").count() == 0
     assert page.locator("#comparison-1 .dimmed").count() == 0
     # Faint because it is uncertain, but not while highlighted.
-    frontier = page.locator("#comparison-0 figure:visible").filter(has_text="Frontier").first
+    frontier = page.locator("#comparison-0 figure:visible").filter(has_text=TIME).first
     lit = frontier.locator(".mark-symbol path.shone")
     assert lit.count() == 1
     assert lit.evaluate("one => getComputedStyle(one).opacity") == "1"
@@ -154,13 +220,29 @@ def test_a_method_is_highlighted_in_figures_and_tables(opened):
     assert page.locator(".shone").count() == 0
 
 
+def test_a_row_under_the_pointer_highlights_its_marks(opened):
+    opened.drawn()
+    page = opened.page
+    page.locator("#comparison-0-table tr[data-method='lora:r=8']").first.hover()
+    figure = page.locator("#comparison-0 figure:visible").filter(has_text="Gap to full").first
+    lit = figure.locator(".mark-symbol path:not(.dimmed)")
+    assert lit.count() == 1
+    assert lit.evaluate("one => getComputedStyle(one).opacity") == "1"
+    assert figure.locator(".mark-symbol path.dimmed").count() >= 2
+    page.mouse.move(0, 0)
+    assert page.locator(".dimmed, tr.lit").count() == 0
+
+
 def test_a_mark_has_a_tooltip(opened):
     opened.drawn()
     figure = opened.page.locator("#comparison-0 figure").filter(has_text=TIME).first
     figure.locator("svg .mark-symbol path").first.hover()
     tip = opened.page.locator("#vg-tooltip-element.visible")
     tip.wait_for()
-    assert tip.locator("td.key").all_inner_texts() == ["method", "score", "trainable", "train time"]
+    assert tip.locator("td.key").all_inner_texts() == [
+        "method", "score", "train time", "trainable", "peak memory", "adapter", "share of model",
+        "on the frontier",
+    ]  # fmt: skip
 
 
 def test_views_of_a_group_are_shown_one_at_a_time(tmp_path, open_page, monkeypatch):
@@ -168,10 +250,10 @@ def test_views_of_a_group_are_shown_one_at_a_time(tmp_path, open_page, monkeypat
 
     def grouped(comparison, size, published):
         """Return figures of which two are views of one group; the label of one contains markup."""
-        kept = ("score-against-share", "frontier", "efficiency")
+        kept = ("gaps", "frontier", "efficiency")
         every = drawn(comparison, size)
         found = {name: every[name] for name in kept}
-        for name, label in (("score-against-share", "share"), ("frontier", ATTACK)):
+        for name, label in (("gaps", "gap"), ("frontier", ATTACK)):
             found[name] = replace(found[name], group="cost " + ATTACK, label=label)
         return found
 
@@ -184,15 +266,18 @@ def test_views_of_a_group_are_shown_one_at_a_time(tmp_path, open_page, monkeypat
     path = tmp_path / "report.html"
     Report(study, records).write_html(path)
     opened = open_page(path)
-    assert opened.drawn() == 2
+    assert opened.drawn() == 1
     titles = opened.page.locator("figure:visible h3")
-    assert titles.all_inner_texts()[0] == "Score against trainable share"
-    choice = opened.page.get_by_label(f"Cost {ATTACK} view:")
-    assert choice.locator("option").all_inner_texts() == ["share", ATTACK]
-    choice.select_option(ATTACK)
+    assert titles.all_inner_texts()[0] == "Gap to full"
+    choice = opened.page.get_by_role("group", name=f"Cost {ATTACK}")
+    assert [label.strip() for label in choice.locator("label").all_inner_texts()] == ["gap", ATTACK]
+    choice.get_by_role("radio", name=ATTACK).check()
     opened.page.locator("figure:visible svg").first.wait_for()
-    assert titles.all_inner_texts()[0] == "Frontier of score and training time"
+    assert titles.all_inner_texts()[0] == TIME
     assert opened.page.locator("#figure-0-0").is_hidden()
+    assert opened.drawn() == 2
+    opened.page.locator("details.aside > summary").click()
+    opened.page.locator("details.aside svg").first.wait_for()
     opened.drawn()
     assert all(opened.marks().values())
     assert opened.errors == []
@@ -259,6 +344,22 @@ def test_print_unfolds_sections_and_hides_controls(opened):
     page.evaluate("dispatchEvent(new Event('afterprint'))")
     assert page.locator("details.printed[open]").count() == 0
     assert len(page.pdf(format="A4")) > 20_000
+
+
+def test_a_study_of_one_task_prints_on_at_most_five_pages(open_page, tmp_path):
+    methods = ["full", *(f"lora:r={rank}" for rank in range(1, 9)), "ia3"]
+    records = [builders.ended("ia3", "refused", "it has no attention")]
+    for place, method in enumerate(methods[:-1]):
+        shares = {"adapter": builders.BASE if method == "full" else 9_000 * place}
+        records.append(builders.profile(method, seconds=60 - place, **shares))
+        records += [builders.final(method, s, 0.8 + place / 500 + s / 100, **shares) for s in range(3)]
+        records += [builders.tuned(method, n, 0.6 + (n * 7 + place) % 8 / 100) for n in range(8)]
+    path = tmp_path / "report.html"
+    Report(builders.study(methods), records).write_html(path)
+    opened = open_page(path, color_scheme="dark")
+    opened.drawn()
+    printed = opened.page.pdf(format="A4")
+    assert len(re.findall(rb"/Type\s*/Page\b", printed)) <= 5
 
 
 def test_two_thousand_records_open_in_three_seconds(tmp_path, open_page):

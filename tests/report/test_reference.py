@@ -202,6 +202,6 @@ def test_figures_show_the_numbers_of_their_tables(tmp_path):
         f"retention-{stem}.{suffix}"
         for stem in ("by-domain", "against-share")
         for suffix in ("png", "svg", "pdf")
-    }
+    } | {"captions.md"}
     with pytest.raises(RequestError, match="parameter-counts has no figures"):
         published_figures("parameter_counts")

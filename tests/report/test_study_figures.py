@@ -41,7 +41,7 @@ def report():
 
 def test_each_measured_cost_has_a_frontier(report):
     found = figures(report.comparisons[0], PRINT)
-    group = {name: figure.label for name, figure in found.items() if figure.group == "frontier"}
+    group = {name: figure.label for name, figure in found.items() if figure.group == "cost"}
     assert group == {
         "frontier": "training time",
         "frontier-trainable": "trainable parameters",
@@ -69,8 +69,8 @@ def test_gaps_are_sorted_and_show_their_verdicts(report):
 
 
 def test_a_very_wide_interval_ends_in_an_arrow():
-    records = [*builders.whole("full", [0.9, 0.8]), *builders.whole("bitfit", [0.7, 0.9])]
-    figure = drawn(Report(builders.study(["full", "bitfit"], seeds=2), records), "gaps")
+    records = [*builders.whole("full", [0.9, 0.3, 0.8]), *builders.whole("bitfit", [0.3, 0.9, 0.7])]
+    figure = drawn(Report(builders.study(["full", "bitfit"], seeds=3), records), "gaps")
     (mark,) = values(figure)
     assert mark["beyond_left"]
     assert mark["beyond_right"]
@@ -95,7 +95,7 @@ def test_a_page_without_scores_has_no_empty_figures():
     report = Report(builders.study(["full", "bitfit"]), [builders.ended("full", "failed", "no memory")])
     written = page(report.contents)
     assert "<figure>" not in written
-    assert written.count("Not drawn: ") == 5
+    assert "Not drawn" not in written
 
 
 def test_methods_that_train_nothing_do_not_compress_the_gaps():

@@ -69,7 +69,7 @@ def test_tuning_figures_can_be_written(report, tmp_path):
 
 
 def test_a_tuned_method_is_one_point(report):
-    figure = figures(report.comparisons[0], PRINT)["score-against-time"]
+    figure = figures(report.comparisons[0], PRINT)["frontier"]
     assert str(figure.chart.to_dict()).count("'name': 'lora:r=8'") == 1
     assert "Hyperparameters: tuned; defaults for zero-shot." in figure.caption
     efficiency = figures(report.comparisons[0], PRINT)["efficiency"]
@@ -98,7 +98,7 @@ def test_many_lines_have_no_shading():
     assert "Shaded" not in figure.caption
     # A family has one colour; dashes distinguish its lines.
     assert len({value["colour"] for value in values(figure)}) == 1
-    assert len({tuple(value["dash"]) for value in values(figure)}) == 6
+    assert len({tuple(value["dash"]) for value in values(figure)}) == 8
 
 
 def test_every_trial_is_drawn_with_its_status(report):

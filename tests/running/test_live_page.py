@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import http.client
+import json
 import socket
 import time
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
 from urllib.request import urlopen
 
 import pytest
 
+from whichpeft.engine import FinalWork, Progress, Result
 from whichpeft.executors import SilentObserver
 from whichpeft.records import Arm, Entrant, Race, Stage, Store
 from whichpeft.running.live_page import LivePage
@@ -26,6 +30,12 @@ def fetch(address: str) -> str:
         assert answer.headers["Cache-Control"] == "no-store"
         text: str = answer.read().decode()
     return text
+
+
+def told(live: LivePage) -> dict[str, Any]:
+    """Return what a page gets about the progress of its run."""
+    answer: dict[str, Any] = json.loads(fetch(f"{live.address}progress"))
+    return answer
 
 
 @pytest.fixture
@@ -43,15 +53,39 @@ def test_the_page_fills_except_while_costs_are_measured(store: Store) -> None:
         first = fetch(live.address)
         assert "81.0" in first
         assert "connect-src 'self'" in first
-        version = fetch(f"{live.address}version")
+        version = told(live)["version"]
         assert version in first
         observer = live.followed_by(SilentObserver())
         observer.start_stage("profile", [], done=0, concurrency=1)
         store.add(builders.final("full", 1, 0.85))
-        assert fetch(f"{live.address}version") == version
+        assert told(live)["version"] == version
         observer.start_stage("final", [], done=0, concurrency=1)
-        assert fetch(f"{live.address}version") != version
+        assert told(live)["version"] != version
         assert "83.0" in fetch(live.address)
+
+
+def test_the_page_says_how_far_the_run_is_and_how_long_it_takes(store: Store) -> None:
+    records = [builders.final("full", seed, 0.8) for seed in range(4)]
+    jobs: list[Any] = [SimpleNamespace(trial=record.trial, work=FinalWork()) for record in records]
+    names = {job.trial.fingerprint: 20.0 for job in jobs}
+    with LivePage(store.folder, lambda: 125.0) as live:
+        waiting = fetch(live.address)
+        assert "The study is being prepared" in waiting
+        assert "connect-src 'self'" in waiting
+        assert told(live)["title"] == "preparing"
+        observer = live.followed_by(SilentObserver())
+        observer.estimate(names)
+        observer.start_stage("final", jobs, done=2, concurrency=2)
+        observer.started(jobs[0])
+        observer.progressed(jobs[0], Progress(phase="fit", epoch=1.5))
+        now = told(live)
+        assert now["title"] == "training and testing"
+        assert now["words"] == "0 of 4 trials, 2 done before, 2 side by side, about 35 s left"
+        assert now["whole"] == "the race ends in 2 min 5 s at the latest"
+        assert now["running"] == ["full on glue/sst2, minilm, seed 0: fit, epoch 1.5/3"]
+        observer.finished(jobs[0], Result(record=records[0]))
+        now = told(live)
+        assert (now["ended"], now["count"], now["running"]) == (1, 4, [])
 
 
 def test_the_page_follows_a_race_that_has_decided_something(store: Store) -> None:
@@ -59,9 +93,9 @@ def test_the_page_follows_a_race_that_has_decided_something(store: Store) -> Non
     stage = Stage(name="screen", step=16, arms=(Arm(method="full"),))
     with LivePage(store.folder) as live:
         store.keep_race(race)
-        first = fetch(f"{live.address}version")
+        first = told(live)["version"]
         store.keep_race(replace(race, stages=(stage,)))
-        assert fetch(f"{live.address}version") != first
+        assert told(live)["version"] != first
         assert "1 method raced: 1 still races." in fetch(live.address)
 
 

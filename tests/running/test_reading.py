@@ -157,3 +157,21 @@ def test_a_run_tells_and_keeps_what_it_read(tiny_backbone: Path, table: Path, tm
     assert again is not None
     assert again.earlier_records
     assert again.tasks == reading.tasks
+
+
+def test_a_run_keeps_excerpts_of_the_test_examples(
+    tiny_backbone: Path, table: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    report = wp.run(study(tiny_backbone, table), out=out, device="cpu", observer=SilentObserver())
+    (texts,) = Store(out).example_texts()
+    assert texts.places == (0, 1, 2, 3, 4, 5)
+    assert all(text.startswith("the plot was") for (text,) in texts.inputs)
+    (found,) = report.example_answers
+    assert [score.name for score in found.classes[0].scores] == ["bad", "good"]
+    shown = (*found.shown.wrong, *found.shown.wrong_with_all)
+    assert {one.right for one in shown} <= {"bad", "good"}
+    assert all(one.inputs == texts.inputs[one.place] for one in shown)
+    (out / "test-examples.json").unlink()  # as in a folder of an earlier version, or for privacy
+    (found,) = wp.Report.read(out).example_answers
+    assert all(not one.inputs for one in (*found.shown.wrong, *found.shown.wrong_with_all))

@@ -139,6 +139,7 @@ def test_a_dry_run_counts_at_least_and_at_most(
     planned = dry_run(study(tiny_backbone, reviews, seeds="auto"), out=tmp_path, device="cpu")
     assert (planned.trials, planned.trials_at_most) == (3 * 3, 3 * 12)
     assert planned.seconds_at_most > planned.seconds
+    assert planned.time.low < planned.seconds < planned.time.high < planned.time_at_most.high
     assert [(row.seeds, row.more) for row in planned.rows] == [((0, 1, 2), 9)] * 3
     tuned = study(tiny_backbone, reviews, budget=wp.Budget(epochs=1, tuning_trials=4))
     planned = dry_run(tuned, out=tmp_path, device="cpu")

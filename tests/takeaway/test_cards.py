@@ -79,17 +79,10 @@ def test_the_code_of_a_card_loads_the_tested_model(method: str, kept: Store, rev
     record, folder = of_method(kept, method)
     text = (folder / "README.md").read_text()
     names: dict[str, object] = {}
-    blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
-    # The card loads the base model's head last, but it has to run first.
-    lines = blocks[0].splitlines()
-    place = next(i for i, line in enumerate(lines) if line.startswith("model ="))
-    code = [
-        *lines[:place],
-        *(line for block in blocks[1:] for line in block.splitlines()),
-        *lines[place:],
-    ]
-    exec("\n".join(code).replace("PATH", str(folder)), names)
+    (code,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    exec(code.replace("PATH", str(folder)), names)
     model = names["model"]
+    assert model.config.id2label == {0: "bad", 1: "good"}
     model.eval()
     with (reviews / "test.tsv").open() as file:
         rows = list(csv.DictReader(file, delimiter="\t"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -14,7 +15,7 @@ import numpy as np
 import pytest
 
 from whichpeft.backbones import Backbone, resolve_backbone
-from whichpeft.errors import RequestError
+from whichpeft.errors import FolderError, RequestError
 from whichpeft.methods import resolve_method
 from whichpeft.records import Store
 from whichpeft.report import Report
@@ -22,6 +23,7 @@ from whichpeft.study import TaskSource
 from whichpeft.study.spec import short_name
 from whichpeft.takeaway import write_takeaway
 from whichpeft.takeaway.data import script_data
+from whichpeft.takeaway.predict import predict
 from whichpeft.takeaway.script import _f1_of
 from whichpeft.tasks import load_task
 
@@ -80,7 +82,7 @@ def test_peft_reads_the_config_of_a_tuned_lora(reviews: Path, tmp_path: Path) ->
     folder = run_folder(reviews, tmp_path / "run", "lora", tuned)
     out = take(folder, tmp_path / "away")
     assert {path.name for path in out.iterdir()} == {
-        "README.md", "adapter", "adapter_config.json", "hyperparameters.json", "train.py",
+        "README.md", "adapter", "adapter_config.json", "hyperparameters.json", "predict.py", "train.py",
     }  # fmt: skip
     config = PeftConfig.from_pretrained(out)
     assert isinstance(config, LoraConfig)
@@ -91,6 +93,9 @@ def test_peft_reads_the_config_of_a_tuned_lora(reviews: Path, tmp_path: Path) ->
     assert (facts["epochs"], facts["batch_size"], facts["seeds"]) == (2, 16, [0, 1, 2])
     assert facts["score_mean"] == pytest.approx(0.81)
     assert (out / "adapter" / "seed.txt").read_text() == "1"  # the best on validation
+    # An earlier version kept adapters without the names of the classes.
+    named = json.loads((out / "adapter" / "config.json").read_text())
+    assert named["id2label"] == {"0": "bad", "1": "good"}
     readme = (out / "README.md").read_text()
     assert "Use lora for minilm on reviews: 81.0 points" in readme
     assert "seed 1" in readme
@@ -200,7 +205,7 @@ def test_files_without_a_header_and_both_val_and_dev(tmp_path: Path, monkeypatch
     own = tmp_path / "own.csv"
     own.write_text("text,kind\n" + "".join(f"bird {i},{'ab'[i % 2]}\n" for i in range(100)))
     names = read(out, monkeypatch, "--train", str(own), "--text", "text", "--label", "kind")
-    assert [len(part) for part in names["data"].values()] == [81, 10, 9]
+    assert [len(part) for part in names["data"].values()] == [80, 10, 10]
     with pytest.raises(SystemExit):
         read(out, monkeypatch, "--train", str(own), "--label", "kind")
 
@@ -229,6 +234,85 @@ def test_the_script_computes_f1_of_the_class_in_the_metrics_name(name: str) -> N
     exec(needed, names)
     # Two hits, one miss and one false alarm.
     assert eval(code, names) == pytest.approx(4 / 6)
+
+
+def one_file(tmp_path: Path, kind: str) -> Path:
+    """Write all examples into one file, or images into one folder, some of them twice."""
+    texts = [f"we saw {i % 270} birds" for i in range(300)]
+    if kind == "images":
+        from PIL import Image
+
+        for i in range(255):
+            place = tmp_path / "birds" / "ab"[i % 2]
+            place.mkdir(parents=True, exist_ok=True)
+            Image.new("RGB", (2, 2), (i, 0, 0)).save(place / f"{i}.png")
+        return tmp_path / "birds"
+    labels = [f"{i % 270 / 7:.3f}" for i in range(300)]
+    if kind == "classes":  # one class has few examples, which all stay in train
+        labels = ["rare" if i in (7, 8) else "ab"[i % 270 % 2] for i in range(300)]
+    path = tmp_path / f"{kind}.csv"
+    path.write_text("text,label\n" + "".join(map("{},{}\n".format, texts, labels)))
+    return path
+
+
+@pytest.mark.parametrize("kind", ["classes", "values", "images"])
+def test_the_sets_of_the_script_are_those_of_the_study(
+    kind: str, tiny_vits: dict[int, Path], tmp_path: Path, monkeypatch
+) -> None:
+    """A test set that overlaps with the study's training set would flatter the taken adapter."""
+    data = one_file(tmp_path, kind)
+    task = load_task(TaskSource(name=str(data)))
+    backbone = str(tiny_vits[3]) if kind == "images" else "minilm"
+    run = run_folder(data, tmp_path / "run", "head", backbone=backbone, max_train=200)
+    out = take(run, tmp_path / "away")
+    compile((out / "train.py").read_text(), "train.py", "exec")
+    found = read(out, monkeypatch, "--max-train", "200")
+    studied = task.cut_splits(200)
+    assert list(found["data"]) == ["train", "test", "validation"]
+    for split, part in found["data"].items():
+        assert found["inputs_of"](part) == list(studied[split].inputs), split
+        labels = [float(label) if kind == "values" else task.classes.index(label)
+                  for label in part[found["options"].label]]  # fmt: skip
+        assert labels == studied[split].labels.tolist()
+
+
+def test_only_validation_is_held_out_if_a_test_set_is_given(tmp_path: Path, monkeypatch) -> None:
+    (tmp_path / "own").mkdir()
+    for split, count in (("train", 700), ("test", 40)):
+        lines = "".join(f"{split} has {i} birds,{'ab'[i % 2]}\n" for i in range(count))
+        (tmp_path / "own" / f"{split}.csv").write_text("text,label\n" + lines)
+    task = load_task(TaskSource(name=str(tmp_path / "own")))
+    found = read(
+        take(run_folder(tmp_path / "own", tmp_path / "run", "head"), tmp_path / "away"), monkeypatch
+    )
+    assert len(found["data"]["validation"]) == 100
+    for split, part in found["data"].items():
+        assert found["inputs_of"](part) == list(task.splits[split].inputs), split
+
+
+def test_nothing_is_written_among_other_files(reviews: Path, tmp_path: Path) -> None:
+    folder, out = run_folder(reviews, tmp_path / "run", "lora+bitfit"), tmp_path / "away"
+    out.mkdir()
+    (out / "notes.txt").write_text("mine")
+    report = Report.read(folder)
+    with pytest.raises(FolderError, match="away: holds other files; name a new folder with --write"):
+        write_takeaway(report, report.choose(), folder=folder, out=out, overwrite=True)
+    assert [path.name for path in out.iterdir()] == ["notes.txt"]
+
+
+def test_what_was_written_before_is_replaced_on_request(reviews: Path, tmp_path: Path) -> None:
+    out = take(run_folder(reviews, tmp_path / "run", "lora+bitfit"), tmp_path / "away")
+    (out / "notes.txt").write_text("mine")
+    other = run_folder(reviews, tmp_path / "other", "head")
+    with pytest.raises(FolderError, match="was written before; add --overwrite to replace it"):
+        take(other, out)
+    assert (out / "lora" / "adapter_config.json").is_file()
+    report = Report.read(other)
+    write_takeaway(report, report.choose(), folder=other, out=out, overwrite=True)
+    # Nothing of the other method stays, and everything of the user's does.
+    assert {path.name for path in out.iterdir()} == {
+        "README.md", "adapter", "hyperparameters.json", "notes.txt", "predict.py", "train.py",
+    }  # fmt: skip
 
 
 def test_hub_splits_keep_their_names(tmp_path: Path, monkeypatch) -> None:
@@ -261,7 +345,7 @@ def test_a_test_set_without_labels_is_ignored(reviews: Path, tmp_path: Path, mon
     found = read(out, monkeypatch, "--data", "owner/pairs", "--text", "premise", "hypothesis")
     assert found["data"]["test"]["label"][:] == ["no", "yes", "yes"]
     assert {split: len(part) for split, part in found["data"].items()} == {
-        "train": 54, "test": 3, "validation": 6,
+        "train": 48, "test": 3, "validation": 12,
     }  # fmt: skip
 
 
@@ -298,8 +382,8 @@ def test_the_readme_states_differences_from_the_study(reviews: Path, tmp_path: P
     folder = run_folder(reviews, tmp_path / "run", "head", max_train=60, early_stopping=2)
     out = take(folder, tmp_path / "away")
     readme = (out / "README.md").read_text()
-    assert "trains on the whole training set" in readme
-    assert "The study trained on at most 60 examples" in readme
+    assert "Its training, validation and test sets are the study's." in readme
+    assert "The study trained on at most 60 examples: `--max-train 60` takes the same ones." in readme
     assert "after 2 epochs without a better validation score; the script does not" in readme
     assert "told by file names" not in readme + (out / "train.py").read_text()
 
@@ -310,8 +394,7 @@ def test_the_script_trains_on_a_few_examples_of_the_study(forks: Forks, tmp_path
         tmp_path / "cola", train=sentences(0, 90), val=sentences(90, 10), dev=sentences(100, 12)
     )
     out = take(run_folder(data, tmp_path / "run", "head", epochs=1), tmp_path / "away")
-    backbone = str(resolve_backbone("minilm").files)
-    printed = train(forks, out, tmp_path, "--max-train", "32", "--backbone", backbone)
+    printed = train(forks, out, tmp_path, "--max-train", "32")
     assert "train: 32 examples, validation: 10 examples, test: 12 examples" in printed
     assert "points, trained on 32 examples" in printed
 
@@ -338,11 +421,16 @@ def test_the_script_trains(forks: Forks, reviews: Path, tmp_path: Path, method: 
     out = take(run_folder(reviews, tmp_path / "run", method), tmp_path / "away")
     files = [f"--{split}={reviews / name}.tsv" for split, name in
              (("train", "train"), ("validation", "dev"), ("test", "test"))]  # fmt: skip
-    backbone = str(resolve_backbone("minilm").files)
-    printed = train(None if "+" in method else forks, out, tmp_path, *files, "--backbone", backbone)
+    printed = train(None if "+" in method else forks, out, tmp_path, *files)
     score = float(printed.rpartition("test accuracy: ")[2].split()[0])
     assert score > 90
     assert list((tmp_path / "trained").rglob("*.safetensors"))
+    # If the run kept no adapter, this one takes its place.
+    shutil.rmtree(out / "adapter")
+    shutil.copytree(tmp_path / "trained", out / "adapter")
+    said = predict(out, reviews / "test.tsv", device="cpu")
+    assert 100 * (said.score or 0.0) == pytest.approx(score, abs=0.1)
+    assert set(said.answers) == {"bad", "good"}
 
 
 @pytest.fixture

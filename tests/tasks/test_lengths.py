@@ -109,3 +109,22 @@ def test_prompts_that_the_tokenizer_does_not_know_are_said(
         np.concatenate(tokenizer([e.prompt for e in unknown])["input_ids"]) == tokenizer.unk_token_id
     )
     assert any("does not know" in note for note in found.notes) == (unread.mean() > 0.1)
+
+
+def test_tokens_per_word_tell_a_foreign_language(tmp_path: Path) -> None:
+    """MiniLM's tokenizer was made for English; Chinese has no spaces to count words by."""
+    english = "The customer says that the printer does not start after the last update of the driver"
+    german = "Der Kunde meldet, dass der Drucker nach der letzten Aktualisierung nicht mehr ging"
+    chinese = "客户报告说打印机在最后一次驱动程序更新后无法启动"
+    minilm = resolve_backbone("minilm")
+
+    def read(text: str) -> float | None:
+        task = text_task("tickets", train=[(f"{text} {i}", i % 2) for i in range(30)])
+        _, found = write_data(task, minilm, Budget(), tmp_path)
+        assert found is not None
+        return found.pieces_per_word
+
+    # Counted by hand from the tokenizer: no word of the English text is split.
+    assert read(english) == pytest.approx(1.0, abs=0.05)
+    assert (read(german) or 0.0) > 1.75
+    assert read(chinese) is None

@@ -11,7 +11,9 @@ from whichpeft.analysis.method_result import MethodResult
 from whichpeft.analysis.statistics.intervals import Interval, percent, ratio, saving
 from whichpeft.analysis.statistics.random_effects import VarianceComponents
 from whichpeft.analysis.status import status_of
+from whichpeft.analysis.verdicts import score_interval
 from whichpeft.records import Record
+from whichpeft.records.other_work import taken_share
 from whichpeft.records.record import finite
 from whichpeft.study import Study, first_seeds
 
@@ -41,12 +43,13 @@ def method_facts(
     planned = first_seeds(study.seeds)
     status, error = status_of(records, planned)
     first = done[0].measurement("score", "test") if done else None
-    score = _NO_SCORE if effects is None else effects.interval()
+    metric = first.source if first else None
+    score = _NO_SCORE if effects is None else score_interval(effects, metric)
     trainable = records.value("trainable_parameters")
     return MethodResult(
         backbone=group.backbone,
         task=group.task,
-        metric=first.source if first else None,
+        metric=metric,
         chance=finite(done[0].value("chance")) if done else None,
         method=records.method,
         method_id=None if trial is None else trial.method_id,
@@ -73,6 +76,7 @@ def method_facts(
         peak_memory_bytes=_whole(_profiled(records, "peak_memory_bytes")),
         adapter_bytes=_whole(_profiled(records, "adapter_bytes")),
         inference_milliseconds=_profiled(records, "inference_milliseconds"),
+        taken_share=taken_share(records.cost),
         records=records,
         over_examples=effects is not None and bool(effects.examples),
     )

@@ -81,6 +81,12 @@ class MethodResult:
     gap_high: float | None = None
     """Upper bound of the gap's 95 % interval, a fraction."""
 
+    verdict_low: float | None = None
+    """Lower bound of the gap's interval that the verdict rests on, a fraction (see `verdict_gap`)."""
+
+    verdict_high: float | None = None
+    """Upper bound of the gap's interval that the verdict rests on, a fraction."""
+
     p_value: float | None = None
     """Two-sided p-value of no gap."""
 
@@ -159,6 +165,9 @@ class MethodResult:
     inference_milliseconds: float | None = None
     """Median latency of one example, in milliseconds."""
 
+    taken_share: float | None = None
+    """Share of the processors or the GPU that other work took while times were measured, a fraction."""
+
     on_frontier: bool | None = None
     """Whether no method beats it in observed score and all costs of `frontier_costs`."""
 
@@ -195,6 +204,19 @@ class MethodResult:
     def gap(self) -> Interval:
         """Return the gap to the baseline with its 95 % interval, as fractions."""
         return Interval(self.gap_mean, self.gap_low, self.gap_high)
+
+    @property
+    def verdict_gap(self) -> Interval:
+        """Return the gap to the baseline with the interval that the verdict rests on, as fractions.
+
+        It leaves out zero if the verdict is better or worse, it is within the margin if the verdict is
+        equivalent, and otherwise the verdict is undecided. For a difference it holds for all methods
+        together; for equivalence it is the 90 % interval of two one-sided tests at 5 %. There is none if
+        too few seeds were run for one and nothing is decided.
+        """
+        if self.verdict is None:
+            return self.gap
+        return Interval(self.gap_mean, self.verdict_low, self.verdict_high)
 
     @property
     def trains_nothing(self) -> bool:

@@ -12,8 +12,9 @@ from whichpeft.analysis.families import TestedGap, judge_together
 from whichpeft.analysis.method_result import MethodResult
 from whichpeft.analysis.statistics.gap import LEVEL
 from whichpeft.analysis.statistics.intervals import ratio, saving
-from whichpeft.analysis.verdicts import by_seed
+from whichpeft.analysis.verdicts import by_seed, score_interval
 from whichpeft.records.comparability import Kind, cost_kind, differences, kinds_of, reference_kind
+from whichpeft.records.other_work import busy_note
 from whichpeft.study import Study
 
 
@@ -69,7 +70,7 @@ def relate_scores(
         )
         for i in family:
             gaps[i] = judged.gaps.get(i)
-            _, low, high = judged.scores[i].interval()
+            _, low, high = score_interval(judged.scores[i], results[i].metric)
             result = replace(
                 results[i],
                 comparable_scores=True,
@@ -89,7 +90,9 @@ def relate_scores(
 def _relate(result: MethodResult, gap: TestedGap | None, baseline: MethodResult) -> MethodResult:
     """Add gap and retention, from scores by seed."""
     if result.records is baseline.records:  # its gap to itself is known without error
-        result = replace(result, gap_mean=0.0, gap_low=0.0, gap_high=0.0)
+        result = replace(
+            result, gap_mean=0.0, gap_low=0.0, gap_high=0.0, verdict_low=0.0, verdict_high=0.0
+        )
     elif gap is not None:
         mean, low, high = gap.effects.interval()
         result = replace(result, gap_mean=mean, gap_low=low, gap_high=high)
@@ -106,8 +109,8 @@ def relate_costs(
 ) -> tuple[list[MethodResult], list[str]]:
     """Add savings and speed-ups to the results whose profiles can be compared.
 
-    Returns the results, and notes on those that cannot be compared. `at` has the baseline's place by
-    variant.
+    Returns the results, and notes on those that cannot be compared or were timed beside other work.
+    `at` has the baseline's place by variant.
     """
     costs = [result.records.cost for result in results]
     kinds = [None if cost is None else cost_kind(cost.setting) for cost in costs]
@@ -142,7 +145,8 @@ def relate_costs(
         for result, kind in zip(results, kinds, strict=True)
         if kind is not None and reference is not None and kind != reference
     ]
-    return related, notes
+    busy = busy_note(cost for cost in costs if cost is not None)
+    return related, [*notes, *([] if busy is None else [busy])]
 
 
 def _differing(kinds: list[Kind], reference: Kind) -> str:

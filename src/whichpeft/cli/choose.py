@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -14,6 +16,7 @@ from whichpeft.cli.options import (
     MaxMemory,
     MaxTrainable,
     MaxTrainTime,
+    Overwrite,
     RunFolder,
     WriteTo,
 )
@@ -34,6 +37,7 @@ def choose(
     ] = "time",
     margin: Annotated[float, typer.Option(help="Score you accept to lose for it, in points.")] = 2.0,
     write: WriteTo = None,
+    overwrite: Overwrite = False,
     format: Annotated[str, typer.Option(help="text or json.")] = "text",
 ) -> None:
     """Recommend the cheapest method that is not worse than the best one within your limits.
@@ -43,6 +47,10 @@ def choose(
     from whichpeft.report import Report
 
     check_format(format, ["text", "json"])
+    if write is not None:
+        from whichpeft.takeaway import check_place
+
+        check_place(write, overwrite=overwrite)
     report = Report.read(folder)
     for message in report.damaged:
         print_error(f"left out: {message}")
@@ -58,7 +66,7 @@ def choose(
     if format == "json":
         print(choices.to_json())
     else:
-        choices.print(Console())
+        choices.print(Console(), with_next=write is None)
     if not choices.fits:
         if write is not None:
             print_note("Nothing is written, because no method can be chosen.")
@@ -66,5 +74,15 @@ def choose(
     if write is not None:
         from whichpeft.takeaway import write_takeaway
 
-        for path in write_takeaway(report, choices, folder=folder, out=write):
-            print_note(f"Written: {path}")
+        print_written(write_takeaway(report, choices, folder=folder, out=write, overwrite=overwrite))
+
+
+def print_written(folders: Iterable[Path]) -> None:
+    """Say which folders were written, and how to use them."""
+    for path in folders:
+        print_note(f"Written: {path}")
+        if (path / "adapter").is_dir():
+            print_note(f"Predict: whichpeft predict {path} FILE")
+        elif (path / "predict.py").is_file():
+            train = f"python {path / 'train.py'} --out {path / 'adapter'}"
+            print_note(f"The run kept no adapter; this trains one: {train}")

@@ -69,8 +69,12 @@ MaxTrainTime = Annotated[
 WriteTo = Annotated[
     Path | None,
     typer.Option(
-        metavar="DIR", help="Write a script that trains with the chosen method to this folder."
+        metavar="DIR",
+        help="Write the chosen method to this folder: its adapter, and scripts to predict and train.",
     ),
+]
+Overwrite = Annotated[
+    bool, typer.Option("--overwrite", help="Replace what --write wrote to its folder before.")
 ]
 
 _PRECEDING = "micro_batch"  # the parameter after which the options of `Conditions` are listed

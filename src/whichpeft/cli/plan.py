@@ -33,7 +33,7 @@ from whichpeft.units import (
     show_bytes,
     show_count,
     show_percent,
-    show_seconds,
+    show_seconds_between,
 )
 
 if TYPE_CHECKING:
@@ -136,7 +136,7 @@ def _print(found: Estimates, console: Console) -> None:
         "memory": lambda row: _cell(show_bytes, row, "training_memory_bytes"),
         "check-\npointed": lambda row: _show(show_bytes, row["checkpointed_memory_bytes"]),
         "GFLOP": lambda row: _cell(_show_giga, row, "flops_per_sample"),
-        "time": lambda row: _show(show_seconds, row["train_seconds"]),
+        "time": _show_time,
         "fits": lambda row: _show(lambda fits: "yes" if fits else "no", row.get("fits")),
         "largest\nbatch": lambda row: _show(show_count, row.get("largest_batch")),
     }
@@ -192,6 +192,12 @@ def _table(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, _Show]) -> T
     for row in zip(*cells.values(), strict=True):
         table.add_row(*map(Text, row))
     return table
+
+
+def _show_time(row: Mapping[str, Any]) -> str:
+    if row["trial_seconds"] is None:
+        return _NONE
+    return show_seconds_between(row["trial_seconds_low"], row["trial_seconds_high"])
 
 
 def _show(show: Callable[[Any], str], value: float | None) -> str:

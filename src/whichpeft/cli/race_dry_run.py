@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from whichpeft.units import counted, join_words, points, show_seconds
+from whichpeft.units import counted, join_words, points, show_seconds, show_seconds_between
 
 if TYPE_CHECKING:
     from whichpeft.running.race.dry_run import RaceDryRun
@@ -32,7 +32,8 @@ def lines_of(planned: RaceDryRun, study: Study) -> Iterator[str]:
     if not planned.fits:
         yield "this is not enough to try every method: the screen ends before, defaults first"
     beside = f", with {planned.concurrency} trials in parallel" if planned.concurrency > 1 else ""
-    yield f"about {show_seconds(planned.seconds)}{beside}. Folder: {planned.folder}"
+    time = show_seconds_between(planned.seconds_low, planned.seconds_high)
+    yield f"about {time}{beside}. Folder: {planned.folder}"
     yield _proof(planned)
     for out in ("over a limit", "refused"):
         for entrant in planned.entrants:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
+import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from whichpeft.cli.output import print_note
 
@@ -27,7 +29,7 @@ class _Terminated(KeyboardInterrupt):
 def resumable(folder: Path) -> Iterator[None]:
     """Say how to resume the run in a folder if it is interrupted, and exit."""
     try:
-        with _stopped_by_sigterm():
+        with _handled(signal.SIGTERM, _terminate), _handled(signal.SIGINT, _interrupt):
             yield
     except KeyboardInterrupt as ended:
         signal.signal(
@@ -41,18 +43,32 @@ def resumable(folder: Path) -> Iterator[None]:
         sys.exit(TERMINATED if isinstance(ended, _Terminated) else INTERRUPTED)
 
 
+def leave_at_once(code: int) -> NoReturn:
+    """End the process without Python's tidying up, which takes seconds once torch is loaded."""
+    atexit._run_exitfuncs()  # ends child processes and removes temporary files
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+def _terminate(number: int, frame: FrameType | None) -> None:
+    """Stop as after ctrl-C, so that trials save checkpoints and records stay complete."""
+    raise _Terminated
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    """Answer at once: what runs is saved first, which may take some seconds."""
+    print_note("Stopping; trials that are running save their state.")
+    raise KeyboardInterrupt
+
+
 @contextlib.contextmanager
-def _stopped_by_sigterm() -> Iterator[None]:
-    """Handle SIGTERM like ctrl-C, so that trials save checkpoints and records stay complete."""
-
-    def end(number: int, frame: FrameType | None) -> None:
-        raise _Terminated
-
-    before = signal.signal(signal.SIGTERM, end)
+def _handled(number: signal.Signals, handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
+    before = signal.signal(number, handler)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        signal.signal(number, before)
 
 
 def observer_for(quiet: bool) -> RunObserver | None:

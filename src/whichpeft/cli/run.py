@@ -110,9 +110,6 @@ def run(
     **conditions: Any,
 ) -> None:
     """Run a comparison, or resume one, and print its table."""
-    from whichpeft.api import folder_of
-    from whichpeft.api import run as run_study
-
     check_format(format, ["table", "json"])
     columns = {
         "text_columns": tuple(text_column or ()),
@@ -144,6 +141,9 @@ def run(
     )
     if study is None and (task or backbone or any(columns.values())):
         requested = with_default_name(requested)
+    from whichpeft.api import folder_of  # after the check of names, since it imports a lot
+    from whichpeft.api import run as run_study
+
     place = folder_of(requested, out)
     if dry_run:
         _print_dry_run(
@@ -185,7 +185,7 @@ def run(
 
 def _print_dry_run(study: Study, folder: Path, *, format: str, quiet: bool, **how: Any) -> None:
     from whichpeft.api import dry_run
-    from whichpeft.units import show_seconds
+    from whichpeft.units import show_seconds_between
 
     console = Console()
     observer = printing_observer(console, silent=quiet or format == "json")
@@ -199,21 +199,24 @@ def _print_dry_run(study: Study, folder: Path, *, format: str, quiet: bool, **ho
     for heading in ("backbone", "task", "method", "tuning", "seeds", "each", "note"):
         table.add_column(heading)
     for row in planned.rows:
-        each = "" if row.seconds is None else f"about {show_seconds(row.seconds)}"
+        each = "" if row.time is None else show_seconds_between(row.time.low, row.time.high)
         seeds = ",".join(map(str, row.seeds)) + (f" up to {row.more} more" if row.more else "")
         tuning = str(row.tuning or "")
         table.add_row(*map(Text, (row.backbone, row.task, row.method, tuning, seeds, each, row.note)))
     console.print(table)
-    trials, time = f"{planned.trials}", show_seconds(planned.seconds)
+    trials = f"{planned.trials}"
     if planned.trials_at_most > planned.trials:
         trials += f" to {planned.trials_at_most}"
-        time += f" to {show_seconds(planned.seconds_at_most)}"
+    time = show_seconds_between(planned.time.low, planned.time_at_most.high)
     console.print(
         Text(
             f"{trials} trials to run, {planned.done} done before; with {planned.concurrency} in "
             f"parallel, about {time}. Folder: {folder}"
         )
     )
+    if planned.busy is not None:
+        busy = f"{planned.busy[0].upper()}{planned.busy[1:]}"
+        print_note(f"{busy}. On a quiet machine expect the shorter times.")
 
 
 def _exit_if_trials_failed(study: Study, folder: Path, records: Iterable[Record]) -> None:

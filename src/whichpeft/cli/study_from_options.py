@@ -49,7 +49,12 @@ def override(
     seeds: str | None = None,
     baseline: str | None = None,
 ) -> Study:
-    """Return the study with the values of the options that are given. Raises StudyError."""
+    """Return the study with the values of the options that are given.
+
+    Raises StudyError if a value is wrong, or a method of the study.
+    """
+    from whichpeft.methods import resolve_methods
+
     changes: dict[str, Any] = {}
     if backbone:
         changes["backbones"] = tuple(backbone)
@@ -73,7 +78,10 @@ def override(
     set_budget = {key: value for key, value in budget.items() if value is not None}
     if set_budget:
         changes["budget"] = dataclasses.replace(study.budget, **set_budget)
-    return dataclasses.replace(study, **changes)
+    found = dataclasses.replace(study, **changes)
+    # Running loads torch, which takes seconds; a slip in a name ends before that.
+    resolve_methods(found.methods)
+    return found
 
 
 def with_default_name(study: Study) -> Study:

@@ -93,7 +93,7 @@ def make_assumptions(
         raise StudyError(f"--length is {length}; {backbone.name} reads {limit} at most")
     longest, typical, learnt = (length, None, None) if length else _lengths(study, backbone, task)
     if speed is None and examples is not None and here:
-        speed = _measured_speed(compute, backbone, budget.batch_size, typical or longest)
+        speed = _measured_speed(study, compute, backbone, typical or longest)
     return Assumptions(
         compute=compute,
         length=longest,
@@ -106,11 +106,16 @@ def make_assumptions(
     )
 
 
-def _measured_speed(compute: Compute, backbone: Backbone, batch_size: int, length: int) -> float | None:
+def _measured_speed(study: Study, compute: Compute, backbone: Backbone, length: int) -> float | None:
     """Measure the speed and free what that took; None if other processes have filled the device."""
-    width = backbone.width or _USUAL_WIDTH
     try:
-        speed = measure_speed(compute, width=width, batch_size=batch_size, length=length)
+        speed = measure_speed(
+            compute,
+            width=backbone.width or _USUAL_WIDTH,
+            batch_size=study.budget.batch_size,
+            length=length,
+            threads=study.conditions.threads,
+        )
     except Exception as error:
         if not ran_out_of_memory(error):
             raise

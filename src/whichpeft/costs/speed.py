@@ -22,12 +22,28 @@ _MATMUL_SECONDS = 0.2
 _MATMUL_WIDTH = {"cpu": 512, "mps": 4096, "cuda": 8192}  # per thread of a CPU; wider reaches no more
 
 
-def measure_speed(compute: Compute, *, width: int, batch_size: int, length: int) -> float:
+def measure_speed(compute: Compute, *, width: int, batch_size: int, length: int, threads: int) -> float:
     """Return the sustained FLOP/s of training one encoder layer of this width on such batches.
 
     A step is forward, backward and update, with every weight trained. The result is that of the fastest
-    step that fits the time, since other processes can only slow a step down.
+    step that fits the time, since other processes can only slow a step down. One thread of a CPU is
+    timed by the processor that it used, which other processes hardly change.
+
+    Parameters
+    ----------
+    threads
+        Number of CPU threads.
     """
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        return _layer_speed(compute, width, batch_size, length, alone=threads == 1)
+    finally:
+        torch.set_num_threads(before)
+
+
+def _layer_speed(compute: Compute, width: int, batch_size: int, length: int, *, alone: bool) -> float:
+    clock = time.process_time if alone and compute.device.type == "cpu" else time.perf_counter
     width = max(64, min(width, _widest(compute.device)) // 64 * 64)
     length = min(length, _MOST_TOKENS)
     size = max(1, min(batch_size, _MOST_TOKENS // length))
@@ -40,14 +56,14 @@ def measure_speed(compute: Compute, *, width: int, batch_size: int, length: int)
 
     def step() -> float:
         compute.synchronise()
-        began = time.perf_counter()
+        began = clock()
         with compute.autocast():
             loss = layer(inputs).float().mean()
         loss.backward()
         optimizer.step()
         optimizer.zero_grad()
         compute.synchronise()
-        return time.perf_counter() - began
+        return clock() - began
 
     with FlopCounterMode(display=False) as counter:
         step()

@@ -18,6 +18,7 @@ from whichpeft.backbones.quiet_libraries import quiet_loading
 from whichpeft.costs import CostQuery, Costs, estimate_costs, largest_batch
 from whichpeft.costs.assumptions import Assumptions, find_planning_compute, make_assumptions
 from whichpeft.costs.memory import Footprint, usable_bytes
+from whichpeft.costs.trial_time import time_by_flops
 from whichpeft.engine.environment import usable_cores
 from whichpeft.errors import BackboneError
 from whichpeft.methods import Method, resolve_methods
@@ -26,7 +27,7 @@ from whichpeft.planning.fake_tensors import quiet_fakes
 from whichpeft.study import Study
 from whichpeft.tasks import GenerativeTask, Task, load_task_for_planning
 from whichpeft.tasks.no_task import NoTask
-from whichpeft.units import show_bytes
+from whichpeft.units import counted, show_bytes
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,6 +36,7 @@ _logger = logging.getLogger(__name__)
 
 # Columns that follow from the numbers of parameters, and from a step that is traced.
 _COUNTED = ("trainable_parameters", "adapter_parameters", "trainable_percent", "percent_of_full")
+_TRIAL_SECONDS = ("trial_seconds", "trial_seconds_low", "trial_seconds_high")
 _TRACED = ("training_memory_bytes", "flops_per_sample")
 
 
@@ -137,7 +139,7 @@ def _row(cell: Cell, assumed: Assumptions) -> dict[str, Any]:
         "refusal": cell.refusal,
         "untold": untold,
         "notes": list(cell.notes),
-        "train_seconds": _train_seconds(study, costs, assumed),
+        **_times(cell, costs, assumed),
         "checkpointed_memory_bytes": checkpointed.total if checkpointed else None,
         "memory_parts": _memory_parts(plain) if plain else None,
         "precision": assumed.compute.precision,
@@ -207,12 +209,17 @@ def _memory_parts(footprint: Footprint) -> dict[str, int]:
     }
 
 
-def _train_seconds(study: Study, costs: Costs | None, assumed: Assumptions) -> float | None:
-    """Return the time of all epochs at the assumed speed."""
+def _times(cell: Cell, costs: Costs | None, assumed: Assumptions) -> dict[str, float | None]:
+    """Return the time of all training steps at the assumed speed, and that of a trial with its range."""
+    budget = cell.study.budget
     flops = costs.flops_per_sample if costs else None
     if flops is None or assumed.examples is None or assumed.speed is None:
-        return None
-    return flops * assumed.examples * study.budget.epochs / (assumed.speed * study.conditions.shards)
+        return dict.fromkeys(("train_seconds", *_TRIAL_SECONDS))
+    speed = assumed.speed * cell.study.conditions.shards
+    seconds = flops * assumed.examples * budget.epochs / speed
+    trial = time_by_flops(seconds, assumed.examples, budget, cell.task.counts)
+    found = zip(_TRIAL_SECONDS, (trial.likely, trial.low, trial.high), strict=True)
+    return {"train_seconds": seconds, **dict(found)}
 
 
 def _costs(query: CostQuery, assumed: Assumptions) -> tuple[Costs | None, dict[str, str]]:
@@ -262,7 +269,7 @@ def _note(study: Study, backbone: Backbone, task: Task, assumed: Assumptions) ->
         line += f"; FLOPs at the mean padded length, {assumed.typical_length}"
     if assumed.speed is not None and assumed.examples is not None:
         line += (
-            f"; time: {assumed.examples} examples, {study.budget.epochs} epochs, "
-            f"{assumed.speed / 1e12:.3g} TFLOP/s"
+            f"; time of a trial: {counted(assumed.examples, 'example')}, "
+            f"{counted(study.budget.epochs, 'epoch')}, {assumed.speed / 1e12:.3g} TFLOP/s"
         )
     return line

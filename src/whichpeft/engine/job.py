@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from whichpeft.backbones import Backbone
-from whichpeft.engine.profile_budget import STANDARD, ProfileBudget
+from whichpeft.engine.profiling.budget import STANDARD, ProfileBudget
 from whichpeft.methods import Method
 from whichpeft.records import Record
 from whichpeft.records.store import Curve
@@ -42,6 +42,9 @@ class ProfileWork:
 
     stacked_trials: int = 0
     """Number of trials to time as one model, compared with the same number one by one; 0 for none."""
+
+    patience: float = 0.0
+    """Seconds to wait at most for other work on the machine to end, before it is measured again."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

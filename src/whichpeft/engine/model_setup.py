@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
+from transformers import PreTrainedConfig
 
 from whichpeft.backbones import Backbone
 from whichpeft.backbones.gradient_checkpointing import enable_gradient_checkpointing
@@ -24,9 +25,11 @@ from whichpeft.errors import TrialFailed
 from whichpeft.methods import Adapter
 from whichpeft.planning.batch_norm import fewest_together, normalises_batches
 from whichpeft.records import Measurement
+from whichpeft.storage.atomic import write_folder
 from whichpeft.study import Conditions, Trial
 from whichpeft.tasks import Array, Batch, DecodedTask, Examples, Packable, Task
 from whichpeft.tasks.encoded_data import read_data
+from whichpeft.tasks.named_outputs import with_named_outputs
 
 EVALUATION_BATCH = 64
 _AGREES = {
@@ -231,6 +234,21 @@ def whole_adapter(prepared: PreparedTrial, job: Job) -> Adapter | None:
         for name, tensor in found.items():
             targets[name].copy_(tensor)
     return alone.adapter
+
+
+def keep_adapter(adapter: Adapter, task: Task, folder: Path) -> None:
+    """Write an adapter with its model's ``config.json``, which has the names of the classes.
+
+    A method that trains nothing leaves an empty folder.
+    """
+
+    def write(place: Path) -> None:
+        adapter.save(place)
+        config = getattr(adapter.model, "config", None)
+        if any(place.iterdir()) and isinstance(config, PreTrainedConfig):
+            with_named_outputs(config, task).save_pretrained(place)
+
+    write_folder(folder, write)
 
 
 def saved_bytes(folder: Path) -> int:

@@ -29,13 +29,12 @@ from whichpeft.engine.job import (
 from whichpeft.engine.loop import fit
 from whichpeft.engine.memory import keep_freed_memory, ran_out_of_memory
 from whichpeft.engine.meter import Meter
-from whichpeft.engine.model_setup import PreparedTrial, prepare, whole_adapter
+from whichpeft.engine.model_setup import PreparedTrial, keep_adapter, prepare, whole_adapter
 from whichpeft.engine.process_group import Group
 from whichpeft.engine.profiling.profile import profile
 from whichpeft.engine.random_streams import TRAINING, start_stream
 from whichpeft.errors import TrialFailed, without_secrets
 from whichpeft.records import Measurement, Outcome, Record, Setting
-from whichpeft.storage.atomic import write_folder
 from whichpeft.tasks import HELD_OUT, Array, DecodedTask, scores
 
 _logger = logging.getLogger(__name__)
@@ -149,7 +148,7 @@ def _train(
             with meter.phase("save"):
                 adapter = whole_adapter(prepared, job)
                 if adapter is not None:
-                    write_folder(work.keep, adapter.save)
+                    keep_adapter(adapter, prepared.task, work.keep)
     scored += _halved(job)
     if checkpoints.resumed:
         scored.append(_fact("resumed", checkpoints.resumed, "count", "set-up"))

@@ -12,6 +12,7 @@ from whichpeft.methods.adapter import AdapterBase
 from whichpeft.methods.info import MethodInfo
 from whichpeft.methods.layers import bare_model, layer_lists
 from whichpeft.methods.method import Method, MethodContext
+from whichpeft.methods.peft_adapter import running_statistics
 
 if TYPE_CHECKING:
     import torch
@@ -61,7 +62,7 @@ class PlainAdapter(AdapterBase):
         }
         if kept:
             folder.mkdir(parents=True, exist_ok=True)
-            save_file(kept, folder / WEIGHTS)
+            save_file(kept | running_statistics(self.model), folder / WEIGHTS)
 
     def merge(self) -> torch.nn.Module:
         return self.model
@@ -102,6 +103,7 @@ class Full(PlainMethod):
         name="full",
         description="trains every parameter; the usual baseline",
         paper="Devlin et al. 2019, arXiv 1810.04805",
+        paper_title="BERT: Pre-training of Deep Bidirectional Transformers for Language Understanding",
         learning_rate=2e-4,
         learning_rate_source="docs/defaults.md: a sweep with minilm on stdlib-docs",
         scales_with_width=True,
@@ -126,6 +128,7 @@ class TopLayers(PlainMethod):
         name="top-layers",
         description="trains the last k layers and the head; the rest is frozen",
         paper="Lee et al. 2019, arXiv 1911.03090",
+        paper_title="What Would Elsa Do? Freezing Layers During Transformer Fine-Tuning",
         learning_rate=5e-4,
         learning_rate_source="docs/defaults.md: a sweep with minilm on stdlib-docs",
         scales_with_width=True,
@@ -168,6 +171,7 @@ class Head(PlainMethod):
         name="head",
         description="trains only the new head, on a frozen backbone",
         paper="Alain and Bengio 2016, arXiv 1610.01644",
+        paper_title="Understanding intermediate layers using linear classifier probes",
         learning_rate=4e-2,
         learning_rate_source="docs/defaults.md: a sweep with minilm on stdlib-docs",
         scales_with_width=True,
@@ -210,6 +214,7 @@ class FewShot(ZeroShot):
         name="few-shot",
         description="no training: a few examples with answers precede each prompt",
         paper="Brown et al. 2020, arXiv 2005.14165",
+        paper_title="Language Models are Few-Shot Learners",
         supports="causal language models",
     )
 

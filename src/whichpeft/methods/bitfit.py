@@ -28,6 +28,9 @@ class BitFit(PeftMethod):
         name="bitfit",
         description="trains only the backbone's biases",
         paper="Ben Zaken et al. 2022, arXiv 2106.10199",
+        paper_title=(
+            "BitFit: Simple Parameter-efficient Fine-tuning for Transformer-based Masked Language-models"
+        ),
         learning_rate=2.5e-3,
         learning_rate_source="docs/defaults.md: searches with minilm, and eight seeds on SST-2",
         several_adapters=True,

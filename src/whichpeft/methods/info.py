@@ -19,6 +19,9 @@ class MethodInfo:
     paper: str = ""
     """Authors, year and an arXiv id, or another way to find the paper."""
 
+    paper_title: str = ""
+    """The paper's title. With it, reports cite the paper."""
+
     supports: str = "any"
     """What the method is for, such as ``decoders``; shown in lists, enforced by `Method.refuses`."""
 

@@ -30,6 +30,7 @@ class LoReft(PeftMethod):
         name="loreft",
         description="edits hidden states at the first and last positions in a low-rank subspace",
         paper="Wu et al. 2024, arXiv 2404.03592",
+        paper_title="ReFT: Representation Finetuning for Language Models",
         learning_rate=5e-3,
         learning_rate_source="docs/defaults.md: a sweep with minilm on stdlib-docs",
         scales_with_width=True,

@@ -14,6 +14,20 @@ from whichpeft.methods.method import Method
 from whichpeft.methods.peft_method import RECIPE, PeftMethod
 from whichpeft.study.names import CONFIG_FILE, PartName, format_value
 
+# Options that people call by other words, with the fields that they may mean.
+_MEANT = {
+    "rank": ("r",),
+    "r": ("rank",),
+    "lr": ("learning_rate",),
+    "wd": ("weight_decay",),
+    "warmup": ("warmup_ratio",),
+    "modules": ("target_modules",),
+    "targets": ("target_modules",),
+    "tokens": ("num_virtual_tokens",),
+    "size": ("bottleneck",),
+    "layers": ("k",),
+}
+
 
 def with_options(method: type[Method], part: PartName, text: str) -> Method:
     """Make a method with the options in its name.
@@ -72,6 +86,10 @@ def _no_option(method: type[Method], name: str, key: str, known: Iterable[str]) 
         if key in method.peft.decided:
             return f"the backbone, the task or the trial decides {key}; leave it out"
     fix = f"`whichpeft methods {name}` lists its options"
+    known = list(known)
+    meant = next((field for field in _MEANT.get(key, ()) if field in known), None)
+    if meant is not None:
+        return f"{name} has no option {key!r}; did you mean {meant!r}? {fix[0].upper()}{fix[1:]}"
     return f"{name} has no option {key!r}{suggestion(key, known, fix=fix)}"
 
 

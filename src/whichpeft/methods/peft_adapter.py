@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from peft import PeftModel
 
 HEAD = "head.safetensors"
-"""File of the task's head if the PEFT config has no place for it."""
+"""File of what the PEFT config has no place for: the task's head, or running statistics."""
 
 
 class PeftAdapter(AdapterBase):
@@ -85,15 +85,27 @@ def train_head(model: torch.nn.Module, names: Collection[str]) -> None:
 
 
 def save_head(model: torch.nn.Module, names: Collection[str], folder: Path) -> None:
-    """Write the named parameters of a base model next to its adapter, if there are any."""
+    """Write what PEFT does not save of a base model: the named parameters, and running statistics."""
     from safetensors.torch import save_file
 
-    if names:
-        parameters = dict(model.named_parameters())
+    parameters = dict(model.named_parameters())
+    kept = {name: parameters[name].detach().contiguous() for name in sorted(names)}
+    kept |= running_statistics(model)
+    if kept:
         folder.mkdir(parents=True, exist_ok=True)
-        save_file(
-            {name: parameters[name].detach().contiguous() for name in sorted(names)}, folder / HEAD
-        )
+        save_file(kept, folder / HEAD)
+
+
+def running_statistics(model: torch.nn.Module) -> dict[str, torch.Tensor]:
+    """Return the buffers of batch normalisation, which training changes whatever trains."""
+    from torch.nn.modules.batchnorm import _BatchNorm
+
+    return {
+        f"{name}.{key}": buffer.detach().contiguous()
+        for name, module in model.named_modules()
+        if isinstance(module, _BatchNorm)
+        for key, buffer in module.named_buffers(recurse=False)
+    }
 
 
 def load_head(model: torch.nn.Module, folder: Path) -> None:

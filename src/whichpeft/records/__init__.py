@@ -1,6 +1,7 @@
 """The facts: what happened to each trial. Records are written once and never edited."""
 
 from whichpeft.records.claims import Claim, Claims
+from whichpeft.records.example_texts import ExampleTexts
 from whichpeft.records.race import Arm, Entrant, Race, Stage
 from whichpeft.records.reading import BackboneReading, LengthReading, Reading, TaskReading
 from whichpeft.records.record import SCHEMA, Measurement, Outcome, Record, Setting
@@ -13,6 +14,7 @@ __all__ = [
     "Claim",
     "Claims",
     "Entrant",
+    "ExampleTexts",
     "LengthReading",
     "Measurement",
     "Outcome",

@@ -16,6 +16,7 @@ import pandas as pd
 from pydantic import ValidationError
 
 from whichpeft.errors import FolderError, NewerRecord, RecordError
+from whichpeft.records.example_texts import EXAMPLE_TEXTS, ExampleTexts
 from whichpeft.records.race import RACE, Race
 from whichpeft.records.reading import READING, Reading
 from whichpeft.records.record import Record, record_from_json
@@ -68,6 +69,22 @@ class Store:
     def keep_reading(self, reading: Reading) -> None:
         """Write what was read of the data and the backbones."""
         write_whole(self.reading_file, READING.dump_json(reading, indent=1))
+
+    @property
+    def example_texts_file(self) -> Path:
+        """The file of excerpts of the test examples; nothing depends on it but what a report shows."""
+        return self.folder / "test-examples.json"
+
+    def example_texts(self) -> tuple[ExampleTexts, ...]:
+        """Return excerpts of the test examples by task; none if there is no such file."""
+        try:
+            return EXAMPLE_TEXTS.validate_json(self.example_texts_file.read_bytes())
+        except (OSError, ValidationError):
+            return ()
+
+    def keep_example_texts(self, texts: tuple[ExampleTexts, ...]) -> None:
+        """Write excerpts of the test examples."""
+        write_whole(self.example_texts_file, EXAMPLE_TEXTS.dump_json(texts))
 
     def race(self) -> Race | None:
         """Return what a race in this folder decided; None if there is no race."""

@@ -11,9 +11,13 @@ from typing import TYPE_CHECKING, Any
 from whichpeft.analysis.choice.answer import Answer
 from whichpeft.analysis.choice.candidates import Candidate
 from whichpeft.analysis.choice.constraints import COSTS
-from whichpeft.analysis.choice.what_if import caveats, changes, open_names
-from whichpeft.report.text import UNKNOWN, plain, with_bounds, with_interval
-from whichpeft.units import join_words, points, show_chance
+from whichpeft.analysis.choice.what_if import caveats, changes
+from whichpeft.report.answer import ShortAnswer, print_answer, print_answers
+from whichpeft.report.answer_parts.advice import advice
+from whichpeft.report.answer_parts.certainty import certainty_of, reason_of, told
+from whichpeft.report.answer_parts.limits import limit_cost
+from whichpeft.report.text import UNKNOWN, plain, with_interval
+from whichpeft.units import points, show_chance
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -31,6 +35,12 @@ class Choices(Sequence[Answer]):
 
     answers: tuple[Answer, ...]
     """One answer per question, in that order."""
+
+    told: tuple[ShortAnswer, ...] = ()
+    """The same answers in words, with cautions and the command to run next.
+
+    A race without finals has no answer, and one in words that says so.
+    """
 
     def __len__(self) -> int:
         return len(self.answers)
@@ -54,17 +64,29 @@ class Choices(Sequence[Answer]):
 
     def to_json(self) -> str:
         """Write the answers as a JSON list of objects; scores are fractions, unknown is null."""
-        return json.dumps([as_object(answer) for answer in self.answers], indent=1, allow_nan=False)
+        return json.dumps(self.as_objects(), indent=1, allow_nan=False)
 
-    def print(self, console: Console | None = None) -> None:
-        """Print each answer: its sentence, its table, and what would change it."""
+    def as_objects(self) -> list[dict[str, object]]:
+        """Return the answers as JSON values."""
+        told = self.told[: len(self.answers)] or (None,) * len(self.answers)
+        return [as_object(answer, short) for answer, short in zip(self.answers, told, strict=True)]
+
+    def print(self, console: Console | None = None, *, with_next: bool = True) -> None:
+        """Print each answer: what to use and how sure that is, its table, and what would change it.
+
+        Without `with_next` the command to run next is left out, because it is being run.
+        """
         from rich.console import Console
 
         screen = console or Console()
-        for i, answer in enumerate(self.answers):
+        if not self.answers:
+            print_answers(self.told, screen)
+            return
+        for i, (answer, short) in enumerate(zip(self.answers, self.told, strict=True)):
             if i:
                 screen.print()
-            _print(answer, screen)
+            print_answer(short, screen, with_next=with_next)
+            print_details(answer, screen, said=short.cautions)
 
     def __str__(self) -> str:
         return "\n".join(sentence(answer) for answer in self.answers)
@@ -73,84 +95,19 @@ class Choices(Sequence[Answer]):
 
 
 def sentence(answer: Answer) -> str:
-    """Return the recommendation and its basis in words, or why no method fits."""
-    subject = f"{answer.backbone} on {' and '.join(answer.tasks)}"
-    chosen, constraints = answer.chosen, answer.constraints
-    if chosen is None:
-        return plain(_nothing(answer, subject))
-    margin = f"{points(constraints.margin):.1f} points"
-    cost = chosen.costs[constraints.by]
-    paid = "" if cost is None else f", {constraints.cost.words} {constraints.cost.show(cost)}"
-    tuned = "" if chosen.variant == "default" else f" ({chosen.variant})"
-    score = f"{points(chosen.score.mean or 0.0):.1f} points{paid}"
-    if answer.basis == "only one":
-        why = f"It is the only {'finalist' if answer.of_race else 'method'} allowed."
-    elif len(answer.competing) == 1:
-        why = "Best bet: the only method allowed so far."
-    elif answer.within_margin:
-        proved = "Best bet" if answer.still_open else "Proved"
-        why = f"{proved}: at most {margin} worse than {_others(answer)}{_likely(chosen)}."
-    elif chosen.probability is None:
-        why = "Best bet: the highest score; how certain that is cannot be estimated."
-    else:
-        chance = show_chance(chosen.probability)
-        why = f"Best bet, not proved: {chance} likely within {margin} of the best."
-    still = f" Not complete or not comparable: {open_names(answer)}." if answer.still_open else ""
-    return plain(f"Use {chosen.method}{tuned} for {subject}: {score}. {why}{still}")
+    """Return what to use for what, what the limits cost, and how sure that is; or why nothing fits."""
+    subject = f" for {answer.backbone} on {' and '.join(answer.tasks)}"
+    word, reason = certainty_of(answer), reason_of(answer)
+    sure = None if word is None or reason is None else told(word, reason)
+    parts = (advice(answer, subject=subject), limit_cost(answer), sure)
+    return plain(" ".join(part for part in parts if part))
 
 
-def _others(answer: Answer) -> str:
-    """Name what a choice is proved against."""
-    kind = "finalist" if answer.of_race else "method"
-    others = [f"any other allowed {kind}"] if len(answer.allowed) > 1 else []
-    others += [candidate.method for candidate in answer.competing if candidate.rival]
-    return join_words(others)
+def print_details(answer: Answer, console: Console, *, said: Sequence[str] = ()) -> None:
+    """Print the allowed methods as a table, the others with their reasons, and what would change it.
 
-
-def _likely(chosen: Candidate) -> str:
-    if chosen.probability is None:
-        return ""
-    return f"; {show_chance(chosen.probability)} likely within that margin of the best"
-
-
-def _nothing(answer: Answer, subject: str) -> str:
-    if not any(candidate.place is not None for candidate in answer.candidates):
-        return (
-            f"No method can be chosen for {subject}: none is complete with a score. "
-            "Finish the run; `whichpeft check` lists what is missing."
-        )
-    if answer.basis == "at chance":
-        still = f" Not complete or not comparable: {open_names(answer)}." if answer.still_open else ""
-        return f"No method can be chosen for {subject}: {none_beats_chance(answer)}{still}"
-    limits = ", ".join(
-        f"{COSTS[name].words} {COSTS[name].shown_limit(limit)}"
-        for name, limit in answer.constraints.limits.items()
-    )
-    if not limits:
-        cost = answer.constraints.cost.words
-        return f"No method can be chosen for {subject}: none has a measured {cost}."
-    return f"No method fits the limits for {subject}: {limits}."
-
-
-def none_beats_chance(answer: Answer) -> str:
-    """Say that no method is shown to beat chance, how close the best came, and what was wrong."""
-    limits = " within the limits" if answer.constraints.limits else ""
-    level = f"chance, {points(answer.chance or 0.0):.1f} points"
-    scored = [c for c in answer.candidates if c.guesses and c.place is not None]
-    best = max(scored, key=lambda c: c.score.mean or 0.0, default=None)
-    closest = "" if best is None else f"; the best, {best.method}, has {with_bounds(best.score)}"
-    return " ".join([f"none{limits} is shown to beat {level}{closest}.", *answer.causes])
-
-
-def _print(answer: Answer, console: Console) -> None:
-    from rich.text import Text
-
-    console.print(Text(sentence(answer), style="bold"))
-    print_details(answer, console)
-
-
-def print_details(answer: Answer, console: Console) -> None:
-    """Print the allowed methods as a table, the others with their reasons, and what would change it."""
+    Notes that are among the cautions `said` before are not repeated.
+    """
     from rich.text import Text
 
     shown = sorted(answer.allowed, key=lambda c: c.costs[answer.constraints.by] or 0.0)
@@ -169,6 +126,8 @@ def print_details(answer: Answer, console: Console) -> None:
     if answer.why_time is not None:
         console.print(Text.assemble(("time  ", "cyan"), plain(answer.why_time)))
     for line in [*caveats(answer), *answer.notes]:
+        if any(line.casefold() in caution.casefold() for caution in said):
+            continue
         console.print(Text.assemble(("note  ", "yellow"), plain(line)))
 
 
@@ -184,7 +143,8 @@ def _table(answer: Answer, shown: Sequence[Candidate], width: int) -> Table:
     wide = {title: max(map(len, texts)) + _BETWEEN + 1 for title, texts in cells.items()}
     wide["method"] = min(wide["method"], longest)
     limited = [COSTS[name].title for name in answer.constraints.limits if name != answer.constraints.by]
-    for title in ("frontier", "proved", *limited, "likely"):  # the least important goes first
+    # The least important goes first. What the user limits stays longest.
+    for title in ("frontier", "proved", "likely", "gap", *limited):
         if sum(wide.values()) > width:
             del wide[title]
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, _BETWEEN, 0, 0), show_edge=False)
@@ -252,7 +212,7 @@ def _margin(value: float) -> str:
     return f"{math.ceil(1000 * value - 1e-9) / 10:.1f}"
 
 
-def as_object(answer: Answer) -> dict[str, object]:
+def as_object(answer: Answer, short: ShortAnswer | None = None) -> dict[str, object]:
     """Return an answer as JSON values: scores, gaps and margins as fractions, unknown as None."""
     chosen, constraints = answer.chosen, answer.constraints
     return {
@@ -267,6 +227,12 @@ def as_object(answer: Answer) -> dict[str, object]:
         **({"likely_score": answer.likely_score, "level": answer.level} if answer.of_race else {}),
         "probability": None if chosen is None else chosen.probability,
         "sentence": sentence(answer),
+        "advice": plain(advice(answer)),
+        "limit_cost": limit_cost(answer),
+        "certainty": certainty_of(answer),
+        "reason": reason_of(answer),
+        "cautions": [] if short is None else list(short.cautions),
+        "next_command": None if short is None else short.next_command,
         "by": constraints.by,
         "margin": constraints.margin,
         "limits": dict(constraints.limits),

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from whichpeft.analysis import AcrossTasks, Comparison, across_tasks
 from whichpeft.analysis.across_backbones import AcrossBackbones, across_backbones
-from whichpeft.records import Race, Reading, Record
+from whichpeft.records import ExampleTexts, Race, Reading, Record
 from whichpeft.study import Study
 
 if TYPE_CHECKING:
+    from whichpeft.analysis.answers.summary import ExampleAnswers
     from whichpeft.analysis.choice.constraints import Constraints
     from whichpeft.report.answer import ShortAnswer
     from whichpeft.report.choices import Choices
@@ -39,8 +41,14 @@ class ReportContents:
     reading: Reading | None = None
     """What was read of the data and the backbones; None if an old folder does not say."""
 
+    folder: Path | None = None
+    """The run folder, as its reader wrote it; None if the records were not read from one."""
+
     race: Race | None = None
     """What a race between the methods decided; None if there was none."""
+
+    texts: tuple[ExampleTexts, ...] = ()
+    """Excerpts of the test examples, as far as they were kept."""
 
     @cached_property
     def course(self) -> Course | None:
@@ -63,28 +71,41 @@ class ReportContents:
     def answers(self) -> list[ShortAnswer]:
         """Short answers to "which method?": per backbone and task, then over the tasks of a backbone."""
         from whichpeft.analysis.choice.constraints import read_constraints
-        from whichpeft.report.answer import short_answers
-        from whichpeft.report.race.short_answer import race_answer
 
         if self.course is not None:
-            found = self.choose(self.course.constraints)
-            return [
-                race_answer(self.course, answer, comparison)
-                for answer, comparison in zip(found, self.comparisons, strict=True)
-            ] or [race_answer(self.course, None, None)]
-        answers = list(self.choose(read_constraints()))
-        if any(answer.chosen is None for answer in answers):
-            # Times require a profile; the number of trained parameters is known for every trial.
-            others = self.choose(read_constraints(by="trainable"))
-            answers = [
-                a if a.chosen or not o.chosen else o for a, o in zip(answers, others, strict=True)
-            ]
-        return short_answers(self.study, self.comparisons, answers)
+            return list(self.choose(self.course.constraints).told)
+        found = self.choose(read_constraints())
+        if found.answers and all(answer.chosen for answer in found.answers):
+            return list(found.told)
+        # Times require a profile; the number of trained parameters is known for every trial.
+        others = self.choose(read_constraints(by="trainable"))
+        return [
+            own if own.method or not other.method else other
+            for own, other in zip(found.told, others.told, strict=True)
+        ]
+
+    @cached_property
+    def answered(self) -> list[ExampleAnswers | None]:
+        """How methods answered the test examples, per comparison; None if it is not known."""
+        from whichpeft.analysis.answers.summary import example_answers
+
+        chosen = {(a.backbone, a.tasks): a.method for a in self.answers}
+        return [
+            example_answers(
+                comparison,
+                chosen.get((comparison.backbone, (comparison.task,))),
+                reading=self.reading,
+                texts=self.texts,
+            )
+            for comparison in self.comparisons
+        ]
 
     def choose(self, constraints: Constraints) -> Choices:
         """Choose a method under constraints; see `Report.choose`."""
         from whichpeft.analysis.choice.choice import choose, choose_across_tasks
+        from whichpeft.report.answer import short_answers
         from whichpeft.report.choices import Choices
+        from whichpeft.report.race.short_answer import race_answer
 
         rng = np.random.default_rng(0)
         answers = [choose(comparison, constraints, rng=rng) for comparison in self.comparisons]
@@ -92,4 +113,13 @@ class ReportContents:
             whole = choose_across_tasks([a for a in answers if a.backbone == backbone])
             if whole is not None:
                 answers.append(whole)
-        return Choices(tuple(answers))
+        if self.course is None:
+            told = short_answers(
+                self.study, self.comparisons, answers, folder=self.folder, reading=self.reading
+            )
+        else:
+            told = [
+                race_answer(self.course, answer, comparison, folder=self.folder, reading=self.reading)
+                for answer, comparison in zip(answers, self.comparisons, strict=True)
+            ] or [race_answer(self.course, None, None, folder=self.folder, reading=self.reading)]
+        return Choices(tuple(answers), tuple(told))

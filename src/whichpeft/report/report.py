@@ -8,35 +8,28 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pandas as pd
-
-from whichpeft.analysis import (
-    KEYS,
-    AcrossTasks,
-    Comparison,
-    Predictions,
-    comparisons,
-    with_pscp,
-)
-from whichpeft.analysis.across_backbones import AcrossBackbones
+from whichpeft.analysis import Predictions, comparisons, with_pscp
 from whichpeft.analysis.learning_curves import Curves
-from whichpeft.analysis.method_result import COUNTS, IDENTITY, Row
 from whichpeft.analysis.race.from_records import compare_finalists
 from whichpeft.errors import NewerRecord, RecordError
-from whichpeft.records import Race, Reading, Record, Store
+from whichpeft.records import ExampleTexts, Race, Reading, Record, Store
 from whichpeft.report.contents import ReportContents
+from whichpeft.report.files import ReportFiles
 from whichpeft.report.tables import export as formats
+from whichpeft.report.tables.frame import as_frame
+from whichpeft.report.tables.latex import as_latex
+from whichpeft.report.tables.layout import Layout
 from whichpeft.report.tables.reading import reading_notes
 from whichpeft.study import Study, dump_study
 
 if TYPE_CHECKING:
+    import pandas as pd
     from rich.console import Console
 
-    from whichpeft.report.answer import ShortAnswer
     from whichpeft.report.choices import Choices
 
 
-class Report:
+class Report(ReportFiles):
     """The results of a study: tables, figures, answers and choices.
 
     Parameters
@@ -57,6 +50,10 @@ class Report:
         What was read of the data and the backbones, if it was kept.
     race
         What a race between the methods decided. Its report compares the finalists.
+    folder
+        The run folder, for the commands that answers name.
+    texts
+        Excerpts of the test examples, if they were kept.
     """
 
     def __init__(
@@ -70,6 +67,8 @@ class Report:
         damaged: Iterable[str] = (),
         reading: Reading | None = None,
         race: Race | None = None,
+        folder: Path | None = None,
+        texts: Iterable[ExampleTexts] = (),
     ) -> None:
         records = tuple(records)
         if race is None:
@@ -83,12 +82,19 @@ class Report:
             comparisons=tuple(found),
             reading=reading,
             race=race,
+            folder=folder,
+            texts=tuple(texts),
         )
         self.damaged = tuple(damaged)
 
     @classmethod
-    def read(cls, folder: Path) -> Report:
+    def read(cls, folder: Path | str) -> Report:
         """Read a run folder; damaged records are left out and listed in `notes`.
+
+        Parameters
+        ----------
+        folder
+            The run folder, such as ``whichpeft-runs/default``.
 
         Raises
         ------
@@ -116,79 +122,18 @@ class Report:
             curves=store.curve_rows,
             reading=store.reading(),
             race=None if race is None else replace(race, seconds=store.race_seconds()),
+            folder=store.folder,
+            texts=store.example_texts(),
         )
-
-    @property
-    def study(self) -> Study:
-        """The study."""
-        return self.contents.study
-
-    @property
-    def study_text(self) -> str:
-        """The text of the study file."""
-        return self.contents.study_text
-
-    @property
-    def records(self) -> tuple[Record, ...]:
-        """The records, in any order."""
-        return self.contents.records
-
-    @property
-    def reading(self) -> Reading | None:
-        """What was read of the data and the backbones; None if an old folder does not say."""
-        return self.contents.reading
-
-    @property
-    def race(self) -> Race | None:
-        """What a race between the methods decided; None if there was none."""
-        return self.contents.race
-
-    @property
-    def comparisons(self) -> tuple[Comparison, ...]:
-        """One comparison per backbone and task."""
-        return self.contents.comparisons
-
-    @property
-    def across(self) -> list[AcrossTasks]:
-        """How methods compare over all tasks, for each backbone with several tasks."""
-        return self.contents.across
-
-    @property
-    def backbones(self) -> list[AcrossBackbones]:
-        """How gaps change with the size of the backbone, for each task with several backbones."""
-        return self.contents.backbones
-
-    @property
-    def answers(self) -> list[ShortAnswer]:
-        """Short answers to "which method?": per backbone and task, then over the tasks of a backbone."""
-        return self.contents.answers
-
-    @property
-    def rows(self) -> list[Row]:
-        """One dict per backbone, task and method, with the keys of `table`."""
-        return [result.as_row() for comparison in self.comparisons for result in comparison.results]
-
-    @property
-    def notes(self) -> list[str]:
-        """Sentences about records that could not be read or compared, and about the data."""
-        of_comparisons = (note for c in self.comparisons for note in c.notes)
-        return [*self.damaged, *of_comparisons, *reading_notes(self.reading)]
 
     def table(self) -> pd.DataFrame:
         """Return the rows as a DataFrame; scores and gaps are fractions, unknown values are missing."""
-        frame = pd.DataFrame(self.rows, columns=list(KEYS), dtype=object)
-        for key in KEYS:
-            if key in COUNTS:
-                frame[key] = pd.to_numeric(frame[key]).astype("Int64")
-            elif key == "chance" or key not in (*IDENTITY, "verdict", "on_frontier"):
-                frame[key] = pd.to_numeric(frame[key]).astype("float64")
-        return frame
+        return as_frame(self.rows)
 
     def with_pscp(self) -> Report:
         """Return the same report with PEFT-Bench's composite of score and costs in its tables."""
         found = copy.copy(self)
-        scored = tuple(with_pscp(comparison) for comparison in self.comparisons)
-        found.contents = replace(self.contents, comparisons=scored)
+        found.contents = replace(self.contents, comparisons=tuple(map(with_pscp, self.comparisons)))
         return found
 
     def choose(
@@ -254,22 +199,15 @@ class Report:
         """Return the rows as CSV; unknown values are empty."""
         return formats.as_csv(self.rows)
 
-    def to_markdown(self) -> str:
-        """Return the terminal's table as Markdown."""
-        return formats.as_markdown(self.comparisons, reading_notes(self.reading))
+    def to_markdown(self, layout: Layout | None = None) -> str:
+        """Return the terminal's table as Markdown, with the columns and methods of a layout."""
+        return formats.as_markdown(self.comparisons, reading_notes(self.reading), layout)
 
-    def to_latex(self) -> str:
-        """Return the terminal's table as LaTeX with booktabs."""
-        return formats.as_latex(self.comparisons)
+    def to_latex(self, layout: Layout | None = None) -> str:
+        """Return tables for a paper as LaTeX with booktabs; six columns by default, to fit a column."""
+        return as_latex(self.comparisons, layout)
 
-    def write_parquet(self, path: Path) -> None:
-        """Write the rows as a Parquet file with typed columns and the study in its metadata."""
-        from whichpeft.report.tables.parquet import as_parquet
-        from whichpeft.storage.atomic import write_whole
-
-        write_whole(Path(path), as_parquet(self.rows, study=self.study_text))
-
-    def print(self, console: Console | None = None) -> None:
+    def print(self, console: Console | None = None, layout: Layout | None = None) -> None:
         """Print the tables with failures and notes, the results over all tasks, and the answers."""
         from rich.console import Console
 
@@ -278,66 +216,10 @@ class Report:
         from whichpeft.report.tables.terminal import print_comparisons, print_notes
 
         console = console or Console()
-        print_comparisons(self.comparisons, console)
+        print_comparisons(self.comparisons, console, layout)
         print_notes(reading_notes(self.reading), console)
         print_across(self.across, console)
         print_answers(self.answers, console)
-
-    def write_html(self, path: Path, *, published: str | None = None) -> None:
-        """Write the HTML page, which opens without a network.
-
-        Parameters
-        ----------
-        path
-            The file to write.
-        published
-            A published table, as for `write_figures`.
-
-        Raises
-        ------
-        RequestError
-            If the published table does not report retention of full fine-tuning.
-        """
-        from whichpeft.report.page.page import page
-        from whichpeft.report.published.overlay import check_published
-        from whichpeft.storage.atomic import write_whole
-
-        table = None if published is None else check_published(published)
-        write_whole(Path(path), page(self.contents, table).encode())
-
-    def write_figures(self, folder: Path, *, published: str | None = None) -> list[Path]:
-        """Write every figure as PNG, SVG and PDF, and its data as CSV.
-
-        The figures fit the width of a page. The sub-folder ``column`` has them for one column of two.
-
-        Parameters
-        ----------
-        folder
-            The folder to write into.
-        published
-            A published table; one more figure per comparison overlays it with this study's results.
-
-        Returns
-        -------
-        list of Path
-            The files that were written.
-
-        Raises
-        ------
-        RequestError
-            If the published table does not report retention of full fine-tuning.
-        """
-        from whichpeft.report.figure_set import all_figures
-        from whichpeft.report.figures.figure import COLUMN, PRINT
-        from whichpeft.report.figures.render import save
-        from whichpeft.report.published.overlay import check_published
-
-        table = None if published is None else check_published(published)
-        written = []
-        for size, place in ((PRINT, Path(folder)), (COLUMN, Path(folder) / "column")):
-            for stem, figure in all_figures(self.contents, size, table).items():
-                written += save(figure, place, stem)
-        return written
 
     def _repr_html_(self) -> str:
         from whichpeft.report.page.page import tables

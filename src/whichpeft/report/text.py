@@ -8,6 +8,7 @@ from whichpeft.analysis import Comparison, Interval, MethodResult
 from whichpeft.units import points
 
 UNKNOWN = "\N{EN DASH}"
+_UNEVEN = 0.0005  # bounds that differ by less in their distance look alike
 
 
 def plain(text: object) -> str:
@@ -25,12 +26,19 @@ def named(result: MethodResult) -> str:
 
 
 def with_interval(interval: Interval, *, sign: bool = False) -> str:
-    """Format a mean in points with half the width of its interval: ``87.1 ± 0.9``."""
-    mean, _, high = interval
+    """Format a mean in points with half the width of its interval: ``87.1 ± 0.9``.
+
+    If the interval ends where the metric does, its bounds are given: ``98.2 [94.9, 100.0]``.
+    """
+    mean, low, high = interval
     if mean is None:
         return UNKNOWN
     text = f"{points(mean):+.1f}" if sign else f"{points(mean):.1f}"
-    return text if high is None else f"{text} ± {points(high - mean):.1f}"
+    if low is None or high is None:
+        return text
+    if abs((high - mean) - (mean - low)) > _UNEVEN:
+        return with_bounds(interval, sign=sign)
+    return f"{text} ± {points(high - mean):.1f}"
 
 
 def with_bounds(interval: Interval, *, sign: bool = False) -> str:

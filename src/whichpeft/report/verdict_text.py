@@ -38,6 +38,11 @@ def verdict_notes(comparison: Comparison) -> list[str]:
         f"verdicts: equivalent to {baseline} within {margin} points (two one-sided tests at 5 %), "
         "otherwise better or worse (5 % for all methods together), otherwise undecided"
     )
+    if any(result.verdict_low is not None for result in comparison.results):
+        meant += (
+            "; gaps have the intervals that verdicts rest on: 90 % if equivalent, otherwise wide enough "
+            "for all methods together"
+        )
     notes = [
         f"{meant}; the data that would decide are for 80 % power" if undecided(comparison) else meant
     ]

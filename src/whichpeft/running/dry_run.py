@@ -8,13 +8,15 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from whichpeft.costs import TimeRange
 from whichpeft.engine import ProfileWork
-from whichpeft.engine.profile_budget import QUICK, ProfileBudget, profile_seconds
+from whichpeft.engine.profiling.budget import QUICK, ProfileBudget, profile_seconds
 from whichpeft.executors import Executor, RunObserver, SilentObserver
 from whichpeft.planning import Cell, SearchPlan, make_search
 from whichpeft.records import Reading, Record
+from whichpeft.records.other_work import busy_note
 from whichpeft.report.tables.reading import as_values, lines_on_reading
-from whichpeft.running.profiling import TUNING_SHARE, trial_seconds
+from whichpeft.running.profiling import TUNING_SHARE, trial_time
 from whichpeft.running.request import Request
 from whichpeft.running.setup import make_job, resources_for, set_up
 from whichpeft.running.tuning_queue import tuned_cell
@@ -37,8 +39,8 @@ class DryRunRow:
     """Final trials to run with tuned ones; all seeds count until the search's result is known."""
     more: int
     """Further final trials at most, if seeds go until methods are decided."""
-    seconds: float | None
-    """Expected seconds of one final trial; a tuning trial takes less, since most are stopped early."""
+    time: TimeRange | None
+    """Expected time of one final trial; a tuning trial takes less, since most are stopped early."""
     note: str
 
     @property
@@ -52,15 +54,35 @@ class DryRunRow:
         return self.trials + self.more
 
     @property
-    def total_seconds(self) -> float:
-        """Seconds that this cell should take, one trial after the other."""
-        finals = len(self.seeds) + self.tuned
-        return (self.seconds or 0.0) * (finals + TUNING_SHARE * self.tuning)
+    def seconds(self) -> float | None:
+        """Expected seconds of one final trial."""
+        return None if self.time is None else self.time.likely
 
     @property
-    def seconds_at_most(self) -> float:
-        """Seconds that this cell should take if the method stays undecided."""
-        return self.total_seconds + (self.seconds or 0.0) * self.more
+    def total(self) -> TimeRange:
+        """Time that this cell should take, one trial after the other."""
+        finals = len(self.seeds) + self.tuned
+        return (self.time or TimeRange()) * (finals + TUNING_SHARE * self.tuning)
+
+    @property
+    def total_at_most(self) -> TimeRange:
+        """Time that this cell should take if the method stays undecided."""
+        return self.total + (self.time or TimeRange()) * self.more
+
+    def as_object(self) -> dict[str, Any]:
+        """Return the row as JSON values."""
+        values = asdict(self)
+        note = values.pop("note")
+        values.pop("time")
+        return {
+            **values,
+            "seconds": self.seconds,
+            "seconds_low": None if self.time is None else self.time.low,
+            "seconds_high": None if self.time is None else self.time.high,
+            "note": note,
+            "trials": self.trials,
+            "trials_at_most": self.trials_at_most,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,29 +99,41 @@ class DryRun:
     """Trials that have records."""
     concurrency: int
     """Trials that would run side by side."""
-    seconds: float
-    """Expected seconds of the run, its profiles included."""
-    seconds_at_most: float
-    """Expected seconds of a run with `trials_at_most`."""
+    time: TimeRange
+    """Expected time of the run, its profiles included."""
+    time_at_most: TimeRange
+    """Expected time of a run with `trials_at_most`."""
+    busy: str | None
+    """Whose steps were timed beside other work, and how much there was; None if there was none."""
     folder: Path
     """The run folder."""
     reading: Reading
     """What was read of the data and the backbones."""
 
+    @property
+    def seconds(self) -> float:
+        """Expected seconds of the run, its profiles included."""
+        return self.time.likely
+
+    @property
+    def seconds_at_most(self) -> float:
+        """Expected seconds of a run with `trials_at_most`."""
+        return self.time_at_most.likely
+
     def to_json(self) -> str:
         """Return everything as a JSON object; ``tasks`` says what was read of each task's data."""
         values: dict[str, Any] = {
             **as_values(self.reading),
-            "cells": [
-                {**asdict(row), "trials": row.trials, "trials_at_most": row.trials_at_most}
-                for row in self.rows
-            ],
+            "cells": [row.as_object() for row in self.rows],
             "trials": self.trials,
             "trials_at_most": self.trials_at_most,
             "done": self.done,
             "concurrency": self.concurrency,
             "seconds": self.seconds,
             "seconds_at_most": self.seconds_at_most,
+            "seconds_low": self.time.low,
+            "seconds_high": self.time_at_most.high,
+            "busy": self.busy,
             "folder": str(self.folder),
         }
         return json.dumps(values, indent=1)
@@ -147,15 +181,18 @@ def make_dry_run(
     concurrency = executor.concurrency(resources_for(study, setup, memory=memory))
     # A method that trains nothing is profiled in no time.
     training = sum(profiles[job.trial.fingerprint].value("train_seconds") != 0 for job in new)
-    profiling = profile_seconds(profile_budget) * training / executor.concurrency(alone)
+    seconds = profile_seconds(profile_budget) * training / executor.concurrency(alone)
+    profiling = TimeRange(seconds, seconds, seconds)
     return DryRun(
         rows=rows,
         trials=sum(row.trials for row in rows),
         trials_at_most=sum(row.trials_at_most for row in rows),
         done=sum(record.trial.purpose != "profile" for record in records.values()),
         concurrency=concurrency,
-        seconds=sum(row.total_seconds for row in rows) / concurrency + profiling,
-        seconds_at_most=sum(row.seconds_at_most for row in rows) / concurrency + profiling,
+        time=sum((row.total for row in rows), TimeRange()) * (1 / concurrency) + profiling,
+        time_at_most=sum((row.total_at_most for row in rows), TimeRange()) * (1 / concurrency)
+        + profiling,
+        busy=busy_note(profiles.values()),
         folder=request.store.folder,
         reading=setup.reading,
     )
@@ -190,7 +227,7 @@ def _row(
     left = *names, tuning, seeds, tuned, more + more_tuned
     if profile is not None and profile.outcome.status == "failed":
         return DryRunRow(*left, None, f"fails: {profile.outcome.reason}")
-    return DryRunRow(*left, None if profile is None else trial_seconds(profile, cell), "")
+    return DryRunRow(*left, None if profile is None else trial_time(profile, cell), "")
 
 
 def _finals_left(

@@ -9,7 +9,7 @@ from whichpeft.planning import Cell
 from whichpeft.records import Claims, Outcome, Reading, Record, Store
 from whichpeft.report.tables.reading import lines_on_reading
 from whichpeft.running.more_seeds import note_on_seeds
-from whichpeft.running.reading import add_reading
+from whichpeft.running.reading import add_example_texts, add_reading
 from whichpeft.running.request import Request
 from whichpeft.running.resume import check_same_data, keep_study
 from whichpeft.running.setup import RunSetup
@@ -35,6 +35,7 @@ def _clean(request: Request, setup: RunSetup, claims: Claims, observer: RunObser
         _tell_of_seeds(request, observer)
         keep_study(request.store, request.whole)
         add_reading(request.store, setup.reading)
+        add_example_texts(request.store, request.tasks)
 
 
 def _tell_of_seeds(request: Request, observer: RunObserver) -> None:

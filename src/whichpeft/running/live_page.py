@@ -3,68 +3,54 @@
 from __future__ import annotations
 
 import contextlib
+import json
+import math
 import secrets
 import threading
-from html import escape
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib.resources import files
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from whichpeft.errors import WhichpeftError
 from whichpeft.records import Store
+from whichpeft.report.text import plain
+from whichpeft.running.progress import RunProgress, describe, state_of
+from whichpeft.units import show_seconds
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
-    from whichpeft.engine import Job
+    from whichpeft.engine import Job, Progress, Result
     from whichpeft.executors import RunObserver
 
 _ASK_EVERY = 2000  # milliseconds between two requests of the page for new results
 _POLICY = "default-src 'none'"
-# The page reloads when there is more to show, and the browser keeps its position. Readers who have
-# clicked or typed would lose what they chose, so they get a button instead.
-_FOLLOW = """<script>
-(() => {
-  const shown = %r;
-  let used = false;
-  for (const kind of ["pointerdown", "keydown"])
-    addEventListener(kind, () => { used = true; }, { once: true });
-  const offer = () => {
-    if (document.getElementById("news")) return;
-    document.body.insertAdjacentHTML("beforeend", `<p id="news" role="status"
-      style="position:fixed;right:16px;bottom:16px;z-index:4;margin:0">
-      <button type="button">There are new results: show them</button></p>`);
-    document.querySelector("#news button").addEventListener("click", () => location.reload());
-  };
-  const look = async () => {
-    try {
-      const now = await (await fetch("version", { cache: "no-store" })).text();
-      if (now === shown) return;
-      if (used) offer(); else location.reload();
-    } catch { document.title = "ended · " + document.title; clearInterval(timer); }
-  };
-  const timer = setInterval(look, %d);
-})();
-</script>
-"""
-_WAIT = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>whichpeft</title>
-<meta http-equiv="refresh" content="2"></head><body><p>The study is being prepared.</p></body></html>"""
 
 
 class LivePage:
     """Serves a run folder's page on loopback, at an address that cannot be guessed. A context manager.
 
-    While costs are measured, the page is not rebuilt, so as not to disturb them; the last one is shown.
+    The page says how far the run is. While costs are measured, it is not rebuilt, so as not to disturb
+    them; the last one is shown.
+
+    Parameters
+    ----------
+    folder
+        The run folder.
+    time_left
+        Returns the seconds that the whole run may still take; None if it has no limit.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, time_left: Callable[[], float] | None = None) -> None:
         self._store = Store(folder)
+        self._time_left = time_left
+        self._progress = RunProgress()
         self._token = secrets.token_urlsafe(24)
         self._lock = threading.Lock()
         self._built = ("", "")
-        self.profiling = False
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
 
@@ -84,8 +70,8 @@ class LivePage:
         self._server.server_close()
 
     def followed_by(self, observer: RunObserver) -> RunObserver:
-        """Return an observer that passes everything on, and shows this page when costs are measured."""
-        return _Following(observer, self)
+        """Return an observer that passes everything on, and tells this page how far the run is."""
+        return _Following(observer, self._progress)
 
     def answer(self, path: str, host: str) -> tuple[HTTPStatus, str, str]:
         """Return the status, type and content for a request.
@@ -99,49 +85,93 @@ class LivePage:
         parts = path.partition("?")[0].split("/")
         if len(parts) != 3 or not secrets.compare_digest(parts[1].encode(), self._token.encode()):
             return HTTPStatus.NOT_FOUND, "text/plain", "nothing here"
-        if parts[2] == "version":
-            return HTTPStatus.OK, "text/plain", self._version()
+        if parts[2] == "progress":
+            return HTTPStatus.OK, "application/json", json.dumps(self._told(), allow_nan=False)
         if parts[2]:
             return HTTPStatus.NOT_FOUND, "text/plain", "nothing here"
         return HTTPStatus.OK, "text/html", self._page()
 
     def _version(self) -> str:
         """Name the state of the folder to show."""
-        return self._built[0] if self.profiling and self._built[0] else _state(self._store)
+        if self._progress.stage == "profile" and self._built[0]:
+            return self._built[0]
+        return _state(self._store)
+
+    def _told(self) -> dict[str, object]:
+        """Say how far the run is."""
+        run = self._progress
+        left = math.inf if self._time_left is None else self._time_left()
+        return {
+            "version": self._version(),
+            "title": plain(run.title or "preparing"),
+            "words": run.heading if run.count else "",
+            "whole": "" if math.isinf(left) else f"the race ends in {show_seconds(left)} at the latest",
+            "count": run.count,
+            "ended": run.ended,
+            "running": [
+                plain(": ".join((describe(job), ", ".join(state_of(job, progress)))))
+                for job, progress in list(run.running.values())
+            ],
+        }
 
     def _page(self) -> str:
         from whichpeft.report import Report
-        from whichpeft.report.page.page import page
+        from whichpeft.report.page.page import page, waiting_page
 
         with self._lock:
             version = self._version()
             if not version:
-                return _WAIT
+                return self._following(waiting_page("The study is being prepared"), version)
             if version != self._built[0]:
                 try:
                     html = page(Report.from_store(self._store).contents)
                 except WhichpeftError as error:
-                    return _WAIT.replace("The study is being prepared.", escape(str(error)))
-                html = html.replace(_POLICY, f"{_POLICY}; connect-src 'self'", 1)
-                # The drawing code contains the same tag as text; the last one is the page's own.
-                start, end, rest = html.rpartition("</body>")
-                html = f"{start}{_FOLLOW % (version, _ASK_EVERY)}{end}{rest}"
-                self._built = (version, html)
+                    return self._following(waiting_page(str(error)), version)
+                self._built = (version, self._following(html, version))
             return self._built[1]
+
+    def _following(self, html: str, version: str) -> str:
+        """Add to a page what shows the progress of the run."""
+        part = files("whichpeft.running").joinpath("live_page.html").read_text(encoding="utf-8")
+        folder = json.dumps(plain(self._store.folder)).replace("<", "\\u003c")
+        for name, value in (
+            ("SHOWN", json.dumps(version)),
+            ("FOLDER", folder),
+            ("EVERY", str(_ASK_EVERY)),
+        ):
+            part = part.replace(name, value)
+        html = html.replace(_POLICY, f"{_POLICY}; connect-src 'self'", 1)
+        return html.replace("<body>", f"<body>\n{part}", 1)
 
 
 class _Following:
-    """Passes everything on to an observer, and notes on a page whether costs are being measured."""
+    """Passes everything on to an observer, and keeps count of how far the run is."""
 
-    def __init__(self, observer: RunObserver, page: LivePage) -> None:
-        self._observer, self._page = observer, page
+    def __init__(self, observer: RunObserver, progress: RunProgress) -> None:
+        self._observer, self._progress = observer, progress
 
     def start_stage(self, name: str, jobs: Sequence[Job], *, done: int, concurrency: int) -> None:
-        self._page.profiling = name == "profile"
+        self._progress.start_stage(name, jobs, done=done, concurrency=concurrency)
         self._observer.start_stage(name, jobs, done=done, concurrency=concurrency)
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._observer, name)
+    def estimate(self, seconds: dict[str, float]) -> None:
+        self._progress.estimate(seconds)
+        self._observer.estimate(seconds)
+
+    def started(self, job: Job) -> None:
+        self._progress.started(job)
+        self._observer.started(job)
+
+    def progressed(self, job: Job, progress: Progress) -> None:
+        self._progress.progressed(job, progress)
+        self._observer.progressed(job, progress)
+
+    def finished(self, job: Job, result: Result) -> None:
+        self._progress.finished(job, result)
+        self._observer.finished(job, result)
+
+    def notify(self, line: str) -> None:
+        self._observer.notify(line)
 
 
 def _state(store: Store) -> str:

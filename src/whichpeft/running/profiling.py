@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
+import os
 import statistics
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from whichpeft.costs import CostQuery, count_flops
+from whichpeft.costs import CostQuery, TimeRange, count_flops, time_by_profile
 from whichpeft.engine import Job, ProfileWork
 from whichpeft.engine.batches import as_trained_on, learnt_positions, padded_length
-from whichpeft.engine.profile_budget import ProfileBudget
+from whichpeft.engine.profiling.budget import ProfileBudget
+from whichpeft.errors import StudyError
 from whichpeft.planning import Cell
 from whichpeft.records import Measurement, Record
 from whichpeft.running.setup import RunSetup, make_job
@@ -18,10 +21,23 @@ from whichpeft.tasks.encoded_data import read_data
 TUNING_SHARE = 0.4
 """Expected time of a tuning trial, as a share of a final trial's; most are stopped early."""
 
-# Overhead of a trial in addition to its steps, until trials have been timed: loading and evaluation.
-SET_UP_SECONDS = 1.0
-# Time to evaluate an example, as a share of the time to train on it, if inference is not timed.
-FORWARD_SHARE = 0.35
+_PATIENCE = 10.0
+_PATIENCE_NAME = "WHICHPEFT_PATIENCE"
+
+
+def patience_of_run() -> float:
+    """Return the seconds that all profiles of a run may wait together for other work to end.
+
+    Raises StudyError if the environment has something else than seconds.
+    """
+    text = os.environ.get(_PATIENCE_NAME, str(_PATIENCE))
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not 0 <= seconds < math.inf:
+        raise StudyError(f"{_PATIENCE_NAME} is {text!r}; it has to be seconds, such as 10, or 0")
+    return seconds
 
 
 def profile_jobs(
@@ -29,8 +45,9 @@ def profile_jobs(
     setup: RunSetup,
     profile_budget: ProfileBudget,
     trials_to_time: Callable[[Cell], int],
+    patience: Callable[[], float],
 ) -> Iterator[Job]:
-    """Yield the jobs that measure what cells cost; nothing else may run on the machine with them.
+    """Yield the jobs that measure what cells cost; no other trial may run on the machine with them.
 
     The machine's own speed is measured once, before the first profile. FLOPs are counted for each cell
     only when its turn has come, so that no counting runs during a profile on the CPU.
@@ -39,6 +56,8 @@ def profile_jobs(
     ----------
     trials_to_time
         Returns how many trials of a cell should be timed as one model.
+    patience
+        Returns the seconds that the next profile may wait for other work on the machine to end.
     """
     matmul_speed: float | None = None
     lengths: dict[Path, tuple[int, int | None]] = {}
@@ -64,6 +83,7 @@ def profile_jobs(
             flops_per_sample=count_flops(query),
             matmul_speed=matmul_speed,
             stacked_trials=trials_to_time(cell),
+            patience=patience(),
         )
         yield make_job(cell.profile, cell, setup, work)
 
@@ -97,26 +117,14 @@ def expected_costs(cells: Iterable[Cell], records: Mapping[str, Record]) -> tupl
     for cell in cells:
         profile = records.get(cell.profile.fingerprint)
         if profile is not None:
-            seconds[profile.trial.fingerprint] = trial_seconds(profile, cell)
+            seconds[profile.trial.fingerprint] = trial_time(profile, cell).likely
             memory = max(memory, int(profile.value("peak_memory_bytes") or 0))
     return seconds, memory
 
 
-def trial_seconds(profile: Record, cell: Cell) -> float:
-    """Estimate a final trial's time from its profile: set-up, steps, and evaluation after each epoch."""
-    budget, counts = cell.study.budget, cell.task.counts
-    steps = profile.value("train_seconds") or 0.0
-    rate = profile.value("samples_per_second")
-    batch = profile.value("batch_inference_milliseconds")
-    if batch is not None:  # a model that writes its answers takes many times longer than a training step
-        each = batch / 1000 / budget.batch_size
-    elif rate is not None:
-        each = FORWARD_SHARE / rate
-    else:
-        return SET_UP_SECONDS
-    validated = min(counts["validation"], budget.max_validation or counts["validation"])
-    evaluated = (budget.epochs if steps else 1) * validated + counts["test"]
-    return SET_UP_SECONDS + steps + each * evaluated
+def trial_time(profile: Record, cell: Cell) -> TimeRange:
+    """Estimate the time of a cell's final trial from its profile."""
+    return time_by_profile(profile, cell.study.budget, cell.task.counts)
 
 
 def describe_spread(profiles: Sequence[Record]) -> str | None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from whichpeft.backbones.folder import earlier_revision
@@ -20,6 +20,8 @@ from whichpeft.study.conditions import condition_infos
 from whichpeft.study.names import parse_method
 from whichpeft.study.seeds import join_seeds
 from whichpeft.study.spec import short_name
+
+_TASK_KEYS = ("text_columns", "label_column", "problem", "metric", "prompt", "verbaliser", "sets")
 
 
 def without_record(trials: Iterable[tuple[Trial, Cell]], store: Store) -> list[tuple[Trial, Cell]]:
@@ -47,13 +49,12 @@ def extend_study(store: Store, study: Study) -> tuple[Study, Study]:
         return study, study
     kept = store.study()
     there, now = _fixed(kept), _fixed(study)
-    differing = [key for key in there if there[key] != now[key]]
+    # An option of a task that only one of them has says no more than the tasks' names.
+    differing = [key for key in there if key in now and there[key] != now[key]]
     if differing:
-        key = differing[0]
+        told = "; ".join(f"{key}: {there[key]} there, {now[key]} now" for key in differing)
         raise FolderError(
-            f"{store.folder}: belongs to another study, with a different {', '.join(differing)} "
-            f"({key} in the folder: {there[key]}; now: {now[key]}); "
-            "choose another folder with --out"
+            f"{store.folder}: belongs to another study ({told}); choose another folder with --out"
         )
     spelled = {read_method(text).identity: text for text in kept.methods}
     own = tuple(spelled.get(read_method(text).identity, text) for text in study.methods)
@@ -71,21 +72,35 @@ def extend_study(store: Store, study: Study) -> tuple[Study, Study]:
     return dataclasses.replace(study, methods=own, seeds=seeds), whole
 
 
-def _fixed(study: Study) -> dict[str, object]:
-    """Return what all studies of a folder must share; names are compared without their folders.
+def _fixed(study: Study) -> dict[str, str]:
+    """Return what all studies of a folder must share, in words; names are compared without folders.
 
     Methods and seeds may be added, and the baseline may change.
     """
-    tasks = tuple(
-        (
-            *(short_name(t.name), t.text_columns, t.label_column, t.problem, t.metric),
-            *(t.prompt, tuple(t.verbaliser.items()), t.sets),
-        )
-        for t in study.tasks
-    )
-    backbones = tuple(short_name(name) for name in study.backbones)
-    shared = {"backbones": backbones, "tasks": tasks, "budget": study.budget}
-    return shared | {name: getattr(study.conditions, name) for name, _ in condition_infos()}
+    names = [short_name(task.name) for task in study.tasks]
+    values = {
+        "backbones": tuple(short_name(name) for name in study.backbones),
+        "tasks": tuple(names),
+        **{
+            f"{key} of {name}": getattr(task, key)
+            for name, task in zip(names, study.tasks, strict=True)
+            for key in _TASK_KEYS
+        },
+        **{field.name: getattr(study.budget, field.name) for field in dataclasses.fields(study.budget)},
+        **{name: getattr(study.conditions, name) for name, _ in condition_infos()},
+    }
+    return {key: _words(value) for key, value in values.items()}
+
+
+def _words(value: object) -> str:
+    """Write a value of a study as a person would: ``none``, ``yes``, ``a, b``, ``good=1``."""
+    if value is None or value in ((), {}):
+        return "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key}={inner}" for key, inner in value.items())
+    return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
 def keep_study(store: Store, whole: Study) -> None:

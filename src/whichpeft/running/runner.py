@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from whichpeft.engine import TuneWork
-from whichpeft.engine.profile_budget import ProfileBudget
+from whichpeft.engine.profiling.budget import ProfileBudget
 from whichpeft.executors import Executor, RunObserver
 from whichpeft.planning import Cell, SearchPlan, make_search
 from whichpeft.records import Claims

@@ -8,11 +8,17 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from whichpeft.engine import FinalWork, Job, ProfileWork
-from whichpeft.engine.profile_budget import THOROUGH, ProfileBudget, profile_seconds
+from whichpeft.engine.profiling.budget import THOROUGH, ProfileBudget, profile_seconds
 from whichpeft.executors import Resources, RunObserver
 from whichpeft.planning import Cell
 from whichpeft.records import Claims, Reading, Store
-from whichpeft.running.profiling import describe_spread, expected_costs, profile_jobs
+from whichpeft.records.other_work import WAITED, busy_note
+from whichpeft.running.profiling import (
+    describe_spread,
+    expected_costs,
+    patience_of_run,
+    profile_jobs,
+)
 from whichpeft.running.reading import add_reading
 from whichpeft.running.request import Request
 from whichpeft.running.resume import without_record
@@ -45,6 +51,8 @@ class Stages:
     """The largest peak memory of all profiles, in bytes."""
     stack_sizes: dict[str, int] = field(default_factory=dict)
     """How many trials of a cell may train as one model, by the fingerprint of its profile."""
+    patience: float = field(default_factory=patience_of_run)
+    """Seconds that profiles may still wait for other work on the machine to end."""
     notes: set[str] = field(default_factory=set)
     """Notes of trials that the observer has been given already."""
 
@@ -76,6 +84,9 @@ class Stages:
         if self.profile_budget == THOROUGH:
             self._report_spread(new=names - earlier, kept=names & earlier)
         records = {record.trial.fingerprint: record for record in self.store}
+        busy = busy_note(record for name, record in records.items() if name in names - earlier)
+        if busy is not None:
+            self.observer.notify(busy)
         seconds, memory = expected_costs(cells, records)
         self.seconds |= seconds
         self.memory = max(self.memory, memory)
@@ -86,7 +97,9 @@ class Stages:
         expected = [make_job(cell.profile, cell, self.setup, ProfileWork()) for cell in new]
         each = profile_seconds(self.profile_budget)
         self.observer.estimate({job.trial.fingerprint: each for job in expected})
-        jobs = profile_jobs(new, self.setup, self.profile_budget, self._trials_to_time)
+        jobs = profile_jobs(
+            new, self.setup, self.profile_budget, self._trials_to_time, lambda: self.patience
+        )
         alone = resources_for(self.request.study, self.setup, alone=True)
         self.carry_out("profile", expected, jobs, alone, done=len(cells) - len(new))
 
@@ -143,6 +156,7 @@ class Stages:
             for _, result in results:
                 self.store.add(result.record, curve=result.curve, predictions=result.predictions)
                 self.claims.release(result.record.trial.fingerprint)
+                self.patience = max(0.0, self.patience - (result.record.value(WAITED) or 0.0))
                 self.trackers.send(result.record, result.curve)
                 if result.note is not None and result.note not in self.notes:
                     self.notes.add(result.note)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from whichpeft.analysis import Comparison, MethodResult
-from whichpeft.methods import PeftMethod, methods
 from whichpeft.metrics.per_example import F1_OF
 from whichpeft.records import Record, Store
 from whichpeft.report.figures.render import slugs
@@ -16,7 +15,13 @@ from whichpeft.report.text import named, plain, with_bounds
 from whichpeft.report.verdict_text import verdict
 from whichpeft.storage.atomic import write_whole
 from whichpeft.study import Budget, TaskSource
-from whichpeft.takeaway.from_record import backbone_source, loading_options, source_of
+from whichpeft.takeaway.from_record import (
+    backbone_source,
+    find_backbone_code,
+    loading_options,
+    source_of,
+)
+from whichpeft.takeaway.loading import MODEL_CONFIG, config_paths, how_to_load, read_json
 from whichpeft.takeaway.templates import template
 from whichpeft.tasks import TASKS
 from whichpeft.units import (
@@ -86,7 +91,7 @@ def card(
     assert measured is not None  # the trial is completed
     metric = "f1" if measured.source.startswith(F1_OF) else measured.source
     metric = _METRICS.get(metric, metric)
-    configs = _configs(adapter)
+    configs = [read_json(path) for path in config_paths(adapter)]
     tags = ["whichpeft", "parameter-efficient-fine-tuning"]
     tags += sorted({str(config.get("peft_type", "")).lower() for config in configs} - {""})
     name = slugs([f"{trial.backbone}-{trial.task}-{trial.method}"])[0]
@@ -117,18 +122,17 @@ def _text(
     report: Report, comparison: Comparison, result: MethodResult, record: Record, adapter: Path
 ) -> str:
     trial, setting = record.trial, record.setting
-    configs = _configs(adapter)
-    single = configs[0] if (adapter / "adapter_config.json").is_file() else None
-    peft_type = str(single["peft_type"]) if single else ""
-    loads_with = _loads_with(peft_type) if single else "whichpeft"
-    kind = "CausalLM" if _writes(record) else "SequenceClassification"
+    how = how_to_load(adapter, trial.method)
+    config = read_json(adapter / MODEL_CONFIG) if (adapter / MODEL_CONFIG).is_file() else {}
+    writes, outputs = _writes(record), _outputs(comparison, record)
+    kind = "CausalLM" if writes else "SequenceClassification"
     kind = "ImageClassification" if _reads_images(result) else kind
     mean = with_bounds(result.score) if result.score_low is not None else ""
     score = record.value("score", "test") or 0.0
     budget = {key: value for key, value in _budget(trial.budget).items() if value is not None}
     return str(
         template("card.md.j2").render(
-            method=plain(named(result)),
+            name=plain(named(result)),
             method_id=trial.method_id,
             backbone=plain(trial.backbone),
             task=plain(trial.task),
@@ -141,13 +145,17 @@ def _text(
             verdict="" if result.verdict in (None, "baseline") else verdict(result),
             baseline=plain(comparison.baseline),
             costs=_costs(result),
-            loads_with=loads_with,
-            peft_type=peft_type,
-            head=(adapter / "head.safetensors").is_file(),
-            base=backbone_source(trial.backbone, report.study),
+            loads_with=how.by,
+            peft_type=how.peft_type,
+            head=how.head,
+            base=find_backbone_code(backbone_source(trial.backbone, report.study)),
+            method=how.spelled("PATH") or trial.method_id,
+            named=bool(config),
+            classes=bool(config) and not writes and config.get("problem_type") != "regression",
+            writes=writes,
             options=loading_options(trial.backbone, report.study),
             auto_class=f"AutoModelFor{kind}",
-            labels=None if _writes(record) else _outputs(comparison, record),
+            labels=None if writes else outputs,
             budget=budget.items(),
             hyperparameters=plain(json.dumps(dict(trial.hyperparameters), default=str)),
             versions=plain(", ".join(f"{name} {v}" for name, v in setting.versions.items())),
@@ -170,24 +178,6 @@ def _budget(budget: Budget) -> dict[str, int | None]:
         "early stopping": budget.early_stopping,
         "tuning trials of the method": budget.tuning_trials or None,
     }
-
-
-def _configs(adapter: Path) -> list[Mapping[str, Any]]:
-    """Return the PEFT configs in a folder and, for a composition, in its sub-folders."""
-    paths = [adapter / "adapter_config.json", *sorted(adapter.glob("*/adapter_config.json"))]
-    return [json.loads(path.read_text("utf-8")) for path in paths if path.is_file()]
-
-
-def _loads_with(peft_type: str) -> str:
-    """Return what loads an adapter of PEFT's: see `PeftInfo.loads_with`."""
-    return next(
-        (
-            method.peft.loads_with
-            for method in methods().values()
-            if issubclass(method, PeftMethod) and method.peft.peft_type == peft_type
-        ),
-        "peft",
-    )
 
 
 def _costs(result: MethodResult) -> list[tuple[str, str]]:

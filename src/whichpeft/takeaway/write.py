@@ -21,9 +21,14 @@ from whichpeft.storage.atomic import write_whole
 from whichpeft.takeaway.cards import CARD, card
 from whichpeft.takeaway.data import ScriptData, script_data
 from whichpeft.takeaway.from_record import RestoredTrial, restore
-from whichpeft.takeaway.script import training_script, writing_script
+from whichpeft.takeaway.inputs import INPUTS, inputs_of
+from whichpeft.takeaway.loading import ADAPTER, CONFIG, MODEL_CONFIG, SETTINGS
+from whichpeft.takeaway.place import check_place, clear
+from whichpeft.takeaway.script import predicting_script, training_script, writing_script
 from whichpeft.takeaway.templates import template
-from whichpeft.tasks import GenerativeTask, ImageTask
+from whichpeft.tasks import GenerativeTask, ImageTask, TextTask
+from whichpeft.tasks.named_outputs import with_named_outputs
+from whichpeft.tasks.text_encoding import pad_id
 from whichpeft.units import counted
 
 if TYPE_CHECKING:
@@ -33,15 +38,15 @@ if TYPE_CHECKING:
     from whichpeft.report import Report
     from whichpeft.report.choices import Choices
 
-CONFIG = "adapter_config.json"
 
+def write_takeaway(
+    report: Report, choices: Choices, *, folder: Path, out: Path, overwrite: bool = False
+) -> list[Path]:
+    """Write the files of each answer's method: configuration, scripts and the best adapter.
 
-def write_takeaway(report: Report, choices: Choices, *, folder: Path, out: Path) -> list[Path]:
-    """Write the files of each answer's method: configuration, script and the best adapter.
-
-    The files are ``hyperparameters.json``, ``train.py``, ``README.md``, the ``adapter_config.json`` of a
-    PEFT method (for a composition one per part, each in its own folder), and ``adapter/`` if the run
-    kept adapters. An answer over several tasks has no files of its own.
+    The files are ``hyperparameters.json``, ``predict.py``, ``train.py``, ``README.md``, the
+    ``adapter_config.json`` of a PEFT method (for a composition one per part, each in its own folder),
+    and ``adapter/`` if the run kept adapters. An answer over several tasks has no files of its own.
 
     Parameters
     ----------
@@ -53,6 +58,8 @@ def write_takeaway(report: Report, choices: Choices, *, folder: Path, out: Path)
         The run's folder, which may contain adapters.
     out
         The folder to write: one answer directly into it, several into a sub-folder each.
+    overwrite
+        Whether to replace what was written there before.
 
     Returns
     -------
@@ -62,8 +69,9 @@ def write_takeaway(report: Report, choices: Choices, *, folder: Path, out: Path)
     Raises
     ------
     RequestError
-        If the backbone, the data or a method's file no longer exists.
+        If the backbone, the data or a method's file no longer exists, or `out` holds other files.
     """
+    check_place(out, overwrite=overwrite)
     found = []
     for comparison, answer in zip(report.comparisons, choices.answers, strict=False):
         chosen = answer.chosen
@@ -77,13 +85,14 @@ def write_takeaway(report: Report, choices: Choices, *, folder: Path, out: Path)
             assert trial is not None  # it has a score
             found.append((answer, chosen, result, restore(trial, report.study), comparison))
     names = slugs([f"{answer.backbone}-{' '.join(answer.tasks)}" for answer, *_ in found])
+    clear(out)
     written = []
     for name, (answer, chosen, result, restored, comparison) in zip(names, found, strict=True):
         target = out if len(found) == 1 else out / name
         best = _write(answer, chosen, result.records, restored, Store(folder), target)
         if best is not None:
-            text = card(report, comparison, result, best, target / "adapter")
-            write_whole(target / "adapter" / CARD, text.encode())
+            text = card(report, comparison, result, best, target / ADAPTER)
+            write_whole(target / ADAPTER / CARD, text.encode())
         written.append(target)
     return written
 
@@ -108,21 +117,42 @@ def _write(
     configs = _configs(adapter, method, restored.backbone_source)
     best = _best_kept(kept, store)
     facts = _facts(chosen, kept, restored)
-    facts["trained"] = _trained(adapter)
+    facts["trained"], facts["trains"] = _trained(adapter), adapter.trains
+    inputs = inputs_of(restored)
+    facts["max_length"] = None if inputs is None else inputs.max_length
+    facts["inputs"] = (
+        None if inputs is None else (INPUTS.dump_python(inputs, mode="json", exclude_defaults=True))
+    )
+    facts["adapter_seed"] = None if best is None else best.trial.seed
+    facts["adapter_score"] = None if best is None else best.value("score", "test")
     for name, config in configs.items():
         _write_json(target / name / CONFIG, config)
-    _write_json(target / "hyperparameters.json", facts)
+    _write_json(target / SETTINGS, facts)
     if isinstance(restored.task, GenerativeTask):
         data, script = ScriptData(), writing_script(restored, adapter)
     else:
         data = script_data(restored.source)
         script = training_script(restored, adapter, data, metric=answer.metric)
     write_whole(target / "train.py", script.encode())
+    predicts = inputs is not None and adapter.trains
+    if inputs is not None and predicts:
+        text = predicting_script(restored, adapter, inputs)
+        write_whole(target / "predict.py", text.encode())
     if best is not None:
-        shutil.rmtree(target / "adapter", ignore_errors=True)
-        shutil.copytree(store.adapter_folder(best.trial.fingerprint), target / "adapter")
-    write_whole(target / "README.md", _readme(answer, chosen, restored, data, configs, best).encode())
+        shutil.copytree(store.adapter_folder(best.trial.fingerprint), target / ADAPTER)
+        _name_outputs(restored, target / ADAPTER)
+    readme = _readme(answer, chosen, restored, data, configs, best, predicts=predicts)
+    write_whole(target / "README.md", readme.encode())
     return best
+
+
+def _name_outputs(restored: RestoredTrial, adapter: Path) -> None:
+    """Write the model's configuration next to an adapter that an earlier version kept without it."""
+    if not (adapter / MODEL_CONFIG).is_file() and any(adapter.iterdir()):
+        config = with_named_outputs(restored.backbone.architecture(), restored.task)
+        if isinstance(restored.task, TextTask):
+            config.get_text_config().pad_token_id = pad_id(restored.backbone)
+        config.save_pretrained(adapter)
 
 
 def _configs(adapter: Adapter, method: Method, backbone: str) -> dict[str, dict[str, object]]:
@@ -183,13 +213,18 @@ def _facts(chosen: Candidate, kept: MethodRecords, restored: RestoredTrial) -> d
         "batch_size": budget.batch_size,
         "max_train": budget.max_train,
         "early_stopping": budget.early_stopping,
-        "max_length": restored.backbone.input_positions,
-        "precision": kept.completed[0].setting.precision or trial.conditions.precision,
+        "conditions": {key: getattr(trial.conditions, key) for key in ("quantise", "attention")},
+        "precision": _precision(kept.completed[0], trial.conditions.precision),
         "seeds": [record.trial.seed for record in kept.completed],
         "score_mean": chosen.score.mean,
         "score_low": chosen.score.low,
         "score_high": chosen.score.high,
     }
+
+
+def _precision(record: Record, asked: str) -> str:
+    found = record.setting.precision or asked
+    return "float32" if found == "auto" else found
 
 
 def _best_kept(kept: MethodRecords, store: Store) -> Record | None:
@@ -213,6 +248,8 @@ def _readme(
     data: ScriptData,
     configs: Mapping[str, object],
     best: Record | None,
+    *,
+    predicts: bool,
 ) -> str:
     from whichpeft.analysis.choice.what_if import caveats
 
@@ -227,6 +264,7 @@ def _readme(
             best_seed=None if best is None else best.trial.seed,
             images=isinstance(restored.task, ImageTask),
             writes=isinstance(restored.task, GenerativeTask),
+            predicts=predicts,
             again=bool(data.study),
             budget=restored.trial.budget,
             patience=counted(restored.trial.budget.early_stopping or 0, "epoch"),

@@ -46,7 +46,7 @@ _KINDS = {
 _WEIGHTS = frozenset(
     {".safetensors", ".bin", ".pt", ".pth", ".ckpt", ".h5", ".msgpack", ".onnx", ".gguf"}
 )
-_ENCODING = 4  # version of the encoding; raise it when the same input is encoded differently
+_ENCODING = 5  # version of the encoding; raise it when the same input is encoded differently
 _LIBRARIES = ("tokenizers", "transformers", "pillow")
 _ARRAYS = "arrays"
 _WORTH_KEEPING = 2.0  # seconds; a slower encoding is cached for the next run

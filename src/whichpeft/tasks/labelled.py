@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from whichpeft.errors import DataError
 from whichpeft.metrics.metric import Array, Metric
-from whichpeft.tasks.protocol import Batch
+from whichpeft.tasks.protocol import Batch, Excerpt
 from whichpeft.tasks.splits import Input, subset
 from whichpeft.tasks.tables.table import ColumnUse
 
@@ -84,6 +84,11 @@ class LabelledTask:
 
     def without_examples(self) -> Self:
         return dataclasses.replace(self, splits={})
+
+    def excerpts(self, split: str, places: Sequence[int]) -> list[Excerpt]:
+        """Return the texts of some examples."""
+        inputs = self.splits[split].inputs
+        return [Excerpt(inputs=inputs[place]) for place in places]
 
     def cut_splits(self, max_train: int | None) -> dict[str, Labelled]:
         """Return the splits, with train cut to the `max_train` examples of the lowest content hash.

@@ -30,6 +30,8 @@ class Lengths:
     """Number of inputs that are cut to the limit."""
     count: int
     """Number of inputs."""
+    pieces_per_word: float | None = None
+    """Tokens per word, without those that begin and end an input; None if words are not separated."""
     notes: tuple[str, ...] = ()
     """What a user should know about how the inputs were read, one sentence without a full stop each."""
 
@@ -52,8 +54,14 @@ def lengths_of(examples: Mapping[str, Examples]) -> Lengths | None:
         limit=getattr(splits[0], "cap", None),
         cut=round(sum(split.truncated * len(split) for split in splits)),
         count=len(sizes),
+        pieces_per_word=_pieces_per_word(splits),
         notes=tuple(_notes(splits)),
     )
+
+
+def _pieces_per_word(splits: Sequence[Examples]) -> float | None:
+    words = sum(getattr(split, "words", 0) for split in splits)
+    return sum(getattr(split, "pieces", 0) for split in splits) / words if words else None
 
 
 def _notes(splits: Sequence[Examples]) -> Iterator[str]:

@@ -6,7 +6,8 @@ the metrics that score the outputs. No module outside `whichpeft.tasks` knows wh
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from whichpeft.metrics.metric import Array, Metric
@@ -207,6 +208,29 @@ class DescribesData(Protocol):
     @property
     def leaked(self) -> Mapping[str, int]:
         """Number of examples of validation and of test whose input is also in train, by split."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Excerpt:
+    """What people read of one example."""
+
+    inputs: tuple[str, ...]
+    """One text, two for a pair, or the name of an image's file."""
+
+    answer: str = ""
+    """The right answer, if it is a text; empty for a class or a value."""
+
+    choices: tuple[str, ...] = ()
+    """The answers to choose from, by number, if there are any."""
+
+
+@runtime_checkable
+class ShowsExamples(Protocol):
+    """A task that can show its examples to people."""
+
+    def excerpts(self, split: str, places: Sequence[int]) -> list[Excerpt]:
+        """Return some examples of a split, uncut."""
         ...
 
 

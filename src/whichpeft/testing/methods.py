@@ -6,6 +6,7 @@ import copy
 import json
 import pickle
 import tempfile
+import time
 import unittest
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from whichpeft.planning.batch_norm import set_training
 from whichpeft.study import Budget
 from whichpeft.tasks import Array, Batch, Examples, Task
 from whichpeft.testing.small_tasks import small_task
+from whichpeft.units import show_seconds
 
 if TYPE_CHECKING:
     import torch
@@ -61,19 +63,31 @@ class MethodContract:
         "detaching_restores_the_backbone",
     )
 
-    def check(self) -> None:
+    def check(self, tell: Callable[[str], None] | None = print) -> None:
         """Check every rule that applies.
+
+        Parameters
+        ----------
+        tell
+            Gets a line when a rule was checked, with the seconds that it took or why it does not
+            apply; None for silence.
 
         Raises
         ------
         AssertionError
             If a rule is broken; the message says what was expected and what was found.
         """
-        for rule in self.rules:
+        tell = tell or (lambda line: None)
+        for i, rule in enumerate(self.rules, start=1):
+            began = time.perf_counter()
+            outcome = "broken"
             try:
                 self.check_rule(rule)
-            except unittest.SkipTest:
-                continue
+                outcome = f"kept, {show_seconds(time.perf_counter() - began)}"
+            except unittest.SkipTest as skipped:
+                outcome = f"does not apply: {skipped}"
+            finally:
+                tell(f"{i} of {len(self.rules)}  {rule.replace('_', ' ')}: {outcome}")
 
     def check_rule(self, rule: str) -> None:
         """Check one of `rules`. Raises unittest.SkipTest if it does not apply."""

@@ -45,7 +45,7 @@ def test_choose_speaks_of_finalists(raced):
     study, race, records = raced
     report = Report(study, records, race=race, predictions=builders.predictions(records))
     choices = report.choose()
-    assert "Proved: at most 2.0 points worse than any other allowed finalist" in str(choices)
+    assert "Proved: at most 2.0 points worse than any other of 4 finalists (" in str(choices)
     assert {candidate.method for candidate in choices[0].candidates} <= set(QUALITY)
     assert len(choices[0].candidates) == 4
     assert any("only finalists are compared: the other 5 " in note for note in report.notes)

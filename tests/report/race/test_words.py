@@ -39,16 +39,19 @@ def answer():
 def test_the_first_sentence_names_method_candidate_score_basis_and_costs(answer):
     lead = answer.sentences[0]
     assert re.fullmatch(
-        r"Use lora \(learning rate 0\.002\): 8\d\.\d points, within 2\.0 points of the best of "
-        r"4 finalists \(proved\), training time 26 s, adapter size 40 kB\.",
+        r"Use lora \(learning rate 0\.002\): 8\d\.\d points, 26 s of training and 40 kB to store "
+        r"\(full: 8\d\.\d, 60 s, 88 MB\)\.",
         lead,
+    )
+    assert answer.sentences[1].startswith(
+        "Proved: at most 2.0 points worse than any other of 4 finalists ("
     )
     assert answer.proved
     assert f"Use {answer.method} (" in lead
 
 
 def test_what_was_not_tested_is_counted_and_not_called_proved(answer):
-    told = " ".join(answer.sentences[1:])
+    told = " ".join(answer.sentences[2:])
     assert "12 methods raced: 1 failed, " in told
     assert "left after a quarter of training" in told
     assert "4 were tested" in told
@@ -120,22 +123,23 @@ def test_before_the_first_rung_there_is_nothing_to_say():
 def test_a_best_bet_says_so_and_how_likely_it_is():
     close = dict.fromkeys(QUALITY, 0.8)
     answer = answer_of(close, auto=AutoOptions(candidates=3, finalists=3, margin=0.0))
-    assert "a best bet among 4 finalists, not proved (" in answer.sentences[0]
+    assert answer.sentences[1].startswith("Best bet: a chance of ")
+    assert answer.sentences[1].endswith("to be within 0.0 points of the best finalist.")
     assert not answer.proved
 
 
 def test_limits_hold_for_the_choice_and_their_costs_are_named():
     answer = answer_of(auto=AutoOptions(by="trainable", limits={"max_trainable": "1%"}))
     assert answer.method != "full"
-    assert "trainable parameters 11,000" in answer.sentences[0]
-    assert "the best of 3 finalists" in answer.sentences[0]
+    assert "11,000 trained parameters" in answer.sentences[0]
+    assert "any other finalist within your limits (" in answer.sentences[1]
 
 
 def test_the_terminal_shows_finalists_reasons_and_what_it_took(answer):
     shown = io.StringIO()
     answer.print(Console(file=shown, width=100))
     text = shown.getvalue()
-    assert text.startswith(f"Use {answer.method} (")
+    assert text.startswith(f"minilm on glue/sst2\nUse {answer.method} (")
     for part in (
         "over a limit  top-layers (trainable 40 % is over 5 %)",
         "failed  hra (the loss is not finite)",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import time
 from pathlib import Path
@@ -100,7 +101,7 @@ def test_time_ends_a_race_with_a_best_bet(still_backbone: Path, reviews: Path, t
     )
     assert time.monotonic() - began < 60  # the benchmark holds 5 %; tests share the machine
     assert decisions(tmp_path)["ended"] is not None
-    assert "best bet" in str(answer) or "proved" in str(answer)
+    assert re.search("best bet|proved|likely|only choice", str(answer), re.IGNORECASE)
 
 
 @pytest.mark.slow

@@ -11,7 +11,9 @@ import pytest
 
 from whichpeft.analysis.race.rules import RaceRules
 from whichpeft.analysis.race.stages import continuing_arms
+from whichpeft.errors import StudyError
 from whichpeft.records.race import Arm
+from whichpeft.running.race.check import check_bound
 from whichpeft.running.race.size import (
     Pace,
     Workload,
@@ -27,6 +29,16 @@ SST2 = {"train": 67349, "validation": 872, "test": 872}
 # Of minilm with full on one core: examples per second 150 in training, 450 in evaluation.
 PACE = Pace(train=1 / 150, evaluate=1 / 450, trial=1.0, profile=3.2, places=2)
 WORK = Workload(methods=51, rules=RaceRules(baseline="full"), budget=Budget(), examples=SST2, pace=PACE)
+
+
+def test_a_busy_machine_refuses_no_time_that_is_enough_when_it_is_quiet() -> None:
+    least = least_bound(WORK)
+    with pytest.raises(StudyError, match="too short for a finalist"):
+        check_bound(WORK, AutoOptions(within=0.4 * least))
+    busy = replace(WORK, pace=replace(PACE, shares=(0.3, 1.3)))
+    check_bound(busy, AutoOptions(within=0.4 * least))
+    with pytest.raises(StudyError, match="too short for a finalist"):
+        check_bound(busy, AutoOptions(within=0.25 * least))
 
 
 def test_without_a_bound_everything_is_trained() -> None:

@@ -13,6 +13,7 @@ from whichpeft.analysis.search import shared_seed_note
 from whichpeft.analysis.why_at_chance import fixes, probable_causes
 from whichpeft.records import Record
 from whichpeft.records.comparability import Kind, differences, kinds_of
+from whichpeft.records.other_work import describe_share, taken_share, was_busy
 from whichpeft.records.selection import best_trial
 from whichpeft.study import Study
 from whichpeft.units import counted, join_words, points
@@ -192,6 +193,16 @@ def method_findings(study: Study, result: MethodResult) -> Iterator[Finding]:
             what=f"it was profiled while {counted(others, 'other trial')} ran, so its timings are "
             "unreliable",
             fix=RETRY,
+            method=records.method,
+            file=file_of(records.cost),
+        )
+    if records.cost is not None and was_busy(records.cost):
+        least = 1 / max(0.01, 1 - (taken_share(records.cost) or 0.0))
+        yield Finding(
+            severity="problem",
+            what=f"other work took {describe_share(records.cost)} while its costs were measured"
+            f"{variant}, so its times are about {least:.1f} times too long",
+            fix="on a quiet machine, delete the record of its profile and run the same command again",
             method=records.method,
             file=file_of(records.cost),
         )

@@ -33,6 +33,9 @@ class Answer:
     candidates: tuple[Candidate, ...]
     """Every method, in the order of the study."""
 
+    baseline: str | None = None
+    """The method that others are compared with, as written in the study; None if unknown."""
+
     chosen: Candidate | None = None
     """The method to use; None if no method is allowed."""
 

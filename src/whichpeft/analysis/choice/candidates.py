@@ -63,6 +63,9 @@ class Candidate:
     It did not complete, or a score or a cost was not measured, or in another setting.
     """
 
+    failed: bool = False
+    """Whether its trials failed, so that the same run again would not complete it."""
+
     place: int | None = None
     """Its place in the evidence; None if its score cannot be compared."""
 
@@ -149,6 +152,7 @@ def _judged(
         over=tuple(over),
         guesses=guesses,
         rival=rival,
+        failed=result.status == "failed",
         still_open=bool(reasons) and not ruled_out and not rival,
     )
 
@@ -215,6 +219,7 @@ def candidate_across_tasks(
         over=tuple(dict.fromkeys(name for c in own for name in c.over)),
         guesses=fails or above,
         rival=above and len(reasons) == 1,
+        failed=any(c.failed for c in own),
         still_open=open_or_allowed and any(c.still_open for c in own),
         place=place,
         gap=UNKNOWN,

@@ -77,6 +77,7 @@ def choose(comparison: Comparison, constraints: Constraints, *, rng: np.random.G
             candidates=tuple(candidate for candidate, _ in found),
             evidence=evidence,
             finals=comparison.finals,
+            baseline=comparison.baseline,
             notes=comparison.notes,
             chance=comparison.chance,
         )
@@ -131,6 +132,7 @@ def choose_across_tasks(answers: Sequence[Answer]) -> Answer | None:
             metric=metrics.pop() if len(metrics) == 1 else "mean score",
             constraints=answers[0].constraints,
             candidates=tuple(candidates),
+            baseline=answers[0].baseline,
             evidence=evidence,
             chance=float(np.mean(known)) if len(known) == len(chances) else None,
         )

@@ -35,6 +35,9 @@ class Cost:
     words: str
     """Name of the cost in a sentence."""
 
+    phrase: str
+    """A value of the cost in a sentence, with ``{}`` for the value: ``{} of training``."""
+
     title: str
     """Name of the cost in the heading of a table."""
 
@@ -69,6 +72,10 @@ class Cost:
             return self.value(result)
         return _as_float(self.read_limited(result))
 
+    def said(self, value: float) -> str:
+        """Return a value as in a sentence."""
+        return self.phrase.format(self.show(value))
+
     def shown_limit(self, value: float) -> str:
         """Format a limit."""
         return (self.show_limit or self.show)(value)
@@ -83,6 +90,7 @@ COSTS: Mapping[str, Cost] = {
         key="train_seconds",
         read=lambda result: result.train_seconds,
         words="training time",
+        phrase="{} of training",
         title="train time",
         show=show_seconds,
         of_training=True,
@@ -91,6 +99,7 @@ COSTS: Mapping[str, Cost] = {
         key="trainable_parameters",
         read=lambda result: result.trainable_parameters,
         words="trainable parameters",
+        phrase="{} trained parameters",
         title="trainable",
         show=show_count,
         read_limited=lambda result: result.trainable_percent,
@@ -101,6 +110,7 @@ COSTS: Mapping[str, Cost] = {
         key="peak_memory_bytes",
         read=lambda result: result.peak_memory_bytes,
         words="peak memory",
+        phrase="{} of memory",
         title="peak memory",
         show=show_bytes,
         of_training=True,
@@ -109,6 +119,7 @@ COSTS: Mapping[str, Cost] = {
         key="adapter_bytes",
         read=lambda result: result.adapter_bytes,
         words="adapter size",
+        phrase="{} to store",
         title="adapter",
         show=show_bytes,
         machine=False,
@@ -117,6 +128,7 @@ COSTS: Mapping[str, Cost] = {
         key="inference_milliseconds",
         read=lambda result: result.inference_milliseconds,
         words="latency",
+        phrase="{} per example",
         title="latency",
         show=show_milliseconds,
     ),

@@ -11,7 +11,7 @@ from whichpeft.analysis.choice.choice import decide
 from whichpeft.analysis.choice.constraints import COSTS
 from whichpeft.analysis.choice.evidence import TrialEvidence
 from whichpeft.analysis.statistics.gap import LEVEL
-from whichpeft.analysis.statistics.power import what_proves
+from whichpeft.analysis.statistics.power import Needed, what_proves
 from whichpeft.units import join_words, points
 
 _MOST_EXCLUDED = 3
@@ -124,20 +124,11 @@ def _limit(candidate: Candidate, answer: Answer) -> str:
 
 def _more_data(answer: Answer) -> str | None:
     """Estimate the data that would prove a best bet, for the methods that are not ruled out yet."""
-    chosen, evidence, margin = answer.chosen, answer.evidence, answer.constraints.margin
-    if chosen is None or chosen.place is None or answer.within_margin or len(answer.competing) == 1:
+    found = _needed(answer)
+    if answer.chosen is None or found is None:
         return None
-    if not isinstance(evidence, TrialEvidence) or _without_error(answer):
-        return None
-    level = answer.level or LEVEL
-    goal = f"prove {chosen.method} within {points(margin):.1f} points of every other allowed method"
-    found = []
-    for other in answer.competing:
-        assert other.place is not None
-        low = evidence.gap(chosen.place, other.place, 1 - 2 * level).low
-        if low is None or low < -margin:
-            effects = evidence.effects(chosen.place, other.place)
-            found.append(what_proves(effects, margin=margin, level=level))
+    margin = f"{points(answer.constraints.margin):.1f} points"
+    goal = f"prove {answer.chosen.method} within {margin} of every other allowed method"
     if any(needed.seeds is None and needed.examples is None for needed in found):
         return f"No feasible number of seeds or test examples would {goal}."
     seeds = max((needed.seeds or needed.seeds_for_examples or 0 for needed in found), default=0)
@@ -148,6 +139,31 @@ def _more_data(answer: Answer) -> str | None:
         )
     more = "" if answer.finals is None else " of a new study"  # a race's looks are planned before it
     return f"About {seeds:,} seeds{more} would {goal} if the scores do not change."
+
+
+def seeds_that_prove(answer: Answer) -> int | None:
+    """Return how many seeds are likely to prove a best bet; None if seeds alone are not."""
+    needed = [own.seeds for own in _needed(answer) or ()]
+    known = [seeds for seeds in needed if seeds is not None]
+    return max(known) if known and len(known) == len(needed) else None
+
+
+def _needed(answer: Answer) -> list[Needed] | None:
+    """Return the data that would prove a best bet, by method that is not ruled out yet."""
+    chosen, evidence, margin = answer.chosen, answer.evidence, answer.constraints.margin
+    if chosen is None or chosen.place is None or answer.within_margin or len(answer.competing) == 1:
+        return None
+    if not isinstance(evidence, TrialEvidence) or _without_error(answer):
+        return None
+    level = answer.level or LEVEL
+    found = []
+    for other in answer.competing:
+        assert other.place is not None
+        low = evidence.gap(chosen.place, other.place, 1 - 2 * level).low
+        if low is None or low < -margin:
+            effects = evidence.effects(chosen.place, other.place)
+            found.append(what_proves(effects, margin=margin, level=level))
+    return found
 
 
 def _untuned(answer: Answer) -> str | None:

@@ -25,8 +25,9 @@ FUTILE = 0.10
 """A method gets no more seeds if the last look would decide it with less than this probability."""
 
 _JUDGED = (
-    "gap_mean", "gap_low", "gap_high", "retention_percent", "p_value", "p_adjusted",
-    "seed_degrees_of_freedom", "verdict", "proved_margin", "would_decide",
+    "gap_mean", "gap_low", "gap_high", "verdict_low", "verdict_high",
+    "retention_percent", "p_value", "p_adjusted", "seed_degrees_of_freedom", "verdict", "proved_margin",
+    "would_decide",
 )  # fmt: skip
 """What a result keeps from the look that judged it."""
 

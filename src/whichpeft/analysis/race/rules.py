@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from whichpeft.analysis.choice.constraints import Constraints, read_constraints
 from whichpeft.records.race import StageName
-from whichpeft.study import AutoOptions, Study
+from whichpeft.study import AutoOptions, Study, UntilDecided
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -47,3 +47,16 @@ def constraints_of(study: Study) -> Constraints:
     """Return what the chosen method of a race has to fit. Raises StudyError if a limit is not one."""
     options = study.auto or AutoOptions()
     return read_constraints(**options.limits, by=options.by, margin=options.margin)
+
+
+def rules_of(study: Study, chance: float | None) -> RaceRules:
+    """Return the rules of a study's race; `chance` is the score of guessing, a fraction."""
+    options, seeds = study.auto or AutoOptions(), study.seeds
+    return RaceRules(
+        baseline=study.baseline,
+        candidates=options.candidates,
+        finalists=options.finalists,
+        margin=options.margin / 100,
+        chance=chance,
+        looks=seeds.looks if isinstance(seeds, UntilDecided) else (len(seeds),),
+    )

@@ -23,6 +23,12 @@ class Interval(NamedTuple):
     high: float | None
     """Upper bound; None if the error cannot be estimated."""
 
+    def within(self, lowest: float, highest: float) -> Interval:
+        """Return the same interval without what the value cannot be."""
+        if self.low is None or self.high is None:
+            return self
+        return Interval(self.mean, max(self.low, lowest), min(self.high, highest))
+
 
 def mean_interval(values: Sequence[float]) -> Interval:
     """Return the mean with its two-sided Student's t interval at `CONFIDENCE`.

@@ -21,6 +21,7 @@ from whichpeft.analysis.statistics.mean_error import SeedVariance, half_width, o
 from whichpeft.errors import ScoresError
 from whichpeft.metrics.metric import Floats
 
+_FEWEST_DEGREES = 2.0
 _NOTHING = 1e-9  # deviations of scores below this are rounding errors
 
 
@@ -86,6 +87,16 @@ class VarianceComponents:
         """
         shown = self.borrowed is not None or self.examples is not None or self.seed_square > _NOTHING**2
         return self.seeds > 1 and shown
+
+    @property
+    def too_few_seeds(self) -> bool:
+        """Whether two seeds differ and nothing else shows how much seeds vary.
+
+        Their variance then has one degree of freedom, and a 95 % interval is 13 standard errors wide on
+        either side.
+        """
+        vary = self.seed_square > _NOTHING**2 or self.rest_square > _NOTHING**2
+        return self.seeds == 2 and vary and self.degrees[0] < _FEWEST_DEGREES
 
     @property
     def seed_part(self) -> float:

@@ -19,7 +19,7 @@ from whichpeft.engine.compute import Compute, store_frozen_weights
 from whichpeft.engine.evaluation import predict
 from whichpeft.engine.job import Job
 from whichpeft.engine.model_setup import PreparedTrial
-from whichpeft.engine.profile_budget import ProfileBudget
+from whichpeft.engine.profiling.budget import ProfileBudget
 from whichpeft.engine.profiling.timing_rounds import fact, quartiles, read_in_rounds
 from whichpeft.engine.weights.tied_head import keep_cast_heads
 from whichpeft.records import Measurement

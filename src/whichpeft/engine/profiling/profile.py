@@ -1,4 +1,4 @@
-"""Measures what a method costs, with nothing else running, before its quality is measured.
+"""Measures what a method costs, with no other trial running, before its quality is measured.
 
 Readings are taken in order of importance, each within its share of the seconds of a `ProfileBudget`:
 memory, with an allocator that returns freed memory; training steps, with one that keeps it, as the
@@ -38,8 +38,8 @@ from whichpeft.engine.model_setup import (
 )
 from whichpeft.engine.optimisation import Optimisation
 from whichpeft.engine.process_group import Group
-from whichpeft.engine.profile_budget import STANDARD, ProfileBudget
 from whichpeft.engine.profiling.adapter_size import bytes_to_save
+from whichpeft.engine.profiling.budget import STANDARD, ProfileBudget
 from whichpeft.engine.profiling.energy import NvmlCounter, RaplCounter, StepEnergy, find_counter
 from whichpeft.engine.profiling.inference import (
     measure_batch_latency,
@@ -48,13 +48,15 @@ from whichpeft.engine.profiling.inference import (
     measure_merged,
     ready_for_use,
 )
+from whichpeft.engine.profiling.other_work import OtherWork
 from whichpeft.engine.profiling.stopwatch import Stopwatch
 from whichpeft.engine.profiling.timing_rounds import Readings, fact, quartiles, read_in_rounds
 from whichpeft.engine.random_streams import TRAINING, start_stream
 from whichpeft.methods import Adapter
 from whichpeft.planning.batch_norm import set_training
 from whichpeft.records import Measurement
-from whichpeft.tasks import Array, Batch, Examples
+from whichpeft.records.other_work import INFERENCE_TAKEN, STEPS_TAKEN
+from whichpeft.tasks import Array, Batch, DecodedTask, Examples
 from whichpeft.tasks.text_encoding import vocabulary_size
 
 # Steps longer than this are not warmed up for every shape: a new shape costs only some milliseconds.
@@ -76,6 +78,7 @@ def profile(
     and inference is not measured.
     """
     report(Progress(phase="set-up"))
+    others = OtherWork(compute, job.trial.conditions.threads, group, meter, work.patience)
     return_freed_memory()
     peak = PeakMemory(compute.device)
     prepared = prepare(job, compute, group)
@@ -85,6 +88,7 @@ def profile(
     if not prepared.adapter.trains:
         found += [fact("train_seconds", 0, "s"), fact("adapter_bytes", 0, "B")]
         return [*found, *meter.measurements("profile")]
+    found += _frozen_share(job, prepared)
     training = _Training(job, work, prepared)
     with meter.phase("warm-up"):
         found += _memory(job, work, prepared, training, peak)
@@ -92,7 +96,7 @@ def profile(
         training.warm_up()
     with meter.phase("fit"):
         report(Progress(phase="fit"))
-        found += training.measure()
+        found += others.watch(STEPS_TAKEN, training.measure)
     training.end()
     with tempfile.TemporaryDirectory(prefix="whichpeft-") as folder:
         with meter.phase("save"):
@@ -101,8 +105,16 @@ def profile(
             if size is not None:
                 found.append(fact("adapter_bytes", size, "B"))
         if work.budget.examples and group.size == 1:
-            found += _use(job, work.budget, prepared, kept, meter, report)
-    return [*found, *meter.measurements("profile")]
+            found += _use(job, work.budget, prepared, kept, meter, report, others)
+    return [*found, *others.measurements(), *meter.measurements("profile")]
+
+
+def _frozen_share(job: Job, prepared: PreparedTrial) -> list[Measurement]:
+    """Return the share of the layers that trials compute once, since nothing in or below them trains."""
+    layers, depth = len(prepared.frozen_prefix), job.backbone.depth
+    if not layers or not depth or prepared.group.size > 1 or isinstance(prepared.task, DecodedTask):
+        return []
+    return [fact("frozen_share", min(1.0, layers / depth), "fraction")]
 
 
 def _save(adapter: Adapter, folder: Path) -> tuple[int | None, Path | None]:
@@ -154,13 +166,20 @@ def _use(
     kept: Path | None,
     meter: Meter,
     report: ReportProgress,
+    others: OtherWork,
 ) -> list[Measurement]:
     """Measure inference, then the merged model, then loading if seconds are left."""
+
+    def latencies() -> list[Measurement]:
+        return [
+            *measure_latency(budget, prepared),
+            *measure_batch_latency(job, budget, prepared),
+        ]
+
     with meter.phase("validate"):
         report(Progress(phase="validate"))
         ready_for_use(prepared)
-        found = measure_latency(budget, prepared)
-        found += measure_batch_latency(job, budget, prepared)
+        found = others.watch(INFERENCE_TAKEN, latencies)
         found += measure_merged(job, budget, prepared)
     # Loading needs a new model, and building one takes about as long as it did at the start.
     if kept is not None and meter.elapsed + meter.seconds("set-up") < budget.seconds:

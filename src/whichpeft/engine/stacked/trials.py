@@ -17,6 +17,7 @@ from whichpeft.engine.compute import Compute, start_computing
 from whichpeft.engine.environment import describe_setting
 from whichpeft.engine.job import Job, Progress, ReportProgress, Result
 from whichpeft.engine.memory import keep_freed_memory
+from whichpeft.engine.model_setup import keep_adapter
 from whichpeft.engine.process_group import ALONE
 from whichpeft.engine.random_streams import TRAINING, start_stream
 from whichpeft.engine.stacked.build import Stacked, stack_up
@@ -32,7 +33,6 @@ from whichpeft.engine.trial import (
 )
 from whichpeft.errors import CannotStack, TrialFailed
 from whichpeft.records import Measurement, Setting
-from whichpeft.storage.atomic import write_folder
 from whichpeft.tasks import Array
 
 _logger = logging.getLogger(__name__)
@@ -101,7 +101,7 @@ def _carry_out(
         if member.job.keep is not None and member.best is not None:
             with member.meter.phase("save"):
                 stacked.stack.put(member.best)
-                write_folder(member.job.keep, stacked.prepared.adapter.save)
+                keep_adapter(stacked.prepared.adapter, stacked.prepared.task, member.job.keep)
         results.append(
             result_of(
                 member.job, setting, stacked.prepared, member.fitted, predictions, scored, member.meter

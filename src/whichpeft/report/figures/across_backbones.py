@@ -8,6 +8,7 @@ from whichpeft.analysis.across_backbones import AcrossBackbones
 from whichpeft.report.figures.figure import Figure, Size, make_figure
 from whichpeft.report.figures.figure_data import in_points, interval_columns, named_columns
 from whichpeft.report.figures.label_placement import CHAR, LINE, distinct, shortened, spread
+from whichpeft.report.figures.line_names import line_names, room_for
 from whichpeft.report.figures.scales import Axes, log_ticks, x_domain
 from whichpeft.report.figures.style import looks
 from whichpeft.report.figures.vega import (
@@ -26,7 +27,6 @@ from whichpeft.report.figures.vega import (
 from whichpeft.report.text import plain, with_bounds
 from whichpeft.units import points
 
-_LEAD = 16  # pixels from the end of a line to its name
 _ABOVE = 18  # pixels above the plot for the backbones' names
 
 
@@ -40,7 +40,6 @@ def backbone_figures(over: AcrossBackbones, size: Size) -> dict[str, Figure]:
         caption += f" Left out, because without a gap or a size: {', '.join(map(plain, over.left_out))}."
     figure = make_figure(
         _lines(over, size),
-        size,
         title=f"Gap to {plain(over.baseline)} by size of the backbone",
         about=f"{plain(over.task)} on {len(over.backbones)} backbones",
         caption=caption,
@@ -54,19 +53,19 @@ def _lines(over: AcrossBackbones, size: Size) -> Spec:
     names = dict(
         zip(over.methods, distinct([shortened(plain(m), room) for m in over.methods]), strict=True)
     )
-    width = size.width - round(CHAR * max(map(len, names.values()))) - _LEAD
+    width = size.width - room_for(list(names.values()))
     gaps = [result for results in over.results.values() for result in results if result is not None]
     means = [points(result.gap_mean or 0.0) for result in gaps]
     low, high = min([0.0, *means]), max([0.0, *means])
     # With two seeds an interval can be wider than all gaps together; the lines must stay apart.
-    room_for = max(0.5 * (high - low), 3.0)
+    most = max(0.5 * (high - low), 3.0)
     low = max(
         min([low, *(points(result.gap_low) for result in gaps if result.gap_low is not None)]),
-        low - room_for,
+        low - most,
     )
     high = min(
         max([high, *(points(result.gap_high) for result in gaps if result.gap_high is not None)]),
-        high + room_for,
+        high + most,
     )
     margin = 0.05 * (high - low)
     domain = low - margin, high + margin
@@ -94,11 +93,7 @@ def _lines(over: AcrossBackbones, size: Size) -> Spec:
             line,
             mark("point", {**shared, "shape": as_is("shape"), "tooltip": tooltip(tips)}, filled=True,
                  size=60, opacity=1),
-            mark("rule", {"x": x, "x2": fixed(width + _LEAD - 4), "y": y, "y2": {"field": "at"}},
-                 only="datum.label != null", strokeWidth=0.7),
-            mark("text", {"x": fixed(width + _LEAD), "y": y | {"field": "at"}, "text": word("label"),
-                          "color": as_is("colour")}, only="datum.label != null", align="left",
-                 baseline="middle", fontWeight="bold"),
+            *line_names(x, y, width, at="at"),
             *(mark("text", {"x": x, "y": fixed(-_ABOVE / 2 - line * LINE), "text": word("backbone")},
                    values=named, fontSize=10, baseline="middle") for line, named in enumerate(above)),
         ],

@@ -57,7 +57,6 @@ def ranks_figure(across: AcrossTasks, size: Size) -> Figure:
     bars = " Bars at the right join methods that do not differ significantly." if groups else ""
     return make_figure(
         spec,
-        size,
         title="Average ranks over all tasks",
         about=heading(across),
         caption="1 is the best. Large points: the average rank, written next to the name. Small points: "
@@ -83,14 +82,16 @@ def _ranks(across: AcrossTasks, names: dict[str, str], width: int, height: int, 
     )
     y = word("label", sort=list(names.values()), axis=names_axis(label, labelFontSize=11))
     averages = [
-        {"label": text, "rank": across.average_ranks[method], "colour": colour[method]}
+        {"method": plain(method), "label": text, "rank": across.average_ranks[method],
+         "colour": colour[method]}
         for method, text in names.items()
-    ]
+    ]  # fmt: skip
     single = [
-        {"label": text, "rank": rank, "task": plain(task), "colour": colour[method]}
+        {"method": plain(method), "label": text, "rank": rank, "task": plain(task),
+         "colour": colour[method]}
         for method, text in names.items()
         for task, rank in zip(across.tasks, across.ranks[method], strict=True)
-    ]
+    ]  # fmt: skip
     shared = {"x": x, "y": y, "color": as_is("colour")}
     layers = [
         mark("point", shared | {"tooltip": tooltip({"task": "task", "rank": "rank"})}, values=single,

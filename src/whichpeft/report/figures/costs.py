@@ -7,9 +7,11 @@ from collections.abc import Sequence
 from whichpeft.analysis import Comparison, MethodResult
 from whichpeft.records import Record
 from whichpeft.records.record import finite
+from whichpeft.report.figures.cut_bars import HEAD, bar_ends, cut_note
 from whichpeft.report.figures.figure import Figure, Size, make_figure
 from whichpeft.report.figures.figure_data import named_columns
 from whichpeft.report.figures.label_placement import CHAR, distinct, shortened
+from whichpeft.report.figures.scales import cut_at
 from whichpeft.report.figures.style import colours
 from whichpeft.report.figures.vega import (
     FigureRow,
@@ -75,12 +77,11 @@ def _times(comparison: Comparison, timed: Sequence[Profiled], size: Size) -> Fig
         bars[-1]["total"] = show_milliseconds(start)
     return make_figure(
         _bars(comparison, bars, size, title="time of an optimiser step, ms", rows=1),
-        size,
         title="Time of a step by phase",
         about=about(comparison),
-        caption="From light to dark: forward, backward, optimiser. Medians of each part, from the "
+        caption="From faint to strong: forward, backward, optimiser. Medians of each part, from the "
         "profile. Number: their sum."
-        f"{_left_out(comparison, timed)}{tuned_note(comparison)}",
+        f"{cut_note(_ends(bars))}{_left_out(comparison, timed)}{tuned_note(comparison)}",
         rows=_table(timed, _TIMES),
         group="step",
         label="time",
@@ -104,14 +105,13 @@ def _memory(comparison: Comparison, held: Sequence[Profiled], size: Size) -> Fig
                  "total": show_bytes(peak)}
             )  # fmt: skip
     lanes = 2 if evaluated else 1
-    below = " Dark: training. Light: evaluation, without gradients and optimiser." if evaluated else ""
+    below = " Strong: training. Faint: evaluation, without gradients and optimiser." if evaluated else ""
     return make_figure(
         _bars(comparison, bars, size, title=f"peak memory, {unit}", rows=lanes),
-        size,
         title="Peak memory",
         about=about(comparison),
         caption=f"Peaks on the longest batch, from the profile.{below}"
-        f"{_left_out(comparison, held)}{tuned_note(comparison)}",
+        f"{cut_note(_ends(bars))}{_left_out(comparison, held)}{tuned_note(comparison)}",
         rows=_table(held, _PEAKS),
         group="step",
         label="memory",
@@ -127,33 +127,44 @@ def _bars(
     colour = colours([result.method for result in comparison.results])
     label = round(CHAR * max(map(len, names.values()))) + 8
     width = size.whole_width - label - 12
+    cut = cut_at(_ends(bars))
+    longest = cut or max(_ends(bars)) or 1.0
     values = [
         {key: value for key, value in bar.items() if key != "place"}
         | {
             "name": names[bar["place"][0].method],
+            "method": plain(bar["place"][0].method),
+            "from": min(bar["from"], longest),
+            "to": min(bar["to"], longest),
+            "beyond": bar["to"] > longest and bool(bar["total"]),
             "colour": colour[bar["place"][0].method],
             "lane": bar.get("lane", 0),
         }
         for bar in bars
     ]
-    longest = max(bar["to"] for bar in bars) or 1.0
-    ends = round(CHAR * max(len(bar["total"]) for bar in bars)) + 8
+    ends = round(CHAR * max(len(bar["total"]) for bar in bars)) + 8 + (HEAD if cut else 0)
     scale = linear(0, longest * width / max(width - ends, 1))
     x = number("from", title=title, scale=scale, axis={"tickCount": max(3, width // 80)})
     y = word("name", sort=list(names.values()), axis=names_axis(label, labelFontSize=11))
     lanes = {"yOffset": {"field": "lane", "type": "ordinal"}} if rows > 1 else {}
-    shown = tooltip({"name": "method", "part": "part", "shown": "value"})
+    shown = tooltip({"method": "method", "part": "part", "shown": "value"})
     return chart(
         [
             mark("bar", {"x": x, "x2": {"field": "to"}, "y": y, "color": as_is("colour"),
                          "opacity": amount("ink"), "tooltip": shown, **lanes},
                  height={"band": 0.9 if rows > 1 else 0.66}),
             mark("text", {"x": x | {"field": "to"}, "y": y, "text": word("total"), **lanes},
-                 only="datum.total != ''", align="left", baseline="middle", dx=4,
-                 fontSize=10 if rows > 1 else 11),
+                 only="datum.total != ''", align="left", baseline="middle",
+                 dx={"expr": f"datum.beyond ? {HEAD + 4} : 4"}, fontSize=10 if rows > 1 else 11),
+            *bar_ends(x | {"field": "to"}, y, **lanes),
         ],
         values=values, width=width, height=_STEP * len(names) + (rows - 1) * 6 * len(names),
     )  # fmt: skip
+
+
+def _ends(bars: Sequence[FigureRow]) -> list[float]:
+    """Return the lengths of whole bars."""
+    return [bar["to"] for bar in bars if bar["total"]]
 
 
 def _value(pair: Profiled, name: str) -> float | None:

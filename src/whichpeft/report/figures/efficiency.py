@@ -26,6 +26,7 @@ from whichpeft.report.tables.notes import about
 from whichpeft.report.text import plain, tuned_note
 
 _STEP = 21  # pixels from one bar to the next
+_LOWEST = -15.0  # bars below it are cut, because a method may train many times what others train
 
 
 def efficiency(comparison: Comparison, size: Size) -> Figure:
@@ -48,19 +49,26 @@ def efficiency(comparison: Comparison, size: Size) -> Figure:
         return empty_figure(why, size, title=title, about=about(comparison))
     label = min(150, round(CHAR * max(map(len, names), default=1)) + 8)
     room = size.whole_width - label
-    width = room - 12 if size.stacked else (room - 2 * 22) // 3
+    keys = [key for key in list(table[0])[2:] if any(line[key] is not None for line in table)]
+    width = room - 12 if size.stacked else (room - (len(keys) - 1) * 22) // len(keys)
     panels = []
-    for i, key in enumerate(list(table[0])[2:] if table else []):
+    cut = False
+    for i, key in enumerate(keys):
         values = [
             {
-                "method": name,
+                "name": name,
+                "method": plain(result.method),
                 "value": drawn[key],
                 "text": "not measured" if drawn[key] is None else f"{drawn[key]:.1f}",
-                "end": drawn[key] or 0,
+                "end": max(drawn[key] or 0, _LOWEST),
+                # A number stands at the right of its bar, also if the bar is below zero.
+                "right": max(drawn[key] or 0, 0),
+                "beyond": (drawn[key] or 0) < _LOWEST,
                 "colour": colour[result.method],
             }
             for name, result, drawn in zip(names, rows, table, strict=True)
         ]
+        cut = cut or any(value["beyond"] for value in values)
         what = key.removesuffix("_percent").replace("_", " ") + ", %"
         panels.append(
             _bars(what, values, names, width=width, label=label if size.stacked or i == 0 else None)
@@ -68,14 +76,14 @@ def efficiency(comparison: Comparison, size: Size) -> Figure:
     spec = concat(panels, stacked=size.stacked, spacing=26 if size.stacked else 22)
     return make_figure(
         spec,
-        size,
         title=title,
         about=about(comparison),
         caption="Higher is better. Parameter efficiency: 100 - trainable share of full fine-tuning. "
         "Normalised score: score / the best method's. Time efficiency: 1 - train time / the slowest "
         "method's."
-        f"{tuned_note(comparison)}",
+        f"{' Arrow: the bar is longer than the axis.' if cut else ''}{tuned_note(comparison)}",
         rows=table,
+        aside="More figures: efficiency",
     )
 
 
@@ -83,7 +91,8 @@ def _bars(
     title: str, values: Sequence[FigureRow], names: Sequence[str], *, width: int, label: int | None
 ) -> Spec:
     low = min([0.0, *(value["end"] for value in values)])
-    y = word("method", sort=list(names), axis=names_axis(label))
+    low = 1.6 * low if any(value["beyond"] for value in values) else low
+    y = word("name", sort=list(names), axis=names_axis(label))
     # Room beyond 100 for the number at the end of the longest bar.
     ends = linear(low, 100 + 46 * 100 / width)
     x = number("end", title=title, scale=ends, axis={"values": [0, 25, 50, 75, 100]})
@@ -92,7 +101,10 @@ def _bars(
         [
             mark("bar", {"x": x, "y": y, "color": as_is("colour"), "tooltip": shown},
                  height={"band": 0.72}),
-            mark("text", {"x": x, "y": y, "text": word("text")}, align="left", baseline="middle", dx=4),
+            mark("point", {"x": x, "y": y, "color": as_is("colour")}, only="datum.beyond",
+                 shape="triangle-left", filled=True, size=130, opacity=1, xOffset=-4),
+            mark("text", {"x": x | {"field": "right"}, "y": y, "text": word("text")}, align="left",
+                 baseline="middle", dx=4),
         ],
         values=values,
         width=width,

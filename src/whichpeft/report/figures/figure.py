@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -19,9 +18,6 @@ class Size:
     height: int
     """Height of the plot, in pixels."""
 
-    titled: bool = False
-    """Whether the figure includes its title and caption."""
-
     stacked: bool = False
     """Whether panels are placed one below the other, because the figure is narrow."""
 
@@ -32,7 +28,7 @@ class Size:
 
 
 # Scaled to a page width of 17 cm, text of 11 pixels is 10 points high; in a column of 8.5 cm, 8 points.
-PRINT = Size(width=450, height=290, titled=True)
+PRINT = Size(width=450, height=290)
 COLUMN = Size(width=255, height=240, stacked=True)
 # From wide to narrow; the page uses the first that fits.
 SCREEN = (
@@ -49,6 +45,9 @@ class Figure:
     title: str
     """The title."""
 
+    about: str = ""
+    """What was compared: backbone, task and seeds."""
+
     caption: str
     """How to read the chart, and what it leaves out."""
 
@@ -61,6 +60,9 @@ class Figure:
     label: str = ""
     """The name of the view within its group."""
 
+    aside: str = ""
+    """The title of the folded part of the page that has the figure; empty if it is not folded."""
+
     rows: Sequence[FigureRow] = ()
     """The data of the chart, written to the figure's CSV file."""
 
@@ -70,7 +72,6 @@ class Figure:
 
 def make_figure(
     spec: Spec,
-    size: Size,
     *,
     title: str,
     about: str,
@@ -78,14 +79,18 @@ def make_figure(
     rows: Sequence[FigureRow] = (),
     group: str = "",
     label: str = "",
+    aside: str = "",
 ) -> Figure:
-    """Make a figure from a spec; a size with titles writes title and caption into the drawing."""
-    if size.titled:
-        # Slightly more than the average width of a character in the subtitle.
-        lines = textwrap.wrap(f"{about}. {caption}", int(size.whole_width / 5.7))
-        spec = {**spec, "title": {"text": title, "subtitle": lines}}
+    """Make a figure from a spec. Its title and caption are not in the drawing."""
     return Figure(
-        title=title, caption=caption, chart=Chart(spec), group=group, label=label, rows=tuple(rows)
+        title=title,
+        about=about,
+        caption=caption,
+        chart=Chart(spec),
+        group=group,
+        label=label,
+        aside=aside,
+        rows=tuple(rows),
     )
 
 
@@ -99,5 +104,5 @@ def empty_figure(
         "width": size.whole_width,
         "height": 60,
     }
-    empty = make_figure(spec, size, title=title, about=about, caption="", group=group, label=label)
+    empty = make_figure(spec, title=title, about=about, caption="", group=group, label=label)
     return replace(empty, empty_because=why)

@@ -5,7 +5,18 @@ from __future__ import annotations
 from whichpeft.analysis import AcrossTasks
 from whichpeft.report.figures.figure import Figure, Size, make_figure
 from whichpeft.report.figures.label_placement import CHAR, distinct, shortened
-from whichpeft.report.figures.vega import FigureRow, Spec, as_is, chart, mark, names_axis, tooltip, word
+from whichpeft.report.figures.style import BLUE, GREY, VERMILION
+from whichpeft.report.figures.vega import (
+    FigureRow,
+    Spec,
+    amount,
+    as_is,
+    chart,
+    mark,
+    names_axis,
+    tooltip,
+    word,
+)
 from whichpeft.report.tables.across_tasks import heading
 from whichpeft.report.text import plain
 from whichpeft.units import points
@@ -13,8 +24,8 @@ from whichpeft.units import points
 _STEP = 26  # pixels from one method to the next
 _NARROW = 34  # smallest width of a cell that fits a number, in pixels
 _FULL = 10.0  # gap in points at which a colour is strongest
-# From far below to far above through no difference; distinguishable with any colour deficiency.
-_BELOW, _EVEN, _ABOVE = (213, 94, 0), (244, 244, 246), (0, 114, 178)
+_STRONGEST = 0.6  # opacity of that colour, which leaves the number legible on white and on black
+_BELOW, _ABOVE = VERMILION, BLUE  # distinguishable with any colour deficiency
 
 
 def heat_figure(across: AcrossTasks, size: Size) -> Figure:
@@ -26,7 +37,6 @@ def heat_figure(across: AcrossTasks, size: Size) -> Figure:
     left = ", ".join(map(plain, across.left_out))
     return make_figure(
         _map(across, cells, size),
-        size,
         title="Scores by task",
         about=heading(across),
         caption=f"Number: score in points. Colour: score minus {against}, from {_FULL:g} points below "
@@ -52,7 +62,6 @@ def _cells(across: AcrossTasks, base: str | None) -> list[FigureRow]:
         zero = sum(own) / len(own) if base is None else across.scores[base][i]
         for method, score in zip(across.methods, own, strict=True):
             gap = points(score - zero)
-            fill, ink = _colours(gap)
             found.append(
                 {
                     "method": plain(method),
@@ -63,8 +72,8 @@ def _cells(across: AcrossTasks, base: str | None) -> list[FigureRow]:
                     "shown": f"{gap:+.1f}",
                     "place": across.methods.index(method),
                     "column": i,
-                    "fill": fill,
-                    "ink": ink,
+                    "colour": _ABOVE if gap > 0 else _BELOW,
+                    "ink": _STRONGEST * min(abs(gap) / _FULL, 1.0),
                 }
             )
     return found
@@ -91,20 +100,9 @@ def _map(across: AcrossTasks, cells: list[FigureRow], size: Size) -> Spec:
     y = word("name", sort=names, axis=names_axis(label, labelFontSize=11))
     tips = {"method": "method", "task": "task", "text": "score", "shown": "gap"}
     layers = [
-        mark("rect", {"x": x, "y": y, "color": as_is("fill"), "tooltip": tooltip(tips)},
-             stroke="#868c96", strokeWidth=0.4),
+        mark("rect", {"x": x, "y": y, "color": as_is("colour"), "fillOpacity": amount("ink"),
+                      "tooltip": tooltip(tips)}, stroke=GREY, strokeWidth=0.5),
     ]  # fmt: skip
     if with_numbers:
-        layers.append(
-            mark("text", {"x": x, "y": y, "text": word("text"), "color": as_is("ink")}, fontSize=11)
-        )
+        layers.append(mark("text", {"x": x, "y": y, "text": word("text")}, fontSize=11))
     return chart(layers, values=values, width=round(cell * len(tasks)), height=_STEP * len(names))
-
-
-def _colours(gap: float) -> tuple[str, str]:
-    """Return the colour of a cell and a legible colour for the number on it."""
-    share = min(abs(gap) / _FULL, 1.0)
-    end = _ABOVE if gap > 0 else _BELOW
-    mixed = [round(even + (full - even) * share) for even, full in zip(_EVEN, end, strict=True)]
-    light = (0.299 * mixed[0] + 0.587 * mixed[1] + 0.114 * mixed[2]) > 140
-    return "#" + "".join(f"{part:02x}" for part in mixed), "#1c2230" if light else "#ffffff"

@@ -11,7 +11,10 @@ from whichpeft.metrics.metric import Floats
 
 CHAR = 6.0  # width of a character of a name in pixels, rounded up
 LINE = 13.0  # height of a line
+_WIDEST = 7.0  # width of a character in the fonts of any browser
 _GAP = 3.0
+_COVERING, _OUTSIDE = 4.0, 12.0  # costs per square pixel; one position further costs 1
+_AMBIGUOUS = 40.0  # cost of a name that is nearer to another point than to its own
 
 Align = Literal["left", "center", "right"]
 
@@ -64,24 +67,45 @@ class Placed(NamedTuple):
 def place(spots: Sequence[Spot], frame: Box, taken: Sequence[Box] = ()) -> list[Placed]:
     """Choose a position for each name near its point, away from points, names and `taken`.
 
-    The choice is greedy and starts with the most crowded points. If no position is free, the least
-    covered one is used.
+    The choice is greedy and starts with the most crowded points; then each name may move once more,
+    away from those that were placed after it. If no position is free, the least covered one is used.
     """
     busy = np.array(
         [*(Box(s.x - s.radius, s.y - s.radius, s.x + s.radius, s.y + s.radius) for s in spots), *taken]
     ).reshape(-1, 4)
     order = sorted(range(len(spots)), key=lambda i: -_crowd(spots[i], spots))
-    placed: dict[int, Placed] = {}
-    for i in order:
-        candidates = _candidates(spots[i])
-        boxes = np.array([_box(spots[i], candidate) for candidate in candidates])
-        covered = _overlaps(boxes, busy).sum(axis=1)
-        areas = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
-        outside = areas - _overlaps(boxes, np.array([frame]))[:, 0]
-        best = int(np.argmin(4 * np.arange(len(boxes)) + 3 * covered + 10 * outside))
-        placed[i] = candidates[best]
-        busy = np.vstack([busy, boxes[best]])
-    return [placed[i] for i in range(len(spots))]
+    choices = [_candidates(spot) for spot in spots]
+    # Where each name would be, and what it costs there without the other names.
+    boxes = [np.array([_box(spot, at) for at in own]) for spot, own in zip(spots, choices, strict=True)]
+    alone = [
+        _cost(own, busy, frame) + _AMBIGUOUS * _nearer_to_others(own, i, spots)
+        for i, own in enumerate(boxes)
+    ]
+    best: dict[int, int] = {}
+    for i in [*order, *order]:
+        others = [boxes[j][found] for j, found in best.items() if j != i and spots[j].name]
+        covered = _overlaps(boxes[i], np.array(others).reshape(-1, 4)).sum(axis=1)
+        best[i] = int(np.argmin(alone[i] + _COVERING * covered))
+    return [choices[i][best[i]] for i in range(len(spots))]
+
+
+def _cost(boxes: Floats, busy: Floats, frame: Box) -> Floats:
+    """Return the cost of each position of a name: far from its point, on other marks, outside."""
+    areas = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
+    outside = areas - _overlaps(boxes, np.array([frame]))[:, 0]
+    covered = _overlaps(boxes, busy).sum(axis=1)
+    cost: Floats = np.arange(len(boxes)) + _COVERING * covered + _OUTSIDE * outside
+    return cost
+
+
+def _nearer_to_others(boxes: Floats, own: int, spots: Sequence[Spot]) -> Floats:
+    """Return 1 for each position that is nearer to another point than to its own, else 0."""
+    x, y = (np.array([spot[i] for spot in spots]) for i in (0, 1))
+    across = np.maximum(np.maximum(boxes[:, :1] - x, x - boxes[:, 2:3]), 0)
+    down = np.maximum(np.maximum(boxes[:, 1:2] - y, y - boxes[:, 3:]), 0)
+    distances = np.hypot(across, down)
+    nearest: Floats = (distances.min(axis=1) < distances[:, own] - 0.5).astype(float)
+    return nearest
 
 
 def _overlaps(boxes: Floats, others: Floats) -> Floats:
@@ -150,7 +174,7 @@ def _mean(values: Sequence[float]) -> float:
 def _candidates(spot: Spot) -> list[Placed]:
     """List positions from best to worst: above, below, at the side, then farther away."""
     found: list[Placed] = []
-    for more in (0.0, 9.0, 20.0, 34.0):
+    for more in (0.0, 6.0, 13.0, 22.0, 33.0, 46.0, 62.0):
         side = spot.radius + _GAP + more
         above = spot.radius + _GAP + LINE / 2 + more
         slant = 0.72 * spot.radius + _GAP + more
@@ -164,12 +188,18 @@ def _candidates(spot: Spot) -> list[Placed]:
             (-slant, -slant - LINE / 4, "right"),
             (-slant, slant + LINE / 4, "right"),
         ]
-        found += [Placed(dx, dy, align, far=more > 0) for dx, dy, align in ring]
+        if more:
+            ring += [
+                (across * side, down * (side / 2 + LINE / 4), "left" if across > 0 else "right")
+                for across in (1, -1)
+                for down in (-1, 1)
+            ]
+        found += [Placed(dx, dy, align, far=more > 6) for dx, dy, align in ring]
     return found
 
 
 def _box(spot: Spot, at: Placed) -> Box:
-    width = CHAR * len(spot.name)
+    width = _WIDEST * len(spot.name)
     left = spot.x + at.dx - {"left": 0.0, "center": width / 2, "right": width}[at.align]
     middle = spot.y + at.dy
     return Box(left, middle - LINE / 2, left + width, middle + LINE / 2)

@@ -8,7 +8,8 @@ from functools import lru_cache
 from whichpeft.analysis import Comparison
 from whichpeft.analysis.learning_curves import LOSS, SCORE, Step, learning_curve
 from whichpeft.report.figures.figure import Figure, Size, make_figure
-from whichpeft.report.figures.label_placement import CHAR, LINE, distinct, shortened, spread
+from whichpeft.report.figures.label_placement import LINE, distinct, shortened, spread
+from whichpeft.report.figures.line_names import line_names, room_for
 from whichpeft.report.figures.style import looks
 from whichpeft.report.figures.vega import (
     FigureRow,
@@ -16,7 +17,6 @@ from whichpeft.report.figures.vega import (
     as_is,
     chart,
     concat,
-    fixed,
     linear,
     mark,
     number,
@@ -26,7 +26,6 @@ from whichpeft.report.figures.vega import (
 from whichpeft.report.tables.notes import about
 from whichpeft.report.text import plain, tuned_note
 
-_LEAD = 16  # pixels from the end of a line to its name
 _AXIS = 56  # pixels that a panel's y axis takes
 _MOST_SHADES = 8  # more overlapping bands are unreadable
 
@@ -49,7 +48,7 @@ def learning_figures(comparison: Comparison, size: Size) -> dict[str, Figure]:
     methods = list(dict.fromkeys([*scores, *losses]))
     room = size.width * (0.3 if size.stacked else 0.14)
     names = dict(zip(methods, distinct([shortened(plain(m), room) for m in methods]), strict=True))
-    label = round(CHAR * max(map(len, names.values()))) + _LEAD
+    label = room_for(list(names.values()))
     width = size.width - label
     if not size.stacked and len(panels) > 1:
         width = (size.whole_width - len(panels) * (_AXIS + label)) // len(panels)
@@ -59,7 +58,6 @@ def learning_figures(comparison: Comparison, size: Size) -> dict[str, Figure]:
     ]
     figure = make_figure(
         drawn[0] if len(drawn) == 1 else concat(drawn, stacked=size.stacked, spacing=18),
-        size,
         title="Learning curves",
         about=about(comparison),
         caption=_caption(comparison, scores, losses),
@@ -121,11 +119,7 @@ def _panel(
             mark("line", {"x": x, "y": y, "color": as_is("colour"), "detail": word("name"),
                           "strokeDash": as_is("dash")}, strokeWidth=2),
             mark("point", {"x": x, "y": y, "tooltip": tips}, filled=True, size=60, opacity=0.001),
-            mark("rule", {"x": x, "x2": fixed(width + _LEAD - 4), "y": y, "y2": {"field": "at"}},
-                 only="datum.label != null", strokeWidth=0.7),
-            mark("text", {"x": fixed(width + _LEAD), "y": y | {"field": "at"}, "text": word("label"),
-                          "color": as_is("colour")},
-                 only="datum.label != null", align="left", baseline="middle", fontWeight="bold"),
+            *line_names(x, y, width, at="at"),
         ],
         values=values, width=width, height=height,
     )  # fmt: skip
@@ -156,6 +150,7 @@ def _values(
                 "shown": f"{scale * step.mean:.4g}",
                 "range": f"{scale * step.low:.4g} to {scale * step.high:.4g}",
                 "colour": look[method].colour,
+                "shape": look[method].shape,
                 "dash": list(look[method].dash),
             }
             for step in steps

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib import metadata
 from pathlib import Path
@@ -40,6 +40,17 @@ def save(figure: Figure, folder: Path, stem: str) -> list[Path]:
         write_whole(path, content)
         written.append(path)
     return written
+
+
+def save_captions(figures: Mapping[str, Figure], folder: Path) -> Path:
+    """Write titles and captions of figures, which the drawings do not have, as `captions.md`."""
+    parts = [
+        f"## {stem}\n\n**{figure.title}.** {figure.about}. {figure.caption or figure.empty_because}\n"
+        for stem, figure in figures.items()
+    ]
+    path = folder / "captions.md"
+    write_whole(path, "\n".join(parts).encode())
+    return path
 
 
 @cache

@@ -1,4 +1,4 @@
-"""Domains, ticks and point sizes of a scatter plot."""
+"""Domains, ticks and points of a scatter plot."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-SMALLEST, LARGEST = 45.0, 420.0  # areas of points, in square pixels
+AREA = 95.0  # of a point, in square pixels
+RADIUS = math.sqrt(AREA / math.pi)
+_OUTLYING = 3.0  # an outlier is longer than this many times the longest of the others
+_BEYOND = 1.25  # length of an axis that ends before an outlier, in lengths of the longest of the others
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -31,11 +34,8 @@ class Point:
     high: float | None = None
     """Upper bound of y."""
 
-    size: float | None = None
-    """The value that the point's size shows.
-
-    None draws the smallest point, hollow unless `Axes.size_title` is None too.
-    """
+    method: str = ""
+    """The method that it shows, if that is not its name; the page highlights it with the others."""
 
     facts: tuple[tuple[str, str], ...] = ()
     """Titles and texts of the tooltip."""
@@ -78,12 +78,6 @@ class Axes:
     zero_x: bool = False
     """Whether the x axis starts at zero."""
 
-    size_title: str | None = None
-    """Title of the legend of sizes; None draws no legend."""
-
-    size_exponent: float = 1.0
-    """Exponent from values to point sizes; below 1 it separates small values better."""
-
     x_format: str | None = None
     """Vega's format of the ticks of x, if the default does not fit."""
 
@@ -115,9 +109,6 @@ class Scale:
     y: tuple[float, float]
     """Domain of the y axis, which the chart uses too."""
 
-    largest: float
-    """The value that the largest point size shows."""
-
     def across(self, value: float) -> float:
         """Return the distance from the left, in pixels."""
         low, high = self.x
@@ -136,21 +127,6 @@ class Scale:
         share = across / self.axes.width
         x = low * (high / low) ** share if self.axes.log_x else low + (high - low) * share
         return x, top - (top - bottom) * down / self.axes.height
-
-    def radius(self, size: float | None) -> float:
-        """Return the radius of a point, in pixels."""
-        share = 0.0 if size is None else float((size / self.largest) ** self.axes.size_exponent)
-        return math.sqrt((SMALLEST + (LARGEST - SMALLEST) * share) / math.pi)
-
-
-def sizes_to_explain(largest: float, exponent: float) -> list[float]:
-    """Choose round sizes for the legend."""
-    power = math.floor(math.log10(largest))
-    if exponent < 1:
-        return [float(f"1e{power - more}") for more in (3, 2, 1, 0)]
-    unit = 10.0**power
-    step = next(s * unit for s in (5, 2, 1, 0.5, 0.2) if largest >= 2 * s * unit)
-    return [round(step * count, 12) for count in range(1, int(largest / step) + 1)]
 
 
 def x_domain(values: Sequence[float], axes: Axes) -> tuple[float, float]:
@@ -185,3 +161,16 @@ def log_ticks(low: float, high: float) -> list[float]:
     ticks = [float(f"{step}e{power}") for power in powers for step in steps]
     ticks = [tick for tick in ticks if low <= tick <= high]
     return ticks if len(ticks) > 1 else [float(f"{v:.2g}") for v in (low * 1.1, high / 1.1)]
+
+
+def cut_at(lengths: Sequence[float]) -> float | None:
+    """Return the length at which an axis ends so that outliers do not set it; None without outliers.
+
+    At most a quarter of the lengths are outliers, each at least three times as long as the longest of
+    the others.
+    """
+    ordered = sorted(lengths, reverse=True)
+    for count in range(1, len(ordered) // 4 + 1):
+        if ordered[count - 1] > _OUTLYING * ordered[count] > 0:
+            return _BEYOND * ordered[count]
+    return None

@@ -7,17 +7,17 @@ from collections.abc import Sequence
 
 from whichpeft.report.figures.label_placement import CHAR, LINE, Box, Spot, place, shortened
 from whichpeft.report.figures.scales import (
-    LARGEST,
-    SMALLEST,
+    AREA,
+    RADIUS,
     Axes,
     Point,
     Scale,
     Trail,
     log_ticks,
-    sizes_to_explain,
     x_domain,
     y_domain,
 )
+from whichpeft.report.figures.style import GREY
 from whichpeft.report.figures.vega import (
     FigureRow,
     Spec,
@@ -30,6 +30,7 @@ from whichpeft.report.figures.vega import (
     mark,
     number,
     tooltip,
+    with_halo,
     word,
 )
 
@@ -60,18 +61,16 @@ def scatter(
     trails
         Lines through points.
     """
-    sizes = [point.size for point in points if point.size is not None]
     scale = Scale(
         axes=axes,
         x=x_domain([point.x for point in points], axes),
         y=y_domain(points, line),
-        largest=max(sizes, default=0.0) or 1.0,
     )
     spots = [
         Spot(
             scale.across(p.x),
             scale.down(p.y),
-            scale.radius(p.size),
+            RADIUS,
             _short(p.name, axes) + p.note if p.named else "",
         )
         for p in points
@@ -96,7 +95,7 @@ def scatter(
         taken += _stairs(corners, scale)
         stairs = [{"x": across, "y": up} for across, up in corners]
         layers.append(
-            mark("line", {"x": x, "y": y, "color": fixed("#868c96")}, values=stairs,
+            mark("line", {"x": x, "y": y, "color": fixed(GREY)}, values=stairs,
                  interpolate="step-after", strokeWidth=1.3, strokeDash=[5, 4])
         )  # fmt: skip
     for trail in trails:
@@ -107,12 +106,10 @@ def scatter(
                  strokeWidth=1.6, strokeDash=list(trail.dash))
         )  # fmt: skip
     values = _values(points, spots, scale, taken)
-    return chart(
-        [*layers, *_marks(points, x, y, scale)], values=values, width=axes.width, height=axes.height
-    )
+    return chart([*layers, *_marks(points, x, y)], values=values, width=axes.width, height=axes.height)
 
 
-def _marks(points: Sequence[Point], x: Spec, y: Spec, scale: Scale) -> list[Spec]:
+def _marks(points: Sequence[Point], x: Spec, y: Spec) -> list[Spec]:
     titles = [title for title, _ in points[0].facts]
     shared = {
         "x": x,
@@ -120,7 +117,7 @@ def _marks(points: Sequence[Point], x: Spec, y: Spec, scale: Scale) -> list[Spec
         "color": as_is("colour"),
         "shape": as_is("shape"),
         "opacity": amount("opacity"),
-        "tooltip": tooltip({"name": "method"} | {f"fact{i}": title for i, title in enumerate(titles)}),
+        "tooltip": tooltip({"method": "method"} | {f"fact{i}": title for i, title in enumerate(titles)}),
     }
     layers = [
         mark("rule", {"x": x, "y": y, "x2": {"field": "lead_x"}, "y2": {"field": "lead_y"}},
@@ -133,36 +130,15 @@ def _marks(points: Sequence[Point], x: Spec, y: Spec, scale: Scale) -> list[Spec
                           "color": as_is("colour"), "opacity": amount("bar_opacity")},
                  only="datum.low != null", strokeWidth=1.5, clip=True)
         )  # fmt: skip
-    if any(point.size is not None for point in points):
-        layers.append(
-            mark("point", shared | {"size": _size(scale)}, only="datum.size != null", filled=True)
-        )
     for hollow in (False, True):
-        if any(point.size is None and point.hollow == hollow for point in points):
-            only = f"datum.size == null && {'' if hollow else '!'}datum.hollow"
-            filled = scale.axes.size_title is None and not hollow
+        if any(point.hollow == hollow for point in points):
             layers.append(
-                mark("point", shared, only=only, filled=filled, size=SMALLEST, strokeWidth=1.8)
-            )
+                mark("point", shared, only=f"{'' if hollow else '!'}datum.hollow", filled=not hollow,
+                     size=AREA, strokeWidth=1.8)
+            )  # fmt: skip
     offsets: Spec = {key: {"expr": f"datum.{key}"} for key in ("align", "dx", "dy")}
     names = mark("text", {"x": x, "y": y, "text": word("label")}, baseline="middle", **offsets)
-    return [*layers, names]
-
-
-def _size(scale: Scale) -> Spec:
-    axes, largest = scale.axes, scale.largest
-    legend = {
-        "title": axes.size_title,
-        "orient": "bottom",
-        "values": sizes_to_explain(largest, axes.size_exponent),
-        "format": ".2~r",
-    }
-    sizes = {"type": "pow", "exponent": axes.size_exponent, "domain": [0, largest]}
-    return number(
-        "size",
-        scale=sizes | {"range": [SMALLEST, LARGEST]},
-        legend=legend if axes.size_title else None,
-    )
+    return [*layers, *with_halo(names)]
 
 
 def _values(
@@ -175,12 +151,12 @@ def _values(
         lead_x, lead_y = scale.value_at(spot.x + 0.85 * at.dx, spot.y + 0.7 * at.dy)
         value = {
             "name": point.name,
+            "method": point.method or point.name,
             "label": spot.name,
             "x": point.x,
             "y": point.y,
             "low": point.low,
             "high": point.high,
-            "size": point.size,
             "colour": point.colour,
             "shape": point.shape,
             "opacity": point.opacity,

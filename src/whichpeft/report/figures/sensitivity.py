@@ -79,7 +79,6 @@ def sensitivity_figure(
     }  # fmt: skip
     return make_figure(
         spec,
-        size,
         title="Sensitivity to hyperparameters",
         about=about(comparison),
         caption=_caption(searches, found),

@@ -46,7 +46,6 @@ def sweep_figures(comparison: Comparison, size: Size) -> dict[str, Figure]:
         line = points(base.score_mean), f"{plain(base.method)} {points(base.score_mean):.1f}"
     figure = make_figure(
         scatter(dots, axes, line=line, trails=trails),
-        size,
         title="Score against size",
         about=about(comparison),
         caption=_caption(comparison, found, dots),
@@ -66,6 +65,7 @@ def _dots(sweep: Sweep, colour: str, shape: str) -> list[Point]:
         Point(
             # The largest point has the method's name, the others only their size.
             name=_named(sweep, value, whole=i == len(sweep.results) - 1),
+            method=plain(result.method),
             x=count,
             y=points(score),
             low=in_points(result.score).low,

@@ -6,53 +6,61 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from whichpeft.report.figures.vega import Spec
+from whichpeft.report.figures.vega import HALO, Spec
 from whichpeft.study.families import family_of
 
 FONT = "Liberation Sans, Arial, Helvetica, sans-serif"
 
-# Distinguishable with all common colour vision deficiencies, and legible on white and on near-black;
-# based on the palettes of Okabe and Ito and of Paul Tol.
-_GREY, _SAND, _OLIVE, _BLUE, _PINK, _ORANGE = (
-    "#868c96",
-    "#b09f86",
-    "#97972f",
-    "#1878bd",
-    "#cc79a7",
-    "#dd9200",
-)
-_VERMILION, _GREEN, _SKY, _PURPLE, _BROWN, _TEAL = (
-    "#d4570a",
-    "#009e73",
-    "#4fabe0",
-    "#a15bb0",
-    "#9a6433",
-    "#4ea79b",
-)
-PALETTE = (
-    _BLUE, _VERMILION, _GREEN, _ORANGE, _PINK, _SKY, _PURPLE, _BROWN, _TEAL, _OLIVE, _SAND, _GREY,
-)  # fmt: skip
+# Each hue on white and on near-black, with a contrast of at least 3; based on the palettes of Okabe and
+# Ito and of Paul Tol. Some pairs look alike with a colour vision deficiency, so shapes differ too.
+HUES = {
+    "blue": ("#1271b8", "#3f97e6"),
+    "vermilion": ("#d4570a", "#f0763a"),
+    "green": ("#00926a", "#1fbf8f"),
+    "orange": ("#cb8300", "#f0a92b"),
+    "pink": ("#cf70a6", "#ee9fc8"),
+    "sky": ("#3c9bd6", "#86ccf5"),
+    "purple": ("#9a4fac", "#bd84cf"),
+    "brown": ("#85501f", "#c08a5a"),
+    "teal": ("#2f9a8c", "#6cc9bb"),
+    "olive": ("#86861a", "#bcbc4a"),
+    "sand": ("#a58f6e", "#cdbfa6"),
+    "grey": ("#7a808b", "#a3a9b4"),
+}
+PALETTE = tuple(on_white for on_white, _ in HUES.values())
+BLUE, VERMILION, GREEN, ORANGE, PINK, SKY, PURPLE, BROWN, _TEAL, OLIVE, SAND, GREY = PALETTE
 
 # A family has the same colour in every report; families that are not listed get an unused colour.
 _OF_FAMILY = {
-    "everything": _GREY,
-    "nothing": _SAND,
-    "upper layers": _OLIVE,
-    "low rank": _BLUE,
-    "chosen weights": _VERMILION,
-    "prompts": _GREEN,
-    "factors": _PURPLE,
-    "adapters": _ORANGE,
-    "rotations": _PINK,
-    "transforms": _BROWN,
-    "representations": _SKY,
+    "everything": GREY,
+    "nothing": SAND,
+    "upper layers": OLIVE,
+    "low rank": BLUE,
+    "chosen weights": VERMILION,
+    "prompts": GREEN,
+    "factors": PURPLE,
+    "adapters": ORANGE,
+    "rotations": PINK,
+    "transforms": BROWN,
+    "representations": SKY,
 }
-_SHAPES = ("circle", "square", "triangle-up", "diamond", "triangle-down", "cross")
-_DASHES = ((1, 0), (7, 3), (2, 2), (8, 3, 2, 3), (4, 2), (1, 3))
-# Colours of text, secondary text and grid lines.
-_ON_PAPER = ("#1c2230", "#5b6474", "#e3e6ec")
+# Outlines of points in a box from -1 to 1, by the name that Vega has for them or else by themselves.
+_OUTLINES = {
+    "circle": "M1,0A1,1,0,1,1,-1,0A1,1,0,1,1,1,0Z",
+    "square": "M-.89,-.89H.89V.89H-.89Z",
+    "triangle-up": "M0,-1L1,.8H-1Z",
+    "diamond": "M0,-1L.8,0L0,1L-.8,0Z",
+    "triangle-down": "M0,1L1,-.8H-1Z",
+    "cross": "M-.35,-1H.35V-.35H1V.35H.35V1H-.35V.35H-1V-.35H-.35Z",
+}
+_STAR = "M0,-1.1L.3,-.35L1.1,-.3L.5,.2L.7,1L0,.55L-.7,1L-.5,.2L-1.1,-.3L-.3,-.35Z"
+_SALTIRE = "M-1,-.55L-.55,-1L0,-.45L.55,-1L1,-.55L.45,0L1,.55L.55,1L0,.45L-.55,1L-1,.55L-.45,0Z"
+_SHAPES = (*_OUTLINES, _STAR, _SALTIRE)
+_DASHES = ((1, 0), (7, 3), (2, 2), (8, 3, 2, 3), (4, 2), (1, 3), (12, 3), (9, 2, 2, 2, 2, 2))
+# Colours of text, secondary text, grid lines and the background.
+_ON_PAPER = ("#1c2230", "#5b6474", "#e3e6ec", "#ffffff")
 # CSS variables of the page, which follow light, dark and print without redrawing.
-_ON_PAGE = ("var(--ink)", "var(--quiet)", "var(--line)")
+_ON_PAGE = ("var(--ink)", "var(--quiet)", "var(--line)", "var(--paper)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,22 +71,33 @@ class Look:
     """The colour of its family."""
 
     shape: str
-    """The shape of its points, which distinguishes it within the family."""
+    """The shape of its points, a name or a path as Vega reads it."""
 
     dash: tuple[int, ...]
     """The dash pattern of its lines, in pixels."""
 
+    @property
+    def outline(self) -> str:
+        """The shape as an SVG path in a box from -1 to 1."""
+        return _OUTLINES.get(self.shape, self.shape)
+
 
 def looks(methods: Sequence[str]) -> dict[str, Look]:
-    """Return the look of each method by its name; members of a family differ in shape and dash."""
+    """Return the look of each method by its name.
+
+    Members of a family share a colour and differ in shape and dash. Over all methods shapes and dashes
+    are used equally often, so that methods are distinct without their colours too.
+    """
     colour = colours(methods)
-    met: dict[str, int] = {}
+    in_family: dict[tuple[str, int], int] = {}
+    overall = [0] * len(_SHAPES)
     found = {}
     for method in dict.fromkeys(methods):
-        place = met.get(family_of(method), 0)
-        met[family_of(method)] = place + 1
-        shape, dash = _SHAPES[place % len(_SHAPES)], _DASHES[place % len(_DASHES)]
-        found[method] = Look(colour[method], shape, dash)
+        family = family_of(method)
+        place = min(range(len(_SHAPES)), key=lambda i: (in_family.get((family, i), 0), overall[i], i))
+        in_family[family, place] = in_family.get((family, place), 0) + 1
+        overall[place] += 1
+        found[method] = Look(colour[method], _SHAPES[place], _DASHES[place])
     return found
 
 
@@ -99,7 +118,7 @@ def colours(methods: Sequence[str]) -> dict[str, str]:
 
 def theme(*, page: bool = False, background: str | None = None) -> Spec:
     """Return the Vega-Lite config of fonts, lines and colours, for print or for the page."""
-    ink, quiet, grid = _ON_PAGE if page else _ON_PAPER
+    ink, quiet, grid, behind = _ON_PAGE if page else _ON_PAPER
     axis = {
         "labelColor": quiet,
         "titleColor": ink,
@@ -138,5 +157,7 @@ def theme(*, page: bool = False, background: str | None = None) -> Spec:
             "symbolOpacity": 0.6,
         },
         "text": {"color": ink, "fontSize": 11},
+        "style": {HALO: {"stroke": behind, "strokeWidth": 3.5, "strokeJoin": "round", "opacity": 0.85}},
         "rule": {"color": quiet},
+        "tick": {"color": quiet},
     }

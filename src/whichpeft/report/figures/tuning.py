@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from whichpeft.analysis import Comparison, Search, curve_of
 from whichpeft.analysis.budget_curve import Curve, leaders, overtakings
 from whichpeft.report.figures.figure import Figure, Size, make_figure
-from whichpeft.report.figures.label_placement import CHAR, LINE, shortened, spread
+from whichpeft.report.figures.label_placement import LINE, shortened, spread
+from whichpeft.report.figures.line_names import line_names, room_for
 from whichpeft.report.figures.sensitivity import count_trials, sensitivity_figure
 from whichpeft.report.figures.style import Look, looks
 from whichpeft.report.figures.vega import (
@@ -15,7 +16,6 @@ from whichpeft.report.figures.vega import (
     Spec,
     as_is,
     chart,
-    fixed,
     linear,
     mark,
     number,
@@ -27,7 +27,6 @@ from whichpeft.report.text import plain
 from whichpeft.units import counted, points
 
 _MOST_SHADES = 8  # more overlapping bands are unreadable
-_LEAD = 16  # pixels from the end of a line to its name
 
 
 def tuning_figures(comparison: Comparison, size: Size) -> dict[str, Figure]:
@@ -55,7 +54,7 @@ def tuning_curves(
     """Draw the expected best validation score against tuning trials, one line per method."""
     curves = {method: curve for method, search in searches.items() if (curve := curve_of(search))}
     names = {method: shortened(method, size.width * 0.38) for method in curves}
-    width = size.width - round(CHAR * max(map(len, names.values()))) - _LEAD
+    width = size.width - room_for(list(names.values()))
     every = [point for curve in curves.values() for point in curve]
     low, high = min(point.low for point in every), max(point.high for point in every)
     margin = 0.05 * (high - low) or 0.01
@@ -65,7 +64,6 @@ def tuning_curves(
     layers = _layers(domain, budgets, width, shaded=len(curves) <= _MOST_SHADES)
     return make_figure(
         chart(layers, values=values, width=width, height=size.height),
-        size,
         title="How much tuning is enough",
         about=about(comparison),
         caption=_caption(searches, curves),
@@ -115,11 +113,7 @@ def _layers(domain: tuple[float, float], budgets: set[int], width: int, *, shade
         mark("line", {"x": x, "y": y, "color": as_is("colour"), "strokeDash": as_is("dash"),
                       "detail": word("name")}, strokeWidth=2),
         mark("point", {"x": x, "y": y, "tooltip": tooltip(tips)}, filled=True, size=60, opacity=0.001),
-        mark("rule", {"x": x, "x2": fixed(width + _LEAD - 4), "y": y, "y2": {"field": "at"}},
-             only="datum.label != null", strokeWidth=0.7),
-        mark("text", {"x": fixed(width + _LEAD), "y": y | {"field": "at"}, "text": word("label"),
-                      "color": as_is("colour")},
-             only="datum.label != null", align="left", baseline="middle", fontWeight="bold"),
+        *line_names(x, y, width, at="at"),
     ]  # fmt: skip
 
 
@@ -147,6 +141,7 @@ def _values(
                 "half": f"{points(point.low):.1f} to {points(point.high):.1f}",
                 # Methods of one family share a colour; the dash distinguishes their lines.
                 "colour": look[method].colour,
+                "shape": look[method].shape,
                 "dash": list(look[method].dash),
             }
             for point in curve

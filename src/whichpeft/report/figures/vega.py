@@ -12,6 +12,9 @@ from typing import Any
 VERSION = "6.4"
 """The Vega-Lite version that the specs are written for."""
 
+HALO = "halo"
+"""The style of the outline around a text that may lie on lines; the theme defines it."""
+
 Spec = dict[str, Any]
 """A Vega-Lite spec, or a part of one."""
 
@@ -80,6 +83,12 @@ def mark(
     if only:
         layer["transform"] = [{"filter": only}]
     return layer
+
+
+def with_halo(text: Spec) -> list[Spec]:
+    """Return a layer of texts, and below it the same with an outline in the colour of the background."""
+    halo = {**text["mark"], "style": HALO}
+    return [{**text, "mark": halo}, text]
 
 
 def number(field: str, **more: object) -> Spec:

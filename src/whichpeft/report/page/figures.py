@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from whichpeft.report.figures.figure import SCREEN, Figure, Size
 from whichpeft.report.figures.vega import FigureRow, Spec
+from whichpeft.report.page.looks import with_variables
 from whichpeft.report.text import UNKNOWN, plain
 
 _ROW_NAME = "method"
@@ -56,6 +57,9 @@ class FigureGroup:
     name: str
     """The subject; empty for a single figure."""
 
+    aside: str = ""
+    """The title of the folded part that it is in; empty if it is not in one."""
+
     views: list[View] = field(default_factory=list)
     """The views, in order."""
 
@@ -78,14 +82,16 @@ def screen_figures(draw: Callable[[Size], dict[str, Figure]], place: str) -> dic
     drawn = [(size.whole_width, draw(size)) for size in SCREEN]
     found: dict[str, FigureGroup] = {}
     missing = []
-    for number, name in enumerate(drawn[0][1]):
-        if why := drawn[0][1][name].empty_because:
-            missing.append(f"{drawn[0][1][name].title}: {why}")
+    for number, (name, first) in enumerate(drawn[0][1].items()):
+        if first.empty_because:
+            missing.append(f"{first.title}: {first.empty_because}")
             continue
         view = _view(f"figure-{place}-{number}", [(width, by_name[name]) for width, by_name in drawn])
-        group = drawn[0][1][name].group
-        key = f"group {group}" if group else f"figure {name}"
-        one = found.setdefault(key, FigureGroup(id=f"views-{place}-{number}", name=plain(group)))
+        key = f"group {first.group}" if first.group else f"figure {name}"
+        one = found.setdefault(
+            key,
+            FigureGroup(id=f"views-{place}-{number}", name=plain(first.group), aside=first.aside),
+        )
         one.views.append(view)
     return {"figures": list(found.values()), "empty": missing}
 
@@ -96,7 +102,7 @@ def _view(id: str, sizes: Sequence[tuple[int, Figure]]) -> View:
         spec = figure.chart.to_dict()
         # The page has its own config, which follows light and dark mode.
         spec.pop("config", None)
-        specs.append({"width": width, "spec": spec})
+        specs.append({"width": width, "spec": with_variables(spec)})
     figure = sizes[0][1]
     return View(
         id=id,

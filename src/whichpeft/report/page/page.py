@@ -14,8 +14,11 @@ from whichpeft.report.figure_set import figures
 from whichpeft.report.figures.across_backbones import backbone_figures
 from whichpeft.report.figures.across_tasks import across_figures
 from whichpeft.report.figures.render import vega_bundle
-from whichpeft.report.figures.style import colours, theme
+from whichpeft.report.figures.style import looks, theme
+from whichpeft.report.page.answers import answers_section
 from whichpeft.report.page.figures import screen_figures
+from whichpeft.report.page.lead import leads
+from whichpeft.report.page.looks import hues_css, legend, symbol
 from whichpeft.report.page.provenance import examples, provenance
 from whichpeft.report.page.race import race_section
 from whichpeft.report.page.reading import reading_section
@@ -25,11 +28,15 @@ from whichpeft.report.tables.columns import METHOD
 from whichpeft.report.tables.notes import about, details, interval_note, problems, pscp_note
 from whichpeft.report.text import plain
 from whichpeft.report.verdict_text import undecided, verdict_notes
+from whichpeft.units import join_words
 
 if TYPE_CHECKING:
-    from jinja2 import Environment, Template
+    from jinja2 import Environment
 
     from whichpeft.report.contents import ReportContents
+
+
+_STYLES = ("page_figures", "page", "page_print")
 
 
 def page(report: ReportContents, published: str | None = None) -> str:
@@ -42,8 +49,16 @@ def page(report: ReportContents, published: str | None = None) -> str:
     published
         A published table; one more figure per comparison overlays it with the comparison's results.
     """
+    first, rest = leads(report.answers)
+    # The question names backbone and task; a heading repeats them only if there are several.
+    alone = "All methods" if report.race is None else "The finalists"
+    short = alone if len(report.comparisons) == 1 else None
     sections = [
-        _section(comparison, place, published) for place, comparison in enumerate(report.comparisons)
+        _section(comparison, place, published, short=short, chosen=answer.method)
+        | {"answers": answers_section(report.answered[place], comparison)}
+        for place, (comparison, answer) in enumerate(
+            zip(report.comparisons, report.answers, strict=False)
+        )
     ]
     across = [_across(one, place) for place, one in enumerate(report.across)]
     backbones = [_backbones(over, place) for place, over in enumerate(report.backbones)]
@@ -54,56 +69,73 @@ def page(report: ReportContents, published: str | None = None) -> str:
         for one in section["figures"]
         for view in one.views
     }
-    return _template("page.html.j2").render(
+    return fill(
+        "page.html.j2",
         title=plain(report.study.name) or "whichpeft",
-        # Answers over several tasks come first, because they answer the whole study.
-        answers=sorted(report.answers, key=lambda answer: len(answer.tasks) == 1),
+        first=first,
+        rest=rest,
         sections=sections,
+        several=len(sections) > 1,
         race=race,
         across=across,
         backbones=backbones,
         reading=reading_section(report.reading),
         provenance=provenance(report),
-        style=_text("page.css"),
+        style="\n".join([hues_css(), *(read_text(f"{name}.css") for name in _STYLES)]),
         specs=_script_json(specs),
         theme=_script_json(theme(page=True)),
         bundle=vega_bundle() if specs else "",
-        scripts=[_text("page.js"), _text("page_table.js"), _text("page_figures.js")],
+        scripts=[
+            read_text(f"{name}.js") for name in ("page", "page_state", "page_table", "page_figures")
+        ],
     )
+
+
+def waiting_page(title: str) -> str:
+    """Return a page for a run without results; its title says why there are none."""
+    return fill("waiting.html.j2", title=plain(title), style=read_text("page.css"))
 
 
 def tables(report: ReportContents) -> str:
     """Return the tables as an HTML fragment for notebooks."""
     sections = [_words(comparison) | short_table(comparison) for comparison in report.comparisons]
-    return _template("tables.html.j2").render(sections=sections)
+    return fill("tables.html.j2", sections=sections)
 
 
-def _section(comparison: Comparison, place: int, published: str | None) -> dict[str, Any]:
-    return _words(comparison) | {
+def _section(
+    comparison: Comparison, place: int, published: str | None, *, short: str | None, chosen: str | None
+) -> dict[str, Any]:
+    words = _words(comparison)
+    return words | {
         "id": f"comparison-{place}",
+        "short": short or words["heading"],
         "examples": examples(comparison),
         **screen_figures(lambda size: figures(comparison, size, published), str(place)),
-        "legend": _legend([result.method for result in comparison.answers]),
-        "table": measurements(comparison),
+        "legend": legend(
+            [result.method for result in comparison.answers],
+            [result.method for result in comparison.results],
+        ),
+        "table": measurements(comparison, chosen),
         "hyperparameters": _hyperparameters(comparison),
     }
 
 
 def _across(across: AcrossTasks, place: int) -> dict[str, Any]:
     """Return the template variables of the section over several tasks."""
-    colour = colours(across.methods)
+    look = looks(across.methods)
     return {
         "id": f"across-{place}",
         "heading": across_table.heading(across),
+        "short": f"{plain(across.backbone)} over all tasks",
         "columns": across_table.columns(across),
         "rows": [
-            {"cells": cells, "name": plain(method), "colour": colour[method]}
+            {"cells": cells, "name": plain(method), "symbol": symbol(look[method])}
             for method, cells in zip(across.methods, across_table.cells(across), strict=True)
         ],
         "words": [across_table.order_words(across), across_table.probability_words(across)],
         "notes": across_table.remarks(across),
         **screen_figures(lambda size: across_figures(across, size), f"across-{place}"),
-        "legend": _legend(across.methods),
+        "legend": legend(across.methods),
     }
 
 
@@ -112,15 +144,10 @@ def _backbones(over: AcrossBackbones, place: int) -> dict[str, Any]:
     return {
         "id": f"backbones-{place}",
         "heading": f"{plain(over.task)} by size of the backbone",
+        "short": f"{plain(over.task)} by size",
         **screen_figures(lambda size: backbone_figures(over, size), f"backbones-{place}"),
-        "legend": _legend(list(over.methods)),
+        "legend": legend(over.methods),
     }
-
-
-def _legend(methods: list[str]) -> list[tuple[str, str]]:
-    """Return each method's name and colour."""
-    colour = colours(methods)
-    return [(plain(method), colour[method]) for method in dict.fromkeys(methods)]
 
 
 def _words(comparison: Comparison) -> dict[str, object]:
@@ -135,7 +162,7 @@ def _words(comparison: Comparison) -> dict[str, object]:
             *pscp_note(comparison),
         ],
         "undecided": undecided(comparison),
-        "problems": problems(comparison),
+        "problems": _by_reason(problems(comparison)),
         "times": [
             plain(why)
             for result in comparison.answers
@@ -143,6 +170,14 @@ def _words(comparison: Comparison) -> dict[str, object]:
         ],
         "notes": [plain(note) for note in comparison.notes],
     }
+
+
+def _by_reason(found: list[tuple[str, str, str]]) -> list[tuple[str, str, str]]:
+    """Join the methods that have the same status for the same reason."""
+    methods: dict[tuple[str, str], list[str]] = {}
+    for method, status, reason in found:
+        methods.setdefault((status, reason), []).append(method)
+    return [(join_words(names), status, reason) for (status, reason), names in methods.items()]
 
 
 def _hyperparameters(comparison: Comparison) -> list[tuple[str, str]]:
@@ -164,12 +199,14 @@ def _script_json(value: object) -> str:
     return text
 
 
-def _text(name: str) -> str:
+def read_text(name: str) -> str:
+    """Return the text of a file that belongs to the page."""
     return files("whichpeft.report.page").joinpath(name).read_text(encoding="utf-8")
 
 
-def _template(name: str) -> Template:
-    return _environment().get_template(name)
+def fill(template: str, **values: Any) -> str:
+    """Return a template with its variables filled in; texts are escaped."""
+    return _environment().get_template(template).render(**values)
 
 
 @cache
@@ -177,7 +214,7 @@ def _environment() -> Environment:
     from jinja2 import Environment, FunctionLoader, StrictUndefined
 
     return Environment(
-        loader=FunctionLoader(_text),
+        loader=FunctionLoader(read_text),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -11,9 +11,12 @@
   const fitting = (place, sizes) =>
     sizes.find((size) => size.width <= place.closest("figure").clientWidth) ?? sizes.at(-1);
 
+  const visible = (place) =>
+    !place.closest("figure").hidden && place.closest("details:not([open])") === null;
+
   const drawOne = async (id) => {
     const place = document.getElementById(id);
-    if (place.closest("figure").hidden) return;
+    if (!visible(place)) return;
     const { width, spec } = fitting(place, specs[id]);
     if (shown.get(id)?.width === width) return;
     shown.get(id)?.view.finalize();
@@ -48,12 +51,18 @@
   let pause;
   addEventListener("resize", () => { clearTimeout(pause); pause = setTimeout(again, 150); });
 
+  // A figure in a folded part is drawn when that is opened; "toggle" does not bubble.
+  document.addEventListener("toggle", ({ target }) => {
+    if (target.open && target.querySelector(".chart:empty")) again();
+  }, true);
+
   for (const views of document.querySelectorAll(".views")) {
-    const choice = views.querySelector(".choose select");
+    const choice = views.querySelector(".choose");
     if (!choice) continue;
     const choose = () => {
+      const chosen = choice.querySelector("input:checked").value;
       for (const figure of views.querySelectorAll("figure"))
-        figure.hidden = figure.querySelector(".chart").id !== choice.value;
+        figure.hidden = figure.querySelector(".chart").id !== chosen;
     };
     choose();
     choice.addEventListener("change", () => { choose(); again(); });
@@ -83,26 +92,28 @@
     }
   }
 
-  for (const legend of document.querySelectorAll(".legend")) {
-    const section = legend.closest("section");
-    const buttons = [...legend.querySelectorAll("button")];
+  // A method is highlighted while a pointer is on its row or its button, or while its button is pressed.
+  for (const section of document.querySelectorAll("section")) {
+    const buttons = [...section.querySelectorAll(".legend button")];
+    const rows = [...section.querySelectorAll("tr[data-method]")];
     const highlight = (method) => {
+      if (method === section.dataset.lit) return;
       if (method === undefined) delete section.dataset.lit;
       else section.dataset.lit = method;
       for (const place of section.querySelectorAll(".chart")) dimOthers(place);
-      for (const row of section.querySelectorAll("tr[data-method]"))
-        row.classList.toggle("lit", row.dataset.method === method);
+      for (const row of rows) row.classList.toggle("lit", row.dataset.method === method);
     };
     const pressed = () =>
       buttons.find((button) => button.getAttribute("aria-pressed") === "true")?.dataset.method;
-    for (const button of buttons) {
+    for (const one of [...buttons, ...rows]) {
+      one.addEventListener("pointerenter", () => highlight(one.dataset.method));
+      one.addEventListener("pointerleave", () => highlight(pressed()));
+    }
+    for (const button of buttons)
       button.addEventListener("click", () => {
         const on = button.getAttribute("aria-pressed") !== "true";
         for (const other of buttons) other.setAttribute("aria-pressed", String(on && other === button));
         highlight(pressed());
       });
-      button.addEventListener("pointerenter", () => highlight(button.dataset.method));
-      button.addEventListener("pointerleave", () => highlight(pressed()));
-    }
   }
 })();

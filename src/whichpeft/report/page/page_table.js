@@ -1,4 +1,5 @@
-// Sorts and filters each table of measurements, and shows the columns that the reader selects.
+// Sorts and filters each table of measurements, and shows the columns that the reader selects. All of it
+// is kept in the address.
 (() => {
   const unknown = "\u2013";
 
@@ -11,8 +12,13 @@
     const boxes = [...part.querySelectorAll(".chooser input")];
     const count = part.querySelector(".count");
     const tally = part.querySelector(".tally");
-    let by = -1;
-    let down = false;
+    const titles = headings.map((heading) => heading.textContent.trim());
+    const keep = (what, value) => pageState.set(`${what}.${part.id}`, value);
+    const kept = (what) => pageState.get(`${what}.${part.id}`);
+    const sorted = kept("sort") ?? "";
+    const down0 = sorted.startsWith("-");
+    let by = titles.indexOf(down0 ? sorted.slice(1) : sorted);
+    let down = down0 && by >= 0;
 
     // A number in columns of numbers, text in columns of words; undefined if the value is unknown.
     const valueOf = (row, i) => {
@@ -38,7 +44,7 @@
     const updateCount = () => {
       const visible = rows.filter((row) => !row.hidden).length;
       const order = by < 0 ? "" :
-        `, sorted by ${headings[by].textContent.trim()}, ${down ? "descending" : "ascending"}`;
+        `, sorted by ${titles[by]}, ${down ? "descending" : "ascending"}`;
       count.textContent = `${visible} of ${rows.length} rows shown${order}.`;
     };
 
@@ -50,6 +56,7 @@
         if (i === by) heading.setAttribute("aria-sort", down ? "descending" : "ascending");
         else heading.removeAttribute("aria-sort");
       });
+      keep("sort", by < 0 ? "" : `${down ? "-" : ""}${titles[by]}`);
       updateCount();
     };
 
@@ -60,9 +67,12 @@
         row.hidden = !words.every((word) => text.includes(word)) ||
           !selects.every((select) => !select.value || row.dataset[select.dataset.key] === select.value);
       }
+      keep("find", find.value);
+      for (const select of selects) keep(select.dataset.key, select.value);
       updateCount();
     };
 
+    const isMain = (box) => "main" in box.dataset;
     const choose = () => {
       for (const box of boxes) {
         const i = Number(box.dataset.column);
@@ -71,13 +81,14 @@
       }
       const chosen = boxes.filter((box) => box.checked).length + 1;
       tally.textContent = `${chosen} of ${headings.length}`;
+      const others = boxes.some((box) => box.checked !== isMain(box));
+      const names = boxes.filter((box) => box.checked).map((box) => titles[box.dataset.column]);
+      keep("columns", others ? names.join("|") || "none" : "");
     };
     const check = (wanted) => {
       for (const box of boxes) box.checked = wanted(box);
       choose();
     };
-    const isMain = (box) => "main" in box.dataset;
-
     headings.forEach((heading, i) => {
       const button = document.createElement("button");
       button.type = "button";
@@ -105,8 +116,15 @@
       filter();
       sort();
     });
-    check(isMain);
-    updateCount();
+    find.value = kept("find") ?? "";
+    for (const select of selects) {
+      const wanted = kept(select.dataset.key);
+      if ([...select.options].some((option) => option.value === wanted)) select.value = wanted;
+    }
+    const columns = kept("columns")?.split("|");
+    check(columns ? (box) => columns.includes(titles[box.dataset.column]) : isMain);
+    filter();
+    sort();
   };
 
   for (const part of document.querySelectorAll(".measurements")) prepare(part);

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from whichpeft.report.contents import ReportContents
 
 
+_PRINT = 12  # characters of a fingerprint that tell data apart
+
+
 def provenance(report: ReportContents) -> dict[str, object]:
     """Return the texts of the template's section on how the report was made."""
     findings = fairness(report.study, report.comparisons)
@@ -37,8 +40,29 @@ def provenance(report: ReportContents) -> dict[str, object]:
     }
 
 
+def summary_of_origin(report: ReportContents) -> str:
+    """Summarise in a few sentences what was compared, on which data, where, and with which versions."""
+    parts = [_asked(report)]
+    prints = dict.fromkeys(comparison.data for comparison in report.comparisons if comparison.data)
+    if prints:
+        shown = ", ".join(name[:_PRINT] for name in prints)
+        parts.append(f"Data {shown}")
+    for words in _settings(report)[:1]:
+        parts += [words[key] for key in ("hardware", "versions") if key in words]
+    return plain(f"{'. '.join(parts)}.")
+
+
 def _summary(report: ReportContents) -> str:
     """Summarise in one paragraph what was compared, and with which budget."""
+    return plain(
+        f"{_asked(report)}. The checkpoint with the best validation score is tested once. Time, memory "
+        "and speed come from a separate profile of each method, with nothing else running on the "
+        "machine. Failed and refused methods stay in the table." + _borrowed(report.comparisons)
+    )
+
+
+def _asked(report: ReportContents) -> str:
+    """Say which methods ran on how many seeds, and with which budget."""
     study, budget = report.study, report.study.budget
     parts = [
         f"{counted(len(study.methods), 'method')} on {_asked_seeds(study)}, all "
@@ -56,12 +80,7 @@ def _summary(report: ReportContents) -> str:
         results = (result for comparison in report.comparisons for result in comparison.results)
         if not any(result.records.seeds_of_search for result in results):
             tuning += ", on a seed that no final trial has"
-    return plain(
-        f"{', '.join([*parts, tuning])}. The checkpoint with the best validation score is tested "
-        "once. Time, memory and speed come from a separate profile of each method, with nothing else "
-        "running on the machine. Failed and refused methods stay in the table."
-        + _borrowed(report.comparisons)
-    )
+    return ", ".join([*parts, tuning])
 
 
 def _borrowed(comparisons: Sequence[Comparison]) -> str:

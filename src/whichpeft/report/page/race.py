@@ -5,27 +5,26 @@ from __future__ import annotations
 from typing import Any
 
 from whichpeft.report.figure_set import race_figures
-from whichpeft.report.figures.style import colours
 from whichpeft.report.page.figures import screen_figures
+from whichpeft.report.page.looks import legend
 from whichpeft.report.race.course import Course
-from whichpeft.report.race.ladder import about_race
+from whichpeft.report.race.ladder import about_race, finalists_first
 from whichpeft.report.race.spending import SPENDING_COLUMNS, spending_cells
 from whichpeft.report.race.table import race_table
 from whichpeft.report.race.words import economy
-from whichpeft.report.text import plain
 
 
 def race_section(course: Course) -> dict[str, Any]:
     """Return the template variables of the section."""
     saved = economy(course)
     methods = [entrant.method for entrant in course.racing]
-    colour = colours([entrant.method for entrant in course.race.entrants])
     return {
         "id": "race",
         "heading": f"The race: {about_race(course)}",
+        "short": "The race",
         "words": [saved] if saved else [],
         **screen_figures(lambda size: race_figures(course, size), "race"),
-        "legend": [(plain(method), colour[method]) for method in methods],
+        "legend": legend(methods, finalists_first(course)),
         "spent_columns": SPENDING_COLUMNS,
         "spent": spending_cells(course),
         "table": race_table(course),

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from whichpeft.analysis import Comparison, MethodResult
-from whichpeft.report.figures.style import colours
+from whichpeft.report.figures.style import looks
+from whichpeft.report.page.looks import symbol
 from whichpeft.report.tables.columns import METHOD, PSCP, STATUS, STEP, Column, brief, full
 from whichpeft.report.tables.costs import ProfileColumn, profile_columns
 from whichpeft.report.tables.language import ExtraScore, extra_scores
@@ -15,8 +16,8 @@ from whichpeft.study.families import family_of
 
 # The columns that are visible until the reader selects others.
 _MAIN = {
-    "method", "score, points", "gap, points", "verdict", "decided", "proves", "status", "share of model",
-    "train time", "peak memory", "adapter",
+    "method", "score, points", "gap, points", "verdict", "share of model", "train time", "peak memory",
+    "adapter",
 }  # fmt: skip
 
 
@@ -51,14 +52,22 @@ class Heading:
     """Returns the cell of a result."""
 
 
-def measurements(comparison: Comparison) -> dict[str, object]:
-    """Return the template variables of the table; columns without any value are left out."""
+def measurements(comparison: Comparison, chosen: str | None = None) -> dict[str, object]:
+    """Return the template variables of the table; columns without any value are left out.
+
+    Parameters
+    ----------
+    comparison
+        The comparison to show.
+    chosen
+        The recommended method, whose row is marked.
+    """
     headings = [
         *(_heading(column, comparison) for column in full(comparison)),
         *(_extra(score, comparison) for score in extra_scores(comparison)),
         *map(_cost, profile_columns(comparison)),
     ]
-    colour = colours([result.method for result in comparison.results])
+    look = looks([result.method for result in comparison.results])
     lines = [[heading.cell(result) for heading in headings] for result in comparison.results]
     shown = [
         i
@@ -74,7 +83,8 @@ def measurements(comparison: Comparison) -> dict[str, object]:
                 "status": result.status,
                 "family": plain(family_of(result.method)),
                 "variant": result.variant,
-                "colour": colour[result.method],
+                "chosen": result.method == chosen and result in comparison.answers,
+                "symbol": symbol(look[result.method]),
             }
             for result, line in zip(comparison.results, lines, strict=True)
         ],
@@ -87,14 +97,14 @@ def measurements(comparison: Comparison) -> dict[str, object]:
 def short_table(comparison: Comparison) -> dict[str, object]:
     """Return the template variables of the short table in notebooks."""
     columns = brief(comparison)
-    colour = colours([result.method for result in comparison.results])
+    look = looks([result.method for result in comparison.results])
     return {
         "columns": columns,
         "rows": [
             {
                 "cells": [column.show(result) for column in columns],
                 "status": result.status,
-                "colour": colour[result.method],
+                "symbol": symbol(look[result.method]),
             }
             for result in comparison.results
         ],
@@ -109,7 +119,9 @@ def _heading(column: Column, comparison: Comparison) -> Heading:
             text = f"{text} [{quartiles[0]:.3g}, {quartiles[1]:.3g}]"
         return Cell(text=text, value=column.value(result))
 
-    main = column.title in _MAIN or column in (METHOD, STATUS, PSCP)
+    main = column.title in _MAIN or column in (METHOD, PSCP)
+    if column is STATUS:
+        main = any(result.status != "completed" for result in comparison.results)
     return Heading(title=column.title, meaning=column.meaning, words=column.words, main=main, cell=cell)
 
 

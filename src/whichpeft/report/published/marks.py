@@ -120,6 +120,6 @@ def panel_width(size: Size, *, axis: int = 0) -> int:
     return size.width - axis if size.stacked else (size.whole_width - 110) // 2 - axis
 
 
-def published(title: str, caption: str, name: str, spec: Spec, size: Size) -> Figure:
+def published(title: str, caption: str, name: str, spec: Spec) -> Figure:
     """Make a figure from a chart of a published table; its caption ends with source and reliability."""
-    return make_figure(spec, size, title=title, about=caption, caption=str(reference.source(name)))
+    return make_figure(spec, title=title, about=caption, caption=str(reference.source(name)))

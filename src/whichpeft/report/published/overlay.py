@@ -10,11 +10,10 @@ from whichpeft.errors import RequestError, suggestion
 from whichpeft.report.figures.figure import Figure, Size, empty_figure, make_figure
 from whichpeft.report.figures.scales import Axes, Point
 from whichpeft.report.figures.scatter import scatter
-from whichpeft.report.figures.style import colours
+from whichpeft.report.figures.style import GREY, colours
 from whichpeft.report.tables.notes import about
 from whichpeft.report.text import named, plain
 
-_GREY = "#868c96"
 _LOWEST = 60  # per cent retained; points below would compress all the others
 
 
@@ -87,7 +86,7 @@ def overlay_published(comparison: Comparison, name: str, size: Size) -> Figure:
         }
         for point in [*own, *theirs]
     ]
-    return make_figure(chart, size, title=title, about=about(comparison), caption=caption, rows=rows)
+    return make_figure(chart, title=title, about=about(comparison), caption=caption, rows=rows)
 
 
 def _domains() -> list[Point]:
@@ -123,7 +122,7 @@ def _hollow(name: str, share: float, retained: float, backbone: str, *, named: b
         name=name,
         x=share,
         y=retained,
-        colour=_GREY,
+        colour=GREY,
         facts=(("from", "published"), ("backbone", backbone)),
         named=named,
         hollow=True,

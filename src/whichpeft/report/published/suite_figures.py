@@ -52,7 +52,6 @@ def metamathqa_against(cost: str, size: Size) -> Figure:
         f"fine-tuning. Left out: {len(frame) - len(rows)} experiments below {_TRAINED} %",
         "hf-metamathqa",
         scatter(points, axes),
-        size,
     )
 
 
@@ -76,7 +75,6 @@ def peft_bench_by_data_set(size: Size) -> Figure:
         "Score in %, methods sorted by unweighted mean from the left. Base: the untrained model",
         "peft-bench",
         chart,
-        size,
     )
 
 
@@ -104,7 +102,6 @@ def peft_bench_against_trainable(size: Size) -> Figure:
         "One point per method",
         "peft-bench-cost",
         scatter(points, axes),
-        size,
     )
 
 
@@ -132,7 +129,6 @@ def peft_bench_pscp(size: Size) -> Figure:
         "Hollow circle: mean score. Red square: PSCP. No PSCP is published for BitFit",
         "peft-bench-cost",
         spec,
-        size,
     )
 
 

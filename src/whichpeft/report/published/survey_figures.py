@@ -41,7 +41,6 @@ def commonsense_by_method(size: Size) -> Figure:
         f"Dashed: ChatGPT, {chatgpt:.1f} %. The axis starts at 60",
         "commonsense",
         side_by_side(panels, size),
-        size,
     )
 
 
@@ -73,7 +72,6 @@ def commonsense_against_share(size: Size) -> Figure:
         "Blue circles: LLaMA-7B. Red squares: LLaMA-13B. Dashed: ChatGPT. Shares as first published",
         "commonsense",
         scatter(points, axes, line=(chatgpt, f"ChatGPT {chatgpt:.1f}")),
-        size,
     )
 
 
@@ -99,7 +97,6 @@ def arithmetic_by_method(size: Size) -> Figure:
         "On each bar: mean accuracy in %",
         "arithmetic",
         side_by_side(panels, size),
-        size,
     )
 
 
@@ -126,7 +123,6 @@ def arithmetic_by_task(size: Size) -> Figure:
         "Accuracy in %, best mean at the top",
         "arithmetic",
         side_by_side(panels, size),
-        size,
     )
 
 
@@ -147,7 +143,6 @@ def retention_by_domain(size: Size) -> Figure:
         f"LoRA, alone or with another method. Dashed: {_KEPT_WELL} %. The axis starts at 80",
         "domains",
         chart,
-        size,
     )
 
 
@@ -175,7 +170,6 @@ def retention_against_share(size: Size) -> Figure:
         "One point per application domain",
         "domains",
         scatter(points, axes, line=(_KEPT_WELL, f"{_KEPT_WELL} %")),
-        size,
     )
 
 

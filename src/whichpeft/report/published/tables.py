@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from whichpeft import reference
-from whichpeft.report.tables.export import latex, latex_cell, markdown, pipes, strict
+from whichpeft.report.tables.export import markdown, pipes, strict
+from whichpeft.report.tables.latex import booktabs, latex, latex_cell
 from whichpeft.report.text import UNKNOWN
 from whichpeft.units import show_bytes, show_count, show_percent, show_seconds
 
@@ -198,20 +199,13 @@ def as_markdown(name: str) -> str:
 def as_latex(name: str) -> str:
     """Write a published table as LaTeX (``\\usepackage{booktabs}``), with its source in the caption."""
     columns, rows = as_text(name)
-    lines = [
-        r"\begin{table}",
-        r"\centering",
-        rf"\caption{{{latex(str(reference.source(name)))}}}",
-        rf"\begin{{tabular}}{{{''.join('l' if column.words else 'r' for column in columns)}}}",
-        r"\toprule",
-        " & ".join(latex(column.title) for column in columns) + r" \\",
-        r"\midrule",
-        *(" & ".join(map(latex_cell, row)) + r" \\" for row in rows),
-        r"\bottomrule",
-        r"\end{tabular}",
-        r"\end{table}",
-    ]
-    return "\n".join(lines) + "\n"
+    return booktabs(
+        caption=str(reference.source(name)).rstrip("."),
+        label=name,
+        headings=[[latex(column.title) for column in columns]],
+        rows=[[latex_cell(cell) for cell in row] for row in rows],
+        words=[column.words for column in columns],
+    )
 
 
 def _missing(value: object) -> bool:

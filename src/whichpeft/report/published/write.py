@@ -9,7 +9,7 @@ from pathlib import Path
 from whichpeft import reference
 from whichpeft.errors import RequestError
 from whichpeft.report.figures.figure import PRINT, Figure, Size
-from whichpeft.report.figures.render import save
+from whichpeft.report.figures.render import save, save_captions
 from whichpeft.report.published import suite_figures as suites
 from whichpeft.report.published import survey_figures as survey
 
@@ -54,8 +54,9 @@ def published_figures(name: str | None = None, size: Size = PRINT) -> dict[str, 
 
 
 def write_published(folder: Path, name: str | None = None) -> list[Path]:
-    """Write the figures of one published table, or of all tables, as PNG, SVG and PDF files."""
+    """Write the figures of one published table, or of all tables, as PNG, SVG and PDF, with captions."""
     written = []
-    for stem, figure in published_figures(name).items():
+    figures = published_figures(name)
+    for stem, figure in figures.items():
         written += save(figure, folder, stem)
-    return written
+    return [*written, save_captions(figures, folder)]

@@ -8,12 +8,11 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from whichpeft.analysis.method_result import Row
-from whichpeft.report.choices import as_object
 from whichpeft.report.race.audit_words import audit_words
 from whichpeft.report.race.course import Course
 from whichpeft.report.race.rows import race_rows
 from whichpeft.report.race.spending import exhaustive, spending
-from whichpeft.report.race.words import advice, economy, screening
+from whichpeft.report.race.words import economy, screening
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -61,11 +60,16 @@ class AutoAnswer:
 
     @property
     def sentences(self) -> list[str]:
-        """What to use, what was only screened, and what an exhaustive study would have taken."""
-        answer = self.choices[0] if self.choices else None
+        """What to use, how sure that is, what was only screened, and what an exhaustive study takes."""
+        (short,) = self.report.answers
+        parts = (short.advice, short.limit_cost, short.sureness)
+        return [*(part for part in parts if part), *self.course_in_words]
+
+    @property
+    def course_in_words(self) -> list[str]:
+        """What was only screened, and what an exhaustive study would have taken."""
         saved = economy(self.course)
         return [
-            advice(self.course, answer),
             *screening(self.course),
             *audit_words(self.course),
             *([saved] if saved else []),
@@ -78,8 +82,9 @@ class AutoAnswer:
             "method": self.method,
             "proved": self.proved,
             "sentences": self.sentences,
+            "next_command": self.report.answers[0].next_command,
             "ended": self.course.race.ended,
-            "choices": [as_object(answer) for answer in self.choices],
+            "choices": self.choices.as_objects(),
             "race": self.race,
             "spent": [
                 {"part": s.part, "trials": s.trials, "units": s.units, "examples": s.examples,
@@ -90,13 +95,16 @@ class AutoAnswer:
         }  # fmt: skip
         return json.dumps(found, indent=1, allow_nan=False)
 
-    def print(self, console: Console | None = None) -> None:
-        """Print the answer, the finalists, why the others left, and where the time went."""
+    def print(self, console: Console | None = None, *, with_next: bool = True) -> None:
+        """Print the answer, the finalists, why the others left, and where the time went.
+
+        Without `with_next` the command to run next is left out, because it is being run.
+        """
         from rich.console import Console
 
         from whichpeft.report.race.terminal import print_race
 
-        print_race(self, console or Console())
+        print_race(self, console or Console(), with_next=with_next)
 
     def __str__(self) -> str:
         return " ".join(self.sentences)

@@ -9,11 +9,11 @@ from functools import cached_property
 from whichpeft.analysis.choice.constraints import Constraints
 from whichpeft.analysis.race.from_records import entrant_of, rung_scores, tested_arms
 from whichpeft.analysis.race.ranking import rank_arms, rank_scored
-from whichpeft.analysis.race.rules import RaceRules, constraints_of
+from whichpeft.analysis.race.rules import RaceRules, constraints_of, rules_of
 from whichpeft.analysis.race.rung_scores import RungScore
 from whichpeft.records import Arm, Entrant, Race, Record, Stage
 from whichpeft.records.record import finite
-from whichpeft.study import AutoOptions, Study
+from whichpeft.study import Study
 
 
 @dataclass(frozen=True)
@@ -88,15 +88,7 @@ class Course:
     @property
     def rules(self) -> RaceRules:
         """The rules that the race follows."""
-        options = self.study.auto or AutoOptions()
-        return RaceRules(
-            baseline=self.study.baseline,
-            candidates=options.candidates,
-            finalists=options.finalists,
-            margin=self.constraints.margin,
-            chance=self.chance,
-            looks=self.race.looks,
-        )
+        return rules_of(self.study, self.chance)
 
     @property
     def racing(self) -> list[Entrant]:

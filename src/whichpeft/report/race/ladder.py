@@ -7,15 +7,15 @@ from collections.abc import Iterator
 from whichpeft.analysis.race.ranking import has_score
 from whichpeft.records import Arm
 from whichpeft.report.figures.figure import Figure, Size, empty_figure, make_figure
-from whichpeft.report.figures.label_placement import CHAR, LINE, distinct, shortened, spread
-from whichpeft.report.figures.style import colours
+from whichpeft.report.figures.label_placement import LINE, distinct, shortened, spread
+from whichpeft.report.figures.line_names import line_names, room_for
+from whichpeft.report.figures.style import looks
 from whichpeft.report.figures.vega import (
     FigureRow,
     Spec,
     amount,
     as_is,
     chart,
-    fixed,
     linear,
     mark,
     number,
@@ -27,7 +27,6 @@ from whichpeft.report.race.words import arm_values
 from whichpeft.report.text import plain
 from whichpeft.units import counted, points
 
-_LEAD = 16  # pixels from the end of a line to its name
 _FAINT, _CLEAR = 0.4, 0.95
 _MOST_NAMED = 12
 TITLE = "The race as a ladder"
@@ -41,7 +40,6 @@ def ladder(course: Course, size: Size) -> Figure:
         return empty_figure(why, size, title=TITLE, about=about_race(course))
     return make_figure(
         _spec(course, rows, size),
-        size,
         title=TITLE,
         about=about_race(course),
         caption=_caption(course, rows),
@@ -67,9 +65,15 @@ def about_race(course: Course) -> str:
     return plain(f"{backbone} on {task}")
 
 
+def finalists_first(course: Course) -> list[str]:
+    """Return the entrants in the order that gives finalists the same looks as in their comparison."""
+    entrants = [entrant.method for entrant in course.race.entrants]
+    return sorted(entrants, key=lambda method: method not in course.finalists)
+
+
 def _rows(course: Course) -> Iterator[FigureRow]:
     """Yield the points of the lines: the start of training, then the rungs that an arm reached."""
-    colour = colours([entrant.method for entrant in course.race.entrants])
+    look = looks(finalists_first(course))
     stage_of = {
         (arm, stage.step): stage.name
         for stage in reversed(course.race.stages)
@@ -87,7 +91,8 @@ def _rows(course: Course) -> Iterator[FigureRow]:
             "method": plain(arm.method),
             "candidate": plain(arm_values(course, arm)),
             "line": f"{arm.method} {arm.number}",
-            "colour": colour[arm.method],
+            "colour": look[arm.method].colour,
+            "shape": look[arm.method].shape,
             "ink": _CLEAR if tested else _FAINT,
             "width": 2.4 if tested else 1.2,
             "tested": tested,
@@ -111,7 +116,7 @@ def _spec(course: Course, rows: list[FigureRow], size: Size) -> Spec:
     ends = [row for row in rows if row.get("end") and row["tested"]]
     room = size.width * (0.3 if size.stacked else 0.2)
     names = distinct([shortened(row["method"], room) for row in ends])
-    label = round(CHAR * max(map(len, names), default=0)) + _LEAD
+    label = room_for(names)
     width = size.width - label
     scores = [row["score"] for row in rows]
     margin = 0.04 * (max(scores) - min(scores)) or 1.0
@@ -137,15 +142,11 @@ def _spec(course: Course, rows: list[FigureRow], size: Size) -> Spec:
         [
             mark("line", line, only=f"!({anyway})"),
             mark("line", line, values=before, strokeDash=[5, 3]),
-            mark("point", {**shared, "opacity": amount("ink"), "tooltip": tips},
-                 only="datum.end", filled=True, size=22),
+            mark("point", {**shared, "opacity": amount("ink"), "shape": as_is("shape"), "tooltip": tips},
+                 only="datum.end", filled=True, size=36),
             mark("point", {"x": x, "y": y, "tooltip": tips},
                  only="datum.stage != ''", filled=True, size=60, opacity=0.001),
-            mark("rule", {"x": x, "x2": fixed(width + _LEAD - 4), "y": y, "y2": {"field": "middle"}},
-                 only="datum.label != null", strokeWidth=0.7),
-            mark("text", {"x": fixed(width + _LEAD), "y": y | {"field": "middle"}, "text": word("label"),
-                          "color": as_is("colour")},
-                 only="datum.label != null", align="left", baseline="middle", fontWeight="bold"),
+            *line_names(x, y, width, at="middle"),
         ],
         values=rows, width=width, height=size.height,
     )  # fmt: skip

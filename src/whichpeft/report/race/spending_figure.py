@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from whichpeft.report.figures.figure import Figure, Size, empty_figure, make_figure
 from whichpeft.report.figures.label_placement import CHAR
+from whichpeft.report.figures.style import BLUE, GREEN, ORANGE
 from whichpeft.report.figures.vega import (
     FigureRow,
     as_is,
@@ -20,7 +21,7 @@ from whichpeft.report.race.ladder import about_race
 from whichpeft.report.race.spending import EXHAUSTIVE_SEEDS, exhaustive, spending
 
 TITLE = "Where the training went"
-_SEARCH, _AUDIT, _FINALS = "#1878bd", "#dd9200", "#009e73"
+_SEARCH, _AUDIT, _FINALS = BLUE, ORANGE, GREEN
 _INK = (0.45, 0.7, 0.95)  # of the screen's rungs
 
 
@@ -66,11 +67,10 @@ def spending_figure(course: Course, size: Size) -> Figure:
     )  # fmt: skip
     return make_figure(
         spec,
-        size,
         title=TITLE,
         about=about_race(course),
         caption="In whole trainings: training examples divided by those of one trial to the end. Blue: "
-        "screen, darker at later rungs. Orange: arms trained to the end although they had been dropped. "
+        "screen, stronger at later rungs. Orange: arms trained to the end although they were dropped. "
         f"Green: finals. An exhaustive study trains every candidate of the {len(course.racing)} methods "
         f"to the end and tests every method on {EXHAUSTIVE_SEEDS} seeds.",
         rows=[

@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from whichpeft.analysis.method_result import Row
-from whichpeft.report.figures.style import colours
+from whichpeft.report.figures.style import looks
+from whichpeft.report.page.looks import symbol
 from whichpeft.report.page.table import Cell
 from whichpeft.report.race.course import Course
+from whichpeft.report.race.ladder import finalists_first
 from whichpeft.report.race.rows import RACE_COLUMNS, race_rows
 from whichpeft.report.text import UNKNOWN, plain
 from whichpeft.study.families import family_of
@@ -18,7 +20,7 @@ from whichpeft.units import points, show_percent, show_seconds, show_seeds
 def race_table(course: Course) -> dict[str, object]:
     """Return the template variables of the table, those that came furthest first."""
     rows = sorted(race_rows(course), key=_place)
-    colour = colours([row["method"] for row in rows])
+    look = looks(finalists_first(course))
     columns = [
         {
             "title": title,
@@ -35,7 +37,8 @@ def race_table(course: Course) -> dict[str, object]:
             "status": _state(row),
             "family": plain(family_of(row["method"])),
             "variant": "",
-            "colour": colour[row["method"]],
+            "chosen": False,
+            "symbol": symbol(look[row["method"]]),
         }
         for row in rows
     ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from whichpeft.report.answer import print_answer
 from whichpeft.report.choices import print_details
 from whichpeft.report.race.course import Course, share_in_words
 from whichpeft.report.race.leaving import Leaving, leaving
@@ -18,17 +19,18 @@ if TYPE_CHECKING:
     from whichpeft.report.race.answer import AutoAnswer
 
 
-def print_race(answer: AutoAnswer, console: Console) -> None:
+def print_race(answer: AutoAnswer, console: Console, *, with_next: bool = True) -> None:
     """Print the answer, the finalists, why the others left, and where the time went."""
     from rich.text import Text
 
-    lead, *rest = answer.sentences
-    console.print(Text(lead, style="bold"))
-    for sentence in rest:
+    (short,) = answer.report.answers
+    print_answer(short, console, with_next=with_next)
+    console.print()
+    for sentence in answer.course_in_words:
         console.print(Text(sentence))
     for choice in answer.choices:
         console.print()
-        print_details(choice, console)
+        print_details(choice, console, said=short.cautions)
     console.print()
     for words, names in why_they_left(answer.course):
         console.print(Text.assemble((f"{words}  ", "yellow"), join_words(names)))

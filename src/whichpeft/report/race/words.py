@@ -5,37 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from whichpeft.analysis.choice.answer import Answer
-from whichpeft.analysis.choice.constraints import COSTS
-from whichpeft.analysis.choice.what_if import open_names
 from whichpeft.records import Arm
-from whichpeft.report.choices import none_beats_chance
+from whichpeft.report.answer_parts.advice import advice
 from whichpeft.report.race.course import Course, share_in_words
 from whichpeft.report.race.leaving import leaving
 from whichpeft.report.race.spending import EXHAUSTIVE_SEEDS, exhaustive, spending
 from whichpeft.report.text import plain
-from whichpeft.units import counted, join_words, points, show_chance, show_seconds
-
-_ALWAYS_SHOWN = ("adapter-size", "time")  # costs that a reader wants to know in any case
-_MOST_NAMED = 3
+from whichpeft.units import counted, join_words, points, show_seconds
 
 
-def advice(course: Course, answer: Answer | None) -> str:
-    """Return the method to use, what that rests on and what it costs, or why there is none."""
+def race_advice(course: Course, answer: Answer | None) -> str:
+    """Return the method to use with its score and its costs, or why there is none."""
     if answer is None or not answer.candidates:
         return plain(_untested(course))
     chosen = answer.chosen
-    if chosen is None:
-        return plain(_nothing(answer))
-    arm = course.finalists.get(chosen.method)
-    values = "" if arm is None else _in_brackets(course, arm)
-    score = chosen.score.mean if answer.likely_score is None else answer.likely_score
-    parts = [f"{points(score or 0.0):.1f} points", _certainty(answer)]
-    constraints = answer.constraints
-    for name in dict.fromkeys((constraints.by, *constraints.limits, *_ALWAYS_SHOWN)):
-        value = chosen.costs[name]
-        if value is not None:
-            parts.append(f"{COSTS[name].words} {COSTS[name].show(value)}")
-    return plain(f"Use {chosen.method}{values}: {', '.join(parts)}.")
+    arm = None if chosen is None else course.finalists.get(chosen.method)
+    return plain(advice(answer, values="" if arm is None else f" ({arm_values(course, arm)})"))
 
 
 def screening(course: Course) -> list[str]:
@@ -134,38 +119,6 @@ def arm_values(course: Course, arm: Arm) -> str:
     return ", ".join(shown) or f"candidate {arm.number}"
 
 
-def _in_brackets(course: Course, arm: Arm) -> str:
-    return f" ({arm_values(course, arm)})"
-
-
-def _certainty(answer: Answer) -> str:
-    """State how sure the choice is. A proof holds among the finalists only."""
-    chosen = answer.chosen
-    assert chosen is not None
-    margin = f"{points(answer.constraints.margin):.1f} points"
-    number = len(answer.competing)
-    if answer.still_open:
-        return f"a best bet, because {open_names(answer)} could not be compared"
-    if number == 1:
-        return "the only finalist that can be chosen"
-    if answer.within_margin:
-        return f"within {margin} of the best of {number} finalists (proved)"
-    lead = f"a best bet among {number} finalists, not proved"
-    if chosen.probability is None:
-        return lead
-    return f"{lead} ({show_chance(chosen.probability)} likely within {margin} of the best of them)"
-
-
-def _nothing(answer: Answer) -> str:
-    if answer.basis == "at chance":
-        return f"No method can be recommended: {none_beats_chance(answer)}"
-    by_reason: dict[str, list[str]] = {}
-    for candidate in answer.candidates:
-        by_reason.setdefault("; ".join(candidate.excluded).rstrip("."), []).append(candidate.method)
-    reasons = [f"{join_words(names, most=_MOST_NAMED)}: {reason}" for reason, names in by_reason.items()]
-    return ". ".join(["No finalist can be chosen", *reasons[:_MOST_NAMED]]) + "."
-
-
 def _untested(course: Course) -> str:
     """Name the best method on the validation split, if no method was tested."""
     for step in reversed(course.race.rungs):
@@ -179,7 +132,7 @@ def _untested(course: Course) -> str:
                 f"first of {counted(len(order), 'method')} after {share_in_words(course.share(step))}"
             )
             return (
-                f"A best bet from the validation split alone is {arm.method}{_in_brackets(course, arm)}"
+                f"A best bet from the validation split alone is {arm.method} ({arm_values(course, arm)})"
                 f": {score}, {first}. No method was tested {over}."
             )
     return "Nothing has been compared yet."

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 from whichpeft.analysis import Comparison, MethodResult
 from whichpeft.report.text import UNKNOWN, named, with_bounds, with_interval
 from whichpeft.report.verdict_text import decided, proves, verdict
 from whichpeft.units import points, show_bytes, show_count, show_percent, show_seconds
+
+Quantity = Literal["bytes", "seconds", "percent"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -33,6 +36,9 @@ class Column:
     words: bool = False
     """Whether the column holds words, which are aligned to the left."""
 
+    quantity: Quantity | None = None
+    """What it measures, if one unit can stand in the heading for all of its cells."""
+
     def value(self, result: MethodResult) -> float | str | None:
         """Return the value that a result is sorted by; None if it is unknown."""
         if self.read is not None:
@@ -40,6 +46,13 @@ class Column:
             return None if value is None else float(value)
         text = self.show(result)
         return None if text == UNKNOWN else text
+
+
+_QUANTITIES: dict[Callable[[float], str], Quantity] = {
+    show_bytes: "bytes",
+    show_seconds: "seconds",
+    show_percent: "percent",
+}
 
 
 def _measured(
@@ -55,11 +68,15 @@ def _measured(
         value = read(result)
         return UNKNOWN if value is None else show(value)
 
-    return Column(title=title, meaning=meaning, show=text, read=read, keep=keep)
+    return Column(
+        title=title, meaning=meaning, show=text, read=read, keep=keep, quantity=_QUANTITIES.get(show)
+    )
 
 
 def _gap(show: Callable[..., str]) -> Callable[[MethodResult], str]:
-    return lambda result: "baseline" if result.verdict == "baseline" else show(result.gap, sign=True)
+    return lambda result: (
+        "baseline" if result.verdict == "baseline" else show(result.verdict_gap, sign=True)
+    )
 
 
 def _share(share: float) -> str:
@@ -201,6 +218,12 @@ def brief(comparison: Comparison) -> tuple[Column, ...]:
 def full(comparison: Comparison) -> tuple[Column, ...]:
     """Return the columns of the page's table, with those that only some studies have."""
     return _with_optional(FULL, comparison)
+
+
+def listed(comparison: Comparison) -> tuple[Column, ...]:
+    """Return the page's columns that a table can show too if its reader asks for them."""
+    own = {column.title for column in BRIEF} | {column.title for column in FULL[:3]}
+    return tuple(column for column in full(comparison) if column.title not in own)
 
 
 def _with_optional(columns: tuple[Column, ...], comparison: Comparison) -> tuple[Column, ...]:

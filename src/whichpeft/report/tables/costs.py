@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from whichpeft.analysis import Comparison
 from whichpeft.records import Record
+from whichpeft.records.other_work import STEPS_TAKEN
 from whichpeft.report.text import UNKNOWN
 from whichpeft.units import show_bytes
 
@@ -119,6 +120,12 @@ _PROFILE_COLUMNS = (
         "energy of all steps of a trial, from the machine's counter",
         ("energy_joules",),
         _joules,
+    ),
+    ProfileColumn(
+        "other work",
+        "share of the processors that other work took while steps were timed",
+        (STEPS_TAKEN,),
+        lambda value: f"{100 * value:.0f} %",
     ),
 )
 

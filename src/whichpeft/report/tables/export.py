@@ -1,4 +1,4 @@
-"""The table as JSON, CSV, Markdown and LaTeX."""
+"""The table as JSON, CSV and Markdown."""
 
 from __future__ import annotations
 
@@ -9,17 +9,23 @@ import math
 from collections.abc import Sequence
 
 from whichpeft.analysis import KEYS, Comparison
+from whichpeft.analysis.answers.summary import ExampleAnswers
 from whichpeft.analysis.method_result import PSCP_KEYS, Row
 from whichpeft.report.tables.columns import brief
 from whichpeft.report.tables.language import extra_score_lines
+from whichpeft.report.tables.layout import Layout
 from whichpeft.report.tables.notes import about, interval_note, problems, pscp_note
-from whichpeft.report.text import UNKNOWN, plain
 from whichpeft.report.verdict_text import undecided, verdict_notes
 
 
 def as_json(rows: Sequence[Row]) -> str:
     """Write rows as a JSON list of objects; unknown values are null, never NaN."""
     return json.dumps([{key: strict(row[key]) for key in keys(rows)} for row in rows], indent=1)
+
+
+def answers_as_json(found: Sequence[ExampleAnswers]) -> str:
+    """Write how methods answered the test examples as a JSON list, an object per backbone and task."""
+    return json.dumps([strict(one.as_values()) for one in found], indent=1)
 
 
 def as_csv(rows: Sequence[Row]) -> str:
@@ -37,22 +43,25 @@ def keys(rows: Sequence[Row]) -> tuple[str, ...]:
     return (*KEYS, *(key for key in PSCP_KEYS if rows and key in rows[0]))
 
 
-def as_markdown(comparisons: Sequence[Comparison], notes: Sequence[str] = ()) -> str:
+def as_markdown(
+    comparisons: Sequence[Comparison], notes: Sequence[str] = (), layout: Layout | None = None
+) -> str:
     """Write one Markdown table per backbone and task, followed by failures and notes.
 
     `notes` are those of the whole study.
     """
+    layout = layout or Layout()
+    layout.check(comparisons)
     blocks = []
     for comparison in comparisons:
+        columns = layout.columns_of(comparison, brief(comparison))
+        results = layout.results_of(comparison)
         lines = [
             f"**{markdown(about(comparison))}**",
             "",
-            pipes([column.title for column in brief(comparison)]),
-            pipes([":--" if column.words else "--:" for column in brief(comparison)]),
-            *(
-                pipes([markdown(column.show(result)) for column in brief(comparison)])
-                for result in comparison.results
-            ),
+            pipes([column.title for column in columns]),
+            pipes([":--" if column.words else "--:" for column in columns]),
+            *(pipes([markdown(column.show(result)) for column in columns]) for result in results),
             "",
             *(f"{markdown(note)}." for note in _notes(comparison)),
         ]
@@ -68,81 +77,8 @@ def as_markdown(comparisons: Sequence[Comparison], notes: Sequence[str] = ()) ->
     return "\n\n".join(blocks) + "\n"
 
 
-def as_latex(comparisons: Sequence[Comparison]) -> str:
-    """Write one booktabs table per backbone and task (``\\usepackage{booktabs}``)."""
-    return "\n".join(_latex_table(comparison) for comparison in comparisons)
-
-
-def _latex_table(comparison: Comparison) -> str:
-    spec = "".join("l" if column.words else "r" for column in brief(comparison))
-    beneath = _notes(comparison)
-    beneath += [f"undecided {m}: {needed}" for m, needed in undecided(comparison)]
-    beneath += [f"{status} {m}: {why}" for m, status, why in problems(comparison)]
-    beneath += [plain(note) for note in comparison.notes]
-    lines = [
-        r"\begin{table}",
-        r"\centering",
-        rf"\caption{{{latex(about(comparison))}. {latex('. '.join(map(_sentence, beneath)))}.}}",
-        rf"\begin{{tabular}}{{{spec}}}",
-        r"\toprule",
-        " & ".join(latex(column.title) for column in brief(comparison)) + r" \\",
-        r"\midrule",
-        *(
-            " & ".join(latex_cell(column.show(result)) for column in brief(comparison)) + r" \\"
-            for result in comparison.results
-        ),
-        r"\bottomrule",
-        r"\end{tabular}",
-        r"\end{table}",
-    ]
-    return "\n".join(lines) + "\n"
-
-
-def _sentence(text: str) -> str:
-    return text[:1].upper() + text[1:]
-
-
 def _notes(comparison: Comparison) -> list[str]:
     return [interval_note(comparison), *verdict_notes(comparison), *pscp_note(comparison)]
-
-
-_LATEX = {
-    "\\": r"\textbackslash{}",
-    "&": r"\&",
-    "%": r"\%",
-    "$": r"\$",
-    "#": r"\#",
-    "_": r"\_",
-    "{": r"\{",
-    "}": r"\}",
-    # LaTeX reads a bracket right after the end of a row as an optional argument.
-    "[": "{[}",
-    "]": "{]}",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "<": r"\textless{}",
-    ">": r"\textgreater{}",
-    "|": r"\textbar{}",
-    "`": r"\textasciigrave{}",
-    '"': "''",  # the default fonts have no straight quotation mark
-    "±": r"$\pm$",
-    "≥": r"$\geq$",
-    "≤": r"$\leq$",
-    "→": r"$\to$",
-    UNKNOWN: r"\textendash{}",
-}
-
-
-def latex(text: str) -> str:
-    """Escape text for LaTeX."""
-    # LaTeX would set two hyphens as a dash.
-    return "".join(_LATEX.get(char, char) for char in text).replace("--", "-{}-")
-
-
-def latex_cell(text: str) -> str:
-    """Escape a cell for LaTeX; the hyphen before a number becomes a minus sign."""
-    negative = len(text) > 1 and text[0] == "-" and text[1].isdigit()
-    return rf"$-${latex(text[1:])}" if negative else latex(text)
 
 
 def markdown(text: str) -> str:

@@ -39,7 +39,17 @@ def interval_note(comparison: Comparison) -> str:
         gap = f"gap: relative to {baseline}, paired by seed"
     if counts[-1] < 2 and not any(result.over_examples for result in comparison.results):
         return f"{unit}; no intervals, because there is one seed; {gap}"
-    return f"{unit}; 95 % intervals over {interval_over(comparison)}; {gap}"
+    few = "; two seeds are too few for an interval" if _too_few(comparison) else ""
+    if few and all(result.score_low is None for result in comparison.results):
+        return f"{unit}{few}; {gap}"
+    return f"{unit}; 95 % intervals over {interval_over(comparison)}{few}; {gap}"
+
+
+def _too_few(comparison: Comparison) -> bool:
+    return any(
+        len(result.seeds) == 2 and result.score_mean is not None and result.score_low is None
+        for result in comparison.results
+    )
 
 
 def interval_over(comparison: Comparison) -> str:

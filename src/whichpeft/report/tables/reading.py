@@ -96,8 +96,19 @@ def cut_words(length: LengthReading) -> str:
 
 def task_notes(reading: Reading, task: TaskReading) -> tuple[str, ...]:
     """Return the notes of a task's data, and a note for each backbone that does not read all of them."""
-    cut = (length_words(length) for length in reading.lengths_of(task.name) if length.cut)
-    return (*task.notes, *cut)
+    lengths = reading.lengths_of(task.name)
+    cut = (length_words(length) for length in lengths if length.cut)
+    foreign = (foreign_words(length) for length in lengths if length.looks_foreign)
+    return (*task.notes, *cut, *foreign)
+
+
+def foreign_words(length: LengthReading) -> str:
+    """Say that texts look foreign to a backbone, by the tokens that it needs for a word."""
+    return (
+        f"the inputs look foreign to {short(length.backbone)}: it needs {length.pieces_per_word:.1f} "
+        "tokens per word, and a tokenizer needs about 1.2 to 1.4 for its own language; a backbone for "
+        "this language may score higher"
+    )
 
 
 def lines_on_reading(reading: Reading) -> Iterator[str]:

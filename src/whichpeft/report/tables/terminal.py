@@ -13,6 +13,7 @@ from rich.text import Text
 from whichpeft.analysis import Comparison
 from whichpeft.report.tables.columns import METHOD, Column, brief
 from whichpeft.report.tables.language import extra_score_lines
+from whichpeft.report.tables.layout import Layout
 from whichpeft.report.tables.notes import about, interval_note, problems, pscp_note
 from whichpeft.report.text import plain
 from whichpeft.report.verdict_text import undecided, verdict_notes
@@ -21,12 +22,16 @@ _STYLES = {"failed": "red", "refused": "yellow", "partial": "yellow", "completed
 _BETWEEN = 3  # blank cells between two columns, including the divider
 
 
-def print_comparisons(comparisons: Sequence[Comparison], console: Console) -> None:
+def print_comparisons(
+    comparisons: Sequence[Comparison], console: Console, layout: Layout | None = None
+) -> None:
     """Print one table per backbone and task, each followed by its notes."""
+    layout = layout or Layout()
+    layout.check(comparisons)
     for i, comparison in enumerate(comparisons):
         if i:
             console.print()
-        _print(comparison, console)
+        _print(comparison, console, layout)
 
 
 def fitting(comparison: Comparison, width: int) -> list[Column]:
@@ -37,8 +42,9 @@ def fitting(comparison: Comparison, width: int) -> list[Column]:
     return kept
 
 
-def _print(comparison: Comparison, console: Console) -> None:
-    columns = fitting(comparison, console.width)
+def _print(comparison: Comparison, console: Console, layout: Layout) -> None:
+    # Columns that were asked for are shown, even if the table is then too wide.
+    columns = layout.columns_of(comparison, fitting(comparison, console.width))
     console.print(Text(about(comparison), style="bold"))
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, _BETWEEN - 1, 0, 0), show_edge=False)
     for column in columns:
@@ -49,7 +55,7 @@ def _print(comparison: Comparison, console: Console) -> None:
             overflow="fold",
             max_width=_longest(column, console.width),
         )
-    for result in comparison.results:
+    for result in layout.results_of(comparison):
         style = "" if result.status == "completed" else _STYLES.get(result.status, "")
         table.add_row(*(Text(column.show(result), style=style) for column in columns))
     console.print(table)
@@ -58,7 +64,7 @@ def _print(comparison: Comparison, console: Console) -> None:
     for line in extra_score_lines(comparison):
         console.print(Text(line))
     dropped = [column.title for column in brief(comparison) if column not in columns]
-    if dropped:
+    if dropped and not layout.columns:
         hidden = f"hidden because the terminal is too narrow: {', '.join(dropped)}"
         console.print(Text(hidden, style="dim"))
     for method, needed in undecided(comparison):

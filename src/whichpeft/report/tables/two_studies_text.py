@@ -7,7 +7,8 @@ from importlib.resources import files
 from typing import TYPE_CHECKING
 
 from whichpeft.analysis import MethodChange, TwoStudies
-from whichpeft.report.tables.export import latex, latex_cell, markdown, pipes
+from whichpeft.report.tables.export import markdown, pipes
+from whichpeft.report.tables.latex import booktabs, latex, latex_cell
 from whichpeft.report.tables.two_studies import COLUMNS, Column, groups, headline, notes
 from whichpeft.report.text import plain
 
@@ -76,27 +77,18 @@ def as_markdown(two: TwoStudies) -> str:
 
 def as_latex(two: TwoStudies) -> str:
     """Write one booktabs table per backbone and task (``\\usepackage{booktabs}``)."""
-    beneath = " ".join(f"{line}." for line in [*map(str, two.changes), *notes(two)])
-    tables = []
-    for name, methods in groups(two).items():
-        lines = [
-            r"\begin{table}",
-            r"\centering",
-            rf"\caption{{{latex(plain(f'{name}. {headline(two)} {beneath}'))}}}",
-            rf"\begin{{tabular}}{{{''.join('l' if column.words else 'r' for column in COLUMNS)}}}",
-            r"\toprule",
-            " & ".join(latex(column.title) for column in COLUMNS) + r" \\",
-            r"\midrule",
-            *(
-                " & ".join(latex_cell(column.show(method)) for column in COLUMNS) + r" \\"
-                for method in methods
-            ),
-            r"\bottomrule",
-            r"\end{tabular}",
-            r"\end{table}",
-        ]
-        tables.append("\n".join(lines) + "\n")
-    return "\n".join(tables)
+    notes_beneath = [latex(plain(f"{line}.")) for line in [*map(str, two.changes), *notes(two)]]
+    return "\n".join(
+        booktabs(
+            caption=plain(f"{name}. {headline(two)}").rstrip("."),
+            label=f"{name}-two-studies",
+            headings=[[latex(column.title) for column in COLUMNS]],
+            rows=[[latex_cell(column.show(method)) for column in COLUMNS] for method in methods],
+            words=[column.words for column in COLUMNS],
+            notes=notes_beneath,
+        )
+        for name, methods in groups(two).items()
+    )
 
 
 def as_html(two: TwoStudies) -> str:
@@ -119,5 +111,7 @@ def as_html(two: TwoStudies) -> str:
             for name, methods in groups(two).items()
         ],
         notes=notes(two),
-        style=folder.joinpath("page.css").read_text("utf-8"),
+        style="\n".join(
+            folder.joinpath(f"{name}.css").read_text("utf-8") for name in ("page", "page_print")
+        ),
     )

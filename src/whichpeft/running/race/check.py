@@ -67,8 +67,10 @@ def check_bound(work: Workload, options: AutoOptions, spent: float = 0.0) -> Non
     """
     least, looks = least_bound(work), work.rules.looks
     what = f"a finalist and the baseline on {looks[0]} seeds, each with {work.fewest} training examples"
-    # A few timed steps may be off by half if other programs run, and a race may end with a best bet.
-    if options.within is not None and options.within < spent + least / 2:
+    # A few timed steps may be off by half, and a race may end with a best bet. If other work slowed the
+    # steps down, what they would take without it counts.
+    sure = min(0.5, work.pace.shares[0])
+    if options.within is not None and options.within < spent + sure * least:
         raise StudyError(
             f"auto: within is {show_seconds(options.within)}, which is too short for {what}; give "
             f"{show_seconds(_SPARE * (spent + least))} or more, a smaller model or shorter examples"

@@ -71,6 +71,12 @@ class RaceDryRun:
     seconds: float
     """Expected seconds until the finalists have had their second look."""
 
+    seconds_low: float
+    """Least seconds that this should take: on a quiet machine, if the machine is busy now."""
+
+    seconds_high: float
+    """Most seconds that this should take."""
+
     seconds_to_prove: float
     """Seconds of a race that tries every method and takes all looks at its finalists."""
 
@@ -122,6 +128,8 @@ def make_race_dry_run(
     size = size_of(work, auto, math.inf if auto.within is None else auto.within - spent)
     budget = size_as_budget(size, request.study.budget, work)
     sized = replace(timed, budget=budget)
+    cost = sized.cost(size.train, size.candidates)
+    low, high = timed.pace.shares
     return RaceDryRun(
         entrants=with_fewer(found, size.candidates, rules.baseline),
         train=size.train,
@@ -134,7 +142,9 @@ def make_race_dry_run(
         rungs=rungs_of(budget.steps(work.examples["train"])),
         finalists=sized.finalists,
         looks=rules.looks,
-        seconds=spent + sized.cost(size.train, size.candidates),
+        seconds=spent + cost,
+        seconds_low=spent + low * cost,
+        seconds_high=spent + high * cost,
         seconds_to_prove=spent + bound_to_prove(timed),
         margin=rules.margin,
         margin_to_prove=margin_to_prove(work.examples["test"], rules.looks[-1]),

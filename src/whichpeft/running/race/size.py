@@ -15,9 +15,14 @@ from itertools import pairwise
 from whichpeft.analysis.race.finalists import places_for
 from whichpeft.analysis.race.rules import RaceRules
 from whichpeft.analysis.race.stages import FEWEST_METHODS, KEPT, MOST_ARMS
-from whichpeft.engine.profile_budget import STANDARD, profile_seconds
+from whichpeft.costs.trial_time import (
+    SET_UP_SECONDS,
+    evaluation_seconds,
+    set_up_seconds,
+    shares_by_profile,
+)
+from whichpeft.engine.profiling.budget import STANDARD, profile_seconds
 from whichpeft.records import Record
-from whichpeft.running.profiling import FORWARD_SHARE, SET_UP_SECONDS
 from whichpeft.study import Budget
 
 RUNGS = (1 / 4, 1 / 2, 1.0)
@@ -55,6 +60,9 @@ class Pace:
 
     places: int = 1
     """Trials side by side."""
+
+    shares: tuple[float, float] = (1.0, 1.0)
+    """Shares of a cost between which it should lie."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -239,13 +247,11 @@ def _least_validated(work: Workload) -> Workload:
 def pace_of(profile: Record, budget: Budget, places: int) -> Pace:
     """Return the pace in seconds that a profile of the baseline shows; most methods train faster."""
     rate = profile.value("samples_per_second")
-    train = 1 / rate if rate else 0.0
-    batch = profile.value("batch_inference_milliseconds")
-    evaluate = FORWARD_SHARE * train if batch is None else batch / 1000 / budget.batch_size
     return Pace(
-        train=train,
-        evaluate=evaluate,
-        trial=SET_UP_SECONDS,
+        train=1 / rate if rate else 0.0,
+        evaluate=evaluation_seconds(profile, budget.batch_size) or 0.0,
+        trial=max(SET_UP_SECONDS, set_up_seconds(profile)),  # a rung may leave a checkpoint too
         profile=profile_seconds(STANDARD),
         places=places,
+        shares=shares_by_profile(profile),
     )

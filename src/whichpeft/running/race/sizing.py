@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from whichpeft.analysis.race.rules import RaceRules
 from whichpeft.engine import ProfileWork
-from whichpeft.engine.profile_budget import QUICK
+from whichpeft.engine.profiling.budget import QUICK
 from whichpeft.executors import SilentObserver
 from whichpeft.records.race import Entrant
 from whichpeft.running.race.check import check_bound

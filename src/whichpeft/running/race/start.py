@@ -5,12 +5,13 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from whichpeft.analysis.race.rules import RaceRules, constraints_of
-from whichpeft.engine.profile_budget import STANDARD
+from whichpeft.analysis.race.rules import RaceRules, constraints_of, rules_of
+from whichpeft.engine.profiling.budget import STANDARD
 from whichpeft.executors import Executor, RunObserver
 from whichpeft.planning import make_search
 from whichpeft.records import Claims, Race
 from whichpeft.running.folder import prepare_folder
+from whichpeft.running.profiling import patience_of_run
 from whichpeft.running.race.arms import Arms
 from whichpeft.running.race.bounds import Bound, ExamplesBound, TimeBound, Unbounded
 from whichpeft.running.race.clock import Clock, Ticking
@@ -22,8 +23,10 @@ from whichpeft.running.resume import keep_study
 from whichpeft.running.setup import RunSetup, resources_for, set_up, with_budget_of
 from whichpeft.running.stages import Stages
 from whichpeft.running.trial_stacking import OFF
-from whichpeft.study import AutoOptions, Study, UntilDecided
+from whichpeft.study import AutoOptions, Study
 from whichpeft.tracking import Trackers
+
+_PATIENT_SHARE = 0.02  # of the time that is left, for waiting until a busy machine is quiet
 
 
 def run_race(
@@ -63,6 +66,7 @@ def run_race(
             profile_budget=STANDARD,
             batch_trials=OFF,
             until=clock.end,
+            patience=min(patience_of_run(), _PATIENT_SHARE * clock.left),
         )
         return RaceRun(
             stages=stages,
@@ -92,17 +96,7 @@ def _agreed(request: Request, claims: Claims) -> Request:
 
 def race_rules(request: Request) -> RaceRules:
     """Return the rules of a study's race."""
-    study, auto = request.study, options_of(request.study)
-    seeds = study.seeds
-    looks = seeds.looks if isinstance(seeds, UntilDecided) else (len(seeds),)
-    return RaceRules(
-        baseline=study.baseline,
-        candidates=auto.candidates,
-        finalists=auto.finalists,
-        margin=auto.margin / 100,
-        chance=request.tasks[0].chance,
-        looks=looks,
-    )
+    return rules_of(request.study, request.tasks[0].chance)
 
 
 def options_of(study: Study) -> AutoOptions:

@@ -15,7 +15,7 @@ from whichpeft.tasks.generative.answers import final_number, find_choice, is_num
 from whichpeft.tasks.generative.examples import GenerativeExamples
 from whichpeft.tasks.generative.prompted import Prompted
 from whichpeft.tasks.generative.scoring import TEXT_METRICS, Evaluation
-from whichpeft.tasks.protocol import HELD_OUT, SPLITS, Batch, Examples
+from whichpeft.tasks.protocol import HELD_OUT, SPLITS, Batch, Examples, Excerpt
 from whichpeft.tasks.splits import subset
 from whichpeft.tasks.tables.table import ColumnUse
 
@@ -67,6 +67,13 @@ class GenerativeTask:
 
     def without_examples(self) -> GenerativeTask:
         return dataclasses.replace(self, splits={}, held_out=())
+
+    def excerpts(self, split: str, places: Sequence[int]) -> list[Excerpt]:
+        """Return the prompts of some examples with their answers."""
+        asked = (self.splits[split][place] for place in places)
+        return [
+            Excerpt(inputs=(one.plain_prompt,), answer=one.right, choices=one.choices) for one in asked
+        ]
 
     def encode(self, backbone: Backbone, *, max_train: int | None) -> Mapping[str, Examples]:
         """Tokenise the splits with the backbone's own tokenizer.

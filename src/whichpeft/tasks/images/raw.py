@@ -32,6 +32,13 @@ class RawImage:
     location: str
     """Where the image comes from, for messages."""
 
+    @property
+    def name(self) -> str:
+        """The file with its folder, which is often the class, or the row; empty for pixels."""
+        if isinstance(self.content, Path):
+            return "/".join(self.content.parts[-2:])
+        return self.location if isinstance(self.content, bytes) else ""
+
     def fingerprint(self) -> str:
         """Hash the file's bytes or the pixels, so that copies under other names are equal.
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
 
 from whichpeft.tasks.images.raw import RawImage
 from whichpeft.tasks.labelled import LabelledTask
-from whichpeft.tasks.protocol import Batch, Examples
+from whichpeft.tasks.protocol import Batch, Examples, Excerpt
 
 if TYPE_CHECKING:
     import torch
@@ -33,6 +33,11 @@ class ImageTask(LabelledTask):
 
     def without_examples(self) -> Self:
         return dataclasses.replace(self, splits={}, raw_images={})
+
+    def excerpts(self, split: str, places: Sequence[int]) -> list[Excerpt]:
+        """Return the names of some images; equal images have one name."""
+        inputs = self.splits[split].inputs
+        return [Excerpt(inputs=(self.raw_images[inputs[place][0]].name,)) for place in places]
 
     def encode(self, backbone: Backbone, *, max_train: int | None) -> Mapping[str, Examples]:
         """Convert the images to the size and channels that the backbone reads, as 8-bit pixels.

@@ -109,13 +109,15 @@ def _decoded(path: Path, raw: bytes) -> tuple[str, str, list[str]]:
     for mark, encoding in _MARKS:
         if raw.startswith(mark):
             try:
-                return raw.decode(encoding), encoding, []
+                text = raw.decode(encoding)
             except UnicodeDecodeError as error:
                 name = "UTF-8" if encoding == "utf-8-sig" else encoding.upper()
                 raise DataError(
                     f"{path}: begins with the mark of {name}, but byte {error.start} is not {name}; "
                     "save it again as UTF-8"
                 ) from None
+            note = f"{path}: was read as {encoding.upper()}, as its byte order mark says"
+            return text, encoding, [] if encoding == "utf-8-sig" else [note]
     wide = _wide_encoding(raw)
     if wide is not None:
         note = f"{path}: has no byte order mark, and was read as {wide.upper()}, which its bytes show"

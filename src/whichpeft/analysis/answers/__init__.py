@@ -1,0 +1,1 @@
+"""How methods answered the test examples: by class, which ones wrong, and how they disagree."""

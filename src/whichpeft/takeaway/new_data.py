@@ -1,0 +1,162 @@
+"""Reads new data like those of a study: files of texts or prompts, and images."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from whichpeft.errors import DataError
+from whichpeft.takeaway.inputs import TEXT, Inputs, row_source
+from whichpeft.tasks import Prompted
+from whichpeft.tasks.generative.rows import read_rows
+from whichpeft.tasks.images.raw import SUFFIXES as IMAGE_SUFFIXES
+from whichpeft.tasks.images.raw import RawImage, raw_image_from
+from whichpeft.tasks.tables.column_contents import prose_columns
+from whichpeft.tasks.tables.files import read_table
+from whichpeft.tasks.tables.table import Table
+from whichpeft.tasks.tables.values import column_kind, column_texts
+from whichpeft.units import join_words, plural
+
+
+@dataclass(frozen=True, slots=True)
+class NewData:
+    """Rows to predict."""
+
+    table: Table
+    """The rows as they were read."""
+
+    shown: tuple[str, ...]
+    """What identifies each row to people: its text, or the name of an image's file."""
+
+    texts: tuple[tuple[str, ...], ...] = ()
+    """What a model reads of each row: one text, or two for a pair."""
+
+    images: tuple[RawImage, ...] = ()
+    """The image of each row."""
+
+    prompts: tuple[Prompted, ...] = ()
+    """The prompt of each row; its completion means nothing."""
+
+    labels: Sequence[Any] | None = None
+    """The column of labels, if there is one."""
+
+
+def read_new(path: Path, inputs: Inputs, columns: Sequence[str] = ()) -> NewData:
+    """Read a file, or images in a folder.
+
+    Parameters
+    ----------
+    path
+        A file in a format that tasks are read from, a folder of images, or an image.
+    inputs
+        How the study read its inputs.
+    columns
+        Columns of the input, if they have other names than in the study.
+
+    Raises
+    ------
+    DataError
+        If the file cannot be read, or has no such columns.
+    """
+    if inputs.kind == "images" and (path.is_dir() or path.suffix.lower() in IMAGE_SUFFIXES):
+        return _image_files(path)
+    if path.is_dir():
+        raise DataError(f"{path}: is a folder; name a file with the column {_named(inputs.columns)}")
+    if not path.exists():
+        raise DataError(f"{path}: no such file")
+    wanted = [*(columns or inputs.columns), *([inputs.label] if inputs.label else [])]
+    table = read_table(path, wanted)
+    if inputs.kind == "images":
+        return _image_rows(table, inputs)
+    if inputs.kind == "prompts" and inputs.label is not None and not columns:
+        return _prompt_rows(table, inputs)
+    places = _places(table, columns or inputs.columns, bool(columns))
+    rows = zip(*(column_texts(table, place) for place in places), strict=True)
+    texts = tuple(tuple(text.strip() for text in row) for row in rows)
+    shown = tuple(" | ".join(row) for row in texts)
+    if inputs.kind == "prompts":
+        prompts = tuple(
+            Prompted(prompt=inputs.prompt.replace(TEXT, "\n".join(row)), completion="-") for row in texts
+        )
+        return NewData(table, shown, prompts=prompts)
+    label = table.find(inputs.label) if inputs.label is not None else None
+    labels = table.labels(label) if label is not None and label not in places else None
+    return NewData(table, shown, texts=texts, labels=labels)
+
+
+def _places(table: Table, columns: Sequence[str], given: bool) -> tuple[int, ...]:
+    """Find the columns of the input: by name, or because there are no others that it could be."""
+    if given:
+        return tuple(map(table.index, columns))
+    found = [table.find(name) for name in columns]
+    places = tuple(place for place in found if place is not None)
+    if len(places) == len(columns):
+        return places
+    if len(table.columns) == len(columns):
+        return tuple(range(len(columns)))
+    prose = prose_columns(table)
+    if len(prose) == len(columns):
+        return prose
+    there = join_words([table.title(i) for i in range(len(table.columns))], most=8)
+    raise DataError(
+        f"{table.location}: no {plural('column', len(columns))} {_named(columns)}, only {there}; name "
+        "the input with --text-column"
+    )
+
+
+def _named(columns: Sequence[str]) -> str:
+    return join_words(list(map(repr, columns)))
+
+
+def _prompt_rows(table: Table, inputs: Inputs) -> NewData:
+    """Read rows with the study's own reader, which requires a completion in each."""
+    label = inputs.label or ""
+    if table.names is None:
+        places = _places(table, inputs.columns, False)
+        table = replace(
+            table, names=inputs.columns, columns=tuple(table.columns[place] for place in places)
+        )
+    names, columns = [*(table.names or ())], [*table.columns]
+    place = table.find(label)
+    completions = [inputs.completion] * len(table)
+    if place is None:
+        names, columns = [*names, label], [*columns, completions]
+    else:
+        columns[place] = completions
+    whole = replace(table, names=tuple(names), columns=tuple(columns))
+    examples = read_rows(whole, row_source(inputs)).examples
+    if len(examples) != len(table):
+        raise DataError(
+            f"{table.location}: {len(table) - len(examples)} of {len(table)} rows have no prompt; leave "
+            "them out"
+        )
+    first = whole.index(inputs.columns[0])
+    prompts = tuple(replace(one, completions=one.completions or one.choices) for one in examples)
+    return NewData(table, tuple(column_texts(whole, first)), prompts=prompts)
+
+
+def _image_files(path: Path) -> NewData:
+    if not path.exists():
+        raise DataError(f"{path}: no such file or folder")
+    files = sorted(path.rglob("*")) if path.is_dir() else [path]
+    files = [file for file in files if file.suffix.lower() in IMAGE_SUFFIXES and file.is_file()]
+    if not files:
+        raise DataError(f"{path}: contains no image; name a folder of images, or one image")
+    names = tuple(str(file.relative_to(path)) if path.is_dir() else file.name for file in files)
+    images = tuple(raw_image_from(file, str(file)) for file in files)
+    return NewData(Table(str(path), ("image",), (names,)), names, images=images)
+
+
+def _image_rows(table: Table, inputs: Inputs) -> NewData:
+    place = next((i for i, c in enumerate(table.columns) if column_kind(c) == "images"), None)
+    if place is None:
+        raise DataError(f"{table.location}: has no column of images; name a folder of images")
+    values = table.columns[place]
+    images = tuple(raw_image_from(v, f"{table.location} row {i}") for i, v in enumerate(values))
+    names = tuple(str((v or {}).get("path") or f"row {i}") for i, v in enumerate(values))
+    label = table.find(inputs.label) if inputs.label is not None else None
+    labels = table.labels(label) if label is not None else None
+    columns = tuple(names if i == place else column for i, column in enumerate(table.columns))
+    return NewData(replace(table, columns=columns), names, images=images, labels=labels)

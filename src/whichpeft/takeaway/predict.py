@@ -1,0 +1,268 @@
+"""Predicts new data with a method that was taken away, as the study predicted its test set."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from whichpeft.backbones import BACKBONES, Backbone, resolve_backbone
+from whichpeft.backbones.quiet_libraries import quiet_warnings
+from whichpeft.errors import BackboneError, DataError, FolderError, StudyError
+from whichpeft.methods.adapter import AdapterBase
+from whichpeft.metrics.labelled import metrics_by
+from whichpeft.takeaway.inputs import INPUTS, Inputs
+from whichpeft.takeaway.loading import ADAPTER, MODEL_CONFIG, SETTINGS, method_in, read_json
+from whichpeft.takeaway.new_data import NewData, read_new
+from whichpeft.takeaway.predictions import Predictions
+from whichpeft.tasks import Array, GenerativeTask, ImageTask, Task, TextTask
+from whichpeft.tasks.generative.scoring import ABSENT, Evaluation
+from whichpeft.tasks.generative.scoring import metrics_by as text_metrics_by
+from whichpeft.tasks.labels import class_name, is_missing, number
+from whichpeft.tasks.named_outputs import DEVIATION, MEAN
+
+if TYPE_CHECKING:
+    import torch
+
+    from whichpeft.tasks import Examples
+
+
+def predict(
+    folder: Path, data: Path, *, text_columns: Sequence[str] = (), device: str = "auto"
+) -> Predictions:
+    """Predict each row of a file, or each image in a folder.
+
+    Parameters
+    ----------
+    folder
+        What ``--write`` left, or the adapter's folder in it.
+    data
+        A file in a format that tasks are read from, a folder of images, or an image.
+    text_columns
+        Columns of the input, if they have other names than in the study.
+    device
+        ``auto``, ``cpu``, ``cuda`` or ``mps``.
+
+    Raises
+    ------
+    RequestError
+        If the folder holds no adapter, its backbone is not on this machine, or the data cannot be read.
+    """
+    adapter, settings = find_adapter(folder)
+    inputs = _as_trained(INPUTS.validate_python(settings["inputs"]), adapter)
+    new = read_new(data, inputs, text_columns)
+    backbone = _backbone(settings)
+    task = _task(inputs)
+    outputs, answers = _outputs(task, inputs, new, backbone, adapter, settings, device)
+    return _read(outputs, answers, inputs, new)
+
+
+def find_adapter(folder: Path) -> tuple[Path, dict[str, Any]]:
+    """Return the folder of the adapter, and the settings that belong to it.
+
+    Raises
+    ------
+    FolderError
+        If the folder holds neither, or no adapter was kept.
+    """
+    here = folder.resolve()
+    settings = next((f for f in (here / SETTINGS, here.parent / SETTINGS) if f.is_file()), None)
+    if settings is None:
+        inside = sorted(path.parent.name for path in folder.glob(f"*/{SETTINGS}"))
+        fix = (
+            f"it has one for each of several tasks: name {' or '.join(inside)} in it"
+            if inside
+            else "name the folder that `choose --write DIR` or `auto --write DIR` wrote"
+        )
+        raise FolderError(f"{folder}: has no {SETTINGS}; {fix}")
+    found = dict(read_json(settings))
+    if found.get("inputs") is None:
+        raise FolderError(
+            f"{settings}: does not say how inputs are read, because an earlier version wrote it or the "
+            "task is of a plug-in; write the folder again with --write, or use train.py"
+        )
+    adapter = here / ADAPTER if settings.parent == here else here
+    if found.get("trains", True) and not any(adapter.rglob("*.safetensors")):
+        raise FolderError(
+            f"{adapter}: holds no adapter, because the run kept none; train one with `python "
+            f"{settings.parent / 'train.py'} --out {adapter}`, or run the study with --keep-adapters"
+        )
+    return adapter, found
+
+
+def _as_trained(inputs: Inputs, adapter: Path) -> Inputs:
+    """Return the inputs with what the adapter's own configuration says of its outputs.
+
+    It differs from the study's if `train.py` trained the adapter on other data.
+    """
+    file = adapter / MODEL_CONFIG
+    if not file.is_file() or inputs.kind == "prompts":
+        return inputs
+    config = read_json(file)
+    if inputs.problem == "regression":
+        return replace(
+            inputs,
+            mean=config.get(MEAN, inputs.mean),
+            deviation=config.get(DEVIATION, inputs.deviation),
+        )
+    names = config["id2label"]
+    return replace(inputs, classes=tuple(names[key] for key in sorted(names, key=int)))
+
+
+def _backbone(settings: dict[str, Any]) -> Backbone:
+    name, source = str(settings["backbone"]), str(settings["backbone_source"])
+    try:
+        found = resolve_backbone(name if name in BACKBONES else source)
+    except BackboneError as error:
+        raise BackboneError(f"{error} (backbone_source in {SETTINGS} says where it is)") from None
+    conditions = settings.get("conditions") or {}
+    return replace(found, **conditions)
+
+
+def _task(inputs: Inputs) -> TextTask | ImageTask | GenerativeTask:
+    """Return the task without its data."""
+    if inputs.kind == "prompts":
+        _, metrics = text_metrics_by(inputs.metric)
+        return GenerativeTask(
+            name="new data",
+            fingerprint="",
+            metrics=metrics,
+            evaluation=inputs.evaluation if inputs.evaluation == "choices" else "generation",
+            chance=None,
+            counts={},
+        )
+    kind = ImageTask if inputs.kind == "images" else TextTask
+    return kind(
+        name="new data",
+        problem=inputs.problem,
+        fingerprint="",
+        metrics=(),
+        chance=0.0,
+        counts={},
+        classes=inputs.classes,
+        majority=0,
+        mean=inputs.mean,
+        deviation=inputs.deviation,
+    )
+
+
+def _outputs(
+    task: Task,
+    inputs: Inputs,
+    new: NewData,
+    backbone: Backbone,
+    adapter: Path,
+    settings: dict[str, Any],
+    device: str,
+) -> tuple[Array, Array | None]:
+    """Return the model's outputs, and the texts that it wrote if any."""
+    import torch
+
+    from whichpeft.engine.compute import Compute, choose_compute, find_devices
+    from whichpeft.engine.evaluation import evaluate
+    from whichpeft.engine.model_setup import PreparedTrial
+
+    where = find_devices(device)[0]
+    compute: Compute
+    try:
+        compute = choose_compute(where, str(settings.get("precision") or "float32"))
+    except StudyError:  # this machine cannot, and the study's could
+        compute = choose_compute(where, "float32")
+    with quiet_warnings():
+        examples = _encoded(inputs, new, backbone)
+        model = method_in(adapter, str(settings["method"])).load(task.build(backbone), adapter)
+        prepared = PreparedTrial(
+            task=task,
+            examples={"new": examples},
+            adapter=_Loaded(torch.nn.Module.to(model, compute.device)),
+            compute=compute,
+            counts=(),
+            backbone=backbone,
+        )
+        found = evaluate(prepared, "new")
+    return found["outputs"], found.get("answers")
+
+
+class _Loaded(AdapterBase):
+    """A trained model, as evaluation expects it."""
+
+    trains = True
+
+    def __init__(self, model: torch.nn.Module) -> None:
+        self.model = model
+
+    def save(self, folder: Path) -> None:
+        raise NotImplementedError
+
+    def merge(self) -> torch.nn.Module:
+        raise NotImplementedError
+
+    def detach(self) -> torch.nn.Module:
+        raise NotImplementedError
+
+
+def _encoded(inputs: Inputs, new: NewData, backbone: Backbone) -> Examples:
+    """Return the rows as the backbone reads them; their labels mean nothing."""
+    if inputs.kind == "prompts":
+        from whichpeft.tasks.generative.encoding import PromptEncoder
+
+        if inputs.evaluation == "choices" and not all(one.choices for one in new.prompts):
+            raise DataError(f"{new.table.location}: some prompts offer no choices, as the study's do")
+        evaluation: Evaluation = "choices" if inputs.evaluation == "choices" else "generation"
+        return PromptEncoder(backbone).encode(new.prompts, evaluation, ("",), inputs.longest)
+    if inputs.kind == "images":
+        from whichpeft.tasks.images.encoding import encode_images, load_processor
+
+        labels = np.zeros(len(new.images), dtype=np.int64)
+        return encode_images(new.images, labels, load_processor(backbone), backbone)
+    from whichpeft.tasks.text_encoding import encode_texts, load_tokenizer
+
+    labels = np.zeros(len(new.texts), dtype=np.int64 if inputs.classes else np.float64)
+    return encode_texts(new.texts, labels, load_tokenizer(backbone), backbone, new.table.location)
+
+
+def _read(outputs: Array, written: Array | None, inputs: Inputs, new: NewData) -> Predictions:
+    """Turn outputs into names, values or texts."""
+    if inputs.kind == "prompts":
+        if written is not None:
+            return Predictions(new, tuple(str(text).strip() for text in written))
+        by_total, by_letter = outputs[:, :, 0].astype(np.float64), outputs[:, :, 1]
+        best = (by_letter if inputs.metric == "acc_norm" else by_total).argmax(axis=1)
+        chances = _softmax(np.where(by_total > ABSENT / 2, by_total, -np.inf))
+        answers = tuple(one.choices[i] for one, i in zip(new.prompts, best, strict=True))
+        return Predictions(new, answers, tuple(chances[np.arange(len(best)), best].tolist()))
+    if inputs.problem == "regression":
+        found = Predictions(new, tuple(f"{value:.6g}" for value in outputs[:, 0].tolist()))
+    else:
+        best, chances = outputs.argmax(axis=1), _softmax(outputs.astype(np.float64))
+        names = tuple(inputs.classes[i] for i in best)
+        found = Predictions(new, names, tuple(chances[np.arange(len(best)), best].tolist()))
+    return _scored(found, outputs, inputs)
+
+
+def _softmax(rows: Array) -> Array:
+    found: Array = np.exp(rows - rows.max(axis=1, keepdims=True))
+    found /= found.sum(axis=1, keepdims=True)
+    return found
+
+
+def _scored(found: Predictions, outputs: Array, inputs: Inputs) -> Predictions:
+    """Add the score, if rows have labels that the study knows."""
+    numbers = {name: i for i, name in enumerate(inputs.classes)}
+    labels = [
+        None if is_missing(label) else numbers.get(class_name(label)) if numbers else number(label)
+        for label in found.data.labels or ()
+    ]
+    known = np.array([i for i, label in enumerate(labels) if label is not None], dtype=np.int64)
+    if not len(known):
+        return found
+    truth = np.array([labels[i] for i in known])
+    try:
+        metric, *_ = metrics_by(inputs.metric, inputs.problem, dict.fromkeys(inputs.classes, 1))
+    except DataError:  # a metric that a data set of the hub brings along
+        return found
+    score = metric.compute(truth, outputs[known])
+    return replace(found, metric=metric.name, score=float(score), scored=len(known))
