@@ -43,7 +43,11 @@ def main() -> None:
         scratch.mkdir()
         setup = set_up(check_request(study, Path(folder, "run")), scratch, LocalExecutor())
         jobs = profile_jobs(
-            list(setup.plan.accepted), setup, find_profile_budget(asked.profile), lambda cell: 0
+            list(setup.plan.accepted),
+            setup,
+            find_profile_budget(asked.profile),
+            trials_to_time=lambda cell: 0,
+            patience=lambda: 0.0,
         )
         began = time.perf_counter()
         psutil.cpu_percent()

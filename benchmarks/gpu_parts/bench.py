@@ -101,7 +101,7 @@ def profiles(bench: Bench, study: wp.Study, *, counted: bool = True) -> Iterator
             bench.note(f"{cell.text} is refused: {cell.refusal}")
         cells = asked_for(setup, study)
         jobs = (
-            profile_jobs(cells, setup, budget, lambda cell: 0)
+            profile_jobs(cells, setup, budget, trials_to_time=lambda cell: 0, patience=lambda: 0.0)
             if counted
             else (make_job(cell.profile, cell, setup, ProfileWork(budget=budget)) for cell in cells)
         )
