@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from whichpeft.metrics.metric import Array, Floats
+from whichpeft.metrics.tagging import NATS, TOKENS
 
 _OF_CHOICES = ("acc", "acc_norm")
 _PER_TOKEN = "log_likelihood"
@@ -28,13 +29,13 @@ def mean_loss(problem: str, metric: str, labels: Array, outputs: Array) -> float
         Shape (examples,), or (examples, labels) for several labels each.
     outputs
         One row per example: logits for classes or labels, values for regression, likelihoods of choices
-        or of completions for generation.
+        or of completions for generation, counts of `metrics.tagging` for tagging.
 
     Returns
     -------
     float or None
         Nats per example for classification and choices, nats per label for several labels, nats per
-        token for completions, and the mean squared error for regression.
+        token for completions and tags, and the mean squared error for regression.
     """
     if problem == "classification":
         return _log_loss(labels, outputs.astype(np.float64))
@@ -43,6 +44,9 @@ def mean_loss(problem: str, metric: str, labels: Array, outputs: Array) -> float
     if problem == "multilabel":
         logits = outputs.astype(np.float64)
         return float(np.mean(np.logaddexp(0, logits) - labels * logits))
+    if problem == "tagging":
+        sums = outputs.sum(axis=0, dtype=np.float64)
+        return float(sums[NATS] / sums[TOKENS]) if len(sums) > NATS else None
     if metric in _OF_CHOICES:
         return _log_loss(labels, outputs[:, :, 0].astype(np.float64))
     if metric == _PER_TOKEN:

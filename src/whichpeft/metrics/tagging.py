@@ -5,7 +5,8 @@ token and type (CoNLL 2003; Tjong Kim Sang and De Meulder 2003, aclanthology.org
 as seqeval's default mode reads them: ``I-`` without an open span of its type begins one, and ``B-``,
 ``I-``, ``E-`` and ``S-`` may be mixed.
 
-A tagged sequence is scored from five counts, so that sums over sequences give the scores of all.
+A tagged sequence is scored from five counts, so that sums over sequences give the scores of all. A sixth
+column, if there is one, holds the negative log-likelihood of its right tags in nats.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ import numpy as np
 
 from whichpeft.metrics.metric import Array, Floats
 
-FOUND, PREDICTED, TRUE, RIGHT, TOKENS = range(5)
-"""Columns of the counts: entities found, predicted and true; tokens right, and all tokens."""
+FOUND, PREDICTED, TRUE, RIGHT, TOKENS, NATS = range(6)
+"""Columns of the counts: entities found, predicted and true; tokens right, and all tokens; the loss."""
 
 OUTSIDE = "O"
 """The tag of a token outside of all entities."""
@@ -52,7 +53,7 @@ def counts(true: Sequence[str], predicted: Sequence[str]) -> Array:
 
 
 def entity_f1(counted: Array) -> Floats:
-    """Return the harmonic mean of precision and recall of entities, from counts of shape (..., 5).
+    """Return the harmonic mean of precision and recall of entities, from counts of shape (..., 5 or 6).
 
     It is 0 if there are no entities, neither true nor predicted ones.
     """
@@ -63,7 +64,7 @@ def entity_f1(counted: Array) -> Floats:
 
 
 def token_accuracy(counted: Array) -> Floats:
-    """Return the share of tokens whose tag is right, from counts of shape (..., 5)."""
+    """Return the share of tokens whose tag is right, from counts of shape (..., 5 or 6)."""
     score: Floats = counted[..., RIGHT] / np.maximum(counted[..., TOKENS], 1)
     return score
 
