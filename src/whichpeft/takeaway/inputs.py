@@ -17,24 +17,25 @@ from whichpeft.tasks.generative.conversations import conversation_columns
 from whichpeft.tasks.generative.rows import read_rows
 from whichpeft.tasks.generative.scoring import Evaluation
 from whichpeft.tasks.tables.table import Table
+from whichpeft.tasks.tagging import TaggingTask
 from whichpeft.tasks.text_encoding import length_cap, load_tokenizer
 
 TEXT = "{}"
 """What stands for the input in `Inputs.prompt`."""
 # As an example's text it survives every reader, and no prompt contains it.
 _MARK = "\N{REPLACEMENT CHARACTER}input\N{REPLACEMENT CHARACTER}"
-_TEXT_COLUMNS = ("text",)
+_TEXT_COLUMNS, _WORD_COLUMNS = ("text",), ("tokens",)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Inputs:
     """How inputs are read, and what the outputs stand for."""
 
-    kind: Literal["texts", "images", "prompts"]
+    kind: Literal["texts", "images", "prompts", "words"]
     """What a model reads."""
 
     problem: str
-    """``classification``, ``regression`` or ``generation``."""
+    """``classification``, ``regression``, ``multilabel``, ``tagging`` or ``generation``."""
 
     classes: tuple[str, ...] = ()
     """Names of the classes in the order of the outputs; empty without classes."""
@@ -88,6 +89,17 @@ def inputs_of(restored: RestoredTrial) -> Inputs | None:
     task, backbone = restored.task, restored.backbone
     if type(task) is GenerativeTask:
         return _of_prompts(restored, task)
+    if isinstance(task, TaggingTask):
+        use = task.columns
+        return Inputs(
+            kind="words",
+            problem=task.problem,
+            classes=task.classes,
+            columns=use.text if use is not None else _WORD_COLUMNS,
+            label=use.label if use is not None else None,
+            metric=task.metrics[0].name,
+            max_length=length_cap(backbone, load_tokenizer(backbone)),
+        )
     if not isinstance(task, (TextTask, ImageTask)):
         return None
     images = isinstance(task, ImageTask)

@@ -9,12 +9,14 @@ from typing import Any
 
 from whichpeft.errors import DataError
 from whichpeft.takeaway.inputs import TEXT, Inputs, row_source
+from whichpeft.takeaway.new_sentences import read_sentences
 from whichpeft.tasks import Prompted
 from whichpeft.tasks.generative.rows import read_rows
 from whichpeft.tasks.images.raw import SUFFIXES as IMAGE_SUFFIXES
 from whichpeft.tasks.images.raw import RawImage, raw_image_from
 from whichpeft.tasks.tables.column_contents import prose_columns
 from whichpeft.tasks.tables.files import read_table
+from whichpeft.tasks.tables.several_columns import labels_in
 from whichpeft.tasks.tables.table import Table
 from whichpeft.tasks.tables.values import column_kind, column_texts
 from whichpeft.units import join_words, plural
@@ -40,7 +42,10 @@ class NewData:
     """The prompt of each row; its completion means nothing."""
 
     labels: Sequence[Any] | None = None
-    """The column of labels, if there is one."""
+    """The column of labels, if there is one; lists of labels or of tags if an input has several."""
+
+    lengths: tuple[int, ...] = ()
+    """Number of words of each text, if words are predicted: a row of the table is then a word."""
 
 
 def read_new(path: Path, inputs: Inputs, columns: Sequence[str] = ()) -> NewData:
@@ -66,6 +71,11 @@ def read_new(path: Path, inputs: Inputs, columns: Sequence[str] = ()) -> NewData
         raise DataError(f"{path}: is a folder; name a file with the column {_named(inputs.columns)}")
     if not path.exists():
         raise DataError(f"{path}: no such file")
+    if inputs.kind == "words":
+        found = read_sentences(path, inputs.columns[0], inputs.label, columns)
+        shown = tuple(map(str, found.table.columns[1]))
+        lengths = tuple(map(len, found.words))
+        return NewData(found.table, shown, texts=found.words, labels=found.tags, lengths=lengths)
     wanted = [*(columns or inputs.columns), *([inputs.label] if inputs.label else [])]
     table = read_table(path, wanted)
     if inputs.kind == "images":
@@ -81,6 +91,8 @@ def read_new(path: Path, inputs: Inputs, columns: Sequence[str] = ()) -> NewData
             Prompted(prompt=inputs.prompt.replace(TEXT, "\n".join(row)), completion="-") for row in texts
         )
         return NewData(table, shown, prompts=prompts)
+    if inputs.problem == "multilabel":
+        return NewData(table, shown, texts=texts, labels=labels_in(table, inputs.label, inputs.classes))
     label = table.find(inputs.label) if inputs.label is not None else None
     labels = table.labels(label) if label is not None and label not in places else None
     return NewData(table, shown, texts=texts, labels=labels)

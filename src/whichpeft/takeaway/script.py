@@ -12,6 +12,7 @@ from whichpeft.methods.composition import StackedAdapter
 from whichpeft.methods.peft_adapter import PeftAdapter, running_statistics
 from whichpeft.methods.peft_method import PeftMethod
 from whichpeft.metrics.per_example import F1_OF
+from whichpeft.metrics.tagging import OUTSIDE
 from whichpeft.takeaway.data import ScriptData
 from whichpeft.takeaway.from_record import (
     RestoredTrial,
@@ -23,10 +24,12 @@ from whichpeft.takeaway.from_record import (
 from whichpeft.takeaway.inputs import Inputs
 from whichpeft.takeaway.loading import how_made
 from whichpeft.takeaway.templates import template
-from whichpeft.tasks import Task
+from whichpeft.tasks import DecodedTask, GenerativeTask, Task
 from whichpeft.tasks.images.task import ImageTask
 from whichpeft.tasks.labelled import LabelledTask
 from whichpeft.tasks.labels import class_name, number
+from whichpeft.tasks.tagging.words import WORD
+from whichpeft.tasks.text_encoding import load_tokenizer
 
 if TYPE_CHECKING:
     from jinja2 import Environment, Template
@@ -123,17 +126,18 @@ def _spellings(data: ScriptData, task: Task) -> dict[str, str]:
     return {as_code(label): as_code(name) for label, name in read.items() if name != label}
 
 
-def writing_script(restored: RestoredTrial, adapter: Adapter) -> str:
-    """Return a script that trains a restored method on a task for language models.
+def reading_script(restored: RestoredTrial, adapter: Adapter) -> str:
+    """Return a script that trains a restored method, and reads the data and scores with whichpeft.
 
-    The script reads the data and computes the score with whichpeft, because extracting the answer from a
-    text takes more than a line.
+    Extracting the answer from a text, or the entities from tags, takes more than a line.
     """
     source = dataclasses.asdict(restored.source)
     return str(
         _template("write.py.j2").render(
             **_common(restored, adapter),
-            writes=True,
+            writes=isinstance(restored.task, GenerativeTask),
+            decoded=isinstance(restored.task, DecodedTask),
+            problem=restored.task.problem,
             source={key: as_code(value) for key, value in source.items() if value},
             metric=restored.task.metrics[0].name,
         )
@@ -142,10 +146,12 @@ def writing_script(restored: RestoredTrial, adapter: Adapter) -> str:
 
 def predicting_script(restored: RestoredTrial, adapter: Adapter, inputs: Inputs) -> str:
     """Return a script that predicts with transformers and PEFT, and with whichpeft if they need it."""
-    if inputs.kind == "prompts" and inputs.evaluation == "choices":
+    slow = inputs.kind == "words" and not load_tokenizer(restored.backbone).is_fast
+    if slow or (inputs.kind == "prompts" and inputs.evaluation == "choices"):
         return str(template("predict_file.py.j2").render(**_names(restored)))
     how = how_made(restored.method, adapter)
-    classifies = f"{'Image' if inputs.kind == 'images' else 'Sequence'}Classification"
+    read = {"images": "Image", "words": "Token"}.get(inputs.kind, "Sequence")
+    head = "CausalLM" if inputs.kind == "prompts" else f"{read}Classification"
     backbone = restored.backbone
     return str(
         template("predict.py.j2").render(
@@ -153,7 +159,10 @@ def predicting_script(restored: RestoredTrial, adapter: Adapter, inputs: Inputs)
             inputs=inputs,
             pair=inputs.kind == "texts" and len(inputs.columns) > 1,
             classes=inputs.problem == "classification",
-            auto_class=f"AutoModelFor{'CausalLM' if inputs.kind == 'prompts' else classifies}",
+            several=inputs.problem == "multilabel",
+            word=WORD,
+            outside=OUTSIDE if OUTSIDE in inputs.classes else "",
+            auto_class=f"AutoModelFor{head}",
             by=how.by,
             peft_type=how.peft_type,
             head=how.head,

@@ -92,6 +92,20 @@ def several_from_tables(found: TaskTables) -> SeveralLabelsTask:
     )
 
 
+def labels_in(table: Table, column: str | None, classes: Sequence[str]) -> list[list[str] | None] | None:
+    """Return the labels of each row of new data; None if it has none.
+
+    They are in `column`, or in a column of 0 and 1 for each of `classes`. Raises DataError if a value is
+    not like the others.
+    """
+    place = table.find(column) if column is not None else None
+    if place is not None:
+        return _from_values(table, table.title(place), table)
+    found = [table.find(one) for one in classes]
+    titles = [table.title(own) for own in found if own is not None]
+    return _from_flags(table, titles) if titles and len(titles) == len(found) else None
+
+
 def _label_column(table: Table, given: str | None) -> int | None:
     if given is not None:
         return table.index(given)
