@@ -311,4 +311,6 @@ def short_name(name: str) -> str:
     return stem if dot and stem and suffix.lower() in _SUFFIXES else last
 
 
-_SUFFIXES = frozenset({"csv", "tsv", "tab", "txt", "jsonl", "ndjson", "json", "parquet"})
+_SUFFIXES = frozenset({
+    "csv", "tsv", "tab", "txt", "jsonl", "ndjson", "json", "parquet", "fasta", "fa", "faa", "fas",
+})  # fmt: skip

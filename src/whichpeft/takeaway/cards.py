@@ -204,7 +204,8 @@ def _costs(result: MethodResult) -> list[tuple[str, str]]:
 
 def _reads_images(result: MethodResult) -> bool:
     cost = result.records.cost
-    return cost is not None and cost.value("tokens_per_second") is None
+    units = ("tokens_per_second", "residues_per_second")
+    return cost is not None and all(cost.value(unit) is None for unit in units)
 
 
 def _writes(record: Record) -> bool:

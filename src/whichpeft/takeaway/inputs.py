@@ -16,6 +16,7 @@ from whichpeft.tasks import GenerativeTask, ImageTask, TextTask, find_data
 from whichpeft.tasks.generative.conversations import conversation_columns
 from whichpeft.tasks.generative.rows import read_rows
 from whichpeft.tasks.generative.scoring import Evaluation
+from whichpeft.tasks.residues.encoding import residue_reader
 from whichpeft.tasks.tables.table import Table
 from whichpeft.tasks.tagging import TaggingTask
 from whichpeft.tasks.text_encoding import length_cap, load_tokenizer
@@ -54,6 +55,9 @@ class Inputs:
 
     deviation: float = 1.0
     """Standard deviation of the training labels of a regression; 1 for classes."""
+
+    residues: Literal["", "joined", "spaced", "listed"] = ""
+    """For proteins: what the tokenizer takes as a sequence, ``MKT``, ``M K T`` or a list."""
 
     max_length: int | None = None
     """Most tokens that are read of an input; None for images."""
@@ -104,6 +108,14 @@ def inputs_of(restored: RestoredTrial) -> Inputs | None:
         return None
     images = isinstance(task, ImageTask)
     columns = task.columns
+    cap: int | None = None
+    residues: Literal["", "joined", "spaced", "listed"] = ""
+    if not images:
+        tokenizer = load_tokenizer(backbone)
+        cap = length_cap(backbone, tokenizer)
+        if task.residues:
+            reader = residue_reader(tokenizer, backbone)
+            cap, residues = reader.cap, reader.spelling
     return Inputs(
         kind="images" if images else "texts",
         problem=task.problem,
@@ -113,7 +125,8 @@ def inputs_of(restored: RestoredTrial) -> Inputs | None:
         metric=task.metrics[0].name,
         mean=task.mean,
         deviation=task.deviation,
-        max_length=None if images else length_cap(backbone, load_tokenizer(backbone)),
+        residues=residues,
+        max_length=cap,
     )
 
 

@@ -14,11 +14,11 @@ from whichpeft.tasks import Prompted
 from whichpeft.tasks.generative.rows import read_rows
 from whichpeft.tasks.images.raw import SUFFIXES as IMAGE_SUFFIXES
 from whichpeft.tasks.images.raw import RawImage, raw_image_from
-from whichpeft.tasks.tables.column_contents import prose_columns
+from whichpeft.tasks.tables.column_contents import prose_columns, protein_columns
 from whichpeft.tasks.tables.files import read_table
 from whichpeft.tasks.tables.several_columns import labels_in
 from whichpeft.tasks.tables.table import Table
-from whichpeft.tasks.tables.values import column_kind, column_texts
+from whichpeft.tasks.tables.values import column_kind, column_sequences, column_texts
 from whichpeft.units import join_words, plural
 
 
@@ -83,7 +83,8 @@ def read_new(path: Path, inputs: Inputs, columns: Sequence[str] = ()) -> NewData
     if inputs.kind == "prompts" and inputs.label is not None and not columns:
         return _prompt_rows(table, inputs)
     places = _places(table, columns or inputs.columns, bool(columns))
-    rows = zip(*(column_texts(table, place) for place in places), strict=True)
+    read = column_sequences if inputs.residues else column_texts
+    rows = zip(*(read(table, place) for place in places), strict=True)
     texts = tuple(tuple(text.strip() for text in row) for row in rows)
     shown = tuple(" | ".join(row) for row in texts)
     if inputs.kind == "prompts":
@@ -108,7 +109,7 @@ def _places(table: Table, columns: Sequence[str], given: bool) -> tuple[int, ...
         return places
     if len(table.columns) == len(columns):
         return tuple(range(len(columns)))
-    prose = prose_columns(table)
+    prose = protein_columns(table) or prose_columns(table)
     if len(prose) == len(columns):
         return prose
     there = join_words([table.title(i) for i in range(len(table.columns))], most=8)

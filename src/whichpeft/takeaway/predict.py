@@ -237,4 +237,8 @@ def _encoded(inputs: Inputs, new: NewData, backbone: Backbone) -> Examples:
         tags = [np.zeros(length, dtype=np.int32) for length in new.lengths]
         return encode_sentences(new.texts, tags, load_tokenizer(backbone), backbone, new.table.location)
     labels = np.zeros(len(new.texts), dtype=np.int64 if inputs.classes else np.float64)
+    if inputs.residues:
+        from whichpeft.tasks.residues.encoding import encode_sequences
+
+        return encode_sequences(new.texts, labels, load_tokenizer(backbone), backbone)
     return encode_texts(new.texts, labels, load_tokenizer(backbone), backbone, new.table.location)

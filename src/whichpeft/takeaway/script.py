@@ -28,6 +28,7 @@ from whichpeft.tasks import DecodedTask, GenerativeTask, Task
 from whichpeft.tasks.images.task import ImageTask
 from whichpeft.tasks.labelled import LabelledTask
 from whichpeft.tasks.labels import class_name, number
+from whichpeft.tasks.residues.encoding import residue_reader
 from whichpeft.tasks.tagging.words import WORD
 from whichpeft.tasks.text_encoding import load_tokenizer
 
@@ -79,6 +80,9 @@ def training_script(
         metric = usual
     needed, code = _METRICS[metric] if metric in _METRICS else _f1_of(metric.removeprefix(F1_OF))
     images = isinstance(restored.task, ImageTask)
+    residues = ""
+    if isinstance(restored.task, LabelledTask) and restored.task.residues:
+        residues = residue_reader(load_tokenizer(restored.backbone), restored.backbone).spelling
     inputs, label = data.columns or (("image" if images else "text",), "label")
     return str(
         _template("train.py.j2").render(
@@ -97,10 +101,24 @@ def training_script(
             label=as_code(label),
             metric=as_code(metric),
             spellings=_spellings(data, restored.task),
+            **_of_residues(residues),
             metric_import=needed,
             metric_code=code,
         )
     )
+
+
+def _of_residues(spelling: str) -> dict[str, str]:
+    """Return how a script spells proteins, and the option of a tokenizer that wants lists."""
+    return {
+        "spelt": {
+            "": "",
+            "joined": "residues",
+            "spaced": '" ".join(residues.translate(str.maketrans("BOUZ", "XXXX")))',
+            "listed": "list(residues)",
+        }[spelling],
+        "as_words": ", is_split_into_words=True" if spelling == "listed" else "",
+    }
 
 
 def _f1_of(name: str) -> tuple[str, str]:
@@ -157,6 +175,8 @@ def predicting_script(restored: RestoredTrial, adapter: Adapter, inputs: Inputs)
         template("predict.py.j2").render(
             **_names(restored),
             inputs=inputs,
+            what="protein" if inputs.residues else "text",
+            **_of_residues(inputs.residues),
             pair=inputs.kind == "texts" and len(inputs.columns) > 1,
             classes=inputs.problem == "classification",
             several=inputs.problem == "multilabel",

@@ -17,6 +17,7 @@ from whichpeft.tasks.tables.column_contents import (
     may_be_label,
     names_splits,
     prose_columns,
+    protein_columns,
     says_the_label,
     split_notes,
 )
@@ -124,7 +125,7 @@ def find_columns(
             "give another --text-column or --label-column"
         )
     if label is None:
-        label = _find_label(table, given or prose_columns(table), notes)
+        label = _find_label(table, given or (*protein_columns(table), *prose_columns(table)), notes)
     notes += [
         f"{table.location}: text column {table.title(index)!r} only repeats the label column "
         f"{table.title(label)!r}, so it gives the label away"
@@ -228,6 +229,9 @@ def _find_text(table: Table, label: int) -> tuple[int, ...]:
         both = tuple(_named(table, name) for name in pair)
         if None not in both and label not in both:
             return tuple(index for index in both if index is not None)
+    proteins = tuple(index for index in protein_columns(table) if index != label)
+    if 1 <= len(proteins) <= 2:
+        return proteins
     single = next((i for i in _all_named(table, TEXT_NAMES) if i != label), None)
     prose = _texts(table, label, prose=True)
     if single is not None and (

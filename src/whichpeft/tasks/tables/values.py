@@ -17,6 +17,7 @@ from typing import Any, NoReturn
 from whichpeft.errors import DataError
 from whichpeft.tasks.images.raw import is_image_value
 from whichpeft.tasks.labels import class_name, is_missing
+from whichpeft.tasks.residues.alphabet import read_residues
 from whichpeft.tasks.tables.encodings import encoded_twice
 from whichpeft.tasks.tables.table import Table
 from whichpeft.units import counted
@@ -144,6 +145,15 @@ def column_texts(table: Table, index: int) -> list[str]:
                 f"({shown(value)}); write the file as JSONL or Parquet with lists of role and content"
             )
     return [text_of(value) for value in values]
+
+
+def column_sequences(table: Table, index: int) -> list[str]:
+    """Return a column as proteins. Raises DataError, which names the row, for what is no residue."""
+    column = named_column(table, index)
+    return [
+        read_residues(text, f"{column}, row {row}")
+        for row, text in enumerate(column_texts(table, index), start=1)
+    ]
 
 
 def check_labels(table: Table, index: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 from collections import Counter
@@ -13,6 +14,7 @@ from whichpeft.errors import DataError, unknown
 from whichpeft.metrics import tagging
 from whichpeft.metrics.metric import Array, Metric
 from whichpeft.tasks.overlap import leaked_rows, overlap_notes
+from whichpeft.tasks.residues.alphabet import are_residues, read_residues
 from whichpeft.tasks.splits import Split, make_splits
 from whichpeft.tasks.tables.table import ColumnUse
 from whichpeft.tasks.tagging.task import TaggedSentences, TaggingTask
@@ -105,6 +107,7 @@ def assemble_tagging(
     """Build a task from raw splits by role; `tag_order` is how the source of the data orders tags."""
     if not len(splits["train"]):
         raise DataError(f"{splits['train'].location}: contains no tagged sentences; the split is empty")
+    splits, residues = _with_residues_read(splits)
     arranged = make_splits(
         train=splits["train"],
         validation=splits.get("validation"),
@@ -117,16 +120,18 @@ def assemble_tagging(
     tags = tuple(tag for tag in tag_order if tag in known) or tuple(sorted(known, key=_outside_first))
     numbers = {tag: number for number, tag in enumerate(tags)}
     tagged = {key: _numbered(split, numbers) for key, split in final.items()}
-    score = _score(name, metric, tags)
+    # Structures and sites are scored per residue, and their tag O is not a word outside of entities.
+    score = _score(name, metric or (TOKEN_ACCURACY.name if residues else None), tags)
     others = [one for one in METRICS.values() if one is not score]
     rows = {key: Counter(_tags(split)) for key, split in final.items()}
     inputs = {key: split.inputs for key, split in final.items()}
     joined = {key: [(" ".join(words),) for words in own] for key, own in inputs.items()}
     leaked = leaked_rows(joined)
+    overlaps = overlap_notes(joined, leaked, "sequence" if residues else "sentence")
     majority = max(tags, key=lambda tag: rows["train"][tag])
     task = TaggingTask(
         name=name,
-        fingerprint=_fingerprint(final, score.name),
+        fingerprint=_fingerprint(final, f"{score.name} of residues" if residues else score.name),
         metrics=(score, *others),
         chance=0.0,
         counts={key: len(split) for key, split in final.items()},
@@ -135,11 +140,34 @@ def assemble_tagging(
         class_counts={tag: sum(own[tag] for own in rows.values()) for tag in tags},
         class_rows={key: {tag: own[tag] for tag in tags} for key, own in rows.items()},
         leaked=leaked,
+        residues=residues,
         columns=columns,
-        notes=(*notes, *arranged.notes, *overlap_notes(joined, leaked, "sentence")),
+        notes=(
+            *notes,
+            *arranged.notes,
+            *overlaps,
+        ),
         splits=tagged,
     )
     return task.with_chance(_chance(score, final["test"], majority))
+
+
+def _with_residues_read(splits: Mapping[str, Split]) -> tuple[dict[str, Split], bool]:
+    """Return splits, and whether their words are the residues of proteins, which are then capitals."""
+    train = splits["train"].inputs
+    single = all(len(word) == 1 for words in train for word in words)
+    if not single or not are_residues("".join(words) for words in train):
+        return dict(splits), False
+    return {
+        role: dataclasses.replace(
+            split,
+            inputs=tuple(
+                tuple(read_residues("".join(words), f"{split.location}: row {row}"))
+                for row, words in enumerate(split.inputs, start=1)
+            ),
+        )
+        for role, split in splits.items()
+    }, True
 
 
 def _chance(score: Metric, test: Split, tag: str) -> float:

@@ -61,6 +61,8 @@ class TaggingTask:
     """Number of words of each tag by split."""
     leaked: Mapping[str, int] = field(default_factory=dict)
     """Number of sentences of validation and of test that are also in train, by split."""
+    residues: bool = False
+    """Whether words are the residues of proteins."""
     columns: ColumnUse | None = None
     """What the columns of the data are used for; None if the data do not come from a table."""
     notes: tuple[str, ...] = ()
@@ -95,7 +97,7 @@ class TaggingTask:
         transformers has no token classifier of the backbone's family, or its tokenizer cannot be loaded.
         """
         from whichpeft.tasks.classifier import check_modality
-        from whichpeft.tasks.tagging.encoding import encode_sentences
+        from whichpeft.tasks.tagging.encoding import encode_residues, encode_sentences
         from whichpeft.tasks.text_encoding import load_tokenizer
 
         if not self.splits:
@@ -107,13 +109,12 @@ class TaggingTask:
             chosen = list(range(len(split.words)))
             if key == "train" and max_train is not None:
                 chosen = subset(split.words, None, max_train)
-            found[key] = encode_sentences(
-                [split.words[i] for i in chosen],
-                [split.tags[i] for i in chosen],
-                tokenizer,
-                backbone,
-                f"task {self.name!r} [{key}]",
-            )
+            words, tags = [split.words[i] for i in chosen], [split.tags[i] for i in chosen]
+            if self.residues:
+                found[key] = encode_residues(words, tags, tokenizer, backbone)
+            else:
+                location = f"task {self.name!r} [{key}]"
+                found[key] = encode_sentences(words, tags, tokenizer, backbone, location)
         return found
 
     def build(self, backbone: Backbone) -> torch.nn.Module:
