@@ -86,6 +86,30 @@ def test_a_tagger_of_residues_trains_as_much_as_published(
     assert found["trainable_parameters"] == expected
 
 
+@pytest.mark.parametrize(("bias", "expected"), [("none", 1_584_139), ("all", 1_855_499)])
+def test_a_tagger_of_words_trains_as_much_as_published(tmp_path: Path, bias: str, expected: int) -> None:
+    """As PEFT's guide to token classification counts RoBERTa-large with 11 tags."""
+    config = {
+        "vocab_size": 50265, "hidden_size": 1024, "num_hidden_layers": 24, "num_attention_heads": 16,
+        "intermediate_size": 4096, "max_position_embeddings": 514, "type_vocab_size": 1,
+    }  # fmt: skip
+    folder = write_config(tmp_path, "roberta", config)
+    rows = [([f"word{i}" for i in range(11)], ["O", *(f"B-{i}" for i in range(10))])] * 9
+    task = tagging_task("names", train=rows, validation=rows, test=rows)
+    backbone = resolve_backbone(str(folder), weights=False)
+    plain = count_parameters_of(
+        CostQuery(
+            method=resolve_method(f"lora:r=16,bias={bias},target_modules=[query,value]"),
+            backbone=backbone,
+            task=task,
+            compute=Compute(torch.device("cpu"), "float32"),
+            batch_size=1,
+            length=8,
+        )
+    )
+    assert plain["trainable_parameters"] == expected
+
+
 # Experiments of huggingface/peft's comparison on Llama-3.2-3B, by their names there. Those that only
 # give a rank target queries and values.
 _QV = "target_modules=[q_proj,v_proj]"

@@ -18,6 +18,9 @@ from whichpeft.metrics.tagging import counts, entities, entity_f1, token_accurac
         ("I-PER I-PER O I-LOC", [("PER", 0, 1), ("LOC", 3, 3)]),  # without a beginning
         ("B-PER I-LOC", [("PER", 0, 0), ("LOC", 1, 1)]),
         ("B-A I-A E-A S-A S-B", [("A", 0, 2), ("A", 3, 3), ("B", 4, 4)]),
+        ("B-A L-A U-A U-A O B-B I-B L-B", [("A", 0, 1), ("A", 2, 2), ("A", 3, 3), ("B", 5, 7)]),  # BILOU
+        ("B-A M-A E-A S-A W-A", [("A", 0, 2), ("A", 3, 3), ("A", 4, 4)]),  # BMES
+        ("I-A I-A B-A O I-A", [("A", 0, 1), ("A", 2, 2), ("A", 4, 4)]),  # IOB1
         ("name name O name", [("name", 0, 1), ("name", 3, 3)]),  # without prefixes
         ("B-x-y I-x-y", [("x-y", 0, 1)]),
         ("", []),

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.protein_models import sequences, write_esm
 
 from whichpeft.errors import DataError
 from whichpeft.metrics.tagging import counts, entity_f1
@@ -219,3 +220,25 @@ def test_what_the_training_script_leaves_predicts(
     shutil.rmtree(taken.folder / "adapter")
     out.rename(taken.folder / "adapter")
     assert predict(taken.folder, conll / "test.conll").score == pytest.approx(said, abs=1e-4)
+
+
+def test_tags_of_residues(take_away: Take, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    backbone = write_esm(tmp_path / "esm")
+    rows = [{"sequence": list(one), "tags": ["s" if r in "DE" else "c" for r in one]}
+            for one in sequences(40, 30)]  # fmt: skip
+    data = tmp_path / "sites.jsonl"
+    data.write_text("\n".join(map(json.dumps, rows)))
+    source = TaskSource(
+        name=str(data), problem="tagging", text_columns=("sequence",), label_column="tags"
+    )
+    taken = take_away("lora:r=2", source, str(backbone), epochs=1)
+    task = load_task(source)
+    assert isinstance(task, TaggingTask)
+    tested = tmp_path / "new.csv"
+    tested.write_text("\n".join(["sequence", *("".join(one) for one in task.splits["test"].words)]))
+    said = predict(taken.folder, tested)
+    flat = taken.arrays["tags"][taken.arrays["right"] >= 0]
+    assert list(said.answers) == [task.classes[number] for number in flat]
+    tested.write_text("sequence\nMKT1\n")
+    with pytest.raises(DataError, match=r"new.csv: row 1: '1' at position 4"):
+        predict(taken.folder, tested)

@@ -94,7 +94,8 @@ def inputs_of(restored: RestoredTrial) -> Inputs | None:
     if type(task) is GenerativeTask:
         return _of_prompts(restored, task)
     if isinstance(task, TaggingTask):
-        use = task.columns
+        use, tokenizer = task.columns, load_tokenizer(backbone)
+        protein = residue_reader(tokenizer, backbone) if task.residues else None
         return Inputs(
             kind="words",
             problem=task.problem,
@@ -102,7 +103,8 @@ def inputs_of(restored: RestoredTrial) -> Inputs | None:
             columns=use.text if use is not None else _WORD_COLUMNS,
             label=use.label if use is not None else None,
             metric=task.metrics[0].name,
-            max_length=length_cap(backbone, load_tokenizer(backbone)),
+            residues="" if protein is None else protein.spelling,
+            max_length=length_cap(backbone, tokenizer) if protein is None else protein.cap,
         )
     if not isinstance(task, (TextTask, ImageTask)):
         return None

@@ -72,7 +72,8 @@ def read_new(path: Path, inputs: Inputs, columns: Sequence[str] = ()) -> NewData
     if not path.exists():
         raise DataError(f"{path}: no such file")
     if inputs.kind == "words":
-        found = read_sentences(path, inputs.columns[0], inputs.label, columns)
+        protein = bool(inputs.residues)
+        found = read_sentences(path, inputs.columns[0], inputs.label, columns, residues=protein)
         shown = tuple(map(str, found.table.columns[1]))
         lengths = tuple(map(len, found.words))
         return NewData(found.table, shown, texts=found.words, labels=found.tags, lengths=lengths)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from whichpeft.errors import DataError
+from whichpeft.tasks.residues.alphabet import read_residues
 from whichpeft.tasks.tables.conll import SUFFIXES as CONLL_SUFFIXES
 from whichpeft.tasks.tables.conll import read_conll
 from whichpeft.tasks.tables.files import read_table
@@ -32,7 +33,12 @@ class NewSentences:
 
 
 def read_sentences(
-    path: Path, words: str, tags: str | None, columns: Sequence[str] = ()
+    path: Path,
+    words: str,
+    tags: str | None,
+    columns: Sequence[str] = (),
+    *,
+    residues: bool = False,
 ) -> NewSentences:
     """Read a file of sentences.
 
@@ -45,6 +51,8 @@ def read_sentences(
         The study's columns of words and of tags.
     columns
         The column of words or texts, if it has another name than in the study.
+    residues
+        Whether texts are proteins, and their residues the words.
 
     Raises
     ------
@@ -56,16 +64,21 @@ def read_sentences(
     place = table.index("tokens") if conll and not columns else _place(table, words, columns)
     values = table.columns[place]
     listed = column_kind(values) == "lists"
-    texts = [tuple(map(str, own or ())) for own in values] if listed else [
-        split_words(text) for text in column_texts(table, place)
-    ]  # fmt: skip
+    if listed:
+        texts = [tuple(map(str, own or ())) for own in values]
+    else:
+        texts = [() if residues else split_words(text) for text in column_texts(table, place)]
+    if residues:
+        given = map("".join, texts) if listed else column_texts(table, place)
+        rows = enumerate(given, start=1)
+        texts = [tuple(read_residues(one, f"{table.location}: row {row}")) for row, one in rows]
     known = _tags(table, "tags" if conll else tags) if listed else None
     for row, own in enumerate(texts, start=1):
-        given = known[row - 1] if known is not None else own
-        if len(own) != len(given):
+        count = len(known[row - 1]) if known is not None else len(own)
+        if len(own) != count:
             raise DataError(
                 f"{table.location}: row {row} has {counted(len(own), 'word')} and "
-                f"{counted(len(given), 'tag')}; each word needs one tag"
+                f"{counted(count, 'tag')}; each word needs one tag"
             )
         if not all(word.strip() for word in own):
             raise DataError(f"{table.location}: row {row}: a word is empty; leave it out")

@@ -144,6 +144,7 @@ def _task(inputs: Inputs) -> TextTask | ImageTask | GenerativeTask | TaggingTask
             counts={},
             classes=inputs.classes,
             majority=0,
+            residues=bool(inputs.residues),
         )
     texts = SeveralLabelsTask if inputs.problem == "multilabel" else TextTask
     kind = ImageTask if inputs.kind == "images" else texts
@@ -232,9 +233,11 @@ def _encoded(inputs: Inputs, new: NewData, backbone: Backbone) -> Examples:
     from whichpeft.tasks.text_encoding import encode_texts, load_tokenizer
 
     if inputs.kind == "words":
-        from whichpeft.tasks.tagging.encoding import encode_sentences
+        from whichpeft.tasks.tagging.encoding import encode_residues, encode_sentences
 
         tags = [np.zeros(length, dtype=np.int32) for length in new.lengths]
+        if inputs.residues:
+            return encode_residues(new.texts, tags, load_tokenizer(backbone), backbone)
         return encode_sentences(new.texts, tags, load_tokenizer(backbone), backbone, new.table.location)
     labels = np.zeros(len(new.texts), dtype=np.int64 if inputs.classes else np.float64)
     if inputs.residues:

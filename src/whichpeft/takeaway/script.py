@@ -164,9 +164,11 @@ def reading_script(restored: RestoredTrial, adapter: Adapter) -> str:
 
 def predicting_script(restored: RestoredTrial, adapter: Adapter, inputs: Inputs) -> str:
     """Return a script that predicts with transformers and PEFT, and with whichpeft if they need it."""
-    slow = inputs.kind == "words" and not load_tokenizer(restored.backbone).is_fast
+    slow = inputs.kind == "words" and (
+        bool(inputs.residues) or not load_tokenizer(restored.backbone).is_fast
+    )
     if slow or (inputs.kind == "prompts" and inputs.evaluation == "choices"):
-        return str(template("predict_file.py.j2").render(**_names(restored)))
+        return str(template("predict_file.py.j2").render(**_names(restored), inputs=inputs))
     how = how_made(restored.method, adapter)
     read = {"images": "Image", "words": "Token"}.get(inputs.kind, "Sequence")
     head = "CausalLM" if inputs.kind == "prompts" else f"{read}Classification"

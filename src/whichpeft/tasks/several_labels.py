@@ -19,6 +19,7 @@ from whichpeft.tasks.protocol import Batch
 from whichpeft.tasks.residues.alphabet import with_residues_read
 from whichpeft.tasks.splits import Split, make_splits, subset
 from whichpeft.tasks.tables.table import ColumnUse
+from whichpeft.tasks.tables.values import shown
 from whichpeft.tasks.text import TextTask
 from whichpeft.units import join_words
 
@@ -167,8 +168,9 @@ def _matrix(split: Split, classes: Sequence[str]) -> Array:
         for one in apart(label):
             if one not in numbers:
                 raise DataError(
-                    f"{split.location}: example {row + 1} has the label {one!r}, which no training "
-                    "example has; add one to the training set, or leave the label out"
+                    f"{split.location}: example {row + 1} ({shown(split.inputs[row][0])}) has the label "
+                    f"{one!r}, which no training example has; add one to the training set, or leave the "
+                    "label out"
                 )
             found[row, numbers[one]] = 1
     return found

@@ -17,6 +17,7 @@ from whichpeft.tasks.overlap import leaked_rows, overlap_notes
 from whichpeft.tasks.residues.alphabet import are_residues, read_residues
 from whichpeft.tasks.splits import Split, make_splits
 from whichpeft.tasks.tables.table import ColumnUse
+from whichpeft.tasks.tables.values import shown
 from whichpeft.tasks.tagging.task import TaggedSentences, TaggingTask
 from whichpeft.units import counted, join_words
 
@@ -95,6 +96,19 @@ def raw_split(sentences: Iterable[Sentence], location: str) -> Split:
     return Split(inputs=tuple(words), labels=tuple(tags), location=location)
 
 
+def _check_scheme(split: Split) -> None:
+    """Raise DataError if tags begin with letters that mean nothing, next to others with ``B-``."""
+    kinds = {tag[2:] for tag in _tags(split) if tag.startswith("B-")}
+    for row, label in enumerate(split.labels, start=1):
+        for tag in _split_tags(label):
+            prefix, dash, kind = tag.partition("-")
+            if dash and len(prefix) == 1 and prefix not in tagging.PREFIXES and kind in kinds:
+                raise DataError(
+                    f"{split.location}: row {row} has the tag {tag!r}; tags of entities begin with "
+                    f"{join_words([f'{one}-' for one in tagging.PREFIXES])}, so write it as one of these"
+                )
+
+
 def assemble_tagging(
     name: str,
     splits: Mapping[str, Split],
@@ -108,6 +122,8 @@ def assemble_tagging(
     if not len(splits["train"]):
         raise DataError(f"{splits['train'].location}: contains no tagged sentences; the split is empty")
     splits, residues = _with_residues_read(splits)
+    for split in splits.values():
+        _check_scheme(split)
     arranged = make_splits(
         train=splits["train"],
         validation=splits.get("validation"),
@@ -196,13 +212,14 @@ def _tags(split: Split) -> Iterator[str]:
 
 def _numbered(split: Split, numbers: Mapping[str, int]) -> TaggedSentences:
     tags = []
-    for row, label in enumerate(split.labels, start=1):
+    both = zip(split.inputs, split.labels, strict=True)
+    for row, (words, label) in enumerate(both, start=1):
         own = _split_tags(label)
         lacking = next((tag for tag in own if tag not in numbers), None)
         if lacking is not None:
             raise DataError(
-                f"{split.location}: sentence {row} has tag {lacking!r}, which no training sentence has; "
-                "add one to the training set, or leave these sentences out"
+                f"{split.location}: sentence {row} ({shown(' '.join(words))}) has tag {lacking!r}, "
+                "which no training sentence has; add one to the training set, or leave them out"
             )
         tags.append(np.array([numbers[tag] for tag in own], dtype=np.int32))
     return TaggedSentences(words=split.inputs, tags=tuple(tags))

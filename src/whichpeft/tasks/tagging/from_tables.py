@@ -9,6 +9,7 @@ from whichpeft.tasks.tables.table import ColumnUse, Table, TaskTables
 from whichpeft.tasks.tables.values import column_kind
 from whichpeft.tasks.tagging.assemble import Sentence, assemble_tagging, raw_split
 from whichpeft.tasks.tagging.task import TaggingTask
+from whichpeft.units import counted
 
 _WORDS = ("tokens", "words", "sequence", "residues")
 # Entities come before what every word has, such as its part of speech.
@@ -60,6 +61,12 @@ def tagging_from_tables(found: TaskTables) -> TaggingTask:
     splits = {
         role: raw_split(_sentences(table, names), table.location) for role, table in found.tables.items()
     }
+    for role, split in splits.items():
+        if left_out := len(found.tables[role]) - len(split):
+            rows = counted(left_out, "row")
+            notes.append(
+                f"{split.location}: {rows} without words {'was' if left_out == 1 else 'were'} left out"
+            )
     order = train.class_orders.get(train.index(names[1]), ())
     return assemble_tagging(
         found.name,
