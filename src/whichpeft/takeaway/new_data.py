@@ -18,7 +18,7 @@ from whichpeft.tasks.tables.column_contents import prose_columns, protein_column
 from whichpeft.tasks.tables.files import read_table
 from whichpeft.tasks.tables.several_columns import labels_in
 from whichpeft.tasks.tables.table import Table
-from whichpeft.tasks.tables.values import column_kind, column_sequences, column_texts
+from whichpeft.tasks.tables.values import column_kind, column_sequences, column_texts, trimmed
 from whichpeft.units import join_words, plural
 
 
@@ -86,7 +86,7 @@ def read_new(path: Path, inputs: Inputs, columns: Sequence[str] = ()) -> NewData
     places = _places(table, columns or inputs.columns, bool(columns))
     read = column_sequences if inputs.residues else column_texts
     rows = zip(*(read(table, place) for place in places), strict=True)
-    texts = tuple(tuple(text.strip() for text in row) for row in rows)
+    texts = tuple(tuple(map(trimmed, row)) for row in rows)
     shown = tuple(" | ".join(row) for row in texts)
     if inputs.kind == "prompts":
         prompts = tuple(

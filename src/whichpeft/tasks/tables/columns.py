@@ -78,9 +78,10 @@ PAIR_NAMES = (
     ("question", "passage"),
 )
 TEXT_NAMES = ("text", "sentence", "review", "review_text", "content", "document", "comment", "tweet",
+              "func", "patch",
               "texte", "texto", "testo", "текст", "文本", "内容", "テキスト")  # fmt: skip
 # Names that also columns have that say where a text is from, or what somebody remarked about it.
-_VAGUE_TEXT_NAMES = frozenset({"content", "document", "comment"})
+_VAGUE_TEXT_NAMES = frozenset({"content", "document", "comment", "func", "patch"})
 # Columns of several words that are no texts to learn from: who, where, and why the label is right.
 _ABOUT_TEXTS = frozenset({
     "name", "author", "authors", "user", "username", "user_name", "full_name", "reviewer",

@@ -20,7 +20,12 @@ from whichpeft.tasks.tables.other_problems import refuse_other_problems
 from whichpeft.tasks.tables.several_columns import has_several_labels, several_from_tables
 from whichpeft.tasks.tables.several_labels import check_label_column
 from whichpeft.tasks.tables.table import ColumnUse, Table, TaskTables
-from whichpeft.tasks.tables.values import column_sequences, column_texts, notes_on_texts
+from whichpeft.tasks.tables.values import (
+    column_sequences,
+    column_texts,
+    notes_on_texts,
+    trimmed,
+)
 from whichpeft.tasks.tagging import TaggingTask
 from whichpeft.tasks.tagging.from_tables import is_tagging, tagging_from_tables
 from whichpeft.tasks.text import TextTask
@@ -156,7 +161,7 @@ def _split(table: Table, columns: Columns, notes: list[str] | None) -> Split:
         for index, column in zip(columns.input, read, strict=True):
             notes += notes_on_texts(table, index, column)
     for *row, label in zip(*read, table.labels(columns.label), strict=True):
-        parts = tuple(part.strip() for part in row)
+        parts = tuple(map(trimmed, row))
         if any(parts) and not is_missing(label):
             texts.append(parts)
             labels.append(label.strip() if isinstance(label, str) else label)

@@ -133,6 +133,12 @@ def text_of(value: Any) -> str:
     return class_name(value) if isinstance(value, bool | int | float) else str(value)
 
 
+def trimmed(text: str) -> str:
+    """Return a text without the spaces around it; one of several lines, such as code, stays as it is."""
+    bare = text.strip()
+    return text if "\n" in bare else bare
+
+
 def column_texts(table: Table, index: int) -> list[str]:
     """Return a column as texts. Raises DataError if it holds anything else than text or numbers."""
     values = table.columns[index]
