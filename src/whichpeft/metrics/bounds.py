@@ -8,6 +8,7 @@ from whichpeft.metrics.per_example import F1_OF
 
 _SHARES = (
     "accuracy", "macro_f1", "f1", "acc", "acc_norm", "exact_match", "parsed", "bleu", "chrf", "rouge_l",
+    "mrr",
 )  # fmt: skip
 _CORRELATIONS = ("matthews", "pearson", "spearman")
 _NEGATED = ("neg_rmse", "log_likelihood")

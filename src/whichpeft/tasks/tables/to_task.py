@@ -14,6 +14,8 @@ from whichpeft.tasks.images.task import ImageTask
 from whichpeft.tasks.labels import class_name, is_missing
 from whichpeft.tasks.residues.alphabet import are_residues
 from whichpeft.tasks.residues.tagged import with_tags_apart
+from whichpeft.tasks.retrieval import RetrievalTask
+from whichpeft.tasks.retrieval.from_tables import is_retrieval, retrieval_from_tables
 from whichpeft.tasks.splits import Input, Label, Split
 from whichpeft.tasks.tables.columns import Columns, find_columns, input_is_image
 from whichpeft.tasks.tables.other_problems import refuse_other_problems
@@ -67,13 +69,17 @@ def columns_by_role(found: TaskTables) -> tuple[dict[str, Columns], list[str]]:
     return used, notes
 
 
-def task_from_tables(found: TaskTables) -> TextTask | ImageTask | GenerativeTask | TaggingTask:
+def task_from_tables(
+    found: TaskTables,
+) -> TextTask | ImageTask | GenerativeTask | TaggingTask | RetrievalTask:
     """Build a task from tables by role.
 
-    The result is a tagging task if there are lists of words and of tags; a task for language models if
-    the source or the names of the columns ask for one; an image task if the input column of train holds
-    images; else a text task.
+    The result is a retrieval task if the user asks for one; a tagging task if there are lists of words
+    and of tags; a task for language models if the source or the names of the columns ask for one; an
+    image task if the input column of train holds images; else a text task.
     """
+    if is_retrieval(found):
+        return retrieval_from_tables(found)
     found = with_tags_apart(found)
     if is_tagging(found):
         return tagging_from_tables(found)
