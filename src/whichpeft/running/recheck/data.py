@@ -19,7 +19,9 @@ from whichpeft.tasks.protocol import DescribesData
 from whichpeft.tasks.tables.local import is_local
 from whichpeft.units import join_words, show_count
 
-_FROM_PYTHON = ("stdlib-docs", "stdlib-kinds", "stdlib-names")
+_FROM_PYTHON = (
+    "stdlib-docs", "stdlib-kinds", "stdlib-names", "stdlib-doc-match", "stdlib-search", "stdlib-summary",
+)  # fmt: skip
 _BUNDLED = (*_FROM_PYTHON, "digits", "sums")
 
 
