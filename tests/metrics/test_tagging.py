@@ -51,6 +51,17 @@ def test_f1_is_that_of_seqeval() -> None:
         assert token_accuracy(counted) == pytest.approx(seqeval.accuracy_score(true, guess))
 
 
+def test_f1_of_bilou_is_that_of_seqeval() -> None:
+    """In its strict mode, of tags that keep to the scheme."""
+    seqeval = pytest.importorskip("seqeval.metrics")
+    scheme = pytest.importorskip("seqeval.scheme")
+    true = [["B-a", "I-a", "L-a", "U-a", "O", "U-b", "U-b", "B-b", "L-b"], ["O", "U-a", "O"]]
+    guess = [["B-a", "I-a", "L-a", "O", "O", "U-b", "U-a", "B-b", "L-b"], ["O", "U-a", "O"]]
+    counted = np.stack([counts(*both) for both in zip(true, guess, strict=True)]).sum(axis=0)
+    expected = seqeval.f1_score(true, guess, mode="strict", scheme=scheme.BILOU)
+    assert entity_f1(counted) == pytest.approx(expected)
+
+
 @pytest.mark.parametrize("metric", ["entity_f1", "token_accuracy"])
 def test_sentences_have_pseudo_values(metric: str) -> None:
     score = {"entity_f1": entity_f1, "token_accuracy": token_accuracy}[metric]
