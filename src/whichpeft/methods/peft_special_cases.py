@@ -101,6 +101,14 @@ class TrainableTokens(PeftMethod):
             return resolved
         return dataclasses.replace(resolved, token_indices=tuple(_usual_tokens(backbone)) or None)
 
+    def attach(
+        self, model: torch.nn.Module, context: MethodContext, *, keeps_head: bool = True
+    ) -> PeftModel:
+        # PEFT's model for tags fails unless a config has modules_to_save.
+        if context.task_type == "TOKEN_CLS":
+            context = dataclasses.replace(context, task_type=None)
+        return super().attach(model, context, keeps_head=keeps_head)
+
     def config_fields(self, model: torch.nn.Module, context: MethodContext) -> dict[str, object]:
         fields = super().config_fields(model, context)
         config: PretrainedConfig = model.config
