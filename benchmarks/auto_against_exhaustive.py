@@ -26,8 +26,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
-import race_table
 
+import race_table
 import whichpeft as wp
 from whichpeft.analysis.statistics.gap import paired_gap
 from whichpeft.records import Record, Store
@@ -119,6 +119,8 @@ def gap(right: Mapping[str, np.ndarray], one: str, other: str) -> str:
     if one == other:
         return "the same"
     found = paired_gap(right[one], right[other], rng=np.random.default_rng(0))
+    assert found.low is not None
+    assert found.high is not None
     return f"{100 * found.mean:+.1f} [{100 * found.low:+.1f}, {100 * found.high:+.1f}]"
 
 

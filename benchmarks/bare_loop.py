@@ -27,8 +27,9 @@ from whichpeft.engine.batches import training_batches
 from whichpeft.engine.compute import choose_compute
 from whichpeft.engine.loop import fit
 from whichpeft.engine.memory import keep_freed_memory
-from whichpeft.engine.meter import Meter
-from whichpeft.engine.model_setup import TRAINING, PreparedTrial, prepare, start_stream
+from whichpeft.engine.meter import PHASES, Meter
+from whichpeft.engine.model_setup import PreparedTrial, prepare
+from whichpeft.engine.random_streams import TRAINING, start_stream
 from whichpeft.methods import resolve_method
 from whichpeft.planning import make_plan
 from whichpeft.tasks import load_task
@@ -68,19 +69,19 @@ class ProcessorClock(Meter):
 
     def __init__(self) -> None:
         super().__init__()
-        self.seconds: dict[str, float] = {}
+        self.processor_seconds = dict.fromkeys(PHASES, 0.0)
 
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:
         began = time.process_time()
         yield
-        self.seconds[name] = self.seconds.get(name, 0.0) + time.process_time() - began
+        self.processor_seconds[name] += time.process_time() - began
 
 
 def _whichpeft(job: Job) -> tuple[float, PreparedTrial]:
     ready, clock = _ready(job), ProcessorClock()
     fit(ready, job, clock, lambda progress: None)
-    return clock.seconds["fit"], ready
+    return clock.processor_seconds["fit"], ready
 
 
 def _bare(job: Job) -> tuple[float, PreparedTrial]:

@@ -107,7 +107,7 @@ def make_jobs(asked: argparse.Namespace, count: int, folder: Path, device: str) 
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])  # type: ignore[union-attr]
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--device", default="auto")
     parser.add_argument("--method", default="lora:r=8")
     parser.add_argument("--k", type=int, nargs="+", default=[1, 4, 8])

@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
 from notebook_protocol import HERE, machine, shown, write_subsets
 
 METHODS = ("full", "lora:r=8", "bitfit")
@@ -43,8 +44,8 @@ def main() -> None:
     parser.add_argument("--side", choices=("trainer", "whichpeft"), help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.side:
-        side = _trainer if asked.side == "trainer" else _whichpeft
-        print(json.dumps(side(asked)))
+        measure = _trainer if asked.side == "trainer" else _whichpeft
+        print(json.dumps(measure(asked)))
         return
     runs: dict[str, list[dict[str, Any]]] = {"trainer": [], "whichpeft": []}
     with tempfile.TemporaryDirectory(prefix="sst2-") as folder:
@@ -129,7 +130,6 @@ def _whichpeft(asked: argparse.Namespace) -> dict[str, Any]:
 
 def _trainer(asked: argparse.Namespace) -> dict[str, Any]:
     import torch
-    from trainer_side import BACKBONE, bitfit, full, lora
     from transformers import (
         AutoModelForSequenceClassification,
         AutoTokenizer,
@@ -139,6 +139,7 @@ def _trainer(asked: argparse.Namespace) -> dict[str, Any]:
         set_seed,
     )
 
+    from trainer_side import BACKBONE, bitfit, full, lora
     from whichpeft.backbones import resolve_backbone
     from whichpeft.methods import resolve_method
 

@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])  # type: ignore[union-attr]
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     shared = ROOT.parent / "shared" / "data"
     parser.add_argument("--backbone", default=str(shared / "weights" / "stories260K"))
     parser.add_argument("--data", type=Path, default=shared / "gsm8k" / "train.jsonl")

@@ -19,13 +19,13 @@ from pathlib import Path
 import numpy as np
 
 import whichpeft as wp
-from whichpeft.analysis.search import best_trial
 from whichpeft.analysis.statistics.gap import paired_gap
 from whichpeft.engine import TuneWork
 from whichpeft.executors import LocalExecutor, SilentObserver
+from whichpeft.methods import LogRange
 from whichpeft.planning import make_search
 from whichpeft.records import Record, Store
-from whichpeft.records.selection import SEARCH_SEED
+from whichpeft.records.selection import SEARCH_SEED, best_trial
 from whichpeft.running.request import check_request
 from whichpeft.running.setup import make_job, resources_for, set_up
 
@@ -76,6 +76,7 @@ def _grid(method: str, asked: argparse.Namespace, budget: wp.Budget, folder: Pat
     search = make_search(cell, SEARCH_SEED)
     assert search is not None
     space = cell.method.search_space["learning_rate"]
+    assert isinstance(space, LogRange)
     jobs = []
     for i, rate in enumerate(np.geomspace(space.low, space.high, asked.points)):
         tried = cell.unresolved.with_options({"learning_rate": float(rate)}).resolved_for(cell.backbone)
@@ -118,6 +119,8 @@ def _gap(method: str, rates: list[float], asked: argparse.Namespace, folder: Pat
         right[record.trial.method].append(arrays["outputs"].argmax(1) == arrays["labels"])
     grid, search = (np.array(right[name], dtype=float) for name in names)
     gap = paired_gap(search, grid, rng=np.random.default_rng(0))
+    assert gap.low is not None
+    assert gap.high is not None
     return f"{100 * gap.mean:+.1f} [{100 * gap.low:+.1f}, {100 * gap.high:+.1f}]"
 
 

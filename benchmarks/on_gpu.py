@@ -28,7 +28,7 @@ _NARROW_SECONDS = 300
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])  # type: ignore[union-attr]
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--device", default="cuda", choices=["cuda", "cpu", "mps"])
     parser.add_argument("--narrow", action="store_true", help="narrow models and little work")
     parser.add_argument("--only", nargs="+", metavar="PART", help="run these parts")

@@ -26,7 +26,7 @@ DATA = ROOT.parent / "shared" / "data"
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])  # type: ignore[union-attr]
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--backbone", default=str(DATA / "weights" / "stories260K"))
     parser.add_argument("--data", default=str(DATA / "llm_adapters"))
     parser.add_argument("--sets", nargs="+", default=["arc-easy"])

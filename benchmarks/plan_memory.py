@@ -8,13 +8,13 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
 METHODS = ("full", "lora:r=8", "bitfit", "prefix", "series-adapter")
 
 
 def main() -> None:
-    sys.path.insert(0, str(ROOT / "tests" / "costs"))
-    import test_memory as checks
+    from tests.costs import test_memory as checks
 
     print("precision  method     batch  length  estimate MB  measured MB    off")
     with checks.measuring() as measured:

@@ -16,10 +16,10 @@ import tempfile
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from whichpeft.api import DEFAULT
 from whichpeft.engine import Job, ProfileWork
 from whichpeft.engine.profiling.budget import QUICK
 from whichpeft.executors import LocalExecutor
+from whichpeft.running.default_study import DEFAULT
 from whichpeft.running.request import check_request
 from whichpeft.running.setup import make_job, set_up
 
@@ -104,7 +104,7 @@ def carry_out_watched(job: Job, pipe: Connection) -> None:
                 pipe.recv()
 
     said: list[str] = []
-    profile.PeakMemory = Watched  # type: ignore[misc]
+    profile.PeakMemory = Watched  # type: ignore[attr-defined]
     record = carry_out(job, lambda progress: None).record
     pipe.send(record.value("peak_memory_bytes"))
 

@@ -15,10 +15,10 @@ from pathlib import Path
 
 import psutil
 
-from whichpeft.api import DEFAULT
 from whichpeft.engine.profiling.budget import PROFILE_BUDGETS, find_profile_budget
 from whichpeft.executors import LocalExecutor, SilentObserver
 from whichpeft.records import Record
+from whichpeft.running.default_study import DEFAULT
 from whichpeft.running.profiling import profile_jobs
 from whichpeft.running.request import check_request
 from whichpeft.running.setup import resources_for, set_up
@@ -35,7 +35,7 @@ def main() -> None:
     options.add_argument("--all", action="store_true", help="print every measurement")
     asked = options.parse_args()
     study = dataclasses.replace(
-        DEFAULT, methods=tuple(asked.methods), task=asked.task, backbone=asked.backbone
+        DEFAULT, methods=tuple(asked.methods), tasks=(asked.task,), backbones=(asked.backbone,)
     )
     print(f"{'method':16}{'whole':>7}{'counting':>10}" + "".join(f"{phase:>10}" for phase in PHASES))
     with tempfile.TemporaryDirectory() as folder:

@@ -31,8 +31,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import race_table
 
+import race_table
 from whichpeft.analysis.race.replay import Outcome, Table, judge, replay
 from whichpeft.analysis.race.rules import RaceRules
 
@@ -47,6 +47,7 @@ class Trials:
     def __init__(self, table: Table, rows: list[int], seed: int, examples: float) -> None:
         self.table, self.rows, self.seed, self.left = table, rows, seed, examples
         self.reached = dict.fromkeys(rows, -1)
+        self._asked: list[tuple[int, int]] = []
 
     def score(self, row: int, rung: int) -> float:
         """Return the validation score of a candidate at a rung; raises Spent if it cannot be paid."""
@@ -57,8 +58,17 @@ class Trials:
             raise Spent
         self.left -= price
         self.reached[row] = max(rung, self.reached[row])
+        self._asked.append((row, rung))
         found = float(self.table.scores[row, self.seed, rung])
         return found if math.isfinite(found) else -math.inf
+
+    def with_examples(self, examples: float) -> Trials:
+        """Return what the same search would have seen with fewer examples."""
+        found = Trials(self.table, self.rows, self.seed, examples)
+        with contextlib.suppress(Spent):
+            for row, rung in self._asked:
+                found.score(row, rung)
+        return found
 
     def best_first(self) -> list[int]:
         """Return the candidates, those that came furthest first, and of these the best score first."""
@@ -155,18 +165,25 @@ class Choice:
     """Training examples that it used."""
 
 
-def own_choice(table: Table, rows: list[int], raced: Outcome, search: Search, seed: int) -> Choice:
-    """Search with all examples of the race; choose the best validation score."""
+def choices(
+    table: Table, rows: list[int], raced: Outcome, search: Search, seed: int
+) -> dict[str, Choice]:
+    """Search with all examples of the race, and return the choice of each end."""
     rng = np.random.default_rng(seed)
-    trials = _searched(table, rows, search, raced.examples, rng)
-    return Choice(trials.best_first()[0], raced.examples - trials.left)
+    trials = Trials(table, rows, int(rng.integers(table.seeds)), raced.examples)
+    with contextlib.suppress(Spent):
+        search(trials, rng)
+    return {
+        "own choice": Choice(trials.best_first()[0], raced.examples - trials.left),
+        "finals": _with_finals(trials, raced, rng),
+    }
 
 
-def with_finals(table: Table, rows: list[int], raced: Outcome, search: Search, seed: int) -> Choice:
-    """Search with what the race used before its finals; test the best methods as the race does."""
-    rng = np.random.default_rng(seed)
+def _with_finals(trials: Trials, raced: Outcome, rng: np.random.Generator) -> Choice:
+    """Cut a search to what the race used before its finals; test the best methods as the race does."""
+    table = trials.table
     budget = raced.examples - _finals_examples(table, raced)
-    trials = _searched(table, rows, search, budget, rng)
+    trials = trials.with_examples(budget)
     best: dict[str, int] = {}
     for row in trials.best_first():
         best.setdefault(table.arms[row].method, row)
@@ -183,15 +200,6 @@ def with_finals(table: Table, rows: list[int], raced: Outcome, search: Search, s
             break
         still = [still[place] for place in left]
     return Choice(row, used)
-
-
-def _searched(
-    table: Table, rows: list[int], search: Search, examples: float, rng: np.random.Generator
-) -> Trials:
-    trials = Trials(table, rows, int(rng.integers(table.seeds)), examples)
-    with contextlib.suppress(Spent):
-        search(trials, rng)
-    return trials
 
 
 def _finals_examples(table: Table, raced: Outcome) -> int:
@@ -212,7 +220,7 @@ PEERS: dict[str, Search] = {
     "TPE, median pruner": tpe("median"),
     "TPE, halving pruner": tpe("halving"),
 }
-ENDS = {"own choice": own_choice, "finals": with_finals}
+ENDS = ("own choice", "finals")
 
 
 def compare(table: Table, resamplings: int, pool: str) -> Iterator[tuple[str, str, list[Choice]]]:
@@ -225,24 +233,21 @@ def compare(table: Table, resamplings: int, pool: str) -> Iterator[tuple[str, st
         for one in raced
     ]
     for name, search in PEERS.items():
-        for end, choose in ENDS.items():
-            yield (
-                name,
-                end,
-                [
-                    choose(table, rows, one, search, seed)
-                    for seed, (rows, one) in enumerate(zip(pools, raced, strict=True))
-                ],
-            )
+        found = [
+            choices(table, rows, one, search, seed)
+            for seed, (rows, one) in enumerate(zip(pools, raced, strict=True))
+        ]
+        for end in ENDS:
+            yield name, end, [one[end] for one in found]
 
 
-def line(table: Table, name: str, end: str, choices: list[Choice]) -> str:
+def line(table: Table, name: str, end: str, chosen: list[Choice]) -> str:
     """Return a row of the printed table."""
-    regret = table.best - table.true_scores[[choice.row for choice in choices]]
+    regret = table.best - table.true_scores[[choice.row for choice in chosen]]
     near = regret <= RULES.margin
     error = 1.96 * math.sqrt(near.mean() * (1 - near.mean()) / len(near))
-    units = np.mean([choice.examples for choice in choices]) / table.examples
-    costs = np.exp(np.log(table.costs[[choice.row for choice in choices]]).mean())
+    units = np.mean([choice.examples for choice in chosen]) / table.examples
+    costs = np.exp(np.log(table.costs[[choice.row for choice in chosen]]).mean())
     return (
         f"| {name} | {end} | {100 * near.mean():.1f} ± {100 * error:.1f} | {100 * regret.mean():+.2f} "
         f"| {100 * np.quantile(regret, 0.95):+.1f} | {units:.0f} | {costs:,.0f} |"
@@ -267,8 +272,8 @@ def main() -> None:
             "| search | ends in | within 2 points, % | below the best | worst 5 % | trainings | trains |"
         )
         print("| --- | --- | --: | --: | --: | --: | --: |")
-        for name, end, choices in compare(table, given.resamplings, given.pool):
-            print(line(table, name, end, choices), flush=True)
+        for name, end, chosen in compare(table, given.resamplings, given.pool):
+            print(line(table, name, end, chosen), flush=True)
 
 
 if __name__ == "__main__":

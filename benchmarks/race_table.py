@@ -33,6 +33,7 @@ import pyarrow.parquet as pq
 from whichpeft.analysis.race.replay import Table
 from whichpeft.records import Record, Store
 from whichpeft.records.race import Arm
+from whichpeft.study import Study
 
 FIXTURE = Path(__file__).resolve().parents[1] / "tests" / "analysis" / "race" / "table"
 CANDIDATES, SEEDS, EPOCHS = 8, 5, 4
@@ -176,7 +177,7 @@ def run(what: tuple[str, str, int, str], folder: Path, sst2: Path) -> None:
     wp.run(study, out=folder, batch_trials="off")
 
 
-def candidates(study: object) -> Iterator[str]:
+def candidates(study: Study) -> Iterator[str]:
     """Yield the candidates of a study's searches as methods with all their hyperparameters."""
     from whichpeft.backbones import resolve_backbone
     from whichpeft.planning import make_search
@@ -201,7 +202,7 @@ def show(path: Path) -> None:
     rows, facts = read_rows(path)
     table = read(path)
     options = rows["options"].to_list()[::SEEDS]
-    failed = np.isnan(table.scores).any(axis=(1, 2))
+    failed = np.atleast_1d(np.isnan(table.scores).any(axis=(1, 2)))
     print(f"\n{path.stem}: {path.stat().st_size:,} bytes, {facts}; best {100 * table.best:.1f}")
     for method in table.methods:
         own = [place for place, arm in enumerate(table.arms) if arm.method == method]

@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import os
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -20,9 +19,9 @@ from pathlib import Path
 import psutil
 import ray
 from ray.cluster_utils import Cluster
-from waiting_method import Waiting
 
 import whichpeft as wp
+from waiting_method import Waiting
 from whichpeft.engine import FinalWork
 from whichpeft.executors import Resources, SilentObserver, make_executor
 from whichpeft.records import Claims, Store
@@ -94,4 +93,4 @@ def measure(asked: argparse.Namespace) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -17,6 +17,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -100,7 +101,7 @@ def _rate(number: int) -> float:
     return 1e-3 * 1.05**number
 
 
-def trial(name: str, task: str, budget: wp.Budget, rate: float, **of: object) -> Trial:
+def trial(name: str, task: str, budget: wp.Budget, rate: float, **of: Any) -> Trial:
     rank = int(name.rpartition("=")[2]) if "=" in name else 0
     options = {"learning_rate": rate, "weight_decay": 0.0, "warmup_ratio": 0.06}
     return Trial(

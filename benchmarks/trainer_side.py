@@ -107,7 +107,7 @@ METHODS: dict[str, Adapt] = {
 }
 
 
-class Clock(TrainerCallback):
+class Clock(TrainerCallback):  # type: ignore[misc]
     """Adds up the time of the epochs; the Trainer evaluates and saves after an epoch has ended."""
 
     def __init__(self) -> None:
@@ -121,7 +121,7 @@ class Clock(TrainerCallback):
         self.seconds += time.perf_counter() - self._began
 
 
-class Reallocate(TrainerCallback):
+class Reallocate(TrainerCallback):  # type: ignore[misc]
     """Lets AdaLoRA move rank between matrices while the gradients are still there."""
 
     def __init__(self, model: Any) -> None:

@@ -13,8 +13,8 @@ import argparse
 import csv
 from pathlib import Path
 
-from whichpeft.analysis.search import best_trial, validation_score
 from whichpeft.records import Record, Store
+from whichpeft.records.selection import best_trial, validation_score
 
 COLUMNS = (
     "task", "data", "backbone", "method", "number", "hyperparameters", "status", "steps",

@@ -105,7 +105,7 @@ def together(scores: Floats, rng: np.random.Generator) -> NDArray[np.bool_]:
     return np.array([gap is not None and (gap.p_adjusted or 0) < LEVEL for gap in gaps])
 
 
-def oracle(means: Floats, truth: float, rng: np.random.Generator) -> NDArray[np.bool_]:
+def oracle(means: Floats, rng: np.random.Generator) -> NDArray[np.bool_]:
     """Return what a rule that knows all variances finds, shape (studies, methods).
 
     `means` are the mean gaps of many studies, whose covariance it knows.
@@ -221,7 +221,7 @@ def main() -> None:
             for what, gap in [("true differences found", world.gap), ("studies with a wrong one", 0.0)]:
                 rows = simulate(replace(world, seeds=seeds, gap=gap), asked.studies)
                 if not gap:
-                    rows = [found.any(axis=1, keepdims=True) for found in rows]
+                    rows = [np.atleast_2d(found.any(axis=1)).T for found in rows]
                 print(f"{name}, {seeds} seeds: {what}"[:60])
                 print(f"{'':38}" + "".join(f"{rate(found):>14}" for found in rows))
 
@@ -235,7 +235,7 @@ def simulate(world: World, studies: int, seed: int = 0) -> list[NDArray[np.bool_
         means.append((scores[1:] - scores[0]).mean(axis=(1, 2)))
         theirs.append(pairwise(scores, rng))
         ours.append(together(scores, rng))
-    return [np.array(theirs), np.array(ours), oracle(np.array(means), world.gap, rng)]
+    return [np.array(theirs), np.array(ours), oracle(np.array(means), rng)]
 
 
 if __name__ == "__main__":

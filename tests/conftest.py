@@ -118,6 +118,28 @@ def tiny_vits(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Path]:
 
 
 @pytest.fixture(scope="session")
+def tiny_mobilenet(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of a narrow MobileNetV2 for images of 32x32, with random weights and fitting statistics."""
+    import torch
+    from transformers import MobileNetV2Config, MobileNetV2Model
+    from transformers.models.vit.image_processing_pil_vit import ViTImageProcessorPil
+
+    folder = tmp_path_factory.mktemp("backbone") / "tiny-mobilenet"
+    torch.manual_seed(0)
+    config = MobileNetV2Config(depth_multiplier=0.1, image_size=32, tf_padding=False)
+    model = MobileNetV2Model(config).train()
+    for module in model.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.momentum = None  # statistics are means over what is read
+    with torch.no_grad():
+        for _ in range(4):
+            model(torch.randn(16, 3, 32, 32))
+    model.save_pretrained(folder)
+    ViTImageProcessorPil(size={"height": 32, "width": 32}).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
 def shapes(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of small images, ``split/class/*.png``: a bright bar, horizontal or vertical."""
     import numpy as np

@@ -51,6 +51,12 @@ def folder(reviews: Path, shapes: Path, tmp_path_factory: pytest.TempPathFactory
     (folder / "my" / "adapter_config.json").write_text(json.dumps(config))
     scores = "\n".join(f'{{"text": "a film of {i} stars", "stars": {i % 5}}}' for i in range(60))
     (folder / "scores.jsonl").write_text(scores)
+    (folder / "people").mkdir()
+    for name, count in (("train", 40), ("dev", 10), ("test", 20)):
+        texts = [f"Ada{i} B-PER\nsaw O\nRome{i} B-LOC\n" for i in range(count)]
+        (folder / "people" / f"{name}.conll").write_text("\n".join(texts))
+    films = [{"text": f"a film of {i} wars", "labels": ["war", "comedy"][: i % 3]} for i in range(60)]
+    (folder / "films.jsonl").write_text("\n".join(map(json.dumps, films)))
     return folder
 
 

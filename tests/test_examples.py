@@ -17,6 +17,7 @@ from whichpeft.cli.app import main
 from whichpeft.cli.choose import NOTHING_FITS
 from whichpeft.methods import resolve_method
 from whichpeft.study import Budget, load_study
+from whichpeft.tasks import load_task
 
 from .forks import Forks
 
@@ -131,6 +132,13 @@ def test_the_example_study_would_run(
     out, err = capsys.readouterr()
     assert not ended.value.code, err
     assert "18 trials to run" in out
+
+
+def test_the_example_of_tagging_loads_its_data() -> None:
+    study = load_study(EXAMPLES / "names.yaml")
+    (source,) = study.tasks
+    assert load_task(source).problem == "tagging"
+    assert len(study.methods) >= 6
 
 
 @pytest.mark.slow

@@ -36,7 +36,7 @@ def write_images(source: Path, out: Path) -> None:
         order = sorted(range(len(images)), key=lambda i: hashlib.sha256(images[i].tobytes()).digest())
         chosen = sorted(order[:most])
         kept[f"{split}_images"], kept[f"{split}_labels"] = images[chosen], labels[chosen]
-    np.savez_compressed(out / "pneumonia.npz", **kept)
+    np.savez_compressed(out / "pneumonia.npz", allow_pickle=False, **kept)
 
 
 def write_antibodies(source: Path, out: Path) -> None:

@@ -75,7 +75,7 @@ class PeakMemory:
     def read(self) -> float | None:
         if self._device.type != "cuda":
             return None
-        found = torch.cuda.max_memory_allocated(self._device) / 1e9
+        found: float = torch.cuda.max_memory_allocated(self._device) / 1e9
         torch.cuda.reset_peak_memory_stats(self._device)
         return found
 
@@ -101,7 +101,9 @@ def race(bench: Bench, name: str, method: str) -> None:
     study = wp.Study(backbone=bench.backbone(name), task=task, methods=[method], seeds=1)
     with ready(bench, study) as found:
         compute, memory = found.compute, PeakMemory(found.compute)
-        tokens = sum(int(found.trial.examples["train"].tokens[batch].sum()) for batch in found.batches)
+        lengths = found.trial.examples["train"].tokens
+        assert lengths is not None
+        tokens = int(sum(lengths[batch].sum() for batch in found.batches))
 
         def add(side: str, seconds: Sequence[float]) -> None:
             row = {

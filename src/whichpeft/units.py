@@ -74,7 +74,9 @@ def show_chance(probability: float) -> str:
 
 
 def plural(noun: str, count: int) -> str:
-    """Return a noun in the singular or plural, as the count requires: ``seed``, ``classes``."""
+    """Return a noun in the singular or plural: ``seed``, ``classes``, ``entities``."""
+    if count != 1 and noun.endswith("y") and noun[-2:-1] not in "aeiou":
+        return f"{noun[:-1]}ies"
     return noun if count == 1 else f"{noun}es" if noun.endswith("s") else f"{noun}s"
 
 

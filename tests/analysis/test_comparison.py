@@ -20,7 +20,8 @@ seed_degrees_of_freedom, verdict, decided_with_seeds, proved_margin, retention_p
 trainable_parameters, adapter_parameters, head_parameters, trainable_percent, percent_of_full,
 parameter_reduction, train_seconds, total_seconds,
 train_seconds_reduction, memory_reduction, speedup, normalised_score, time_efficiency,
-step_milliseconds, samples_per_second, tokens_per_second, peak_memory_bytes, adapter_bytes,
+step_milliseconds, samples_per_second, tokens_per_second, residues_per_second,
+peak_memory_bytes, adapter_bytes,
 inference_milliseconds, taken_share, on_frontier
 """
 

@@ -25,6 +25,8 @@ SEED, SPREAD, TEST_SET, GAP = 0.8, 0.3, 0.7, 3.0
 error of a gap by the test set, and the true gap of the methods that differ."""
 EXAMPLES = 60
 DRAWS = 2000
+STUDIES = 400
+"""Of a family-wise error, which they show to within 1.1 points."""
 
 Rule = Callable[
     [np.ndarray, Mapping[int, int], Mapping[int, Verdict], Look, Sequence[int]],
@@ -166,9 +168,9 @@ def test_a_few_studies_have_few_errors_and_save_trials() -> None:
     ids=["none", "none, unlike variances", "half", "two"],
 )
 def test_the_family_wise_error_stays_at_five_per_cent(gaps: list[float], spread: float) -> None:
-    found = simulate(together, gaps, studies=1000, seed=11, spread=spread)
-    print(f"{found} +- {error_of(found.wrong_family, 1000):.4f}")
-    assert found.wrong_family <= 0.065
+    found = simulate(together, gaps, studies=STUDIES, seed=11, spread=spread)
+    print(f"{found} +- {error_of(found.wrong_family, STUDIES):.4f}")
+    assert found.wrong_family <= 0.05 + 2.5 * math.sqrt(0.05 * 0.95 / STUDIES)
 
 
 @pytest.mark.slow

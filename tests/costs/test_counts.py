@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import torch
+from tests.protein_models import esm_config, sequences, write_config
 
 from whichpeft.backbones import resolve_backbone
 from whichpeft.costs.query import CostQuery, count_parameters_of
@@ -15,6 +16,7 @@ from whichpeft.methods import resolve_method
 from whichpeft.methods.catalogue import methods
 from whichpeft.study import parse_method
 from whichpeft.tasks.no_task import NoTask
+from whichpeft.tasks.tagging.assemble import tagging_task
 
 REFERENCE = Path(__file__).resolve().parents[3] / "shared" / "reference"
 _TARGETS = "target_modules=[q_proj,k_proj,v_proj,up_proj,down_proj]"
@@ -55,6 +57,57 @@ def test_counts_equal_the_published_ones(backbone: str, method: str, published: 
     assert found["adapter_parameters"] == published
     assert found["base_parameters"] == {"llama-7b": 6_738_415_616, "llama-13b": 13_015_864_320}[backbone]
     assert found["head_parameters"] == 0
+
+
+@pytest.mark.parametrize(
+    ("layers", "width", "expected"),
+    [(6, 320, 23_682), (12, 480, 70_082), (30, 640, 231_682), (33, 1280, 509_442)],
+    ids=["8M", "35M", "150M", "650M"],
+)
+def test_a_tagger_of_residues_trains_as_much_as_published(
+    tmp_path: Path, layers: int, width: int, expected: int
+) -> None:
+    """As counted for ESM2 of each size with two tags (AmelieSchreiber's models print 23,682)."""
+    folder = write_config(tmp_path, "esm", esm_config(width, layers))
+    rows = [(list(one), ["bound" if residue in "DE" else "free" for residue in one])
+            for one in sequences(9, 40)]  # fmt: skip
+    task = tagging_task("sites", train=rows, validation=rows, test=rows)
+    assert task.residues
+    found = count_parameters_of(
+        CostQuery(
+            method=resolve_method("lora:r=2,target_modules=[query,key,value]"),
+            backbone=resolve_backbone(str(folder), weights=False),
+            task=task,
+            compute=Compute(torch.device("cpu"), "float32"),
+            batch_size=1,
+            length=8,
+        )
+    )
+    assert found["trainable_parameters"] == expected
+
+
+@pytest.mark.parametrize(("bias", "expected"), [("none", 1_584_139), ("all", 1_855_499)])
+def test_a_tagger_of_words_trains_as_much_as_published(tmp_path: Path, bias: str, expected: int) -> None:
+    """As PEFT's guide to token classification counts RoBERTa-large with 11 tags."""
+    config = {
+        "vocab_size": 50265, "hidden_size": 1024, "num_hidden_layers": 24, "num_attention_heads": 16,
+        "intermediate_size": 4096, "max_position_embeddings": 514, "type_vocab_size": 1,
+    }  # fmt: skip
+    folder = write_config(tmp_path, "roberta", config)
+    rows = [([f"word{i}" for i in range(11)], ["O", *(f"B-{i}" for i in range(10))])] * 9
+    task = tagging_task("names", train=rows, validation=rows, test=rows)
+    backbone = resolve_backbone(str(folder), weights=False)
+    plain = count_parameters_of(
+        CostQuery(
+            method=resolve_method(f"lora:r=16,bias={bias},target_modules=[query,value]"),
+            backbone=backbone,
+            task=task,
+            compute=Compute(torch.device("cpu"), "float32"),
+            batch_size=1,
+            length=8,
+        )
+    )
+    assert plain["trainable_parameters"] == expected
 
 
 # Experiments of huggingface/peft's comparison on Llama-3.2-3B, by their names there. Those that only

@@ -39,12 +39,13 @@ def measuring() -> Iterator[Measure]:
         stdout=subprocess.PIPE,
         text=True,
     ) as bench:
-        assert bench.stdin is not None
-        assert bench.stdout is not None
+        questions, answers = bench.stdin, bench.stdout
+        assert questions is not None
+        assert answers is not None
 
         def measure(method: str, precision: str, size: int, length: int) -> int:
-            print(method, precision, size, length, file=bench.stdin, flush=True)
-            return int(bench.stdout.readline())
+            print(method, precision, size, length, file=questions, flush=True)
+            return int(answers.readline())
 
         yield measure
 

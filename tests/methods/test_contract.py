@@ -11,7 +11,7 @@ import pytest
 from whichpeft.backbones import Backbone
 from whichpeft.methods import methods
 from whichpeft.testing import MethodContract
-from whichpeft.testing.small_tasks import small_image_task, small_task
+from whichpeft.testing.small_tasks import small_image_task, small_tagging_task, small_task
 
 # Options that methods need on such small models.
 OPTIONS = {"trainable-tokens": "trainable-tokens:token_indices=[101,102]"}
@@ -32,6 +32,8 @@ COMPOSITIONS = (
 )
 NAMES = [OPTIONS.get(name, name) for name in methods()] + [*VARIANTS, *COMPOSITIONS]
 
+QUICK = ("full", "lora", "prefix")
+
 READ = ("_task", "_examples", "_loaded", "_head", "_head_size")
 
 Contract = Callable[[str, str], MethodContract]
@@ -47,8 +49,8 @@ def contract(families: dict[str, Backbone]) -> Contract:
 
     @lru_cache(maxsize=1)
     def made(text: str, family: str) -> MethodContract:
-        task = small_image_task if family == "vit" else small_task
-        one = MethodContract(text, families[family], task)
+        task = {"vit": small_image_task, "bert of words": small_tagging_task}.get(family, small_task)
+        one = MethodContract(text, families[family.removesuffix(" of words")], task)
         if family not in read:
             read[family] = {name: getattr(one, name) for name in READ}
         vars(one).update(read[family])
@@ -69,6 +71,21 @@ def test_every_rule_on_an_encoder(text: str, rule: str, contract: Contract) -> N
 @pytest.mark.parametrize("family", ["llama", "vit"])
 def test_every_rule_on_other_families(family: str, text: str, rule: str, contract: Contract) -> None:
     contract(text, family).check_rule(rule)
+
+
+@pytest.mark.parametrize("rule", MethodContract.rules)
+@pytest.mark.parametrize(
+    "text",
+    [
+        name
+        if name in ("full", "lora", "prefix", "prompt")
+        else pytest.param(name, marks=pytest.mark.slow)
+        for name in NAMES
+    ],
+)
+def test_every_rule_on_a_token_classifier(text: str, rule: str, contract: Contract) -> None:
+    """Virtual tokens come before the words, and have no tag."""
+    contract(text, "bert of words").check_rule(rule)
 
 
 @pytest.mark.slow

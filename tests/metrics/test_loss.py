@@ -43,3 +43,16 @@ def test_completions_have_nats_per_token() -> None:
 
 def test_answers_in_free_text_have_none() -> None:
     assert mean_loss("generation", "exact_match", np.zeros(2), np.ones((2, 1))) is None
+
+
+def test_tags_have_nats_per_word() -> None:
+    counted = np.array([[0, 1, 2, 3, 4, 1.5], [0, 0, 0, 1, 1, 0.5]], np.float32)
+    assert mean_loss("tagging", "entity_f1", np.array([4, 1]), counted) == pytest.approx(0.4)
+
+
+def test_several_labels_have_nats_per_label() -> None:
+    rng = np.random.default_rng(0)
+    logits, labels = rng.normal(size=(20, 3)), rng.integers(0, 2, (20, 3)).astype(np.float32)
+    shares = 1 / (1 + np.exp(-logits))
+    expected = log_loss(labels.ravel(), np.stack([1 - shares.ravel(), shares.ravel()], axis=1))
+    assert mean_loss("multilabel", "micro_f1", labels, logits) == pytest.approx(expected)

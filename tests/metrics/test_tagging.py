@@ -18,6 +18,9 @@ from whichpeft.metrics.tagging import counts, entities, entity_f1, token_accurac
         ("I-PER I-PER O I-LOC", [("PER", 0, 1), ("LOC", 3, 3)]),  # without a beginning
         ("B-PER I-LOC", [("PER", 0, 0), ("LOC", 1, 1)]),
         ("B-A I-A E-A S-A S-B", [("A", 0, 2), ("A", 3, 3), ("B", 4, 4)]),
+        ("B-A L-A U-A U-A O B-B I-B L-B", [("A", 0, 1), ("A", 2, 2), ("A", 3, 3), ("B", 5, 7)]),  # BILOU
+        ("B-A M-A E-A S-A W-A", [("A", 0, 2), ("A", 3, 3), ("A", 4, 4)]),  # BMES
+        ("I-A I-A B-A O I-A", [("A", 0, 1), ("A", 2, 2), ("A", 4, 4)]),  # IOB1
         ("name name O name", [("name", 0, 1), ("name", 3, 3)]),  # without prefixes
         ("B-x-y I-x-y", [("x-y", 0, 1)]),
         ("", []),
@@ -46,6 +49,17 @@ def test_f1_is_that_of_seqeval() -> None:
         true, guess = ([list(pair[side]) for pair in both] for side in (0, 1))
         assert entity_f1(counted) == pytest.approx(seqeval.f1_score(true, guess))
         assert token_accuracy(counted) == pytest.approx(seqeval.accuracy_score(true, guess))
+
+
+def test_f1_of_bilou_is_that_of_seqeval() -> None:
+    """In its strict mode, of tags that keep to the scheme."""
+    seqeval = pytest.importorskip("seqeval.metrics")
+    scheme = pytest.importorskip("seqeval.scheme")
+    true = [["B-a", "I-a", "L-a", "U-a", "O", "U-b", "U-b", "B-b", "L-b"], ["O", "U-a", "O"]]
+    guess = [["B-a", "I-a", "L-a", "O", "O", "U-b", "U-a", "B-b", "L-b"], ["O", "U-a", "O"]]
+    counted = np.stack([counts(*both) for both in zip(true, guess, strict=True)]).sum(axis=0)
+    expected = seqeval.f1_score(true, guess, mode="strict", scheme=scheme.BILOU)
+    assert entity_f1(counted) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("metric", ["entity_f1", "token_accuracy"])

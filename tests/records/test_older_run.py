@@ -70,7 +70,7 @@ JUDGED = {
 """What depends on how intervals and verdicts are computed."""
 
 
-NOT_MEASURED_THEN = {"taken_share"}
+NOT_MEASURED_THEN = {"taken_share", "residues_per_second"}
 
 
 def measured(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:

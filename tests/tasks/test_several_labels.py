@@ -136,7 +136,10 @@ def test_a_label_of_the_test_set_alone_is_named(tmp_path: Path) -> None:
     for split in ("train", "validation", "test"):
         own = LABELS if split != "test" else [*LABELS[:-1], ["western"]]
         jsonl(tmp_path, own).rename(tmp_path / f"{split}.jsonl")
-    with pytest.raises(DataError, match=r"test.jsonl: example 60 has the label 'western', which no"):
+    with pytest.raises(
+        DataError,
+        match=r"test.jsonl: example 60 \(the film of the year 59\) has the label 'western', which no",
+    ):
         load(tmp_path)
 
 

@@ -73,6 +73,7 @@ def method_facts(
         step_milliseconds=_profiled(records, "step_milliseconds"),
         samples_per_second=_profiled(records, "samples_per_second"),
         tokens_per_second=_profiled(records, "tokens_per_second"),
+        residues_per_second=_profiled(records, "residues_per_second"),
         peak_memory_bytes=_whole(_profiled(records, "peak_memory_bytes")),
         adapter_bytes=_whole(_profiled(records, "adapter_bytes")),
         inference_milliseconds=_profiled(records, "inference_milliseconds"),

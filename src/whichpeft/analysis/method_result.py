@@ -156,6 +156,9 @@ class MethodResult:
     tokens_per_second: float | None = None
     """Tokens per second in training without padding, after warm-up."""
 
+    residues_per_second: float | None = None
+    """Residues of proteins per second in training without padding, after warm-up."""
+
     peak_memory_bytes: int | None = None
     """Peak memory of training, in bytes."""
 

@@ -31,7 +31,8 @@ TextColumn = Annotated[
 ]
 LabelColumn = Annotated[str | None, typer.Option(help="Label column: name or 0-based index.")]
 Problem = Annotated[
-    str | None, typer.Option(help="classification, regression, multilabel, tagging or generation.")
+    str | None,
+    typer.Option(help="classification, regression, multilabel, tagging, retrieval or generation."),
 ]
 TrainFile = Annotated[str | None, typer.Option(help="File with the training examples.")]
 SetsFolder = Annotated[

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from whichpeft.takeaway.predictions import Predictions
 
 _STDOUT = Path("-")
+_HALF = 0.5
 
 
 def predict(
@@ -33,7 +36,7 @@ def predict(
     text_column: TextColumn = None,
     device: Device = "auto",
 ) -> None:
-    """Predict the class, the value or the answer of each row of a file, or of each image in a folder."""
+    """Predict each row of a file, or each image in a folder: class, labels, value, tags or answer."""
     from whichpeft.takeaway.predict import predict as predict_rows
 
     found = predict_rows(folder, data, text_columns=tuple(text_column or ()), device=device)
@@ -47,8 +50,8 @@ def predict(
         write_whole(out, found.to_csv().encode())
         print_note(f"Written: {out}, {counted(len(found.answers), 'row')}")
     if found.score is not None:
-        shown = points(found.score)
-        print_note(f"{found.metric} on {counted(found.scored, 'row')} with a label: {shown:.1f} points")
+        shown, what = points(found.score), "sentence" if found.data.lengths else "row"
+        print_note(f"{found.metric} on {counted(found.scored, what)} with a label: {shown:.1f} points")
 
 
 def _print(found: Predictions) -> None:
@@ -56,14 +59,27 @@ def _print(found: Predictions) -> None:
     console = Console()
     width = max(map(len, ("prediction", *found.answers)))
     console.print(Text(_line("prediction", "probability", "input", width, found)), soft_wrap=True)
-    chances = [f"{chance:.2f}" for chance in found.probabilities] or [""] * len(found.answers)
-    for answer, chance, shown in zip(found.answers, chances, found.data.shown, strict=True):
+    ends = set(itertools.accumulate(found.data.lengths))
+    for row, (answer, chance, shown) in enumerate(
+        zip(found.answers, _chances(found), found.data.shown, strict=True)
+    ):
+        if row in ends:
+            console.print()
         line = Text(_line(" ".join(answer.split()), chance, " ".join(shown.split()), width, found))
         if console.is_terminal:
             line.truncate(console.width, overflow="ellipsis")
         console.print(line, soft_wrap=True)
 
 
+def _chances(found: Predictions) -> list[str]:
+    """Return the probability of each answer; of several labels, that of each one."""
+    if found.by_label:
+        rows = zip(*found.by_label.values(), strict=True)
+        return [", ".join(f"{chance:.2f}" for chance in row if chance > _HALF) for row in rows]
+    chances = ["" if math.isnan(chance) else f"{chance:.2f}" for chance in found.probabilities]
+    return chances or [""] * len(found.answers)
+
+
 def _line(answer: str, chance: str, shown: str, width: int, found: Predictions) -> str:
-    middle = f"  {chance:>11}" if found.probabilities else ""
+    middle = f"  {chance:>11}" if found.probabilities or found.by_label else ""
     return f"{answer:<{width}}{middle}  {shown}"

@@ -180,6 +180,8 @@ class Head(PlainMethod):
     def refuses(self, backbone: Backbone, task: Task, budget: Budget) -> str | None:
         if task.task_type == "CAUSAL_LM":
             return "it trains only a new head, and a language model gets none"
+        if task.task_type == "FEATURE_EXTRACTION" and task.problem != "none":
+            return "it trains only a new head, and embeddings are compared without one"
         return None
 
     def apply(self, model: torch.nn.Module, context: MethodContext) -> PlainAdapter:

@@ -1,4 +1,4 @@
-"""Series and parallel adapters as methods; `tuners.bottleneck` has their PEFT tuners."""
+"""Series, parallel and convolutional adapters as methods; `tuners` has their PEFT tuners."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from whichpeft.errors import MethodError
 from whichpeft.methods.info import MethodInfo, PeftInfo
 from whichpeft.methods.layers import (
     attention_ends,
@@ -15,7 +16,12 @@ from whichpeft.methods.layers import (
 )
 from whichpeft.methods.method import MethodContext
 from whichpeft.methods.peft_method import PeftMethod
-from whichpeft.methods.targets import new_modules, shared_targets
+from whichpeft.methods.targets import (
+    linear_modules,
+    new_modules,
+    shared_convolutions,
+    shared_targets,
+)
 
 if TYPE_CHECKING:
     import torch
@@ -31,12 +37,13 @@ Placement = Literal["houlsby", "pfeiffer", "modules"]
 _WIDTHS = (8, 16, 48, 64, 128, 256)  # inner widths that tuning tries
 _ALIASES = {"bias": "use_bias"}
 
+_ONLY_CONVOLUTIONS = "it adapts linear layers, and {} has only convolutions; conv-adapter adapts those"
 _UNKNOWN_BLOCKS = "whichpeft cannot find the attention and feed-forward blocks of {}; set target_modules"
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Adapter(PeftMethod):
-    """What series and parallel adapters share."""
+    """What the adapters share."""
 
     bottleneck: int = 48
     """Inner width; 48, a sixteenth of a base model's 768, is usual at that size."""
@@ -119,9 +126,13 @@ class SeriesAdapter(_Adapter):
         return _outside_head(_ENDS[self.placement](model), model, context)
 
     def refuses(self, backbone: Backbone, task: Task, budget: Budget) -> str | None:
-        if self.from_file is not None or self.hyperparameters["placement"] == "modules":
+        if self.from_file is not None or self.target_modules:
             return None
         model = bare_model(backbone)
+        if not linear_modules(model):
+            return _ONLY_CONVOLUTIONS.format(backbone.family)
+        if self.placement == "modules":
+            return None
         if feed_forward_ends(model) and (self.placement == "pfeiffer" or attention_ends(model)):
             return None
         return _UNKNOWN_BLOCKS.format(backbone.family)
@@ -160,11 +171,69 @@ class ParallelAdapter(_Adapter):
 
         return ParallelAdapterConfig
 
+    def refuses(self, backbone: Backbone, task: Task, budget: Budget) -> str | None:
+        if (
+            self.from_file is None
+            and not self.target_modules
+            and not linear_modules(bare_model(backbone))
+        ):
+            return _ONLY_CONVOLUTIONS.format(backbone.family)
+        return None
+
     def choose_targets(self, model: torch.nn.Module, context: MethodContext) -> list[str] | str | None:
         chosen = super().choose_targets(model, context)
         if chosen is not None:
             return chosen
         return _outside_head(feed_forward_modules(model), model, context)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConvAdapter(_Adapter):
+    """Convolutional adapters: a bottleneck of 1x1 convolutions reads a convolution and adds to it.
+
+    Chen et al. also try larger windows, one channel at a time, and a place next to the convolution or
+    around a block. Depthwise convolutions get no bottleneck.
+    """
+
+    info = MethodInfo(
+        name="conv-adapter",
+        description="adds a bottleneck of 1x1 convolutions after each convolution",
+        paper="Chen et al. 2022, arXiv 2208.07463",
+        paper_title="Conv-Adapter: Exploring Parameter Efficient Transfer Learning for ConvNets",
+        supports="convolutions",
+        learning_rate=2e-3,
+        learning_rate_source="not swept: same as LoRA",
+        choices={"bottleneck": (4, 8, 16, 32)},
+        aliases=_ALIASES,
+        merges=False,
+        several_adapters=True,
+    )
+    peft = PeftInfo(
+        config="ConvAdapterConfig",
+        peft_type="CONV_ADAPTER",
+        targets_modules=True,
+        stacking_order=2,
+        loads_with="tuners",
+    )
+
+    bottleneck: int = 8
+    """Channels of the bottleneck."""
+
+    def config_class(self) -> type[PeftConfig]:
+        from whichpeft.methods.tuners.conv_adapter import ConvAdapterConfig
+
+        return ConvAdapterConfig
+
+    def choose_targets(self, model: torch.nn.Module, context: MethodContext) -> list[str] | str | None:
+        if self.target_modules:
+            return super().choose_targets(model, context)
+        found = shared_convolutions(model, context.head)
+        if not found:
+            raise MethodError(
+                "it adapts networks of convolutions, and this backbone has linear layers; use "
+                "series-adapter or parallel-adapter"
+            )
+        return sorted(found)
 
 
 def _all_ends(model: torch.nn.Module) -> list[str]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from whichpeft.errors import ConfigFileError, StudyError, unknown
 from whichpeft.methods.baselines import FewShot, Full, Head, TopLayers, ZeroShot
 from whichpeft.methods.bitfit import BitFit
-from whichpeft.methods.bottleneck import ParallelAdapter, SeriesAdapter
+from whichpeft.methods.bottleneck import ConvAdapter, ParallelAdapter, SeriesAdapter
 from whichpeft.methods.composition import compose
 from whichpeft.methods.from_file import read_config
 from whichpeft.methods.loreft import LoReft
@@ -21,7 +21,8 @@ from whichpeft.methods.unreadable import Unreadable
 from whichpeft.study.names import CONFIG_FILE, PartName, parse_method
 
 _OWN: tuple[type[Method], ...] = (
-    Full, Head, TopLayers, ZeroShot, FewShot, BitFit, SeriesAdapter, ParallelAdapter, LoReft
+    Full, Head, TopLayers, ZeroShot, FewShot, BitFit, SeriesAdapter, ParallelAdapter, ConvAdapter,
+    LoReft,
 )  # fmt: skip
 
 

@@ -50,6 +50,13 @@ class Lora(PeftMethod):
         return super().refuses(backbone, task, budget)
 
     @property
+    def adapts_convolutions(self) -> bool:
+        # PEFT decomposes only matrices; on convolutions it starts the factors at random.
+        return super().adapts_convolutions and not (
+            isinstance(self.initialisation, str) and self.initialisation.startswith(_READS_WEIGHTS)
+        )
+
+    @property
     def initialisation(self) -> object:
         """How the factors are initialised: the value of ``init_lora_weights``."""
         return (self.hyperparameters | dict(self.peft.fixed)).get("init_lora_weights")

@@ -66,6 +66,8 @@ class LoReft(PeftMethod):
             return "LoReFT edits what a layer returns, and those of openai-gpt return a list"
         if "depths" in backbone.config:
             return f"LoReFT needs layers of equal width, but those of {backbone.family} differ"
+        if getattr(backbone.architecture(), "hidden_size", None) is None:
+            return f"LoReFT needs one width of hidden states, and those of {backbone.family} differ"
         width = backbone.width
         rank = self.hyperparameters.get("rank", self.rank)
         if width is not None and rank > width:

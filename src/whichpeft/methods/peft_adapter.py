@@ -97,15 +97,23 @@ def save_head(model: torch.nn.Module, names: Collection[str], folder: Path) -> N
 
 
 def running_statistics(model: torch.nn.Module) -> dict[str, torch.Tensor]:
-    """Return the buffers of batch normalisation, which training changes whatever trains."""
+    """Return the buffers of batch normalisation that trains; frozen layers keep their statistics.
+
+    PEFT saves the copies that it trains together with their buffers, so they are left out.
+    """
+    from peft.tuners.tuners_utils import BaseTunerLayer
+    from peft.utils.other import AuxiliaryTrainingWrapper
     from torch.nn.modules.batchnorm import _BatchNorm
 
-    return {
-        f"{name}.{key}": buffer.detach().contiguous()
-        for name, module in model.named_modules()
-        if isinstance(module, _BatchNorm)
-        for key, buffer in module.named_buffers(recurse=False)
-    }
+    found: dict[str, torch.Tensor] = {}
+    copies: list[str] = []
+    for name, module in model.named_modules():
+        if isinstance(module, BaseTunerLayer | AuxiliaryTrainingWrapper):
+            copies.append(f"{name}.")
+        trains = any(parameter.requires_grad for parameter in module.parameters(recurse=False))
+        if isinstance(module, _BatchNorm) and trains and not name.startswith(tuple(copies)):
+            found |= {f"{name}.{key}": b.detach().contiguous() for key, b in module.named_buffers()}
+    return found
 
 
 def load_head(model: torch.nn.Module, folder: Path) -> None:

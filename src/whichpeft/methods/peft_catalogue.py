@@ -18,6 +18,7 @@ from whichpeft.methods.peft_method import PeftMethod
 from whichpeft.methods.peft_source import ConfigSource, base_options, peft_configs
 from whichpeft.methods.peft_special_cases import (
     AdaptionPrompt,
+    BatchNormTuning,
     Frod,
     Lily,
     NormTuning,
@@ -31,6 +32,7 @@ from whichpeft.methods.prompts import ContextPrompt, InputTokens, MultitaskPromp
 # Classes of methods with behaviour of their own, by method name or else by PEFT's type.
 _BASES: Mapping[str, type[PeftMethod]] = {
     "rslora": UnitLora, "pissa": UnitLora, "olora": UnitLora, "mica": UnitLora,
+    "bn": BatchNormTuning,
     "LORA": Lora, "ADALORA": AdaLora, "IA3": IA3, "ADAPTION_PROMPT": AdaptionPrompt,
     "TRAINABLE_TOKENS": TrainableTokens, "POLY": Poly, "LN_TUNING": NormTuning, "SHADOW": Shadow,
     "XLORA": XLora, "LILY": Lily, "CPT": ContextPrompt, "MULTITASK_PROMPT_TUNING": MultitaskPrompt,

@@ -12,13 +12,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from whichpeft.backbones.quiet_libraries import quiet_warnings
+from whichpeft.errors import MethodError
 from whichpeft.methods.file_fields import SIZES, TOKENIZER, is_head_of_another_task, not_used
 from whichpeft.methods.info import PeftInfo
 from whichpeft.methods.method import Method, MethodContext
 from whichpeft.methods.named_parts import check_matches, check_names, modules_to_keep, with_excluded
 from whichpeft.methods.peft_adapter import PeftAdapter, load_head, set_state, train_head
-from whichpeft.methods.peft_source import quantised_types
-from whichpeft.methods.targets import fit, named_targets, new_modules, shared_targets
+from whichpeft.methods.peft_source import convolution_types, quantised_types
+from whichpeft.methods.targets import (
+    fit,
+    named_targets,
+    new_modules,
+    shared_convolutions,
+    shared_targets,
+)
 from whichpeft.methods.weightless import shapes_only
 from whichpeft.study.names import format_part
 
@@ -140,7 +147,30 @@ class PeftMethod(Method):
             return [given] if _is_name(given) else given
         if given is not None:
             return list(given)
-        return shared_targets(model, context.head) if context.same_targets else None
+        return self.shared_targets(model, context.head) if context.same_targets else None
+
+    def shared_targets(self, model: torch.nn.Module, head: frozenset[str]) -> list[str]:
+        """Return the modules that all methods target, as far as this method has a layer for them.
+
+        Raises MethodError if they are convolutions and it has none.
+        """
+        found = shared_convolutions(model, head)
+        if not found:
+            return shared_targets(model, head)
+        if not self.adapts_convolutions:
+            raise MethodError(
+                f"{self.name} has no layer for convolutions, and this backbone has no linear layers"
+            )
+        if any(kind == "divisor" for kind, _ in self.peft.fitted.values()):
+            # The first convolution reads 3 colours, so that no block size divides its windows.
+            pixels = getattr(model.config, "num_channels", 3)
+            found = {name: one for name, one in found.items() if one.in_channels != pixels}
+        return sorted(found)
+
+    @property
+    def adapts_convolutions(self) -> bool:
+        """Whether PEFT has a layer of this method for convolutions of images."""
+        return self.peft.peft_type in convolution_types()
 
     def make_config(self, model: torch.nn.Module, context: MethodContext) -> PeftConfig:
         """Return the PEFT config for a model, without the fields that depend on the task."""

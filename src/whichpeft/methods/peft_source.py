@@ -90,10 +90,29 @@ def quantised_types(quantise: str) -> frozenset[str]:
         tree = ast.parse(path.read_text(encoding="utf-8"))
         layers = [node.name for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
         if any(quantise in layer for layer in layers):
-            config = ast.parse((path.parent / "config.py").read_text(encoding="utf-8"))
-            kinds = (_read(node).peft_type for node in config.body if isinstance(node, ast.ClassDef))
-            found |= {kind for kind in kinds if kind is not None}
+            found |= _types_in(path.parent / "config.py")
     return frozenset(found)
+
+
+@cache
+def convolution_types() -> frozenset[str]:
+    """Return the method types for which PEFT has layers on convolutions of images.
+
+    Their packages have a module ``layer`` with a class such as ``Conv2d``.
+    """
+    found = set()
+    for path in sorted((_package() / "tuners").glob("*/layer.py")):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        if any(isinstance(node, ast.ClassDef) and node.name.endswith("Conv2d") for node in tree.body):
+            found |= _types_in(path.parent / "config.py")
+    return frozenset(found)
+
+
+def _types_in(config: Path) -> set[str]:
+    """Return the method types of the config classes in a file."""
+    tree = ast.parse(config.read_text(encoding="utf-8"))
+    kinds = (_read(node).peft_type for node in tree.body if isinstance(node, ast.ClassDef))
+    return {kind for kind in kinds if kind is not None}
 
 
 def _package() -> Path:

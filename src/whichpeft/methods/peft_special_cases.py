@@ -6,9 +6,9 @@ import contextlib
 import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, ClassVar, Self
 
-from whichpeft.errors import BackboneError
+from whichpeft.errors import BackboneError, MethodError
 from whichpeft.methods.forward_hooks import add_task_ids
 from whichpeft.methods.method import MethodContext
 from whichpeft.methods.peft_adapter import PeftAdapter
@@ -101,6 +101,14 @@ class TrainableTokens(PeftMethod):
             return resolved
         return dataclasses.replace(resolved, token_indices=tuple(_usual_tokens(backbone)) or None)
 
+    def attach(
+        self, model: torch.nn.Module, context: MethodContext, *, keeps_head: bool = True
+    ) -> PeftModel:
+        # PEFT's model for tags fails unless a config has modules_to_save.
+        if context.task_type == "TOKEN_CLS":
+            context = dataclasses.replace(context, task_type=None)
+        return super().attach(model, context, keeps_head=keeps_head)
+
     def config_fields(self, model: torch.nn.Module, context: MethodContext) -> dict[str, object]:
         fields = super().config_fields(model, context)
         config: PretrainedConfig = model.config
@@ -170,10 +178,10 @@ def _add_task_ids_to_layers(model: torch.nn.Module) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class NormTuning(PeftMethod):
-    """The weights and biases of the norms train."""
+    """The weights and biases of the layer norms train, and of others that read single examples."""
 
     target_modules: tuple[str, ...] | str | None = None
-    """The norms, by name; if None, all norms of the backbone."""
+    """The norms, by name; if None, all of the backbone."""
 
     def reads_quantised(self, quantise: str) -> bool:
         return True  # norms are not quantised
@@ -181,11 +189,37 @@ class NormTuning(PeftMethod):
     def choose_targets(self, model: torch.nn.Module, context: MethodContext) -> list[str] | str | None:
         if self.target_modules is not None:
             return super().choose_targets(model, context)
-        return [
-            name
-            for name, module in model.named_modules()
-            if "norm" in type(module).__name__.lower() and hasattr(module, "weight")
-        ]
+        found = [name for name, module in model.named_modules() if self.adapts(module)]
+        if not found:
+            raise MethodError(self.found_none)
+        return found
+
+    found_none: ClassVar[str] = (
+        "it trains layer norms, and this backbone has none; bn trains batch normalisation"
+    )
+
+    def adapts(self, module: torch.nn.Module) -> bool:
+        """Whether a module is one of the norms that train."""
+        named = "norm" in type(module).__name__.lower() and hasattr(module, "weight")
+        return named and not _is_batch_norm(module)
+
+
+@dataclass(frozen=True, kw_only=True)
+class BatchNormTuning(NormTuning):
+    """The weights and biases of batch normalisation train, and its statistics follow the new data."""
+
+    found_none: ClassVar[str] = (
+        "it trains batch normalisation, and this backbone has none; ln-tuning trains layer norms"
+    )
+
+    def adapts(self, module: torch.nn.Module) -> bool:
+        return _is_batch_norm(module) and module.weight is not None
+
+
+def _is_batch_norm(module: torch.nn.Module) -> bool:
+    from torch.nn.modules.batchnorm import _BatchNorm
+
+    return isinstance(module, _BatchNorm)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, TypeVar
 
 from whichpeft.errors import MethodError, suggestion
 
@@ -27,17 +27,34 @@ ATTENTION_PROJECTIONS = frozenset(
     }
 )  # fmt: skip
 _ALL_LINEAR = "all-linear"
+_Module = TypeVar("_Module")
 
 
 def shared_targets(model: torch.nn.Module, head: frozenset[str]) -> list[str]:
     """Return the leaf names of the modules that compute queries, keys and values.
 
-    If the architecture's names are unknown, return all linear layers outside the head.
+    If the architecture's names are unknown, return all linear layers outside the head, and the
+    convolutions outside it if there are no linear layers.
     """
-    linear = _linear_in_body(model, head)
+    linear = _in_body(linear_modules(model), head)
     leaves = {name.rpartition(".")[2] for name in linear}
     attention = sorted(leaves & ATTENTION_PROJECTIONS)
-    return attention or sorted(linear)
+    return attention or sorted(linear) or sorted(shared_convolutions(model, head))
+
+
+def shared_convolutions(model: torch.nn.Module, head: frozenset[str]) -> dict[str, torch.nn.Conv2d]:
+    """Return the convolutions that all methods target in a network without linear layers, by name.
+
+    It is empty if the body has linear layers. Raises MethodError if it has no convolutions either.
+    """
+    if _in_body(linear_modules(model), head):
+        return {}
+    found = _in_body(convolutions(model), head)
+    if not found:
+        raise MethodError(
+            "this backbone has neither linear layers nor dense convolutions outside the head to target"
+        )
+    return found
 
 
 def check_targets(model: torch.nn.Module, targets: Iterable[str]) -> None:
@@ -58,13 +75,21 @@ def named_targets(given: object, model: torch.nn.Module, head: frozenset[str]) -
     """Return the linear modules if ``all-linear`` is given, else None; head and output are none of them.
 
     PEFT leaves out the last layer of a head, but not those before it, and finds no layer that another
-    method has wrapped.
+    method has wrapped. In a convolutional network it would find the new head alone.
+
+    Raises MethodError if there are no linear modules.
     """
     if not isinstance(given, str) or given.lower() != _ALL_LINEAR:
         return None
     find_output = getattr(model, "get_output_embeddings", None)
     output = find_output() if find_output else None
-    return sorted(n for n, module in _linear_in_body(model, head).items() if module is not output)
+    linear = _in_body(linear_modules(model), head)
+    if not linear:
+        raise MethodError(
+            "all-linear finds no linear layers outside the head of this backbone; leave target_modules "
+            "out, and its convolutions are targeted"
+        )
+    return sorted(name for name, module in linear.items() if module is not output)
 
 
 def new_modules(head: frozenset[str]) -> list[str]:
@@ -105,12 +130,12 @@ def fit(
     return chosen
 
 
-def _linear_in_body(model: torch.nn.Module, head: frozenset[str]) -> dict[str, torch.nn.Module]:
-    """Return the linear modules outside the head by name."""
+def _in_body(modules: Mapping[str, _Module], head: frozenset[str]) -> dict[str, _Module]:
+    """Return the modules outside the head."""
     outside = new_modules(head)
     return {
         name: module
-        for name, module in linear_modules(model).items()
+        for name, module in modules.items()
         if not any(name == new or name.startswith(f"{new}.") for new in outside)
     }
 
@@ -118,41 +143,64 @@ def _linear_in_body(model: torch.nn.Module, head: frozenset[str]) -> dict[str, t
 def _widths(
     model: torch.nn.Module, targets: Sequence[str] | str | None, head: frozenset[str]
 ) -> list[tuple[int, int]]:
-    """Return output and input widths of the targeted linear modules, or of all if none is given."""
-    linear = _linear_in_body(model, head)
+    """Return output and input widths of the targeted modules, or of all if none is given."""
+    linear = _in_body(linear_modules(model), head)
+    body: dict[str, torch.nn.Module] = linear | _in_body(convolutions(model), head)
     if isinstance(targets, str):
-        chosen = [module for name, module in linear.items() if re.fullmatch(targets, name)]
+        chosen = [module for name, module in body.items() if re.fullmatch(targets, name)]
     else:
         listed = tuple(targets or ATTENTION_PROJECTIONS)
         chosen = [
             module
-            for name, module in linear.items()
+            for name, module in body.items()
             if any(name == target or name.endswith(f".{target}") for target in listed)
         ]
-    return [_width(module) for module in chosen or linear.values()] or [(1, 1)]
+    return [_width(module) for module in chosen or (linear or body).values()] or [(1, 1)]
 
 
 def _width(module: torch.nn.Module) -> tuple[int, int]:
+    """Return the rows and columns of a weight; a convolution's column is one value of its window."""
     if hasattr(module, "in_features"):  # quantised weights are stored in another shape
         return int(module.out_features), int(module.in_features)
-    return int(module.weight.shape[0]), int(module.weight.shape[1])
+    return int(module.weight.shape[0]), int(module.weight[0].numel())
 
 
 def linear_modules(model: torch.nn.Module) -> dict[str, torch.nn.Module]:
     """Return the linear modules by name; a module wrapped by an adapter has the adapter's name."""
     import torch
-    from peft.tuners.tuners_utils import BaseTunerLayer
     from transformers.pytorch_utils import Conv1D
 
+    return {
+        name: inner for name, inner in _leaves(model) if isinstance(inner, (torch.nn.Linear, Conv1D))
+    }
+
+
+def convolutions(model: torch.nn.Module) -> dict[str, torch.nn.Conv2d]:
+    """Return the convolutions of images that methods can adapt, by name like `linear_modules`.
+
+    Left out are grouped ones, such as depthwise ones, since low-rank factors would mix the channels that
+    they keep apart; dilated ones, since PEFT's factors are not; and those that compute in another way
+    than torch's, since merging would be wrong.
+    """
+    import torch
+
+    return {
+        name: inner
+        for name, inner in _leaves(model)
+        if type(inner) is torch.nn.Conv2d and inner.groups == 1 and set(inner.dilation) == {1}
+    }
+
+
+def _leaves(model: torch.nn.Module) -> Iterator[tuple[str, torch.nn.Module]]:
+    """Yield the modules by name; of one that an adapter wraps, yield the inner one by the outer name."""
+    from peft.tuners.tuners_utils import BaseTunerLayer
+
     wrapped: list[str] = []
-    found: dict[str, torch.nn.Module] = {}
     for name, module in model.named_modules():
         if any(name.startswith(f"{outer}.") for outer in wrapped):
             continue
-        inner = module
         if isinstance(module, BaseTunerLayer):
             wrapped.append(name)
-            inner = module.get_base_layer()
-        if isinstance(inner, (torch.nn.Linear, Conv1D)):
-            found[name] = inner
-    return found
+            yield name, module.get_base_layer()
+        else:
+            yield name, module

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 
-from whichpeft.metrics.per_example import F1_OF
+from whichpeft.metrics.per_example import OF_ONE_CLASS
 
 _SHARES = (
     "accuracy", "macro_f1", "f1", "acc", "acc_norm", "exact_match", "parsed", "bleu", "chrf", "rouge_l",
+    "mrr", "balanced_accuracy", "auroc", "average_precision", "entity_f1", "token_accuracy", "micro_f1",
+    "label_f1", "label_auroc",
 )  # fmt: skip
 _CORRELATIONS = ("matthews", "pearson", "spearman")
 _NEGATED = ("neg_rmse", "log_likelihood")
@@ -16,7 +18,7 @@ _NEGATED = ("neg_rmse", "log_likelihood")
 def bounds_of(metric: str | None) -> tuple[float, float]:
     """Return the lowest and the highest value of a metric, as fractions; infinite if unknown."""
     name = metric or ""
-    if name in _SHARES or name.startswith(F1_OF):
+    if name in _SHARES or name.startswith(OF_ONE_CLASS):
         return 0.0, 1.0
     if name in _CORRELATIONS:
         return -1.0, 1.0

@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from whichpeft.metrics.metric import Array, Floats
+from whichpeft.metrics.tagging import NATS, TOKENS
 
 _OF_CHOICES = ("acc", "acc_norm")
 _PER_TOKEN = "log_likelihood"
@@ -21,28 +22,34 @@ def mean_loss(problem: str, metric: str, labels: Array, outputs: Array) -> float
     Parameters
     ----------
     problem
-        ``classification``, ``regression``, ``multilabel``, ``generation`` or ``tagging``.
+        ``classification``, ``regression``, ``multilabel``, ``generation``, ``tagging`` or ``retrieval``.
     metric
         Name of the task's score; for generation it says what the outputs are.
     labels
         Shape (examples,), or (examples, labels) for several labels each.
     outputs
         One row per example: logits for classes or labels, values for regression, likelihoods of choices
-        or of completions for generation.
+        or of completions for generation, counts of `metrics.tagging` for tagging; for retrieval the
+        log-likelihood of the right document is in the second column.
 
     Returns
     -------
     float or None
-        Nats per example for classification and choices, nats per label for several labels, nats per
-        token for completions, and the mean squared error for regression.
+        Nats per example for classification, choices and retrieval, nats per label for several labels,
+        nats per token for completions and tags, and the mean squared error for regression.
     """
     if problem == "classification":
         return _log_loss(labels, outputs.astype(np.float64))
     if problem == "regression":
         return float(np.mean((outputs[:, 0].astype(np.float64) - labels) ** 2))
+    if problem == "retrieval":
+        return float(-np.mean(outputs[:, 1], dtype=np.float64))
     if problem == "multilabel":
         logits = outputs.astype(np.float64)
         return float(np.mean(np.logaddexp(0, logits) - labels * logits))
+    if problem == "tagging":
+        sums = outputs.sum(axis=0, dtype=np.float64)
+        return float(sums[NATS] / sums[TOKENS]) if len(sums) > NATS else None
     if metric in _OF_CHOICES:
         return _log_loss(labels, outputs[:, :, 0].astype(np.float64))
     if metric == _PER_TOKEN:

@@ -1,6 +1,6 @@
-"""Metrics of how well outputs rank examples: the area under the ROC curve, and average precision.
+"""Metrics of how well outputs rank examples: area under the ROC curve, average precision, ranks.
 
-Both need no threshold, so they suit classes of unequal frequency. Each has exact jackknife
+The first two need no threshold, so they suit classes of unequal frequency. Each has exact jackknife
 pseudo-values (see `metrics.per_example`) in a sort and a few sums: leaving out an example changes the
 number of pairs, or the ranks below it, in a known way. For the area under the curve they are the
 placements of DeLong, DeLong and Clarke-Pearson (1988, Biometrics 44).
@@ -137,6 +137,26 @@ def average_precision(labels: Array, outputs: Array) -> float:
 def average_precision_of(number: int, labels: Array, outputs: Array) -> float:
     """Return the average precision of one class against all others."""
     return over_classes(precision_by_rank, labels, outputs, number).whole
+
+
+def reciprocal_ranks(scores: Array) -> Floats:
+    """Return one over the rank of the right candidate of each query.
+
+    Parameters
+    ----------
+    scores
+        Of each query and candidate, shape (n, n); candidate i is right for query i. Others of the same
+        score count half.
+    """
+    right = np.diag(scores)[:, None]
+    before = np.sum(scores > right, axis=1) + (np.sum(scores == right, axis=1) - 1) / 2
+    found: Floats = 1 / (1 + before)
+    return found
+
+
+def mean_of_random_ranks(count: int) -> float:
+    """Return the expected reciprocal rank among `count` candidates in random order."""
+    return float(np.mean(1 / np.arange(1, count + 1)))
 
 
 def _for_class(outputs: Array, number: int) -> Floats:

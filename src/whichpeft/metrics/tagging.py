@@ -3,9 +3,11 @@
 An entity is a span of tokens with a type. It is found if a prediction has the same first token, last
 token and type (CoNLL 2003; Tjong Kim Sang and De Meulder 2003, aclanthology.org/W03-0419). Tags are read
 as seqeval's default mode reads them: ``I-`` without an open span of its type begins one, and ``B-``,
-``I-``, ``E-`` and ``S-`` may be mixed.
+``I-``, ``E-`` and ``S-`` may be mixed. ``L-`` and ``U-`` (BILOU), ``M-`` (BMES) and ``W-`` mean ``E-``,
+``S-``, ``I-`` and ``S-``.
 
-A tagged sequence is scored from five counts, so that sums over sequences give the scores of all.
+A tagged sequence is scored from five counts, so that sums over sequences give the scores of all. A sixth
+column, if there is one, holds the negative log-likelihood of its right tags in nats.
 """
 
 from __future__ import annotations
@@ -16,8 +18,11 @@ import numpy as np
 
 from whichpeft.metrics.metric import Array, Floats
 
-FOUND, PREDICTED, TRUE, RIGHT, TOKENS = range(5)
-"""Columns of the counts: entities found, predicted and true; tokens right, and all tokens."""
+FOUND, PREDICTED, TRUE, RIGHT, TOKENS, NATS = range(6)
+"""Columns of the counts: entities found, predicted and true; tokens right, and all tokens; the loss."""
+
+PREFIXES = {"B": "B", "I": "I", "E": "E", "S": "S", "L": "E", "U": "S", "M": "I", "W": "S"}
+"""What a tag may begin with, and the prefix that means the same in IOBES."""
 
 OUTSIDE = "O"
 """The tag of a token outside of all entities."""
@@ -28,7 +33,7 @@ Entity = tuple[str, int, int]
 def entities(tags: Sequence[str]) -> Iterator[Entity]:
     """Yield the type, first token and last token of each entity of one sequence.
 
-    A tag is ``O``, or a type after ``B-``, ``I-``, ``E-`` or ``S-``; a tag without one of them is a type
+    A tag is ``O``, or a type after one of `PREFIXES` and a dash; a tag without one of them is a type
     whose neighbours of the same type belong to the same entity.
     """
     kind, begin = "", 0
@@ -52,7 +57,7 @@ def counts(true: Sequence[str], predicted: Sequence[str]) -> Array:
 
 
 def entity_f1(counted: Array) -> Floats:
-    """Return the harmonic mean of precision and recall of entities, from counts of shape (..., 5).
+    """Return the harmonic mean of precision and recall of entities, from counts of shape (..., 5 or 6).
 
     It is 0 if there are no entities, neither true nor predicted ones.
     """
@@ -63,7 +68,7 @@ def entity_f1(counted: Array) -> Floats:
 
 
 def token_accuracy(counted: Array) -> Floats:
-    """Return the share of tokens whose tag is right, from counts of shape (..., 5)."""
+    """Return the share of tokens whose tag is right, from counts of shape (..., 5 or 6)."""
     score: Floats = counted[..., RIGHT] / np.maximum(counted[..., TOKENS], 1)
     return score
 
@@ -71,4 +76,4 @@ def token_accuracy(counted: Array) -> Floats:
 def _split(tag: str) -> tuple[str, str]:
     """Return a tag's prefix and type; the prefix is ``I`` if the tag has none."""
     prefix, dash, kind = tag.partition("-")
-    return (prefix, kind) if dash and prefix in ("B", "I", "E", "S") else ("I", tag)
+    return (PREFIXES[prefix], kind) if dash and prefix in PREFIXES else ("I", tag)

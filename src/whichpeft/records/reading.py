@@ -73,8 +73,11 @@ class LengthReading:
     backbone: str
     """Name of the backbone."""
 
+    unit: str = "tokens"
+    """What lengths count: ``tokens``, or ``residues`` of proteins."""
+
     median: int
-    """Median length in tokens, before inputs are cut."""
+    """Median length, before inputs are cut."""
 
     p95: int
     """Length that 95 % of the inputs do not exceed, before inputs are cut."""
@@ -83,7 +86,7 @@ class LengthReading:
     """The largest length, before inputs are cut."""
 
     limit: int | None = None
-    """The most tokens that are read; None without a limit."""
+    """The most that is read of an input; None without a limit."""
 
     cut: int = 0
     """Number of inputs that are cut to the limit."""
@@ -122,7 +125,7 @@ class Reading:
     """One per task."""
 
     lengths: tuple[LengthReading, ...] = ()
-    """One per backbone and task whose inputs are tokens."""
+    """One per backbone and task whose inputs have a length."""
 
     backbones: tuple[BackboneReading, ...] = ()
     """One per backbone."""

@@ -25,6 +25,11 @@ IMAGE_METHODS = (
 )  # fmt: skip
 """The default methods for images: one of each kind that needs no tokens."""
 
+CODE_METHODS = ("full", "top-layers", "lora:r=8", "bitfit", "ia3", "ln-tuning")
+"""The default methods for docstrings and code: texts are long, and a new head has nothing to do."""
+
+_OF_TASKS = {"stdlib-doc-match": CODE_METHODS, "stdlib-search": CODE_METHODS}
+
 GENERATION_METHODS = (
     "prefix", "series-adapter", "parallel-adapter", "lora", "dora", "loreft", "full",
 )  # fmt: skip
@@ -35,8 +40,9 @@ def default_study(tasks: Sequence[str]) -> Study:
     """Return the study for tasks that were named without anything else: it fits what they contain."""
     images = all(is_image_task(task) for task in tasks)
     generated = all(generates_text(task) for task in tasks)
+    usual = _OF_TASKS.get(tasks[0], DEFAULT.methods) if len(set(tasks)) == 1 else DEFAULT.methods
     return Study(
         backbones=list(dict.fromkeys(default_backbone(task) for task in tasks)),
         tasks=tasks,
-        methods=IMAGE_METHODS if images else GENERATION_METHODS if generated else DEFAULT.methods,
+        methods=IMAGE_METHODS if images else GENERATION_METHODS if generated else usual,
     )

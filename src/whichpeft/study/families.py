@@ -16,7 +16,7 @@ FAMILIES: dict[str, tuple[str, ...]] = {
     "nothing": ("zero-shot", "few-shot"),
     "upper layers": ("head", "top-layers"),
     "chosen weights": (
-        "bitfit", "beft", "ln-tuning", "shira", "supertuning", "trainable-tokens", "osf",
+        "bitfit", "bn", "beft", "ln-tuning", "shira", "supertuning", "trainable-tokens", "osf",
     ),
     "low rank": (
         "lora", "dora", "rslora", "pissa", "olora", "mica", "adalora", "adamss", "deft", "delora",
@@ -26,7 +26,7 @@ FAMILIES: dict[str, tuple[str, ...]] = {
     "factors": ("ia3",),
     "rotations": ("oft", "boft", "hra", "psoft", "road"),
     "transforms": ("fourierft", "waveft", "c3a"),
-    "adapters": ("series-adapter", "parallel-adapter", "shadow"),
+    "adapters": ("series-adapter", "parallel-adapter", "conv-adapter", "shadow"),
     "representations": ("loreft",),
     "prompts": (
         "prefix", "prompt", "p-tuning", "multitask-prompt", "cpt", "cartridge", "adaption-prompt",

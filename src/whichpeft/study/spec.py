@@ -12,7 +12,7 @@ from whichpeft.study.conditions import ConditionOptions, Conditions
 from whichpeft.study.seeds import Seeds, UntilDecided, all_seeds, read_seeds
 
 Column = Annotated[str, "a name, or a number that stands for one"]
-PROBLEMS = ("classification", "regression", "generation", "tagging", "multilabel")
+PROBLEMS = ("classification", "regression", "generation", "tagging", "multilabel", "retrieval")
 TRACKERS = ("tensorboard", "mlflow", "trackio")
 _FIRST_LIMITS = ("epochs", "max_train", "batch_size", "early_stopping", "tuning_trials")
 
@@ -311,4 +311,6 @@ def short_name(name: str) -> str:
     return stem if dot and stem and suffix.lower() in _SUFFIXES else last
 
 
-_SUFFIXES = frozenset({"csv", "tsv", "tab", "txt", "jsonl", "ndjson", "json", "parquet"})
+_SUFFIXES = frozenset({
+    "csv", "tsv", "tab", "txt", "jsonl", "ndjson", "json", "parquet", "fasta", "fa", "faa", "fas",
+})  # fmt: skip

@@ -44,7 +44,13 @@ _METRICS = {
     "pearson": "pearsonr",
     "spearman": "spearmanr",
     "macro_f1": "f1",
+    "entity_f1": "f1",
+    "token_accuracy": "accuracy",
+    "micro_f1": "f1",
+    "label_f1": "f1",
+    "label_auroc": "roc_auc",
 }
+_TAGGING = ("entity_f1", "token_accuracy")
 
 
 def write_cards(report: Report, folder: Path) -> list[Path]:
@@ -97,6 +103,7 @@ def card(
     name = slugs([f"{trial.backbone}-{trial.task}-{trial.method}"])[0]
     task_type = "text-generation" if _writes(record) else "text-classification"
     task_type = "image-classification" if _reads_images(result) else task_type
+    task_type = "token-classification" if measured.source in _TAGGING else task_type
     data = ModelCardData(
         base_model=None if Path(base).is_dir() else base,
         datasets=_hub_data(source),
@@ -127,6 +134,7 @@ def _text(
     writes, outputs = _writes(record), _outputs(comparison, record)
     kind = "CausalLM" if writes else "SequenceClassification"
     kind = "ImageClassification" if _reads_images(result) else kind
+    kind = "TokenClassification" if result.metric in _TAGGING else kind
     mean = with_bounds(result.score) if result.score_low is not None else ""
     score = record.value("score", "test") or 0.0
     budget = {key: value for key, value in _budget(trial.budget).items() if value is not None}
@@ -153,6 +161,7 @@ def _text(
             named=bool(config),
             classes=bool(config) and not writes and config.get("problem_type") != "regression",
             writes=writes,
+            several=config.get("problem_type") == "multi_label_classification",
             options=loading_options(trial.backbone, report.study),
             auto_class=f"AutoModelFor{kind}",
             labels=None if writes else outputs,
@@ -195,7 +204,8 @@ def _costs(result: MethodResult) -> list[tuple[str, str]]:
 
 def _reads_images(result: MethodResult) -> bool:
     cost = result.records.cost
-    return cost is not None and cost.value("tokens_per_second") is None
+    units = ("tokens_per_second", "residues_per_second")
+    return cost is not None and all(cost.value(unit) is None for unit in units)
 
 
 def _writes(record: Record) -> bool:

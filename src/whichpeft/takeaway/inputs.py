@@ -16,25 +16,27 @@ from whichpeft.tasks import GenerativeTask, ImageTask, TextTask, find_data
 from whichpeft.tasks.generative.conversations import conversation_columns
 from whichpeft.tasks.generative.rows import read_rows
 from whichpeft.tasks.generative.scoring import Evaluation
+from whichpeft.tasks.residues.encoding import residue_reader
 from whichpeft.tasks.tables.table import Table
+from whichpeft.tasks.tagging import TaggingTask
 from whichpeft.tasks.text_encoding import length_cap, load_tokenizer
 
 TEXT = "{}"
 """What stands for the input in `Inputs.prompt`."""
 # As an example's text it survives every reader, and no prompt contains it.
 _MARK = "\N{REPLACEMENT CHARACTER}input\N{REPLACEMENT CHARACTER}"
-_TEXT_COLUMNS = ("text",)
+_TEXT_COLUMNS, _WORD_COLUMNS = ("text",), ("tokens",)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Inputs:
     """How inputs are read, and what the outputs stand for."""
 
-    kind: Literal["texts", "images", "prompts"]
+    kind: Literal["texts", "images", "prompts", "words"]
     """What a model reads."""
 
     problem: str
-    """``classification``, ``regression`` or ``generation``."""
+    """``classification``, ``regression``, ``multilabel``, ``tagging`` or ``generation``."""
 
     classes: tuple[str, ...] = ()
     """Names of the classes in the order of the outputs; empty without classes."""
@@ -53,6 +55,9 @@ class Inputs:
 
     deviation: float = 1.0
     """Standard deviation of the training labels of a regression; 1 for classes."""
+
+    residues: Literal["", "joined", "spaced", "listed"] = ""
+    """For proteins: what the tokenizer takes as a sequence, ``MKT``, ``M K T`` or a list."""
 
     max_length: int | None = None
     """Most tokens that are read of an input; None for images."""
@@ -88,10 +93,31 @@ def inputs_of(restored: RestoredTrial) -> Inputs | None:
     task, backbone = restored.task, restored.backbone
     if type(task) is GenerativeTask:
         return _of_prompts(restored, task)
+    if isinstance(task, TaggingTask):
+        use, tokenizer = task.columns, load_tokenizer(backbone)
+        protein = residue_reader(tokenizer, backbone) if task.residues else None
+        return Inputs(
+            kind="words",
+            problem=task.problem,
+            classes=task.classes,
+            columns=use.text if use is not None else _WORD_COLUMNS,
+            label=use.label if use is not None else None,
+            metric=task.metrics[0].name,
+            residues="" if protein is None else protein.spelling,
+            max_length=length_cap(backbone, tokenizer) if protein is None else protein.cap,
+        )
     if not isinstance(task, (TextTask, ImageTask)):
         return None
     images = isinstance(task, ImageTask)
     columns = task.columns
+    cap: int | None = None
+    residues: Literal["", "joined", "spaced", "listed"] = ""
+    if not images:
+        tokenizer = load_tokenizer(backbone)
+        cap = length_cap(backbone, tokenizer)
+        if task.residues:
+            reader = residue_reader(tokenizer, backbone)
+            cap, residues = reader.cap, reader.spelling
     return Inputs(
         kind="images" if images else "texts",
         problem=task.problem,
@@ -101,7 +127,8 @@ def inputs_of(restored: RestoredTrial) -> Inputs | None:
         metric=task.metrics[0].name,
         mean=task.mean,
         deviation=task.deviation,
-        max_length=None if images else length_cap(backbone, load_tokenizer(backbone)),
+        residues=residues,
+        max_length=cap,
     )
 
 

@@ -9,14 +9,16 @@ from typing import Any
 
 from whichpeft.errors import DataError
 from whichpeft.takeaway.inputs import TEXT, Inputs, row_source
+from whichpeft.takeaway.new_sentences import read_sentences
 from whichpeft.tasks import Prompted
 from whichpeft.tasks.generative.rows import read_rows
 from whichpeft.tasks.images.raw import SUFFIXES as IMAGE_SUFFIXES
 from whichpeft.tasks.images.raw import RawImage, raw_image_from
-from whichpeft.tasks.tables.column_contents import prose_columns
+from whichpeft.tasks.tables.column_contents import prose_columns, protein_columns
 from whichpeft.tasks.tables.files import read_table
+from whichpeft.tasks.tables.several_columns import labels_in
 from whichpeft.tasks.tables.table import Table
-from whichpeft.tasks.tables.values import column_kind, column_texts
+from whichpeft.tasks.tables.values import column_kind, column_sequences, column_texts, trimmed
 from whichpeft.units import join_words, plural
 
 
@@ -40,7 +42,10 @@ class NewData:
     """The prompt of each row; its completion means nothing."""
 
     labels: Sequence[Any] | None = None
-    """The column of labels, if there is one."""
+    """The column of labels, if there is one; lists of labels or of tags if an input has several."""
+
+    lengths: tuple[int, ...] = ()
+    """Number of words of each text, if words are predicted: a row of the table is then a word."""
 
 
 def read_new(path: Path, inputs: Inputs, columns: Sequence[str] = ()) -> NewData:
@@ -66,6 +71,12 @@ def read_new(path: Path, inputs: Inputs, columns: Sequence[str] = ()) -> NewData
         raise DataError(f"{path}: is a folder; name a file with the column {_named(inputs.columns)}")
     if not path.exists():
         raise DataError(f"{path}: no such file")
+    if inputs.kind == "words":
+        protein = bool(inputs.residues)
+        found = read_sentences(path, inputs.columns[0], inputs.label, columns, residues=protein)
+        shown = tuple(map(str, found.table.columns[1]))
+        lengths = tuple(map(len, found.words))
+        return NewData(found.table, shown, texts=found.words, labels=found.tags, lengths=lengths)
     wanted = [*(columns or inputs.columns), *([inputs.label] if inputs.label else [])]
     table = read_table(path, wanted)
     if inputs.kind == "images":
@@ -73,14 +84,17 @@ def read_new(path: Path, inputs: Inputs, columns: Sequence[str] = ()) -> NewData
     if inputs.kind == "prompts" and inputs.label is not None and not columns:
         return _prompt_rows(table, inputs)
     places = _places(table, columns or inputs.columns, bool(columns))
-    rows = zip(*(column_texts(table, place) for place in places), strict=True)
-    texts = tuple(tuple(text.strip() for text in row) for row in rows)
+    read = column_sequences if inputs.residues else column_texts
+    rows = zip(*(read(table, place) for place in places), strict=True)
+    texts = tuple(tuple(map(trimmed, row)) for row in rows)
     shown = tuple(" | ".join(row) for row in texts)
     if inputs.kind == "prompts":
         prompts = tuple(
             Prompted(prompt=inputs.prompt.replace(TEXT, "\n".join(row)), completion="-") for row in texts
         )
         return NewData(table, shown, prompts=prompts)
+    if inputs.problem == "multilabel":
+        return NewData(table, shown, texts=texts, labels=labels_in(table, inputs.label, inputs.classes))
     label = table.find(inputs.label) if inputs.label is not None else None
     labels = table.labels(label) if label is not None and label not in places else None
     return NewData(table, shown, texts=texts, labels=labels)
@@ -96,7 +110,7 @@ def _places(table: Table, columns: Sequence[str], given: bool) -> tuple[int, ...
         return places
     if len(table.columns) == len(columns):
         return tuple(range(len(columns)))
-    prose = prose_columns(table)
+    prose = protein_columns(table) or prose_columns(table)
     if len(prose) == len(columns):
         return prose
     there = join_words([table.title(i) for i in range(len(table.columns))], most=8)

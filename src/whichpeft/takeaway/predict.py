@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,16 +13,17 @@ from whichpeft.backbones import BACKBONES, Backbone, resolve_backbone
 from whichpeft.backbones.quiet_libraries import quiet_warnings
 from whichpeft.errors import BackboneError, DataError, FolderError, StudyError
 from whichpeft.methods.adapter import AdapterBase
-from whichpeft.metrics.labelled import metrics_by
 from whichpeft.takeaway.inputs import INPUTS, Inputs
 from whichpeft.takeaway.loading import ADAPTER, MODEL_CONFIG, SETTINGS, method_in, read_json
 from whichpeft.takeaway.new_data import NewData, read_new
+from whichpeft.takeaway.outputs import read_outputs
 from whichpeft.takeaway.predictions import Predictions
 from whichpeft.tasks import Array, GenerativeTask, ImageTask, Task, TextTask
-from whichpeft.tasks.generative.scoring import ABSENT, Evaluation
+from whichpeft.tasks.generative.scoring import Evaluation
 from whichpeft.tasks.generative.scoring import metrics_by as text_metrics_by
-from whichpeft.tasks.labels import class_name, is_missing, number
 from whichpeft.tasks.named_outputs import DEVIATION, MEAN
+from whichpeft.tasks.several_labels import SeveralLabelsTask
+from whichpeft.tasks.tagging import TaggingTask
 
 if TYPE_CHECKING:
     import torch
@@ -56,8 +57,8 @@ def predict(
     new = read_new(data, inputs, text_columns)
     backbone = _backbone(settings)
     task = _task(inputs)
-    outputs, answers = _outputs(task, inputs, new, backbone, adapter, settings, device)
-    return _read(outputs, answers, inputs, new)
+    arrays = _arrays(task, inputs, new, backbone, adapter, settings, device)
+    return read_outputs(arrays, inputs, new)
 
 
 def find_adapter(folder: Path) -> tuple[Path, dict[str, Any]]:
@@ -122,7 +123,7 @@ def _backbone(settings: dict[str, Any]) -> Backbone:
     return replace(found, **conditions)
 
 
-def _task(inputs: Inputs) -> TextTask | ImageTask | GenerativeTask:
+def _task(inputs: Inputs) -> TextTask | ImageTask | GenerativeTask | TaggingTask:
     """Return the task without its data."""
     if inputs.kind == "prompts":
         _, metrics = text_metrics_by(inputs.metric)
@@ -134,7 +135,19 @@ def _task(inputs: Inputs) -> TextTask | ImageTask | GenerativeTask:
             chance=None,
             counts={},
         )
-    kind = ImageTask if inputs.kind == "images" else TextTask
+    if inputs.kind == "words":
+        return TaggingTask(
+            name="new data",
+            fingerprint="",
+            metrics=(),
+            chance=0.0,
+            counts={},
+            classes=inputs.classes,
+            majority=0,
+            residues=bool(inputs.residues),
+        )
+    texts = SeveralLabelsTask if inputs.problem == "multilabel" else TextTask
+    kind = ImageTask if inputs.kind == "images" else texts
     return kind(
         name="new data",
         problem=inputs.problem,
@@ -149,7 +162,7 @@ def _task(inputs: Inputs) -> TextTask | ImageTask | GenerativeTask:
     )
 
 
-def _outputs(
+def _arrays(
     task: Task,
     inputs: Inputs,
     new: NewData,
@@ -157,8 +170,8 @@ def _outputs(
     adapter: Path,
     settings: dict[str, Any],
     device: str,
-) -> tuple[Array, Array | None]:
-    """Return the model's outputs, and the texts that it wrote if any."""
+) -> Mapping[str, Array]:
+    """Return the model's outputs, and what else the task keeps of its predictions."""
     import torch
 
     from whichpeft.engine.compute import Compute, choose_compute, find_devices
@@ -182,8 +195,7 @@ def _outputs(
             counts=(),
             backbone=backbone,
         )
-        found = evaluate(prepared, "new")
-    return found["outputs"], found.get("answers")
+        return evaluate(prepared, "new")
 
 
 class _Loaded(AdapterBase):
@@ -220,49 +232,16 @@ def _encoded(inputs: Inputs, new: NewData, backbone: Backbone) -> Examples:
         return encode_images(new.images, labels, load_processor(backbone), backbone)
     from whichpeft.tasks.text_encoding import encode_texts, load_tokenizer
 
+    if inputs.kind == "words":
+        from whichpeft.tasks.tagging.encoding import encode_residues, encode_sentences
+
+        tags = [np.zeros(length, dtype=np.int32) for length in new.lengths]
+        if inputs.residues:
+            return encode_residues(new.texts, tags, load_tokenizer(backbone), backbone)
+        return encode_sentences(new.texts, tags, load_tokenizer(backbone), backbone, new.table.location)
     labels = np.zeros(len(new.texts), dtype=np.int64 if inputs.classes else np.float64)
+    if inputs.residues:
+        from whichpeft.tasks.residues.encoding import encode_sequences
+
+        return encode_sequences(new.texts, labels, load_tokenizer(backbone), backbone)
     return encode_texts(new.texts, labels, load_tokenizer(backbone), backbone, new.table.location)
-
-
-def _read(outputs: Array, written: Array | None, inputs: Inputs, new: NewData) -> Predictions:
-    """Turn outputs into names, values or texts."""
-    if inputs.kind == "prompts":
-        if written is not None:
-            return Predictions(new, tuple(str(text).strip() for text in written))
-        by_total, by_letter = outputs[:, :, 0].astype(np.float64), outputs[:, :, 1]
-        best = (by_letter if inputs.metric == "acc_norm" else by_total).argmax(axis=1)
-        chances = _softmax(np.where(by_total > ABSENT / 2, by_total, -np.inf))
-        answers = tuple(one.choices[i] for one, i in zip(new.prompts, best, strict=True))
-        return Predictions(new, answers, tuple(chances[np.arange(len(best)), best].tolist()))
-    if inputs.problem == "regression":
-        found = Predictions(new, tuple(f"{value:.6g}" for value in outputs[:, 0].tolist()))
-    else:
-        best, chances = outputs.argmax(axis=1), _softmax(outputs.astype(np.float64))
-        names = tuple(inputs.classes[i] for i in best)
-        found = Predictions(new, names, tuple(chances[np.arange(len(best)), best].tolist()))
-    return _scored(found, outputs, inputs)
-
-
-def _softmax(rows: Array) -> Array:
-    found: Array = np.exp(rows - rows.max(axis=1, keepdims=True))
-    found /= found.sum(axis=1, keepdims=True)
-    return found
-
-
-def _scored(found: Predictions, outputs: Array, inputs: Inputs) -> Predictions:
-    """Add the score, if rows have labels that the study knows."""
-    numbers = {name: i for i, name in enumerate(inputs.classes)}
-    labels = [
-        None if is_missing(label) else numbers.get(class_name(label)) if numbers else number(label)
-        for label in found.data.labels or ()
-    ]
-    known = np.array([i for i, label in enumerate(labels) if label is not None], dtype=np.int64)
-    if not len(known):
-        return found
-    truth = np.array([labels[i] for i in known])
-    try:
-        metric, *_ = metrics_by(inputs.metric, inputs.problem, dict.fromkeys(inputs.classes, 1))
-    except DataError:  # a metric that a data set of the hub brings along
-        return found
-    score = metric.compute(truth, outputs[known])
-    return replace(found, metric=metric.name, score=float(score), scored=len(known))

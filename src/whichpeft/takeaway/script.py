@@ -12,6 +12,7 @@ from whichpeft.methods.composition import StackedAdapter
 from whichpeft.methods.peft_adapter import PeftAdapter, running_statistics
 from whichpeft.methods.peft_method import PeftMethod
 from whichpeft.metrics.per_example import F1_OF
+from whichpeft.metrics.tagging import OUTSIDE
 from whichpeft.takeaway.data import ScriptData
 from whichpeft.takeaway.from_record import (
     RestoredTrial,
@@ -23,10 +24,13 @@ from whichpeft.takeaway.from_record import (
 from whichpeft.takeaway.inputs import Inputs
 from whichpeft.takeaway.loading import how_made
 from whichpeft.takeaway.templates import template
-from whichpeft.tasks import Task
+from whichpeft.tasks import DecodedTask, GenerativeTask, Task
 from whichpeft.tasks.images.task import ImageTask
 from whichpeft.tasks.labelled import LabelledTask
 from whichpeft.tasks.labels import class_name, number
+from whichpeft.tasks.residues.encoding import residue_reader
+from whichpeft.tasks.tagging.words import WORD
+from whichpeft.tasks.text_encoding import load_tokenizer
 
 if TYPE_CHECKING:
     from jinja2 import Environment, Template
@@ -76,6 +80,9 @@ def training_script(
         metric = usual
     needed, code = _METRICS[metric] if metric in _METRICS else _f1_of(metric.removeprefix(F1_OF))
     images = isinstance(restored.task, ImageTask)
+    residues = ""
+    if isinstance(restored.task, LabelledTask) and restored.task.residues:
+        residues = residue_reader(load_tokenizer(restored.backbone), restored.backbone).spelling
     inputs, label = data.columns or (("image" if images else "text",), "label")
     return str(
         _template("train.py.j2").render(
@@ -94,10 +101,24 @@ def training_script(
             label=as_code(label),
             metric=as_code(metric),
             spellings=_spellings(data, restored.task),
+            **_of_residues(residues),
             metric_import=needed,
             metric_code=code,
         )
     )
+
+
+def _of_residues(spelling: str) -> dict[str, str]:
+    """Return how a script spells proteins, and the option of a tokenizer that wants lists."""
+    return {
+        "spelt": {
+            "": "",
+            "joined": "residues",
+            "spaced": '" ".join(residues.translate(str.maketrans("BOUZ", "XXXX")))',
+            "listed": "list(residues)",
+        }[spelling],
+        "as_words": ", is_split_into_words=True" if spelling == "listed" else "",
+    }
 
 
 def _f1_of(name: str) -> tuple[str, str]:
@@ -123,17 +144,18 @@ def _spellings(data: ScriptData, task: Task) -> dict[str, str]:
     return {as_code(label): as_code(name) for label, name in read.items() if name != label}
 
 
-def writing_script(restored: RestoredTrial, adapter: Adapter) -> str:
-    """Return a script that trains a restored method on a task for language models.
+def reading_script(restored: RestoredTrial, adapter: Adapter) -> str:
+    """Return a script that trains a restored method, and reads the data and scores with whichpeft.
 
-    The script reads the data and computes the score with whichpeft, because extracting the answer from a
-    text takes more than a line.
+    Extracting the answer from a text, or the entities from tags, takes more than a line.
     """
     source = dataclasses.asdict(restored.source)
     return str(
         _template("write.py.j2").render(
             **_common(restored, adapter),
-            writes=True,
+            writes=isinstance(restored.task, GenerativeTask),
+            decoded=isinstance(restored.task, DecodedTask),
+            problem=restored.task.problem,
             source={key: as_code(value) for key, value in source.items() if value},
             metric=restored.task.metrics[0].name,
         )
@@ -142,18 +164,27 @@ def writing_script(restored: RestoredTrial, adapter: Adapter) -> str:
 
 def predicting_script(restored: RestoredTrial, adapter: Adapter, inputs: Inputs) -> str:
     """Return a script that predicts with transformers and PEFT, and with whichpeft if they need it."""
-    if inputs.kind == "prompts" and inputs.evaluation == "choices":
-        return str(template("predict_file.py.j2").render(**_names(restored)))
+    slow = inputs.kind == "words" and (
+        bool(inputs.residues) or not load_tokenizer(restored.backbone).is_fast
+    )
+    if slow or (inputs.kind == "prompts" and inputs.evaluation == "choices"):
+        return str(template("predict_file.py.j2").render(**_names(restored), inputs=inputs))
     how = how_made(restored.method, adapter)
-    classifies = f"{'Image' if inputs.kind == 'images' else 'Sequence'}Classification"
+    read = {"images": "Image", "words": "Token"}.get(inputs.kind, "Sequence")
+    head = "CausalLM" if inputs.kind == "prompts" else f"{read}Classification"
     backbone = restored.backbone
     return str(
         template("predict.py.j2").render(
             **_names(restored),
             inputs=inputs,
+            what="protein" if inputs.residues else "text",
+            **_of_residues(inputs.residues),
             pair=inputs.kind == "texts" and len(inputs.columns) > 1,
             classes=inputs.problem == "classification",
-            auto_class=f"AutoModelFor{'CausalLM' if inputs.kind == 'prompts' else classifies}",
+            several=inputs.problem == "multilabel",
+            word=WORD,
+            outside=OUTSIDE if OUTSIDE in inputs.classes else "",
+            auto_class=f"AutoModelFor{head}",
             by=how.by,
             peft_type=how.peft_type,
             head=how.head,

@@ -24,10 +24,12 @@ from whichpeft.takeaway.from_record import RestoredTrial, restore
 from whichpeft.takeaway.inputs import INPUTS, inputs_of
 from whichpeft.takeaway.loading import ADAPTER, CONFIG, MODEL_CONFIG, SETTINGS
 from whichpeft.takeaway.place import check_place, clear
-from whichpeft.takeaway.script import predicting_script, training_script, writing_script
+from whichpeft.takeaway.script import predicting_script, reading_script, training_script
 from whichpeft.takeaway.templates import template
 from whichpeft.tasks import GenerativeTask, ImageTask, TextTask
 from whichpeft.tasks.named_outputs import with_named_outputs
+from whichpeft.tasks.several_labels import SeveralLabelsTask
+from whichpeft.tasks.tagging import TaggingTask
 from whichpeft.tasks.text_encoding import pad_id
 from whichpeft.units import counted
 
@@ -37,6 +39,10 @@ if TYPE_CHECKING:
     from whichpeft.analysis.comparable_groups import MethodRecords
     from whichpeft.report import Report
     from whichpeft.report.choices import Choices
+
+
+# What the training script reads and scores takes more than a few lines, so it leaves both to whichpeft.
+_READ_BY_WHICHPEFT = (GenerativeTask, TaggingTask, SeveralLabelsTask)
 
 
 def write_takeaway(
@@ -128,8 +134,8 @@ def _write(
     for name, config in configs.items():
         _write_json(target / name / CONFIG, config)
     _write_json(target / SETTINGS, facts)
-    if isinstance(restored.task, GenerativeTask):
-        data, script = ScriptData(), writing_script(restored, adapter)
+    if isinstance(restored.task, _READ_BY_WHICHPEFT):
+        data, script = ScriptData(), reading_script(restored, adapter)
     else:
         data = script_data(restored.source)
         script = training_script(restored, adapter, data, metric=answer.metric)
@@ -264,6 +270,8 @@ def _readme(
             best_seed=None if best is None else best.trial.seed,
             images=isinstance(restored.task, ImageTask),
             writes=isinstance(restored.task, GenerativeTask),
+            tags=isinstance(restored.task, TaggingTask),
+            ours=isinstance(restored.task, _READ_BY_WHICHPEFT),
             predicts=predicts,
             again=bool(data.study),
             budget=restored.trial.budget,

@@ -27,6 +27,7 @@ from whichpeft.tasks.labelled import Labelled, LabelledTask
 from whichpeft.tasks.labels import class_name, class_names, class_numbers, infer_problem, label_values
 from whichpeft.tasks.overlap import contradiction_notes, leaked_rows, overlap_notes
 from whichpeft.tasks.protocol import SPLITS
+from whichpeft.tasks.residues.alphabet import with_residues_read
 from whichpeft.tasks.splits import FinalSplits, Split, make_splits
 from whichpeft.tasks.tables.table import ColumnUse
 from whichpeft.tasks.unlabelled import leave_out_unlabelled
@@ -63,6 +64,7 @@ def assemble(
         problem,
         columns.label if columns is not None else None,
     )
+    labelled, residues = with_residues_read(labelled)
     train = labelled["train"]
     asked, problem = problem, problem or infer_problem(train.labels)
     if problem not in PROBLEMS:
@@ -97,7 +99,7 @@ def assemble(
     score = chosen[0]
     inputs = {key: split.inputs for key, split in splits.items()}
     leaked = leaked_rows(inputs)
-    what = "image" if issubclass(kind, ImageTask) else "text"
+    what = "image" if issubclass(kind, ImageTask) else "sequence" if residues else "text"
     remarks = [
         *unlabelled_notes,
         *(problem_notes(train.labels, problem) if asked is None else ()),
@@ -112,7 +114,9 @@ def assemble(
     task = kind(
         name=name,
         problem=problem,
-        fingerprint=fingerprint_of(splits, classes, metric and _scored_by(score.name, class_rows)),
+        fingerprint=fingerprint_of(
+            splits, classes, metric and _scored_by(score.name, class_rows), residues=residues
+        ),
         metrics=chosen,
         chance=0.0,
         counts={key: len(split.labels) for key, split in splits.items()},
@@ -123,6 +127,7 @@ def assemble(
         class_counts=_total(class_rows, classes),
         class_rows=class_rows,
         leaked=leaked,
+        residues=residues,
         columns=columns,
         notes=(*notes, *arranged.notes, *remarks),
         splits=splits,
@@ -173,8 +178,14 @@ def _total(class_rows: dict[str, dict[str, int]], classes: Sequence[str]) -> dic
     return {name: sum(rows[name] for rows in class_rows.values()) for name in classes}
 
 
-def fingerprint_of(splits: Mapping[str, Labelled], classes: Sequence[str], metric: str | None) -> str:
-    """Hash every input and label of the three splits, in order.
+def fingerprint_of(
+    splits: Mapping[str, Labelled],
+    classes: Sequence[str],
+    metric: str | None,
+    *,
+    residues: bool = False,
+) -> str:
+    """Hash every input and label of the three splits, in order, and whether inputs are proteins.
 
     Each value is preceded by its length, so that no two different data sets produce the same bytes. A
     score chosen by name leads to other checkpoints and options, so it counts as part of the data.
@@ -193,4 +204,6 @@ def fingerprint_of(splits: Mapping[str, Labelled], classes: Sequence[str], metri
             put(classes[label] if classes else repr(label))
     if metric is not None:
         put(metric)
+    if residues:  # earlier versions read them as texts
+        put("residues")
     return digest.hexdigest()

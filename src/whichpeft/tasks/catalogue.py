@@ -12,6 +12,9 @@ from whichpeft.errors import DataError, WhichpeftError, unknown
 from whichpeft.metrics.per_example import LM_EVAL
 from whichpeft.study import TaskSource
 from whichpeft.tasks.antibodies import antibody_immunogenicity, antibody_origin
+from whichpeft.tasks.code.doc_match import stdlib_doc_match
+from whichpeft.tasks.code.search import stdlib_search
+from whichpeft.tasks.code.summary import stdlib_summary
 from whichpeft.tasks.generative import mixtures
 from whichpeft.tasks.generative.harness_task import load_harness_task
 from whichpeft.tasks.generative.reasoning_sets import MIXTURES
@@ -87,6 +90,16 @@ TASKS: Mapping[str, KnownTask] = {
         "entity_f1",
         stdlib_names,
     ),
+    "stdlib-doc-match": KnownTask(
+        "does a docstring belong to a function? (bundled, needs no network)",
+        "auroc",
+        stdlib_doc_match,
+    ),
+    "stdlib-search": KnownTask(
+        "which function does a docstring describe? (bundled, needs no network)",
+        "mrr",
+        stdlib_search,
+    ),
     "pneumonia": KnownTask(
         "does a chest X-ray show pneumonia? 1,474 images of 28x28 (bundled, needs no network)",
         "auroc",
@@ -113,6 +126,13 @@ TASKS: Mapping[str, KnownTask] = {
         digits,
         backbone="digits-vit",
         images=True,
+    ),
+    "stdlib-summary": KnownTask(
+        "what does a function do, in a sentence? For language models (bundled, needs no network)",
+        "rouge_l",
+        stdlib_summary,
+        backbone="tiny-llama",
+        generates_text=True,
     ),
     "sums": KnownTask(
         "word problems that add or subtract, answered by a language model (bundled, needs no network)",

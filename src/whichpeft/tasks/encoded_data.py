@@ -28,6 +28,9 @@ from whichpeft.tasks.images.encoding import ImageExamples
 from whichpeft.tasks.images.task import ImageTask
 from whichpeft.tasks.lengths import Lengths, lengths_of
 from whichpeft.tasks.protocol import HELD_OUT, SPLITS, Examples
+from whichpeft.tasks.retrieval import RetrievalTask
+from whichpeft.tasks.retrieval.encoding import RetrievalExamples
+from whichpeft.tasks.retrieval.match import MatchTask
 from whichpeft.tasks.several_labels import SeveralLabelsTask
 from whichpeft.tasks.tagging import TaggingTask
 from whichpeft.tasks.tagging.encoding import TaggedExamples
@@ -41,7 +44,14 @@ if TYPE_CHECKING:
 
 _SPLITS = (*SPLITS, HELD_OUT)
 _KINDS = {
-    kind.__name__: kind for kind in (TextExamples, TaggedExamples, ImageExamples, GenerativeExamples)
+    kind.__name__: kind
+    for kind in (
+        TextExamples,
+        TaggedExamples,
+        RetrievalExamples,
+        ImageExamples,
+        GenerativeExamples,
+    )
 }
 _WEIGHTS = frozenset(
     {".safetensors", ".bin", ".pt", ".pth", ".ckpt", ".h5", ".msgpack", ".onnx", ".gguf"}
@@ -109,7 +119,9 @@ def _find_or_encode(
 ) -> Path | Mapping[str, Examples]:
     """Return the folder of the arrays, or the examples themselves if they cannot be stored as files."""
     # A plug-in's task may encode the same data in its own way, and differently in its next version.
-    ours = type(task) in (TextTask, SeveralLabelsTask, TaggingTask, ImageTask, GenerativeTask)
+    ours = type(task) in (
+        TextTask, SeveralLabelsTask, TaggingTask, RetrievalTask, MatchTask, ImageTask, GenerativeTask,
+    )  # fmt: skip
     name = encoding_cache_name(task, backbone, max_train)
     found = find_cached(name) if ours else None
     if found is not None:

@@ -27,7 +27,7 @@ def check_examples(task: Task, backbone: Backbone, examples: Mapping[str, Exampl
     for split, found in examples.items():
         location = f"task {task.name!r} [{split}]"
         _check_labels(task, found, location)
-        for name in ("ids", "choices"):
+        for name in ("ids", "document_ids", "choices"):
             ids: Array = getattr(found, name, np.empty(0))
             if len(ids):
                 _check_ids(ids, backbone, location)

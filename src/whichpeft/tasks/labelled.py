@@ -67,6 +67,8 @@ class LabelledTask:
     """Number of examples of each class by split; empty without classes."""
     leaked: Mapping[str, int] = field(default_factory=dict)
     """Number of examples of validation and of test whose input is also in train, by split."""
+    residues: bool = False
+    """Whether the inputs are proteins, with a letter per residue, or pairs of them."""
     columns: ColumnUse | None = None
     """What the columns of the data are used for; None if the data do not come from a table."""
     notes: tuple[str, ...] = ()

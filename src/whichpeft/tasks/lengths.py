@@ -16,7 +16,10 @@ _MOST_UNKNOWN = 0.1  # emoji and rare names in ordinary texts stay below it
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Lengths:
-    """Lengths of the inputs of all splits together, in tokens, before they are cut."""
+    """Lengths of the inputs of all splits together, before they are cut."""
+
+    unit: str = "tokens"
+    """What lengths count: ``tokens``, or ``residues`` of proteins."""
 
     median: int
     """The median, rounded."""
@@ -25,7 +28,7 @@ class Lengths:
     longest: int
     """The largest length."""
     limit: int | None
-    """The most tokens that are read; None if it is not known."""
+    """The most that is read of an input; None if it is not known."""
     cut: int
     """Number of inputs that are cut to the limit."""
     count: int
@@ -37,7 +40,7 @@ class Lengths:
 
 
 def lengths_of(examples: Mapping[str, Examples]) -> Lengths | None:
-    """Return the lengths of encoded splits, or None if their inputs are not tokens.
+    """Return the lengths of encoded splits, or None if their inputs have none.
 
     Examples of a plug-in need not know their lengths before they were cut; then the lengths afterwards
     count.
@@ -48,6 +51,7 @@ def lengths_of(examples: Mapping[str, Examples]) -> Lengths | None:
     if not len(sizes):
         return None
     return Lengths(
+        unit="tokens" if getattr(splits[0], "residues", None) is None else "residues",
         median=round(float(np.median(sizes))),
         p95=int(np.quantile(sizes, 0.95, method="inverted_cdf")),
         longest=int(sizes.max()),

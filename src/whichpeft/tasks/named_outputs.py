@@ -6,6 +6,7 @@ import copy
 from typing import TYPE_CHECKING
 
 from whichpeft.tasks.labelled import LabelledTask
+from whichpeft.tasks.tagging.task import TaggingTask
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig
@@ -23,12 +24,15 @@ def with_named_outputs(config: PreTrainedConfig, task: Task) -> PreTrainedConfig
     has the mean and the deviation of the training labels, because a model predicts standardised values.
     """
     named = copy.deepcopy(config)
+    if isinstance(task, LabelledTask | TaggingTask):
+        names = task.classes or ("value",)
+        named.id2label = dict(enumerate(names))
+        named.label2id = {name: i for i, name in enumerate(names)}
     if not isinstance(task, LabelledTask):
         return named
-    names = task.classes or ("value",)
-    named.id2label = dict(enumerate(names))
-    named.label2id = {name: i for i, name in enumerate(names)}
-    if task.classes:
+    if task.problem == "multilabel":
+        named.problem_type = "multi_label_classification"
+    elif task.classes:
         named.problem_type = "single_label_classification"
     else:
         named.problem_type = "regression"

@@ -16,8 +16,10 @@ from whichpeft.tasks.assemble import fingerprint_of
 from whichpeft.tasks.labelled import Labelled, logits_of
 from whichpeft.tasks.overlap import leaked_rows, overlap_notes
 from whichpeft.tasks.protocol import Batch
+from whichpeft.tasks.residues.alphabet import with_residues_read
 from whichpeft.tasks.splits import Split, make_splits, subset
 from whichpeft.tasks.tables.table import ColumnUse
+from whichpeft.tasks.tables.values import shown
 from whichpeft.tasks.text import TextTask
 from whichpeft.units import join_words
 
@@ -92,6 +94,7 @@ def assemble_several(
     `order` is how the source of the data orders the labels. Raises DataError if a split is empty, a
     label is missing in train, or each example has exactly one label.
     """
+    splits, residues = with_residues_read(splits)
     train = splits["train"]
     if not len(train):
         raise DataError(f"{train.location}: contains no labelled examples; the split is empty")
@@ -123,7 +126,8 @@ def assemble_several(
     }
     inputs = {key: split.inputs for key, split in final.items()}
     leaked = leaked_rows(inputs)
-    digest = hashlib.sha256(fingerprint_of(labelled, (), chosen[0].name).encode())
+    overlaps = overlap_notes(inputs, leaked, "sequence" if residues else "text")
+    digest = hashlib.sha256(fingerprint_of(labelled, (), chosen[0].name, residues=residues).encode())
     digest.update("\n".join(classes).encode())
     task = SeveralLabelsTask(
         name=name,
@@ -139,8 +143,9 @@ def assemble_several(
         class_counts={one: sum(own[one] for own in rows.values()) for one in classes},
         class_rows=rows,
         leaked=leaked,
+        residues=residues,
         columns=columns,
-        notes=(*notes, *arranged.notes, *overlap_notes(inputs, leaked, "text")),
+        notes=(*notes, *arranged.notes, *overlaps),
         splits=labelled,
         usual=_best_constant(labelled["train"].labels, chosen[0]),
     )
@@ -163,8 +168,9 @@ def _matrix(split: Split, classes: Sequence[str]) -> Array:
         for one in apart(label):
             if one not in numbers:
                 raise DataError(
-                    f"{split.location}: example {row + 1} has the label {one!r}, which no training "
-                    "example has; add one to the training set, or leave the label out"
+                    f"{split.location}: example {row + 1} ({shown(split.inputs[row][0])}) has the label "
+                    f"{one!r}, which no training example has; add one to the training set, or leave the "
+                    "label out"
                 )
             found[row, numbers[one]] = 1
     return found

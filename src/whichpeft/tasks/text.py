@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class TextTask(LabelledTask):
-    """Sentences or sentence pairs with a class or a value each."""
+    """Sentences or sentence pairs with a class or a value each; or proteins, or pairs of them."""
 
     @property
     def task_type(self) -> str:
@@ -32,11 +32,17 @@ class TextTask(LabelledTask):
         text or its tokenizer cannot be loaded.
         """
         from whichpeft.tasks.classifier import check_modality
+        from whichpeft.tasks.residues.encoding import encode_sequences
         from whichpeft.tasks.text_encoding import encode_texts, load_tokenizer
 
         splits = self.cut_splits(max_train)
         check_modality(backbone, "text")
         tokenizer = load_tokenizer(backbone)
+        if self.residues:
+            return {
+                key: encode_sequences(split.inputs, split.labels, tokenizer, backbone)
+                for key, split in splits.items()
+            }
         return {
             key: encode_texts(
                 split.inputs, split.labels, tokenizer, backbone, f"task {self.name!r} [{key}]"

@@ -64,6 +64,8 @@ class TextExamples:
     """Number of tokens without those that begin and end a text, before texts were cut."""
     lacks_start: str = ""
     """The token that classifiers read, if the tokenizer has one but does not put it before a text."""
+    residues: Array | None = None
+    """Residues of each example, if the inputs are proteins; `uncut` and `cap` then count them too."""
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -73,8 +75,8 @@ class TextExamples:
         return np.diff(self.offsets)
 
     @property
-    def tokens(self) -> Array:
-        return np.diff(self.offsets)
+    def tokens(self) -> Array | None:
+        return np.diff(self.offsets) if self.residues is None else None
 
     @property
     def truncated(self) -> float:
@@ -91,6 +93,7 @@ class TextExamples:
             types=None if self.types is None else take_rows(self.types, self.offsets, indices)[0],
             labels=self.labels[indices],
             uncut=self.uncut[indices],
+            residues=None if self.residues is None else self.residues[indices],
         )
 
     def batch(self, indices: Array) -> Batch:
@@ -208,13 +211,13 @@ def count_unknown(ids: Array, tokenizer: PreTrainedTokenizerBase) -> int:
     return 0 if token is None or token in others else int(np.count_nonzero(ids == token))
 
 
-def length_cap(backbone: Backbone, tokenizer: PreTrainedTokenizerBase) -> int:
-    """Return the most tokens that an input may have with this backbone.
+def length_cap(backbone: Backbone, tokenizer: PreTrainedTokenizerBase, longest: int = LONGEST) -> int:
+    """Return the most tokens that an input may have with this backbone, `longest` without a limit.
 
     The cap is the same for every method and study. A backbone with few positions keeps half of them for
     the input.
     """
-    cap = min(LONGEST, int(min(tokenizer.model_max_length, LONGEST)))
+    cap = int(min(tokenizer.model_max_length, longest))
     return cap if backbone.input_positions is None else min(cap, backbone.input_positions)
 
 

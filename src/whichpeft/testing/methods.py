@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from whichpeft.backbones import Backbone, resolve_backbone
+from whichpeft.errors import MethodError
 from whichpeft.methods import Adapter, Method, MethodContext, resolve_method
 from whichpeft.planning.batch_norm import set_training
 from whichpeft.study import Budget
@@ -283,7 +284,10 @@ class MethodContract:
 
     def _apply(self, seed: int) -> Adapter:
         model = self._build(seed)
-        return self.method.apply(model, self._context(model))
+        try:
+            return self.method.apply(model, self._context(model))
+        except MethodError as error:
+            raise unittest.SkipTest(f"{self.text} refuses {self._backbone.name}: {error}") from None
 
     def _batch(self) -> Batch:
         return self._examples.batch(np.arange(6))
@@ -303,7 +307,7 @@ class MethodContract:
             return
         trained = [p for p in adapter.model.parameters() if p.requires_grad]
         optimizer = torch.optim.SGD(trained, lr=_RATE)
-        adapter.model.train(mode)
+        _ = set_training(adapter.model) if mode else adapter.model.eval()
         for step in range(steps):
             optimizer.zero_grad()
             loss, penalty = self._task.loss(adapter.model, self._batch()), adapter.penalty()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from whichpeft.tasks import Task, image_task, text_task
+from whichpeft.tasks.tagging.assemble import tagging_task
 
 _POSITIVE = ("a warm and funny film", "gripping from start to finish", "the cast is a delight")
 _NEGATIVE = ("a dull and endless mess", "nothing here works", "i wanted my money back at once")
@@ -14,6 +15,12 @@ def small_task() -> Task:
     """Return a task with two classes of short sentences, enough for a training step."""
     examples = [(text, "good") for text in _POSITIVE] + [(text, "bad") for text in _NEGATIVE]
     return text_task("small", train=examples, validation=examples, test=examples)
+
+
+def small_tagging_task() -> Task:
+    """Return a task with a tag for each word, of the same sentences."""
+    examples = [(text.split(), ["B-it", *["O"] * text.count(" ")]) for text in (*_POSITIVE, *_NEGATIVE)]
+    return tagging_task("small-tags", train=examples, validation=examples, test=examples)
 
 
 def small_image_task() -> Task:

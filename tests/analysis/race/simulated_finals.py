@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
+from verdict_power import World
 from whichpeft.analysis.choice.answer import Answer
 from whichpeft.analysis.choice.candidates import UNKNOWN, Candidate
 from whichpeft.analysis.choice.choice import decide
@@ -17,15 +15,6 @@ from whichpeft.analysis.choice.constraints import COSTS, Constraints
 from whichpeft.analysis.choice.evidence import TrialEvidence
 from whichpeft.analysis.race.finals import may_be_proved, still_in
 from whichpeft.analysis.race.finals_so_far import FinalsSoFar
-
-_PATH = Path(__file__).parents[3] / "benchmarks" / "verdict_power.py"
-_spec = importlib.util.spec_from_file_location("verdict_power", _PATH)
-assert _spec is not None
-assert _spec.loader is not None
-verdict_power = importlib.util.module_from_spec(_spec)
-sys.modules["verdict_power"] = verdict_power
-_spec.loader.exec_module(verdict_power)
-World = verdict_power.World
 
 LOOKS = (3, 5, 8)
 MARGIN = 0.02
@@ -138,7 +127,7 @@ def simulate(
         taken = np.arange(len(scores))
         if finalists is not None:
             taken = np.append(0, 1 + rng.choice(world.methods, finalists - 1, replace=False))
-        found = run_finals(scores[taken], [costs[method] for method in taken])
+        found = run_finals(scores[taken], [costs[int(method)] for method in taken])
         chosen = taken[found.chosen]
         wrong = found.proved and gaps[chosen] <= best - MARGIN + 1e-9
         right = gaps[chosen] + (0.85 if world.answers else 0.0)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from verdict_power import World
 from whichpeft.analysis.choice.proof import level_from_errors
 from whichpeft.analysis.looks.spending import spending
 
-from .simulated_finals import Rates, World, simulate
+from .simulated_finals import Rates, simulate
 
 DUNNETT = {2: 1.645, 3: 1.916, 4: 2.062, 6: 2.234, 7: 2.292}
 """Dunnett's one-sided 5 % points of one to six methods and a control, with known variances."""
@@ -50,13 +52,12 @@ def test_levels_of_all_looks_together_spend_the_error() -> None:
     assert sum(levels) > 0.05 / 4  # looks overlap, so this is more than Bonferroni's
 
 
-EDGE = {"methods": 6, "seeds": 8, "gap": -0.02}
+PLANNED = World(methods=6, seeds=8, gap=-0.02)
 """The baseline is the best and the dearest method; six others are exactly the margin below."""
 
-PLANNED = World(**EDGE)
 UNLIKE = {
-    "heavy tails, collapses": World(**EDGE, heavy_tails=True, collapsing=0.15),
-    "answers, heavy tails": World(**EDGE, heavy_tails=True, answers=True, examples=1000),
+    "heavy tails, collapses": replace(PLANNED, heavy_tails=True, collapsing=0.15),
+    "answers, heavy tails": replace(PLANNED, heavy_tails=True, answers=True, examples=1000),
 }
 """Worlds unlike the one that levels were designed with. The error that levels are computed for was
 lowered from 5 to 3 % because of the second, so only the first was not chosen by."""

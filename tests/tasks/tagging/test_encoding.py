@@ -8,6 +8,7 @@ import torch
 
 from whichpeft.backbones import Backbone
 from whichpeft.errors import DataError
+from whichpeft.metrics.loss import mean_loss
 from whichpeft.tasks import Task
 from whichpeft.tasks.encoded_data import load_examples, save_examples
 from whichpeft.tasks.tagging import TaggingTask
@@ -59,12 +60,22 @@ def test_predictions_return_to_their_words(minilm: Backbone) -> None:
             return type("Output", (), {"logits": logits})
 
     outputs = task.outputs(Knows(), examples.batch(np.array([1, 0]))).numpy()
-    assert outputs.tolist() == [[0, -1, -1, -1, -1], [1, 0, 0, 1, 0]]
+    assert outputs[..., 0].tolist() == [[0, -1, -1, -1, -1], [1, 0, 0, 1, 0]]
+    sure = 1 / (1 + np.exp(-9))
+    assert outputs[1, :, 1] == pytest.approx([sure, 0.5, 0.5, sure, 0.5])
     found = task.predictions(outputs[::-1], examples, None)
     assert [metric.compute(examples.labels, found["outputs"]) for metric in task.metrics] == [1, 1]
+    assert found["right"].tolist() == found["tags"].tolist() == [[1, 0, 0, 1, 0], [0, -1, -1, -1, -1]]
+    assert found["chances"][1].tolist() == [0.5, 0, 0, 0, 0]
+    loss = mean_loss("tagging", "entity_f1", examples.labels, found["outputs"])
+    assert loss == pytest.approx((4 * np.log(2) - 2 * np.log(sure)) / 6)
     constant = task.predictions(task.constant_baseline(2), examples, None)
     assert task.metrics[0].compute(examples.labels, constant["outputs"]) == task.chance == 0
     assert task.metrics[1].compute(examples.labels, constant["outputs"]) == pytest.approx(4 / 6)
+    assert constant["tags"].tolist() == [[0] * 5, [0, -1, -1, -1, -1]]
+    expected = np.log(np.e + 1) - 4 / 6
+    found_loss = mean_loss("tagging", "entity_f1", examples.labels, constant["outputs"])
+    assert found_loss == pytest.approx(expected)
 
 
 def test_words_beyond_the_cap_are_missed(minilm: Backbone) -> None:
@@ -78,11 +89,13 @@ def test_words_beyond_the_cap_are_missed(minilm: Backbone) -> None:
     assert batch["input_ids"][0, -1] == load_tokenizer(minilm).sep_token_id
     assert batch["words"][0, -1] == CUT
     assert examples.weights[0] == examples.cap - 2
-    guess = np.full((2, 600), -1.0)
-    guess[0, : examples.cap - 2] = 0
-    guess[1, 0] = 1
+    guess = np.full((2, 600, 3), [-1.0, 0.0, 0.0])
+    guess[0, : examples.cap - 2] = [0, 1, 0]
+    guess[1, 0] = [1, 1, 0]
     found = task.predictions(guess, examples, None)["outputs"]
     assert task.metrics[0].compute(examples.labels, found) == pytest.approx(2 / 3)  # one of two found
+    loss = mean_loss("tagging", "entity_f1", examples.labels, found)
+    assert loss == pytest.approx((602 - examples.cap) * np.log(2) / 601)
 
 
 def test_parts_of_a_split_and_its_files_are_equal(minilm: Backbone, tmp_path) -> None:

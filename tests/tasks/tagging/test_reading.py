@@ -134,8 +134,24 @@ def test_columns_that_are_no_lists_are_refused(tmp_path: Path) -> None:
 
 def test_a_tag_that_train_lacks_is_named() -> None:
     seen, unseen = (["a", "b"], ["O", "B-x"]), (["c"], ["B-y"])
-    with pytest.raises(DataError, match=r"\[test\]: sentence 2 has tag 'B-y', which no training"):
+    with pytest.raises(DataError, match=r"\[test\]: sentence 2 \(c\) has tag 'B-y', which no"):
         tagging_task("mine", train=[seen], validation=[seen], test=[seen, unseen])
+
+
+def test_a_prefix_that_means_nothing_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "train.conll"
+    path.write_text("good O\n\nAda B-PER\nByron X-PER\n")
+    with pytest.raises(DataError, match=r"train.conll: row 2 has the tag 'X-PER'; tags of"):
+        load_task(TaskSource(name=str(path)))
+
+
+def test_sentences_without_words_are_left_out(tmp_path: Path) -> None:
+    path = tmp_path / "data.jsonl"
+    rows = [{"tokens": [], "ner_tags": []}, *ROWS]
+    path.write_text("\n".join(map(json.dumps, rows)))
+    task = loaded(path)
+    assert sum(task.counts.values()) == 20
+    assert any("data.jsonl: 1 row without words was left out" in note for note in task.notes)
 
 
 def test_another_metric_is_refused_by_name() -> None:

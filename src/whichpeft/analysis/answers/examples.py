@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from whichpeft.analysis.answers.given import GivenAnswers, MethodAnswers
+from whichpeft.analysis.answers.sets import spelled
 from whichpeft.metrics.metric import Array, Floats
 from whichpeft.records import ExampleTexts
 
@@ -131,7 +132,9 @@ class _Show:
     def _example(self, place: int) -> ShownExample:
         texts, at = self._texts, self._at.get(place, 0)
         right = None
-        if self._answers.kind in ("classes", "values"):
+        if self._answers.patterns is not None:
+            right = self._spelled(self._answers.labels[place], at)
+        elif self._answers.kind in ("classes", "values"):
             right = self._named(self._answers.labels[place])
         elif texts is not None and texts.answers:
             right = texts.answers[at]
@@ -160,7 +163,17 @@ class _Show:
             return most_common(" ".join(str(texts[place]).split()) for texts in method.texts)
         if self._answers.kind == "marks":
             return "wrong" if method.given[:, place].mean() < _HALF else "right"
+        if self._answers.patterns is not None:
+            at = self._at.get(place, 0)
+            return most_common(self._spelled(number, at) for number in method.given[:, place])
         return most_common(map(self._named, method.given[:, place]))
+
+    def _spelled(self, number: int, at: int) -> str:
+        """Return tags or labels in words; `at` is the place of the example's excerpt."""
+        kind, patterns = self._answers.kind, self._answers.patterns
+        assert patterns is not None
+        text = self._texts.inputs[at][0] if self._texts is not None else ""
+        return spelled("tags" if kind == "tags" else "labels", patterns[number], self._classes, text)
 
     def _named(self, value: float) -> str:
         if self._answers.kind == "values":

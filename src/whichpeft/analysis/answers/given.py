@@ -9,13 +9,15 @@ from typing import Literal
 
 import numpy as np
 
+from whichpeft.analysis.answers import sets
 from whichpeft.analysis.comparison import Comparison
 from whichpeft.analysis.method_result import MethodResult
 from whichpeft.metrics.metric import Array, Floats
 from whichpeft.metrics.per_example import LM_EVAL, OF_CLASSES, PSEUDO_VALUES
 
-Kind = Literal["classes", "choices", "values", "marks"]
-"""What an answer is: a class, the number of a choice, a value, or a text that is right or wrong.
+Kind = Literal["classes", "choices", "values", "marks", "tags", "labels"]
+"""What an answer is: a class, the number of a choice, a value, a text that is right or wrong, a tag per
+word, or any number of labels.
 
 The choices with one number are not a class if they differ from example to example.
 """
@@ -35,7 +37,10 @@ class MethodAnswers:
     """Seeds of the trials."""
 
     given: Array
-    """Numbers of classes or choices, values, or marks of texts, 0 or 1, shape (seeds, examples)."""
+    """Numbers of classes or choices, values, or marks of texts, 0 or 1, shape (seeds, examples).
+
+    For tags and labels, the numbers of rows of `GivenAnswers.patterns`.
+    """
 
     doubt: Floats
     """How far an answer is from right, the mean over the seeds, shape (examples,).
@@ -64,6 +69,9 @@ class GivenAnswers:
 
     methods: tuple[MethodAnswers, ...]
     """The methods with predictions, in the order of the study."""
+
+    patterns: Array | None = None
+    """The distinct answers: tags by word, or 0 and 1 by label; None for other answers."""
 
     constant: tuple[str, ...] = ()
     """Methods that are left out because they train nothing and give one answer to all examples."""
@@ -96,29 +104,68 @@ def given_answers(comparison: Comparison, problem: str | None = None) -> GivenAn
     if kind is None:
         return None
     labels: Array | None = None
-    found, constant = [], []
+    known: list[tuple[MethodResult, list[tuple[int, Mapping[str, Array]]]]] = []
     for result in comparison.answers:
         trials = []
         for seed, arrays in _arrays(comparison, result):
             labels = arrays["labels"] if labels is None else labels
             if np.array_equal(labels, arrays["labels"]) and _fits(kind, arrays):
                 trials.append((seed, arrays))
-        if not trials or labels is None:
-            continue
+        if trials:
+            known.append((result, trials))
+    if not known or labels is None or not len(labels):
+        return None
+    if kind in ("tags", "labels"):
+        return _of_sets(kind, known)
+    found, constant = [], []
+    for result, trials in known:
         one = _method(kind, comparison.metric or "", result, trials, labels)
         if result.trains_nothing and kind != "marks" and not np.ptp(one.given):
             constant.append(result.method)
         else:
             found.append(one)
-    if not found or labels is None or not len(labels):
+    if not found:
         return None
     return GivenAnswers(kind=kind, labels=labels, methods=tuple(found), constant=tuple(constant))
+
+
+def _of_sets(
+    kind: sets.Sets, known: Sequence[tuple[MethodResult, Sequence[tuple[int, Mapping[str, Array]]]]]
+) -> GivenAnswers | None:
+    """Return answers that are several at once, each distinct one with a number."""
+    constant = [
+        result.method
+        for result, trials in known
+        if result.trains_nothing
+        and all(sets.is_constant(kind, sets.rows(kind, arrays)[1]) for _, arrays in trials)
+    ]
+    kept = [(result, trials) for result, trials in known if result.method not in constant]
+    if not kept:
+        return None
+    right, _ = sets.rows(kind, kept[0][1][0][1])
+    given = [sets.rows(kind, arrays)[1] for _, trials in kept for _, arrays in trials]
+    patterns, (labels, *numbers) = sets.numbered([right, *given])
+    left = iter(numbers)
+    methods = [
+        MethodAnswers(
+            result=result,
+            seeds=tuple(seed for seed, _ in trials),
+            given=np.stack([next(left) for _ in trials]),
+            doubt=np.mean([sets.doubt(kind, arrays) for _, arrays in trials], axis=0),
+        )
+        for result, trials in kept
+    ]
+    return GivenAnswers(
+        kind=kind, labels=labels, methods=tuple(methods), patterns=patterns, constant=tuple(constant)
+    )
 
 
 def _kind(metric: str | None, problem: str | None) -> Kind | None:
     """Return what answers are; None for likelihoods, which have no answers, and unknown metrics."""
     if metric is None:
         return None
+    if (several := sets.kind_of_sets(metric)) is not None:
+        return several
     if metric.partition(":")[0] in OF_CLASSES or problem == "classification":
         return "classes"
     if metric in OF_CHOICES:
@@ -137,6 +184,8 @@ def _arrays(comparison: Comparison, result: MethodResult) -> Iterator[tuple[int,
 
 def _fits(kind: Kind, arrays: Mapping[str, Array]) -> bool:
     """Whether outputs have the shape that their task gives them; a plug-in's may have another."""
+    if kind in ("tags", "labels"):
+        return sets.fits(kind, arrays)
     labels, outputs = arrays["labels"], arrays["outputs"]
     if len(labels) != len(outputs) or outputs.ndim < 2 or not np.isfinite(outputs).all():
         return False

@@ -54,7 +54,8 @@ class ExampleAnswers:
     """Name of the metric of the score."""
 
     kind: Kind
-    """What an answer is: ``classes``, ``choices``, ``values``, or ``marks`` of texts."""
+    """What an answer is: ``classes``, ``choices``, ``values``, ``marks`` of texts, ``tags`` of
+    words or ``labels``."""
 
     examples: int
     """Number of test examples."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from whichpeft.analysis.answers.sets import kind_of_sets
 from whichpeft.analysis.check.findings import Finding
 from whichpeft.analysis.comparable_groups import MethodRecords
 from whichpeft.analysis.comparison import Comparison
@@ -65,7 +66,7 @@ def prediction_findings(
         both = _macro_f1_then_and_now(record, arrays["labels"], outputs)
         if both is not None:
             rescored.setdefault(method, []).append(both)
-        answers[fingerprint] = np.argmax(outputs, axis=1) if outputs.shape[1] > 1 else outputs[:, 0]
+        answers[fingerprint] = _answers(arrays)
     # If there are none at all, someone removed them, and no method is worse off than the others.
     everywhere = len(missing) == len(done)
     for method in dict.fromkeys(method for method, _ in missing):
@@ -87,11 +88,25 @@ def prediction_findings(
     of_one_class: list[Finding] = []
     if labels is not None and _scores_classes(comparison.metric, classes) and len(np.unique(labels)) > 1:
         place = int(comparison.metric == "acc_norm")
-        chosen = {name: found if found.ndim == 1 else found[:, place] for name, found in answers.items()}
+        tags = kind_of_sets(comparison.metric or "") is not None
+        chosen = {
+            name: found if found.ndim == 1 or tags else found[:, place]
+            for name, found in answers.items()
+        }
         of_one_class += _of_one_class(methods, chosen, classes)
     yield from of_one_class
     known = {finding.method for finding in of_one_class}
     yield from (found for found in _twins(methods, answers) if found.method not in known)
+
+
+def _answers(arrays: Mapping[str, Array]) -> Array:
+    """Return a trial's answers: numbers of classes, values, labels, or tags of all words."""
+    outputs, tags = arrays["outputs"], arrays.get("tags")
+    if tags is not None:
+        return np.where(tags < 0, tags[:, :1], tags)  # a word that is missing has no tag of its own
+    if arrays["labels"].ndim == 2:
+        return outputs > 0
+    return np.argmax(outputs, axis=1) if outputs.shape[1] > 1 else outputs[:, 0]
 
 
 def _macro_f1_then_and_now(record: Record, labels: Array, outputs: Array) -> tuple[float, float] | None:
@@ -113,7 +128,7 @@ def _macro_f1_then_and_now(record: Record, labels: Array, outputs: Array) -> tup
 
 def _scores_classes(metric: str | None, classes: Sequence[str]) -> bool:
     """Whether a metric is computed from classes; those of a language model are known by their names."""
-    if metric in ("acc", "acc_norm"):
+    if metric in ("acc", "acc_norm") or kind_of_sets(metric or "") == "tags":
         return bool(classes)
     return metric is not None and metric.partition(":")[0] in OF_CLASSES
 
@@ -126,7 +141,7 @@ def _of_one_class(
         if records.value("trainable_parameters") == 0:
             continue
         constant = {
-            record.trial.seed: int(found[0])
+            record.trial.seed: int(found.flat[0])
             for record in records.completed
             if (found := answers.get(record.trial.fingerprint)) is not None and not np.ptp(found)
         }

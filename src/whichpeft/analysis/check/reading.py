@@ -87,13 +87,13 @@ def _missing_classes(task: TaskReading) -> Iterator[Finding]:
 
 
 def _cut(length: LengthReading) -> Finding:
-    limit = "" if length.limit is None else f" at {show_count(length.limit)} tokens"
+    limit = "" if length.limit is None else f" at {show_count(length.limit)} {length.unit}"
     share = show_percent(100 * length.cut / length.count)
     of = f"{show_count(length.cut)} of {show_count(length.count)} inputs ({share})"
     return Finding(
         severity="note",
         what=f"{of} {'is' if length.cut == 1 else 'are'} cut{limit}; the median has "
-        f"{show_count(length.median)} tokens, the longest {show_count(length.longest)}",
+        f"{show_count(length.median)} {length.unit}, the longest {show_count(length.longest)}",
         fix="shorten the inputs, or use a backbone that reads more",
         backbone=length.backbone,
         task=length.task,

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -73,7 +74,7 @@ def look_level(
         return spend
     lowest = np.ones((len(looks), draws))
     for gap in gaps:
-        lowest = np.minimum(lowest, as_p_values(_errors(gap, looks, draws, rng)).T)
+        lowest = np.minimum(lowest, as_p_values(_errors(gap, looks, draws, rng).T).T)
     silent = np.ones(draws, dtype=bool)
     for found, level in zip(lowest, earlier, strict=False):
         silent &= found > np.quantile(found, level)
@@ -106,8 +107,9 @@ def equivalence_level(
         Number of draws.
     """
     level = spends[0]
-    errors = _errors(gap, looks, draws, rng)
-    p_values = (np.argsort(np.argsort(-errors, axis=0), axis=0) + 0.5).T / draws
+    order = np.argsort(-_errors(gap, looks, draws, rng), axis=1)
+    p_values = np.empty(order.shape)
+    np.put_along_axis(p_values, order, (np.arange(draws)[None] + 0.5) / draws, axis=1)
     silent = np.ones(draws, dtype=bool)
     for before, now, spend in zip(p_values[:-1], p_values[1:], spends[1:], strict=True):
         silent &= before > level
@@ -127,22 +129,27 @@ def _level_of_new_errors(p_values: Floats, silent: NDArray[np.bool_], spend: flo
 def _errors(
     gap: VarianceComponents, looks: Sequence[int], draws: int, rng: np.random.Generator
 ) -> Floats:
-    """Draw the error of a gap at each look in units of its estimated size, shape (draws, looks).
+    """Draw the error of a gap at each look in units of its estimated size, shape (looks, draws).
 
     The variance by seeds is estimated at each look, from its seeds and from what other methods show.
     """
     one_seed = gap.seed_part * gap.seeds
     borrowed = max(0.0, gap.degrees[0] - (gap.seeds - 1))
     borrowed = borrowed if borrowed >= 1 else 0.0  # less says nothing, and has no finite draws
-    true = np.full((draws, 1), one_seed)
+    true = np.full(draws, one_seed)
     if borrowed:
-        true = one_seed * borrowed / rng.chisquare(borrowed, (draws, 1))
-    values = np.sqrt(true) * rng.standard_normal((draws, looks[-1]))
+        true = one_seed * borrowed / rng.chisquare(borrowed, draws)
+    by_seed = rng.standard_normal((draws, looks[-1])).T.copy()
     examples = math.sqrt(gap.example_part) * rng.standard_normal(draws)
-    found = np.empty((draws, len(looks)))
-    for place, seeds in enumerate(looks):
-        mean = values[:, :seeds].mean(axis=1)
-        squares = ((values[:, :seeds] - mean[:, None]) ** 2).sum(axis=1)
-        estimate = (borrowed * one_seed + squares) / (borrowed + seeds - 1)
-        found[:, place] = (mean + examples) / np.sqrt(estimate / seeds + gap.example_part + 1e-300)
+    found = np.empty((len(looks), draws))
+    # Each look adds its new seeds to the sums of the earlier ones.
+    total, squares = np.zeros(draws), np.zeros(draws)
+    for place, (before, seeds) in enumerate(pairwise((0, *looks))):
+        for values in by_seed[before:seeds]:
+            total += values
+            squares += values**2
+        apart = true * np.maximum(squares - total**2 / seeds, 0.0)
+        estimate = (borrowed * one_seed + apart) / (borrowed + seeds - 1)
+        error = np.sqrt(true) * (total / seeds) + examples
+        found[place] = error / np.sqrt(estimate / seeds + gap.example_part + 1e-300)
     return found

@@ -317,9 +317,11 @@ class _Training:
             fact("train_seconds", float(np.mean(times)) * self._steps, "s"),
             fact("samples_per_second", samples, "1/s"),
         ]
-        if train.tokens is not None:
-            read = sum(int(train.tokens[batch].sum()) for batch in batches)
-            found.append(fact("tokens_per_second", read / total, "1/s"))
+        units = {"tokens": train.tokens, "residues": getattr(train, "residues", None)}
+        for unit, counts in units.items():
+            if counts is not None:
+                read = sum(int(counts[batch].sum()) for batch in batches)
+                found.append(fact(f"{unit}_per_second", read / total, "1/s"))
         return [*found, *_peak_share(self._work, self._prepared.conditions.shards, samples)]
 
 

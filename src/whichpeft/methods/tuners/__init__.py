@@ -1,5 +1,5 @@
 """Our PEFT tuners. Importing this registers them with PEFT, so that PEFT can load their adapters."""
 
-from whichpeft.methods.tuners import bitfit, bottleneck, reft
+from whichpeft.methods.tuners import bitfit, bottleneck, conv_adapter, reft
 
-__all__ = ["bitfit", "bottleneck", "reft"]
+__all__ = ["bitfit", "bottleneck", "conv_adapter", "reft"]

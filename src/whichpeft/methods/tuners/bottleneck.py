@@ -8,7 +8,7 @@ own adapters; their non-linearity makes merging impossible.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from peft import PeftConfig, PeftType
@@ -99,14 +99,18 @@ class Bottleneck(torch.nn.Module):  # type: ignore[misc]
         width, bias = config.bottleneck, config.use_bias
         # Float32 even if the backbone is stored in bfloat16: small weights take small steps.
         settings = {"bias": bias, "device": device, "dtype": torch.float32}
-        self.down = torch.nn.Linear(width_in, width, **settings)
+        self.down = self.projection(width_in, width, **settings)
         self.act = ACTIVATIONS[config.activation]()
         self.dropout = torch.nn.Dropout(config.dropout)
-        self.up = torch.nn.Linear(width, width_out, **settings)
+        self.up = self.projection(width, width_out, **settings)
         torch.nn.init.zeros_(self.up.weight)
         if bias:
             torch.nn.init.zeros_(self.down.bias)
             torch.nn.init.zeros_(self.up.bias)
+
+    def projection(self, width_in: int, width_out: int, **settings: Any) -> torch.nn.Module:
+        """Return a new linear map between two widths."""
+        return torch.nn.Linear(width_in, width_out, **settings)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         # Autocast casts by itself, but a backbone wholly in bfloat16 runs without it.
@@ -135,9 +139,13 @@ class BottleneckLayer(torch.nn.Module, BaseTunerLayer):  # type: ignore[misc]
     def update_layer(self, adapter_name: str, config: BottleneckConfig) -> None:
         """Add an adapter, which does not change outputs at first."""
         base = self.get_base_layer()
-        width_in, width_out = _widths(base)
+        width_in, width_out = self.widths(base)
         self.bottlenecks[adapter_name] = self.make(width_in, width_out, config, base.weight.device)
         self.set_adapter(self.active_adapters, inference_mode=config.inference_mode)
+
+    def widths(self, module: torch.nn.Module) -> tuple[int, int]:
+        """Return a module's input and output width. Raises ValueError if it has none."""
+        return _widths(module)
 
     def make(
         self, width_in: int, width_out: int, config: BottleneckConfig, device: torch.device

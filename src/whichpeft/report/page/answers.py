@@ -12,7 +12,7 @@ from whichpeft.analysis.answers.summary import ExampleAnswers, ValueErrors
 from whichpeft.report.page.answer_examples import example_lists, texts_kept
 from whichpeft.report.tables.reading import short
 from whichpeft.report.text import UNKNOWN, plain
-from whichpeft.units import counted, join_words, points, show_count, show_percent
+from whichpeft.units import counted, join_words, plural, points, show_count, show_percent
 
 _MOST_METHODS, _MOST_CLASSES, _MOST_MISTAKES = 12, 12, 15
 _FEW = 50
@@ -26,11 +26,11 @@ def answers_section(found: ExampleAnswers | None, comparison: Comparison) -> dic
     own = next((one for one in found.classes if one.method == found.shown.of_method), None)
     matrices = [one for one in found.classes if one.method in kept]
     matrices.sort(key=lambda one: one is not own)  # the recommended method first
-    small = len(own.scores) <= _MOST_CLASSES if own is not None else False
+    small = own is not None and own.confusion.size > 0 and len(own.scores) <= _MOST_CLASSES
     return {
         "words": [
             " ".join(sentences)
-            for sentences in (_words_on_classes(own), _words_on_methods(found, comparison))
+            for sentences in (_words_on_classes(own, found), _words_on_methods(found, comparison))
         ],
         "classes": _class_table(found, own, kept) if own is not None else None,
         "matrices": [_matrix(one) for one in matrices] if small else [],
@@ -63,7 +63,7 @@ def _most_telling(found: ExampleAnswers, comparison: Comparison) -> tuple[str, .
     return tuple(name for name in found.disagreement.methods if name in best[:_MOST_METHODS])
 
 
-def _words_on_classes(own: MethodByClass | None) -> Iterator[str]:
+def _words_on_classes(own: MethodByClass | None, found: ExampleAnswers) -> Iterator[str]:
     """Say which class a method finds best and worst, and what it most often confuses."""
     tested = [] if own is None else [score for score in own.scores if score.examples]
     if own is None or len(tested) < 2:
@@ -73,7 +73,7 @@ def _words_on_classes(own: MethodByClass | None) -> Iterator[str]:
         yield (
             f'{plain(own.method)} is best at "{short(best.name)}" (F1 {points(best.f1):.1f}) and worst '
             f'at "{short(worst.name)}" (F1 {points(worst.f1):.1f}; '
-            f"{counted(worst.examples, 'test example')})."
+            f"{counted(worst.examples, _counted_as(found))})."
         )
     mistakes = own.mistakes()
     if mistakes:
@@ -125,6 +125,8 @@ def _class_table(found: ExampleAnswers, own: MethodByClass, kept: Sequence[str])
             }
         )
     return {
+        "of": _kind_of_class(found),
+        "examples": plural(_counted_as(found), 2),
         "methods": [plain(one.method) for one in columns],
         "rows": rows,
         "notes": list(_class_notes(found, own, kept, len(rows), len(places))),
@@ -134,21 +136,40 @@ def _class_table(found: ExampleAnswers, own: MethodByClass, kept: Sequence[str])
 def _class_notes(
     found: ExampleAnswers, own: MethodByClass, kept: Sequence[str], rows: int, tested: int
 ) -> Iterator[str]:
+    what = _kind_of_class(found)
+    examples = "entities" if _counted_as(found) == "entity" else "examples"
+    answers = "those that were answered" if examples == "entities" else f"the answers with the {what}"
     yield (
-        "F1 of each class in points, mean over the seeds: the harmonic mean of precision (how many of "
-        "the answers with the class are right) and recall (how many of its examples are found); the "
-        "best of a row is bold"
+        f"F1 of each {what} in points, mean over the seeds: the harmonic mean of precision (how many of "
+        f"{answers} are right) and recall (how many of its {examples} are found); the best of a row is "
+        "bold"
     )
     if rows < tested:
-        yield f"{rows} of {tested} classes, those with the lowest F1 of {plain(own.method)}"
+        kinds = plural(what, tested)
+        yield f"{rows} of {tested} {kinds}, those with the lowest F1 of {plain(own.method)}"
     if len(kept) < len(found.classes):
         yield f"{len(kept)} of {len(found.classes)} methods, those with the highest scores"
     rare = min((s for s in own.scores if s.examples), key=lambda score: score.examples)
     if rare.examples < _FEW:
+        has = counted(rare.examples, _counted_as(found))
         yield (
-            f'"{short(rare.name)}" has {counted(rare.examples, "test example")}, so one answer more or '
-            f"less changes its recall by {100 / rare.examples:.1f} points"
+            f'"{short(rare.name)}" has {has}, so one answer more or less changes its recall by '
+            f"{100 / rare.examples:.1f} points"
         )
+
+
+def _kind_of_class(found: ExampleAnswers) -> str:
+    """Return what the page calls the classes of the answers."""
+    if found.kind == "tags":
+        return "type" if found.metric == "entity_f1" else "tag"
+    return "label" if found.kind == "labels" else "class"
+
+
+def _counted_as(found: ExampleAnswers) -> str:
+    """Return what the number of examples of a class counts."""
+    if found.kind == "tags":
+        return "entity" if found.metric == "entity_f1" else "word"
+    return "test example"
 
 
 def _matrix(one: MethodByClass) -> dict[str, Any]:

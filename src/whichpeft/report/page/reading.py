@@ -44,6 +44,7 @@ def _task(reading: Reading, task: TaskReading) -> dict[str, object]:
         "facts": [(key, value) for key, value in facts.items() if value],
         "classes": classes,
         "classes_open": len(classes) <= _MOST_CLASSES,
+        "unit": next((length.unit for length in reading.lengths_of(task.name)), "tokens"),
         "lengths": [_length(length) for length in reading.lengths_of(task.name)],
         "notes": [plain(note) for note in task.notes],
     }

@@ -217,7 +217,10 @@ def brief(comparison: Comparison) -> tuple[Column, ...]:
 
 def full(comparison: Comparison) -> tuple[Column, ...]:
     """Return the columns of the page's table, with those that only some studies have."""
-    return _with_optional(FULL, comparison)
+    # Proteins have residues and no tokens.
+    residues = any(result.residues_per_second is not None for result in comparison.results)
+    other = "tokens/s" if residues else "residues/s"
+    return tuple(one for one in _with_optional(FULL, comparison) if one.title != other)
 
 
 def listed(comparison: Comparison) -> tuple[Column, ...]:
@@ -311,6 +314,12 @@ FULL = (
         "tokens/s",
         "tokens per second without padding, after warm-up",
         lambda result: result.tokens_per_second,
+        _rate,
+    ),
+    _measured(
+        "residues/s",
+        "residues per second without padding, after warm-up",
+        lambda result: result.residues_per_second,
         _rate,
     ),
     _BY_TITLE["peak memory"],

@@ -11,7 +11,7 @@ from whichpeft.errors import StudyError, unknown
 from whichpeft.report.tables.columns import METHOD, Column, brief, listed
 from whichpeft.report.text import named, plain
 
-_BEST_IS_HIGH = ("score", "gap", "retention", "speed-up", "samples-s", "tokens-s", "pscp")
+_BEST_IS_HIGH = ("score", "gap", "retention", "speed-up", "samples-s", "tokens-s", "residues-s", "pscp")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

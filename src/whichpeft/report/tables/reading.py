@@ -79,13 +79,13 @@ def length_words(length: LengthReading) -> str:
     )
     backbone = short(length.backbone)
     if not length.cut:
-        return f"tokens for {backbone}: {spread}"
+        return f"{length.unit} for {backbone}: {spread}"
     return f"{cut_words(length)} for {backbone} ({spread})"
 
 
 def cut_words(length: LengthReading) -> str:
     """Say how many inputs are cut: ``14 % of the inputs are cut at 256 tokens``."""
-    limit = "" if length.limit is None else f" at {show_count(length.limit)} tokens"
+    limit = "" if length.limit is None else f" at {show_count(length.limit)} {length.unit}"
     if length.cut == length.count:
         return f"all inputs are cut{limit}"
     if length.cut < 0.01 * length.count:

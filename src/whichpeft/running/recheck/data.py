@@ -19,7 +19,9 @@ from whichpeft.tasks.protocol import DescribesData
 from whichpeft.tasks.tables.local import is_local
 from whichpeft.units import join_words, show_count
 
-_FROM_PYTHON = ("stdlib-docs", "stdlib-kinds")
+_FROM_PYTHON = (
+    "stdlib-docs", "stdlib-kinds", "stdlib-names", "stdlib-doc-match", "stdlib-search", "stdlib-summary",
+)  # fmt: skip
 _BUNDLED = (*_FROM_PYTHON, "digits", "sums")
 
 
@@ -48,7 +50,7 @@ def same_data(task: Task, source: TaskSource) -> set[str]:
     Earlier versions put the metric's name into it as it was written.
     """
     found = {task.fingerprint}
-    if isinstance(task, LabelledTask):
+    if isinstance(task, LabelledTask) and task.problem != "multilabel":
         found.add(fingerprint_of(task.splits, task.classes, source.metric))
     return found
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 
 from whichpeft.tasks.generative.prompted import Prompted
+from whichpeft.tasks.tables.values import trimmed
 
 # The list of possible answers at the end of an instruction.
 _FORMAT = re.compile(r"answer format:\s*([^\n]+?)\s*$", re.IGNORECASE)
@@ -14,13 +15,13 @@ _LETTERED = re.compile(r"\(([A-Z])\)")
 
 def instruction_prompt(asked: str) -> str:
     """Return the prompt for an instruction or a question."""
-    return f"{asked.strip()}\n\n### Answer:\n"
+    return f"{trimmed(asked)}\n\n### Answer:\n"
 
 
 def instructed(asked: Sequence[str], written: Sequence[str]) -> Prompted:
     """Read instruction data: an instruction, optional inputs, the output, and optionally its answer."""
     question = "\n".join(part for part in asked if part.strip())
-    output, answer = written[0].strip(), written[1].strip() if written[1:] else ""
+    output, answer = trimmed(written[0]), written[1].strip() if written[1:] else ""
     prompt = instruction_prompt(question)
     choices = _offered(question)
     if answer not in choices:

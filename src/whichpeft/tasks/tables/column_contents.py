@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from whichpeft.tasks.labels import MOST_NUMERIC_CLASSES, is_missing, number
+from whichpeft.tasks.residues.alphabet import are_residues
 from whichpeft.tasks.tables.table import Table
 from whichpeft.tasks.tables.values import column_kind, text_of
 
@@ -41,6 +42,11 @@ _LABELS = re.compile(r"(label|class|target|category|intent)([_ .-]|(?=I))id", re
 def prose_columns(table: Table) -> tuple[int, ...]:
     """Return the columns whose values mostly have several words and seldom repeat."""
     return tuple(i for i in range(len(table.columns)) if is_text(table, i, prose=True))
+
+
+def protein_columns(table: Table) -> tuple[int, ...]:
+    """Return the columns whose values are sequences of residues."""
+    return tuple(index for index, values in enumerate(table.columns) if are_residues(values))
 
 
 def is_text(table: Table, index: int, *, prose: bool) -> bool:

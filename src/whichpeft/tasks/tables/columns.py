@@ -17,6 +17,7 @@ from whichpeft.tasks.tables.column_contents import (
     may_be_label,
     names_splits,
     prose_columns,
+    protein_columns,
     says_the_label,
     split_notes,
 )
@@ -77,9 +78,10 @@ PAIR_NAMES = (
     ("question", "passage"),
 )
 TEXT_NAMES = ("text", "sentence", "review", "review_text", "content", "document", "comment", "tweet",
+              "func", "patch",
               "texte", "texto", "testo", "текст", "文本", "内容", "テキスト")  # fmt: skip
 # Names that also columns have that say where a text is from, or what somebody remarked about it.
-_VAGUE_TEXT_NAMES = frozenset({"content", "document", "comment"})
+_VAGUE_TEXT_NAMES = frozenset({"content", "document", "comment", "func", "patch"})
 # Columns of several words that are no texts to learn from: who, where, and why the label is right.
 _ABOUT_TEXTS = frozenset({
     "name", "author", "authors", "user", "username", "user_name", "full_name", "reviewer",
@@ -124,7 +126,7 @@ def find_columns(
             "give another --text-column or --label-column"
         )
     if label is None:
-        label = _find_label(table, given or prose_columns(table), notes)
+        label = _find_label(table, given or (*protein_columns(table), *prose_columns(table)), notes)
     notes += [
         f"{table.location}: text column {table.title(index)!r} only repeats the label column "
         f"{table.title(label)!r}, so it gives the label away"
@@ -228,6 +230,9 @@ def _find_text(table: Table, label: int) -> tuple[int, ...]:
         both = tuple(_named(table, name) for name in pair)
         if None not in both and label not in both:
             return tuple(index for index in both if index is not None)
+    proteins = tuple(index for index in protein_columns(table) if index != label)
+    if 1 <= len(proteins) <= 2:
+        return proteins
     single = next((i for i in _all_named(table, TEXT_NAMES) if i != label), None)
     prose = _texts(table, label, prose=True)
     if single is not None and (

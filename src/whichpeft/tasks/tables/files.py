@@ -1,4 +1,4 @@
-"""Reads files of examples: CSV, TSV, TXT, JSONL, JSON (an array) and Parquet."""
+"""Reads files of examples: CSV, TSV, TXT, JSONL, JSON (an array), Parquet, CoNLL and FASTA."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from whichpeft.tasks.tables.conll import SUFFIXES as CONLL
 from whichpeft.tasks.tables.conll import read_conll
 from whichpeft.tasks.tables.delimited import split_fields
 from whichpeft.tasks.tables.encodings import read_text, refuse_foreign
+from whichpeft.tasks.tables.fasta import SUFFIXES as FASTA
+from whichpeft.tasks.tables.fasta import read_fasta
 from whichpeft.tasks.tables.header import Header, column_names, find_header
 from whichpeft.tasks.tables.json_files import read_json, read_jsonl
 from whichpeft.tasks.tables.numerals import spelt_columns
@@ -173,6 +175,7 @@ _READERS: Mapping[str, Callable[[Path, Collection[str]], Table]] = {
     ".json": lambda path, _wanted: read_json(path),
     ".parquet": _read_parquet,
     **{suffix: lambda path, _wanted: read_conll(path) for suffix in CONLL},
+    **{suffix: lambda path, _wanted: read_fasta(path) for suffix in FASTA},
 }
 # What to do with files that other libraries write.
 _CONVERTED = {

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from whichpeft.errors import DataError
 from whichpeft.tasks.labels import number
+from whichpeft.tasks.residues.alphabet import are_residues
 from whichpeft.tasks.tables.column_contents import is_index_name
 from whichpeft.tasks.tables.columns import LABEL_NAMES, PAIR_NAMES, TEXT_NAMES, folded_name
 from whichpeft.units import join_words
@@ -62,6 +63,8 @@ def find_header(rows: Sequence[Sequence[str]], wanted: Collection[str]) -> Heade
         for column in columns
         if not _is_customary(column.name) and (column.repeats or column.numeric_like_all)
     ]
+    if any(column.over_residues for column in columns):
+        return Header(True)
     if _is_range(first, columns) or (named and not against) or len(named) + len(weak) > 1:
         return Header(True)
     if against or named:
@@ -104,6 +107,13 @@ class _Below:
     def over_sentences(self) -> bool:
         """Whether one or two words are over sentences."""
         return self.sentences and len(self.name.split()) <= 2
+
+    @property
+    def over_residues(self) -> bool:
+        """Whether a name, which is no sequence, is over proteins in capitals."""
+        if not self.name or not all(map(str.isupper, self.values)) or not are_residues(self.values):
+            return False
+        return not self.name.isupper() or 2 * len(self.name) < min(map(len, self.values))
 
     @property
     def shortest(self) -> bool:

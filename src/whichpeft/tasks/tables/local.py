@@ -34,6 +34,7 @@ _ABOUT = re.compile(
 )
 _IMAGE_NAME = re.compile(rf".*({'|'.join(map(re.escape, IMAGE_SUFFIXES))})", re.IGNORECASE)
 _SHARD = re.compile(r"-(\d{5})-of-(\d{5})$")
+_PART = re.compile(r"-\d{5}-of-\d{5}$|[-_]chunk[-_]\d+$")  # also parts whose number is not told
 
 
 def is_local(source: TaskSource) -> bool:
@@ -149,7 +150,7 @@ def _in_folder(folder: Path, given: Collection[str]) -> dict[str, list[Path]]:
         if role is not None and role not in given:
             files.setdefault(role, []).append(path)
     for role, found in files.items():
-        if len(found) > 1 and len({_SHARD.sub("", p.stem) + p.suffix for p in found}) > 1:
+        if len(found) > 1 and len({_PART.sub("", p.stem) + p.suffix for p in found}) > 1:
             flag = "validation" if role == "dev" else role
             raise DataError(
                 f"{folder}: {len(found)} files could be the {role} set: "

@@ -15,7 +15,7 @@ from whichpeft.tasks.splits import Split
 from whichpeft.tasks.tables.columns import LABEL_NAMES, find_columns, folded_name
 from whichpeft.tasks.tables.several_labels import SEPARATORS, is_list
 from whichpeft.tasks.tables.table import ColumnUse, Table, TaskTables
-from whichpeft.tasks.tables.values import column_texts, named_column, shown
+from whichpeft.tasks.tables.values import column_texts, named_column, shown, trimmed
 
 _NAMES = (*LABEL_NAMES, "labels", "tags", "categories", "cats", "genres", "topics")
 _YES = frozenset({"1", "true", "yes"})
@@ -63,7 +63,7 @@ def several_from_tables(found: TaskTables) -> SeveralLabelsTask:
         inputs = tuple(whole.title(i) for i in own.input)
         texts = [column_texts(whole, i) for i in own.input]
         rows = [
-            (tuple(part.strip() for part in row), label)
+            (tuple(map(trimmed, row)), label)
             for *row, label in zip(*texts, labels, strict=True)
             if label is not None and any(part.strip() for part in row)
         ]
@@ -90,6 +90,20 @@ def several_from_tables(found: TaskTables) -> SeveralLabelsTask:
         ),
         notes=notes,
     )
+
+
+def labels_in(table: Table, column: str | None, classes: Sequence[str]) -> list[list[str] | None] | None:
+    """Return the labels of each row of new data; None if it has none.
+
+    They are in `column`, or in a column of 0 and 1 for each of `classes`. Raises DataError if a value is
+    not like the others.
+    """
+    place = table.find(column) if column is not None else None
+    if place is not None:
+        return _from_values(table, table.title(place), table)
+    found = [table.find(one) for one in classes]
+    titles = [table.title(own) for own in found if own is not None]
+    return _from_flags(table, titles) if titles and len(titles) == len(found) else None
 
 
 def _label_column(table: Table, given: str | None) -> int | None:

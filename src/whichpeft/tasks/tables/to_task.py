@@ -12,13 +12,22 @@ from whichpeft.tasks.generative.from_tables import generative_from_tables, is_ge
 from whichpeft.tasks.images.raw import RawImage, raw_image_from, register_image
 from whichpeft.tasks.images.task import ImageTask
 from whichpeft.tasks.labels import class_name, is_missing
+from whichpeft.tasks.residues.alphabet import are_residues
+from whichpeft.tasks.residues.tagged import with_tags_apart
+from whichpeft.tasks.retrieval import RetrievalTask
+from whichpeft.tasks.retrieval.from_tables import is_retrieval, retrieval_from_tables
 from whichpeft.tasks.splits import Input, Label, Split
 from whichpeft.tasks.tables.columns import Columns, find_columns, input_is_image
 from whichpeft.tasks.tables.other_problems import refuse_other_problems
 from whichpeft.tasks.tables.several_columns import has_several_labels, several_from_tables
 from whichpeft.tasks.tables.several_labels import check_label_column
 from whichpeft.tasks.tables.table import ColumnUse, Table, TaskTables
-from whichpeft.tasks.tables.values import column_texts, notes_on_texts
+from whichpeft.tasks.tables.values import (
+    column_sequences,
+    column_texts,
+    notes_on_texts,
+    trimmed,
+)
 from whichpeft.tasks.tagging import TaggingTask
 from whichpeft.tasks.tagging.from_tables import is_tagging, tagging_from_tables
 from whichpeft.tasks.text import TextTask
@@ -60,13 +69,18 @@ def columns_by_role(found: TaskTables) -> tuple[dict[str, Columns], list[str]]:
     return used, notes
 
 
-def task_from_tables(found: TaskTables) -> TextTask | ImageTask | GenerativeTask | TaggingTask:
+def task_from_tables(
+    found: TaskTables,
+) -> TextTask | ImageTask | GenerativeTask | TaggingTask | RetrievalTask:
     """Build a task from tables by role.
 
-    The result is a tagging task if there are lists of words and of tags; a task for language models if
-    the source or the names of the columns ask for one; an image task if the input column of train holds
-    images; else a text task.
+    The result is a retrieval task if the user asks for one; a tagging task if there are lists of words
+    and of tags; a task for language models if the source or the names of the columns ask for one; an
+    image task if the input column of train holds images; else a text task.
     """
+    if is_retrieval(found):
+        return retrieval_from_tables(found)
+    found = with_tags_apart(found)
     if is_tagging(found):
         return tagging_from_tables(found)
     refuse_other_problems(found)
@@ -80,15 +94,20 @@ def task_from_tables(found: TaskTables) -> TextTask | ImageTask | GenerativeTask
     images = input_is_image(train, columns)
     if images and source.problem == "regression":
         raise DataError(f"task {name!r}: images can only be classified, so problem cannot be regression")
+    residues = all(are_residues(train.columns[index]) for index in columns.input)
     raw_images: dict[str, RawImage] = {}
     splits: dict[str, Split] = {}
     for role, own in used.items():
         table = found.tables[role]
         notes.extend(table.notes_on_labels(own.label))
-        splits[role] = _split_images(table, own, raw_images) if images else _split(table, own, notes)
+        splits[role] = (
+            _split_images(table, own, raw_images)
+            if images
+            else _split(table, own, None if residues else notes)
+        )
         dropped = len(table) - len(splits[role])
         if dropped:
-            what = "image" if images else "text"
+            what = "image" if images else "sequence" if residues else "text"
             notes.append(f"{table.location}: {dropped} rows without {what} or label were skipped")
     parts: dict[str, Any] = {
         **splits,
@@ -137,19 +156,23 @@ def _unlabelled(table: Table, found: Columns, train: Table, columns: Columns) ->
     return False
 
 
-def _split(table: Table, columns: Columns, notes: list[str]) -> Split:
+def _split(table: Table, columns: Columns, notes: list[str] | None) -> Split:
+    """Return the rows with an input and a label, and add notes on the texts; None for proteins."""
     texts: list[tuple[str, ...]] = []
     labels: list[Label] = []
     read = [column_texts(table, index) for index in columns.input]
-    for index, column in zip(columns.input, read, strict=True):
-        notes += notes_on_texts(table, index, column)
+    if notes is None:
+        read = [column_sequences(table, index) for index in columns.input]
+    else:
+        for index, column in zip(columns.input, read, strict=True):
+            notes += notes_on_texts(table, index, column)
     for *row, label in zip(*read, table.labels(columns.label), strict=True):
-        parts = tuple(part.strip() for part in row)
+        parts = tuple(map(trimmed, row))
         if any(parts) and not is_missing(label):
             texts.append(parts)
             labels.append(label.strip() if isinstance(label, str) else label)
     halves = sum(not all(parts) for parts in texts)
-    if halves:
+    if halves and notes is not None:
         notes.append(f"{table.location}: one of the two texts is missing in {counted(halves, 'row')}")
     return Split(inputs=tuple(texts), labels=tuple(labels), location=table.location)
 

@@ -17,6 +17,7 @@ from typing import Any, NoReturn
 from whichpeft.errors import DataError
 from whichpeft.tasks.images.raw import is_image_value
 from whichpeft.tasks.labels import class_name, is_missing
+from whichpeft.tasks.residues.alphabet import read_residues
 from whichpeft.tasks.tables.encodings import encoded_twice
 from whichpeft.tasks.tables.table import Table
 from whichpeft.units import counted
@@ -132,6 +133,12 @@ def text_of(value: Any) -> str:
     return class_name(value) if isinstance(value, bool | int | float) else str(value)
 
 
+def trimmed(text: str) -> str:
+    """Return a text without the spaces around it; one of several lines, such as code, stays as it is."""
+    bare = text.strip()
+    return text if "\n" in bare else bare
+
+
 def column_texts(table: Table, index: int) -> list[str]:
     """Return a column as texts. Raises DataError if it holds anything else than text or numbers."""
     values = table.columns[index]
@@ -144,6 +151,15 @@ def column_texts(table: Table, index: int) -> list[str]:
                 f"({shown(value)}); write the file as JSONL or Parquet with lists of role and content"
             )
     return [text_of(value) for value in values]
+
+
+def column_sequences(table: Table, index: int) -> list[str]:
+    """Return a column as proteins. Raises DataError, which names the row, for what is no residue."""
+    column = named_column(table, index)
+    return [
+        read_residues(text, f"{column}, row {row}")
+        for row, text in enumerate(column_texts(table, index), start=1)
+    ]
 
 
 def check_labels(table: Table, index: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 from collections import Counter
@@ -13,8 +14,10 @@ from whichpeft.errors import DataError, unknown
 from whichpeft.metrics import tagging
 from whichpeft.metrics.metric import Array, Metric
 from whichpeft.tasks.overlap import leaked_rows, overlap_notes
+from whichpeft.tasks.residues.alphabet import are_residues, read_residues
 from whichpeft.tasks.splits import Split, make_splits
 from whichpeft.tasks.tables.table import ColumnUse
+from whichpeft.tasks.tables.values import shown
 from whichpeft.tasks.tagging.task import TaggedSentences, TaggingTask
 from whichpeft.units import counted, join_words
 
@@ -93,6 +96,19 @@ def raw_split(sentences: Iterable[Sentence], location: str) -> Split:
     return Split(inputs=tuple(words), labels=tuple(tags), location=location)
 
 
+def _check_scheme(split: Split) -> None:
+    """Raise DataError if tags begin with letters that mean nothing, next to others with ``B-``."""
+    kinds = {tag[2:] for tag in _tags(split) if tag.startswith("B-")}
+    for row, label in enumerate(split.labels, start=1):
+        for tag in _split_tags(label):
+            prefix, dash, kind = tag.partition("-")
+            if dash and len(prefix) == 1 and prefix not in tagging.PREFIXES and kind in kinds:
+                raise DataError(
+                    f"{split.location}: row {row} has the tag {tag!r}; tags of entities begin with "
+                    f"{join_words([f'{one}-' for one in tagging.PREFIXES])}, so write it as one of these"
+                )
+
+
 def assemble_tagging(
     name: str,
     splits: Mapping[str, Split],
@@ -105,6 +121,9 @@ def assemble_tagging(
     """Build a task from raw splits by role; `tag_order` is how the source of the data orders tags."""
     if not len(splits["train"]):
         raise DataError(f"{splits['train'].location}: contains no tagged sentences; the split is empty")
+    splits, residues = _with_residues_read(splits)
+    for split in splits.values():
+        _check_scheme(split)
     arranged = make_splits(
         train=splits["train"],
         validation=splits.get("validation"),
@@ -117,16 +136,18 @@ def assemble_tagging(
     tags = tuple(tag for tag in tag_order if tag in known) or tuple(sorted(known, key=_outside_first))
     numbers = {tag: number for number, tag in enumerate(tags)}
     tagged = {key: _numbered(split, numbers) for key, split in final.items()}
-    score = _score(name, metric, tags)
+    # Structures and sites are scored per residue, and their tag O is not a word outside of entities.
+    score = _score(name, metric or (TOKEN_ACCURACY.name if residues else None), tags)
     others = [one for one in METRICS.values() if one is not score]
     rows = {key: Counter(_tags(split)) for key, split in final.items()}
     inputs = {key: split.inputs for key, split in final.items()}
     joined = {key: [(" ".join(words),) for words in own] for key, own in inputs.items()}
     leaked = leaked_rows(joined)
+    overlaps = overlap_notes(joined, leaked, "sequence" if residues else "sentence")
     majority = max(tags, key=lambda tag: rows["train"][tag])
     task = TaggingTask(
         name=name,
-        fingerprint=_fingerprint(final, score.name),
+        fingerprint=_fingerprint(final, f"{score.name} of residues" if residues else score.name),
         metrics=(score, *others),
         chance=0.0,
         counts={key: len(split) for key, split in final.items()},
@@ -135,11 +156,34 @@ def assemble_tagging(
         class_counts={tag: sum(own[tag] for own in rows.values()) for tag in tags},
         class_rows={key: {tag: own[tag] for tag in tags} for key, own in rows.items()},
         leaked=leaked,
+        residues=residues,
         columns=columns,
-        notes=(*notes, *arranged.notes, *overlap_notes(joined, leaked, "sentence")),
+        notes=(
+            *notes,
+            *arranged.notes,
+            *overlaps,
+        ),
         splits=tagged,
     )
     return task.with_chance(_chance(score, final["test"], majority))
+
+
+def _with_residues_read(splits: Mapping[str, Split]) -> tuple[dict[str, Split], bool]:
+    """Return splits, and whether their words are the residues of proteins, which are then capitals."""
+    train = splits["train"].inputs
+    single = all(len(word) == 1 for words in train for word in words)
+    if not single or not are_residues("".join(words) for words in train):
+        return dict(splits), False
+    return {
+        role: dataclasses.replace(
+            split,
+            inputs=tuple(
+                tuple(read_residues("".join(words), f"{split.location}: row {row}"))
+                for row, words in enumerate(split.inputs, start=1)
+            ),
+        )
+        for role, split in splits.items()
+    }, True
 
 
 def _chance(score: Metric, test: Split, tag: str) -> float:
@@ -168,13 +212,14 @@ def _tags(split: Split) -> Iterator[str]:
 
 def _numbered(split: Split, numbers: Mapping[str, int]) -> TaggedSentences:
     tags = []
-    for row, label in enumerate(split.labels, start=1):
+    both = zip(split.inputs, split.labels, strict=True)
+    for row, (words, label) in enumerate(both, start=1):
         own = _split_tags(label)
         lacking = next((tag for tag in own if tag not in numbers), None)
         if lacking is not None:
             raise DataError(
-                f"{split.location}: sentence {row} has tag {lacking!r}, which no training sentence has; "
-                "add one to the training set, or leave these sentences out"
+                f"{split.location}: sentence {row} ({shown(' '.join(words))}) has tag {lacking!r}, "
+                "which no training sentence has; add one to the training set, or leave them out"
             )
         tags.append(np.array([numbers[tag] for tag in own], dtype=np.int32))
     return TaggedSentences(words=split.inputs, tags=tuple(tags))

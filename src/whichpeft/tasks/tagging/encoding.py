@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,6 +12,7 @@ from whichpeft.errors import DataError
 from whichpeft.metrics.metric import Array
 from whichpeft.tasks.protocol import Batch
 from whichpeft.tasks.ragged import take_rows
+from whichpeft.tasks.residues.encoding import encode_sequences, residue_reader
 from whichpeft.tasks.special_strings import SpecialStrings
 from whichpeft.tasks.text_encoding import (
     TextExamples,
@@ -124,6 +125,31 @@ def encode_sentences(
         cap=cap,
         unknown=count_unknown(flat, tokenizer),
         places=np.concatenate([one.places for one in read]),
+        tags=np.concatenate([np.asarray(one, dtype=np.int32) for one in tags]),
+        longest=int(counts.max()),
+    )
+
+
+def encode_residues(
+    proteins: Sequence[tuple[str, ...]],
+    tags: Sequence[Array],
+    tokenizer: PreTrainedTokenizerBase,
+    backbone: Backbone,
+) -> TaggedExamples:
+    """Read proteins with a token, and so a place, per residue."""
+    counts = np.array([len(residues) for residues in proteins], dtype=np.int64)
+    found = encode_sequences([("".join(one),) for one in proteins], counts, tokenizer, backbone)
+    first = len(residue_reader(tokenizer, backbone).around[0])
+    assert found.residues is not None
+    places = np.concatenate(
+        [
+            np.where(np.arange(count) < read, np.arange(count) + first, CUT)
+            for count, read in zip(counts, found.residues, strict=True)
+        ]
+    )
+    return TaggedExamples(
+        **{one.name: getattr(found, one.name) for one in fields(TextExamples)},
+        places=places.astype(np.int32),
         tags=np.concatenate([np.asarray(one, dtype=np.int32) for one in tags]),
         longest=int(counts.max()),
     )

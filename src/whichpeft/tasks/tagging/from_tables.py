@@ -9,6 +9,7 @@ from whichpeft.tasks.tables.table import ColumnUse, Table, TaskTables
 from whichpeft.tasks.tables.values import column_kind
 from whichpeft.tasks.tagging.assemble import Sentence, assemble_tagging, raw_split
 from whichpeft.tasks.tagging.task import TaggingTask
+from whichpeft.units import counted
 
 _WORDS = ("tokens", "words", "sequence", "residues")
 # Entities come before what every word has, such as its part of speech.
@@ -34,11 +35,11 @@ def is_tagging(found: TaskTables) -> bool:
     if source.prompt:
         return False
     table = found.tables["train"]
-    lists = _list_columns(table)
     if source.text_columns or source.label_column:
         asked = [*source.text_columns, *([source.label_column] if source.label_column else [])]
+        lists = _list_columns(table)
         return all(table.find(name) in lists for name in asked)
-    return _customary(table, lists, _WORDS) is not None and _customary(table, lists, _TAGS) is not None
+    return None not in customary_columns(table)
 
 
 def tagging_from_tables(found: TaskTables) -> TaggingTask:
@@ -60,6 +61,12 @@ def tagging_from_tables(found: TaskTables) -> TaggingTask:
     splits = {
         role: raw_split(_sentences(table, names), table.location) for role, table in found.tables.items()
     }
+    for role, split in splits.items():
+        if left_out := len(found.tables[role]) - len(split):
+            rows = counted(left_out, "row")
+            notes.append(
+                f"{split.location}: {rows} without words {'was' if left_out == 1 else 'were'} left out"
+            )
     order = train.class_orders.get(train.index(names[1]), ())
     return assemble_tagging(
         found.name,
@@ -79,9 +86,10 @@ def tagging_from_tables(found: TaskTables) -> TaggingTask:
 
 def _columns(table: Table, words: str | None = None, *, label: str | None = None) -> tuple[str, str]:
     lists = _list_columns(table)
+    usual = customary_columns(table)
     found = [
-        table.index(words) if words is not None else _customary(table, lists, _WORDS),
-        table.index(label) if label is not None else _customary(table, lists, _TAGS),
+        table.index(words) if words is not None else usual[0],
+        table.index(label) if label is not None else usual[1],
     ]
     for place, what in zip(found, ("words", "tags"), strict=True):
         if place is None or place not in lists:
@@ -96,10 +104,21 @@ def _columns(table: Table, words: str | None = None, *, label: str | None = None
 
 
 def _sentences(table: Table, names: Sequence[str]) -> Iterator[Sentence]:
-    place = table.index(names[1])
+    words = table.columns[table.index(names[0])]
+    for own, tags in zip(words, tag_names(table, table.index(names[1])), strict=True):
+        yield list(map(str, own or ())), tags
+
+
+def customary_columns(table: Table) -> tuple[int | None, int | None]:
+    """Return the columns of lists that are called as those of words and of tags mostly are."""
+    lists = _list_columns(table)
+    return _customary(table, lists, _WORDS), _customary(table, lists, _TAGS)
+
+
+def tag_names(table: Table, place: int) -> list[list[str]]:
+    """Return the tags of each row of a column, by name if the source numbers them."""
     order = table.class_orders.get(place, ())
-    for words, tags in zip(table.columns[table.index(names[0])], table.columns[place], strict=True):
-        yield list(map(str, words or ())), [_tag(tag, order) for tag in tags or ()]
+    return [[_tag(tag, order) for tag in tags or ()] for tags in table.columns[place]]
 
 
 def _tag(value: object, order: Sequence[str]) -> str:

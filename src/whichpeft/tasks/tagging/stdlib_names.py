@@ -25,8 +25,8 @@ from whichpeft.tasks.stdlib_kinds import sources
 from whichpeft.tasks.tagging.assemble import Sentence, tagging_task
 from whichpeft.tasks.tagging.task import TaggingTask
 
-FEWEST_WORDS, MOST_WORDS = 5, 40
-MOST_PER_SPLIT = {"train": 1200, "validation": 300, "test": 700}
+FEWEST_WORDS, MOST_WORDS = 5, 24
+MOST_PER_SPLIT = {"train": 900, "validation": 150, "test": 600}
 VALIDATION_SHARE, TEST_SHARE = 0.15, 0.35
 
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+(?=[A-Z])|\n[ \t]*\n")

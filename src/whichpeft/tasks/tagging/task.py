@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,7 @@ import numpy as np
 from whichpeft.errors import DataError
 from whichpeft.metrics.metric import Array, Metric
 from whichpeft.metrics.tagging import OUTSIDE, counts
-from whichpeft.tasks.protocol import Batch, Examples
+from whichpeft.tasks.protocol import Batch, Examples, Excerpt
 from whichpeft.tasks.splits import subset
 from whichpeft.tasks.tables.table import ColumnUse
 
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from whichpeft.backbones import Backbone
     from whichpeft.backbones.fit import Fit
     from whichpeft.tasks.tagging.encoding import TaggedExamples
+
+NO_WORD = -1
+"""The tag where a sentence has no word, and of a word that is not read."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,6 +61,8 @@ class TaggingTask:
     """Number of words of each tag by split."""
     leaked: Mapping[str, int] = field(default_factory=dict)
     """Number of sentences of validation and of test that are also in train, by split."""
+    residues: bool = False
+    """Whether words are the residues of proteins."""
     columns: ColumnUse | None = None
     """What the columns of the data are used for; None if the data do not come from a table."""
     notes: tuple[str, ...] = ()
@@ -80,6 +85,11 @@ class TaggingTask:
     def without_examples(self) -> TaggingTask:
         return dataclasses.replace(self, splits={})
 
+    def excerpts(self, split: str, places: Sequence[int]) -> list[Excerpt]:
+        """Return some sentences, with blanks between their words."""
+        words = self.splits[split].words
+        return [Excerpt(inputs=(" ".join(words[place]),)) for place in places]
+
     def encode(self, backbone: Backbone, *, max_train: int | None) -> Mapping[str, Examples]:
         """Tokenise the splits with the backbone's own tokenizer.
 
@@ -87,7 +97,7 @@ class TaggingTask:
         transformers has no token classifier of the backbone's family, or its tokenizer cannot be loaded.
         """
         from whichpeft.tasks.classifier import check_modality
-        from whichpeft.tasks.tagging.encoding import encode_sentences
+        from whichpeft.tasks.tagging.encoding import encode_residues, encode_sentences
         from whichpeft.tasks.text_encoding import load_tokenizer
 
         if not self.splits:
@@ -99,13 +109,12 @@ class TaggingTask:
             chosen = list(range(len(split.words)))
             if key == "train" and max_train is not None:
                 chosen = subset(split.words, None, max_train)
-            found[key] = encode_sentences(
-                [split.words[i] for i in chosen],
-                [split.tags[i] for i in chosen],
-                tokenizer,
-                backbone,
-                f"task {self.name!r} [{key}]",
-            )
+            words, tags = [split.words[i] for i in chosen], [split.tags[i] for i in chosen]
+            if self.residues:
+                found[key] = encode_residues(words, tags, tokenizer, backbone)
+            else:
+                location = f"task {self.name!r} [{key}]"
+                found[key] = encode_sentences(words, tags, tokenizer, backbone, location)
         return found
 
     def build(self, backbone: Backbone) -> torch.nn.Module:
@@ -148,13 +157,20 @@ class TaggingTask:
         return functional.cross_entropy(logits.flatten(0, 1), batch["labels"].flatten())
 
     def outputs(self, model: torch.nn.Module, batch: Batch) -> torch.Tensor:
-        """Return the number of each word's likeliest tag, shape (n, words); -1 if there is no word."""
+        """Return what the model says of each word, shape (n, words, 3).
+
+        It is the number of the likeliest tag, its probability, and the log-likelihood of the right tag;
+        `NO_WORD`, 0 and 0 if there is no word.
+        """
         import torch
 
-        words = batch["words"]
-        tags = _logits(model, batch).argmax(dim=2)
-        found = tags.gather(1, words.clamp(min=0))
-        return torch.where(words >= 0, found, -1).float()
+        chances = _logits(model, batch).log_softmax(dim=2)
+        best, tags = chances.max(dim=2)
+        right = chances.gather(2, batch["labels"].clamp(min=0)[..., None])[..., 0]
+        found = torch.stack([tags.float(), best.exp(), right], dim=2)
+        words = batch["words"][..., None]
+        there = found.gather(1, words.clamp(min=0).expand(-1, -1, 3))
+        return torch.where(words >= 0, there, there.new_tensor([NO_WORD, 0, 0]))
 
     def constant_baseline(self, count: int) -> Array:
         """Return one column, which stands for all words of a sentence."""
@@ -163,19 +179,42 @@ class TaggingTask:
     def predictions(
         self, outputs: Array, examples: TaggedExamples, backbone: Backbone | None
     ) -> Mapping[str, Array]:
-        """Count entities and words of each sentence as `metrics.tagging` does; keep the tags.
+        """Count entities and words of each sentence as `metrics.tagging` does, and keep the tags.
 
-        A word that was cut off counts as tagged ``O``, or as wrong if there is no such tag.
+        A word that was cut off counts as tagged ``O``, or as wrong if there is no such tag; it is as
+        likely to have one tag as another.
+
+        Returns
+        -------
+        Mapping[str, Array]
+            ``outputs`` for the metrics; ``tags``, ``right`` and ``chances``, shape (n, words), are the
+            tags by number, the right ones, and the probabilities of the former.
         """
-        numbers = outputs.astype(np.int64)
-        if numbers.shape[1] == 1:
-            numbers = np.repeat(numbers, examples.longest, axis=1)
+        lengths = examples.labels
+        right = np.full((len(lengths), examples.longest), NO_WORD, dtype=np.int16)
+        right[np.arange(examples.longest) < lengths[:, None]] = examples.tags
+        if outputs.ndim == 2:
+            tags = np.where(right >= 0, np.repeat(outputs, right.shape[1], axis=1), NO_WORD)
+            # As if the output of this tag were 1 and those of the others 0.
+            every = np.log(np.e + len(self.classes) - 1)
+            nats = np.where(right >= 0, every - (right == tags), 0)
+            chances = np.where(right >= 0, np.exp(1 - every), 0)
+        else:
+            tags, chances = outputs[..., 0], outputs[..., 1]
+            cut = (right >= 0) & (tags == NO_WORD)
+            nats = np.where(cut, np.log(len(self.classes)), -outputs[..., 2])
+        tags = tags.astype(np.int16)
         names = np.array([*self.classes, OUTSIDE if OUTSIDE in self.classes else ""])
-        rows, offsets = [], examples.word_offsets
-        for row, begin, end in zip(numbers, offsets[:-1], offsets[1:], strict=True):
-            true = names[examples.tags[begin:end]].tolist()
-            rows.append(counts(true, names[row[: end - begin]].tolist()))
-        return {"outputs": np.stack(rows).astype(np.float32), "tags": numbers.astype(np.int16)}
+        rows = [
+            (*counts(names[true[:end]].tolist(), names[found[:end]].tolist()), own.sum(dtype=np.float64))
+            for true, found, own, end in zip(right, tags, nats, lengths, strict=True)
+        ]
+        return {
+            "outputs": np.array(rows, dtype=np.float32),
+            "tags": tags,
+            "right": right,
+            "chances": chances.astype(np.float16),
+        }
 
 
 def _logits(model: torch.nn.Module, batch: Batch) -> torch.Tensor:
