@@ -89,7 +89,7 @@ def auto(
     ] = None,
     candidates: Annotated[
         int | None,
-        typer.Option(help="Hyperparameters to try per method, its defaults first. [default: 4]"),
+        typer.Option(help="Hyperparameters to try per method, its defaults first. [default: 8]"),
     ] = None,
     finalists: Annotated[
         int | None, typer.Option(help="Most methods that are tested. [default: 6]")

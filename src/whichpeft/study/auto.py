@@ -49,7 +49,7 @@ class AutoOptions:
     margin: float = 2.0
     by: str = "time"
     limits: Mapping[str, str] = field(default_factory=dict)
-    candidates: int = 4
+    candidates: int = 8
     finalists: int = 6
 
     def __post_init__(self) -> None:

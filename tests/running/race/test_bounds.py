@@ -36,8 +36,8 @@ def test_examples_pay_for_a_fixed_number_of_arms() -> None:
     bound = ExamplesBound(limit=20_000, in_step=16.0)
     afford = bound.afford(RACE, shown(16, 1.0), first_look=3)
     used = 4 * 256
-    assert afford("screen", 32) == int((0.40 * 20_000 - used) // (16 * 16))
-    assert afford("audit", 64) == int((0.57 * 20_000 - used) // (48 * 16))
+    assert afford("screen", 32) == int((0.50 * 20_000 - used) // (16 * 16))
+    assert afford("audit", 64) == int((0.59 * 20_000 - used) // (48 * 16))
     assert afford("finals", 64) == int((20_000 - used) // (3 * 64 * 16))
     look = Stage(name="finals", step=64, arms=ARMS[:2], seeds=(0, 1, 2))
     enough = used + 2 * 3 * 64 * 16
@@ -54,13 +54,13 @@ def test_seconds_pay_for_what_arms_have_shown_to_take(tmp_path: Path) -> None:
     scores = shown(16, 4.6) | shown(32, 4.6, ARMS[:2]) | shown(64, 6.2, ARMS[:1])
     afford = bound.afford(RACE, scores, first_look=3)
     assert bound.afford(RACE, {}, first_look=3)("screen", 16) is None
-    left = 0.57 * 992.0
+    left = 0.59 * 992.0
     assert afford("audit", 64) == pytest.approx(left / ((3 + 4.8) / 2), abs=1.5)
     each = 1.2 * 3 * (3 + 6.4 + 2 * 2.0) / 2 + 4.0
     assert afford("finals", 64) == pytest.approx(992.0 / each, abs=1.5)
     cut = bound.cut_at(RACE)
     assert cut is not None
-    assert cut - now == pytest.approx(0.3 * 992.0, abs=0.5)
+    assert cut - now == pytest.approx(0.4 * 992.0, abs=0.5)
 
 
 def test_no_bound_pays_for_everything() -> None:

@@ -18,7 +18,7 @@ def test_by_default_all_methods_that_train_something_race() -> None:
         task="stdlib-docs",
         methods=racing_methods(),
         seeds=UntilDecided(start=3, at_most=8),
-        budget=Budget(tuning_trials=4),
+        budget=Budget(tuning_trials=8),
         auto=AutoOptions(within=600),
     )
     assert isinstance(study.seeds, UntilDecided)

@@ -43,7 +43,7 @@ def test_a_busy_machine_refuses_no_time_that_is_enough_when_it_is_quiet() -> Non
 
 def test_without_a_bound_everything_is_trained() -> None:
     size = size_for(WORK, None)
-    assert (size.train, size.candidates, size.fits) == (67349, 4, True)
+    assert (size.train, size.candidates, size.fits) == (67349, 8, True)
     capped = replace(WORK, budget=Budget(max_train=600))
     assert size_for(capped, None).train == 600
 
@@ -55,6 +55,16 @@ def test_a_bound_is_used_and_kept(bound: float) -> None:
     assert size.train % 16 == 0
     more = WORK.cost(size.train + 16, size.candidates)
     assert size.cost <= bound < more
+
+
+def test_more_than_four_candidates_are_tried_only_on_all_examples() -> None:
+    work = replace(WORK, methods=12, budget=Budget(max_train=1280), pace=Pace())
+    whole = 3 * 1280
+    sizes = [size_for(work, whole * trainings) for trainings in (30, 40, 50, 60, 80)]
+    assert [(size.candidates, size.train) for size in sizes] == [
+        (4, 800), (4, 1056), (6, 1280), (8, 1280), (8, 1280),
+    ]  # fmt: skip
+    assert all(size.fits for size in sizes)
 
 
 def test_more_time_never_buys_fewer_candidates() -> None:

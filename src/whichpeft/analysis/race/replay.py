@@ -7,14 +7,14 @@ for all finalists, which takes a thousandth of the time that `choose` takes.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
-from whichpeft.analysis.race.rules import RaceRules
+from whichpeft.analysis.race.rules import SCREENED, UNTIL, RaceRules
 from whichpeft.analysis.race.rung_scores import RungScore
 from whichpeft.analysis.race.stages import next_stage
 from whichpeft.metrics.metric import Floats
@@ -26,12 +26,6 @@ lower the more finalists there are; so a replay proves more often than a race do
 
 DROP = 0.01
 """A finalist shown to be below the margin at this level gets no more seeds."""
-
-SCREENED = (0.30, 0.40, 0.52)
-"""Share of a budget that may be spent by the end of the screen to each rung."""
-
-UNTIL: Mapping[StageName, float] = {"audit": 0.57, "widen": 0.60, "finals": 1.0}
-"""The same for the other stages."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -194,7 +188,8 @@ class _Replay:
         if self.budget is None:
             return None
         rung = self.table.steps.index(step)
-        share = SCREENED[rung] if name == "screen" else UNTIL[name]
+        skipped = len(SCREENED) - len(self.table.steps)
+        share = SCREENED[skipped + rung] if name == "screen" else UNTIL[name]
         before = (
             0 if name == "finals" or rung == 0 else self.table.steps[rung - 1 if name == "screen" else 0]
         )

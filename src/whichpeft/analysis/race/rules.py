@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from whichpeft.analysis.choice.constraints import Constraints, read_constraints
 from whichpeft.records.race import StageName
 from whichpeft.study import AutoOptions, Study, UntilDecided
+
+SCREENED = (0.40, 0.50, 0.57)
+"""Share of a bound that may be spent by the end of the screen to each rung."""
+
+UNTIL: Mapping[StageName, float] = {"audit": 0.59, "widen": 0.60, "finals": 1.0}
+"""The same for the other stages. What a stage leaves goes to those after it."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -17,7 +23,7 @@ class RaceRules:
     baseline: str
     """The method that always races to the end, so that gaps have a reference."""
 
-    candidates: int = 4
+    candidates: int = 8
     """Most candidates of a method, its default included."""
 
     finalists: int = 6

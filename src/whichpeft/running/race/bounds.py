@@ -8,18 +8,15 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from whichpeft.analysis.race.rules import Afford
+from whichpeft.analysis.race.rules import SCREENED, UNTIL, Afford
 from whichpeft.analysis.race.rung_scores import RungScores
 from whichpeft.records import Race, Stage
 from whichpeft.records.race import StageName
 from whichpeft.running.race.clock import Clock
 
-_SCREEN = (0.30, 0.40, 0.52)  # that may be spent at the end of each screen
-_UNTIL: Mapping[StageName, float] = {"audit": 0.57, "widen": 0.60, "finals": 1.0}
 _SET_UP = 1.0  # seconds of a trial before its first step
 _LEAST = 0.05  # seconds of an arm apart from its steps
 _CAUTION = 1.2  # a first look that is not complete proves nothing
@@ -149,9 +146,9 @@ def _pace(race: Race, scores: RungScores) -> tuple[float, float]:
 def share(race: Race, name: StageName, step: int) -> float:
     """Return the share of a bound that may be spent when a stage ends."""
     if name != "screen":
-        return _UNTIL[name]
-    place = len(_SCREEN) - len(race.rungs) + race.rungs.index(step)
-    return _SCREEN[max(0, place)]
+        return UNTIL[name]
+    place = len(SCREENED) - len(race.rungs) + race.rungs.index(step)
+    return SCREENED[max(0, place)]
 
 
 def _steps(race: Race, name: StageName, step: int, first_look: int) -> float:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from whichpeft.analysis.race.finalists import places_for
-from whichpeft.analysis.race.rules import RaceRules
+from whichpeft.analysis.race.rules import SCREENED, RaceRules
 from whichpeft.analysis.race.stages import FEWEST_METHODS, KEPT, MOST_ARMS
 from whichpeft.costs.trial_time import (
     SET_UP_SECONDS,
@@ -34,6 +34,7 @@ FEWEST_VALIDATED = 200
 _FIRST_STEPS = 16  # before, a score means nothing: the learning rate is still warming up
 _FEWEST_STEPS = 64  # of a whole training, so that a quarter of it is enough for the first rung
 _ENOUGH_STEPS = 128  # with fewer, candidates are given up for training examples
+_FEW_CANDIDATES = 4  # more are tried only if each still trains on all examples
 
 
 def rungs_of(steps: int) -> tuple[int, ...]:
@@ -146,14 +147,21 @@ class Workload:
         """
         looks = self.rules.looks
         seeds = looks[min(1, len(looks) - 1)] if seeds is None else seeds
-        shares = [share - before for before, share in pairwise((0.0, *RUNGS))]
-        screens = zip(self.screened(candidates), shares, strict=True)
-        trials = sum((arms * self._part(train, share) for arms, share in screens), 0.0)
+        trials = self._screens(train, candidates)
         audited = min(self.rules.audited, max(0, self.methods - FEWEST_METHODS))
         trials += audited * self._part(train, 1 - RUNGS[0])
         tested = self._part(train, 1.0) + self.examples["test"] * self.pace.evaluate
         trials += (self.finalists + 1) * seeds * tested
         return trials / self.pace.places + (self.finalists + 1) * self.pace.profile
+
+    def screens_fit(self, candidates: int, bound: float) -> bool:
+        """Whether all screens fit the share of a bound that is theirs, with all training examples."""
+        return self._screens(self.whole, candidates) / self.pace.places <= SCREENED[-1] * bound
+
+    def _screens(self, train: int, candidates: int) -> float:
+        shares = [share - before for before, share in pairwise((0.0, *RUNGS))]
+        screens = zip(self.screened(candidates), shares, strict=True)
+        return sum((arms * self._part(train, share) for arms, share in screens), 0.0)
 
     def _part(self, train: int, share: float) -> float:
         """Return the cost of training an arm for a share of all steps, and of validating it."""
@@ -184,9 +192,9 @@ def size_for(work: Workload, bound: float | None) -> RaceSize:
     """
     most = work.rules.candidates
 
-    def sized(train: int, candidates: int) -> RaceSize:
+    def sized(train: int, candidates: int, *, fits: bool = False) -> RaceSize:
         cost = work.cost(train, candidates)
-        fits = bound is None or cost <= bound
+        fits = fits or bound is None or cost <= bound
         return RaceSize(
             train=train,
             epochs=work.budget.epochs,
@@ -196,9 +204,15 @@ def size_for(work: Workload, bound: float | None) -> RaceSize:
             fits=fits,
         )
 
-    if bound is None or work.cost(work.whole, most) <= bound:
+    if bound is None:
         return sized(work.whole, most)
-    for candidates in range(most, 0, -1):
+    many = _many(work, bound)
+    if many is not None:
+        return sized(work.whole, many, fits=True)
+    few = min(most, _FEW_CANDIDATES)
+    if work.cost(work.whole, few) <= bound:
+        return sized(work.whole, few)
+    for candidates in range(few, 0, -1):
         fixed = work.cost(0, candidates)
         each = work.cost(1, candidates) - fixed
         affordable = (bound - fixed) / each if each else math.inf
@@ -209,11 +223,25 @@ def size_for(work: Workload, bound: float | None) -> RaceSize:
     return sized(max(train, work.fewest), 1)
 
 
+def _many(work: Workload, bound: float) -> int | None:
+    """Return the candidates that a bound buys beside all training examples; None if only a few.
+
+    The screens have to fit their share of the bound, and the finalists' first look the rest.
+    """
+    first = work.rules.looks[0]
+    for candidates in range(work.rules.candidates, _FEW_CANDIDATES, -1):
+        fits = work.cost(work.whole, candidates, seeds=first) <= bound
+        if fits and work.screens_fit(candidates, bound):
+            return candidates
+    return None
+
+
 def size_for_trials(work: Workload, trials: int) -> RaceSize:
     """Return the candidates that a number of whole trainings buys; each has all training examples."""
     plain = replace(work, pace=Pace())
     bound = trials * work.budget.epochs * work.whole
-    for candidates in range(work.rules.candidates, 0, -1):
+    many = _many(plain, bound)
+    for candidates in (many,) if many else range(min(work.rules.candidates, _FEW_CANDIDATES), 0, -1):
         cost = plain.cost(work.whole, candidates)
         if cost <= bound:
             break
@@ -223,7 +251,7 @@ def size_for_trials(work: Workload, trials: int) -> RaceSize:
         validation=work.budget.max_validation,
         candidates=candidates,
         cost=cost,
-        fits=cost <= bound,
+        fits=many is not None or cost <= bound,
     )
 
 
