@@ -28,6 +28,8 @@ from whichpeft.takeaway.script import predicting_script, reading_script, trainin
 from whichpeft.takeaway.templates import template
 from whichpeft.tasks import GenerativeTask, ImageTask, TextTask
 from whichpeft.tasks.named_outputs import with_named_outputs
+from whichpeft.tasks.retrieval import RetrievalTask
+from whichpeft.tasks.retrieval.match import MatchTask
 from whichpeft.tasks.several_labels import SeveralLabelsTask
 from whichpeft.tasks.tagging import TaggingTask
 from whichpeft.tasks.text_encoding import pad_id
@@ -42,7 +44,7 @@ if TYPE_CHECKING:
 
 
 # What the training script reads and scores takes more than a few lines, so it leaves both to whichpeft.
-_READ_BY_WHICHPEFT = (GenerativeTask, TaggingTask, SeveralLabelsTask)
+_READ_BY_WHICHPEFT = (GenerativeTask, TaggingTask, SeveralLabelsTask, RetrievalTask, MatchTask)
 
 
 def write_takeaway(
