@@ -14,8 +14,11 @@ from filelock import FileLock
 from whichpeft.backbones import Backbone, resolve_backbone
 
 from . import builders
+from .browser import browser, open_page
 from .forks import Forks
 from .protein_models import write_esm
+
+__all__ = ["browser", "open_page"]  # fixtures
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 # One thread each: with two, operations on small tensors spend their time waiting for each other.
