@@ -23,7 +23,7 @@ class User:
     """Where they work."""
 
     env: dict[str, str] = field(default_factory=dict)
-    """Environment variables besides the usual ones."""
+    """Environment variables in addition to the usual ones."""
 
     def types(self, command: str, *, code: int = 0) -> subprocess.CompletedProcess[str]:
         """Run a command as it is written, and return what it printed; it has to exit with `code`."""

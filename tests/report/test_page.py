@@ -114,6 +114,7 @@ def test_an_answer_shows_its_parts_and_its_certainty_as_a_badge(report, tmp_path
         method="lora:r=8",
         certainty=certainty,
         advice="Use lora.",
+        why=None,
         limit_cost="Your limit costs 28 points.",
         reason="Because.",
         figures=(KeyFigure(value="81.0 points", label="accuracy", detail=f"full: {ATTACK}"),),

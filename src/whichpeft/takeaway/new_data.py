@@ -126,7 +126,7 @@ def _lines(path: Path, columns: Sequence[str]) -> Table | None:
         if len(first) > 1:
             return None
         lines = lines[1:]
-    return Table(str(path), columns, (tuple(lines),), notes=read.notes) if lines else None
+    return Table(str(path), tuple(columns), (tuple(lines),), notes=read.notes) if lines else None
 
 
 _BLANK_ROW = re.compile(r"[\s,;|]*[,;|\t][\s,;|]*")
