@@ -31,10 +31,10 @@ TICKETS = {
     ),
 }
 NEW = {
-    "Guten Tag, der Betrag auf meiner Rechnung für Oktober ist viel zu hoch.": "Rechnung",
-    "Hallo, das Internet fällt seit gestern ständig aus, der Router leuchtet rot.": "Störung",
-    "Hiermit kündige ich meinen Vertrag zum Ende des Jahres. Grüße, Jörg Weiß": "Kündigung",
-    "Mein Paket mit dem Gerät ist immer noch nicht angekommen!": "Lieferung",
+    "Guten Tag, der Betrag auf meiner Rechnung ist höher als vereinbart. Jörg Weiß": "Rechnung",
+    "Hallo, seit Oktober fällt das Internet ständig aus. Kundennummer 77001": "Störung",
+    "Hallo, hiermit kündige ich meinen Vertrag zum Ende Dezember. Grüße, Käthe Groß": "Kündigung",
+    "Guten Tag, das Paket mit dem neuen Gerät ist nicht angekommen!": "Lieferung",
 }
 
 

@@ -11,7 +11,7 @@ from .conftest import User, readme_commands
 from .german_tickets import NEW, tickets
 
 # Two methods instead of fifty, and just enough examples to test both on three seeds.
-SHORT = "--examples 4000 --method full --method lora --candidates 1"
+SHORT = "--examples 4000 --batch-size 8 --method full --method lora --candidates 1"
 
 
 def excel(path: Path, rows: list[tuple[object, ...]]) -> None:
