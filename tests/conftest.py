@@ -14,7 +14,11 @@ from filelock import FileLock
 from whichpeft.backbones import Backbone, resolve_backbone
 
 from . import builders
+from .browser import browser, open_page
 from .forks import Forks
+from .protein_models import write_esm
+
+__all__ = ["browser", "open_page"]  # fixtures
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 # One thread each: with two, operations on small tensors spend their time waiting for each other.
@@ -205,7 +209,7 @@ def _save_tiny_bert(folder: Path, **options: float) -> Path:
 def families(
     tiny_backbone: Path, tiny_vits: dict[int, Path], tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, Backbone]:
-    """Narrow models with two layers and random weights: two encoders, a decoder and a ViT."""
+    """Narrow models with two layers and random weights: two encoders, a decoder, a ViT and an ESM."""
     import torch
     from transformers import BertConfig, BertModel, LlamaConfig, LlamaModel, RobertaConfig, RobertaModel
 
@@ -221,7 +225,8 @@ def families(
         "roberta": RobertaModel(RobertaConfig(**small, max_position_embeddings=130)),
         "llama": LlamaModel(LlamaConfig(**small, max_position_embeddings=128, num_key_value_heads=2)),
     }
-    found = {"vit": resolve_backbone(str(tiny_vits[1]))}
+    esm = write_esm(tmp_path_factory.mktemp("family") / "esm")
+    found = {"vit": resolve_backbone(str(tiny_vits[1])), "esm": resolve_backbone(str(esm))}
     for name, model in made.items():
         folder = tmp_path_factory.mktemp("family") / name
         model.save_pretrained(folder)

@@ -17,6 +17,7 @@ from whichpeft.engine.profiling.budget import QUICK
 
 from . import builders
 from .forks import Forks
+from .protein_models import sequences
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -46,6 +47,8 @@ def folder(reviews: Path, shapes: Path, tmp_path_factory: pytest.TempPathFactory
     lines = [(f"the {i} is here", f"there is a {i}", "yes" if i % 2 else "no") for i in range(60)]
     pairs = "\n".join(",".join(line) for line in lines)
     (folder / "pairs.csv").write_text(f"premise,hypothesis,label\n{pairs}\n")
+    chains = "\n".join(f">P{i} TARGET={i / 7:.2f}\n{one}" for i, one in enumerate(sequences(60, 40)))
+    (folder / "proteins.fasta").write_text(chains)
     (folder / "my").mkdir()
     config = {"peft_type": "LORA", "r": 4, "target_modules": ["query"]}
     (folder / "my" / "adapter_config.json").write_text(json.dumps(config))

@@ -7,12 +7,14 @@ import io
 import json
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from rich.console import Console
 
-from whichpeft.analysis import compare_studies, comparisons
+from whichpeft.analysis import Interval, compare_studies, comparisons
 from whichpeft.report.tables import two_studies as words
 from whichpeft.report.tables import two_studies_text as text
+from whichpeft.report.text import with_interval
 from whichpeft.study import Budget
 
 from .. import builders
@@ -92,6 +94,50 @@ def test_equal_seeds_and_examples_are_paired():
     ]
     shown = " ".join(printed(two).split())
     assert "1 of 2 verdicts changed (lora:r=8 worse → undecided)." in shown
+
+
+def test_intervals_of_differences_agree_with_their_verdicts():
+    """With eight methods, a difference that is 5 % unlikely alone is undecided."""
+    shifts = {
+        "full": 0.03,
+        "lora:r=8": 0.0,
+        "bitfit": 0.016,
+        "ia3": -0.012,
+        **dict.fromkeys("abcd", 0.0),
+    }
+    noise = np.random.default_rng(2).normal(0, 0.004, (2, len(shifts), 4))
+    sides = [
+        side(
+            {
+                method: list(0.8 + place * shift + noise[place, row])
+                for row, (method, shift) in enumerate(shifts.items())
+            },
+            predicted=True,
+            study=builders.study(tuple(shifts), seeds=(0, 1, 2, 3)),
+        )
+        for place in (0, 1)
+    ]
+    two = compare_studies(*sides)
+    only_plain = 0
+    for method in two.methods:
+        low, high = method.verdict_low, method.verdict_high
+        if method.verdict == "equivalent":
+            assert -0.02 <= low < high <= 0.02
+            continue
+        assert method.verdict == ("better" if low > 0 else "worse" if high < 0 else "undecided")
+        assert high - low >= method.high - method.low
+        only_plain += method.verdict == "undecided" and not method.low <= 0 <= method.high
+    assert {"better", "undecided"} <= {method.verdict for method in two.methods}
+    assert only_plain > 0
+    row = next(row for row in words.rows(two) if row["method"] == "full")
+    assert words.COLUMNS[2].show(two.methods[0]) == with_interval(
+        Interval(row["difference"], row["verdict_low"], row["verdict_high"]), sign=True
+    )
+    # Gaps to each study's baseline have the intervals of their verdicts, too.
+    lora = by_method(two)["lora:r=8"]
+    assert words.COLUMNS[4].show(lora).split(" → ") == [
+        with_interval(result.verdict_gap, sign=True) for result in (lora.first, lora.second)
+    ]
 
 
 def test_without_predictions_only_seeds_are_paired():

@@ -11,7 +11,12 @@ import pytest
 from whichpeft.backbones import Backbone
 from whichpeft.methods import methods
 from whichpeft.testing import MethodContract
-from whichpeft.testing.small_tasks import small_image_task, small_tagging_task, small_task
+from whichpeft.testing.small_tasks import (
+    small_image_task,
+    small_protein_task,
+    small_tagging_task,
+    small_task,
+)
 
 # Options that methods need on such small models.
 OPTIONS = {"trainable-tokens": "trainable-tokens:token_indices=[101,102]"}
@@ -49,8 +54,14 @@ def contract(families: dict[str, Backbone]) -> Contract:
 
     @lru_cache(maxsize=1)
     def made(text: str, family: str) -> MethodContract:
-        task = {"vit": small_image_task, "bert of words": small_tagging_task}.get(family, small_task)
-        one = MethodContract(text, families[family.removesuffix(" of words")], task)
+        tasks = {
+            "vit": small_image_task,
+            "esm": small_protein_task,
+            "bert of words": small_tagging_task,
+        }
+        one = MethodContract(
+            text, families[family.removesuffix(" of words")], tasks.get(family, small_task)
+        )
         if family not in read:
             read[family] = {name: getattr(one, name) for name in READ}
         vars(one).update(read[family])
@@ -86,6 +97,19 @@ def test_every_rule_on_other_families(family: str, text: str, rule: str, contrac
 def test_every_rule_on_a_token_classifier(text: str, rule: str, contract: Contract) -> None:
     """Virtual tokens come before the words, and have no tag."""
     contract(text, "bert of words").check_rule(rule)
+
+
+@pytest.mark.parametrize("rule", MethodContract.rules)
+@pytest.mark.parametrize("text", ["lora", "ia3", "bitfit"])
+def test_rules_on_a_protein_model(text: str, rule: str, contract: Contract) -> None:
+    contract(text, "esm").check_rule(rule)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("rule", MethodContract.rules)
+@pytest.mark.parametrize("text", [name for name in NAMES if name not in OPTIONS.values()])
+def test_every_rule_on_a_protein_model(text: str, rule: str, contract: Contract) -> None:
+    contract(text, "esm").check_rule(rule)
 
 
 @pytest.mark.slow

@@ -58,7 +58,7 @@ def test_padding_does_not_change_outputs_with_virtual_tokens(task: Task, backbon
 
 
 def test_more_virtual_tokens_than_free_positions_are_refused(task: Task, backbone: Backbone) -> None:
-    free = backbone.free_positions
+    free = backbone.free_positions()
     assert free == 128 - 64 - 2  # half of the few positions are reserved for the input
     fits = resolve_method(f"prompt:num_virtual_tokens={free}")
     assert fits.refuses(backbone, task, Budget()) is None

@@ -81,7 +81,9 @@ def test_the_baseline_can_be_the_answer():
     records = scored({"full": [0.9, 0.901, 0.902], "lora:r=8": [0.7, 0.701, 0.702]})
     found = answer(records)
     assert found.text.startswith("Use full: 90.1 points, 60 s of training and 88 MB to store. ")
-    assert found.remarks[0].startswith("No method with less training time is proved to be within 2.0")
+    assert found.why.startswith(
+        "No method with less training time is proved to be within 2.0 points of the best"
+    )
 
 
 def test_without_a_profile_trainable_parameters_are_the_cost():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -45,6 +46,20 @@ def test_the_order_is_method_limit_certainty(records):
     ]  # fmt: skip
     assert short.figures[0].detail.endswith("; full: 91.1")
     assert found.as_objects()[0]["limit_cost"] == short.limit_cost
+    # The table's verdicts are on gaps to full, which is over the limit.
+    (proof,) = [line for line in short.remarks if line.startswith("In the proof, ")]
+    assert "better by at most this much: bitfit 0.0 points. The table compares with full, which" in proof
+    assert short.why is None
+
+
+def test_why_the_baseline_is_recommended(records):
+    (short,) = choices(records).told
+    assert short.method == "full"
+    assert re.fullmatch(
+        r"No method with less training time is proved to be within 2\.0 points of the best; lora "
+        r"\(63\.3 points, 30 s\) is within \d\d\.\d\.",
+        short.why,
+    )
 
 
 def test_a_limit_on_a_share_names_what_it_is_a_share_of(records):

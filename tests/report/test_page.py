@@ -114,10 +114,11 @@ def test_an_answer_shows_its_parts_and_its_certainty_as_a_badge(report, tmp_path
         method="lora:r=8",
         certainty=certainty,
         advice="Use lora.",
+        why=None,
         limit_cost="Your limit costs 28 points.",
         reason="Because.",
         figures=(KeyFigure(value="81.0 points", label="accuracy", detail=f"full: {ATTACK}"),),
-        cautions=("It was still improving.",),
+        cautions=("It was still improving (--epochs 6).",),
         next_command="whichpeft choose runs --write out",
     )
     report.contents.__dict__["answers"] = [given]
@@ -126,6 +127,7 @@ def test_an_answer_shows_its_parts_and_its_certainty_as_a_badge(report, tmp_path
     elements = Elements(path.read_text())
     badges = [a["class"] for _, a in elements.found if "badge" in (a.get("class") or "")]
     assert badges == [f"badge {kind}"]
+    assert "improving (<code>--epochs 6</code>)." in path.read_text()  # no line breaks in an option
     text = " ".join(elements.text.split())
     start = text.index("Which fine-tuning method")
     shown = [

@@ -13,7 +13,7 @@ from whichpeft.study import TaskSource
 from whichpeft.takeaway.data import script_data
 from whichpeft.tasks import load_task
 
-from .test_takeaway import read, run_folder, take
+from .written import read, run_folder, take
 
 TEXTS = [f"the café number {i} was {'good' if i % 3 else 'bad'} to see" for i in range(60)]
 CLASSES = ["pos" if i % 3 else "neg" for i in range(60)]

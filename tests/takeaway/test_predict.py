@@ -268,10 +268,17 @@ def test_new_files_may_look_different(
         answers("c.csv", "id,said\n1,the plot is dull and stale\n2,the pace is warm\n", "said") == first
     )
     assert answers("d.csv", "id,said\n1,the plot is dull and stale\n2,the pace is warm\n") == first
+    # Where semicolons separate columns, a table of one column has bare commas.
+    assert len(answers("f.csv", "sentence\nwarm, and dull\nclever, warm, lovely\nstale\n")) == 3
     with pytest.raises(DataError, match=r"no column 'sentence', only id and n; name the input"):
         answers("e.csv", "id,n\n1,2\n2,3\n")
-    with pytest.raises(DataError, match="no such file"):
+    with pytest.raises(DataError, match=r"no such file; the folder's predict.py takes a single text"):
         predict(taken, tmp_path / "absent.csv")
+    assert len(answers("h.txt", "warm, and dull\nclever, warm\na, b, c\n")) == 3
+    assert len(answers("i.csv", 'sentence\n"warm, and;dull\tor so"\nclever\n')) == 2
+    for empty in ("", "sentence\n"):
+        with pytest.raises(DataError, match=r"g.csv: (is empty|contains no rows)"):
+            answers("g.csv", empty)
 
 
 def test_a_column_of_that_name_stays(taken: Path, tmp_path: Path) -> None:
@@ -289,6 +296,27 @@ def test_a_folder_without_an_adapter_says_how_to_get_one(taken: Path, tmp_path: 
         predict(tmp_path / "nothing", tmp_path / "new.csv")
 
 
+def test_damaged_weights_are_named(taken: Path, reviews: Path) -> None:
+    (file,) = (taken / "adapter").glob("*.safetensors")
+    file.write_bytes(file.read_bytes()[:20])
+    with pytest.raises(FolderError, match=rf"{file.name}: is damaged \(.*\); copy the folder again"):
+        predict(taken, reviews / "test.tsv")
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("{", "cannot be read"),
+        ("[1]", "cannot be read"),
+        ('{"lr": 1, "inputs": {}}', "is not of whichpeft"),
+    ],
+)
+def test_a_folder_of_another_program_is_refused(tmp_path: Path, text: str, complaint: str) -> None:
+    (tmp_path / "hyperparameters.json").write_text(text)
+    with pytest.raises(FolderError, match=f"hyperparameters.json: {complaint}"):
+        predict(tmp_path, tmp_path / "new.csv")
+
+
 def test_the_command(taken: Path, tmp_path: Path, whichpeft: Callable[..., Any]) -> None:
     new = tmp_path / "new.csv"
     new.write_text('sentence,label\nthe pace is warm,good\n"a, b",\n')
@@ -299,6 +327,19 @@ def test_the_command(taken: Path, tmp_path: Path, whichpeft: Callable[..., Any])
     assert first.split()[0] in ("good", "bad")
     assert first.endswith("the pace is warm")
     assert "accuracy on 1 row with a label" in err
+    assert "note: " not in err
+    other = tmp_path / "other.csv"
+    other.write_text("n;said\n1;caf\xe9s are warm\n2;the pace is dull\n", encoding="cp1252")
+    code, _, err = whichpeft("predict", str(taken), str(other))
+    assert code == 0
+    assert "is not UTF-8 and was read as Windows-1252" in err
+    assert "has no 'sentence', so 'said' is read instead" in err
+    other.write_text("sentence,label\nwarm,good\n,\n\x1b[31mdull,odd\nstale,odd\n")
+    code, out, err = whichpeft("predict", str(taken), str(other))
+    assert "\x1b" not in out
+    assert "accuracy on 1 of 3 rows with a label" in err
+    assert "2 rows have labels that the model does not know: 'odd'" in err
+    assert "1 row without any text is left out" in err
     code, out, _ = whichpeft("predict", str(taken), str(new), "--out", "-")
     assert out.splitlines()[0] == "sentence,label,prediction,probability"
     assert out.splitlines()[2].startswith('"a, b",,')
@@ -306,3 +347,6 @@ def test_the_command(taken: Path, tmp_path: Path, whichpeft: Callable[..., Any])
     assert (code, out) == (0, "")
     assert "2 rows" in err
     assert len(rows_of(tmp_path / "out.csv")) == 2
+    for place, complaint in ((new, "is the file that is read"), (tmp_path, "is a folder")):
+        code, _, err = whichpeft("predict", str(taken), str(new), "--out", str(place))
+        assert (code, complaint in err) == (2, True)

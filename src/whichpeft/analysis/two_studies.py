@@ -8,8 +8,9 @@ from typing import NamedTuple
 
 from whichpeft.analysis.comparison import Comparison
 from whichpeft.analysis.method_result import MethodResult
-from whichpeft.analysis.statistics.gap import MARGIN, Verdict, gap_of, judge
+from whichpeft.analysis.statistics.gap import LEVEL, MARGIN, Verdict, gap_of, verdict_interval
 from whichpeft.analysis.statistics.holm import holm
+from whichpeft.analysis.statistics.intervals import Interval
 from whichpeft.analysis.statistics.random_effects import VarianceComponents, random_effects, seed_effects
 from whichpeft.analysis.study_changes import Change, study_changes
 from whichpeft.analysis.verdicts import by_seed
@@ -57,6 +58,12 @@ class MethodChange:
     high: float | None = None
     """Upper bound of the difference's 95 % interval, a fraction; None if the scores are not paired."""
 
+    verdict_low: float | None = None
+    """Lower bound of the interval that the verdict rests on, a fraction (see `verdict_difference`)."""
+
+    verdict_high: float | None = None
+    """Upper bound of the interval that the verdict rests on, a fraction."""
+
     p_value: float | None = None
     """Two-sided p-value of no difference; None if the scores are not paired."""
 
@@ -74,6 +81,15 @@ class MethodChange:
 
     hyperparameters_differ: tuple[str, ...] = ()
     """Names of the hyperparameters that differ."""
+
+    @property
+    def verdict_difference(self) -> Interval:
+        """Return the difference with the interval that the verdict rests on, as fractions.
+
+        It leaves out zero if the verdict is better or worse, and is within the margin if the verdict is
+        equivalent. See `MethodResult.verdict_gap`.
+        """
+        return Interval(self.difference, self.verdict_low, self.verdict_high)
 
     @property
     def flipped(self) -> bool:
@@ -142,9 +158,13 @@ def compare_studies(
         if effects is None:
             methods.append(method)
             continue
-        gap = gap_of(effects, margin=margin)
-        verdict = judge(gap.mean, p, gap.proved_margin, margin=margin)
-        methods.append(replace(method, p_adjusted=p, verdict=verdict))
+        # Holm's level for this method: its p-value is below it if the adjusted one is below 5 %.
+        level = LEVEL * method.p_value / p if method.p_value and p else LEVEL
+        gap = gap_of(effects, margin=margin, p_adjusted=p, level=level)
+        _, low, high = verdict_interval(gap)
+        methods.append(
+            replace(method, p_adjusted=p, verdict=gap.verdict, verdict_low=low, verdict_high=high)
+        )
     return TwoStudies(
         names=(first[0].name, second[0].name),
         changes=tuple(study_changes(first[0], second[0], (first[1], second[1]))),

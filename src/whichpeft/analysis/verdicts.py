@@ -9,7 +9,7 @@ from whichpeft.analysis.comparable_groups import MethodRecords
 from whichpeft.analysis.example_scores import ScoresByExample
 from whichpeft.analysis.families import TestedGap
 from whichpeft.analysis.method_result import MethodResult
-from whichpeft.analysis.statistics.gap import LEVEL, Gap, Levels, gap_of
+from whichpeft.analysis.statistics.gap import LEVEL, Levels, gap_of, verdict_interval
 from whichpeft.analysis.statistics.intervals import Interval
 from whichpeft.analysis.statistics.random_effects import VarianceComponents, random_effects, seed_effects
 from whichpeft.metrics.bounds import bounds_of
@@ -70,14 +70,15 @@ def give_verdicts(
     for place, (result, tested) in enumerate(zip(results, gaps, strict=True)):
         if tested is None or result.verdict is not None:
             continue
+        levels = Levels(error, tested.equivalence)
         gap = gap_of(
             tested.effects,
             margin=margin,
             p_adjusted=tested.p_adjusted,
             level=tested.level,
-            levels=Levels(error, tested.equivalence),
+            levels=levels,
         )
-        shown = _shown(gap, tested, error)
+        shown = verdict_interval(gap, levels)
         judged[place] = replace(
             result,
             verdict_low=shown.low,
@@ -90,19 +91,3 @@ def give_verdicts(
             would_decide=None if gap.needed is None else gap.needed.sentence,
         )
     return judged
-
-
-def _shown(gap: Gap, tested: TestedGap, error: float) -> Interval:
-    """Return a gap with the interval that its verdict rests on (`MethodResult.verdict_gap`)."""
-    effects = tested.effects
-    if gap.verdict == "equivalent":
-        return effects.interval(1 - 2 * tested.equivalence)
-    if gap.p_value is None or gap.p_adjusted is None:
-        return effects.interval()
-    if gap.verdict == "undecided" and effects.too_few_seeds:
-        return Interval(gap.mean, None, None)
-    level = tested.level
-    if (gap.p_value < level) != (gap.p_adjusted < error):
-        # The level of a family is drawn, so it may miss the verdict by a hair.
-        level = error * gap.p_value / gap.p_adjusted
-    return effects.interval(1 - level)

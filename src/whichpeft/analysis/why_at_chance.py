@@ -50,6 +50,16 @@ _FIXES: dict[Kind, str] = {
     ),
 }
 
+_IN_A_RACE = {
+    "search for one (--tuning-trials 8)": "try more candidates (--candidates 8)",
+    "run more seeds (--seeds)": "give more time (--within)",
+    "run more seeds": "give more time (--within)",
+    "train for more epochs or on more examples (--epochs, --max-train)": (
+        "give more time (--within) or more epochs (--epochs)"
+    ),
+}
+"""What a race has instead of some options of a study, the longest phrases first."""
+
 _FEW_STEPS = 30
 _ROSE = 1.2  # a loss this many times its start, or that of a guess, rose
 _MOVED = 0.015  # share of the start; a loss that changed by less did not move
@@ -118,11 +128,14 @@ def in_words(causes: Sequence[Cause]) -> str:
     return f"Probably {join_words(map(str, causes))}."
 
 
-def fixes(causes: Sequence[Cause]) -> list[str]:
+def fixes(causes: Sequence[Cause], *, of_race: bool = False) -> list[str]:
     """Return what to do about causes, as phrases; they name the methods if there are several causes."""
-    if len(causes) == 1:
-        return [causes[0].fix]
-    return [f"for {cause.names}, {cause.fix}" for cause in causes]
+    found = [cause.fix for cause in causes]
+    if len(causes) > 1:
+        found = [f"for {cause.names}, {cause.fix}" for cause in causes]
+    for option, instead in _IN_A_RACE.items() if of_race else ():
+        found = [text.replace(option, instead) for text in found]
+    return found
 
 
 def _cause(comparison: Comparison, result: MethodResult) -> tuple[Kind, str] | None:
@@ -130,11 +143,12 @@ def _cause(comparison: Comparison, result: MethodResult) -> tuple[Kind, str] | N
     if result.status == "failed":
         diverged = "not finite" in (result.error or "")
         return ("too high a learning rate", "{its} loss was no longer finite") if diverged else None
+    losses = _losses(comparison, result)
     failing = _failing_seeds(comparison, result)
-    if failing:
+    # After very few steps some seeds happen to be ahead.
+    if failing and not (losses and losses[-1].step < _FEW_STEPS):
         seeds = f"{plural('seed', len(failing))} {join_words(map(str, failing))}"
         return "training that fails on some seeds", f"{{its}} score is at chance on {seeds}"
-    losses = _losses(comparison, result)
     lead = lead_over_chance(result, comparison).mean or 0.0
     constant, equal = _of_guesses(comparison, result)
     found = None

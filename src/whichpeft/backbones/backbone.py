@@ -21,6 +21,7 @@ AUTO, FLASH = "auto", "flash_attention_2"
 # counts its positions from 2. The cap is the same for every method and study.
 _FREE_POSITIONS = 66
 _OFFSET = 2
+_FEW_POSITIONS = 256
 # Names of the number of layers in the configurations of the families.
 _DEPTHS = (
     "num_hidden_layers", "num_layers", "n_layer", "n_layers", "encoder_layers", "decoder_layers",
@@ -149,8 +150,19 @@ class Backbone:
         return max(self.positions - _FREE_POSITIONS, self.positions // 2)
 
     @property
-    def free_positions(self) -> int | None:
-        """Number of positions left for virtual tokens after the longest input; None without a limit."""
-        if self.positions is None or self.input_positions is None:
-            return None
-        return self.positions - self.input_positions - _OFFSET
+    def residue_positions(self) -> int | None:
+        """Number of positions a protein may fill. None without a limit.
+
+        These are all of a few: models of antibodies have just enough for a whole chain.
+        """
+        if self.positions is None or self.positions >= _FEW_POSITIONS:
+            return self.input_positions
+        return self.positions - _OFFSET
+
+    def free_positions(self, *, residues: bool = False) -> int | None:
+        """Return how many positions are left for virtual tokens after the longest input.
+
+        None without a limit. `residues` is whether inputs are proteins.
+        """
+        taken = self.residue_positions if residues else self.input_positions
+        return None if self.positions is None or taken is None else self.positions - taken - _OFFSET

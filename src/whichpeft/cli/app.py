@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -63,6 +64,9 @@ def main() -> None:
     full disk or a wrong path exits with code 1.
     """
     show_debug_log()
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # "±" is not in every encoding of a terminal
     try:
         app()
     except SystemExit as ended:

@@ -46,6 +46,7 @@ from whichpeft.cli.resumable import observer_for, resumable
 from whichpeft.cli.study_from_options import override
 
 if TYPE_CHECKING:
+    from whichpeft.report.race.answer import AutoAnswer
     from whichpeft.study import AutoOptions, Study
 
 _WITHIN = "30m"
@@ -201,23 +202,36 @@ def auto(
             observer=observer_for(quiet),
             began=began,
         )
-    if format == "json":
-        print(answer.to_json())
-    else:
+    if format == "text":
         answer.print(Console(), with_next=write is None)
     if not quiet:
         print_note(f"Report: {place / 'report.html'}")
-    if not answer.choices.fits:
+    fits = answer.choices.fits
+    written: list[Path] = []
+    if fits and write is not None:
+        written, answer = _take_away(answer, place, write, overwrite)
+    if format == "json":
+        print(answer.to_json())
+    if not fits:
         if write is not None:
             print_note("Nothing is written, because no method can be chosen.")
         sys.exit(NOTHING_FITS)
-    if write is not None:
-        from whichpeft.takeaway import write_takeaway
-
-        print_written(
-            write_takeaway(answer.report, answer.choices, folder=place, out=write, overwrite=overwrite)
-        )
+    print_written(written)
     exit_if_unreadable(requested)
+
+
+def _take_away(
+    answer: AutoAnswer, place: Path, out: Path, overwrite: bool
+) -> tuple[list[Path], AutoAnswer]:
+    """Write the chosen method; return the folders, and the answer that names them as what comes next."""
+    from whichpeft.report import Report
+    from whichpeft.report.race.answer import AutoAnswer
+    from whichpeft.takeaway import write_takeaway
+
+    written = write_takeaway(answer.report, answer.choices, folder=place, out=out, overwrite=overwrite)
+    report = Report.read(place)
+    report.write_html(place / "report.html")
+    return written, AutoAnswer(report)
 
 
 def _process_began() -> float:

@@ -79,10 +79,12 @@ def choose(
 
 def print_written(folders: Iterable[Path]) -> None:
     """Say which folders were written, and how to use them."""
+    from whichpeft.report.answer_parts.next_command import use_command
+
     for path in folders:
         print_note(f"Written: {path}")
-        if (path / "adapter").is_dir():
-            print_note(f"Predict: whichpeft predict {path} FILE")
-        elif (path / "predict.py").is_file():
-            train = f"python {path / 'train.py'} --out {path / 'adapter'}"
-            print_note(f"The run kept no adapter; this trains one: {train}")
+        command = use_command(path)
+        if command is not None and (path / "adapter").is_dir():
+            print_note(f"Predict: {command}")
+        elif command is not None:
+            print_note(f"The run kept no adapter; this trains one: {command}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,13 +14,15 @@ from rich.text import Text
 
 from whichpeft.cli.options import Device, TextColumn
 from whichpeft.cli.output import print_note
-from whichpeft.units import counted, points
+from whichpeft.errors import StudyError
+from whichpeft.units import counted, join_words, points
 
 if TYPE_CHECKING:
     from whichpeft.takeaway.predictions import Predictions
 
 _STDOUT = Path("-")
 _HALF = 0.5
+_MOST_NAMED = 3
 
 
 def predict(
@@ -37,9 +40,15 @@ def predict(
     device: Device = "auto",
 ) -> None:
     """Predict each row of a file, or each image in a folder: class, labels, value, tags or answer."""
+    if out is not None and out.is_dir():
+        raise StudyError(f"--out: {out} is a folder; name a file")
+    if out is not None and out.exists() and data.exists() and out.samefile(data):
+        raise StudyError(f"--out: {out} is the file that is read; name another")
     from whichpeft.takeaway.predict import predict as predict_rows
 
     found = predict_rows(folder, data, text_columns=tuple(text_column or ()), device=device)
+    for note in found.data.table.notes:
+        print_note(f"note: {note}")
     if out is None:
         _print(found)
     elif out == _STDOUT:
@@ -49,15 +58,31 @@ def predict(
 
         write_whole(out, found.to_csv().encode())
         print_note(f"Written: {out}, {counted(len(found.answers), 'row')}")
+    for line in _score(found):
+        print_note(line)
+
+
+def _score(found: Predictions) -> Iterator[str]:
+    """Yield the score, and which labels it leaves out."""
+    from whichpeft.report.text import plain
+
     if found.score is not None:
-        shown, what = points(found.score), "sentence" if found.data.lengths else "row"
-        print_note(f"{found.metric} on {counted(found.scored, what)} with a label: {shown:.1f} points")
+        rows = f"{counted(found.scored, 'sentence' if found.data.lengths else 'row')} with a label"
+        if found.unknown:
+            rows = f"{found.scored} of {found.scored + len(found.unknown)} rows with a label"
+        yield f"{found.metric} on {rows}: {points(found.score):.1f} points"
+    if found.unknown:
+        names = join_words(map(repr, dict.fromkeys(found.unknown)), most=_MOST_NAMED)
+        have = "row has a label" if len(found.unknown) == 1 else "rows have labels"
+        yield f"note: {len(found.unknown)} {have} that the model does not know: {plain(names)}"
 
 
 def _print(found: Predictions) -> None:
     """Print one line per row: the prediction, its probability, and the input cut to the terminal."""
+    from whichpeft.report.text import plain
+
     console = Console()
-    width = max(map(len, ("prediction", *found.answers)))
+    width = max(len(plain(answer)) for answer in ("prediction", *found.answers))
     console.print(Text(_line("prediction", "probability", "input", width, found)), soft_wrap=True)
     ends = set(itertools.accumulate(found.data.lengths))
     for row, (answer, chance, shown) in enumerate(
@@ -65,7 +90,7 @@ def _print(found: Predictions) -> None:
     ):
         if row in ends:
             console.print()
-        line = Text(_line(" ".join(answer.split()), chance, " ".join(shown.split()), width, found))
+        line = Text(_line(plain(answer), chance, plain(shown), width, found))
         if console.is_terminal:
             line.truncate(console.width, overflow="ellipsis")
         console.print(line, soft_wrap=True)

@@ -6,6 +6,7 @@ from whichpeft.records.race import Arm, Entrant, Race, Stage
 from whichpeft.records.reading import BackboneReading, LengthReading, Reading, TaskReading
 from whichpeft.records.record import SCHEMA, Measurement, Outcome, Record, Setting
 from whichpeft.records.store import Store
+from whichpeft.records.taken import Taken
 
 __all__ = [
     "SCHEMA",
@@ -24,5 +25,6 @@ __all__ = [
     "Setting",
     "Stage",
     "Store",
+    "Taken",
     "TaskReading",
 ]

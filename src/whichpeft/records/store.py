@@ -20,6 +20,7 @@ from whichpeft.records.example_texts import EXAMPLE_TEXTS, ExampleTexts
 from whichpeft.records.race import RACE, Race
 from whichpeft.records.reading import READING, Reading
 from whichpeft.records.record import Record, record_from_json
+from whichpeft.records.taken import TAKEN, Taken
 from whichpeft.storage.atomic import write_whole
 from whichpeft.study import Study, dump_study, load_study
 
@@ -85,6 +86,21 @@ class Store:
     def keep_example_texts(self, texts: tuple[ExampleTexts, ...]) -> None:
         """Write excerpts of the test examples."""
         write_whole(self.example_texts_file, EXAMPLE_TEXTS.dump_json(texts))
+
+    def taken(self) -> tuple[Taken, ...]:
+        """Return the folders that methods were written to, as far as they are still there."""
+        try:
+            noted = TAKEN.validate_json((self.folder / "taken.json").read_bytes())
+        except (OSError, ValidationError):
+            return ()
+        return tuple(one for one in noted if Path(one.folder).is_dir())
+
+    def keep_taken(self, taken: Sequence[Taken]) -> None:
+        """Note the folders that methods were written to; nothing but the next command depends on it."""
+        folders = {one.folder for one in taken}
+        others = [one for one in self.taken() if one.folder not in folders]
+        with contextlib.suppress(OSError):  # the folder may be somebody else's
+            write_whole(self.folder / "taken.json", TAKEN.dump_json((*others, *taken), indent=1))
 
     def race(self) -> Race | None:
         """Return what a race in this folder decided; None if there is no race."""

@@ -16,7 +16,7 @@ from whichpeft.report.answer_parts.conditions import conditions_of
 from whichpeft.report.answer_parts.key_figures import KeyFigure, key_figures
 from whichpeft.report.answer_parts.limits import limit_cost
 from whichpeft.report.answer_parts.next_command import next_command
-from whichpeft.report.answer_parts.remarks import remarks_of
+from whichpeft.report.answer_parts.remarks import remarks_of, why_of
 from whichpeft.report.text import plain
 from whichpeft.units import join_words
 
@@ -47,8 +47,14 @@ class ShortAnswer:
     basis: Basis | None
     """What the recommendation rests on."""
 
+    of_race: bool = False
+    """Whether a race found it, which compares its finalists alone."""
+
     advice: str
     """The recommendation with its score and its costs, or why there is none, in one sentence."""
+
+    why: str | None = None
+    """Why the baseline is recommended and nothing cheaper, in one sentence; else None."""
 
     limit_cost: str | None = None
     """What the user's limits cost in score, in one sentence; None without limits or without a loss."""
@@ -133,7 +139,7 @@ def _short(
     folder: Path | None,
     reading: Reading | None,
 ) -> ShortAnswer:
-    limits, reason = limit_cost(answer), reason_of(answer)
+    why, limits, reason = why_of(answer), limit_cost(answer), reason_of(answer)
     cautions = cautions_of(answer, comparison, reading=reading, epochs=study.budget.epochs)
     return ShortAnswer(
         backbone=answer.backbone,
@@ -141,6 +147,7 @@ def _short(
         method=None if answer.chosen is None else answer.chosen.method,
         basis=answer.basis,
         advice=plain(advice(answer)),
+        why=None if why is None else plain(why),
         limit_cost=None if limits is None else plain(limits),
         certainty=certainty_of(answer),
         reason=None if reason is None else plain(reason),
@@ -173,6 +180,8 @@ def print_answer(answer: ShortAnswer, console: Console, *, with_next: bool = Tru
 
     console.print(Text(answer.heading, style="dim"))
     console.print(Text(answer.advice, style="bold"))
+    if answer.why is not None:
+        console.print(Text(answer.why))
     if answer.limit_cost is not None:
         console.print(Text(answer.limit_cost, style=_DOUBT))
     if answer.sureness is not None:

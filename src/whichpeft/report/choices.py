@@ -228,6 +228,7 @@ def as_object(answer: Answer, short: ShortAnswer | None = None) -> dict[str, obj
         "probability": None if chosen is None else chosen.probability,
         "sentence": sentence(answer),
         "advice": plain(advice(answer)),
+        "why": None if short is None else short.why,
         "limit_cost": limit_cost(answer),
         "certainty": certainty_of(answer),
         "reason": reason_of(answer),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from whichpeft.study import Budget, Study
-from whichpeft.tasks import default_backbone, generates_text, is_image_task
+from whichpeft.tasks import default_backbone, generates_text, is_image_task, is_protein_task
 
 DEFAULT = Study(
     name="default",
@@ -28,7 +28,17 @@ IMAGE_METHODS = (
 CODE_METHODS = ("full", "top-layers", "lora:r=8", "bitfit", "ia3", "ln-tuning")
 """The default methods for docstrings and code: texts are long, and a new head has nothing to do."""
 
-_OF_TASKS = {"stdlib-doc-match": CODE_METHODS, "stdlib-search": CODE_METHODS}
+PROTEIN_METHODS = (
+    "full", "head:learning_rate=2e-3", "top-layers", "lora:r=8", "dora", "ia3", "bitfit", "ln-tuning",
+)  # fmt: skip
+"""The default methods for proteins. The two layers of the head of a narrow RoBERTa need a lower rate."""
+
+_OF_TASKS = {
+    "stdlib-doc-match": CODE_METHODS,
+    "stdlib-search": CODE_METHODS,
+    "antibody-origin": PROTEIN_METHODS,
+    "antibody-immunogenicity": PROTEIN_METHODS,
+}
 
 GENERATION_METHODS = (
     "prefix", "series-adapter", "parallel-adapter", "lora", "dora", "loreft", "full",
@@ -36,12 +46,18 @@ GENERATION_METHODS = (
 """The default methods for a language model that generates text: those of the survey's table."""
 
 
+PROTEIN_EPOCHS = 8
+"""The epochs for the bundled tasks of proteins, whose few examples are few steps."""
+
+
 def default_study(tasks: Sequence[str]) -> Study:
     """Return the study for tasks that were named without anything else: it fits what they contain."""
     images = all(is_image_task(task) for task in tasks)
     generated = all(generates_text(task) for task in tasks)
     usual = _OF_TASKS.get(tasks[0], DEFAULT.methods) if len(set(tasks)) == 1 else DEFAULT.methods
+    proteins = all(is_protein_task(task) for task in tasks)
     return Study(
+        budget=Budget(epochs=PROTEIN_EPOCHS) if proteins else Budget(),
         backbones=list(dict.fromkeys(default_backbone(task) for task in tasks)),
         tasks=tasks,
         methods=IMAGE_METHODS if images else GENERATION_METHODS if generated else usual,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,11 +16,13 @@ from whichpeft.tasks.generative.rows import read_rows
 from whichpeft.tasks.images.raw import SUFFIXES as IMAGE_SUFFIXES
 from whichpeft.tasks.images.raw import RawImage, raw_image_from
 from whichpeft.tasks.tables.column_contents import prose_columns, protein_columns
-from whichpeft.tasks.tables.files import read_table
+from whichpeft.tasks.tables.delimited import SEPARATORS
+from whichpeft.tasks.tables.encodings import read_text
+from whichpeft.tasks.tables.files import read_table, suffix_of
 from whichpeft.tasks.tables.several_columns import labels_in
 from whichpeft.tasks.tables.table import Table
 from whichpeft.tasks.tables.values import column_kind, column_sequences, column_texts, trimmed
-from whichpeft.units import join_words, plural
+from whichpeft.units import counted, join_words, plural
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +68,20 @@ def read_new(path: Path, inputs: Inputs, columns: Sequence[str] = ()) -> NewData
     DataError
         If the file cannot be read, or has no such columns.
     """
+    if columns and inputs.kind == "texts" and len(columns) != len(inputs.columns):
+        raise DataError(
+            f"--text-column: the study has {counted(len(inputs.columns), 'text column')}, "
+            f"{_named(inputs.columns)}; name as many"
+        )
     if inputs.kind == "images" and (path.is_dir() or path.suffix.lower() in IMAGE_SUFFIXES):
         return _image_files(path)
     if path.is_dir():
         raise DataError(f"{path}: is a folder; name a file with the column {_named(inputs.columns)}")
     if not path.exists():
-        raise DataError(f"{path}: no such file")
+        raise DataError(
+            f"{path}: no such file; the folder's predict.py takes a single text (python predict.py "
+            '"a text")'
+        )
     if inputs.kind == "words":
         protein = bool(inputs.residues)
         found = read_sentences(path, inputs.columns[0], inputs.label, columns, residues=protein)
@@ -78,12 +89,14 @@ def read_new(path: Path, inputs: Inputs, columns: Sequence[str] = ()) -> NewData
         lengths = tuple(map(len, found.words))
         return NewData(found.table, shown, texts=found.words, labels=found.tags, lengths=lengths)
     wanted = [*(columns or inputs.columns), *([inputs.label] if inputs.label else [])]
-    table = read_table(path, wanted)
+    table = None if columns else _lines(path, inputs.columns)
+    if table is None:
+        table = _noting_blank_rows(path, read_table(path, wanted))
     if inputs.kind == "images":
         return _image_rows(table, inputs)
     if inputs.kind == "prompts" and inputs.label is not None and not columns:
         return _prompt_rows(table, inputs)
-    places = _places(table, columns or inputs.columns, bool(columns))
+    table, places = _places(table, columns or inputs.columns, bool(columns))
     read = column_sequences if inputs.residues else column_texts
     rows = zip(*(read(table, place) for place in places), strict=True)
     texts = tuple(tuple(map(trimmed, row)) for row in rows)
@@ -100,19 +113,58 @@ def read_new(path: Path, inputs: Inputs, columns: Sequence[str] = ()) -> NewData
     return NewData(table, shown, texts=texts, labels=labels)
 
 
-def _places(table: Table, columns: Sequence[str], given: bool) -> tuple[int, ...]:
-    """Find the columns of the input: by name, or because there are no others that it could be."""
+def _lines(path: Path, columns: Sequence[str]) -> Table | None:
+    """Read a text file without columns, each of whose lines is an input; None if it is another file."""
+    if suffix_of(path) != ".txt" or len(columns) != 1:
+        return None
+    read = read_text(path)
+    lines = [line.strip() for line in read.text.splitlines() if line.strip()]
+    if not lines or any("\t" in line for line in lines):
+        return None
+    first = [field.strip().casefold() for field in re.split("[,;|]", lines[0])]
+    if columns[0].casefold() in first:
+        if len(first) > 1:
+            return None
+        lines = lines[1:]
+    return Table(str(path), tuple(columns), (tuple(lines),), notes=read.notes) if lines else None
+
+
+_BLANK_ROW = re.compile(r"[\s,;|]*[,;|\t][\s,;|]*")
+
+
+def _noting_blank_rows(path: Path, table: Table) -> Table:
+    """Add a note if rows have separators and no text: predictions then lack these rows."""
+    if suffix_of(path) not in SEPARATORS:
+        return table
+    blank = sum(_BLANK_ROW.fullmatch(line) is not None for line in read_text(path).text.splitlines())
+    if not blank:
+        return table
+    are = "is" if blank == 1 else "are"
+    note = f"{path}: {counted(blank, 'row')} without any text {are} left out"
+    return replace(table, notes=(*table.notes, note))
+
+
+def _places(table: Table, columns: Sequence[str], given: bool) -> tuple[Table, tuple[int, ...]]:
+    """Find the columns of the input: by name, or because there are no others that it could be.
+
+    The table is returned with a note if its columns have other names.
+    """
     if given:
-        return tuple(map(table.index, columns))
+        return table, tuple(map(table.index, columns))
     found = [table.find(name) for name in columns]
     places = tuple(place for place in found if place is not None)
     if len(places) == len(columns):
-        return places
-    if len(table.columns) == len(columns):
-        return tuple(range(len(columns)))
+        return table, places
     prose = protein_columns(table) or prose_columns(table)
-    if len(prose) == len(columns):
-        return prose
+    others = prose if len(prose) == len(columns) else None
+    if len(table.columns) == len(columns):
+        others = tuple(range(len(columns)))
+    if others is not None:
+        if table.names is not None:
+            instead = _named([table.title(place) for place in others])
+            note = f"{table.location}: has no {_named(columns)}, so {instead} is read instead"
+            table = replace(table, notes=(*table.notes, note))
+        return table, others
     there = join_words([table.title(i) for i in range(len(table.columns))], most=8)
     raise DataError(
         f"{table.location}: no {plural('column', len(columns))} {_named(columns)}, only {there}; name "
@@ -128,7 +180,7 @@ def _prompt_rows(table: Table, inputs: Inputs) -> NewData:
     """Read rows with the study's own reader, which requires a completion in each."""
     label = inputs.label or ""
     if table.names is None:
-        places = _places(table, inputs.columns, False)
+        _, places = _places(table, inputs.columns, False)
         table = replace(
             table, names=inputs.columns, columns=tuple(table.columns[place] for place in places)
         )

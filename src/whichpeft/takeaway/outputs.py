@@ -108,6 +108,12 @@ def _scored(found: Predictions, outputs: Array, inputs: Inputs) -> Predictions:
         None if is_missing(label) else numbers.get(class_name(label)) if numbers else number(label)
         for label in found.data.labels or ()
     ]
+    others = [
+        class_name(given)
+        for given, label in zip(found.data.labels or (), labels, strict=True)
+        if label is None and not is_missing(given)
+    ]
+    found = replace(found, unknown=tuple(others))
     known = np.array([i for i, label in enumerate(labels) if label is not None], dtype=np.int64)
     if not len(known):
         return found

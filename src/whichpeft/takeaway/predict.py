@@ -14,7 +14,14 @@ from whichpeft.backbones.quiet_libraries import quiet_warnings
 from whichpeft.errors import BackboneError, DataError, FolderError, StudyError
 from whichpeft.methods.adapter import AdapterBase
 from whichpeft.takeaway.inputs import INPUTS, Inputs
-from whichpeft.takeaway.loading import ADAPTER, MODEL_CONFIG, SETTINGS, method_in, read_json
+from whichpeft.takeaway.loading import (
+    ADAPTER,
+    MODEL_CONFIG,
+    SETTINGS,
+    config_paths,
+    method_in,
+    read_json,
+)
 from whichpeft.takeaway.new_data import NewData, read_new
 from whichpeft.takeaway.outputs import read_outputs
 from whichpeft.takeaway.predictions import Predictions
@@ -79,19 +86,44 @@ def find_adapter(folder: Path) -> tuple[Path, dict[str, Any]]:
             else "name the folder that `choose --write DIR` or `auto --write DIR` wrote"
         )
         raise FolderError(f"{folder}: has no {SETTINGS}; {fix}")
-    found = dict(read_json(settings))
+    try:
+        found = dict(read_json(settings))
+    except (OSError, ValueError, TypeError) as error:
+        raise FolderError(f"{settings}: cannot be read ({error}); write the folder again") from None
+    if not {"method", "backbone", "backbone_source"} <= found.keys():
+        raise FolderError(
+            f"{settings}: is not of whichpeft; name the folder that `choose --write DIR` or "
+            "`auto --write DIR` wrote"
+        )
     if found.get("inputs") is None:
         raise FolderError(
             f"{settings}: does not say how inputs are read, because an earlier version wrote it or the "
             "task is of a plug-in; write the folder again with --write, or use train.py"
         )
     adapter = here / ADAPTER if settings.parent == here else here
+    _check_weights(adapter)
     if found.get("trains", True) and not any(adapter.rglob("*.safetensors")):
         raise FolderError(
             f"{adapter}: holds no adapter, because the run kept none; train one with `python "
             f"{settings.parent / 'train.py'} --out {adapter}`, or run the study with --keep-adapters"
         )
     return adapter, found
+
+
+def _check_weights(adapter: Path) -> None:
+    """Raise FolderError if a file of weights is damaged, or a part of the adapter has none."""
+    from safetensors import SafetensorError, safe_open
+
+    again = "copy the folder again, or write it with --write"
+    for path in sorted(adapter.rglob("*.safetensors")):
+        try:
+            with safe_open(path, framework="np"):
+                pass
+        except (SafetensorError, OSError, ValueError) as error:
+            raise FolderError(f"{path}: is damaged ({error}); {again}") from None
+    for path in config_paths(adapter):
+        if not any(path.parent.glob("*.safetensors")):
+            raise FolderError(f"{path.parent}: has no weights; {again}")
 
 
 def _as_trained(inputs: Inputs, adapter: Path) -> Inputs:
@@ -109,7 +141,9 @@ def _as_trained(inputs: Inputs, adapter: Path) -> Inputs:
             mean=config.get(MEAN, inputs.mean),
             deviation=config.get(DEVIATION, inputs.deviation),
         )
-    names = config["id2label"]
+    names = config.get("id2label")
+    if names is None:  # transformers leaves out names like LABEL_0
+        return inputs
     return replace(inputs, classes=tuple(names[key] for key in sorted(names, key=int)))
 
 

@@ -44,7 +44,10 @@ class Predictions:
     """Score on the rows that have a label; None without labels."""
 
     scored: int = 0
-    """Number of rows, or sentences, with a label."""
+    """Number of rows, or sentences, that the score is of."""
+
+    unknown: tuple[str, ...] = ()
+    """Labels of the other rows that have one: classes that the model does not know."""
 
     @property
     def columns(self) -> dict[str, Sequence[object]]:

@@ -14,7 +14,7 @@ from whichpeft.methods.composition import Composition, StackedAdapter
 from whichpeft.methods.peft_adapter import PeftAdapter
 from whichpeft.methods.peft_method import PeftMethod
 from whichpeft.planning.meta_model import build_meta_model
-from whichpeft.records import Record, Store
+from whichpeft.records import Record, Store, Taken
 from whichpeft.report.choices import sentence
 from whichpeft.report.figures.render import slugs
 from whichpeft.storage.atomic import write_whole
@@ -23,11 +23,13 @@ from whichpeft.takeaway.data import ScriptData, script_data
 from whichpeft.takeaway.from_record import RestoredTrial, restore
 from whichpeft.takeaway.inputs import INPUTS, inputs_of
 from whichpeft.takeaway.loading import ADAPTER, CONFIG, MODEL_CONFIG, SETTINGS
-from whichpeft.takeaway.place import check_place, clear
+from whichpeft.takeaway.place import check_place, replaced
 from whichpeft.takeaway.script import predicting_script, reading_script, training_script
 from whichpeft.takeaway.templates import template
 from whichpeft.tasks import GenerativeTask, ImageTask, TextTask
 from whichpeft.tasks.named_outputs import with_named_outputs
+from whichpeft.tasks.retrieval import RetrievalTask
+from whichpeft.tasks.retrieval.match import MatchTask
 from whichpeft.tasks.several_labels import SeveralLabelsTask
 from whichpeft.tasks.tagging import TaggingTask
 from whichpeft.tasks.text_encoding import pad_id
@@ -42,7 +44,7 @@ if TYPE_CHECKING:
 
 
 # What the training script reads and scores takes more than a few lines, so it leaves both to whichpeft.
-_READ_BY_WHICHPEFT = (GenerativeTask, TaggingTask, SeveralLabelsTask)
+_READ_BY_WHICHPEFT = (GenerativeTask, TaggingTask, SeveralLabelsTask, RetrievalTask, MatchTask)
 
 
 def write_takeaway(
@@ -91,15 +93,27 @@ def write_takeaway(
             assert trial is not None  # it has a score
             found.append((answer, chosen, result, restore(trial, report.study), comparison))
     names = slugs([f"{answer.backbone}-{' '.join(answer.tasks)}" for answer, *_ in found])
-    clear(out)
-    written = []
-    for name, (answer, chosen, result, restored, comparison) in zip(names, found, strict=True):
-        target = out if len(found) == 1 else out / name
-        best = _write(answer, chosen, result.records, restored, Store(folder), target)
-        if best is not None:
-            text = card(report, comparison, result, best, target / ADAPTER)
-            write_whole(target / ADAPTER / CARD, text.encode())
-        written.append(target)
+    store = Store(folder)
+    written, taken = [], []
+    with replaced(out) as new:
+        for name, (answer, chosen, result, restored, comparison) in zip(names, found, strict=True):
+            inside = Path() if len(found) == 1 else Path(name)
+            place = new / inside
+            best = _write(answer, chosen, result.records, restored, store, place)
+            if best is not None:
+                text = card(report, comparison, result, best, place / ADAPTER)
+                write_whole(place / ADAPTER / CARD, text.encode())
+            written.append(out / inside)
+            taken.append(
+                Taken(
+                    backbone=answer.backbone,
+                    task=answer.tasks[0],
+                    method=chosen.method,
+                    variant=chosen.variant,
+                    folder=str((out / inside).resolve()),
+                )
+            )
+    store.keep_taken(taken)
     return written
 
 
@@ -123,6 +137,7 @@ def _write(
     configs = _configs(adapter, method, restored.backbone_source)
     best = _best_kept(kept, store)
     facts = _facts(chosen, kept, restored)
+    facts["parts"] = [name for name in configs if name]
     facts["trained"], facts["trains"] = _trained(adapter), adapter.trains
     inputs = inputs_of(restored)
     facts["max_length"] = None if inputs is None else inputs.max_length

@@ -49,6 +49,8 @@ class KnownTask:
     """The backbone to use if the user names none."""
     images: bool = False
     """Whether the task holds images."""
+    proteins: bool = False
+    """Whether the task holds proteins."""
     generates_text: bool = False
     """Whether a language model writes the answers."""
     listed: bool = True
@@ -113,12 +115,14 @@ TASKS: Mapping[str, KnownTask] = {
         "auroc:human",
         antibody_origin,
         backbone="sapiens-vh",
+        proteins=True,
     ),
     "antibody-immunogenicity": KnownTask(
         "which share of patients makes antibodies against an antibody? (bundled, needs no network)",
         "spearman",
         antibody_immunogenicity,
         backbone="sapiens-vh",
+        proteins=True,
     ),
     "digits": KnownTask(
         "which digit from 5 to 9 does an image show? 896 images of 8x8 (bundled, needs no network)",
@@ -180,6 +184,12 @@ def is_image_task(name: str) -> bool:
     """
     known = list_tasks().get(name)
     return known.images if known is not None else is_local_image_folder(TaskSource(name=name))
+
+
+def is_protein_task(name: str) -> bool:
+    """Whether a task is known to hold proteins before it is loaded."""
+    known = list_tasks().get(name)
+    return known is not None and known.proteins
 
 
 def generates_text(name: str) -> bool:

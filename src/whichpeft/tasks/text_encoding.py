@@ -211,13 +211,13 @@ def count_unknown(ids: Array, tokenizer: PreTrainedTokenizerBase) -> int:
     return 0 if token is None or token in others else int(np.count_nonzero(ids == token))
 
 
-def length_cap(backbone: Backbone, tokenizer: PreTrainedTokenizerBase, longest: int = LONGEST) -> int:
-    """Return the most tokens that an input may have with this backbone, `longest` without a limit.
+def length_cap(backbone: Backbone, tokenizer: PreTrainedTokenizerBase) -> int:
+    """Return the most tokens that an input may have with this backbone.
 
     The cap is the same for every method and study. A backbone with few positions keeps half of them for
     the input.
     """
-    cap = int(min(tokenizer.model_max_length, longest))
+    cap = min(LONGEST, int(min(tokenizer.model_max_length, LONGEST)))
     return cap if backbone.input_positions is None else min(cap, backbone.input_positions)
 
 

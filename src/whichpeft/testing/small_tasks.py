@@ -23,6 +23,14 @@ def small_tagging_task() -> Task:
     return tagging_task("small-tags", train=examples, validation=examples, test=examples)
 
 
+def small_protein_task() -> Task:
+    """Return a task with two classes of short proteins: fragments of antibodies, and of globins."""
+    antibodies = ("EVQLVESGGGLVQPGGSLRLSCAAS", "QVQLQQSGAELARPGASVKMSCKAS", "QVTLKESGPVLVKPTETLTLTCTVS")
+    globins = ("VLSPADKTNVKAAWGKVGAHAGEYG", "VHLTPEEKSAVTALWGKVNVDEVGG", "GLSDGEWQLVLNVWGKVEADIPGHG")
+    examples = [(one, "antibody") for one in antibodies] + [(one, "globin") for one in globins]
+    return text_task("small-proteins", train=examples, validation=examples, test=examples)
+
+
 def small_image_task() -> Task:
     """Return a task with two classes of digits that `digits-vit` was not pretrained on."""
     from sklearn.datasets import load_digits

@@ -10,6 +10,7 @@ from tests.protein_models import ANKH, ESM, PROTBERT, sequences, write_ankh, wri
 
 from whichpeft.backbones import Backbone, resolve_backbone
 from whichpeft.errors import BackboneError
+from whichpeft.methods.position_limits import too_many_tokens
 from whichpeft.metrics.metric import Array
 from whichpeft.tasks import TextTask, text_task
 from whichpeft.tasks.encoded_data import load_examples, save_examples
@@ -103,6 +104,19 @@ def test_long_sequences_are_cut_and_counted_in_residues(esm: Path) -> None:
     assert (lengths.unit, lengths.longest, lengths.limit, lengths.cut) == ("residues", 3000, room, 1)
     assert lengths.notes == ()
     assert lengths.pieces_per_word is None
+
+
+def test_a_model_of_antibodies_reads_whole_chains() -> None:
+    """It has few positions, and none are kept for virtual tokens, which are refused."""
+    sapiens = resolve_backbone("sapiens-vh")
+    found = task_of(sequences(1, 142)[0], sequences(1, 143)[0]).encode(sapiens, max_train=None)["test"]
+    assert found.residues[:2].tolist() == [142, 142]  # type: ignore[attr-defined]
+    assert found.truncated == 0.25
+    refused = too_many_tokens(10, sapiens, task_of(CHAIN))
+    assert refused is not None
+    assert "10 virtual tokens overflow" in refused
+    text = text_task("words", train=[(f"number {i}", i % 2) for i in range(40)])
+    assert too_many_tokens(10, sapiens, text) is None
 
 
 def test_pairs_lose_residues_of_the_longer_one(esm: Path) -> None:

@@ -96,7 +96,7 @@ def shown_examples(
     # Share of the seeds on which each method is wrong, shape (methods, examples).
     shares = np.stack([answers.wrong(one).mean(axis=0) for one in answers.methods])
     everywhere = shares.min(axis=0) == 1
-    with_most = (shares.min(axis=0) > _HALF) & (len(shares) > 1)
+    with_most = (shares.min(axis=0) >= _HALF) & (len(shares) > 1)  # none is right on most seeds
     differ = (shares.max(axis=0) > _HALF) & (shares.min(axis=0) < _HALF)
     mine = answers.wrong(method).mean(axis=0)
     return ShownExamples(

@@ -86,7 +86,9 @@ def choose(comparison: Comparison, constraints: Constraints, *, rng: np.random.G
         failed = (candidate.guesses or result.status == "failed" for candidate, result in found)
         results = [result for (_, result), fails in zip(found, failed, strict=True) if fails]
         causes = probable_causes(comparison, results)
-        return replace(answer, causes=(in_words(causes),), fixes=tuple(fixes(causes)))
+        return replace(
+            answer, causes=(in_words(causes),), fixes=tuple(fixes(causes, of_race=answer.of_race))
+        )
     for candidate, (_, result) in zip(answer.candidates, found, strict=True):
         if candidate is answer.chosen:
             return replace(answer, why_time=explain_time(result, comparison))

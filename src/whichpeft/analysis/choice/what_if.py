@@ -169,10 +169,12 @@ def _needed(answer: Answer) -> list[Needed] | None:
 def _untuned(answer: Answer) -> str | None:
     trained = [c for c in answer.candidates if c.trains and c.place is not None]
     if all(c.variant == "default" for c in trained):
-        return (
-            "This holds for each method's default hyperparameters only: none was tuned "
-            "(`whichpeft run --tuning-trials 8` tunes every method)."
+        how = (
+            "more time or --candidates 4 tries more of them"
+            if answer.of_race
+            else "`whichpeft run --tuning-trials 8` tunes every method"
         )
+        return f"This holds for each method's default hyperparameters only: none was tuned ({how})."
     untuned = [
         c.method if c.variant == "default" else f"{c.method} (only {c.variant})"
         for c in trained

@@ -80,10 +80,15 @@ def compare_finalists(
         replace(study, methods=methods), kept, predictions=predictions, curves=curves, race=race
     )
     note = _only_finalists(race, len(tested))
+    # With one candidate a method, its defaults, nothing was tuned.
+    tuned = any(len(entrant.arms) > 1 for entrant in race.entrants)
     return [
         replace(
             comparison,
-            results=tuple(comparison.answers),
+            results=tuple(comparison.answers)
+            if tuned
+            else tuple(replace(result, variant="default") for result in comparison.answers),
+            searches=comparison.searches if tuned else {},
             notes=(*comparison.notes, *([note] if note else [])),
         )
         for comparison in found

@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from whichpeft.analysis.statistics.intervals import CONFIDENCE
+from whichpeft.analysis.statistics.intervals import CONFIDENCE, Interval
 from whichpeft.analysis.statistics.power import Needed, what_decides
 from whichpeft.analysis.statistics.random_effects import VarianceComponents, random_effects
 from whichpeft.analysis.statistics.score_arrays import (
@@ -203,6 +203,33 @@ def gap_of(
         effects=effects,
         examples=examples or effects.examples,
     )
+
+
+def verdict_interval(gap: Gap, levels: Levels = WHOLE) -> Interval:
+    """Return a gap with the interval that its verdict rests on.
+
+    It is within the margin if the verdict is equivalent, leaves out zero if it is better or worse, and
+    holds zero if a test left it undecided. There is none if too few seeds decided nothing.
+
+    Parameters
+    ----------
+    gap
+        The gap, with its verdict.
+    levels
+        The error that the tests may make, as `gap_of` got it.
+    """
+    effects = gap.effects
+    if gap.verdict == "equivalent":
+        return effects.interval(1 - 2 * levels.equivalence)
+    if gap.p_value is None or gap.p_adjusted is None:
+        return effects.interval()
+    if gap.verdict == "undecided" and effects.too_few_seeds:
+        return Interval(gap.mean, None, None)
+    level = gap.level
+    if (gap.p_value < level) != (gap.p_adjusted < levels.difference):
+        # The level of a family is drawn, so it may miss the verdict by a hair.
+        level = levels.difference * gap.p_value / gap.p_adjusted
+    return effects.interval(1 - level)
 
 
 def judge(

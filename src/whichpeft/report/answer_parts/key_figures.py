@@ -56,8 +56,11 @@ def _of_score(answer: Answer) -> str:
     parts = []
     if low is not None and high is not None:
         interval = f"{points(low):.1f} to {points(high):.1f}"
-        measured = "" if answer.likely_score is None else f"measured {points(mean or 0.0):.1f}, "
-        parts.append(f"{measured}95 % interval {interval}")
+        said = f"95 % interval {interval}"
+        likely = answer.likely_score
+        if likely is not None and f"{points(likely):.1f}" != f"{points(mean or 0.0):.1f}":
+            said = f"measured {points(mean or 0.0):.1f} ({said}), less the luck of being chosen"
+        parts.append(said)
     if base is not None:
         parts.append(f"{plain(base.method)}: {points(base.score.mean or 0.0):.1f}")
     return "; ".join(parts)

@@ -9,6 +9,7 @@ from whichpeft.analysis.choice.answer import Answer
 from whichpeft.analysis.choice.constraints import Constraints
 from whichpeft.analysis.choice.evidence import TrialEvidence
 from whichpeft.analysis.choice.what_if import seeds_that_prove
+from whichpeft.records import Store
 from whichpeft.report.text import plain
 from whichpeft.units import points
 
@@ -29,7 +30,7 @@ def next_command(answer: Answer, folder: Path | None) -> str | None:
     """Return the command to run next; None if there is none to name.
 
     If something is missing, that is the run that adds it: trials that are not finished, or seeds that
-    are likely to prove the choice. Otherwise it takes the method away.
+    are likely to prove the choice. Otherwise it takes the method away, or predicts if that was done.
 
     Parameters
     ----------
@@ -49,7 +50,33 @@ def next_command(answer: Answer, folder: Path | None) -> str | None:
     seeds = None if answer.of_race else _seeds(answer)
     if seeds is not None:
         return f"{again} --seeds {seeds}"
+    taken = _taken(answer, folder)
+    if taken is not None:
+        return use_command(taken)
     return f"whichpeft choose {place}{_options(answer.constraints)} --write chosen"
+
+
+def use_command(taken: Path) -> str | None:
+    """Return the command that uses what ``--write`` wrote; None if nothing predicts with it."""
+    if (taken / "adapter").is_dir():
+        return f"whichpeft predict {shlex.quote(str(taken))} FILE"
+    if (taken / "predict.py").is_file():
+        script, adapter = (shlex.quote(str(taken / name)) for name in ("train.py", "adapter"))
+        return f"python {script} --out {adapter}"
+    return None
+
+
+def _taken(answer: Answer, folder: Path) -> Path | None:
+    """Return the folder that the chosen method was written to, as short as it can be written."""
+    chosen = answer.chosen
+    assert chosen is not None
+    about = answer.backbone, *answer.tasks, chosen.method, chosen.variant
+    for one in reversed(Store(folder).taken()):
+        if (one.backbone, one.task, one.method, one.variant) == about:
+            place, here = Path(one.folder), Path.cwd()
+            found = place.relative_to(here) if place.is_relative_to(here) else place
+            return found if plain(str(found)) == str(found) else None
+    return None
 
 
 def continue_race(folder: Path | None) -> str | None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
 from whichpeft.analysis import Comparison, MethodResult
 from whichpeft.analysis.choice.answer import Answer
 from whichpeft.analysis.choice.constraints import Constraints
 from whichpeft.analysis.choice.what_if import changes
+from whichpeft.analysis.statistics.gap import LEVEL
 from whichpeft.analysis.statistics.intervals import Interval
 from whichpeft.report.answer_parts.advice import baseline_of, named
 from whichpeft.report.text import named as named_result
@@ -22,7 +25,7 @@ def remarks_of(answer: Answer, comparison: Comparison | None) -> list[str]:
     why_time = [] if answer.why_time is None else [answer.why_time]
     return [
         *_against_baseline(answer, comparison),
-        *_no_cheaper(answer),
+        *proof_of(answer),
         *_by_another_cost(answer),
         *why_time,
         *_undecided(comparison),
@@ -81,15 +84,63 @@ def _apart(gap: Interval) -> str:
     return f"{text} ({points(gap.low):+.1f} to {points(gap.high):+.1f})"
 
 
-def _no_cheaper(answer: Answer) -> list[str]:
-    """Say that the baseline is chosen because nothing cheaper is proved."""
+def why_of(answer: Answer) -> str | None:
+    """Say why the baseline is chosen: nothing cheaper is proved; and which method comes closest."""
     chosen = answer.chosen
     if chosen is None or chosen.method != answer.baseline or len(answer.allowed) == 1:
-        return []
-    less = "fewer" if answer.constraints.by == "trainable" else "less"
+        return None
+    by, cost = answer.constraints.by, answer.constraints.cost
+    less = "fewer" if by == "trainable" else "less"
     margin = f"{points(answer.constraints.margin):.1f}"
-    cost = answer.constraints.cost.words
-    return [f"No method with {less} {cost} is proved to be within {margin} points of the best."]
+    kind = "finalist" if answer.of_race else "method"
+    said = f"No {kind} with {less} {cost.words} is proved to be within {margin} points of the best"
+    own = chosen.costs[by]
+    cheaper = [
+        c
+        for c in answer.allowed
+        if (value := c.costs[by]) is not None
+        and own is not None
+        and value < own
+        and c.proved_margin is not None
+    ]
+    if not cheaper:
+        return f"{said}."
+    nearest = min(cheaper, key=lambda c: c.proved_margin or 0.0)
+    facts = [f"{points(nearest.score.mean or 0.0):.1f} points", cost.show(nearest.costs[by] or 0.0)]
+    within = math.ceil(1000 * (nearest.proved_margin or 0.0) - 1e-9) / 10  # never rounded down
+    return f"{said}; {named(nearest)} ({', '.join(facts)}) is within {within:.1f}."
+
+
+def proof_of(answer: Answer) -> list[str]:
+    """Say what is proved of each method that the choice is compared with, if that is not the table.
+
+    A table shows gaps to the baseline. If a limit excludes the baseline, none of them is in the proof.
+    """
+    chosen, evidence = answer.chosen, answer.evidence
+    base = next((c for c in answer.candidates if c.method == answer.baseline), None)
+    if chosen is None or chosen.place is None or evidence is None or not answer.within_margin:
+        return []
+    if base is None or base.allowed or base.rival:
+        return []
+    level = answer.level or LEVEL
+    bounds = []
+    for other in answer.competing:
+        if other.place is None or other.place == chosen.place:
+            continue
+        low = evidence.gap(chosen.place, other.place, 1 - 2 * level).low
+        if low is not None:
+            bounds.append((max(0.0, -low), other))
+    if not bounds:
+        return []
+    bounds.sort(key=lambda pair: -pair[0])
+    each = join_words(
+        (f"{named(other)} {math.ceil(1000 * most - 1e-9) / 10:.1f} points" for most, other in bounds),
+        most=_MOST_NAMED,
+    )
+    return [
+        f"In the proof, others are better by at most this much: {each}. The table compares with "
+        f"{named(base)}, which is not allowed; its verdicts are not part of the proof."
+    ]
 
 
 def _by_another_cost(answer: Answer) -> list[str]:

@@ -33,8 +33,9 @@ _ABOVE = 18  # pixels above the plot for the backbones' names
 def backbone_figures(over: AcrossBackbones, size: Size) -> dict[str, Figure]:
     """Return the figure of one task's backbones by file name."""
     caption = (
-        f"Score minus that of {plain(over.baseline)} on the same backbone, paired by seed. Bars: 95 % "
-        "intervals. Top: the backbones, placed by their number of parameters without the head."
+        f"Score minus that of {plain(over.baseline)} on the same backbone, paired by seed. Bars: the "
+        "intervals that verdicts rest on. Top: the backbones, placed by their number of parameters "
+        "without the head."
     )
     if over.left_out:
         caption += f" Left out, because without a gap or a size: {', '.join(map(plain, over.left_out))}."
@@ -60,11 +61,11 @@ def _lines(over: AcrossBackbones, size: Size) -> Spec:
     # With two seeds an interval can be wider than all gaps together; the lines must stay apart.
     most = max(0.5 * (high - low), 3.0)
     low = max(
-        min([low, *(points(result.gap_low) for result in gaps if result.gap_low is not None)]),
+        min([low, *(points(bound) for r in gaps if (bound := r.verdict_gap.low) is not None)]),
         low - most,
     )
     high = min(
-        max([high, *(points(result.gap_high) for result in gaps if result.gap_high is not None)]),
+        max([high, *(points(bound) for r in gaps if (bound := r.verdict_gap.high) is not None)]),
         high + most,
     )
     margin = 0.05 * (high - low)
@@ -135,7 +136,7 @@ def _values(
     ):
         for (backbone, count), result in zip(over.backbones, results, strict=True):
             if result is not None:
-                gap, bottom, top = in_points(result.gap)
+                gap, bottom, top = in_points(result.verdict_gap)
                 values.append(
                     {
                         "name": plain(method),
@@ -144,7 +145,7 @@ def _values(
                         "gap": gap,
                         "low": bottom,
                         "high": top,
-                        "shown": with_bounds(result.gap, sign=True),
+                        "shown": with_bounds(result.verdict_gap, sign=True),
                         "colour": look[method].colour,
                         "shape": look[method].shape,
                         "dash": list(look[method].dash),
@@ -158,7 +159,7 @@ def _table(over: AcrossBackbones) -> list[FigureRow]:
     return [
         {"task": plain(over.task), "backbone": plain(backbone), "backbone_parameters": count}
         | named_columns(result)
-        | interval_columns("gap", result.gap)
+        | interval_columns("gap", result.verdict_gap)
         for results in over.results.values()
         for (backbone, count), result in zip(over.backbones, results, strict=True)
         if result is not None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from whichpeft.report.answer import ShortAnswer
@@ -54,6 +54,16 @@ class Lead:
         return "none" if self.badge is None else self.badge.kind
 
 
+_IN_A_RACE: Mapping[Certainty, str] = {
+    "proved": "it is shown that no other finalist is better by more than the margin; whichever method "
+    "is chosen, it is wrongly called so in at most one of twenty races",
+    "likely": "it is at least 90 % likely to be within the margin of the best finalist, which is not "
+    "proved",
+    "best bet": "it is the best choice on what is known, and a longer race may change it",
+    "only choice": "no other finalist may be chosen, so it was compared with none",
+}
+"""What the words mean in a race, which compares its finalists alone."""
+
 _BADGES: Mapping[Certainty, Badge] = {
     "proved": Badge(
         kind="proved",
@@ -101,9 +111,15 @@ def _lead(answer: ShortAnswer) -> Lead:
         question=f"Which fine-tuning method for {answer.heading}?",
         headline=headline,
         long=len(headline) > _LONG,
-        badge=None if answer.method is None else _BADGES[answer.certainty or "unknown"],
+        badge=None if answer.method is None else _badge(answer),
         answer=answer,
     )
+
+
+def _badge(answer: ShortAnswer) -> Badge:
+    word = answer.certainty or "unknown"
+    found = _BADGES[word]
+    return replace(found, meaning=_IN_A_RACE.get(word, found.meaning)) if answer.of_race else found
 
 
 def _no_method(answer: ShortAnswer) -> str:

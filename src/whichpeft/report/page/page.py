@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
@@ -32,6 +33,7 @@ from whichpeft.units import join_words
 
 if TYPE_CHECKING:
     from jinja2 import Environment
+    from markupsafe import Markup
 
     from whichpeft.report.contents import ReportContents
 
@@ -62,7 +64,7 @@ def page(report: ReportContents, published: str | None = None) -> str:
     ]
     across = [_across(one, place) for place, one in enumerate(report.across)]
     backbones = [_backbones(over, place) for place, over in enumerate(report.backbones)]
-    race = [] if report.course is None else [race_section(report.course)]
+    race = [] if report.course is None else [race_section(report.course, report.answers[0].method)]
     specs = {
         view.id: view.specs
         for section in (*race, *across, *backbones, *sections)
@@ -213,10 +215,19 @@ def fill(template: str, **values: Any) -> str:
 def _environment() -> Environment:
     from jinja2 import Environment, FunctionLoader, StrictUndefined
 
-    return Environment(
+    found = Environment(
         loader=FunctionLoader(read_text),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    found.filters["options"] = _with_options
+    return found
+
+
+def _with_options(text: str) -> Markup:
+    """Return a text in which options, such as ``--epochs 6``, are code: no line breaks in them."""
+    from markupsafe import Markup, escape
+
+    return Markup(re.sub(r"--[a-z][a-z-]*(?: \d+)?", r"<code>\g<0></code>", str(escape(text))))

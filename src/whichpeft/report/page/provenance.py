@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from whichpeft.analysis.check.findings import Finding
     from whichpeft.records import Setting
     from whichpeft.report.contents import ReportContents
+    from whichpeft.report.race.course import Course
 
 
 _PRINT = 12  # characters of a fingerprint that tell data apart
@@ -29,6 +30,7 @@ def provenance(report: ReportContents) -> dict[str, object]:
     findings = fairness(report.study, report.comparisons)
     return {
         "study_text": report.study_text,
+        "again": f"whichpeft {'run' if report.race is None else 'auto'} study.yaml",
         "summary": _summary(report),
         "outcomes": _outcomes(report),
         "settings": _settings(report),
@@ -64,9 +66,12 @@ def _summary(report: ReportContents) -> str:
 def _asked(report: ReportContents) -> str:
     """Say which methods ran on how many seeds, and with which budget."""
     study, budget = report.study, report.study.budget
+    who = f"{counted(len(study.methods), 'method')} on {_asked_seeds(study)}"
+    if report.course is not None:
+        who = _raced(report.course, report.comparisons)
     parts = [
-        f"{counted(len(study.methods), 'method')} on {_asked_seeds(study)}, all "
-        f"with the same budget: {counted(budget.epochs, 'epoch')} in batches of {budget.batch_size}"
+        f"{who}, all with the same budget: {counted(budget.epochs, 'epoch')} in batches of "
+        f"{budget.batch_size}"
     ]
     parts += study.memory_options
     if budget.max_train is not None:
@@ -75,12 +80,28 @@ def _asked(report: ReportContents) -> str:
         epochs = counted(budget.early_stopping, "epoch")
         parts.append(f"stopped after {epochs} without a better validation score")
     tuning = "each method at its own default hyperparameters"
-    if budget.tuning_trials:
+    if report.course is not None:
+        most = max((len(entrant.arms) for entrant in report.course.racing), default=0)
+        if most > 1:
+            tuning = f"up to {most} candidates of each method, compared on the validation split"
+    elif budget.tuning_trials:
         tuning = f"{counted(budget.tuning_trials, 'tuning trial')} per method"
         results = (result for comparison in report.comparisons for result in comparison.results)
         if not any(result.records.seeds_of_search for result in results):
             tuning += ", on a seed that no final trial has"
     return ", ".join([*parts, tuning])
+
+
+def _raced(course: Course, comparisons: Sequence[Comparison]) -> str:
+    """Say how many methods raced, and how many of them were tested on how many seeds."""
+    text = f"{counted(len(course.racing), 'method')} raced"
+    seeds = sorted({len(r.seeds) for one in comparisons for r in one.results if r.seeds})
+    if not seeds:
+        return text
+    count = len(course.finalists)
+    most = counted(seeds[-1], "seed")
+    span = most if len(seeds) == 1 else f"{seeds[0]} to {most}"
+    return f"{text}, {count} of which {'was' if count == 1 else 'were'} tested on {span}"
 
 
 def _borrowed(comparisons: Sequence[Comparison]) -> str:
@@ -180,7 +201,8 @@ def _failures(report: ReportContents) -> list[tuple[str, str, str, str]]:
         if outcome.status not in ("failed", "refused"):
             continue
         name = f"{trial.method} ({_PURPOSES[trial.purpose]}) on {trial.task}"
-        phase = f"in {outcome.phase}: " if outcome.phase else ""
+        # A refusal is always in the plan.
+        phase = f"in {outcome.phase}: " if outcome.phase and outcome.status == "failed" else ""
         counts[
             plain(name), outcome.status, plain(f"{phase}{outcome.reason or 'no reason was given'}")
         ] += 1

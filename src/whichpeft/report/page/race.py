@@ -14,8 +14,8 @@ from whichpeft.report.race.table import race_table
 from whichpeft.report.race.words import economy
 
 
-def race_section(course: Course) -> dict[str, Any]:
-    """Return the template variables of the section."""
+def race_section(course: Course, chosen: str | None) -> dict[str, Any]:
+    """Return the template variables of the section; `chosen` is the recommended method."""
     saved = economy(course)
     methods = [entrant.method for entrant in course.racing]
     return {
@@ -27,5 +27,5 @@ def race_section(course: Course) -> dict[str, Any]:
         "legend": legend(methods, finalists_first(course)),
         "spent_columns": SPENDING_COLUMNS,
         "spent": spending_cells(course),
-        "table": race_table(course),
+        "table": race_table(course, chosen),
     }

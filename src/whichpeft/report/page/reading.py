@@ -27,8 +27,8 @@ def reading_section(reading: Reading | None) -> dict[str, object] | None:
 
 def _task(reading: Reading, task: TaskReading) -> dict[str, object]:
     facts = {
-        "text": ", ".join(map(plain, task.text_columns)),
-        "completion" if task.problem == "generation" else "label": plain(task.label_column or ""),
+        "text": ", ".join(map(_column, task.text_columns)),
+        "completion" if task.problem == "generation" else "label": _column(task.label_column or ""),
         "not used": ", ".join(map(plain, task.unused_columns)),
         "problem": plain(task.problem),
         "score": metric(task),
@@ -48,6 +48,11 @@ def _task(reading: Reading, task: TaskReading) -> dict[str, object]:
         "lengths": [_length(length) for length in reading.lengths_of(task.name)],
         "notes": [plain(note) for note in task.notes],
     }
+
+
+def _column(name: str) -> str:
+    """Return a column's name; without names it is a place, which must not look like data."""
+    return f"column {name}" if name.isdecimal() else plain(name)
 
 
 def _length(length: LengthReading) -> list[str]:

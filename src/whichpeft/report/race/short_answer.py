@@ -12,6 +12,7 @@ from whichpeft.report.answer_parts.conditions import conditions_of
 from whichpeft.report.answer_parts.key_figures import key_figures
 from whichpeft.report.answer_parts.limits import limit_cost
 from whichpeft.report.answer_parts.next_command import continue_race, next_command
+from whichpeft.report.answer_parts.remarks import proof_of, why_of
 from whichpeft.report.race.audit_words import audit_words
 from whichpeft.report.race.course import Course
 from whichpeft.report.race.words import race_advice, screening
@@ -39,12 +40,13 @@ def race_answer(
     told = (" ".join(screening(course)), " ".join(audit_words(course)))
     remarks = [text for text in told if text]
     if answer is not None:
-        remarks += [] if answer.why_time is None else [answer.why_time]
+        remarks += [*proof_of(answer), *([] if answer.why_time is None else [answer.why_time])]
         remarks += [*changes(answer), *caveats(answer)]
     most = max((len(entrant.arms) for entrant in course.racing), default=0)
     tuning = "default hyperparameters, no tuning"
     if most > 1:
         tuning = f"up to {most} candidates of each method, compared on the validation split"
+    why = None if answer is None else why_of(answer)
     told_limits = None if answer is None else limit_cost(answer)
     reason = None if answer is None else reason_of(answer)
     following = None if answer is None else next_command(answer, folder)
@@ -56,7 +58,9 @@ def race_answer(
         tasks=(short_name(study.tasks[0].name),) if answer is None else answer.tasks,
         method=None if answer is None or answer.chosen is None else answer.chosen.method,
         basis=None if answer is None else answer.basis,
+        of_race=True,
         advice=race_advice(course, answer),
+        why=None if why is None else plain(why),
         limit_cost=None if told_limits is None else plain(told_limits),
         certainty=None if answer is None else certainty_of(answer),
         reason=None if reason is None else plain(reason),

@@ -12,7 +12,7 @@ from whichpeft.units import show_count, show_seconds
 EXHAUSTIVE_SEEDS = 5
 """Seeds of each method in the exhaustive study that a race is compared with."""
 
-SPENDING_COLUMNS = ("where the training went", "trials", "whole trainings", "time of trials")
+SPENDING_COLUMNS = ("where the training went", "trials", "whole trainings", "time of trials, added up")
 """The headings of the table of what a race took."""
 
 _FINALS = "finals"

@@ -17,7 +17,7 @@ from whichpeft.study.families import family_of
 from whichpeft.units import points, show_percent, show_seconds, show_seeds
 
 
-def race_table(course: Course) -> dict[str, object]:
+def race_table(course: Course, chosen: str | None = None) -> dict[str, object]:
     """Return the template variables of the table, those that came furthest first."""
     rows = sorted(race_rows(course), key=_place)
     look = looks(finalists_first(course))
@@ -37,7 +37,7 @@ def race_table(course: Course) -> dict[str, object]:
             "status": _state(row),
             "family": plain(family_of(row["method"])),
             "variant": "",
-            "chosen": False,
+            "chosen": row["method"] == chosen,
             "symbol": symbol(look[row["method"]]),
         }
         for row in rows
@@ -53,7 +53,7 @@ def race_table(course: Course) -> dict[str, object]:
 
 _TITLES: Mapping[str, tuple[str, bool]] = {
     "method": ("method", True),
-    "left": ("left", True),
+    "left": ("outcome", True),
     "dropped_because": ("why", True),
     "rung": ("trained", False),
     "validation_score": ("validation", False),

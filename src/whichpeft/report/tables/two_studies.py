@@ -8,7 +8,7 @@ import io
 import json
 from collections.abc import Callable
 
-from whichpeft.analysis import Interval, MethodChange, MethodResult, TwoStudies
+from whichpeft.analysis import MethodChange, MethodResult, TwoStudies
 from whichpeft.analysis.method_result import Row
 from whichpeft.report.tables.export import cell, strict
 from whichpeft.report.text import UNKNOWN, plain, with_interval
@@ -22,6 +22,8 @@ _SIDE = (
     "gap_mean",
     "gap_low",
     "gap_high",
+    "verdict_low",
+    "verdict_high",
     "verdict",
     "status",
     "seeds",
@@ -39,6 +41,8 @@ _OWN = (
     "difference",
     "low",
     "high",
+    "verdict_low",
+    "verdict_high",
     "p_value",
     "p_adjusted",
     "verdict",
@@ -95,11 +99,11 @@ def _value(
 
 
 def _gap(result: MethodResult) -> str:
-    return "baseline" if result.verdict == "baseline" else with_interval(result.gap, sign=True)
+    return "baseline" if result.verdict == "baseline" else with_interval(result.verdict_gap, sign=True)
 
 
 def _difference(method: MethodChange) -> str:
-    return with_interval(Interval(method.difference, method.low, method.high), sign=True)
+    return with_interval(method.verdict_difference, sign=True)
 
 
 def _verdicts(method: MethodChange) -> str:
@@ -188,7 +192,8 @@ def notes(two: TwoStudies) -> list[str]:
         margin = f"{points(two.margin):.3g}"
         lines.append(
             f"it is: equivalent within {margin} points (two one-sided tests at 5 %), otherwise better "
-            "or worse (5 % for all methods together, Holm), otherwise undecided; intervals: 95 %"
+            "or worse (5 % for all methods together, Holm), otherwise undecided; differences and gaps "
+            "have the intervals that verdicts rest on, scores 95 %"
         )
     return list(dict.fromkeys(lines))
 

@@ -11,7 +11,7 @@ import numpy as np
 from whichpeft.errors import BackboneError
 from whichpeft.metrics.metric import Array
 from whichpeft.tasks.residues.alphabet import RARE, RESIDUES
-from whichpeft.tasks.text_encoding import TextExamples, length_cap, pad_id, tells_types_apart
+from whichpeft.tasks.text_encoding import TextExamples, pad_id, tells_types_apart
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -104,7 +104,13 @@ def residue_reader(
                 ids=ids,
                 around=around,
                 types=types,
-                cap=length_cap(backbone, tokenizer, LONGEST_SEQUENCE),
+                cap=int(
+                    min(
+                        tokenizer.model_max_length,
+                        LONGEST_SEQUENCE,
+                        backbone.residue_positions or LONGEST_SEQUENCE,
+                    )
+                ),
             )
     raise BackboneError(
         f"backbone {backbone.name!r}: its tokenizer has no token for each residue of a protein; name a "

@@ -8,6 +8,7 @@ from typing import Any
 
 from whichpeft.tasks.residues.alphabet import are_residues
 from whichpeft.tasks.tables.table import Table, TaskTables
+from whichpeft.tasks.tables.values import column_kind
 
 _ALIKE = 0.9  # of the rows; others are refused by their row
 _SHORTEST = 5
@@ -26,7 +27,9 @@ def with_tags_apart(found: TaskTables) -> TaskTables:
     if pair is None:
         return found
     names = tuple(map(train.title, pair))
-    tables = {role: _apart(table, names) for role, table in found.tables.items()}
+    tables = {
+        role: letters_apart(table, *map(table.index, names)) for role, table in found.tables.items()
+    }
     source = replace(source, text_columns=names[:1], label_column=names[1])
     return replace(found, tables=tables, source=source)
 
@@ -58,12 +61,14 @@ def _tags(sequences: Sequence[Any], values: Sequence[Any]) -> bool:
     )
 
 
-def _apart(table: Table, names: Sequence[str]) -> Table:
-    places = {table.index(name) for name in names}
+def letters_apart(table: Table, *places: int | None) -> Table:
+    """Return a table with lists of letters in some columns, if these hold strings."""
     return replace(
         table,
         columns=tuple(
-            [list(str(value or "").strip()) for value in column] if place in places else column
+            [list(str(value or "").strip()) for value in column]
+            if place in places and column_kind(column) is None
+            else column
             for place, column in enumerate(table.columns)
         ),
     )

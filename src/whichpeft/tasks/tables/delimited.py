@@ -22,10 +22,11 @@ _DIGITS_BEFORE = re.compile(r"(?:.*[;\t|])?\s*[+-]?(?:\d+\.)*\d+", re.DOTALL)
 _DIGITS = re.compile(r"\d+\s*(?:[;\t|].*)?", re.DOTALL)
 
 
-def split_fields(path: Path, text: str, suffix: str) -> Fields:
+def split_fields(path: Path, text: str, suffix: str, wanted: Collection[str] = ()) -> Fields:
     """Split the text of a file into rows of fields, all of the same number.
 
-    The separator is found from all rows; the suffix only decides which one is likelier.
+    The separator is found from all rows; the suffix only decides which one is likelier. If the first
+    line is one of the `wanted` names alone, each line is a field, whatever separators it contains.
 
     Raises
     ------
@@ -64,13 +65,22 @@ def split_fields(path: Path, text: str, suffix: str) -> Fields:
         read = [fields for fields in read if len(fields.rows) > 2 and not _cuts_sentences(fields)]
         if not read:
             return single
+    if single is not None and single.rows and single.rows[0][0].strip() in wanted:  # a one-column file
+        return single
     if read:
         return _likeliest(path, read)
-    if ragged:
+    if ragged and not _one_column(single, ragged, separators):
         raise _uneven(path, ragged[0])
     if fault is not None:
         raise fault
     return single or Fields([], separators[0], True)
+
+
+def _one_column(single: Fields | None, ragged: Sequence[Fields], separators: str) -> bool:
+    """Whether a file has one column, and only texts in quotation marks contain other separators."""
+    if single is None or single.separator != separators[0] or separators[0] == "\t":
+        return False
+    return single.quoted and all(len(fields.rows[0]) == 1 for fields in ragged)
 
 
 def _may_separate(text: str, separator: str) -> bool:

@@ -53,7 +53,7 @@ def suffix_of(path: Path) -> str:
 
 def _read_delimited(path: Path, wanted: Collection[str]) -> Table:
     read = read_text(path)
-    fields = split_fields(path, read.text, suffix_of(path))
+    fields = split_fields(path, read.text, suffix_of(path), wanted)
     if not fields.rows:
         raise DataError(f"{path}: is empty")
     rows, unmarked = without_other_marks(path, fields.rows)

@@ -1,4 +1,4 @@
-"""A real browser for the tests of the page: the machine's Chromium."""
+"""A real browser for tests of pages: the machine's Chromium."""
 
 from __future__ import annotations
 
