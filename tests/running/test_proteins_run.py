@@ -13,7 +13,7 @@ from whichpeft.running.default_study import PROTEIN_EPOCHS, PROTEIN_METHODS, def
 
 from ..forks import Forks
 
-HEAD = "head:learning_rate=2e-3"
+HEAD = "head:learning_rate=1e-2"
 
 
 def whichpeft(forks: Forks, *arguments: str, folder: Path) -> str:

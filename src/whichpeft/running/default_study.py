@@ -29,7 +29,7 @@ CODE_METHODS = ("full", "top-layers", "lora:r=8", "bitfit", "ia3", "ln-tuning")
 """The default methods for docstrings and code: texts are long, and a new head has nothing to do."""
 
 PROTEIN_METHODS = (
-    "full", "head:learning_rate=2e-3", "top-layers", "lora:r=8", "dora", "ia3", "bitfit", "ln-tuning",
+    "full", "head:learning_rate=1e-2", "top-layers", "lora:r=8", "dora", "ia3", "bitfit", "ln-tuning",
 )  # fmt: skip
 """The default methods for proteins. The two layers of the head of a narrow RoBERTa need a lower rate."""
 

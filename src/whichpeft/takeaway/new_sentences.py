@@ -8,6 +8,7 @@ from pathlib import Path
 
 from whichpeft.errors import DataError
 from whichpeft.tasks.residues.alphabet import read_residues
+from whichpeft.tasks.residues.tagged import letters_apart
 from whichpeft.tasks.tables.conll import SUFFIXES as CONLL_SUFFIXES
 from whichpeft.tasks.tables.conll import read_conll
 from whichpeft.tasks.tables.files import read_table
@@ -62,15 +63,16 @@ def read_sentences(
     conll = path.suffix.lower() in CONLL_SUFFIXES
     table = read_conll(path, tagged=False) if conll else read_table(path, [words])
     place = table.index("tokens") if conll and not columns else _place(table, words, columns)
+    if residues:
+        table = letters_apart(table, place, table.find(tags) if tags is not None else None)
     values = table.columns[place]
     listed = column_kind(values) == "lists"
     if listed:
         texts = [tuple(map(str, own or ())) for own in values]
     else:
-        texts = [() if residues else split_words(text) for text in column_texts(table, place)]
+        texts = [split_words(text) for text in column_texts(table, place)]
     if residues:
-        given = map("".join, texts) if listed else column_texts(table, place)
-        rows = enumerate(given, start=1)
+        rows = enumerate(map("".join, texts), start=1)
         texts = [tuple(read_residues(one, f"{table.location}: row {row}")) for row, one in rows]
     known = _tags(table, "tags" if conll else tags) if listed else None
     for row, own in enumerate(texts, start=1):
