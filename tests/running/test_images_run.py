@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from whichpeft.methods import resolve_method
-from whichpeft.running.default_study import DEFAULT, IMAGE_METHODS, default_study
+from whichpeft.running.default_study import CONVOLUTION_METHODS, DEFAULT, IMAGE_METHODS, default_study
 
 from ..forks import Forks
 
@@ -27,6 +27,10 @@ def test_a_task_alone_gets_a_backbone_and_methods_that_fit(shapes: Path) -> None
     assert digits.name == "digits-digits-vit"
     assert digits.methods == IMAGE_METHODS
     assert default_study([str(shapes)]).methods == IMAGE_METHODS
+    pneumonia = default_study(["pneumonia"])
+    assert pneumonia.backbones == ("mobilenet-v2",)
+    assert pneumonia.methods == CONVOLUTION_METHODS
+    assert default_study([str(shapes)], ["mobilenet-v2"]).methods == CONVOLUTION_METHODS
     assert default_study(["stdlib-docs"]).methods == DEFAULT.methods
     assert default_study(["stdlib-docs", "digits"]).backbones == ("minilm", "digits-vit")
 

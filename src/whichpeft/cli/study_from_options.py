@@ -21,7 +21,7 @@ def study_to_run(
     if path is not None:
         return _read(path)
     if task:
-        return default_study(task)
+        return default_study(task, backbone)
     # The small budget is for the default backbone only; others get the usual budget.
     return dataclasses.replace(DEFAULT, budget=Budget()) if backbone else DEFAULT
 

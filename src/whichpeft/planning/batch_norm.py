@@ -27,13 +27,22 @@ def set_training(model: torch.nn.Module) -> torch.nn.Module:
     In training mode, such a layer would normalise by the batch and move its running statistics, so that
     a frozen network would not stay as it is. The layer trains as usual if any of its parameters does.
     """
+    model.train()
+    for module in frozen_norms(model):
+        module.eval()
+    return model
+
+
+def frozen_norms(model: torch.nn.Module) -> list[torch.nn.Module]:
+    """Return the layers of batch normalisation whose own parameters are all frozen."""
     from torch.nn.modules.batchnorm import _BatchNorm
 
-    model.train()
-    for module in model.modules():
-        if isinstance(module, _BatchNorm):
-            module.train(any(own.requires_grad for own in module.parameters(recurse=False)))
-    return model
+    return [
+        module
+        for module in model.modules()
+        if isinstance(module, _BatchNorm)
+        and not any(own.requires_grad for own in module.parameters(recurse=False))
+    ]
 
 
 def fewest_together(task: Task, backbone: Backbone) -> int:

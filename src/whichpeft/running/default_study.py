@@ -40,6 +40,11 @@ _OF_TASKS = {
     "antibody-immunogenicity": PROTEIN_METHODS,
 }
 
+CONVOLUTION_METHODS = (
+    "full", "head", "top-layers", "lora", "ia3", "bitfit", "bn", "conv-adapter", "zero-shot",
+)  # fmt: skip
+"""The default methods for `mobilenet-v2`: one of each kind that adapts convolutions, in minutes."""
+
 GENERATION_METHODS = (
     "prefix", "series-adapter", "parallel-adapter", "lora", "dora", "loreft", "full",
 )  # fmt: skip
@@ -50,15 +55,23 @@ PROTEIN_EPOCHS = 8
 """The epochs for the bundled tasks of proteins, whose few examples are few steps."""
 
 
-def default_study(tasks: Sequence[str]) -> Study:
-    """Return the study for tasks that were named without anything else: it fits what they contain."""
+def default_study(tasks: Sequence[str], backbones: Sequence[str] | None = None) -> Study:
+    """Return the study for tasks that were named without methods: it fits what they contain.
+
+    Without `backbones`, each task runs on its own usual one.
+    """
+    backbones = backbones or list(dict.fromkeys(default_backbone(task) for task in tasks))
     images = all(is_image_task(task) for task in tasks)
     generated = all(generates_text(task) for task in tasks)
-    usual = _OF_TASKS.get(tasks[0], DEFAULT.methods) if len(set(tasks)) == 1 else DEFAULT.methods
+    methods = _OF_TASKS.get(tasks[0], DEFAULT.methods) if len(set(tasks)) == 1 else DEFAULT.methods
+    if set(backbones) == {"mobilenet-v2"}:
+        methods = CONVOLUTION_METHODS
+    elif images or generated:
+        methods = IMAGE_METHODS if images else GENERATION_METHODS
     proteins = all(is_protein_task(task) for task in tasks)
     return Study(
         budget=Budget(epochs=PROTEIN_EPOCHS) if proteins else Budget(),
-        backbones=list(dict.fromkeys(default_backbone(task) for task in tasks)),
+        backbones=backbones,
         tasks=tasks,
-        methods=IMAGE_METHODS if images else GENERATION_METHODS if generated else usual,
+        methods=methods,
     )

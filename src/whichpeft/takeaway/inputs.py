@@ -9,13 +9,15 @@ from typing import Any, Literal
 
 from pydantic import TypeAdapter
 
+from whichpeft.backbones import Backbone
 from whichpeft.errors import DataError
 from whichpeft.study import TaskSource
 from whichpeft.takeaway.from_record import RestoredTrial
-from whichpeft.tasks import GenerativeTask, ImageTask, TextTask, find_data
+from whichpeft.tasks import GenerativeTask, ImageTask, Task, TextTask, find_data
 from whichpeft.tasks.generative.conversations import conversation_columns
 from whichpeft.tasks.generative.rows import read_rows
 from whichpeft.tasks.generative.scoring import Evaluation
+from whichpeft.tasks.images.encoding import reads_any_size
 from whichpeft.tasks.residues.encoding import residue_reader
 from whichpeft.tasks.tables.table import Table
 from whichpeft.tasks.tagging import TaggingTask
@@ -61,6 +63,9 @@ class Inputs:
 
     max_length: int | None = None
     """Most tokens that are read of an input; None for images."""
+
+    image_size: int | None = None
+    """Height and width that images are read at; None for what the image processor says."""
 
     evaluation: Evaluation = "generation"
     """For prompts: whether answers are written or chosen."""
@@ -129,7 +134,13 @@ def inputs_of(restored: RestoredTrial) -> Inputs | None:
         deviation=task.deviation,
         residues=residues,
         max_length=cap,
+        image_size=size_of_images(task, backbone),
     )
+
+
+def size_of_images(task: Task, backbone: Backbone) -> int | None:
+    """Return the size at which a task's images are read, if it is not the image processor's own."""
+    return task.image_size if isinstance(task, ImageTask) and reads_any_size(backbone) else None
 
 
 def _of_prompts(restored: RestoredTrial, task: GenerativeTask) -> Inputs:

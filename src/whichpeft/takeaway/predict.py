@@ -260,10 +260,11 @@ def _encoded(inputs: Inputs, new: NewData, backbone: Backbone) -> Examples:
         evaluation: Evaluation = "choices" if inputs.evaluation == "choices" else "generation"
         return PromptEncoder(backbone).encode(new.prompts, evaluation, ("",), inputs.longest)
     if inputs.kind == "images":
-        from whichpeft.tasks.images.encoding import encode_images, load_processor
+        from whichpeft.tasks.images.encoding import encode_images, processor_of_size
 
         labels = np.zeros(len(new.images), dtype=np.int64)
-        return encode_images(new.images, labels, load_processor(backbone), backbone)
+        processor = processor_of_size(backbone, inputs.image_size)
+        return encode_images(new.images, labels, processor, backbone)
     from whichpeft.tasks.text_encoding import encode_texts, load_tokenizer
 
     if inputs.kind == "words":

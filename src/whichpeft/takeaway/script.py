@@ -13,6 +13,7 @@ from whichpeft.methods.peft_adapter import PeftAdapter, running_statistics
 from whichpeft.methods.peft_method import PeftMethod
 from whichpeft.metrics.per_example import F1_OF
 from whichpeft.metrics.tagging import OUTSIDE
+from whichpeft.planning.batch_norm import frozen_norms
 from whichpeft.takeaway.data import ScriptData
 from whichpeft.takeaway.from_record import (
     RestoredTrial,
@@ -21,7 +22,7 @@ from whichpeft.takeaway.from_record import (
     has_head,
     without_adapter,
 )
-from whichpeft.takeaway.inputs import Inputs
+from whichpeft.takeaway.inputs import Inputs, size_of_images
 from whichpeft.takeaway.loading import how_made
 from whichpeft.takeaway.templates import template
 from whichpeft.tasks import DecodedTask, GenerativeTask, Task
@@ -90,6 +91,8 @@ def training_script(
             writes=False,
             base=find_backbone_code(restored.backbone_source),
             images=images,
+            sides=_sides(size_of_images(restored.task, restored.backbone)),
+            still=bool(frozen_norms(adapter.model)),
             no_adapter=without_adapter(restored.backbone),
             old_head=has_head(restored.backbone),
             auto_class=f"AutoModelFor{'Image' if images else 'Sequence'}Classification",
@@ -106,6 +109,11 @@ def training_script(
             metric_code=code,
         )
     )
+
+
+def _sides(size: int | None) -> str:
+    """Return the code for the size of images, as image processors have it; empty if it is their own."""
+    return as_code({"height": size, "width": size}) if size else ""
 
 
 def _of_residues(spelling: str) -> dict[str, str]:
@@ -177,6 +185,7 @@ def predicting_script(restored: RestoredTrial, adapter: Adapter, inputs: Inputs)
         template("predict.py.j2").render(
             **_names(restored),
             inputs=inputs,
+            sides=_sides(inputs.image_size),
             what="protein" if inputs.residues else "text",
             **_of_residues(inputs.residues),
             pair=inputs.kind == "texts" and len(inputs.columns) > 1,

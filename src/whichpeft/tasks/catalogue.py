@@ -20,11 +20,13 @@ from whichpeft.tasks.generative.harness_task import load_harness_task
 from whichpeft.tasks.generative.reasoning_sets import MIXTURES
 from whichpeft.tasks.generative.sums import sums
 from whichpeft.tasks.images.digits import digits
+from whichpeft.tasks.images.medmnist import SMALLEST
 from whichpeft.tasks.images.pneumonia import pneumonia
+from whichpeft.tasks.images.task import ImageTask
 from whichpeft.tasks.stdlib_docs import PACKAGES, stdlib_docs
 from whichpeft.tasks.stdlib_kinds import stdlib_kinds
 from whichpeft.tasks.tables.hub import GLUE, load_glue, read_glue_tables, read_hub_tables
-from whichpeft.tasks.tables.local import is_local, is_local_image_folder, read_local_tables
+from whichpeft.tasks.tables.local import is_local, is_local_image_folder, is_medmnist, read_local_tables
 from whichpeft.tasks.tables.table import TaskTables
 from whichpeft.tasks.tables.to_task import task_from_tables
 from whichpeft.tasks.tagging.stdlib_names import stdlib_names
@@ -183,7 +185,10 @@ def is_image_task(name: str) -> bool:
     For data sets on the hub and tables in files this is only known once they are loaded.
     """
     known = list_tasks().get(name)
-    return known.images if known is not None else is_local_image_folder(TaskSource(name=name))
+    if known is not None:
+        return known.images
+    source = TaskSource(name=name)
+    return is_medmnist(source) or is_local_image_folder(source)
 
 
 def is_protein_task(name: str) -> bool:
@@ -238,7 +243,11 @@ def load_task(source: TaskSource) -> Task:
         return known[source.name].load()
     if source.name.split("/")[0] not in MIXTURES:
         _refuse_mixture_keys(source)
-    return task_from_tables(_find(source))
+    found = _find(source)
+    task = task_from_tables(found)
+    if is_medmnist(source) and isinstance(task, ImageTask):
+        return task.read_at(max(SMALLEST, len(found.tables["train"].columns[0][0].content)))
+    return task
 
 
 def _refuse_mixture_keys(source: TaskSource) -> None:

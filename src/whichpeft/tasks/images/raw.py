@@ -90,8 +90,10 @@ def register_image(image: RawImage, raw_images: dict[str, RawImage]) -> Input:
 
 
 def is_image_value(value: object) -> bool:
-    """Whether a table's value is an image: a path, or the mapping that `datasets` stores."""
-    return isinstance(value, Path) or (isinstance(value, Mapping) and {"bytes", "path"} <= value.keys())
+    """Whether a table's value is an image: a path, an image, or the mapping that `datasets` stores."""
+    if isinstance(value, Mapping):
+        return {"bytes", "path"} <= value.keys()
+    return isinstance(value, Path | RawImage)
 
 
 def raw_image_from(value: object, location: str) -> RawImage:
@@ -101,6 +103,8 @@ def raw_image_from(value: object, location: str) -> RawImage:
     """
     if isinstance(value, Path):
         return RawImage(value, str(value))
+    if isinstance(value, RawImage):
+        return value
     if isinstance(value, Mapping) and value.get("bytes"):
         name = value.get("path")
         return RawImage(value["bytes"], f"{location} ({name})" if name else location)

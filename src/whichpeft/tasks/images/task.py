@@ -31,6 +31,10 @@ class ImageTask(LabelledTask):
     def task_type(self) -> None:
         """None: PEFT has no task type for images."""
 
+    def read_at(self, size: int) -> Self:
+        """Return the task with a height and width for networks that read any size."""
+        return dataclasses.replace(self, image_size=size, fingerprint=f"{self.fingerprint}-{size}")
+
     def without_examples(self) -> Self:
         return dataclasses.replace(self, splits={}, raw_images={})
 

@@ -11,6 +11,8 @@ from whichpeft.errors import DataError, suggestion
 from whichpeft.study import TaskSource
 from whichpeft.study.spec import short_name
 from whichpeft.tasks.images.folder import image_classes, image_tables, is_image_folder, unused_notice
+from whichpeft.tasks.images.medmnist import SUFFIX as MEDMNIST_SUFFIX
+from whichpeft.tasks.images.medmnist import medmnist_tables
 from whichpeft.tasks.images.raw import SUFFIXES as IMAGE_SUFFIXES
 from whichpeft.tasks.tables.column_contents import prose_columns
 from whichpeft.tasks.tables.files import SUFFIXES, read_table, suffix_of
@@ -56,6 +58,11 @@ def is_local_image_folder(source: TaskSource) -> bool:
     return not data or (source.problem != "generation" and _are_remarks(path, data))
 
 
+def is_medmnist(source: TaskSource) -> bool:
+    """Whether a source is a file of images in MedMNIST's layout."""
+    return Path(source.name).suffix.lower() == MEDMNIST_SUFFIX
+
+
 def _are_remarks(folder: Path, files: Sequence[Path]) -> bool:
     """Whether files next to folders of images are text without columns, and so no data."""
     if len(image_classes(folder)) < 2 or any(
@@ -85,6 +92,9 @@ def read_local_tables(source: TaskSource) -> TaskTables:
         images = image_tables(path, role_of)
         folders = {role: (table.location,) for role, table in images.items()}
         return TaskTables(path.resolve().name, source, images, folders)
+    if not given and is_medmnist(source):
+        images = medmnist_tables(_existing(path))
+        return TaskTables(short_name(str(path)), source, images, dict.fromkeys(images, (str(path),)))
     if path.is_dir():
         files = _in_folder(path, given)
         name = path.resolve().name
