@@ -9,10 +9,12 @@ import pytest
 import torch
 
 from whichpeft.backbones import Backbone, resolve_backbone
+from whichpeft.costs import CostQuery, estimate_costs
+from whichpeft.engine.compute import Compute
 from whichpeft.errors import MethodError
 from whichpeft.methods import methods, resolve_method
 from whichpeft.methods.peft_method import PeftMethod
-from whichpeft.planning import build_meta_model
+from whichpeft.planning import build_meta_model, probe
 from whichpeft.planning.plan import make_plan
 from whichpeft.study import Budget, Study
 from whichpeft.tasks import ImageTask, image_task
@@ -148,6 +150,48 @@ def test_lora_adapts_only_convolutions_that_mix_all_channels(
     layers = [m for m in meta.adapter.model.modules() if hasattr(m, "lora_A")]
     assert layers
     assert all(layer.get_base_layer().groups == 1 for layer in layers)
+
+
+TINY_TRANSFORMER = {
+    "hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32,
+    "image_size": 32, "patch_size": 8,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("family", "config", "target"),
+    [
+        ("resnet", {"embedding_size": 8, "hidden_sizes": [8, 16], "depths": [1, 1]}, "convolution"),
+        ("mobilenet_v1", {"depth_multiplier": 0.25}, "convolution"),
+        ("convnext", {"hidden_sizes": [8, 16], "depths": [1, 1], "num_stages": 2}, "pwconv1"),
+        ("vit", TINY_TRANSFORMER, "q_proj"),
+        ("dinov2", TINY_TRANSFORMER, "q_proj"),
+    ],
+)
+def test_image_models_of_transformers_take_a_step(
+    family: str, config: dict[str, object], target: str
+) -> None:
+    backbone = Backbone(name=family, revision="", config={"model_type": family, **config})
+    method = resolve_method("lora:r=2")
+    assert probe(method, backbone, classes(2), same_targets=True) is None
+    meta = build_meta_model(method, backbone, classes(2), same_targets=True)
+    targets = meta.adapter.model.base_model.targeted_module_names
+    assert any(name.endswith(target) for name in targets), targets
+
+
+def test_a_plan_counts_the_flops_of_convolutions() -> None:
+    """Forward, and backward for weights and inputs, each 2 FLOPs per multiplication, by hand."""
+    config = {"embedding_size": 8, "hidden_sizes": [8], "depths": [1], "layer_type": "basic"}
+    backbone = Backbone(name="resnet", revision="", config={"model_type": "resnet", **config})
+    cpu = Compute(torch.device("cpu"), "float32")
+    query = CostQuery(
+        method=resolve_method("full"), backbone=backbone, task=classes(2).read_at(32), compute=cpu,
+        batch_size=4, length=1,
+    )  # fmt: skip
+    # A 7x7 stem at half the size; then one block of two 3x3 at a quarter, and the head.
+    stem, block, head = 16**2 * 8 * 3 * 49, 2 * 8**2 * 8 * 8 * 9, 8 * 2
+    multiplied = 3 * (stem + block + head) - stem  # the images need no gradient
+    assert estimate_costs(query).flops_per_sample == pytest.approx(2 * multiplied, rel=1e-6)
 
 
 @pytest.mark.parametrize("rule", ["gradients_reach_the_adapter", "save_and_load_agree"])

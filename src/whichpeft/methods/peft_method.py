@@ -25,6 +25,7 @@ from whichpeft.methods.targets import (
     new_modules,
     shared_convolutions,
     shared_targets,
+    show_convolutions,
 )
 from whichpeft.methods.weightless import shapes_only
 from whichpeft.study.names import format_part
@@ -225,6 +226,7 @@ class PeftMethod(Method):
         with quiet_warnings(), shapes:
             adapted = peft.get_peft_model(model, config)
         check_matches(config, adapted)
+        show_convolutions(adapted)
         return adapted
 
     def adapter(self, model: PeftModel, separate_head: frozenset[str]) -> PeftAdapter:
@@ -248,6 +250,7 @@ class PeftMethod(Method):
         load_head(model, folder)
         with quiet_warnings():
             loaded: PeftModel = peft.PeftModel.from_pretrained(model, str(folder))
+        show_convolutions(loaded)
         return loaded
 
     def resume(self, model: torch.nn.Module, context: MethodContext, folder: Path) -> PeftAdapter:

@@ -191,6 +191,23 @@ def convolutions(model: torch.nn.Module) -> dict[str, torch.nn.Conv2d]:
     }
 
 
+def show_convolutions(model: torch.nn.Module) -> torch.nn.Module:
+    """Give adapters' layers around convolutions their sizes, which some models read to pad images.
+
+    Those are MobileNets with the padding of TensorFlow.
+    """
+    import torch
+    from peft.tuners.tuners_utils import BaseTunerLayer
+
+    for module in model.modules():
+        inner = module.get_base_layer() if isinstance(module, BaseTunerLayer) else None
+        if isinstance(inner, torch.nn.Conv2d):
+            for name in ("kernel_size", "stride", "padding", "dilation", "groups"):
+                if not hasattr(module, name):
+                    setattr(module, name, getattr(inner, name))
+    return model
+
+
 def _leaves(model: torch.nn.Module) -> Iterator[tuple[str, torch.nn.Module]]:
     """Yield the modules by name; of one that an adapter wraps, yield the inner one by the outer name."""
     from peft.tuners.tuners_utils import BaseTunerLayer
