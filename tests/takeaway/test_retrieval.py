@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from whichpeft.report import Report
 from whichpeft.study import TaskSource
+from whichpeft.takeaway.cards import write_cards
 
 from .conftest import Take
 
@@ -23,3 +25,8 @@ def test_the_script_ranks_documents(take_away: Take, tiny_backbone: Path, tmp_pa
     assert "SequenceClassification" not in script
     compile(script, "train.py", "exec")
     assert not (taken.folder / "predict.py").exists()  # embeddings are for the user's own index
+    (path,) = write_cards(Report.read(tmp_path / "run"), tmp_path / "run")
+    text = path.read_text()
+    assert "AutoModel\n" in text
+    assert "type: feature-extraction" in text
+    assert "the mean of `model(**inputs).last_hidden_state`" in text

@@ -51,6 +51,7 @@ _METRICS = {
     "label_auroc": "roc_auc",
 }
 _TAGGING = ("entity_f1", "token_accuracy")
+_OF_EMBEDDINGS = ("mrr", "auroc")  # scores of tasks that compare embeddings, if there is no head
 
 
 def write_cards(report: Report, folder: Path) -> list[Path]:
@@ -104,6 +105,7 @@ def card(
     task_type = "text-generation" if _writes(record) else "text-classification"
     task_type = "image-classification" if _reads_images(result) else task_type
     task_type = "token-classification" if measured.source in _TAGGING else task_type
+    task_type = "feature-extraction" if _encodes(record) else task_type
     data = ModelCardData(
         base_model=None if Path(base).is_dir() else base,
         datasets=_hub_data(source),
@@ -132,6 +134,7 @@ def _text(
     how = how_to_load(adapter, trial.method)
     config = read_json(adapter / MODEL_CONFIG) if (adapter / MODEL_CONFIG).is_file() else {}
     writes, outputs = _writes(record), _outputs(comparison, record)
+    encodes = _encodes(record)
     kind = "CausalLM" if writes else "SequenceClassification"
     kind = "ImageClassification" if _reads_images(result) else kind
     kind = "TokenClassification" if result.metric in _TAGGING else kind
@@ -159,12 +162,16 @@ def _text(
             base=find_backbone_code(backbone_source(trial.backbone, report.study)),
             method=how.spelled("PATH") or trial.method_id,
             named=bool(config),
-            classes=bool(config) and not writes and config.get("problem_type") != "regression",
+            classes=bool(config)
+            and not writes
+            and not encodes
+            and config.get("problem_type") != "regression",
             writes=writes,
+            encodes=encodes,
             several=config.get("problem_type") == "multi_label_classification",
             options=loading_options(trial.backbone, report.study),
-            auto_class=f"AutoModelFor{kind}",
-            labels=None if writes else outputs,
+            auto_class="AutoModel" if encodes else f"AutoModelFor{kind}",
+            labels=None if writes or encodes else outputs,
             budget=budget.items(),
             hyperparameters=plain(json.dumps(dict(trial.hyperparameters), default=str)),
             versions=plain(", ".join(f"{name} {v}" for name, v in setting.versions.items())),
@@ -209,8 +216,14 @@ def _reads_images(result: MethodResult) -> bool:
 
 
 def _writes(record: Record) -> bool:
-    """Whether the task is for language models, the only ones without a new head."""
-    return record.value("head_parameters") == 0
+    """Whether the task is for language models: there is no new head, and no embeddings are compared."""
+    return record.value("head_parameters") == 0 and not _encodes(record)
+
+
+def _encodes(record: Record) -> bool:
+    """Whether the task compares embeddings, which need no head."""
+    score = record.measurement("score", "test")
+    return record.value("head_parameters") == 0 and score is not None and score.source in _OF_EMBEDDINGS
 
 
 def _outputs(comparison: Comparison, record: Record) -> int | None:
