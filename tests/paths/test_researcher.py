@@ -35,7 +35,7 @@ def test_from_an_own_method_to_the_table_of_a_paper(
     assert "Written: papers.bib" in done.stderr
     assert re.search(r"Written: \d+ files in figures", done.stderr)
     rows = [line for line in done.stdout.splitlines() if line.endswith(r"\\")]
-    assert [row.split("&")[0].strip() for row in rows[-3:]] == list(methods)
+    assert [row.split("&")[0].strip() for row in rows[-4:]] == [*methods, "zero-shot"]
     assert {row.count("&") for row in rows if "multicolumn" not in row} == {5}
     assert r"\label{" in done.stdout
     papers = (user.folder / "papers.bib").read_text()
