@@ -15,7 +15,7 @@ from whichpeft.backbones import Backbone, resolve_backbone
 
 from . import builders
 from .browser import browser, open_page
-from .forks import Forks
+from .forks import Forks, shorten_profiles
 from .protein_models import write_esm
 
 __all__ = ["browser", "open_page"]  # fixtures
@@ -53,6 +53,12 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder.mkdir(exist_ok=True)
     os.environ["WHICHPEFT_CACHE"] = str(folder)
     return folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def brief_profiles() -> None:
+    """Shorten the profiles of runs in this process; those of forked ones are shortened there."""
+    shorten_profiles()
 
 
 @pytest.fixture(scope="session")

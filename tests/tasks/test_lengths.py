@@ -30,8 +30,8 @@ def test_lengths_are_those_before_cutting(tiny_backbone: Path, tmp_path: Path) -
     assert found.cut == sum(size > found.limit for size in sizes) > 0
 
 
-def test_prompts_and_completions_count_together(tmp_path: Path) -> None:
-    backbone = resolve_backbone("tiny-llama")
+def test_prompts_and_completions_count_together(tiny_writer: Backbone, tmp_path: Path) -> None:
+    backbone = tiny_writer
     examples = [Prompted(prompt=f"{'one two ' * (30 * i)}{i}", completion=str(i)) for i in range(30)]
     task = generative_task("count", train=examples, metric="log_likelihood")
     _, found = write_data(task, backbone, Budget(), tmp_path)
