@@ -187,7 +187,9 @@ def encoding_cache_name(task: Task, backbone: Backbone, max_train: int | None) -
     versions = [version(library) for library in _LIBRARIES]
     # Two sources may number the classes of the same examples differently.
     asked = [task.fingerprint, list(getattr(task, "classes", ())), task.problem, max_train]
-    digest.update(json.dumps([*asked, _ENCODING, versions]).encode())
+    # Examples may get further fields, which the files of an earlier version do not have.
+    fields = {name: [field.name for field in dataclasses.fields(k)] for name, k in _KINDS.items()}
+    digest.update(json.dumps([*asked, _ENCODING, versions, fields]).encode())
     for path in sorted(backbone.files.iterdir()):
         if path.is_file() and path.suffix not in _WEIGHTS:
             digest.update(path.name.encode() + hashlib.sha256(path.read_bytes()).digest())
