@@ -76,8 +76,6 @@ def test_pretraining_and_methods_matter_by_a_verdict(forks: Forks, tmp_path: Pat
         forks, "run", *study, "--backbone", str(model), "--method", "full", "--out", "drawn",
         folder=tmp_path,
     )  # fmt: skip
-    changes = json.loads(
-        whichpeft(forks, "compare", "drawn", "run", "--format", "json", folder=tmp_path)
-    )
+    changes = json.loads(whichpeft(forks, "report", "drawn", "run", "--format", "json", folder=tmp_path))
     (full,) = [row for row in changes["methods"] if row["method"] == "full"]
     assert full["verdict"] == "better"
