@@ -29,7 +29,9 @@ def test_from_a_table_of_tickets_to_predictions_with_names(user: User) -> None:
     race = race.replace("my-data", "tickets.csv")
     assert "--within 30m" in race
     said = user.types(race.replace("--within 30m", SHORT))
-    assert "Kündigung (50), Lieferung (50), Rechnung (50)" in " ".join(said.stdout.split())
+    assert "Kündigung (50), Lieferung (50), Rechnung (50)" in " ".join(
+        (said.stdout + said.stderr).split()
+    )
     assert "\nUse " in said.stdout
     assert "Predict: whichpeft predict chosen FILE" in said.stderr
     page = (user.folder / "whichpeft-runs" / "auto-tickets-minilm" / "report.html").read_text()
