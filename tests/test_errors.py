@@ -147,7 +147,7 @@ def study(**changed: object) -> Study:
         (lambda: study(track=["zzz"]), "unknown tracker 'zzz'; choose tensorboard, mlflow or trackio"),
         (
             lambda: TaskSource(name="t", problem="regresion"),
-            "did you mean 'regression'? Choose classification, regression or generation",
+            "did you mean 'regression'? Choose classification, regression, ",
         ),
         (lambda: check_format("zzz", ["table", "json"]), "unknown format 'zzz'; choose table or json"),
         (

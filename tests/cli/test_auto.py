@@ -57,7 +57,7 @@ TWO = ("--method", "full", "--method", "lora")
             "auto: within is 2.0 s, which is too short for a finalist",
         ),
         (
-            [*TWO, "{small}", "--max-adapter-size", "10KB"],
+            [*TWO, "{small}", "--max-adapter-size", "1KB"],
             3,
             "auto: no method fits the limits; lora comes closest, but its adapter size",
         ),
@@ -138,14 +138,14 @@ def test_the_dry_run_says_what_a_bound_buys(
     assert (code, err) == (0, "")
     lines = out.splitlines()
     assert "auto-reviews-tiny-bert: what 100 whole trainings buys" in lines
-    assert "3 methods with up to 4 candidates each" in lines
+    assert "3 methods with up to 8 candidates each" in lines
     assert "finals: 2 methods and the baseline, looks at 3, 5 and 8 seeds" in lines
     assert "over a limit: full, trainable parameters 100 % is over 50.0 %" in lines
     assert "refused: xlora, X-LoRA mixes LoRA adapters that are already trained" in out
     code, out, _ = run(*asked, "--format", "json", capsys=capsys, monkeypatch=monkeypatch)
     found = json.loads(out)
     assert code == 0
-    assert (found["candidates"], found["finalists"], found["concurrency"]) == (4, 2, 1)
+    assert (found["candidates"], found["finalists"], found["concurrency"]) == (8, 2, 1)
     assert found["seconds"] > 0
     assert list(tmp_path.iterdir()) == []
 

@@ -93,8 +93,9 @@ OPTIONS: Mapping[str, tuple[str, ...]] = {
     "vera": ("r=16", _LAYERS),
     "waveft": ("proportional_parameters=true", _LAYERS),
 }
-# Never counted: they train nothing here, or whichpeft refuses them.
-_NOT_COUNTED = {"few-shot", "xlora"}
+# Never counted: they train nothing here, whichpeft refuses them, or they need convolutions
+# (tests/methods/test_convolutions.py).
+_NOT_COUNTED = {"few-shot", "xlora", "bn", "conv-adapter"}
 CASES = [f"{name}:{o}" if o else name for name in methods() for o in ("", *OPTIONS.get(name, ()))]
 
 

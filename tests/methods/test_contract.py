@@ -77,10 +77,11 @@ def test_every_rule_on_an_encoder(text: str, rule: str, contract: Contract) -> N
     if rule != "merging_agrees" or not claims_to_merge(text):
         one.check_rule(rule)
         return
-    one.check_rule("pickling_and_spelling_agree")  # skips if the method refuses this model
     try:
         one.check_rule(rule)
     except unittest.SkipTest as reason:
+        if " refuses " in str(reason):
+            raise
         pytest.fail(f"{text} claims to merge, but {reason}")
 
 

@@ -84,10 +84,10 @@ def task_from_tables(
     if is_tagging(found):
         return tagging_from_tables(found)
     refuse_other_problems(found)
+    if found.source.problem != "multilabel" and is_generative(found):  # messages may have tags beside
+        return generative_from_tables(found)
     if has_several_labels(found):
         return several_from_tables(found)
-    if is_generative(found):
-        return generative_from_tables(found)
     name, train, source = found.name, found.tables["train"], found.source
     used, notes = columns_by_role(found)
     columns = used["train"]

@@ -38,7 +38,7 @@ def is_tagging(found: TaskTables) -> bool:
     if source.text_columns or source.label_column:
         asked = [*source.text_columns, *([source.label_column] if source.label_column else [])]
         lists = _list_columns(table)
-        return all(table.find(name) in lists for name in asked)
+        return len(lists) > 1 and all(table.find(name) in lists for name in asked)
     return None not in customary_columns(table)
 
 
