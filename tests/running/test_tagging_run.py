@@ -13,7 +13,7 @@ import torch
 import whichpeft as wp
 from whichpeft.analysis import paired_gap
 from whichpeft.analysis.check.check import check
-from whichpeft.backbones import Backbone
+from whichpeft.backbones import resolve_backbone
 from whichpeft.executors import SilentObserver
 from whichpeft.metrics.per_example import per_example
 from whichpeft.records import Store
@@ -74,9 +74,11 @@ def test_a_study_ends_in_pairs_an_answer_and_a_page(
 
 
 @pytest.mark.slow
-def test_pretraining_and_training_show_in_a_verdict(minilm: Backbone, tmp_path: Path) -> None:
+def test_pretraining_and_training_show_in_a_verdict(tmp_path: Path) -> None:
     """Full fine-tuning and LoRA beat the chance level, and MiniLM beats itself with random weights."""
     from transformers import AutoConfig, AutoModel
+
+    minilm = resolve_backbone("minilm")
 
     folder = tmp_path / "random"
     torch.manual_seed(0)

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
 # Model families whose attention accepts no keys and values from outside (the tests check this).
 _NO_PREFIX = frozenset(
-    {"albert", "big_bird", "deberta", "deberta-v2", "distilbert", "longformer", "modernbert", "roformer"}
+    {"albert", "big_bird", "deberta", "deberta-v2", "distilbert", "esm", "longformer", "modernbert"}
+    | {"roformer"}
 )
 # Families that read the ids as well as the embeddings, so that virtual tokens, which have none, fail.
 _NEEDS_IDS = frozenset({"longformer"})
